@@ -1,0 +1,191 @@
+"""What is asked of a model and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from harness.errors import FailureKind
+
+Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+
+Role = Literal["system", "user", "assistant", "tool"]
+Effort = Literal["none", "low", "high", "max"]
+Source = Literal["endpoint", "cache", "shared", "replay"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A function the model wants called; `arguments` is the JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation. `reasoning` must be sent back where the request carries tools."""
+
+    role: Role
+    content: str = ""
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function the model may ask for; `parameters` is its JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Everything that decides the answer, and nothing else: its hash is the cache key.
+
+    `endpoint` is the identity of who answers (a profile's name, or a normalized base URL), not a way to reach it.
+    `max_tokens` counts reasoning and answer together. None means: not sent, the provider's default rules.
+    `sample` tells repeated draws of the same request apart; it is never sent.
+    """
+
+    endpoint: str
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    thinking: bool | None = None
+    effort: Effort | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    response_format: Literal["text", "json_object"] | None = None
+    tools: tuple[Tool, ...] = ()
+    stop: tuple[str, ...] = ()
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the provider counted them. `reasoning_tokens` is part of output, `cached_tokens` part of input."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """One request that was sent and brought nothing usable.
+
+    `cost` is in USD: 0 where nothing was generated, the price of `usage` where the provider told it, None where the
+    provider may have charged and nobody knows what. `backoff_s` is the sleep that followed.
+    """
+
+    number: int
+    kind: FailureKind
+    message: str
+    status: int | None = None
+    elapsed_s: float = 0.0
+    backoff_s: float = 0.0
+    usage: Usage | None = None
+    cost: float | None = 0.0
+    content: str = ""
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """How a completion came about; each layer adds its part. All times are seconds of the monotonic clock.
+
+    Waiting is told apart by cause: `queued_run_s` for a place among the calls of its own workflow run,
+    `queued_s` for a place among all calls in flight, `paced_s` for requests or tokens per minute or a pause after a
+    429, `budget_s` for money that other calls hold in reserve. `latency_s` is the attempt that succeeded, from sending
+    to its last byte; both times to first token are measured from the same sending. `stored_s` is the wait until the
+    completion was durable. `failures` are the attempts before.
+    """
+
+    source: Source = "endpoint"
+    attempts: int = 1
+    failures: tuple[FailedAttempt, ...] = ()
+    queued_run_s: float = 0.0
+    queued_s: float = 0.0
+    paced_s: float = 0.0
+    budget_s: float = 0.0
+    ttft_reasoning_s: float | None = None
+    ttft_answer_s: float | None = None
+    latency_s: float = 0.0
+    stored_s: float = 0.0
+
+    @property
+    def backoff_s(self) -> float:
+        """Seconds slept between attempts."""
+        return sum(failure.backoff_s for failure in self.failures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A model's whole answer.
+
+    `model` and `fingerprint` are what the response says, not what was asked: a version-less name changes under us.
+    `cost` is in USD at the price of the instant it was made, None where no price is known. `owner` names the span
+    that paid for it (`run/topic/span`): a hit whose owner is the asking span was paid by the same run earlier.
+    """
+
+    model: str
+    content: str
+    finish_reason: str
+    usage: Usage
+    fingerprint: str | None = None
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    trace_id: str | None = None
+    cost: float | None = None
+    owner: str = ""
+    served: Served = Served()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """A piece of a streamed answer. `restart`: the attempt failed, forget what was shown of it."""
+
+    kind: Literal["reasoning", "answer", "restart"]
+    text: str = ""
+
+
+OnDelta: TypeAlias = Callable[[Delta], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Who asks, and how the asking is done: nothing here changes the answer, so nothing here is part of the key.
+
+    `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
+    response. `on_delta` is shown the pieces as they arrive; it must be quick and must not raise.
+    """
+
+    run_id: str
+    topic_id: str
+    span_id: str
+    priority: int = 0
+    stream: bool = True
+    on_delta: OnDelta | None = None
+
+    @property
+    def owner(self) -> str:
+        return f"{self.run_id}/{self.topic_id}/{self.span_id}"

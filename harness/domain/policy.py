@@ -1,0 +1,96 @@
+"""What the user decided about a run: limits, retry, deadlines, cache, budget. Frozen values and their arithmetic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+CacheMode = Literal["off", "read_write", "refresh", "replay"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may happen at once. None: no such limit.
+
+    `in_flight` bounds calls of the whole run, `per_run` calls of one workflow run, `runs` workflow runs open at once.
+    The per-minute limits count requests as they are sent, and tokens as estimated and then corrected.
+    `max_calls_per_topic` bounds what one workflow run may ask for, whatever a model's answer makes it want.
+    """
+
+    in_flight: int = 64
+    per_run: int = 8
+    runs: int = 32
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    max_calls_per_topic: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds. `idle_s` is the longest silence (keep-alives are not silence, but do not move `total_s`)."""
+
+    connect_s: float = 10.0
+    idle_s: float = 300.0
+    total_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachePolicy:
+    """How the cache is used.
+
+    `read_write`: a fresh entry answers, else the endpoint does and is stored. `refresh`: only what this run itself
+    stored answers. `replay`: only the cache answers, a miss is an error. `off`: neither read nor stored.
+    `ttl_s`: entries older than this do not answer; None: they never age.
+    """
+
+    mode: CacheMode = "read_write"
+    ttl_s: float | None = None
+
+    def answers(self, *, age_s: float, owned_by_run: bool) -> bool:
+        """Whether an entry of this age may answer. What this very run stored always may: it was paid for tonight."""
+        if self.mode == "off":
+            return False
+        if self.mode == "replay" or owned_by_run:
+            return True
+        return self.mode == "read_write" and (self.ttl_s is None or age_s <= self.ttl_s)
+
+    @property
+    def stores(self) -> bool:
+        return self.mode in ("read_write", "refresh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The most a run may spend, over all its sessions. None: no cap. `cost` in USD, `tokens` input and output."""
+
+    cost: float | None = None
+    tokens: int | None = None
+
+    def allows(self, *, cost: float, tokens: int) -> bool:
+        """Whether this much in total stays within the caps."""
+        return (self.cost is None or cost <= self.cost) and (self.tokens is None or tokens <= self.tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how soon a transient failure is tried again.
+
+    `attempts` counts all requests of one call, the first included. The backoff is exponential with full jitter
+    (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). What a server asks for is obeyed
+    between `floor_s` and `retry_after_cap_s`, with up to a tenth more so that the waiting do not return as a herd.
+    """
+
+    attempts: int = 5
+    base_s: float = 0.5
+    cap_s: float = 30.0
+    floor_s: float = 0.05
+    retry_after_cap_s: float = 120.0
+
+    def delay_s(self, *, attempt: int, retry_after_s: float | None, draw: float) -> float:
+        """Seconds to sleep after the failure of `attempt` (1 = the first); `draw` is uniform in [0, 1)."""
+        if retry_after_s is not None and math.isfinite(retry_after_s) and retry_after_s > 0:
+            asked = min(max(retry_after_s, self.floor_s), self.retry_after_cap_s)
+            return asked * (1 + draw / 10)
+        exponent = min(attempt - 1, 62)
+        return max(self.floor_s, draw * min(self.cap_s, self.base_s * 2.0**exponent))

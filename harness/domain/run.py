@@ -1,0 +1,144 @@
+"""A topic on its way through a workflow, and the record that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from harness.domain.completion import Json, Request, Served, ToolCall, Usage
+
+T = TypeVar("T")
+
+Status = Literal["ok", "degraded", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One line of a dataset. `index` counts from 0 in the order of the dataset; `metadata` is all other fields."""
+
+    id: str
+    text: str
+    index: int = 0
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadLine:
+    """A line of a dataset that is no topic. `where` is `file:line`, the line counted from 1."""
+
+    where: str
+    reason: str
+    index: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ok(Generic[T]):
+    """A part of a fan-out that succeeded."""
+
+    value: T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A part of a fan-out that failed, as a value that the workflow must look at."""
+
+    error: Failure
+
+
+Outcome: TypeAlias = Ok[T] | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a call or a topic failed. `type` is the name of the exception, `kind` its class where it has one."""
+
+    type: str
+    message: str
+    kind: str | None = None
+    step: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a workflow returns when it has more to say than a text.
+
+    `value` is any JSON value. `sections` are its parts, each a mapping (for `research`: question, answer or error).
+    `degraded` says what is missing, or is None.
+    """
+
+    value: Json
+    sections: tuple[Mapping[str, Json], ...] = ()
+    degraded: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One call: asked, answered or failed. `start_s` and `end_s` count from the start of the run's session.
+
+    `start_s` is the moment the call was wanted, before any wait. `cost` is what this run paid for it, failed attempts
+    included, in USD (None: no price known); `saved` what its answer had cost another run or another span.
+    """
+
+    run_id: str
+    topic_id: str
+    id: str
+    parent: str | None
+    step: str
+    start_s: float
+    end_s: float
+    key: str
+    request: Request
+    content: str
+    reasoning: str
+    tool_calls: tuple[ToolCall, ...]
+    finish_reason: str | None
+    usage: Usage
+    cost: float | None
+    saved: float
+    served: Served
+    model: str | None
+    fingerprint: str | None
+    trace_id: str | None
+    error: Failure | None
+
+    @property
+    def own_s(self) -> float:
+        """Seconds the call itself took, waits for its turn left out: what it would take in a sequence."""
+        served = self.served
+        if served.source == "shared":
+            return 0.0
+        return sum(failure.elapsed_s for failure in served.failures) + served.latency_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicResult:
+    """One row of `results.jsonl`.
+
+    `elapsed_s` is the time from the topic's start to its end, `sequential_s` the sum of its calls' own times.
+    `cost` is what this run paid, None where a price is not known; `saved` what hits had cost before.
+    """
+
+    run_id: str
+    topic_id: str
+    index: int
+    workflow: str
+    status: Status
+    topic: str
+    output: Json
+    sections: tuple[Mapping[str, Json], ...]
+    error: Failure | None
+    usage: Usage
+    cost: float | None
+    saved: float
+    calls: int
+    hits: int
+    started_at: datetime
+    elapsed_s: float
+    sequential_s: float
+    metadata: Mapping[str, Json]

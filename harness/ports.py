@@ -1,0 +1,122 @@
+"""All the ports there are: what the engine needs from the world, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from harness.domain.completion import Call, Completion, Request
+from harness.domain.run import Span, TopicResult
+
+
+class Completer(Protocol):
+    """The only way to a model. Every layer (cache, budget, retry, limit, journal, endpoint) is one."""
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        """The whole answer, valid and ready to use.
+
+        Raises CompletionError (transient, permanent, fatal), CacheMiss in replay, RunStopped when the run is ending.
+        """
+        ...
+
+
+class WallClock(Protocol):
+    """Stamps and prices. Durations never come from here: they are differences of the event loop's time."""
+
+    def now(self) -> datetime:
+        """This instant, in UTC, with its time zone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A cache entry. `completion` is what was stored, byte for byte; `created_at` is in UTC."""
+
+    completion: Completion
+    run_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCall:
+    """A request about to leave, or one that left and was never resolved: its payment is unknown.
+
+    `cost_at_most` in USD (None: no price known) and `tokens_at_most` are the worst case of this one request.
+    """
+
+    key: str
+    call: Call
+    opened_at: datetime
+    cost_at_most: float | None
+    tokens_at_most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """How a request that left came back.
+
+    `outcome` "stored": `completion` is the answer, and is kept under the call's key if `keep`. "failed": `error` says
+    why, `completion` is what had arrived, if anything. `cost` in USD: what it cost, None where nobody knows.
+    """
+
+    outcome: Literal["stored", "failed"]
+    closed_at: datetime
+    cost: float | None
+    tokens: int
+    completion: Completion | None = None
+    keep: bool = True
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a run has spent over all its sessions, from the journal.
+
+    `cost` in USD and `tokens` are known. `cost_at_risk` and `tokens_at_risk` are the worst case of requests whose
+    payment is unknown: broken streams and those left open by a crash. `unpriced` counts calls without a known price.
+    """
+
+    calls: int = 0
+    cost: float = 0.0
+    tokens: int = 0
+    cost_at_risk: float = 0.0
+    tokens_at_risk: int = 0
+    open_calls: int = 0
+    unpriced: int = 0
+
+
+class Cache(Protocol):
+    """Responses by key, and the journal of requests in one transaction with them.
+
+    Every method raises StorageError if the disk fails, and CacheError if the file turns out to be damaged.
+    """
+
+    async def get(self, key: str, request: Request) -> Stored | None:
+        """The entry, or None. An entry whose stored request differs, or that is damaged, is reported and a miss."""
+        ...
+
+    async def open_call(self, request: Request, entry: OpenCall) -> int:
+        """Durably note that a request is about to leave; returns the number under which it is resolved."""
+        ...
+
+    async def resolve(self, number: int, resolution: Resolution) -> None:
+        """Durably note how it came back, and store its completion, in one transaction."""
+        ...
+
+    async def spent(self, run_id: str) -> Spent:
+        """What the journal says the run has spent so far."""
+        ...
+
+    async def left_open(self, run_id: str) -> Sequence[OpenCall]:
+        """The run's requests that left and were never resolved, oldest first."""
+        ...
+
+
+class Results(Protocol):
+    """Where finished topics go. One writer."""
+
+    async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
+        """Flush the topic's trace rows, then its row; raises StorageError if the disk fails."""
+        ...
