@@ -16,6 +16,7 @@
     │   └── FatalError        the owner of the account: every other call will fail too, the run stops
     ├── CacheMiss             whoever recorded the cache: replay knows no answer to this request
     ├── ParseError            the model: its text holds no such value
+    ├── TooManyCalls          the author of the workflow: one topic wants more calls than a topic may make
     ├── StorageError          the owner of the disk: what arrived cannot be kept, the run stops
     └── RunStopped            nobody: the run is ending and sends nothing more
         └── BudgetExceeded    the owner of the money: raise the budget and resume
@@ -28,7 +29,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from harness.domain.completion import Completion
+    # Names for annotations only: at run time nothing is imported upwards.
+    from harness.domain.completion import Completion, Served
 
 FailureKind = Literal[
     "connection",  # refused, reset, name not resolved, broken off before the answer was whole
@@ -86,7 +88,8 @@ class CompletionError(HarnessError):
 
     `partial` is what had arrived, for the trace: it is never an answer. `billed` says whether the provider charges
     for the attempt: "no" where nothing was generated, "yes" where `partial.usage` says how much, "unknown" where the
-    stream broke. `status` is the HTTP status, where there was one.
+    stream broke. `status` is the HTTP status, where there was one. `served` tells what the call went through (waits,
+    earlier attempts); each layer adds its part to it as it does to a completion's.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class CompletionError(HarnessError):
         self.status = status
         self.partial = partial
         self.billed: Literal["no", "yes", "unknown"] = billed
+        self.served: Served | None = partial.served if partial is not None else None
 
 
 class TransientError(CompletionError):
@@ -141,11 +145,15 @@ class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
 
 
 class ParseError(HarnessError):
-    """A model's text does not hold the value that was asked for. The message is written to be sent back to the model."""
+    """A model's text does not hold the value that was asked for; the message can be sent back to the model."""
+
+
+class TooManyCalls(HarnessError):  # noqa: N818 - reads as what happened
+    """A workflow run asked for more calls than `max_calls_per_topic` allows."""
 
 
 class StorageError(HarnessError):
-    """The cache or the results could not be written (disk full, read-only, deleted): the run stops, nothing is hidden."""
+    """The cache or the results could not be written (disk full, read-only, deleted): the run stops."""
 
 
 class RunStopped(HarnessError):  # noqa: N818 - an event, not a mistake

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from harness.errors import FailureKind
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 Role = Literal["system", "user", "assistant", "tool"]
 Effort = Literal["none", "low", "high", "max"]

@@ -1,0 +1,61 @@
+"""Tokens before they are counted: a likely number, and one that is never passed.
+
+The likely number goes by classes of characters, measured on DeepSeek's V4 tokenizer: English prose 0.21 tokens a
+character, Chinese 0.58, Python code 0.36, random words 0.50. The provider's own rule of thumb (0.3 and 0.6) is 45 % too
+high for prose. What the provider reports as usage is the truth; these only rule before it is known.
+"""
+
+from __future__ import annotations
+
+import json
+
+from harness.domain.completion import Request
+from harness.domain.key import request_fields
+
+LATIN_TOKENS_PER_CHAR = 0.25
+OTHER_TOKENS_PER_CHAR = 0.6
+MESSAGE_OVERHEAD_TOKENS = 8
+
+# DeepSeek's defaults where max_tokens is not sent; reasoning counts inside them.
+DEFAULT_OUTPUT_TOKENS = 8 * 1024
+DEFAULT_OUTPUT_TOKENS_THINKING = 64 * 1024
+DEFAULT_OUTPUT_TOKENS_MAX_EFFORT = 128 * 1024
+
+
+def likely_tokens(text: str) -> int:
+    """About how many tokens a text has."""
+    ascii_characters = len(text.encode("ascii", "ignore"))
+    other = len(text) - ascii_characters
+    return round(ascii_characters * LATIN_TOKENS_PER_CHAR + other * OTHER_TOKENS_PER_CHAR)
+
+
+def likely_input_tokens(request: Request) -> int:
+    """About how many input tokens a request has."""
+    tokens = sum(likely_tokens(message.content) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
+    return tokens + sum(likely_tokens(json.dumps(tool, default=str)) for tool in _tools(request))
+
+
+def input_tokens_at_most(request: Request) -> int:
+    """A number of input tokens that is not passed: no token of a byte-level vocabulary is shorter than one byte."""
+    payload = json.dumps([_messages(request), _tools(request)], ensure_ascii=False)
+    return len(payload.encode("utf-8", "surrogatepass")) + MESSAGE_OVERHEAD_TOKENS * len(request.messages)
+
+
+def output_tokens_at_most(request: Request) -> int:
+    """The cap that the request sets, else the provider's default for its way of thinking."""
+    if request.max_tokens is not None:
+        return request.max_tokens
+    if request.effort == "max":
+        return DEFAULT_OUTPUT_TOKENS_MAX_EFFORT
+    if request.thinking is False or request.effort == "none":
+        return DEFAULT_OUTPUT_TOKENS
+    return DEFAULT_OUTPUT_TOKENS_THINKING
+
+
+def _messages(request: Request) -> object:
+    return request_fields(request)["messages"]
+
+
+def _tools(request: Request) -> list[object]:
+    tools = request_fields(request).get("tools")
+    return list(tools) if isinstance(tools, list) else []

@@ -1,0 +1,112 @@
+"""What tokens cost: a dated price table as data, and arithmetic on it.
+
+DeepSeek's list prices as of November 2026 (USD per million tokens; its pricing page, api-docs.deepseek.com). Peak hours
+are Monday to Friday 09:00-12:00 and 14:00-18:00 in Beijing, which has no summer time: 01:00-04:00 and 06:00-10:00 UTC.
+Public holidays in China are off-peak there; they are not modelled, so a run on one is shown dearer than it was.
+Which instant of a call decides is not documented; we take the one at which its answer was complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+
+from harness.domain.completion import Request, Usage
+from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """USD per million tokens. Reasoning is billed as output."""
+
+    cached_input: float
+    input: float
+    output: float
+
+    def cost(self, usage: Usage) -> float:
+        """USD for this usage."""
+        fresh = usage.input_tokens - usage.cached_tokens
+        return (
+            fresh * self.input + usage.cached_tokens * self.cached_input + usage.output_tokens * self.output
+        ) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """A model's price from an instant on, until a later row of the same model. `peak` rules in peak hours."""
+
+    valid_from: datetime
+    off_peak: Rates
+    peak: Rates
+
+    def at(self, instant: datetime) -> Rates:
+        return self.peak if is_peak(instant) else self.off_peak
+
+    @property
+    def dearest(self) -> Rates:
+        return max(self.off_peak, self.peak, key=lambda rates: rates.output)
+
+
+PEAK_HOURS_UTC = ((time(1), time(4)), (time(6), time(10)))
+
+_SINCE_V4_1 = datetime(2026, 9, 10, tzinfo=UTC)
+
+DEEPSEEK_PRICES: Mapping[str, tuple[Price, ...]] = {
+    "deepseek-flash": (
+        Price(
+            valid_from=_SINCE_V4_1,
+            off_peak=Rates(cached_input=0.003, input=0.15, output=0.60),
+            peak=Rates(cached_input=0.006, input=0.30, output=1.20),
+        ),
+    ),
+    "deepseek-v4-pro": (
+        Price(
+            valid_from=_SINCE_V4_1,
+            off_peak=Rates(cached_input=0.022, input=0.66, output=1.98),
+            peak=Rates(cached_input=0.044, input=1.32, output=3.96),
+        ),
+    ),
+}
+
+
+def is_peak(instant: datetime) -> bool:
+    """Whether the provider bills peak rates at this instant (which must carry a time zone)."""
+    utc = instant.astimezone(UTC)
+    return utc.weekday() < 5 and any(start <= utc.time() < end for start, end in PEAK_HOURS_UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtMost:
+    """The worst case of one request. `cost` in USD, None where no price is known."""
+
+    cost: float | None
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pricing:
+    """The prices that apply to one endpoint, by model. A model that is not listed has no known price."""
+
+    prices: Mapping[str, tuple[Price, ...]] = field(default_factory=dict)
+
+    def price(self, model: str, instant: datetime) -> Price | None:
+        """The row in force at this instant, or None."""
+        in_force = [row for row in self.prices.get(model, ()) if row.valid_from <= instant]
+        return max(in_force, key=lambda row: row.valid_from, default=None)
+
+    def cost(self, model: str, usage: Usage, instant: datetime) -> float | None:
+        """USD for this usage at the price of this instant, or None where no price is known."""
+        price = self.price(model, instant)
+        return None if price is None else price.at(instant).cost(usage)
+
+    def at_most(self, request: Request, instant: datetime) -> AtMost:
+        """What one sending of this request can cost: nothing from the provider's cache, all output used, peak rates."""
+        most = Usage(input_tokens=input_tokens_at_most(request), output_tokens=output_tokens_at_most(request))
+        price = self.price(request.model, instant)
+        return AtMost(cost=None if price is None else price.dearest.cost(most), tokens=most.total_tokens)
+
+
+def flat_price(rates: Rates) -> tuple[Price, ...]:
+    """A price without dates and peak hours, as a user gives one for a model that is not in the table."""
+    return (Price(valid_from=datetime.min.replace(tzinfo=UTC), off_peak=rates, peak=rates),)

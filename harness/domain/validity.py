@@ -1,0 +1,70 @@
+"""The gate: HTTP 200 is not success. What does not pass is retried or recorded, and never cached as an answer."""
+
+from __future__ import annotations
+
+import json
+
+from harness.domain.completion import Completion, Request
+from harness.errors import CompletionError, PermanentError, TransientError
+
+ACCEPTED_FINISH_REASONS = frozenset({"stop", "tool_calls"})
+INTERRUPTED_FINISH_REASONS = frozenset({"insufficient_system_resource", "aborted"})
+
+
+def defect(request: Request, completion: Completion) -> CompletionError | None:
+    """Why a whole response is not an answer, or None if it is one.
+
+    The error carries the completion as its partial, and counts as billed: the provider generated it.
+    """
+    reason = completion.finish_reason
+    if reason in INTERRUPTED_FINISH_REASONS:
+        return TransientError(
+            f"the provider broke off its answer (finish reason {reason!r})",
+            kind="interrupted",
+            partial=completion,
+            billed="yes",
+        )
+    if reason == "length":
+        return PermanentError(_length_message(request, completion), kind="length", partial=completion, billed="yes")
+    if reason == "content_filter":
+        return PermanentError(
+            "the provider's content filter withheld the answer; the same request would meet it again",
+            kind="content_filter",
+            partial=completion,
+            billed="yes",
+        )
+    if reason not in ACCEPTED_FINISH_REASONS:
+        return PermanentError(
+            f"the answer ended for a reason that is not known here ({reason!r}; known: stop, tool_calls)",
+            kind="malformed",
+            partial=completion,
+            billed="yes",
+        )
+    if completion.tool_calls:
+        return None
+    if not completion.content.strip():
+        return TransientError("the answer is blank", kind="blank", partial=completion, billed="yes")
+    if request.response_format == "json_object" and not _is_json(completion.content):
+        return TransientError(
+            "JSON was asked for and the answer is not JSON", kind="unparseable", partial=completion, billed="yes"
+        )
+    return None
+
+
+def _length_message(request: Request, completion: Completion) -> str:
+    cap = f"max_tokens={request.max_tokens}" if request.max_tokens is not None else "the provider's default cap"
+    usage = completion.usage
+    if not completion.content.strip() and usage.reasoning_tokens:
+        return (
+            f"{cap} was used up by the reasoning ({usage.reasoning_tokens} of {usage.output_tokens} tokens) before the "
+            "answer began; raise max_tokens for this step, lower its effort, or turn its thinking off"
+        )
+    return f"{cap} cut the answer after {usage.output_tokens} tokens; raise max_tokens for this step"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What happens to a call and to a batch, over ports only."""

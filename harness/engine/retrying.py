@@ -1,0 +1,103 @@
+"""The retry layer: the one place where a call is tried again. It sleeps outside every limit."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import replace
+
+import anyio
+
+from harness.domain.completion import Call, Completion, Delta, FailedAttempt, Request, Served
+from harness.domain.policy import RetryPolicy
+from harness.engine.stopping import Stop
+from harness.errors import CompletionError, TransientError
+from harness.ports import Completer
+
+log = logging.getLogger("harness.retry")
+
+
+class Retrying:
+    """Tries transient failures again, up to `policy.attempts` requests, and records each with its cause.
+
+    The error that finally leaves carries every failed attempt in its `served`.
+    """
+
+    def __init__(self, inner: Completer, policy: RetryPolicy, stop: Stop, rng: random.Random) -> None:
+        self._inner = inner
+        self._policy = policy
+        self._stop = stop
+        self._rng = rng
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        past = Served(attempts=0)
+        while True:
+            started = anyio.current_time()
+            try:
+                completion = await self._inner.complete(request, call)
+            except CompletionError as error:
+                past = _with_failure(past, error, elapsed_s=anyio.current_time() - started)
+                error.served = past
+                if not isinstance(error, TransientError) or past.attempts >= self._policy.attempts:
+                    raise
+                past = await self._back_off(past, error, call)
+            else:
+                return completion if past.attempts == 0 else _after(past, completion)
+
+    async def _back_off(self, past: Served, error: TransientError, call: Call) -> Served:
+        delay_s = self._policy.delay_s(
+            attempt=past.attempts, retry_after_s=error.retry_after_s, draw=self._rng.random()
+        )
+        log.info(
+            "attempt %d of %d failed (%s: %s), next in %.2f s",
+            past.attempts,
+            self._policy.attempts,
+            error.kind,
+            error,
+            delay_s,
+            extra={"topic_id": call.topic_id, "span_id": call.span_id},
+        )
+        if call.on_delta is not None:
+            call.on_delta(Delta(kind="restart"))
+        started = anyio.current_time()
+        await self._stop.sleep(delay_s)
+        last = replace(past.failures[-1], backoff_s=anyio.current_time() - started)
+        return replace(past, failures=(*past.failures[:-1], last))
+
+
+def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:
+    """What the call went through so far, the failed attempt and its waits included."""
+    here = error.served or Served()
+    waited_s = here.queued_run_s + here.queued_s + here.paced_s + here.budget_s
+    partial = error.partial
+    if error.billed == "no":
+        cost: float | None = 0.0
+    else:
+        cost = partial.cost if error.billed == "yes" and partial is not None else None
+    failure = FailedAttempt(
+        number=past.attempts + 1,
+        kind=error.kind,
+        message=str(error),
+        status=error.status,
+        elapsed_s=max(0.0, elapsed_s - waited_s),
+        usage=partial.usage if partial is not None and error.billed == "yes" else None,
+        cost=cost,
+        content=partial.content if partial is not None else "",
+        reasoning=partial.reasoning if partial is not None else "",
+    )
+    return _waits_added(replace(past, attempts=failure.number, failures=(*past.failures, failure)), here)
+
+
+def _after(past: Served, completion: Completion) -> Completion:
+    served = replace(_waits_added(completion.served, past), attempts=past.attempts + 1, failures=past.failures)
+    return replace(completion, served=served)
+
+
+def _waits_added(served: Served, other: Served) -> Served:
+    return replace(
+        served,
+        queued_run_s=served.queued_run_s + other.queued_run_s,
+        queued_s=served.queued_s + other.queued_s,
+        paced_s=served.paced_s + other.paced_s,
+        budget_s=served.budget_s + other.budget_s,
+    )

@@ -1,0 +1,144 @@
+"""Topics in, bounded workflow runs, results out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import anyio
+
+from harness.domain.completion import Json
+from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
+from harness.domain.tally import Totals, topic_result, totals_of_span
+from harness.engine.step import RunContext, Step, Trace, failure_of
+from harness.engine.stopping import Stop
+from harness.errors import HarnessError, StorageError
+from harness.ports import Completer, Results, WallClock
+
+log = logging.getLogger("harness.run")
+
+Workflow: TypeAlias = Callable[[Step, Topic], Awaitable[Json | Output]]
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has happened so far in this session, for whoever shows it."""
+
+    topics: dict[Status, int] = field(default_factory=lambda: {"ok": 0, "degraded": 0, "failed": 0})
+    open_topics: int = 0
+    unfinished: int = 0
+    totals: Totals = Totals()
+
+    @property
+    def done(self) -> int:
+        return sum(self.topics.values())
+
+    def add_span(self, span: Span) -> None:
+        self.totals += totals_of_span(span)
+
+    def add_result(self, result: TopicResult) -> None:
+        self.topics[result.status] += 1
+
+
+class Runner:
+    """Runs a workflow over topics, at most `runs` of them open at once, pulled lazily in their order."""
+
+    def __init__(
+        self,
+        *,
+        workflow: Workflow,
+        context: RunContext,
+        completer: Completer,
+        results: Results,
+        stop: Stop,
+        clock: WallClock,
+        runs: int,
+        progress: Progress | None = None,
+    ) -> None:
+        self.progress = progress or Progress()
+        self._workflow = workflow
+        self._context = context
+        self._completer = completer
+        self._results = results
+        self._stop = stop
+        self._clock = clock
+        self._runs = runs
+
+    async def run(self, topics: Iterable[Topic | BadLine]) -> Progress:
+        """Work through all topics, or until the run is stopped; what was interrupted has no row and can be resumed.
+
+        A bad line becomes a failed row. An error of the workflow fails its topic and no other.
+        """
+        slots = anyio.Semaphore(self._runs)
+        async with anyio.create_task_group() as group:
+            for topic in topics:
+                await slots.acquire()
+                if self._stop.is_set:
+                    slots.release()
+                    break
+                self.progress.open_topics += 1
+                group.start_soon(self._run_one, topic, slots)
+        return self.progress
+
+    async def _run_one(self, item: Topic | BadLine, slots: anyio.Semaphore) -> None:
+        try:
+            if isinstance(item, BadLine):
+                await self._finish(self._bad_row(item), ())
+            else:
+                await self._run_topic(item)
+        except StorageError as error:
+            self._stop.set("storage", str(error))
+            self.progress.unfinished += 1
+        finally:
+            self.progress.open_topics -= 1
+            slots.release()
+
+    async def _run_topic(self, topic: Topic) -> None:
+        trace = Trace(on_span=self.progress.add_span)
+        step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)
+        started, started_at = anyio.current_time(), self._clock.now()
+        output: Output | None = None
+        error: Failure | None = None
+        try:
+            returned = await self._workflow(step, topic)
+            output = returned if isinstance(returned, Output) else Output(value=returned)
+        except Exception as raised:
+            error = failure_of(raised)
+            if not isinstance(raised, HarnessError):
+                log.warning("the workflow raised on topic %s", topic.id, exc_info=raised, extra={"topic_id": topic.id})
+        if trace.storage_error is not None:
+            self._stop.set("storage", trace.storage_error)
+        if trace.stopped:
+            self.progress.unfinished += 1
+            return
+        result = topic_result(
+            run_id=self._context.run_id,
+            workflow=self._context.workflow,
+            topic=topic,
+            spans=trace.spans,
+            output=output,
+            error=error,
+            started_at=started_at,
+            elapsed_s=anyio.current_time() - started,
+        )
+        await self._finish(result, trace.spans)
+
+    async def _finish(self, result: TopicResult, spans: Iterable[Span]) -> None:
+        ordered = sorted(spans, key=lambda span: (span.start_s, span.id))
+        with anyio.CancelScope(shield=True):
+            await self._results.write(result, ordered)
+        self.progress.add_result(result)
+
+    def _bad_row(self, line: BadLine) -> TopicResult:
+        return topic_result(
+            run_id=self._context.run_id,
+            workflow=self._context.workflow,
+            topic=Topic(id=f"line-{line.index + 1}", text="", index=line.index),
+            spans=(),
+            output=None,
+            error=Failure(type="DatasetError", message=str(line)),
+            started_at=self._clock.now(),
+            elapsed_s=0.0,
+        )

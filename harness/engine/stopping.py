@@ -1,0 +1,69 @@
+"""How a run ends early: one signal that every layer asks before it sends, and that wakes all who wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+
+from harness.errors import BudgetExceeded, RunStopped
+
+StopKind = Literal["interrupted", "auth", "balance", "budget", "storage"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopCause:
+    """Why no more calls are sent."""
+
+    kind: StopKind
+    message: str
+
+
+class Stop:
+    """Set once; the first cause stays. Calls in flight finish, nothing new is sent."""
+
+    def __init__(self) -> None:
+        self.cause: StopCause | None = None
+        self._event = anyio.Event()
+        self._wakers: list[Callable[[], None]] = []
+
+    @property
+    def is_set(self) -> bool:
+        return self.cause is not None
+
+    def set(self, kind: StopKind, message: str) -> None:
+        """End the run; wakes all who wait for a place, for money, or for the end of a backoff."""
+        if self.cause is not None:
+            return
+        self.cause = StopCause(kind=kind, message=message)
+        self._event.set()
+        for wake in self._wakers:
+            wake()
+
+    def error(self) -> RunStopped:
+        """What a caller that may not send any more gets."""
+        if self.cause is None:
+            return RunStopped("the run is ending")
+        error = BudgetExceeded if self.cause.kind == "budget" else RunStopped
+        return error(self.cause.message)
+
+    def check(self) -> None:
+        """Raise RunStopped if the run is ending."""
+        if self.cause is not None:
+            raise self.error()
+
+    def on_set(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called when the run ends; it must not block."""
+        self._wakers.append(wake)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, or raise RunStopped as soon as the run ends."""
+        with anyio.move_on_after(seconds):
+            await self._event.wait()
+        self.check()
+
+    async def wait(self) -> None:
+        """Return when the run is to end."""
+        await self._event.wait()
