@@ -65,6 +65,8 @@ class Request:
     tools: tuple[Tool, ...] = ()
     stop: tuple[str, ...] = ()
     sample: int = 0
+    # A memo, not a part of the value: the canonical text and the key are needed by several layers of one call.
+    memo: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

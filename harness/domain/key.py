@@ -21,7 +21,10 @@ def cache_key(request: Request) -> str:
 
     Raises ValueError for a number that JSON does not know (NaN, infinity).
     """
-    return key_of_canonical(canonical_request(request))
+    key = request.memo.get("key")
+    if key is None:
+        key = request.memo["key"] = key_of_canonical(canonical_request(request))
+    return key
 
 
 def key_of_canonical(canonical: str) -> str:
@@ -31,9 +34,12 @@ def key_of_canonical(canonical: str) -> str:
 
 def canonical_request(request: Request) -> str:
     """The one JSON text of a request: keys sorted, no spaces, no escapes beyond JSON's own, `1.0` written as `1`."""
-    return json.dumps(
-        request_fields(request), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    text = request.memo.get("canonical")
+    if text is None:
+        fields = request_fields(request)
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        request.memo["canonical"] = text
+    return text
 
 
 def request_fields(request: Request) -> dict[str, Json]:
