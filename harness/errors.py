@@ -16,6 +16,7 @@
     │   └── FatalError        the owner of the account: every other call will fail too, the run stops
     ├── CacheMiss             whoever recorded the cache: replay knows no answer to this request
     ├── ParseError            the model: its text holds no such value
+    ├── TopicFailed           a workflow's own verdict: this topic has no result
     ├── TooManyCalls          the author of the workflow: one topic wants more calls than a topic may make
     ├── StorageError          the owner of the disk: what arrived cannot be kept, the run stops
     └── RunStopped            nobody: the run is ending and sends nothing more
@@ -146,6 +147,10 @@ class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
 
 class ParseError(HarnessError):
     """A model's text does not hold the value that was asked for; the message can be sent back to the model."""
+
+
+class TopicFailed(HarnessError):  # noqa: N818 - reads as what happened
+    """A workflow gives up on its topic; the message is the row's error."""
 
 
 class TooManyCalls(HarnessError):  # noqa: N818 - reads as what happened

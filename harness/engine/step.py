@@ -8,9 +8,10 @@ from typing import Literal, TypeVar
 
 import anyio
 
-from harness.domain.completion import Call, Completion, Message, OnDelta, Request, Served, Tool, Usage
+from harness.domain.completion import Call, Completion, Json, Message, OnDelta, Request, Served, Tool, Usage
 from harness.domain.key import cache_key
 from harness.domain.options import StepOptions
+from harness.domain.prompts import Prompts
 from harness.domain.run import Failed, Failure, Ok, Outcome, Span, Topic
 from harness.errors import (
     CacheError,
@@ -33,7 +34,8 @@ class RunContext:
     """What all calls of a run have in common.
 
     `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step chose.
-    `known_model` turns a name that was withdrawn into today's name and the thinking it stood for.
+    `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a name that was withdrawn
+    into today's name and the thinking it stood for.
     `origin_s` is the loop's time at which the session began; spans count from it.
     """
 
@@ -42,6 +44,8 @@ class RunContext:
     workflow: str
     defaults: StepOptions
     overrides: Mapping[str, StepOptions] = field(default_factory=dict)
+    prompts: Prompts = Prompts()
+    settings: Mapping[str, Json] = field(default_factory=dict)
     known_model: Callable[[str], tuple[str, bool | None]] = lambda name: (name, None)
     max_calls_per_topic: int = 200
     origin_s: float = 0.0
@@ -79,6 +83,16 @@ class Step:
         self._context = context
         self._completer = completer
         self._trace = trace
+
+    @property
+    def prompts(self) -> Prompts:
+        """The prompts of the workflow, by step."""
+        return self._context.prompts
+
+    @property
+    def settings(self) -> Mapping[str, Json]:
+        """The workflow's own settings: its prompts file's table [workflow], under that of the settings file."""
+        return self._context.settings
 
     async def complete(
         self,

@@ -1,0 +1,1 @@
+"""Built-in workflows: plain async functions `(step, topic) -> output`, with their prompts beside them as data."""

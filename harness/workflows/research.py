@@ -1,0 +1,142 @@
+"""The workflow `research`: split a topic into sub-questions, research them in parallel, write a report that cites them.
+
+Each step gets only what it needs: the research steps see the topic and their own question, the report sees the notes
+without the reasoning behind them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.domain.completion import Json, Message
+from harness.domain.parsing import parse_string_list
+from harness.domain.run import Failed, Ok, Outcome, Output, Topic
+from harness.engine.step import Step
+from harness.errors import ParseError, PromptsError, TopicFailed
+
+FILLS = {
+    "decompose": frozenset({"topic", "min_questions", "max_questions"}),
+    "decompose_again": frozenset({"problem", "min_questions", "max_questions"}),
+    "research": frozenset({"topic", "question", "number"}),
+    "synthesize": frozenset({"topic", "notes"}),
+}
+"""The blanks that this workflow fills, by prompt."""
+
+NO_NOTES = "(no notes: this sub-question could not be answered)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResearchSettings:
+    """The table [workflow]. A sub-question more than `max_questions` is dropped, whatever a model answers."""
+
+    min_questions: int = 3
+    max_questions: int = 5
+    reasks: int = 2
+    min_answers: int = 1
+
+    @classmethod
+    def of(cls, step: Step) -> ResearchSettings:
+        """Raises PromptsError for an unknown setting or one out of range."""
+        return check_settings(dict(step.settings))
+
+
+def check_settings(table: dict[str, Json]) -> ResearchSettings:
+    """The settings in a table, checked. Raises PromptsError."""
+    bounds = {"min_questions": (1, 50), "max_questions": (1, 50), "reasks": (0, 10), "min_answers": (0, 50)}
+    for name, value in table.items():
+        if name not in bounds:
+            raise PromptsError(f"[workflow]: unknown setting {name!r}; known: {', '.join(bounds)}")
+        low, high = bounds[name]
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise PromptsError(f"[workflow]: {name} = {value!r} must be a whole number from {low} to {high}")
+    settings = ResearchSettings(**{name: value for name, value in table.items() if isinstance(value, int)})
+    if settings.min_questions > settings.max_questions:
+        raise PromptsError("[workflow]: min_questions is greater than max_questions")
+    return settings
+
+
+async def research(step: Step, topic: Topic) -> Output:
+    """A report on the topic. Raises ParseError if no decomposition came, TopicFailed if too few answers did."""
+    settings = ResearchSettings.of(step)
+    questions = await decompose(step, topic, settings)
+
+    async def answer(part: Step, numbered: tuple[int, str]) -> str:
+        number, question = numbered
+        prompt = part.prompts["research"]
+        values = {"topic": topic.text, "question": question, "number": number}
+        completion = await part.complete(
+            "research", prompt.render_user(values), system=prompt.render_system(values), options=prompt.options
+        )
+        return completion.content
+
+    answers = await step.fan_out("research", list(enumerate(questions, start=1)), answer)
+    answered = sum(isinstance(outcome, Ok) for outcome in answers)
+    if answered < settings.min_answers:
+        failures = [outcome.error.message for outcome in answers if isinstance(outcome, Failed)]
+        raise TopicFailed(
+            f"{answered} of {len(questions)} sub-questions were answered and {settings.min_answers} are needed"
+            + (f"; the first failure: {failures[0]}" if failures else "")
+        )
+    report = await synthesize(step, topic, questions, answers)
+    missing = [number for number, outcome in enumerate(answers, start=1) if isinstance(outcome, Failed)]
+    return Output(
+        value=report,
+        sections=tuple(
+            _section(number, question, outcome, report)
+            for number, (question, outcome) in enumerate(zip(questions, answers, strict=True), start=1)
+        ),
+        degraded=f"no answer to sub-question {', '.join(map(str, missing))} of {len(questions)}" if missing else None,
+    )
+
+
+async def decompose(step: Step, topic: Topic, settings: ResearchSettings) -> tuple[str, ...]:
+    """The sub-questions; an answer that cannot be used is asked for again, with a word on what was wrong."""
+    prompt, again = step.prompts["decompose"], step.prompts["decompose_again"]
+    numbers = {"min_questions": settings.min_questions, "max_questions": settings.max_questions}
+    values = {"topic": topic.text, **numbers}
+    turns = [Message(role="user", content=prompt.render_user(values))]
+    for ask in range(settings.reasks + 1):
+        completion = await step.complete(
+            "decompose", turns, system=prompt.render_system(values), options=prompt.options
+        )
+        try:
+            return parse_string_list(
+                completion.content, at_least=settings.min_questions, at_most=settings.max_questions
+            )
+        except ParseError as error:
+            if ask == settings.reasks:
+                raise
+            turns = [
+                turns[0],
+                Message(role="assistant", content=completion.content),
+                Message(role="user", content=again.render_user({"problem": str(error), **numbers})),
+            ]
+    raise AssertionError("unreachable: the last round returns or raises")
+
+
+async def synthesize(step: Step, topic: Topic, questions: tuple[str, ...], answers: tuple[Outcome[str], ...]) -> str:
+    """The report, written from the notes alone."""
+    texts = [outcome.value if isinstance(outcome, Ok) else NO_NOTES for outcome in answers]
+    notes = "\n\n".join(
+        f"[{number}] {question}\n{text}"
+        for number, (question, text) in enumerate(zip(questions, texts, strict=True), start=1)
+    )
+    prompt = step.prompts["synthesize"]
+    values = {"topic": topic.text, "notes": notes}
+    completion = await step.complete(
+        "synthesize", prompt.render_user(values), system=prompt.render_system(values), options=prompt.options
+    )
+    return completion.content
+
+
+def _section(number: int, question: str, outcome: Outcome[str], report: str) -> dict[str, Json]:
+    """What the row says of a sub-question; `cited` is whether the report refers to it by its number."""
+    return {
+        "number": number,
+        "question": question,
+        "status": "ok" if isinstance(outcome, Ok) else "failed",
+        "answer": outcome.value if isinstance(outcome, Ok) else None,
+        "error": outcome.error.message if isinstance(outcome, Failed) else None,
+        "cited": re.search(rf"\[(?:\d+[,\s]+)*{number}(?:[,\s]+\d+)*\]", report) is not None,
+    }
