@@ -1,0 +1,1 @@
+"""The world behind each port, one library each."""

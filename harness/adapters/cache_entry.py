@@ -1,0 +1,83 @@
+"""A cache entry as the texts that are stored, and the digest that tells whether they are still what was stored.
+
+The request of a row is guarded by its key, which is the request's own hash; everything else by the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from harness.adapters.codec import completion_from_json, completion_to_json, storable, to_text
+from harness.domain.completion import Completion, Request
+from harness.domain.key import canonical_request
+from harness.ports import Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of `responses`, as texts. `created_at` is ISO 8601 in UTC; `endpoint` and `model` are what was asked."""
+
+    key: str
+    request: str
+    value: str
+    created_at: str
+    run_id: str
+    endpoint: str
+    model: str
+
+    @property
+    def digest(self) -> str:
+        return digest(self.key, self.created_at, self.run_id, self.value.encode())
+
+    @property
+    def bytes(self) -> int:
+        return len(self.request.encode()) + len(self.value.encode())
+
+
+def entry_of(key: str, request: Request, completion: Completion, *, run_id: str, created_at: datetime) -> Entry:
+    """Raises ValueError for a number that JSON does not know."""
+    return Entry(
+        key=key,
+        request=stored_request(request),
+        value=to_text(completion_to_json(completion)),
+        created_at=stamp(created_at),
+        run_id=run_id,
+        endpoint=storable(request.endpoint),
+        model=storable(request.model),
+    )
+
+
+def stored_request(request: Request) -> str:
+    """The canonical form, in a spelling that UTF-8 can hold."""
+    return storable(canonical_request(request))
+
+
+def stored(*, key: str, digest_was: str, created_at: str, run_id: str, value: bytes) -> Stored:
+    """What a row says, once its digest shows that nothing of it has changed. Raises ValueError where something has."""
+    if digest(key, created_at, run_id, value) != digest_was:
+        raise ValueError("its digest does not match")
+    return Stored(
+        completion=completion_from_json(json.loads(value.decode())), run_id=run_id, created_at=instant(created_at)
+    )
+
+
+def digest(key: str, created_at: str, run_id: str, value: bytes) -> str:
+    """64 hex digits over the key, the stamp, the run and the value, each on a line of its own."""
+    head = f"{key}\n{created_at}\n{run_id}\n".encode()
+    return hashlib.sha256(head + value).hexdigest()
+
+
+def stamp(moment: datetime) -> str:
+    """ISO 8601 in UTC to the microsecond: texts that sort as the instants do."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def instant(text: str) -> datetime:
+    """The instant of a `stamp`. Raises ValueError for anything else."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"the time stamp {text!r} names no time zone")
+    return moment

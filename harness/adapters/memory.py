@@ -1,0 +1,85 @@
+"""The ports in memory: for tests, and for runs that keep nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from harness.adapters.codec import kept
+from harness.domain.completion import Request
+from harness.domain.key import canonical_request
+from harness.ports import OpenCall, Resolution, Spent, Stored
+
+
+class MemoryCache:
+    """A `harness.ports.Cache` that forgets everything with the process.
+
+    Closed rows of the journal are folded into their run's total, so what is not kept takes no room, however long
+    the run.
+    """
+
+    def __init__(self) -> None:
+        self._answers: dict[str, tuple[str, Stored]] = {}
+        self._open: dict[int, tuple[Request, OpenCall]] = {}
+        self._closed: dict[str, Spent] = {}
+        self._last = 0
+
+    async def get(self, key: str, request: Request) -> Stored | None:
+        """See `harness.ports.Cache`."""
+        was_asked, stored = self._answers.get(key, ("", None))
+        return stored if was_asked == canonical_request(request) else None
+
+    async def open_call(self, request: Request, entry: OpenCall) -> int:
+        """See `harness.ports.Cache`."""
+        self._last += 1
+        self._open[self._last] = (request, entry)
+        return self._last
+
+    async def resolve(self, number: int, resolution: Resolution) -> None:
+        """See `harness.ports.Cache`. Raises ValueError for a number that is not open."""
+        if number not in self._open:
+            raise ValueError(f"call {number} is not open here: it was resolved before, or never opened")
+        request, entry = self._open.pop(number)
+        run_id = entry.call.run_id
+        if resolution.outcome == "stored" and resolution.keep and resolution.completion is not None:
+            stored = Stored(completion=kept(resolution.completion), run_id=run_id, created_at=resolution.closed_at)
+            self._answers[entry.key] = (canonical_request(request), stored)
+        row = _Row(entry, resolution.outcome, resolution.cost, resolution.tokens)
+        self._closed[run_id] = row.added_to(self._closed.get(run_id, Spent()))
+
+    async def spent(self, run_id: str) -> Spent:
+        """See `harness.ports.Cache`."""
+        total = self._closed.get(run_id, Spent())
+        for entry in await self.left_open(run_id):
+            total = _Row(entry, "open", None, 0).added_to(total)
+        return total
+
+    async def left_open(self, run_id: str) -> Sequence[OpenCall]:
+        """See `harness.ports.Cache`."""
+        return [entry for _, entry in self._open.values() if entry.call.run_id == run_id]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of the journal, as money."""
+
+    entry: OpenCall
+    outcome: Literal["open", "stored", "failed"]
+    cost: float | None
+    tokens: int
+
+    def added_to(self, total: Spent) -> Spent:
+        # The payment is unknown while the call is open, and where it failed and nobody knows its cost.
+        at_risk = self.cost is None and self.outcome != "stored"
+        worst = self.entry.cost_at_most
+        return replace(
+            total,
+            calls=total.calls + 1,
+            cost=total.cost + (self.cost or 0.0),
+            tokens=total.tokens + self.tokens,
+            cost_at_risk=total.cost_at_risk + ((worst or 0.0) if at_risk else 0.0),
+            tokens_at_risk=total.tokens_at_risk + (max(self.entry.tokens_at_most - self.tokens, 0) if at_risk else 0),
+            open_calls=total.open_calls + (self.outcome == "open"),
+            unpriced=total.unpriced + (self.cost is None and (not at_risk or worst is None)),
+        )
