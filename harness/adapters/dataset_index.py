@@ -1,0 +1,119 @@
+"""What is known about every line of a dataset, on disk: memory is the same for ten lines and for ten million.
+
+The database has no name and lives in temporary storage: SQLite removes it when it is closed, and the system does so
+if the process dies.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from harness.errors import StorageError
+
+_SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+CREATE TABLE lines (
+    number INTEGER PRIMARY KEY,
+    offset INTEGER NOT NULL,
+    length INTEGER,  -- NULL: too long to be read
+    id TEXT,         -- NULL: a bad line
+    derived INTEGER, -- the id was derived from the topic's text
+    rank INTEGER     -- place in the order of reading; NULL: not selected
+);
+CREATE TABLE renamed (number INTEGER PRIMARY KEY, id TEXT NOT NULL);
+CREATE TABLE repeated (number INTEGER PRIMARY KEY, first INTEGER NOT NULL);
+"""
+
+_FINISH = """
+CREATE INDEX lines_by_id ON lines (id, number) WHERE id IS NOT NULL;
+INSERT INTO renamed
+    SELECT number, id || '-' || occurrence FROM (
+        SELECT number, id, row_number() OVER (PARTITION BY id ORDER BY number) AS occurrence
+        FROM lines WHERE id IS NOT NULL AND derived
+    ) WHERE occurrence > 1;
+UPDATE lines SET id = (SELECT id FROM renamed WHERE renamed.number = lines.number)
+    WHERE number IN (SELECT number FROM renamed);
+INSERT INTO repeated
+    SELECT number, first FROM (
+        SELECT number, min(number) OVER (PARTITION BY id) AS first FROM lines WHERE id IS NOT NULL
+    ) WHERE number > first;
+CREATE INDEX lines_by_rank ON lines (rank, number) WHERE rank IS NOT NULL;
+"""
+
+
+class LineFacts(NamedTuple):
+    """What one pass over the dataset says about a line, in the order of the table's columns."""
+
+    number: int
+    offset: int
+    length: int | None
+    id: str | None
+    derived: bool
+    rank: int | None
+
+
+class Entry(NamedTuple):
+    """A selected line. `length` None: too long. `id` None: a bad line. `first`: an earlier line has the same id."""
+
+    number: int
+    offset: int
+    length: int | None
+    id: str | None
+    first: int | None
+
+
+class LineIndex:
+    """The facts of all lines, filled once. Every method raises StorageError if the temporary storage fails."""
+
+    def __init__(self) -> None:
+        with _storage():
+            # Filled in a worker thread, read on the event loop's, never by both at once.
+            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._database.executescript(_SCHEMA)
+
+    def fill(self, facts: Iterable[LineFacts]) -> None:
+        """Takes in all lines; then numbers equal derived ids (`-2`, `-3` …) and finds ids that are used twice."""
+        with _storage():
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)", facts)
+            self._database.execute("COMMIT")
+            self._database.executescript(_FINISH)
+
+    def repeated(self, limit: int) -> tuple[int, list[tuple[int, str, int]]]:
+        """How many lines repeat an earlier line's id, and the first of them: number, id, earlier number."""
+        with _storage():
+            (count,) = self._database.execute("SELECT count(*) FROM repeated").fetchone()
+            first = self._database.execute(
+                "SELECT number, id, first FROM repeated JOIN lines USING (number) ORDER BY number LIMIT ?", (limit,)
+            )
+            return count, first.fetchall()
+
+    def entries(self, limit: int) -> Iterator[Entry]:
+        """The first selected lines, in the order of reading."""
+        with _storage():
+            rows = self._database.execute(
+                "SELECT number, offset, length, id, first FROM lines LEFT JOIN repeated USING (number) "
+                "WHERE rank IS NOT NULL ORDER BY rank, number LIMIT ?",
+                (limit,),
+            )
+            for row in rows:
+                yield Entry(*row)
+
+    def close(self) -> None:
+        """The database is gone."""
+        self._database.close()
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"the index of the topic file cannot be kept in temporary storage: {error}; "
+            "point TMPDIR to a directory with room"
+        ) from error
