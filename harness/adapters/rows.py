@@ -1,0 +1,87 @@
+"""The rows of `results.jsonl` and `traces.jsonl`, as documented in docs/formats.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.adapters.codec import JsonObject, served_to_json, tool_call_to_json, usage_to_json
+from harness.domain.completion import Json
+from harness.domain.key import request_fields
+from harness.domain.run import Failure, Span, TopicResult
+
+ROW_VERSION = 1
+
+
+def result_to_row(result: TopicResult, *, session: int) -> JsonObject:
+    """One topic. `session` counts the times that the run was begun or resumed, from 1."""
+    return {
+        "version": ROW_VERSION,
+        "run_id": result.run_id,
+        "session": session,
+        "topic_id": result.topic_id,
+        "index": result.index,
+        "workflow": result.workflow,
+        "status": result.status,
+        "topic": result.topic,
+        "output": result.output,
+        "sections": list(result.sections),
+        "error": _failure(result.error),
+        "usage": usage_to_json(result.usage),
+        "cost": result.cost,
+        "saved": result.saved,
+        "calls": result.calls,
+        "hits": result.hits,
+        "started_at": result.started_at.isoformat(timespec="milliseconds"),
+        "elapsed_s": seconds(result.elapsed_s),
+        "sequential_s": seconds(result.sequential_s),
+        "metadata": dict(result.metadata),
+    }
+
+
+def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
+    """One call. `index` is its topic's."""
+    served: dict[str, Any] = served_to_json(span.served)
+    return {
+        "version": ROW_VERSION,
+        "run_id": span.run_id,
+        "session": session,
+        "topic_id": span.topic_id,
+        "index": index,
+        "id": span.id,
+        "parent": span.parent,
+        "step": span.step,
+        "start_s": seconds(span.start_s),
+        "end_s": seconds(span.end_s),
+        "own_s": seconds(span.own_s),
+        "key": span.key,
+        "request": request_fields(span.request),
+        "model": span.model,
+        "fingerprint": span.fingerprint,
+        "trace_id": span.trace_id,
+        "reasoning": span.reasoning,
+        "content": span.content,
+        "tool_calls": [tool_call_to_json(call) for call in span.tool_calls],
+        "finish_reason": span.finish_reason,
+        "usage": usage_to_json(span.usage),
+        "cost": span.cost,
+        "saved": span.saved,
+        "served": {name: seconds(value) if name.endswith("_s") else value for name, value in served.items()},
+        "error": _failure(span.error),
+    }
+
+
+def seconds(value: Any) -> Any:
+    """Rounded to microseconds: what a clock can tell, and the same text on every machine."""
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def _failure(failure: Failure | None) -> Json:
+    if failure is None:
+        return None
+    return {
+        "type": failure.type,
+        "kind": failure.kind,
+        "message": failure.message,
+        "step": failure.step,
+        "status": failure.status,
+    }
