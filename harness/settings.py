@@ -49,11 +49,7 @@ def duration_s(value: Any) -> Any:
 
 
 def _on_off(value: Any) -> Any:
-    return (
-        {"on": True, "off": False, "true": True, "false": False}.get(value.lower(), value)
-        if isinstance(value, str)
-        else value
-    )
+    return {"on": True, "off": False}.get(value.lower(), value) if isinstance(value, str) else value
 
 
 Whole = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -86,22 +82,18 @@ class Settings(BaseModel):
     endpoint: str | None = Field(None, description="Profile: deepseek, openai or mock.  [default: deepseek]")
     base_url: str | None = Field(None, description="Any OpenAI-compatible server, such as http://127.0.0.1:8000/v1.")
     api_key_env: str | None = Field(
-        None, description="Variable that holds the key for --base-url.  [default: HARNESS_API_KEY]"
+        None, description="Variable with the key for --base-url.  [default: HARNESS_API_KEY]"
     )
     model: Annotated[str, Field(min_length=1)] | None = Field(None, description="Model name.  [default: the profile's]")
     thinking: OnOff | None = Field(None, description="Reasoning on or off, where a step does not say.")
     effort: Effort | None = Field(None, description="Reasoning effort: none, low, high, max.")
-    stream: bool = Field(
-        True, description="Stream answers (times to first token, stalls seen early), or take them whole."
-    )
+    stream: bool = Field(True, description="Stream answers, or take them whole.")
 
     topic_field: str = Field("topic", description="Field of the dataset that holds the topic.")
     id_field: str = Field("id", description="Field of the dataset that holds the id.")
     limit: Whole | None = Field(None, description="Only the first N topics (after --filter and --shuffle).")
     shuffle: Annotated[int, Field(ge=0)] | None = Field(None, description="Seed of a random order of the topics.")
-    filter: tuple[str, ...] = Field(
-        (), description="Only topics with FIELD=VALUE, FIELD!=VALUE or FIELD~TEXT; may repeat."
-    )
+    filter: tuple[str, ...] = Field((), description="Only topics with FIELD=VALUE, != or ~ (contains); may repeat.")
     skip_bad: bool = Field(False, description="Record bad lines as failed rows and go on.")
 
     cache: Path = Field(Path(".harness/cache.db"), description="Cache file.")
@@ -115,22 +107,16 @@ class Settings(BaseModel):
     rpm: Whole | None = Field(None, description="Requests per minute.")
     tpm: Annotated[int, Field(ge=1)] | None = Field(None, description="Tokens per minute.")
     max_calls: Whole = Field(200, description="Calls that one topic may make.")
-    attempts: Annotated[int, Field(ge=1, le=6)] = Field(
-        5, description="Requests for one call, the first included (at most 6)."
-    )
+    attempts: Annotated[int, Field(ge=1, le=6)] = Field(5, description="Requests for one call, 1 to 6.")
     connect_timeout: Seconds = Field(10.0, description="Seconds to connect.")
     idle_timeout: Seconds = Field(300.0, description="Seconds of silence before a call is given up.")
     total_timeout: Seconds = Field(1800.0, description="Seconds for one request in all.")
-    drain_timeout: Seconds = Field(
-        8.0, description="Seconds that calls in flight get to finish after the first Ctrl-C."
-    )
+    drain_timeout: Seconds = Field(8.0, description="Seconds for calls in flight to finish after Ctrl-C.")
 
     budget: Annotated[float, Field(gt=0)] | None = Field(None, description="Most USD the run may spend.")
     budget_tokens: Annotated[int, Field(ge=1)] | None = Field(None, description="Most tokens the run may use.")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the mock and of backoff.")
-    latency: str = Field(
-        "none", description="Latency of the mock: none, fixed:S, uniform:A:B, lognormal:…, per-token:…."
-    )
+    latency: str = Field("none", description="Latency of the mock, such as fixed:0.2 or uniform:8:12.")
 
     yes: bool = Field(False, description="Do not ask.")
     json_output: bool = Field(False, alias="json", description="Print JSON for machines.")
@@ -259,9 +245,7 @@ def load_settings(
 
 def field_names() -> tuple[str, ...]:
     """All settings as they are called in a file."""
-    return tuple(
-        {"json_output": "json", "workflow_settings": "workflow-table"}.get(name, name) for name in Settings.model_fields
-    )
+    return tuple(field.alias or name for name, field in Settings.model_fields.items())
 
 
 def _settings_file(config: Path | None, env: Mapping[str, str]) -> Path | None:
@@ -290,7 +274,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
-    scalars = [name for name in field_names() if name not in {"steps", "prices", "workflow-table", "filter"}]
+    scalars = [name for name in field_names() if name not in {"steps", "prices", "workflow_settings", "filter"}]
     for variable, value in env.items():
         if not variable.startswith(ENV_PREFIX) or variable in _OWN_VARIABLES:
             continue

@@ -58,8 +58,8 @@ class ResultsDir:
         """Open a directory for a run, new or to be continued.
 
         `describe` is given what `run.json` says, or None where there is none, and returns what it shall say from now
-        on; it raises ResultsError where the run cannot be continued. Raises ResultsError for a directory that is in use,
-        that holds something else, or that cannot be written.
+        on; it raises ResultsError where the run cannot be continued. Raises ResultsError for a directory that is in
+        use, that holds something else, or that cannot be written.
         """
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -199,8 +199,8 @@ class _storage_errors:  # noqa: N801 - used as a statement
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, OSError):
             raise StorageError(
-                f"{error.filename or self._path}: cannot be written: {error.strerror or error}; what was written before "
-                "stays readable, and the run can be resumed"
+                f"{error.filename or self._path}: cannot be written: {error.strerror or error}; "
+                "what was written before stays readable, and the run can be resumed"
             ) from error
 
 
@@ -246,7 +246,8 @@ class _Sessions:
 
     def count(self, row: Mapping[str, Any]) -> bool:
         """Whether this row, or the row of this call, is the one that counts."""
-        return row["index"] < len(self._by_index) and self._by_index[row["index"]] == row["session"]
+        index: int = row["index"]
+        return index < len(self._by_index) and bool(self._by_index[index] == row["session"])
 
 
 def _latest_sessions(path: Path) -> _Sessions:
