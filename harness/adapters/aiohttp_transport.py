@@ -1,0 +1,111 @@
+"""httpx2 requests over aiohttp's connections, without what httpx2's own pool costs at a thousand calls in flight."""
+
+from __future__ import annotations
+
+import ssl
+
+import aiohttp
+import httpx2
+
+_KEEP_ALIVE_S = 15.0  # an idle connection is dropped before most servers drop it, so few are reused too late
+_DNS_CACHE_S = 60
+_MAX_ERROR_BYTES = 256 * 1024
+
+_AIOHTTP_ERRORS = (aiohttp.ClientError, OSError)  # OSError includes TimeoutError and ssl.SSLError
+
+
+class AiohttpTransport(httpx2.AsyncBaseTransport):
+    """One connection per call in flight, reused when it comes free; the number of calls is bounded elsewhere.
+
+    Follows no redirect, decodes nothing, keeps no cookie, reads no `.netrc`. Of a request's time-outs only `connect`
+    is applied, to name, TCP and TLS together: silence and total time are the caller's business.
+    Raises httpx2's transport errors only.
+    """
+
+    def __init__(self, *, proxy: str | None = None) -> None:
+        self._proxy = proxy
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._session is None:
+            self._session = _open_session(secure=request.url.scheme == "https" or self._proxy is not None)
+        connect_s = request.extensions.get("timeout", {}).get("connect")
+        try:
+            response = await self._session.request(
+                request.method,
+                str(request.url),
+                headers=request.headers.multi_items(),
+                data=request.content,
+                allow_redirects=False,
+                proxy=self._proxy,
+                timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
+            )
+        except _AIOHTTP_ERRORS as error:
+            raise _httpx2_error(error) from error
+        return httpx2.Response(
+            response.status, headers=list(response.raw_headers), stream=_Body(response), request=request
+        )
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class _Body(httpx2.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        # Bodies of errors are read whole, to be quoted: a hostile one must end somewhere.
+        self._left = _MAX_ERROR_BYTES if response.status >= 300 else None
+
+    def __aiter__(self) -> _Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._left is not None and self._left <= 0:
+            raise StopAsyncIteration
+        try:
+            data = await self._response.content.readany()
+        except _AIOHTTP_ERRORS as error:
+            raise _httpx2_error(error) from error
+        if not data:
+            raise StopAsyncIteration
+        if self._left is not None:
+            self._left -= len(data)
+        return data
+
+    async def aclose(self) -> None:
+        # Gives the connection back if the body was read to its end, and closes it if not.
+        self._response.release()
+
+
+def _open_session(*, secure: bool) -> aiohttp.ClientSession:
+    # httpx2's context trusts the store of the operating system, as the SDK does; making one costs milliseconds.
+    context: ssl.SSLContext | bool = httpx2.create_ssl_context() if secure else True
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0, ssl=context, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=_DNS_CACHE_S
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        auto_decompress=False,
+    )
+
+
+def _httpx2_error(error: Exception) -> httpx2.TransportError:
+    text = str(error) or type(error).__name__
+    match error:
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return httpx2.ProxyError(text)
+        case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
+            return httpx2.ConnectError(text)
+        case aiohttp.ConnectionTimeoutError():
+            return httpx2.ConnectTimeout(text)
+        case TimeoutError():
+            return httpx2.ReadTimeout(text)
+        case aiohttp.InvalidURL():
+            return httpx2.UnsupportedProtocol(text)
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientResponseError():
+            return httpx2.RemoteProtocolError(text)
+        case _:
+            return httpx2.ReadError(text)

@@ -1,0 +1,61 @@
+"""The one place that builds the HTTP client and chooses what carries it.
+
+The transport was chosen by `benchmarks/overhead.py`: the SDK over aiohttp costs a quarter of the SDK over httpx2's own
+pool, and that pool is searched in linear time, so it is the wall at a thousand calls in flight.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from harness.domain.policy import Timeouts
+from harness.errors import SettingsError
+
+if TYPE_CHECKING:
+    import httpx2
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def build_http_client(
+    timeouts: Timeouts, *, base_url: str, transport: httpx2.AsyncBaseTransport | None = None
+) -> httpx2.AsyncClient:
+    """A client for calls to `base_url`; close it with `aclose()`. `transport` replaces the network.
+
+    No limit on connections, as calls in flight are limited before they come here; no read time-out, as the adapter
+    watches silence and total time itself; redirects are not followed; TLS is always verified, against the store of
+    the operating system. A proxy of the environment (HTTPS_PROXY, NO_PROXY …) is used, as a user behind one expects,
+    but never for the loopback.
+
+    Raises SettingsError for a proxy that cannot be used.
+    """
+    import httpx2  # noqa: PLC0415 - a tenth of a second of CPU that `--help` must not pay
+
+    if transport is None:
+        from harness.adapters.aiohttp_transport import AiohttpTransport  # noqa: PLC0415 - as above
+
+        transport = AiohttpTransport(proxy=environment_proxy(base_url))
+    return httpx2.AsyncClient(
+        transport=transport, timeout=httpx2.Timeout(None, connect=timeouts.connect_s), follow_redirects=False
+    )
+
+
+def environment_proxy(base_url: str) -> str | None:
+    """The proxy that the environment (on macOS also the system) asks for, or None. Raises SettingsError."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or host in _LOOPBACK or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    scheme = urlsplit(proxy).scheme
+    if scheme not in ("http", "https"):
+        raise SettingsError(
+            f"the proxy of the environment is a {scheme} proxy, which is not supported: "
+            f"give an http:// one, or except {host} with NO_PROXY"
+        )
+    return proxy

@@ -1,0 +1,97 @@
+"""Server-sent events out of bytes, split anywhere.
+
+Follows the parsing rules of the WHATWG HTML standard (section 9.2.6), with three deviations that real servers ask for:
+an event that the end of the stream leaves unterminated is not dropped; a line that begins like JSON or HTML, which a
+proxy writes bare into a broken stream, is handed on instead of ignored; and lengths are bounded.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+_BARE_STARTS = (b"{", b"[", b"<")
+
+
+class Event(NamedTuple):
+    """`data` is the payload, its lines joined by `\\n`. `name` is the event's name, None for a bare line."""
+
+    data: bytes
+    name: bytes | None = b""
+
+
+class EventTooLongError(ValueError):
+    """A line or an event passed the limit: this is no stream of tokens."""
+
+
+class SSEParser:
+    """Feed it the bytes as they arrive, then `close` it once. Work is linear in the bytes, however they are cut."""
+
+    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._line: list[bytes] = []  # pieces of the line whose end has not come
+        self._line_bytes = 0
+        self._data: list[bytes] = []  # lines of the event whose end has not come
+        self._data_bytes = 0
+        self._name = b""
+        self._after_cr = False
+        self._at_start = True
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete. Raises EventTooLongError."""
+        if self._after_cr or b"\r" in data:
+            data = self._with_newlines(data)
+        head, newline, tail = data.rpartition(b"\n")
+        if newline and self._line:
+            head = b"".join((*self._line, head))
+            self._line.clear()
+            self._line_bytes = 0
+        if tail:
+            self._line.append(tail)
+            self._line_bytes += len(tail)
+            self._check(self._line_bytes)
+        return self._events(head) if newline else []
+
+    def close(self) -> list[Event]:
+        """What the end of the stream completes: a last line or event that was never terminated."""
+        rest = b"".join(self._line)
+        self._line.clear()
+        return self._events(rest + b"\n")
+
+    def _events(self, lines: bytes) -> list[Event]:
+        events: list[Event] = []
+        if self._at_start:
+            self._at_start = False
+            lines = lines.removeprefix(_BOM)
+        for line in lines.split(b"\n"):
+            if line.startswith(b"data:"):
+                value = line[6:] if line.startswith(b"data: ") else line[5:]
+                self._data.append(value)
+                self._data_bytes += len(value)
+                self._check(self._data_bytes)
+            elif not line:
+                if self._data:
+                    events.append(Event(b"\n".join(self._data), self._name))
+                    self._data.clear()
+                    self._data_bytes = 0
+                self._name = b""
+            elif line.startswith(_BARE_STARTS):
+                events.append(Event(line, None))
+            elif line.startswith(b"event:"):
+                self._name = line[6:].removeprefix(b" ")
+            elif line == b"data":
+                self._data.append(b"")
+        return events
+
+    def _with_newlines(self, data: bytes) -> bytes:
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]  # the second half of a CR LF that was cut between them
+            self._after_cr = False
+        if data:
+            self._after_cr = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _check(self, size: int) -> None:
+        if size > self._max_event_bytes:
+            raise EventTooLongError(f"an event of more than {self._max_event_bytes} bytes")

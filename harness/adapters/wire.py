@@ -1,0 +1,193 @@
+"""Pure translation: our Request to the bytes of a request, the JSON of a response to our values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from harness.domain.completion import Completion, Effort, Message, Request, ToolCall, Usage
+from harness.domain.endpoint import CapField, Dialect
+
+JsonObject: TypeAlias = Mapping[str, Any]  # the dynamic edge: foreign JSON, taken apart here and nowhere else
+
+_OPENAI_EFFORTS: dict[Effort, str] = {"none": "none", "low": "low", "high": "high", "max": "xhigh"}
+
+
+class MalformedError(ValueError):
+    """Bytes that are not what the protocol says. The message says what they are instead."""
+
+
+def request_body(request: Request, *, stream: bool, dialect: Dialect, cap_field: CapField = "max_tokens") -> bytes:
+    """The JSON body of a chat completion request, in UTF-8. Fields that are not set are not sent.
+
+    The OpenAI dialect has no switch for thinking, so `thinking` is not sent there; `effort` is, under OpenAI's names.
+    """
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [_message(message, request, dialect) for message in request.messages],
+        "stream": stream,
+    }
+    if stream:
+        body["stream_options"] = {"include_usage": True}
+    if request.max_tokens is not None:
+        body[cap_field] = request.max_tokens
+    if dialect == "deepseek":
+        if request.thinking is not None:
+            body["thinking"] = {"type": "enabled" if request.thinking else "disabled"}
+        if request.effort is not None and request.thinking is not False:
+            body["reasoning_effort"] = request.effort
+    elif request.effort is not None:
+        body["reasoning_effort"] = _OPENAI_EFFORTS[request.effort]
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.top_p is not None:
+        body["top_p"] = request.top_p
+    if request.response_format is not None:
+        body["response_format"] = {"type": request.response_format}
+    if request.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+            }
+            for tool in request.tools
+        ]
+    if request.stop:
+        body["stop"] = request.stop
+    return _encoded(body)
+
+
+def _message(message: Message, request: Request, dialect: Dialect) -> dict[str, Any]:
+    # `content` is never null: DeepSeek refuses an assistant's turn with neither content nor calls.
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.role == "assistant" and request.tools and dialect == "deepseek":
+        # With tools, DeepSeek wants the reasoning of every earlier turn back; an empty one passes.
+        fields["reasoning_content"] = message.reasoning or ""
+    if message.tool_calls:
+        fields["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        fields["tool_call_id"] = message.tool_call_id
+    return fields
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair has no UTF-8; as an escape it is at least JSON, and the server decides.
+        return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+
+
+def json_object(data: bytes) -> JsonObject:
+    """The JSON object that these bytes are. Raises MalformedError."""
+    try:
+        value = json.loads(data)
+    except RecursionError:
+        raise MalformedError("JSON nested too deeply") from None
+    except ValueError:
+        raise MalformedError(f"not JSON: {excerpt(data)}" if data.strip() else "an empty body") from None
+    if not isinstance(value, dict):
+        raise MalformedError(f"JSON, but no object: {excerpt(data)}")
+    return value
+
+
+def whole_characters(text: str) -> str:
+    """`text` with surrogates joined to the character they are halves of, and lone ones replaced: it has a UTF-8 form.
+
+    A stream may cut a character that is escaped as two surrogates between two chunks.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def excerpt(data: bytes, limit: int = 120) -> str:
+    """The beginning of a body on one line, for a message."""
+    text = " ".join(data[: 4 * limit].decode(errors="replace").split())
+    return repr(text if len(text) <= limit else text[:limit] + "…")
+
+
+def completion(response: JsonObject, *, trace_id: str | None) -> Completion:
+    """The completion in a plain response. Raises MalformedError."""
+    choice = first_choice(response)
+    if choice is None:
+        raise MalformedError("a response without choices")
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise MalformedError("a choice without a message")
+    return Completion(
+        model=text_of(response, "model"),
+        content=text_of(message, "content"),
+        reasoning=reasoning_of(message),
+        finish_reason=text_of(choice, "finish_reason"),
+        tool_calls=_tool_calls(message),
+        usage=usage(response.get("usage")) or Usage(),
+        fingerprint=text_of(response, "system_fingerprint") or None,
+        trace_id=trace_id,
+    )
+
+
+def first_choice(response: JsonObject) -> JsonObject | None:
+    """The one choice of a response or chunk; None where there is none. Raises MalformedError."""
+    choices = response.get("choices")
+    if not choices:
+        return None
+    if not isinstance(choices, list) or not isinstance(choices[0], dict):
+        raise MalformedError("choices that are no list of objects")
+    return choices[0]
+
+
+def text_of(fields: JsonObject, name: str) -> str:
+    """A text that may be missing or null: then "". Raises MalformedError for any other type."""
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise MalformedError(f"{name!r} is no text but {type(value).__name__}")
+    return value
+
+
+def reasoning_of(fields: JsonObject) -> str:
+    """The reasoning of a message or delta: DeepSeek's `reasoning_content`, or `reasoning` as other servers call it."""
+    return text_of(fields, "reasoning_content") or text_of(fields, "reasoning")
+
+
+def usage(fields: object) -> Usage | None:
+    """Tokens as the provider counted them, or None where it does not say."""
+    if not isinstance(fields, dict) or not fields:
+        return None
+    cached = _count(fields, "prompt_cache_hit_tokens") or _count(fields.get("prompt_tokens_details"), "cached_tokens")
+    input_tokens = _count(fields, "prompt_tokens")
+    output_tokens = _count(fields, "completion_tokens")
+    reasoning = _count(fields.get("completion_tokens_details"), "reasoning_tokens")
+    return Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        reasoning_tokens=min(reasoning, output_tokens),
+        cached_tokens=min(cached, input_tokens),
+    )
+
+
+def _count(fields: object, name: str) -> int:
+    value = fields.get(name) if isinstance(fields, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _tool_calls(message: JsonObject) -> tuple[ToolCall, ...]:
+    calls = message.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        raise MalformedError("tool calls that are no list")
+    return tuple(_tool_call(call) for call in calls)
+
+
+def _tool_call(call: object) -> ToolCall:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(call, dict) or not isinstance(function, dict):
+        raise MalformedError("a tool call without a function")
+    return ToolCall(id=text_of(call, "id"), name=text_of(function, "name"), arguments=text_of(function, "arguments"))
