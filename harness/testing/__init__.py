@@ -1,0 +1,55 @@
+"""The deterministic DeepSeek that everything offline runs on, and an event loop whose clock jumps.
+
+One pure core (`FakeDeepSeek`), three faces: an in-process transport (`FakeTransport`), a respx router
+(`mock_deepseek`) and a real socket (`serve`). Names are loaded when they are first used, so that importing this
+package costs nothing and needs no optional library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.testing.deepseek import FakeDeepSeek
+    from harness.testing.faults import Fault, FaultPlan
+    from harness.testing.latency import Latency
+    from harness.testing.mock import mock_deepseek
+    from harness.testing.server import serve, serve_forever
+    from harness.testing.transport import FakeTransport
+    from harness.testing.virtual_time import VirtualClock, VirtualLoop, run_virtual
+
+_HOMES = {
+    "FakeDeepSeek": "deepseek",
+    "FakeTransport": "transport",
+    "Fault": "faults",
+    "FaultPlan": "faults",
+    "Latency": "latency",
+    "VirtualClock": "virtual_time",
+    "VirtualLoop": "virtual_time",
+    "mock_deepseek": "mock",
+    "run_virtual": "virtual_time",
+    "serve": "server",
+    "serve_forever": "server",
+}
+
+__all__ = [
+    "FakeDeepSeek",
+    "FakeTransport",
+    "Fault",
+    "FaultPlan",
+    "Latency",
+    "VirtualClock",
+    "VirtualLoop",
+    "mock_deepseek",
+    "run_virtual",
+    "serve",
+    "serve_forever",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

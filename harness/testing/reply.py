@@ -1,0 +1,59 @@
+"""A reply as a script: what is sent, after how long, and how it ends. Values without I/O, played by each face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+End = Literal[
+    "clean",  # the body is terminated as HTTP wants it
+    "reset",  # the connection is torn down
+    "hang",  # nothing more comes, and nobody hangs up
+]
+
+
+class Piece(NamedTuple):
+    """Bytes of the body, sent `delay_s` seconds after the piece before (the first one: after the request came in)."""
+
+    delay_s: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the server does with one request.
+
+    `status` None: no header is ever sent, only the end happens. Headers go out at once, as DeepSeek's do: a queued
+    request is kept alive in its body. `pieces` may be endless, and is read once.
+    """
+
+    status: int | None
+    headers: tuple[tuple[str, str], ...] = ()
+    pieces: Iterable[Piece] = ()
+    end: End = "clean"
+
+
+def coalesced(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The same bytes at the same instants, with those of one instant joined as a socket would."""
+    held: Piece | None = None
+    for piece in pieces:
+        if held is None:
+            held = piece
+        elif piece.delay_s == 0:
+            held = Piece(held.delay_s, held.data + piece.data)
+        else:
+            yield held
+            held = piece
+    if held is not None:
+        yield held
+
+
+def splintered(pieces: Iterable[Piece], sizes: Iterator[int]) -> Iterator[Piece]:
+    """The same bytes at the same instants, cut at arbitrary places, inside characters and lines too."""
+    for piece in pieces:
+        delay_s, start = piece.delay_s, 0
+        while start < len(piece.data):
+            end = start + next(sizes)
+            yield Piece(delay_s, piece.data[start:end])
+            delay_s, start = 0.0, end

@@ -1,0 +1,128 @@
+"""An event loop whose clock jumps: hours pass in milliseconds, equally on every machine.
+
+When nothing is ready, the loop does not wait for its next timer, it moves its clock there. Work owed by a thread is
+real work: while some is announced (`loop.real()`), the clock stands and the loop waits for it. With nothing ready, no
+timer and no real work, nothing can ever happen again: that is a deadlock, and it is raised instead of waited for.
+
+Rules: take time from the loop only; announce every thread (`run_in_executor` announces itself); open no sockets.
+In a conftest: `pytest_asyncio_loop_factories = virtual_time_in(Path(__file__).parent / "virtual")`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_Events = list[tuple[selectors.SelectorKey, int]]
+_Idle = Callable[[float | None, Callable[[float], _Events]], _Events]
+
+# A Monday, noon in UTC: off-peak at DeepSeek.
+EPOCH = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
+
+# How long one wait for real work lasts before the loop looks around again; work that arrives ends it at once.
+_REAL_WAIT_S = 5.0
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An asyncio event loop that starts at time 0.0 and never waits for a timer.
+
+    Its methods that run the loop raise RuntimeError when everything waits and nothing is scheduled.
+    """
+
+    def __init__(self) -> None:
+        self._virtual_s = 0.0
+        self._real_work = 0
+        super().__init__(_JumpingSelector(self._idle))
+
+    def time(self) -> float:
+        return self._virtual_s
+
+    @contextmanager
+    def real(self) -> Iterator[None]:
+        """Around every await of something that a thread, and not this loop, brings about."""
+        self._real_work += 1
+        try:
+            yield
+        finally:
+            self._real_work -= 1
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+        """As asyncio's, announced as real work until it is done."""
+        future = super().run_in_executor(executor, func, *args)
+        self._real_work += 1
+        future.add_done_callback(self._work_done)
+        return future
+
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        """As asyncio's; it waits for threads, which is real work."""
+        with self.real():
+            await super().shutdown_default_executor(*args, **kwargs)
+
+    def _work_done(self, _: asyncio.Future[Any]) -> None:
+        self._real_work -= 1
+
+    def _idle(self, timeout_s: float | None, wait: Callable[[float], _Events]) -> _Events:
+        """Nothing is ready: wait for real work, or jump to the next timer, or say that there is nothing to wait for."""
+        if self._real_work:
+            return wait(_REAL_WAIT_S)
+        if timeout_s is None:
+            raise RuntimeError("deadlock on virtual time: every task waits, and no timer and no thread will wake one")
+        self._virtual_s += timeout_s
+        return []
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Looks at the file descriptors without waiting, and leaves the rest to the loop."""
+
+    def __init__(self, idle: _Idle) -> None:
+        super().__init__()
+        self._idle = idle
+
+    def select(self, timeout: float | None = None) -> _Events:
+        ready = super().select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        return self._idle(timeout, super().select)
+
+
+class VirtualClock:
+    """A WallClock on the running loop's time: `epoch` (in UTC) plus the seconds since the loop began."""
+
+    def __init__(self, epoch: datetime = EPOCH) -> None:
+        self._epoch = epoch
+
+    def now(self) -> datetime:
+        return self._epoch + timedelta(seconds=asyncio.get_running_loop().time())
+
+
+def run_virtual(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Run a coroutine function to its end on a new virtual loop, and return what it returns.
+
+    Raises what it raises, and RuntimeError for a deadlock.
+    """
+
+    async def main() -> T:
+        return await async_fn(*args)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+def virtual_time_in(*places: Path) -> Callable[..., Mapping[str, Callable[[], asyncio.AbstractEventLoop]]]:
+    """A `pytest_asyncio_loop_factories` hook: async tests under these paths run on virtual time, all others as ever.
+
+    Assign it to that name in a conftest.
+    """
+    roots = [place.resolve() for place in places]
+
+    def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+        inside = any(item.path.is_relative_to(root) for root in roots)
+        return {"virtual": VirtualLoop} if inside else {"asyncio": asyncio.new_event_loop}
+
+    return pytest_asyncio_loop_factories
