@@ -1,10 +1,12 @@
 """A results directory: `run.json`, `results.jsonl` (a row a topic), `traces.jsonl` (a row a call).
 
-Rows are appended as topics finish, the calls of a topic before its row. A topic that is run again appends a new row; of
-several rows of one topic the last one counts, and the calls that belong to it are those of its session. `compact` makes
-this literally true by writing both files anew beside the old ones and moving them into place. A torn last line, as a
-crash may leave it, is cut off when the directory is opened: its topic has no row then, and is run again from the cache.
-Lines are not synced to the disk one by one: what a power cut takes is restored from the cache without a payment.
+Rows are appended as topics finish, the calls of a topic before its row. A topic that is run again appends a new row: of
+several rows of one topic the last counts, and the calls of its session belong to it. `compact` makes that literally
+true by writing both files anew beside the old ones and moving them in.
+
+After a crash the last line may be torn, and the last calls may lack their row, as one topic is written at a time; both
+are cut off when the directory is opened, and the topic is run again from the cache. Lines are not synced to the disk
+one by one: what a power cut takes is restored from the cache without a payment.
 """
 
 from __future__ import annotations
@@ -12,196 +14,133 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from array import array
-from asyncio import get_running_loop
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import anyio
-import anyio.lowlevel
-import anyio.to_thread
 
 from harness.adapters.codec import to_text
+from harness.adapters.jsonl_file import (
+    AppendedFile,
+    cut_torn_line,
+    last_lines_of,
+    lines_of,
+    pretty,
+    storage_errors,
+    write_whole,
+)
 from harness.adapters.rows import result_to_row, span_to_row
+from harness.adapters.run_standing import Standing
+from harness.adapters.threads import in_thread
 from harness.domain.completion import Json
 from harness.domain.run import Span, TopicResult
-from harness.errors import ResultsError, StorageError
+from harness.errors import ResultsError
 
 RUN_FILE = "run.json"
 RESULTS_FILE = "results.jsonl"
 TRACES_FILE = "traces.jsonl"
 LOCK_FILE = "run.lock"
 
+Describe = Callable[[dict[str, Any] | None], dict[str, Any]]
+
 
 class ResultsDir:
-    """The results of one run, written by one process at a time.
+    """The results of one run, written by one process at a time: it holds a lock on the directory until `close`.
 
-    Open it with `create_or_continue`; it holds an exclusive lock on the directory until `close`.
+    `standing` is how the run stands, kept up to date with every row. Made by `create_or_continue`.
     """
 
-    def __init__(self, path: Path, lock: BinaryIO, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, lock: BinaryIO, manifest: dict[str, Any], standing: Standing) -> None:
         self.path = path
         self.manifest = manifest
+        self.standing = standing
         self._lock_file = lock
         self._writing = anyio.Lock()
-        self._results = _Appended(path / RESULTS_FILE)
-        self._traces = _Appended(path / TRACES_FILE)
+        self._results = AppendedFile(path / RESULTS_FILE)
+        self._traces = AppendedFile(path / TRACES_FILE)
 
     @property
     def session(self) -> int:
+        """How often the run was begun or continued, from 1."""
         return int(self.manifest["sessions"])
 
     @classmethod
-    def create_or_continue(cls, path: Path, describe: Callable[[dict[str, Any] | None], dict[str, Any]]) -> ResultsDir:
+    def create_or_continue(cls, path: Path, describe: Describe) -> ResultsDir:
         """Open a directory for a run, new or to be continued.
 
         `describe` is given what `run.json` says, or None where there is none, and returns what it shall say from now
         on; it raises ResultsError where the run cannot be continued. Raises ResultsError for a directory that is in
-        use, that holds something else, or that cannot be written.
+        use, holds something else, or cannot be written.
         """
+        existed = path.is_dir()
         try:
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise ResultsError(f"{path}: cannot be made: {error.strerror}; choose another with --out DIR") from error
-        lock = _locked(path)
-        try:
-            known = read_manifest(path) if (path / RUN_FILE).exists() else None
-            if known is None and any(entry.name != LOCK_FILE for entry in path.iterdir()):
+            if existed and not (path / RUN_FILE).exists() and any(path.iterdir()):
                 raise ResultsError(
                     f"{path}: holds files but no {RUN_FILE}, so it is not a run of ours; choose another with --out DIR"
                 )
-            manifest = describe(known)
-            manifest["sessions"] = (known["sessions"] if known else 0) + 1
-            _write_whole(path / RUN_FILE, _pretty(manifest))
-            for name in (RESULTS_FILE, TRACES_FILE):
-                _cut_torn_line(path / name)
-            return cls(path, lock, manifest)
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = _locked(path)
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be made: {error.strerror}; choose another with --out DIR") from error
+        try:
+            known = read_manifest(path) if existed and (path / RUN_FILE).exists() else None
+            manifest = {**describe(known), "sessions": (known["sessions"] if known else 0) + 1}
+            standing = _repaired(path, manifest["sessions"] - 1)
+            write_whole(path / RUN_FILE, pretty(manifest))
+            return cls(path, lock, manifest, standing)
         except OSError as error:
             lock.close()
             raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from error
         except BaseException:
             lock.close()
+            if not existed and not (path / RUN_FILE).exists():
+                (path / LOCK_FILE).unlink()
+                path.rmdir()
             raise
 
-    def finished(self) -> Finished:
-        """Which topics have a row that a continued run leaves as it is."""
-        finished = Finished()
-        for row in read_results(self.path):
-            finished.add(row["index"], row["status"])
-        return finished
-
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
-        """Append the calls of a topic and then its row; both are with the operating system on return."""
+        """Append the calls of a topic and then its row; both are with the operating system on return.
+
+        Raises StorageError if the disk fails or the files were deleted.
+        """
         async with self._writing:
-            await _in_thread(lambda: self._append(result, spans))
+            await in_thread(lambda: self._append(result, spans))
 
     def update(self, changes: Mapping[str, Json]) -> None:
-        """Replace `run.json`, atomically."""
+        """Replace `run.json` by one with these changes. Raises StorageError."""
         self.manifest.update(changes)
-        with _storage_errors(self.path / RUN_FILE):
-            _write_whole(self.path / RUN_FILE, _pretty(self.manifest))
+        with storage_errors(self.path / RUN_FILE):
+            if not self.path.is_dir():
+                raise FileNotFoundError(2, "was deleted during the run", str(self.path))
+            write_whole(self.path / RUN_FILE, pretty(self.manifest))
 
     def compact(self) -> None:
-        """Leave one row a topic, and the calls that belong to it. Each file is replaced atomically, traces first."""
-        latest = _latest_sessions(self.path)
-        for name, appended in ((TRACES_FILE, self._traces), (RESULTS_FILE, self._results)):
-            if all(latest.count(row) for _, row in _lines(self.path / name)):
-                continue
-            with _storage_errors(self.path / name):
-                appended.close()
-                _write_whole(self.path / name, (raw for raw, row in _lines(self.path / name) if latest.count(row)))
+        """Leave one row a topic, and the calls that belong to it, if any topic was run again. Raises StorageError."""
+        if not self.standing.superseded:
+            return
+        for file in (self._traces, self._results):
+            with storage_errors(file.path):
+                file.close()
+                write_whole(file.path, (raw for raw, row in lines_of(file.path) if self.standing.counts(row)))
+        self.standing.superseded = 0
 
     def close(self) -> None:
-        """Flush to the disk and give the directory free."""
+        """Sync to the disk and give the directory free. Raises StorageError."""
         try:
-            self._traces.close()
-            self._results.close()
+            with storage_errors(self.path):
+                self._traces.close()
+                self._results.close()
         finally:
             self._lock_file.close()
 
     def _append(self, result: TopicResult, spans: Sequence[Span]) -> None:
-        with _storage_errors(self.path):
-            calls = [to_text(span_to_row(span, index=result.index, session=self.session)) for span in spans]
+        row = result_to_row(result, session=self.session)
+        calls = [to_text(span_to_row(span, index=result.index, session=self.session)) for span in spans]
+        with storage_errors(self.path):
             self._traces.append(calls)
-            self._results.append([to_text(result_to_row(result, session=self.session))])
-
-
-class Finished:
-    """The topics that need no more work, a byte each: what ended ok or degraded. Failed ones are tried again."""
-
-    def __init__(self) -> None:
-        self._done = bytearray()
-        self.counts: dict[str, int] = {"ok": 0, "degraded": 0, "failed": 0}
-
-    def add(self, index: int, status: str) -> None:
-        self.counts[status] += 1
-        if status != "failed":
-            self._done.extend(bytes(max(0, index + 1 - len(self._done))))
-            self._done[index] = 1
-
-    def __contains__(self, index: int) -> bool:
-        return index < len(self._done) and self._done[index] == 1
-
-
-class _Appended:
-    """A file that lines are appended to, opened at the first of them."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def append(self, lines: Sequence[str]) -> None:
-        if self._file is None:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(descriptor, "ab", buffering=0)
-        elif not self._still_there():
-            raise FileNotFoundError(2, "was deleted or replaced while the run was writing it", str(self._path))
-        data = b"".join(line.encode("utf-8") + b"\n" for line in lines)
-        start = os.fstat(self._file.fileno()).st_size
-        try:
-            written = 0
-            while written < len(data):
-                written += self._file.write(data[written:]) or 0
-        except OSError:
-            os.ftruncate(self._file.fileno(), start)
-            raise
-
-    def close(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            try:
-                os.fsync(file.fileno())
-            finally:
-                file.close()
-
-    def _still_there(self) -> bool:
-        if self._file is None:
-            return False
-        try:
-            there = self._path.stat()
-        except FileNotFoundError:
-            return False
-        here = os.fstat(self._file.fileno())
-        return (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev)
-
-
-class _storage_errors:  # noqa: N801 - used as a statement
-    """Translate what the operating system says about a file into StorageError."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, OSError):
-            raise StorageError(
-                f"{error.filename or self._path}: cannot be written: {error.strerror or error}; "
-                "what was written before stays readable, and the run can be resumed"
-            ) from error
+            self._results.append([to_text(row)])
+        self.standing.add(row)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -219,111 +158,59 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def read_standing(path: Path) -> Standing:
+    """How a run stands, from its rows; it may be running. Raises ResultsError for a damaged row."""
+    standing = Standing()
+    for _, row in lines_of(path / RESULTS_FILE):
+        standing.add(row)
+    return standing
+
+
 def read_results(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a run, one a topic, in the order in which they were finished."""
-    latest = _latest_sessions(path)
-    return (row for _, row in _lines(path / RESULTS_FILE) if latest.count(row))
+    standing = read_standing(path)
+    return (row for _, row in lines_of(path / RESULTS_FILE) if standing.counts(row))
 
 
 def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
     """The calls of a run, or of one of its topics, that belong to the rows that count."""
-    latest = _latest_sessions(path)
-    rows = (row for _, row in _lines(path / TRACES_FILE) if latest.count(row))
+    standing = read_standing(path)
+    rows = (row for _, row in lines_of(path / TRACES_FILE) if standing.counts(row))
     return rows if topic_id is None else (row for row in rows if row["topic_id"] == topic_id)
 
 
-class _Sessions:
-    """The last session in which each topic got a row, by the topic's index: four bytes a topic."""
-
-    def __init__(self) -> None:
-        self._by_index = array("I")
-
-    def note(self, row: Mapping[str, Any]) -> None:
-        missing = row["index"] + 1 - len(self._by_index)
-        if missing > 0:
-            self._by_index.extend([0] * missing)
-        self._by_index[row["index"]] = max(self._by_index[row["index"]], row["session"])
-
-    def count(self, row: Mapping[str, Any]) -> bool:
-        """Whether this row, or the row of this call, is the one that counts."""
-        index: int = row["index"]
-        return index < len(self._by_index) and bool(self._by_index[index] == row["session"])
-
-
-def _latest_sessions(path: Path) -> _Sessions:
-    latest = _Sessions()
-    for _, row in _lines(path / RESULTS_FILE):
-        latest.note(row)
-    return latest
-
-
-def _lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Whole lines with their rows; a last line without its end is left out. Raises ResultsError for a broken one."""
+def is_running(path: Path) -> bool:
+    """Whether a process holds the directory now."""
     try:
-        file = path.open("rb")
+        with (path / LOCK_FILE).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return
-    with file:
-        for number, raw in enumerate(file, start=1):
-            if not raw.endswith(b"\n"):
-                return
-            try:
-                row = json.loads(raw)
-                if not (isinstance(row["topic_id"], str) and row["index"] >= 0 and row["session"] >= 1):
-                    raise ValueError("topic_id, index or session is wrong")
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
-                raise ResultsError(f"{path}:{number}: not a row of ours: {error}; restore or remove the line") from None
-            yield raw, row
+        return False
+    except OSError:
+        return True
+    return False
 
 
-def _cut_torn_line(path: Path) -> None:
-    """Cut off what follows the last line end."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        block, at = 65536, size
-        while at > 0:
-            start = max(0, at - block)
-            file.seek(start)
-            end = file.read(at - start).rfind(b"\n")
-            if end >= 0:
-                file.truncate(start + end + 1)
-                return
-            at = start
-        file.truncate(0)
+def _repaired(path: Path, last_session: int) -> Standing:
+    """Cut off what a crash of the last session left unfinished at the ends of both files."""
+    for name in (RESULTS_FILE, TRACES_FILE):
+        cut_torn_line(path / name)
+    standing = read_standing(path)
+    cut_at: int | None = None
+    for offset, call in last_lines_of(path / TRACES_FILE):
+        if standing.counts(call) or call["session"] < last_session:
+            break
+        cut_at = offset
+    if cut_at is not None:
+        os.truncate(path / TRACES_FILE, cut_at)
+    return standing
 
 
 def _locked(path: Path) -> BinaryIO:
-    try:
-        lock = os.fdopen(os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600), "rb+")
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be written: {error.strerror}; choose another with --out DIR") from error
+    lock = os.fdopen(os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600), "rb+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise ResultsError(
-            f"{path}: in use by another process; wait for it, or choose another with --out DIR"
-        ) from None
+        raise ResultsError(f"{path}: in use by another process; wait for it, or choose another directory") from None
     return lock
-
-
-def _write_whole(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a file beside its place and move it in, so that a reader sees the old one or the new one."""
-    beside = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def _pretty(value: Mapping[str, Any]) -> Iterable[bytes]:
-    return [json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n"]
-
-
-async def _in_thread(work: Callable[[], None]) -> None:
-    """Run in a worker thread; a loop whose clock jumps is told that real work is under way."""
-    with getattr(get_running_loop(), "real", nullcontext)():
-        await anyio.to_thread.run_sync(work)

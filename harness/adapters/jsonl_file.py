@@ -1,0 +1,143 @@
+"""A file of JSON lines: appended to whole, read back whole, repaired after a crash, replaced in one move."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from harness.errors import ResultsError, StorageError
+
+_BLOCK_BYTES = 64 * 1024
+
+
+class AppendedFile:
+    """A file that lines are appended to, opened at the first of them; nobody but its owner can read it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: BinaryIO | None = None
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Add whole lines, or nothing. Raises OSError, also if the file was deleted or replaced meanwhile."""
+        file = self._opened()
+        data = b"".join(line.encode("utf-8") + b"\n" for line in lines)
+        start = os.fstat(file.fileno()).st_size
+        try:
+            written = 0
+            while written < len(data):
+                written += file.write(data[written:]) or 0
+        except OSError:
+            os.ftruncate(file.fileno(), start)
+            raise
+
+    def close(self) -> None:
+        """Sync to the disk and let go."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            try:
+                os.fsync(file.fileno())
+            finally:
+                file.close()
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = os.fdopen(descriptor, "ab", buffering=0)
+            return self._file
+        here = os.fstat(self._file.fileno())
+        there = self.path.stat() if self.path.exists() else None
+        if there is None or (there.st_ino, there.st_dev) != (here.st_ino, here.st_dev):
+            raise FileNotFoundError(2, "was deleted or replaced while the run was writing it", str(self.path))
+        return self._file
+
+
+def lines_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Whole lines with the rows they hold; a last line without its end is left out, a missing file is empty.
+
+    Raises ResultsError for a line that is no row.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for number, raw in enumerate(file, start=1):
+            if not raw.endswith(b"\n"):
+                return
+            yield raw, _row(raw, f"{path}:{number}")
+
+
+def last_lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Whole lines from the last to the first: the offset at which each begins, and its row."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        at, rest = file.seek(0, os.SEEK_END), b""
+        while at > 0 or rest:
+            start = rest.rfind(b"\n", 0, len(rest) - 1) + 1
+            if start == 0 and at > 0:
+                size = min(_BLOCK_BYTES, at)
+                at -= size
+                file.seek(at)
+                rest = file.read(size) + rest
+                continue
+            raw, rest = rest[start:], rest[:start]
+            yield at + start, _row(raw, f"{path}: the line at byte {at + start}")
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut off what follows the last line end."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        at = file.seek(0, os.SEEK_END)
+        while at > 0:
+            start = max(0, at - _BLOCK_BYTES)
+            file.seek(start)
+            end = file.read(at - start).rfind(b"\n")
+            if end >= 0:
+                file.truncate(start + end + 1)
+                return
+            at = start
+        file.truncate(0)
+
+
+def write_whole(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file beside its place and move it in: a reader sees the old one or the new one. Raises OSError."""
+    beside = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Translate what the operating system says about a file into StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or path}: cannot be written: {error.strerror or error}; "
+            "what was written before stays readable, and the run can be resumed"
+        ) from error
+
+
+def _row(raw: bytes, where: str) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(raw)
+        if not (isinstance(row["topic_id"], str) and row["index"] >= 0 and row["session"] >= 1):
+            raise ValueError("topic_id, index or session is wrong")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ResultsError(f"{where}: not a row of ours ({error}); restore or remove the line") from None
+    return row
+
+
+def pretty(value: Mapping[str, Any]) -> list[bytes]:
+    """JSON for people, as the parts of a file."""
+    return [json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n"]

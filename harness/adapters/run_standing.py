@@ -1,0 +1,71 @@
+"""How a run stands: which topics have a row, and what the rows add up to. A few bytes a topic, whatever their size."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+STATUSES = ("ok", "degraded", "failed")
+_SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
+_TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
+
+
+@dataclass(slots=True)
+class RowTotals:
+    """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost."""
+
+    sums: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("rows", *STATUSES, "unpriced", *_SUMS, *_TOKENS), 0)
+    )
+
+    def add(self, row: Mapping[str, Any], sign: int = 1) -> None:
+        """Add a row of `results.jsonl`, or take one away with `sign` -1."""
+        sums = self.sums
+        sums["rows"] += sign
+        sums[row["status"]] += sign
+        sums["unpriced"] += sign * (row["cost"] is None)
+        for name in _SUMS:
+            sums[name] += sign * (row[name] or 0)
+        for name in _TOKENS:
+            sums[name] += sign * row["usage"][name]
+
+    def as_json(self) -> dict[str, Any]:
+        """Whole numbers where they count, money and seconds rounded to what is meant."""
+        plain = {name: round(value, 9) if isinstance(value, float) else value for name, value in self.sums.items()}
+        usage = {name: plain.pop(name) for name in _TOKENS}
+        return {**plain, "usage": usage}
+
+
+class Standing:
+    """The rows that count: of several rows of one topic the one of the last session."""
+
+    def __init__(self) -> None:
+        self.totals = RowTotals()
+        self.superseded = 0
+        self._sessions = array("I")
+        self._failed: dict[int, Mapping[str, Any]] = {}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take note of a row, in the order of the file."""
+        index: int = row["index"]
+        self._sessions.extend([0] * (index + 1 - len(self._sessions)))
+        if self._sessions[index]:
+            self.superseded += 1
+            if (before := self._failed.pop(index, None)) is not None:
+                self.totals.add(before, sign=-1)
+        self._sessions[index] = row["session"]
+        self.totals.add(row)
+        if row["status"] == "failed":
+            # Only a failed topic is run again, so only its sums may have to be taken back.
+            self._failed[index] = {name: row[name] for name in ("status", "usage", *_SUMS)}
+
+    def counts(self, row: Mapping[str, Any]) -> bool:
+        """Whether this row, or the row that this call belongs to, is the one that counts."""
+        index: int = row["index"]
+        return index < len(self._sessions) and bool(self._sessions[index] == row["session"])
+
+    def is_finished(self, index: int) -> bool:
+        """Whether a topic ended ok or degraded; a failed one is tried again when the run is continued."""
+        return index < len(self._sessions) and self._sessions[index] > 0 and index not in self._failed

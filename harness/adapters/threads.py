@@ -1,0 +1,21 @@
+"""Work that would stall the event loop, done in a worker thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TypeVar
+
+import anyio.to_thread
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """The value of `work`, done beside the loop; a loop whose clock jumps is told that real work is under way.
+
+    Cancellation waits until the work has ended: what it wrote is whole.
+    """
+    with getattr(asyncio.get_running_loop(), "real", nullcontext)():
+        return await anyio.to_thread.run_sync(work)

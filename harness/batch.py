@@ -1,0 +1,359 @@
+"""A batch from its topic file to its results: begun, continued after anything, and accounted for at the end."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from harness._version import __version__
+from harness.adapters.dataset_spec import DatasetSpec
+from harness.adapters.datasets import Dataset, open_dataset
+from harness.adapters.results_dir import ResultsDir
+from harness.adapters.run_standing import Standing
+from harness.adapters.threads import in_thread
+from harness.adapters.wall_clock import SystemClock
+from harness.compose import Stack, open_stack
+from harness.domain.endpoint import resolve_model
+from harness.domain.filters import parse_filter
+from harness.domain.run import BadLine, Topic
+from harness.engine.limiter import LimiterState
+from harness.engine.runner import Progress, Runner
+from harness.engine.step import RunContext
+from harness.engine.stopping import Stop, StopCause
+from harness.errors import ResultsError, StorageError
+from harness.ports import OpenCall, Spent, WallClock
+from harness.settings import Loaded, Settings
+from harness.workflows.loading import LoadedWorkflow, load_workflow
+
+if TYPE_CHECKING:
+    import httpx2
+
+MANIFEST_VERSION = 1
+RESULTS_ROOT = Path("results")
+
+
+@dataclass(slots=True)
+class Watch:
+    """What a display may look at while a batch runs. It is filled as things are opened."""
+
+    path: Path | None = None
+    topics: int = 0
+    standing: Standing | None = None
+    progress: Progress | None = None
+    stack: Stack | None = None
+    started_s: float = 0.0
+    report: Report | None = None
+
+    def limiter(self) -> LimiterState | None:
+        return self.stack.limiter.state() if self.stack is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a batch stands after a session. `totals` are sums over all rows of all sessions.
+
+    `session` is what happened in this one; `unfinished` counts topics without a row. `left_open` are requests of
+    earlier sessions whose payment is unknown, `spent` is the journal's word on all money.
+    """
+
+    path: Path
+    run_id: str
+    topics: int
+    unfinished: int
+    totals: Mapping[str, Any]
+    session: Progress
+    wall_s: float
+    stop: StopCause | None
+    spent: Spent
+    left_open: tuple[OpenCall, ...]
+    limiter: LimiterState
+
+    @property
+    def exit_code(self) -> int:
+        """0 all topics ok or degraded, 1 some failed or missing, 3 stopped for cause, 130 interrupted."""
+        if self.stop is not None:
+            return 130 if self.stop.kind == "interrupted" else 3
+        return 1 if self.totals["failed"] or self.unfinished else 0
+
+
+async def run_batch(
+    loaded: Loaded,
+    source: str,
+    *,
+    stop: Stop | None = None,
+    watch: Watch | None = None,
+    clock: WallClock | None = None,
+    run_id: str | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    continued: bool = False,
+) -> Report:
+    """Run a topic file through a workflow, or continue the run that its results directory holds.
+
+    `source` is a path or `-`. Everything is checked before the first call: raises DatasetError, PromptsError,
+    WorkflowError, SettingsError, CacheError or ResultsError, with nothing written. `continued` insists on a run that
+    is there. Once it runs, whatever ends it ends in a report; StorageError is raised only if not even that is possible.
+    """
+    stop, watch, clock = stop or Stop(), watch or Watch(), clock or SystemClock()
+    settings = loaded.settings
+    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    loaded.endpoint(key_needed=settings.cache_mode != "replay")
+    spec = dataset_spec(settings, source)
+    dataset = await in_thread(lambda: open_dataset(spec))
+    with closing(dataset):
+        if not settings.skip_bad:
+            dataset.raise_if_bad()
+        run_id = run_id or new_run_id(clock.now())
+        path = settings.out or RESULTS_ROOT / run_id
+        description = _Description(settings, workflow, dataset, source, run_id, clock.now(), continued)
+        async with _open_results(path, description) as results:
+            if source == "-" and results.session == 1:
+                await _keep_input(results, dataset)
+            return await _Session(loaded, workflow, dataset, results, stop, watch, clock, transport).run()
+
+
+def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
+    """Which topics of a file the settings ask for. Raises SettingsError for a filter that is none."""
+    return DatasetSpec(
+        path=source,
+        topic_field=settings.topic_field,
+        id_field=settings.id_field,
+        limit=settings.limit,
+        shuffle_seed=settings.shuffle,
+        filters=tuple(parse_filter(text) for text in settings.filter),
+    )
+
+
+def new_run_id(now: datetime) -> str:
+    """Sorts by time, and differs from every other: the journal of a shared cache knows runs by it."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+class _Session:
+    """One session of a run: what is left to do is done, and the books are closed whatever happens."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        workflow: LoadedWorkflow,
+        dataset: Dataset,
+        results: ResultsDir,
+        stop: Stop,
+        watch: Watch,
+        clock: WallClock,
+        transport: httpx2.AsyncBaseTransport | None,
+    ) -> None:
+        self._loaded = loaded
+        self._workflow = workflow
+        self._dataset = dataset
+        self._results = results
+        self._stop = stop
+        self._watch = watch
+        self._clock = clock
+        self._transport = transport
+
+    async def run(self) -> Report:
+        results, watch = self._results, self._watch
+        started_at, started_s = self._clock.now(), anyio.current_time()
+        run_id = results.manifest["run_id"]
+        watch.path, watch.topics, watch.started_s = results.path, self._dataset.count, started_s
+        watch.standing = results.standing
+        watch.progress = progress = Progress()
+        async with open_stack(
+            self._loaded, run_id=run_id, stop=self._stop, clock=self._clock, transport=self._transport
+        ) as stack:
+            watch.stack = stack
+            runner = Runner(
+                workflow=self._workflow.function,
+                context=self._context(run_id, started_s),
+                completer=stack.completer,
+                results=results,
+                stop=self._stop,
+                clock=self._clock,
+                runs=self._loaded.settings.runs,
+                progress=progress,
+            )
+            try:
+                await runner.run(_unfinished(self._dataset, results.standing))
+            finally:
+                with anyio.CancelScope(shield=True):
+                    report = await self._close(stack, progress, started_at, started_s)
+        return report
+
+    async def _close(self, stack: Stack, progress: Progress, started_at: datetime, started_s: float) -> Report:
+        results = self._results
+        wall_s = anyio.current_time() - started_s
+        totals = results.standing.totals.as_json()
+        spent = await stack.cache.spent(results.manifest["run_id"])
+        cause = self._stop.cause
+        unfinished = self._dataset.count - totals["rows"]
+        limiter = stack.limiter.state()
+        session = {
+            "started_at": started_at.isoformat(timespec="milliseconds"),
+            "wall_s": round(wall_s, 6),
+            "topics": dict(progress.topics),
+            "calls": progress.totals.calls,
+            "hits": progress.totals.hits,
+            "retries": progress.totals.retries,
+            "stop": asdict(cause) if cause else None,
+        }
+        sessions = [*results.manifest.get("session_log", []), session]
+        try:
+            if unfinished == 0:
+                await in_thread(results.compact)
+            results.update(
+                {
+                    "status": "complete" if unfinished == 0 else cause.kind if cause else "incomplete",
+                    "totals": {
+                        **totals,
+                        "unfinished": unfinished,
+                        "wall_s": round(sum(entry["wall_s"] for entry in sessions), 6),
+                    },
+                    "journal": asdict(spent),
+                    "limits_learned": asdict(limiter),
+                    "session_log": sessions,
+                }
+            )
+        except (StorageError, ResultsError) as error:
+            self._stop.set("storage", str(error))
+        self._watch.report = report = Report(
+            path=results.path,
+            run_id=results.manifest["run_id"],
+            topics=self._dataset.count,
+            unfinished=unfinished,
+            totals=totals,
+            session=progress,
+            wall_s=wall_s,
+            stop=self._stop.cause,
+            spent=spent,
+            left_open=stack.left_open,
+            limiter=limiter,
+        )
+        return report
+
+    def _context(self, run_id: str, started_s: float) -> RunContext:
+        settings = self._loaded.settings
+        return RunContext(
+            run_id=run_id,
+            endpoint=self._loaded.endpoint(key_needed=False).identity,
+            workflow=settings.workflow,
+            defaults=settings.defaults(),
+            overrides={name: table.options() for name, table in settings.steps.items()},
+            prompts=self._workflow.prompts,
+            settings=self._workflow.settings,
+            known_model=lambda name: resolve_model(settings.profile, name)[:2],
+            max_calls_per_topic=settings.max_calls,
+            origin_s=started_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """What `run.json` says of a run when it begins, and whether a run that is there is the same."""
+
+    settings: Settings
+    workflow: LoadedWorkflow
+    dataset: Dataset
+    source: str
+    run_id: str
+    now: datetime
+    continued: bool
+
+    def __call__(self, known: dict[str, Any] | None) -> dict[str, Any]:
+        identity = self._identity()
+        if known is None:
+            if self.continued:
+                raise ResultsError("there is no run to resume in this directory")
+            return {
+                "version": MANIFEST_VERSION,
+                "run_id": self.run_id,
+                "created_at": self.now.isoformat(timespec="milliseconds"),
+                "status": "running",
+                **self._current(),
+                "identity": identity,
+            }
+        began = known.get("identity", {})
+        differing = [
+            f"{name} (then {_short(began.get(name))}, now {_short(value)})"
+            for name, value in identity.items()
+            if began.get(name) != value
+        ]
+        if differing:
+            raise ResultsError(
+                f"this directory holds the run {known['run_id']}, which differs in {', '.join(differing)}; "
+                "choose another directory with --out DIR, or go back to what it began with"
+            )
+        return {**known, "status": "running", **self._current()}
+
+    def _current(self) -> dict[str, Any]:
+        source = self.source if self.source == "-" else str(Path(self.source).resolve())
+        return {
+            "versions": {
+                "harness": __version__,
+                "python": platform.python_version(),
+                "openai": importlib.metadata.version("openai"),
+            },
+            "dataset": {"path": source, "sha256": self.dataset.sha256, "topics": self.dataset.count},
+            "workflow_sha256": self.workflow.code_sha256,
+            "settings": recorded(self.settings),
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        """What decides the answers: a run is continued only with all of it unchanged."""
+        settings, defaults = self.settings, self.settings.defaults()
+        return {
+            "dataset": self.dataset.sha256,
+            "prompts": self.workflow.prompts.sha256,
+            "workflow": settings.workflow,
+            "workflow_settings": dict(self.workflow.settings),
+            "endpoint": Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).identity,
+            "model": defaults.model,
+            "thinking": defaults.thinking,
+            "effort": defaults.effort,
+            "steps": {name: table.model_dump(exclude_none=True) for name, table in settings.steps.items()},
+            "topic_field": settings.topic_field,
+            "id_field": settings.id_field,
+            "filter": list(settings.filter),
+            "shuffle": settings.shuffle,
+        }
+
+
+def recorded(settings: Settings) -> dict[str, Any]:
+    """Settings as `run.json` keeps them: JSON values, no credentials of a base URL."""
+    values: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
+    if settings.base_url is not None:
+        values["base_url"] = Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).base_url
+    return values
+
+
+def _unfinished(dataset: Dataset, standing: Standing) -> Iterator[Topic | BadLine]:
+    return (item for item in dataset.read() if not standing.is_finished(item.index))
+
+
+@asynccontextmanager
+async def _open_results(path: Path, describe: Callable[[dict[str, Any] | None], dict[str, Any]]) -> Any:
+    results = await in_thread(lambda: ResultsDir.create_or_continue(path, describe))
+    try:
+        yield results
+    finally:
+        with anyio.CancelScope(shield=True):
+            await in_thread(results.close)
+
+
+async def _keep_input(results: ResultsDir, dataset: Dataset) -> None:
+    """Standard input can be read once: the run keeps its own copy, from which it can be continued."""
+    saved = await in_thread(lambda: dataset.save(results.path))
+    await in_thread(lambda: results.update({"dataset": {**results.manifest["dataset"], "path": str(saved.resolve())}}))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 24 else text[:20] + "…"

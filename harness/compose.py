@@ -1,0 +1,138 @@
+"""THE place where the adapters meet the engine: builds the stack of layers, opens what they need, and closes it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.adapters.http import build_http_client
+from harness.adapters.openai_chat import OpenAIChat
+from harness.adapters.sqlite_cache import SqliteCache
+from harness.adapters.wall_clock import SystemClock
+from harness.domain.endpoint import resolve_model
+from harness.domain.policy import Limits
+from harness.domain.pricing import Pricing
+from harness.engine.budgeted import Budgeted, Purse
+from harness.engine.cached import Cached
+from harness.engine.journaled import Journaled
+from harness.engine.limited import Limited, RunLimited
+from harness.engine.limiter import Limiter
+from harness.engine.retrying import Retrying
+from harness.engine.stopping import Stop
+from harness.errors import CacheError, SettingsError
+from harness.ports import Cache, Completer, OpenCall, Spent, WallClock
+from harness.settings import Loaded, Settings
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The layers over one endpoint, ready to be asked. `before` is what the run had spent in earlier sessions.
+
+    `left_open` are the requests of earlier sessions whose payment is unknown.
+    """
+
+    completer: Completer
+    cache: Cache
+    limiter: Limiter
+    purse: Purse
+    pricing: Pricing
+    before: Spent
+    left_open: tuple[OpenCall, ...]
+
+
+def layered(
+    endpoint: Completer,
+    *,
+    cache: Cache,
+    settings: Settings,
+    limits: Limits,
+    purse: Purse,
+    stop: Stop,
+    clock: WallClock,
+) -> tuple[Completer, Limiter]:
+    """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache."""
+    pricing, policy = settings.pricing(), settings.cache_policy()
+    limiter = Limiter(limits, stop)
+    rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
+    journaled = Journaled(endpoint, cache, pricing, clock, keep=policy.stores, stop=stop)
+    limited = RunLimited(Limited(journaled, limiter, settings.retry(), stop), limits, stop)
+    budgeted = Budgeted(limited, purse, pricing, clock, stop)
+    return Cached(Retrying(budgeted, settings.retry(), stop, rng), cache, policy, clock), limiter
+
+
+@asynccontextmanager
+async def open_stack(
+    loaded: Loaded,
+    *,
+    run_id: str,
+    stop: Stop,
+    clock: WallClock | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> AsyncIterator[Stack]:
+    """Open the cache and the client of an endpoint, and close both on every way out.
+
+    `transport` replaces the network; without it the mock brings its own. Raises SettingsError for a missing key or a
+    budget that cannot be kept, CacheError for a file that is no cache.
+    """
+    settings, clock = loaded.settings, clock or SystemClock()
+    check_budget(settings)
+    if settings.cache_mode == "replay" and not settings.cache.exists():
+        raise CacheError(
+            f"{settings.cache}: there is no such cache to replay; record one first, or name it with --cache"
+        )
+    endpoint = loaded.endpoint(key_needed=settings.cache_mode != "replay")
+    if transport is None and settings.is_mock:
+        transport = mock_transport(settings, clock)
+    async with SqliteCache.open(settings.cache) as cache:
+        before = await cache.spent(run_id)
+        left_open = tuple(await cache.left_open(run_id))
+        purse = Purse.after(settings.spending_cap(), before)
+        client = build_http_client(settings.timeouts(), base_url=endpoint.base_url, transport=transport)
+        async with client:
+            chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
+            completer, limiter = layered(
+                chat, cache=cache, settings=settings, limits=settings.limits(), purse=purse, stop=stop, clock=clock
+            )
+            yield Stack(
+                completer=completer,
+                cache=cache,
+                limiter=limiter,
+                purse=purse,
+                pricing=settings.pricing(),
+                before=before,
+                left_open=left_open,
+            )
+
+
+MOCK_DELTA_TOKENS = 8
+
+
+def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTransport:
+    """The built-in DeepSeek, in this process. Raises SettingsError for a latency that it does not know."""
+    from harness.testing.deepseek import FakeDeepSeek  # noqa: PLC0415 - only those who use the mock pay for it
+    from harness.testing.latency import Latency  # noqa: PLC0415 - as above
+    from harness.testing.transport import FakeTransport  # noqa: PLC0415 - as above
+
+    fake = FakeDeepSeek(
+        seed=settings.seed,
+        latency=Latency.parse(settings.latency),
+        delta_tokens=MOCK_DELTA_TOKENS,
+        clock=clock,
+    )
+    return FakeTransport(fake)
+
+
+def check_budget(settings: Settings) -> None:
+    """Raise SettingsError for a budget in money where the price of the model is not known."""
+    model = resolve_model(settings.profile, settings.model).model
+    if settings.budget is not None and not settings.pricing().prices.get(model):
+        raise SettingsError(
+            f"--budget {settings.budget:g}: no price is known for the model {model!r}; give one in harness.toml as "
+            f'[prices."{model}"] with input and output in USD per million tokens, or cap with --budget-tokens'
+        )
