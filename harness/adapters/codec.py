@@ -9,9 +9,9 @@ latency). Where this answer came from, and what it waited for, belongs to each u
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from harness.domain.completion import (
@@ -35,7 +35,7 @@ T = TypeVar("T")
 JsonObject = dict[str, Json]
 
 _REQUIRED: Any = object()
-_REQUEST_FIELDS = frozenset(Request.__dataclass_fields__)
+_REQUEST_FIELDS = frozenset(field.name for field in dataclasses.fields(Request) if field.init)
 
 
 def to_text(value: Json) -> str:
@@ -54,7 +54,7 @@ def storable(text: str) -> str:
 def kept(completion: Completion) -> Completion:
     """The completion as a cache keeps it and `completion_from_json` gives it back."""
     served = completion.served
-    return replace(
+    return dataclasses.replace(
         completion,
         served=Served(
             attempts=served.attempts,

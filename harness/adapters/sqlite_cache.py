@@ -43,15 +43,21 @@ class SqliteCache:
         Raises CacheError for a file that is not a whole cache of ours, StorageError if the disk fails; on leaving,
         StorageError if something could not be stored and its caller, cancelled, did not wait to hear of it.
         """
-        async with Database.open(path) as database:
-            cache = cls(database)
-            try:
-                yield cache
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await cache._batches.close()
-            if cache._writes.unheard is not None:
-                raise cache._writes.unheard
+        async with Database.open(path) as database, cls.on(database) as cache:
+            yield cache
+
+    @classmethod
+    @asynccontextmanager
+    async def on(cls, database: Database) -> AsyncIterator[SqliteCache]:
+        """The cache in a database that is open; the database stays so."""
+        cache = cls(database)
+        try:
+            yield cache
+        finally:
+            with anyio.CancelScope(shield=True):
+                await cache._batches.close()
+        if cache._writes.unheard is not None:
+            raise cache._writes.unheard
 
     async def get(self, key: str, request: Request) -> Stored | None:
         """See `harness.ports.Cache`."""

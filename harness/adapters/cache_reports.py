@@ -1,0 +1,170 @@
+"""What is in a cache: counts, single entries, and whether every row is still what was stored.
+
+Plain functions of a connection that only read; `cache_admin` runs them on the database's thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from harness.adapters.cache_entry import Entry, instant, stored, stored_request
+from harness.adapters.codec import request_from_canonical
+from harness.domain.completion import Request
+from harness.domain.key import cache_key
+from harness.ports import Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStats:
+    """Answers of one model of one endpoint, as they were asked for. `bytes` counts requests and answers."""
+
+    endpoint: str
+    model: str
+    entries: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalStats:
+    """All calls of all runs. `cost` in USD and `tokens` are what is known to have been spent."""
+
+    runs: int
+    calls: int
+    stored: int
+    failed: int
+    open: int
+    cost: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheStats:
+    """A cache in numbers. `bytes` is its entries, `file_bytes` the file with all that SQLite adds."""
+
+    entries: int
+    bytes: int
+    file_bytes: int
+    oldest: datetime | None
+    newest: datetime | None
+    models: tuple[ModelStats, ...]
+    journal: JournalStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One entry, whole."""
+
+    key: str
+    request: Request
+    stored: Stored
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A row that will never answer, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a check of every row found. `structure` is what SQLite says of the file itself, if it found faults."""
+
+    entries: int
+    bad: tuple[BadRow, ...]
+    structure: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.bad and not self.structure
+
+
+_COLUMNS = "key, CAST(request AS BLOB), CAST(value AS BLOB), digest, created_at, run_id, endpoint, model, bytes"
+
+
+def stats(connection: sqlite3.Connection) -> CacheStats:
+    models = tuple(
+        ModelStats(endpoint=endpoint, model=model, entries=entries, bytes=size)
+        for endpoint, model, entries, size in connection.execute(
+            "SELECT endpoint, model, count(*), sum(bytes) FROM responses GROUP BY endpoint, model ORDER BY 1, 2"
+        )
+    )
+    oldest, newest = connection.execute("SELECT min(created_at), max(created_at) FROM responses").fetchone()
+    pages, page_bytes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    runs, calls, kept, failed, open_, cost, tokens = connection.execute(
+        "SELECT count(DISTINCT run_id), count(*), count(*) FILTER (WHERE outcome = 'stored'), "
+        "count(*) FILTER (WHERE outcome = 'failed'), count(*) FILTER (WHERE outcome = 'open'), "
+        "coalesce(sum(cost), 0.0), coalesce(sum(tokens), 0) FROM calls"
+    ).fetchone()
+    return CacheStats(
+        entries=sum(model.entries for model in models),
+        bytes=sum(model.bytes for model in models),
+        file_bytes=pages * page_bytes,
+        oldest=instant(oldest) if oldest else None,
+        newest=instant(newest) if newest else None,
+        models=models,
+        journal=JournalStats(runs=runs, calls=calls, stored=kept, failed=failed, open=open_, cost=cost, tokens=tokens),
+    )
+
+
+def show(prefix: str, limit: int, connection: sqlite3.Connection) -> tuple[Shown, ...]:
+    """The first `limit` entries whose keys begin so, in the order of keys; damaged ones are left out."""
+    # Keys are hexadecimal digits: "g" comes after all of them.
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",  # noqa: S608
+        (prefix, prefix + "g", limit),
+    )
+    return tuple(found for found in map(_checked, rows) if isinstance(found, Shown))
+
+
+def entries(connection: sqlite3.Connection) -> Iterator[Entry | BadRow]:
+    """Every row in the order of keys: an entry, or what is wrong with it."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY key"):  # noqa: S608
+        found = _checked(row)
+        if isinstance(found, BadRow):
+            yield found
+        else:
+            key, request, value, _, created_at, run_id, endpoint, model, _ = row
+            yield Entry(
+                key=key,
+                request=request.decode(),
+                value=value.decode(),
+                created_at=created_at,
+                run_id=run_id,
+                endpoint=endpoint,
+                model=model,
+            )
+
+
+def verify(connection: sqlite3.Connection) -> Verified:
+    """Check every row (key against request, digest, JSON) and the structure of the file. Reads all of it."""
+    count = 0
+    bad: list[BadRow] = []
+    structure: list[str] = []
+    try:
+        for found in entries(connection):
+            count += 1
+            if isinstance(found, BadRow):
+                bad.append(found)
+        structure = [text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]
+    except sqlite3.DatabaseError as error:
+        structure.append(str(error))
+    return Verified(entries=count, bad=tuple(bad), structure=tuple(structure))
+
+
+def _checked(row: tuple[Any, ...]) -> Shown | BadRow:
+    key, was_asked, value, digest, created_at, run_id, _, _, size = row
+    try:
+        request = request_from_canonical(was_asked.decode())
+        if cache_key(request) != key or stored_request(request).encode() != was_asked:
+            return BadRow(key=str(key), reason="its key is not that of its request")
+        answer = stored(key=key, digest_was=digest, created_at=created_at, run_id=run_id, value=value)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # a damaged row may hold anything
+        return BadRow(key=str(key), reason=str(error))
+    return Shown(key=key, request=request, stored=answer, bytes=size)

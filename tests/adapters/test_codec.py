@@ -1,0 +1,107 @@
+"""The stored form of our values: readable, in a fixed order, and strict when read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from harness.adapters.codec import (
+    completion_from_json,
+    completion_to_json,
+    failed_attempt_from_json,
+    request_from_canonical,
+    served_from_json,
+    storable,
+    to_text,
+    usage_from_json,
+)
+from harness.domain.completion import Completion, Served, Usage
+
+SMALL = Completion(model="m", content="天", finish_reason="stop", usage=Usage(input_tokens=1, output_tokens=2))
+SMALL_TEXT = (
+    '{"model":"m","content":"天","finish_reason":"stop",'
+    '"usage":{"input_tokens":1,"output_tokens":2,"reasoning_tokens":0,"cached_tokens":0},'
+    '"served":{"attempts":1,"latency_s":0.0}}'
+)
+
+
+def test_a_completion_is_stored_as_readable_text_without_what_says_nothing() -> None:
+    assert to_text(completion_to_json(SMALL)) == SMALL_TEXT
+
+
+def test_the_stored_text_is_read_back() -> None:
+    assert completion_from_json(json.loads(SMALL_TEXT)) == SMALL
+
+
+def test_fields_of_a_later_version_are_passed_over() -> None:
+    assert completion_from_json(json.loads(SMALL_TEXT) | {"mood": "good"}) == SMALL
+
+
+def test_numbers_that_json_does_not_know_are_refused() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        to_text({"cost": float("nan")})
+
+
+def test_half_a_surrogate_pair_becomes_its_escape() -> None:
+    assert to_text("a\ud83d") == '"a\\ud83d"'
+
+
+def test_whole_characters_stay_as_they_are() -> None:
+    assert storable("é 天 😀 \u2028") == "é 天 😀 \u2028"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"model": 1}, "field 'model' must be str, not int"),
+        ({"content": None}, "field 'content' must be str, not NoneType"),
+        ({"usage": []}, "field 'usage' must be dict, not list"),
+        ({"usage": {"input_tokens": True}}, "field 'input_tokens' must be int, not bool"),
+        ({"usage": {"input_tokens": 1.5}}, "field 'input_tokens' must be int, not float"),
+        ({"cost": "free"}, "field 'cost' must be float, not str"),
+        ({"tool_calls": [1]}, "tool call must be a JSON object, not int"),
+        ({"tool_calls": [{"id": "1"}]}, "field 'name' must be str, not absent"),
+        ({"served": {"attempts": 1}}, "field 'latency_s' must be float, not absent"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        completion_from_json(json.loads(SMALL_TEXT) | change)
+
+
+@pytest.mark.parametrize("read", [completion_from_json, usage_from_json, served_from_json, failed_attempt_from_json])
+def test_what_is_no_object_is_refused(read: Any) -> None:
+    with pytest.raises(ValueError, match="must be a JSON object, not list"):
+        read([])
+
+
+def test_an_unknown_source_is_refused() -> None:
+    with pytest.raises(ValueError, match="field 'source' must be one of endpoint, cache, shared, replay"):
+        served_from_json({"source": "thin air"})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"endpoint":"e","model":"m"}', "field 'messages'"),
+        ('{"endpoint":"e","model":"m","messages":[{"role":"robot","content":""}]}', "field 'role' must be one of"),
+        ('{"endpoint":"e","model":"m","messages":[],"seed":1}', "unknown fields: seed"),
+        ('{"endpoint":"e","model":"m","messages":[],"memo":{}}', "unknown fields: memo"),
+        ('{"endpoint":"e","model":"m","messages":[],"stop":[1]}', "field 'stop'"),
+        ('{"endpoint":"e","model":"m","messages":[],"effort":"some"}', "field 'effort' must be one of"),
+        ("[]", "must be a JSON object"),
+        ("{", "Expecting"),
+    ],
+)
+def test_what_is_no_request_is_refused_with_the_reason(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        request_from_canonical(text)
+
+
+def test_a_completion_forgets_how_it_was_waited_for() -> None:
+    waited = Completion(
+        model="m", content="", finish_reason="stop", usage=Usage(), served=Served(source="shared", queued_s=3.0)
+    )
+    assert completion_from_json(completion_to_json(waited)).served == Served()
