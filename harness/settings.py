@@ -38,6 +38,7 @@ from harness.errors import SettingsError
 DEFAULT_FILE = "harness.toml"
 ENV_PREFIX = "HARNESS_"
 _OWN_VARIABLES = frozenset({GENERIC_KEY_ENV, "HARNESS_CONFIG"})
+MOCK_KEY = Secret("sk-of-the-mock")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -174,6 +175,10 @@ class Settings(BaseModel):
         thinking = self.thinking if self.thinking is not None else model.thinking
         return StepOptions(model=model.model, thinking=thinking, effort=self.effort, stream=self.stream)
 
+    def model_note(self) -> str | None:
+        """One line for the user where the model is not the one they named."""
+        return resolve_model(self.profile, self.model).note if self.model is not None else None
+
     def pricing(self) -> Pricing:
         """The provider's table for DeepSeek and the mock, with what the user's table [prices] adds or replaces."""
         known = DEEPSEEK_PRICES if self.profile is not None and self.profile.dialect == "deepseek" else {}
@@ -199,6 +204,8 @@ class Loaded:
             if key is None and settings.api_key_env is not None and key_needed:
                 raise SettingsError(f"the variable {name} (from api_key_env) is not set, neither here nor in .env")
             return base_url_endpoint(settings.base_url or "", api_key=key, key_env=name)
+        if profile.name == "mock":
+            return profile_endpoint(profile, api_key=MOCK_KEY)
         key = self.keys.get(profile.key_env) if profile.key_env else None
         if key is None and profile.key_env and key_needed:
             raise SettingsError(

@@ -16,7 +16,7 @@ _TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 class RowTotals:
     """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost."""
 
-    sums: dict[str, float] = field(
+    sums: dict[str, int | float] = field(
         default_factory=lambda: dict.fromkeys(("rows", *STATUSES, "unpriced", *_SUMS, *_TOKENS), 0)
     )
 

@@ -109,9 +109,9 @@ class Span:
 
     @property
     def own_s(self) -> float:
-        """Seconds the call itself took, waits for its turn left out: what it would take in a sequence."""
+        """Seconds its requests took, waits left out: what the call would take in a sequence. A hit takes none."""
         served = self.served
-        if served.source == "shared":
+        if served.source != "endpoint":
             return 0.0
         return sum(failure.elapsed_s for failure in served.failures) + served.latency_s
 

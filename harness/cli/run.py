@@ -1,0 +1,72 @@
+"""`harness run`: a topic file in, finished reports, traces and numbers out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import anyio
+import click
+
+from harness.batch import Report, Watch, run_batch
+from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
+from harness.cli.progress import show_progress
+from harness.cli.signals import interruptible
+from harness.cli.summary import report_json, summary_of
+from harness.domain.sanitize import terminal_safe
+from harness.engine.stopping import Stop
+from harness.errors import StorageError
+from harness.logs import log_to_stderr
+from harness.settings import Loaded
+
+
+@click.command()
+@click.argument("dataset")
+@settings_options(*RUN_OPTIONS)
+def run(dataset: str, **values: Any) -> None:
+    """Run the topics of DATASET (JSONL or lines of text, also .gz; - for standard input).
+
+    The same command with the same --out DIR continues what is there. Exit codes: 0 all topics ok or degraded, 1 some
+    failed, 2 usage or input, 3 stopped for cause (key, balance, budget, disk), 130 interrupted.
+    """
+    run_and_report(loaded_from(values), dataset, continued=False)
+
+
+def run_and_report(loaded: Loaded, source: str, *, continued: bool) -> NoReturn:
+    """Run, show progress, print the summary, and exit with the run's code."""
+    settings = loaded.settings
+    log_to_stderr(verbose=settings.verbose)
+    note_aliases(loaded)
+    watch, stop = Watch(), Stop()
+
+    async def work() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(show_progress, watch, settings)
+            await run_batch(loaded, source, stop=stop, watch=watch, continued=continued)
+            group.cancel_scope.cancel()
+
+    anyio.run(lambda: interruptible(work, stop, drain_s=settings.drain_timeout))
+    report = watch.report
+    if report is None:
+        # Stopped before the run had begun.
+        sys.exit(130)
+    print_report(report, loaded)
+    if report.stop is not None and report.stop.kind == "storage":
+        raise StorageError(report.stop.message)
+    sys.exit(report.exit_code)
+
+
+def print_report(report: Report, loaded: Loaded) -> None:
+    """The summary, or JSON where it was asked for, on standard output."""
+    if loaded.settings.json_output:
+        click.echo(json.dumps(report_json(report), ensure_ascii=False, indent=2))
+    else:
+        click.echo(terminal_safe(summary_of(report, simulated=loaded.settings.is_mock)))
+
+
+def note_aliases(loaded: Loaded) -> None:
+    """Say in one line that a withdrawn model name was replaced."""
+    note = loaded.settings.model_note()
+    if note is not None and not loaded.settings.quiet:
+        click.echo(f"note: {note}", err=True)

@@ -1,0 +1,98 @@
+"""`harness show`: the topics of a run, or one topic with its report and its calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.adapters.results_dir import read_manifest, read_results, read_spans
+from harness.domain.sanitize import one_line, terminal_safe
+from harness.errors import ResultsError
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("topic_id", required=False)
+@click.option("--calls", is_flag=True, help="With TOPIC_ID: each call with its prompt, reasoning and answer.")
+@click.option("--status", type=click.Choice(["ok", "degraded", "failed"]), help="Only topics that ended so.")
+@click.option("--json", "json_output", is_flag=True, help="Print JSON lines for machines.")
+def show(run: Path, topic_id: str | None, calls: bool, status: str | None, json_output: bool) -> None:
+    """The topics of the run in the directory RUN, or the report of TOPIC_ID with the calls behind it."""
+    read_manifest(run)
+    rows = (row for row in read_results(run) if status in (None, row["status"]))
+    if topic_id is None:
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False) if json_output else _row_line(row))
+        return
+    found = [row for row in rows if row["topic_id"] == topic_id]
+    if not found:
+        raise ResultsError(f"{run}: no finished topic {topic_id!r}; `harness show {run}` lists them")
+    row = found[0]
+    spans = list(read_spans(run, topic_id))
+    if json_output:
+        click.echo(json.dumps({**row, "spans": spans}, ensure_ascii=False))
+        return
+    click.echo(terminal_safe(_topic_text(row)))
+    click.echo(terminal_safe("\n\n".join(map(_call_text, spans)) if calls else "\n".join(map(_call_line, spans))))
+
+
+def _row_line(row: Mapping[str, Any]) -> str:
+    said = row["error"]["message"] if row["error"] else _first_words(row["output"])
+    return (
+        f"{row['status']:<9} {one_line(row['topic_id'], 24):<24} {row['calls']:>3} calls  {_money(row['cost']):>9}  "
+        f"{row['elapsed_s']:>8.1f} s  {one_line(said, 90)}"
+    )
+
+
+def _topic_text(row: Mapping[str, Any]) -> str:
+    lines = [
+        f"{row['topic_id']}: {row['status']}",
+        f"topic: {row['topic']}",
+        f"{row['calls']} calls, {row['hits']} from the cache, {row['usage']['input_tokens']:,} tokens in, "
+        f"{row['usage']['output_tokens']:,} out, {_money(row['cost'])}, {row['elapsed_s']:.1f} s "
+        f"({row['sequential_s']:.1f} s one after another)",
+    ]
+    if row["error"]:
+        lines.append(f"{row['error']['type']}: {row['error']['message']}")
+    output = row["output"]
+    if output is not None:
+        lines += ["", output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2)]
+    return "\n".join([*lines, "", "calls:"])
+
+
+def _call_line(span: Mapping[str, Any]) -> str:
+    served = span["served"]
+    if span["error"]:
+        outcome = f"{span['error']['kind'] or span['error']['type']}: {one_line(span['error']['message'], 70)}"
+    else:
+        outcome = f"{span['usage']['output_tokens']:,} tokens out, {span['usage']['reasoning_tokens']:,} reasoning"
+    return (
+        f"  {span['id']:<26} {served['source']:<8} {served['attempts']} sent  {span['start_s']:>8.2f} s + "
+        f"{span['end_s'] - span['start_s']:>7.2f} s  {_money(span['cost']):>9}  {outcome}"
+    )
+
+
+def _call_text(span: Mapping[str, Any]) -> str:
+    parts = [_call_line(span), f"  key {span['key']}"]
+    parts += [f"--- {message['role']}\n{message['content']}" for message in span["request"]["messages"]]
+    parts += [
+        f"--- attempt {failure['number']} failed: {failure['kind']}: {failure['message']}"
+        for failure in span["served"]["failures"]
+    ]
+    if span["reasoning"]:
+        parts.append(f"--- reasoning\n{span['reasoning']}")
+    parts.append(f"--- answer ({span['finish_reason'] or 'not finished'})\n{span['content']}")
+    return "\n".join(parts)
+
+
+def _first_words(output: Any) -> str:
+    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+    return next((line.lstrip("# ") for line in text.splitlines() if line.strip()), "")
+
+
+def _money(cost: float | None) -> str:
+    return "$?" if cost is None else f"${cost:.4f}"

@@ -1,0 +1,33 @@
+"""`harness status`: how a run stands, also while it runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.adapters.results_dir import is_running, read_manifest, read_standing
+from harness.cli.summary import run_lines
+from harness.domain.sanitize import terminal_safe
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "json_output", is_flag=True, help="Print JSON for machines.")
+def status(run: Path, json_output: bool) -> None:
+    """How the run in the directory RUN stands."""
+    manifest, standing, running = read_manifest(run), read_standing(run), is_running(run)
+    totals = standing.totals.as_json()
+    if json_output:
+        unfinished = manifest["dataset"]["topics"] - totals["rows"]
+        known = {name: manifest.get(name) for name in ("run_id", "created_at", "status", "sessions", "session_log")}
+        click.echo(
+            json.dumps(
+                {**known, "running": running, "totals": {**totals, "unfinished": unfinished}},
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
+        return
+    click.echo(terminal_safe("\n".join(run_lines(run, manifest, totals, running=running))))

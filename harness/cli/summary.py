@@ -1,0 +1,115 @@
+"""A run in words, after it ended: what became of the topics, what it took, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.batch import Report
+from harness.cli.progress import clock
+
+
+def summary_of(report: Report, *, simulated: bool) -> str:
+    """Some lines for a person."""
+    lines = [topics_line(report.totals, report.unfinished), *_work_lines(report.totals, simulated=simulated)]
+    session = report.session.totals
+    if session.calls and report.wall_s > 0 and session.sequential_s > report.wall_s:
+        lines.append(
+            f"time      {_span(report.wall_s)}; the same calls one after another would take "
+            f"{_span(session.sequential_s)}: {session.sequential_s / report.wall_s:.1f} times as long"
+        )
+    else:
+        lines.append(f"time      {_span(report.wall_s)}")
+    if report.limiter.refusals:
+        named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
+        lines.append(
+            f"limits    {report.limiter.refusals} requests were refused (429); at most {report.limiter.places} of "
+            f"{report.limiter.maximum} calls in flight at the end{named}"
+        )
+    if report.spent.cost_at_risk or report.spent.open_calls:
+        lines.append(
+            f"unknown   the payment of {report.spent.open_calls} open and of broken requests is not known: "
+            f"at most ${report.spent.cost_at_risk:.4f} more"
+        )
+    lines.append(f"results   {report.path}")
+    if report.stop is not None:
+        lines.append(f"stopped   {report.stop.message}")
+    if report.unfinished or report.totals["failed"]:
+        lines.append(f"continue  harness resume {shlex.quote(str(report.path))}")
+    lines.append(f"look      harness show {shlex.quote(str(report.path))}")
+    return "\n".join(lines)
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "path": str(report.path),
+        "run_id": report.run_id,
+        "exit_code": report.exit_code,
+        "topics": report.topics,
+        "unfinished": report.unfinished,
+        "totals": dict(report.totals),
+        "wall_s": round(report.wall_s, 6),
+        "session": {"topics": report.session.topics, **_rounded(asdict(report.session.totals))},
+        "stop": asdict(report.stop) if report.stop else None,
+        "journal": asdict(report.spent),
+        "limits_learned": asdict(report.limiter),
+    }
+
+
+def topics_line(totals: Mapping[str, Any], unfinished: int) -> str:
+    """How the topics ended."""
+    counts = [f"{totals['ok']:,} ok", f"{totals['degraded']:,} degraded", f"{totals['failed']:,} failed"]
+    if unfinished:
+        counts.append(f"{unfinished:,} unfinished")
+    return f"topics    {totals['rows'] + unfinished:,}: {', '.join(counts)}"
+
+
+def _work_lines(totals: Mapping[str, Any], *, simulated: bool) -> list[str]:
+    usage = totals["usage"]
+    cached = usage["cached_tokens"] / usage["input_tokens"] if usage["input_tokens"] else 0.0
+    cost = f"cost      ${totals['cost']:.4f}"
+    if totals["unpriced"]:
+        cost += f" (not counting {totals['unpriced']:,} topics with calls whose price is not known)"
+    if totals["saved"]:
+        cost += f"; answers worth ${totals['saved']:.4f} came from the cache"
+    if simulated:
+        cost += "; simulated at DeepSeek's prices, nothing was paid"
+    return [
+        f"calls     {totals['calls']:,}, {totals['hits']:,} of them answered by the cache",
+        f"tokens    {usage['input_tokens']:,} in ({cached:.0%} cached by the provider), {usage['output_tokens']:,} out "
+        f"({usage['reasoning_tokens']:,} of them reasoning)",
+        cost,
+    ]
+
+
+def run_lines(path: Path, manifest: Mapping[str, Any], totals: Mapping[str, Any], *, running: bool) -> list[str]:
+    """How a run stands, from its files."""
+    topics = manifest["dataset"]["topics"]
+    state = "running" if running else manifest["status"]
+    if not running and state == "running":
+        state = "ended without a word (killed?)"
+    lines = [
+        f"run       {manifest['run_id']}, {state}, session {manifest['sessions']}",
+        f"dataset   {manifest['dataset']['path']}",
+        f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
+        topics_line(totals, topics - totals["rows"]),
+        *_work_lines(totals, simulated=manifest["identity"]["endpoint"] == "mock"),
+    ]
+    sessions = manifest.get("session_log", [])
+    if sessions and sessions[-1]["stop"]:
+        lines.append(f"stopped   {sessions[-1]['stop']['message']}")
+    if not running and (totals["failed"] or topics > totals["rows"]):
+        lines.append(f"continue  harness resume {shlex.quote(str(path))}")
+    return lines
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 120 else clock(seconds)
+
+
+def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 9) if isinstance(value, float) else value for name, value in values.items()}
