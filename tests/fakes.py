@@ -1,0 +1,249 @@
+"""Fakes behind the ports, and the whole engine built over them, for tests on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+
+from harness.adapters.memory import MemoryCache
+from harness.domain.completion import Call, Completion, Delta, Message, Request, Served, Usage
+from harness.domain.options import StepOptions
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, RetryPolicy
+from harness.domain.pricing import Pricing, Rates, flat_price
+from harness.domain.run import Span, Topic, TopicResult
+from harness.engine.budgeted import Budgeted, Purse
+from harness.engine.cached import Cached
+from harness.engine.journaled import Journaled
+from harness.engine.limited import Limited, RunLimited
+from harness.engine.limiter import Limiter
+from harness.engine.retrying import Retrying
+from harness.engine.runner import Runner, Workflow
+from harness.engine.step import RunContext, Step, Trace
+from harness.engine.stopping import Stop
+from harness.errors import CompletionError, StorageError, TransientError
+from harness.ports import Cache, Completer, OpenCall, Resolution
+from harness.testing.virtual_time import VirtualClock
+
+USAGE = Usage(input_tokens=100, output_tokens=50)
+
+# One dollar a token makes sums that can be read.
+DOLLAR_A_TOKEN = Rates(cached_input=1_000_000.0, input=1_000_000.0, output=1_000_000.0)
+PRICING = Pricing(prices={"m": flat_price(DOLLAR_A_TOKEN)})
+
+
+def a_request(text: str = "why?", **fields: Any) -> Request:
+    return Request(**{"endpoint": "mock", "model": "m", "messages": (Message(role="user", content=text),), **fields})
+
+
+def a_call(**fields: Any) -> Call:
+    return Call(**{"run_id": "run", "topic_id": "t", "span_id": "s", **fields})
+
+
+def an_answer(content: str = "because", **fields: Any) -> Completion:
+    return Completion(**{"model": "m", "content": content, "finish_reason": "stop", "usage": USAGE, **fields})
+
+
+def a_refusal(**fields: Any) -> TransientError:
+    return TransientError("Too many requests", **{"kind": "rate_limited", "status": 429, **fields})
+
+
+def a_reset(**fields: Any) -> TransientError:
+    return TransientError("connection reset", **{"kind": "connection", **fields})
+
+
+def text_of(request: Request) -> str:
+    return request.messages[-1].content
+
+
+Outcome = Completion | BaseException
+Script = Callable[[Request], Outcome]
+
+
+@dataclass(slots=True)
+class FakeModel:
+    """A Completer that takes `latency_s` for each request, then does what `script` says.
+
+    `refuse` may say no at once. `sent_at` are the loop's times at which requests left.
+    """
+
+    latency_s: float | Callable[[Request], float] = 1.0
+    script: Script = lambda request: an_answer(f"answer to {text_of(request)}")
+    refuse: Callable[[FakeModel], Outcome | None] = lambda model: None
+    sent: list[Request] = field(default_factory=list)
+    sent_at: list[float] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    finished: int = 0
+    in_flight: int = 0
+    peak: int = 0
+    refusals: int = 0
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        started = anyio.current_time()
+        self.sent.append(request)
+        self.sent_at.append(started)
+        self.calls.append(call)
+        refusal = self.refuse(self)
+        if isinstance(refusal, BaseException):
+            self.refusals += 1
+            raise refusal
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        try:
+            await asyncio.sleep(self.latency_s(request) if callable(self.latency_s) else self.latency_s)
+        finally:
+            self.in_flight -= 1
+        outcome = self.script(request)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if call.on_delta is not None:
+            call.on_delta(Delta(kind="answer", text=outcome.content))
+        self.finished += 1
+        return replace(outcome, served=Served(latency_s=anyio.current_time() - started))
+
+
+def one_after_another(*outcomes: Outcome) -> Script:
+    """A script that does these in order, and the last for ever."""
+    left = list(outcomes)
+    return lambda request: left.pop(0) if len(left) > 1 else left[0]
+
+
+def at_most(number: int, *, named: bool = False, **fields: Any) -> Callable[[FakeModel], CompletionError | None]:
+    """A server that refuses what goes beyond `number` at a time."""
+
+    def refuse(model: FakeModel) -> CompletionError | None:
+        if model.in_flight < number:
+            return None
+        return a_refusal(concurrency_limit=number if named else None, **fields)
+
+    return refuse
+
+
+@dataclass(slots=True)
+class SlowCache(MemoryCache):
+    """A MemoryCache that takes its time, and can fail like a disk."""
+
+    look_s: float = 0.0
+    open_s: float = 0.0
+    resolve_s: float = 0.0
+    failing: set[str] = field(default_factory=set)
+    resolutions: list[Resolution] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        MemoryCache.__init__(self)
+
+    async def get(self, key: str, request: Request) -> Any:
+        await self._take("get", self.look_s)
+        return await MemoryCache.get(self, key, request)
+
+    async def open_call(self, request: Request, entry: OpenCall) -> int:
+        await self._take("open_call", self.open_s)
+        return await MemoryCache.open_call(self, request, entry)
+
+    async def resolve(self, number: int, resolution: Resolution) -> None:
+        await self._take("resolve", self.resolve_s)
+        self.resolutions.append(resolution)
+        await MemoryCache.resolve(self, number, resolution)
+
+    async def _take(self, method: str, seconds: float) -> None:
+        if seconds:
+            await asyncio.sleep(seconds)
+        if method in self.failing:
+            raise StorageError(f"{method}: the disk is full")
+
+
+@dataclass(slots=True)
+class ListResults:
+    """Results in a list; `failing` makes every write raise."""
+
+    rows: list[TopicResult] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    failing: Exception | None = None
+    write_s: float = 0.0
+
+    async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
+        if self.write_s:
+            await asyncio.sleep(self.write_s)
+        if self.failing is not None:
+            raise self.failing
+        self.rows.append(result)
+        self.spans.extend(spans)
+
+    @property
+    def by_topic(self) -> Mapping[str, TopicResult]:
+        return {row.topic_id: row for row in self.rows}
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """All layers over a model, as `compose` stacks them."""
+
+    model: Completer
+    limits: Limits = Limits()
+    retry: RetryPolicy = RetryPolicy()
+    budget: Budget = Budget()
+    mode: CacheMode = "read_write"
+    ttl_s: float | None = None
+    cache: Cache = field(default_factory=SlowCache)
+    results: ListResults = field(default_factory=ListResults)
+    stop: Stop = field(default_factory=Stop)
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    run_id: str = "run"
+    purse: Purse = field(init=False)
+    limiter: Limiter = field(init=False)
+    completer: Completer = field(init=False)
+
+    def __post_init__(self) -> None:
+        policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
+        self.purse = Purse(budget=self.budget)
+        self.limiter = Limiter(self.limits, self.stop)
+        journaled = Journaled(self.model, self.cache, PRICING, self.clock, keep=policy.stores, stop=self.stop)
+        limited = RunLimited(Limited(journaled, self.limiter, self.retry, self.stop), self.limits, self.stop)
+        budgeted = Budgeted(limited, self.purse, PRICING, self.clock, self.stop)
+        retrying = Retrying(budgeted, self.retry, self.stop, random.Random(7))
+        self.completer = Cached(retrying, self.cache, policy, self.clock)
+
+    def context(self) -> RunContext:
+        return RunContext(
+            run_id=self.run_id,
+            endpoint="mock",
+            workflow="test",
+            defaults=StepOptions(model="m", max_tokens=1000),
+            max_calls_per_topic=self.limits.max_calls_per_topic,
+        )
+
+    def step(self, topic_id: str = "t", index: int = 0) -> tuple[Step, Trace]:
+        """A topic's step, and the trace that its calls leave."""
+        trace = Trace(on_span=lambda span: None, stop=self.stop)
+        topic = Topic(id=topic_id, text=topic_id, index=index)
+        return Step(topic=topic, context=self.context(), completer=self.completer, trace=trace), trace
+
+    def runner(self, workflow: Workflow) -> Runner:
+        return Runner(
+            workflow=workflow,
+            context=self.context(),
+            completer=self.completer,
+            results=self.results,
+            stop=self.stop,
+            clock=self.clock,
+            runs=self.limits.runs,
+        )
+
+
+async def gathered(*calls: Any) -> list[Any]:
+    """All at once; what they return, or the exceptions that they raise."""
+    return list(await asyncio.gather(*calls, return_exceptions=True))
+
+
+def accounted_s(served: Served) -> float:
+    """All the seconds that a call says it took."""
+    attempts_s = sum(failure.elapsed_s for failure in served.failures)
+    return served.waited_s + served.backoff_s + attempts_s + served.latency_s
+
+
+def topics(number: int) -> list[Topic]:
+    return [Topic(id=f"t{index}", text=f"topic {index}", index=index) for index in range(number)]
