@@ -57,12 +57,12 @@ class LineFacts(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A selected line. `length` None: too long. `id` None: a bad line. `first`: an earlier line has the same id."""
+    """A selected line. `length` None: too long. `id` is empty for a bad line. `first`: an earlier line with this id."""
 
     number: int
     offset: int
     length: int | None
-    id: str | None
+    id: str
     first: int | None
 
 
@@ -96,7 +96,7 @@ class LineIndex:
         """The first selected lines, in the order of reading."""
         with _storage():
             rows = self._database.execute(
-                "SELECT number, offset, length, id, first FROM lines LEFT JOIN repeated USING (number) "
+                "SELECT number, offset, length, ifnull(id, ''), first FROM lines LEFT JOIN repeated USING (number) "
                 "WHERE rank IS NOT NULL ORDER BY rank, number LIMIT ?",
                 (limit,),
             )

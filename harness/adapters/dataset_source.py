@@ -12,13 +12,13 @@ import os
 import stat
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar, cast
 
+from harness.adapters.dataset_gzip import BLOCK_BYTES, GZIP_MAGIC, gunzipped
 from harness.errors import DatasetError, StorageError
 
 
@@ -28,19 +28,13 @@ class _Closable(Protocol):
 
 C = TypeVar("C", bound=_Closable)
 
-BLOCK_BYTES = 256 * 1024
-
 # Far more than a night's topics; copied in a fraction of a second.
 COPIED_UP_TO_BYTES = 64 * 1024**2
 
-# A bomb is stopped by whichever it meets first. Deflate reaches 1,032 : 1; lines of real topics stay far below 200 : 1.
+# Twenty million topics; an endless stream must end somewhere.
 MAX_COPY_BYTES = 4 * 1024**3
-MAX_EXPANSION = 200
-EXPANSION_ALLOWANCE_BYTES = 64 * 1024**2
 
 _HEAD_BYTES = 4096
-_GZIP = b"\x1f\x8b"
-_GZIP_CONTAINER = 31  # zlib's `wbits`: a gzip header and checksum around the largest window
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive",
     b"BZh": "a bzip2 file",
@@ -96,23 +90,24 @@ def open_content(
     spool_dir: Path | None = None,
     stdin: BinaryIO | None = None,
     copied_up_to: int = COPIED_UP_TO_BYTES,
+    copy_at_most: int = MAX_COPY_BYTES,
 ) -> Content:
     """The content of a file, or of standard input if the path is `-`.
 
-    Copies go to `spool_dir` (None: the system's directory for temporary files). Plain files of more than
-    `copied_up_to` bytes are read in place. Raises DatasetError for what is no topic file as a whole, StorageError if
-    the copy cannot be written.
+    Copies go to `spool_dir` (None: the system's directory for temporary files) and hold up to `copy_at_most` bytes.
+    Plain files of more than `copied_up_to` bytes are read in place. Raises DatasetError for what is no topic file as a
+    whole, StorageError if the copy cannot be written.
     """
     if path == "-":
-        return _copied(_blocks_of(stdin or sys.stdin.buffer, name), name, spool_dir)
+        return _copied(_blocks_of(stdin or sys.stdin.buffer, name), name, spool_dir, copy_at_most)
     with closing_on_error(_open(path, name)) as file:
         status = os.fstat(file.fileno())
         if stat.S_ISREG(status.st_mode) and status.st_size > copied_up_to:
             head = os.pread(file.fileno(), _HEAD_BYTES, 0)
-            if not head.startswith(_GZIP):
+            if not head.startswith(GZIP_MAGIC):
                 _refuse_foreign(head, name)
                 return Content(name=name, size=status.st_size, file=file, stamp=_stamp_of(status))
-        copy = _copied(_blocks_of(file, name), name, spool_dir)
+        copy = _copied(_blocks_of(file, name), name, spool_dir, copy_at_most)
         file.close()
         return copy
 
@@ -150,26 +145,26 @@ def _blocks_of(stream: BinaryIO, name: str) -> Iterator[bytes]:
         raise DatasetError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
-def _copied(blocks: Iterator[bytes], name: str, spool_dir: Path | None) -> Content:
+def _copied(blocks: Iterator[bytes], name: str, spool_dir: Path | None, at_most: int) -> Content:
     first = next(blocks, b"")
     blocks = itertools.chain([first], blocks)
-    plain = _gunzipped(blocks, name) if first.startswith(_GZIP) else blocks
+    plain = gunzipped(blocks, name) if first.startswith(GZIP_MAGIC) else blocks
     try:
         copy = cast(BinaryIO, tempfile.TemporaryFile(dir=spool_dir, prefix="harness-"))  # noqa: SIM115 - Content owns it
     except OSError as error:
         raise _no_room(name, error) from error
     with closing_on_error(copy):
-        return Content(name=name, size=_write(plain, copy, name), file=copy)
+        return Content(name=name, size=_write(plain, copy, name, at_most), file=copy)
 
 
-def _write(blocks: Iterator[bytes], copy: BinaryIO, name: str) -> int:
+def _write(blocks: Iterator[bytes], copy: BinaryIO, name: str, at_most: int) -> int:
     size = 0
     for block in blocks:
         if size == 0:
             _refuse_foreign(block[:_HEAD_BYTES], name)
         size += len(block)
-        if size > MAX_COPY_BYTES:
-            raise DatasetError(f"{name}: more than {MAX_COPY_BYTES // 1024**3} GiB; give a plain file or split it")
+        if size > at_most:
+            raise DatasetError(f"{name}: holds more than {at_most:,} bytes; give a plain file, or split it")
         try:
             copy.write(block)
             copy.flush()
@@ -183,36 +178,6 @@ def _no_room(name: str, error: OSError) -> StorageError:
         f"{name}: cannot be copied to a temporary file: {error.strerror or error}; "
         "point TMPDIR to a directory with room, or give a plain file"
     )
-
-
-def _gunzipped(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """All members of a gzip stream, in pieces of at most BLOCK_BYTES."""
-    taken = given = lines = 0
-    inflate = zlib.decompressobj(_GZIP_CONTAINER)
-    try:
-        for block in blocks:
-            taken += len(block)
-            rest = block.lstrip(b"\x00") if inflate.eof else block  # members may be padded
-            while rest:
-                if inflate.eof:
-                    inflate = zlib.decompressobj(_GZIP_CONTAINER)
-                piece = inflate.decompress(rest, BLOCK_BYTES)
-                rest = inflate.unused_data.lstrip(b"\x00") if inflate.eof else inflate.unconsumed_tail
-                given += len(piece)
-                lines += piece.count(b"\n")
-                if given > EXPANSION_ALLOWANCE_BYTES + MAX_EXPANSION * taken:
-                    raise DatasetError(
-                        f"{name}:{lines + 1}: the gzip data grows more than {MAX_EXPANSION}-fold: a bomb?"
-                    )
-                yield piece
-        if last := inflate.flush():
-            yield last
-    except zlib.error as error:
-        raise DatasetError(
-            f"{name}:{lines + 1}: the gzip data is damaged here ({error}); fetch the file again"
-        ) from error
-    if not inflate.eof:
-        raise DatasetError(f"{name}:{lines + 1}: the gzip data is cut off here; fetch the file again")
 
 
 def _refuse_foreign(head: bytes, name: str) -> None:

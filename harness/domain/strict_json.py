@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from harness.domain.completion import Json
@@ -18,6 +19,7 @@ MAX_DEPTH = 100
 
 # A string, closed or not, or one bracket. Nothing in it can match in two ways, so it never backtracks.
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+_SPACE = re.compile(r"[ \t\r\n]+")
 
 
 class NotJson(ValueError):  # noqa: N818 - says what the text is
@@ -29,9 +31,9 @@ def loads(text: str, *, raw_controls: bool = False) -> Json:
 
     Raises NotJson.
     """
-    start = len(text) - len(text.lstrip(" \t\r\n"))
-    value, end = loads_prefix(text, start, raw_controls=raw_controls)
-    if text[end:].strip(" \t\r\n"):
+    value, end = loads_prefix(text, _skip_space(text, 0), raw_controls=raw_controls)
+    end = _skip_space(text, end)
+    if end < len(text):
         raise NotJson(f"extra text after the value at {_place(text, end)}")
     return value
 
@@ -84,6 +86,11 @@ def kind_of(value: Json) -> str:
     return "an object" if isinstance(value, dict) else "an array"
 
 
+def _skip_space(text: str, start: int) -> int:
+    space = _SPACE.match(text, start)
+    return space.end() if space else start
+
+
 def _finite(number: str) -> float:
     value = float(number)
     if math.isinf(value):
@@ -98,11 +105,8 @@ def _refuse_constant(name: str) -> NoReturn:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise NotJson(f"the key {json.dumps(name[:60])} appears twice in one object")
-            seen.add(name)
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise NotJson(f"the key {json.dumps(name[:60])} appears twice in one object")
     return fields
 
 
