@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 import pytest
-from conftest import TestReachedForTheNetwork
+from network_guard import TestReachedForTheNetwork
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
