@@ -13,7 +13,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar, cast
@@ -118,7 +118,8 @@ def closing_on_error(thing: C) -> Iterator[C]:
     try:
         yield thing
     except BaseException:
-        thing.close()
+        with suppress(OSError):  # a full disk fails again at closing; the first error is the one that says why
+            thing.close()
         raise
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from harness.domain.completion import Json
@@ -65,8 +65,10 @@ def test_any_list_keeps_its_promises(text: str, at_least: int, more: int) -> Non
 def test_any_value_is_found_in_its_wrapping(value: Json, before: str, escaped: bool) -> None:
     after = "\n```" if "`" in before else ""
     wrapped = [value] if before else value
+    written = json.dumps(wrapped, ensure_ascii=escaped)
+    assume(not before or ("</think>" not in written and "```" not in written))
 
-    assert parse_json(f"{before}{json.dumps(wrapped, ensure_ascii=escaped)}{after}") == wrapped
+    assert parse_json(f"{before}{written}{after}") == wrapped
 
 
 @given(texts)
