@@ -114,14 +114,16 @@ MOCK_DELTA_TOKENS = 8
 
 
 def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTransport:
-    """The built-in DeepSeek, in this process. Raises SettingsError for a latency that it does not know."""
+    """The built-in DeepSeek, in this process. Raises SettingsError for a latency or faults unknown to it."""
     from harness.testing.deepseek import FakeDeepSeek  # noqa: PLC0415 - only those who use the mock pay for it
+    from harness.testing.faults import FaultPlan  # noqa: PLC0415 - as above
     from harness.testing.latency import Latency  # noqa: PLC0415 - as above
     from harness.testing.transport import FakeTransport  # noqa: PLC0415 - as above
 
     fake = FakeDeepSeek(
         seed=settings.seed,
         latency=Latency.parse(settings.latency),
+        faults=FaultPlan.parse(settings.faults),
         delta_tokens=MOCK_DELTA_TOKENS,
         clock=clock,
     )

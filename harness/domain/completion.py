@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from harness.errors import FailureKind
@@ -95,8 +95,9 @@ class Usage:
 class FailedAttempt:
     """One request that was sent and brought nothing usable.
 
-    `cost` is in USD: 0 where nothing was generated, the price of `usage` where the provider told it, None where the
-    provider may have charged and nobody knows what. `backoff_s` is the sleep that followed.
+    `usage` and `cost` (in USD) are zero where nothing was generated, what the provider told where it told it, and None
+    where it may have charged and nobody knows what. `elapsed_s` leaves out the waits that `Served` tells apart;
+    `backoff_s` is the sleep that followed.
     """
 
     number: int
@@ -117,9 +118,10 @@ class Served:
 
     Waiting is told apart by cause: `queued_run_s` for a place among the calls of its own workflow run,
     `queued_s` for a place among all calls in flight, `paced_s` for requests or tokens per minute or a pause after a
-    429, `budget_s` for money that other calls hold in reserve. `latency_s` is the attempt that succeeded, from sending
-    to its last byte; both times to first token are measured from the same sending. `stored_s` is the wait until the
-    completion was durable. `failures` are the attempts before.
+    429, `budget_s` for money that other calls hold in reserve, `stored_s` for the cache: to look the answer up, to note
+    the request before it leaves, to keep what came back. `latency_s` is the attempt that succeeded, from sending to its
+    last byte (for a hit the look-up, for a shared answer the wait for it); both times to first token are measured from
+    the same sending. `failures` are the attempts before. All of these add up to the time from asking to having.
     """
 
     source: Source = "endpoint"
@@ -138,6 +140,32 @@ class Served:
     def backoff_s(self) -> float:
         """Seconds slept between attempts."""
         return sum(failure.backoff_s for failure in self.failures)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds waited around the attempts, for whatever cause; backoff is not among them."""
+        return self.queued_run_s + self.queued_s + self.paced_s + self.budget_s + self.stored_s
+
+    def waited(
+        self,
+        *,
+        queued_run_s: float = 0.0,
+        queued_s: float = 0.0,
+        paced_s: float = 0.0,
+        budget_s: float = 0.0,
+        stored_s: float = 0.0,
+    ) -> Served:
+        """The same after these waits, too."""
+        if not (queued_run_s or queued_s or paced_s or budget_s or stored_s):
+            return self
+        return replace(
+            self,
+            queued_run_s=self.queued_run_s + queued_run_s,
+            queued_s=self.queued_s + queued_s,
+            paced_s=self.paced_s + paced_s,
+            budget_s=self.budget_s + budget_s,
+            stored_s=self.stored_s + stored_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

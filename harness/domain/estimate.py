@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from harness.domain.completion import Request
-from harness.domain.key import request_fields
+from harness.domain.key import canonical_request, request_fields
 
 LATIN_TOKENS_PER_CHAR = 0.25
 OTHER_TOKENS_PER_CHAR = 0.6
@@ -24,7 +24,7 @@ DEFAULT_OUTPUT_TOKENS_MAX_EFFORT = 128 * 1024
 
 def likely_tokens(text: str) -> int:
     """About how many tokens a text has."""
-    ascii_characters = len(text.encode("ascii", "ignore"))
+    ascii_characters = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
     other = len(text) - ascii_characters
     return round(ascii_characters * LATIN_TOKENS_PER_CHAR + other * OTHER_TOKENS_PER_CHAR)
 
@@ -32,13 +32,18 @@ def likely_tokens(text: str) -> int:
 def likely_input_tokens(request: Request) -> int:
     """About how many input tokens a request has."""
     tokens = sum(likely_tokens(message.content) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
-    return tokens + sum(likely_tokens(json.dumps(tool, default=str)) for tool in _tools(request))
+    if request.tools:
+        tokens += likely_tokens(json.dumps(request_fields(request)["tools"], ensure_ascii=False))
+    return tokens
 
 
 def input_tokens_at_most(request: Request) -> int:
-    """A number of input tokens that is not passed: no token of a byte-level vocabulary is shorter than one byte."""
-    payload = json.dumps([_messages(request), _tools(request)], ensure_ascii=False)
-    return len(payload.encode("utf-8", "surrogatepass")) + MESSAGE_OVERHEAD_TOKENS * len(request.messages)
+    """A number of input tokens that is not passed: no token of a byte-level vocabulary is shorter than one byte.
+
+    The bytes are those of the canonical request, which holds every message and tool, and a little more.
+    """
+    payload = canonical_request(request).encode("utf-8", "surrogatepass")
+    return len(payload) + MESSAGE_OVERHEAD_TOKENS * len(request.messages)
 
 
 def output_tokens_at_most(request: Request) -> int:
@@ -50,12 +55,3 @@ def output_tokens_at_most(request: Request) -> int:
     if request.thinking is False or request.effort == "none":
         return DEFAULT_OUTPUT_TOKENS
     return DEFAULT_OUTPUT_TOKENS_THINKING
-
-
-def _messages(request: Request) -> object:
-    return request_fields(request)["messages"]
-
-
-def _tools(request: Request) -> list[object]:
-    tools = request_fields(request).get("tools")
-    return list(tools) if isinstance(tools, list) else []

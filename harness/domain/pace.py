@@ -5,90 +5,116 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from harness.domain.policy import Limits
+
+# Times of a loop's clock are sums of floats: what is this near has come.
+_NEAR = 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """How many calls may be in flight, and what was learned about it.
 
-    Three phases. Until the first refusal the window doubles every `RAMP_S` (a refusal by a provider comes at once, an
-    answer after seconds, so time without refusals is evidence). A refusal shrinks it to the number that the provider
-    named, else to the number of calls that it still carries. After that it grows by one call a round of successes
-    (additive increase), but past the size that was refused (`ceiling`) only after a patience that doubles with every
-    failed probe, so that a steady limit is touched ever more rarely.
+    `size` is what the provider is believed to carry, `opened` how much of it is in use yet. The window opens by
+    doubling whenever it was full for `RAMP_S` (a refusal comes at once, an answer after seconds, so a full window
+    without refusals is evidence), at the start and after every pause: nobody waits long, and no herd arrives.
+
+    A refusal shrinks the size to the number that the provider named, else to the number of calls that it still
+    carries. After that it grows with every round of successes, by one call or by a sixteenth, but past the size that
+    was refused (`ceiling`) only after a patience that doubles with every failed probe, so that a steady limit is
+    touched ever more rarely. `streak` counts bursts of refusals without a success between them.
     """
 
     maximum: int
     size: float
-    ramping: bool = True
-    grown_at: float | None = None
-    shrunk_at: float = -math.inf
+    opened: float
+    full_since: float | None = None
+    shrunk_after: int = 0
     ceiling: int | None = None
     patience: int = 4
     successes: int = 0
+    streak: int = 0
 
-    RAMP_START = 8
+    RAMP_START = 8.0
     RAMP_S = 0.1
+    GROWTH = 1 / 16
     MAX_PATIENCE = 256
     RATE_DECREASE = 0.7
 
     @classmethod
     def opening(cls, maximum: int) -> Window:
         """The window of a run that knows nothing yet."""
-        return cls(maximum=maximum, size=min(maximum, cls.RAMP_START), ramping=maximum > cls.RAMP_START)
+        return cls(maximum=maximum, size=float(maximum), opened=cls.RAMP_START)
 
     @property
     def places(self) -> int:
         """Calls that may be in flight now."""
-        return max(1, int(self.size))
+        return max(1, int(min(self.size, self.opened)))
 
-    def ramped(self, now: float) -> Window:
-        """The window at a later time; only the opening ramp moves with time."""
-        if not self.ramping:
+    @property
+    def is_opening(self) -> bool:
+        """Whether less is in use than is believed to be carried."""
+        return self.opened < self.size
+
+    def opens_in_s(self, now: float) -> float | None:
+        """Seconds until it opens further if it stays full, or None if it does not."""
+        if not self.is_opening or self.full_since is None:
+            return None
+        return max(0.0, self.full_since + self.RAMP_S - now)
+
+    def seen(self, now: float, *, full: bool) -> Window:
+        """The window at this time; `full`: calls wait for a place, and for nothing else."""
+        if not full or not self.is_opening:
+            return self if self.full_since is None else replace(self, full_since=None)
+        if self.full_since is None:
+            return replace(self, full_since=now)
+        if now - self.full_since < self.RAMP_S - _NEAR:
             return self
-        if self.grown_at is None:
-            return replace(self, grown_at=now)
-        doublings = int((now - self.grown_at) / self.RAMP_S + 1e-9)
-        if doublings < 1:
-            return self
-        size = min(self.maximum, self.size * 2.0 ** min(doublings, 30))
-        return replace(self, size=size, ramping=size < self.maximum, grown_at=self.grown_at + doublings * self.RAMP_S)
+        return replace(self, opened=self.opened * 2, full_since=now)
+
+    def paused(self) -> Window:
+        """The window as it will be after a rest: it opens again from its start."""
+        return replace(self, opened=self.RAMP_START, full_since=None)
 
     def succeeded(self) -> Window:
         """After a call that was answered."""
-        if self.ramping or self.size >= self.maximum:
-            return self
-        if self.ceiling is not None and self.size + 1 / self.size >= self.ceiling:
-            if self.successes + 1 < self.patience * self.size:
-                return replace(self, successes=self.successes + 1)
-            return replace(self, size=float(min(self.maximum, self.ceiling)), ceiling=None, successes=0)
-        return replace(self, size=min(self.maximum, self.size + 1 / self.size))
+        window = self if self.streak == 0 else replace(self, streak=0)
+        if self.is_opening or self.size >= self.maximum:
+            return window
+        grown = min(float(self.maximum), self.size + max(1 / self.size, self.GROWTH))
+        if self.ceiling is None or grown < self.ceiling:
+            return replace(window, size=grown)
+        if self.successes + 1 < self.patience * self.size:
+            return replace(window, successes=self.successes + 1)
+        return replace(window, size=float(min(self.maximum, self.ceiling)), ceiling=None, successes=0)
 
-    def refused(self, *, now: float, sent_at: float, others: int, named: int | None, by_rate: bool) -> Window:
-        """After a 429 for a call sent at `sent_at`, while `others` were in flight.
+    def refused(self, *, number: int, newest: int, others: int, named: int | None, by_rate: bool) -> Window:
+        """After a 429 for the call of this `number`, while `others` were in flight.
 
-        `named` is the limit that the refusal names. `by_rate`: it was about requests or tokens a minute, so the calls
-        in flight say nothing; the window is cut by a fixed part, once for all refusals of the same burst.
+        Calls are numbered as they are let go, `newest` is the last so far: a refused call that was let go before the
+        last refusal was learned belongs to the same burst. `named` is the limit that the refusal names; a call refused
+        within it met others who use the same account, so then the name says nothing. `by_rate`: it was about requests
+        or tokens a minute, so the calls in flight say nothing; the window is cut by a fixed part, once a burst.
         """
-        if named is not None:
-            size = min(self.size, float(max(1, named)))
-            ceiling = max(1, named) + 1
-        elif by_rate:
-            if sent_at <= self.shrunk_at:
-                return self
-            size = max(1.0, self.size * self.RATE_DECREASE)
-            ceiling = None
+        fresh = number > self.shrunk_after
+        current = min(self.size, self.opened) if fresh else self.size
+        if by_rate:
+            size = max(1.0, current * self.RATE_DECREASE) if fresh else current
         else:
-            size = min(self.size, float(max(1, others)))
-            ceiling = int(size) + 1
-        probed = not self.ramping and self.ceiling is None and ceiling is not None and self.size >= ceiling
+            carried = others if named is None or current <= named else named
+            size = min(current, float(max(1, carried)))
+        ceiling = None if by_rate else int(size) + 1
+        probed = fresh and self.ceiling is None and ceiling is not None and not self.is_opening
         return replace(
             self,
             size=size,
-            ramping=False,
-            shrunk_at=now,
+            opened=math.inf if fresh else self.opened,
+            full_since=None,
+            shrunk_after=newest,
             ceiling=ceiling,
             successes=0,
             patience=min(self.MAX_PATIENCE, self.patience * 2) if probed else self.patience,
+            streak=self.streak + 1 if fresh else self.streak,
         )
 
 
@@ -105,22 +131,72 @@ class Bucket:
     at: float
 
     @classmethod
-    def full(cls, per_minute: float, now: float) -> Bucket:
-        return cls(per_minute=per_minute, level=cls._burst(per_minute), at=now)
+    def full(cls, per_minute: float, now: float = -math.inf) -> Bucket:
+        empty = cls(per_minute=per_minute, level=0.0, at=now)
+        return replace(empty, level=empty.burst)
 
-    @staticmethod
-    def _burst(per_minute: float) -> float:
-        return max(1.0, per_minute / 60)
+    @property
+    def burst(self) -> float:
+        return max(1.0, self.per_minute / 60)
 
     def filled(self, now: float) -> Bucket:
-        level = min(self._burst(self.per_minute), self.level + max(0.0, now - self.at) * self.per_minute / 60)
+        """The bucket at a later time."""
+        level = min(self.burst, self.level + max(0.0, now - self.at) * self.per_minute / 60)
         return replace(self, level=level, at=max(now, self.at))
 
-    def wait_s(self, need: float) -> float:
-        """Seconds until the level reaches `need` (at most the burst), counted from `at`."""
-        missing = min(need, self._burst(self.per_minute)) - self.level
-        return max(0.0, missing * 60 / self.per_minute)
+    def wait_s(self, now: float) -> float:
+        """Seconds from `now` until a call may go: until the level is one unit."""
+        return max(0.0, (1.0 - self.filled(now).level) * 60 / self.per_minute)
 
     def taken(self, amount: float) -> Bucket:
         """With this much less; a negative amount gives back."""
         return replace(self, level=self.level - amount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """When the next call may go, whatever is in flight: requests a minute, tokens a minute, and pauses."""
+
+    requests: Bucket | None = None
+    tokens: Bucket | None = None
+    open_at: float = -math.inf
+
+    @classmethod
+    def of(cls, limits: Limits) -> Pace:
+        """The pace of a run that begins, with full buckets."""
+        rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
+        return cls(
+            requests=None if rpm is None else Bucket.full(rpm),
+            tokens=None if tpm is None else Bucket.full(tpm),
+        )
+
+    def wait_s(self, now: float) -> float:
+        """Seconds from `now` until the next call may go."""
+        wait_s = max(0.0, self.open_at - now)
+        for bucket in (self.requests, self.tokens):
+            if bucket is not None:
+                wait_s = max(wait_s, bucket.wait_s(now))
+        return wait_s if wait_s > _NEAR else 0.0
+
+    def sent(self, now: float, tokens: int) -> Pace:
+        """After a call that will likely take so many tokens."""
+        if self.requests is None and self.tokens is None:
+            return self
+        return replace(
+            self,
+            requests=None if self.requests is None else self.requests.filled(now).taken(1),
+            tokens=None if self.tokens is None else self.tokens.filled(now).taken(tokens),
+        )
+
+    def corrected(self, tokens: int, *, requests: int = 0) -> Pace:
+        """After learning that so many more were used than was taken; negative numbers give back."""
+        changed = self
+        if self.tokens is not None and tokens:
+            changed = replace(changed, tokens=self.tokens.taken(tokens))
+        if self.requests is not None and requests:
+            changed = replace(changed, requests=self.requests.taken(requests))
+        return changed
+
+    def paused(self, until: float) -> Pace:
+        """With no call before this time."""
+        return replace(self, open_at=max(self.open_at, until))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -89,8 +88,21 @@ class RetryPolicy:
 
     def delay_s(self, *, attempt: int, retry_after_s: float | None, draw: float) -> float:
         """Seconds to sleep after the failure of `attempt` (1 = the first); `draw` is uniform in [0, 1)."""
-        if retry_after_s is not None and math.isfinite(retry_after_s) and retry_after_s > 0:
-            asked = min(max(retry_after_s, self.floor_s), self.retry_after_cap_s)
-            return asked * (1 + draw / 10)
-        exponent = min(attempt - 1, 62)
-        return max(self.floor_s, draw * min(self.cap_s, self.base_s * 2.0**exponent))
+        asked_s = self._asked_s(retry_after_s)
+        if asked_s is not None:
+            return asked_s * (1 + draw / 10)
+        return max(self.floor_s, draw * self._backoff_s(attempt))
+
+    def pause_s(self, *, streak: int, retry_after_s: float | None) -> float:
+        """Seconds for which all calls rest after the last of `streak` (1 = the first) refusals in a row."""
+        asked_s = self._asked_s(retry_after_s)
+        return self._backoff_s(streak) if asked_s is None else asked_s
+
+    def _asked_s(self, retry_after_s: float | None) -> float | None:
+        """What the server asked for, within bounds; None if it asked for nothing that is a time."""
+        if retry_after_s is None or not retry_after_s > 0:  # NaN is not, either
+            return None
+        return min(max(retry_after_s, self.floor_s), self.retry_after_cap_s)
+
+    def _backoff_s(self, attempt: int) -> float:
+        return min(self.cap_s, self.base_s * 2.0 ** min(attempt - 1, 62))

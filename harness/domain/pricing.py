@@ -14,6 +14,7 @@ from datetime import UTC, datetime, time
 
 from harness.domain.completion import Request, Usage
 from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
+from harness.errors import CompletionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Rates:
 
     def cost(self, usage: Usage) -> float:
         """USD for this usage."""
-        fresh = usage.input_tokens - usage.cached_tokens
+        fresh = max(0, usage.input_tokens - usage.cached_tokens)
         return (
             fresh * self.input + usage.cached_tokens * self.cached_input + usage.output_tokens * self.output
         ) / 1_000_000
@@ -43,9 +44,9 @@ class Price:
     def at(self, instant: datetime) -> Rates:
         return self.peak if is_peak(instant) else self.off_peak
 
-    @property
-    def dearest(self) -> Rates:
-        return max(self.off_peak, self.peak, key=lambda rates: rates.output)
+    def cost_at_most(self, usage: Usage) -> float:
+        """USD for this usage at the dearer of both rates."""
+        return max(self.off_peak.cost(usage), self.peak.cost(usage))
 
 
 PEAK_HOURS_UTC = ((time(1), time(4)), (time(6), time(10)))
@@ -101,10 +102,36 @@ class Pricing:
         return None if price is None else price.at(instant).cost(usage)
 
     def at_most(self, request: Request, instant: datetime) -> AtMost:
-        """What one sending of this request can cost: nothing from the provider's cache, all output used, peak rates."""
+        """What one sending of this request can cost: nothing from the provider's cache, all output used, peak rates.
+
+        Rows that are yet to come into force count too: the answer may be complete only then.
+        """
         most = Usage(input_tokens=input_tokens_at_most(request), output_tokens=output_tokens_at_most(request))
         price = self.price(request.model, instant)
-        return AtMost(cost=None if price is None else price.dearest.cost(most), tokens=most.total_tokens)
+        if price is None:
+            return AtMost(cost=None, tokens=most.total_tokens)
+        to_come = [row for row in self.prices[request.model] if row.valid_from > instant]
+        return AtMost(cost=max(row.cost_at_most(most) for row in (price, *to_come)), tokens=most.total_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What a failed attempt was charged: zero, or what the provider told. `usage` None: nobody knows.
+
+    `cost` in USD; None where nobody knows, or where no price is known.
+    """
+
+    usage: Usage | None
+    cost: float | None
+
+
+def charge_of(error: CompletionError) -> Charge:
+    """What the attempt that ended so was charged."""
+    if error.billed == "no":
+        return Charge(usage=Usage(), cost=0.0)
+    if error.billed == "yes" and error.partial is not None:
+        return Charge(usage=error.partial.usage, cost=error.partial.cost)
+    return Charge(usage=None, cost=None)
 
 
 def flat_price(rates: Rates) -> tuple[Price, ...]:

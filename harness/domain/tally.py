@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,6 +57,23 @@ def totals_of_span(span: Span) -> Totals:
 def totals_of(spans: Iterable[Span]) -> Totals:
     """The sum over calls."""
     return sum((totals_of_span(span) for span in spans), Totals())
+
+
+def unrecordable(output: Output) -> str | None:
+    """Why a workflow's output cannot be a row, or None if it can: it must be JSON, and its sections mappings."""
+    if not all(isinstance(section, Mapping) for section in output.sections):
+        return "the workflow's output has sections that are not mappings"
+    try:
+        json.dumps([output.value, *output.sections], default=_plain, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"the workflow's output is not JSON: {error}"
+    return None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def topic_result(

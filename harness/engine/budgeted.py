@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from harness.domain.completion import Call, Completion, Request, Served
+import anyio
+
+from harness.domain.completion import Call, Completion, Request
 from harness.domain.policy import Budget
-from harness.domain.pricing import AtMost, Pricing
+from harness.domain.pricing import AtMost, Pricing, charge_of
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError
+from harness.engine.telling import telling
+from harness.engine.turns import Turns
+from harness.errors import CompletionError, RunStopped
 from harness.ports import Completer, Spent, WallClock
 
 
@@ -17,7 +20,8 @@ from harness.ports import Completer, Spent, WallClock
 class Purse:
     """What is spent and what is reserved, in USD and tokens; over all sessions of the run.
 
-    Money whose payment is unknown counts as spent: `before` brings in what the journal cannot account for.
+    Money whose payment is unknown counts as spent: `before` brings in what the journal cannot account for. Where the
+    budget is in money, a request without a known price does not fit.
     """
 
     budget: Budget
@@ -25,6 +29,7 @@ class Purse:
     tokens: int = 0
     reserved_cost: float = 0.0
     reserved_tokens: int = 0
+    reservations: int = 0
 
     @classmethod
     def after(cls, budget: Budget, before: Spent) -> Purse:
@@ -37,32 +42,37 @@ class Purse:
 
     def could_ever_afford(self, most: AtMost) -> bool:
         """Whether this request fits, if all that is reserved by others came back unspent."""
-        return self.budget.allows(cost=self.cost + (most.cost or 0.0), tokens=self.tokens + most.tokens)
+        return self._fits(most, self.cost, self.tokens)
 
     def can_afford(self, most: AtMost) -> bool:
         """Whether this request fits now, with all that others have reserved."""
-        return self.budget.allows(
-            cost=self.cost + self.reserved_cost + (most.cost or 0.0),
-            tokens=self.tokens + self.reserved_tokens + most.tokens,
-        )
+        return self._fits(most, self.cost + self.reserved_cost, self.tokens + self.reserved_tokens)
 
     def reserve(self, most: AtMost) -> None:
+        self.reservations += 1
         self.reserved_cost += most.cost or 0.0
         self.reserved_tokens += most.tokens
 
     def settle(self, most: AtMost, *, cost: float, tokens: int) -> None:
         """Turn a reservation into what was really spent."""
-        self.reserved_cost -= most.cost or 0.0
+        self.reservations -= 1
         self.reserved_tokens -= most.tokens
+        # Sums of floats come back to nearly zero; with nothing reserved, nobody would be left to wait for.
+        self.reserved_cost = self.reserved_cost - (most.cost or 0.0) if self.reservations else 0.0
         self.cost += cost
         self.tokens += tokens
+
+    def _fits(self, most: AtMost, cost: float, tokens: int) -> bool:
+        if most.cost is None and self.budget.cost is not None:
+            return False
+        return self.budget.allows(cost=cost + (most.cost or 0.0), tokens=tokens + most.tokens)
 
 
 class Budgeted:
     """Waits while others hold the money in reserve; ends the run when not even the next call is sure to fit.
 
-    Each attempt is reserved on its own. A request whose payment is unknown (a broken stream, a cancelled call) keeps
-    its whole reservation as spent.
+    Each attempt is reserved on its own. A request whose payment is unknown (a broken stream, a cancelled call, an
+    answer without usage) keeps its whole reservation as spent.
     """
 
     def __init__(self, inner: Completer, purse: Purse, pricing: Pricing, clock: WallClock, stop: Stop) -> None:
@@ -71,63 +81,58 @@ class Budgeted:
         self._pricing = pricing
         self._clock = clock
         self._stop = stop
-        self._waiting: list[asyncio.Future[None]] = []
-        stop.on_set(self._wake_all)
+        self._turns: Turns[AtMost] = Turns(stop)
+        stop.on_set(self._turns.refuse_all)
 
     async def complete(self, request: Request, call: Call) -> Completion:
-        self._stop.check()
         most = self._pricing.at_most(request, self._clock.now())
-        waited_s = await self._reserve(most)
+        started = anyio.current_time()
+        await self._turns.take(
+            most, priority=call.priority, advance=self._advance, give_back=lambda: self._settle(most, 0.0, 0)
+        )
+        budget_s = anyio.current_time() - started
         cost, tokens = most.cost or 0.0, most.tokens
         try:
-            completion = await self._inner.complete(request, call)
-            cost, tokens = completion.cost or 0.0, completion.usage.total_tokens
+            completion = await telling(self._inner.complete(request, call), budget_s=budget_s)
+            if completion.usage.total_tokens:
+                cost, tokens = completion.cost or 0.0, completion.usage.total_tokens
         except CompletionError as error:
-            if error.billed == "no":
-                cost, tokens = 0.0, 0
-            elif error.billed == "yes" and error.partial is not None:
-                cost, tokens = error.partial.cost or 0.0, error.partial.usage.total_tokens
-            served = error.served or Served()
-            error.served = replace(served, budget_s=served.budget_s + waited_s)
+            charge = charge_of(error)
+            if charge.usage is not None:
+                cost, tokens = charge.cost or 0.0, charge.usage.total_tokens
             raise
-        finally:
-            self._purse.settle(most, cost=cost, tokens=tokens)
-            self._wake_all()
-        if waited_s == 0.0:
+        except RunStopped:
+            cost, tokens = 0.0, 0  # it never left
+            raise
+        else:
             return completion
-        return replace(completion, served=replace(completion.served, budget_s=completion.served.budget_s + waited_s))
+        finally:
+            self._settle(most, cost, tokens)
 
-    async def _reserve(self, most: AtMost) -> float:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        while not self._purse.can_afford(most):
-            if not self._purse.could_ever_afford(most):
+    def _settle(self, most: AtMost, cost: float, tokens: int) -> None:
+        self._purse.settle(most, cost=cost, tokens=tokens)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Reserve for all who can go now, the oldest topic first; end the run when the first can never go."""
+        while (most := self._turns.first) is not None:
+            if self._purse.can_afford(most):
+                self._purse.reserve(most)
+                self._turns.grant()
+            elif self._purse.could_ever_afford(most):
+                return
+            else:
                 self._stop.set("budget", self._exhausted(most))
-                raise self._stop.error()
-            turn: asyncio.Future[None] = loop.create_future()
-            self._waiting.append(turn)
-            await turn
-            self._stop.check()
-        self._purse.reserve(most)
-        return loop.time() - started
 
     def _exhausted(self, most: AtMost) -> str:
         purse, budget = self._purse, self._purse.budget
         parts = []
         if budget.cost is not None:
-            parts.append(
-                f"${purse.cost:.4f} of ${budget.cost:.4f} is spent and the next call may cost up to "
-                f"${most.cost or 0:.4f}"
-            )
+            next_call = "has no known price" if most.cost is None else f"may cost up to ${most.cost:.4f}"
+            parts.append(f"${purse.cost:.4f} of ${budget.cost:.4f} is spent and the next call {next_call}")
         if budget.tokens is not None:
             parts.append(
                 f"{purse.tokens:,} of {budget.tokens:,} tokens are spent and the next call may take up to "
                 f"{most.tokens:,}"
             )
         return f"the budget is reached: {'; '.join(parts)}. Resume with a higher one, or lower max_tokens."
-
-    def _wake_all(self) -> None:
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_result(None)
-        self._waiting.clear()

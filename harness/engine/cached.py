@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC
 
 import anyio
 
@@ -11,14 +10,16 @@ from harness.domain.completion import Call, Completion, Delta, Request, Served, 
 from harness.domain.key import cache_key
 from harness.domain.policy import CachePolicy
 from harness.engine.single_flight import SingleFlight
-from harness.errors import CacheMiss
+from harness.engine.telling import telling
+from harness.errors import CacheMiss, CompletionError
 from harness.ports import Cache, Completer, WallClock
 
 
 class Cached:
     """Answers from the cache where the policy lets it; else asks the layers within, which store what they bring.
 
-    A hit costs no slot, no budget and no retry. In mode `off` every request is asked on its own.
+    A hit costs no slot, no budget and no retry. Equal requests at the same time share one answer, or one error: twenty
+    that must fail are paid for once. In mode `off` every request is asked on its own.
     """
 
     def __init__(self, inner: Completer, cache: Cache, policy: CachePolicy, clock: WallClock) -> None:
@@ -26,42 +27,56 @@ class Cached:
         self._cache = cache
         self._policy = policy
         self._clock = clock
-        self._flights: SingleFlight[Completion] = SingleFlight()
+        self._flights: SingleFlight[Completion | CompletionError] = SingleFlight()
 
     async def complete(self, request: Request, call: Call) -> Completion:
         if self._policy.mode == "off":
             return await self._inner.complete(request, call)
         key = cache_key(request)
-        completion, shared = await self._flights.do(key, lambda: self._find_or_ask(key, request, call))
-        if not shared:
-            return completion
-        source: Source = "shared" if completion.served.source == "endpoint" else completion.served.source
-        served = replace(_origin(completion.served), source=source)
-        return _shown(replace(completion, served=served), call)
-
-    async def _find_or_ask(self, key: str, request: Request, call: Call) -> Completion:
         started = anyio.current_time()
+        answer, shared = await self._flights.do(key, lambda: self._find_or_ask(key, request, call, started))
+        waited_s = anyio.current_time() - started
+        if isinstance(answer, CompletionError):
+            raise _shared_error(answer, waited_s) if shared else answer
+        if not shared:
+            return answer
+        source: Source = "shared" if answer.served.source == "endpoint" else answer.served.source
+        return _shown(_second_hand(answer, source, waited_s), call)
+
+    async def _find_or_ask(
+        self, key: str, request: Request, call: Call, started: float
+    ) -> Completion | CompletionError:
         stored = await self._cache.get(key, request)
+        looked_s = anyio.current_time() - started
         if stored is not None:
-            age_s = (self._clock.now().astimezone(UTC) - stored.created_at).total_seconds()
+            age_s = (self._clock.now() - stored.created_at).total_seconds()
             if self._policy.answers(age_s=age_s, owned_by_run=stored.run_id == call.run_id):
                 source: Source = "replay" if self._policy.mode == "replay" else "cache"
-                served = replace(
-                    _origin(stored.completion.served), source=source, latency_s=anyio.current_time() - started
-                )
-                return _shown(replace(stored.completion, served=served), call)
+                return _shown(_second_hand(stored.completion, source, looked_s), call)
         if self._policy.mode == "replay":
             raise CacheMiss(
                 f"replay knows no answer to step {call.span_id!r} of topic {call.topic_id!r} (key {key[:16]}…): the "
                 "request differs from every recorded one; if a prompt or a setting was changed on purpose, record it "
                 "with --cache-mode read_write"
             )
-        return await self._inner.complete(request, call)
+        try:
+            return await telling(self._inner.complete(request, call), stored_s=looked_s)
+        except CompletionError as error:
+            return error
 
 
-def _origin(served: Served) -> Served:
-    """What a second reader may know of how it was served: nothing that would count the same work twice."""
-    return Served(source=served.source, attempts=0)
+def _second_hand(completion: Completion, source: Source, latency_s: float) -> Completion:
+    """The completion as another reader gets it: nothing in it counts the same work twice."""
+    return replace(completion, served=Served(source=source, attempts=0, latency_s=latency_s))
+
+
+def _shared_error(error: CompletionError, waited_s: float) -> CompletionError:
+    """The same error for another caller: nothing in it counts the same attempts twice."""
+    shared = type(error).__new__(type(error), *error.args)
+    shared.__dict__.update(error.__dict__)
+    shared.served = Served(source="shared", attempts=0, latency_s=waited_s)
+    shared.__cause__ = error
+    return shared
 
 
 def _shown(completion: Completion, call: Call) -> Completion:

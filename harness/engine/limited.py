@@ -5,14 +5,14 @@ A slot is held around one request only, never while waiting for other limited wo
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from harness.domain.completion import Call, Completion, Request, Served
+from harness.domain.completion import Call, Completion, Request
 from harness.domain.estimate import likely_input_tokens
 from harness.domain.policy import Limits, RetryPolicy
-from harness.engine.limiter import Limiter, Places
+from harness.domain.pricing import charge_of
+from harness.engine.limiter import Limiter, Place, Places
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError, FatalError, StorageError, TransientError
+from harness.engine.telling import telling
+from harness.errors import CacheError, CompletionError, FatalError, StorageError, TransientError
 from harness.ports import Completer
 
 
@@ -24,36 +24,32 @@ class RunLimited:
         self._per_run = limits.per_run
         self._stop = stop
         self._runs: dict[str, Places] = {}
-        stop.on_set(self._wake_all)
+        stop.on_set(self._refuse_all)
 
     async def complete(self, request: Request, call: Call) -> Completion:
-        self._stop.check()
-        places = self._runs.setdefault(call.topic_id, Places(self._per_run))
-        queued_s = await places.acquire()
+        places = self._runs.get(call.topic_id)
+        if places is None:
+            places = self._runs[call.topic_id] = Places(self._per_run, self._stop)
         try:
-            completion = await self._inner.complete(request, call)
-        except CompletionError as error:
-            served = error.served or Served()
-            error.served = replace(served, queued_run_s=served.queued_run_s + queued_s)
-            raise
+            queued_run_s = await places.acquire()
+            try:
+                return await telling(self._inner.complete(request, call), queued_run_s=queued_run_s)
+            finally:
+                places.release()
         finally:
-            places.release()
             if places.unused:
                 self._runs.pop(call.topic_id, None)
-        if queued_s == 0.0:
-            return completion
-        served = replace(completion.served, queued_run_s=completion.served.queued_run_s + queued_s)
-        return replace(completion, served=served)
 
-    def _wake_all(self) -> None:
+    def _refuse_all(self) -> None:
         for places in self._runs.values():
-            places.wake(self._stop.error)
+            places.refuse_all()
 
 
 class Limited:
     """At most the limiter's number of calls in flight in all, and the place where refusals are learned from.
 
-    A refusal that concerns the account ends the run here, before any other call can take the place that it frees.
+    A refusal that concerns the account, and a disk that fails, end the run here, before any other call can take the
+    place that is freed.
     """
 
     OUTPUT_GUESS_TOKENS = 1000
@@ -71,47 +67,45 @@ class Limited:
         place = await self._limiter.acquire(priority=call.priority, tokens=likely)
         used = likely
         try:
-            completion = await self._inner.complete(request, call)
+            completion = await telling(
+                self._inner.complete(request, call), queued_s=place.queued_s, paced_s=place.paced_s
+            )
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (completion.usage.output_tokens - self._likely_output)
             self._limiter.succeeded()
-        except TransientError as error:
-            if error.kind == "rate_limited":
-                used = 0
-                self._limiter.refused(
-                    place,
-                    named=error.concurrency_limit,
-                    pause_s=self._pause_s(error),
-                    by_rate=_is_about_rate(str(error)),
-                )
-            error.served = _waited(error.served, place.queued_s, place.paced_s)
-            raise
-        except FatalError as error:
-            self._stop.set("auth" if error.kind == "auth" else "balance", str(error))
-            error.served = _waited(error.served, place.queued_s, place.paced_s)
-            raise
         except CompletionError as error:
-            error.served = _waited(error.served, place.queued_s, place.paced_s)
+            charged = charge_of(error).usage
+            used = likely if charged is None else charged.total_tokens
+            self._learn(place, error)
             raise
-        except StorageError as error:
+        except (StorageError, CacheError) as error:
             self._stop.set("storage", str(error))
             raise
+        else:
+            return completion
         finally:
             self._limiter.release(place, tokens_used=used)
-        return replace(completion, served=_waited(completion.served, place.queued_s, place.paced_s))
 
-    def _pause_s(self, error: TransientError) -> float:
-        """How long the whole account rests: what the server asks for, capped; nothing if it asks for nothing."""
-        if error.retry_after_s is None:
-            return self._retry.base_s if _is_about_rate(str(error)) else 0.0
-        return self._retry.delay_s(attempt=1, retry_after_s=error.retry_after_s, draw=0.0)
+    def _learn(self, place: Place, error: CompletionError) -> None:
+        """What a failure says about the calls that come after it."""
+        if isinstance(error, FatalError):
+            self._stop.set("auth" if error.kind == "auth" else "balance", str(error))
+        elif isinstance(error, TransientError):
+            asked_s = error.retry_after_s
+            if error.kind == "rate_limited":
+                by_rate = _is_about_rate(str(error))
+                self._limiter.refused(place, named=error.concurrency_limit, by_rate=by_rate)
+                # With nothing else in flight there is nothing left to shrink: only time helps.
+                if asked_s is not None or by_rate or self._limiter.in_flight == 1:
+                    self._pause(asked_s)
+            elif asked_s is not None:
+                self._pause(asked_s)
+
+    def _pause(self, asked_s: float | None) -> None:
+        """Let the whole account rest: as long as the server asks for, else longer with each refusal in a row."""
+        self._limiter.pause(self._retry.pause_s(streak=max(1, self._limiter.streak), retry_after_s=asked_s))
 
 
 def _is_about_rate(message: str) -> bool:
     text = message.lower()
     return any(word in text for word in ("tpm", "rpm", "per minute", "tokens per", "requests per"))
-
-
-def _waited(served: Served | None, queued_s: float, paced_s: float) -> Served:
-    served = served or Served()
-    return replace(served, queued_s=served.queued_s + queued_s, paced_s=served.paced_s + paced_s)

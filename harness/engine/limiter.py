@@ -7,31 +7,23 @@ so topics finish early and memory stays flat. A pause after a 429 holds back eve
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from functools import partial
 
-from harness.domain.pace import Bucket, Window
+from harness.domain.pace import Pace, Window
 from harness.domain.policy import Limits
 from harness.engine.stopping import Stop
-
-State = TypeVar("State")
-
-
-@dataclass(slots=True, order=True)
-class _Waiter:
-    priority: int
-    order: int
-    tokens: int = field(compare=False)
-    granted: asyncio.Future[None] = field(compare=False)
+from harness.engine.turns import Turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The right to have one call in flight; `queued_s` and `paced_s` are what waiting for it took, by cause."""
+    """The right to have one call in flight; `queued_s` and `paced_s` are what waiting for it took, by cause.
 
-    sent_at: float
+    `number` counts the calls of the run in the order in which they were let go.
+    """
+
+    number: int
     tokens: int
     queued_s: float
     paced_s: float
@@ -54,191 +46,153 @@ class Limiter:
     """Places for calls in flight, requests per minute and tokens per minute, in order of priority."""
 
     def __init__(self, limits: Limits, stop: Stop) -> None:
-        self._limits = limits
-        self._stop = stop
         self._window = Window.opening(limits.in_flight)
-        self._requests: Bucket | None = None
-        self._tokens: Bucket | None = None
+        self._pace = Pace.of(limits)
+        self._turns: Turns[int] = Turns(stop)
         self._in_flight = 0
-        self._order = 0
-        self._queue: list[_Waiter] = []
-        self._open_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._blocked_since: float | None = None
-        self._blocked_s = 0.0
+        self._paced_since: float | None = None
+        self._paced_s = 0.0
         self._refusals = 0
         self._named: int | None = None
-        self._buckets_at: float | None = None
-        stop.on_set(self._refuse_all)
+        stop.on_set(self._turns.refuse_all)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that have a place now."""
+        return self._in_flight
+
+    @property
+    def streak(self) -> int:
+        """Bursts of refusals since the last success."""
+        return self._window.streak
 
     def state(self) -> LimiterState:
         """A snapshot for display and for the record."""
         now = asyncio.get_running_loop().time()
         return LimiterState(
             in_flight=self._in_flight,
-            waiting=sum(not waiter.granted.done() for waiter in self._queue),
+            waiting=len(self._turns),
             places=self._window.places,
             maximum=self._window.maximum,
             refusals=self._refusals,
             named_limit=self._named,
-            paused_s=max(0.0, self._open_at - now),
+            paused_s=max(0.0, self._pace.open_at - now),
         )
 
     async def acquire(self, *, priority: int, tokens: int) -> Place:
         """Wait for a place; raises RunStopped once the run is ending. `tokens` is the likely cost of the call."""
-        self._stop.check()
         loop = asyncio.get_running_loop()
-        self._start_buckets(loop.time())
-        wanted_at, blocked_before = loop.time(), self._blocked_total(loop.time())
-        waiter = _Waiter(priority, self._order, tokens, loop.create_future())
-        self._order += 1
-        heapq.heappush(self._queue, waiter)
-        self._advance()
-        try:
-            await waiter.granted
-        except asyncio.CancelledError:
-            if waiter.granted.done() and not waiter.granted.cancelled() and waiter.granted.exception() is None:
-                self._in_flight -= 1
-                self._advance()
-            else:
-                waiter.granted.cancel()
-            raise
+        wanted_at = loop.time()
+        paced_before = self._paced_until(wanted_at)
+        number = await self._turns.take(
+            tokens, priority=priority, advance=self._advance, give_back=partial(self._give_back, tokens)
+        )
         now = loop.time()
-        waited, paced = now - wanted_at, self._blocked_total(now) - blocked_before
-        return Place(sent_at=now, tokens=tokens, queued_s=max(0.0, waited - paced), paced_s=min(waited, paced))
+        paced_s = min(now - wanted_at, self._paced_until(now) - paced_before)
+        return Place(number=number, tokens=tokens, queued_s=now - wanted_at - paced_s, paced_s=paced_s)
 
     def release(self, place: Place, *, tokens_used: int) -> None:
         """Give the place back; the difference between likely and real tokens is corrected."""
         self._in_flight -= 1
-        if self._tokens is not None:
-            self._tokens = self._tokens.taken(tokens_used - place.tokens)
+        self._pace = self._pace.corrected(tokens_used - place.tokens)
         self._advance()
 
     def succeeded(self) -> None:
         """Learn from a call that was answered; call it before `release`."""
         self._window = self._window.succeeded()
 
-    def refused(self, place: Place, *, named: int | None, pause_s: float, by_rate: bool) -> None:
-        """Learn from a 429; call it before `release`. For `pause_s` no call at all is sent."""
-        now = asyncio.get_running_loop().time()
+    def refused(self, place: Place, *, named: int | None, by_rate: bool) -> None:
+        """Learn from a 429; call it before `release`."""
         self._refusals += 1
         self._named = named if named is not None else self._named
-        self._open_at = max(self._open_at, now + pause_s)
         self._window = self._window.refused(
-            now=now, sent_at=place.sent_at, others=self._in_flight - 1, named=named, by_rate=by_rate
+            number=place.number,
+            newest=self._turns.granted,
+            others=self._in_flight - 1,
+            named=named,
+            by_rate=by_rate,
         )
 
-    def _start_buckets(self, now: float) -> None:
-        if self._buckets_at is None:
-            self._buckets_at = now
-            if self._limits.requests_per_minute is not None:
-                self._requests = Bucket.full(self._limits.requests_per_minute, now)
-            if self._limits.tokens_per_minute is not None:
-                self._tokens = Bucket.full(self._limits.tokens_per_minute, now)
+    def pause(self, seconds: float) -> None:
+        """Send no call at all for so long, and then begin again with few."""
+        self._pace = self._pace.paused(asyncio.get_running_loop().time() + seconds)
+        self._window = self._window.paused()
+
+    def _give_back(self, tokens: int) -> None:
+        """Undo a grant whose call was not sent."""
+        self._in_flight -= 1
+        self._pace = self._pace.corrected(-tokens, requests=-1)
 
     def _advance(self) -> None:
         """Grant all places that can be granted now, and wake up again when more can be."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._window = self._window.ramped(now)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         wait_s: float | None = None
-        while self._queue:
-            if self._queue[0].granted.done():
-                heapq.heappop(self._queue)
-                continue
-            if self._in_flight >= self._window.places:
-                wait_s = Window.RAMP_S if self._window.ramping else None
-                self._unblock(now)
+        paced = full = False
+        while (tokens := self._turns.first) is not None:
+            wait_s = self._pace.wait_s(now)
+            paced = wait_s > 0
+            if paced:
                 break
-            wait_s = self._pace_s(now)
-            if wait_s > 0:
-                self._blocked_since = now if self._blocked_since is None else self._blocked_since
-                break
-            self._unblock(now)
-            self._grant(heapq.heappop(self._queue), now)
+            full = self._in_flight >= self._window.places
+            if full:
+                self._window = self._window.seen(now, full=True)
+                wait_s = self._window.opens_in_s(now)
+                if self._in_flight >= self._window.places:
+                    break
+            self._in_flight += 1
+            self._pace = self._pace.sent(now, tokens)
+            self._turns.grant()
         else:
-            self._unblock(now)
-        if wait_s is not None and self._queue:
-            self._timer = loop.call_later(max(wait_s, 1e-6), self._advance)
+            wait_s = None
+        if not full:
+            self._window = self._window.seen(now, full=False)
+        self._count_paced(now, paced=paced)
+        if wait_s is not None:
+            self._timer = loop.call_at(now + wait_s, self._advance)
 
-    def _grant(self, waiter: _Waiter, now: float) -> None:
-        self._in_flight += 1
-        if self._requests is not None:
-            self._requests = self._requests.filled(now).taken(1)
-        if self._tokens is not None:
-            self._tokens = self._tokens.filled(now).taken(waiter.tokens)
-        waiter.granted.set_result(None)
+    def _paced_until(self, now: float) -> float:
+        """Seconds in all for which the pace held calls back."""
+        return self._paced_s + (now - self._paced_since if self._paced_since is not None else 0.0)
 
-    def _pace_s(self, now: float) -> float:
-        """Seconds until the pace lets the next call go."""
-        waits = [self._open_at - now]
-        if self._requests is not None:
-            waits.append(self._requests.filled(now).wait_s(1))
-        if self._tokens is not None:
-            waits.append(self._tokens.filled(now).wait_s(1))
-        return max(waits)
-
-    def _blocked_total(self, now: float) -> float:
-        current = now - self._blocked_since if self._blocked_since is not None else 0.0
-        return self._blocked_s + current
-
-    def _unblock(self, now: float) -> None:
-        self._blocked_s = self._blocked_total(now)
-        self._blocked_since = None
-
-    def _refuse_all(self) -> None:
-        for waiter in self._queue:
-            if not waiter.granted.done():
-                waiter.granted.set_exception(self._stop.error())
-        self._queue.clear()
+    def _count_paced(self, now: float, *, paced: bool) -> None:
+        self._paced_s = self._paced_until(now)
+        self._paced_since = now if paced else None
 
 
 class Places:
     """A fixed number of places, first come first served: the limit of one workflow run."""
 
-    def __init__(self, number: int) -> None:
-        self._free = number
+    def __init__(self, number: int, stop: Stop) -> None:
         self._number = number
-        self._queue: list[asyncio.Future[None]] = []
+        self._free = number
+        self._turns: Turns[int] = Turns(stop)
 
     @property
     def unused(self) -> bool:
-        return self._free == self._number and not self._queue
+        return self._free == self._number and not self._turns
 
     async def acquire(self) -> float:
-        """Wait for a place; returns the seconds that took."""
-        if self._free > 0:
-            self._free -= 1
-            return 0.0
+        """Wait for a place; returns the seconds that took. Raises RunStopped once the run is ending."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._queue.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.release()
-            else:
-                self._queue.remove(turn)
-            raise
+        await self._turns.take(1, advance=self._advance, give_back=self.release)
         return loop.time() - started
 
     def release(self) -> None:
         """Give the place to the one who waits longest, else back."""
-        while self._queue:
-            turn = self._queue.pop(0)
-            if not turn.done():
-                turn.set_result(None)
-                return
         self._free += 1
+        self._advance()
 
-    def wake(self, error: Callable[[], Exception]) -> None:
-        """Have all who wait raise this."""
-        for turn in self._queue:
-            if not turn.done():
-                turn.set_exception(error())
-        self._queue.clear()
+    def refuse_all(self) -> None:
+        """Have all who wait raise RunStopped."""
+        self._turns.refuse_all()
+
+    def _advance(self) -> None:
+        while self._free and self._turns.first is not None:
+            self._free -= 1
+            self._turns.grant()

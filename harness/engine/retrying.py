@@ -10,6 +10,7 @@ import anyio
 
 from harness.domain.completion import Call, Completion, Delta, FailedAttempt, Request, Served
 from harness.domain.policy import RetryPolicy
+from harness.domain.pricing import charge_of
 from harness.engine.stopping import Stop
 from harness.errors import CompletionError, TransientError
 from harness.ports import Completer
@@ -68,36 +69,33 @@ class Retrying:
 def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:
     """What the call went through so far, the failed attempt and its waits included."""
     here = error.served or Served()
-    waited_s = here.queued_run_s + here.queued_s + here.paced_s + here.budget_s
     partial = error.partial
-    if error.billed == "no":
-        cost: float | None = 0.0
-    else:
-        cost = partial.cost if error.billed == "yes" and partial is not None else None
+    charge = charge_of(error)
     failure = FailedAttempt(
         number=past.attempts + 1,
         kind=error.kind,
         message=str(error),
         status=error.status,
-        elapsed_s=max(0.0, elapsed_s - waited_s),
-        usage=partial.usage if partial is not None and error.billed == "yes" else None,
-        cost=cost,
+        elapsed_s=max(0.0, elapsed_s - here.waited_s),
+        usage=charge.usage,
+        cost=charge.cost,
         content=partial.content if partial is not None else "",
         reasoning=partial.reasoning if partial is not None else "",
     )
-    return _waits_added(replace(past, attempts=failure.number, failures=(*past.failures, failure)), here)
+    return _waits_of(here, replace(past, attempts=failure.number, failures=(*past.failures, failure)))
 
 
 def _after(past: Served, completion: Completion) -> Completion:
-    served = replace(_waits_added(completion.served, past), attempts=past.attempts + 1, failures=past.failures)
-    return replace(completion, served=served)
+    served = replace(completion.served, attempts=past.attempts + 1, failures=past.failures)
+    return replace(completion, served=_waits_of(past, served))
 
 
-def _waits_added(served: Served, other: Served) -> Served:
-    return replace(
-        served,
-        queued_run_s=served.queued_run_s + other.queued_run_s,
-        queued_s=served.queued_s + other.queued_s,
-        paced_s=served.paced_s + other.paced_s,
-        budget_s=served.budget_s + other.budget_s,
+def _waits_of(waits: Served, served: Served) -> Served:
+    """`served` after the waits of another, too."""
+    return served.waited(
+        queued_run_s=waits.queued_run_s,
+        queued_s=waits.queued_s,
+        paced_s=waits.paced_s,
+        budget_s=waits.budget_s,
+        stored_s=waits.stored_s,
     )

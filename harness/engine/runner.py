@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,15 +12,16 @@ import anyio
 
 from harness.domain.completion import Json
 from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
-from harness.domain.tally import Totals, topic_result, totals_of_span
-from harness.engine.step import RunContext, Step, Trace, failure_of
+from harness.domain.spans import failure_of
+from harness.domain.tally import Totals, topic_result, totals_of_span, unrecordable
+from harness.engine.step import RunContext, Step, Trace
 from harness.engine.stopping import Stop
-from harness.errors import HarnessError, StorageError
+from harness.errors import HarnessError, InputError, StorageError
 from harness.ports import Completer, Results, WallClock
 
 log = logging.getLogger("harness.run")
 
-Workflow: TypeAlias = Callable[[Step, Topic], Awaitable[Json | Output]]
+Workflow: TypeAlias = "Callable[[Step, Topic], Awaitable[Json | Output]]"
 
 
 @dataclass(slots=True)
@@ -69,61 +71,83 @@ class Runner:
     async def run(self, topics: Iterable[Topic | BadLine]) -> Progress:
         """Work through all topics, or until the run is stopped; what was interrupted has no row and can be resumed.
 
-        A bad line becomes a failed row. An error of the workflow fails its topic and no other.
+        A bad line becomes a failed row. An error of the workflow fails its topic and no other. An error of `topics`
+        itself is raised once the topics before it have ended.
         """
         slots = anyio.Semaphore(self._runs)
+        items = iter(topics)
+        unreadable: Exception | None = None
         async with anyio.create_task_group() as group:
-            for topic in topics:
+            while unreadable is None:
                 await slots.acquire()
                 if self._stop.is_set:
-                    slots.release()
                     break
-                self.progress.open_topics += 1
-                group.start_soon(self._run_one, topic, slots)
+                try:
+                    item = next(items)
+                except StopIteration:
+                    break
+                except Exception as error:  # noqa: BLE001 - raised below, without the task group's wrapping
+                    unreadable = error
+                else:
+                    self.progress.open_topics += 1
+                    group.start_soon(self._run_one, item, slots)
+        if unreadable is not None:
+            raise unreadable
         return self.progress
 
     async def _run_one(self, item: Topic | BadLine, slots: anyio.Semaphore) -> None:
+        finished = False
         try:
             if isinstance(item, BadLine):
                 await self._finish(self._bad_row(item), ())
+                finished = True
             else:
-                await self._run_topic(item)
-        except StorageError as error:
+                finished = await self._run_topic(item)
+        except (StorageError, InputError) as error:
             self._stop.set("storage", str(error))
-            self.progress.unfinished += 1
         finally:
+            self.progress.unfinished += not finished
             self.progress.open_topics -= 1
             slots.release()
 
-    async def _run_topic(self, topic: Topic) -> None:
-        trace = Trace(on_span=self.progress.add_span)
+    async def _run_topic(self, topic: Topic) -> bool:
+        """Whether the topic has its row: one that the end of the run interrupted has none."""
+        trace = Trace(on_span=self.progress.add_span, stop=self._stop)
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)
         started, started_at = anyio.current_time(), self._clock.now()
-        output: Output | None = None
-        error: Failure | None = None
-        try:
-            returned = await self._workflow(step, topic)
-            output = returned if isinstance(returned, Output) else Output(value=returned)
-        except Exception as raised:
-            error = failure_of(raised)
-            if not isinstance(raised, HarnessError):
-                log.warning("the workflow raised on topic %s", topic.id, exc_info=raised, extra={"topic_id": topic.id})
-        if trace.storage_error is not None:
-            self._stop.set("storage", trace.storage_error)
+        ended = await self._ended(step, topic)
         if trace.stopped:
-            self.progress.unfinished += 1
-            return
+            return False
         result = topic_result(
             run_id=self._context.run_id,
             workflow=self._context.workflow,
             topic=topic,
             spans=trace.spans,
-            output=output,
-            error=error,
+            output=ended if isinstance(ended, Output) else None,
+            error=ended if isinstance(ended, Failure) else None,
             started_at=started_at,
             elapsed_s=anyio.current_time() - started,
         )
         await self._finish(result, trace.spans)
+        return True
+
+    async def _ended(self, step: Step, topic: Topic) -> Output | Failure:
+        """What the workflow returned, or why it did not."""
+        try:
+            returned = await self._workflow(step, topic)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody cancelled this topic: the workflow awaited something of its own that was.
+            return failure_of(error)
+        except Exception as error:
+            if not isinstance(error, HarnessError):
+                log.warning("the workflow raised on topic %s", topic.id, exc_info=error, extra={"topic_id": topic.id})
+            return failure_of(error)
+        output = returned if isinstance(returned, Output) else Output(value=returned)
+        reason = unrecordable(output)
+        return output if reason is None else Failure(type="WorkflowError", message=reason)
 
     async def _finish(self, result: TopicResult, spans: Iterable[Span]) -> None:
         ordered = sorted(spans, key=lambda span: (span.start_s, span.id))

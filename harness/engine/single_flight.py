@@ -1,4 +1,4 @@
-"""One flight for equal work: who comes while it is under way waits for it and shares how it ends."""
+"""One flight for equal work: who comes while it is under way waits for it and shares what it brings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Generic, TypeVar
 
 import anyio
 
-from harness.errors import CompletionError
-
 T = TypeVar("T")
 
 
@@ -17,7 +15,6 @@ T = TypeVar("T")
 class _Flight(Generic[T]):
     landed: anyio.Event = field(default_factory=anyio.Event)
     value: T | None = None
-    error: CompletionError | None = None
 
 
 class SingleFlight(Generic[T]):
@@ -29,22 +26,17 @@ class SingleFlight(Generic[T]):
     async def do(self, key: str, work: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
         """The value of `work`, and whether it was another's.
 
-        A CompletionError is shared too: twenty equal requests that must fail are paid for once. If the one who leads is
-        cancelled or stopped, one of those who wait takes over.
+        Only values are shared: if the work of the one who leads raises, or is cancelled, one of those who wait takes
+        over and does its own.
         """
         while (flight := self._flights.get(key)) is not None:
             await flight.landed.wait()
-            if flight.error is not None:
-                raise flight.error
             if flight.value is not None:
                 return flight.value, True
         flight = self._flights[key] = _Flight()
         try:
-            flight.value = await work()
-        except CompletionError as error:
-            flight.error = error
-            raise
+            value = flight.value = await work()
         finally:
             del self._flights[key]
             flight.landed.set()
-        return flight.value, False
+        return value, False

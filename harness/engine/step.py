@@ -8,16 +8,18 @@ from typing import Literal, TypeVar
 
 import anyio
 
-from harness.domain.completion import Call, Completion, Json, Message, OnDelta, Request, Served, Tool, Usage
-from harness.domain.key import cache_key
+from harness.domain.completion import Call, Completion, Json, Message, OnDelta, Request, Tool
 from harness.domain.options import StepOptions
 from harness.domain.prompts import Prompts
-from harness.domain.run import Failed, Failure, Ok, Outcome, Span, Topic
+from harness.domain.run import Failed, Ok, Outcome, Span, Topic
+from harness.domain.spans import Asked, failure_of
+from harness.engine.stopping import Stop
 from harness.errors import (
     CacheError,
     CacheMiss,
     CompletionError,
     FatalError,
+    HarnessError,
     ParseError,
     RunStopped,
     StorageError,
@@ -53,14 +55,19 @@ class RunContext:
 
 @dataclass(slots=True)
 class Trace:
-    """The spans of one topic, in the order in which its calls ended, and what bounds them."""
+    """The spans of one topic, in the order in which its calls ended, and what bounds them.
+
+    `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts calls.
+    """
 
     on_span: Callable[[Span], None]
+    stop: Stop = field(default_factory=Stop)
     spans: list[Span] = field(default_factory=list)
     calls: int = 0
+    under_way: int = 0
     stopped: bool = False
-    storage_error: str | None = None
     names: dict[str, int] = field(default_factory=dict)
+    _quiet: anyio.Event = field(default_factory=anyio.Event, init=False)
 
     def add(self, span: Span) -> None:
         self.spans.append(span)
@@ -68,8 +75,29 @@ class Trace:
 
     def unique(self, path: str) -> str:
         """The path, numbered from its second use on."""
-        self.names[path] = number = self.names.get(path, 0) + 1
-        return path if number == 1 else f"{path}#{number}"
+        name = path
+        while name in self.names:
+            self.names[path] += 1
+            name = f"{path}#{self.names[path]}"
+        self.names[name] = 1
+        return name
+
+    def ended(self) -> None:
+        """Note that a call that was under way is not any more."""
+        self.under_way -= 1
+        if self.stopped and self.under_way == 0:
+            self._quiet.set()
+            self._quiet = anyio.Event()
+
+    async def drained(self) -> None:
+        """Return when no call of this topic is under way.
+
+        A workflow hears of the run's end only then: its task groups cancel what else they do, and that must not be
+        calls that are being paid for.
+        """
+        self.stopped = True
+        while self.under_way:
+            await self._quiet.wait()
 
 
 class Step:
@@ -114,7 +142,8 @@ class Step:
         bound, CacheMiss in replay, and RunStopped when the run is ending, which a workflow must let pass.
         """
         request, stream = self._request(name, prompt, system, options, response_format, tools, stop, sample)
-        self._count_calls(1)
+        self._refuse_beyond(1)
+        self._trace.calls += 1
         call = Call(
             run_id=self._context.run_id,
             topic_id=self.topic.id,
@@ -124,40 +153,43 @@ class Step:
             on_delta=on_delta,
         )
         started = anyio.current_time()
+        self._trace.under_way += 1
         try:
             completion = await self._completer.complete(request, call)
-        except RunStopped:
-            self._trace.stopped = True
-            raise
-        except FatalError as error:
-            self._trace.stopped = True
-            raise RunStopped(str(error)) from error
         except (CompletionError, CacheMiss) as error:
-            self._trace.add(self._failed_span(name, request, call, started, error))
-            raise
+            if isinstance(error, FatalError):
+                stopped_by: HarnessError = RunStopped(str(error))
+                stopped_by.__cause__ = error
+            else:
+                self._trace.add(self._asked(name, request, call, started).failed(error))
+                raise
         except (StorageError, CacheError) as error:
-            self._trace.stopped = True
-            self._trace.storage_error = str(error)
-            raise
-        self._trace.add(self._span(name, request, call, started, completion))
-        return completion
+            self._trace.stop.set("storage", str(error))
+            stopped_by = error
+        except RunStopped as error:
+            stopped_by = error
+        else:
+            self._trace.add(self._asked(name, request, call, started).answered(completion))
+            return completion
+        finally:
+            self._trace.ended()
+        await self._trace.drained()
+        raise stopped_by
 
     async def fan_out(
         self, name: str, items: Sequence[T], work: Callable[[Step, T], Awaitable[R]]
     ) -> tuple[Outcome[R], ...]:
         """Do `work` for all items at once, each with a step of its own; the outcomes are in the order of the items.
 
-        A part that raises CompletionError or ParseError is Failed; anything else ends the whole fan-out and is raised.
+        A part that raises CompletionError or ParseError is Failed; anything else cancels the other parts and is raised.
         How many calls are in flight is the limits' business. Raises TooManyCalls for more items than calls are left.
         """
-        if len(items) > self._calls_left:
-            self._count_calls(len(items))
+        self._refuse_beyond(len(items))
         outcomes: list[Outcome[R] | None] = [None] * len(items)
         broken: list[BaseException] = []
 
         async def part(index: int, item: T, group: anyio.abc.TaskGroup) -> None:
-            path = f"{name}.{index + 1}"
-            step = self.child(path)
+            step = self.child(f"{name}.{index + 1}")
             try:
                 outcomes[index] = Ok(value=await work(step, item))
             except (CompletionError, ParseError) as error:
@@ -183,18 +215,14 @@ class Step:
             path=self._trace.unique(f"{self.path}/{path}" if self.path else path),
         )
 
-    @property
-    def _calls_left(self) -> int:
-        return self._context.max_calls_per_topic - self._trace.calls
-
-    def _count_calls(self, number: int) -> None:
-        if number > self._calls_left:
+    def _refuse_beyond(self, number: int) -> None:
+        """Raise TooManyCalls if the topic may not make so many calls more."""
+        wanted, bound = self._trace.calls + number, self._context.max_calls_per_topic
+        if wanted > bound:
             raise TooManyCalls(
-                f"this topic wants {self._trace.calls + number} calls and may make "
-                f"{self._context.max_calls_per_topic}; "
+                f"this topic wants {wanted} calls and may make {bound}; "
                 "ask for fewer parts, or raise max_calls_per_topic"
             )
-        self._trace.calls += number
 
     def _request(
         self,
@@ -229,82 +257,12 @@ class Step:
         )
         return request, chosen.stream is not False
 
-    def _span(self, name: str, request: Request, call: Call, started: float, completion: Completion) -> Span:
-        paid_here = completion.served.source == "endpoint" or completion.owner == call.owner
-        wasted = _cost_of_failures(completion.served)
-        if not paid_here:
-            cost: float | None = wasted
-        elif completion.cost is None or wasted is None:
-            cost = None
-        else:
-            cost = completion.cost + wasted
-        return Span(
-            run_id=call.run_id,
-            topic_id=call.topic_id,
-            id=call.span_id,
-            parent=self.path or None,
+    def _asked(self, name: str, request: Request, call: Call, started: float) -> Asked:
+        return Asked(
+            call=call,
+            request=request,
             step=name,
+            parent=self.path or None,
             start_s=started - self._context.origin_s,
             end_s=anyio.current_time() - self._context.origin_s,
-            key=cache_key(request),
-            request=request,
-            content=completion.content,
-            reasoning=completion.reasoning,
-            tool_calls=completion.tool_calls,
-            finish_reason=completion.finish_reason,
-            usage=completion.usage,
-            cost=cost,
-            saved=0.0 if paid_here else completion.cost or 0.0,
-            served=completion.served,
-            model=completion.model,
-            fingerprint=completion.fingerprint,
-            trace_id=completion.trace_id,
-            error=None,
         )
-
-    def _failed_span(
-        self, name: str, request: Request, call: Call, started: float, error: CompletionError | CacheMiss
-    ) -> Span:
-        partial = error.partial if isinstance(error, CompletionError) else None
-        served = (error.served if isinstance(error, CompletionError) else None) or Served(attempts=0)
-        usages = [failure.usage for failure in served.failures if failure.usage is not None]
-        return Span(
-            run_id=call.run_id,
-            topic_id=call.topic_id,
-            id=call.span_id,
-            parent=self.path or None,
-            step=name,
-            start_s=started - self._context.origin_s,
-            end_s=anyio.current_time() - self._context.origin_s,
-            key=cache_key(request),
-            request=request,
-            content=partial.content if partial else "",
-            reasoning=partial.reasoning if partial else "",
-            tool_calls=partial.tool_calls if partial else (),
-            finish_reason=(partial.finish_reason or None) if partial else None,
-            usage=sum(usages, Usage()),
-            cost=_cost_of_failures(served),
-            saved=0.0,
-            served=served,
-            model=partial.model if partial else None,
-            fingerprint=partial.fingerprint if partial else None,
-            trace_id=partial.trace_id if partial else None,
-            error=failure_of(error, step=name),
-        )
-
-
-def failure_of(error: Exception, *, step: str | None = None) -> Failure:
-    """An exception as a value for records."""
-    return Failure(
-        type=type(error).__name__,
-        message=str(error),
-        kind=getattr(error, "kind", None),
-        step=step,
-        status=getattr(error, "status", None),
-    )
-
-
-def _cost_of_failures(served: Served) -> float | None:
-    """USD that failed attempts cost, None if that is not known of one of them."""
-    costs = [failure.cost for failure in served.failures]
-    return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)

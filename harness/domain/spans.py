@@ -1,0 +1,107 @@
+"""A call's story as a span: made from the value that came back, or from the error in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.domain.completion import Call, Completion, Request, Served, Usage
+from harness.domain.key import cache_key
+from harness.domain.run import Failure, Span
+from harness.errors import CacheMiss, CompletionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is known of a call when it ends, whichever way. Times count from the start of the run's session."""
+
+    call: Call
+    request: Request
+    step: str
+    parent: str | None
+    start_s: float
+    end_s: float
+
+    def answered(self, completion: Completion) -> Span:
+        """The span of a call that brought an answer, its own or one that was paid for before."""
+        paid_here = completion.served.source == "endpoint" or completion.owner == self.call.owner
+        wasted = _cost_of_failures(completion.served)
+        return self._span(
+            completion,
+            usage=completion.usage,
+            cost=_sum(completion.cost, wasted) if paid_here else wasted,
+            saved=0.0 if paid_here else completion.cost or 0.0,
+            served=completion.served,
+        )
+
+    def failed(self, error: CompletionError | CacheMiss) -> Span:
+        """The span of a call that failed for good, with what had arrived."""
+        partial = error.partial if isinstance(error, CompletionError) else None
+        served = error.served if isinstance(error, CompletionError) else None
+        if served is None:
+            served = Served(source="replay", attempts=0, latency_s=self.end_s - self.start_s)
+        usages = [failure.usage for failure in served.failures if failure.usage is not None]
+        return self._span(
+            partial,
+            usage=sum(usages, Usage()),
+            cost=_cost_of_failures(served),
+            saved=0.0,
+            served=served,
+            error=failure_of(error, step=self.step),
+        )
+
+    def _span(
+        self,
+        told: Completion | None,
+        *,
+        usage: Usage,
+        cost: float | None,
+        saved: float,
+        served: Served,
+        error: Failure | None = None,
+    ) -> Span:
+        return Span(
+            run_id=self.call.run_id,
+            topic_id=self.call.topic_id,
+            id=self.call.span_id,
+            parent=self.parent,
+            step=self.step,
+            start_s=self.start_s,
+            end_s=self.end_s,
+            key=cache_key(self.request),
+            request=self.request,
+            content=told.content if told else "",
+            reasoning=told.reasoning if told else "",
+            tool_calls=told.tool_calls if told else (),
+            finish_reason=(told.finish_reason or None) if told else None,
+            usage=usage,
+            cost=cost,
+            saved=saved,
+            served=served,
+            model=told.model if told else None,
+            fingerprint=told.fingerprint if told else None,
+            trace_id=told.trace_id if told else None,
+            error=error,
+        )
+
+
+def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
+    """An exception as a value for records; a group that holds a single one is that one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return Failure(
+        type=type(error).__name__,
+        message=str(error),
+        kind=getattr(error, "kind", None),
+        step=step,
+        status=getattr(error, "status", None),
+    )
+
+
+def _cost_of_failures(served: Served) -> float | None:
+    """USD that failed attempts cost, None if that is not known of one of them."""
+    return _sum(*(failure.cost for failure in served.failures))
+
+
+def _sum(*costs: float | None) -> float | None:
+    """The sum, None if one of them is not known."""
+    return None if None in costs else sum(cost for cost in costs if cost is not None)

@@ -1,0 +1,94 @@
+"""A queue for something limited: the oldest topic first, and nothing lost when who waits is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from harness.engine.stopping import Stop
+
+Want = TypeVar("Want")
+
+
+@dataclass(slots=True, order=True)
+class _Waiter(Generic[Want]):
+    priority: int
+    order: int
+    want: Want = field(compare=False)
+    turn: asyncio.Future[int] = field(compare=False)
+
+
+class Turns(Generic[Want]):
+    """Those who wait, by priority (the lowest number first), then by arrival.
+
+    The owner decides whose turn it is: whenever something may have changed it looks at `first`, and grants.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._heap: list[_Waiter[Want]] = []
+        self._order = itertools.count()
+        self._waiting = 0
+        self._granted = 0
+
+    @property
+    def granted(self) -> int:
+        """Turns granted so far."""
+        return self._granted
+
+    def __len__(self) -> int:
+        return self._waiting
+
+    async def take(
+        self,
+        want: Want,
+        *,
+        priority: int = 0,
+        advance: Callable[[], None],
+        give_back: Callable[[], None],
+    ) -> int:
+        """Wait for a turn, and return its number, counted from 1 in the order in which turns are granted.
+
+        `advance` is the owner's look at the queue. `give_back` undoes a grant of which nothing was made. Raises
+        RunStopped once the run is ending, even with the turn already granted.
+        """
+        self._stop.check()
+        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._heap, _Waiter(priority, next(self._order), want, turn))
+        self._waiting += 1
+        try:
+            advance()
+            number = await turn
+            self._stop.check()
+        except BaseException:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                give_back()
+            advance()
+            raise
+        else:
+            return number
+        finally:
+            self._waiting -= 1
+
+    @property
+    def first(self) -> Want | None:
+        """What the first of those who wait wants; None if nobody waits."""
+        while self._heap and self._heap[0].turn.done():
+            heapq.heappop(self._heap)
+        return self._heap[0].want if self._heap else None
+
+    def grant(self) -> None:
+        """Let the first go on."""
+        self._granted += 1
+        heapq.heappop(self._heap).turn.set_result(self._granted)
+
+    def refuse_all(self) -> None:
+        """Have all who wait raise RunStopped."""
+        waiting, self._heap = self._heap, []
+        for waiter in waiting:
+            if not waiter.turn.done():
+                waiter.turn.set_exception(self._stop.error())
