@@ -133,8 +133,8 @@ def open_dataset(
     """Reads the whole dataset once and checks every line; the result says what is wrong and reads the topics.
 
     It takes about a second for a hundred thousand lines: call it in a worker thread. `progress` is told the lines
-    read so far, now and then, and may raise to stop. Temporary copies (of standard input, pipes and gzip files) go
-    to `spool_dir`. Raises DatasetError for what is wrong with the file as a whole: it cannot be read, is of another
+    read so far, now and then, and may raise to stop. The temporary copy (of all but large plain files) goes to
+    `spool_dir`. Raises DatasetError for what is wrong with the file as a whole: it cannot be read, is of another
     kind, is empty, or no topic is selected. Bad lines do not raise: see `Dataset.raise_if_bad`.
     """
     content = open_content(spec.path, name=spec.shown_name, spool_dir=spool_dir, stdin=stdin)
