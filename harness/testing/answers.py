@@ -104,20 +104,30 @@ def _content(request: ChatRequest, task: Task, writer: Writer, draws: Draws) -> 
         case Synthesize():
             return writer.report(task)
         case General():
-            return writer.general()
+            schema = _schema_in(_instructions(request))
+            return writer.general() if schema is None else _FENCED.format(_filled(schema, writer, draws))
         case _:
             assert_never(task)
 
 
 def _object(request: ChatRequest, writer: Writer, draws: Draws) -> Any:
     """An object as the prompt wants it: by the schema it shows, else with the keys it names, else one of our own."""
-    prompt = "\n".join([request.last_text("system"), request.last_text("user")])
+    prompt = _instructions(request)
     if schema := _schema_in(prompt):
         return instance_of(schema, draws, writer.subject)
     keys = list(dict.fromkeys(_KEYS.findall(prompt)))
     if keys:
         return dict.fromkeys(keys, writer.subject)
     return {"subject": writer.subject, "answer": writer.general()}
+
+
+def _filled(schema: JsonObject, writer: Writer, draws: Draws) -> str:
+    return json.dumps(instance_of(schema, draws, writer.subject), ensure_ascii=False)
+
+
+def _instructions(request: ChatRequest) -> str:
+    """Where a form may be prescribed: the system's last word and the user's."""
+    return "\n".join([request.last_text("system"), request.last_text("user")])
 
 
 def _schema_in(prompt: str) -> JsonObject | None:

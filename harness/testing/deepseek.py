@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from harness.errors import SettingsError
 from harness.ports import WallClock
 from harness.testing.answers import Answer, answer
 from harness.testing.chat_request import ChatRequest
@@ -98,6 +99,9 @@ class FakeDeepSeek:
     the API keys that are known (None: any). `clock` stamps completions. `silence_s` is the time between keep-alives,
     where a fault sends them. `untidy`: the share of JSON arrays that come fenced or with prose around them.
     `balance_usd` may be set at any time: at 0 every call is refused with 402.
+
+    `log` keeps the last `log_size` requests, `statuses` counts all of them by status (None: no header was ever sent).
+    Raises SettingsError for a `silence_s` or `delta_tokens` that is not positive.
     """
 
     def __init__(
@@ -119,6 +123,8 @@ class FakeDeepSeek:
         balance_usd: float = 100.0,
         log_size: int = 100_000,
     ) -> None:
+        if silence_s <= 0 or delta_tokens < 1:
+            raise SettingsError("the mock's silence_s must be greater than 0, and its delta_tokens at least 1")
         self.seed = seed
         self.latency = latency or Latency()
         self.faults = faults or FaultPlan()

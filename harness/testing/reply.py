@@ -36,17 +36,15 @@ class Reply:
 
 def coalesced(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """The same bytes at the same instants, with those of one instant joined as a socket would."""
-    held: Piece | None = None
+    delay_s, held = 0.0, list[bytes]()
     for piece in pieces:
-        if held is None:
-            held = piece
-        elif piece.delay_s == 0:
-            held = Piece(held.delay_s, held.data + piece.data)
-        else:
-            yield held
-            held = piece
-    if held is not None:
-        yield held
+        if piece.delay_s > 0 and held:
+            yield Piece(delay_s, b"".join(held))
+            delay_s, held = 0.0, []
+        delay_s += piece.delay_s
+        held.append(piece.data)
+    if held:
+        yield Piece(delay_s, b"".join(held))
 
 
 def splintered(pieces: Iterable[Piece], sizes: Iterator[int]) -> Iterator[Piece]:

@@ -22,7 +22,7 @@ _LEAD_EN = re.compile(
         |summari[sz]e|analy[sz]e|explain|describe|discuss|investigate|examine|explore|exploring|researching|research
         |an?\ (?:\w+\ )?(?:\w+\ )?(?:report|paper|study|analysis|review|overview|essay|summary)\ (?:on|of|about|to|into)
         |(?:detailed|comprehensive|in-depth)\ (?:analysis|explanation|research|study\ notes)\ (?:on|of|for)
-        |what\ (?:is|are|was|were)|how\ (?:do|does|did|can|could|to)|why\ (?:do|does|did|is|are)|which|is\ there|are
+        |what\ (?:is|are|was|were|will|would|do|does)|how\ (?:do|does|did|can|could|to)|why\ (?:do|does|did|is|are)|which|is\ there|are
         |how\ many|data\ and\ evidence\ to|and|recent|on|of|about|that|me)\b[\s:]*""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -11,6 +11,7 @@ In a conftest: `pytest_asyncio_loop_factories = virtual_time_in(Path(__file__).p
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,6 +59,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._real_work += 1
         future.add_done_callback(self._work_done)
         return future
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        """As asyncio's. A timer that is never due (anyio's sleep_forever sets one) is not worth waiting for."""
+        if math.isinf(when):
+            return asyncio.TimerHandle(when, callback, args, self, context)
+        return super().call_at(when, callback, *args, context=context)
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
         """As asyncio's; it waits for threads, which is real work."""

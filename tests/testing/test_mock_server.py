@@ -1,0 +1,128 @@
+"""The real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import anyio
+import openai
+import pytest
+
+from harness.testing import FakeDeepSeek, Fault, FaultPlan, Latency, serve, serve_forever
+
+QUESTION: Any = [{"role": "user", "content": "What is entanglement?"}]
+BODY = {"model": "deepseek-flash", "messages": QUESTION}
+KEY = {"Authorization": "Bearer sk-test"}
+
+
+def client_of(url: str) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key="sk-test", base_url=url, max_retries=0)
+
+
+@pytest.mark.parametrize("suffix", ["", "/v1"])
+async def test_a_plain_call_and_a_stream_are_served(suffix: str) -> None:
+    async with serve(FakeDeepSeek()) as url, client_of(url + suffix) as client:
+        plain = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION)
+        stream = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+        chunks = [chunk async for chunk in stream]
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert said == plain.choices[0].message.content
+
+
+async def test_the_server_names_itself_as_deepseek_does() -> None:
+    async with serve(FakeDeepSeek()) as url, aiohttp.ClientSession(headers=KEY) as session:
+        async with session.post(f"{url}/chat/completions", json=BODY) as response:
+            assert response.headers["Server"] == "openresty"
+            assert response.headers["x-ds-trace-id"]
+            assert response.content_type == "application/json"
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_BEFORE_HEADERS, Fault.RESET])
+async def test_a_reset_is_a_real_one(fault: Fault) -> None:
+    fake = FakeDeepSeek(faults=FaultPlan.always(fault))
+    async with serve(fake) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = json.dumps({**BODY, "stream": True}).encode()
+        head = f"POST /chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer k\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+            await reader.read(1)
+        writer.close()
+        with pytest.raises(ConnectionResetError):
+            await writer.wait_closed()
+    assert fake.gate.in_flight == 0
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_BEFORE_HEADERS, Fault.RESET])
+async def test_a_reset_is_a_connection_error_to_the_sdk(fault: Fault) -> None:
+    async with serve(FakeDeepSeek(faults=FaultPlan.always(fault))) as url, client_of(url) as client:
+        with pytest.raises(openai.APIConnectionError):
+            stream = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+            [chunk async for chunk in stream]
+
+
+async def test_a_client_that_hangs_up_frees_its_slot() -> None:
+    fake = FakeDeepSeek(faults=FaultPlan.first(Fault.STALL), concurrency_limit=1)
+    async with serve(fake) as url, client_of(url) as client:
+        stream = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+        await stream.__anext__()
+        held = fake.gate.in_flight
+        await stream.close()
+        with anyio.fail_after(5):
+            while fake.gate.in_flight:
+                await asyncio.sleep(0)
+        await client.chat.completions.create(model="deepseek-flash", messages=QUESTION)
+    assert held == 1
+
+
+async def test_a_foreign_name_for_this_machine_is_refused() -> None:
+    fake = FakeDeepSeek()
+    async with serve(fake) as url, aiohttp.ClientSession(headers=KEY) as session:
+        statuses = {}
+        for host in (
+            "attacker.example",
+            "attacker.example:80",
+            "localhost.attacker.example",
+            "localhost:1",
+            "127.0.0.1",
+        ):
+            async with session.get(f"{url}/models", headers={"Host": host}) as response:
+                statuses[host] = response.status
+    assert list(statuses.values()) == [403, 403, 403, 200, 200]
+    assert len(fake.log) == 2
+
+
+async def test_only_this_machine_can_connect() -> None:
+    async with serve(FakeDeepSeek()) as url:
+        assert url.startswith("http://127.0.0.1:")
+
+
+async def test_a_hundred_calls_at_once_are_all_served() -> None:
+    fake = FakeDeepSeek(latency=Latency.parse("fixed:0.05"))
+
+    async def one(session: aiohttp.ClientSession, number: int) -> int:
+        body = {"model": "deepseek-flash", "messages": [{"role": "user", "content": f"Question {number}?"}]}
+        async with session.post(f"{url}/chat/completions", json=body) as response:
+            await response.read()
+            return response.status
+
+    async with serve(fake) as url, aiohttp.ClientSession(headers=KEY) as session:
+        statuses = await asyncio.gather(*(one(session, number) for number in range(100)))
+    assert statuses == [200] * 100
+    assert fake.gate.most_in_flight > 50
+
+
+async def test_serving_for_ever_tells_its_address_and_ends_when_cancelled() -> None:
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve_forever(FakeDeepSeek(), 0, told.set_result))
+    url = await told
+    async with aiohttp.ClientSession(headers=KEY) as session, session.get(f"{url}/models") as response:
+        assert response.status == 200
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
