@@ -1,0 +1,80 @@
+"""A caching batch-processing and benchmarking harness for multi-step reasoning workflows.
+
+The names below are the public ones. They are imported when they are first used, so that `import harness` is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from harness._version import __version__
+
+if TYPE_CHECKING:
+    from harness.adapters.results_dir import read_results, read_spans
+    from harness.api import ask, ask_sync, run, run_sync
+    from harness.batch import Report
+    from harness.domain.completion import Completion, Delta, Message, Tool, Usage
+    from harness.domain.options import StepOptions
+    from harness.domain.parsing import parse_json, parse_string_list
+    from harness.domain.run import Failed, Ok, Output, Topic
+    from harness.engine.step import Step
+    from harness.engine.stopping import Stop
+    from harness.errors import CompletionError, HarnessError, InputError, ParseError, TopicFailed
+
+_HOMES = {
+    "harness.adapters.results_dir": ("read_results", "read_spans"),
+    "harness.api": ("ask", "ask_sync", "run", "run_sync"),
+    "harness.batch": ("Report",),
+    "harness.domain.completion": ("Completion", "Delta", "Message", "Tool", "Usage"),
+    "harness.domain.options": ("StepOptions",),
+    "harness.domain.parsing": ("parse_json", "parse_string_list"),
+    "harness.domain.run": ("Failed", "Ok", "Output", "Topic"),
+    "harness.engine.step": ("Step",),
+    "harness.engine.stopping": ("Stop",),
+    "harness.errors": ("CompletionError", "HarnessError", "InputError", "ParseError", "TopicFailed"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Completion",
+    "CompletionError",
+    "Delta",
+    "Failed",
+    "HarnessError",
+    "InputError",
+    "Message",
+    "Ok",
+    "Output",
+    "ParseError",
+    "Report",
+    "Step",
+    "StepOptions",
+    "Stop",
+    "Tool",
+    "Topic",
+    "TopicFailed",
+    "Usage",
+    "__version__",
+    "ask",
+    "ask_sync",
+    "parse_json",
+    "parse_string_list",
+    "read_results",
+    "read_spans",
+    "run",
+    "run_sync",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

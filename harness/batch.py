@@ -122,8 +122,10 @@ async def run_batch(
 
 def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
     """Which topics of a file the settings ask for. Raises SettingsError for a filter that is none."""
+    kept_input = settings.out is not None and Path(source).parent == settings.out.resolve()
     return DatasetSpec(
         path=source,
+        name="<stdin>" if kept_input else None,
         topic_field=settings.topic_field,
         id_field=settings.id_field,
         limit=settings.limit,

@@ -119,6 +119,8 @@ class Settings(BaseModel):
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the mock and of backoff.")
     latency: str = Field("none", description="Latency of the mock, such as fixed:0.2 or uniform:8:12.")
 
+    faults: str = Field("none", description="Faults of the mock: a share such as 0.05, or KIND=SHARE,….")
+
     yes: bool = Field(False, description="Do not ask.")
     json_output: bool = Field(False, alias="json", description="Print JSON for machines.")
     quiet: bool = Field(False, description="No progress.")

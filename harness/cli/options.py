@@ -28,6 +28,7 @@ _METAVARS = {
     "ttl": "AGE",
     "filter": "EXPR",
     "latency": "MODEL",
+    "faults": "PLAN",
     "model": "NAME",
     "topic_field": "NAME",
     "id_field": "NAME",
@@ -39,7 +40,7 @@ RUN_OPTIONS = tuple(name for name in Settings.model_fields if name not in _TABLE
 CALL_OPTIONS = (
     *("endpoint", "base_url", "api_key_env", "model", "thinking", "effort", "stream"),
     *("cache", "cache_mode", "ttl", "attempts", "connect_timeout", "idle_timeout", "total_timeout"),
-    *("budget", "budget_tokens", "seed", "latency", "json_output", "quiet", "verbose"),
+    *("budget", "budget_tokens", "seed", "latency", "faults", "json_output", "quiet", "verbose"),
 )
 DATASET_OPTIONS = ("topic_field", "id_field", "limit", "shuffle", "filter", "skip_bad")
 

@@ -30,11 +30,12 @@ async def _watch(scope: anyio.CancelScope, stop: Stop, drain_s: float) -> None:
                     return
                 name = "Ctrl-C" if received == signal.SIGINT else "SIGTERM"
                 stop.set("interrupted", f"interrupted by {name}")
-                click.echo(
-                    f"\n{name}: nothing more is sent; calls in flight have up to {drain_s:g} s to finish "
-                    "(again to stop at once)",
-                    err=True,
-                )
+                if drain_s > 0:
+                    click.echo(
+                        f"\n{name}: nothing more is sent; calls in flight have up to {drain_s:g} s to finish "
+                        "(again to stop at once)",
+                        err=True,
+                    )
                 group.start_soon(_cancel_after, scope, drain_s)
 
 

@@ -1,0 +1,95 @@
+"""The package as a library: run a batch, ask once; async, and without a loop of one's own for scripts and notebooks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+
+from harness.adapters.wall_clock import SystemClock
+from harness.batch import Report, new_run_id, run_batch
+from harness.compose import open_stack
+from harness.domain.completion import Call, Completion, Message, OnDelta, Request
+from harness.domain.options import StepOptions
+from harness.engine.stopping import Stop
+from harness.settings import Loaded, load_settings
+
+T = TypeVar("T")
+
+
+async def run(dataset: str | Path, *, stop: Stop | None = None, **settings: Any) -> Report:
+    """Run a topic file through a workflow, or continue the run in `out`; the settings are those of `harness run`.
+
+    As on the command line, the environment and ./harness.toml fill what is not given. Setting `stop` ends the run as
+    Ctrl-C does. Raises InputError before the first call for anything wrong with what was given.
+    """
+    return await run_batch(load_settings(settings), str(dataset), stop=stop)
+
+
+def run_sync(dataset: str | Path, **settings: Any) -> Report:
+    """`run`, for scripts and notebooks."""
+    return _wait_for(lambda: run(dataset, **settings))
+
+
+async def ask(
+    prompt: str,
+    *,
+    system: str | None = None,
+    max_tokens: int | None = None,
+    on_delta: OnDelta | None = None,
+    **settings: Any,
+) -> Completion:
+    """One call, through the cache, the limits and the retries. The settings are those of `harness ask`.
+
+    Raises CompletionError if it failed for good, InputError for anything wrong with what was given.
+    """
+    options = StepOptions(max_tokens=max_tokens)
+    return await ask_once(
+        load_settings(settings), prompt, system=system, options=options, on_delta=on_delta, stop=Stop()
+    )
+
+
+async def ask_once(
+    loaded: Loaded,
+    prompt: str,
+    *,
+    system: str | None,
+    options: StepOptions,
+    on_delta: OnDelta | None,
+    stop: Stop,
+) -> Completion:
+    """One call with settings that are at hand: as one step of a workflow of one step."""
+    defaults = options.over(loaded.settings.defaults())
+    run_id = f"ask-{new_run_id(SystemClock().now())}"
+    turns = (Message(role="user", content=prompt),)
+    request = Request(
+        endpoint=loaded.endpoint(key_needed=False).identity,
+        model=defaults.model or "",
+        messages=(Message(role="system", content=system), *turns) if system is not None else turns,
+        max_tokens=defaults.max_tokens,
+        thinking=defaults.thinking,
+        effort=defaults.effort,
+        temperature=defaults.temperature,
+    )
+    call = Call(run_id=run_id, topic_id="ask", span_id="ask", stream=defaults.stream is not False, on_delta=on_delta)
+    async with open_stack(loaded, run_id=run_id, stop=stop) as stack:
+        return await stack.completer.complete(request, call)
+
+
+def ask_sync(prompt: str, **settings: Any) -> Completion:
+    """`ask`, for scripts and notebooks."""
+    return _wait_for(lambda: ask(prompt, **settings))
+
+
+def _wait_for(work: Callable[[], Awaitable[T]]) -> T:
+    """Run to the end; where a loop runs already, as in a notebook, on another thread with a loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return anyio.run(work)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(anyio.run, work).result()

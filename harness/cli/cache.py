@@ -1,0 +1,177 @@
+"""`harness cache`: look into the cache file and tend it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import click
+
+from harness.adapters.cache_admin import CacheAdmin
+from harness.adapters.cache_reports import Shown
+from harness.adapters.codec import completion_to_json
+from harness.adapters.wall_clock import SystemClock
+from harness.cli.options import loaded_from, settings_options
+from harness.domain.key import request_fields
+from harness.domain.sanitize import terminal_safe
+from harness.errors import InputError
+from harness.settings import duration_s
+
+T = TypeVar("T")
+
+_SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+@click.group()
+def cache() -> None:
+    """Look into the cache and tend it. All commands take --cache FILE and may be given while runs use it."""
+
+
+@cache.command()
+@settings_options("cache", "json_output")
+def stats(**values: Any) -> None:
+    """Entries and bytes by endpoint and model, and what the journal says was spent."""
+    found = _with(values, lambda admin: admin.stats())
+    if values["json_output"]:
+        _print_json(asdict(found))
+        return
+    journal = found.journal
+    click.echo(f"entries   {found.entries:,} ({found.bytes:,} bytes; the file has {found.file_bytes:,})")
+    if found.oldest and found.newest:
+        click.echo(f"from      {found.oldest:%Y-%m-%d %H:%M} to {found.newest:%Y-%m-%d %H:%M} UTC")
+    for model in found.models:
+        name = terminal_safe(f"{model.endpoint} {model.model}")
+        click.echo(f"          {name}: {model.entries:,} entries, {model.bytes:,} bytes")
+    click.echo(
+        f"journal   {journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,} stored, "
+        f"{journal.failed:,} failed, {journal.open:,} open; ${journal.cost:.4f}, {journal.tokens:,} tokens"
+    )
+
+
+@cache.command()
+@click.argument("key")
+@settings_options("cache", "json_output")
+def show(key: str, **values: Any) -> None:
+    """The entries whose keys begin with KEY: request, reasoning, answer."""
+    for entry in _with(values, lambda admin: admin.show(key)):
+        if values["json_output"]:
+            click.echo(json.dumps(_entry_json(entry), ensure_ascii=False))
+        else:
+            click.echo(terminal_safe(_entry_text(entry)))
+
+
+@cache.command()
+@click.argument("target", type=click.Path(path_type=Path, allow_dash=True))
+@settings_options("cache")
+def export(target: Path, **values: Any) -> None:
+    """Write all entries to TARGET (- for standard output) as JSON lines, sorted, to be reviewed in a diff."""
+    to_stdout = str(target) == "-"
+    done = _with(values, lambda admin: admin.export(sys.stdout.buffer if to_stdout else target))
+    click.echo(f"{done.entries:,} entries exported", err=True)
+    for bad in done.bad:
+        click.echo(terminal_safe(f"left out  {bad.key}: {bad.reason}"), err=True)
+    if done.bad:
+        sys.exit(1)
+
+
+@cache.command("import")
+@click.argument("source", type=click.Path(path_type=Path, allow_dash=True))
+@settings_options("cache")
+def import_(source: Path, **values: Any) -> None:
+    """Take in the JSON lines of SOURCE (- for standard input): all of them, or none if one is bad."""
+    from_stdin = str(source) == "-"
+    done = _with(
+        values,
+        lambda admin: admin.import_(sys.stdin.buffer if from_stdin else source, name="<stdin>"),
+        create=True,
+    )
+    click.echo(f"{done.added:,} entries added, {done.replaced:,} replaced, {done.unchanged:,} unchanged", err=True)
+
+
+@cache.command()
+@click.option("--older-than", metavar="AGE", help="Older than 90s, 12h, 7d, 2w.")
+@click.option("--max-size", metavar="BYTES", help="The oldest, until the rest fits into 500k, 200M, 2G.")
+@click.option("--run", "run_id", metavar="RUN_ID", help="Stored by this run.")
+@settings_options("cache", "json_output")
+def prune(older_than: str | None, max_size: str | None, run_id: str | None, **values: Any) -> None:
+    """Remove entries by age, size or run."""
+    age_s = _age_s(older_than) if older_than is not None else None
+    size = _bytes(max_size) if max_size is not None else None
+    done = _with(values, lambda admin: admin.prune(older_than_s=age_s, max_bytes=size, run_id=run_id))
+    if values["json_output"]:
+        _print_json(asdict(done))
+        return
+    click.echo(f"{done.entries:,} entries removed ({done.bytes:,} bytes), {done.calls:,} rows of the journal")
+
+
+@cache.command()
+@settings_options("cache", "json_output")
+def verify(**values: Any) -> None:
+    """Check every entry against its digest and its key, and the file itself. Exit code 1 if anything is damaged."""
+    found = _with(values, lambda admin: admin.verify())
+    if values["json_output"]:
+        _print_json({**asdict(found), "ok": found.ok})
+    else:
+        for bad in found.bad:
+            click.echo(terminal_safe(f"damaged   {bad.key}: {bad.reason}"))
+        for line in found.structure:
+            click.echo(terminal_safe(f"damaged   the file: {line}"))
+        click.echo(f"{found.entries:,} entries checked, {len(found.bad):,} damaged")
+    if not found.ok:
+        sys.exit(1)
+
+
+def _with(values: dict[str, Any], do: Callable[[CacheAdmin], Awaitable[T]], *, create: bool = False) -> T:
+    path = loaded_from(values).settings.cache
+
+    async def main() -> T:
+        async with CacheAdmin.open(path, clock=SystemClock(), create=create) as admin:
+            return await do(admin)
+
+    return anyio.run(main)
+
+
+def _age_s(text: str) -> float:
+    age = duration_s(text)
+    if not isinstance(age, float):
+        raise InputError(f"--older-than {text!r} is no age: write 90s, 12h, 7d or 2w")
+    return age
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"\s*(\d+)\s*([kmg]?)b?\s*", text.lower())
+    if match is None:
+        raise InputError(f"--max-size {text!r} is no size: write 500k, 200M or 2G")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+def _entry_json(entry: Shown) -> dict[str, Any]:
+    return {
+        "key": entry.key,
+        "run_id": entry.stored.run_id,
+        "created_at": entry.stored.created_at.isoformat(),
+        "request": request_fields(entry.request),
+        "completion": completion_to_json(entry.stored.completion),
+    }
+
+
+def _entry_text(entry: Shown) -> str:
+    answer = entry.stored.completion
+    created = f"{entry.stored.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    lines = [
+        f"{entry.key}  {entry.bytes:,} bytes, {created}, run {entry.stored.run_id}",
+        *(f"--- {message.role}\n{message.content}" for message in entry.request.messages),
+        *([f"--- reasoning\n{answer.reasoning}"] if answer.reasoning else []),
+        f"--- answer ({answer.finish_reason}, {answer.model})\n{answer.content}",
+    ]
+    return "\n".join(lines)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -1,0 +1,45 @@
+"""`harness doctor`: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import anyio
+import click
+
+from harness.adapters.wall_clock import SystemClock
+from harness.cli.options import CALL_OPTIONS, loaded_from, settings_options
+from harness.doctoring import Finding, examine
+from harness.domain.sanitize import terminal_safe
+
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+@click.command()
+@settings_options("in_flight", *CALL_OPTIONS)
+def doctor(**values: Any) -> None:
+    """Look at key, endpoint, model, balance, clock, disk and cache. Exit code 1 if there is a problem."""
+    loaded = loaded_from(values)
+    findings: list[Finding] = []
+
+    async def look() -> None:
+        async for finding in examine(loaded, SystemClock()):
+            findings.append(finding)
+            if not loaded.settings.json_output:
+                _show(finding)
+
+    anyio.run(look)
+    if loaded.settings.json_output:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    if any(finding.verdict == "problem" for finding in findings):
+        sys.exit(1)
+
+
+def _show(finding: Finding) -> None:
+    verdict = click.style(f"{finding.verdict:<8}", fg=_COLOURS[finding.verdict])
+    click.echo(f"{verdict} {finding.name:<9} {terminal_safe(finding.said)}")
+    if finding.verdict != "ok" and finding.advice:
+        click.echo(f"{'':<18} {terminal_safe(finding.advice)}")

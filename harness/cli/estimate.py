@@ -1,0 +1,60 @@
+"""`harness estimate`: calls, tokens, cost and time, before spending anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from harness.adapters.wall_clock import SystemClock
+from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
+from harness.cli.progress import clock
+from harness.cli.run import note_aliases
+from harness.domain.sanitize import terminal_safe
+from harness.estimating import Estimate, estimate_batch
+
+
+@click.command()
+@click.argument("dataset")
+@settings_options(*RUN_OPTIONS)
+def estimate(dataset: str, **values: Any) -> None:
+    """What a run of DATASET will take. Nothing is sent: a sample of the topics is rehearsed against the mock.
+
+    --latency is the answer time to reckon with; without it, one second and then 50 tokens a second.
+    """
+    loaded = loaded_from(values)
+    note_aliases(loaded)
+    found = estimate_batch(loaded, dataset, SystemClock(), latency=values["latency"])
+    if loaded.settings.json_output:
+        totals = {"calls": found.calls, "cost": found.cost, "cost_at_most": found.cost_at_most}
+        click.echo(json.dumps({**asdict(found), **totals}, ensure_ascii=False, indent=2))
+        return
+    click.echo(terminal_safe(_text(found)))
+
+
+def _text(found: Estimate) -> str:
+    lines = [f"{'step':<16} {'calls':>10} {'tokens in':>14} {'tokens out':>14} {'cost':>12} {'at most':>12}"]
+    lines += [
+        f"{step.step:<16} {step.calls:>10,.0f} {step.input_tokens:>14,.0f} {step.output_tokens:>14,.0f} "
+        f"{_money(step.cost):>12} {_money(step.cost_at_most):>12}"
+        for step in found.steps
+    ]
+    tokens_in, tokens_out = (sum(getattr(step, f"{way}_tokens") for step in found.steps) for way in ("input", "output"))
+    lines += [
+        f"{'all':<16} {found.calls:>10,.0f} {tokens_in:>14,.0f} {tokens_out:>14,.0f} {_money(found.cost):>12} "
+        f"{_money(found.cost_at_most):>12}",
+        "",
+        f"{found.topics:,} topics, from a rehearsal of {found.sample:,}; about {clock(found.wall_s)} with answers "
+        f"timed {found.latency}",
+        "Tokens out are those of the mock's answers: a real model's may be several times as long. "
+        "`At most` is every cap used up at peak rates, without retries.",
+    ]
+    if found.bad_lines:
+        lines.append(f"{found.bad_lines:,} bad lines would become failed rows")
+    return "\n".join(lines)
+
+
+def _money(cost: float | None) -> str:
+    return "not known" if cost is None else f"${cost:,.4f}"
