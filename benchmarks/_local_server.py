@@ -78,7 +78,9 @@ class _Answers:
         body = plain_body()
         self.delay_s = delay_s
         self.pace_s = pace_s
-        self.plain = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        self.plain = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        )
         self.stream_head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         self.events = [_http_chunk(event) for event in stream_events(chunks)]
         self.events[-1] += b"0\r\n\r\n"
@@ -102,9 +104,7 @@ class _Connection(asyncio.Protocol):
         head, separator, rest = self._buffer.partition(b"\r\n\r\n")
         if not separator:
             return
-        length = next(
-            (int(line[15:]) for line in head.split(b"\r\n") if line[:15].lower() == b"content-length:"), 0
-        )
+        length = next((int(line[15:]) for line in head.split(b"\r\n") if line[:15].lower() == b"content-length:"), 0)
         if len(rest) < length:
             return
         self._buffer = rest[length:]

@@ -60,11 +60,11 @@ class Assembly:
     def feed(self, events: Iterable[Event]) -> None:
         """Raises MalformedError for garbage and StreamFault for a reported failure; what came before is kept."""
         for data, name in events:
-            if name:
-                self._named(data, name)
-            elif name is None:
+            if name is None:
                 self._bare(data)
-            elif data == _DONE or data.strip() == _DONE:
+            elif name == b"error":
+                self._error_event(data)
+            elif data.strip() == _DONE:
                 self.flush()
                 self.done = True
                 return
@@ -116,16 +116,13 @@ class Assembly:
             return False
         return self.first_answer_at is not None or b'"content":null' in data or b'"content"' not in data
 
-    def _named(self, data: bytes, name: bytes) -> None:
-        if name != b"error":
-            self.feed([Event(data)])
-            return
+    def _error_event(self, data: bytes) -> None:
         self.flush()
         try:
             report = wire.json_object(data)
         except wire.MalformedError:
             report = {"error": data.decode(errors="replace")}
-        raise StreamFault(report if "error" in report else {"error": report})
+        raise StreamFault(report if report.get("error") else {"error": report})
 
     def _bare(self, line: bytes) -> None:
         self.flush()

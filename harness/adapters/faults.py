@@ -45,7 +45,7 @@ def status_error(*, status: int, headers: Mapping[str, str], body: bytes, now: d
             kind="redirect",
             status=status,
         )
-    if _BALANCE.search(body.decode(errors="replace")) or status == 402:
+    if status == 402 or _BALANCE.search(said) or _BALANCE.search(body.decode(errors="replace")):
         return FatalError(f"{text} – top up the account, then resume", kind="balance", status=status)
     if status in (401, 403, 407):
         return FatalError(text, kind="auth", status=status)

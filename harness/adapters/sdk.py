@@ -10,12 +10,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Literal, NamedTuple
 
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream, Omit, omit
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream, Omit, RequestOptions, omit
 
 from harness._version import __version__
 from harness.domain.endpoint import Endpoint
 
-_PATH = "/chat/completions"
 _UNUSED_KEY = "unused"  # given none, the SDK would look for OPENAI_API_KEY; the header is set per request instead
 
 
@@ -27,9 +26,13 @@ class ChatClient:
     def __init__(self, endpoint: Endpoint, http_client: httpx2.AsyncClient) -> None:
         authorization = endpoint.authorization
         self._sdk = _QuietOpenAI(endpoint.base_url, http_client)
-        # The headers of a request win over everything the SDK finds by itself, also over keys.
-        self._headers: dict[str, str | Omit] = {
-            "Authorization": omit if authorization is None else authorization.reveal()
+        # Absolute, so that the SDK does not join it with the base URL anew for every call.
+        self._url = f"{endpoint.base_url}/chat/completions"
+        # Ours is the only key: with no scheme of security, the SDK adds none that it found by itself.
+        self._options: RequestOptions = {
+            "headers": {"Authorization": omit if authorization is None else authorization.reveal()},
+            "security": {},
+            "follow_redirects": False,
         }
 
     async def post(self, body: bytes) -> httpx2.Response:
@@ -39,10 +42,10 @@ class ChatClient:
         """
         try:
             stream = await self._sdk.post(
-                _PATH,
+                self._url,
                 cast_to=object,
                 content=body,
-                options={"headers": self._headers, "follow_redirects": False},
+                options=self._options,
                 stream=True,
                 stream_cls=AsyncStream[object],
             )
@@ -50,8 +53,10 @@ class ChatClient:
             return error.response
         except APIConnectionError as error:
             cause = error.__cause__
-            raise cause if isinstance(cause, httpx2.HTTPError) else httpx2.NetworkError(str(cause)) from None
-        return stream.response
+        else:
+            return stream.response
+        # Raised out here, the cause keeps its own chain and gains nothing of the SDK's.
+        raise cause if isinstance(cause, httpx2.HTTPError) else httpx2.NetworkError(str(cause))
 
     def body_of(self, response: httpx2.Response) -> AsyncIterator[bytes]:
         """The bytes of a body as they arrive, decompressed only where the server compressed them unasked."""
