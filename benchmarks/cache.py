@@ -1,11 +1,12 @@
 """What the cache costs, as a ratio to SQLite without us. `python benchmarks/cache.py`
 
 Hits: calls with distinct keys out of a filled cache, many at a time, against a bare `sqlite3` SELECT by key plus
-`json.loads` of the same rows. Target: at most 6 times its CPU; aim: 3 times.
+`json.loads` of the same rows. Target for the whole stack: at most 6 times its CPU; aim: 3 times.
 Writes: a call announced and resolved, many at a time (group commit), against the same one by one.
 Choices: what the layout of the table and a compression of the values would change.
 
-CPU of the whole process, both threads; medians of interleaved rounds, so that a busy machine disturbs all alike.
+CPU of the whole process, both threads; medians of interleaved rounds, so that a busy machine disturbs all alike. To
+enter another stack, add a contestant to `compare_hits`.
 """
 
 from __future__ import annotations
@@ -21,57 +22,72 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.adapters.sqlite_cache import SqliteCache
 from harness.domain.completion import Call, Completion, Message, Request, Served, Usage
 from harness.domain.key import cache_key
+from harness.domain.options import StepOptions
+from harness.domain.policy import CachePolicy
+from harness.domain.run import Topic
+from harness.engine.cached import Cached
+from harness.engine.step import RunContext, Step, Trace
 from harness.ports import OpenCall, Resolution
 
 WORDS = ("scattering", "of", "light", "by", "small", "particles", "grows", "with", "frequency", "and", "so", "on")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 AT_ONCE = 64
+CALLS_PER_TOPIC = 5
 
 
-@dataclass(frozen=True)
-class Contestant:
-    """`serve` answers all these requests, whichever way, and is timed."""
+SYSTEM = "You are a careful research assistant. Answer in paragraphs. " * 4
+MODEL = "deepseek-flash"
 
-    name: str
-    serve: Callable[[Sequence[Request]], Awaitable[None]]
+Serve = Callable[[Sequence[int]], Awaitable[None]]
+"""Answers the requests of these numbers, whichever way; this is what is timed."""
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def prompt(index: int) -> str:
+    return f"Question {index}: why is the sky blue, and when is it not?"
 
 
 def a_request(index: int) -> Request:
-    system = Message(role="system", content="You are a careful research assistant. Answer in paragraphs. " * 4)
-    user = Message(role="user", content=f"Question {index}: why is the sky blue, and when is it not?")
-    return Request(endpoint="mock", model="deepseek-flash", messages=(system, user), max_tokens=16_384, thinking=True)
+    messages = (Message(role="system", content=SYSTEM), Message(role="user", content=prompt(index)))
+    return Request(endpoint="mock", model=MODEL, messages=messages, max_tokens=16_384, thinking=True)
 
 
-def an_answer(index: int) -> Completion:
+def an_answer(seed: int) -> Completion:
     """Some 4 KB: a paragraph of reasoning, three of answer."""
-    draw = random.Random(index)
-    text = " ".join(draw.choices(WORDS, k=600))
+    text = " ".join(random.Random(seed).choices(WORDS, k=600))
     usage = Usage(input_tokens=90, output_tokens=800, reasoning_tokens=200)
     served = Served(ttft_reasoning_s=0.4, ttft_answer_s=4.5, latency_s=17.25)
     return Completion(
-        model="deepseek-flash", content=text[1000:], reasoning=text[:1000], finish_reason="stop", usage=usage,
+        model=MODEL, content=text[1000:], reasoning=text[:1000], finish_reason="stop", usage=usage,
         fingerprint="aeb56401ca74e127821c4f9126dcb669", cost=0.0005, owner="run/topic/1", served=served,
     )  # fmt: skip
 
 
+ANSWERS = [an_answer(seed) for seed in range(100)]
+
+
 async def store(cache: SqliteCache, index: int) -> None:
-    request, completion = a_request(index), an_answer(index)
+    request = a_request(index)
     call = Call(run_id="bench", topic_id=str(index), span_id="1")
     entry = OpenCall(key=cache_key(request), call=call, opened_at=NOON, cost_at_most=0.01, tokens_at_most=20_000)
     number = await cache.open_call(request, entry)
+    completion = ANSWERS[index % len(ANSWERS)]
     await cache.resolve(
         number, Resolution(outcome="stored", closed_at=NOON, cost=0.0005, tokens=890, completion=completion)
     )
 
 
-async def spread(work: Callable[[int], Awaitable[None]], indexes: Iterable[int], *, at_once: int) -> None:
+async def spread(work: Callable[[int], Awaitable[object]], indexes: Iterable[int], *, at_once: int) -> None:
     """`work` on every index, `at_once` at a time, each worker taking the next."""
     source = iter(indexes)
 
@@ -82,49 +98,82 @@ async def spread(work: Callable[[int], Awaitable[None]], indexes: Iterable[int],
     await asyncio.gather(*(worker() for _ in range(at_once)))
 
 
-def bare_sqlite(connection: sqlite3.Connection) -> Contestant:
+def bare_sqlite(connection: sqlite3.Connection, rows: int) -> Serve:
     """The floor: nothing but the row and its JSON. The keys are at hand."""
+    keys = [cache_key(a_request(index)) for index in range(rows)]
 
-    async def serve(requests: Sequence[Request]) -> None:
-        for request in requests:
-            row = connection.execute("SELECT value FROM responses WHERE key = ?", (request.memo["key"],)).fetchone()
+    async def serve(indexes: Sequence[int]) -> None:
+        for index in indexes:
+            row = connection.execute("SELECT value FROM responses WHERE key = ?", (keys[index],)).fetchone()
             json.loads(row[0])
 
-    return Contestant("sqlite3 SELECT + json.loads", serve)
+    return serve
 
 
-def cache_get(cache: SqliteCache) -> Contestant:
-    """The adapter: key computed, row found, digest and request checked, completion built."""
+def cache_get(cache: SqliteCache) -> Serve:
+    """The adapter: request built, key computed, row found, digest and request checked, completion built."""
 
-    async def serve(requests: Sequence[Request]) -> None:
-        async def one(index: int) -> None:
-            request = requests[index]
-            if await cache.get(cache_key(request), request) is None:
-                raise AssertionError(f"request {index} was stored and is not found")
+    async def one(index: int) -> None:
+        request = a_request(index)
+        if await cache.get(cache_key(request), request) is None:
+            raise AssertionError(f"request {index} was stored and is not found")
 
-        await spread(one, range(len(requests)), at_once=AT_ONCE)
+    return lambda indexes: spread(one, indexes, at_once=AT_ONCE)
 
-    return Contestant("SqliteCache.get, with key", serve)
+
+class NothingBelow:
+    """Where the layers under the cache would be. No hit comes here."""
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        raise AssertionError("a stored request was not answered by the cache")
+
+
+def cached_layer(cache: SqliteCache) -> Serve:
+    """The same through the engine's outermost layer: single flight, policy."""
+    layer = Cached(NothingBelow(), cache, CachePolicy(), SystemClock())
+    call = Call(run_id="again", topic_id="t", span_id="s")
+    return lambda indexes: spread(lambda index: layer.complete(a_request(index), call), indexes, at_once=AT_ONCE)
+
+
+def whole_stack(cache: SqliteCache) -> Serve:
+    """The same as a workflow asks: options resolved, request built, span written."""
+    layer = Cached(NothingBelow(), cache, CachePolicy(), SystemClock())
+    defaults = StepOptions(model=MODEL, max_tokens=16_384, thinking=True)
+    context = RunContext(run_id="again", endpoint="mock", workflow="bench", defaults=defaults)
+
+    async def serve(indexes: Sequence[int]) -> None:
+        steps: list[Step] = []
+
+        async def one(place: int) -> None:
+            if place % CALLS_PER_TOPIC == 0:
+                topic, trace = Topic(id=str(place), text=""), Trace(on_span=lambda _: None)
+                steps.append(Step(topic=topic, context=context, completer=layer, trace=trace))
+            await steps[-1].complete("ask", prompt(indexes[place]), system=SYSTEM)
+
+        await spread(one, range(len(indexes)), at_once=AT_ONCE)
+
+    return serve
 
 
 async def compare_hits(path: Path, *, rows: int, calls: int, rounds: int) -> None:
     draw = random.Random(1)
     with closing(sqlite3.connect(path)) as connection:
         async with SqliteCache.open(path) as cache:
-            contestants = [bare_sqlite(connection), cache_get(cache)]
-            micros: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
+            contestants = {
+                "sqlite3 SELECT + json.loads": bare_sqlite(connection, rows),
+                "SqliteCache.get": cache_get(cache),
+                "the cache layer": cached_layer(cache),
+                "the whole stack (Step.complete)": whole_stack(cache),
+            }
+            micros: dict[str, list[float]] = {name: [] for name in contestants}
             for _ in range(rounds):
                 chosen = draw.sample(range(rows), calls)
-                for contestant in contestants:
-                    requests = [a_request(index) for index in chosen]
-                    if contestant is contestants[0]:
-                        for request in requests:
-                            cache_key(request)
+                for name, serve in contestants.items():
                     began = time.process_time()
-                    await contestant.serve(requests)
-                    micros[contestant.name].append((time.process_time() - began) / calls * 1e6)
+                    await serve(chosen)
+                    micros[name].append((time.process_time() - began) / calls * 1e6)
     print(f"\nHits, {calls:,} distinct keys of {rows:,} rows, {AT_ONCE} at a time\n{'':34}{'µs CPU':>9}{'ratio':>8}")
-    floor = statistics.median(micros[contestants[0].name])
+    floor = statistics.median(next(iter(micros.values())))
     for name, figures in micros.items():
         print(f"  {name:32}{statistics.median(figures):9.1f}{statistics.median(figures) / floor:8.2f}")
 

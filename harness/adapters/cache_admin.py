@@ -17,7 +17,7 @@ from harness.adapters import cache_pruning, cache_reports, cassette
 from harness.adapters.cache_entry import stamp
 from harness.adapters.cache_operations import store
 from harness.adapters.cache_pruning import Pruned
-from harness.adapters.cache_reports import BadRow, CacheStats, Shown, Verified
+from harness.adapters.cache_reports import BadRow, CacheStats, Sound, Verified
 from harness.adapters.sqlite_thread import Database
 from harness.errors import CacheError, InputError, StorageError
 from harness.ports import WallClock
@@ -60,7 +60,7 @@ class CacheAdmin:
         """Entries and bytes, by endpoint and model, and the totals of the journal."""
         return await self._database.run(cache_reports.stats)
 
-    async def show(self, prefix: str, *, limit: int = 20) -> tuple[Shown, ...]:
+    async def show(self, prefix: str, *, limit: int = 20) -> tuple[Sound, ...]:
         """The entries whose keys begin with `prefix`, in the order of keys. Raises CacheError for no such entry."""
         if not prefix or prefix.strip("0123456789abcdef"):
             raise CacheError(f"{prefix!r:.80} is no key: give the first characters of its hexadecimal digits")
@@ -146,7 +146,7 @@ def _export(target: BinaryIO, connection: sqlite3.Connection) -> Exported:
         if isinstance(found, BadRow):
             bad.append(found)
         else:
-            target.write(f"{cassette.line_of(found)}\n".encode())
+            target.write(f"{cassette.line_of(found.entry)}\n".encode())
             count += 1
     return Exported(entries=count, bad=tuple(bad))
 

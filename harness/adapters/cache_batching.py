@@ -116,4 +116,4 @@ class Batches:
 
 
 def _closed() -> StorageError:
-    return StorageError("the cache was closed before this operation was done")
+    return StorageError("the cache was closed before it was known whether this operation was done")

@@ -30,7 +30,8 @@ class Entry:
 
     @property
     def digest(self) -> str:
-        return digest(self.key, self.created_at, self.run_id, self.value.encode())
+        texts = (self.key, self.created_at, self.run_id, self.value)
+        return digest(*(text.encode() for text in texts))
 
     @property
     def bytes(self) -> int:
@@ -55,19 +56,20 @@ def stored_request(request: Request) -> str:
     return storable(canonical_request(request))
 
 
-def stored(*, key: str, digest_was: str, created_at: str, run_id: str, value: bytes) -> Stored:
+def stored(*, key: bytes, digest_was: bytes, created_at: bytes, run_id: bytes, value: bytes) -> Stored:
     """What a row says, once its digest shows that nothing of it has changed. Raises ValueError where something has."""
-    if digest(key, created_at, run_id, value) != digest_was:
+    if digest(key, created_at, run_id, value).encode() != digest_was:
         raise ValueError("its digest does not match")
     return Stored(
-        completion=completion_from_json(json.loads(value.decode())), run_id=run_id, created_at=instant(created_at)
+        completion=completion_from_json(json.loads(value.decode())),
+        run_id=run_id.decode(),
+        created_at=instant(created_at.decode()),
     )
 
 
-def digest(key: str, created_at: str, run_id: str, value: bytes) -> str:
+def digest(key: bytes, created_at: bytes, run_id: bytes, value: bytes) -> str:
     """64 hex digits over the key, the stamp, the run and the value, each on a line of its own."""
-    head = f"{key}\n{created_at}\n{run_id}\n".encode()
-    return hashlib.sha256(head + value).hexdigest()
+    return hashlib.sha256(b"\n".join((key, created_at, run_id, value))).hexdigest()
 
 
 def stamp(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from harness.adapters.cache_entry import Entry, entry_of, instant, stamp, stored, stored_request
 from harness.adapters.codec import storable
-from harness.adapters.sqlite_errors import is_of_the_statement
+from harness.adapters.sqlite_errors import is_of_the_statement, translated
 from harness.adapters.sqlite_thread import Database
 from harness.domain.completion import Call, Request
 from harness.ports import OpenCall, Resolution, Spent, Stored
@@ -56,27 +56,29 @@ class Unusable:
     reason: str
 
 
+# As bytes: a text that is damaged beyond UTF-8 spoils its own row, and not the whole answer of the database.
+_LOOK_UP = """
+SELECT key, CAST(request AS BLOB), CAST(value AS BLOB), CAST(digest AS BLOB), CAST(created_at AS BLOB),
+       CAST(run_id AS BLOB)
+FROM responses WHERE key IN ({marks})
+"""
+
+
 def look_up(asks: Sequence[tuple[str, Request]], connection: sqlite3.Connection) -> list[Stored | Unusable | None]:
     """The entries of all these requests, in their order."""
     keys = list({key for key, _ in asks})
-    rows = {
-        row[0]: row[1:]
-        for row in connection.execute(
-            "SELECT key, CAST(request AS BLOB), CAST(value AS BLOB), digest, created_at, run_id FROM responses "  # noqa: S608
-            f"WHERE key IN ({','.join('?' * len(keys))})",
-            keys,
-        )
-    }
+    found = connection.execute(_LOOK_UP.format(marks=",".join("?" * len(keys))), keys)
+    rows = {key: columns for key, *columns in found}
     return [_answer(key, request, rows[key]) if key in rows else None for key, request in asks]
 
 
-def _answer(key: str, request: Request, row: tuple[bytes, bytes, str, str, str]) -> Stored | Unusable:
-    was_asked, value, digest, created_at, run_id = row
+def _answer(key: str, request: Request, columns: list[bytes]) -> Stored | Unusable:
+    was_asked, value, digest, created_at, run_id = columns
     try:
         if was_asked != stored_request(request).encode():
             return Unusable("it was stored for another request")
-        return stored(key=key, digest_was=digest, created_at=created_at, run_id=run_id, value=value)
-    except (ValueError, TypeError, AttributeError) as error:  # a damaged row may hold any type in any column
+        return stored(key=key.encode(), digest_was=digest, created_at=created_at, run_id=run_id, value=value)
+    except (ValueError, TypeError, AttributeError) as error:  # a damaged row may hold anything, NULL included
         return Unusable(str(error))
 
 
@@ -189,7 +191,7 @@ def write(writes: Sequence[Write], database: Database, connection: sqlite3.Conne
         if not is_of_the_statement(error):
             raise
         if len(writes) == 1:
-            return [error]
+            return [translated(error, database.path) if isinstance(error, sqlite3.Error) else error]
         return [result for operation in writes for result in write([operation], database, connection)]
     return [operation.committed() for operation in writes]
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.adapters.cache_entry import Entry, instant, stored, stored_request
-from harness.adapters.codec import request_from_canonical
+from harness.adapters.codec import request_from_canonical, storable
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
 from harness.ports import Stored
@@ -55,13 +55,20 @@ class CacheStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """One entry, whole."""
+class Sound:
+    """One entry, whole: its row as texts, and what they say."""
 
-    key: str
+    entry: Entry
     request: Request
     stored: Stored
-    bytes: int
+
+    @property
+    def key(self) -> str:
+        return self.entry.key
+
+    @property
+    def bytes(self) -> int:
+        return self.entry.bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +92,8 @@ class Verified:
         return not self.bad and not self.structure
 
 
-_COLUMNS = "key, CAST(request AS BLOB), CAST(value AS BLOB), digest, created_at, run_id, endpoint, model, bytes"
+# As bytes: a text that is damaged beyond UTF-8 spoils its own row only.
+_COLUMNS = ", ".join(f"CAST({name} AS BLOB)" for name in ("key", "request", "value", "digest", "created_at", "run_id"))
 
 
 def stats(connection: sqlite3.Connection) -> CacheStats:
@@ -113,33 +121,19 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
     )
 
 
-def show(prefix: str, limit: int, connection: sqlite3.Connection) -> tuple[Shown, ...]:
+def show(prefix: str, limit: int, connection: sqlite3.Connection) -> tuple[Sound, ...]:
     """The first `limit` entries whose keys begin so, in the order of keys; damaged ones are left out."""
     # Keys are hexadecimal digits: "g" comes after all of them.
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",  # noqa: S608
         (prefix, prefix + "g", limit),
     )
-    return tuple(found for found in map(_checked, rows) if isinstance(found, Shown))
+    return tuple(found for found in map(_checked, rows) if isinstance(found, Sound))
 
 
-def entries(connection: sqlite3.Connection) -> Iterator[Entry | BadRow]:
+def entries(connection: sqlite3.Connection) -> Iterator[Sound | BadRow]:
     """Every row in the order of keys: an entry, or what is wrong with it."""
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY key"):  # noqa: S608
-        found = _checked(row)
-        if isinstance(found, BadRow):
-            yield found
-        else:
-            key, request, value, _, created_at, run_id, endpoint, model, _ = row
-            yield Entry(
-                key=key,
-                request=request.decode(),
-                value=value.decode(),
-                created_at=created_at,
-                run_id=run_id,
-                endpoint=endpoint,
-                model=model,
-            )
+    return map(_checked, connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY key"))  # noqa: S608
 
 
 def verify(connection: sqlite3.Connection) -> Verified:
@@ -158,13 +152,26 @@ def verify(connection: sqlite3.Connection) -> Verified:
     return Verified(entries=count, bad=tuple(bad), structure=tuple(structure))
 
 
-def _checked(row: tuple[Any, ...]) -> Shown | BadRow:
-    key, was_asked, value, digest, created_at, run_id, _, _, size = row
+def _checked(row: tuple[Any, ...]) -> Sound | BadRow:
+    key, was_asked, value, digest, created_at, run_id = row
     try:
         request = request_from_canonical(was_asked.decode())
-        if cache_key(request) != key or stored_request(request).encode() != was_asked:
-            return BadRow(key=str(key), reason="its key is not that of its request")
+        if cache_key(request).encode() != key or stored_request(request).encode() != was_asked:
+            return _bad(key, "its key is not that of its request")
         answer = stored(key=key, digest_was=digest, created_at=created_at, run_id=run_id, value=value)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:  # a damaged row may hold anything
-        return BadRow(key=str(key), reason=str(error))
-    return Shown(key=key, request=request, stored=answer, bytes=size)
+        return _bad(key, str(error))
+    entry = Entry(
+        key=key.decode(),
+        request=was_asked.decode(),
+        value=value.decode(),
+        created_at=created_at.decode(),
+        run_id=run_id.decode(),
+        endpoint=storable(request.endpoint),
+        model=storable(request.model),
+    )
+    return Sound(entry=entry, request=request, stored=answer)
+
+
+def _bad(key: bytes, reason: str) -> BadRow:
+    return BadRow(key=key.decode("utf-8", "backslashreplace"), reason=reason)

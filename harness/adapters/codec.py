@@ -9,10 +9,10 @@ latency). Where this answer came from, and what it waited for, belongs to each u
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, cast, get_args
+from dataclasses import replace
+from typing import Any, Literal, cast, get_args
 
 from harness.domain.completion import (
     Completion,
@@ -30,12 +30,72 @@ from harness.domain.completion import (
 )
 from harness.errors import FailureKind
 
-T = TypeVar("T")
-
 JsonObject = dict[str, Json]
 
-_REQUIRED: Any = object()
-_REQUEST_FIELDS = frozenset(field.name for field in dataclasses.fields(Request) if field.init)
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+_Types = frozenset[type]
+_TEXT, _COUNT, _NUMBER = frozenset({str}), frozenset({int}), frozenset({float, int})
+_LIST, _OBJECT, _FLAG, _NULL = frozenset({list}), frozenset({dict}), frozenset({bool}), frozenset({type(None)})
+
+# The types of an object's fields. A field that may be null may be absent; a bool is no int.
+_COMPLETION = {
+    "model": _TEXT,
+    "content": _TEXT,
+    "finish_reason": _TEXT,
+    "usage": _OBJECT,
+    "served": _OBJECT,
+    "fingerprint": _TEXT | _NULL,
+    "reasoning": _TEXT | _NULL,
+    "tool_calls": _LIST | _NULL,
+    "trace_id": _TEXT | _NULL,
+    "cost": _NUMBER | _NULL,
+    "owner": _TEXT | _NULL,
+}
+_USAGE = dict.fromkeys(("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"), _COUNT)
+_TOOL_CALL = dict.fromkeys(("id", "name", "arguments"), _TEXT)
+_KEPT_SERVED = {
+    "attempts": _COUNT,
+    "latency_s": _NUMBER,
+    "ttft_reasoning_s": _NUMBER | _NULL,
+    "ttft_answer_s": _NUMBER | _NULL,
+}
+_WAITS = ("queued_run_s", "queued_s", "paced_s", "budget_s", "stored_s")
+_SERVED = {**_KEPT_SERVED, "source": _TEXT, "failures": _LIST, **dict.fromkeys(_WAITS, _NUMBER)}
+_FAILED_ATTEMPT = {
+    "number": _COUNT,
+    "kind": _TEXT,
+    "message": _TEXT,
+    "status": _COUNT | _NULL,
+    "elapsed_s": _NUMBER,
+    "backoff_s": _NUMBER,
+    "usage": _OBJECT | _NULL,
+    "cost": _NUMBER | _NULL,
+    "content": _TEXT,
+    "reasoning": _TEXT,
+}
+_REQUEST = {
+    "endpoint": _TEXT,
+    "model": _TEXT,
+    "messages": _LIST,
+    "max_tokens": _COUNT | _NULL,
+    "thinking": _FLAG | _NULL,
+    "effort": _TEXT | _NULL,
+    "temperature": _NUMBER | _NULL,
+    "top_p": _NUMBER | _NULL,
+    "response_format": _TEXT | _NULL,
+    "tools": _LIST | _NULL,
+    "stop": _LIST | _NULL,
+    "sample": _COUNT | _NULL,
+}
+_MESSAGE = {
+    "role": _TEXT,
+    "content": _TEXT,
+    "reasoning": _TEXT | _NULL,
+    "tool_calls": _LIST | _NULL,
+    "tool_call_id": _TEXT | _NULL,
+}
+_TOOL = {"name": _TEXT, "description": _TEXT, "parameters": _OBJECT}
 
 
 def to_text(value: Json) -> str:
@@ -43,7 +103,7 @@ def to_text(value: Json) -> str:
 
     Half a surrogate pair, which no file can hold, is written as its JSON escape.
     """
-    return storable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    return storable(_encode(value))
 
 
 def storable(text: str) -> str:
@@ -54,7 +114,7 @@ def storable(text: str) -> str:
 def kept(completion: Completion) -> Completion:
     """The completion as a cache keeps it and `completion_from_json` gives it back."""
     served = completion.served
-    return dataclasses.replace(
+    return replace(
         completion,
         served=Served(
             attempts=served.attempts,
@@ -93,24 +153,26 @@ def completion_to_json(completion: Completion) -> JsonObject:
 
 def completion_from_json(fields: Any) -> Completion:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check_object(fields, "completion")
-    served = _typed(fields, "served", dict)
+    _check(fields, "completion", _COMPLETION)
+    served = fields["served"]
+    _check(served, "served", _KEPT_SERVED)
+    get = fields.get
     return Completion(
-        model=_typed(fields, "model", str),
-        content=_typed(fields, "content", str),
-        finish_reason=_typed(fields, "finish_reason", str),
-        usage=usage_from_json(_typed(fields, "usage", dict)),
-        fingerprint=_typed(fields, "fingerprint", str, None),
-        reasoning=_typed(fields, "reasoning", str, ""),
+        model=fields["model"],
+        content=fields["content"],
+        finish_reason=fields["finish_reason"],
+        usage=usage_from_json(fields["usage"]),
+        fingerprint=get("fingerprint"),
+        reasoning=get("reasoning") or "",
         tool_calls=_tool_calls(fields),
-        trace_id=_typed(fields, "trace_id", str, None),
-        cost=_number(fields, "cost", None),
-        owner=_typed(fields, "owner", str, ""),
+        trace_id=get("trace_id"),
+        cost=get("cost"),
+        owner=get("owner") or "",
         served=Served(
-            attempts=_typed(served, "attempts", int),
-            ttft_reasoning_s=_number(served, "ttft_reasoning_s", None),
-            ttft_answer_s=_number(served, "ttft_answer_s", None),
-            latency_s=_number(served, "latency_s"),
+            attempts=served["attempts"],
+            ttft_reasoning_s=served.get("ttft_reasoning_s"),
+            ttft_answer_s=served.get("ttft_answer_s"),
+            latency_s=served["latency_s"],
         ),
     )
 
@@ -126,12 +188,12 @@ def usage_to_json(usage: Usage) -> JsonObject:
 
 def usage_from_json(fields: Any) -> Usage:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check_object(fields, "usage")
+    _check(fields, "usage", _USAGE)
     return Usage(
-        input_tokens=_typed(fields, "input_tokens", int),
-        output_tokens=_typed(fields, "output_tokens", int),
-        reasoning_tokens=_typed(fields, "reasoning_tokens", int),
-        cached_tokens=_typed(fields, "cached_tokens", int),
+        input_tokens=fields["input_tokens"],
+        output_tokens=fields["output_tokens"],
+        reasoning_tokens=fields["reasoning_tokens"],
+        cached_tokens=fields["cached_tokens"],
     )
 
 
@@ -141,10 +203,8 @@ def tool_call_to_json(call: ToolCall) -> JsonObject:
 
 def tool_call_from_json(fields: Any) -> ToolCall:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check_object(fields, "tool call")
-    return ToolCall(
-        id=_typed(fields, "id", str), name=_typed(fields, "name", str), arguments=_typed(fields, "arguments", str)
-    )
+    _check(fields, "tool call", _TOOL_CALL)
+    return ToolCall(id=fields["id"], name=fields["name"], arguments=fields["arguments"])
 
 
 def served_to_json(served: Served) -> JsonObject:
@@ -167,19 +227,19 @@ def served_to_json(served: Served) -> JsonObject:
 
 def served_from_json(fields: Any) -> Served:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check_object(fields, "served")
+    _check(fields, "served", _SERVED)
     return Served(
         source=cast(Source, _one_of(fields, "source", get_args(Source))),
-        attempts=_typed(fields, "attempts", int),
-        queued_run_s=_number(fields, "queued_run_s"),
-        queued_s=_number(fields, "queued_s"),
-        paced_s=_number(fields, "paced_s"),
-        budget_s=_number(fields, "budget_s"),
-        ttft_reasoning_s=_number(fields, "ttft_reasoning_s", None),
-        ttft_answer_s=_number(fields, "ttft_answer_s", None),
-        latency_s=_number(fields, "latency_s"),
-        stored_s=_number(fields, "stored_s"),
-        failures=tuple(failed_attempt_from_json(item) for item in _typed(fields, "failures", list)),
+        attempts=fields["attempts"],
+        queued_run_s=fields["queued_run_s"],
+        queued_s=fields["queued_s"],
+        paced_s=fields["paced_s"],
+        budget_s=fields["budget_s"],
+        ttft_reasoning_s=fields.get("ttft_reasoning_s"),
+        ttft_answer_s=fields.get("ttft_answer_s"),
+        latency_s=fields["latency_s"],
+        stored_s=fields["stored_s"],
+        failures=tuple(failed_attempt_from_json(item) for item in fields["failures"]),
     )
 
 
@@ -201,19 +261,19 @@ def failed_attempt_to_json(failure: FailedAttempt) -> JsonObject:
 
 def failed_attempt_from_json(fields: Any) -> FailedAttempt:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check_object(fields, "failed attempt")
-    usage = _typed(fields, "usage", dict, None)
+    _check(fields, "failed attempt", _FAILED_ATTEMPT)
+    usage = fields.get("usage")
     return FailedAttempt(
-        number=_typed(fields, "number", int),
+        number=fields["number"],
         kind=cast(FailureKind, _one_of(fields, "kind", get_args(FailureKind))),
-        message=_typed(fields, "message", str),
-        status=_typed(fields, "status", int, None),
-        elapsed_s=_number(fields, "elapsed_s"),
-        backoff_s=_number(fields, "backoff_s"),
+        message=fields["message"],
+        status=fields.get("status"),
+        elapsed_s=fields["elapsed_s"],
+        backoff_s=fields["backoff_s"],
         usage=None if usage is None else usage_from_json(usage),
-        cost=_number(fields, "cost", None),
-        content=_typed(fields, "content", str, ""),
-        reasoning=_typed(fields, "reasoning", str, ""),
+        cost=fields.get("cost"),
+        content=fields["content"],
+        reasoning=fields["reasoning"],
     )
 
 
@@ -224,83 +284,68 @@ def request_from_canonical(text: str) -> Request:
 
 def request_from_json(fields: Any) -> Request:
     """The request of these `request_fields`. Raises ValueError, naming the field, for anything else."""
-    _check_object(fields, "request")
-    if unknown := fields.keys() - _REQUEST_FIELDS:
+    _check(fields, "request", _REQUEST)
+    if unknown := fields.keys() - _REQUEST.keys():
         raise ValueError(f"request has unknown fields: {', '.join(sorted(unknown))}")
-    stop = _typed(fields, "stop", list, [])
+    get = fields.get
+    stop = get("stop") or ()
     if not all(isinstance(item, str) for item in stop):
         raise ValueError("field 'stop' must hold texts only")
-    response_format = _one_of(fields, "response_format", ("text", "json_object"), None)
+    response_format = _one_of(fields, "response_format", ("text", "json_object"))
     return Request(
-        endpoint=_typed(fields, "endpoint", str),
-        model=_typed(fields, "model", str),
-        messages=tuple(_message(item) for item in _typed(fields, "messages", list)),
-        max_tokens=_typed(fields, "max_tokens", int, None),
-        thinking=_typed(fields, "thinking", bool, None),
-        effort=cast("Effort | None", _one_of(fields, "effort", get_args(Effort), None)),
-        temperature=_number(fields, "temperature", None),
-        top_p=_number(fields, "top_p", None),
+        endpoint=fields["endpoint"],
+        model=fields["model"],
+        messages=tuple(_message(item) for item in fields["messages"]),
+        max_tokens=get("max_tokens"),
+        thinking=get("thinking"),
+        effort=cast("Effort | None", _one_of(fields, "effort", get_args(Effort))),
+        temperature=get("temperature"),
+        top_p=get("top_p"),
         response_format=cast('Literal["text", "json_object"] | None', response_format),
-        tools=tuple(_tool(item) for item in _typed(fields, "tools", list, [])),
+        tools=tuple(_tool(item) for item in get("tools") or ()),
         stop=tuple(stop),
-        sample=_typed(fields, "sample", int, 0),
+        sample=get("sample") or 0,
     )
 
 
 def _message(fields: Any) -> Message:
-    _check_object(fields, "message")
+    _check(fields, "message", _MESSAGE)
     return Message(
         role=cast(Role, _one_of(fields, "role", get_args(Role))),
-        content=_typed(fields, "content", str),
-        reasoning=_typed(fields, "reasoning", str, None),
+        content=fields["content"],
+        reasoning=fields.get("reasoning"),
         tool_calls=_tool_calls(fields),
-        tool_call_id=_typed(fields, "tool_call_id", str, None),
+        tool_call_id=fields.get("tool_call_id"),
     )
 
 
 def _tool(fields: Any) -> Tool:
-    _check_object(fields, "tool")
-    return Tool(
-        name=_typed(fields, "name", str),
-        description=_typed(fields, "description", str),
-        parameters=_typed(fields, "parameters", dict),
-    )
+    _check(fields, "tool", _TOOL)
+    return Tool(name=fields["name"], description=fields["description"], parameters=fields["parameters"])
 
 
 def _tool_calls(fields: Mapping[str, Any]) -> tuple[ToolCall, ...]:
-    return tuple(tool_call_from_json(item) for item in _typed(fields, "tool_calls", list, ()))
+    calls = fields.get("tool_calls")
+    return tuple(tool_call_from_json(item) for item in calls) if calls else ()
 
 
 def _set_fields(fields: JsonObject) -> JsonObject:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _check_object(value: Any, what: str) -> None:
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} must be a JSON object, not {type(value).__name__}")  # noqa: TRY004 - bad data
+def _check(fields: Any, what: str, types: Mapping[str, _Types]) -> None:
+    """One pass over a table: this is on the way of every hit."""
+    if type(fields) is not dict:
+        raise ValueError(f"{what} must be a JSON object, not {type(fields).__name__}")
+    for name, allowed in types.items():
+        if type(fields.get(name)) not in allowed:
+            wanted = " or ".join(sorted(kind.__name__ for kind in allowed if kind is not type(None)))
+            found = type(fields[name]).__name__ if name in fields else "absent"
+            raise ValueError(f"field {name!r} of {what} must be {wanted}, not {found}")
 
 
-def _typed(fields: Mapping[str, Any], name: str, kind: type[T], default: Any = _REQUIRED) -> Any:
-    """The field, exactly of this type (a bool is no int); a field that is absent or null is its default."""
-    value = fields.get(name)
-    if type(value) is kind:
-        return value
-    if value is None and default is not _REQUIRED:
-        return default
-    raise ValueError(f"field {name!r} must be {kind.__name__}, not {_shown(fields, name)}")
-
-
-def _number(fields: Mapping[str, Any], name: str, default: Any = _REQUIRED) -> Any:
-    value = fields.get(name)
-    return float(value) if type(value) is int else _typed(fields, name, float, default)
-
-
-def _one_of(fields: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: Any = _REQUIRED) -> Any:
-    value = _typed(fields, name, str, default)
-    if value is not default and value not in allowed:
+def _one_of(fields: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str | None:
+    value: str | None = fields.get(name)
+    if value is not None and value not in allowed:
         raise ValueError(f"field {name!r} must be one of {', '.join(allowed)}, not {value[:40]!r}")
     return value
-
-
-def _shown(fields: Mapping[str, Any], name: str) -> str:
-    return type(fields[name]).__name__ if name in fields else "absent"

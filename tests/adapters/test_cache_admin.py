@@ -188,16 +188,19 @@ async def test_verify_finds_nothing_in_a_sound_cache(path: Path) -> None:
 
 
 async def test_verify_names_every_row_that_was_changed(path: Path) -> None:
-    await fill(path, "a", "b", "c")
+    await fill(path, "a", "b", "c", "d")
     changed = damage(path, "b")
+    undecodable = cache_key(a_request("d"))
     other = cache_key(a_request("c"))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE responses SET run_id = CAST(x'ff' AS TEXT) WHERE key = ?", (undecodable,))
         connection.execute("UPDATE responses SET request = replace(request, 'user', 'tool') WHERE key = ?", (other,))
     async with CacheAdmin.open(path, clock=CLOCK) as admin:
         verified = await admin.verify()
     assert not verified.ok
     assert {row.key: row.reason for row in verified.bad} == {
         changed: "its digest does not match",
+        undecodable: "its digest does not match",
         other: "its key is not that of its request",
     }
 

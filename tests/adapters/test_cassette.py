@@ -63,7 +63,7 @@ def changed(**changes: Any) -> bytes:
         (changed(request={"endpoint": "mock"}), "'model'"),
         (changed(request={"endpoint": "mock", "model": "n", "messages": []}), "key is not that of the request"),
         (changed(key="0" * 64), "key is not that of the request"),
-        (changed(completion={"model": "m"}), "'served'"),
+        (changed(completion={"model": "m"}), "'content' of completion"),
         (changed(completion=json.loads(an_entry().value) | {"content": "edited"}), "digest does not match"),
         (changed(created_at="2026-11-20T12:00:00.000001Z"), "digest does not match"),
         (changed(digest=""), "digest does not match"),

@@ -13,6 +13,7 @@ from harness.adapters.codec import (
     failed_attempt_from_json,
     request_from_canonical,
     served_from_json,
+    served_to_json,
     storable,
     to_text,
     usage_from_json,
@@ -55,15 +56,15 @@ def test_whole_characters_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"model": 1}, "field 'model' must be str, not int"),
-        ({"content": None}, "field 'content' must be str, not NoneType"),
-        ({"usage": []}, "field 'usage' must be dict, not list"),
-        ({"usage": {"input_tokens": True}}, "field 'input_tokens' must be int, not bool"),
-        ({"usage": {"input_tokens": 1.5}}, "field 'input_tokens' must be int, not float"),
-        ({"cost": "free"}, "field 'cost' must be float, not str"),
+        ({"model": 1}, "field 'model' of completion must be str, not int"),
+        ({"content": None}, "field 'content' of completion must be str, not NoneType"),
+        ({"usage": []}, "field 'usage' of completion must be dict, not list"),
+        ({"usage": {"input_tokens": True}}, "field 'input_tokens' of usage must be int, not bool"),
+        ({"usage": {"input_tokens": 1.5}}, "field 'input_tokens' of usage must be int, not float"),
+        ({"cost": "free"}, "field 'cost' of completion must be float or int, not str"),
         ({"tool_calls": [1]}, "tool call must be a JSON object, not int"),
-        ({"tool_calls": [{"id": "1"}]}, "field 'name' must be str, not absent"),
-        ({"served": {"attempts": 1}}, "field 'latency_s' must be float, not absent"),
+        ({"tool_calls": [{"id": "1"}]}, "field 'name' of tool call must be str, not absent"),
+        ({"served": {"attempts": 1}}, "field 'latency_s' of served must be float or int, not absent"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named(change: dict[str, Any], complaint: str) -> None:
@@ -79,7 +80,7 @@ def test_what_is_no_object_is_refused(read: Any) -> None:
 
 def test_an_unknown_source_is_refused() -> None:
     with pytest.raises(ValueError, match="field 'source' must be one of endpoint, cache, shared, replay"):
-        served_from_json({"source": "thin air"})
+        served_from_json(served_to_json(Served()) | {"source": "thin air"})
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ async def test_callers_that_wait_together_share_one_transaction_and_one_select(p
         assert statements.count("COMMIT") == 2
         statements.clear()
         await asyncio.gather(*(content_of(cache, str(index)) for index in range(100)))
-        assert len([text for text in statements if text.startswith("SELECT")]) == 1
+        assert len([text for text in statements if text.lstrip().startswith("SELECT")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,7 @@ async def test_callers_that_wait_together_share_one_transaction_and_one_select(p
         "value = ''",
         "digest = 'x'",
         "digest = 1",
+        "run_id = CAST(x'ff' AS TEXT)",
         "run_id = 'another'",
         "created_at = '2026-11-20T13:00:00.000000Z'",
         "request = replace(request, 'mock', 'MOCK')",
@@ -154,6 +155,14 @@ async def test_an_operation_at_fault_fails_alone(path: Path) -> None:
         assert [type(result) for result in results] == [type(None), ValueError, type(None)]
         assert [await content_of(cache, str(index)) for index in range(3)] == ["b", None, "b"]
         assert [entry.key for entry in await cache.left_open("run")] == [cache_key(requests[1])]
+
+
+async def test_what_the_schema_refuses_is_an_error_of_ours_that_names_the_file(path: Path) -> None:
+    async with SqliteCache.open(path) as cache:
+        number = await cache.open_call(a_request(), an_entry(a_request()))
+        nonsense = replace(an_answer(), outcome="maybe")  # type: ignore[arg-type]
+        with pytest.raises(StorageError, match=r"cache\.db.*CHECK constraint failed"):
+            await cache.resolve(number, nonsense)
 
 
 async def test_the_answer_of_a_cancelled_caller_is_stored(path: Path) -> None:
