@@ -22,13 +22,16 @@ _LEAD_EN = re.compile(
         |summari[sz]e|analy[sz]e|explain|describe|discuss|investigate|examine|explore|exploring|researching|research
         |an?\ (?:\w+\ )?(?:\w+\ )?(?:report|paper|study|analysis|review|overview|essay|summary)\ (?:on|of|about|to|into)
         |(?:detailed|comprehensive|in-depth)\ (?:analysis|explanation|research|study\ notes)\ (?:on|of|for)
-        |what\ (?:is|are|was|were|will|would|do|does)|how\ (?:do|does|did|can|could|to)|why\ (?:do|does|did|is|are)|which|is\ there|are
+        |what\ (?:is|are|was|were|will|would|do|does)
+        |how\ (?:do|does|did|can|could|to)|why\ (?:do|does|did|is|are)|which|is\ there|are
         |how\ many|data\ and\ evidence\ to|and|recent|on|of|about|that|me)\b[\s:]*""",
     re.IGNORECASE | re.VERBOSE,
 )
 _LEAD_ZH = re.compile(
-    r"^(?:请问|请你|请为我|请帮我|请|帮我|为我|能否|你能否|给我|提供一份|提供|一份|详尽的报告|详细的|收集整理|整理|整合|收集"
-    r"|研究下|研究一下|特别研究|调研问题|调研一下|调研|分析一下|分析|总结|学习一下|探讨|目前|当前|现在|如今|近几年|最新"
+    r"^(?:请问|请你|请为我|请帮我|请|帮我|为我|能否|你能否|给我|提供一份|提供|一份|详尽的报告|详细的"
+    r"|收集整理|整理|整合|收集"
+    r"|研究下|研究一下|特别研究|调研问题|调研一下|调研|分析一下|分析|总结|学习一下|探讨"
+    r"|目前|当前|现在|如今|近几年|最新"
     r"|有关|关于|针对|如何|怎样|为什么|什么是|选题|课题|主题|我们|我想|想|在|下|的|和)[\s:：“”\"]*"
 )
 _TAIL_EN = {

@@ -5,7 +5,7 @@ real work: while some is announced (`loop.real()`), the clock stands and the loo
 timer and no real work, nothing can ever happen again: that is a deadlock, and it is raised instead of waited for.
 
 Rules: take time from the loop only; announce every thread (`run_in_executor` announces itself); open no sockets.
-In a conftest: `pytest_asyncio_loop_factories = virtual_time_in(Path(__file__).parent / "virtual")`.
+In a conftest: `from harness.testing.virtual_time import pytest_asyncio_loop_factories`, and mark tests `virtual`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import asyncio
 import math
 import selectors
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    import pytest
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 _Events = list[tuple[selectors.SelectorKey, int]]
 _Idle = Callable[[float | None, Callable[[float], _Events]], _Events]
 
@@ -53,7 +58,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             self._real_work -= 1
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """As asyncio's, announced as real work until it is done."""
         future = super().run_in_executor(executor, func, *args)
         self._real_work += 1
@@ -61,7 +66,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return future
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As asyncio's. A timer that is never due (anyio's sleep_forever sets one) is not worth waiting for."""
         if math.isinf(when):
@@ -123,15 +128,10 @@ def run_virtual(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
         return runner.run(main())
 
 
-def virtual_time_in(*places: Path) -> Callable[..., Mapping[str, Callable[[], asyncio.AbstractEventLoop]]]:
-    """A `pytest_asyncio_loop_factories` hook: async tests under these paths run on virtual time, all others as ever.
-
-    Assign it to that name in a conftest.
-    """
-    roots = [place.resolve() for place in places]
-
-    def pytest_asyncio_loop_factories(config: Any, item: Any) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-        inside = any(item.path.is_relative_to(root) for root in roots)
-        return {"virtual": VirtualLoop} if inside else {"asyncio": asyncio.new_event_loop}
-
-    return pytest_asyncio_loop_factories
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Import this hook in a conftest: async tests marked `virtual` run on virtual time, all others as ever."""
+    if item.get_closest_marker("virtual") is not None:
+        return {"virtual": VirtualLoop}
+    return {"asyncio": asyncio.new_event_loop}

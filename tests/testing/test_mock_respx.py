@@ -149,6 +149,7 @@ def test_a_missing_respx_names_the_extra_to_install() -> None:
         "import sys\nsys.modules['respx'] = None\n"
         "from harness.testing import mock_deepseek\n"
         "try:\n    with mock_deepseek():\n        pass\n"
-        "except ImportError as error:\n    assert 'reasoning-harness[pytest]' in str(error)\nelse:\n    raise SystemExit(1)\n"
+        "except ImportError as error:\n    assert 'reasoning-harness[pytest]' in str(error)\n"
+        "else:\n    raise SystemExit(1)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.testing import FakeDeepSeek
-from harness.testing.chat_request import ChatRequest
-from harness.testing.validation import Rejection, parse_chat
 
 USER = [{"role": "user", "content": "Say hello."}]
 TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type": "object", "properties": {}}}}
@@ -26,6 +24,7 @@ UNANSWERED = (
     "(insufficient tool messages following tool_calls message)"
 )
 OFF = {"type": "disabled"}
+SAID = {"role": "assistant", "content": "Hi."}
 
 REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("withdrawn reasoner", {"model": "deepseek-reasoner"}, 400, MODELS.format("deepseek-reasoner")),
@@ -111,8 +110,8 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
         "unknown effort",
         {"reasoning_effort": "huge"},
         422,
-        UNTYPED
-        + "reasoning_effort: unknown variant `huge`, expected one of `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`, `ultra`",
+        UNTYPED + "reasoning_effort: unknown variant `huge`, expected one of "
+        "`none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`, `ultra`",
     ),
     (
         "unknown role",
@@ -142,15 +141,18 @@ def test_a_bad_request_is_refused_in_the_words_of_the_api(raw: Any, fields: Any,
 
 
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
-    ("an empty reasoning beside tools", {"tools": [TOOL], "messages": [*USER, {"role": "assistant", "content": "", "reasoning_content": ""}, *USER]}),
+    (
+        "an empty reasoning beside tools",
+        {"tools": [TOOL], "messages": [*USER, {**SAID, "reasoning_content": ""}, *USER]},
+    ),
     ("a named tool without thinking", {"tools": [TOOL], "thinking": OFF, "tool_choice": "required"}),
     ("a field that nobody knows", {"enable_thinking": False, "seed": 7}),
     ("deprecated penalties", {"presence_penalty": 1, "frequency_penalty": 1}),
     ("nulls for what is not set", {"max_tokens": None, "stop": None, "tools": None, "stream_options": None}),
     ("the largest cap", {"max_tokens": 393216}),
-    ("reasoning sent back without tools", {"messages": [*USER, {"role": "assistant", "content": "Hi.", "reasoning_content": "Hm."}, *USER]}),
+    ("reasoning sent back without tools", {"messages": [*USER, {**SAID, "reasoning_content": "Hm."}, *USER]}),
     ("content in parts", {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hello."}]}]}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("fields", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
@@ -194,8 +196,8 @@ def test_models_and_balance_are_listed_under_each_base_url(raw: Any, prefix: str
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("POST", "/embeddings", 404), ("POST", "/v1/batches", 404), ("GET", "/chat/completions", 405), ("POST", "/completions", 400)],
-)  # fmt: skip
+    [("POST", "/embeddings", 404), ("POST", "/v1/batches", 404), ("GET", "/chat/completions", 405)],
+)
 def test_other_routes_are_refused(raw: Any, method: str, path: str, status: int) -> None:
     assert raw(FakeDeepSeek(), method, path, b"{}").status == status
 
@@ -206,11 +208,13 @@ def test_a_body_that_is_no_object_is_refused(raw: Any, body: bytes, status: int)
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 2) | st.text(max_size=5) | st.sampled_from(["user", "assistant", "tool"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["role", "content", "type", "function", "name", "tool_calls", "id"]), inner),
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["user", "assistant", "tool", "text", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "type", "function", "name", "tool_calls", "id"]), inner)
+    ),
     max_leaves=8,
-)  # fmt: skip
+)
 FIELDS = ["messages", "thinking", "tools", "tool_choice", "response_format", "stop", "stream_options", "max_tokens"]
 
 
@@ -218,11 +222,13 @@ FIELDS = ["messages", "thinking", "tools", "tool_choice", "response_format", "st
 def test_any_json_is_either_refused_or_answered(fields: dict[str, Any], turn: Any) -> None:
     body = {"model": "deepseek-flash", "messages": [*USER, turn], **fields}
     encoded = json.dumps(body).encode()
-    try:
-        parsed = parse_chat(encoded)
-    except Rejection as refused:
-        assert refused.status in (400, 422)
-    else:
-        assert isinstance(parsed, ChatRequest)
-        exchange = FakeDeepSeek().begin("POST", "/chat/completions", {"authorization": "Bearer k"}, encoded, now_s=0.0)
-        assert exchange.reply.status == 200
+    exchange = FakeDeepSeek().begin("POST", "/chat/completions", {"authorization": "Bearer k"}, encoded, now_s=0.0)
+    assert exchange.reply.status in (200, 400, 422)
+
+
+def test_text_completion_is_known_on_the_beta_url_only(raw: Any) -> None:
+    heard = raw(FakeDeepSeek(), "POST", "/v1/completions", b"{}")
+    assert heard.status == 400
+    assert heard.json()["error"]["message"] == (
+        'completions api is only available when using beta api (set base_url="https://api.deepseek.com/beta")'
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -154,23 +155,24 @@ def test_arguments_results_and_errors_pass_through() -> None:
         run_virtual(divide, 1, 0)
 
 
-def test_a_conftest_can_put_a_directory_on_virtual_time(tmp_path: Path) -> None:
-    sleeper = """
-        import asyncio
-        async def test_it():
-            loop = asyncio.get_running_loop()
-            assert (type(loop).__name__ == "VirtualLoop") == {virtual}
-            await asyncio.sleep({seconds})
-    """
-    (tmp_path / "virtual").mkdir()
-    (tmp_path / "virtual" / "test_a.py").write_text(dedent(sleeper.format(virtual=True, seconds=30_000)))
-    (tmp_path / "test_b.py").write_text(dedent(sleeper.format(virtual=False, seconds=0)))
-    (tmp_path / "conftest.py").write_text(
-        "from pathlib import Path\nfrom harness.testing.virtual_time import virtual_time_in\n"
-        "pytest_asyncio_loop_factories = virtual_time_in(Path(__file__).parent / 'virtual')\n"
+def test_a_conftest_can_put_marked_tests_on_virtual_time(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        dedent("""
+            import asyncio, pytest
+            @pytest.mark.virtual
+            async def test_marked():
+                await asyncio.sleep(30_000)
+                assert asyncio.get_running_loop().time() == 30_000
+            async def test_unmarked():
+                assert type(asyncio.get_running_loop()).__name__ != "VirtualLoop"
+        """)
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", str(tmp_path)]
+    (tmp_path / "conftest.py").write_text("from harness.testing.virtual_time import pytest_asyncio_loop_factories\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\nmarkers = virtual: on virtual time\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini", "--rootdir", "."]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    environment = {**os.environ, "PYTHONPATH": paths}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2]
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environment
     )
     assert "2 passed" in done.stdout, done.stdout + done.stderr
