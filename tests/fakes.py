@@ -26,7 +26,7 @@ from harness.engine.runner import Runner, Workflow
 from harness.engine.step import RunContext, Step, Trace
 from harness.engine.stopping import Stop
 from harness.errors import CompletionError, StorageError, TransientError
-from harness.ports import Cache, Completer, OpenCall, Resolution
+from harness.ports import Completer, OpenCall, Resolution
 from harness.testing.virtual_time import VirtualClock
 
 USAGE = Usage(input_tokens=100, output_tokens=50)
@@ -182,13 +182,13 @@ class ListResults:
 class Engine:
     """All layers over a model, as `compose` stacks them."""
 
-    model: Completer
+    model: FakeModel
     limits: Limits = Limits()
     retry: RetryPolicy = RetryPolicy()
     budget: Budget = Budget()
     mode: CacheMode = "read_write"
     ttl_s: float | None = None
-    cache: Cache = field(default_factory=SlowCache)
+    cache: SlowCache = field(default_factory=SlowCache)
     results: ListResults = field(default_factory=ListResults)
     stop: Stop = field(default_factory=Stop)
     clock: VirtualClock = field(default_factory=VirtualClock)

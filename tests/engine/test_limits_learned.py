@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 
 import pytest
@@ -82,7 +83,7 @@ async def test_recovery_is_gradual_and_reaches_the_top_again() -> None:
         )
         sizes.append(engine.limiter.state().places)
     assert sizes[-1] == 40
-    assert all(later - earlier <= 5 for earlier, later in zip(sizes, sizes[1:], strict=False))
+    assert all(later - earlier <= 5 for earlier, later in itertools.pairwise(sizes))
 
 
 async def test_a_retry_after_pauses_every_call_and_no_herd_follows() -> None:

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from fakes import (
+    PRICING,
+    Engine,
+    FakeModel,
+    SlowCache,
+    a_call,
+    a_refusal,
+    a_request,
+    a_reset,
+    an_answer,
+    gathered,
+    one_after_another,
+    text_of,
+)
+
+from harness.domain.completion import Completion, Usage
+from harness.domain.policy import Budget, Limits, RetryPolicy
+from harness.engine.budgeted import Purse
+from harness.errors import BudgetExceeded, PermanentError
+from harness.ports import Spent
+from harness.testing.virtual_time import VirtualClock
+
+pytestmark = pytest.mark.virtual
+
+
+def ask(engine: Engine, text: str, **call: object) -> Coroutine[Any, Any, Completion]:
+    return engine.completer.complete(a_request(text, max_tokens=100), a_call(**{"span_id": text, **call}))
+
+
+def worst() -> int:
+    """The worst case of one request of these tests, in tokens and in dollars."""
+    return PRICING.at_most(a_request("a", max_tokens=100), VirtualClock().now()).tokens
+
+
+@pytest.mark.parametrize("per_call", [1, 60, 100])
+@pytest.mark.parametrize("in_flight", [1, 7, 500])
+async def test_the_cap_is_never_passed_at_any_concurrency(per_call: int, in_flight: int) -> None:
+    usage = Usage(input_tokens=20, output_tokens=per_call)
+    model = FakeModel(latency_s=lambda request: int(text_of(request)) % 7, script=lambda r: an_answer(usage=usage))
+    cap = 3000
+    engine = Engine(model=model, limits=Limits(in_flight=in_flight, per_run=in_flight), budget=Budget(cost=cap))
+    ends = await gathered(*(ask(engine, f"{i:03}") for i in range(300)))
+    done = sum(isinstance(end, Completion) for end in ends)
+    spent = await engine.cache.spent("run")
+    assert spent.cost == done * usage.total_tokens <= cap
+    assert engine.purse.cost == spent.cost
+    # The last call that was sure to fit was sent.
+    assert done == 300 or spent.cost + worst() + 2 > cap
+    assert all(isinstance(end, Completion | BudgetExceeded) for end in ends)
+
+
+async def test_money_that_comes_back_lets_the_oldest_topic_go_first() -> None:
+    model = FakeModel(latency_s=1.0, script=lambda request: an_answer(usage=Usage(input_tokens=1)))
+    engine = Engine(model=model, budget=Budget(tokens=worst() + 10), limits=Limits(per_run=9))
+    await gathered(*(ask(engine, f"{i}", priority=9 - i) for i in range(4)))
+    assert [call.priority for call in model.calls] == [9, 6, 7, 8]
+
+
+async def test_the_end_of_the_budget_says_what_is_spent_and_what_to_do() -> None:
+    engine = Engine(model=FakeModel(), budget=Budget(cost=400.0, tokens=500), limits=Limits(in_flight=1))
+    *ends, refused = await gathered(*(ask(engine, f"{number}") for number in range(3)))
+    assert [type(end) for end in ends] == [Completion, Completion]
+    assert isinstance(refused, BudgetExceeded)
+    assert str(refused).startswith("the budget is reached: $300.0000 of $400.0000 is spent and the next call may cost")
+    assert "300 of 500 tokens are spent" in str(refused)
+    assert "Resume with a higher one" in str(refused)
+    assert engine.stop.cause is not None
+    assert engine.stop.cause.kind == "budget"
+
+
+async def test_a_budget_in_money_sends_nothing_whose_price_is_not_known() -> None:
+    engine = Engine(model=FakeModel(), budget=Budget(cost=1000.0))
+    with pytest.raises(BudgetExceeded, match="has no known price"):
+        await engine.completer.complete(a_request(model="unheard-of"), a_call())
+    assert engine.model.sent == []
+
+
+async def test_a_budget_in_tokens_needs_no_price() -> None:
+    engine = Engine(model=FakeModel(), budget=Budget(tokens=200_000))
+    answer = await engine.completer.complete(a_request(model="unheard-of"), a_call())
+    assert answer.cost is None
+    assert engine.purse.tokens == 150
+
+
+@pytest.mark.parametrize(
+    ("error", "tokens"),
+    [
+        (PermanentError("bad", kind="bad_request", status=400), 0),
+        (a_reset(billed="unknown"), None),
+        (a_reset(billed="yes", partial=an_answer("half", usage=Usage(input_tokens=7, output_tokens=3))), 10),
+        (a_reset(billed="yes"), None),
+        (ValueError("a bug in an adapter"), None),
+    ],
+)
+async def test_what_a_failure_costs(error: Exception, tokens: int | None) -> None:
+    engine = Engine(model=FakeModel(script=lambda request: error), retry=RetryPolicy(attempts=1))
+    await gathered(ask(engine, "a"))
+    assert engine.purse.tokens == (worst() if tokens is None else tokens)
+    assert engine.purse.reserved_tokens == 0
+
+
+async def test_an_answer_without_usage_keeps_its_reservation() -> None:
+    engine = Engine(model=FakeModel(script=lambda request: an_answer(usage=Usage())))
+    answer = await engine.completer.complete(a_request("a", max_tokens=100), a_call())
+    assert answer.cost is None
+    assert engine.purse.tokens == worst()
+
+
+async def test_each_attempt_is_reserved_and_paid_on_its_own() -> None:
+    failed = a_reset(billed="yes", partial=an_answer("half", usage=Usage(input_tokens=40)))
+    model = FakeModel(script=one_after_another(failed, a_refusal(), an_answer()))
+    engine = Engine(model=model)
+    answer = await engine.completer.complete(a_request("a"), a_call())
+    assert engine.purse.cost == 40 + 0 + 150
+    assert [failure.cost for failure in answer.served.failures] == [40.0, 0.0]
+    assert [failure.usage for failure in answer.served.failures] == [Usage(input_tokens=40), Usage()]
+
+
+async def test_one_who_is_cancelled_while_waiting_for_money_leaves_the_others_their_turn() -> None:
+    engine = Engine(model=FakeModel(latency_s=5.0), budget=Budget(tokens=worst() + 200))
+    first, gone, stays = (asyncio.create_task(ask(engine, name)) for name in ("a", "gone", "stays"))
+    await asyncio.sleep(1.0)
+    gone.cancel()
+    ends = await gathered(first, gone, stays)
+    assert [type(end) for end in ends] == [Completion, asyncio.CancelledError, Completion]
+
+
+async def test_money_granted_to_one_who_is_cancelled_comes_back() -> None:
+    engine = Engine(model=FakeModel(latency_s=5.0), budget=Budget(tokens=worst() + 200))
+
+    def answer_and_cancel(request: object) -> Completion:
+        asyncio.get_running_loop().call_soon(gone.cancel)
+        return an_answer()
+
+    engine.model.script = answer_and_cancel
+    first, gone = (asyncio.create_task(ask(engine, name)) for name in ("a", "gone"))
+    await gathered(first, gone)
+    assert (engine.purse.tokens, engine.purse.reserved_tokens) == (150, 0)
+
+
+async def test_a_session_begins_with_what_others_spent_and_may_have_spent() -> None:
+    purse = Purse.after(Budget(cost=10.0), Spent(cost=3.0, tokens=30, cost_at_risk=2.0, tokens_at_risk=20))
+    assert (purse.cost, purse.tokens) == (5.0, 50)
+
+
+async def test_a_topic_whose_cache_fails_keeps_its_reservation_only_in_this_session() -> None:
+    engine = Engine(model=FakeModel(), cache=SlowCache(failing={"resolve"}))
+    await gathered(ask(engine, "a"))
+    assert engine.purse.tokens == worst()
+    assert engine.purse.reserved_tokens == 0

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from fakes import USAGE, Engine, FakeModel, SlowCache, a_call, a_request, a_reset, an_answer, gathered
+
+from harness.domain.completion import Completion, Usage
+from harness.domain.key import cache_key
+from harness.domain.policy import RetryPolicy
+from harness.errors import PermanentError, TransientError
+
+pytestmark = pytest.mark.virtual
+
+ONCE = RetryPolicy(attempts=1)
+
+
+async def test_a_request_is_noted_before_it_leaves() -> None:
+    engine = Engine(model=FakeModel(latency_s=5.0), cache=SlowCache(open_s=2.0))
+    call = asyncio.create_task(engine.completer.complete(a_request(), a_call()))
+    await asyncio.sleep(1.0)
+    assert engine.model.sent == []
+    await asyncio.sleep(2.0)
+    (entry,) = await engine.cache.left_open("run")
+    assert (entry.key, entry.call.owner) == (cache_key(a_request()), "run/t/s")
+    assert entry.cost_at_most == entry.tokens_at_most
+    await call
+    assert await engine.cache.left_open("run") == []
+
+
+async def test_an_answer_is_handed_on_when_it_is_kept() -> None:
+    engine = Engine(model=FakeModel(latency_s=5.0), cache=SlowCache(resolve_s=2.0))
+    answer = await engine.completer.complete(a_request(), a_call())
+    assert asyncio.get_running_loop().time() == 7.0
+    assert answer.cost == USAGE.total_tokens
+    assert answer.owner == "run/t/s"
+    (resolution,) = engine.cache.resolutions
+    assert (resolution.outcome, resolution.cost, resolution.tokens) == ("stored", 150.0, 150)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "error_type"),
+    [
+        (an_answer(" \n "), "blank", TransientError),
+        (an_answer("{", finish_reason="length"), "length", PermanentError),
+        (an_answer("x", finish_reason="insufficient_system_resource"), "interrupted", TransientError),
+    ],
+)
+async def test_what_does_not_pass_the_gate_is_paid_noted_and_not_kept(
+    answer: Completion, kind: str, error_type: type[Exception]
+) -> None:
+    engine = Engine(model=FakeModel(script=lambda request: answer), retry=ONCE)
+    (error,) = await gathered(engine.completer.complete(a_request(), a_call()))
+    assert isinstance(error, error_type)
+    (resolution,) = engine.cache.resolutions
+    assert resolution.outcome == "failed"
+    assert resolution.cost == 150.0
+    assert resolution.completion is not None
+    assert resolution.completion.content == answer.content
+    assert resolution.error is not None
+    assert resolution.error.startswith(f"{kind}: ")
+    assert await engine.cache.get(cache_key(a_request()), a_request()) is None
+
+
+async def test_a_broken_stream_is_noted_with_what_had_arrived_and_an_unknown_cost() -> None:
+    half = an_answer("half", usage=Usage())
+    engine = Engine(model=FakeModel(script=lambda r: a_reset(billed="unknown", partial=half)), retry=ONCE)
+    await gathered(engine.completer.complete(a_request(), a_call()))
+    (resolution,) = engine.cache.resolutions
+    assert (resolution.cost, resolution.completion) == (None, half)
+    spent = await engine.cache.spent("run")
+    assert spent.cost_at_risk == engine.purse.cost
+
+
+async def test_a_refused_request_costs_nothing() -> None:
+    engine = Engine(model=FakeModel(script=lambda request: a_reset()), retry=ONCE)
+    await gathered(engine.completer.complete(a_request(), a_call()))
+    assert [resolution.cost for resolution in engine.cache.resolutions] == [0.0]
+
+
+async def test_a_bug_leaves_the_request_open_for_its_payment_is_unknown() -> None:
+    engine = Engine(model=FakeModel(script=lambda request: ZeroDivisionError()))
+    await gathered(engine.completer.complete(a_request(), a_call()))
+    assert len(await engine.cache.left_open("run")) == 1
