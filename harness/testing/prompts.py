@@ -7,6 +7,7 @@ and a foreign one gets a plausible answer.
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -16,21 +17,25 @@ _ARRAY = re.compile(r"json[\s-]*(?:array|list|数组|列表)", re.IGNORECASE)
 _QUESTIONS = re.compile(r"sub-?\s?(?:questions?|topics?)|research questions|子问题|子课题|小问题", re.IGNORECASE)
 _RANGE = re.compile(r"(\d+)\s*(?:to|-|–|and|至|到|~)\s*(\d+)")
 _TOPIC = re.compile(
-    r"^[#*\s]*(?:research\s+)?(?:topic|subject|主题|课题|题目)\b[^\n:：]{0,40}[:：]\**\s*(\S.*)", re.I | re.M | re.S
+    r"^[#* \t]{0,8}(?:research[ \t]+)?(?:topic|subject|主题|课题|题目)\b[^\n:：]{0,40}[:：]\**\s*(?=\S)",
+    re.I | re.M | re.S,
 )
 _TO_ANSWER = re.compile(
-    r"^[#*\s]*(?:(?:sub-?)?question\s*\d*\s*to\s+(?:be\s+)?answer(?:ed)?|要?回答的(?:子)?问题\s*\d*)\s*[:：]\**\s*(\S.*)",
-    re.IGNORECASE | re.M | re.S,
+    r"^[#* \t]{0,8}(?:(?:sub-?)?question[ \t]*\d*[ \t]*to[ \t]+(?:be[ \t]+)?answer(?:ed)?"
+    r"|要?回答的(?:子)?问题[ \t]*\d*)[ \t]*[:：]\**\s*(?=\S)",
+    re.IGNORECASE | re.M,
 )
-_ASKED = re.compile(r"^[#*\s]*(?:sub-?question|question|子问题|问题)\s*\d*\s*[:：]\**\s*(\S.*)", re.I | re.M | re.S)
+_ASKED = re.compile(r"^[#* \t]{0,8}(?:sub-?question|question|子问题|问题)[ \t]*\d*[ \t]*[:：]\**\s*(?=\S)", re.I | re.M)
 _NOTES = re.compile(r"\b(?:notes?|findings|answers)\b|笔记|资料|研究结果", re.IGNORECASE)
 _REPORT = re.compile(r"\b(?:report|synthesi[sz]e|synthesis|cite)\b|报告|综述|引用", re.IGNORECASE)
 # How a note may be numbered, in the order of trust: "[1] …", "## 1. …" or "## Sub-question 1: …", "1. …".
 _NUMBERED = (
-    re.compile(r"^[#*\s]*\[(\d{1,3})\][ \t:.)]*(\S.*)$", re.M),
-    re.compile(r"^[#*]+\s*(?:sub-?question|note|question|子问题|笔记)?\s*(\d{1,3})[\s:.)：、]+(\S.*)$", re.I | re.M),
-    re.compile(r"^(?:sub-?question|note|question|子问题|笔记)\s*(\d{1,3})[\s:.)：、]+(\S.*)$", re.I | re.M),
-    re.compile(r"^(\d{1,3})[.)、]\s*(\S.*)$", re.M),
+    re.compile(r"^[#* \t]{0,8}\[(\d{1,3})\][ \t:.)]*(\S.*)$", re.M),
+    re.compile(
+        r"^[#*]{1,6}[ \t]*(?:sub-?question|note|question|子问题|笔记)?[ \t]*(\d{1,3})[ \t:.)：、]+(\S.*)$", re.I | re.M
+    ),
+    re.compile(r"^(?:sub-?question|note|question|子问题|笔记)[ \t]*(\d{1,3})[ \t:.)：、]+(\S.*)$", re.I | re.M),
+    re.compile(r"^(\d{1,3})[.)、][ \t]*(\S.*)$", re.M),
 )
 _NO_NOTES = re.compile(r"\bno notes?\b|not available|\bfailed\b|没有笔记|无笔记", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^\n.!?。！？]{12,200}[.!?。！？]")
@@ -109,10 +114,8 @@ def _decompose(turns: list[str]) -> Decompose:
 
 def _after(announced: re.Pattern[str], text: str) -> str | None:
     """What follows the last line that announces it, to the end of the text."""
-    found, start = None, 0
-    while match := announced.search(text, start):
-        found, start = match[1].strip(), match.start(1)
-    return found
+    last = deque(announced.finditer(text), maxlen=1)
+    return text[last[0].end() :].strip() if last else None
 
 
 def _notes(text: str) -> tuple[tuple[Note, ...], tuple[int, ...]]:

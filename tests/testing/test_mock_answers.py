@@ -1,0 +1,192 @@
+"""What the mock says: sensible for the prompts of the workflow `research`, and plausible for any other."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pytest
+
+from harness.testing import FakeDeepSeek
+from harness.testing.subject import language_of, subject_of
+
+ROOT = Path(__file__).parents[2]
+PROMPTS = tomllib.loads((ROOT / "harness/workflows/research.toml").read_text())
+TOPICS = [json.loads(line)["topic"] for line in (ROOT / "datasets/topics.jsonl").read_text().splitlines()]
+ENGLISH = "Please research how tidal barrages change the silting of estuaries, and compare three of them."
+CHINESE = "请帮我整理下目前全球具身智能发展的技术路线，以及各个路线的代表性公司"
+OFF = {"type": "disabled"}
+
+Say = Callable[..., str]
+
+
+def filled(step: str, **values: Any) -> list[dict[str, str]]:
+    prompt = PROMPTS[step]
+    user = Template(prompt["user"]).substitute(values)
+    return [{"role": "system", "content": prompt.get("system", "")}, {"role": "user", "content": user}]
+
+
+def decompose(topic: str, low: int = 3, high: int = 5) -> list[dict[str, str]]:
+    return filled("decompose", topic=topic, min_questions=low, max_questions=high)
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=[topic[:30] for topic in TOPICS])
+def test_every_topic_of_ours_is_split_into_three_to_five_short_questions_about_it(ask: Any, topic: str) -> None:
+    questions = json.loads(ask(FakeDeepSeek(), decompose(topic), thinking=OFF).content)
+    subject = subject_of(topic)
+    assert 3 <= len(questions) <= 5
+    assert len(set(questions)) == len(questions)
+    assert all(subject in question and question[-1] in "?？" and len(question) < 200 for question in questions)
+    assert all(language_of(question) == language_of(topic) for question in questions)
+
+
+@pytest.mark.parametrize(
+    ("topic", "subject"),
+    [
+        ("Please write a report on the price of cobalt, with figures.", "the price of cobalt"),
+        ("As a teacher, I need a study of reading habits.", "reading habits"),
+        ("What is the role of gut bacteria in digestion?", "the role of gut bacteria in digestion"),
+        (CHINESE, "全球具身智能发展的技术路线"),
+        ("在当前中国房地产市场低迷的情况下，政府税收减少，影响多大", "政府税收减少"),
+        ("", "the topic"),
+        ("?", "?"),
+    ],
+)
+def test_a_subject_is_a_short_phrase_out_of_the_topic(topic: str, subject: str) -> None:
+    assert subject_of(topic) == subject
+
+
+@pytest.mark.parametrize("bounds", [(1, 1), (2, 2), (7, 9)])
+def test_the_number_of_questions_is_the_one_asked_for(ask: Any, bounds: tuple[int, int]) -> None:
+    questions = json.loads(ask(FakeDeepSeek(), decompose(ENGLISH, *bounds), thinking=OFF).content)
+    assert bounds[0] <= len(questions) <= bounds[1]
+
+
+def test_asked_again_it_answers_about_the_same_topic(ask: Any) -> None:
+    again = filled("decompose_again", problem="it is blank", min_questions=4, max_questions=4)[1]
+    turns = [*decompose(ENGLISH), {"role": "assistant", "content": ""}, again]
+    questions = json.loads(ask(FakeDeepSeek(), turns, thinking=OFF).content)
+    assert len(questions) == 4
+    assert all("tidal barrages" in question for question in questions)
+
+
+def test_an_edited_prompt_is_still_understood(ask: Any) -> None:
+    prompt = f"Give me research questions on the subject below, as a JSON list.\n\nSubject: {ENGLISH}"
+    questions = json.loads(ask(FakeDeepSeek(), prompt).content)
+    assert all("tidal barrages" in question for question in questions)
+
+
+@pytest.mark.parametrize("topic", [ENGLISH, CHINESE])
+def test_research_is_paragraphs_after_a_realistic_train_of_thought(ask: Any, topic: str) -> None:
+    fake = FakeDeepSeek()
+    for question in json.loads(ask(fake, decompose(topic), thinking=OFF).content):
+        body = ask(fake, filled("research", topic=topic, number=2, question=question)).json()
+        text, usage = body["choices"][0]["message"]["content"], body["usage"]
+        reasoning = usage["completion_tokens_details"]["reasoning_tokens"]
+        assert 2 <= len(text.split("\n\n")) <= 4
+        assert subject_of(topic) in text
+        assert 100 <= usage["completion_tokens"] - reasoning <= 450
+        assert 100 <= reasoning <= 650
+
+
+@pytest.mark.parametrize("effort", ["low", "max"])
+def test_effort_decides_how_long_it_thinks(ask: Any, effort: str) -> None:
+    def thought(effort: str) -> int:
+        prompts = [f"Question {number} about tides?" for number in range(30)]
+        bodies = [ask(FakeDeepSeek(), prompt, reasoning_effort=effort).json() for prompt in prompts]
+        return sum(body["usage"]["completion_tokens_details"]["reasoning_tokens"] for body in bodies)
+
+    assert (thought(effort) < thought("high")) == (effort == "low")
+
+
+def notes_of(ask: Any, topic: str, failed: set[int]) -> tuple[list[str], str]:
+    fake = FakeDeepSeek()
+    questions = json.loads(ask(fake, decompose(topic, 5, 5), thinking=OFF).content)
+    parts = []
+    for number, question in enumerate(questions, start=1):
+        text = ask(fake, filled("research", topic=topic, number=number, question=question)).content
+        missing = "(no notes: this sub-question could not be answered)"
+        parts.append(f"[{number}] {question}\n{missing if number in failed else text}")
+    return questions, "\n\n".join(parts)
+
+
+@pytest.mark.parametrize("topic", [ENGLISH, CHINESE])
+def test_a_report_has_a_section_for_each_note_and_cites_it(ask: Any, topic: str) -> None:
+    questions, notes = notes_of(ask, topic, failed={3})
+    report = ask(FakeDeepSeek(), filled("synthesize", topic=topic, notes=notes)).content
+    headings = re.findall(r"^## (.*)$", report, re.M)
+    assert headings[1:-1] == [question for number, question in enumerate(questions, start=1) if number != 3]
+    assert subject_of(topic) in report.splitlines()[0]
+    sections = report.split("\n\n## ")[2:-1]
+    for number, section in zip((1, 2, 4, 5), sections, strict=True):
+        assert set(re.findall(r"\[(\d+)\]", section)) == {str(number)}
+    assert "[3]" not in report
+    assert re.search("sub-question 3|子问题3", report)
+
+
+@pytest.mark.parametrize("head", ["## {}. {}", "### Sub-question {}: {}", "{}. {}", "Note {}: {}", "**[{}]** {}"])
+def test_notes_may_be_numbered_in_other_ways(ask: Any, head: str) -> None:
+    notes = "\n\n".join(f"{head.format(number, f'Question {number}?')}\nIt is well known that so." for number in (1, 2))
+    report = ask(FakeDeepSeek(), f"Write a report from these notes and cite them.\n\n{notes}\n\nTopic: tides").content
+    assert "[1]" in report
+    assert "[2]" in report
+
+
+def test_anything_else_gets_a_few_sentences_about_it(ask: Any) -> None:
+    assert "entanglement" in ask(FakeDeepSeek(), "Explain entanglement step by step.").content
+    assert "量子纠缠" in ask(FakeDeepSeek(), "请解释量子纠缠").content
+
+
+def test_a_share_of_decompositions_can_come_untidy(ask: Any) -> None:
+    tidy, untidy = FakeDeepSeek(), FakeDeepSeek(untidy=0.3)
+    topics = [f"The history of canal number {number}" for number in range(100)]
+    contents = [ask(untidy, decompose(topic), thinking=OFF).content for topic in topics]
+    odd = [content for content in contents if not content.startswith("[")]
+    assert 15 <= len(odd) <= 45
+    assert any("```json" in content for content in odd)
+    assert any(content.startswith("Here") for content in odd)
+    assert all(ask(tidy, decompose(topic), thinking=OFF).content.startswith("[") for topic in topics)
+
+
+def test_a_schema_in_the_prompt_is_filled_in(ask: Any) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "title": {"type": "string"},
+            "year": {"type": "integer", "minimum": 1900, "maximum": 1910},
+            "kind": {"enum": ["a", "b"]},
+            "parts": {"type": "array", "items": {"$ref": "#/$defs/part"}, "minItems": 3},
+        },
+        "$defs": {"part": {"anyOf": [{"type": "object", "properties": {"ok": {"type": "boolean"}}}, {"type": "null"}]}},
+    }
+    prompt = f"Describe a tide. Answer in JSON that fits this schema: {json.dumps(schema)}"
+    value = json.loads(ask(FakeDeepSeek(), prompt, response_format={"type": "json_object"}).content)
+    fenced = ask(FakeDeepSeek(), prompt).content
+    assert 1900 <= value["year"] <= 1910
+    assert value["kind"] in ("a", "b")
+    assert [type(part["ok"]) for part in value["parts"]] == [bool] * 3
+    assert list(json.loads(fenced.removeprefix("```json\n").removesuffix("\n```"))) == list(value)
+
+
+def test_a_schema_that_refers_to_itself_ends(ask: Any) -> None:
+    schema = {"type": "object", "properties": {"next": {"$ref": "#"}, "name": {"type": "string"}}}
+    tool = {"type": "function", "function": {"name": "chain", "parameters": schema}}
+    call = ask(FakeDeepSeek(), tools=[tool]).json()["choices"][0]["message"]["tool_calls"][0]
+    assert list(json.loads(call["function"]["arguments"])) == ["next", "name"]
+
+
+@pytest.mark.parametrize(
+    "line", ["Topic: ", "\n## ", "\n[1] a", "子问题 ", "\nTopic: x", "{", '{"a":', "a ", "\n1. no notes"]
+)
+def test_hostile_prompts_cost_no_more_than_their_length(ask: Any, line: str) -> None:
+    """A bound against the quadratic: 200,000 characters, where the usual prompt has two thousand."""
+    fake, began = FakeDeepSeek(), time.process_time()
+    ask(fake, f"{line * (200_000 // len(line))} report, notes, sub-questions as a JSON array")
+    ask(fake, f"{line * (200_000 // len(line))} json", response_format={"type": "json_object"})
+    assert time.process_time() - began < 3
