@@ -136,7 +136,7 @@ class Withdrawal:
         """There is nothing to prepare."""
 
     def apply(self, connection: sqlite3.Connection) -> None:
-        connection.execute("DELETE FROM calls WHERE id = ? AND outcome = 'open'", (self.opening.number,))
+        connection.execute("DELETE FROM calls WHERE id = ?", (self.opening.number,))
 
     def committed(self) -> int:
         return self.opening.number

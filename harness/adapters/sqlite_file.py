@@ -121,7 +121,6 @@ def _connected(path: Path) -> sqlite3.Connection:
             )
         # A completion is durable before it is used; group commit makes the price of FULL small.
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
     except BaseException:
         connection.close()
         raise

@@ -62,6 +62,7 @@ class Database:
         path = _absolute(path)
         connection = _Connection(partial(open_file, path, create=create))
         try:
+            # Shielded: what a cancelled opening has opened by then would be closed by nobody.
             with _real(), anyio.CancelScope(shield=True):
                 await connection
             yield cls(connection, path)

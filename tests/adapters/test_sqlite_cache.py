@@ -67,7 +67,10 @@ class Hold:
     def __init__(self, database: Database) -> None:
         self._loop = asyncio.get_running_loop()
         self._begun, self._ended = asyncio.Event(), threading.Event()
-        self._task = asyncio.create_task(database.run(self._block))
+        self._database = database
+
+    def begin(self) -> None:
+        self._task = asyncio.create_task(self._database.run(self._block))
 
     async def begun(self) -> None:
         await self._begun.wait()
@@ -169,6 +172,7 @@ async def test_the_answer_of_a_cancelled_caller_is_stored(path: Path) -> None:
     async with Database.open(path) as database, SqliteCache.on(database) as cache:
         number = await cache.open_call(a_request(), an_entry(a_request()))
         hold = Hold(database)
+        hold.begin()
         await hold.begun()
         caller = asyncio.create_task(cache.resolve(number, an_answer()))
         await asyncio.sleep(0)
@@ -184,6 +188,7 @@ async def test_the_answer_of_a_cancelled_caller_is_stored(path: Path) -> None:
 async def test_a_request_that_a_cancelled_caller_never_sent_is_not_in_the_journal(path: Path, passes: int) -> None:
     async with Database.open(path) as database, SqliteCache.on(database) as cache:
         hold = Hold(database)
+        hold.begin()
         await hold.begun()
         caller = asyncio.create_task(cache.open_call(a_request(), an_entry(a_request())))
         for _ in range(passes):
@@ -198,6 +203,7 @@ async def test_a_request_that_a_cancelled_caller_never_sent_is_not_in_the_journa
 async def test_a_request_whose_caller_is_cancelled_as_the_row_is_durable_is_taken_off_again(path: Path) -> None:
     async with Database.open(path) as database, SqliteCache.on(database) as cache:
         hold = Hold(database)
+        hold.begin()
         await hold.begun()
         caller = asyncio.create_task(cache.open_call(a_request(), an_entry(a_request())))
         await asyncio.sleep(0)
@@ -220,17 +226,97 @@ def await_without_the_loop(event: threading.Event) -> bool:
     return event.wait(30)
 
 
+async def test_a_request_whose_caller_is_cancelled_before_the_row_was_written_is_never_written(path: Path) -> None:
+    async with Database.open(path) as database, SqliteCache.on(database) as cache:
+        hold = Hold(database)
+        hold.begin()
+        await hold.begun()
+        away = asyncio.create_task(cache.open_call(a_request("away"), an_entry(a_request("away"))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(cache.open_call(a_request(), an_entry(a_request())))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        hold.end()
+        number = await away
+    assert sql(path, "SELECT id FROM calls") == [(number,)]
+
+
+async def two_answers_under_way(cache: SqliteCache, hold: Hold) -> list[asyncio.Task[None]]:
+    """One in the hands of the busy thread, and one that waits behind it."""
+    numbers = [await cache.open_call(a_request(text), an_entry(a_request(text))) for text in ("away", "waiting")]
+    hold.begin()
+    await hold.begun()
+    tasks = []
+    for number in numbers:
+        tasks.append(asyncio.create_task(cache.resolve(number, an_answer())))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    return tasks
+
+
 async def test_leaving_waits_for_what_was_handed_in_also_when_cancelled(path: Path) -> None:
     with anyio.CancelScope() as scope:
         async with Database.open(path) as database, SqliteCache.on(database) as cache:
-            number = await cache.open_call(a_request(), an_entry(a_request()))
-            caller = asyncio.create_task(cache.resolve(number, an_answer()))
-            await asyncio.sleep(0)
+            hold = Hold(database)
+            tasks = await two_answers_under_way(cache, hold)
             scope.cancel()
+            asyncio.get_running_loop().call_later(0.01, hold.end)
             await anyio.sleep_forever()
-    await caller
-    async with SqliteCache.open(path) as cache:
-        assert await content_of(cache) == "b"
+    await asyncio.gather(*tasks)
+    assert sql(path, "SELECT outcome FROM calls ORDER BY id") == [("stored",), ("stored",)]
+
+
+async def test_who_still_waits_when_even_leaving_is_broken_off_is_told(path: Path) -> None:
+    tasks: list[asyncio.Task[None]] = []
+    leaving = asyncio.Event()
+
+    async def use(database: Database, hold: Hold) -> None:
+        async with SqliteCache.on(database) as cache:
+            tasks.extend(await two_answers_under_way(cache, hold))
+            leaving.set()
+
+    async with Database.open(path) as database:
+        hold = Hold(database)
+        user = asyncio.create_task(use(database, hold))
+        await leaving.wait()
+        await asyncio.sleep(0)
+        user.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await user
+        with pytest.raises(StorageError, match="closed"):
+            await tasks[1]
+        hold.end()
+        await tasks[0]
+    assert sql(path, "SELECT outcome FROM calls ORDER BY id") == [("stored",), ("open",)]
+
+
+async def test_a_lock_that_another_process_gives_up_is_waited_for(path: Path) -> None:
+    async with Database.open(path) as database, SqliteCache.on(database) as cache:
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            begun: list[str] = []
+
+            def give_up_at_the_second_try(statement: str) -> None:
+                begun.append(statement)
+                if begun == ["BEGIN IMMEDIATE"] * 2:
+                    other.execute("ROLLBACK")
+
+            await database.run(lambda connection: connection.execute("PRAGMA busy_timeout = 0"))
+            await database.run(lambda connection: connection.set_trace_callback(give_up_at_the_second_try))
+            await put(cache)
+            assert await content_of(cache) == "b"
+
+
+async def test_a_lock_that_is_never_given_up_is_a_storage_error(path: Path) -> None:
+    async with Database.open(path) as database, SqliteCache.on(database) as cache:
+        await database.run(lambda connection: connection.execute("PRAGMA busy_timeout = 0"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageError, match=r"cache\.db.*another process holds it locked"):
+                await put(cache)
 
 
 async def test_a_failure_that_no_caller_waited_for_is_raised_on_leaving(path: Path) -> None:

@@ -7,7 +7,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -186,26 +188,19 @@ os.kill(os.getpid(), 9)
         assert connection.execute("SELECT key FROM calls").fetchall() == [("k",)]
 
 
-def test_of_several_processes_that_begin_at_once_all_get_the_same_cache(path: Path) -> None:
-    beginner = f"""
-import pathlib, sys
-from harness.adapters.sqlite_file import open_file
-print("ready", flush=True)
-sys.stdin.readline()
-connection = open_file(pathlib.Path({str(path)!r}))
-connection.execute({INSERT!r})
-"""
-    children = [
-        subprocess.Popen([sys.executable, "-c", beginner], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    for child in children:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-    assert [child.communicate("go\n")[1] for child in children] == [None] * 4
-    assert [child.returncode for child in children] == [0] * 4
+def test_of_many_that_begin_at_once_all_get_the_same_cache(path: Path) -> None:
+    barrier = threading.Barrier(8)
+
+    def begin(_: int) -> None:
+        barrier.wait()
+        with closing(open_file(path)) as connection:
+            connection.execute(INSERT)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(begin, range(8)))
     with closing(open_file(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM calls").fetchone() == (4,)
+        assert connection.execute("SELECT count(*) FROM calls").fetchone() == (8,)
+    assert os.listdir(path.parent) == ["cache.db"]
 
 
 def refused_as_another_user(path: Path) -> str:
