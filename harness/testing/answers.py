@@ -157,8 +157,7 @@ def _tool_call(request: ChatRequest, draws: Draws, subject: str, digest: bytes) 
     tools = {tool["function"]["name"]: tool["function"] for tool in request.tools}
     choice = request.tool_choice
     if isinstance(choice, dict):
-        named = (choice.get("function") or {}).get("name")
-        function = tools.get(named)
+        function = tools.get(choice["function"]["name"])
     else:
         called = _called_since_asked(request)
         function = next((tool for name, tool in tools.items() if name not in called), None)
@@ -180,5 +179,5 @@ def _called_since_asked(request: ChatRequest) -> set[str]:
     for message in reversed(request.messages):
         if message["role"] == "user":
             break
-        names.update(str((call.get("function") or {}).get("name")) for call in message.get("tool_calls") or ())
+        names.update(call["function"]["name"] for call in message.get("tool_calls") or ())
     return names

@@ -64,8 +64,8 @@ class Exchange:
         self._seat = seat
 
     def complete(self) -> None:
-        """The whole reply has been sent: from now on its prefix is cached, and its slot is free."""
-        if self._seat is not None:
+        """The whole reply has been sent: its slot is free and, if it ended well, its prefix is cached from now on."""
+        if self._seat is not None and self.reply.end == "clean":
             self._seat.learn()
         self.close()
 
@@ -151,7 +151,7 @@ class FakeDeepSeek:
         try:
             check_key(headers.get("authorization", ""), self._keys)
             if (method, route) == CHAT:
-                return self._chat(parse_chat(body, any_model=self._dialect == "openai"), scene, path, now_s)
+                return self._chat(self._parsed(body), scene, path, now_s)
             value = side_route(method, route, balance_usd=self.balance_usd)
         except Rejection as refused:
             kind = "authentication_error" if refused.status == 401 else "invalid_request_error"
@@ -182,6 +182,12 @@ class FakeDeepSeek:
         pieces = self._sent(reply.pieces, digest)
         return Exchange(replace(reply, pieces=pieces), _Seat(self.gate, self._prefixes, request.user_id, conversation))
 
+    def _parsed(self, body: bytes) -> ChatRequest:
+        """Raises Rejection. Servers of other models know other names, and do not think."""
+        if self._dialect == "openai":
+            return replace(parse_chat(body, any_model=True), thinking=False)
+        return parse_chat(body)
+
     def _refusal(self, scene: Scene, now_s: float) -> Reply | None:
         """Why a valid request is not let in; else it holds a slot."""
         if self.balance_usd <= 0:
@@ -202,13 +208,12 @@ class FakeDeepSeek:
             fingerprint=self._fingerprint,
             dialect=self._dialect,
         )
-        thinking = request.thinking and self._dialect == "deepseek"
         billing = Billing(
             prompt=count_tokens(request.prompt),
             hit=self._prefixes.hit_tokens(request.prompt, request.user_id),
             completion=said.output_tokens,
             reasoning=said.reasoning_tokens,
-            thinking=thinking,
+            thinking=request.thinking,
         )
         timing = self.latency.timing(digest, said.output_tokens)
         if not request.stream:

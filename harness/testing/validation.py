@@ -103,9 +103,10 @@ def _check_types(fields: dict[str, Any]) -> None:
     for index, message in enumerate(fields["messages"]):
         _check_message_types(message, f"messages[{index}]")
     for index, tool in enumerate(fields.get("tools") or ()):
-        function = tool.get("function") if isinstance(tool, dict) else None
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        if not _names_function(tool):
             raise _untyped(f"tools[{index}]: missing field `function`")
+    if isinstance(fields.get("tool_choice"), dict) and not _names_function(fields["tool_choice"]):
+        raise _untyped("tool_choice: missing field `function`")
 
 
 def _check_message_types(message: Any, where: str) -> None:
@@ -124,10 +125,8 @@ def _check_message_types(message: Any, where: str) -> None:
         if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
             raise _untyped(f"{where}: invalid content part")
     calls = message.get("tool_calls") or []
-    if not isinstance(calls, list) or not all(
-        isinstance(call, dict) and isinstance(call.get("id"), str) for call in calls
-    ):
-        raise _untyped(f"{where}.tool_calls: missing field `id`")
+    if not isinstance(calls, list) or not all(_is_tool_call(call) for call in calls):
+        raise _untyped(f"{where}.tool_calls: invalid tool call")
     if role == "tool" and not isinstance(message.get("tool_call_id"), str):
         raise _untyped(f"{where}: missing field `tool_call_id`")
 
@@ -266,6 +265,15 @@ def _is_integer(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _names_function(value: Any) -> bool:
+    function = value.get("function") if isinstance(value, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
+
+
+def _is_tool_call(value: Any) -> bool:
+    return _names_function(value) and isinstance(value.get("id"), str)
 
 
 def _is_stop(value: Any) -> bool:

@@ -65,7 +65,7 @@ class Frame(NamedTuple):
 def plain_json(answer: Answer, envelope: Envelope, billing: Billing) -> dict[str, Any]:
     """The body of a response that is not streamed."""
     message: dict[str, Any] = {"role": "assistant", "content": answer.content}
-    if billing.thinking and envelope.dialect == "deepseek":
+    if billing.thinking:
         message["reasoning_content"] = answer.reasoning
     if answer.tool_calls:
         message["tool_calls"] = [_tool_call(index, call) for index, call in enumerate(answer.tool_calls)]
@@ -85,8 +85,7 @@ def stream_frames(
     answer: Answer, envelope: Envelope, billing: Billing, *, include_usage: bool, delta_tokens: int
 ) -> Iterator[Frame]:
     """Every event up to, but not including, `[DONE]`: role, reasoning, content, tool calls, and the last with usage."""
-    openai = envelope.dialect == "openai"
-    thinking = billing.thinking and not openai
+    thinking = billing.thinking
     head, tail = _around(envelope, usage_key=include_usage)
     empty = '"content":null,"reasoning_content":""' if thinking else '"content":""'
     yield Frame(0, encoded(f'{head}"role":"assistant",{empty}{tail}'))
@@ -103,7 +102,7 @@ def stream_frames(
         for text in split_tokens(call.arguments, delta_tokens):
             fragment = f'{{"index":{index},"function":{{"arguments":{encode_basestring(text)}}}}}'
             yield _frame(text, f'{head}"tool_calls":[{fragment}]{tail}')
-    yield from _last(answer, envelope, billing, thinking=thinking, include_usage=include_usage)
+    yield from _last(answer, envelope, billing, include_usage=include_usage)
 
 
 def event(value: Any) -> bytes:
@@ -122,13 +121,11 @@ def error_json(
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-def _last(
-    answer: Answer, envelope: Envelope, billing: Billing, *, thinking: bool, include_usage: bool
-) -> Iterator[Frame]:
+def _last(answer: Answer, envelope: Envelope, billing: Billing, *, include_usage: bool) -> Iterator[Frame]:
     """DeepSeek's last chunk has one choice, the finish reason and always the usage. OpenAI's usage comes on its own,
     in a chunk without choices, and only if asked for."""
     delta: dict[str, Any] = {"content": ""}
-    if thinking:
+    if billing.thinking:
         delta["reasoning_content"] = None
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": answer.finish_reason}
     chunk: dict[str, Any] = {**_chunk(envelope), "choices": [choice]}

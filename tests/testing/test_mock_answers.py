@@ -174,11 +174,61 @@ def test_a_schema_in_the_prompt_is_filled_in(ask: Any) -> None:
     assert list(json.loads(fenced.removeprefix("```json\n").removesuffix("\n```"))) == list(value)
 
 
-def test_a_schema_that_refers_to_itself_ends(ask: Any) -> None:
-    schema = {"type": "object", "properties": {"next": {"$ref": "#"}, "name": {"type": "string"}}}
+def arguments_for(ask: Any, schema: Any) -> Any:
     tool = {"type": "function", "function": {"name": "chain", "parameters": schema}}
     call = ask(FakeDeepSeek(), tools=[tool]).json()["choices"][0]["message"]["tool_calls"][0]
-    assert list(json.loads(call["function"]["arguments"])) == ["next", "name"]
+    return json.loads(call["function"]["arguments"])
+
+
+def test_a_schema_that_refers_to_itself_everywhere_ends(ask: Any) -> None:
+    properties = {f"p{number}": {"$ref": "#"} for number in range(30)}
+    value = arguments_for(ask, {"type": "object", "properties": properties})
+    assert list(value) == list(properties)
+    assert len(json.dumps(value)) < 20_000
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"enum": {"a": 1}},
+        {"anyOf": {}},
+        {"type": []},
+        {"type": 7},
+        {"type": "object", "properties": []},
+        {"type": "array", "minItems": "x", "items": 3},
+        {"type": "integer", "minimum": "low", "maximum": None},
+        {"$ref": "#/nowhere/at/all"},
+        {"$ref": 5},
+        "text",
+    ],
+)
+def test_a_schema_that_makes_no_sense_is_passed_over(ask: Any, part: Any) -> None:
+    assert list(arguments_for(ask, {"type": "object", "properties": {"odd": part}})) == ["odd"]
+
+
+def test_a_schema_may_fix_values_and_numbers(ask: Any) -> None:
+    parts = {"one": {"const": 1}, "half": {"type": "number", "minimum": 5, "maximum": 5}, "none": {"type": "null"}}
+    assert arguments_for(ask, {"type": "object", "properties": parts}) == {"one": 1, "half": 5.0, "none": None}
+
+
+def test_a_demanded_tool_is_called_and_a_forbidden_one_is_not(ask: Any) -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("first", "second")]
+    named = {"type": "function", "function": {"name": "second"}}
+
+    def called(choice: Any) -> list[str]:
+        message = ask(FakeDeepSeek(), tools=tools, tool_choice=choice, thinking=OFF).json()["choices"][0]["message"]
+        return [call["function"]["name"] for call in message.get("tool_calls", [])]
+
+    assert [called(choice) for choice in ("none", "auto", "required", named)] == [[], ["first"], ["first"], ["second"]]
+
+
+def test_without_a_schema_or_keys_json_mode_has_keys_of_its_own(ask: Any) -> None:
+    content = ask(FakeDeepSeek(), "Explain tides as json.", response_format={"type": "json_object"}).content
+    assert list(json.loads(content)) == ["subject", "answer"]
+
+
+def test_a_plain_question_line_is_researched(ask: Any) -> None:
+    assert len(ask(FakeDeepSeek(), "Be brief.\n\nQuestion: Why do tides differ?").content.split("\n\n")) >= 2
 
 
 @pytest.mark.parametrize(

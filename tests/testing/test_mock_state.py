@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import SettingsError
 from harness.testing import FakeDeepSeek, Fault, FaultPlan
+from harness.testing.prefix_cache import PrefixCache
 
 HEADERS = {"authorization": "Bearer k"}
 
@@ -50,6 +51,19 @@ def test_a_request_that_was_broken_off_teaches_nothing(ask: Any) -> None:
     fake = FakeDeepSeek()
     fake.begin("POST", "/chat/completions", HEADERS, body_of(TWO_BLOCKS), now_s=0.0).close()
     assert hit(ask(fake, TWO_BLOCKS)) == 0
+
+
+def test_a_stream_that_was_reset_teaches_nothing(ask: Any) -> None:
+    fake = FakeDeepSeek(faults=FaultPlan.script({"x": [Fault.RESET]}))
+    ask(fake, TWO_BLOCKS, stream=True)
+    assert hit(ask(fake, TWO_BLOCKS)) == 0
+
+
+def test_the_oldest_prefixes_are_forgotten_first() -> None:
+    cache = PrefixCache(capacity=2)
+    for letter in (b"a", b"b", b"c"):
+        cache.learn(letter * 640, "")
+    assert [cache.hit_tokens(letter * 640, "") for letter in (b"a", b"b", b"c")] == [0, 128, 128]
 
 
 def test_one_user_id_does_not_share_with_another(ask: Any) -> None:

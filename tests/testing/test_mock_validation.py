@@ -140,6 +140,33 @@ def test_a_bad_request_is_refused_in_the_words_of_the_api(raw: Any, fields: Any,
     assert heard.json() == {"error": error}
 
 
+UNTYPED_ROWS: list[tuple[dict[str, Any], str]] = [
+    ({"messages": None}, "missing field `messages`"),
+    ({"messages": ["hello"]}, 'messages[0]: invalid type: string "hello", expected struct Message'),
+    ({"messages": [{"content": "a"}]}, "messages[0]: missing field `role`"),
+    (
+        {"messages": [{"role": "assistant", "content": 1}]},
+        "messages[0]: invalid type: integer `1`, expected a string or a sequence",
+    ),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0]: invalid content part"),
+    ({"messages": [{"role": "tool", "content": "1"}]}, "messages[0]: missing field `tool_call_id`"),
+    ({"messages": [{**SAID, "tool_calls": [{}]}]}, "messages[0].tool_calls: invalid tool call"),
+    ({"tools": [{}]}, "tools[0]: missing field `function`"),
+    ({"tools": [TOOL], "tool_choice": {}}, "tool_choice: missing field `function`"),
+    ({"temperature": [1.5]}, "temperature: invalid type: sequence, expected f32"),
+    ({"max_tokens": 1.5}, "max_tokens: invalid type: floating point `1.5`, expected u32"),
+    ({"stop": {"a": 1}}, "stop: invalid type: map, expected a string or a sequence of strings"),
+]
+
+
+@pytest.mark.parametrize(("fields", "reason"), UNTYPED_ROWS, ids=[row[1][:40] for row in UNTYPED_ROWS])
+def test_a_field_of_the_wrong_type_is_422(raw: Any, fields: Any, reason: str) -> None:
+    body = {"model": "deepseek-flash", "messages": USER, **fields}
+    heard = raw(FakeDeepSeek(), "POST", "/chat/completions", json.dumps(body).encode())
+    assert heard.status == 422
+    assert heard.json()["error"]["message"] == UNTYPED + reason
+
+
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     (
         "an empty reasoning beside tools",
@@ -218,9 +245,22 @@ JSON = st.recursive(
 FIELDS = ["messages", "thinking", "tools", "tool_choice", "response_format", "stop", "stream_options", "max_tokens"]
 
 
-@given(fields=st.dictionaries(st.sampled_from(FIELDS), JSON), turn=JSON)
+MOSTLY_VALID = {
+    "thinking": st.just(OFF),
+    "tools": st.just([TOOL])
+    | st.lists(st.fixed_dictionaries({"type": st.just("function"), "function": JSON}), max_size=2),
+    "tool_choice": st.sampled_from(["auto", "required", "none"]) | st.fixed_dictionaries({"function": JSON}),
+    "response_format": st.just({"type": "json_object"}),
+}
+
+
+@given(
+    fields=st.dictionaries(st.sampled_from(FIELDS), JSON) | st.fixed_dictionaries({}, optional=MOSTLY_VALID),
+    turn=JSON
+    | st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": JSON, "tool_calls": JSON}),
+)
 def test_any_json_is_either_refused_or_answered(fields: dict[str, Any], turn: Any) -> None:
-    body = {"model": "deepseek-flash", "messages": [*USER, turn], **fields}
+    body = {"model": "deepseek-flash", "messages": [{"role": "user", "content": "json"}, turn], **fields}
     encoded = json.dumps(body).encode()
     exchange = FakeDeepSeek().begin("POST", "/chat/completions", {"authorization": "Bearer k"}, encoded, now_s=0.0)
     assert exchange.reply.status in (200, 400, 422)
