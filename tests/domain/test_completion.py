@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from harness.domain.completion import Call, FailedAttempt, Request, Served, Usage
+
+
+def test_usage_adds_field_by_field() -> None:
+    total = Usage(input_tokens=1, output_tokens=2, reasoning_tokens=1, cached_tokens=1) + Usage(
+        input_tokens=10, output_tokens=20, reasoning_tokens=10, cached_tokens=5
+    )
+    assert total == Usage(input_tokens=11, output_tokens=22, reasoning_tokens=11, cached_tokens=6)
+    assert total.total_tokens == 33
+
+
+def test_waits_add_up_by_cause() -> None:
+    served = Served(queued_s=1.0).waited(queued_s=2.0, queued_run_s=4.0, paced_s=8.0, budget_s=16.0, stored_s=32.0)
+    assert served == Served(queued_s=3.0, queued_run_s=4.0, paced_s=8.0, budget_s=16.0, stored_s=32.0)
+    assert served.waited_s == 63.0
+    assert served.waited() is served
+
+
+def test_backoff_is_the_sum_over_the_failures() -> None:
+    failures = tuple(FailedAttempt(number=n, kind="server", message="", backoff_s=n) for n in (1, 2))
+    assert Served(failures=failures).backoff_s == 3.0
+
+
+def test_the_owner_of_a_call_is_its_place_in_the_run() -> None:
+    assert Call(run_id="r", topic_id="t", span_id="a/b").owner == "r/t/a/b"
+
+
+def test_requests_are_compared_by_what_they_ask() -> None:
+    one, other = (Request(endpoint="e", model="m", messages=()) for _ in range(2))
+    one.memo["key"] = "computed before"
+    assert one == other
+    assert "memo" not in repr(one)

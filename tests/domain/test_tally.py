@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from harness.domain.completion import Call, Completion, FailedAttempt, Request, Served, Usage
+from harness.domain.run import BadLine, Failure, Output, Span, Topic, TopicResult
+from harness.domain.spans import Asked, failure_of
+from harness.domain.tally import Totals, topic_result, totals_of, unrecordable
+from harness.errors import ParseError, PermanentError
+
+ASKED = Asked(
+    call=Call(run_id="r", topic_id="t", span_id="s"),
+    request=Request(endpoint="e", model="m", messages=()),
+    step="s",
+    parent=None,
+    start_s=1.0,
+    end_s=4.0,
+)
+ANSWER = Completion(
+    model="m",
+    content="x",
+    finish_reason="stop",
+    usage=Usage(input_tokens=10, output_tokens=5),
+    cost=0.5,
+    owner="r/t/s",
+    served=Served(latency_s=3.0),
+)
+RESET = FailedAttempt(number=1, kind="connection", message="reset", elapsed_s=2.0, cost=0.25)
+
+
+def paid() -> Span:
+    return ASKED.answered(ANSWER)
+
+
+def retried() -> Span:
+    return ASKED.answered(replace(ANSWER, served=Served(attempts=2, failures=(RESET,), latency_s=3.0)))
+
+
+def shared() -> Span:
+    return ASKED.answered(replace(ANSWER, owner="r/other/s", served=Served(source="shared", attempts=0, latency_s=3.0)))
+
+
+def failed() -> Span:
+    error = PermanentError("no", kind="bad_request")
+    error.served = Served(failures=(RESET,))
+    return ASKED.failed(error)
+
+
+def row_of(*spans: Span, output: Output | None = None, error: Failure | None = None) -> TopicResult:
+    return topic_result(
+        run_id="r",
+        workflow="w",
+        topic=Topic(id="t", text="moon", index=7, metadata={"lang": "en"}),
+        spans=spans,
+        output=output,
+        error=error,
+        started_at=datetime(2026, 11, 16, tzinfo=UTC),
+        elapsed_s=9.0,
+    )
+
+
+def test_the_sums_of_calls() -> None:
+    assert totals_of([paid(), retried(), shared(), failed()]) == Totals(
+        calls=4,
+        hits=1,
+        failures=1,
+        retries=1,
+        usage=Usage(input_tokens=30, output_tokens=15),
+        cost=0.5 + 0.75 + 0.0 + 0.25,
+        saved=0.5,
+        unpriced=0,
+        # A shared answer took nobody's own time twice.
+        sequential_s=3.0 + 5.0 + 0.0 + 2.0,
+    )
+
+
+def test_a_row_is_ok_degraded_or_failed() -> None:
+    ok = row_of(paid(), output=Output(value="x", sections=({"a": 1},)))
+    degraded = row_of(output=Output(value="x", degraded="1 of 3 failed"))
+    failed_row = row_of(error=Failure(type="ParseError", message="no list"))
+    assert (ok.status, ok.error, ok.output, ok.sections) == ("ok", None, "x", ({"a": 1},))
+    assert (ok.topic, ok.index, ok.metadata, ok.cost) == ("moon", 7, {"lang": "en"}, 0.5)
+    assert (degraded.status, degraded.error) == ("degraded", Failure(type="Degraded", message="1 of 3 failed"))
+    assert (failed_row.status, failed_row.output, failed_row.sections) == ("failed", None, ())
+
+
+def test_a_cost_that_is_not_known_of_one_call_is_not_known_of_the_topic() -> None:
+    unpriced = ASKED.answered(replace(ANSWER, cost=None))
+    assert row_of(paid(), unpriced).cost is None
+    assert totals_of([unpriced]).unpriced == 1
+
+
+def test_an_error_without_a_story_still_makes_a_span() -> None:
+    span = ASKED.failed(PermanentError("no", kind="bad_request"))
+    assert (span.end_s - span.start_s, span.served.latency_s, span.cost) == (3.0, 3.0, 0)
+
+
+def test_what_a_row_can_hold() -> None:
+    assert unrecordable(Output(value={"a": [1, "x", None]}, sections=({"b": 1},))) is None
+    assert unrecordable(Output(value=float("inf"))) is not None
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert "recursion" in str(unrecordable(Output(value=deep)))  # type: ignore[arg-type]
+
+
+def test_a_group_of_several_errors_stays_a_group() -> None:
+    several = ExceptionGroup("two", [ParseError("a"), ParseError("b")])
+    assert failure_of(several).type == "ExceptionGroup"
+    assert failure_of(ExceptionGroup("one", [ExceptionGroup("one", [ParseError("a")])])).type == "ParseError"
+
+
+def test_a_bad_line_reads_as_a_compiler_would_say_it() -> None:
+    assert str(BadLine(where="x.jsonl:3", reason="not JSON")) == "x.jsonl:3: not JSON"

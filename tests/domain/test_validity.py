@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.domain.completion import Completion, Request, ToolCall, Usage
+from harness.domain.validity import defect
+from harness.errors import PermanentError, TransientError
+
+PLAIN = Request(endpoint="e", model="m", messages=())
+JSON = Request(endpoint="e", model="m", messages=(), response_format="json_object")
+
+
+def answered(content: str, finish_reason: str = "stop", **fields: object) -> Completion:
+    return Completion(**{"model": "m", "content": content, "finish_reason": finish_reason, "usage": Usage(), **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("request_", "completion"),
+    [
+        (PLAIN, answered("text")),
+        (PLAIN, answered("not { json")),
+        (JSON, answered('{"a": 1}')),
+        (PLAIN, answered("", "tool_calls", tool_calls=(ToolCall(id="1", name="f", arguments="{}"),))),
+    ],
+)
+def test_an_answer_passes(request_: Request, completion: Completion) -> None:
+    assert defect(request_, completion) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "completion", "kind"),
+    [
+        (PLAIN, answered(" \n\t "), "blank"),
+        (PLAIN, answered("", "tool_calls"), "blank"),
+        (JSON, answered("    "), "blank"),
+        (JSON, answered("Sure! {}"), "unparseable"),
+        (JSON, answered("[" * 100_000), "unparseable"),
+        (PLAIN, answered("half", "insufficient_system_resource"), "interrupted"),
+        (PLAIN, answered("half", "aborted"), "interrupted"),
+    ],
+)
+def test_what_another_try_may_mend_is_transient(request_: Request, completion: Completion, kind: str) -> None:
+    error = defect(request_, completion)
+    assert isinstance(error, TransientError)
+    assert (error.kind, error.billed, error.partial) == (kind, "yes", completion)
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "kind"), [("content_filter", "content_filter"), ("length", "length"), ("novel", "malformed")]
+)
+def test_what_another_try_would_meet_again_is_permanent(finish_reason: str, kind: str) -> None:
+    error = defect(PLAIN, answered("half", finish_reason))
+    assert isinstance(error, PermanentError)
+    assert (error.kind, error.billed) == (kind, "yes")
+
+
+def test_an_answer_that_reasoning_left_no_room_for_says_so() -> None:
+    capped = Request(endpoint="e", model="m", messages=(), max_tokens=64)
+    usage = Usage(output_tokens=64, reasoning_tokens=64)
+    error = defect(capped, answered("", "length", usage=usage))
+    assert str(error).startswith("max_tokens=64 was used up by the reasoning (64 of 64 tokens) before the answer began")
+
+
+def test_an_answer_that_was_cut_says_by_which_cap() -> None:
+    error = defect(PLAIN, answered("half", "length", usage=Usage(output_tokens=8192)))
+    assert str(error).startswith("the provider's default cap cut the answer after 8192 tokens")
