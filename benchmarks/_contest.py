@@ -92,13 +92,18 @@ class _Clock:
         return datetime.now(UTC)
 
 
+def prompt(number: int) -> str:
+    """A prompt that no other number has."""
+    return f"{number}. {PROMPT}"
+
+
 def request(number: int) -> Request:
-    """A request that no other number makes."""
-    return Request(endpoint="benchmark", model=MODEL, messages=(Message(role="user", content=f"{number}. {PROMPT}"),))
+    """The request with this prompt."""
+    return Request(endpoint="benchmark", model=MODEL, messages=(Message(role="user", content=prompt(number)),))
 
 
 def _chat_messages(number: int) -> list[dict[str, str]]:
-    return [{"role": "user", "content": f"{number}. {PROMPT}"}]
+    return [{"role": "user", "content": prompt(number)}]
 
 
 @asynccontextmanager

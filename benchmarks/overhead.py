@@ -12,13 +12,14 @@ import sys
 
 from _contest import BARE_SDK, OUR_ADAPTER, RAW_AIOHTTP, SDK_AIOHTTP, Contestant, Score, contest
 from _local_server import local_server
+from _stack import OUR_STACK
 from _steps import STEPS
 
 AIM = 0.5
 
-FIELD: list[Contestant] = [BARE_SDK, SDK_AIOHTTP, OUR_ADAPTER, RAW_AIOHTTP]
+FIELD: list[Contestant] = [BARE_SDK, SDK_AIOHTTP, OUR_STACK, OUR_ADAPTER, RAW_AIOHTTP]
 """The first is what the others are compared with."""
-OURS: list[Contestant] = [OUR_ADAPTER]
+OURS: list[Contestant] = [OUR_STACK]
 """Those that have to reach the aim."""
 
 
@@ -60,7 +61,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=600, help="plain calls a round")
     parser.add_argument("--streams", type=int, default=100, help="streams a round")
-    parser.add_argument("--in-flight", type=int, default=50)
+    parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     names = {contestant.name for contestant in OURS}

@@ -11,7 +11,7 @@ _KEEP_ALIVE_S = 15.0  # an idle connection is dropped before most servers drop i
 _DNS_CACHE_S = 60
 _MAX_ERROR_BYTES = 256 * 1024
 
-_AIOHTTP_ERRORS = (aiohttp.ClientError, OSError)  # OSError includes TimeoutError and ssl.SSLError
+_AIOHTTP_ERRORS = (aiohttp.ClientError, OSError)  # OSError: also time-outs and TLS
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
@@ -101,11 +101,9 @@ def _httpx2_error(error: Exception) -> httpx2.TransportError:
             return httpx2.ConnectError(text)
         case aiohttp.ConnectionTimeoutError():
             return httpx2.ConnectTimeout(text)
-        case TimeoutError():
-            return httpx2.ReadTimeout(text)
-        case aiohttp.InvalidURL():
-            return httpx2.UnsupportedProtocol(text)
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError():
+            return httpx2.RemoteProtocolError(f"what came is no HTTP: {error.message}")
+        case aiohttp.ServerDisconnectedError():
             return httpx2.RemoteProtocolError(text)
         case _:
             return httpx2.ReadError(text)

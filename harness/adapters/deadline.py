@@ -27,7 +27,7 @@ class Deadline:
         self._idle_s = idle_s
         self._total_at = self.started_at + total_s
         self._scope = anyio.CancelScope()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle
 
     def heard(self) -> None:
         """Something came, if only a keep-alive."""
@@ -45,8 +45,7 @@ class Deadline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         return bool(self._scope.__exit__(kind, error, traceback))
 
     def _next_due(self) -> float:

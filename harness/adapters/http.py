@@ -25,21 +25,22 @@ def build_http_client(
     """A client for calls to `base_url`; close it with `aclose()`. `transport` replaces the network.
 
     No limit on connections, as calls in flight are limited before they come here; no read time-out, as the adapter
-    watches silence and total time itself; redirects are not followed; TLS is always verified, against the store of
-    the operating system. A proxy of the environment (HTTPS_PROXY, NO_PROXY …) is used, as a user behind one expects,
-    but never for the loopback.
+    watches silence and total time itself. Redirects are not followed and cookies not kept. TLS is always verified,
+    against the store of the operating system. A proxy of the environment (HTTPS_PROXY, NO_PROXY …) is used, as a user
+    behind one expects, but never for the loopback.
 
     Raises SettingsError for a proxy that cannot be used.
     """
-    import httpx2  # noqa: PLC0415 - a tenth of a second of CPU that `--help` must not pay
+    # A tenth of a second of CPU that `--help` must not pay.
+    import httpx2  # noqa: PLC0415
+
+    from harness.adapters.direct_client import DirectClient  # noqa: PLC0415
 
     if transport is None:
         from harness.adapters.aiohttp_transport import AiohttpTransport  # noqa: PLC0415 - as above
 
         transport = AiohttpTransport(proxy=environment_proxy(base_url))
-    return httpx2.AsyncClient(
-        transport=transport, timeout=httpx2.Timeout(None, connect=timeouts.connect_s), follow_redirects=False
-    )
+    return DirectClient(transport, httpx2.Timeout(None, connect=timeouts.connect_s))
 
 
 def environment_proxy(base_url: str) -> str | None:

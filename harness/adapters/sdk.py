@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import httpx2
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream, Omit, RequestOptions, omit
@@ -41,20 +41,20 @@ class ChatClient:
         Raises one of `errors`.
         """
         try:
-            stream = await self._sdk.post(
+            response = await self._sdk.post(
                 self._url,
-                cast_to=object,
+                cast_to=httpx2.Response,
                 content=body,
                 options=self._options,
                 stream=True,
                 stream_cls=AsyncStream[object],
             )
+            # Asked for the raw response, the SDK returns it, and not the stream that its types promise.
+            return cast(httpx2.Response, response)
         except APIStatusError as error:
             return error.response
         except APIConnectionError as error:
             cause = error.__cause__
-        else:
-            return stream.response
         # Raised out here, the cause keeps its own chain and gains nothing of the SDK's.
         raise cause if isinstance(cause, httpx2.HTTPError) else httpx2.NetworkError(str(cause))
 

@@ -281,6 +281,11 @@ async def test_a_plain_200_that_is_no_completion_is_transient(body: bytes) -> No
     assert (type(error), error.kind, error.status, error.billed) == (TransientError, "malformed", None, "unknown")
 
 
+async def test_a_plain_body_without_end_is_given_up() -> None:
+    error = await Server([b" " * 2**20] * 65).failure(stream=False)
+    assert (type(error), error.kind) == (TransientError, "malformed")
+
+
 @pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "text/plain", ""])
 async def test_html_in_answer_to_a_stream_is_quoted(kind: str) -> None:
     error = await Server([HTML], headers={"content-type": kind}).failure()

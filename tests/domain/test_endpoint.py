@@ -41,6 +41,11 @@ def test_a_secret_is_not_stored(store: object) -> None:
         store(Secret(CANARY))  # type: ignore[operator]
 
 
+def test_secrets_are_compared_by_value() -> None:
+    assert {Secret("sk-1"), Secret("sk-1\n")} == {Secret("sk-1")}
+    assert Secret("sk-1") != "sk-1"
+
+
 def test_white_space_around_a_key_is_not_part_of_it() -> None:
     assert Secret(f" {CANARY}\n").reveal() == CANARY
 
