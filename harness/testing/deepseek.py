@@ -13,7 +13,6 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from harness.errors import SettingsError
 from harness.ports import WallClock
@@ -29,10 +28,8 @@ from harness.testing.reply import Piece, Reply, coalesced, splintered
 from harness.testing.routes import CHAT, check_key, route_of, side_route
 from harness.testing.tokens import count_tokens, encoded
 from harness.testing.validation import Rejection, parse_chat
+from harness.testing.virtual_time import EPOCH
 from harness.testing.wire import DONE, Billing, Dialect, Envelope, Frame, json_bytes, plain_json, stream_frames
-
-# The stamp of every completion where no clock is given: equal runs are equal to the byte.
-EPOCH = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 
 _STATIC_HEADERS = (
     ("server", "openresty"),
@@ -96,7 +93,8 @@ class FakeDeepSeek:
     `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit` is off. `rpm` bounds
     the requests of any 60 seconds. `delta_tokens` is the size of a stream's pieces; `splinter` cuts its bytes at
     arbitrary places. `dialect` "openai": no reasoning, usage in a chunk of its own, every model name accepted. `keys`:
-    the API keys that are known (None: any). `clock` stamps completions. `silence_s` is the time between keep-alives,
+    the API keys that are known (None: any). `clock` stamps completions (None: all with
+    the same instant, so that equal runs are equal to the byte). `silence_s` is the time between keep-alives,
     where a fault sends them. `untidy`: the share of JSON arrays that come fenced or with prose around them.
     `balance_usd` may be set at any time: at 0 every call is refused with 402.
 

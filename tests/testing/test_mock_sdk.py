@@ -274,3 +274,32 @@ def test_a_call_takes_as_long_as_its_latency_says() -> None:
         return asyncio.get_running_loop().time()
 
     assert run_virtual(patient) == pytest.approx(7200)
+
+
+def test_a_night_with_faults_is_the_same_night_each_time() -> None:
+    """Sixty calls, eight at a time, a third of them failing somehow, then tried again: every byte, every instant."""
+
+    async def night() -> list[Any]:
+        fake = FakeDeepSeek(latency=Latency.parse("lognormal:20:0.5"), faults=FaultPlan.storm(0.3), delta_tokens=16)
+        slots, loop, seen = asyncio.Semaphore(8), asyncio.get_running_loop(), list[Any]()
+
+        async def one(client: openai.AsyncOpenAI, number: int) -> None:
+            question: Any = [{"role": "user", "content": f"Why do tides of kind {number} differ?"}]
+            for attempt in (1, 2, 3):
+                async with slots:
+                    try:
+                        completion = await client.chat.completions.create(model="deepseek-flash", messages=question)
+                    except (openai.APIError, ValueError) as error:
+                        seen.append((loop.time(), number, attempt, repr(error)))
+                    else:
+                        seen.append((loop.time(), number, attempt, completion))
+                        return
+
+        async with client_of(fake) as client:
+            await asyncio.gather(*(one(client, number) for number in range(60)))
+        return [seen, list(fake.log)]
+
+    first, second = run_virtual(night), run_virtual(night)
+    assert first == second
+    assert len({entry.digest for entry in first[1]}) == 60
+    assert len(first[1]) > 65
