@@ -9,6 +9,7 @@ from harness.testing.draws import Draws
 from harness.testing.phrases import CHINESE, ENGLISH, Phrases
 from harness.testing.prompts import Synthesize
 from harness.testing.subject import Language, subject_of
+from harness.testing.tokens import BYTES_PER_TOKEN, encoded
 
 PHRASES: dict[Language, Phrases] = {"en": ENGLISH, "zh": CHINESE}
 
@@ -27,12 +28,14 @@ class Writer:
         return [self._fill(pattern) for pattern in self._draws.some(self._phrases.questions, count)]
 
     def thoughts(self, tokens: int) -> str:
-        """A train of thought of about so many tokens (of five bytes)."""
-        sentences, size = [], 0
-        while size < tokens * 5:
+        """A train of thought of about so many tokens."""
+        sentences, left = list[str](), tokens * BYTES_PER_TOKEN
+        while left > 0:
             for pattern in self._draws.some(self._phrases.thoughts, 8):
                 sentences.append(self._fill(pattern))
-                size += len(sentences[-1].encode("utf-8", "replace"))
+                left -= len(encoded(sentences[-1]))
+                if left <= 0:
+                    break
         return self._phrases.gap.join(sentences)
 
     def answer(self) -> str:
