@@ -13,6 +13,7 @@ import sys
 
 from _contest import BARE_SDK, OUR_ADAPTER, RAW_AIOHTTP, SDK_AIOHTTP, Contestant, contest
 from _local_server import local_server
+from _stack import OUR_STACK
 
 AIM = 2.0
 
@@ -25,12 +26,12 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="also the bare SDK, which is slow")
     options = parser.parse_args()
     _raise_descriptor_limit(4 * options.in_flight)
-    field: list[Contestant] = [RAW_AIOHTTP, OUR_ADAPTER]
+    field: list[Contestant] = [RAW_AIOHTTP, OUR_ADAPTER, OUR_STACK]
     if options.all:
         field += [SDK_AIOHTTP, BARE_SDK]
     ideal_s = options.calls / options.in_flight * options.latency
     print(f"{options.calls} calls of {options.latency:g} s, {options.in_flight} in flight: ideally {ideal_s:g} s")
-    worst = 0.0
+    ours = 0.0
     for contestant in field:
         with local_server(delay_s=options.latency) as base_url:
             (score,) = asyncio.run(
@@ -48,10 +49,10 @@ def main() -> int:
             f"  {score.name:38} {wall_s:6.2f} s wall, {wall_s / ideal_s:4.2f} × ideal,"
             f" {score.ms_per_call:.2f} ms CPU a call"
         )
-        if contestant is OUR_ADAPTER:
-            worst = wall_s / ideal_s
-    print(f"aim: at most {AIM} × ideal: {'met' if worst <= AIM else 'NOT met'}")
-    return 0 if worst <= AIM else 1
+        if contestant is OUR_STACK:
+            ours = wall_s / ideal_s
+    print(f"aim: at most {AIM} × ideal: {'met' if ours <= AIM else 'NOT met'}")
+    return 0 if ours <= AIM else 1
 
 
 def _raise_descriptor_limit(wanted: int) -> None:
