@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from harness.domain.completion import Effort
 
@@ -21,9 +21,8 @@ class StepOptions:
 
     def over(self, base: StepOptions) -> StepOptions:
         """These options where they are chosen, else those of `base`."""
-        return StepOptions(
-            **{
-                field.name: own if (own := getattr(self, field.name)) is not None else getattr(base, field.name)
-                for field in fields(StepOptions)
-            }
-        )
+        chosen = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+        return replace(base, **chosen) if chosen else base
+
+
+_NAMES = tuple(field.name for field in fields(StepOptions))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import anyio
-
 from harness.domain.completion import Call, Completion, Request
 from harness.domain.policy import Budget
 from harness.domain.pricing import AtMost, Pricing, charge_of
+from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
 from harness.engine.turns import Turns
@@ -86,11 +85,11 @@ class Budgeted:
 
     async def complete(self, request: Request, call: Call) -> Completion:
         most = self._pricing.at_most(request, self._clock.now())
-        started = anyio.current_time()
+        started = now()
         await self._turns.take(
             most, priority=call.priority, advance=self._advance, give_back=lambda: self._settle(most, 0.0, 0)
         )
-        budget_s = anyio.current_time() - started
+        budget_s = now() - started
         cost, tokens = most.cost or 0.0, most.tokens
         try:
             completion = await telling(self._inner.complete(request, call), budget_s=budget_s)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import anyio
-
 from harness.domain.completion import Call, Completion, Delta, Request, Served, Source
 from harness.domain.key import cache_key
 from harness.domain.policy import CachePolicy
+from harness.engine.clock import now
 from harness.engine.single_flight import SingleFlight
 from harness.engine.telling import telling
 from harness.errors import CacheMiss, CompletionError
@@ -33,9 +32,9 @@ class Cached:
         if self._policy.mode == "off":
             return await self._inner.complete(request, call)
         key = cache_key(request)
-        started = anyio.current_time()
+        started = now()
         answer, shared = await self._flights.do(key, lambda: self._find_or_ask(key, request, call, started))
-        waited_s = anyio.current_time() - started
+        waited_s = now() - started
         if isinstance(answer, CompletionError):
             raise _shared_error(answer, waited_s) if shared else answer
         if not shared:
@@ -47,7 +46,7 @@ class Cached:
         self, key: str, request: Request, call: Call, started: float
     ) -> Completion | CompletionError:
         stored = await self._cache.get(key, request)
-        looked_s = anyio.current_time() - started
+        looked_s = now() - started
         if stored is not None:
             age_s = (self._clock.now() - stored.created_at).total_seconds()
             if self._policy.answers(age_s=age_s, owned_by_run=stored.run_id == call.run_id):

@@ -10,6 +10,7 @@ from harness.domain.completion import Call, Completion, Request, Served
 from harness.domain.key import cache_key
 from harness.domain.pricing import Pricing, charge_of
 from harness.domain.validity import defect
+from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.errors import CompletionError, RunStopped
 from harness.ports import Cache, Completer, OpenCall, Resolution, WallClock
@@ -33,9 +34,9 @@ class Journaled:
         self._stop = stop
 
     async def complete(self, request: Request, call: Call) -> Completion:
-        started = anyio.current_time()
+        started = now()
         number = await self._open(request, call)
-        stored_s = anyio.current_time() - started
+        stored_s = now() - started
         try:
             self._stop.check()
             answer = await self._inner.complete(request, call)
@@ -94,10 +95,10 @@ class Journaled:
 
     async def _resolve(self, number: int, resolution: Resolution) -> float:
         """Close the row, whoever is cancelled meanwhile; returns the seconds that took."""
-        started = anyio.current_time()
+        started = now()
         with anyio.CancelScope(shield=True):
             await self._cache.resolve(number, resolution)
-        return anyio.current_time() - started
+        return now() - started
 
     def _price(self, request: Request, completion: Completion) -> float | None:
         """USD, or None: no price is known, or the provider did not say what was used."""

@@ -12,6 +12,7 @@ from functools import partial
 
 from harness.domain.pace import Pace, Window
 from harness.domain.policy import Limits
+from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.turns import Turns
 
@@ -69,7 +70,6 @@ class Limiter:
 
     def state(self) -> LimiterState:
         """A snapshot for display and for the record."""
-        now = asyncio.get_running_loop().time()
         return LimiterState(
             in_flight=self._in_flight,
             waiting=len(self._turns),
@@ -77,20 +77,19 @@ class Limiter:
             maximum=self._window.maximum,
             refusals=self._refusals,
             named_limit=self._named,
-            paused_s=max(0.0, self._pace.open_at - now),
+            paused_s=max(0.0, self._pace.open_at - now()),
         )
 
     async def acquire(self, *, priority: int, tokens: int) -> Place:
         """Wait for a place; raises RunStopped once the run is ending. `tokens` is the likely cost of the call."""
-        loop = asyncio.get_running_loop()
-        wanted_at = loop.time()
+        wanted_at = now()
         paced_before = self._paced_until(wanted_at)
         number = await self._turns.take(
             tokens, priority=priority, advance=self._advance, give_back=partial(self._give_back, tokens)
         )
-        now = loop.time()
-        paced_s = min(now - wanted_at, self._paced_until(now) - paced_before)
-        return Place(number=number, tokens=tokens, queued_s=now - wanted_at - paced_s, paced_s=paced_s)
+        got_at = now()
+        paced_s = min(got_at - wanted_at, self._paced_until(got_at) - paced_before)
+        return Place(number=number, tokens=tokens, queued_s=got_at - wanted_at - paced_s, paced_s=paced_s)
 
     def release(self, place: Place, *, tokens_used: int) -> None:
         """Give the place back; the difference between likely and real tokens is corrected."""
@@ -116,7 +115,7 @@ class Limiter:
 
     def pause(self, seconds: float) -> None:
         """Send no call at all for so long, and then begin again with few."""
-        self._pace = self._pace.paused(asyncio.get_running_loop().time() + seconds)
+        self._pace = self._pace.paused(now() + seconds)
         self._window = self._window.paused()
 
     def _give_back(self, tokens: int) -> None:
@@ -127,41 +126,42 @@ class Limiter:
     def _advance(self) -> None:
         """Grant all places that can be granted now, and wake up again when more can be."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        at = loop.time()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         wait_s: float | None = None
         paced = full = False
         while (tokens := self._turns.first) is not None:
-            wait_s = self._pace.wait_s(now)
+            wait_s = self._pace.wait_s(at)
             paced = wait_s > 0
             if paced:
                 break
             full = self._in_flight >= self._window.places
             if full:
-                self._window = self._window.seen(now, full=True)
-                wait_s = self._window.opens_in_s(now)
-                if self._in_flight >= self._window.places:
-                    break
+                self._window = self._window.seen(at, full=True)
+                full = self._in_flight >= self._window.places
+            if full:
+                wait_s = self._window.opens_in_s(at)
+                break
             self._in_flight += 1
-            self._pace = self._pace.sent(now, tokens)
+            self._pace = self._pace.sent(at, tokens)
             self._turns.grant()
         else:
             wait_s = None
         if not full:
-            self._window = self._window.seen(now, full=False)
-        self._count_paced(now, paced=paced)
+            self._window = self._window.seen(at, full=False)
+        self._count_paced(at, paced=paced)
         if wait_s is not None:
-            self._timer = loop.call_at(now + wait_s, self._advance)
+            self._timer = loop.call_at(at + wait_s, self._advance)
 
-    def _paced_until(self, now: float) -> float:
+    def _paced_until(self, at: float) -> float:
         """Seconds in all for which the pace held calls back."""
-        return self._paced_s + (now - self._paced_since if self._paced_since is not None else 0.0)
+        return self._paced_s + (at - self._paced_since if self._paced_since is not None else 0.0)
 
-    def _count_paced(self, now: float, *, paced: bool) -> None:
-        self._paced_s = self._paced_until(now)
-        self._paced_since = now if paced else None
+    def _count_paced(self, at: float, *, paced: bool) -> None:
+        self._paced_s = self._paced_until(at)
+        self._paced_since = at if paced else None
 
 
 class Places:
@@ -178,10 +178,9 @@ class Places:
 
     async def acquire(self) -> float:
         """Wait for a place; returns the seconds that took. Raises RunStopped once the run is ending."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = now()
         await self._turns.take(1, advance=self._advance, give_back=self.release)
-        return loop.time() - started
+        return now() - started
 
     def release(self) -> None:
         """Give the place to the one who waits longest, else back."""

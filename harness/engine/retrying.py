@@ -6,11 +6,10 @@ import logging
 import random
 from dataclasses import replace
 
-import anyio
-
 from harness.domain.completion import Call, Completion, Delta, FailedAttempt, Request, Served
 from harness.domain.policy import RetryPolicy
 from harness.domain.pricing import charge_of
+from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.errors import CompletionError, TransientError
 from harness.ports import Completer
@@ -33,11 +32,11 @@ class Retrying:
     async def complete(self, request: Request, call: Call) -> Completion:
         past = Served(attempts=0)
         while True:
-            started = anyio.current_time()
+            started = now()
             try:
                 completion = await self._inner.complete(request, call)
             except CompletionError as error:
-                past = _with_failure(past, error, elapsed_s=anyio.current_time() - started)
+                past = _with_failure(past, error, elapsed_s=now() - started)
                 error.served = past
                 if not isinstance(error, TransientError) or past.attempts >= self._policy.attempts:
                     raise
@@ -60,9 +59,9 @@ class Retrying:
         )
         if call.on_delta is not None:
             call.on_delta(Delta(kind="restart"))
-        started = anyio.current_time()
+        started = now()
         await self._stop.sleep(delay_s)
-        last = replace(past.failures[-1], backoff_s=anyio.current_time() - started)
+        last = replace(past.failures[-1], backoff_s=now() - started)
         return replace(past, failures=(*past.failures[:-1], last))
 
 

@@ -14,6 +14,7 @@ from harness.domain.completion import Json
 from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
 from harness.domain.spans import failure_of
 from harness.domain.tally import Totals, topic_result, totals_of_span, unrecordable
+from harness.engine.clock import now
 from harness.engine.step import RunContext, Step, Trace
 from harness.engine.stopping import Stop
 from harness.errors import HarnessError, InputError, StorageError
@@ -114,7 +115,7 @@ class Runner:
         """Whether the topic has its row: one that the end of the run interrupted has none."""
         trace = Trace(on_span=self.progress.add_span, stop=self._stop)
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)
-        started, started_at = anyio.current_time(), self._clock.now()
+        started, started_at = now(), self._clock.now()
         ended = await self._ended(step, topic)
         if trace.stopped:
             return False
@@ -126,7 +127,7 @@ class Runner:
             output=ended if isinstance(ended, Output) else None,
             error=ended if isinstance(ended, Failure) else None,
             started_at=started_at,
-            elapsed_s=anyio.current_time() - started,
+            elapsed_s=now() - started,
         )
         await self._finish(result, trace.spans)
         return True

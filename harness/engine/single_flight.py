@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
-
-import anyio
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class _Flight(Generic[T]):
-    landed: anyio.Event = field(default_factory=anyio.Event)
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
     value: T | None = None
 
 

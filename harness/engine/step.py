@@ -13,6 +13,7 @@ from harness.domain.options import StepOptions
 from harness.domain.prompts import Prompts
 from harness.domain.run import Failed, Ok, Outcome, Span, Topic
 from harness.domain.spans import Asked, failure_of
+from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.errors import (
     CacheError,
@@ -152,7 +153,7 @@ class Step:
             stream=stream,
             on_delta=on_delta,
         )
-        started = anyio.current_time()
+        started = now()
         self._trace.under_way += 1
         try:
             completion = await self._completer.complete(request, call)
@@ -264,5 +265,5 @@ class Step:
             step=name,
             parent=self.path or None,
             start_s=started - self._context.origin_s,
-            end_s=anyio.current_time() - self._context.origin_s,
+            end_s=now() - self._context.origin_s,
         )

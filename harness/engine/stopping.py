@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +29,7 @@ class Stop:
         self.cause: StopCause | None = None
         self._event = anyio.Event()
         self._wakers: list[Callable[[], None]] = []
+        self._sleepers: set[asyncio.Future[None]] = set()
 
     @property
     def is_set(self) -> bool:
@@ -39,6 +41,8 @@ class Stop:
             return
         self.cause = StopCause(kind=kind, message=message)
         self._event.set()
+        for sleeper in self._sleepers:
+            _wake(sleeper)
         for wake in self._wakers:
             wake()
 
@@ -60,10 +64,23 @@ class Stop:
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, or raise RunStopped as soon as the run ends."""
-        with anyio.move_on_after(seconds):
-            await self._event.wait()
+        self.check()
+        loop = asyncio.get_running_loop()
+        awake: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _wake, awake)
+        self._sleepers.add(awake)
+        try:
+            await awake
+        finally:
+            timer.cancel()
+            self._sleepers.discard(awake)
         self.check()
 
     async def wait(self) -> None:
         """Return when the run is to end."""
         await self._event.wait()
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

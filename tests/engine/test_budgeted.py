@@ -82,6 +82,12 @@ async def test_a_budget_in_money_sends_nothing_whose_price_is_not_known() -> Non
     assert engine.model.sent == []
 
 
+async def test_the_end_of_a_budget_in_tokens_speaks_of_tokens() -> None:
+    engine = Engine(model=FakeModel(), budget=Budget(tokens=100))
+    with pytest.raises(BudgetExceeded, match=r"^the budget is reached: 0 of 100 tokens are spent"):
+        await engine.completer.complete(a_request(), a_call())
+
+
 async def test_a_budget_in_tokens_needs_no_price() -> None:
     engine = Engine(model=FakeModel(), budget=Budget(tokens=200_000))
     answer = await engine.completer.complete(a_request(model="unheard-of"), a_call())

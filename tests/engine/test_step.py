@@ -9,6 +9,7 @@ from fakes import Engine, FakeModel, a_reset, an_answer, gathered, one_after_ano
 from harness.domain.completion import Message, Tool, Usage
 from harness.domain.options import StepOptions
 from harness.domain.policy import Limits, RetryPolicy
+from harness.domain.prompts import Prompt, Prompts
 from harness.domain.run import Failed, Ok, Topic
 from harness.engine.step import Step, Trace
 from harness.errors import CacheMiss, FatalError, ParseError, PermanentError, RunStopped, TooManyCalls, TransientError
@@ -253,3 +254,13 @@ async def test_nested_fan_out_cannot_deadlock_on_one_place() -> None:
     outcomes = await step.fan_out("branch", range(3), branch)
     assert outcomes == (Ok(value=3),) * 3
     assert asyncio.get_running_loop().time() == 12.0
+
+
+async def test_a_workflow_finds_its_prompts_and_settings_on_its_step() -> None:
+    engine = Engine(model=FakeModel())
+    prompts = Prompts(prompts={"ask": Prompt(name="ask", user="Why is $topic so?")})
+    context = replace(engine.context(), prompts=prompts, settings={"questions": 3})
+    trace = Trace(on_span=lambda span: None)
+    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+    assert step.child("part").prompts is prompts
+    assert step.settings == {"questions": 3}

@@ -122,6 +122,16 @@ async def test_the_first_cause_stays() -> None:
         stop.check()
 
 
+async def test_a_sleeper_that_is_cancelled_is_forgotten() -> None:
+    stop = Stop()
+    cancelled, sleeping = (asyncio.create_task(stop.sleep(60.0)) for _ in range(2))
+    await asyncio.sleep(1.0)
+    cancelled.cancel()
+    stop.set("interrupted", "Ctrl-C")
+    assert [type(end) for end in await gathered(cancelled, sleeping)] == [asyncio.CancelledError, RunStopped]
+    assert now() == 1.0
+
+
 async def test_a_stop_that_is_not_set_lets_pass() -> None:
     stop = Stop()
     assert not stop.is_set
