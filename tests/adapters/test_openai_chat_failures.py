@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 from dataclasses import replace
-from datetime import timedelta
 
 import httpx2
 import pytest
@@ -173,7 +173,7 @@ async def test_retry_after_in_every_form(headers: dict[str, str], seconds: float
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_retry_after_is_none_or_a_number_of_seconds(value: str, date: str) -> None:
     seconds = retry_after_s({"retry-after": value, "date": date}, now=NOON)
-    assert seconds is None or 0 <= seconds <= timedelta(days=4_000_000).total_seconds() or value.strip().isascii()
+    assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
 
 
 HALF = WHOLE_STREAM[:4]  # the reasoning and one word of the answer
