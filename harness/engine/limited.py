@@ -12,7 +12,7 @@ from harness.domain.pricing import charge_of
 from harness.engine.limiter import Limiter, Place, Places
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
-from harness.errors import CacheError, CompletionError, FatalError, StorageError, TransientError
+from harness.errors import CompletionError, FatalError, TransientError
 from harness.ports import Completer
 
 
@@ -48,8 +48,7 @@ class RunLimited:
 class Limited:
     """At most the limiter's number of calls in flight in all, and the place where refusals are learned from.
 
-    A refusal that concerns the account, and a disk that fails, end the run here, before any other call can take the
-    place that is freed.
+    A refusal that concerns the account ends the run here, before any other call can take the place that is freed.
     """
 
     OUTPUT_GUESS_TOKENS = 1000
@@ -77,9 +76,6 @@ class Limited:
             charged = charge_of(error).usage
             used = likely if charged is None else charged.total_tokens
             self._learn(place, error)
-            raise
-        except (StorageError, CacheError) as error:
-            self._stop.set("storage", str(error))
             raise
         else:
             return completion

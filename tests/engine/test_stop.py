@@ -167,6 +167,20 @@ async def test_a_disk_that_fails_stops_the_run(method: str) -> None:
     assert len(engine.model.sent) == (1 if method == "resolve" else 0)
 
 
+async def test_an_answer_that_cannot_be_kept_is_the_last_that_is_paid_for() -> None:
+    engine = Engine(model=FakeModel(), cache=SlowCache(failing={"resolve"}), limits=Limits(in_flight=1, per_run=9))
+
+    async def workflow(step: Step, topic: Topic) -> None:
+        async def part(step: Step, number: int) -> None:
+            await step.complete("ask", f"{topic.id} {number}")
+
+        await step.fan_out("part", range(5), part)
+
+    progress = await engine.runner(workflow).run(topics(10))
+    assert len(engine.model.sent) == 1
+    assert (engine.results.rows, progress.open_topics) == ([], 0)
+
+
 async def test_a_stop_does_not_cancel_the_sisters_that_are_in_flight() -> None:
     engine = Engine(model=FakeModel(latency_s=10.0), limits=Limits(in_flight=3, per_run=3, runs=1))
 
