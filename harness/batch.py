@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from harness._version import __version__
+from harness.adapters.dataset_source import closing_on_error
 from harness.adapters.dataset_spec import DatasetSpec
 from harness.adapters.datasets import Dataset, open_dataset
-from harness.adapters.results_dir import ResultsDir
+from harness.adapters.results_dir import Describe, ResultsDir
 from harness.adapters.run_standing import Standing
 from harness.adapters.threads import in_thread
 from harness.adapters.wall_clock import SystemClock
@@ -29,7 +27,8 @@ from harness.engine.limiter import LimiterState
 from harness.engine.runner import Progress, Runner
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop, StopCause
-from harness.errors import ResultsError, StorageError
+from harness.errors import CacheError, ResultsError, StorageError
+from harness.manifest import STDIN, Wanted, can_be_read_again, workflow_name
 from harness.ports import OpenCall, Spent, WallClock
 from harness.settings import Loaded, Settings
 from harness.workflows.loading import LoadedWorkflow, load_workflow
@@ -37,7 +36,6 @@ from harness.workflows.loading import LoadedWorkflow, load_workflow
 if TYPE_CHECKING:
     import httpx2
 
-MANIFEST_VERSION = 1
 RESULTS_ROOT = Path("results")
 
 
@@ -99,30 +97,33 @@ async def run_batch(
     """Run a topic file through a workflow, or continue the run that its results directory holds.
 
     `source` is a path or `-`. Everything is checked before the first call: raises DatasetError, PromptsError,
-    WorkflowError, SettingsError, CacheError or ResultsError, with nothing written. `continued` insists on a run that
-    is there. Once it runs, whatever ends it ends in a report; StorageError is raised only if not even that is possible.
+    WorkflowError, SettingsError, CacheError or ResultsError, and RunStopped where `stop` was set meanwhile, with
+    no results written. `continued` insists on a run that is there. Once it runs, whatever ends it ends in a report; a
+    StorageError that is raised all the same is about something that could not be kept after that.
     """
     stop, watch, clock = stop or Stop(), watch or Watch(), clock or SystemClock()
     settings = loaded.settings
     workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
     loaded.endpoint(key_needed=settings.cache_mode != "replay")
-    spec = dataset_spec(settings, source)
-    dataset = await in_thread(lambda: open_dataset(spec))
+    dataset = await _checked_dataset(settings, source, stop)
     with closing(dataset):
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
-        run_id = run_id or new_run_id(clock.now())
-        path = settings.out or RESULTS_ROOT / run_id
-        description = _Description(settings, workflow, dataset, source, run_id, clock.now(), continued)
-        async with _open_results(path, description) as results:
-            if source == "-" and results.session == 1:
-                await _keep_input(results, dataset)
+        wanted = Wanted(
+            settings=settings,
+            workflow=workflow,
+            dataset=dataset,
+            source=source,
+            run_id=run_id or new_run_id(clock.now()),
+            now=clock.now(),
+            continued=continued,
+        )
+        path = settings.out or RESULTS_ROOT / wanted.run_id
+        async with _open_results(path, wanted.manifest) as results:
             return await _Session(loaded, workflow, dataset, results, stop, watch, clock, transport).run()
 
 
 def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
     """Which topics of a file the settings ask for. Raises SettingsError for a filter that is none."""
-    kept_input = settings.out is not None and Path(source).parent == settings.out.resolve()
+    kept_input = settings.out is not None and Path(source).parent == settings.out.absolute()
     return DatasetSpec(
         path=source,
         name="<stdin>" if kept_input else None,
@@ -132,6 +133,19 @@ def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
         shuffle_seed=settings.shuffle,
         filters=tuple(parse_filter(text) for text in settings.filter),
     )
+
+
+async def _checked_dataset(settings: Settings, source: str, stop: Stop) -> Dataset:
+    """The dataset, read through once; a set `stop` ends the reading. A pipe that stays silent is left to itself."""
+    spec = dataset_spec(settings, source)
+    dataset = await in_thread(
+        lambda: open_dataset(spec, progress=lambda _: stop.check()), abandon=not can_be_read_again(source)
+    )
+    with closing_on_error(dataset):
+        if not settings.skip_bad:
+            dataset.raise_if_bad()
+        stop.check()
+        return dataset
 
 
 def new_run_id(now: datetime) -> str:
@@ -172,6 +186,7 @@ class _Session:
         async with open_stack(
             self._loaded, run_id=run_id, stop=self._stop, clock=self._clock, transport=self._transport
         ) as stack:
+            await in_thread(self._begin)
             watch.stack = stack
             runner = Runner(
                 workflow=self._workflow.function,
@@ -190,13 +205,23 @@ class _Session:
                     report = await self._close(stack, progress, started_at, started_s)
         return report
 
+    def _begin(self) -> None:
+        """From here on there is a run. What can be read only once is kept with it."""
+        results = self._results
+        dataset = results.manifest["dataset"]
+        if dataset["path"] == STDIN and dataset["kept"] is None:
+            dataset["kept"] = self._dataset.save(results.path).name
+        results.begin()
+
     async def _close(self, stack: Stack, progress: Progress, started_at: datetime, started_s: float) -> Report:
         results = self._results
         wall_s = anyio.current_time() - started_s
         totals = results.standing.totals.as_json()
-        spent = await stack.cache.spent(results.manifest["run_id"])
+        unfinished = results.standing.unfinished(self._dataset.count)
+        spent = await self._spent(stack)
+        if unfinished == 0:
+            await self._storing(results.finish)
         cause = self._stop.cause
-        unfinished = self._dataset.count - totals["rows"]
         limiter = stack.limiter.state()
         session = {
             "started_at": started_at.isoformat(timespec="milliseconds"),
@@ -208,24 +233,18 @@ class _Session:
             "stop": asdict(cause) if cause else None,
         }
         sessions = [*results.manifest.get("session_log", []), session]
-        try:
-            if unfinished == 0:
-                await in_thread(results.compact)
-            results.update(
-                {
-                    "status": "complete" if unfinished == 0 else cause.kind if cause else "incomplete",
-                    "totals": {
-                        **totals,
-                        "unfinished": unfinished,
-                        "wall_s": round(sum(entry["wall_s"] for entry in sessions), 6),
-                    },
-                    "journal": asdict(spent),
-                    "limits_learned": asdict(limiter),
-                    "session_log": sessions,
-                }
-            )
-        except (StorageError, ResultsError) as error:
-            self._stop.set("storage", str(error))
+        changes = {
+            "status": cause.kind if cause else "incomplete" if unfinished else "complete",
+            "totals": {
+                **totals,
+                "unfinished": unfinished,
+                "wall_s": round(sum(entry["wall_s"] for entry in sessions), 6),
+            },
+            "journal": asdict(spent),
+            "limits_learned": asdict(limiter),
+            "session_log": sessions,
+        }
+        await self._storing(lambda: results.update(changes))
         self._watch.report = report = Report(
             path=results.path,
             run_id=results.manifest["run_id"],
@@ -241,12 +260,27 @@ class _Session:
         )
         return report
 
+    async def _spent(self, stack: Stack) -> Spent:
+        """The journal's word, or, where it cannot be read any more, its word from before this session."""
+        try:
+            return await stack.cache.spent(self._results.manifest["run_id"])
+        except (StorageError, CacheError) as error:
+            self._stop.set("storage", str(error))
+            return stack.before
+
+    async def _storing(self, work: Callable[[], None]) -> None:
+        """Do something to the results; if they cannot be written, that is how the run ended."""
+        try:
+            await in_thread(work)
+        except (StorageError, ResultsError) as error:
+            self._stop.set("storage", str(error))
+
     def _context(self, run_id: str, started_s: float) -> RunContext:
         settings = self._loaded.settings
         return RunContext(
             run_id=run_id,
             endpoint=self._loaded.endpoint(key_needed=False).identity,
-            workflow=settings.workflow,
+            workflow=workflow_name(settings.workflow),
             defaults=settings.defaults(),
             overrides={name: table.options() for name, table in settings.steps.items()},
             prompts=self._workflow.prompts,
@@ -257,105 +291,15 @@ class _Session:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Description:
-    """What `run.json` says of a run when it begins, and whether a run that is there is the same."""
-
-    settings: Settings
-    workflow: LoadedWorkflow
-    dataset: Dataset
-    source: str
-    run_id: str
-    now: datetime
-    continued: bool
-
-    def __call__(self, known: dict[str, Any] | None) -> dict[str, Any]:
-        identity = self._identity()
-        if known is None:
-            if self.continued:
-                raise ResultsError("there is no run to resume in this directory")
-            return {
-                "version": MANIFEST_VERSION,
-                "run_id": self.run_id,
-                "created_at": self.now.isoformat(timespec="milliseconds"),
-                "status": "running",
-                **self._current(),
-                "identity": identity,
-            }
-        began = known.get("identity", {})
-        differing = [
-            f"{name} (then {_short(began.get(name))}, now {_short(value)})"
-            for name, value in identity.items()
-            if began.get(name) != value
-        ]
-        if differing:
-            raise ResultsError(
-                f"this directory holds the run {known['run_id']}, which differs in {', '.join(differing)}; "
-                "choose another directory with --out DIR, or go back to what it began with"
-            )
-        return {**known, "status": "running", **self._current()}
-
-    def _current(self) -> dict[str, Any]:
-        source = self.source if self.source == "-" else str(Path(self.source).resolve())
-        return {
-            "versions": {
-                "harness": __version__,
-                "python": platform.python_version(),
-                "openai": importlib.metadata.version("openai"),
-            },
-            "dataset": {"path": source, "sha256": self.dataset.sha256, "topics": self.dataset.count},
-            "workflow_sha256": self.workflow.code_sha256,
-            "settings": recorded(self.settings),
-        }
-
-    def _identity(self) -> dict[str, Any]:
-        """What decides the answers: a run is continued only with all of it unchanged."""
-        settings, defaults = self.settings, self.settings.defaults()
-        return {
-            "dataset": self.dataset.sha256,
-            "prompts": self.workflow.prompts.sha256,
-            "workflow": settings.workflow,
-            "workflow_settings": dict(self.workflow.settings),
-            "endpoint": Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).identity,
-            "model": defaults.model,
-            "thinking": defaults.thinking,
-            "effort": defaults.effort,
-            "steps": {name: table.model_dump(exclude_none=True) for name, table in settings.steps.items()},
-            "topic_field": settings.topic_field,
-            "id_field": settings.id_field,
-            "filter": list(settings.filter),
-            "shuffle": settings.shuffle,
-        }
-
-
-def recorded(settings: Settings) -> dict[str, Any]:
-    """Settings as `run.json` keeps them: JSON values, no credentials of a base URL."""
-    values: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
-    if settings.base_url is not None:
-        values["base_url"] = Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).base_url
-    return values
-
-
 def _unfinished(dataset: Dataset, standing: Standing) -> Iterator[Topic | BadLine]:
-    return (item for item in dataset.read() if not standing.is_finished(item.index))
+    return dataset.read(lambda index: not standing.is_finished(index))
 
 
 @asynccontextmanager
-async def _open_results(path: Path, describe: Callable[[dict[str, Any] | None], dict[str, Any]]) -> Any:
+async def _open_results(path: Path, describe: Describe) -> AsyncIterator[ResultsDir]:
     results = await in_thread(lambda: ResultsDir.create_or_continue(path, describe))
     try:
         yield results
     finally:
         with anyio.CancelScope(shield=True):
             await in_thread(results.close)
-
-
-async def _keep_input(results: ResultsDir, dataset: Dataset) -> None:
-    """Standard input can be read once: the run keeps its own copy, from which it can be continued."""
-    saved = await in_thread(lambda: dataset.save(results.path))
-    await in_thread(lambda: results.update({"dataset": {**results.manifest["dataset"], "path": str(saved.resolve())}}))
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 24 else text[:20] + "…"

@@ -72,13 +72,15 @@ class Dataset:
             "Correct the file, or pass --skip-bad to record each bad line as a failed row and go on."
         )
 
-    def read(self) -> Iterator[Topic | BadLine]:
+    def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic | BadLine]:
         """The selected topics and bad lines, one at a time, indexed from 0 without gaps: as many as `count`.
 
-        May be called again and gives the same. Raises DatasetError if the file was changed meanwhile.
+        May be called again and gives the same. Those whose index is not `wanted` are passed over unread. Raises
+        DatasetError if the file was changed meanwhile.
         """
         for index, entry in enumerate(self._index.entries(self.count)):
-            yield self._item(index, entry)
+            if wanted(index):
+                yield self._item(index, entry)
 
     def save(self, directory: Path) -> Path:
         """Writes the dataset's bytes, decompressed, into a directory and returns the file, which reads the same.

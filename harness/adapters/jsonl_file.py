@@ -11,6 +11,9 @@ from typing import Any, BinaryIO
 
 from harness.errors import ResultsError, StorageError
 
+NEW_SUFFIX = ".new"
+"""What the name of a file ends with while it is being written to replace another."""
+
 _BLOCK_BYTES = 64 * 1024
 
 
@@ -21,21 +24,29 @@ class AppendedFile:
         self.path = path
         self._file: BinaryIO | None = None
 
-    def append(self, lines: Sequence[str]) -> None:
-        """Add whole lines, or nothing. Raises OSError, also if the file was deleted or replaced meanwhile."""
+    def append(self, lines: Sequence[str]) -> int:
+        """Add whole lines, or nothing; returns the size before, in bytes.
+
+        Raises OSError, also if the file was deleted or replaced meanwhile.
+        """
         file = self._opened()
-        data = b"".join(line.encode("utf-8") + b"\n" for line in lines)
+        data = memoryview(b"".join(line.encode("utf-8") + b"\n" for line in lines))
         start = os.fstat(file.fileno()).st_size
         try:
-            written = 0
-            while written < len(data):
-                written += file.write(data[written:]) or 0
+            while data:
+                data = data[file.write(data) or 0 :]
         except OSError:
-            os.ftruncate(file.fileno(), start)
+            self.cut(start)
             raise
+        return start
+
+    def cut(self, size: int) -> None:
+        """Take back what was added since the file had this size. Raises OSError."""
+        if self._file is not None:
+            os.ftruncate(self._file.fileno(), size)
 
     def close(self) -> None:
-        """Sync to the disk and let go."""
+        """Sync to the disk and let go. Raises OSError."""
         if self._file is not None:
             file, self._file = self._file, None
             try:
@@ -106,14 +117,27 @@ def cut_torn_line(path: Path) -> None:
         file.truncate(0)
 
 
+def count_lines(path: Path) -> int:
+    """Line ends in a file; 0 for a missing one."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
+
+
 def write_whole(path: Path, parts: Iterable[bytes]) -> None:
     """Write a file beside its place and move it in: a reader sees the old one or the new one. Raises OSError."""
-    beside = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.writelines(parts)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    beside = path.with_name(path.name + NEW_SUFFIX)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        # A disk that is full is not helped by half a file that nobody reads.
+        beside.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -131,7 +155,8 @@ def storage_errors(path: Path) -> Iterator[None]:
 def _row(raw: bytes, where: str) -> dict[str, Any]:
     try:
         row: dict[str, Any] = json.loads(raw)
-        if not (isinstance(row["topic_id"], str) and row["index"] >= 0 and row["session"] >= 1):
+        numbers_are_right = type(row["index"]) is type(row["session"]) is int and row["index"] >= 0 < row["session"]
+        if not numbers_are_right or not isinstance(row["topic_id"], str):
             raise ValueError("topic_id, index or session is wrong")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ResultsError(f"{where}: not a row of ours ({error}); restore or remove the line") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.adapters.codec import JsonObject, served_to_json, tool_call_to_json, usage_to_json
@@ -23,8 +24,8 @@ def result_to_row(result: TopicResult, *, session: int) -> JsonObject:
         "workflow": result.workflow,
         "status": result.status,
         "topic": result.topic,
-        "output": result.output,
-        "sections": list(result.sections),
+        "output": plain(result.output),
+        "sections": [plain(section) for section in result.sections],
         "error": _failure(result.error),
         "usage": usage_to_json(result.usage),
         "cost": result.cost,
@@ -73,6 +74,15 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
 def seconds(value: Any) -> Any:
     """Rounded to microseconds: what a clock can tell, and the same text on every machine."""
     return round(value, 6) if isinstance(value, float) else value
+
+
+def plain(value: Json) -> Json:
+    """A JSON value in dicts and lists: a workflow may return any mapping, and the encoder knows only these."""
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
 
 
 def _failure(failure: Failure | None) -> Json:

@@ -1,4 +1,7 @@
-"""How a run stands: which topics have a row, and what the rows add up to. A few bytes a topic, whatever their size."""
+"""How a run stands: which topics have a row, and what the rows add up to.
+
+Four bytes a topic, whatever its size; a failed topic, which may be run again, takes some hundred more.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,13 @@ class Standing:
         self.superseded = 0
         self._sessions = array("I")
         self._failed: dict[int, Mapping[str, Any]] = {}
+        # Bad lines all have the same sums, however many there are of them.
+        self._nothing: dict[str, Mapping[str, Any]] = {}
+
+    def unfinished(self, topics: int) -> int:
+        """How many of the first `topics` topics have no row."""
+        known = self._sessions[:topics]
+        return topics - len(known) + known.count(0)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Take note of a row, in the order of the file."""
@@ -59,7 +69,8 @@ class Standing:
         self.totals.add(row)
         if row["status"] == "failed":
             # Only a failed topic is run again, so only its sums may have to be taken back.
-            self._failed[index] = {name: row[name] for name in ("status", "usage", *_SUMS)}
+            kept = {name: row[name] for name in ("status", "usage", *_SUMS)}
+            self._failed[index] = kept if row["calls"] else self._nothing.setdefault(repr(kept), kept)
 
     def counts(self, row: Mapping[str, Any]) -> bool:
         """Whether this row, or the row that this call belongs to, is the one that counts."""

@@ -144,7 +144,9 @@ class Runner:
             return failure_of(error)
         except Exception as error:
             if not isinstance(error, HarnessError):
-                log.warning("the workflow raised on topic %s", topic.id, exc_info=error, extra={"topic_id": topic.id})
+                ids = {"topic_id": topic.id}
+                log.warning("the workflow raised on topic %s: %r", topic.id, error, extra=ids)
+                log.info("where it raised", exc_info=error, extra=ids)
             return failure_of(error)
         output = returned if isinstance(returned, Output) else Output(value=returned)
         reason = unrecordable(output)
@@ -160,7 +162,8 @@ class Runner:
         return topic_result(
             run_id=self._context.run_id,
             workflow=self._context.workflow,
-            topic=Topic(id=f"line-{line.index + 1}", text="", index=line.index),
+            # Named like the line, so that it is found, and alike whatever directory the file lies in.
+            topic=Topic(id=line.where.rpartition("/")[2], text="", index=line.index),
             spans=(),
             output=None,
             error=Failure(type="DatasetError", message=str(line)),

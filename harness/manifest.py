@@ -1,0 +1,155 @@
+"""What `run.json` says of a run, and whether the run that is there is the one that is wanted."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness._version import __version__
+from harness.adapters.datasets import Dataset
+from harness.adapters.results_dir import MANIFEST_VERSION
+from harness.errors import ResultsError
+from harness.settings import Loaded, Settings
+from harness.workflows.loading import LoadedWorkflow
+
+log = logging.getLogger("harness.run")
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The run that a user asks for: makes the manifest of a new one, or that of one that goes on.
+
+    `source` is what the user named, `continued` whether there must be a run already.
+    """
+
+    settings: Settings
+    workflow: LoadedWorkflow
+    dataset: Dataset
+    source: str
+    run_id: str
+    now: datetime
+    continued: bool
+
+    def manifest(self, known: dict[str, Any] | None) -> dict[str, Any]:
+        """What `run.json` shall say, given what it says. Raises ResultsError that names what differs."""
+        if known is None:
+            if self.continued:
+                raise ResultsError("there is no run to resume in this directory")
+            return {
+                "version": MANIFEST_VERSION,
+                "run_id": self.run_id,
+                "created_at": self.now.isoformat(timespec="milliseconds"),
+                "status": "running",
+                **self._current(),
+                "identity": self._identity(),
+            }
+        self._refuse_another(known)
+        if known.get("workflow_sha256") != self.workflow.code_sha256:
+            log.warning("the workflow's code was changed since the run's last session; finished topics keep their rows")
+        return {**known, "status": "running", **self._current(known["dataset"])}
+
+    def _refuse_another(self, known: Mapping[str, Any]) -> None:
+        began = known["identity"]
+        differing = [
+            f"{name} (then {_short(began.get(name))}, now {_short(value)})"
+            for name, value in self._identity().items()
+            if began.get(name) != value
+        ]
+        if differing:
+            raise ResultsError(
+                f"this directory holds the run {known['run_id']}, which differs in {', '.join(differing)}; "
+                "choose another directory with --out DIR, or go back to what it began with"
+            )
+
+    def _current(self, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return {
+            "versions": {
+                "harness": __version__,
+                "python": platform.python_version(),
+                "openai": importlib.metadata.version("openai"),
+            },
+            "dataset": {**self._where(known), "sha256": self.dataset.sha256, "topics": self.dataset.count},
+            "workflow_sha256": self.workflow.code_sha256,
+            "settings": recorded(self.settings),
+        }
+
+    def _where(self, known: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Where the topics can be read again: a file, or the copy that the run keeps of what was piped in."""
+        kept = known.get("kept") if known is not None else None
+        if kept is not None:
+            return {"path": STDIN, "kept": kept}
+        if not can_be_read_again(self.source):
+            return {"path": STDIN, "kept": None}
+        return {"path": str(Path(self.source).resolve()), "kept": None}
+
+    def _identity(self) -> dict[str, Any]:
+        """What decides the answers: a run is continued only with all of it unchanged."""
+        settings, defaults = self.settings, self.settings.defaults()
+        return {
+            "dataset": self.dataset.sha256,
+            "prompts": self.workflow.prompts.sha256,
+            "workflow": workflow_name(settings.workflow),
+            "workflow_settings": dict(self.workflow.settings),
+            "endpoint": Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).identity,
+            "model": defaults.model,
+            "thinking": defaults.thinking,
+            "effort": defaults.effort,
+            "steps": {name: table.model_dump(exclude_none=True) for name, table in settings.steps.items()},
+            "topic_field": settings.topic_field,
+            "id_field": settings.id_field,
+            "filter": list(settings.filter),
+            "shuffle": settings.shuffle,
+        }
+
+
+def can_be_read_again(source: str) -> bool:
+    """Not so standard input, and a pipe: whatever is piped in is read once."""
+    return source != STDIN and Path(source).is_file()
+
+
+def workflow_name(workflow: str) -> str:
+    """What records call a workflow: a file without its directory, which another day may be another."""
+    where, colon, function = workflow.rpartition(":")
+    return f"{Path(where).name}:{function}" if colon and where.endswith(".py") else workflow
+
+
+def recorded(settings: Settings) -> dict[str, Any]:
+    """Settings as `run.json` keeps them: JSON values, no credentials of a base URL.
+
+    Paths are absolute: a run that is resumed from another directory must find the cache that holds what it paid for.
+    """
+    values: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
+    if settings.base_url is not None:
+        values["base_url"] = Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).base_url
+    for name in ("cache", "prompts", "out"):
+        if values[name] is not None:
+            values[name] = str(Path(values[name]).absolute())
+    where, colon, function = settings.workflow.rpartition(":")
+    if colon and where.endswith(".py"):
+        values["workflow"] = f"{Path(where).absolute()}:{function}"
+    return values
+
+
+def source_of(path: Path, manifest: Mapping[str, Any]) -> str:
+    """Where the topics of the run in `path` can be read again. Raises ResultsError if nowhere."""
+    dataset = manifest["dataset"]
+    source = path.absolute() / dataset["kept"] if dataset.get("kept") else Path(str(dataset.get("path")))
+    if not source.is_file():
+        raise ResultsError(
+            f"{path}: its topics are not at {source} any more; put the file back, or go on with "
+            f"`harness run FILE --out {path}` from where it is now"
+        )
+    return str(source)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 24 else text[:20] + "…"
