@@ -1,44 +1,100 @@
-"""Ctrl-C: the first lets calls in flight finish and be stored, the second stops at once; SIGTERM is a first."""
+"""Ctrl-C: the first lets calls in flight finish and be stored, the second stops at once; SIGTERM is a first.
+
+Python's own signal handlers are used, and not the event loop's: they run between two bytecodes, also while a workflow
+of the user's blocks the loop. And should even the end not come (a read that nobody answers, a thread that hangs), the
+process ends itself: whatever was reported as stored is, as after any other kill.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import anyio
 import click
 
 from harness.engine.stopping import Stop
 
-
-async def interruptible(work: Callable[[], Awaitable[None]], stop: Stop, *, drain_s: float) -> None:
-    """Do `work`; a signal sets `stop`, and what is in flight gets `drain_s` seconds before it is cancelled."""
-    async with anyio.create_task_group() as group:
-        scope = anyio.CancelScope()
-        group.start_soon(_watch, scope, stop, drain_s)
-        with scope:
-            await work()
-        group.cancel_scope.cancel()
+INTERRUPTED = 130
+CLOSING_S = 1.5
+"""What a run may take, after the drain, to close its books."""
+AT_ONCE_S = 0.8
+"""The same after the second signal: all of it within the second."""
 
 
-async def _watch(scope: anyio.CancelScope, stop: Stop, drain_s: float) -> None:
-    async with anyio.create_task_group() as group:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for received in signals:
-                if stop.cause is not None and stop.cause.kind == "interrupted":
-                    scope.cancel()
-                    return
-                name = "Ctrl-C" if received == signal.SIGINT else "SIGTERM"
-                stop.set("interrupted", f"interrupted by {name}")
-                if drain_s > 0:
-                    click.echo(
-                        f"\n{name}: nothing more is sent; calls in flight have up to {drain_s:g} s to finish "
-                        "(again to stop at once)",
-                        err=True,
-                    )
-                group.start_soon(_cancel_after, scope, drain_s)
+def _never() -> bool:
+    return False
 
 
-async def _cancel_after(scope: anyio.CancelScope, seconds: float) -> None:
-    await anyio.sleep(seconds)
-    scope.cancel()
+async def interruptible(
+    work: Callable[[], Awaitable[None]], stop: Stop, *, drain_s: float, idle: Callable[[], bool] = _never
+) -> None:
+    """Do `work`; a signal sets `stop`, and what is in flight gets `drain_s` seconds before it is cancelled.
+
+    Where `idle` says that nothing is in flight, there is nothing to wait for. Raises what `work` raises, as it raised
+    it.
+    """
+    loop = asyncio.get_running_loop()
+    scope = anyio.CancelScope()
+
+    def drain(name: str) -> None:
+        stop.set("interrupted", f"interrupted by {name}")
+        if drain_s <= 0 or idle():
+            _end_within(AT_ONCE_S)
+            scope.cancel()
+        else:
+            _announce(name, drain_s)
+            loop.call_later(drain_s, scope.cancel)
+
+    def at_once(name: str) -> None:
+        scope.cancel()
+
+    with _signals_to(loop, drain, at_once, first_within_s=drain_s + CLOSING_S), scope:
+        await work()
+
+
+@contextmanager
+def _signals_to(
+    loop: asyncio.AbstractEventLoop,
+    first: Callable[[str], None],
+    again: Callable[[str], None],
+    *,
+    first_within_s: float,
+) -> Iterator[None]:
+    """While this is open, a signal calls `first` on the loop, and each one after it calls `again`."""
+    received = 0
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        received += 1
+        _end_within(first_within_s if received == 1 else AT_ONCE_S)
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        loop.call_soon_threadsafe(first if received == 1 else again, name)
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_within(seconds: float) -> None:
+    """See to it that this process has ended by then, whatever holds it up."""
+    timer = threading.Timer(seconds, os._exit, [INTERRUPTED])
+    timer.daemon = True
+    timer.start()
+
+
+def _announce(name: str, drain_s: float) -> None:
+    with suppress(OSError):  # whoever read our words may have left; the drain goes on without them
+        click.echo(
+            f"\n{name}: nothing more is sent; calls in flight have up to {drain_s:g} s to finish "
+            "(again to stop at once)",
+            err=True,
+        )
