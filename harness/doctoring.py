@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import resource
 import shutil
@@ -10,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness._version import __version__
 from harness.adapters.account import Answer, ask_account, balance_text, model_names
@@ -20,6 +21,9 @@ from harness.compose import mock_transport
 from harness.errors import CompletionError, HarnessError, SettingsError
 from harness.ports import WallClock
 from harness.settings import Loaded
+
+if TYPE_CHECKING:
+    import httpx2
 
 Verdict = Literal["ok", "warning", "problem"]
 
@@ -38,8 +42,15 @@ class Finding:
     advice: str = ""
 
 
-async def examine(loaded: Loaded, clock: WallClock) -> AsyncIterator[Finding]:
-    """All checks, in the order in which a run would meet them. Nothing is sent but to a known provider."""
+async def examine(
+    loaded: Loaded, clock: WallClock, *, transport: httpx2.AsyncBaseTransport | None = None
+) -> AsyncIterator[Finding]:
+    """All checks, in the order in which a run would meet them. Nothing is sent but to a known provider.
+
+    `transport` replaces the network; without it the mock brings its own.
+    """
+    if transport is None and loaded.settings.is_mock:
+        transport = mock_transport(loaded.settings, clock)
     yield _versions()
     yield _files(loaded)
     for name, directory in (("cache", loaded.settings.cache.parent), ("results", RESULTS_ROOT)):
@@ -53,7 +64,7 @@ async def examine(loaded: Loaded, clock: WallClock) -> AsyncIterator[Finding]:
             name="endpoint", verdict="ok", said="a bare base URL: nothing but the workflow's calls is sent to it"
         )
     elif key.verdict == "ok":
-        async for finding in _provider(loaded, clock):
+        async for finding in _provider(loaded, clock, transport):
             yield finding
 
 
@@ -75,7 +86,10 @@ def _files(loaded: Loaded) -> Finding:
 
 
 def _disk(name: str, directory: Path) -> Finding:
-    there = next(path for path in (directory, *directory.resolve().parents) if path.exists())
+    there = next(path for path in (directory.resolve(), *directory.resolve().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        said = f"the {name} at {directory} cannot be written"
+        return Finding(name="disk", verdict="problem", said=said, advice=f"look at the permissions of {there}")
     free = shutil.disk_usage(there).free
     said = f"{free / 2**30:.1f} GiB free for the {name} at {directory}"
     if free >= ENOUGH_DISK_BYTES:
@@ -92,7 +106,8 @@ async def _cache(loaded: Loaded, clock: WallClock) -> Finding:
             stats = await admin.stats()
     except HarnessError as error:
         return Finding(name="cache", verdict="problem", said=str(error), advice="name another with --cache FILE")
-    said = f"{path}: {stats.entries:,} entries, {stats.journal.open:,} requests left open"
+    left_open = f", {stats.journal.open:,} requests whose payment is unknown" if stats.journal.open else ""
+    said = f"{path}: {stats.entries:,} entries{left_open}"
     return Finding(name="cache", verdict="ok", said=said)
 
 
@@ -100,7 +115,7 @@ def _key(loaded: Loaded) -> Finding:
     try:
         endpoint = loaded.endpoint()
     except SettingsError as error:
-        return Finding(name="key", verdict="problem", said=str(error), advice="see the line above")
+        return Finding(name="key", verdict="problem", said=str(error), advice="put it there, then look again")
     if endpoint.api_key is None:
         return Finding(name="key", verdict="ok", said=f"none is set for {endpoint.identity}, and it may need none")
     return Finding(name="key", verdict="ok", said=f"there is one for {endpoint.identity}")
@@ -124,22 +139,26 @@ def _model(loaded: Loaded) -> Finding:
     )
 
 
-async def _provider(loaded: Loaded, clock: WallClock) -> AsyncIterator[Finding]:
+async def _provider(
+    loaded: Loaded, clock: WallClock, transport: httpx2.AsyncBaseTransport | None
+) -> AsyncIterator[Finding]:
     """What a known provider says; the list of models also shows that the key is accepted."""
+
+    async def get(path: str) -> Answer:
+        return await ask_account(loaded.endpoint(), path, timeouts=loaded.settings.timeouts(), transport=transport)
+
     try:
-        models = await _get(loaded, clock, "/models")
+        models = await get("/models")
     except CompletionError as error:
         yield Finding(name="endpoint", verdict="problem", said=str(error), advice="check the network and its proxy")
         return
     yield _models(loaded, models)
     yield _clock(models, clock)
-    if loaded.settings.profile is not None and loaded.settings.profile.dialect == "deepseek":
-        yield _balance(await _get(loaded, clock, "/user/balance"))
-
-
-async def _get(loaded: Loaded, clock: WallClock, path: str) -> Answer:
-    transport = mock_transport(loaded.settings, clock) if loaded.settings.is_mock else None
-    return await ask_account(loaded.endpoint(), path, timeouts=loaded.settings.timeouts(), transport=transport)
+    if models.status == 200 and loaded.settings.profile is not None and loaded.settings.profile.dialect == "deepseek":
+        try:
+            yield _balance(await get("/user/balance"))
+        except CompletionError as error:
+            yield Finding(name="balance", verdict="warning", said=str(error), advice="check the network and its proxy")
 
 
 def _models(loaded: Loaded, answer: Answer) -> Finding:

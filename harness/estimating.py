@@ -29,6 +29,7 @@ from harness.engine.budgeted import Purse
 from harness.engine.runner import Runner
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
+from harness.errors import WorkflowError
 from harness.ports import Completer, WallClock
 from harness.settings import MOCK_KEY, Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
@@ -53,7 +54,7 @@ class StepEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """The whole batch, scaled up from `sample` topics. `cost` in USD, None where no price is known."""
+    """The whole batch, scaled up from `sample` topics, of which `failed` failed. `cost` in USD, None: not known."""
 
     topics: int
     bad_lines: int
@@ -61,6 +62,8 @@ class Estimate:
     steps: tuple[StepEstimate, ...]
     wall_s: float
     latency: str
+    failed: int = 0
+    first_failure: str | None = None
 
     @property
     def calls(self) -> float:
@@ -77,7 +80,7 @@ class Estimate:
         return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
 
 
-def estimate_batch(loaded: Loaded, source: str, clock: WallClock, *, latency: str | None) -> Estimate:
+def estimate_batch(loaded: Loaded, source: str, clock: WallClock) -> Estimate:
     """Estimate a batch. Raises what a run would raise for its file, settings and prompts; sends nothing."""
     settings = loaded.settings
     workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
@@ -85,8 +88,8 @@ def estimate_batch(loaded: Loaded, source: str, clock: WallClock, *, latency: st
         if not settings.skip_bad:
             dataset.raise_if_bad()
         sample = [item for item in islice(dataset.read(), SAMPLE) if not isinstance(item, BadLine)]
-        timed = latency or (settings.latency if settings.latency != "none" else LATENCY)
-        rehearsed = run_virtual(_rehearse, loaded, workflow, sample, timed)
+        timed = settings.latency if settings.latency != "none" else LATENCY
+        rehearsed = _rehearsed(loaded, workflow, sample, timed)
         scale = dataset.count / len(sample) if sample else 0.0
         return Estimate(
             topics=dataset.count,
@@ -95,6 +98,8 @@ def estimate_batch(loaded: Loaded, source: str, clock: WallClock, *, latency: st
             steps=_by_step(rehearsed.spans, settings.pricing(), clock, scale),
             wall_s=_wall_s(rehearsed, settings.limits(), scale),
             latency=timed,
+            failed=len(rehearsed.failures),
+            first_failure=rehearsed.failures[0] if rehearsed.failures else None,
         )
 
 
@@ -115,10 +120,21 @@ class _Kept:
 
     spans: list[Span] = field(default_factory=list)
     elapsed_s: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
         self.spans.extend(spans)
         self.elapsed_s.append(result.elapsed_s)
+        if result.status == "failed" and result.error is not None:
+            self.failures.append(f"{result.topic_id}: {result.error.type}: {result.error.message}")
+
+
+def _rehearsed(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str) -> _Kept:
+    try:
+        return run_virtual(_rehearse, loaded, workflow, sample, latency)
+    except RuntimeError as error:
+        # Only a workflow that waits for something else than its calls (a thread, a socket) can bring this about.
+        raise WorkflowError(f"{workflow.name} cannot be rehearsed: {error}") from error
 
 
 async def _rehearse(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str) -> _Kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from typing import TextIO
 
 _IDS = ("run_id", "topic_id", "span_id")
 
@@ -25,10 +26,18 @@ class JsonLines(logging.Formatter):
         return json.dumps(fields)
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at that moment: a live display puts itself in its place, and takes it away."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def log_to_stderr(*, verbose: bool) -> None:
     """Show our own log lines: warnings, and with `verbose` each attempt. The root logger is left alone."""
     logger = logging.getLogger("harness")
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(JsonLines())
     logger.handlers = [handler]
     logger.propagate = False

@@ -1,15 +1,19 @@
-"""TOML files from users: read with their line numbers kept, checked table by table, nearest names suggested."""
+"""TOML files from users: read, checked table by table, complained about in words, nearest names suggested."""
 
 from __future__ import annotations
 
+import datetime
 import difflib
+import math
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.adapters.toml_lines import place
 from harness.domain.completion import Effort
 from harness.domain.options import StepOptions
 from harness.errors import InputError
@@ -37,24 +41,33 @@ class StepTable(BaseModel):
 
 
 def read_toml(path: Path, error: type[InputError]) -> tuple[dict[str, Any], bytes]:
-    """The tables of a file and its bytes. Raises `error` naming the file, and the line where TOML is broken."""
+    """The tables of a file, of JSON values only, and its bytes. Raises `error` with the file, and the line if known."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
-    except OSError as cause:
-        raise error(f"{path}: cannot be read: {cause.strerror or cause}; expected a TOML file") from cause
+    except (OSError, ValueError) as cause:
+        why = cause.strerror if isinstance(cause, OSError) and cause.strerror else cause
+        raise error(f"{path}: cannot be read: {why}; expected a TOML file") from cause
     if len(raw) > MAX_FILE_BYTES:
         raise error(f"{path}: larger than {MAX_FILE_BYTES // 2**20} MiB; expected a TOML file of settings or prompts")
     try:
         text = raw.decode("utf-8-sig")
-        return tomllib.loads(text), raw
     except UnicodeDecodeError as cause:
         line = raw.count(b"\n", 0, cause.start) + 1
         raise error(f"{path}:{line}: not UTF-8 (byte 0x{raw[cause.start]:02x}); save the file as UTF-8") from cause
+    try:
+        tables = tomllib.loads(text)
+        foreign = next(_foreign_values(tables, ()), None)
     except tomllib.TOMLDecodeError as cause:
+        raise error(_broken(path, text, str(cause))) from cause
+    except ValueError as cause:  # a number of thousands of digits
         raise error(f"{path}: not valid TOML: {cause}") from cause
     except RecursionError as cause:
         raise error(f"{path}: nested too deeply for a file of settings or prompts") from cause
+    if foreign is not None:
+        where, problem = foreign
+        raise error(f"{place(path, text, where)}: {'.'.join(where)}: {problem}")
+    return tables, raw
 
 
 def checked(model: type[Model], table: Mapping[str, Any], *, where: str, error: type[InputError]) -> Model:
@@ -63,24 +76,92 @@ def checked(model: type[Model], table: Mapping[str, Any], *, where: str, error: 
         return model.model_validate(table)
     except ValidationError as invalid:
         names = list(model.model_fields)
-        raise error("\n".join(complaint(where, detail, names) for detail in invalid.errors())) from None
+        raise error("\n".join(_complaint(where, detail, names) for detail in invalid.errors())) from None
 
 
-def complaint(where: str, detail: Mapping[str, Any], known: Iterable[str]) -> str:
+def _complaint(where: str, detail: Mapping[str, Any], known: Iterable[str]) -> str:
     """One finding of pydantic as one line in our words."""
-    name = ".".join(str(part) for part in detail["loc"] if isinstance(part, (str, int)))
+    name = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown setting {name!r}{suggestion(name, known)}"
-    return f"{where}: {name} = {_short(detail.get('input'))}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+        return f"{where}: unknown setting {shown(name)}{suggestion(name, known)}"
+    return f"{where}: {name} = {shown(detail.get('input'))}: {reason(detail)}"
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the nearest known name, else the list of them."""
+_REASONS = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be a text",
+    "path_type": "must be the path of a file",
+    "string_too_short": "must not be blank",
+    "tuple_type": "must be a list of texts",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "missing": "is missing",
+}
+_BOUNDS = {
+    "greater_than_equal": ("ge", "must be at least"),
+    "less_than_equal": ("le", "must be at most"),
+    "greater_than": ("gt", "must be more than"),
+    "less_than": ("lt", "must be less than"),
+}
+
+
+def reason(detail: Mapping[str, Any]) -> str:
+    """Why pydantic refused a value, in our words."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        limit = context[bound]
+        return f"{words} {limit:,}" if limit == int(limit) else f"{words} {limit:g}"
+    if kind == "literal_error":
+        return f"must be one of {context['expected']}".replace("'", "")
+    if kind == "value_error":
+        return str(context["error"])
+    return _REASONS.get(kind, f"{detail['msg'][:1].lower()}{detail['msg'][1:]}")
+
+
+def suggestion(name: str, known: Iterable[str], *, listed: bool = True) -> str:
+    """`; did you mean 'x'?` for the nearest known name, else all of them if they are few enough to be `listed`."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
+    near = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(names)}" if listed else "; `harness config` lists all that there are"
 
 
-def _short(value: object) -> str:
+def shown(value: object) -> str:
+    """A value in a message, cut where it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _broken(path: Path, text: str, message: str) -> str:
+    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
+    if found is None:
+        return f"{path}: not valid TOML: {message}"
+    line = found[2] or str(text.count("\n") + 1)
+    column = f", column {found[3]}" if found[3] else ", the end of the file"
+    return f"{path}:{line}: not valid TOML: {found[1][:1].lower()}{found[1][1:]}{column}"
+
+
+def _foreign_values(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What TOML has and JSON has not: settings are kept as JSON, and none of them is a date."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _foreign_values(part, (*path, name))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _foreign_values(part, path)
+    elif isinstance(value, (datetime.date, datetime.time)):
+        yield path, "a date or a time; write it as a text, in quotes"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield path, f"{value} is no finite number"

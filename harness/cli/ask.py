@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -10,43 +9,62 @@ import anyio
 import click
 
 from harness.api import ask_once
+from harness.cli.help import SectionedCommand
 from harness.cli.options import CALL_OPTIONS, loaded_from, settings_options
+from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.cli.signals import interruptible
 from harness.domain.completion import Completion, Delta
 from harness.domain.options import StepOptions
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
-from harness.errors import InputError, RunStopped
+from harness.errors import InputError
 from harness.logs import log_to_stderr
-from harness.settings import Loaded
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("prompt")
-@click.option("--system", help="A system message to go before it.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Cap on reasoning and answer together.")
-@click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature (thinking ignores it).")
+@click.option("--system", metavar="TEXT", help="A system message to go before it.")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Cap on reasoning and answer together.")
+@click.option("--temperature", type=click.FloatRange(0, 2), metavar="T", help="From 0 to 2; thinking ignores it.")
 @settings_options(*CALL_OPTIONS)
 def ask(prompt: str, system: str | None, max_tokens: int | None, temperature: float | None, **values: Any) -> None:
-    """Ask PROMPT (- for standard input) once. The answer is cached like any other; --json prints all of it."""
+    """Ask PROMPT (- for standard input) once, and print the reasoning and then the answer as they come.
+
+    The answer is cached like any other: the same question costs nothing the second time.
+    """
     loaded = loaded_from(values)
-    log_to_stderr(verbose=loaded.settings.verbose)
+    settings = loaded.settings
+    log_to_stderr(verbose=settings.verbose)
     note_aliases(loaded)
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = _from_stdin() if prompt == "-" else prompt
     if not text.strip():
         raise InputError("the prompt is blank: give a text, or - and a text on standard input")
-    show = None if loaded.settings.json_output else _Shown().delta
-    stop, answers = Stop(), list[Completion]()
+    shown, stop, answers = _Shown(), Stop(), list[Completion]()
 
     async def work() -> None:
         options = StepOptions(max_tokens=max_tokens, temperature=temperature)
-        answers.append(await ask_once(loaded, text, system=system, options=options, on_delta=show, stop=stop))
+        on_delta = None if settings.json_output else shown.delta
+        answers.append(await ask_once(loaded, text, system=system, options=options, on_delta=on_delta, stop=stop))
 
-    anyio.run(lambda: interruptible(work, stop, drain_s=0.0))
+    try:
+        anyio.run(lambda: interruptible(work, stop, drain_s=0.0))
+    finally:
+        shown.end()
     if not answers:
-        raise RunStopped("interrupted before the answer was complete") if stop.cause is None else stop.error()
-    _finish(answers[0], loaded)
+        click.echo("interrupted before the answer was complete", err=True)
+        sys.exit(130)
+    if settings.json_output:
+        say_json(_as_json(answers[0]), indent=None)
+    elif not settings.quiet:
+        click.echo(terminal_safe(_account_of(answers[0])), err=True)
+
+
+def _from_stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise InputError(f"<stdin>: not UTF-8 (byte {error.start}); the prompt must be text") from error
 
 
 class _Shown:
@@ -54,10 +72,28 @@ class _Shown:
 
     def __init__(self) -> None:
         self._kind: str | None = None
+        self._reader_left: BrokenPipeError | None = None
 
     def delta(self, delta: Delta) -> None:
+        """Print a piece. A reader that has left (`| head`) does not end a call that is being paid for."""
+        if self._reader_left is not None:
+            return
+        try:
+            self._print(delta)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            self._reader_left = error
+
+    def end(self) -> None:
+        """End the last line. Raises BrokenPipeError if the reader left before."""
+        if self._reader_left is not None:
+            raise self._reader_left
+        if self._kind is not None:
+            click.echo()
+
+    def _print(self, delta: Delta) -> None:
         if delta.kind == "restart":
-            click.echo("\n[the attempt failed and is made again; forget what stands above]")
+            click.echo("\n[the attempt failed and is made again; forget what stands above]\n")
             self._kind = None
             return
         if delta.kind != self._kind:
@@ -65,43 +101,37 @@ class _Shown:
             self._kind = delta.kind
         text = terminal_safe(delta.text)
         click.echo(click.style(text, dim=True) if delta.kind == "reasoning" else text, nl=False)
-        sys.stdout.flush()
 
 
-def _finish(completion: Completion, loaded: Loaded) -> None:
+def _as_json(completion: Completion) -> dict[str, Any]:
     usage, served = completion.usage, completion.served
-    if loaded.settings.json_output:
-        click.echo(
-            json.dumps(
-                {
-                    "model": completion.model,
-                    "fingerprint": completion.fingerprint,
-                    "reasoning": completion.reasoning,
-                    "content": completion.content,
-                    "finish_reason": completion.finish_reason,
-                    "usage": {
-                        "input_tokens": usage.input_tokens,
-                        "output_tokens": usage.output_tokens,
-                        "reasoning_tokens": usage.reasoning_tokens,
-                        "cached_tokens": usage.cached_tokens,
-                    },
-                    "cost": completion.cost,
-                    "source": served.source,
-                    "attempts": served.attempts,
-                    "latency_s": round(served.latency_s, 6),
-                },
-                ensure_ascii=False,
-            )
-        )
-        return
-    click.echo()
-    if not loaded.settings.quiet:
-        cost = "price not known" if completion.cost is None else f"${completion.cost:.6f}"
-        source = "" if served.source == "endpoint" else f", from the {served.source}"
-        click.echo(
-            terminal_safe(
-                f"\n{completion.model}: {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out "
-                f"({usage.reasoning_tokens:,} reasoning), {cost}, {served.latency_s:.2f} s{source}"
-            ),
-            err=True,
-        )
+    return {
+        "model": completion.model,
+        "fingerprint": completion.fingerprint,
+        "reasoning": completion.reasoning,
+        "content": completion.content,
+        "finish_reason": completion.finish_reason,
+        "usage": {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "cached_tokens": usage.cached_tokens,
+        },
+        "cost": completion.cost,
+        "source": served.source,
+        "attempts": served.attempts,
+        "latency_s": round(served.latency_s, 6),
+    }
+
+
+def _account_of(completion: Completion) -> str:
+    usage, served = completion.usage, completion.served
+    cost = "price not known" if completion.cost is None else f"${completion.cost:.6f}"
+    if served.source == "endpoint":
+        how = f"{cost}, {served.latency_s:.2f} s" + (f", {served.attempts} attempts" if served.attempts > 1 else "")
+    else:
+        how = f"from the {served.source}, nothing paid (it had cost {cost})"
+    return (
+        f"\n{completion.model}: {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out "
+        f"({usage.reasoning_tokens:,} reasoning), {how}"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -14,10 +13,12 @@ import anyio
 import click
 
 from harness.adapters.cache_admin import CacheAdmin
-from harness.adapters.cache_reports import Shown
+from harness.adapters.cache_reports import Sound
 from harness.adapters.codec import completion_to_json
 from harness.adapters.wall_clock import SystemClock
+from harness.cli.help import SectionedCommand
 from harness.cli.options import loaded_from, settings_options
+from harness.cli.output import say_json
 from harness.domain.key import request_fields
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError
@@ -33,13 +34,13 @@ def cache() -> None:
     """Look into the cache and tend it. All commands take --cache FILE and may be given while runs use it."""
 
 
-@cache.command()
+@cache.command(cls=SectionedCommand)
 @settings_options("cache", "json_output")
 def stats(**values: Any) -> None:
     """Entries and bytes by endpoint and model, and what the journal says was spent."""
     found = _with(values, lambda admin: admin.stats())
     if values["json_output"]:
-        _print_json(asdict(found))
+        say_json(asdict(found))
         return
     journal = found.journal
     click.echo(f"entries   {found.entries:,} ({found.bytes:,} bytes; the file has {found.file_bytes:,})")
@@ -54,19 +55,19 @@ def stats(**values: Any) -> None:
     )
 
 
-@cache.command()
+@cache.command(cls=SectionedCommand)
 @click.argument("key")
 @settings_options("cache", "json_output")
 def show(key: str, **values: Any) -> None:
     """The entries whose keys begin with KEY: request, reasoning, answer."""
     for entry in _with(values, lambda admin: admin.show(key)):
         if values["json_output"]:
-            click.echo(json.dumps(_entry_json(entry), ensure_ascii=False))
+            say_json(_entry_json(entry), indent=None)
         else:
             click.echo(terminal_safe(_entry_text(entry)))
 
 
-@cache.command()
+@cache.command(cls=SectionedCommand)
 @click.argument("target", type=click.Path(path_type=Path, allow_dash=True))
 @settings_options("cache")
 def export(target: Path, **values: Any) -> None:
@@ -80,7 +81,7 @@ def export(target: Path, **values: Any) -> None:
         sys.exit(1)
 
 
-@cache.command("import")
+@cache.command("import", cls=SectionedCommand)
 @click.argument("source", type=click.Path(path_type=Path, allow_dash=True))
 @settings_options("cache")
 def import_(source: Path, **values: Any) -> None:
@@ -94,7 +95,7 @@ def import_(source: Path, **values: Any) -> None:
     click.echo(f"{done.added:,} entries added, {done.replaced:,} replaced, {done.unchanged:,} unchanged", err=True)
 
 
-@cache.command()
+@cache.command(cls=SectionedCommand)
 @click.option("--older-than", metavar="AGE", help="Older than 90s, 12h, 7d, 2w.")
 @click.option("--max-size", metavar="BYTES", help="The oldest, until the rest fits into 500k, 200M, 2G.")
 @click.option("--run", "run_id", metavar="RUN_ID", help="Stored by this run.")
@@ -105,18 +106,18 @@ def prune(older_than: str | None, max_size: str | None, run_id: str | None, **va
     size = _bytes(max_size) if max_size is not None else None
     done = _with(values, lambda admin: admin.prune(older_than_s=age_s, max_bytes=size, run_id=run_id))
     if values["json_output"]:
-        _print_json(asdict(done))
+        say_json(asdict(done))
         return
     click.echo(f"{done.entries:,} entries removed ({done.bytes:,} bytes), {done.calls:,} rows of the journal")
 
 
-@cache.command()
+@cache.command(cls=SectionedCommand)
 @settings_options("cache", "json_output")
 def verify(**values: Any) -> None:
     """Check every entry against its digest and its key, and the file itself. Exit code 1 if anything is damaged."""
     found = _with(values, lambda admin: admin.verify())
     if values["json_output"]:
-        _print_json({**asdict(found), "ok": found.ok})
+        say_json({**asdict(found), "ok": found.ok})
     else:
         for bad in found.bad:
             click.echo(terminal_safe(f"damaged   {bad.key}: {bad.reason}"))
@@ -151,7 +152,7 @@ def _bytes(text: str) -> int:
     return int(match[1]) * _SIZES[match[2]]
 
 
-def _entry_json(entry: Shown) -> dict[str, Any]:
+def _entry_json(entry: Sound) -> dict[str, Any]:
     return {
         "key": entry.key,
         "run_id": entry.stored.run_id,
@@ -161,7 +162,7 @@ def _entry_json(entry: Shown) -> dict[str, Any]:
     }
 
 
-def _entry_text(entry: Shown) -> str:
+def _entry_text(entry: Sound) -> str:
     answer = entry.stored.completion
     created = f"{entry.stored.created_at:%Y-%m-%d %H:%M:%S} UTC"
     lines = [
@@ -171,7 +172,3 @@ def _entry_text(entry: Shown) -> str:
         f"--- answer ({answer.finish_reason}, {answer.model})\n{answer.content}",
     ]
     return "\n".join(lines)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

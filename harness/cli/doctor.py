@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -11,15 +10,17 @@ import anyio
 import click
 
 from harness.adapters.wall_clock import SystemClock
+from harness.cli.help import SectionedCommand
 from harness.cli.options import CALL_OPTIONS, loaded_from, settings_options
+from harness.cli.output import say_json
 from harness.doctoring import Finding, examine
 from harness.domain.sanitize import terminal_safe
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
-@click.command()
-@settings_options("in_flight", *CALL_OPTIONS)
+@click.command(cls=SectionedCommand)
+@settings_options(*CALL_OPTIONS, "in_flight")
 def doctor(**values: Any) -> None:
     """Look at key, endpoint, model, balance, clock, disk and cache. Exit code 1 if there is a problem."""
     loaded = loaded_from(values)
@@ -33,7 +34,7 @@ def doctor(**values: Any) -> None:
 
     anyio.run(look)
     if loaded.settings.json_output:
-        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        say_json([asdict(finding) for finding in findings])
     if any(finding.verdict == "problem" for finding in findings):
         sys.exit(1)
 
@@ -42,4 +43,4 @@ def _show(finding: Finding) -> None:
     verdict = click.style(f"{finding.verdict:<8}", fg=_COLOURS[finding.verdict])
     click.echo(f"{verdict} {finding.name:<9} {terminal_safe(finding.said)}")
     if finding.verdict != "ok" and finding.advice:
-        click.echo(f"{'':<18} {terminal_safe(finding.advice)}")
+        click.echo(f"{'':<18} → {terminal_safe(finding.advice)}")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from harness.adapters.wall_clock import SystemClock
+from harness.cli.glance import clock
+from harness.cli.help import SectionedCommand
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
-from harness.cli.progress import clock
+from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.domain.sanitize import terminal_safe
 from harness.estimating import Estimate, estimate_batch
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("dataset")
 @settings_options(*RUN_OPTIONS)
 def estimate(dataset: str, **values: Any) -> None:
@@ -26,15 +27,15 @@ def estimate(dataset: str, **values: Any) -> None:
     """
     loaded = loaded_from(values)
     note_aliases(loaded)
-    found = estimate_batch(loaded, dataset, SystemClock(), latency=values["latency"])
+    found = estimate_batch(loaded, dataset, SystemClock())
     if loaded.settings.json_output:
         totals = {"calls": found.calls, "cost": found.cost, "cost_at_most": found.cost_at_most}
-        click.echo(json.dumps({**asdict(found), **totals}, ensure_ascii=False, indent=2))
+        say_json({**asdict(found), **totals})
         return
-    click.echo(terminal_safe(_text(found)))
+    click.echo(terminal_safe(_text(found, loaded.settings.budget)))
 
 
-def _text(found: Estimate) -> str:
+def _text(found: Estimate, budget: float | None) -> str:
     lines = [f"{'step':<16} {'calls':>10} {'tokens in':>14} {'tokens out':>14} {'cost':>12} {'at most':>12}"]
     lines += [
         f"{step.step:<16} {step.calls:>10,.0f} {step.input_tokens:>14,.0f} {step.output_tokens:>14,.0f} "
@@ -51,6 +52,13 @@ def _text(found: Estimate) -> str:
         "Tokens out are those of the mock's answers: a real model's may be several times as long. "
         "`At most` is every cap used up at peak rates, without retries.",
     ]
+    if found.failed:
+        lines.append(
+            f"{found.failed:,} of the {found.sample:,} failed in the rehearsal, the first: {found.first_failure}"
+        )
+    if budget is not None and found.cost is not None and found.cost > budget:
+        share = budget / found.cost
+        lines.append(f"The budget of ${budget:,.2f} would end after about {found.topics * share:,.0f} topics")
     if found.bad_lines:
         lines.append(f"{found.bad_lines:,} bad lines would become failed rows")
     return "\n".join(lines)

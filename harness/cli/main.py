@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -10,6 +11,7 @@ from typing import NoReturn
 import click
 
 from harness._version import __version__
+from harness.cli.output import prepare_streams
 from harness.domain.sanitize import terminal_safe
 from harness.errors import CompletionError, FatalError, HarnessError, InputError, RunStopped, StorageError
 
@@ -26,6 +28,9 @@ COMMANDS = {
     "config": "Every setting and where it comes from.",
 }
 
+READER_LEFT = 141
+"""The exit code where the reader of our output has left (`| head`), as for a program that SIGPIPE ends."""
+
 
 class _Lazy(click.Group):
     """Imports a command when it is called: `harness --help` pays for none of them."""
@@ -33,13 +38,23 @@ class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"harness.cli.{name}"), name)
+        command = getattr(importlib.import_module(f"harness.cli.{cmd_name}"), cmd_name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"harness.cli.{name}.{name} is no command")
+            raise TypeError(f"harness.cli.{cmd_name}.{cmd_name} is no command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(COMMANDS)}"
+            ctx.fail(f"no such command {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -49,34 +64,41 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
-    """Push a file of topics through a multi-step LLM workflow: cached, resumable, bounded, measured."""
+    """Push a file of topics through a multi-step LLM workflow: cached, resumable, bounded, measured.
+
+    \b
+    harness run datasets/quick.jsonl --endpoint mock     offline, no key
+    harness run topics.jsonl                             DeepSeek; DEEPSEEK_API_KEY from the environment or .env
+    """
 
 
 def main() -> NoReturn:
     """Run the command line and exit: 0, 1 some failed, 2 usage or input, 3 stopped for cause, 130 interrupted."""
+    prepare_streams()
     try:
-        cli.main(standalone_mode=True)
-    except HarnessError as error:
-        fail(error)
-    except BaseExceptionGroup as group:
-        only = _only(group)
-        if isinstance(only, HarnessError):
-            fail(only)
-        raise
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has left (`| head`); the interpreter would complain again while it shuts down.
+        code = cli.main(prog_name="harness", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = 130
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw is raised again
+        code = code_of(only(error))
+    sys.exit(code)
+
+
+def code_of(error: Exception) -> int:
+    """Say what is wrong, on standard error, and return the exit code. Raises what nobody foresaw."""
+    if isinstance(error, HarnessError):
+        for line in str(error).splitlines() or [type(error).__name__]:
+            click.echo(f"error: {terminal_safe(line)}", err=True)
+        return exit_code(error)
+    if isinstance(error, BrokenPipeError):
+        # The interpreter would complain again while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    sys.exit(0)
-
-
-def fail(error: HarnessError) -> NoReturn:
-    """Say what is wrong, on standard error, and exit with the code that it has."""
-    for line in str(error).splitlines() or [type(error).__name__]:
-        click.echo(f"error: {terminal_safe(line)}", err=True)
-    sys.exit(exit_code(error))
+        return READER_LEFT
+    raise error
 
 
 def exit_code(error: HarnessError) -> int:
@@ -91,9 +113,9 @@ def exit_code(error: HarnessError) -> int:
     return 1
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error in a group of one, however deep; else the group."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+def only(error: Exception) -> Exception:
+    """The one error in a group of one, however deep; else what was given."""
+    found: BaseException = error
+    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+        found = found.exceptions[0]
+    return found if isinstance(found, Exception) else error

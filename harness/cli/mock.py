@@ -25,13 +25,29 @@ def _announce(url: str) -> None:
 
 @mock.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8399, show_default=True, help="0: any free one.")
-@click.option("--latency", default="none", show_default=True, help="Such as fixed:0.2 or uniform:8:12.")
-@click.option("--faults", default="none", show_default=True, help="A share of failing requests, or KIND=SHARE,…")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Calls at a time before it answers 429.")
-@click.option("--announce/--silent", default=True, help="Whether its 429 names that limit.")
-@click.option("--rpm", type=click.IntRange(min=1), help="Requests per minute before it answers 429.")
-@click.option("--delta-tokens", type=click.IntRange(min=1), default=1, show_default=True, help="Tokens a chunk.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--latency",
+    default="none",
+    metavar="MODEL",
+    show_default=True,
+    help="fixed:S, uniform:LOW:HIGH, lognormal:MEDIAN:SIGMA or per-token:FIRST:EACH.",
+)
+@click.option(
+    "--faults",
+    default="none",
+    metavar="RATES",
+    show_default=True,
+    help="Share of requests that fail, 0.05, or by kind: 429-tpm=0.1,reset=0.05.",
+)
+@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Calls at a time before it answers 429.")
+@click.option(
+    "--announce/--silent", default=True, show_default=True, help="Whether the text of that 429 names the limit."
+)
+@click.option("--rpm", type=click.IntRange(min=1), metavar="N", help="Requests per minute before it answers 429.")
+@click.option(
+    "--delta-tokens", type=click.IntRange(min=1), default=1, metavar="N", help="Tokens a chunk.  [default: 1]"
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="Seed of answers and faults.")
 def serve(
     port: int,
     latency: str,
@@ -58,14 +74,9 @@ def serve(
         delta_tokens=delta_tokens,
     )
     try:
-        anyio.run(
-            lambda: interruptible(
-                lambda: serve_forever(fake, port, _announce),
-                Stop(),
-                drain_s=0.0,
-            )
-        )
+        anyio.run(lambda: interruptible(lambda: serve_forever(fake, port, _announce), Stop(), drain_s=0.0))
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
-        raise InputError(f"port {port} is in use: choose another with --port, or 0 for any free one") from error
+        why = "is in use" if error.errno == errno.EADDRINUSE else "is not ours to take"
+        raise InputError(f"port {port} {why}: choose another with --port, or 0 for any free one") from error

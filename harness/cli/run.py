@@ -2,54 +2,68 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import anyio
 import click
 
 from harness.batch import Report, Watch, run_batch
+from harness.cli.consent import agreed
+from harness.cli.help import SectionedCommand
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
+from harness.cli.output import say_json
 from harness.cli.progress import show_progress
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
-from harness.errors import StorageError
+from harness.errors import RunStopped, StorageError
 from harness.logs import log_to_stderr
 from harness.settings import Loaded
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("dataset")
 @settings_options(*RUN_OPTIONS)
 def run(dataset: str, **values: Any) -> None:
-    """Run the topics of DATASET (JSONL or lines of text, also .gz; - for standard input).
+    """Run the topics of DATASET: JSONL or lines of text, also as .gz; - for standard input.
 
-    The same command with the same --out DIR continues what is there. Exit codes: 0 all topics ok or degraded, 1 some
-    failed, 2 usage or input, 3 stopped for cause (key, balance, budget, disk), 130 interrupted.
+    The same command with the same --out DIR continues what is there. Each option is also a setting in harness.toml
+    (in_flight = 8) and a variable (HARNESS_IN_FLIGHT=8).
+
+    Exit codes: 0 all topics ok or degraded, 1 some failed, 2 usage or input, 3 stopped for cause (key, balance,
+    budget, disk), 130 interrupted.
     """
-    run_and_report(loaded_from(values), dataset, continued=False)
+    loaded = loaded_from(values)
+    note_aliases(loaded)
+    if not agreed(loaded, dataset):
+        click.echo("nothing was sent", err=True)
+        sys.exit(130)
+    run_and_report(loaded, dataset, continued=False)
 
 
 def run_and_report(loaded: Loaded, source: str, *, continued: bool) -> NoReturn:
     """Run, show progress, print the summary, and exit with the run's code."""
     settings = loaded.settings
     log_to_stderr(verbose=settings.verbose)
-    note_aliases(loaded)
     watch, stop = Watch(), Stop()
 
     async def work() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(show_progress, watch, settings)
-            await run_batch(loaded, source, stop=stop, watch=watch, continued=continued)
+            with suppress(RunStopped):  # interrupted before the run had begun: there is no report
+                await run_batch(loaded, source, stop=stop, watch=watch, continued=continued)
             group.cancel_scope.cancel()
 
-    anyio.run(lambda: interruptible(work, stop, drain_s=settings.drain_timeout))
+    def idle() -> bool:
+        return watch.stack is None
+
+    anyio.run(lambda: interruptible(work, stop, drain_s=settings.drain_timeout, idle=idle))
     report = watch.report
     if report is None:
-        # Stopped before the run had begun.
+        click.echo("interrupted before the run had begun", err=True)
         sys.exit(130)
     print_report(report, loaded)
     if report.stop is not None and report.stop.kind == "storage":
@@ -60,7 +74,7 @@ def run_and_report(loaded: Loaded, source: str, *, continued: bool) -> NoReturn:
 def print_report(report: Report, loaded: Loaded) -> None:
     """The summary, or JSON where it was asked for, on standard output."""
     if loaded.settings.json_output:
-        click.echo(json.dumps(report_json(report), ensure_ascii=False, indent=2))
+        say_json(report_json(report))
     else:
         click.echo(terminal_safe(summary_of(report, simulated=loaded.settings.is_mock)))
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from harness.adapters.results_dir import read_manifest, read_results, read_spans
+from harness.cli.output import say_json
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.errors import ResultsError
 
@@ -25,19 +26,25 @@ def show(run: Path, topic_id: str | None, calls: bool, status: str | None, json_
     read_manifest(run)
     rows = (row for row in read_results(run) if status in (None, row["status"]))
     if topic_id is None:
-        for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False) if json_output else _row_line(row))
+        for each in rows:
+            _say_row(each, json_output)
         return
-    found = [row for row in rows if row["topic_id"] == topic_id]
-    if not found:
+    row = next((row for row in rows if row["topic_id"] == topic_id), None)
+    if row is None:
         raise ResultsError(f"{run}: no finished topic {topic_id!r}; `harness show {run}` lists them")
-    row = found[0]
     spans = list(read_spans(run, topic_id))
     if json_output:
-        click.echo(json.dumps({**row, "spans": spans}, ensure_ascii=False))
+        say_json({**row, "spans": spans}, indent=None)
         return
     click.echo(terminal_safe(_topic_text(row)))
     click.echo(terminal_safe("\n\n".join(map(_call_text, spans)) if calls else "\n".join(map(_call_line, spans))))
+
+
+def _say_row(row: Mapping[str, Any], json_output: bool) -> None:
+    if json_output:
+        say_json(row, indent=None)
+    else:
+        click.echo(_row_line(row))
 
 
 def _row_line(row: Mapping[str, Any]) -> str:

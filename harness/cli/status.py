@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from harness.adapters.results_dir import is_running, read_manifest, read_standing
+from harness.cli.output import say_json
 from harness.cli.summary import run_lines
 from harness.domain.sanitize import terminal_safe
 
@@ -19,15 +19,9 @@ def status(run: Path, json_output: bool) -> None:
     """How the run in the directory RUN stands."""
     manifest, standing, running = read_manifest(run), read_standing(run), is_running(run)
     totals = standing.totals.as_json()
+    unfinished = standing.unfinished(manifest["dataset"]["topics"])
     if json_output:
-        unfinished = manifest["dataset"]["topics"] - totals["rows"]
         known = {name: manifest.get(name) for name in ("run_id", "created_at", "status", "sessions", "session_log")}
-        click.echo(
-            json.dumps(
-                {**known, "running": running, "totals": {**totals, "unfinished": unfinished}},
-                ensure_ascii=False,
-                indent=2,
-            )
-        )
+        say_json({**known, "running": running, "totals": {**totals, "unfinished": unfinished}})
         return
-    click.echo(terminal_safe("\n".join(run_lines(run, manifest, totals, running=running))))
+    click.echo(terminal_safe("\n".join(run_lines(run, manifest, totals, unfinished, running=running))))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.batch import Report
-from harness.cli.progress import clock
+from harness.cli.glance import clock
 
 
 def summary_of(report: Report, *, simulated: bool) -> str:
@@ -86,9 +86,10 @@ def _work_lines(totals: Mapping[str, Any], *, simulated: bool) -> list[str]:
     ]
 
 
-def run_lines(path: Path, manifest: Mapping[str, Any], totals: Mapping[str, Any], *, running: bool) -> list[str]:
+def run_lines(
+    path: Path, manifest: Mapping[str, Any], totals: Mapping[str, Any], unfinished: int, *, running: bool
+) -> list[str]:
     """How a run stands, from its files."""
-    topics = manifest["dataset"]["topics"]
     state = "running" if running else manifest["status"]
     if not running and state == "running":
         state = "ended without a word (killed?)"
@@ -96,13 +97,13 @@ def run_lines(path: Path, manifest: Mapping[str, Any], totals: Mapping[str, Any]
         f"run       {manifest['run_id']}, {state}, session {manifest['sessions']}",
         f"dataset   {manifest['dataset']['path']}",
         f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
-        topics_line(totals, topics - totals["rows"]),
+        topics_line(totals, unfinished),
         *_work_lines(totals, simulated=manifest["identity"]["endpoint"] == "mock"),
     ]
     sessions = manifest.get("session_log", [])
     if sessions and sessions[-1]["stop"]:
         lines.append(f"stopped   {sessions[-1]['stop']['message']}")
-    if not running and (totals["failed"] or topics > totals["rows"]):
+    if not running and (totals["failed"] or unfinished):
         lines.append(f"continue  harness resume {shlex.quote(str(path))}")
     return lines
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import cast
 
 from harness.adapters.prompts_file import check_blanks, read_prompts
 from harness.adapters.toml_tables import suggestion
 from harness.domain.completion import Json
 from harness.domain.prompts import Prompts
 from harness.engine.runner import Workflow
-from harness.errors import PromptsError, WorkflowError
-
-T = TypeVar("T")
+from harness.errors import InputError, PromptsError, WorkflowError
+from harness.workflows.importing import import_file, import_named
 
 BUILT_IN = {"research": "harness.workflows.research:research"}
 
@@ -29,8 +25,7 @@ BUILT_IN = {"research": "harness.workflows.research:research"}
 class LoadedWorkflow:
     """A workflow ready to run. `settings` is its table [workflow], checked where the workflow offers a check.
 
-    `code_sha256` names the source file's content: a run is continued only with the code that it began with, or with
-    the user's word for it.
+    `code_sha256` names the source file's content, so that a change of the code between sessions can be told.
     """
 
     name: str
@@ -47,26 +42,50 @@ def load_workflow(name: str, *, prompts_file: Path | None, settings: Mapping[str
     here, before anything is paid for. Raises WorkflowError or PromptsError.
     """
     module, function = _find(BUILT_IN.get(name, name))
-    source = Path(inspect.getsourcefile(module) or "")
+    source = _source_of(name, module)
     beside = source.with_suffix(".toml")
     chosen = prompts_file if prompts_file is not None else beside if beside.is_file() else None
     prompts = read_prompts(chosen) if chosen is not None else Prompts()
     fills = getattr(module, "FILLS", None)
     if isinstance(fills, Mapping):
-        check_blanks(str(chosen or beside), prompts, fills)
-    merged = {**prompts.settings, **settings}
-    check = getattr(module, "check_settings", None)
-    if callable(check):
-        check(dict(merged))
-    elif settings and not prompts.settings:
-        raise PromptsError(f"[workflow] is set, but the workflow {name!r} has no settings")
+        check_blanks(str(chosen or beside), prompts, {step: frozenset(blanks) for step, blanks in fills.items()})
     return LoadedWorkflow(
         name=name,
         function=function,
         prompts=prompts,
-        settings=merged,
+        settings=_checked_settings(name, module, str(chosen), prompts.settings, settings),
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
     )
+
+
+def _checked_settings(
+    name: str, module: ModuleType, prompts_from: str, own: Mapping[str, Json], given: Mapping[str, Json]
+) -> Mapping[str, Json]:
+    """The prompts file's table [workflow] with the user's over it. A workflow without a check knows what it lists."""
+    merged = {**own, **given}
+    check = getattr(module, "check_settings", None)
+    if callable(check):
+        _check(check, own, prompts_from)
+        _check(check, merged, "settings")
+        return merged
+    unknown = sorted(given.keys() - own.keys())
+    if unknown and not own:
+        raise PromptsError(
+            f"settings: [workflow] has {unknown[0]!r}, but the workflow {name} has no settings; it can name them in a "
+            "table [workflow] of its prompts file, or offer a function check_settings"
+        )
+    if unknown:
+        raise PromptsError(f"settings: [workflow]: unknown setting {unknown[0]!r}{suggestion(unknown[0], own)}")
+    return merged
+
+
+def _check(check: Callable[[dict[str, Json]], object], table: Mapping[str, Json], where: str) -> None:
+    try:
+        check(dict(table))
+    except InputError as error:
+        raise PromptsError(f"{where}: {error}") from None
+    except (TypeError, ValueError, KeyError) as error:
+        raise PromptsError(f"{where}: [workflow]: {error}") from error
 
 
 def _find(name: str) -> tuple[ModuleType, Workflow]:
@@ -76,49 +95,45 @@ def _find(name: str) -> tuple[ModuleType, Workflow]:
             f"no workflow {name!r}{suggestion(name, BUILT_IN)}; "
             "your own is given as module:function or path.py:function"
         )
-    module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
+    module = import_file(Path(where)) if where.endswith(".py") else import_named(where)
     function = getattr(module, attribute, None)
     if function is None:
-        functions = [known for known, value in vars(module).items() if inspect.iscoroutinefunction(value)]
-        raise WorkflowError(f"{where} has no function {attribute!r}{suggestion(attribute, functions)}")
-    _check_shape(name, function)
-    return module, function
+        functions = [
+            known
+            for known, value in vars(module).items()
+            if inspect.iscoroutinefunction(value) and value.__module__ == module.__name__
+        ]
+        hint = suggestion(attribute, functions) if functions else "; it has no async function at all"
+        raise WorkflowError(f"{where} has no function {attribute!r}{hint}")
+    return module, _shaped(name, function)
 
 
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise WorkflowError(f"{path}: there is no such workflow file")
-    name = f"harness_workflow_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise WorkflowError(f"{path}: cannot be imported as Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader = spec.loader
-    _importing(str(path), lambda: loader.exec_module(module))
-    return module
-
-
-def _import_module(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` does: a user's module lies in the directory they work in
-    return _importing(name, lambda: importlib.import_module(name))
-
-
-def _importing(name: str, do: Callable[[], T]) -> T:
-    try:
-        return do()
-    except Exception as error:
-        raise WorkflowError(f"{name}: the workflow cannot be imported: {type(error).__name__}: {error}") from error
-
-
-def _check_shape(name: str, function: object) -> None:
-    if not callable(function) or not inspect.iscoroutinefunction(function):
-        raise WorkflowError(f"{name} must be an async function: async def {name.rpartition(':')[2]}(step, topic): ...")
+def _shaped(name: str, function: object) -> Workflow:
+    """The function, if it can be awaited with a step and a topic. Raises WorkflowError."""
+    attribute = name.rpartition(":")[2]
+    example = f"async def {attribute}(step, topic): ..."
+    if inspect.isclass(function):
+        raise WorkflowError(f"{name} is a class; give an async function, or an object of that class that is awaited")
+    called = getattr(function, "__call__", None)  # noqa: B004 - asked for its kind, not whether it is there
+    if not callable(function) or not (_is_async(function) or _is_async(called)):
+        raise WorkflowError(f"{name} must be an async function: {example}")
     try:
         inspect.signature(function).bind("step", "topic")
     except TypeError:
-        raise WorkflowError(
-            f"{name} must take two arguments: async def {name.rpartition(':')[2]}(step, topic): ..."
-        ) from None
+        raise WorkflowError(f"{name} must take two arguments, a step and a topic: {example}") from None
+    return cast(Workflow, function)
+
+
+def _is_async(function: object) -> bool:
+    """Also where a decorator of the usual kind (functools.wraps, functools.partial) stands before it."""
+    return callable(function) and inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+def _source_of(name: str, module: ModuleType) -> Path:
+    try:
+        source = inspect.getsourcefile(module)
+    except TypeError:
+        source = None
+    if source is None:
+        raise WorkflowError(f"{name}: the module has no Python source file, so its changes could not be told")
+    return Path(source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.adapters.toml_tables import suggestion
 from harness.domain.completion import Json, Message
 from harness.domain.parsing import parse_string_list
 from harness.domain.run import Failed, Ok, Outcome, Output, Topic
@@ -46,18 +47,26 @@ def check_settings(table: dict[str, Json]) -> ResearchSettings:
     bounds = {"min_questions": (1, 50), "max_questions": (1, 50), "reasks": (0, 10), "min_answers": (0, 50)}
     for name, value in table.items():
         if name not in bounds:
-            raise PromptsError(f"[workflow]: unknown setting {name!r}; known: {', '.join(bounds)}")
+            raise PromptsError(f"[workflow]: unknown setting {name!r}{suggestion(name, bounds)}")
         low, high = bounds[name]
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise PromptsError(f"[workflow]: {name} = {value!r} must be a whole number from {low} to {high}")
     settings = ResearchSettings(**{name: value for name, value in table.items() if isinstance(value, int)})
     if settings.min_questions > settings.max_questions:
-        raise PromptsError("[workflow]: min_questions is greater than max_questions")
+        raise PromptsError(
+            f"[workflow]: min_questions = {settings.min_questions} is greater than "
+            f"max_questions = {settings.max_questions}"
+        )
+    if settings.min_answers > settings.max_questions:
+        raise PromptsError(
+            f"[workflow]: min_answers = {settings.min_answers} is more than there can be: "
+            f"max_questions = {settings.max_questions}"
+        )
     return settings
 
 
 async def research(step: Step, topic: Topic) -> Output:
-    """A report on the topic. Raises ParseError if no decomposition came, TopicFailed if too few answers did."""
+    """A report on the topic. Raises TopicFailed if no sub-questions came, or too few answers to them."""
     settings = ResearchSettings.of(step)
     questions = await decompose(step, topic, settings)
 
@@ -72,10 +81,11 @@ async def research(step: Step, topic: Topic) -> Output:
 
     answers = await step.fan_out("research", list(enumerate(questions, start=1)), answer)
     answered = sum(isinstance(outcome, Ok) for outcome in answers)
-    if answered < settings.min_answers:
+    needed = min(settings.min_answers, len(questions))
+    if answered < needed:
         failures = [outcome.error.message for outcome in answers if isinstance(outcome, Failed)]
         raise TopicFailed(
-            f"{answered} of {len(questions)} sub-questions were answered and {settings.min_answers} are needed"
+            f"{answered} of {len(questions)} sub-questions were answered and {needed} are needed"
             + (f"; the first failure: {failures[0]}" if failures else "")
         )
     report = await synthesize(step, topic, questions, answers)
@@ -106,7 +116,9 @@ async def decompose(step: Step, topic: Topic, settings: ResearchSettings) -> tup
             )
         except ParseError as error:
             if ask == settings.reasks:
-                raise
+                raise TopicFailed(
+                    f"no sub-questions in {ask + 1} answers; the last could not be used: {error}"
+                ) from error
             turns = [
                 turns[0],
                 Message(role="assistant", content=completion.content),

@@ -1,0 +1,124 @@
+"""Kinds of values: what each setting may be, and how a text from a flag or a variable becomes one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from harness.adapters.toml_tables import suggestion
+from harness.domain.endpoint import PROFILES, normalized_base_url
+from harness.errors import SettingsError
+
+_SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+
+
+def duration_s(value: Any) -> Any:
+    """Seconds from `90`, `90s`, `15m`, `12h`, `7d` or `2w`; what is no text is left for the type check.
+
+    Raises ValueError for any other text.
+    """
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9]{1,12}(?:\.[0-9]{1,9})?)\s*([smhdw]?)\s*", value)
+    if match is None:
+        raise ValueError("must be seconds, or a time such as 90s, 15m, 12h, 7d or 2w")
+    return float(match[1]) * _SECONDS_IN[match[2] or "s"]
+
+
+def _on_off(value: Any) -> Any:
+    return _YES_NO.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _profile_name(name: str) -> str:
+    if name not in PROFILES:
+        raise ValueError(f"no such profile{suggestion(name, PROFILES)}; any other server goes by its base_url")
+    return name
+
+
+def _saying(check: Callable[[str], object]) -> Callable[[str], str]:
+    """A check that raises our own error, as pydantic wants it."""
+
+    def checked(text: str) -> str:
+        try:
+            check(text)
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        return text
+
+    return checked
+
+
+def _latency(text: str) -> None:
+    from harness.testing.latency import Latency  # noqa: PLC0415 - only those who use the mock pay for it
+
+    Latency.parse(text)
+
+
+def _faults(text: str) -> None:
+    from harness.testing.faults import FaultPlan  # noqa: PLC0415 - as above
+
+    FaultPlan.parse(text)
+
+
+Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Many = Annotated[int, Field(strict=True, ge=1, le=10**15)]
+Attempts = Annotated[int, Field(strict=True, ge=1, le=6)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+Dollars = Annotated[float, Field(strict=True, gt=0, le=1e9)]
+Rate = Annotated[float, Field(strict=True, ge=0, le=1e9)]
+Seconds = Annotated[float, BeforeValidator(duration_s), Field(strict=True, gt=0, le=31_536_000)]
+OnOff = Annotated[bool, BeforeValidator(_on_off), Field(strict=True)]
+Name = Annotated[str, Field(min_length=1, max_length=500)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+ProfileName = Annotated[str, AfterValidator(_profile_name)]
+BaseUrl = Annotated[str, AfterValidator(_saying(normalized_base_url))]
+LatencyModel = Annotated[str, AfterValidator(_saying(_latency))]
+FaultRates = Annotated[str, AfterValidator(_saying(_faults))]
+
+
+def from_text(annotation: Any, text: str) -> Any:
+    """What a flag or a variable says, as the kind of value it must be; what cannot be one is left to be refused."""
+    kind = base_kind(annotation)
+    if kind is int and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", text):
+        return int(text)
+    if kind is float and not _is_duration(annotation):
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    return text
+
+
+def base_kind(annotation: Any) -> Any:
+    """The type at the bottom of `X`, `X | None` or `Annotated[X, ...]`; a Literal is str."""
+    if annotation is None or annotation is type(None):
+        return None
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return base_kind(get_args(annotation)[0])
+    if origin is Literal:
+        return str
+    if origin is tuple:
+        return tuple
+    if origin is Union or isinstance(annotation, type(int | str)):
+        return next(kind for part in get_args(annotation) if (kind := base_kind(part)) is not None)
+    return annotation
+
+
+def choices(annotation: Any) -> tuple[str, ...]:
+    """The texts among which to choose, or none where any will do."""
+    if get_origin(annotation) is Literal:
+        return tuple(str(value) for value in get_args(annotation))
+    return next((found for part in get_args(annotation) if (found := choices(part))), ())
+
+
+def _is_duration(annotation: Any) -> bool:
+    return annotation == Seconds or Seconds in get_args(annotation)

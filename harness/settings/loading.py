@@ -1,0 +1,231 @@
+"""Bringing the sources together: who says what, who rules over whom, and what is wrong with it, by its source."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from harness.adapters.toml_lines import place
+from harness.adapters.toml_tables import StepTable, read_toml, reason, shown, suggestion
+from harness.domain.endpoint import GENERIC_KEY_ENV
+from harness.errors import SettingsError
+from harness.settings.kinds import from_text
+from harness.settings.loaded import Loaded, find_key
+from harness.settings.model import PriceTable, Settings, field_names, kind_of, scalar_names
+
+DEFAULT_FILE = Path("harness.toml")
+DOTENV_FILE = Path(".env")
+ENV_PREFIX = "HARNESS_"
+CONFIG_ENV = "HARNESS_CONFIG"
+
+# Never repeated in a message: a credential may stand in it.
+_UNSHOWN = frozenset({"base_url"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A value and who gave it. `where` begins a message about it; `origin` is what `harness config` shows.
+
+    `rank` is the source's: the greater rules. `said` is the value as it was written in a flag or a variable; `raw` the
+    text of the file, to find lines in.
+    """
+
+    name: str
+    value: Any
+    origin: str
+    where: str
+    rank: int
+    said: str | None = None
+    raw: str | None = None
+
+
+def load_settings(
+    flags: Mapping[str, Any],
+    *,
+    config: Path | None = None,
+    base: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    flag_style: bool = False,
+) -> Loaded:
+    """Bring all sources together. `flags` are those that were given; `base` is what a run that is continued began with.
+
+    With `base`, neither a file nor variables are looked at, but for the key. `flag_style` names the flags as a command
+    line has them, and reads their texts. Raises SettingsError with one line for each thing wrong.
+    """
+    env = {**_dotenv(), **(os.environ if environ is None else environ)}
+    given: list[Given] = []
+    ignored: tuple[str, ...] = ()
+    if base is not None:
+        given += [
+            Given(name=name, value=value, origin="the run", where="the run's settings", rank=0)
+            for name, value in base.items()
+        ]
+    else:
+        file = _settings_file(config, env)
+        given += _from_file(file) if file is not None else []
+        variables, ignored = _from_environment(env)
+        given += variables
+    given += [_from_flag(name, value, flag_style=flag_style) for name, value in flags.items() if value is not None]
+    ruling = _ruling(given)
+    settings = _validated(ruling)
+    origins = {name: ruling[name].origin if name in ruling else "default" for name in field_names()}
+    keys, key_problem = find_key(settings, env)
+    return Loaded(settings=settings, origins=origins, keys=keys, key_problem=key_problem, ignored=ignored)
+
+
+def _settings_file(config: Path | None, env: Mapping[str, str]) -> Path | None:
+    named = config or (Path(env[CONFIG_ENV]) if env.get(CONFIG_ENV) else None)
+    if named is not None:
+        return named
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
+def _dotenv() -> dict[str, str]:
+    """The variables of ./.env, taken as they stand: a `$` in a key is a dollar sign. Raises SettingsError."""
+    if not DOTENV_FILE.is_file():
+        return {}
+    try:
+        found = dotenv_values(DOTENV_FILE, interpolate=False, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{DOTENV_FILE}: cannot be read as UTF-8 lines of NAME=value") from error
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _from_file(path: Path) -> list[Given]:
+    tables, raw = read_toml(path, SettingsError)
+    text = raw.decode("utf-8-sig")
+    given: list[Given] = []
+    wrong: list[str] = []
+    for name, value in tables.items():
+        for setting, worth in _settings_in(name, value):
+            if setting not in field_names():
+                wrong.append(f"{place(path, text, (name,))}: unknown setting {shown(name)}{_nearest(setting)}")
+            elif any(other.name == setting for other in given):
+                wrong.append(f"{place(path, text, (name,))}: {name} is set twice, as {setting} too")
+            else:
+                at = place(path, text, (name,))
+                given.append(Given(name=setting, value=worth, origin=str(path), where=at, rank=1, raw=text))
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    return given
+
+
+def _settings_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The settings that one entry of a file is: `workflow = "…"` names it, [workflow] holds its own settings."""
+    plain = name.replace("-", "_")
+    if plain != "workflow" or not isinstance(value, dict):
+        yield ("?" if plain == "workflow_settings" else plain), value
+        return
+    own = dict(value)
+    if "name" in own:
+        yield "workflow", own.pop("name")
+    yield "workflow_settings", own
+
+
+def _nearest(name: str) -> str:
+    return suggestion(name, [*scalar_names(), "steps", "prices"], listed=False)
+
+
+def _from_environment(env: Mapping[str, str]) -> tuple[list[Given], tuple[str, ...]]:
+    """What variables say, and those that begin like ours and are none: others use this prefix too.
+
+    Raises SettingsError for one that looks like a slip of ours.
+    """
+    given: list[Given] = []
+    ignored: list[str] = []
+    for variable, value in sorted(env.items()):
+        name = variable.removeprefix(ENV_PREFIX).lower()
+        if not variable.startswith(ENV_PREFIX) or variable in (GENERIC_KEY_ENV, CONFIG_ENV) or not value:
+            continue
+        if name in scalar_names():
+            worth, source = from_text(kind_of(name), value), f"${variable}"
+            given.append(Given(name=name, value=worth, origin=source, where=source, rank=2, said=f" = {value}"))
+        elif near := difflib.get_close_matches(name, scalar_names(), n=1, cutoff=0.8):
+            raise SettingsError(f"${variable}: unknown setting; did you mean ${ENV_PREFIX}{near[0].upper()}?")
+        else:
+            ignored.append(variable)
+    return given, tuple(ignored)
+
+
+def _from_flag(name: str, value: Any, *, flag_style: bool) -> Given:
+    if not flag_style:
+        return Given(name=name, value=value, origin="given", where="given", rank=3)
+    flag = f"--{name.replace('_', '-')}"
+    worth = from_text(kind_of(name), value) if isinstance(value, str) else value
+    return Given(name=name, value=worth, origin=flag, where=flag, rank=3, said=f" {value}")
+
+
+def _ruling(given: list[Given]) -> dict[str, Given]:
+    """The strongest of each setting, and of the two ways to say who answers.
+
+    `endpoint` and `base_url` exclude each other: the one from the stronger source rules, from equal sources neither
+    can. An `api_key_env` was meant for the base URL of its own source, so it goes when another base URL rules.
+    """
+    ruling = {one.name: one for one in given}  # later sources are stronger
+    endpoint, base_url, key = (ruling.get(name) for name in ("endpoint", "base_url", "api_key_env"))
+    if endpoint is not None and base_url is not None:
+        if endpoint.rank == base_url.rank:
+            raise SettingsError(
+                f"{_where_both(endpoint, base_url)}: endpoint and base_url exclude each other: "
+                "a profile's key is never sent to another host; keep the one that you mean"
+            )
+        del ruling["base_url" if endpoint.rank > base_url.rank else "endpoint"]
+    if key is not None and (lost := _overruled_url(given, ruling, key)) is not None:
+        if ruling.get("base_url") is None and lost is key:
+            raise SettingsError(f"{key.where}: api_key_env goes with base_url: a profile names its own variable")
+        del ruling["api_key_env"]
+    return ruling
+
+
+def _overruled_url(given: list[Given], ruling: Mapping[str, Given], key: Given) -> Given | None:
+    """What makes an api_key_env void: the base URL of its source that does not rule, or the key itself without any."""
+    own = next((one for one in given if one.name == "base_url" and one.rank == key.rank), None)
+    if own is not None:
+        return None if ruling.get("base_url") is own else own
+    if ruling.get("base_url") is not None:
+        return None
+    endpoint = ruling.get("endpoint")
+    return endpoint if endpoint is not None and endpoint.rank > key.rank else key
+
+
+def _where_both(one: Given, other: Given) -> str:
+    return one.where if one.where == other.where else f"{one.where} and {other.where}"
+
+
+def _validated(ruling: Mapping[str, Given]) -> Settings:
+    try:
+        return Settings.model_validate({name: given.value for name, given in ruling.items()})
+    except ValidationError as invalid:
+        lines = dict.fromkeys(_finding(detail, ruling) for detail in invalid.errors())
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _finding(detail: Mapping[str, Any], ruling: Mapping[str, Given]) -> str:
+    path = tuple(str(part) for part in detail["loc"])
+    top, unknown = path[0], detail["type"] == "extra_forbidden"
+    if top not in ruling or (unknown and len(path) == 1):
+        return f"unknown setting {shown(top)}{_nearest(top)}"
+    given = ruling[top]
+    where = given.where
+    if given.raw is not None and len(path) > 1:
+        where = place(given.origin, given.raw, path)
+    if unknown:
+        known = StepTable.model_fields if top == "steps" else PriceTable.model_fields
+        return f"{where}: unknown setting {shown('.'.join(path))}{suggestion(path[-1], known)}"
+    if top in _UNSHOWN:
+        return f"{where}: {reason(detail)}"
+    if given.said is not None:
+        return f"{where}{_cut(given.said)}: {reason(detail).replace('true or false', 'on or off')}"
+    value = given.value if len(path) == 1 else detail.get("input")
+    return f"{where}: {'.'.join(path)} = {shown(value)}: {reason(detail)}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,209 @@
+"""Every setting there is, with its kind, its default, its meaning and the section that it is shown under."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.adapters.toml_tables import StepTable
+from harness.domain.completion import Effort
+from harness.domain.endpoint import PROFILES, Profile, resolve_model
+from harness.domain.options import StepOptions
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, RetryPolicy, Timeouts
+from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, Rates, flat_price
+from harness.settings.kinds import (
+    Attempts,
+    BaseUrl,
+    Dollars,
+    FaultRates,
+    LatencyModel,
+    Many,
+    Name,
+    OnOff,
+    ProfileName,
+    Rate,
+    Seconds,
+    Seed,
+    Texts,
+    Whole,
+)
+
+SECTIONS = ("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output")
+
+
+def _setting(default: Any, section: str, description: str, *, metavar: str = "N", alias: str | None = None) -> Any:
+    return Field(
+        default,
+        description=description,
+        alias=alias,
+        json_schema_extra={"section": section, "metavar": metavar},
+    )
+
+
+class PriceTable(BaseModel):
+    """USD per million tokens of a model that the built-in table does not know."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    input: Rate
+    output: Rate
+    cached_input: Rate | None = None
+
+    def rates(self) -> Rates:
+        cached = self.input if self.cached_input is None else self.cached_input
+        return Rates(cached_input=cached, input=self.input, output=self.output)
+
+
+class Settings(BaseModel):
+    """Every setting of a run. The descriptions are the help texts of the flags and of docs/settings.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    workflow: Name = _setting(
+        "research", "Workflow", "research, or your own as module:function or path.py:function.", metavar="NAME"
+    )
+    prompts: Path | None = _setting(None, "Workflow", "Prompts (TOML) in place of the workflow's own.", metavar="FILE")
+
+    endpoint: ProfileName | None = _setting(
+        None,
+        "Endpoint",
+        "Known service; each takes its key from a variable of its own.  [default: deepseek]",
+        metavar=f"[{'|'.join(PROFILES)}]",
+    )
+    base_url: BaseUrl | None = _setting(
+        None, "Endpoint", "Any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1.", metavar="URL"
+    )
+    api_key_env: Name | None = _setting(
+        None, "Endpoint", "Variable that holds the key for --base-url.  [default: HARNESS_API_KEY]", metavar="VAR"
+    )
+    model: Name | None = _setting(None, "Endpoint", "Model.  [default: the endpoint's]", metavar="NAME")
+    thinking: OnOff | None = _setting(None, "Endpoint", "Reasoning, where a step does not say.", metavar="[on|off]")
+    effort: Effort | None = _setting(None, "Endpoint", "How much reasoning, where a step does not say.")
+    stream: OnOff = _setting(True, "Endpoint", "Answers as they are written, or with --no-stream each as a whole.")
+
+    topic_field: Name = _setting("topic", "Dataset", "Field that holds the topic.", metavar="FIELD")
+    id_field: Name = _setting("id", "Dataset", "Field that holds the id.", metavar="FIELD")
+    filter: Texts = _setting(
+        (), "Dataset", "Only topics with FIELD=VALUE, FIELD!=VALUE or FIELD~PART; repeatable.", metavar="EXPR"
+    )
+    shuffle: Seed | None = _setting(None, "Dataset", "Random order, the same for the same seed.", metavar="SEED")
+    limit: Many | None = _setting(None, "Dataset", "Only the first N of the topics that are left.")
+    skip_bad: OnOff = _setting(False, "Dataset", "Record bad lines as failed rows instead of refusing the file.")
+
+    cache: Path = _setting(Path(".harness/cache.db"), "Cache", "The cache file.", metavar="FILE")
+    cache_mode: CacheMode = _setting(
+        "read_write", "Cache", "refresh asks again, replay answers from the cache or fails, off does neither."
+    )
+    ttl: Seconds | None = _setting(
+        None, "Cache", "Ask again what was answered longer ago than 90s, 15m, 12h, 7d or 2w.", metavar="AGE"
+    )
+
+    in_flight: Whole = _setting(64, "Limits", "Calls in flight in all.")
+    per_run: Whole = _setting(8, "Limits", "Calls in flight of one topic.")
+    runs: Whole = _setting(32, "Limits", "Topics worked on at once.")
+    rpm: Whole | None = _setting(None, "Limits", "Requests per minute.")
+    tpm: Many | None = _setting(None, "Limits", "Tokens per minute.")
+    max_calls: Whole = _setting(200, "Limits", "Calls that one topic may make.")
+    attempts: Attempts = _setting(5, "Limits", "Requests for one call, the first included, 1 to 6.")
+
+    connect_timeout: Seconds = _setting(10.0, "Time-outs", "To connect.", metavar="S")
+    idle_timeout: Seconds = _setting(300.0, "Time-outs", "Of silence, until a request is given up.", metavar="S")
+    total_timeout: Seconds = _setting(1800.0, "Time-outs", "For one request in all.", metavar="S")
+    drain_timeout: Seconds = _setting(
+        8.0, "Time-outs", "After Ctrl-C, for calls in flight to finish and be stored.", metavar="S"
+    )
+
+    budget: Dollars | None = _setting(None, "Budget", "The most that the run may spend, in USD.", metavar="USD")
+    budget_tokens: Many | None = _setting(None, "Budget", "The most tokens that the run may use.")
+
+    latency: LatencyModel = _setting(
+        "none", "Mock", "fixed:S, uniform:LOW:HIGH, lognormal:MEDIAN:SIGMA or per-token:FIRST:EACH.", metavar="MODEL"
+    )
+    faults: FaultRates = _setting(
+        "none", "Mock", "Share of requests that fail, 0.05, or by kind: 429-tpm=0.1,reset=0.05.", metavar="RATES"
+    )
+    seed: Seed = _setting(0, "Mock", "Seed of its answers and faults, and of the jitter between attempts.")
+
+    out: Path | None = _setting(
+        None, "Output", "Results directory; the same again continues it.  [default: results/<time>]", metavar="DIR"
+    )
+    yes: OnOff = _setting(False, "Output", "Do not ask before a run that costs money.")
+    json_output: OnOff = _setting(False, "Output", "Print JSON for machines.", alias="json")
+    quiet: OnOff = _setting(False, "Output", "Show no progress.")
+    verbose: OnOff = _setting(False, "Output", "Log each attempt.")
+
+    steps: dict[str, StepTable] = Field(default_factory=dict)
+    workflow_settings: dict[str, Any] = Field(default_factory=dict)
+    prices: dict[Annotated[str, Field(min_length=1)], PriceTable] = Field(default_factory=dict)
+
+    @property
+    def profile(self) -> Profile | None:
+        """The known service that answers, or None for a bare base URL."""
+        return None if self.base_url is not None else PROFILES[self.endpoint or "deepseek"]
+
+    @property
+    def is_mock(self) -> bool:
+        return self.profile is not None and self.profile.name == "mock"
+
+    def limits(self) -> Limits:
+        return Limits(
+            in_flight=self.in_flight,
+            per_run=self.per_run,
+            runs=self.runs,
+            requests_per_minute=self.rpm,
+            tokens_per_minute=self.tpm,
+            max_calls_per_topic=self.max_calls,
+        )
+
+    def retry(self) -> RetryPolicy:
+        return RetryPolicy(attempts=self.attempts)
+
+    def timeouts(self) -> Timeouts:
+        return Timeouts(connect_s=self.connect_timeout, idle_s=self.idle_timeout, total_s=self.total_timeout)
+
+    def cache_policy(self) -> CachePolicy:
+        return CachePolicy(mode=self.cache_mode, ttl_s=self.ttl)
+
+    def spending_cap(self) -> Budget:
+        return Budget(cost=self.budget, tokens=self.budget_tokens)
+
+    def defaults(self) -> StepOptions:
+        """What rules where a step chooses nothing, withdrawn model names resolved. Raises SettingsError."""
+        model = resolve_model(self.profile, self.model)
+        thinking = self.thinking if self.thinking is not None else model.thinking
+        return StepOptions(model=model.model, thinking=thinking, effort=self.effort, stream=self.stream)
+
+    def model_note(self) -> str | None:
+        """One line for the user where the model is not the one they named."""
+        return resolve_model(self.profile, self.model).note if self.model is not None else None
+
+    def pricing(self) -> Pricing:
+        """The provider's table for DeepSeek and the mock, with what the user's table [prices] adds or replaces."""
+        known = DEEPSEEK_PRICES if self.profile is not None and self.profile.dialect == "deepseek" else {}
+        own = {model: flat_price(table.rates()) for model, table in self.prices.items()}
+        return Pricing(prices={**known, **own})
+
+
+TABLES = ("steps", "workflow_settings", "prices")
+"""The settings that are tables: a file has them, a flag and a variable do not."""
+
+
+def field_names() -> tuple[str, ...]:
+    """All settings as they are called in a file."""
+    return tuple(field.alias or name for name, field in Settings.model_fields.items())
+
+
+def scalar_names() -> tuple[str, ...]:
+    """Those that are one value, and so have a flag and a variable."""
+    return tuple(name for name in field_names() if name not in TABLES)
+
+
+_HINTS = get_type_hints(Settings, include_extras=True)
+_KINDS = {field.alias or name: _HINTS[name] for name, field in Settings.model_fields.items()}
+
+
+def kind_of(name: str) -> Any:
+    """The annotation of a setting, by its name in a file."""
+    return _KINDS[name]
