@@ -23,6 +23,10 @@ class Window:
     carries. After that it grows with every round of successes, by one call or by a sixteenth, but past the size that
     was refused (`ceiling`) only after a patience that doubles with every failed probe, so that a steady limit is
     touched ever more rarely. `streak` counts bursts of refusals without a success between them.
+
+    A refusal within what was carried before (`proved`, by calls later than `proved_after`) is more likely a matter of
+    turning round: the provider still counted a call whose answer we had. So the window is kept at first, and a place
+    rests for `turnaround_s` before it is used again; only if longer and longer rests do not help, the limit has fallen.
     """
 
     maximum: int
@@ -34,12 +38,17 @@ class Window:
     patience: int = 4
     successes: int = 0
     streak: int = 0
+    proved: int = 0
+    proved_after: int = 0
+    turnaround_s: float = 0.0
 
     RAMP_START = 8.0
     RAMP_S = 0.1
     GROWTH = 1 / 16
     MAX_PATIENCE = 256
     RATE_DECREASE = 0.7
+    MIN_TURNAROUND_S = 0.02
+    MAX_TURNAROUND_S = 0.32
 
     @classmethod
     def opening(cls, maximum: int) -> Window:
@@ -76,9 +85,12 @@ class Window:
         """The window as it will be after a rest: it opens again from its start."""
         return replace(self, opened=self.RAMP_START, full_since=None)
 
-    def succeeded(self) -> Window:
-        """After a call that was answered."""
-        window = self if self.streak == 0 else replace(self, streak=0)
+    def succeeded(self, number: int = 0, carried: int = 0) -> Window:
+        """After the call of this `number` was answered, carried together with so many, itself included."""
+        window = self
+        proved = max(carried, self.proved) if number > self.proved_after else self.proved
+        if self.streak or proved > self.proved:
+            window = replace(self, streak=0, proved=proved)
         if self.is_opening or self.size >= self.maximum:
             return window
         grown = min(float(self.maximum), self.size + max(1 / self.size, self.GROWTH))
@@ -97,6 +109,13 @@ class Window:
         or tokens a minute, so the calls in flight say nothing; the window is cut by a fixed part, once a burst.
         """
         fresh = number > self.shrunk_after
+        disproved = not by_rate and others < min(self.proved, self.maximum if named is None else named)
+        if disproved:
+            if not fresh:
+                return self
+            if self.turnaround_s < self.MAX_TURNAROUND_S:
+                longer_s = max(self.MIN_TURNAROUND_S, self.turnaround_s * 4)
+                return replace(self, turnaround_s=longer_s, shrunk_after=newest, streak=self.streak + 1)
         current = min(self.size, self.opened) if fresh else self.size
         if by_rate:
             size = max(1.0, current * self.RATE_DECREASE) if fresh else current
@@ -115,6 +134,9 @@ class Window:
             successes=0,
             patience=min(self.MAX_PATIENCE, self.patience * 2) if probed else self.patience,
             streak=self.streak + 1 if fresh else self.streak,
+            proved=0 if disproved else min(self.proved, int(size)),
+            proved_after=newest if disproved else self.proved_after,
+            turnaround_s=0.0 if disproved else self.turnaround_s,
         )
 
 

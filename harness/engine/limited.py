@@ -71,7 +71,7 @@ class Limited:
             )
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (completion.usage.output_tokens - self._likely_output)
-            self._limiter.succeeded()
+            self._limiter.succeeded(place)
         except CompletionError as error:
             charged = charge_of(error).usage
             used = likely if charged is None else charged.total_tokens

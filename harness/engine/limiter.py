@@ -17,14 +17,22 @@ from harness.engine.stopping import Stop
 from harness.engine.turns import Turns
 
 
+@dataclass(slots=True)
+class _Wish:
+    tokens: int
+    among: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """The right to have one call in flight; `queued_s` and `paced_s` are what waiting for it took, by cause.
 
-    `number` counts the calls of the run in the order in which they were let go.
+    `number` counts the calls of the run in the order in which they were let go, `among` those that were in flight
+    then, itself included.
     """
 
     number: int
+    among: int
     tokens: int
     queued_s: float
     paced_s: float
@@ -49,8 +57,9 @@ class Limiter:
     def __init__(self, limits: Limits, stop: Stop) -> None:
         self._window = Window.opening(limits.in_flight)
         self._pace = Pace.of(limits)
-        self._turns: Turns[int] = Turns(stop)
+        self._turns: Turns[_Wish] = Turns(stop)
         self._in_flight = 0
+        self._resting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._paced_since: float | None = None
         self._paced_s = 0.0
@@ -84,22 +93,37 @@ class Limiter:
         """Wait for a place; raises RunStopped once the run is ending. `tokens` is the likely cost of the call."""
         wanted_at = now()
         paced_before = self._paced_until(wanted_at)
+        wish = _Wish(tokens)
         number = await self._turns.take(
-            tokens, priority=priority, advance=self._advance, give_back=partial(self._give_back, tokens)
+            wish, priority=priority, advance=self._advance, give_back=partial(self._give_back, tokens)
         )
         got_at = now()
         paced_s = min(got_at - wanted_at, self._paced_until(got_at) - paced_before)
-        return Place(number=number, tokens=tokens, queued_s=got_at - wanted_at - paced_s, paced_s=paced_s)
+        return Place(
+            number=number,
+            among=wish.among,
+            tokens=tokens,
+            queued_s=got_at - wanted_at - paced_s,
+            paced_s=paced_s,
+        )
 
     def release(self, place: Place, *, tokens_used: int) -> None:
         """Give the place back; the difference between likely and real tokens is corrected."""
         self._in_flight -= 1
         self._pace = self._pace.corrected(tokens_used - place.tokens)
+        if self._window.turnaround_s:
+            self._resting += 1
+            asyncio.get_running_loop().call_later(self._window.turnaround_s, self._rested)
+        else:
+            self._advance()
+
+    def _rested(self) -> None:
+        self._resting -= 1
         self._advance()
 
-    def succeeded(self) -> None:
+    def succeeded(self, place: Place) -> None:
         """Learn from a call that was answered; call it before `release`."""
-        self._window = self._window.succeeded()
+        self._window = self._window.succeeded(place.number, min(place.among, self._in_flight))
 
     def refused(self, place: Place, *, named: int | None, by_rate: bool) -> None:
         """Learn from a 429; call it before `release`."""
@@ -132,20 +156,22 @@ class Limiter:
             self._timer = None
         wait_s: float | None = None
         paced = full = False
-        while (tokens := self._turns.first) is not None:
+        while (wish := self._turns.first) is not None:
             wait_s = self._pace.wait_s(at)
             paced = wait_s > 0
             if paced:
                 break
-            full = self._in_flight >= self._window.places
+            used = self._in_flight + self._resting
+            full = used >= self._window.places
             if full:
                 self._window = self._window.seen(at, full=True)
-                full = self._in_flight >= self._window.places
+                full = used >= self._window.places
             if full:
                 wait_s = self._window.opens_in_s(at)
                 break
             self._in_flight += 1
-            self._pace = self._pace.sent(at, tokens)
+            wish.among = self._in_flight
+            self._pace = self._pace.sent(at, wish.tokens)
             self._turns.grant()
         else:
             wait_s = None

@@ -178,3 +178,37 @@ def test_without_limits_there_is_nothing_to_wait_for_but_a_pause() -> None:
     assert pace.corrected(10**9, requests=1) is pace
     assert pace.wait_s(0.0) == 0.0
     assert pace.paused(1.0).wait_s(1.0 - 1e-12) == 0.0
+
+
+def proved(carried: int) -> Window:
+    """A window of which so many calls were carried at once, and answered."""
+    window = refused(grown(Window.opening(64)), others=carried)
+    return window.succeeded(1, carried)
+
+
+def test_a_refusal_within_what_was_carried_makes_places_rest_instead_of_shrinking() -> None:
+    window = refused(proved(5), others=4, number=2)
+    assert (window.places, window.turnaround_s) == (5, Window.MIN_TURNAROUND_S)
+
+
+def test_of_a_burst_within_what_was_carried_only_the_first_says_something_new() -> None:
+    first = proved(5).refused(number=4, newest=6, others=4, named=None, by_rate=False)
+    assert first.refused(number=5, newest=6, others=3, named=None, by_rate=False) is first
+
+
+def test_if_no_rest_helps_less_is_carried_than_before() -> None:
+    window = proved(5)
+    rests = []
+    while window.places == 5:
+        window = refused(window, others=4, number=window.shrunk_after + 1)
+        rests.append(window.turnaround_s)
+    assert rests == [0.02, 0.08, 0.32, 0.0]
+    assert (window.places, window.proved) == (4, 0)
+    # What was carried before the limit fell proves nothing any more.
+    assert window.succeeded(window.proved_after, 5).proved == 0
+    assert window.succeeded(window.proved_after + 1, 4).proved == 4
+
+
+def test_a_limit_named_below_what_was_carried_is_news() -> None:
+    window = refused(proved(30), others=29, number=2, named=7)
+    assert (window.places, window.turnaround_s) == (7, 0.0)

@@ -9,7 +9,7 @@ import math
 import pytest
 from fakes import Engine, FakeModel, a_call, a_refusal, a_request, an_answer, at_most, gathered, one_after_another
 
-from harness.domain.completion import Completion, Usage
+from harness.domain.completion import Call, Completion, Request, Usage
 from harness.domain.policy import Limits, RetryPolicy
 
 pytestmark = pytest.mark.virtual
@@ -31,6 +31,38 @@ async def test_a_server_that_allows_five_and_announces_nothing_serves_sixty(late
     assert all(isinstance(answer, Completion) for answer in answers)
     assert asyncio.get_running_loop().time() <= 1.25 * 60 / 5 * latency_s
     assert model.refusals < 10
+
+
+class SlowToForget(FakeModel):
+    """A server that still counts a call for a moment after its answer has been read."""
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        await asyncio.sleep(0.001)
+        answer = await super().complete(request, call)
+        self.in_flight += 1
+        asyncio.get_running_loop().call_later(0.003, self.forget)
+        return answer
+
+    def forget(self) -> None:
+        self.in_flight -= 1
+
+
+async def test_a_server_that_is_slow_to_forget_a_call_does_not_talk_the_window_down() -> None:
+    model = SlowToForget(latency_s=1.0, refuse=at_most(5))
+    engine = Engine(model=model, limits=WIDE)
+    answers = await all_at_once(engine, 60)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    assert asyncio.get_running_loop().time() <= 1.25 * 60 / 5
+    assert model.refusals < 10
+
+
+async def test_a_limit_that_falls_is_followed() -> None:
+    model = FakeModel(latency_s=1.0, refuse=lambda it: at_most(10 if len(it.sent) < 100 else 4)(it))
+    engine = Engine(model=model, limits=WIDE)
+    answers = await all_at_once(engine, 300)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    assert engine.limiter.state().places <= 5
+    assert model.refusals < 60
 
 
 async def test_a_thousand_places_are_reached_within_a_second() -> None:

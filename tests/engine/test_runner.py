@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
@@ -70,12 +71,12 @@ async def test_the_oldest_topic_goes_first() -> None:
 
 async def test_a_bad_line_is_a_failed_row_and_the_others_go_on() -> None:
     engine = Engine(model=FakeModel())
-    bad = BadLine(where="x.jsonl:2", reason="not JSON", index=1)
+    bad = BadLine(where="somewhere/x.jsonl:2", reason="not JSON", index=1)
     progress = await run(engine, ask, [topics(1)[0], bad])
-    row = engine.results.by_topic["line-2"]
+    row = engine.results.by_topic["x.jsonl:2"]
     assert (row.status, row.index, row.calls) == ("failed", 1, 0)
     assert row.error is not None
-    assert (row.error.type, row.error.message) == ("DatasetError", "x.jsonl:2: not JSON")
+    assert (row.error.type, row.error.message) == ("DatasetError", "somewhere/x.jsonl:2: not JSON")
     assert progress.topics == {"ok": 1, "degraded": 0, "failed": 1}
 
 
@@ -99,13 +100,18 @@ async def test_an_error_of_the_workflow_fails_its_topic_and_no_other(caplog: pyt
             raise ParseError("no list")
         return await ask(step, topic)
 
+    caplog.set_level(logging.INFO, logger="harness.run")
     engine = Engine(model=FakeModel())
     await run(engine, workflow, topics(4))
     rows = engine.results.by_topic
     assert [rows[f"t{i}"].status for i in range(4)] == ["ok", "failed", "failed", "ok"]
     assert [error.type for i in (1, 2) if (error := rows[f"t{i}"].error)] == ["ZeroDivisionError", "ParseError"]
-    # A foreign exception is a bug worth a traceback, one of ours is not.
-    assert [record.getMessage() for record in caplog.records] == ["the workflow raised on topic t1"]
+    # A foreign exception is a bug worth a traceback for those who look for it, one of ours is not.
+    assert [record.getMessage() for record in caplog.records] == [
+        "the workflow raised on topic t1: ZeroDivisionError('oh')",
+        "where it raised",
+    ]
+    assert caplog.records[1].exc_info is not None
 
 
 async def test_a_group_of_one_error_is_told_as_that_error() -> None:

@@ -61,7 +61,7 @@ def test_whatever_happens_bounds_hold_and_nothing_is_left_behind(
             try:
                 await asyncio.sleep(takes)
                 if end == "answered":
-                    limiter.succeeded()
+                    limiter.succeeded(place)
                 else:
                     named = 3 if end == "named" else None
                     limiter.refused(place, named=named, by_rate=end == "rate")
