@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import Any
+
+from records import a_failed_result, a_result
+
+from harness.adapters.rows import result_to_row
+from harness.adapters.run_standing import Standing
+from harness.domain.completion import Usage
+
+
+def ok(index: int, session: int = 1, **fields: Any) -> dict[str, Any]:
+    return result_to_row(a_result(index, **fields), session=session)
+
+
+def failed(index: int, session: int = 1, **fields: Any) -> dict[str, Any]:
+    return result_to_row(a_failed_result(index, **fields), session=session)
+
+
+def standing_of(*rows: dict[str, Any]) -> Standing:
+    standing = Standing()
+    for row in rows:
+        standing.add(row)
+    return standing
+
+
+def test_rows_add_up() -> None:
+    totals = standing_of(ok(0), ok(1, cost=None), failed(2)).totals.as_json()
+
+    assert totals == {
+        "rows": 3,
+        "ok": 2,
+        "degraded": 0,
+        "failed": 1,
+        "unpriced": 1,
+        "cost": 0.5,
+        "saved": 0.0,
+        "calls": 6,
+        "hits": 3,
+        "sequential_s": 12.75,
+        "usage": {"input_tokens": 30, "output_tokens": 60, "reasoning_tokens": 15, "cached_tokens": 12},
+    }
+
+
+def test_a_row_of_a_later_session_takes_the_place_of_a_failed_one() -> None:
+    again = ok(0, session=2, cost=1.0, calls=7, usage=Usage(input_tokens=1))
+    standing = standing_of(failed(0, cost=None), again)
+
+    assert standing.totals.as_json() == standing_of(again).totals.as_json()
+    assert standing.superseded == 1
+    assert standing.counts(again)
+    assert not standing.counts(failed(0))
+
+
+def test_only_a_failed_topic_and_one_without_a_row_are_run_again() -> None:
+    standing = standing_of(ok(0), failed(1), ok(3, status="degraded"))
+
+    assert [standing.is_finished(index) for index in range(5)] == [True, False, False, True, False]
+
+
+def test_unfinished_topics_are_counted_among_those_that_are_wanted_now() -> None:
+    standing = standing_of(ok(0), ok(1), ok(4))
+
+    assert [standing.unfinished(topics) for topics in (1, 2, 3, 5, 7)] == [0, 0, 1, 2, 4]
+
+
+def test_a_topic_that_fails_twice_is_counted_once() -> None:
+    standing = standing_of(failed(0), failed(0, session=2), failed(0, session=3))
+
+    assert standing.totals.as_json()["failed"] == 1
+    assert standing.superseded == 2
+
+
+def test_a_row_of_a_topic_that_never_was_does_not_count() -> None:
+    assert not standing_of(ok(0)).counts(ok(1))

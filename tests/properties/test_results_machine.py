@@ -1,0 +1,146 @@
+"""A results directory under crashes: files cut at any byte, sessions without end, against a model of what must be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from records import a_failed_result, a_result, a_span
+
+from harness.adapters.results_dir import (
+    RESULTS_FILE,
+    TRACES_FILE,
+    ResultsDir,
+    read_results,
+    read_spans,
+)
+
+TOPICS = 4
+
+
+def describe(known: dict[str, Any] | None) -> dict[str, Any]:
+    fresh = {"version": 1, "run_id": "run", "status": "running", "identity": {}, "settings": {}}
+    return known or {**fresh, "dataset": {"topics": TOPICS}}
+
+
+class ResultsMachine(RuleBasedStateMachine):
+    """`rows` is the model: by topic, the session and the status of the row that counts, and how many calls it has.
+
+    A crash may take any tail of the last write, and nothing of those before: the system holds them already.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp())
+        self.path = self.root / "run"
+        self.rows: dict[int, tuple[int, str, int]] = {}
+        self.results: ResultsDir | None = None
+        self.last: tuple[int, tuple[int, str, int] | None, dict[str, int]] | None = None
+
+    def teardown(self) -> None:
+        if self.results is not None:
+            self.results.close()
+        shutil.rmtree(self.root)
+
+    @initialize()
+    def begin(self) -> None:
+        self.results = ResultsDir.create_or_continue(self.path, describe)
+        self.results.begin()
+        self.last = None
+
+    @precondition(lambda self: self.results is not None)
+    @rule(index=st.integers(0, TOPICS - 1), ok=st.booleans(), calls=st.integers(0, 3), text=st.text(max_size=30))
+    def write(self, index: int, ok: bool, calls: int, text: str) -> None:
+        assert self.results is not None
+        before = self.rows.get(index)
+        if before is not None and (before[1] == "ok" or before[0] == self.results.session):
+            return
+        sizes = self._sizes()
+        result = a_result(index, output=text) if ok else a_failed_result(index, topic=text)
+        spans = [a_span(f"t{index}", f"call{number}", content=text) for number in range(calls)]
+        asyncio.run(self.results.write(result, spans))
+        self.rows[index] = (self.results.session, result.status, calls)
+        self.last = (index, before, sizes)
+
+    @precondition(lambda self: self.results is not None)
+    @rule()
+    def finish(self) -> None:
+        assert self.results is not None
+        self.results.finish()
+        self.last = None
+        raw = (self.path / RESULTS_FILE).read_bytes() if (self.path / RESULTS_FILE).exists() else b""
+        assert len(raw.splitlines()) == len(self.rows)
+
+    @precondition(lambda self: self.results is not None)
+    @rule()
+    def close_and_go_on(self) -> None:
+        assert self.results is not None
+        self.results.close()
+        self.begin()
+
+    @precondition(lambda self: self.results is not None)
+    @rule(data=st.data())
+    def crash_and_go_on(self, data: st.DataObject) -> None:
+        """The process dies; of its last write the system holds a prefix: of the calls first, then of the row."""
+        assert self.results is not None
+        self.results.close()
+        if self.last is not None:
+            index, before, sizes = self.last
+            now = self._sizes()
+            lost = data.draw(st.integers(0, sum(now.values()) - sum(sizes.values())), label="bytes lost")
+            of_the_row = min(lost, now[RESULTS_FILE] - sizes[RESULTS_FILE])
+            os.truncate(self.path / RESULTS_FILE, now[RESULTS_FILE] - of_the_row)
+            os.truncate(self.path / TRACES_FILE, now[TRACES_FILE] - (lost - of_the_row))
+            if lost:
+                self.rows.pop(index)
+                if before is not None:
+                    self.rows[index] = before
+        self.begin()
+
+    @invariant()
+    def what_is_read_is_what_counts(self) -> None:
+        if self.results is None:
+            return
+        found = {row["index"]: (row["session"], row["status"]) for row in read_results(self.path)}
+        assert found == {index: row[:2] for index, row in self.rows.items()}
+        calls: dict[int, int] = dict.fromkeys(self.rows, 0)
+        for call in read_spans(self.path):
+            calls[call["index"]] += 1
+        assert calls == {index: row[2] for index, row in self.rows.items()}
+
+    @invariant()
+    def what_is_known_is_what_is_read(self) -> None:
+        if self.results is None:
+            return
+        standing = self.results.standing
+        assert standing.totals.sums["rows"] == len(self.rows)
+        assert standing.totals.sums["calls"] == 2 * len(self.rows)
+        assert standing.unfinished(TOPICS) == TOPICS - len(self.rows)
+        finished = [index for index in range(TOPICS) if standing.is_finished(index)]
+        assert finished == sorted(index for index, row in self.rows.items() if row[1] == "ok")
+
+    @invariant()
+    def no_line_is_torn_and_no_call_is_an_orphan(self) -> None:
+        for name in (RESULTS_FILE, TRACES_FILE):
+            raw = (self.path / name).read_bytes() if (self.path / name).exists() else b""
+            assert raw == b"" or raw.endswith(b"\n")
+            for line in raw.splitlines():
+                row = json.loads(line)
+                # A row of an earlier failure may stay until `finish`; a call of a topic without any row never does.
+                assert row["index"] in self.rows
+
+    def _sizes(self) -> dict[str, int]:
+        paths = {name: self.path / name for name in (RESULTS_FILE, TRACES_FILE)}
+        return {name: path.stat().st_size if path.exists() else 0 for name, path in paths.items()}
+
+
+TestResultsMachine = ResultsMachine.TestCase
+TestResultsMachine.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
