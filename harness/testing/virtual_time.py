@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -44,6 +45,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual_s = 0.0
         self._real_work = 0
+        self._owed: list[asyncio.Handle] = []
+        self._home = threading.get_ident()
         super().__init__(_JumpingSelector(self._idle))
 
     def time(self) -> float:
@@ -65,6 +68,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._work_done)
         return future
 
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As asyncio's, but what a thread brings waits until the loop has nothing else to do.
+
+        When a thread ends is chance; so that the order of events is not, its result counts as the last thing of its
+        instant, and the results of several threads are put in a fixed order.
+        """
+        if threading.get_ident() == self._home:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self._owed.append(handle)
+        super().call_soon_threadsafe(_look_around)
+        return handle
+
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
@@ -83,12 +101,30 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _idle(self, timeout_s: float | None, wait: Callable[[float], _Events]) -> _Events:
         """Nothing is ready: wait for real work, or jump to the next timer, or say that there is nothing to wait for."""
+        if len(self._owed) < self._real_work and (events := wait(_REAL_WAIT_S)):
+            return events
+        if self._owed:
+            owed, self._owed = sorted(self._owed, key=_kind_of_work), []
+            for handle in owed:
+                if not handle.cancelled():
+                    self.call_soon(handle._run)
+            return []
         if self._real_work:
-            return wait(_REAL_WAIT_S)
+            return []
         if timeout_s is None:
             raise RuntimeError("deadlock on virtual time: every task waits, and no timer and no thread will wake one")
         self._virtual_s += timeout_s
         return []
+
+
+def _look_around() -> None:
+    """Wakes the loop, and does nothing."""
+
+
+def _kind_of_work(handle: asyncio.Handle) -> str:
+    """Work of one kind is handed out one piece at a time, so its kind tells it apart from all else that is owed."""
+    callback = getattr(handle, "_callback", None)
+    return f"{getattr(callback, '__module__', '')}.{getattr(callback, '__qualname__', '')}"
 
 
 class _JumpingSelector(selectors.DefaultSelector):
