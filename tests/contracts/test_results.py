@@ -33,6 +33,9 @@ def in_a_directory(path: Path) -> Kept:
     results = ResultsDir.create_or_continue(path, lambda known: {**MANIFEST, "dataset": {"topics": 9}})
     results.begin()
 
+    def break_disk() -> None:
+        path.rename(path.with_name("moved away"))
+
     def column(file: str, name: str) -> list[str]:
         file_path = path / file
         return [json.loads(line)[name] for line in file_path.read_text().splitlines()] if file_path.exists() else []
@@ -41,7 +44,7 @@ def in_a_directory(path: Path) -> Kept:
         results,
         lambda: column(RESULTS_FILE, "topic_id"),
         lambda: column(TRACES_FILE, "id"),
-        lambda: path.rename(path.with_name("moved away")) and None,
+        break_disk,
         results.close,
     )
 
