@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 from harness.domain.completion import Effort
 
@@ -21,8 +21,12 @@ class StepOptions:
 
     def over(self, base: StepOptions) -> StepOptions:
         """These options where they are chosen, else those of `base`."""
-        chosen = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
-        return replace(base, **chosen) if chosen else base
-
-
-_NAMES = tuple(field.name for field in fields(StepOptions))
+        return StepOptions(
+            model=base.model if self.model is None else self.model,
+            thinking=base.thinking if self.thinking is None else self.thinking,
+            effort=base.effort if self.effort is None else self.effort,
+            max_tokens=base.max_tokens if self.max_tokens is None else self.max_tokens,
+            temperature=base.temperature if self.temperature is None else self.temperature,
+            top_p=base.top_p if self.top_p is None else self.top_p,
+            stream=base.stream if self.stream is None else self.stream,
+        )

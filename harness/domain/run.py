@@ -81,8 +81,9 @@ class Output:
 class Span:
     """One call: asked, answered or failed. `start_s` and `end_s` count from the start of the run's session.
 
-    `start_s` is the moment the call was wanted, before any wait. `cost` is what this run paid for it, failed attempts
-    included, in USD (None: no price known); `saved` what its answer had cost another run or another span.
+    `start_s` is the moment the call was wanted, before any wait. `cost` is what this run is known to have paid for it,
+    in USD, failed attempts included (None: no price known; an attempt whose payment nobody knows counts nothing here,
+    and stands in the journal with its worst case); `saved` what its answer had cost another run or another span.
     """
 
     run_id: str
@@ -121,7 +122,7 @@ class TopicResult:
     """One row of `results.jsonl`.
 
     `elapsed_s` is the time from the topic's start to its end, `sequential_s` the sum of its calls' own times.
-    `cost` is what this run paid, None where a price is not known; `saved` what hits had cost before.
+    `cost` is what this run is known to have paid, None where a price is not known; `saved` what hits had cost before.
     """
 
     run_id: str

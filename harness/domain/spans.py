@@ -28,7 +28,7 @@ class Asked:
         return self._span(
             completion,
             usage=completion.usage,
-            cost=_sum(completion.cost, wasted) if paid_here else wasted,
+            cost=wasted if not paid_here else None if completion.cost is None else completion.cost + wasted,
             saved=0.0 if paid_here else completion.cost or 0.0,
             served=completion.served,
         )
@@ -97,11 +97,6 @@ def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
     )
 
 
-def _cost_of_failures(served: Served) -> float | None:
-    """USD that failed attempts cost, None if that is not known of one of them."""
-    return _sum(*(failure.cost for failure in served.failures))
-
-
-def _sum(*costs: float | None) -> float | None:
-    """The sum, None if one of them is not known."""
-    return None if None in costs else sum(cost for cost in costs if cost is not None)
+def _cost_of_failures(served: Served) -> float:
+    """USD that failed attempts are known to have cost; what nobody knows stands in the journal, with its worst case."""
+    return sum(failure.cost for failure in served.failures if failure.cost is not None)

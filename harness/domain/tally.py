@@ -11,52 +11,62 @@ from harness.domain.completion import Usage
 from harness.domain.run import Failure, Output, Span, Status, Topic, TopicResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Totals:
-    """Sums of calls. `cost` is what the run paid, in USD; `unpriced` counts paid calls whose price is not known."""
+    """Running sums of calls. `cost` is what the run paid, in USD; `unpriced` counts calls whose price is not known.
+
+    Tokens are those of `Usage`, kept as plain sums.
+    """
 
     calls: int = 0
     hits: int = 0
     failures: int = 0
     retries: int = 0
-    usage: Usage = Usage()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
     cost: float = 0.0
     saved: float = 0.0
     unpriced: int = 0
     sequential_s: float = 0.0
 
-    def __add__(self, other: Totals) -> Totals:
-        return Totals(
-            calls=self.calls + other.calls,
-            hits=self.hits + other.hits,
-            failures=self.failures + other.failures,
-            retries=self.retries + other.retries,
-            usage=self.usage + other.usage,
-            cost=self.cost + other.cost,
-            saved=self.saved + other.saved,
-            unpriced=self.unpriced + other.unpriced,
-            sequential_s=self.sequential_s + other.sequential_s,
+    def add(self, span: Span) -> None:
+        """Count one more call."""
+        usage, served = span.usage, span.served
+        self.calls += 1
+        if span.error is not None:
+            self.failures += 1
+        elif served.source != "endpoint":
+            self.hits += 1
+        self.retries += max(0, served.attempts - 1)
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        self.reasoning_tokens += usage.reasoning_tokens
+        self.cached_tokens += usage.cached_tokens
+        if span.cost is None:
+            self.unpriced += 1
+        else:
+            self.cost += span.cost
+        self.saved += span.saved
+        self.sequential_s += span.own_s
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            reasoning_tokens=self.reasoning_tokens,
+            cached_tokens=self.cached_tokens,
         )
-
-
-def totals_of_span(span: Span) -> Totals:
-    """One call as a sum."""
-    return Totals(
-        calls=1,
-        hits=int(span.error is None and span.served.source != "endpoint"),
-        failures=int(span.error is not None),
-        retries=max(0, span.served.attempts - 1),
-        usage=span.usage,
-        cost=span.cost or 0.0,
-        saved=span.saved,
-        unpriced=int(span.cost is None),
-        sequential_s=span.own_s,
-    )
 
 
 def totals_of(spans: Iterable[Span]) -> Totals:
     """The sum over calls."""
-    return sum((totals_of_span(span) for span in spans), Totals())
+    totals = Totals()
+    for span in spans:
+        totals.add(span)
+    return totals
 
 
 def unrecordable(output: Output) -> str | None:

@@ -17,6 +17,13 @@ def defect(request: Request, completion: Completion) -> CompletionError | None:
     The error carries the completion as its partial, and counts as billed: the provider generated it.
     """
     reason = completion.finish_reason
+    if not reason:
+        return TransientError(
+            "the answer ended without a finish reason: it may not be whole",
+            kind="incomplete",
+            partial=completion,
+            billed="yes",
+        )
     if reason in INTERRUPTED_FINISH_REASONS:
         return TransientError(
             f"the provider broke off its answer (finish reason {reason!r})",

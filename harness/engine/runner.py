@@ -13,7 +13,7 @@ import anyio
 from harness.domain.completion import Json
 from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
 from harness.domain.spans import failure_of
-from harness.domain.tally import Totals, topic_result, totals_of_span, unrecordable
+from harness.domain.tally import Totals, topic_result, unrecordable
 from harness.engine.clock import now
 from harness.engine.step import RunContext, Step, Trace
 from harness.engine.stopping import Stop
@@ -32,14 +32,14 @@ class Progress:
     topics: dict[Status, int] = field(default_factory=lambda: {"ok": 0, "degraded": 0, "failed": 0})
     open_topics: int = 0
     unfinished: int = 0
-    totals: Totals = Totals()
+    totals: Totals = field(default_factory=Totals)
 
     @property
     def done(self) -> int:
         return sum(self.topics.values())
 
     def add_span(self, span: Span) -> None:
-        self.totals += totals_of_span(span)
+        self.totals.add(span)
 
     def add_result(self, result: TopicResult) -> None:
         self.topics[result.status] += 1

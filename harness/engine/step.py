@@ -237,7 +237,9 @@ class Step:
         sample: int,
     ) -> tuple[Request, bool]:
         context = self._context
-        chosen = context.overrides.get(name, StepOptions()).over((options or StepOptions()).over(context.defaults))
+        chosen = context.defaults if options is None else options.over(context.defaults)
+        if (override := context.overrides.get(name)) is not None:
+            chosen = override.over(chosen)
         if chosen.model is None:
             raise TypeError(f"step {name!r} has no model: the run's defaults must name one")
         model, implied_thinking = context.known_model(chosen.model)

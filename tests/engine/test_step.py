@@ -134,10 +134,19 @@ async def test_a_hit_says_what_it_saved_and_who_paid() -> None:
     assert (trace.spans[0].cost, trace.spans[0].saved, trace.spans[0].served.source) == (150.0, 0.0, "cache")
 
 
-async def test_an_unknown_cost_makes_the_whole_unknown() -> None:
+async def test_an_attempt_whose_payment_nobody_knows_leaves_the_known_cost_and_stands_in_the_journal() -> None:
     engine = Engine(model=FakeModel(script=one_after_another(a_reset(billed="unknown"), an_answer())))
     step, trace = engine.step()
-    await step.complete("ask", "why?")
+    completion = await step.complete("ask", "why?")
+    assert trace.spans[0].cost == completion.cost is not None
+    assert trace.spans[0].served.failures[0].cost is None
+    assert (await engine.cache.spent("run")).cost_at_risk > 0
+
+
+async def test_an_answer_without_a_known_price_makes_the_cost_unknown() -> None:
+    engine = Engine(model=FakeModel())
+    step, trace = engine.step()
+    await step.complete("ask", "why?", options=StepOptions(model="a-model-without-a-price"))
     assert trace.spans[0].cost is None
 
 
