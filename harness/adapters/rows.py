@@ -28,8 +28,8 @@ def result_to_row(result: TopicResult, *, session: int) -> JsonObject:
         "sections": [plain(section) for section in result.sections],
         "error": _failure(result.error),
         "usage": usage_to_json(result.usage),
-        "cost": result.cost,
-        "saved": result.saved,
+        "cost": dollars(result.cost),
+        "saved": dollars(result.saved),
         "calls": result.calls,
         "hits": result.hits,
         "started_at": result.started_at.isoformat(timespec="milliseconds"),
@@ -64,8 +64,8 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "tool_calls": [tool_call_to_json(call) for call in span.tool_calls],
         "finish_reason": span.finish_reason,
         "usage": usage_to_json(span.usage),
-        "cost": span.cost,
-        "saved": span.saved,
+        "cost": dollars(span.cost),
+        "saved": dollars(span.saved),
         "served": {name: seconds(value) if name.endswith("_s") else value for name, value in served.items()},
         "error": _failure(span.error),
     }
@@ -74,6 +74,11 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
 def seconds(value: Any) -> Any:
     """Rounded to microseconds: what a clock can tell, and the same text on every machine."""
     return round(value, 6) if isinstance(value, float) else value
+
+
+def dollars(value: float | None) -> float | None:
+    """Rounded to far below the price of a token, so that a sum does not tell in which order it was made."""
+    return value if value is None else round(value, 12)
 
 
 def plain(value: Json) -> Json:

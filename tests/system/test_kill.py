@@ -36,7 +36,7 @@ def results_of(directory: Path) -> list[dict[str, Any]]:
 
 def calls_of(directory: Path) -> dict[tuple[str, str], tuple[str, ...]]:
     rows = rows_of(directory / "out" / "traces.jsonl")
-    calls = {
+    calls: dict[tuple[str, str], tuple[str, ...]] = {
         (row["topic_id"], row["id"]): (str(row["request"]["messages"]), row["reasoning"], row["content"])
         for row in rows
     }
