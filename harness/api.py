@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
-
-import anyio
 
 from harness.adapters.wall_clock import SystemClock
 from harness.batch import Report, new_run_id, run_batch
@@ -85,11 +83,28 @@ def ask_sync(prompt: str, **settings: Any) -> Completion:
     return _wait_for(lambda: ask(prompt, **settings))
 
 
-def _wait_for(work: Callable[[], Awaitable[T]]) -> T:
-    """Run to the end; where a loop runs already, as in a notebook, on another thread with a loop of its own."""
+def _wait_for(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run to the end; where a loop runs already, as in a notebook, on another thread with a loop of its own.
+
+    Ctrl-C ends the work in both cases: answers that arrived are stored, and the same call goes on from there.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return anyio.run(work)
+        return asyncio.run(work())
+    under_way: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def noted() -> T:
+        task = asyncio.current_task()
+        if task is not None:
+            under_way.append((asyncio.get_running_loop(), task))
+        return await work()
+
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(anyio.run, work).result()
+        future = thread.submit(lambda: asyncio.run(noted()))
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            for loop, task in under_way:
+                loop.call_soon_threadsafe(task.cancel)
+            raise

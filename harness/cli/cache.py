@@ -139,10 +139,10 @@ def _with(values: dict[str, Any], do: Callable[[CacheAdmin], Awaitable[T]], *, c
 
 
 def _age_s(text: str) -> float:
-    age = duration_s(text)
-    if not isinstance(age, float):
-        raise InputError(f"--older-than {text!r} is no age: write 90s, 12h, 7d or 2w")
-    return age
+    try:
+        return float(duration_s(text))
+    except ValueError as error:
+        raise InputError(f"--older-than {text}: {error}") from None
 
 
 def _bytes(text: str) -> int:

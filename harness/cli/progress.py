@@ -63,7 +63,13 @@ def picture(seen: Glance, settings: Settings) -> RenderableType:
         return Text(words, style=style, no_wrap=True, overflow="ellipsis")
 
     first = Table.grid(padding=(0, 1))
-    bar = ProgressBar(total=max(1, seen.topics), completed=seen.finished, width=BAR_WIDTH)
+    bar = ProgressBar(
+        total=max(1, seen.topics),
+        completed=seen.finished,
+        width=BAR_WIDTH,
+        complete_style="green",
+        finished_style="green",
+    )
     first.add_row(bar, line(topics_words(seen), "red" if seen.failed else ""))
     return Group(
         first,

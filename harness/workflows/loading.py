@@ -90,6 +90,8 @@ def _check(check: Callable[[dict[str, Json]], object], table: Mapping[str, Json]
 
 def _find(name: str) -> tuple[ModuleType, Workflow]:
     where, colon, attribute = name.rpartition(":")
+    if name.endswith(".py"):
+        raise WorkflowError(f"{name} is a file; name its function too, as in {name}:{Path(name).stem}")
     if not colon or not where or not attribute:
         raise WorkflowError(
             f"no workflow {name!r}{suggestion(name, BUILT_IN)}; "

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.adapters.toml_tables import suggestion
 from harness.domain.completion import Json, Message
 from harness.domain.parsing import parse_string_list
 from harness.domain.run import Failed, Ok, Outcome, Output, Topic
@@ -47,7 +46,7 @@ def check_settings(table: dict[str, Json]) -> ResearchSettings:
     bounds = {"min_questions": (1, 50), "max_questions": (1, 50), "reasks": (0, 10), "min_answers": (0, 50)}
     for name, value in table.items():
         if name not in bounds:
-            raise PromptsError(f"[workflow]: unknown setting {name!r}{suggestion(name, bounds)}")
+            raise PromptsError(f"[workflow]: unknown setting {name!r}; known: {', '.join(bounds)}")
         low, high = bounds[name]
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise PromptsError(f"[workflow]: {name} = {value!r} must be a whole number from {low} to {high}")

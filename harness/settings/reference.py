@@ -1,0 +1,122 @@
+"""docs/settings.md, made from the settings themselves: `python -m harness.settings.reference > docs/settings.md`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.domain.endpoint import PROFILES
+from harness.settings.kinds import base_kind, choices
+from harness.settings.loading import ENV_PREFIX
+from harness.settings.model import SECTIONS, TABLES, Settings, kind_of
+
+_HEAD = """\
+# Settings
+
+Every setting can be given in three ways. A flag rules over the environment, the environment over the settings file,
+and the file over the default:
+
+```
+harness run topics.jsonl --in-flight 8          # a flag
+HARNESS_IN_FLIGHT=8 harness run topics.jsonl    # a variable, of the environment or of a file .env here
+in_flight = 8                                   # a line of harness.toml here, or of the file named by --config
+```
+
+`harness config` shows every effective value and where it came from. A setting that does not exist, or a value that
+cannot be, is an error that names the file and the line, the variable or the flag; nothing is sent and nothing is
+written then. In a file, `-` and `_` are the same in the name of a setting. A variable that is empty counts as not set.
+`HARNESS_CONFIG` names the settings file as `--config` does.
+
+`endpoint` and `base_url` exclude each other. Where two sources differ, the stronger one decides which of the two rules,
+and an `api_key_env` that was meant for a base URL that is overruled goes with it.
+
+`harness resume` goes on with the settings that the run began with, and takes only flags on top of them.
+
+Times are seconds, or `90s`, `15m`, `12h`, `7d`, `2w`. Switches are `true` or `false` in a file, `on` or `off` in a
+variable, and a flag with its opposite on the command line: `--skip-bad`, `--no-skip-bad`.
+"""
+
+_TAIL = """\
+## Tables of the settings file
+
+These have no flag and no variable.
+
+```toml
+[steps.research]            # options of one step of the workflow, over what the step itself chose
+model = "deepseek-v4-pro"
+thinking = true
+effort = "high"             # none, low, high, max
+max_tokens = 32768          # reasoning and answer together
+temperature = 0.7           # 0 to 2; thinking ignores it
+top_p = 0.95
+stream = false
+
+[workflow]                  # the workflow's own settings, over those of its prompts file
+name = "research"           # optional: the same as the setting `workflow`, which cannot stand beside this table
+min_questions = 3           # these are those of `research`
+max_questions = 5
+reasks = 2                  # how often an unusable decomposition is asked for again
+min_answers = 1             # how many sub-questions must be answered for a report
+
+[prices."some-model"]       # USD per million tokens, of a model whose price is not built in
+input = 0.5
+output = 1.5
+cached_input = 0.1          # optional: the same as input
+```
+
+## Keys
+
+A key is never a setting: it comes from the environment or from a file `.env` in the working directory, and is never
+logged, recorded or shown. `--endpoint deepseek` takes `DEEPSEEK_API_KEY`, `--endpoint openai` takes `OPENAI_API_KEY`. A
+`--base-url` takes `HARNESS_API_KEY`, or the variable that `--api-key-env` names, and may have none. The key of a known
+service is never sent to another host.
+"""
+
+
+def settings_page() -> str:
+    """The text of docs/settings.md."""
+    return "\n".join([_HEAD, *(_section(title) for title in SECTIONS), _TAIL])
+
+
+def _section(title: str) -> str:
+    rows = [
+        _row(field.alias or name, field.default, field.description or "")
+        for name, field in Settings.model_fields.items()
+        if name not in TABLES
+        and isinstance(field.json_schema_extra, dict)
+        and field.json_schema_extra["section"] == title
+    ]
+    head = ["| Setting | Flag | Variable | Value | Default | Meaning |", "|---|---|---|---|---|---|"]
+    return "\n".join([f"## {title}\n", *head, *rows, ""])
+
+
+def _row(name: str, default: Any, description: str) -> str:
+    meaning, _, noted = description.partition("  [default: ")
+    shown = noted.rstrip("]") or _default(default)
+    flag = f"--no-{name}" if default is True else f"--{name.replace('_', '-')}"
+    cells = (f"`{name}`", f"`{flag}`", f"`{ENV_PREFIX}{name.upper()}`", _value(name), shown, meaning)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _default(default: Any) -> str:
+    match default:
+        case None | ():
+            return "none"
+        case bool():
+            return "on" if default else "off"
+        case float():
+            return f"{default:g}"
+    return f"`{default}`"
+
+
+def _value(name: str) -> str:
+    found = tuple(PROFILES) if name == "endpoint" else choices(kind_of(name))
+    if found:
+        return ", ".join(f"`{one}`" for one in found)
+    words = {bool: "switch", int: "whole number", float: "number", tuple: "texts"}
+    return words.get(base_kind(kind_of(name)), "text")
+
+
+if __name__ == "__main__":
+    click.echo(settings_page(), nl=False)
