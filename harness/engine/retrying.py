@@ -39,6 +39,7 @@ class Retrying:
                 past = _with_failure(past, error, elapsed_s=now() - started)
                 error.served = past
                 if not isinstance(error, TransientError) or past.attempts >= self._policy.attempts:
+                    self._log(past, error, call, "given up")
                     raise
                 past = await self._back_off(past, error, call)
             else:
@@ -48,21 +49,25 @@ class Retrying:
         delay_s = self._policy.delay_s(
             attempt=past.attempts, retry_after_s=error.retry_after_s, draw=self._rng.random()
         )
-        log.info(
-            "attempt %d of %d failed (%s: %s), next in %.2f s",
-            past.attempts,
-            self._policy.attempts,
-            error.kind,
-            error,
-            delay_s,
-            extra={"topic_id": call.topic_id, "span_id": call.span_id},
-        )
+        self._log(past, error, call, f"next in {delay_s:.2f} s")
         if call.on_delta is not None:
             call.on_delta(Delta(kind="restart"))
         started = now()
         await self._stop.sleep(delay_s)
         last = replace(past.failures[-1], backoff_s=now() - started)
         return replace(past, failures=(*past.failures[:-1], last))
+
+    def _log(self, past: Served, error: CompletionError, call: Call, then: str) -> None:
+        """Each attempt that failed is told with its cause, the last one too."""
+        log.info(
+            "attempt %d of %d failed (%s: %s), %s",
+            past.attempts,
+            self._policy.attempts,
+            error.kind,
+            error,
+            then,
+            extra={"run_id": call.run_id, "topic_id": call.topic_id, "span_id": call.span_id},
+        )
 
 
 def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:
