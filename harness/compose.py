@@ -125,6 +125,7 @@ def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTran
         latency=Latency.parse(settings.latency),
         faults=FaultPlan.parse(settings.faults),
         delta_tokens=MOCK_DELTA_TOKENS,
+        log_size=0,  # a night of calls that nobody will look at
         clock=clock,
     )
     return FakeTransport(fake)

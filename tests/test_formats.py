@@ -1,0 +1,161 @@
+"""What a run leaves, against the schemas in docs/schemas: no field missing, none too many, all of their type."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batches import a_topic_file, manifest_of, rows_of, run
+from jsonschema import Draft202012Validator
+from records import a_failed_result, a_hard_won_span
+
+from harness.adapters.cache_admin import CacheAdmin
+from harness.adapters.rows import result_to_row, span_to_row
+from harness.adapters.sqlite_schema import create
+from harness.domain.completion import Message, Request, Tool, ToolCall
+from harness.engine.stopping import Stop
+from harness.testing.virtual_time import VirtualClock
+
+DOCS = Path(__file__).parent.parent / "docs"
+SCHEMAS = {name: json.loads((DOCS / "schemas" / f"{name}.schema.json").read_text()) for name in
+           ("results.row", "traces.row", "run")}  # fmt: skip
+
+
+def check(name: str, *values: Any) -> None:
+    validator = Draft202012Validator(SCHEMAS[name], format_checker=Draft202012Validator.FORMAT_CHECKER)
+    for value in values:
+        validator.validate(json.loads(json.dumps(value)))
+
+
+def check_run(directory: Path) -> None:
+    check("results.row", *rows_of(directory))
+    check("traces.row", *rows_of(directory, "traces"))
+    check("run", manifest_of(directory))
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_each_schema_is_one(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+
+
+@pytest.mark.virtual
+async def test_a_night_with_everything_in_it_is_as_documented(tmp_path: Path) -> None:
+    source = a_topic_file(tmp_path, 8)
+    with source.open("a") as file:
+        file.write('{"no topic": 1}\n{"id": "zh", "topic": "量子纠缠是什么？", "lang": "zh", "tags": [1, null]}\n')
+    storm: dict[str, Any] = {"skip_bad": True, "attempts": 2, "latency": "fixed:2", "runs": 3}
+    stop = Stop()
+    asyncio.get_running_loop().call_later(9.0, stop.set, "interrupted", "interrupted by a test")
+
+    await run(tmp_path, source, stop=stop, faults="0.4", **storm)
+    check_run(tmp_path)
+    await run(tmp_path, source, faults="0.4", **storm)
+    check_run(tmp_path)
+    await run(tmp_path, source, **storm)
+    check_run(tmp_path)
+
+    rows, spans = rows_of(tmp_path), rows_of(tmp_path, "traces")
+    # What is checked above is worth something only if all of it was there.
+    assert {row["status"] for row in rows} >= {"ok", "failed"}
+    assert {span["served"]["source"] for span in spans} >= {"endpoint", "cache"}
+    assert any(span["served"]["failures"] for span in spans)
+    assert any(row["topic"] == "" for row in rows)
+
+
+@pytest.mark.virtual
+async def test_rows_of_topics_and_calls_that_failed_are_as_documented(tmp_path: Path) -> None:
+    source = a_topic_file(tmp_path, 12)
+    report = await run(tmp_path, source, attempts=1, faults="eof-without-finish=0.15,500=0.1,length=0.05")
+
+    check_run(tmp_path)
+    assert report.totals["failed"] > 0
+    assert report.totals["degraded"] > 0
+    assert any(span["error"] for span in rows_of(tmp_path, "traces"))
+
+
+@pytest.mark.virtual
+async def test_a_run_that_was_just_begun_is_as_documented(tmp_path: Path) -> None:
+    task = asyncio.create_task(run(tmp_path, a_topic_file(tmp_path, 2), latency="fixed:100"))
+    await asyncio.sleep(1)
+    check("run", manifest_of(tmp_path))
+    assert manifest_of(tmp_path)["status"] == "running"
+    task.cancel()
+    await asyncio.wait([task])
+    check("run", manifest_of(tmp_path))
+
+
+def test_rows_with_all_that_may_be_in_them_are_as_documented() -> None:
+    tool = Tool(name="look_up", description="looks up", parameters={"type": "object"})
+    call = ToolCall(id="c1", name="look_up", arguments="{}")
+    request = Request(
+        endpoint="mock",
+        model="m",
+        messages=(
+            Message(role="system", content="be brief"),
+            Message(role="assistant", content="", reasoning="hm", tool_calls=(call,)),
+            Message(role="tool", content="42", tool_call_id="c1"),
+        ),
+        max_tokens=10,
+        thinking=True,
+        effort="max",
+        temperature=0.5,
+        top_p=0.9,
+        response_format="json_object",
+        tools=(tool,),
+        stop=("END",),
+        sample=2,
+    )
+    span = span_to_row(a_hard_won_span(), index=0, session=1)
+    fields = span_to_row(replace(a_hard_won_span(), request=request), index=0, session=1)
+
+    check("traces.row", {**fields, "key": "0" * 64}, {**span, "key": "0" * 64})
+    check("results.row", result_to_row(a_failed_result(output={"any": ["json"]}, metadata={"n": None}), session=1))
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_field_has_a_meaning_in_words(name: str) -> None:
+    def missing(schema: Any, path: str) -> list[str]:
+        found = []
+        for field, value in schema.get("properties", {}).items():
+            if not ({"description", "$ref"} & value.keys() or value.get("properties")):
+                found.append(f"{path}.{field}")
+            found += missing(value, f"{path}.{field}")
+        for field, value in schema.get("$defs", {}).items():
+            found += missing(value, f"{path}.{field}")
+        return found
+
+    assert missing(SCHEMAS[name], name) == []
+
+
+@pytest.mark.parametrize("table", ["responses", "calls", "answers"])
+def test_every_column_of_the_cache_is_described(table: str) -> None:
+    text = (DOCS / "formats.md").read_text()
+
+    with closing(sqlite3.connect(":memory:")) as database:
+        create(database)
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+
+    assert len(columns) > 9
+    assert [column for column in columns if f"`{column}`" not in text] == []
+
+
+@pytest.mark.virtual
+async def test_every_field_of_a_cassette_is_described(tmp_path: Path) -> None:
+    await run(tmp_path, a_topic_file(tmp_path, 1))
+    cassette = io.BytesIO()
+    async with CacheAdmin.open(tmp_path / "cache.db", clock=VirtualClock()) as admin:
+        await admin.export(cassette)
+    text = (DOCS / "formats.md").read_text()
+
+    entries = [json.loads(line) for line in cassette.getvalue().splitlines()]
+    assert len(entries) > 4
+    for entry in entries:
+        names = (*entry, *entry["completion"], *entry["completion"]["served"], *entry["completion"]["usage"])
+        assert [name for name in names if f"`{name}`" not in text] == []
