@@ -119,7 +119,7 @@ def reason(detail: Mapping[str, Any]) -> str:
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         limit = context[bound]
-        return f"{words} {limit:,}" if limit == int(limit) else f"{words} {limit:g}"
+        return f"{words} {int(limit):,}" if limit == int(limit) else f"{words} {limit:g}"
     if kind == "literal_error":
         return f"must be one of {context['expected']}".replace("'", "")
     if kind == "value_error":

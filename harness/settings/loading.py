@@ -106,7 +106,8 @@ def _from_file(path: Path) -> list[Given]:
     for name, value in tables.items():
         for setting, worth in _settings_in(name, value):
             if setting not in field_names():
-                wrong.append(f"{place(path, text, (name,))}: unknown setting {shown(name)}{_nearest(setting)}")
+                near = _nearest(name.replace("-", "_"))
+                wrong.append(f"{place(path, text, (name,))}: unknown setting {shown(name)}{near}")
             elif any(other.name == setting for other in given):
                 wrong.append(f"{place(path, text, (name,))}: {name} is set twice, as {setting} too")
             else:

@@ -65,7 +65,8 @@ def _checked_settings(
     merged = {**own, **given}
     check = getattr(module, "check_settings", None)
     if callable(check):
-        _check(check, own, prompts_from)
+        if own:
+            _check(check, own, prompts_from)
         _check(check, merged, "settings")
         return merged
     unknown = sorted(given.keys() - own.keys())
