@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,6 +177,20 @@ class _Session:
         self._transport = transport
 
     async def run(self) -> Report:
+        """Do what is left to do. A disk that fails once there is a report is a part of it."""
+        watch = self._watch
+        try:
+            await self._run()
+        except StorageError as error:
+            if watch.report is None:
+                raise
+            self._stop.set("storage", str(error))
+        if watch.report is None:
+            raise AssertionError("a session that was begun has a report")
+        watch.report = replace(watch.report, stop=self._stop.cause)
+        return watch.report
+
+    async def _run(self) -> None:
         results, watch = self._results, self._watch
         started_at, started_s = self._clock.now(), anyio.current_time()
         run_id = results.manifest["run_id"]
@@ -200,10 +214,11 @@ class _Session:
             )
             try:
                 await runner.run(_unfinished(self._dataset, results.standing))
+            except StorageError as error:
+                self._stop.set("storage", str(error))
             finally:
                 with anyio.CancelScope(shield=True):
-                    report = await self._close(stack, progress, started_at, started_s)
-        return report
+                    await self._close(stack, progress, started_at, started_s)
 
     def _begin(self) -> None:
         """From here on there is a run. What can be read only once is kept with it."""
@@ -213,7 +228,7 @@ class _Session:
             dataset["kept"] = self._dataset.save(results.path).name
         results.begin()
 
-    async def _close(self, stack: Stack, progress: Progress, started_at: datetime, started_s: float) -> Report:
+    async def _close(self, stack: Stack, progress: Progress, started_at: datetime, started_s: float) -> None:
         results = self._results
         wall_s = anyio.current_time() - started_s
         totals = results.standing.totals.as_json()
@@ -245,7 +260,7 @@ class _Session:
             "session_log": sessions,
         }
         await self._storing(lambda: results.update(changes))
-        self._watch.report = report = Report(
+        self._watch.report = Report(
             path=results.path,
             run_id=results.manifest["run_id"],
             topics=self._dataset.count,
@@ -258,7 +273,6 @@ class _Session:
             left_open=stack.left_open,
             limiter=limiter,
         )
-        return report
 
     async def _spent(self, stack: Stack) -> Spent:
         """The journal's word, or, where it cannot be read any more, its word from before this session."""
