@@ -75,9 +75,14 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit: 0, 1 some failed, 2 usage or input, 3 stopped for cause, 130 interrupted."""
     prepare_streams()
+    code = 0
     try:
-        code = cli.main(prog_name="harness", standalone_mode=False)
+        # Not `cli.main`: where our reader has left it exits with 1, which is ours for failed topics.
+        with cli.make_context("harness", sys.argv[1:]) as context:
+            cli.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as finished:
+        code = finished.exit_code
     except click.ClickException as error:
         error.show()
         code = error.exit_code

@@ -50,7 +50,7 @@ def test_a_workflow_file_may_import_what_lies_beside_it() -> None:
 def test_two_files_of_one_name_are_two_workflows() -> None:
     write({"a/flows.py": FLOW + "WHICH = 'a'", "b/flows.py": FLOW + "WHICH = 'b'"})
     first, second = load("a/flows.py:flow"), load("b/flows.py:flow")
-    assert [one.function.__globals__["WHICH"] for one in (first, second)] == ["a", "b"]  # type: ignore[attr-defined]
+    assert [one.function.__globals__["WHICH"] for one in (first, second)] == ["a", "b"]
     assert first.code_sha256 != second.code_sha256
 
 
