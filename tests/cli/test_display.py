@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -152,6 +153,4 @@ def test_there_is_no_question_where_no_price_is_known() -> None:
 
 def _plain(text: str) -> str:
     """Without the styles that click and rich put around words."""
-    import re
-
     return re.sub("\x1b\\[[0-9;]*m", "", text)
