@@ -87,8 +87,16 @@ class Spent:
     unpriced: int = 0
 
 
+Claim = Literal["taken", "found", "held"]
+"""What became of a claim. "taken": the lease is ours, and the cache holds no entry under the key. "found": the lease is
+ours, and there is an entry, which may have come since the last look. "held": another has the lease."""
+
+
 class Cache(Protocol):
-    """Responses by key, and the journal of requests in one transaction with them.
+    """Responses by key, the journal of requests in one transaction with them, and leases on keys.
+
+    A lease says that somebody is asking for the answer to a key, so that nobody else has to. It ends with its holder:
+    one that died holds nothing, one that is merely stopped holds on.
 
     Every method raises StorageError if the disk fails, and CacheError if the file turns out to be damaged.
     """
@@ -97,12 +105,23 @@ class Cache(Protocol):
         """The entry, or None. An entry whose stored request differs, or that is damaged, is reported and a miss."""
         ...
 
+    async def claim(self, key: str) -> Claim:
+        """Take the lease on a key, unless another living holder, or an earlier claim of this one, has it."""
+        ...
+
+    def release(self, key: str) -> None:
+        """Give back a lease that was taken, without waiting; without effect where `resolve` has done it."""
+        ...
+
     async def open_call(self, request: Request, entry: OpenCall) -> int:
         """Durably note that a request is about to leave; returns the number under which it is resolved."""
         ...
 
     async def resolve(self, number: int, resolution: Resolution) -> None:
-        """Durably note how it came back, and store its completion, in one transaction."""
+        """Durably note how it came back, store its completion, and release the lease on its key if that is kept.
+
+        All of that is one transaction.
+        """
         ...
 
     async def spent(self, run_id: str) -> Spent:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from harness.adapters.cache_entry import Entry, entry_of, instant, stamp, stored, stored_request
+from harness.adapters.cache_leases import Claiming
 from harness.adapters.codec import storable
 from harness.adapters.sqlite_errors import is_of_the_statement, translated
 from harness.adapters.sqlite_thread import Database
@@ -144,12 +145,16 @@ class Withdrawal:
 
 @dataclass(slots=True, eq=False)
 class Closing:
-    """The answer of a call into `responses`, and its row of the journal closed."""
+    """The answer of a call into `responses`, and its row of the journal closed.
+
+    `lease` is the claim on its key, if there is one: an answer that is kept releases it.
+    """
 
     number: int
     request: Request
     entry: OpenCall
     resolution: Resolution
+    lease: Claiming | None = None
     _answer: Entry | None = None
 
     def prepare(self) -> None:
@@ -166,6 +171,8 @@ class Closing:
     def apply(self, connection: sqlite3.Connection) -> None:
         if self._answer is not None:
             store(self._answer, connection)
+            if self.lease is not None:
+                self.lease.release(connection)
         resolution = self.resolution
         error = None if resolution.error is None else storable(resolution.error)
         values = (stamp(resolution.closed_at), resolution.outcome, resolution.cost, resolution.tokens, error)
@@ -173,6 +180,11 @@ class Closing:
 
     def committed(self) -> int:
         return self.number
+
+    @property
+    def releases(self) -> bool:
+        """Whether the lease, if there is one, ended with it; known once it is prepared."""
+        return self._answer is not None
 
 
 def store(entry: Entry, connection: sqlite3.Connection) -> None:

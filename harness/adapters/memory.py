@@ -9,7 +9,7 @@ from typing import Literal
 from harness.adapters.codec import kept
 from harness.domain.completion import Request
 from harness.domain.key import canonical_request
-from harness.ports import OpenCall, Resolution, Spent, Stored
+from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
 
 
 class MemoryCache:
@@ -23,12 +23,24 @@ class MemoryCache:
         self._answers: dict[str, tuple[str, Stored]] = {}
         self._open: dict[int, tuple[Request, OpenCall]] = {}
         self._closed: dict[str, Spent] = {}
+        self._leases: set[str] = set()
         self._last = 0
 
     async def get(self, key: str, request: Request) -> Stored | None:
         """See `harness.ports.Cache`."""
         was_asked, stored = self._answers.get(key, ("", None))
         return stored if was_asked == canonical_request(request) else None
+
+    async def claim(self, key: str) -> Claim:
+        """See `harness.ports.Cache`."""
+        if key in self._leases:
+            return "held"
+        self._leases.add(key)
+        return "found" if key in self._answers else "taken"
+
+    def release(self, key: str) -> None:
+        """See `harness.ports.Cache`."""
+        self._leases.discard(key)
 
     async def open_call(self, request: Request, entry: OpenCall) -> int:
         """See `harness.ports.Cache`."""
@@ -45,6 +57,7 @@ class MemoryCache:
         if resolution.outcome == "stored" and resolution.keep and resolution.completion is not None:
             stored = Stored(completion=kept(resolution.completion), run_id=run_id, created_at=resolution.closed_at)
             self._answers[entry.key] = (canonical_request(request), stored)
+            self._leases.discard(entry.key)
         row = _Row(entry, resolution.outcome, resolution.cost, resolution.tokens)
         self._closed[run_id] = row.added_to(self._closed.get(run_id, Spent()))
 

@@ -13,10 +13,12 @@ import anyio
 
 from harness.adapters import cache_operations
 from harness.adapters.cache_batching import Batches, Lane
+from harness.adapters.cache_leases import Claiming, Releasing
 from harness.adapters.cache_operations import Closing, Opening, Unusable, Withdrawal, Write
+from harness.adapters.lease_owner import LeaseOwner
 from harness.adapters.sqlite_thread import Database
 from harness.domain.completion import Request
-from harness.ports import OpenCall, Resolution, Spent, Stored
+from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
 
 _log = logging.getLogger("harness.cache")
 
@@ -34,6 +36,8 @@ class SqliteCache:
         self._writes: Lane[Write, int] = Lane(self._write)
         self._batches = Batches(self._reads, self._writes)
         self._left: dict[int, tuple[Request, OpenCall]] = {}
+        self._owner = LeaseOwner(database.path)
+        self._leases: dict[str, Claiming] = {}
 
     @classmethod
     @asynccontextmanager
@@ -54,8 +58,12 @@ class SqliteCache:
         try:
             yield cache
         finally:
-            with anyio.CancelScope(shield=True):
-                await cache._batches.close()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await cache._batches.close()
+            finally:
+                cache._leases.clear()
+                cache._owner.leave()
         if cache._writes.unheard is not None:
             raise cache._writes.unheard
 
@@ -66,6 +74,25 @@ class SqliteCache:
             _log.warning("cache entry %s is not used, and will be replaced: %s", key, found.reason)
             return None
         return found
+
+    async def claim(self, key: str) -> Claim:
+        """See `harness.ports.Cache`."""
+        claiming = Claiming(key, self._owner)
+        try:
+            await self._batches.add(self._writes, claiming)
+        except asyncio.CancelledError:
+            claiming.withdrawn = True
+            self._batches.add(self._writes, Releasing(claiming)).cancel()
+            raise
+        if claiming.claim != "held":
+            self._leases[key] = claiming
+        return claiming.claim
+
+    def release(self, key: str) -> None:
+        """See `harness.ports.Cache`."""
+        claiming = self._leases.pop(key, None)
+        if claiming is not None:
+            self._batches.add(self._writes, Releasing(claiming)).cancel()
 
     async def open_call(self, request: Request, entry: OpenCall) -> int:
         """See `harness.ports.Cache`."""
@@ -84,7 +111,10 @@ class SqliteCache:
         if number not in self._left:
             raise ValueError(f"call {number} is not open here: it was resolved before, or opened by another process")
         request, entry = self._left.pop(number)
-        await self._batches.add(self._writes, Closing(number, request, entry, resolution))
+        closing = Closing(number, request, entry, resolution, self._leases.get(entry.key))
+        await self._batches.add(self._writes, closing)
+        if closing.releases:
+            self._leases.pop(entry.key, None)
 
     async def spent(self, run_id: str) -> Spent:
         """See `harness.ports.Cache`."""

@@ -139,7 +139,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
             f"{sqlite_schema.VERSION}); update harness, or name another file"
         )
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if version < 1 or not {"responses", "calls"} <= tables:
+    if version < 1 or any(since <= version and name not in tables for name, since in sqlite_schema.TABLES.items()):
         raise damaged(path, "its tables are missing")
 
 

@@ -1,11 +1,13 @@
 """The schema of the cache file, readable as text, and the steps that lead to it.
 
-`responses` holds answers by key, `calls` the journal of requests. Texts are plain (no compression, no binary), so that
-any SQLite browser shows them: compressed values were measured (`benchmarks/cache.py`) to make the file smaller and
-every hit dearer, and a cache that a person cannot read is worth less than the disk it saves.
+`responses` holds answers by key, `calls` the journal of requests, `leases` who is asking for which key. Texts are plain
+(no compression, no binary), so that any SQLite browser shows them: compressed values were measured
+(`benchmarks/cache.py`) to make the file smaller and every hit dearer, and a cache that a person cannot read is worth
+less than the disk it saves.
 
 The key column has an index beside a table with a rowid: `WITHOUT ROWID` puts 4 KB values into the index's own tree,
-which makes it deep and each look-up slower (same benchmark).
+which makes it deep and each look-up slower (same benchmark). A lease is nothing but its key and its owner, and there it
+spares a second tree.
 """
 
 from __future__ import annotations
@@ -67,9 +69,14 @@ _FIRST = (
     """,
 )
 
+# The owner is the name of a `harness.adapters.lease_owner.LeaseOwner`; rows of dead owners are without effect.
+_LEASES = ("CREATE TABLE leases (key TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",)
+
 # Step n leads from user_version n to n + 1. A step that was released is never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LEASES)
 VERSION = len(MIGRATIONS)
+TABLES = {"responses": 1, "calls": 1, "leases": 2}
+"""The tables, each with the first version that has it."""
 
 
 def create(connection: sqlite3.Connection) -> None:
