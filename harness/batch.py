@@ -301,6 +301,8 @@ class _Session:
             settings=self._workflow.settings,
             known_model=lambda name: resolve_model(settings.profile, name)[:2],
             max_calls_per_topic=settings.max_calls,
+            max_depth=settings.max_depth,
+            topic_budget=settings.topic_cap(),
             origin_s=started_s,
         )
 

@@ -15,7 +15,8 @@ from harness.adapters.wall_clock import SystemClock
 from harness.domain.endpoint import resolve_model
 from harness.domain.policy import Limits
 from harness.domain.pricing import Pricing
-from harness.engine.budgeted import Budgeted, Purse
+from harness.domain.purse import Purse
+from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
 from harness.engine.journaled import Journaled
 from harness.engine.limited import Limited, RunLimited
@@ -134,8 +135,10 @@ def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTran
 def check_budget(settings: Settings) -> None:
     """Raise SettingsError for a budget in money where the price of the model is not known."""
     model = resolve_model(settings.profile, settings.model).model
-    if settings.budget is not None and not settings.pricing().prices.get(model):
+    for flag, cap in (("--budget", settings.budget), ("--topic-budget", settings.topic_budget)):
+        if cap is None or settings.pricing().prices.get(model):
+            continue
         raise SettingsError(
-            f"--budget {settings.budget:g}: no price is known for the model {model!r}; give one in harness.toml as "
-            f'[prices."{model}"] with input and output in USD per million tokens, or cap with --budget-tokens'
+            f"{flag} {cap:g}: no price is known for the model {model!r}; give one in harness.toml as "
+            f'[prices."{model}"] with input and output in USD per million tokens, or cap with {flag}-tokens'
         )

@@ -18,6 +18,8 @@
     ├── ParseError            the model: its text holds no such value
     ├── TopicFailed           a workflow's own verdict: this topic has no result
     ├── TooManyCalls          the author of the workflow: one topic wants more calls than a topic may make
+    ├── TooDeep               the author of the workflow: steps within steps within steps
+    ├── TopicBudgetExceeded   the owner of the money: this topic may not spend any more, the others go on
     ├── StorageError          the owner of the disk: what arrived cannot be kept, the run stops
     └── RunStopped            nobody: the run is ending and sends nothing more
         └── BudgetExceeded    the owner of the money: raise the budget and resume
@@ -155,6 +157,19 @@ class TopicFailed(HarnessError):  # noqa: N818 - reads as what happened
 
 class TooManyCalls(HarnessError):  # noqa: N818 - reads as what happened
     """A workflow run asked for more calls than `max_calls_per_topic` allows."""
+
+
+class TooDeep(HarnessError):  # noqa: N818 - reads as what happened
+    """A workflow nested its steps deeper than `max_depth` allows."""
+
+
+class TopicBudgetExceeded(HarnessError):  # noqa: N818 - reads as what happened
+    """The next call could pass what its topic may spend, so neither it nor any later call of the topic is sent.
+
+    `served` tells of the attempts that were made before.
+    """
+
+    served: Served | None = None
 
 
 class StorageError(HarnessError):

@@ -22,10 +22,10 @@ from harness.compose import layered, mock_transport
 from harness.domain.completion import Call, Completion, Request, Usage
 from harness.domain.endpoint import PROFILES, profile_endpoint, resolve_model
 from harness.domain.estimate import likely_input_tokens
-from harness.domain.policy import Limits
+from harness.domain.policy import Budget, Limits
 from harness.domain.pricing import Pricing
+from harness.domain.purse import Purse
 from harness.domain.run import BadLine, Span, Topic, TopicResult
-from harness.engine.budgeted import Purse
 from harness.engine.runner import Runner
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
@@ -147,7 +147,7 @@ async def _rehearse(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[T
     )
     async with client:
         chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
-        purse = Purse(budget=settings.model_copy(update={"budget": None, "budget_tokens": None}).spending_cap())
+        purse = Purse(budget=Budget())
         completer, _ = layered(
             _AsMock(chat),
             cache=MemoryCache(),
@@ -167,6 +167,7 @@ async def _rehearse(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[T
             settings=workflow.settings,
             known_model=lambda name: resolve_model(settings.profile, name)[:2],
             max_calls_per_topic=settings.max_calls,
+            max_depth=settings.max_depth,
         )
         runner = Runner(
             workflow=workflow.function,

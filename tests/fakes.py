@@ -15,8 +15,9 @@ from harness.domain.completion import Call, Completion, Delta, Message, Request,
 from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
+from harness.domain.purse import Purse
 from harness.domain.run import Span, Topic, TopicResult
-from harness.engine.budgeted import Budgeted, Purse
+from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
 from harness.engine.journaled import Journaled
 from harness.engine.limited import Limited, RunLimited
@@ -26,7 +27,7 @@ from harness.engine.runner import Runner, Workflow
 from harness.engine.step import RunContext, Step, Trace
 from harness.engine.stopping import Stop
 from harness.errors import CompletionError, StorageError, TransientError
-from harness.ports import Completer, OpenCall, Resolution
+from harness.ports import Claim, Completer, OpenCall, Resolution
 from harness.testing.virtual_time import VirtualClock
 
 USAGE = Usage(input_tokens=100, output_tokens=50)
@@ -192,6 +193,7 @@ class Engine:
     results: ListResults = field(default_factory=ListResults)
     stop: Stop = field(default_factory=Stop)
     clock: VirtualClock = field(default_factory=VirtualClock)
+    topic_budget: Budget = Budget()
     run_id: str = "run"
     purse: Purse = field(init=False)
     limiter: Limiter = field(init=False)
@@ -218,11 +220,14 @@ class Engine:
 
     def step(self, topic_id: str = "t", index: int = 0) -> tuple[Step, Trace]:
         """A topic's step, and the trace that its calls leave."""
-        trace = Trace(on_span=lambda span: None, stop=self.stop)
+        purse = Purse(budget=self.topic_budget)
+        trace = Trace(on_span=lambda span: None, stop=self.stop, purse=purse)
         topic = Topic(id=topic_id, text=topic_id, index=index)
         return Step(topic=topic, context=self.context(), completer=self.completer, trace=trace), trace
 
     def runner(self, workflow: Workflow) -> Runner:
+            max_depth=self.limits.max_depth,
+            topic_budget=self.topic_budget,
         return Runner(
             workflow=workflow,
             context=self.context(),

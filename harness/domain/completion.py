@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from harness.errors import FailureKind
+
+if TYPE_CHECKING:
+    from harness.domain.purse import Purse  # which needs the names below
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -118,10 +121,10 @@ class Served:
 
     Waiting is told apart by cause: `queued_run_s` for a place among the calls of its own workflow run,
     `queued_s` for a place among all calls in flight, `paced_s` for requests or tokens per minute or a pause after a
-    429, `budget_s` for money that other calls hold in reserve, `stored_s` for the cache: to look the answer up, to note
-    the request before it leaves, to keep what came back. `latency_s` is the attempt that succeeded, from sending to its
-    last byte (for a hit the look-up, for a shared answer the wait for it); both times to first token are measured from
-    the same sending. `failures` are the attempts before. All of these add up to the time from asking to having.
+    429, `budget_s` for money that other calls hold in reserve, `stored_s` for the cache: to look the answer up, to wait
+    in vain for another who was asking for it, to note the request before it leaves, to keep what came back. `latency_s`
+    is the attempt that succeeded, from sending to its last byte (for a hit the look-up, for a shared answer the wait for
+    it); both times to first token are measured from the same sending. `failures` are the attempts before. All of these add up to the time from asking to having.
     """
 
     source: Source = "endpoint"
@@ -206,7 +209,8 @@ class Call:
     """Who asks, and how the asking is done: nothing here changes the answer, so nothing here is part of the key.
 
     `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
-    response. `on_delta` is shown the pieces as they arrive; it must be quick and must not raise.
+    response. `on_delta` is shown the pieces as they arrive; it must be quick and must not raise. `purse` pays for what
+    the topic may spend at most; None: the topic has no cap of its own.
     """
 
     run_id: str
@@ -215,6 +219,7 @@ class Call:
     priority: int = 0
     stream: bool = True
     on_delta: OnDelta | None = None
+    purse: Purse | None = field(default=None, compare=False)
 
     @property
     def owner(self) -> str:

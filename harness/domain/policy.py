@@ -14,7 +14,8 @@ class Limits:
 
     `in_flight` bounds calls of the whole run, `per_run` calls of one workflow run, `runs` workflow runs open at once.
     The per-minute limits count requests as they are sent, and tokens as estimated and then corrected.
-    `max_calls_per_topic` bounds what one workflow run may ask for, whatever a model's answer makes it want.
+    `max_calls_per_topic` and `max_depth` (of steps within steps) bound what one workflow run may ask for, whatever a
+    model's answer makes it want.
     """
 
     in_flight: int = 64
@@ -23,6 +24,7 @@ class Limits:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     max_calls_per_topic: int = 200
+    max_depth: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +63,18 @@ class CachePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The most a run may spend, over all its sessions. None: no cap. `cost` in USD, `tokens` input and output."""
+    """The most that may be spent. None: no cap. `cost` in USD, `tokens` input and output, `calls` requests sent."""
 
     cost: float | None = None
     tokens: int | None = None
 
-    def allows(self, *, cost: float, tokens: int) -> bool:
+    def allows(self, *, cost: float, tokens: int, calls: int = 0) -> bool:
         """Whether this much in total stays within the caps."""
-        return (self.cost is None or cost <= self.cost) and (self.tokens is None or tokens <= self.tokens)
+        return (
+            (self.cost is None or cost <= self.cost)
+            and (self.tokens is None or tokens <= self.tokens)
+            and (self.calls is None or calls <= self.calls)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,7 @@ class RetryPolicy:
 
     def delay_s(self, *, attempt: int, retry_after_s: float | None, draw: float) -> float:
         """Seconds to sleep after the failure of `attempt` (1 = the first); `draw` is uniform in [0, 1)."""
+    calls: int | None = None
         asked_s = self._asked_s(retry_after_s)
         if asked_s is not None:
             return asked_s * (1 + draw / 10)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.domain.completion import Call, Completion, Request, Served, Usage
 from harness.domain.key import cache_key
 from harness.domain.run import Failure, Span
-from harness.errors import CacheMiss, CompletionError
+from harness.errors import CacheMiss, CompletionError, TopicBudgetExceeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +33,10 @@ class Asked:
             served=completion.served,
         )
 
-    def failed(self, error: CompletionError | CacheMiss) -> Span:
+    def failed(self, error: CompletionError | CacheMiss | TopicBudgetExceeded) -> Span:
         """The span of a call that failed for good, with what had arrived."""
         partial = error.partial if isinstance(error, CompletionError) else None
-        served = error.served if isinstance(error, CompletionError) else None
+        served = None if isinstance(error, CacheMiss) else error.served
         if served is None:
             served = Served(source="replay", attempts=0, latency_s=self.end_s - self.start_s)
         usages = [failure.usage for failure in served.failures if failure.usage is not None]

@@ -11,7 +11,7 @@ from harness.domain.policy import RetryPolicy
 from harness.domain.pricing import charge_of
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError, TransientError
+from harness.errors import CompletionError, TopicBudgetExceeded, TransientError
 from harness.ports import Completer
 
 log = logging.getLogger("harness.retry")
@@ -35,6 +35,9 @@ class Retrying:
             started = now()
             try:
                 completion = await self._inner.complete(request, call)
+            except TopicBudgetExceeded as error:
+                error.served = past
+                raise
             except CompletionError as error:
                 past = _with_failure(past, error, elapsed_s=now() - started)
                 error.served = past

@@ -11,6 +11,8 @@ from typing import TypeAlias
 import anyio
 
 from harness.domain.completion import Json
+from harness.domain.policy import Budget
+from harness.domain.purse import Purse
 from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
 from harness.domain.spans import failure_of
 from harness.domain.tally import Totals, topic_result, unrecordable
@@ -113,7 +115,9 @@ class Runner:
 
     async def _run_topic(self, topic: Topic) -> bool:
         """Whether the topic has its row: one that the end of the run interrupted has none."""
-        trace = Trace(on_span=self.progress.add_span, stop=self._stop)
+        budget = self._context.topic_budget
+        purse = None if budget == Budget() else Purse(budget=budget)
+        trace = Trace(on_span=self.progress.add_span, stop=self._stop, purse=purse)
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)
         started, started_at = now(), self._clock.now()
         ended = await self._ended(step, topic)

@@ -10,7 +10,9 @@ import anyio
 
 from harness.domain.completion import Call, Completion, Json, Message, OnDelta, Request, Tool
 from harness.domain.options import StepOptions
+from harness.domain.policy import Budget
 from harness.domain.prompts import Prompts
+from harness.domain.purse import Purse
 from harness.domain.run import Failed, Ok, Outcome, Span, Topic
 from harness.domain.spans import Asked, failure_of
 from harness.engine.clock import now
@@ -24,7 +26,9 @@ from harness.errors import (
     ParseError,
     RunStopped,
     StorageError,
+    TooDeep,
     TooManyCalls,
+    TopicBudgetExceeded,
 )
 from harness.ports import Completer
 
@@ -38,7 +42,7 @@ class RunContext:
 
     `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step chose.
     `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a name that was withdrawn
-    into today's name and the thinking it stood for.
+    into today's name and the thinking it stood for. `topic_budget` is what each topic may spend in one session.
     `origin_s` is the loop's time at which the session began; spans count from it.
     """
 
@@ -51,6 +55,8 @@ class RunContext:
     settings: Mapping[str, Json] = field(default_factory=dict)
     known_model: Callable[[str], tuple[str, bool | None]] = lambda name: (name, None)
     max_calls_per_topic: int = 200
+    max_depth: int = 8
+    topic_budget: Budget = Budget()
     origin_s: float = 0.0
 
 
@@ -58,11 +64,13 @@ class RunContext:
 class Trace:
     """The spans of one topic, in the order in which its calls ended, and what bounds them.
 
-    `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts calls.
+    `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts calls. `purse` pays for
+    all of them, where the topic has a budget of its own.
     """
 
     on_span: Callable[[Span], None]
     stop: Stop = field(default_factory=Stop)
+    purse: Purse | None = None
     spans: list[Span] = field(default_factory=list)
     calls: int = 0
     under_way: int = 0
@@ -105,13 +113,14 @@ class Step:
     """What a workflow is given. It may be used from many tasks of the workflow at once."""
 
     def __init__(
-        self, *, topic: Topic, context: RunContext, completer: Completer, trace: Trace, path: str = ""
+        self, *, topic: Topic, context: RunContext, completer: Completer, trace: Trace, path: str = "", depth: int = 0
     ) -> None:
         self.topic = topic
         self.path = path
         self._context = context
         self._completer = completer
         self._trace = trace
+        self._depth = depth
 
     @property
     def prompts(self) -> Prompts:
@@ -139,8 +148,9 @@ class Step:
         """Ask the model; `name` is the step's name in traces and settings.
 
         `prompt` is the user's text, or a whole conversation; `system` goes before it. `sample` tells repeated draws of
-        the same request apart. Raises CompletionError if the call failed for good, TooManyCalls beyond the topic's
-        bound, CacheMiss in replay, and RunStopped when the run is ending, which a workflow must let pass.
+        the same request apart. Raises CompletionError if the call failed for good, TooManyCalls and TopicBudgetExceeded
+        beyond the topic's bounds, CacheMiss in replay, and RunStopped when the run is ending, which a workflow must let
+        pass.
         """
         request, stream = self._request(name, prompt, system, options, response_format, tools, stop, sample)
         self._refuse_beyond(1)
@@ -152,12 +162,13 @@ class Step:
             priority=self.topic.index,
             stream=stream,
             on_delta=on_delta,
+            purse=self._trace.purse,
         )
         started = now()
         self._trace.under_way += 1
         try:
             completion = await self._completer.complete(request, call)
-        except (CompletionError, CacheMiss) as error:
+        except (CompletionError, CacheMiss, TopicBudgetExceeded) as error:
             if isinstance(error, FatalError):
                 stopped_by: HarnessError = RunStopped(str(error))
                 stopped_by.__cause__ = error
@@ -182,10 +193,12 @@ class Step:
     ) -> tuple[Outcome[R], ...]:
         """Do `work` for all items at once, each with a step of its own; the outcomes are in the order of the items.
 
-        A part that raises CompletionError or ParseError is Failed; anything else cancels the other parts and is raised.
-        How many calls are in flight is the limits' business. Raises TooManyCalls for more items than calls are left.
+        A part that raises CompletionError, ParseError or TopicBudgetExceeded is Failed; anything else cancels the other
+        parts and is raised. How many calls are in flight is the limits' business. Raises TooManyCalls for more items
+        than calls are left, and TooDeep.
         """
         self._refuse_beyond(len(items))
+        self._refuse_deeper()
         outcomes: list[Outcome[R] | None] = [None] * len(items)
         broken: list[BaseException] = []
 
@@ -193,7 +206,7 @@ class Step:
             step = self.child(f"{name}.{index + 1}")
             try:
                 outcomes[index] = Ok(value=await work(step, item))
-            except (CompletionError, ParseError) as error:
+            except (CompletionError, ParseError, TopicBudgetExceeded) as error:
                 outcomes[index] = Failed(error=failure_of(error, step=step.path))
             except Exception as error:  # noqa: BLE001 - raised again below, without the task group's wrapping
                 broken.append(error)
@@ -207,14 +220,25 @@ class Step:
         return tuple(outcome for outcome in outcomes if outcome is not None)
 
     def child(self, path: str) -> Step:
-        """A step whose calls are grouped under this path."""
+        """A step whose calls are grouped under this path. Raises TooDeep."""
+        self._refuse_deeper()
         return Step(
             topic=self.topic,
             context=self._context,
             completer=self._completer,
             trace=self._trace,
             path=self._trace.unique(f"{self.path}/{path}" if self.path else path),
+            depth=self._depth + 1,
         )
+
+    def _refuse_deeper(self) -> None:
+        """Raise TooDeep if no step may be made under this one."""
+        bound = self._context.max_depth
+        if self._depth >= bound:
+            raise TooDeep(
+                f"step {self.path!r} is {self._depth} steps deep and nothing may be nested deeper than max_depth = "
+                f"{bound}; let the workflow go less deep, or raise it"
+            )
 
     def _refuse_beyond(self, number: int) -> None:
         """Raise TooManyCalls if the topic may not make so many calls more."""

@@ -86,9 +86,9 @@ class Turns(Generic[Want]):
         self._granted += 1
         heapq.heappop(self._heap).turn.set_result(self._granted)
 
-    def refuse_all(self) -> None:
-        """Have all who wait raise RunStopped."""
+    def refuse_all(self, error: Callable[[], Exception] | None = None) -> None:
+        """Have all who wait raise RunStopped, or each an error of this making."""
         waiting, self._heap = self._heap, []
         for waiter in waiting:
             if not waiter.turn.done():
-                waiter.turn.set_exception(self._stop.error())
+                waiter.turn.set_exception((error or self._stop.error)())

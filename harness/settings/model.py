@@ -106,6 +106,7 @@ class Settings(BaseModel):
     rpm: Whole | None = _setting(None, "Limits", "Requests per minute.")
     tpm: Many | None = _setting(None, "Limits", "Tokens per minute.")
     max_calls: Whole = _setting(200, "Limits", "Calls that one topic may make.")
+    max_depth: Whole = _setting(8, "Limits", "How deep a workflow may nest steps within steps.")
     attempts: Attempts = _setting(5, "Limits", "Requests for one call, the first included, 1 to 6.")
 
     connect_timeout: Seconds = _setting(10.0, "Time-outs", "To connect.", metavar="S")
@@ -117,6 +118,14 @@ class Settings(BaseModel):
 
     budget: Dollars | None = _setting(None, "Budget", "The most that the run may spend, in USD.", metavar="USD")
     budget_tokens: Many | None = _setting(None, "Budget", "The most tokens that the run may use.")
+    run_calls: Many | None = _setting(None, "Budget", "The most requests that the run may send, retries included.")
+    topic_budget: Dollars | None = _setting(
+        None,
+        "Budget",
+        "The most that one topic may spend in a session, in USD; beyond it the topic fails.",
+        metavar="USD",
+    )
+    topic_budget_tokens: Many | None = _setting(None, "Budget", "The most tokens that one topic may use in a session.")
 
     latency: LatencyModel = _setting(
         "none", "Mock", "fixed:S, uniform:LOW:HIGH, lognormal:MEDIAN:SIGMA or per-token:FIRST:EACH.", metavar="MODEL"
@@ -155,6 +164,7 @@ class Settings(BaseModel):
             requests_per_minute=self.rpm,
             tokens_per_minute=self.tpm,
             max_calls_per_topic=self.max_calls,
+            max_depth=self.max_depth,
         )
 
     def retry(self) -> RetryPolicy:
@@ -167,7 +177,10 @@ class Settings(BaseModel):
         return CachePolicy(mode=self.cache_mode, ttl_s=self.ttl)
 
     def spending_cap(self) -> Budget:
-        return Budget(cost=self.budget, tokens=self.budget_tokens)
+        return Budget(cost=self.budget, tokens=self.budget_tokens, calls=self.run_calls)
+
+    def topic_cap(self) -> Budget:
+        return Budget(cost=self.topic_budget, tokens=self.topic_budget_tokens)
 
     def defaults(self) -> StepOptions:
         """What rules where a step chooses nothing, withdrawn model names resolved. Raises SettingsError."""

@@ -22,7 +22,7 @@ from fakes import (
 
 from harness.domain.completion import Completion, Usage
 from harness.domain.policy import Budget, Limits, RetryPolicy
-from harness.engine.budgeted import Purse
+from harness.domain.purse import Purse
 from harness.errors import BudgetExceeded, PermanentError
 from harness.ports import Spent
 from harness.testing.virtual_time import VirtualClock

@@ -12,7 +12,16 @@ from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.prompts import Prompt, Prompts
 from harness.domain.run import Failed, Ok, Topic
 from harness.engine.step import Step, Trace
-from harness.errors import CacheMiss, FatalError, ParseError, PermanentError, RunStopped, TooManyCalls, TransientError
+from harness.errors import (
+    CacheMiss,
+    FatalError,
+    ParseError,
+    PermanentError,
+    RunStopped,
+    TooDeep,
+    TooManyCalls,
+    TransientError,
+)
 
 pytestmark = pytest.mark.virtual
 
@@ -164,6 +173,22 @@ async def test_a_topic_may_make_so_many_calls_and_no_more() -> None:
     with pytest.raises(TooManyCalls, match="wants 4 calls"):
         await step.complete("ask", "one more")
     assert len(engine.model.sent) == 3
+
+
+async def test_steps_may_be_nested_so_deep_and_no_deeper() -> None:
+    engine = Engine(model=FakeModel(), limits=Limits(max_depth=3))
+    step, _ = engine.step()
+
+    async def deeper(step: Step, number: int) -> int:
+        await step.complete("ask", f"{number}")
+        await step.fan_out("part", [number + 1], deeper)
+        return number
+
+    with pytest.raises(TooDeep, match="max_depth = 3"):
+        await step.fan_out("part", [1], deeper)
+    assert [call.span_id.count("part") for call in engine.model.calls] == [1, 2, 3]
+    with pytest.raises(TooDeep, match="'a/b/c' is 3 steps deep"):
+        step.child("a").child("b").child("c").child("d")
 
 
 async def test_a_fan_out_gives_the_outcomes_in_the_order_of_the_items() -> None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from harness.domain.policy import Budget
 from harness.domain.pricing import AtMost
-from harness.engine.budgeted import Purse
+from harness.domain.purse import Purse
 
 
 class PurseMachine(RuleBasedStateMachine):
