@@ -191,7 +191,7 @@ def test_a_full_disk_ends_the_run_and_leaves_what_was_written(tmp_path: Path) ->
             "--runs",
             "2",
             # The largest file that the process may write stands in for the disk.
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000)),
         )
         code, said = ended(process)
 
