@@ -18,7 +18,7 @@ from harness.testing import Fault, FaultPlan
 
 pytestmark = pytest.mark.virtual
 
-ANSWERED = {Fault.KEEP_ALIVE, Fault.BLANK_LINES}
+ANSWERED = (Fault.KEEP_ALIVE, Fault.BLANK_LINES)
 """Bad weather that only takes time."""
 
 RETRIED: dict[Fault, tuple[str, str]] = {
