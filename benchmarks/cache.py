@@ -32,7 +32,9 @@ from harness.domain.options import StepOptions
 from harness.domain.policy import CachePolicy
 from harness.domain.run import Topic
 from harness.engine.cached import Cached
+from harness.engine.leases import Leases
 from harness.engine.step import RunContext, Step, Trace
+from harness.engine.stopping import Stop
 from harness.ports import OpenCall, Resolution
 
 WORDS = ("scattering", "of", "light", "by", "small", "particles", "grows", "with", "frequency", "and", "so", "on")
@@ -128,16 +130,21 @@ class NothingBelow:
         raise AssertionError("a stored request was not answered by the cache")
 
 
+def cached(cache: SqliteCache) -> Cached:
+    policy = CachePolicy()
+    return Cached(NothingBelow(), cache, policy, SystemClock(), Leases(cache, policy, Stop(), random.Random(1)))
+
+
 def cached_layer(cache: SqliteCache) -> Serve:
     """The same through the engine's outermost layer: single flight, policy."""
-    layer = Cached(NothingBelow(), cache, CachePolicy(), SystemClock())
+    layer = cached(cache)
     call = Call(run_id="again", topic_id="t", span_id="s")
     return lambda indexes: spread(lambda index: layer.complete(a_request(index), call), indexes, at_once=AT_ONCE)
 
 
 def whole_stack(cache: SqliteCache) -> Serve:
     """The same as a workflow asks: options resolved, request built, span written."""
-    layer = Cached(NothingBelow(), cache, CachePolicy(), SystemClock())
+    layer = cached(cache)
     defaults = StepOptions(model=MODEL, max_tokens=16_384, thinking=True)
     context = RunContext(run_id="again", endpoint="mock", workflow="bench", defaults=defaults)
 

@@ -13,12 +13,13 @@ from harness.adapters.openai_chat import OpenAIChat
 from harness.adapters.sqlite_cache import SqliteCache
 from harness.adapters.wall_clock import SystemClock
 from harness.domain.endpoint import resolve_model
-from harness.domain.policy import Limits
+from harness.domain.policy import Limits, Patience
 from harness.domain.pricing import Pricing
 from harness.domain.purse import Purse
 from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
 from harness.engine.journaled import Journaled
+from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
 from harness.engine.retrying import Retrying
@@ -64,7 +65,8 @@ def layered(
     journaled = Journaled(endpoint, cache, pricing, clock, keep=policy.stores, stop=stop)
     limited = RunLimited(Limited(journaled, limiter, settings.retry(), stop), limits, stop)
     budgeted = Budgeted(limited, purse, pricing, clock, stop)
-    return Cached(Retrying(budgeted, settings.retry(), stop, rng), cache, policy, clock), limiter
+    leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s))
+    return Cached(Retrying(budgeted, settings.retry(), stop, rng), cache, policy, clock, leases), limiter
 
 
 @asynccontextmanager

@@ -13,13 +13,14 @@ import anyio
 from harness.adapters.memory import MemoryCache
 from harness.domain.completion import Call, Completion, Delta, Message, Request, Served, Usage
 from harness.domain.options import StepOptions
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, RetryPolicy
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, Patience, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
 from harness.domain.purse import Purse
 from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
 from harness.engine.journaled import Journaled
+from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
 from harness.engine.retrying import Retrying
@@ -129,6 +130,7 @@ class SlowCache(MemoryCache):
     """A MemoryCache that takes its time, and can fail like a disk."""
 
     look_s: float = 0.0
+    claim_s: float = 0.0
     open_s: float = 0.0
     resolve_s: float = 0.0
     failing: set[str] = field(default_factory=set)
@@ -140,6 +142,10 @@ class SlowCache(MemoryCache):
     async def get(self, key: str, request: Request) -> Any:
         await self._take("get", self.look_s)
         return await MemoryCache.get(self, key, request)
+
+    async def claim(self, key: str) -> Claim:
+        await self._take("claim", self.claim_s)
+        return await MemoryCache.claim(self, key)
 
     async def open_call(self, request: Request, entry: OpenCall) -> int:
         await self._take("open_call", self.open_s)
@@ -187,13 +193,14 @@ class Engine:
     limits: Limits = Limits()
     retry: RetryPolicy = RetryPolicy()
     budget: Budget = Budget()
+    topic_budget: Budget = Budget()
     mode: CacheMode = "read_write"
     ttl_s: float | None = None
+    patience: Patience = Patience()
     cache: SlowCache = field(default_factory=SlowCache)
     results: ListResults = field(default_factory=ListResults)
     stop: Stop = field(default_factory=Stop)
     clock: VirtualClock = field(default_factory=VirtualClock)
-    topic_budget: Budget = Budget()
     run_id: str = "run"
     purse: Purse = field(init=False)
     limiter: Limiter = field(init=False)
@@ -206,8 +213,10 @@ class Engine:
         journaled = Journaled(self.model, self.cache, PRICING, self.clock, keep=policy.stores, stop=self.stop)
         limited = RunLimited(Limited(journaled, self.limiter, self.retry, self.stop), self.limits, self.stop)
         budgeted = Budgeted(limited, self.purse, PRICING, self.clock, self.stop)
-        retrying = Retrying(budgeted, self.retry, self.stop, random.Random(7))
-        self.completer = Cached(retrying, self.cache, policy, self.clock)
+        rng = random.Random(7)
+        retrying = Retrying(budgeted, self.retry, self.stop, rng)
+        leases = Leases(self.cache, policy, self.stop, rng, self.patience)
+        self.completer = Cached(retrying, self.cache, policy, self.clock, leases)
 
     def context(self) -> RunContext:
         return RunContext(
@@ -216,6 +225,8 @@ class Engine:
             workflow="test",
             defaults=StepOptions(model="m", max_tokens=1000),
             max_calls_per_topic=self.limits.max_calls_per_topic,
+            max_depth=self.limits.max_depth,
+            topic_budget=self.topic_budget,
         )
 
     def step(self, topic_id: str = "t", index: int = 0) -> tuple[Step, Trace]:
@@ -226,8 +237,6 @@ class Engine:
         return Step(topic=topic, context=self.context(), completer=self.completer, trace=trace), trace
 
     def runner(self, workflow: Workflow) -> Runner:
-            max_depth=self.limits.max_depth,
-            topic_budget=self.topic_budget,
         return Runner(
             workflow=workflow,
             context=self.context(),

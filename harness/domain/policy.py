@@ -60,6 +60,29 @@ class CachePolicy:
     def stores(self) -> bool:
         return self.mode in ("read_write", "refresh")
 
+    @property
+    def waits(self) -> bool:
+        """Whether what another run is asking at this moment would answer, and so is worth waiting for."""
+        return self.answers(age_s=0.0, owned_by_run=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How a call waits while another process asks for the same answer, and looks whether it is there.
+
+    Looks begin close together, for answers that are almost there, and become rarer. After `total_s` the other is
+    taken for stuck.
+    """
+
+    first_s: float = 0.05
+    longest_s: float = 1.0
+    growth: float = 1.5
+    total_s: float = 1800.0
+
+    def pause_s(self, *, looks: int, draw: float) -> float:
+        """Seconds until the next look, after `looks` in vain; `draw` is uniform in [0, 1)."""
+        return min(self.longest_s, self.first_s * self.growth ** min(looks, 64)) * (1 + draw) / 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -67,6 +90,7 @@ class Budget:
 
     cost: float | None = None
     tokens: int | None = None
+    calls: int | None = None
 
     def allows(self, *, cost: float, tokens: int, calls: int = 0) -> bool:
         """Whether this much in total stays within the caps."""
@@ -94,7 +118,6 @@ class RetryPolicy:
 
     def delay_s(self, *, attempt: int, retry_after_s: float | None, draw: float) -> float:
         """Seconds to sleep after the failure of `attempt` (1 = the first); `draw` is uniform in [0, 1)."""
-    calls: int | None = None
         asked_s = self._asked_s(retry_after_s)
         if asked_s is not None:
             return asked_s * (1 + draw / 10)

@@ -8,6 +8,7 @@ from harness.domain.completion import Call, Completion, Delta, Request, Served, 
 from harness.domain.key import cache_key
 from harness.domain.policy import CachePolicy
 from harness.engine.clock import now
+from harness.engine.leases import Leases
 from harness.engine.single_flight import SingleFlight
 from harness.engine.telling import telling
 from harness.errors import CacheMiss, CompletionError
@@ -18,14 +19,16 @@ class Cached:
     """Answers from the cache where the policy lets it; else asks the layers within, which store what they bring.
 
     A hit costs no slot, no budget and no retry. Equal requests at the same time share one answer, or one error: twenty
-    that must fail are paid for once. In mode `off` every request is asked on its own.
+    that must fail are paid for once. Between processes only answers are shared: a failure leaves nothing behind. In
+    mode `off` every request is asked on its own.
     """
 
-    def __init__(self, inner: Completer, cache: Cache, policy: CachePolicy, clock: WallClock) -> None:
+    def __init__(self, inner: Completer, cache: Cache, policy: CachePolicy, clock: WallClock, leases: Leases) -> None:
         self._inner = inner
         self._cache = cache
         self._policy = policy
         self._clock = clock
+        self._leases = leases
         self._flights: SingleFlight[Completion | CompletionError] = SingleFlight()
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -45,23 +48,35 @@ class Cached:
     async def _find_or_ask(
         self, key: str, request: Request, call: Call, started: float
     ) -> Completion | CompletionError:
-        stored = await self._cache.get(key, request)
-        looked_s = now() - started
-        if stored is not None:
-            age_s = (self._clock.now() - stored.created_at).total_seconds()
-            if self._policy.answers(age_s=age_s, owned_by_run=stored.run_id == call.run_id):
-                source: Source = "replay" if self._policy.mode == "replay" else "cache"
-                return _shown(_second_hand(stored.completion, source, looked_s), call)
+        async def look() -> Completion | None:
+            return await self._find(key, request, call)
+
+        found = await look()
+        if found is not None:
+            source: Source = "replay" if self._policy.mode == "replay" else "cache"
+            return _shown(_second_hand(found, source, now() - started), call)
         if self._policy.mode == "replay":
             raise CacheMiss(
                 f"replay knows no answer to step {call.span_id!r} of topic {call.topic_id!r} (key {key[:16]}…): the "
                 "request differs from every recorded one; if a prompt or a setting was changed on purpose, record it "
                 "with --cache-mode read_write"
             )
-        try:
-            return await telling(self._inner.complete(request, call), stored_s=looked_s)
-        except CompletionError as error:
-            return error
+        async with self._leases.asking(key, look) as brought:
+            if brought is not None:
+                return _shown(_second_hand(brought, "shared", now() - started), call)
+            try:
+                return await telling(self._inner.complete(request, call), stored_s=now() - started)
+            except CompletionError as error:
+                return error
+
+    async def _find(self, key: str, request: Request, call: Call) -> Completion | None:
+        """What the cache holds, where the policy lets it answer."""
+        stored = await self._cache.get(key, request)
+        if stored is None:
+            return None
+        age_s = (self._clock.now() - stored.created_at).total_seconds()
+        answers = self._policy.answers(age_s=age_s, owned_by_run=stored.run_id == call.run_id)
+        return stored.completion if answers else None
 
 
 def _second_hand(completion: Completion, source: Source, latency_s: float) -> Completion:

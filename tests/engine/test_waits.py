@@ -34,7 +34,7 @@ pytestmark = pytest.mark.virtual
 
 
 def slow_cache() -> SlowCache:
-    return SlowCache(look_s=0.003, open_s=0.005, resolve_s=0.007)
+    return SlowCache(look_s=0.003, claim_s=0.002, open_s=0.005, resolve_s=0.007)
 
 
 async def told(engine: Engine, text: str, **call: object) -> tuple[Completion | CompletionError, float]:
@@ -80,8 +80,8 @@ async def test_a_wait_for_the_cache_is_told() -> None:
     engine = Engine(model=FakeModel(latency_s=1.0), cache=slow_cache())
     answer, took = await told(engine, "a")
     assert answer.served is not None
-    assert answer.served.stored_s == pytest.approx(0.003 + 0.005 + 0.007)
-    assert took == pytest.approx(1.015)
+    assert answer.served.stored_s == pytest.approx(0.003 + 0.002 + 0.005 + 0.007)
+    assert took == pytest.approx(1.017)
 
 
 async def test_a_hit_is_told_as_its_look_up() -> None:
@@ -109,7 +109,7 @@ async def test_failed_attempts_and_backoff_are_told() -> None:
     assert [failure.kind for failure in served.failures] == ["connection", "rate_limited"]
     assert [failure.elapsed_s for failure in served.failures] == pytest.approx([1.0, 1.0])
     assert 4.0 <= served.failures[1].backoff_s <= 4.4
-    assert served.stored_s == pytest.approx(0.003 + 3 * (0.005 + 0.007))
+    assert served.stored_s == pytest.approx(0.003 + 0.002 + 3 * (0.005 + 0.007))
     assert accounted_s(served) == pytest.approx(took, abs=1e-9)
 
 
@@ -121,7 +121,7 @@ async def test_one_who_shares_an_answer_is_told_as_waiting_for_it() -> None:
     await first
     assert shared.served is not None
     assert shared.served.source == "shared"
-    assert shared.served.latency_s == pytest.approx(1.0 + 0.015 - 0.25)
+    assert shared.served.latency_s == pytest.approx(1.0 + 0.017 - 0.25)
     assert accounted_s(shared.served) == pytest.approx(took, abs=1e-9)
 
 
