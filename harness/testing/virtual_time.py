@@ -11,6 +11,7 @@ In a conftest: `from harness.testing.virtual_time import pytest_asyncio_loop_fac
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import selectors
 import threading
@@ -46,6 +47,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual_s = 0.0
         self._real_work = 0
         self._owed: list[asyncio.Handle] = []
+        self._asked: dict[asyncio.Future[Any], int] = {}
+        self._numbers = itertools.count()
         self._home = threading.get_ident()
         super().__init__(_JumpingSelector(self._idle))
 
@@ -65,6 +68,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """As asyncio's, announced as real work until it is done."""
         future = super().run_in_executor(executor, func, *args)
         self._real_work += 1
+        self._asked[future] = next(self._numbers)
         future.add_done_callback(self._work_done)
         return future
 
@@ -96,15 +100,26 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         with self.real():
             await super().shutdown_default_executor(*args, **kwargs)
 
-    def _work_done(self, _: asyncio.Future[Any]) -> None:
+    def _work_done(self, future: asyncio.Future[Any]) -> None:
         self._real_work -= 1
+        del self._asked[future]
+
+    def _place(self, handle: asyncio.Handle) -> tuple[str, int]:
+        """What orders results: the kind of work, and in the executor, the order in which it was asked for.
+
+        All other work of one kind (the database's, the results') is handed out one piece at a time.
+        """
+        callback, arguments = getattr(handle, "_callback", None), getattr(handle, "_args", ())
+        kind = f"{getattr(callback, '__module__', '')}.{getattr(callback, '__qualname__', '')}"
+        asked = self._asked.get(arguments[0], 0) if arguments and isinstance(arguments[0], asyncio.Future) else 0
+        return kind, asked
 
     def _idle(self, timeout_s: float | None, wait: Callable[[float], _Events]) -> _Events:
         """Nothing is ready: wait for real work, or jump to the next timer, or say that there is nothing to wait for."""
         if len(self._owed) < self._real_work and (events := wait(_REAL_WAIT_S)):
             return events
         if self._owed:
-            owed, self._owed = sorted(self._owed, key=_kind_of_work), []
+            owed, self._owed = sorted(self._owed, key=self._place), []
             for handle in owed:
                 if not handle.cancelled():
                     self.call_soon(handle._run)
@@ -119,12 +134,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 def _look_around() -> None:
     """Wakes the loop, and does nothing."""
-
-
-def _kind_of_work(handle: asyncio.Handle) -> str:
-    """Work of one kind is handed out one piece at a time, so its kind tells it apart from all else that is owed."""
-    callback = getattr(handle, "_callback", None)
-    return f"{getattr(callback, '__module__', '')}.{getattr(callback, '__qualname__', '')}"
 
 
 class _JumpingSelector(selectors.DefaultSelector):
