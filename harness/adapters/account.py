@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -42,7 +43,8 @@ async def ask_account(
         except (httpx2.HTTPError, OSError) as error:
             what = endpoint.redact(f"{type(error).__name__}: {error}")
             raise TransientError(f"{endpoint.base_url} cannot be reached: {what}", kind="connection") from None
-    return Answer(status=response.status_code, body=_json_or_text(response), at=_date(response))
+    # Whatever a server echoes is shown to the user.
+    return Answer(status=response.status_code, body=_json_or_text(endpoint.redact(response.text)), at=_date(response))
 
 
 def model_names(answer: Answer) -> tuple[str, ...]:
@@ -62,11 +64,11 @@ def balance_text(answer: Answer) -> tuple[bool, str]:
         raise HarnessError("the balance has an unknown shape") from error
 
 
-def _json_or_text(response: httpx2.Response) -> Any:
+def _json_or_text(text: str) -> Any:
     try:
-        return response.json()
-    except ValueError:
-        return response.text
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _date(response: httpx2.Response) -> datetime | None:
@@ -75,5 +77,5 @@ def _date(response: httpx2.Response) -> datetime | None:
         return None
     try:
         return parsedate_to_datetime(stamp)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -13,7 +13,7 @@ from harness.adapters import faults, wire
 from harness.adapters.assembly import Assembly, StreamFault
 from harness.adapters.deadline import Deadline
 from harness.adapters.sse import EventTooLongError, SSEParser
-from harness.domain.completion import Call, Completion, Served
+from harness.domain.completion import Completion, OnDelta, Served
 from harness.domain.policy import Timeouts
 from harness.errors import CompletionError, FailureKind, PermanentError, TransientError
 from harness.ports import WallClock
@@ -30,14 +30,23 @@ _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it th
 class Exchange:
     """Run it once. `who` names the endpoint in messages."""
 
-    def __init__(self, client: ChatClient, *, who: str, timeouts: Timeouts, wall_clock: WallClock, call: Call) -> None:
+    def __init__(
+        self,
+        client: ChatClient,
+        *,
+        who: str,
+        timeouts: Timeouts,
+        wall_clock: WallClock,
+        stream: bool,
+        on_delta: OnDelta | None,
+    ) -> None:
         self._client = client
         self._who = who
         self._timeouts = timeouts
         self._wall_clock = wall_clock
-        self._call = call
+        self._stream = stream
         self._deadline = Deadline(idle_s=timeouts.idle_s, total_s=timeouts.total_s)
-        self._assembly = Assembly(clock=self._deadline.clock, on_delta=call.on_delta)
+        self._assembly = Assembly(clock=self._deadline.clock, on_delta=on_delta)
         self._response: httpx2.Response | None = None
         self._body: AsyncIterator[bytes] | None = None
 
@@ -69,7 +78,7 @@ class Exchange:
 
     def _is_stream(self, response: httpx2.Response) -> bool:
         kind = response.headers.get("content-type", "")
-        return "event-stream" in kind or (self._call.stream and "json" not in kind and "html" not in kind)
+        return "event-stream" in kind or (self._stream and "json" not in kind and "html" not in kind)
 
     async def _streamed(self, body: AsyncIterator[bytes]) -> Completion | CompletionError:
         parser, assembly, heard = SSEParser(), self._assembly, self._deadline.heard

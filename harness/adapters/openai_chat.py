@@ -10,6 +10,7 @@ from harness.adapters.exchange import Exchange
 from harness.domain.completion import Call, Completion, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.policy import Timeouts
+from harness.domain.redaction import RedactedDeltas
 from harness.ports import WallClock
 
 if TYPE_CHECKING:
@@ -40,11 +41,19 @@ class OpenAIChat:
         They chain to nothing: the SDK's own exceptions carry the request, and its Authorization header with it.
         """
         endpoint = self._endpoint
+        shown = None if call.on_delta is None else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
         body = wire.request_body(request, stream=call.stream, dialect=endpoint.dialect, cap_field=endpoint.cap_field)
         exchange = Exchange(
-            self._client, who=endpoint.identity, timeouts=self._timeouts, wall_clock=self._wall_clock, call=call
+            self._client,
+            who=endpoint.identity,
+            timeouts=self._timeouts,
+            wall_clock=self._wall_clock,
+            stream=call.stream,
+            on_delta=shown,
         )
         outcome = await exchange.run(body)
+        if shown is not None:
+            shown.end()
         if isinstance(outcome, Completion):
             return self._cleaned(outcome)
         outcome.args = (endpoint.redact(str(outcome)),)

@@ -82,7 +82,8 @@ def _make_directory(directory: Path) -> None:
             raise
         return
     if directory.name == ".harness":
-        (directory / "CACHEDIR.TAG").write_text(_TAG, encoding="utf-8")
+        with os.fdopen(os.open(directory / "CACHEDIR.TAG", os.O_WRONLY | os.O_CREAT, 0o600), "w") as tag:
+            tag.write(_TAG)
 
 
 def _sync_directory(directory: Path) -> None:

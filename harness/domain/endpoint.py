@@ -12,6 +12,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
+from harness.domain.redaction import PieceRedactor
 from harness.errors import SettingsError
 
 Dialect = Literal["deepseek", "openai"]
@@ -47,15 +48,16 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text` with every spelling of the secret (plain, JSON-escaped, percent-encoded, base64) masked."""
-        if len(self._value) < _SHORTEST_SECRET:
-            return text
-        for spelling in self._spellings():
+        for spelling in self.spellings():
             if spelling in text:
                 text = text.replace(spelling, MASK)
         return text
 
-    def _spellings(self) -> tuple[str, ...]:
+    def spellings(self) -> tuple[str, ...]:
+        """What `redact` masks, for who sees a text in pieces."""
         value = self._value
+        if len(value) < _SHORTEST_SECRET:
+            return ()
         return (
             value,
             json.dumps(value)[1:-1],
@@ -223,10 +225,16 @@ class Endpoint:
 
     def redact(self, text: str) -> str:
         """`text` without any of this endpoint's secrets."""
-        for secret in (self.api_key, self.basic_auth):
-            if secret is not None:
-                text = secret.redact(text)
+        for secret in self._secrets():
+            text = secret.redact(text)
         return text
+
+    def piece_redactor(self) -> PieceRedactor:
+        """The same for a text that comes in pieces."""
+        return PieceRedactor(self.redact, [spelling for secret in self._secrets() for spelling in secret.spellings()])
+
+    def _secrets(self) -> tuple[Secret, ...]:
+        return tuple(secret for secret in (self.api_key, self.basic_auth) if secret is not None)
 
 
 def profile_endpoint(profile: Profile, *, api_key: Secret | None) -> Endpoint:
