@@ -55,17 +55,9 @@ class Secret:
 
     def spellings(self) -> tuple[str, ...]:
         """What `redact` masks, for who sees a text in pieces."""
-        value = self._value
-        if len(value) < _SHORTEST_SECRET:
-            return ()
-        return (
-            value,
-            json.dumps(value)[1:-1],
-            quote(value, safe=""),
-            base64.b64encode(value.encode()).decode(),
-            # "user:password" is also told by its password alone.
-            *([tail] if len(tail := value.partition(":")[2]) >= _SHORTEST_SECRET else []),
-        )
+        # "user:password" is also told by its password alone.
+        told = (self._value, self._value.partition(":")[2])
+        return tuple(spelling for value in told if len(value) >= _SHORTEST_SECRET for spelling in _spelled(value))
 
     def __repr__(self) -> str:
         return MASK
@@ -292,6 +284,15 @@ def normalized_base_url(base_url: str) -> str:
     if parts.port is not None and parts.port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{parts.port}"
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+
+
+def _spelled(value: str) -> tuple[str, ...]:
+    return (
+        value,
+        json.dumps(value)[1:-1],
+        quote(value, safe=""),
+        base64.b64encode(value.encode()).decode(),
+    )
 
 
 def _userinfo(base_url: str) -> Secret | None:
