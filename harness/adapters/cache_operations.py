@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from harness.adapters.cache_entry import Entry, entry_of, instant, stamp, stored, stored_request
-from harness.adapters.cache_leases import Claiming
+from harness.adapters.cache_leases import Claiming, Releasing
 from harness.adapters.codec import storable
 from harness.adapters.sqlite_errors import is_of_the_statement, translated
 from harness.adapters.sqlite_thread import Database
@@ -28,11 +28,12 @@ INSERT INTO calls (key, run_id, topic_id, span_id, opened_at, cost_at_most, toke
 """
 _CLOSE = "UPDATE calls SET closed_at = ?, outcome = ?, cost = ?, tokens = ?, error = ? WHERE id = ?"
 
-# The payment of a row is unknown while it is open, and where it failed and nobody knows its cost.
+# The payment of a row is unknown while it is open, where it failed and nobody knows its cost, and where an answer came
+# without its usage.
 _SPENT = """
 WITH rows AS (
     SELECT outcome, cost, cost_at_most, tokens_at_most, coalesce(tokens, 0) AS tokens,
-           cost IS NULL AND outcome <> 'stored' AS at_risk
+           cost IS NULL AND (outcome <> 'stored' OR coalesce(tokens, 0) = 0) AS at_risk
     FROM calls WHERE run_id = ?
 )
 SELECT count(*),
@@ -198,7 +199,9 @@ def write(writes: Sequence[Write], database: Database, connection: sqlite3.Conne
     try:
         for operation in writes:
             operation.prepare()
-        database.in_transaction(partial(_apply, writes), connection)
+        # A lease means nothing after a power cut, so what is only about leases need not outlast one.
+        durable = not all(isinstance(operation, Claiming | Releasing) for operation in writes)
+        database.in_transaction(partial(_apply, writes), connection, durable=durable)
     except Exception as error:
         if not is_of_the_statement(error):
             raise

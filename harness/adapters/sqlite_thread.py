@@ -88,8 +88,22 @@ class Database:
         """As `run`, in one transaction, durable when this returns."""
         return await self.run(partial(self.in_transaction, work))
 
-    def in_transaction(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
-        """`work` in one transaction, within a piece of work on the thread."""
+    def in_transaction(
+        self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection, *, durable: bool = True
+    ) -> T:
+        """`work` in one transaction, within a piece of work on the thread.
+
+        Without `durable` it does not wait for the disk: every other process sees it, and a power cut may take it back.
+        """
+        if durable:
+            return self._in_transaction(work, connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            return self._in_transaction(work, connection)
+        finally:
+            connection.execute("PRAGMA synchronous = FULL")
+
+    def _in_transaction(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
         _begin(connection)
         try:
             result = work(connection)

@@ -178,6 +178,24 @@ async def test_a_claim_waits_for_nothing_but_its_turn(path: Path) -> None:
         assert statements.count("COMMIT") == 1
 
 
+async def test_a_claim_does_not_wait_for_the_disk_and_everything_else_does(path: Path) -> None:
+    async with Database.open(path) as database, SqliteCache.on(database) as cache:
+        levels: list[int] = []
+
+        def note_the_level_of_a_commit(statement: str) -> None:
+            if statement.startswith("PRAGMA synchronous = "):
+                levels.append({"NORMAL": 1, "FULL": 2}[statement.rsplit(maxsplit=1)[-1]])
+            elif statement == "COMMIT":
+                levels.append(0)
+
+        await database.run(lambda connection: connection.set_trace_callback(note_the_level_of_a_commit))
+        await cache.claim(KEY)
+        assert levels == [1, 0, 2]
+        levels.clear()
+        await asyncio.gather(cache.claim("another"), store(cache))
+        assert levels == [0, 0]
+
+
 async def test_a_cache_of_the_first_version_is_opened_and_upgraded_with_all_that_it_holds(path: Path) -> None:
     of_the_first_version(path)
     async with SqliteCache.open(path) as cache:

@@ -93,9 +93,24 @@ class CacheMachine(RuleBasedStateMachine):
         self.runner.run(self.cache.resolve(in_file, resolution))
         self.runner.run(self.model.resolve(in_model, resolution))
 
+    @rule(request=requests)
+    def claim(self, request: Request) -> None:
+        key = cache_key(request)
+        assert self.runner.run(self.cache.claim(key)) == self.runner.run(self.model.claim(key))
+
+    @rule(request=requests)
+    def release(self, request: Request) -> None:
+        async def release() -> None:
+            self.cache.release(cache_key(request))
+            self.model.release(cache_key(request))
+
+        self.runner.run(release())
+
     @rule()
     def reopen(self) -> None:
         self.leave()
+        for request in REQUESTS:
+            self.model.release(cache_key(request))  # leases end with their holder
         self.reopened += 1
         self.enter()
 
