@@ -69,9 +69,11 @@ def is_locked(path: Path) -> bool:
 
 
 def _make(path: Path) -> tuple[Path, ...]:
-    """Make a directory that only its owner can enter, and its parents; those that were not there, the deepest first."""
+    """Make a directory that only its owner can enter, and such parents; what was not there, the deepest first."""
     missing = [directory for directory in (path, *path.parents) if not directory.exists()]
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # One by one: together, the parents would get the mode that the umask leaves.
+    for directory in (*reversed(missing), path):
+        directory.mkdir(exist_ok=True, mode=0o700)
     return tuple(missing)
 
 
