@@ -60,7 +60,8 @@ class Report:
     """How a batch stands after a session. `totals` are sums over all rows of all sessions.
 
     `session` is what happened in this one; `unfinished` counts topics without a row. `left_open` are requests of
-    earlier sessions whose payment is unknown, `spent` is the journal's word on all money.
+    earlier sessions whose payment is unknown, `spent` is the journal's word on all money. `longest_stall_s` is how long
+    the event loop was held up at worst; 0.0 on virtual time.
     """
 
     path: Path
@@ -74,6 +75,7 @@ class Report:
     spent: Spent
     left_open: tuple[OpenCall, ...]
     limiter: LimiterState
+    longest_stall_s: float = 0.0
 
     @property
     def exit_code(self) -> int:
@@ -245,6 +247,8 @@ class _Session:
             "calls": progress.totals.calls,
             "hits": progress.totals.hits,
             "retries": progress.totals.retries,
+            "in_flight": limiter.maximum,
+            "longest_stall_s": round(stack.stalls.longest_s, 6),
             "stop": asdict(cause) if cause else None,
         }
         sessions = [*results.manifest.get("session_log", []), session]
@@ -272,6 +276,7 @@ class _Session:
             spent=spent,
             left_open=stack.left_open,
             limiter=limiter,
+            longest_stall_s=stack.stalls.longest_s,
         )
 
     async def _spent(self, stack: Stack) -> Spent:

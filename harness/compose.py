@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.adapters.file_limit import budgeted_files
 from harness.adapters.http import build_http_client
 from harness.adapters.openai_chat import OpenAIChat
 from harness.adapters.sqlite_cache import SqliteCache
+from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
 from harness.domain.endpoint import resolve_model
 from harness.domain.policy import Limits, Patience
@@ -31,12 +34,14 @@ from harness.settings import Loaded, Settings
 if TYPE_CHECKING:
     import httpx2
 
+log = logging.getLogger("harness.run")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """The layers over one endpoint, ready to be asked. `before` is what the run had spent in earlier sessions.
 
-    `left_open` are the requests of earlier sessions whose payment is unknown.
+    `left_open` are the requests of earlier sessions whose payment is unknown. `stalls` measures the event loop.
     """
 
     completer: Completer
@@ -46,6 +51,7 @@ class Stack:
     pricing: Pricing
     before: Spent
     left_open: tuple[OpenCall, ...]
+    stalls: StallMeter
 
 
 def layered(
@@ -92,6 +98,12 @@ async def open_stack(
     endpoint = loaded.endpoint(key_needed=settings.cache_mode != "replay")
     if transport is None and settings.is_mock:
         transport = mock_transport(settings, clock)
+    limits = settings.limits()
+    if transport is None:
+        files = budgeted_files(limits.in_flight)
+        limits = replace(limits, in_flight=files.in_flight)
+        if files.note is not None:
+            log.warning(files.note)
     async with SqliteCache.open(settings.cache) as cache:
         before = await cache.spent(run_id)
         left_open = tuple(await cache.left_open(run_id))
@@ -100,17 +112,19 @@ async def open_stack(
         async with client:
             chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
             completer, limiter = layered(
-                chat, cache=cache, settings=settings, limits=settings.limits(), purse=purse, stop=stop, clock=clock
+                chat, cache=cache, settings=settings, limits=limits, purse=purse, stop=stop, clock=clock
             )
-            yield Stack(
-                completer=completer,
-                cache=cache,
-                limiter=limiter,
-                purse=purse,
-                pricing=settings.pricing(),
-                before=before,
-                left_open=left_open,
-            )
+            with StallMeter().running() as stalls:
+                yield Stack(
+                    completer=completer,
+                    cache=cache,
+                    limiter=limiter,
+                    purse=purse,
+                    pricing=settings.pricing(),
+                    before=before,
+                    left_open=left_open,
+                    stalls=stalls,
+                )
 
 
 MOCK_DELTA_TOKENS = 8

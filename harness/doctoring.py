@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from harness._version import __version__
 from harness.adapters.account import Answer, ask_account, balance_text, model_names
 from harness.adapters.cache_admin import CacheAdmin
+from harness.adapters.file_limit import SPARE_FILES, budget, raised
 from harness.batch import RESULTS_ROOT
 from harness.compose import mock_transport
 from harness.errors import CompletionError, HarnessError, SettingsError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 Verdict = Literal["ok", "warning", "problem"]
 
 ENOUGH_DISK_BYTES = 1 << 30
-SPARE_FILES = 64
 CLOCK_SLACK_S = 60.0
 
 
@@ -77,11 +77,13 @@ def _versions() -> Finding:
 
 
 def _files(loaded: Loaded) -> Finding:
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = loaded.settings.in_flight + SPARE_FILES
-    said = f"{allowed:,} files may be open, {loaded.settings.in_flight:,} calls in flight need about {needed:,}"
-    if needed <= allowed:
+    in_flight = loaded.settings.in_flight
+    needed = in_flight + SPARE_FILES
+    allowed = raised(*resource.getrlimit(resource.RLIMIT_NOFILE), needed)
+    if budget(in_flight, allowed).note is None:
+        said = f"{in_flight:,} calls in flight need about {needed:,} open files, and may have them"
         return Finding(name="files", verdict="ok", said=said)
+    said = f"{allowed:,} files may be open, {in_flight:,} calls in flight need about {needed:,}"
     return Finding(name="files", verdict="problem", said=said, advice=f"ulimit -n {needed * 2}, or a lower --in-flight")
 
 

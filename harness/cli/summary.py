@@ -23,6 +23,8 @@ def summary_of(report: Report, *, simulated: bool) -> str:
         )
     else:
         lines.append(f"time      {_span(report.wall_s)}")
+    if report.longest_stall_s > 0:
+        lines.append(f"loop      longest stall of the event loop {report.longest_stall_s * 1000:.0f} ms")
     if report.limiter.refusals:
         named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
         lines.append(
@@ -57,6 +59,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "stop": asdict(report.stop) if report.stop else None,
         "journal": asdict(report.spent),
         "limits_learned": asdict(report.limiter),
+        "longest_stall_s": round(report.longest_stall_s, 6),
     }
 
 
