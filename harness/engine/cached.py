@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from harness.domain.completion import Call, Completion, Delta, Request, Served, Source
 from harness.domain.key import cache_key
@@ -48,10 +49,7 @@ class Cached:
     async def _find_or_ask(
         self, key: str, request: Request, call: Call, started: float
     ) -> Completion | CompletionError:
-        async def look() -> Completion | None:
-            return await self._find(key, request, call)
-
-        found = await look()
+        found = await self._find(key, request, call)
         if found is not None:
             source: Source = "replay" if self._policy.mode == "replay" else "cache"
             return _shown(_second_hand(found, source, now() - started), call)
@@ -61,7 +59,7 @@ class Cached:
                 "request differs from every recorded one; if a prompt or a setting was changed on purpose, record it "
                 "with --cache-mode read_write"
             )
-        async with self._leases.asking(key, look) as brought:
+        async with self._leases.asking(key, partial(self._find, key, request, call)) as brought:
             if brought is not None:
                 return _shown(_second_hand(brought, "shared", now() - started), call)
             try:
