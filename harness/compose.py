@@ -69,7 +69,7 @@ def layered(
     limiter = Limiter(limits, stop)
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
     journaled = Journaled(endpoint, cache, pricing, clock, keep=policy.stores, stop=stop)
-    limited = RunLimited(Limited(journaled, limiter, settings.retry(), stop), limits, stop)
+    limited = RunLimited(Limited(journaled, limiter, settings.retry()), limits, stop)
     budgeted = Budgeted(limited, purse, pricing, clock, stop)
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s))
     return Cached(Retrying(budgeted, settings.retry(), stop, rng), cache, policy, clock, leases), limiter

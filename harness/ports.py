@@ -75,7 +75,8 @@ class Spent:
     """What a run has spent over all its sessions, from the journal.
 
     `cost` in USD and `tokens` are known. `cost_at_risk` and `tokens_at_risk` are the worst case of requests whose
-    payment is unknown: broken streams and those left open by a crash. `unpriced` counts calls without a known price.
+    payment is unknown: broken streams, answers without usage, and those left open by a crash. `unpriced` counts calls
+    without a known price.
     """
 
     calls: int = 0
@@ -120,7 +121,7 @@ class Cache(Protocol):
     async def resolve(self, number: int, resolution: Resolution) -> None:
         """Durably note how it came back, store its completion, and release the lease on its key if that is kept.
 
-        All of that is one transaction.
+        All of that is one transaction. Once it has begun it is done, even if its caller is cancelled.
         """
         ...
 

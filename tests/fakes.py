@@ -211,7 +211,7 @@ class Engine:
         self.purse = Purse(budget=self.budget)
         self.limiter = Limiter(self.limits, self.stop)
         journaled = Journaled(self.model, self.cache, PRICING, self.clock, keep=policy.stores, stop=self.stop)
-        limited = RunLimited(Limited(journaled, self.limiter, self.retry, self.stop), self.limits, self.stop)
+        limited = RunLimited(Limited(journaled, self.limiter, self.retry), self.limits, self.stop)
         budgeted = Budgeted(limited, self.purse, PRICING, self.clock, self.stop)
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.stop, rng)

@@ -83,8 +83,9 @@ class _Row:
     tokens: int
 
     def added_to(self, total: Spent) -> Spent:
-        # The payment is unknown while the call is open, and where it failed and nobody knows its cost.
-        at_risk = self.cost is None and self.outcome != "stored"
+        # The payment is unknown while the call is open, where it failed and nobody knows its cost, and where an answer
+        # came without its usage.
+        at_risk = self.cost is None and (self.outcome != "stored" or self.tokens == 0)
         worst = self.entry.cost_at_most
         return replace(
             total,

@@ -129,7 +129,8 @@ def charge_of(error: CompletionError) -> Charge:
     """What the attempt that ended so was charged."""
     if error.billed == "no":
         return Charge(usage=Usage(), cost=0.0)
-    if error.billed == "yes" and error.partial is not None:
+    # A provider may charge for an answer and not say what: no usage is not a usage of zero.
+    if error.billed == "yes" and error.partial is not None and error.partial.usage.total_tokens:
         return Charge(usage=error.partial.usage, cost=error.partial.cost)
     return Charge(usage=None, cost=None)
 

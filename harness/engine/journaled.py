@@ -12,7 +12,7 @@ from harness.domain.pricing import Pricing, charge_of
 from harness.domain.validity import defect
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError, RunStopped
+from harness.errors import CompletionError, FatalError, RunStopped
 from harness.ports import Cache, Completer, OpenCall, Resolution, WallClock
 
 
@@ -20,7 +20,8 @@ class Journaled:
     """Prices each request, passes its answer through the gate, and keeps the books.
 
     A request that is cancelled or crashes on its way stays open in the journal: its payment is unknown. Once an answer
-    has arrived, cancellation waits until it is stored. A run that ends while the request is noted sends nothing.
+    has arrived, cancellation waits until it is stored. A run that ends while the request is noted sends nothing. A
+    refusal that concerns the account ends the run here, before any other call can leave.
     """
 
     def __init__(
@@ -48,6 +49,9 @@ class Journaled:
             await self._resolve(number, self._failure(f"not sent: {stopped}", cost=0.0))
             raise
         except CompletionError as error:
+            if isinstance(error, FatalError):
+                # Before the row is closed: on a slow disk many more would be sent meanwhile.
+                self._stop.set("auth" if error.kind == "auth" else "balance", str(error))
             stored_s += await self._resolve(number, self._failed(request, error))
             error.served = (error.served or Served()).waited(stored_s=stored_s)
             raise

@@ -12,7 +12,7 @@ from harness.domain.pricing import charge_of
 from harness.engine.limiter import Limiter, Place, Places
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
-from harness.errors import CompletionError, FatalError, TransientError
+from harness.errors import CompletionError, TransientError
 from harness.ports import Completer
 
 
@@ -46,19 +46,15 @@ class RunLimited:
 
 
 class Limited:
-    """At most the limiter's number of calls in flight in all, and the place where refusals are learned from.
-
-    A refusal that concerns the account ends the run here, before any other call can take the place that is freed.
-    """
+    """At most the limiter's number of calls in flight in all, and the place where refusals are learned from."""
 
     OUTPUT_GUESS_TOKENS = 1000
     OUTPUT_GUESS_WEIGHT = 0.1
 
-    def __init__(self, inner: Completer, limiter: Limiter, retry: RetryPolicy, stop: Stop) -> None:
+    def __init__(self, inner: Completer, limiter: Limiter, retry: RetryPolicy) -> None:
         self._inner = inner
         self._limiter = limiter
         self._retry = retry
-        self._stop = stop
         self._likely_output = float(self.OUTPUT_GUESS_TOKENS)
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -84,9 +80,7 @@ class Limited:
 
     def _learn(self, place: Place, error: CompletionError) -> None:
         """What a failure says about the calls that come after it."""
-        if isinstance(error, FatalError):
-            self._stop.set("auth" if error.kind == "auth" else "balance", str(error))
-        elif isinstance(error, TransientError):
+        if isinstance(error, TransientError):
             asked_s = error.retry_after_s
             if error.kind == "rate_limited":
                 by_rate = _is_about_rate(str(error))

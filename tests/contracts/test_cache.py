@@ -195,6 +195,7 @@ async def test_spent_tells_known_costs_from_those_at_risk_and_those_without_a_pr
         (None, 800, None),  # open, at an endpoint without prices
         (None, 100, stored(replace(an_answer(), cost=None))),  # paid, no price known
         (None, 1600, failed(cost=None)),  # a broken stream at an endpoint without prices
+        (8.0, 3200, replace(stored(replace(an_answer(), cost=None)), tokens=0)),  # an answer without usage
     ]
     async with open_cache() as cache:
         for index, (cost, tokens, resolution) in enumerate(rows):
@@ -205,11 +206,11 @@ async def test_spent_tells_known_costs_from_those_at_risk_and_those_without_a_pr
         await put(cache, a_request("the ninth"), an_answer())
         spent = await cache.spent("run-1")
     assert spent == Spent(
-        calls=9,
+        calls=10,
         cost=0.25 + 0.5 + 0.00125,
         tokens=46 + 70 + 30 + 46 + 46,
-        cost_at_risk=2.0 + 4.0,
-        tokens_at_risk=170 + 400 + 800 + 1600,
+        cost_at_risk=2.0 + 4.0 + 8.0,
+        tokens_at_risk=170 + 400 + 800 + 1600 + 3200,
         open_calls=2,
         unpriced=3,
     )

@@ -83,6 +83,13 @@ def test_a_price_of_the_users_holds_at_any_time() -> None:
     assert pricing.cost("m", MILLION_EACH, datetime(1999, 1, 1, tzinfo=UTC)) == 6.0
 
 
+def test_a_charge_without_usage_is_unknown_and_not_zero() -> None:
+    silent = Completion(model="m", content=" ", finish_reason="stop", usage=Usage())
+    assert charge_of(TransientError("blank", kind="blank", partial=silent, billed="yes")) == Charge(
+        usage=None, cost=None
+    )
+
+
 def test_what_a_failed_attempt_was_charged() -> None:
     half = Completion(model="m", content="half", finish_reason="", usage=Usage(input_tokens=5), cost=0.5)
     assert charge_of(TransientError("", kind="server", partial=half)) == Charge(usage=Usage(), cost=0.0)

@@ -161,3 +161,20 @@ async def test_a_topic_whose_cache_fails_keeps_its_reservation_only_in_this_sess
     await gathered(ask(engine, "a"))
     assert engine.purse.tokens == worst()
     assert engine.purse.reserved_tokens == 0
+
+
+async def test_a_blank_answer_without_usage_keeps_its_whole_reservation_as_spent() -> None:
+    blank = an_answer(" ", usage=Usage())
+    engine = Engine(model=FakeModel(script=one_after_another(blank, an_answer())), retry=RetryPolicy(attempts=2))
+    assert isinstance((await gathered(ask(engine, "a")))[0], Completion)
+    assert engine.purse.tokens == worst() + 150
+    assert engine.purse.cost == pytest.approx(worst() + 150)
+
+
+async def test_the_next_session_counts_an_answer_without_usage_at_its_worst() -> None:
+    engine = Engine(model=FakeModel(script=lambda request: an_answer(usage=Usage())))
+    await gathered(ask(engine, "a"))
+    spent = await engine.cache.spent("run")
+    assert (spent.cost, spent.cost_at_risk, spent.tokens_at_risk) == (0.0, worst(), worst())
+    after = Purse.after(Budget(), spent)
+    assert (after.cost, after.tokens) == (engine.purse.cost, engine.purse.tokens)

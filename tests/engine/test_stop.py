@@ -152,6 +152,21 @@ async def test_a_fatal_refusal_stops_the_run_before_the_freed_place_is_taken(kin
     assert engine.stop.cause.kind == kind
 
 
+async def test_a_slow_disk_does_not_delay_the_stop_after_a_fatal_refusal() -> None:
+    refused = FatalError("402: no balance", kind="balance", status=402)
+    engine = Engine(
+        model=FakeModel(script=lambda request: refused), cache=SlowCache(resolve_s=5.0), limits=Limits(in_flight=2)
+    )
+
+    async def later() -> Completion:
+        await asyncio.sleep(2.0)
+        return await engine.completer.complete(a_request("later"), a_call(span_id="later"))
+
+    answers = await gathered(*asked(engine, 1), later())
+    assert [type(answer) for answer in answers] == [FatalError, RunStopped]
+    assert len(engine.model.sent) == 1
+
+
 @pytest.mark.parametrize("method", ["get", "open_call", "resolve"])
 async def test_a_disk_that_fails_stops_the_run(method: str) -> None:
     engine = Engine(model=FakeModel(), cache=SlowCache(failing={method}), limits=Limits(in_flight=1, runs=1))
