@@ -1,0 +1,188 @@
+"""What must hold at every moment of every night. Each rule looks at values and says what is wrong, or None."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.domain.completion import Completion, Served
+from harness.domain.policy import Limits
+from harness.domain.purse import Purse
+from harness.domain.run import Span, TopicResult
+from harness.domain.tally import totals_of
+from harness.engine.limiter import LimiterState
+from harness.ports import Resolution, Spent, Stored
+from simulation.session import Sent, Session
+
+NEAR = 1e-6
+FROM_REFUSAL_TO_SILENCE_S = 0.3
+
+
+def near(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=NEAR, abs_tol=1e-9)
+
+
+def at_leaving(
+    sent: Sent,
+    session: Session,
+    *,
+    now: float,
+    limits: Limits,
+    attempts: int,
+    answers: bool,
+    shares: bool,
+    leased: bool,
+) -> Iterator[str]:
+    """When a request leaves. `answers`: the cache has an answer that may be used; `shares`: equal requests share.
+
+    `leased`: this process holds the lease on the key.
+    """
+    at_work = session.at_work.values()
+    if session.stop.is_set:
+        yield f"{sent.owner} was sent after the stop"
+    if session.broken_disk and session.hopeless_at is not None and now > session.hopeless_at:
+        yield f"{sent.owner} was sent {now - session.hopeless_at:.3f} s after the disk had failed"
+    if session.hopeless_at is not None and now > session.hopeless_at + FROM_REFUSAL_TO_SILENCE_S:
+        yield f"{sent.owner} was sent {now - session.hopeless_at:.3f} s after the account was refused"
+    if len(at_work) >= limits.in_flight:
+        yield f"{sent.owner} is call {len(at_work) + 1} in flight of at most {limits.in_flight}"
+    of_topic = sum(other.topic_id == sent.topic_id for other in at_work)
+    if of_topic >= limits.per_run:
+        yield f"{sent.owner} is call {of_topic + 1} in flight of its topic, of at most {limits.per_run}"
+    if session.attempts[sent.owner] > attempts:
+        yield f"{sent.owner} was sent {session.attempts[sent.owner]} times of at most {attempts}"
+    if answers:
+        yield f"{sent.owner} was sent though the cache knows the answer"
+    if shares and any(other.key == sent.key for other in at_work):
+        yield f"{sent.owner} was sent while an equal request was in flight"
+    if shares and not leased:
+        yield f"{sent.owner} was sent without the lease on its key"
+
+
+def at_reserving(sent: Sent, session: Session, *, cost: float, tokens: int) -> Iterator[str]:
+    """The budget holds even if all that is in flight costs the most it can; `cost` and `tokens` are billed so far."""
+    cost += (sent.most.cost or 0.0) + sum(other.most.cost or 0.0 for other in session.at_work.values())
+    tokens += sent.most.tokens + sum(other.most.tokens for other in session.at_work.values())
+    if not session.budget.allows(cost=cost * (1 - NEAR), tokens=tokens):
+        yield f"{sent.owner} was sent though ${cost:g} or {tokens} tokens may be spent then of {session.budget}"
+
+
+def at_closing(sent: Sent | None, resolution: Resolution) -> Iterator[str]:
+    """When a row of the journal is closed: it says what the provider says."""
+    if sent is None:
+        if resolution.outcome == "stored" or resolution.cost != 0.0:
+            yield f"a row was closed as {resolution.outcome} for a request that was never sent"
+        return
+    if sent.state != "told" or sent.closed:
+        yield f"the row of {sent.owner} was closed while the request was {sent.state}"
+    if resolution.outcome == "stored" and not sent.answered:
+        yield f"what {sent.owner} brought was stored and is no answer"
+    priced = sent.most.cost is not None
+    told = None if not sent.known or (sent.tokens and not priced) else sent.cost
+    if (told is None) != (resolution.cost is None) or not near(told or 0.0, resolution.cost or 0.0):
+        yield f"the row of {sent.owner} says ${resolution.cost}, and ${told} was told"
+
+
+def at_books(spent: Spent, *, cost: float, tokens: int) -> Iterator[str]:
+    """The journal's known and possible money bounds what was billed."""
+    if spent.cost > cost * (1 + NEAR) + 1e-9:
+        yield f"the journal knows ${spent.cost:g} of ${cost:g} billed"
+    if cost > (spent.cost + spent.cost_at_risk) * (1 + NEAR) + 1e-9:
+        yield f"${cost:g} was billed, and the journal accounts for ${spent.cost:g} + ${spent.cost_at_risk:g} at most"
+    if tokens > spent.tokens + spent.tokens_at_risk:
+        yield f"{tokens} tokens were billed, and the journal accounts for {spent.tokens} + {spent.tokens_at_risk}"
+
+
+def at_use(completion: Completion, shown: str, stored: Stored | None, *, stores: bool, owner: str) -> Iterator[str]:
+    """When an answer reaches the workflow: it is kept by then, and is what was shown."""
+    if stores and (stored is None or stored.completion.content != completion.content):
+        yield f"{owner} uses an answer that is not stored"
+    if shown != completion.content:
+        yield f"{owner} was shown {shown!r} of {completion.content!r}"
+
+
+def at_row(result: TopicResult, spans: Sequence[Span]) -> Iterator[str]:
+    """When a topic's row is written: its spans add up to it, and the waits of each to its duration."""
+    totals = totals_of(spans)
+    if (result.calls, result.hits, result.usage) != (totals.calls, totals.hits, totals.usage):
+        yield f"the calls of {result.topic_id} do not add up to its row"
+    cost = None if totals.unpriced else totals.cost
+    if (cost is None) != (result.cost is None) or not near(cost or 0.0, result.cost or 0.0):
+        yield f"the costs of {result.topic_id} do not add up to its row"
+    if not near(totals.saved, result.saved) or not near(totals.sequential_s, result.sequential_s):
+        yield f"the times and savings of {result.topic_id} do not add up to its row"
+    if len({span.id for span in spans}) != len(spans):
+        yield f"two spans of {result.topic_id} have one name"
+    for span in spans:
+        told_s = accounted_s(span.served)
+        if not math.isclose(told_s, span.end_s - span.start_s, rel_tol=NEAR, abs_tol=1e-6):
+            yield f"{span.topic_id}/{span.id} took {span.end_s - span.start_s:.6f} s and tells {told_s:.6f} s"
+        if len(span.served.failures) > span.served.attempts:
+            yield f"{span.topic_id}/{span.id} tells more failures than attempts"
+
+
+def accounted_s(served: Served) -> float:
+    """All the seconds that a call says it took."""
+    attempts_s = sum(failure.elapsed_s for failure in served.failures)
+    return served.waited_s + served.backoff_s + attempts_s + served.latency_s
+
+
+def at_the_end_of_a_session(
+    session: Session, *, sent: Sequence[Sent], open_rows: set[int], leases: int, limiter: LimiterState, purse: Purse
+) -> Iterator[str]:
+    """After a session that ended alive: nothing is held, and each answer that arrived is in the books."""
+    if (limiter.in_flight, limiter.waiting) != (0, 0):
+        yield f"{limiter.in_flight} places are held and {limiter.waiting} calls wait after the session"
+    if (purse.reservations, purse.reserved_cost, purse.reserved_tokens) != (0, 0.0, 0):
+        yield f"{purse.reservations} reservations are left after the session"
+    if leases and not session.broken_disk:
+        yield f"{leases} leases are held after the session"
+    for request in sent:
+        if request.state == "told" and request.row in open_rows and not session.broken_disk:
+            yield f"{request.owner} was answered, and its row is open"
+        if request.state == "at work":
+            yield f"{request.owner} is at work after the session"
+
+
+def at_a_crash(sent: Sequence[Sent], open_rows: set[int]) -> Iterator[str]:
+    """What is in flight when the process dies is listed as open."""
+    for request in sent:
+        if not request.closed and request.row not in open_rows:
+            yield f"{request.owner} was in flight at the crash, and no row of the journal is open for it"
+
+
+def at_the_rows_money(spans: Sequence[Span], spent: Spent, *, whole: bool) -> Iterator[str]:
+    """The rows know no more than the journal; all of it if `whole`: one session, and each request in a span."""
+    known = sum(span.cost for span in spans if span.cost is not None)
+    if known > spent.cost * (1 + NEAR) + 1e-9:
+        yield f"the rows know ${known:g}, the journal ${spent.cost:g}"
+    if whole and all(span.cost is not None for span in spans) and not near(known, spent.cost):
+        yield f"the rows know ${known:g} of the journal's ${spent.cost:g}, and no call is missing"
+
+
+def at_a_paid_span(span: Span, stored: Completion) -> Iterator[str]:
+    """A span whose answer was kept tells its cost, in whichever session it was paid."""
+    owner = f"{span.run_id}/{span.topic_id}/{span.id}"
+    paid = stored.cost if stored.owner == owner and span.error is None else None
+    if paid is not None and (span.cost is None or span.cost < paid * (1 - NEAR)):
+        yield f"{owner} tells ${span.cost}, and its answer has cost ${paid:g}"
+
+
+def at_the_end_of_the_night(
+    rows: Mapping[int, Sequence[TopicResult]], wanted: Mapping[int, TopicResult]
+) -> Iterator[str]:
+    """Every topic has its row, and it is that of an undisturbed night."""
+    for index, want in wanted.items():
+        had = rows.get(index, ())
+        if not had:
+            yield f"{want.topic_id} has no row"
+        elif outcome_of(had[-1]) != outcome_of(want):
+            yield f"{want.topic_id} ended as {outcome_of(had[-1])}, undisturbed as {outcome_of(want)}: {had[-1].error}"
+    if set(rows) - set(wanted):
+        yield f"rows without a topic: {sorted(set(rows) - set(wanted))}"
+
+
+def outcome_of(result: TopicResult) -> tuple[object, ...]:
+    """What two nights of the same world have in common."""
+    degraded = result.error.message if result.status == "degraded" and result.error is not None else None
+    return result.topic_id, result.index, result.status, result.output, degraded
