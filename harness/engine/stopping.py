@@ -29,7 +29,8 @@ class Stop:
         self.cause: StopCause | None = None
         self._event = anyio.Event()
         self._wakers: list[Callable[[], None]] = []
-        self._sleepers: set[asyncio.Future[None]] = set()
+        # In order, so that a run replays exactly: a set's order is that of addresses.
+        self._sleepers: dict[asyncio.Future[None], None] = {}
 
     @property
     def is_set(self) -> bool:
@@ -68,12 +69,12 @@ class Stop:
         loop = asyncio.get_running_loop()
         awake: asyncio.Future[None] = loop.create_future()
         timer = loop.call_later(seconds, _wake, awake)
-        self._sleepers.add(awake)
+        self._sleepers[awake] = None
         try:
             await awake
         finally:
             timer.cancel()
-            self._sleepers.discard(awake)
+            del self._sleepers[awake]
         self.check()
 
     async def wait(self) -> None:

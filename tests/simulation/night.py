@@ -144,6 +144,9 @@ class Night:
     def _look_back(
         self, session: Session, body: asyncio.Task[None], sent: Sequence[Sent], limiter: Limiter, purse: Purse
     ) -> None:
+        # Tasks are cancelled in no order that is the same in every process, so this is told afterwards.
+        for owner in sorted(request.owner for request in sent if request.state == "cut off"):
+            self._tell("was cut off", owner)
         self._check_the_books()
         leaked = asyncio.all_tasks() - {asyncio.current_task()}
         if leaked:
@@ -257,7 +260,8 @@ class Night:
             return await self._provider.answer(sent, call, session)
         finally:
             del session.at_work[sent.row]
-            self._tell("gets", sent.owner, sent.state, sent.cost)
+            if sent.state == "told":
+                self._tell("gets", sent.owner, sent.cost)
             self._check_the_books()
             session.event()
 
