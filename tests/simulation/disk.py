@@ -171,9 +171,13 @@ async def work(session: Session, kind: DiskWork, seconds: float, commit: Callabl
             done.set_exception(error)
 
     session.writes(+1)
+    session.busy += 1
     loop.call_later(seconds * 0.7, perform)
-    await done
-    await asyncio.sleep(seconds * 0.3)
+    try:
+        await done
+        await asyncio.sleep(seconds * 0.3)
+    finally:
+        session.busy -= 1
     session.event()
 
 

@@ -15,6 +15,7 @@ from harness.compose import layered
 from harness.domain.completion import Call, Completion, Delta, Request
 from harness.domain.key import cache_key
 from harness.domain.options import StepOptions
+from harness.domain.pace import Bucket
 from harness.domain.policy import Budget
 from harness.domain.purse import Purse
 from harness.domain.run import BadLine, Span, Topic, TopicResult
@@ -35,6 +36,8 @@ from simulation.world import Ending, World, world_of
 RUN_ID = "tonight"
 EARLIER = "an earlier night"
 SPARE_SESSIONS = 12
+A_MOMENT_S = 1e-7
+"""So short that nothing else happens in it."""
 REQUESTS_AT_MOST = 20_000
 
 
@@ -127,6 +130,8 @@ class Night:
         )
         results = NightResults(self._disk, session, self._on_row)
         runner = self._runner(_Watched(self, completer), results, session.stop)
+        session.limiter = limiter
+        session.pace = None if limits.requests_per_minute is None else Bucket.full(limits.requests_per_minute, _at())
         body = asyncio.create_task(self._body(runner))
         session.begin(body)
         await asyncio.wait([body])
@@ -250,6 +255,7 @@ class Night:
                 shares=reads, leased=self._disk.leases.get(key) is session,
             )
         )  # fmt: skip
+        self._break(rules.at_its_turn(session, now=now))
         self._break(rules.at_reserving(sent, session, cost=self._provider.cost, tokens=self._provider.tokens))
         if self._provider.requests > REQUESTS_AT_MOST:
             self._break(["the night never ends"])
@@ -262,6 +268,7 @@ class Night:
             del session.at_work[sent.row]
             if sent.state == "told":
                 self._tell("gets", sent.owner, sent.cost)
+                asyncio.get_running_loop().call_later(A_MOMENT_S, self._look_between, session)
             self._check_the_books()
             session.event()
 
@@ -301,6 +308,10 @@ class Night:
             return
         stored = self._disk.peek(request)
         self._break(rules.at_use(completion, shown, stored, stores=self._policy.stores, owner=call.owner))
+
+    def _look_between(self, session: Session) -> None:
+        if session.alive and session is self._session:
+            self._break(rules.between_events(session))
 
     def _check_the_books(self) -> None:
         spent = self._disk.spent(RUN_ID)

@@ -59,6 +59,22 @@ def at_leaving(
         yield f"{sent.owner} was sent without the lease on its key"
 
 
+def at_its_turn(session: Session, *, now: float) -> Iterator[str]:
+    """When a request leaves: no more of them in a minute than are allowed, after a burst of a second's worth."""
+    if session.pace is not None:
+        pace = session.pace = session.pace.filled(now)
+        if pace.level < 1 - 1e-3:
+            yield f"a request left {pace.wait_s(now):.3f} s before its turn at {pace.per_minute:g} a minute"
+        session.pace = pace.taken(1)
+
+
+def between_events(session: Session) -> Iterator[str]:
+    """A place is held around one request and its books, never while something else is waited for."""
+    held = session.limiter.in_flight if session.limiter is not None else 0
+    if held > len(session.at_work) + session.busy:
+        yield f"{held} places are held for {len(session.at_work)} requests and {session.busy} notes"
+
+
 def at_reserving(sent: Sent, session: Session, *, cost: float, tokens: int) -> Iterator[str]:
     """The budget holds even if all that is in flight costs the most it can; `cost` and `tokens` are billed so far."""
     cost += (sent.most.cost or 0.0) + sum(other.most.cost or 0.0 for other in session.at_work.values())

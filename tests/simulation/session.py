@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.domain.completion import Request
+from harness.domain.pace import Bucket
 from harness.domain.policy import Budget
 from harness.domain.pricing import AtMost
+from harness.engine.limiter import Limiter
 from harness.engine.stopping import Stop
 from simulation.world import DiskWork, Ending, World
 
@@ -45,7 +47,10 @@ class Sent:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """A session of the run, as the world sees it. All times are the loop's."""
+    """A session of the run, as the world sees it. All times are the loop's.
+
+    `busy` counts operations on the disk that somebody waits for, `pace` is what may leave in a minute.
+    """
 
     number: int
     world: World
@@ -56,12 +61,15 @@ class Session:
     alive: bool = True
     signalled_twice: bool = False
     broken_disk: bool = False
+    busy: int = 0
+    pace: Bucket | None = None
     _writing: int = 0
     events: int = 0
     requests: int = 0
     stopped_at: float | None = None
     hopeless_at: float | None = None
     last_due_at: float = 0.0
+    limiter: Limiter | None = None
     at_work: dict[int, Sent] = field(default_factory=dict)
     attempts: Counter[str] = field(default_factory=Counter)
     rows: Counter[int] = field(default_factory=Counter)
