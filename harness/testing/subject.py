@@ -9,6 +9,7 @@ Language = Literal["en", "zh"]
 
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _MAX_WORDS = 9
+_QUESTION_WORDS = 4
 _MAX_CHARACTERS_ZH = 24
 
 _CLAUSE_END_EN = re.compile(r"[.?!;:\n(]|,\s| such as | including | so that | e\.g\.")
@@ -18,6 +19,7 @@ _CLAUSE_END_ZH = re.compile(r"[，。？！；：,?!;:\n（(]")
 _LEAD_EN = re.compile(
     r"""^(?:please|kindly|can\ you|could\ you|i\ would\ like|i\ need\ to|i\ need|i\ want\ to|i\ want|for\ me
         |research\ topic|topic|acting\ as\ [^,]*,|as\ an?\ [^,]*,|from\ \d+\ to\ \d+,|in\ \w+,
+        |compare|assess|evaluate|outline
         |research\ and\ analyze|conduct|prepare|write|draft|create|provide|give\ me|do|find|trace|list
         |summari[sz]e|analy[sz]e|explain|describe|discuss|investigate|examine|explore|exploring|researching|research
         |an?\ (?:\w+\ )?(?:\w+\ )?(?:report|paper|study|analysis|review|overview|essay|summary)\ (?:on|of|about|to|into)
@@ -57,6 +59,10 @@ _TAIL_ZH = re.compile(r"(?:的相关资料|的相关研究|的相关工作|的�
 # Clauses that set a scene before the subject comes.
 _SCENE_EN = re.compile(r"(?:in|as|acting|from|while|although|when|if|regarding|for an?)\b", re.IGNORECASE)
 _SCENE_ZH = re.compile(r"我(?:今年|是|们)|.*(?:中|下|年|至今|范围内|领域|热门|调研问题|选题)$")
+# A question that can be taken apart: what follows names a thing.
+_NAMES_A_THING_EN = re.compile(r"what\ (?:is|are|was|were)\s+(?!known\b|it\b|there\b)", re.IGNORECASE)
+_QUESTION_EN = re.compile(r"([^.?!;:\n(]+)\?")
+_QUESTION_ZH = re.compile(r"([^。？！；：?!;:\n（(]+)[？?]")
 _QUOTES = "\"'“”‘’《》「」*#-–•>() \t"
 
 
@@ -66,13 +72,21 @@ def language_of(text: str) -> Language:
 
 
 def subject_of(text: str) -> str:
-    """A short phrase naming what the text is about: at most nine words, or 24 Chinese characters; never empty."""
+    """A short phrase naming what the text is about: at most nine words, or 24 Chinese characters; never empty.
+
+    It can stand where a noun can: a question with a verb of its own is quoted, for cut out of it it would be none.
+    """
     text = text.strip().lstrip(_QUOTES)[:600]
     subject = _subject_zh(text) if language_of(text) == "zh" else _subject_en(text)
     return subject or text[:40].strip() or "the topic"
 
 
 def _subject_en(text: str) -> str:
+    if (asked := _QUESTION_EN.match(text)) and not _NAMES_A_THING_EN.match(text):
+        words = asked[1].split()
+        if len(words) >= _QUESTION_WORDS:
+            cut = " ".join(words[:_MAX_WORDS]).rstrip(",")
+            return f"the question “{cut}{'…' if len(words) > _MAX_WORDS else '?'}”"
     best = ""
     for clause in _CLAUSE_END_EN.split(text):
         if _SCENE_EN.match(clause.strip()):
@@ -88,6 +102,9 @@ def _subject_en(text: str) -> str:
 
 
 def _subject_zh(text: str) -> str:
+    if asked := _QUESTION_ZH.match(_without_lead(text, _LEAD_ZH)):
+        cut = asked[1][:_MAX_CHARACTERS_ZH]
+        return f"“{cut}{'…' if len(asked[1]) > _MAX_CHARACTERS_ZH else '？'}”这一问题"
     best = ""
     for clause in _CLAUSE_END_ZH.split(text):
         if _SCENE_ZH.match(clause.strip()):

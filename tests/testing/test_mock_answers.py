@@ -54,11 +54,18 @@ def test_every_topic_of_ours_is_split_into_three_to_five_short_questions_about_i
         ("What is the role of gut bacteria in digestion?", "the role of gut bacteria in digestion"),
         (CHINESE, "全球具身智能发展的技术路线"),
         ("在当前中国房地产市场低迷的情况下，政府税收减少，影响多大", "政府税收减少"),
+        ("What is known about how bees navigate?", "the question “What is known about how bees navigate?”"),
+        (
+            "Why does sourdough bread keep longer and taste different from other bread? Explain.",
+            "the question “Why does sourdough bread keep longer and taste different…”",
+        ),
+        ("请问火锅是怎样变成全国性业态的？", "“火锅是怎样变成全国性业态的？”这一问题"),
+        ("Compare the routes for recovering neodymium.", "the routes for recovering neodymium"),
         ("", "the topic"),
         ("?", "?"),
     ],
 )
-def test_a_subject_is_a_short_phrase_out_of_the_topic(topic: str, subject: str) -> None:
+def test_a_subject_is_a_short_phrase_out_of_the_topic_that_can_stand_where_a_noun_can(topic: str, subject: str) -> None:
     assert subject_of(topic) == subject
 
 
