@@ -17,7 +17,6 @@ from harness.adapters.dataset_spec import DatasetSpec
 from harness.adapters.datasets import Dataset, open_dataset
 from harness.adapters.results_dir import Describe, ResultsDir
 from harness.adapters.run_standing import Standing
-from harness.adapters.threads import in_thread
 from harness.adapters.wall_clock import SystemClock
 from harness.compose import Stack, open_stack
 from harness.domain.endpoint import resolve_model
@@ -31,6 +30,7 @@ from harness.errors import CacheError, ResultsError, StorageError
 from harness.manifest import STDIN, Wanted, can_be_read_again, workflow_name
 from harness.ports import OpenCall, Spent, WallClock
 from harness.settings import Loaded, Settings
+from harness.threads import in_thread
 from harness.workflows.loading import LoadedWorkflow, load_workflow
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from harness.domain.completion import Completion, OnDelta, Served
 from harness.domain.policy import Timeouts
 from harness.errors import CompletionError, FailureKind, PermanentError, TransientError
 from harness.ports import WallClock
+from harness.threads import off_loop
 
 if TYPE_CHECKING:
     import httpx2
@@ -122,7 +123,7 @@ class Exchange:
                 raise wire.MalformedError(f"more than {_MAX_PLAIN_BYTES} bytes")
         latency_s = self._deadline.elapsed_s
         # Leading blank lines, by which a queue keeps the connection alive, are legal JSON.
-        fields = wire.json_object(b"".join(pieces))
+        fields = await off_loop(lambda: wire.json_object(b"".join(pieces)), size)
         if fields.get("error"):
             return faults.reported_error(fields, who=self._who)
         return replace(wire.completion(fields, trace_id=self._trace_id()), served=Served(latency_s=latency_s))

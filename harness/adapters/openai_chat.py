@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.adapters import wire
 from harness.adapters.exchange import Exchange
 from harness.domain.completion import Call, Completion, Request
 from harness.domain.endpoint import Endpoint
+from harness.domain.key import size_of
 from harness.domain.policy import Timeouts
 from harness.domain.redaction import RedactedDeltas
 from harness.ports import WallClock
+from harness.threads import off_loop
 
 if TYPE_CHECKING:
     import httpx2
@@ -42,7 +45,10 @@ class OpenAIChat:
         """
         endpoint = self._endpoint
         shown = None if call.on_delta is None else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
-        body = wire.request_body(request, stream=call.stream, dialect=endpoint.dialect, cap_field=endpoint.cap_field)
+        make_body = partial(
+            wire.request_body, request, stream=call.stream, dialect=endpoint.dialect, cap_field=endpoint.cap_field
+        )
+        body = await off_loop(make_body, size_of(request))
         exchange = Exchange(
             self._client,
             who=endpoint.identity,
@@ -55,10 +61,10 @@ class OpenAIChat:
         if shown is not None:
             shown.end()
         if isinstance(outcome, Completion):
-            return self._cleaned(outcome)
+            return await self._cleaned_off_loop(outcome)
         outcome.args = (endpoint.redact(str(outcome)),)
         if outcome.partial is not None:
-            outcome.partial = self._cleaned(outcome.partial)
+            outcome.partial = await self._cleaned_off_loop(outcome.partial)
         if outcome.kind == "auth":
             outcome.args = (f"{outcome} – {self._key_advice()}",)
         raise outcome
@@ -67,6 +73,9 @@ class OpenAIChat:
         if self._endpoint.api_key is None:
             return f"no key was sent: set {self._endpoint.key_env or 'one'}"
         return f"check the key in {self._endpoint.key_env}" if self._endpoint.key_env else "check the key"
+
+    async def _cleaned_off_loop(self, completion: Completion) -> Completion:
+        return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))
 
     def _cleaned(self, completion: Completion) -> Completion:
         """The completion without our key, should a server echo it, and without halves of surrogate pairs."""

@@ -34,10 +34,10 @@ from harness.adapters.jsonl_file import (
 )
 from harness.adapters.rows import result_to_row, span_to_row
 from harness.adapters.run_standing import Standing
-from harness.adapters.threads import in_thread
 from harness.domain.completion import Json
 from harness.domain.run import Span, TopicResult
 from harness.errors import ResultsError, StorageError
+from harness.threads import in_thread
 
 MANIFEST_VERSION = 1
 RUN_FILE = "run.json"

@@ -27,6 +27,11 @@ def cache_key(request: Request) -> str:
     return key
 
 
+def size_of(request: Request) -> int:
+    """Characters of a request, roughly: what its key takes to compute."""
+    return sum(len(message.content) + len(message.reasoning or "") for message in request.messages)
+
+
 def key_of_canonical(canonical: str) -> str:
     """The key of a request that is at hand in its canonical form."""
     return hashlib.sha256(f"{KEY_VERSION}\n{canonical}".encode("utf-8", "surrogatepass")).hexdigest()

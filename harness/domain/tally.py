@@ -69,6 +69,17 @@ def totals_of(spans: Iterable[Span]) -> Totals:
     return totals
 
 
+def size_of_output(output: Output) -> int:
+    """Characters of an output, roughly: those of its texts."""
+    return sum(_length_of(part) for part in (output.value, *output.sections))
+
+
+def _length_of(part: object) -> int:
+    if isinstance(part, str):
+        return len(part)
+    return sum(len(text) for text in part.values() if isinstance(text, str)) if isinstance(part, Mapping) else 0
+
+
 def unrecordable(output: Output) -> str | None:
     """Why a workflow's output cannot be a row, or None if it can: it must be JSON, and its sections mappings."""
     if not all(isinstance(section, Mapping) for section in output.sections):

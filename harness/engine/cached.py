@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from harness.domain.completion import Call, Completion, Delta, Request, Served, Source
-from harness.domain.key import cache_key
+from harness.domain.key import cache_key, size_of
 from harness.domain.policy import CachePolicy
 from harness.engine.clock import now
 from harness.engine.leases import Leases
@@ -14,6 +14,7 @@ from harness.engine.single_flight import SingleFlight
 from harness.engine.telling import telling
 from harness.errors import CacheMiss, CompletionError
 from harness.ports import Cache, Completer, WallClock
+from harness.threads import off_loop
 
 
 class Cached:
@@ -35,7 +36,7 @@ class Cached:
     async def complete(self, request: Request, call: Call) -> Completion:
         if self._policy.mode == "off":
             return await self._inner.complete(request, call)
-        key = cache_key(request)
+        key = await off_loop(partial(cache_key, request), size_of(request))
         started = now()
         answer, shared = await self._flights.do(key, lambda: self._find_or_ask(key, request, call, started))
         waited_s = now() - started

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import anyio
@@ -15,12 +16,13 @@ from harness.domain.policy import Budget
 from harness.domain.purse import Purse
 from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
 from harness.domain.spans import failure_of
-from harness.domain.tally import Totals, topic_result, unrecordable
+from harness.domain.tally import Totals, size_of_output, topic_result, unrecordable
 from harness.engine.clock import now
 from harness.engine.step import RunContext, Step, Trace
 from harness.engine.stopping import Stop
 from harness.errors import HarnessError, InputError, StorageError
 from harness.ports import Completer, Results, WallClock
+from harness.threads import off_loop
 
 log = logging.getLogger("harness.run")
 
@@ -153,7 +155,7 @@ class Runner:
                 log.info("where it raised", exc_info=error, extra=ids)
             return failure_of(error)
         output = returned if isinstance(returned, Output) else Output(value=returned)
-        reason = unrecordable(output)
+        reason = await off_loop(partial(unrecordable, output), size_of_output(output))
         return output if reason is None else Failure(type="WorkflowError", message=reason)
 
     async def _finish(self, result: TopicResult, spans: Iterable[Span]) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from harness.domain.completion import Call, Completion, FailedAttempt, Request, Served, Usage
 from harness.domain.run import BadLine, Failure, Output, Span, Topic, TopicResult
 from harness.domain.spans import Asked, failure_of
-from harness.domain.tally import Totals, topic_result, totals_of, unrecordable
+from harness.domain.tally import Totals, size_of_output, topic_result, totals_of, unrecordable
 from harness.errors import ParseError, PermanentError
 
 ASKED = Asked(
@@ -114,3 +114,8 @@ def test_a_group_of_several_errors_stays_a_group() -> None:
 
 def test_a_bad_line_reads_as_a_compiler_would_say_it() -> None:
     assert str(BadLine(where="x.jsonl:3", reason="not JSON")) == "x.jsonl:3: not JSON"
+
+
+def test_the_size_of_an_output_is_that_of_its_texts() -> None:
+    assert size_of_output(Output(value="abc", sections=({"answer": "de", "cited": 7}, {"error": "f"}))) == 6
+    assert size_of_output(Output(value={"a": "b"}, sections=(7,))) == 1  # type: ignore[arg-type]

@@ -37,6 +37,7 @@ def test_an_answer_passes(request_: Request, completion: Completion) -> None:
         (JSON, answered("[" * 100_000), "unparseable"),
         (PLAIN, answered("half", "insufficient_system_resource"), "interrupted"),
         (PLAIN, answered("half", "aborted"), "interrupted"),
+        (PLAIN, answered("half", ""), "incomplete"),
     ],
 )
 def test_what_another_try_may_mend_is_transient(request_: Request, completion: Completion, kind: str) -> None:

@@ -47,3 +47,9 @@ def test_a_key_that_is_cut_between_two_pieces_is_not_shown() -> None:
 def test_without_a_secret_every_piece_is_shown_at_once() -> None:
     redactor = Endpoint(identity="x", base_url="https://x.example").piece_redactor()
     assert [redactor.feed("a"), redactor.feed("b"), redactor.rest()] == ["a", "b", ""]
+
+
+def test_an_end_without_a_piece_shows_nothing() -> None:
+    seen: list[Delta] = []
+    RedactedDeltas(seen.append, an_endpoint("sk-canary-123").piece_redactor()).end()
+    assert seen == []
