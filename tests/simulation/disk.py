@@ -134,12 +134,21 @@ class NightResults:
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
         """See `harness.ports.Results`."""
 
+        cancelled = False
+
         def commit() -> None:
+            if cancelled:
+                return
             self._on_row(result, spans)
             self._disk.rows.setdefault(result.index, []).append(result)
             self._disk.spans[result.index] = spans
 
-        await work(self._session, "row", self._session.world.commit_s, commit)
+        self._session.rows_begun += 1
+        try:
+            await work(self._session, "row", self._session.world.commit_s, commit)
+        except asyncio.CancelledError:
+            cancelled = True
+            raise
 
 
 async def work(session: Session, kind: DiskWork, seconds: float, commit: Callable[[], None]) -> None:

@@ -15,7 +15,6 @@ from harness.ports import Resolution, Spent, Stored
 from simulation.session import Sent, Session
 
 NEAR = 1e-6
-FROM_REFUSAL_TO_SILENCE_S = 0.3
 
 
 def near(a: float, b: float) -> bool:
@@ -40,10 +39,9 @@ def at_leaving(
     at_work = session.at_work.values()
     if session.stop.is_set:
         yield f"{sent.owner} was sent after the stop"
-    if session.broken_disk and session.hopeless_at is not None and now > session.hopeless_at:
-        yield f"{sent.owner} was sent {now - session.hopeless_at:.3f} s after the disk had failed"
-    if session.hopeless_at is not None and now > session.hopeless_at + FROM_REFUSAL_TO_SILENCE_S:
-        yield f"{sent.owner} was sent {now - session.hopeless_at:.3f} s after the account was refused"
+    if session.hopeless_at is not None and now > session.hopeless_at:
+        cause = "the disk had failed" if session.broken_disk else "the account was refused"
+        yield f"{sent.owner} was sent {now - session.hopeless_at:.3f} s after {cause}"
     if len(at_work) >= limits.in_flight:
         yield f"{sent.owner} is call {len(at_work) + 1} in flight of at most {limits.in_flight}"
     of_topic = sum(other.topic_id == sent.topic_id for other in at_work)
@@ -151,6 +149,8 @@ def at_the_end_of_a_session(
         yield f"{limiter.in_flight} places are held and {limiter.waiting} calls wait after the session"
     if (purse.reservations, purse.reserved_cost, purse.reserved_tokens) != (0, 0.0, 0):
         yield f"{purse.reservations} reservations are left after the session"
+    if sum(session.rows.values()) < session.rows_begun and not session.broken_disk:
+        yield f"{session.rows_begun} rows were begun and {sum(session.rows.values())} are written"
     if leases and not session.broken_disk:
         yield f"{leases} leases are held after the session"
     for request in sent:

@@ -66,6 +66,7 @@ class Session:
     _writing: int = 0
     events: int = 0
     requests: int = 0
+    rows_begun: int = 0
     stopped_at: float | None = None
     hopeless_at: float | None = None
     last_due_at: float = 0.0
