@@ -122,9 +122,10 @@ class Served:
     Waiting is told apart by cause: `queued_run_s` for a place among the calls of its own workflow run,
     `queued_s` for a place among all calls in flight, `paced_s` for requests or tokens per minute or a pause after a
     429, `budget_s` for money that other calls hold in reserve, `stored_s` for the cache: to look the answer up, to wait
-    in vain for another who was asking for it, to note the request before it leaves, to keep what came back. `latency_s`
-    is the attempt that succeeded, from sending to its last byte (for a hit the look-up, for a shared answer the wait for
-    it); both times to first token are measured from the same sending. `failures` are the attempts before. All of these add up to the time from asking to having.
+    in vain for another who was asking for it, to note the request before it leaves, to keep what came back.
+    `latency_s` is the attempt that succeeded, from sending to its last byte (for a hit the look-up, for a shared answer
+    the wait for it); both times to first token are measured from the same sending. `failures` are the attempts before.
+    All of these add up to the time from asking to having.
     """
 
     source: Source = "endpoint"

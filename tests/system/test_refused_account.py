@@ -1,4 +1,4 @@
-"""An account that is refused in the middle of a run: it stops at once, and once that is mended only the rest is paid."""
+"""An account that is refused in the middle of a run: it stops at once; once that is mended only the rest is paid."""
 
 from __future__ import annotations
 
