@@ -42,7 +42,10 @@ def entry_of_line(line: bytes) -> Entry:
         raise ValueError("not a cassette: a line must be a JSON object")  # noqa: TRY004 - bad data, not a bad argument
     if fields.get("cassette") != VERSION:
         raise ValueError(f"not a cassette of version {VERSION}: field 'cassette' is {fields.get('cassette')!r:.40}")
-    return _checked(fields)
+    try:
+        return _checked(fields)
+    except RecursionError as error:  # what can be parsed may still be too deep for its key
+        raise ValueError("not a cassette: nested too deeply") from error
 
 
 def _checked(fields: dict[str, Any]) -> Entry:
