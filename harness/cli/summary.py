@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.batch import Report
 from harness.cli.glance import clock
+from harness.ports import OpenCall
+
+LISTED_OPEN = 20
 
 
 def summary_of(report: Report, *, simulated: bool) -> str:
@@ -36,6 +39,7 @@ def summary_of(report: Report, *, simulated: bool) -> str:
             f"unknown   the payment of {report.spent.open_calls} open and of broken requests is not known: "
             f"at most ${report.spent.cost_at_risk:.4f} more"
         )
+        lines += _left_open_lines(report.left_open)
     lines.append(f"results   {report.path}")
     if report.stop is not None:
         lines.append(f"stopped   {report.stop.message}")
@@ -58,9 +62,31 @@ def report_json(report: Report) -> dict[str, Any]:
         "session": {"topics": report.session.topics, **_rounded(asdict(report.session.totals))},
         "stop": asdict(report.stop) if report.stop else None,
         "journal": asdict(report.spent),
+        "left_open": [
+            {
+                "topic_id": request.call.topic_id,
+                "span_id": request.call.span_id,
+                "opened_at": request.opened_at.isoformat(timespec="milliseconds"),
+                "cost_at_most": request.cost_at_most,
+                "tokens_at_most": request.tokens_at_most,
+            }
+            for request in report.left_open
+        ],
         "limits_learned": asdict(report.limiter),
         "longest_stall_s": round(report.longest_stall_s, 6),
     }
+
+
+def _left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
+    """The requests that earlier sessions left open, each with its cost at most."""
+    lines = []
+    for request in left_open[:LISTED_OPEN]:
+        most = "at a price not known" if request.cost_at_most is None else f"at most ${request.cost_at_most:.4f}"
+        sent = f"{request.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+        lines.append(f"          open since {sent}, {most}: {request.call.topic_id} {request.call.span_id}")
+    if len(left_open) > LISTED_OPEN:
+        lines.append(f"          … and {len(left_open) - LISTED_OPEN:,} more; --json lists them all")
+    return lines
 
 
 def topics_line(totals: Mapping[str, Any], unfinished: int) -> str:

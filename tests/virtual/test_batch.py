@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from batches import RUN_ID, Files, a_topic_file, clear, journaled, lasting, manifest_of, rows_of, run
 
+from harness.cli.summary import report_json, summary_of
 from harness.engine.stopping import Stop
 from harness.errors import DatasetError, ResultsError, RunStopped
 
@@ -136,6 +137,12 @@ async def test_a_run_that_was_cancelled_in_mid_flight_goes_on_and_lists_what_was
     assert len(resumed.left_open) >= 4
     assert resumed.spent.open_calls == len(resumed.left_open)
     assert resumed.spent.cost_at_risk == pytest.approx(sum(call.cost_at_most or 0 for call in resumed.left_open))
+    said = summary_of(resumed, simulated=True)
+    for request in resumed.left_open:
+        assert f"at most ${request.cost_at_most:.4f}: {request.call.topic_id} {request.call.span_id}\n" in said
+    assert [(entry["topic_id"], entry["span_id"]) for entry in report_json(resumed)["left_open"]] == [
+        (request.call.topic_id, request.call.span_id) for request in resumed.left_open
+    ]
     assert resumed.totals["cost"] == pytest.approx(resumed.spent.cost)
 
 
