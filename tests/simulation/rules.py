@@ -91,6 +91,9 @@ def at_closing(sent: Sent | None, resolution: Resolution) -> Iterator[str]:
         yield f"the row of {sent.owner} was closed while the request was {sent.state}"
     if resolution.outcome == "stored" and not sent.answered:
         yield f"what {sent.owner} brought was stored and is no answer"
+    owner = resolution.completion.owner if resolution.completion is not None else ""
+    if resolution.outcome == "stored" and owner != sent.owner:
+        yield f"what {sent.owner} has paid is kept as {owner or 'nobody'}'s"
     priced = sent.most.cost is not None
     told = None if not sent.known or (sent.tokens and not priced) else sent.cost
     if (told is None) != (resolution.cost is None) or not near(told or 0.0, resolution.cost or 0.0):
@@ -125,6 +128,8 @@ def at_row(result: TopicResult, spans: Sequence[Span]) -> Iterator[str]:
         yield f"the costs of {result.topic_id} do not add up to its row"
     if not near(totals.saved, result.saved) or not near(totals.sequential_s, result.sequential_s):
         yield f"the times and savings of {result.topic_id} do not add up to its row"
+    if result.error is not None and result.error.type in {"RunStopped", "BudgetExceeded"}:
+        yield f"{result.topic_id} has a row, and it was the run that ended"
     if len({span.id for span in spans}) != len(spans):
         yield f"two spans of {result.topic_id} have one name"
     for span in spans:
@@ -156,6 +161,8 @@ def at_the_end_of_a_session(
     for request in sent:
         if request.state == "told" and request.row in open_rows and not session.broken_disk:
             yield f"{request.owner} was answered, and its row is open"
+        if request.state == "cut off" and session.world.cancels_nothing and not session.signalled_twice:
+            yield f"{request.owner} was cut off, and nobody cancelled it"
         if request.state == "at work":
             yield f"{request.owner} is at work after the session"
 

@@ -26,6 +26,7 @@ FAULTS: tuple[Fault, ...] = (
 )  # fmt: skip
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 SHORTLY_BEFORE_PEAK = datetime(2026, 11, 17, 0, 59, 40, tzinfo=UTC)
+DEFAULT_CALLS = 200
 LARGE_FROM = 1000
 """Seeds from here on are only run on demand; every tenth of them is a large world."""
 
@@ -96,8 +97,9 @@ class World:
     rest_s: float
 
     @property
-    def priced(self) -> bool:
-        return self.settings.model != "unpriced"
+    def cancels_nothing(self) -> bool:
+        """Whether no part of its workflow ever has a reason to cancel its sisters."""
+        return self.shape == "fan" and self.settings.max_calls >= DEFAULT_CALLS
 
 
 def world_of(seed: int) -> World:
@@ -177,7 +179,7 @@ def _settings(draw: _Draw, seed: int) -> Settings:
         "runs": draw.one((1, 2, 3, 5, 32)),
         "rpm": draw.one((None, None, None, 60, 240, 1200)),
         "tpm": draw.one((None, None, None, 20_000, 200_000)),
-        "max_calls": draw.one((200, 200, 200, 200, 4)),
+        "max_calls": draw.one((*[DEFAULT_CALLS] * 4, 4)),
         "attempts": draw.whole(1, 6),
         # A dollar a token makes sums that can be read.
         "prices": {"priced": {"input": 1_000_000.0, "output": 1_000_000.0}},
