@@ -24,6 +24,7 @@ from harness.testing.gate import Gate
 from harness.testing.latency import Latency, Timing
 from harness.testing.misbehaviour import Scene, bent_answer, bent_reply, concurrency_429, error_reply, instead
 from harness.testing.prefix_cache import PrefixCache
+from harness.testing.repeats import Repeats
 from harness.testing.reply import Piece, Reply, coalesced, splintered
 from harness.testing.routes import CHAT, check_key, route_of, side_route
 from harness.testing.tokens import count_tokens, encoded
@@ -140,7 +141,7 @@ class FakeDeepSeek:
         self._untidy = untidy
         self._fingerprint = hashlib.blake2b(f"model {seed}".encode(), digest_size=16).hexdigest()
         self._prefixes = PrefixCache()
-        self._asked: Counter[bytes] = Counter()
+        self._asked = Repeats()
 
     def begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Exchange:
         """Take a request in. Names in `headers` are lower-case; `now_s` is the event loop's time."""
@@ -165,8 +166,7 @@ class FakeDeepSeek:
         if refusal := self._refusal(scene, now_s):
             self._note(Logged(at_s=now_s, path=path, status=refusal.status, digest=digest.hex()))
             return Exchange(refusal)
-        self._asked[digest] += 1
-        asked = self._asked[digest]
+        asked = self._asked.count(digest)
         fault = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
         reply = instead(fault, scene) if fault else None
         conversation = None

@@ -16,7 +16,7 @@ class PrefixCache:
     Holds at most `capacity` blocks and forgets the oldest first, so a long batch does not grow it.
     """
 
-    def __init__(self, capacity: int = 200_000) -> None:
+    def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
         self._seen: dict[bytes, None] = {}
 

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import SettingsError
 from harness.testing import FakeDeepSeek, Fault, FaultPlan
 from harness.testing.prefix_cache import PrefixCache
+from harness.testing.repeats import Repeats
 
 HEADERS = {"authorization": "Bearer k"}
 
@@ -64,6 +65,11 @@ def test_the_oldest_prefixes_are_forgotten_first() -> None:
     for letter in (b"a", b"b", b"c"):
         cache.learn(letter * 640, "")
     assert [cache.hit_tokens(letter * 640, "") for letter in (b"a", b"b", b"c")] == [0, 128, 128]
+
+
+def test_what_was_not_asked_for_longest_is_counted_anew() -> None:
+    repeats = Repeats(capacity=2)
+    assert [repeats.count(letter) for letter in (b"a", b"b", b"a", b"c", b"a", b"b")] == [1, 1, 2, 1, 3, 1]
 
 
 def test_one_user_id_does_not_share_with_another(ask: Any) -> None:
