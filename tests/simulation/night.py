@@ -156,9 +156,10 @@ class Night:
         leaked = asyncio.all_tasks() - {asyncio.current_task()}
         if leaked:
             self._break([f"{len(leaked)} tasks are left after the session"])
+        raised = asyncio.CancelledError() if body.cancelled() else body.exception()
         if session.alive:
-            if not session.signalled_twice and (body.cancelled() or body.exception() is not None):
-                self._break([f"the session raised {'' if body.cancelled() else repr(body.exception())}"])
+            if raised is not None and not session.signalled_twice:
+                self._break([f"the session raised {raised!r}"])
             self._break(
                 rules.at_the_end_of_a_session(
                     session,
