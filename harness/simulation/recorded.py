@@ -1,0 +1,108 @@
+"""Recorded topics as material for a simulation: what each call asked, took and went through, and when it was wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.adapters.codec import request_from_json, served_from_json, usage_from_json
+from harness.domain.completion import FailedAttempt, Request, Served, Usage
+from harness.simulation.fit import Sample
+from harness.simulation.shape import Timed, turns_of
+
+RATE_LIMITED = "rate_limited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCall:
+    """One call. `after` are the numbers of the calls it waited for, `gap_s` what the workflow did in between.
+
+    `duration_s` is from sending to stored; None where the trace does not know it (the answer came from a cache).
+    `hitches` are the failed attempts that are played again. `error` is the name of the exception of a call that failed
+    for good. `sent` is false for a call that was refused before anything left.
+    """
+
+    step: str
+    key: str
+    request: Request
+    usage: Usage
+    duration_s: float | None
+    ttft_s: float | None
+    hitches: tuple[FailedAttempt, ...]
+    refusals: tuple[float, ...]
+    error: str | None
+    sent: bool
+    after: tuple[int, ...]
+    gap_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedTopic:
+    """A topic with its calls; `rest_s` is the time it was open without a call before the first and after the last."""
+
+    calls: tuple[RecordedCall, ...]
+    rest_s: float
+    followers: tuple[tuple[int, ...], ...]
+
+    def samples(self) -> Iterator[Sample]:
+        """Its calls that have a known time."""
+        for call in self.calls:
+            if call.duration_s is not None:
+                yield Sample(
+                    step=call.step,
+                    output_tokens=call.usage.output_tokens,
+                    duration_s=call.duration_s,
+                    ttft_s=call.ttft_s,
+                )
+
+
+def topic_of(rows: Sequence[Mapping[str, Any]], *, elapsed_s: float) -> RecordedTopic:
+    """A topic from the rows of its calls. Raises ValueError for a row that is damaged."""
+    try:
+        turns = turns_of([_timed(row) for row in rows])
+        calls = tuple(_call(row, turn.after, turn.gap_s) for row, turn in zip(rows, turns, strict=True))
+        busy_s = max(row["end_s"] for row in rows) - min(row["start_s"] for row in rows)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a row of a call is damaged: {error!r}") from error
+    followers: list[list[int]] = [[] for _ in calls]
+    for number, call in enumerate(calls):
+        for other in call.after:
+            followers[other].append(number)
+    return RecordedTopic(calls=calls, rest_s=max(0.0, elapsed_s - busy_s), followers=tuple(map(tuple, followers)))
+
+
+def _timed(row: Mapping[str, Any]) -> Timed:
+    parent: str | None = row["parent"]
+    return Timed(path=tuple(parent.split("/")) if parent else (), start_s=row["start_s"], end_s=row["end_s"])
+
+
+def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> RecordedCall:
+    served = served_from_json(row["served"])
+    error = row["error"]["type"] if row["error"] else None
+    refusals = tuple(failure.elapsed_s for failure in served.failures if failure.kind == RATE_LIMITED)
+    return RecordedCall(
+        step=row["step"],
+        key=row["key"],
+        request=request_from_json(row["request"]),
+        usage=usage_from_json(row["usage"]),
+        duration_s=_duration_s(served) if error is None else None,
+        ttft_s=_ttft_s(served) if served.source == "endpoint" else None,
+        # Refusals belong to the limits of that night; those of the simulated one come from its own.
+        hitches=tuple(failure for failure in served.failures if error or failure.kind != RATE_LIMITED),
+        refusals=refusals,
+        error=error,
+        sent=error is None or bool(served.failures),
+        after=after,
+        gap_s=gap_s,
+    )
+
+
+def _duration_s(served: Served) -> float | None:
+    """Seconds for which a call held its place: its answer, and noting it before and keeping it after."""
+    return served.latency_s + served.stored_s if served.source == "endpoint" else None
+
+
+def _ttft_s(served: Served) -> float | None:
+    times = [time for time in (served.ttft_reasoning_s, served.ttft_answer_s) if time is not None]
+    return min(times, default=None)
