@@ -22,6 +22,8 @@ COMMANDS = {
     "show": "A run's reports and calls.",
     "ask": "One streamed call: reasoning, then answer.",
     "estimate": "Calls, tokens, cost and time, before spending anything.",
+    "simulate": "What tonight would take, from a recorded run.",
+    "timeline": "A run as a trace for Perfetto or chrome://tracing.",
     "cache": "Look into the cache and tend it.",
     "mock": "The built-in DeepSeek on a real socket.",
     "doctor": "What is wrong, and what to do about it.",

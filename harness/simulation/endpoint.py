@@ -1,4 +1,4 @@
-"""A made-up endpoint that takes as long as the fit says, fails as the recorded calls failed, and refuses at its limit."""
+"""A made-up endpoint that takes as long as the fit says, fails as recorded calls failed, and refuses at its limit."""
 
 from __future__ import annotations
 

@@ -80,9 +80,7 @@ def _fit(step: str, samples: Sequence[Sample]) -> StepFit:
         base_s=base_s,
         per_token_s=per_token_s,
         tokens=tuple(tokens),
-        residuals_s=tuple(
-            took - base_s - per_token_s * count for count, took in zip(tokens, durations, strict=True)
-        ),
+        residuals_s=tuple(took - base_s - per_token_s * count for count, took in zip(tokens, durations, strict=True)),
         shortest_s=min(durations),
         mean_s=mean_s,
         ttft_s=median(known) if known else None,

@@ -9,7 +9,7 @@ from typing import Any
 from harness.adapters.codec import request_from_json, served_from_json, usage_from_json
 from harness.domain.completion import FailedAttempt, Request, Served, Usage
 from harness.simulation.fit import Sample
-from harness.simulation.shape import Timed, turns_of
+from harness.simulation.shape import Timed, turns_of, worth
 
 RATE_LIMITED = "rate_limited"
 
@@ -69,7 +69,7 @@ def topic_of(rows: Sequence[Mapping[str, Any]], *, elapsed_s: float) -> Recorded
     for number, call in enumerate(calls):
         for other in call.after:
             followers[other].append(number)
-    return RecordedTopic(calls=calls, rest_s=max(0.0, elapsed_s - busy_s), followers=tuple(map(tuple, followers)))
+    return RecordedTopic(calls=calls, rest_s=worth(elapsed_s - busy_s), followers=tuple(map(tuple, followers)))
 
 
 def _timed(row: Mapping[str, Any]) -> Timed:

@@ -76,7 +76,9 @@ def _topics(path: Path, elapsed: Mapping[int, float]) -> Iterator[RecordedTopic]
             try:
                 yield topic_of(list(rows), elapsed_s=elapsed[index])
             except ValueError as error:
-                raise ResultsError(f"{path / TRACES_FILE}: the calls of the topic with index {index}: {error}") from None
+                raise ResultsError(
+                    f"{path / TRACES_FILE}: the calls of the topic with index {index}: {error}"
+                ) from None
 
 
 def _sampled(topics: Iterator[RecordedTopic], rng: random.Random) -> list[RecordedTopic]:
@@ -122,8 +124,8 @@ def _refuse_untimed(path: Path, manifest: Mapping[str, Any], topics: Sequence[Re
     if untimed:
         steps = ", ".join(f"{step} ({calls:,} calls)" for step, calls in untimed.items())
         raise ResultsError(
-            f"{path}: all answers to {steps} came from the cache, and {manifest['settings'].get('cache')} does not tell "
-            "how long they took; give the run that asked for them, or put its cache file back"
+            f"{path}: all answers to {steps} came from the cache, and {manifest['settings'].get('cache')} does not "
+            "tell how long they took; give the run that asked for them, or put its cache file back"
         )
     on_the_mock = manifest["settings"].get("endpoint") == "mock" and manifest["settings"].get("latency") == "none"
     if on_the_mock or not any(fit.mean_s > 0 for fit in fits.values()):

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LEAST_GAP_S = 0.001
+"""Shorter gaps between calls are the harness's own work, and are left out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
@@ -51,10 +54,15 @@ def turns_of(calls: Sequence[Timed]) -> tuple[Turn, ...]:
     return tuple(
         Turn(
             after=after[number],
-            gap_s=max(0.0, call.start_s - max((calls[other].end_s for other in after[number]), default=begun_s)),
+            gap_s=worth(call.start_s - max((calls[other].end_s for other in after[number]), default=begun_s)),
         )
         for number, call in enumerate(calls)
     )
+
+
+def worth(gap_s: float) -> float:
+    """A gap that is worth simulating, else 0.0."""
+    return gap_s if gap_s >= LEAST_GAP_S else 0.0
 
 
 def _order(

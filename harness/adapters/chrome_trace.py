@@ -1,0 +1,194 @@
+"""A run as Chrome trace events (the "Trace Event Format"), which Perfetto and chrome://tracing open.
+
+One process a topic; its first thread is the topic, the others are lanes, as many as calls overlapped. A call is a
+slice, and what it went through are slices in it: waits by cause, each failed attempt and its backoff, the attempt that
+succeeded up to its first token, reasoning and answer, and keeping the answer. A row tells waits as sums over the
+attempts, so they are drawn before the first. A process of the run has the counters.
+
+Times are whole microseconds since the first session began. Only pairs of times are kept for the counters: 16 bytes a
+request, so memory does not grow with what the calls say.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+Event: TypeAlias = dict[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+
+RUN_PID = 1
+_FIRST_TOPIC_PID = 2
+_LANES_A_PROCESS = 1000
+
+_WAITS = (
+    ("budget_s", "waits for the budget"),
+    ("queued_run_s", "waits for a place in its topic"),
+    ("queued_s", "waits for a place"),
+    ("paced_s", "paced"),
+)
+
+
+class Timeline:
+    """Turns topics into events, one at a time; `counters` closes the trace."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._requests: tuple[array[int], array[int]] = (array("q"), array("q"))
+        self._topics: tuple[array[int], array[int]] = (array("q"), array("q"))
+
+    def topic(self, calls: Sequence[Row], *, offset_s: float, elapsed_s: float) -> Iterator[Event]:
+        """The events of one topic. `offset_s` is when its session began, `elapsed_s` how long the topic was open."""
+        first = calls[0]
+        pid = _FIRST_TOPIC_PID + int(first["index"])
+        spans = [(_micros(offset_s + call["start_s"]), _micros(offset_s + call["end_s"]), call) for call in calls]
+        spans.sort(key=lambda span: (span[0], -span[1]))
+        begun = spans[0][0]
+        ended = max(begun + _micros(elapsed_s), *(end for _, end, _ in spans), begun)
+        _note(self._topics, begun, ended)
+        yield _meta("process_name", pid, name=str(first["topic_id"]))
+        yield _meta("process_sort_index", pid, sort_index=int(first["index"]) + 1)
+        topic_tid = pid * _LANES_A_PROCESS
+        yield _meta("thread_name", pid, topic_tid, name="topic")
+        yield _slice("topic", str(first["topic_id"]), pid, topic_tid, begun, ended, _sums(calls))
+        lanes: list[int] = []
+        for start, end, call in spans:
+            lane = next((number for number, free in enumerate(lanes) if free <= start), len(lanes))
+            tid = topic_tid + 1 + lane
+            if lane == len(lanes):
+                lanes.append(end)
+                yield _meta("thread_name", pid, tid, name=f"calls {lane + 1}")
+            lanes[lane] = end
+            yield _slice("call", str(call["id"]), pid, tid, start, end, _args(call))
+            yield from self._phases(call, pid, tid, start, end)
+
+    def counters(self) -> Iterator[Event]:
+        """How many requests were in flight and how many topics open, at every change."""
+        yield _meta("process_name", RUN_PID, name=f"run {self._run_id}")
+        yield _meta("process_sort_index", RUN_PID, sort_index=0)
+        for name, (starts, ends) in (("calls in flight", self._requests), ("open topics", self._topics)):
+            for at, number in _levels(starts, ends):
+                yield {"ph": "C", "name": name, "pid": RUN_PID, "ts": at, "args": {name: number}}
+
+    def _phases(self, call: Row, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
+        """What happened within a call, one slice after another, none beyond its end."""
+        served = call["served"]
+        if served["source"] != "endpoint":
+            return
+        at = start
+
+        def until(seconds: float) -> int:
+            return min(end, at + _micros(seconds))
+
+        for field, name in _WAITS:
+            if (then := until(served[field])) > at:
+                yield _slice("wait", name, pid, tid, at, then)
+                at = then
+        for failure in served["failures"]:
+            then = until(failure["elapsed_s"])
+            _note(self._requests, at, then)
+            what = {"kind": failure["kind"], "status": failure["status"], "message": failure["message"]}
+            yield _slice("attempt", f"attempt {failure['number']} failed: {failure['kind']}", pid, tid, at, then, what)
+            at = then
+            if (then := until(failure["backoff_s"])) > at:
+                yield _slice("wait", "backoff", pid, tid, at, then)
+                at = then
+        if call["error"] is None:
+            then = until(served["latency_s"])
+            _note(self._requests, at, then)
+            yield _slice("attempt", f"attempt {served['attempts']}", pid, tid, at, then)
+            yield from _tokens(served, pid, tid, at, then)
+            at = then
+        if (then := until(served["stored_s"])) > at:
+            yield _slice("wait", "storing", pid, tid, at, then)
+
+
+def trace_file(events: Iterable[Event]) -> Iterator[bytes]:
+    """The events as the parts of a JSON file, an event a line."""
+    yield b'{"displayTimeUnit":"ms","traceEvents":[\n'
+    separator = b""
+    for event in events:
+        yield separator + json.dumps(event, separators=(",", ":")).encode()
+        separator = b",\n"
+    yield b"\n]}\n"
+
+
+def _tokens(served: Row, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
+    """The attempt that succeeded: silence, reasoning, answer, as far as it was streamed."""
+    reasoning, answer = served.get("ttft_reasoning_s"), served.get("ttft_answer_s")
+    marks = [
+        (min(end, start + _micros(seconds)), name)
+        for seconds, name in ((reasoning, "reasoning"), (answer, "answer"))
+        if seconds is not None
+    ]
+    at, name = start, "to the first token"
+    for then, following in marks:
+        if then > at:
+            yield _slice("generation", name, pid, tid, at, then)
+            at = then
+        name = following
+    if marks and end > at:
+        yield _slice("generation", name, pid, tid, at, end)
+
+
+def _levels(starts: array[int], ends: array[int]) -> Iterator[tuple[int, int]]:
+    """At each instant of a change, how many are open after it."""
+    begins, finishes = sorted(starts), sorted(ends)
+    level = started = ended = 0
+    while ended < len(finishes):
+        at = min(begins[started], finishes[ended]) if started < len(begins) else finishes[ended]
+        while started < len(begins) and begins[started] == at:
+            started += 1
+        while ended < len(finishes) and finishes[ended] == at:
+            ended += 1
+        if (now := started - ended) != level:
+            level = now
+            yield at, level
+
+
+def _args(call: Row) -> dict[str, Any]:
+    served, usage = call["served"], call["usage"]
+    args = {
+        "step": call["step"],
+        "model": call["model"],
+        "source": served["source"],
+        "attempts": served["attempts"],
+        **usage,
+        "cost_usd": call["cost"],
+    }
+    if call["error"]:
+        args["error"] = f"{call['error']['type']}: {call['error']['message']}"
+    return args
+
+
+def _sums(calls: Sequence[Row]) -> dict[str, Any]:
+    costs = [call["cost"] for call in calls]
+    return {
+        "calls": len(calls),
+        "failed": sum(call["error"] is not None for call in calls),
+        "output_tokens": sum(call["usage"]["output_tokens"] for call in calls),
+        "cost_usd": None if None in costs else round(sum(costs), 12),
+        "session": calls[0]["session"],
+    }
+
+
+def _note(pairs: tuple[array[int], array[int]], start: int, end: int) -> None:
+    pairs[0].append(start)
+    pairs[1].append(end)
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
+def _slice(
+    category: str, name: str, pid: int, tid: int, start: int, end: int, args: Mapping[str, Any] | None = None
+) -> Event:
+    event: Event = {"ph": "X", "cat": category, "name": name, "pid": pid, "tid": tid, "ts": start, "dur": end - start}
+    return event if args is None else {**event, "args": args}
+
+
+def _meta(kind: str, pid: int, tid: int = 0, **args: Any) -> Event:
+    return {"ph": "M", "name": kind, "pid": pid, "tid": tid, "args": args}

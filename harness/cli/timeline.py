@@ -1,0 +1,84 @@
+"""`harness timeline`: a run as a trace that Perfetto and chrome://tracing open."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain, groupby
+from pathlib import Path
+
+import click
+
+from harness.adapters.chrome_trace import Event, Timeline, trace_file
+from harness.adapters.jsonl_file import storage_errors, write_whole
+from harness.adapters.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
+from harness.domain.sanitize import terminal_safe
+from harness.errors import ResultsError
+
+TIMELINE_FILE = "timeline.json"
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--topic", "topic_id", metavar="ID", help="Only this topic.")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help=f"Where to write it, - for standard output.  [default: {TIMELINE_FILE} in RUN]",
+)
+def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
+    """The run in the directory RUN as a timeline: each call with its waits, attempts and tokens.
+
+    Open the file at https://ui.perfetto.dev or in chrome://tracing. It holds no prompts and no answers.
+    """
+    manifest = read_manifest(run)
+    events = _events(run, manifest["run_id"], topic_id)
+    # The first event tells whether there is anything to write.
+    parts = trace_file(chain([next(events)], events))
+    if out == Path("-"):
+        stdout = click.get_binary_stream("stdout")
+        for part in parts:
+            stdout.write(part)
+        return
+    target = out or run / TIMELINE_FILE
+    with storage_errors(target):
+        write_whole(target, parts)
+    click.echo(terminal_safe(f"{target}: open it at https://ui.perfetto.dev or in chrome://tracing"))
+
+
+def _events(run: Path, run_id: str, topic_id: str | None) -> Iterator[Event]:
+    """Topic by topic, in the order of the file, and then the counters. Raises ResultsError where there are no calls."""
+    opened, elapsed = _times(run)
+    line, origins = Timeline(run_id), dict[int, float]()
+    zero_s = min((at for at in opened if at), default=0.0)
+    for (index, session), rows in groupby(read_spans(run, topic_id), key=lambda row: (row["index"], row["session"])):
+        calls = list(rows)
+        try:
+            # Calls count from the beginning of their session, which is known from any topic of it.
+            origin_s = opened[index] - min(call["start_s"] for call in calls)
+            offset_s = max(0.0, origins.setdefault(session, origin_s) - zero_s)
+            yield from line.topic(calls, offset_s=offset_s, elapsed_s=elapsed[index])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ResultsError(
+                f"{run / TRACES_FILE}: a call of the topic with index {index} is damaged: {error!r}"
+            ) from None
+    if not origins:
+        if topic_id is not None:
+            raise ResultsError(f"{run}: no finished topic {topic_id!r} with calls; `harness show {run}` lists them")
+        raise ResultsError(f"{run}: no topic with calls is finished, so there is nothing to show yet")
+    yield from line.counters()
+
+
+def _times(run: Path) -> tuple[array[float], array[float]]:
+    """When each topic began (seconds since the epoch) and how long it was open, by index: 16 bytes a topic."""
+    opened, elapsed = array("d"), array("d")
+    for row in read_results(run):
+        missing = row["index"] + 1 - len(opened)
+        opened.extend([0.0] * missing)
+        elapsed.extend([0.0] * missing)
+        opened[row["index"]] = datetime.fromisoformat(row["started_at"]).timestamp()
+        elapsed[row["index"]] = float(row["elapsed_s"])
+    return opened, elapsed
