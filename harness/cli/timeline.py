@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterator
 from datetime import datetime
@@ -39,9 +40,7 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     # The first event tells whether there is anything to write.
     parts = trace_file(chain([next(events)], events))
     if out == Path("-"):
-        stdout = click.get_binary_stream("stdout")
-        for part in parts:
-            stdout.write(part)
+        sys.stdout.buffer.writelines(parts)
         return
     target = out or run / TIMELINE_FILE
     with storage_errors(target):

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from nights import OFF_PEAK, predicted, recorded
+
+
+@pytest.mark.parametrize("latency", ["lognormal:5:0.4", "per-token:1:0.02"])
+def test_predicted_and_actual_wall_time_agree_within_5_percent(tmp_path: Path, latency: str) -> None:
+    # Recorded under one limit; predicted, and run again, under others.
+    recorded(tmp_path, 60, latency=latency, in_flight=24)
+
+    for in_flight in (2, 6, 12):
+        actual = recorded(tmp_path / f"{in_flight}", 60, latency=latency, in_flight=in_flight)
+        assert predicted(tmp_path, 60, in_flight, repeat=12).wall_s.mean == pytest.approx(actual.wall_s, rel=0.05)
+
+
+def test_retries_and_their_backoff_are_part_of_the_prediction(tmp_path: Path) -> None:
+    faults = "reset=0.15,500=0.1"
+    recorded(tmp_path, 60, latency="uniform:4:8", faults=faults, in_flight=24)
+    actual = recorded(tmp_path / "again", 60, latency="uniform:4:8", faults=faults, in_flight=6)
+
+    arm = predicted(tmp_path, 60, 6, repeat=12)
+
+    assert arm.wall_s.mean == pytest.approx(actual.wall_s, rel=0.05)
+    assert arm.nights[0].traffic.requests > arm.nights[0].calls
+    assert arm.waits_s()["backoff_s"] > 0
+
+
+def test_money_agrees_with_that_of_a_run(tmp_path: Path) -> None:
+    actual = recorded(tmp_path, 40, latency="fixed:5")
+
+    arm = predicted(tmp_path, 40, 16, repeat=12)
+
+    assert arm.cost is not None
+    assert arm.cost.mean == pytest.approx(actual.totals["cost"], rel=0.05)
+
+
+def test_a_night_across_peak_hours_pays_each_call_at_its_own_hour(tmp_path: Path) -> None:
+    recorded(tmp_path, 20, latency="fixed:60")
+    # A Monday, one hour before the peak that begins at 06:00 UTC; the night takes some hours.
+    before_peak = datetime(2026, 11, 16, 5, 0, tzinfo=UTC)
+
+    off_peak = predicted(tmp_path, 60, 2, start=OFF_PEAK).nights[0]
+    across = predicted(tmp_path, 60, 2, start=before_peak).nights[0]
+
+    assert across.wall_s == off_peak.wall_s > timedelta(hours=2).total_seconds()
+    assert off_peak.peak_cost == 0.0
+    assert 0.0 < across.peak_cost < across.cost
+    # Peak rates are twice those of other hours.
+    assert across.cost == pytest.approx(off_peak.cost + across.peak_cost / 2)
+
+
+def test_a_pace_bounds_the_night_from_below(tmp_path: Path) -> None:
+    recorded(tmp_path, 10, latency="fixed:1")
+
+    night = predicted(tmp_path, 100, 64, rpm=60).nights[0]
+
+    assert night.wall_s == pytest.approx(night.calls, rel=0.02)
+    assert night.waits.paced_s > 0
+
+
+def test_a_provider_that_carries_less_refuses_and_the_limiter_learns(tmp_path: Path) -> None:
+    recorded(tmp_path, 15, latency="uniform:4:8")
+
+    arm = predicted(tmp_path, 200, 64, provider_limit=10)
+    night = arm.nights[0]
+
+    assert night.finished == 200
+    assert night.traffic.refusals > 0
+    assert night.most_in_flight == 10
+    assert arm.mean_in_flight > 9.0
+    assert predicted(tmp_path, 200, 10, provider_limit=10).nights[0].traffic.refusals == 0
+
+
+def test_a_budget_that_is_too_small_ends_the_night_early_and_says_so(tmp_path: Path) -> None:
+    recorded(tmp_path, 20, latency="fixed:5")
+
+    arm = predicted(tmp_path, 200, 16, budget=0.1)
+
+    assert 0 < arm.nights[0].finished < 200
+    assert arm.nights[0].cost <= 0.1
+    assert arm.stopped is not None
+    assert "budget" in arm.stopped
+
+
+def test_calls_that_failed_for_good_fail_again(tmp_path: Path) -> None:
+    recorded(tmp_path, 20, latency="fixed:1", faults="400=0.1")
+
+    night = predicted(tmp_path, 300, 32).nights[0]
+
+    assert 0 < night.failed_calls < night.calls
+    assert night.finished == 300
+
+
+def test_the_same_seed_is_the_same_night(tmp_path: Path) -> None:
+    recorded(tmp_path, 20, latency="lognormal:5:0.5", faults="0.1")
+
+    assert predicted(tmp_path, 50, 8, repeat=2).nights == predicted(tmp_path, 50, 8, repeat=2).nights
+
+
+def test_repeated_nights_differ_as_their_material_does(tmp_path: Path) -> None:
+    recorded(tmp_path, 20, latency="lognormal:5:0.5")
+
+    wall = predicted(tmp_path, 50, 8, repeat=3).wall_s
+
+    assert wall.low is not None
+    assert wall.high is not None
+    assert wall.low < wall.mean < wall.high
