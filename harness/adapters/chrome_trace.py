@@ -5,8 +5,8 @@ slice, and what it went through are slices in it: waits by cause, each failed at
 succeeded up to its first token, reasoning and answer, and keeping the answer. A row tells waits as sums over the
 attempts, so they are drawn before the first. A process of the run has the counters.
 
-Times are whole microseconds since the first session began. Only pairs of times are kept for the counters: 16 bytes a
-request, so memory does not grow with what the calls say.
+Times are whole microseconds since the first session began. Only pairs of times are kept for the counters: some tens of
+bytes a request, whatever the calls say.
 """
 
 from __future__ import annotations

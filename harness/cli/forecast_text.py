@@ -25,7 +25,7 @@ def forecast_text(recording: Recording, plan: Plan, arms: Sequence[Arm], *, repe
         f"{plan.topics:,} topics of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}"
         f"{', which is in peak hours' if is_peak(plan.start) else ''}; {_limits(plan)}",
         "",
-        f"{'in flight':>9} {'wall time':>12} {'(range)':>22} {'ends':>12} {'cost':>10} {'(range)':>20} {'in peak':>8} "
+        f"{'in flight':>9} {'wall time':>10} {'(range)':>19} {'ends':>9} {'cost':>9} {'(range)':>17} {'peak':>5} "
         f"{'busy':>7} {'429s':>7} {'failed':>7}",
         *(_arm_line(arm, plan) for arm in arms),
         "",
@@ -84,13 +84,12 @@ def _fit_line(fit: StepFit) -> str:
 def _arm_line(arm: Arm, plan: Plan) -> str:
     wall, cost = arm.wall_s, arm.cost
     ends = plan.start + timedelta(seconds=wall.mean)
-    share = arm.peak_cost.mean / cost.mean if cost is not None and cost.mean else 0.0
+    peak = "-" if cost is None or not cost.mean else f"{arm.peak_cost.mean / cost.mean:.0%}"
     wall_range = "-" if wall.low is None or wall.high is None else f"{_time(wall.low)} – {_time(wall.high)}"
     failed = arm.range_of(lambda night: float(night.failed_calls)).mean
     return (
-        f"{arm.in_flight:>9,} {_time(wall.mean):>12} {wall_range:>22} {ends:%a %H:%M}".ljust(9 + 13 + 23 + 13)
-        + f" {_money(cost):>10} {_money_range(cost):>20} {share:>8.0%} "
-        f"{arm.mean_in_flight:>7.1f} {arm.refusals.mean:>7,.0f} {failed:>7,.0f}"
+        f"{arm.in_flight:>9,} {_time(wall.mean):>10} {wall_range:>19} {f'{ends:%a %H:%M}':>9} {_money(cost):>9} "
+        f"{_money_range(cost):>17} {peak:>5} {arm.mean_in_flight:>7.1f} {arm.refusals.mean:>7,.0f} {failed:>7,.0f}"
     )
 
 
