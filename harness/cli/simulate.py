@@ -29,14 +29,18 @@ _MOST_TOPICS = 10_000_000
 
 @click.command(cls=SectionedCommand)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--topics", type=click.IntRange(1, _MOST_TOPICS), help="Topics of the night.  [default: the run's]")
+@click.option(
+    "--topics", type=click.IntRange(1, _MOST_TOPICS), metavar="N", help="Topics of the night.  [default: the run's]"
+)
 @click.option("--in-flight", metavar="N,N,…", help="Calls in flight to compare.  [default: the run's]")
 @click.option("--start", metavar="HH:MM", help="Local time at which it begins, or a date and time.  [default: now]")
 @click.option(
     "--provider-limit", type=click.IntRange(1), metavar="N", help="Refuse (429) more than N requests at once."
 )
-@click.option("--repeat", type=click.IntRange(1, 1000), default=5, show_default=True, help="Nights for each number.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of all draws.")
+@click.option(
+    "--repeat", type=click.IntRange(1, 1000), metavar="N", default=5, show_default=True, help="Nights for each number."
+)
+@click.option("--seed", type=click.IntRange(0), metavar="N", default=0, show_default=True, help="Seed of all draws.")
 @settings_options(*_LIMITS, "json_output", "quiet", config=False)
 def simulate(
     run: Path,
