@@ -10,19 +10,19 @@ from nights import OFF_PEAK, predicted, recorded
 @pytest.mark.parametrize("latency", ["lognormal:5:0.4", "per-token:1:0.02"])
 def test_predicted_and_actual_wall_time_agree_within_5_percent(tmp_path: Path, latency: str) -> None:
     # Recorded under one limit; predicted, and run again, under others.
-    recorded(tmp_path, 60, latency=latency, in_flight=24)
+    recorded(tmp_path, 40, latency=latency, in_flight=24)
 
     for in_flight in (2, 6, 12):
-        actual = recorded(tmp_path / f"{in_flight}", 60, latency=latency, in_flight=in_flight)
-        assert predicted(tmp_path, 60, in_flight, repeat=12).wall_s.mean == pytest.approx(actual.wall_s, rel=0.05)
+        actual = recorded(tmp_path / f"{in_flight}", 40, latency=latency, in_flight=in_flight)
+        assert predicted(tmp_path, 40, in_flight, repeat=12).wall_s.mean == pytest.approx(actual.wall_s, rel=0.05)
 
 
 def test_retries_and_their_backoff_are_part_of_the_prediction(tmp_path: Path) -> None:
     faults = "reset=0.15,500=0.1"
-    recorded(tmp_path, 60, latency="uniform:4:8", faults=faults, in_flight=24)
-    actual = recorded(tmp_path / "again", 60, latency="uniform:4:8", faults=faults, in_flight=6)
+    recorded(tmp_path, 40, latency="uniform:4:8", faults=faults, in_flight=24)
+    actual = recorded(tmp_path / "again", 40, latency="uniform:4:8", faults=faults, in_flight=6)
 
-    arm = predicted(tmp_path, 60, 6, repeat=12)
+    arm = predicted(tmp_path, 40, 6, repeat=12)
 
     assert arm.wall_s.mean == pytest.approx(actual.wall_s, rel=0.05)
     assert arm.nights[0].traffic.requests > arm.nights[0].calls
