@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.bench.words import duration, knee_words
+from harness.domain.sanitize import csv_safe, markdown_safe
 
 _TIMES = ("queue_wait_s", "ttft_reasoning_s", "ttft_answer_s", "total_s")
 _QUANTILES = ("p50", "p90", "p99")
@@ -153,7 +154,7 @@ def csv_of(report: Mapping[str, Any]) -> str:
         for step in arm["steps"]:
             times = [step[name][quantile] if step[name] else None for name in _TIMES for quantile in _QUANTILES]
             own = [step[name] for name in ("step", "calls", "calls_per_s", "tokens_per_s")]
-            writer.writerow([_formula_safe(value) for value in [*row, *own, *times]])
+            writer.writerow([_csv_cell(value) for value in [*row, *own, *times]])
     return text.getvalue()
 
 
@@ -170,13 +171,9 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that a step or a model may have named, as one cell that can break no table and hold no markup."""
-    escaped = " ".join(text.split())
-    for mark in "\\|<>`*_[]":
-        escaped = escaped.replace(mark, f"\\{mark}")
-    return escaped
+    """Text that a step or a model may have named, as a cell that can break no table and hold no markup."""
+    return markdown_safe(" ".join(text.split()))
 
 
-def _formula_safe(value: Any) -> Any:
-    """A text that a spreadsheet would run gets an apostrophe before it."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+def _csv_cell(value: Any) -> Any:
+    return csv_safe(value) if isinstance(value, str) else value
