@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from harness.domain.sanitize import csv_safe, markdown_safe
 
 _TIMES = ("queue_wait_s", "ttft_reasoning_s", "ttft_answer_s", "total_s")
 _QUANTILES = ("p50", "p90", "p99")
+# Nothing of this is markup within a line.
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:;=/%$()\[\]'–-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +174,9 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that a step or a model may have named, as a cell that can break no table and hold no markup."""
-    return markdown_safe(" ".join(text.split()))
+    """Text on one line; where a step, a model or a topic may have brought markup into it, without that."""
+    line = " ".join(text.split())
+    return line if _PLAIN.fullmatch(line) and "://" not in line and "www." not in line else markdown_safe(line)
 
 
 def _csv_cell(value: Any) -> Any:

@@ -19,6 +19,9 @@ _LOST_TO = {
 }
 
 
+FEW_ROUNDS = 5
+
+
 def duration(seconds: float) -> str:
     """`7 h 40`, `3 min 20 s`, `12.3 s` or `250 ms`."""
     if seconds >= 3600:
@@ -51,6 +54,8 @@ def notes_of(description: Mapping[str, Any], arms: Sequence[Mapping[str, Any]], 
     notes = []
     if description["repeat"] == 1:
         notes.append("One round only: nothing says how much the numbers vary, so there are no intervals (--repeat 5).")
+    elif description["repeat"] < FEW_ROUNDS:
+        notes.append(f"Intervals are from {description['repeat']} rounds only, so rather too narrow than too wide.")
     if description["warm_up"]:
         notes.append(f"Warm-up: {description['warm_up']}.")
     else:

@@ -22,7 +22,7 @@ COMMANDS = {
     "show": "A run's reports and calls.",
     "ask": "One streamed call: reasoning, then answer.",
     "estimate": "Calls, tokens, cost and time, before spending anything.",
-    "bench": "How much faster in parallel, where the time went, how far from the possible.",
+    "bench": "How much faster in parallel, and how far from the possible.",
     "cache": "Look into the cache and tend it.",
     "mock": "The built-in DeepSeek on a real socket.",
     "doctor": "What is wrong, and what to do about it.",
