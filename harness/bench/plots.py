@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.jsonl_file import storage_errors
+from harness.bench.arms import PER_RUN
 from harness.bench.files import Bench
 from harness.bench.measured import Measured
 from harness.bench.tables import about_words
@@ -58,7 +59,7 @@ def _speedup(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
     arms = [arm for arm in report["arms"] if arm["swept"]] or list(report["arms"])
     arms.sort(key=lambda arm: arm["limits"]["in_flight"])
     places = [arm["limits"]["in_flight"] for arm in arms]
-    axes.plot(places, places, linestyle=":", color="gray", label="ideal")
+    axes.plot(places, places, linestyle=":", color="gray", linewidth=4, label="ideal")
     axes.plot(
         places,
         [baseline_s / arm["bound"]["seconds"] if arm["bound"]["seconds"] else 0 for arm in arms],
@@ -71,8 +72,11 @@ def _speedup(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
     if all(arm["speedup"]["low"] is not None for arm in arms):
         low, high = ([arm["speedup"][end] for arm in arms] for end in ("low", "high"))
         axes.fill_between(places, low, high, alpha=0.3, color="tab:blue", linewidth=0)
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log", base=2)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(places, labels=[str(number) for number in places])
+        axis.set_ticks([], minor=True)
     _label(axes, "Speed-up of the batch", "calls in flight", f"times as fast as {report['baseline']}")
     axes.legend()
 
@@ -89,7 +93,9 @@ def _latency(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
 
 def _gantt(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
     topic = bench.calls[0].times.topic_id
-    shown = [report["baseline"], *(arm["name"] for arm in report["arms"] if arm["name"] != report["baseline"])][:3]
+    widest = max(report["arms"], key=lambda arm: int(arm["limits"]["in_flight"]))["name"]
+    measured = {arm["name"] for arm in report["arms"]}
+    shown = [name for name in dict.fromkeys((report["baseline"], PER_RUN, widest)) if name in measured]
     rows = {
         name: [call for call in bench.calls if (call.arm, call.round, call.times.topic_id) == (name, 1, topic)]
         for name in shown
