@@ -24,6 +24,7 @@ COMMANDS = {
     "estimate": "Calls, tokens, cost and time, before spending anything.",
     "simulate": "What tonight would take, from a recorded run.",
     "timeline": "A run as a trace for Perfetto or chrome://tracing.",
+    "bench": "How much faster in parallel, and how far from the possible.",
     "cache": "Look into the cache and tend it.",
     "mock": "The built-in DeepSeek on a real socket.",
     "doctor": "What is wrong, and what to do about it.",

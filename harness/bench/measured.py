@@ -1,0 +1,120 @@
+"""What was measured of one call, and its row in `spans.jsonl` of a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.domain.bounds import CallTimes
+from harness.errors import ResultsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One call of one arm in one round. `times` count from the first call wanted in that round, in seconds.
+
+    `ttft_reasoning_s` and `ttft_answer_s` count from when the call was wanted. `cost` is in USD, None: not known.
+    """
+
+    arm: str
+    round: int
+    key: str
+    model: str | None
+    times: CallTimes
+    ttft_reasoning_s: float | None
+    ttft_answer_s: float | None
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost: float | None
+    failed: bool
+
+    @property
+    def queue_wait_s(self) -> float:
+        """From when it was wanted to when it was first sent: what an open-loop load generator would call the delay that
+        a closed one omits (G. Tene, "How NOT to Measure Latency", 2015).
+        """
+        times = self.times
+        return times.queued_run_s + times.queued_s + times.paced_s + times.budget_s
+
+    @property
+    def total_s(self) -> float:
+        return self.times.end_s - self.times.start_s
+
+
+def measured_from_trace(row: Mapping[str, Any], *, arm: str, round_: int, origin_s: float) -> Measured:
+    """From a row of `traces.jsonl`."""
+    served, failed = row["served"], row["error"] is not None
+    sent = served["source"] == "endpoint"
+    useful = sent and not failed
+    latency_s = served["latency_s"]
+    # The request that brought the answer ended with the call, and its first tokens came so much later than it left.
+    sent_s = row["end_s"] - row["start_s"] - latency_s
+    times = CallTimes(
+        topic_id=row["topic_id"],
+        id=row["id"],
+        step=row["step"],
+        start_s=_s(row["start_s"] - origin_s),
+        end_s=_s(row["end_s"] - origin_s),
+        service_s=latency_s if useful else 0.0,
+        repeated_s=_s(sum(failure["elapsed_s"] for failure in served["failures"])) if sent else 0.0,
+        queued_run_s=served["queued_run_s"],
+        queued_s=served["queued_s"],
+        paced_s=served["paced_s"],
+        budget_s=served["budget_s"],
+        backoff_s=_s(sum(failure["backoff_s"] for failure in served["failures"])),
+        stored_s=served["stored_s"],
+        tokens=row["usage"]["input_tokens"] + row["usage"]["output_tokens"] if sent else 0,
+        sent=sent,
+    )
+    first = {name: served[name] for name in ("ttft_reasoning_s", "ttft_answer_s")}
+    return Measured(
+        arm=arm,
+        round=round_,
+        key=row["key"][:16],
+        model=row["model"],
+        times=times,
+        **{name: None if value is None or not useful else _s(sent_s + value) for name, value in first.items()},
+        input_tokens=row["usage"]["input_tokens"],
+        output_tokens=row["usage"]["output_tokens"],
+        cached_tokens=row["usage"]["cached_tokens"],
+        cost=row["cost"],
+        failed=failed,
+    )
+
+
+_DEFAULTS: Mapping[str, Any] = {
+    **dict.fromkeys(("ttft_reasoning_s", "ttft_answer_s"), None),
+    **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens"), 0),
+    "failed": False,
+}
+
+
+def measured_to_row(measured: Measured) -> dict[str, Any]:
+    """What is as in most rows is left out: waits of no length, a call that was sent and did not fail."""
+    fields = asdict(measured)
+    times = fields.pop("times")
+    return {
+        **{name: fields.pop(name) for name in ("arm", "round")},
+        **{name: value for name, value in times.items() if name in _KEPT or value not in (0, True)},
+        **{name: value for name, value in fields.items() if name not in _DEFAULTS or value != _DEFAULTS[name]},
+    }
+
+
+_KEPT = ("start_s", "end_s", "service_s")
+
+
+def measured_from_row(row: Mapping[str, Any]) -> Measured:
+    """Raises ResultsError for a row without its timings."""
+    fields = {**_DEFAULTS, **row}
+    own = [name for name in Measured.__dataclass_fields__ if name != "times"]
+    times = {name: row[name] for name in CallTimes.__dataclass_fields__ if name in row}
+    try:
+        return Measured(times=CallTimes(**times), **{name: fields[name] for name in own})
+    except (KeyError, TypeError) as error:
+        raise ResultsError(f"a call without its timings ({error!s}); measure again") from None
+
+
+def _s(value: float) -> float:
+    return round(value, 6)

@@ -1,0 +1,183 @@
+"""The numbers of a benchmark as rows of text, for the terminal and for Markdown, and as rows of values for CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.bench.words import duration, knee_words
+from harness.domain.sanitize import csv_safe, markdown_safe
+
+_TIMES = ("queue_wait_s", "ttft_reasoning_s", "ttft_answer_s", "total_s")
+_QUANTILES = ("p50", "p90", "p99")
+# Nothing of this is markup within a line.
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:;=/%$()\[\]'–-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A title, the names of the columns, and the rows under them; the first column is the name of the row."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables_of(report: Mapping[str, Any]) -> tuple[Table, ...]:
+    """All tables of a report."""
+    return (_arms(report), _steps(report))
+
+
+def _arms(report: Mapping[str, Any]) -> Table:
+    return Table(
+        title=f"{report['topics']} topics, {report['repeat']} round(s), {report['model']} at {report['endpoint']}",
+        columns=(
+            *("arm", "wall", "speed-up", "of a topic", "calls/s", "tokens/s"),
+            *("bound", "efficiency", "cached input", "cost"),
+        ),
+        rows=tuple(
+            (
+                arm["name"],
+                duration(arm["wall_s"]),
+                ratio_words(arm["speedup"]),
+                ratio_words(arm["topic_speedup"]),
+                f"{arm['calls_per_s']:.2f}",
+                f"{arm['tokens_per_s']:,.0f}",
+                duration(arm["bound"]["seconds"]),
+                "–" if arm["efficiency"] is None else f"{arm['efficiency']:.0%}",
+                f"{arm['cached_tokens']:,.0f} ({_share(arm['cached_tokens'], arm['input_tokens'])})",
+                "not known" if arm["cost"] is None else f"${arm['cost']:.4f}",
+            )
+            for arm in report["arms"]
+        ),
+    )
+
+
+def _steps(report: Mapping[str, Any]) -> Table:
+    return Table(
+        title="seconds from when a call was wanted: p50 / p90 / p99",
+        columns=("arm", "step", "calls/s", "tokens/s", "queue wait", "first reasoning", "first answer", "total"),
+        rows=tuple(
+            (
+                arm["name"],
+                step["step"],
+                f"{step['calls_per_s']:.2f}",
+                f"{step['tokens_per_s']:,.0f}",
+                *(_quantiles(step[name]) for name in _TIMES),
+            )
+            for arm in report["arms"]
+            for step in arm["steps"]
+        ),
+    )
+
+
+def ratio_words(ratio: Mapping[str, Any] | None) -> str:
+    """`2.31 [2.20, 2.43]`, or without an interval where there is none."""
+    if ratio is None:
+        return "–"
+    if ratio["low"] is None:
+        return f"{ratio['value']:.2f}"
+    return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+def prose_of(report: Mapping[str, Any]) -> list[str]:
+    """What the tables do not say: where the time went, the knee, the published example, what to know."""
+    lines = [f"{arm['name']}: {arm['story']}" for arm in report["arms"]]
+    lines.append(knee_words(report["scaling"]))
+    if report["published"] is not None:
+        lines.append(published_words(report["published"]))
+    return [*lines, *report["notes"]]
+
+
+def published_words(found: Mapping[str, Any]) -> str:
+    """The published example in words, with its whole distribution."""
+    low, high, calls = found["low_s"], found["high_s"], found["calls"]
+    ratio, inside = found["speedup"], found["speedup_within_claim"]
+    shares = ", ".join(f"{edge}: {count / found['draws']:.1%}" for edge, count in found["histogram"].items())
+    times = "hold in every draw" if found["times_hold"] else "do not always hold"
+    holds = (
+        f"The speed-up of 2 to 2.5 holds in {inside:.1%} of the draws"
+        f" ({found['speedup_below_claim']:.1%} are below, {found['speedup_above_claim']:.1%} above)"
+    )
+    return (
+        f"The published example, {calls} calls of {low:g} to {high:g} s, drawn {found['draws']:,} times: "
+        f"{calls * low:g} to {calls * high:g} s in sequence and {2 * low:g} to {2 * high:g} s with {found['places']} "
+        f"at a time {times}. {holds}: median {ratio['p50']:.2f}, from {ratio['low']:.2f} to {ratio['high']:.2f}. "
+        f"Share of draws by speed-up, from: {shares}."
+    )
+
+
+def about_words(report: Mapping[str, Any]) -> str:
+    """On what and with what it was measured."""
+    about = report["about"]
+    settings = {name: value for name, value in report["settings"].items() if value not in (None, [], {}, "none")}
+    shown = ("latency", "faults", "rpm", "tpm", "attempts", "stream", "limit", "shuffle", "workflow", "thinking")
+    chosen = ", ".join(f"{name} {settings[name]}" for name in shown if name in settings)
+    time = "on virtual time" if report["virtual"] else "on real time"
+    return (
+        f"harness {about['harness']}, Python {about['python']}, openai {about['openai']}, {about['system']}, "
+        f"{about['cores']} cores, {time}; seed {about['seed']}; {chosen}"
+    )
+
+
+def markdown_of(report: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
+    """The report as Markdown."""
+    parts = [f"# Benchmark {_cell(report['benchmark'])}", _cell(about_words(report))]
+    for table in tables_of(report):
+        rule = ("---", *("---:" for _ in table.columns[1:]))
+        lines = [_line(table.columns), _line(rule), *(_line([_cell(text) for text in row]) for row in table.rows)]
+        parts += [f"**{_cell(table.title)}**", "\n".join(lines)]
+    parts.append("\n".join(f"- {_cell(line)}" for line in prose_of(report)))
+    parts += [f"![{name.removesuffix('.svg')}]({name})" for name in plots]
+    return "\n\n".join(parts) + "\n"
+
+
+def csv_of(report: Mapping[str, Any]) -> str:
+    """A row an arm and step, numbers as they are; every row names versions, cores and seed."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    about = report["about"]
+    names = ("wall_s", "calls_per_s", "tokens_per_s", "input_tokens", "cached_tokens", "output_tokens", "cost")
+    header = [*("benchmark", *about, "virtual", "latency", "arm", "in_flight", "per_run", "runs"), *names]
+    header += ["speedup", "speedup_low", "speedup_high", "bound_s", "efficiency", *report["arms"][0]["losses"]]
+    header += ["step", "step_calls", "step_calls_per_s", "step_tokens_per_s"]
+    writer.writerow(
+        [*header, *(f"{name.removesuffix('_s')}_{quantile}_s" for name in _TIMES for quantile in _QUANTILES)]
+    )
+    for arm in report["arms"]:
+        ratio = arm["speedup"] or {"value": None, "low": None, "high": None}
+        row = [report["benchmark"], *about.values(), report["virtual"], report["settings"].get("latency")]
+        row += [arm["name"], *(arm["limits"][name] for name in ("in_flight", "per_run", "runs"))]
+        row += [*(arm[name] for name in names), ratio["value"], ratio["low"], ratio["high"]]
+        row += [arm["bound"]["seconds"], arm["efficiency"], *arm["losses"].values()]
+        for step in arm["steps"]:
+            times = [step[name][quantile] if step[name] else None for name in _TIMES for quantile in _QUANTILES]
+            own = [step[name] for name in ("step", "calls", "calls_per_s", "tokens_per_s")]
+            writer.writerow([_csv_cell(value) for value in [*row, *own, *times]])
+    return text.getvalue()
+
+
+def _quantiles(found: Mapping[str, Any] | None) -> str:
+    return "–" if found is None else " / ".join(f"{found[quantile]:.2f}" for quantile in _QUANTILES)
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.0%}" if whole else "–"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    """Text on one line; where a step, a model or a topic may have brought markup into it, without that."""
+    line = " ".join(text.split())
+    return line if _PLAIN.fullmatch(line) and "://" not in line and "www." not in line else markdown_safe(line)
+
+
+def _csv_cell(value: Any) -> Any:
+    return csv_safe(value) if isinstance(value, str) else value

@@ -1,0 +1,101 @@
+"""What the numbers mean, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_LOST_TO = {
+    "in_flight": "the window of {in_flight} calls in flight, while it was opening or after refusals",
+    "per_run": "a per-run limit of {per_run}",
+    "runs": "working on {runs} topic(s) at once",
+    "pace": "the pace: requests or tokens per minute, and pauses",
+    "budget": "money held in reserve",
+    "backoff": "sleep between attempts",
+    "attempts": "repeated attempts",
+    "provider": "slower answers than in the baseline: the provider's queue, or this machine under load",
+    "own_code": "our own code and storing",
+    "order": "the order of the calls and the end of the batch",
+}
+
+
+FEW_ROUNDS = 5
+
+
+def duration(seconds: float) -> str:
+    """`7 h 40`, `3 min 20 s`, `12.3 s` or `250 ms`."""
+    if seconds >= 3600:
+        minutes = round(seconds / 60)
+        return f"{minutes // 60} h {minutes % 60:02}"
+    if seconds >= 120:
+        whole = round(seconds)
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def story_of(arm: Mapping[str, Any]) -> str:
+    """Where the time of an arm went: the whole, the bound and why, and each loss that matters."""
+    limits = {"per_run": 0, "runs": 0, "in_flight": 0, **arm["limits"]}
+    bound, wall_s = arm["bound"], arm["wall_s"]
+    why = {
+        "work": f"its work of {duration(bound['work_s'])} on {limits['in_flight']} place(s)",
+        "critical path": "its longest chain of calls that need each other",
+        "pace": "the requests or tokens per minute",
+    }[bound["by"]]
+    story = f"It took {duration(wall_s)}; {duration(bound['seconds'])} was the bound, by {why}"
+    losses = sorted(arm["losses"].items(), key=lambda item: (-item[1], item[0]))
+    told = [(cause, lost) for cause, lost in losses if lost >= max(0.01 * wall_s, 1e-6)]
+    parts = [f"{duration(lost)} was lost to {_LOST_TO[cause].format(**limits)}" for cause, lost in told]
+    return "; ".join([story, *parts] if parts else [story, "nothing worth naming was lost"]) + "."
+
+
+def notes_of(description: Mapping[str, Any], arms: Sequence[Mapping[str, Any]], baseline: str) -> list[str]:
+    """What a reader must know before believing a number."""
+    notes = []
+    if description["repeat"] == 1:
+        notes.append("One round only: nothing says how much the numbers vary, so there are no intervals (--repeat 5).")
+    elif description["repeat"] < FEW_ROUNDS:
+        notes.append(f"Intervals are from {description['repeat']} rounds only, so rather too narrow than too wide.")
+    if description["warm_up"]:
+        notes.append(f"Warm-up: {description['warm_up']}.")
+    else:
+        notes.append("Virtual time: nothing has to warm up, so there was no warm-up round to exclude.")
+    if baseline != "sequential":
+        notes.append(f"There is no sequential arm: speed-ups are against {baseline}.")
+    topics = description["topics"]
+    for arm in arms:
+        in_flight = arm["limits"]["in_flight"]
+        if arm["underfed"]:
+            notes.append(
+                f"{arm['name']}: {in_flight} calls in flight and only {topics} topics, so its places cannot be kept "
+                "full. It says how long so few topics take, not what the limit can do, and is left out of the fits."
+            )
+        most = arm["limits"]["runs"] * arm["limits"]["per_run"]
+        if most < in_flight:
+            notes.append(
+                f"{arm['name']}: {arm['limits']['runs']} topics with {arm['limits']['per_run']} calls each never fill "
+                f"{in_flight} places; what that costs shows as a loss to those limits (--runs, --per-run)."
+            )
+        if arm["failed_calls"]:
+            notes.append(f"{arm['name']}: {arm['failed_calls']} calls failed for good within topics that went on.")
+    if description["identity"]["endpoint"] != "mock":
+        notes.append(
+            "A live model answers differently each time, so the arms' work is alike and not equal; and the provider's "
+            "own prefix cache lives on from arm to arm, which the drawn order spreads over all of them."
+        )
+    return notes
+
+
+def knee_words(scaling: Mapping[str, Any] | None) -> str:
+    """Where more calls in flight pay no more, in a sentence."""
+    if scaling is None:
+        return "Too few numbers of calls in flight for a fit: three are needed."
+    law, most = scaling["usl"], scaling["measured_to"]
+    fitted = (
+        f"Universal scalability law: alpha = {law['alpha']:.4f}, beta = {law['beta']:.6f} "
+        f"(relative error {law['error']:.1%})"
+    )
+    if law["knee"] is None:
+        return f"{fitted}. No knee: throughput grew in proportion up to {most:.0f} in flight."
+    beyond = f", beyond the {most:.0f} that were measured, so it is a forecast" if law["knee"] > most else ""
+    return f"{fitted}. The knee is at {law['knee']:.0f} calls in flight{beyond}."

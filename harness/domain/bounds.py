@@ -1,0 +1,179 @@
+"""How fast a batch could have been: its work, its critical path, and the lower bound for the limits in force.
+
+No schedule with p places is faster than the work divided by p, nor faster than the longest chain of calls that need
+each other's answers: R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", SIAM Journal on Applied Mathematics 17
+(1969); R. P. Brent, "The Parallel Evaluation of General Arithmetic Expressions", Journal of the ACM 21 (1974). Nor is
+one faster than requests and tokens per minute let it be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from harness.domain.policy import Limits
+from harness.domain.run import Span
+
+BoundBy = Literal["work", "critical path", "pace"]
+
+_PART = re.compile(r"(?P<name>.*)\.(?P<number>\d+)(?P<again>(#\d+)?)")
+
+# Times of records are rounded to microseconds.
+_NEAR_S = 2e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTimes:
+    """When a call was wanted and when it ended, in seconds from the start of the session, and what was in between.
+
+    `id` is its path in the topic's tree. `service_s` is the attempt that brought the answer, `provider_queue_s` how
+    much longer the provider took over it than it would have alone; a hit has neither. `repeated_s` are the attempts
+    before it. The other fields are waits, as `Served` tells them apart. `tokens` are those that the provider counted.
+    """
+
+    topic_id: str
+    id: str
+    step: str
+    start_s: float
+    end_s: float
+    service_s: float
+    provider_queue_s: float = 0.0
+    repeated_s: float = 0.0
+    queued_run_s: float = 0.0
+    queued_s: float = 0.0
+    paced_s: float = 0.0
+    budget_s: float = 0.0
+    backoff_s: float = 0.0
+    stored_s: float = 0.0
+    tokens: int = 0
+    sent: bool = True
+
+    @classmethod
+    def of(cls, span: Span) -> CallTimes:
+        """From a span. A call that failed for good did no work: all of its attempts were in vain."""
+        served = span.served
+        sent = served.source == "endpoint"
+        useful = sent and span.error is None
+        return cls(
+            topic_id=span.topic_id,
+            id=span.id,
+            step=span.step,
+            start_s=span.start_s,
+            end_s=span.end_s,
+            service_s=served.latency_s if useful else 0.0,
+            repeated_s=sum(failure.elapsed_s for failure in served.failures) if sent else 0.0,
+            queued_run_s=served.queued_run_s,
+            queued_s=served.queued_s,
+            paced_s=served.paced_s,
+            budget_s=served.budget_s,
+            backoff_s=served.backoff_s,
+            stored_s=served.stored_s,
+            tokens=span.usage.total_tokens if sent else 0,
+            sent=sent,
+        )
+
+    def slowed(self, factor: float) -> CallTimes:
+        """The same, with the provider known to have taken `factor` (1 or more) times as long as it would alone."""
+        alone_s = self.service_s / max(1.0, factor)
+        return replace(self, service_s=alone_s, provider_queue_s=self.service_s - alone_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The least time in which the calls could have been made, in seconds, and each of what it is the greatest of."""
+
+    work_s: float
+    critical_path_s: float
+    pace_s: float
+    in_flight: int
+
+    @property
+    def shared_work_s(self) -> float:
+        """The work, evenly on all places."""
+        return self.work_s / self.in_flight
+
+    @property
+    def seconds(self) -> float:
+        return max(self.shared_work_s, self.critical_path_s, self.pace_s)
+
+    @property
+    def by(self) -> BoundBy:
+        """What it is that no schedule could have avoided."""
+        if self.shared_work_s >= max(self.critical_path_s, self.pace_s):
+            return "work"
+        return "critical path" if self.critical_path_s >= self.pace_s else "pace"
+
+    def efficiency(self, wall_s: float) -> float | None:
+        """The share of the wall time that could not have been avoided: at most 1. None for no time at all."""
+        return min(1.0, self.seconds / wall_s) if wall_s > 0 else None
+
+
+def bound_of(calls: Sequence[CallTimes], limits: Limits) -> Bound:
+    """The lower bound on the wall time of these calls.
+
+    Places are the calls in flight in all; the limits on runs and on calls of one run are no part of it, so what they
+    cost shows as a loss.
+    """
+    topics: dict[str, list[CallTimes]] = {}
+    for call in calls:
+        topics.setdefault(call.topic_id, []).append(call)
+    return Bound(
+        work_s=work_s(calls),
+        critical_path_s=max((critical_path_s(topic) for topic in topics.values()), default=0.0),
+        pace_s=pace_s(calls, limits),
+        in_flight=limits.in_flight,
+    )
+
+
+def work_s(calls: Iterable[CallTimes]) -> float:
+    """T1: what the calls would take one after another, nothing but their own service counted."""
+    return sum(call.service_s for call in calls)
+
+
+def critical_path_s(calls: Sequence[CallTimes]) -> float:
+    """T∞ of one topic: its longest chain of calls each of which was wanted only after the one before had ended.
+
+    That is what a record can tell about who needed whose answer; two parts of one fan-out never needed each other's.
+    As the calls of a chain do not overlap, it is never longer than the topic took.
+    """
+    ordered = sorted(calls, key=lambda call: (call.start_s, call.end_s, call.id))
+    chains: list[float] = []
+    for index, call in enumerate(ordered):
+        before = [
+            chains[other]
+            for other, earlier in enumerate(ordered[:index])
+            if earlier.end_s <= call.start_s + _NEAR_S and not _parts_of_one_fan_out(earlier.id, call.id)
+        ]
+        chains.append(call.service_s + max(before, default=0.0))
+    return max(chains, default=0.0)
+
+
+def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
+    """Seconds before which the last of the calls cannot have left, by requests and tokens per minute.
+
+    Both begin with a second's worth in hand. Of tokens, those of the calls that may still be in flight then do not
+    count: what they will have used is not known yet.
+    """
+    sent = [call for call in calls if call.sent]
+    floors = [0.0]
+    if limits.requests_per_minute is not None:
+        floors.append(_floor_s(len(sent), limits.requests_per_minute))
+    if limits.tokens_per_minute is not None:
+        known = sorted(call.tokens for call in sent)[: -limits.in_flight]
+        floors.append(_floor_s(sum(known), limits.tokens_per_minute))
+    return max(floors)
+
+
+def _floor_s(amount: int, per_minute: int) -> float:
+    return (amount - max(1.0, per_minute / 60)) * 60 / per_minute
+
+
+def _parts_of_one_fan_out(one: str, other: str) -> bool:
+    """Whether two paths part ways at two parts of the same fan-out."""
+    for a, b in zip(one.split("/"), other.split("/"), strict=False):
+        if a != b:
+            x, y = _PART.fullmatch(a), _PART.fullmatch(b)
+            return x is not None and y is not None and (x["name"], x["again"]) == (y["name"], y["again"])
+    return False

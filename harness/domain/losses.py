@@ -1,0 +1,164 @@
+"""Where the time between the lower bound and the wall went, by cause; the causes add up to the whole.
+
+At each instant the places for calls are either busy with useful work or not. The time of those that are not, divided
+by the number of places, is what the batch lost against its work shared evenly. So each instant is laid to what kept
+places from useful work: first to what held a place in vain, then, for free places, to what the calls and topics that
+could have used them were waiting for. (Idleness laid to those who cause it: N. R. Tallent and J. M. Mellor-Crummey,
+"Effective performance measurement and analysis of multithreaded applications", PPoPP 2009.) What no schedule could have
+avoided, because the bound is higher than the work shared evenly, is taken off again: off the order of the calls where
+the critical path is the bound, off the pace where that is, and the rest off all alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Literal
+
+from harness.domain.bounds import Bound, CallTimes
+from harness.domain.policy import Limits
+
+Cause = Literal[
+    "in_flight", "per_run", "runs", "pace", "budget", "backoff", "attempts", "provider", "own_code", "order"
+]
+
+CAUSES: Mapping[Cause, str] = {
+    "in_flight": "waiting for the limit on calls in flight, while it was opening or after refusals",
+    "per_run": "waiting for the limit on calls of one topic",
+    "runs": "topics that waited for the limit on topics worked on at once",
+    "pace": "waiting for requests and tokens per minute, and pauses that the provider asked for",
+    "budget": "waiting for money that other calls held in reserve",
+    "backoff": "sleeping between attempts",
+    "attempts": "attempts that failed and were repeated",
+    "provider": "the provider's queue: answers that took longer than they do alone",
+    "own_code": "our own code: storing, starting topics, the workflow between its calls",
+    "order": "the order of the calls and the end of the batch: nothing else could be asked yet",
+}
+"""Every cause, in words."""
+
+_State = Literal[
+    "working", "attempts", "provider", "storing", "in_flight", "per_run", "pace", "budget", "backoff", "between",
+    "open", "begun",
+]  # fmt: skip
+_HOLDING: Mapping[_State, Cause] = {"attempts": "attempts", "provider": "provider", "storing": "own_code"}
+_WAITING: Mapping[_State, Cause] = {
+    "in_flight": "in_flight", "per_run": "per_run", "pace": "pace", "budget": "budget", "backoff": "backoff",
+    "between": "own_code",
+}  # fmt: skip
+_Event = tuple[float, _State, int]
+
+
+def losses_of(calls: Sequence[CallTimes], wall_s: float, bound: Bound, limits: Limits) -> dict[Cause, float]:
+    """Seconds lost by cause; they add up to `wall_s` minus the bound, and none is negative.
+
+    Times before the first call and after the last one are our own code's. Within a call that was attempted more than
+    once its waits are reckoned before its first attempt: a record does not say between which attempts they were.
+    """
+    idle = _idle_s(calls, wall_s, limits)
+    lost_s = max(0.0, wall_s - bound.seconds)
+    return _without_the_unavoidable(idle, math.fsum(idle.values()) - lost_s, bound)
+
+
+def _idle_s(calls: Sequence[CallTimes], wall_s: float, limits: Limits) -> dict[Cause, float]:
+    """Seconds of all places without useful work, divided by their number, by cause."""
+    idle: dict[Cause, float] = dict.fromkeys(CAUSES, 0.0)
+    now: dict[_State, int] = {}
+    topics = len({call.topic_id for call in calls})
+    events = sorted([*_events(calls), (0.0, "open", 0), (wall_s, "open", 0)], key=itemgetter(0))
+    at_s = 0.0
+    for time_s, group in groupby(events, key=itemgetter(0)):
+        until_s = min(max(time_s, 0.0), wall_s)
+        if until_s > at_s:
+            for cause, share in _shares(now, limits, topics):
+                idle[cause] += share * (until_s - at_s)
+            at_s = until_s
+        for _, state, change in group:
+            now[state] = now.get(state, 0) + change
+    return idle
+
+
+def _shares(now: Mapping[_State, int], limits: Limits, topics: int) -> Iterator[tuple[Cause, float]]:
+    """Which share of all places each cause keeps from useful work, in this state of things."""
+    places = limits.in_flight
+    free = max(0, places - now.get("working", 0))
+    for state, cause in _HOLDING.items():
+        held = min(free, now.get(state, 0))
+        free -= held
+        if held:
+            yield cause, held / places
+    if not free:
+        return
+    wanted: dict[Cause, int] = {cause: now.get(state, 0) for state, cause in _WAITING.items()}
+    starting: Cause = "runs" if now.get("open", 0) >= limits.runs else "own_code"
+    wanted[starting] = wanted.get(starting, 0) + min(free, topics - now.get("begun", 0))
+    if not any(wanted.values()):
+        # Nobody could use a free place: what holds the others up is what their answers are waited for.
+        wanted = {cause: now.get(state, 0) for state, cause in _HOLDING.items()}
+        wanted["order"] = now.get("working", 0)
+    if not any(wanted.values()):
+        wanted = {"own_code": 1}
+    whole = sum(wanted.values())
+    for cause, number in wanted.items():
+        if number:
+            yield cause, free / places * number / whole
+
+
+def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
+    topics: dict[str, list[CallTimes]] = {}
+    for call in calls:
+        topics.setdefault(call.topic_id, []).append(call)
+        at_s = call.start_s
+        for state, seconds in _parts(call):
+            if seconds > 0:
+                yield at_s, state, 1
+                yield at_s + seconds, state, -1
+                at_s += seconds
+    for topic in topics.values():
+        yield from _topic_events(topic)
+
+
+def _parts(call: CallTimes) -> tuple[tuple[_State, float], ...]:
+    parts: tuple[tuple[_State, float], ...] = (
+        ("budget", call.budget_s),
+        ("per_run", call.queued_run_s),
+        ("in_flight", call.queued_s),
+        ("pace", call.paced_s),
+        ("attempts", call.repeated_s),
+        ("backoff", call.backoff_s),
+        ("storing", call.stored_s),
+        ("provider", call.provider_queue_s),
+        ("working", call.service_s),
+    )
+    rest_s = call.end_s - call.start_s - sum(seconds for _, seconds in parts)
+    return (*parts, ("between", rest_s))
+
+
+def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:
+    """When a topic began and ended, and when none of its calls was under way in between."""
+    ordered = sorted(calls, key=lambda call: call.start_s)
+    begin_s, end_s = ordered[0].start_s, ordered[0].start_s
+    for call in ordered:
+        if call.start_s > end_s:
+            yield end_s, "between", 1
+            yield call.start_s, "between", -1
+        end_s = max(end_s, call.end_s)
+    yield begin_s, "begun", 1
+    yield begin_s, "open", 1
+    yield end_s, "open", -1
+
+
+def _without_the_unavoidable(idle: Mapping[Cause, float], unavoidable_s: float, bound: Bound) -> dict[Cause, float]:
+    left = dict(idle)
+    first: Cause | None = {"critical path": "order", "pace": "pace"}.get(bound.by)  # type: ignore[assignment]
+    if first is not None:
+        taken_s = min(left[first], max(0.0, unavoidable_s))
+        left[first] -= taken_s
+        unavoidable_s -= taken_s
+    whole_s = math.fsum(left.values())
+    if whole_s <= 0:
+        return left
+    # Also makes up for what clocks and rounding leave.
+    factor = max(0.0, 1 - unavoidable_s / whole_s)
+    return {cause: seconds * factor for cause, seconds in left.items()}

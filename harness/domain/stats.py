@@ -1,0 +1,106 @@
+"""Statistics of measurements: percentiles, summaries, and paired ratios with an interval. Chance is handed in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which this share (0 to 1) lies, interpolated between neighbours.
+
+    Definition 7 of R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician
+    50 (1996), the default of R and NumPy. Raises ValueError without values.
+    """
+    if not values:
+        raise ValueError("no values, so no percentile")
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * share
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """What a number of measurements look like, in their own unit."""
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Distribution | None:
+        """None without values."""
+        if not values:
+            return None
+        return cls(
+            count=len(values),
+            mean=math.fsum(values) / len(values),
+            p50=percentile(values, 0.5),
+            p90=percentile(values, 0.9),
+            p99=percentile(values, 0.99),
+            low=min(values),
+            high=max(values),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """A ratio of paired measurements; `low` and `high` bound it with 95 % confidence, None where they cannot."""
+
+    value: float
+    low: float | None
+    high: float | None
+    pairs: int
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """The mean under which ratios and their inverses agree.
+
+    P. J. Fleming and J. J. Wallace, "How not to lie with statistics: the correct way to summarize benchmark results",
+    Communications of the ACM 29 (1986). Raises ValueError without values, or for one that is not positive.
+    """
+    if not values:
+        raise ValueError("no values, so no mean")
+    return math.exp(math.fsum(math.log(value) for value in values) / len(values))
+
+
+def paired_ratio(
+    groups: Sequence[Sequence[tuple[float, float]]], draw: Callable[[], float], *, resamples: int = RESAMPLES
+) -> Ratio | None:
+    """The geometric mean of `first / second` over all pairs, with a percentile bootstrap interval over the groups.
+
+    A group holds pairs that are not independent of each other (all topics of one round, say), so whole groups are
+    drawn again: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 8 and 13. One
+    group alone says nothing about how it varies, so there is no interval. `draw` returns numbers in [0, 1). None
+    where no pair has two positive measurements.
+    """
+    logs = [[math.log(a / b) for a, b in group if a > 0 and b > 0] for group in groups]
+    sums = [(math.fsum(group), len(group)) for group in logs if group]
+    if not sums:
+        return None
+    count = sum(number for _, number in sums)
+    value = math.exp(math.fsum(total for total, _ in sums) / count)
+    if len(sums) < 2:
+        return Ratio(value=value, low=None, high=None, pairs=count)
+    means = []
+    for _ in range(resamples):
+        drawn = [sums[int(draw() * len(sums))] for _ in sums]
+        means.append(math.fsum(total for total, _ in drawn) / sum(number for _, number in drawn))
+    edge = (1 - LEVEL) / 2
+    # Of equal groups the mean of a resample differs from theirs by rounding only: an interval holds its value.
+    return Ratio(
+        value=value,
+        low=min(value, math.exp(percentile(means, edge))),
+        high=max(value, math.exp(percentile(means, 1 - edge))),
+        pairs=count,
+    )

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.domain.bounds import Bound, CallTimes, bound_of, critical_path_s, pace_s, work_s
+from harness.domain.completion import FailedAttempt, Message, Request, Served, Usage
+from harness.domain.policy import Limits
+from harness.domain.run import Failure, Span
+
+
+def a_call(id_: str, start_s: float, end_s: float, *, topic: str = "t", **parts: Any) -> CallTimes:
+    """A call that was served from its start to its end, but for the parts that are named."""
+    waits = sum(value for name, value in parts.items() if name.endswith("_s"))
+    served = {"service_s": end_s - start_s - waits, **parts}
+    return CallTimes(topic_id=topic, id=id_, step=id_.rpartition("/")[2], start_s=start_s, end_s=end_s, **served)
+
+
+# The workflow `research`, without limits: plan, three questions at once, report.
+RESEARCH = [
+    a_call("decompose", 0, 2),
+    a_call("research.1/research", 2, 5),
+    a_call("research.2/research", 2, 6),
+    a_call("research.3/research", 2, 4),
+    a_call("synthesize", 6, 7),
+]
+
+
+def test_work_is_the_sum_and_the_critical_path_the_longest_chain() -> None:
+    assert work_s(RESEARCH) == 12
+    assert critical_path_s(RESEARCH) == 2 + 4 + 1
+
+
+def test_a_record_under_a_limit_of_one_has_the_same_critical_path() -> None:
+    one_by_one = [
+        a_call("decompose", 0, 2),
+        a_call("research.1/research", 2, 5),
+        a_call("research.2/research", 2, 9, queued_s=3),
+        a_call("research.3/research", 2, 11, queued_s=7),
+        a_call("synthesize", 11, 12),
+    ]
+    assert critical_path_s(one_by_one) == critical_path_s(RESEARCH)
+
+
+def test_parts_of_one_fan_out_never_wait_for_each_other() -> None:
+    parts = [
+        a_call("part.1/a", 0, 1),
+        a_call("part.2/a", 0, 6, queued_run_s=1),
+        a_call("part.1/b", 1, 9, queued_run_s=5),
+        a_call("part.2/b", 6, 10, queued_run_s=3),
+    ]
+    # By the clock alone, part.1/a (1) came before part.2/b (1), and part.2/a (5) before nothing of part.1.
+    assert critical_path_s(parts) == 6
+    again = [a_call("part.1/a", 0, 1), a_call("part.2#2/a", 1, 3)]
+    assert critical_path_s(again) == 3  # another fan-out, which followed the first
+
+
+def test_a_call_and_its_repetition_are_a_chain() -> None:
+    assert critical_path_s([a_call("ask", 0, 1), a_call("ask#2", 1, 3)]) == 3
+    assert critical_path_s([a_call("ask", 0, 1), a_call("ask/more", 1, 3)]) == 3
+    assert critical_path_s([]) == 0
+
+
+def test_the_bound_is_the_greatest_of_three() -> None:
+    topics = [*RESEARCH, a_call("ask", 0, 4, topic="u")]
+    assert bound_of(topics, Limits(in_flight=2)) == Bound(work_s=16, critical_path_s=7, pace_s=0, in_flight=2)
+    assert (bound_of(topics, Limits(in_flight=2)).seconds, bound_of(topics, Limits(in_flight=2)).by) == (8, "work")
+    assert (bound_of(topics, Limits(in_flight=4)).seconds, bound_of(topics, Limits(in_flight=4)).by) == (
+        7,
+        "critical path",
+    )
+    paced = bound_of(topics, Limits(in_flight=4, requests_per_minute=20))
+    assert (paced.seconds, paced.by) == (15, "pace")  # six calls, one of them at once, a twentieth of a minute each
+
+
+def test_tokens_of_calls_that_may_be_in_flight_do_not_count_for_the_pace() -> None:
+    calls = [a_call(f"ask#{n}", n, n + 1, tokens=600) for n in range(5)]
+    assert pace_s(calls, Limits(in_flight=2, tokens_per_minute=600)) == pytest.approx((3 * 600 - 10) / 10)
+    assert pace_s(calls, Limits(in_flight=5, tokens_per_minute=600)) == 0
+
+
+def test_efficiency_is_a_share_of_the_wall() -> None:
+    bound = Bound(work_s=12, critical_path_s=7, pace_s=0, in_flight=1)
+    assert bound.efficiency(16) == 0.75
+    assert bound.efficiency(12 - 1e-9) == 1.0
+    assert bound.efficiency(0) is None
+
+
+def test_what_a_slow_provider_adds_is_no_work() -> None:
+    call = a_call("ask", 0, 6).slowed(1.5)
+    assert (call.service_s, call.provider_queue_s) == (4, 2)
+    assert a_call("ask", 0, 6).slowed(0.5).service_s == 6  # faster than alone: it is what it was
+
+
+def a_span(served: Served, *, error: Failure | None = None) -> Span:
+    return Span(
+        run_id="r",
+        topic_id="t",
+        id="part.1/ask",
+        parent="part.1",
+        step="ask",
+        start_s=1.0,
+        end_s=9.0,
+        key="k",
+        request=Request(endpoint="mock", model="m", messages=(Message(role="user", content="?"),)),
+        content="",
+        reasoning="",
+        tool_calls=(),
+        finish_reason=None,
+        usage=Usage(input_tokens=3, output_tokens=4),
+        cost=None,
+        saved=0.0,
+        served=served,
+        model=None,
+        fingerprint=None,
+        trace_id=None,
+        error=error,
+    )
+
+
+FAILED = FailedAttempt(number=1, kind="connection", message="reset", elapsed_s=1.5, backoff_s=0.5)
+
+
+def test_a_span_becomes_its_times() -> None:
+    served = Served(failures=(FAILED,), queued_s=2.0, latency_s=4.0)
+    assert CallTimes.of(a_span(served)) == CallTimes(
+        topic_id="t",
+        id="part.1/ask",
+        step="ask",
+        start_s=1.0,
+        end_s=9.0,
+        service_s=4.0,
+        repeated_s=1.5,
+        queued_s=2.0,
+        backoff_s=0.5,
+        tokens=7,
+    )
+
+
+def test_a_call_that_failed_and_one_that_hit_did_no_work() -> None:
+    failed = CallTimes.of(a_span(Served(failures=(FAILED,)), error=Failure(type="X", message="x")))
+    hit = CallTimes.of(a_span(Served(source="cache", latency_s=0.1)))
+    assert (failed.service_s, failed.repeated_s, failed.sent) == (0, 1.5, True)
+    assert (hit.service_s, hit.tokens, hit.sent) == (0, 0, False)
