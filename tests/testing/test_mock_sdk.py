@@ -296,8 +296,10 @@ def test_a_night_with_faults_is_the_same_night_each_time() -> None:
                         return
 
         async with client_of(fake) as client:
+            # With its first request a client of the SDK asks for its platform in a thread: eight would race there.
+            await client.models.list()
             await asyncio.gather(*(one(client, number) for number in range(60)))
-        return [seen, list(fake.log)]
+        return [seen, list(fake.log)[1:]]
 
     first, second = run_virtual(night), run_virtual(night)
     assert first == second
