@@ -36,9 +36,8 @@ class RecordedTimes:
 
     def latency_s(self, key: str) -> float | None:
         """Seconds of the attempt that brought the answer; None if there is no such entry, or it does not tell."""
-        query = "SELECT value FROM responses WHERE key = ?"
         try:
-            row = self._connection.execute(query, (key,)).fetchone()
+            row = self._connection.execute("SELECT value FROM responses WHERE key = ?", (key,)).fetchone()
         except sqlite3.Error as error:
             raise CacheError(f"{self._path}: cannot be read: {error}") from error
         try:

@@ -73,7 +73,7 @@ def about_here(settings_seed: int) -> dict[str, Any]:
         "harness": __version__,
         "python": platform.python_version(),
         "openai": importlib.metadata.version("openai"),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": f"{platform.uname().system} {platform.machine()}",
         "cores": os.cpu_count(),
         "seed": settings_seed,
     }
