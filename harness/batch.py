@@ -18,8 +18,7 @@ from harness.adapters.datasets import Dataset, open_dataset
 from harness.adapters.results_dir import Describe, ResultsDir
 from harness.adapters.run_standing import Standing
 from harness.adapters.wall_clock import SystemClock
-from harness.compose import Stack, open_stack
-from harness.domain.endpoint import resolve_model
+from harness.compose import Stack, open_stack, run_context
 from harness.domain.filters import parse_filter
 from harness.domain.run import BadLine, Topic
 from harness.engine.limiter import LimiterState
@@ -296,20 +295,8 @@ class _Session:
 
     def _context(self, run_id: str, started_s: float) -> RunContext:
         settings = self._loaded.settings
-        return RunContext(
-            run_id=run_id,
-            endpoint=self._loaded.endpoint(key_needed=False).identity,
-            workflow=workflow_name(settings.workflow),
-            defaults=settings.defaults(),
-            overrides={name: table.options() for name, table in settings.steps.items()},
-            prompts=self._workflow.prompts,
-            settings=self._workflow.settings,
-            known_model=lambda name: resolve_model(settings.profile, name)[:2],
-            max_calls_per_topic=settings.max_calls,
-            max_depth=settings.max_depth,
-            topic_budget=settings.topic_cap(),
-            origin_s=started_s,
-        )
+        name = workflow_name(settings.workflow)
+        return replace(run_context(self._loaded, self._workflow, run_id=run_id, name=name), origin_s=started_s)
 
 
 def _unfinished(dataset: Dataset, standing: Standing) -> Iterator[Topic | BadLine]:

@@ -26,10 +26,12 @@ from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
 from harness.engine.retrying import Retrying
+from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
 from harness.errors import CacheError, SettingsError
 from harness.ports import Cache, Completer, OpenCall, Spent, WallClock
 from harness.settings import Loaded, Settings
+from harness.workflows.loading import LoadedWorkflow
 
 if TYPE_CHECKING:
     import httpx2
@@ -73,6 +75,24 @@ def layered(
     budgeted = Budgeted(limited, purse, pricing, clock, stop)
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s))
     return Cached(Retrying(budgeted, settings.retry(), stop, rng), cache, policy, clock, leases), limiter
+
+
+def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str) -> RunContext:
+    """What all calls of a run have in common, from its settings and its workflow, which rows call by `name`."""
+    settings = loaded.settings
+    return RunContext(
+        run_id=run_id,
+        endpoint=loaded.endpoint(key_needed=False).identity,
+        workflow=name,
+        defaults=settings.defaults(),
+        overrides={step: table.options() for step, table in settings.steps.items()},
+        prompts=workflow.prompts,
+        settings=workflow.settings,
+        known_model=lambda model: resolve_model(settings.profile, model)[:2],
+        max_calls_per_topic=settings.max_calls,
+        max_depth=settings.max_depth,
+        topic_budget=settings.topic_cap(),
+    )
 
 
 @asynccontextmanager

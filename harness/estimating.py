@@ -18,16 +18,15 @@ from harness.adapters.http import build_http_client
 from harness.adapters.memory import MemoryCache
 from harness.adapters.openai_chat import OpenAIChat
 from harness.batch import dataset_spec
-from harness.compose import layered, mock_transport
+from harness.compose import layered, mock_transport, run_context
 from harness.domain.completion import Call, Completion, Request, Usage
-from harness.domain.endpoint import PROFILES, profile_endpoint, resolve_model
+from harness.domain.endpoint import PROFILES, profile_endpoint
 from harness.domain.estimate import likely_input_tokens
 from harness.domain.policy import Budget, Limits
 from harness.domain.pricing import Pricing
 from harness.domain.purse import Purse
 from harness.domain.run import BadLine, Span, Topic, TopicResult
 from harness.engine.runner import Runner
-from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
 from harness.errors import WorkflowError
 from harness.ports import Completer, WallClock
@@ -157,21 +156,10 @@ async def _rehearse(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[T
             stop=stop,
             clock=clock,
         )
-        context = RunContext(
-            run_id="estimate",
-            endpoint=loaded.endpoint(key_needed=False).identity,
-            workflow=settings.workflow,
-            defaults=settings.defaults(),
-            overrides={name: table.options() for name, table in settings.steps.items()},
-            prompts=workflow.prompts,
-            settings=workflow.settings,
-            known_model=lambda name: resolve_model(settings.profile, name)[:2],
-            max_calls_per_topic=settings.max_calls,
-            max_depth=settings.max_depth,
-        )
+        context = run_context(loaded, workflow, run_id="estimate", name=settings.workflow)
         runner = Runner(
             workflow=workflow.function,
-            context=context,
+            context=replace(context, topic_budget=Budget()),
             completer=completer,
             results=kept,
             stop=stop,
