@@ -1,0 +1,37 @@
+"""An answer that was recorded, and for which call of which topic."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from harness.domain.completion import Completion, Request
+
+_REPEATED = re.compile(r"#\d+$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCall:
+    """One entry of a cache or a cassette, as the call that it was recorded for.
+
+    `topic_id` and `span_id` are those of the first call that asked. `created_at` is in UTC; a cassette knows only the
+    day. `run_id` is the run that paid, or "cassette".
+    """
+
+    topic_id: str
+    span_id: str
+    key: str
+    request: Request
+    completion: Completion
+    run_id: str
+    created_at: datetime
+
+    @property
+    def step(self) -> str:
+        return step_of(self.span_id)
+
+
+def step_of(span_id: str) -> str:
+    """The step's name in a span's id: `research` in `research.2/research`, `decompose` in `decompose#2`."""
+    return _REPEATED.sub("", span_id.rpartition("/")[2])
