@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     # Names for annotations only: at run time nothing is imported upwards.
     from harness.domain.completion import Completion, Served
+    from harness.domain.misses import Explanation
 
 FailureKind = Literal[
     "connection",  # refused, reset, name not resolved, broken off before the answer was whole
@@ -144,7 +145,14 @@ class FatalError(CompletionError):
 
 
 class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
-    """In replay mode the cache holds no answer to a request. The message names the step and the key."""
+    """In replay mode the cache holds no answer to a request.
+
+    The message is the explanation's text: what was asked, what was recorded, in what the two differ.
+    """
+
+    def __init__(self, message: str, *, explanation: Explanation | None = None) -> None:
+        super().__init__(message)
+        self.explanation = explanation
 
 
 class ParseError(HarnessError):

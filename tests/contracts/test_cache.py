@@ -13,6 +13,7 @@ from typing import TypeAlias
 import pytest
 
 from harness.adapters.memory import MemoryCache
+from harness.adapters.recorded_first import RecordedFirst
 from harness.adapters.sqlite_cache import SqliteCache
 from harness.domain.completion import Call, Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
 from harness.domain.key import cache_key
@@ -23,7 +24,7 @@ NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 CacheFactory: TypeAlias = Callable[[], AbstractAsyncContextManager[Cache]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "recorded first"])
 def open_cache(request: pytest.FixtureRequest, tmp_path: Path) -> CacheFactory:
     @asynccontextmanager
     async def in_memory() -> AsyncIterator[Cache]:
@@ -34,7 +35,11 @@ def open_cache(request: pytest.FixtureRequest, tmp_path: Path) -> CacheFactory:
         async with SqliteCache.open(tmp_path / "cache.db") as cache:
             yield cache
 
-    return in_memory if request.param == "memory" else in_a_file
+    @asynccontextmanager
+    async def under_a_recording() -> AsyncIterator[Cache]:
+        yield RecordedFirst(MemoryCache(), MemoryCache())
+
+    return {"memory": in_memory, "sqlite": in_a_file, "recorded first": under_a_recording}[request.param]
 
 
 def a_request(text: str = "Why is the sky blue?") -> Request:
