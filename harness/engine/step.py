@@ -35,6 +35,9 @@ from harness.ports import Completer
 T = TypeVar("T")
 R = TypeVar("R")
 
+DRAWS_APART = 1_000_000
+"""How far apart the samples of a topic's draws lie: a workflow may draw so many of its own from one request."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
@@ -280,7 +283,7 @@ class Step:
             response_format=response_format,
             tools=tuple(tools),
             stop=tuple(stop),
-            sample=sample,
+            sample=self.topic.sample * DRAWS_APART + sample,
         )
         return request, chosen.stream is not False
 
