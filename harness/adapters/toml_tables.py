@@ -95,7 +95,7 @@ def _complaint(where: str | Callable[[tuple[str, ...]], str], detail: Mapping[st
     if detail["type"] == "extra_forbidden":
         return f"{begun}: unknown setting {shown(name)}{suggestion(path[-1], _known_at(model, path[:-1]))}"
     if detail["type"] == "missing":
-        return f"{begun}: {name} is missing"
+        return f"{begun}: {name} {reason(detail)}"
     return f"{begun}: {name} = {shown(detail.get('input'))}: {reason(detail)}"
 
 
@@ -130,6 +130,7 @@ _REASONS = {
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
+    "missing": "is missing",
 }
 _BOUNDS = {
     "greater_than_equal": ("ge", "must be at least"),

@@ -41,10 +41,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failing:
-    """One expectation that did not hold, and the call to look at: the one that was checked, or that made the output."""
+    """One expectation that did not hold. `checked` is the call that was looked at, None where it was the output.
+
+    `call` is the one whose trace explains it: that call, or the one that made the output.
+    """
 
     expectation: str
     shortfall: Shortfall
+    checked: str | None
     call: Row | None
 
 
@@ -115,7 +119,7 @@ def _of_output(check: Check, view: View) -> list[Failing | Unknown]:
         status = next((each for each in check.expectations if isinstance(each, Status)), Status())
         shortfall = status.look(view)
         return (
-            [Failing(expectation=status.wanted, shortfall=shortfall, call=call)]
+            [Failing(expectation=status.wanted, shortfall=shortfall, checked=None, call=call)]
             if isinstance(shortfall, Shortfall)
             else []
         )
@@ -133,7 +137,7 @@ def _of_call(check: Check, view: View) -> list[Failing | Unknown]:
         shortfall = Shortfall(
             message=f"the call failed: {error['message']}", expected="an answer", got=error["message"]
         )
-        return [Failing(expectation="is answered", shortfall=shortfall, call=call)]
+        return [Failing(expectation="is answered", shortfall=shortfall, checked=call["id"], call=call)]
     return _findings(check, view, call)
 
 
@@ -142,7 +146,8 @@ def _findings(check: Check, view: View, call: Row | None) -> list[Failing | Unkn
     for expectation in check.expectations:
         match expectation.look(view):
             case Shortfall() as shortfall:
-                found.append(Failing(expectation=expectation.wanted, shortfall=shortfall, call=call))
+                looked_at = view.call["id"] if view.call is not None else None
+                found.append(Failing(expectation=expectation.wanted, shortfall=shortfall, checked=looked_at, call=call))
             case Unknown() as unknown:
                 found.append(unknown)
     return found
@@ -158,8 +163,11 @@ def _gone(check: Check, accepted: Accepted, calls: Iterable[Row]) -> list[Failin
         Failing(
             expectation=EqualsGolden().wanted,
             shortfall=Shortfall(
-                message=f"the accepted call {span_id} was not made", expected=accepted.calls[span_id], got="no call"
+                message="this call was accepted and is not made any more",
+                expected=accepted.calls[span_id],
+                got="no call",
             ),
+            checked=span_id,
             call=None,
         )
         for span_id in gone

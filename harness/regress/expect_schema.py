@@ -20,7 +20,7 @@ EXTRA = "pip install 'reasoning-harness[schemas]'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitsSchema:
-    """It is JSON of this form. A text may have prose around the JSON; an output that is no text is looked at as it is."""
+    """It is JSON of this form. A text may have prose around the JSON; an output that is no text is taken as it is."""
 
     validator: Validator
     shown: str
