@@ -8,6 +8,7 @@
     │   ├── SettingsError     a flag, a variable, a settings file
     │   ├── PromptsError      a prompts file
     │   ├── WorkflowError     a workflow that cannot be loaded
+    │   ├── SuiteError        a suite of checks, its golden file, or checks that can never be made
     │   ├── ResultsError      a results directory that does not fit this run, or is in use
     │   └── CacheError        a cache file that is damaged, foreign or of a newer version
     ├── CompletionError       one call to a model
@@ -77,6 +78,10 @@ class PromptsError(InputError):
 
 class WorkflowError(InputError):
     """A workflow that cannot be found, imported or called."""
+
+
+class SuiteError(InputError):
+    """A suite, or a file that belongs to it, that cannot be used; each line begins with `file:line`."""
 
 
 class ResultsError(InputError):

@@ -135,6 +135,11 @@ class Step:
         """The workflow's own settings: its prompts file's table [workflow], under that of the settings file."""
         return self._context.settings
 
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The topic's calls that have ended, whichever step made them, in the order in which they were wanted."""
+        return tuple(sorted(self._trace.spans, key=lambda span: (span.start_s, span.id)))
+
     async def complete(
         self,
         name: str,
