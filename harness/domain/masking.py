@@ -6,13 +6,13 @@ A workflow puts answers into later prompts: whole, or what stood in their JSON, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.domain.completion import Json
 from harness.domain.parsing import parse_json
-from harness.domain.words import UNSPACED, words_of
+from harness.domain.words import words_of
 from harness.errors import ParseError
 
 LONG = 12
@@ -36,14 +36,16 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masked:
-    """A text as words, of which some are masks: each stands for one of `parts`, in order.
+    """A text as words, of which some are masks.
 
     `raw` are the words as they are in the text, `shown` as a person is shown them: a mask by the name of its call.
+    `short` are the places of words that a short part may have brought. `parts` are all that were found.
     """
 
     words: tuple[str, ...]
     raw: tuple[str, ...]
     shown: tuple[str, ...]
+    short: frozenset[int]
     parts: tuple[Part, ...]
 
 
@@ -60,17 +62,16 @@ def parts_of(answers: Iterable[tuple[str, str]]) -> tuple[Part, ...]:
     return tuple(Part(span_id, text) for text, span_id in sorted(found.items(), key=lambda one: -len(one[0])))
 
 
-def mask(text: str, parts: Sequence[Part], *, least: int = LONG) -> Masked:
-    """The text with a mask for each part in it that has at least so many characters.
+def mask(text: str, parts: Sequence[Part], *, unchanged: Collection[str] = ()) -> Masked:
+    """The text with a mask for each part in it.
 
-    A part shorter than `LONG` is one only where it is a word, or words, of its own.
+    A part shorter than `LONG` stays, as its words may be the prompt's as well; its places are noted, unless it is one
+    of `unchanged`, which the other side of a comparison has too.
     """
     pieces: list[str | Part] = [text]
-    for part in parts:
-        if len(part.text) < least:
-            break
-        if part.text in text:
-            pieces = list(_split(pieces, part))
+    long = [part for part in parts if len(part.text) >= LONG and part.text in text]
+    for part in long:
+        pieces = list(_split(pieces, part))
     words: list[str] = []
     raw: list[str] = []
     shown: list[str] = []
@@ -84,8 +85,10 @@ def mask(text: str, parts: Sequence[Part], *, least: int = LONG) -> Masked:
             words.append(MASK)
             raw.append(piece.text)
             shown.append(f"⟨{piece.span_id}⟩")
-    parts_found = tuple(piece for piece in pieces if not isinstance(piece, str))
-    return Masked(words=tuple(words), raw=tuple(raw), shown=tuple(shown), parts=parts_found)
+    short = [part for part in parts if len(part.text) < LONG and part.text in text and part.text not in unchanged]
+    places, brought = _places(words, short)
+    masks = tuple(piece for piece in pieces if not isinstance(piece, str))
+    return Masked(words=tuple(words), raw=tuple(raw), shown=tuple(shown), short=places, parts=masks + brought)
 
 
 def has_letters(text: str) -> bool:
@@ -126,17 +129,24 @@ def _split(pieces: Sequence[str | Part], part: Part) -> Iterator[str | Part]:
         if not isinstance(piece, str):
             yield piece
             continue
-        for number, text in enumerate(_without(piece, part.text)):
+        for number, text in enumerate(piece.split(part.text)):
             if number:
                 yield part
             if text:
                 yield text
 
 
-def _without(piece: str, text: str) -> list[str]:
-    """What stands around each place where the text is in the piece."""
-    if len(text) >= LONG:
-        return piece.split(text)
-    before = rf"(?<![^\W{UNSPACED}])" if text[0].isalnum() else ""
-    after = rf"(?![^\W{UNSPACED}])" if text[-1].isalnum() else ""
-    return re.split(f"{before}{re.escape(text)}{after}", piece)
+def _places(words: Sequence[str], parts: Sequence[Part]) -> tuple[frozenset[int], tuple[Part, ...]]:
+    """Where words of these parts stand, whole and in a row, and the parts that stand somewhere."""
+    plain = [word.strip() for word in words]
+    by_word = dict[str, list[int]]()
+    for place, word in enumerate(plain):
+        by_word.setdefault(word, []).append(place)
+    places: set[int] = set()
+    found: list[Part] = []
+    for part in parts:
+        wanted = [word.strip() for word in words_of(part.text.strip())]
+        starts = [at for at in by_word.get(wanted[0], ()) if plain[at : at + len(wanted)] == wanted]
+        places.update(at + offset for at in starts for offset in range(len(wanted)))
+        found += [part] * len(starts)
+    return frozenset(places), tuple(found)

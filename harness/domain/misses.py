@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 from harness.domain.completion import Json, Request
@@ -24,34 +23,19 @@ _LONGEST_VALUE = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nearest:
-    """The recorded call that a request was compared with. `likeness` of the messages is from 0 to 1."""
-
-    span_id: str
-    key: str
-    run_id: str
-    created_at: datetime
-    likeness: float
-
-    def as_json(self) -> dict[str, Json]:
-        return {
-            "span_id": self.span_id,
-            "key": self.key,
-            "run_id": self.run_id,
-            "created_at": self.created_at.isoformat(),
-            "likeness": round(self.likeness, 3),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a request is not in a recording. `recorded_steps` are the topic's, in the order of their names."""
+    """Why a request is not in a recording.
+
+    `key` is that of the request. `nearest` is the recorded call that it was compared with, `change` in what the two
+    differ, `likeness` from 0 to 1 how alike their messages are. `recorded_steps` are the topic's, by name.
+    """
 
     topic_id: str
     span_id: str
     key: str
     verdict: Verdict
-    nearest: Nearest | None = None
+    nearest: RecordedCall | None = None
+    likeness: float = 0.0
     change: RequestChange = RequestChange()
     recorded_steps: tuple[str, ...] = ()
 
@@ -72,7 +56,8 @@ class Explanation:
             "step": self.step,
             "key": self.key,
             "verdict": self.verdict,
-            "nearest": None if near is None else near.as_json(),
+            "nearest": None if near is None else _call_to_json(near),
+            "likeness": round(self.likeness, 3),
             **change_to_json(self.change),
             "recorded_steps": list(self.recorded_steps),
         }
@@ -92,11 +77,7 @@ class Explanation:
                     f"{about}: not recorded, but this step is not to blame: its request differs only by "
                     f"{answers_of(self.change)}; look there first, then record"
                 )
-            case "changed":
-                return (
-                    f"{about}: not recorded, because {what_changed(self.change)}; "
-                    "take that back, or record the new answers"
-                )
+        return f"{about}: not recorded, because {what_changed(self.change)}; take that back, or record the new answers"
 
     def _details(self) -> list[str]:
         near = self.nearest
@@ -104,7 +85,7 @@ class Explanation:
             return []
         lines = [
             f"  nearest: {near.span_id}, key {near.key[:12]}…, recorded {near.created_at:%Y-%m-%d} ({near.run_id}); "
-            f"its messages are {near.likeness:.0%} alike"
+            f"its messages are {self.likeness:.0%} alike"
         ]
         return lines + [f"  {line}" for line in change_lines(self.change)]
 
@@ -145,13 +126,8 @@ def explain(
     return replace(
         about,
         verdict="recorded" if change.same else "changed" if change.own else "follows",
-        nearest=Nearest(
-            span_id=near.span_id,
-            key=near.key,
-            run_id=near.run_id,
-            created_at=near.created_at,
-            likeness=likeness,
-        ),
+        nearest=near,
+        likeness=likeness,
         change=change,
     )
 
@@ -182,6 +158,15 @@ def change_to_json(change: RequestChange) -> dict[str, Json]:
             for one in change.messages
         ],
         "follows": list(change.follows),
+    }
+
+
+def _call_to_json(call: RecordedCall) -> dict[str, Json]:
+    return {
+        "span_id": call.span_id,
+        "key": call.key,
+        "run_id": call.run_id,
+        "created_at": call.created_at.isoformat(),
     }
 
 

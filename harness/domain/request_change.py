@@ -10,11 +10,11 @@ from typing import Literal
 
 from harness.domain.completion import Json, Message, Request
 from harness.domain.key import request_fields
-from harness.domain.masking import LONG, MASK, Masked, Part, has_letters, mask, parts_of
+from harness.domain.masking import MASK, Masked, Part, has_letters, mask, parts_of
 from harness.domain.matching import Stretch, match
 from harness.domain.words import Segment, WordDiff, change, diff_words, joined, narrowed
 
-Answers = Iterable[tuple[str, str]]
+Answers = Sequence[tuple[str, str]]
 """Answers as pairs of a span id and its content. A span may have several."""
 
 MessagePart = Literal["content", "reasoning", "tool_calls", "tool_call_id"]
@@ -76,11 +76,8 @@ def compare_requests(
     `answers` are those that the workflow had before it asked, `recorded_answers` those that it had when the other was
     recorded. `renumbered`: the two are different parts of one fan-out, so a number that differs is no change.
     """
-    sides = _Sides(parts_of(recorded_answers), parts_of(answers), renumbered)
-    changes = sides.compare(recorded.messages, wanted.messages, least=LONG)
-    if any(one.own for one in changes.messages):
-        closer = sides.compare(recorded.messages, wanted.messages, least=1)
-        changes = changes if any(one.own for one in closer.messages) else closer
+    sides = _Sides(recorded_answers, answers, renumbered)
+    changes = sides.compare(recorded.messages, wanted.messages)
     return replace(changes, fields=field_changes(recorded, wanted))
 
 
@@ -98,32 +95,40 @@ def field_changes(recorded: Request, wanted: Request) -> tuple[FieldChange, ...]
 class _Sides:
     """What may stand in the messages of either side because a model said it."""
 
-    def __init__(self, recorded: Sequence[Part], wanted: Sequence[Part], renumbered: bool) -> None:
-        self.recorded = recorded
-        self.wanted = wanted
-        self.known = {part.text for part in recorded}
+    def __init__(self, recorded: Answers, wanted: Answers, renumbered: bool) -> None:
+        self.recorded = parts_of(recorded)
+        self.wanted = parts_of(wanted)
+        self.known = {part.text for part in self.recorded}
+        self.unchanged = self.known & {part.text for part in self.wanted}
+        before = {content for _, content in recorded}
+        self.answered_anew = tuple(span_id for span_id, content in wanted if content not in before)
         self.renumbered = renumbered
 
-    def compare(self, old: Sequence[Message], new: Sequence[Message], *, least: int) -> RequestChange:
+    def compare(self, old: Sequence[Message], new: Sequence[Message]) -> RequestChange:
         found: list[MessageChange] = []
         seen: tuple[Counter[Part], Counter[Part]] = Counter(), Counter()
         for equal, old_start, old_end, new_start, new_end in match(_roles(old), _roles(new)).stretches:
             if equal:
                 for position, (was, now) in enumerate(zip(old[old_start:old_end], new[new_start:new_end], strict=True)):
-                    found += self._changed(new_start + position + 1, was, now, seen, least)
+                    found += self._changed(new_start + position + 1, was, now, seen)
                 continue
             for position in range(old_start, old_end):
-                found.append(self._lone(position, old[position], "removed", seen[0], least))
-            added = [self._lone(place, new[place], "added", seen[1], least) for place in range(new_start, new_end)]
+                found.append(self._lone(position, old[position], "removed", seen[0]))
+            added = [self._lone(place, new[place], "added", seen[1]) for place in range(new_start, new_end)]
             found += _going_on(added, new[new_start:new_end], self.known)
         follows = tuple(dict.fromkeys(part.span_id for part in _only_once(*seen)))
+        if not follows and found and not any(one.own for one in found):
+            follows = self.answered_anew
         return RequestChange(messages=tuple(found), follows=follows if found else ())
 
     def _changed(
-        self, position: int, old: Message, new: Message, seen: tuple[Counter[Part], Counter[Part]], least: int
+        self, position: int, old: Message, new: Message, seen: tuple[Counter[Part], Counter[Part]]
     ) -> Iterator[MessageChange]:
         """What differs in a message that has the same role on both sides."""
-        masked = mask(old.content, self.recorded, least=least), mask(new.content, self.wanted, least=least)
+        masked = (
+            mask(old.content, self.recorded, unchanged=self.unchanged),
+            mask(new.content, self.wanted, unchanged=self.unchanged),
+        )
         for counter, side in zip(seen, masked, strict=True):
             counter.update(side.parts)
         beside = [name for name in _BESIDE if _beside(old, name) != _beside(new, name)]
@@ -138,10 +143,11 @@ class _Sides:
             yield MessageChange(position=position, role=new.role, part=name, kind="changed", own=False, diff=diff)
 
     def _lone(
-        self, index: int, message: Message, kind: Literal["added", "removed"], seen: Counter[Part], least: int
+        self, index: int, message: Message, kind: Literal["added", "removed"], seen: Counter[Part]
     ) -> MessageChange:
         """A message that stands on one side only."""
-        masked = mask(message.content, self.recorded if kind == "removed" else self.wanted, least=least)
+        parts = self.recorded if kind == "removed" else self.wanted
+        masked = mask(message.content, parts, unchanged=self.unchanged)
         seen.update(masked.parts)
         said = bool(masked.parts) and not _letters(masked.words)
         text = "".join(masked.shown)
@@ -171,23 +177,26 @@ class _Sides:
                 continue
             own = True
             segments += narrowed(*shown)
-        if not own and not self.renumbered and _texts(old.parts) == _texts(new.parts):
+        if not own and not self.renumbered and not self.answered_anew and _texts(old.parts) == _texts(new.parts):
             # The same answers in another order: nobody but the prompt put them there.
             return diff_words("".join(old.raw), "".join(new.raw)), True
         return WordDiff(segments=tuple(joined(segments)), complete=found.complete), own
 
     def _follows(self, stretch: Stretch, old: Masked, new: Masked) -> bool:
         """Whether a difference comes from an answer: one came or changed, or went, and no word of the prompt did."""
+        raw = old.raw[stretch.old_start : stretch.old_end], new.raw[stretch.new_start : stretch.new_end]
+        if "".join(raw[0]) == "".join(raw[1]):
+            return True  # an answer that is on one side only repeats what the prompt says
         was, now = old.words[stretch.old_start : stretch.old_end], new.words[stretch.new_start : stretch.new_end]
-        if old.raw[stretch.old_start : stretch.old_end] == new.raw[stretch.new_start : stretch.new_end]:
-            return True
-        if _letters(now):
+        if _letters(_not_brought(new, stretch.new_start, stretch.new_end)):
             return False
         if MASK in now:
             return True
-        if _letters(was):
+        if _letters(_not_brought(old, stretch.old_start, stretch.old_end)):
             return False
-        return MASK in was or (self.renumbered and all(text.strip().isdecimal() for text in (*was, *now)))
+        if MASK in was or _letters((*was, *now)):
+            return True
+        return self.renumbered and all(text.strip().isdecimal() for text in (*was, *now))
 
 
 _BESIDE: tuple[MessagePart, ...] = ("reasoning", "tool_calls", "tool_call_id")
@@ -211,6 +220,11 @@ def _letters(words: Iterable[str]) -> bool:
 
 def _texts(parts: Iterable[Part]) -> Counter[str]:
     return Counter(part.text for part in parts)
+
+
+def _not_brought(text: Masked, start: int, end: int) -> list[str]:
+    """The words in this range that no answer brought."""
+    return [text.words[place] for place in range(start, end) if place not in text.short]
 
 
 def _only_once(old: Counter[Part], new: Counter[Part]) -> Iterator[Part]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ def test_segments_are_equal_and_different_in_turn_and_none_is_empty(old: str, ne
         assert bool(one.old) == (one.kind != "added")
         assert bool(one.new) == (one.kind != "removed")
     equal = [one.kind == "equal" for one in segments]
-    assert all(first != second for first, second in zip(equal, equal[1:], strict=False))
+    assert all(first != second for first, second in pairwise(equal))
 
 
 @given(texts, texts)
