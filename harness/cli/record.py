@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,17 @@ import click
 
 from harness.adapters.cassette import Recording
 from harness.adapters.datasets import open_dataset
-from harness.adapters.memory import MemoryCache
-from harness.adapters.wall_clock import SystemClock
 from harness.batch import dataset_spec
-from harness.cli.consent import agreed, asks
+from harness.cli.consent import agreed
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
-from harness.cli.run import note_aliases, reported
-from harness.domain.sanitize import terminal_safe
+from harness.cli.recording import NOTHING_SENT, agreed_to, record_into
+from harness.cli.run import note_aliases
 from harness.engine.stopping import Stop
 from harness.errors import SettingsError
 from harness.regress.expecting import Expected, expected
-from harness.regress.merging import Merged
-from harness.regress.recording import known_recordings, recorded_from
-from harness.regress.replaying import recorded_calls, replay
+from harness.regress.recording import known_recordings
+from harness.regress.replaying import replay
 from harness.settings import Loaded
 from harness.workflows.loading import load_workflow
 
@@ -60,79 +56,26 @@ def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
     """
     loaded = loaded_from(values)
     note_aliases(loaded)
-    if loaded.settings.cache_mode not in ("read_write", "refresh"):
+    mode = loaded.settings.cache_mode
+    if mode not in ("read_write", "refresh"):
         raise SettingsError(
-            f"--cache-mode {loaded.settings.cache_mode}: a recording keeps what it pays for; "
+            f"--cache-mode {mode}: a recording keeps what it pays for; "
             "use read_write, or refresh to ask everything anew"
         )
     known = known_recordings(cassette)
-    if not may_begin(loaded, dataset, known):
+    anew = not known or mode == "refresh"
+    begin = agreed(loaded, dataset) if anew else agreed_to(anyio.run(_missing, loaded, dataset, known), loaded)
+    if not begin:
         click.echo("nothing was sent", err=True)
-        sys.exit(130)
-    recording = MemoryCache.holding(recorded_calls(known, loaded.settings.pricing()))
-    report = reported(loaded, dataset, recording=recording)
-    if report.stop is None:
-        merged = recorded_from(report.path, cassette, known, day=today(), prune=prune)
-        click.echo(terminal_safe(merged_words(merged, cassette, prune=prune)), err=True)
-    else:
-        click.echo(f"cassette  {cassette}: not written; the same command goes on from the cache", err=True)
-    sys.exit(report.exit_code)
-
-
-def may_begin(loaded: Loaded, source: str, known: tuple[Recording, ...]) -> bool:
-    """Say what is not recorded yet, and ask where `harness run` would ask."""
-    if not known or loaded.settings.cache_mode == "refresh":
-        return agreed(loaded, source)
-    missing = anyio.run(_missing, loaded, source, known)
-    click.echo(expected_words(missing), err=True)
-    someone_there = sys.stdin.isatty() and sys.stderr.isatty()
-    if missing.is_nothing or not asks(loaded.settings, someone_there=someone_there):
-        return True
-    loaded.endpoint()
-    return click.confirm("Begin?", default=True, err=True)
+        sys.exit(NOTHING_SENT)
+    sys.exit(record_into(cassette, loaded, dataset, known, prune=prune).exit_code)
 
 
 async def _missing(loaded: Loaded, source: str, known: tuple[Recording, ...]) -> Expected:
+    """What a replay of the topics does not find."""
     settings = loaded.settings
     workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         if not settings.skip_bad:
             dataset.raise_if_bad()
         return expected(await replay(loaded, workflow, dataset, known, stop=Stop()))
-
-
-def expected_words(missing: Expected) -> str:
-    """`missing   12 calls, likely $0.0123; …`, in one or two lines."""
-    if missing.is_nothing:
-        return "missing   nothing: all calls are recorded"
-    lines = []
-    if missing.calls:
-        lines.append(f"{missing.calls:,} calls{_about(missing.cost)}")
-        if missing.calls_at_most > missing.calls:
-            lines[0] += (
-                f"; up to {missing.calls_at_most:,} calls{_about(missing.cost_at_most)}, "
-                "if their answers change what is asked after them"
-            )
-    if missing.unknown:
-        lines.append(f"{missing.unknown:,} of {missing.topics:,} topics ask what was never asked, and pay for it")
-    return "missing   " + "\n          ".join(lines)
-
-
-def _about(cost: float | None) -> str:
-    return "" if cost is None else f", some ${cost:,.4f}"
-
-
-def merged_words(merged: Merged, cassette: Path, *, prune: bool) -> str:
-    """What became of the cassette, in one line."""
-    text = (
-        f"cassette  {cassette}: {len(merged.recordings):,} answers; {merged.added:,} added, "
-        f"{merged.replaced:,} replaced, {merged.unchanged:,} unchanged"
-    )
-    if merged.stale:
-        text += f", {len(merged.stale):,} stale" + (" removed" if prune else " (--prune removes them)")
-    return text
-
-
-def today() -> date:
-    """This day, in UTC."""
-    return SystemClock().now().date()

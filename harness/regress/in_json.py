@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.domain.words import diff_words
 from harness.regress.case import Row
 from harness.regress.checks import Draw, Failing
-from harness.regress.differing import diff_text
 from harness.regress.misses import MissGroup
 from harness.regress.report import CheckVerdict, SuiteReport, TopicVerdict
 
@@ -88,7 +88,7 @@ def _failing(failing: Failing) -> dict[str, Any]:
         "message": shortfall.message,
         "expected": shortfall.expected,
         "got": shortfall.got,
-        "diff": diff_text(shortfall.expected, shortfall.got) if shortfall.compared else None,
+        "diff": diff_words(shortfall.expected, shortfall.got).plain() if shortfall.compared else None,
         "call": _call(failing.call) if failing.call is not None else None,
     }
 

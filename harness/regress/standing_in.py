@@ -30,6 +30,14 @@ class Miss:
     def step(self) -> str:
         return step_of(self.span_id)
 
+    @property
+    def verdict(self) -> str:
+        return self.explanation.verdict
+
+    @property
+    def text(self) -> str:
+        return self.explanation.text()
+
 
 class StandIns:
     """A Completer over a replay: where a request is unknown, the recorded answer to the same call stands in for it.

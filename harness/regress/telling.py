@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.domain.sanitize import one_line
+from harness.domain.words import diff_words
 from harness.regress.case import Row
 from harness.regress.checks import Failing
-from harness.regress.differing import diff_text
 from harness.regress.golden import draw_name
 from harness.regress.misses import MissGroup
 from harness.regress.report import STATES, CheckVerdict, SuiteReport, TopicVerdict, counted
@@ -30,7 +30,7 @@ class Failure:
     @property
     def difference(self) -> str:
         shortfall = self.failing.shortfall
-        return diff_text(shortfall.expected, shortfall.got) if shortfall.compared else ""
+        return diff_words(shortfall.expected, shortfall.got).plain() if shortfall.compared else ""
 
 
 def failures_of(one: CheckVerdict) -> list[Failure]:
