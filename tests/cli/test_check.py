@@ -116,7 +116,7 @@ main()
 
 def test_no_socket_is_opened_and_no_key_is_needed(suite: str) -> None:
     Path("live.toml").write_text(SUITE.replace('endpoint = "mock"', 'endpoint = "deepseek"'))
-    for file, code, said in ((suite, 0, "passed"), ("live.toml", 1, "endpoint: recorded mock, wanted deepseek")):
+    for file, code, said in ((suite, 0, "passed"), ("live.toml", 1, 'endpoint: recorded "mock", wanted "deepseek"')):
         done = subprocess.run(
             [sys.executable, "-c", NO_SOCKETS, "check", file], check=False, capture_output=True, text=True, env=BARE
         )
