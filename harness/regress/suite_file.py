@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.toml_lines import line_of, place
+from harness.adapters.toml_lines import line_of
 from harness.adapters.toml_tables import checked, read_toml, suggestion
 from harness.domain.prompts import Prompt
 from harness.errors import PromptsError, SuiteError
@@ -30,7 +30,7 @@ class _File:
         return Path(os.path.normpath(self.path.parent / name))
 
     def where(self, path: tuple[str, ...]) -> str:
-        return place(self.path, self.text, path)
+        return f"{self.path}:{self.line(*path)}"
 
     def line(self, *path: str) -> int:
         return line_of(self.text, path) or 1
