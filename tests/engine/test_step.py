@@ -303,7 +303,7 @@ async def test_a_workflow_finds_its_prompts_and_settings_on_its_step() -> None:
 async def test_a_step_tells_the_calls_that_have_ended_in_the_order_in_which_they_were_wanted() -> None:
     engine = Engine(model=FakeModel(script=lambda request: an_answer(request.messages[-1].content)))
     step, _ = engine.step()
-    assert len(step.spans) == 0
+    assert list(step.spans) == []
 
     async def slower_first(part: Step, seconds: int) -> None:
         await asyncio.sleep(seconds)

@@ -132,6 +132,13 @@ def test_of_many_failures_some_are_shown_and_the_topics_of_the_rest_are_named(tm
     assert len(text.splitlines()) < 40
 
 
+def test_the_failures_that_are_shown_are_of_different_topics(tmp_path: Path) -> None:
+    suite = a_suite(tmp_path, "[[check]]\ncontains = 'sea'\nnot_contains = 'lake'\n")
+    text = in_text(judge_all(suite, [case("the lake", f"t{n}") for n in range(3)]))
+    assert [line[4:6] for line in text.splitlines() if line.startswith("  - ")] == ["t0", "t1", "t2"]
+    assert "  … and 3 more, of 3 topics: t0, t1, t2\n" in text
+
+
 def test_no_text_commands_the_terminal_or_the_runner_of_the_job(tmp_path: Path) -> None:
     text = in_text(evil(tmp_path))
     assert "\x1b" not in text
