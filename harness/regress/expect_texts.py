@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from harness.adapters.toml_tables import shown
 from harness.domain.completion import Json
+from harness.regress.bounded import MOST_CPU_S, TooSlow, bounded
 from harness.regress.expectation import Finding, Shortfall, View
-from harness.regress.regex import MOST_CPU_S, TooSlow, search
 from harness.regress.texts import count_words, text_of
 
 
@@ -78,15 +79,16 @@ class Matches:
         return f"{'does not match' if self.absent else 'matches'} {sources}"
 
     def look(self, view: View) -> Finding:
+        text = view.text
         for pattern in self.patterns:
             source = shown(pattern.pattern)
             try:
-                found = search(pattern, view.text, most_cpu_s=self.most_cpu_s)
+                found = bounded(partial(pattern.search, text), most_cpu_s=self.most_cpu_s)
             except TooSlow:
                 message = f"{source} took more than {self.most_cpu_s:g} s of CPU on this text; it backtracks too much"
-                return Shortfall(message=message, expected=self.wanted, got=view.text)
+                return Shortfall(message=message, expected=self.wanted, got=text)
             if (found is None) is not self.absent:
-                got = view.text if found is None else found
+                got = text if found is None else found[0]
                 message = f"the text {'matches' if self.absent else 'does not match'} {source}"
                 return Shortfall(message=message, expected=self.wanted, got=got)
         return None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,16 +14,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regress_cases import a_call, a_case, a_suite, sections
+from regress_cases import HEAD, a_call, a_case, a_suite, sections
 
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing
 from harness.errors import SuiteError
+from harness.regress.bounded import TooSlow, bounded
 from harness.regress.case import Case, Row
 from harness.regress.checks import Draw, Evidence, look
+from harness.regress.expect_schema import FitsSchema, schema_validator
 from harness.regress.expect_texts import Contains, Length, Matches
 from harness.regress.expectation import Shortfall, View
 from harness.regress.golden import Accepted, Golden
-from harness.regress.regex import TooSlow, search
 from harness.regress.texts import cited_numbers, count_words
 
 PRICING = Pricing(prices=DEEPSEEK_PRICES)
@@ -249,19 +253,28 @@ def test_a_pattern_that_backtracks_without_end_is_a_failed_check_and_no_hang() -
     assert found.message == "'(a+)+$' took more than 0.05 s of CPU on this text; it backtracks too much"
 
 
-def test_a_search_leaves_no_timer_behind() -> None:
+def test_a_pattern_within_a_schema_is_stopped_too() -> None:
+    schema = schema_validator({"type": "string", "pattern": EXPLODING.pattern})
+    expectation = FitsSchema(validator=schema, shown="x", most_cpu_s=0.05)
+    found = expectation.look(View(case=a_case(json.dumps("a" * 60 + "b"))))
+    assert isinstance(found, Shortfall)
+    assert found.message == "the schema took more than 0.05 s of CPU; a pattern in it backtracks too much"
+
+
+def test_a_look_that_was_stopped_leaves_no_timer_behind() -> None:
+    before = signal.getsignal(signal.SIGVTALRM)
     with pytest.raises(TooSlow):
-        search(EXPLODING, "a" * 60 + "b", most_cpu_s=0.02)
-    assert search(EXPLODING, "aaa") == "aaa"
-    assert sum(range(1_000_000)) > 0
+        bounded(lambda: EXPLODING.search("a" * 60 + "b"), most_cpu_s=0.02)
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGVTALRM) is before
 
 
-def test_a_search_works_where_there_are_no_signals() -> None:
-    found: list[str | None] = []
-    thread = threading.Thread(target=lambda: found.append(search(EXPLODING, "baa")))
+def test_looking_works_where_there_are_no_signals() -> None:
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(bounded(lambda: 3)))
     thread.start()
     thread.join()
-    assert found == ["aa"]
+    assert found == [3]
 
 
 # JSON schema
@@ -308,6 +321,7 @@ def test_a_schema_that_turns_in_circles_is_a_failed_check(tmp_path: Path) -> Non
     [
         ("3", "must be the path of a .json file, or a table"),
         ("{ type = 'strin' }", "is no JSON schema: $.type: 'strin' is not valid under any of the given schemas"),
+        ("{ pattern = '(' }", "is no JSON schema: $.pattern: '(' is not a 'regex'"),
         ("{ '$ref' = 'https://example.com/x.json' }", "refers to 'https://example.com/x.json', which is not in it"),
         ("{ '$ref' = '#/$defs/none' }", "refers to '#/$defs/none', which is not in it"),
         ("'none.json'", "cannot be read as UTF-8"),
@@ -322,6 +336,19 @@ def test_a_schema_that_is_none_is_refused_on_its_line(tmp_path: Path, value: str
         checked(tmp_path, f"json_schema = {value}", a_case())
     assert str(refused.value).startswith(f"{tmp_path}/suite.toml:6: json_schema = ")
     assert problem in str(refused.value)
+
+
+def test_without_the_library_for_schemas_the_suite_says_how_to_get_it(tmp_path: Path) -> None:
+    a_suite(tmp_path, "[[check]]\ncitations = true\n")
+    (tmp_path / "suite.toml").write_text(f"{HEAD}[[check]]\n{INLINE}\n")
+    code = (
+        "import sys\nsys.modules['jsonschema'] = None\nfrom pathlib import Path\n"
+        "from harness.errors import SuiteError\nfrom harness.regress.suite_file import load_suite\n"
+        f"try:\n    load_suite(Path({str(tmp_path / 'suite.toml')!r}))\nexcept SuiteError as error:\n    print(error)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert told.startswith(f"{tmp_path}/suite.toml:6: json_schema = ")
+    assert told.endswith(": needs the library jsonschema: pip install 'reasoning-harness[schemas]'\n")
 
 
 # Functions
