@@ -97,6 +97,8 @@ def _settings(file: _File, table: SuiteTable) -> Mapping[str, Any]:
 
 
 def _misplaced(given: str, name: str) -> str:
+    if name in ("dataset", "cassette", "golden", "samples"):
+        return f"{given!r} stands at the beginning of a suite, above [settings]"
     if name in ("steps", "prices", "workflow_settings"):
         return f"{given!r} is a table of its own in a suite: [{name.removesuffix('_settings')}]"
     if name in field_names():

@@ -142,6 +142,10 @@ def test_a_call_that_only_wants_functions_called_is_searched_for_them(tmp_path: 
     assert checked(tmp_path, "contains = 'c1'\nstep = 'ask'", case).state == "failed"
 
 
+def test_an_output_of_null_is_a_text_without_a_word(tmp_path: Path) -> None:
+    assert checked(tmp_path, "chars = { at_most = 0 }", a_case(None)).state == "passed"
+
+
 # Status and failures
 
 
@@ -323,6 +327,7 @@ def test_a_schema_that_turns_in_circles_is_a_failed_check(tmp_path: Path) -> Non
         ("{ type = 'strin' }", "is no JSON schema: $.type: 'strin' is not valid under any of the given schemas"),
         ("{ pattern = '(' }", "is no JSON schema: $.pattern: '(' is not a 'regex'"),
         ("{ '$ref' = 'https://example.com/x.json' }", "refers to 'https://example.com/x.json', which is not in it"),
+        ("{ anyOf = [{ '$ref' = 'x.json' }] }", "refers to 'x.json', which is not in it; a schema must stand alone"),
         ("{ '$ref' = '#/$defs/none' }", "refers to '#/$defs/none', which is not in it"),
         ("'none.json'", "cannot be read as UTF-8"),
         ("'torn.json'", "torn.json is not JSON: "),

@@ -21,9 +21,12 @@ from harness.regress.differing import diff_text
 from harness.regress.golden import Accepted, Golden
 from harness.regress.in_github import command, in_github
 from harness.regress.in_json import in_json
+from harness.regress.in_junit import in_junit
 from harness.regress.in_markdown import LONGEST, fenced, in_markdown
 from harness.regress.in_text import in_text, lines_of, print_text
+from harness.regress.misses import grouped
 from harness.regress.report import SuiteReport
+from harness.regress.telling import miss_words
 from harness.regress.verdicts import judge_all
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "check.schema.json").read_text())
@@ -137,6 +140,46 @@ def test_the_failures_that_are_shown_are_of_different_topics(tmp_path: Path) -> 
     text = in_text(judge_all(suite, [case("the lake", f"t{n}") for n in range(3)]))
     assert [line[4:6] for line in text.splitlines() if line.startswith("  - ")] == ["t0", "t1", "t2"]
     assert "  … and 3 more, of 3 topics: t0, t1, t2\n" in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("changed", "ask: the request changed (1 call of 1 topic)"),
+        ("follows", "ask: asks otherwise only because an earlier answer changed (1 call of 1 topic)"),
+        ("new step", "ask: no such call is recorded (1 call of 1 topic)"),
+        ("unknown topic", "ask: nothing is recorded of the topic (1 call of 1 topic)"),
+        ("another", "ask: another (1 call of 1 topic)"),
+    ],
+)
+def test_why_a_request_is_not_recorded_is_told_in_words(reason: str, words: str) -> None:
+    assert miss_words(grouped([FakeMiss(verdict=reason)])[0]) == words
+
+
+def test_a_long_explanation_is_cut(tmp_path: Path) -> None:
+    miss = FakeMiss(text="\n".join(str(number) for number in range(100)))
+    text = in_text(judge_all(a_suite(tmp_path, CHECKS), [case("sea")], misses=[miss]))
+    assert "    | 39\n    … and 60 lines more\n" in text
+
+
+def test_misses_that_fail_nothing_are_no_errors(tmp_path: Path) -> None:
+    cases = [case("the tide and the sea", name) for name in ("t", "u")]
+    suite = a_suite(tmp_path, "[[check]]\ncontains = 'sea'\n")
+    report = judge_all(suite, cases, misses=[FakeMiss()], misses_fail=False)
+    assert [kind for kind, _, _ in commands(in_github(report, root=tmp_path))] == ["notice"]
+    assert "note: calls that are not recorded were skipped" in in_text(report)
+
+
+def test_an_output_without_calls_has_no_trace(tmp_path: Path) -> None:
+    report = judge_all(a_suite(tmp_path, "[[check]]\ncontains = 'sea'\n"), [a_case("lake")])
+    assert "call  " not in in_text(report)
+    assert "Call " not in in_markdown(report)
+    assert "call: " not in in_junit(report)
+    assert in_json(report)["checks"][1]["topics"][0]["draws"][0]["failing"][0]["call"] is None
+
+
+def test_markdown_names_how_many_failures_it_leaves_out(tmp_path: Path) -> None:
+    assert "… and 40 more." in in_markdown(many_failures(tmp_path, 50))
 
 
 def test_no_text_commands_the_terminal_or_the_runner_of_the_job(tmp_path: Path) -> None:

@@ -84,6 +84,12 @@ def test_nothing_checked_at_all_is_neither_green_nor_red(tmp_path: Path) -> None
     assert of(report, "says so").topics[0].draws[0].why == "not recorded"
 
 
+def test_a_draw_that_was_left_out_is_not_checked_even_where_it_has_a_case(tmp_path: Path) -> None:
+    report = judge_all(a_suite(tmp_path, OUTPUT), topics("so", "not"), not_checked={("t2", 0): "interrupted"})
+    assert [topic.state for topic in of(report, "says so").topics] == ["passed", "not checked"]
+    assert report.exit_code == 0
+
+
 def test_that_topics_did_not_fail_is_not_enough_to_be_green(tmp_path: Path) -> None:
     suite = a_suite(tmp_path, "[[check]]\nstep = 'ask'\ncontains = 'so'\n")
     cases = [*topics("so")]
