@@ -11,8 +11,11 @@ from records import a_failed_result, a_result, a_span
 
 from harness.adapters.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Usage
+from harness.domain.pricing import DEEPSEEK_PRICES, Pricing
 from harness.domain.run import Failure
 from harness.regress.case import Case, Row
+from harness.regress.checks import Draw, Evidence, look
+from harness.regress.golden import Golden
 from harness.regress.suite import Suite
 from harness.regress.suite_file import load_suite
 
@@ -85,3 +88,17 @@ class FakeMiss:
     step: str = "ask"
     text: str = "step 'ask' of topic 't': not recorded\n  nearest: ask"
     verdict: str = "changed"
+
+
+PRICING = Pricing(prices=DEEPSEEK_PRICES)
+
+
+def checked(directory: Path, line: str, case: Case, *, golden: Golden | None = None) -> Draw:
+    """What becomes of `[[check]]` with this line."""
+    suite = a_suite(directory, f"[[check]]\n{line}\n")
+    return look(suite.checks[-1], case, Evidence(golden=golden or Golden(), pricing=PRICING))
+
+
+def message_of(draw: Draw) -> str:
+    assert draw.state == "failed"
+    return draw.failing[0].shortfall.message
