@@ -17,7 +17,6 @@ from regress_cases import HEAD, FakeMiss, a_call, a_case, a_suite
 
 from harness.domain.sanitize import terminal_safe
 from harness.regress.case import Case
-from harness.regress.differing import diff_text
 from harness.regress.golden import Accepted, Golden
 from harness.regress.in_github import command, in_github
 from harness.regress.in_json import in_json
@@ -352,18 +351,3 @@ def test_every_field_of_the_json_has_a_meaning_in_words() -> None:
 
     assert missing(SCHEMA, "") == []
     assert [at for name, schema in SCHEMA["$defs"].items() for at in missing(schema, name)] == []
-
-
-# Differences
-
-
-@given(st.text(alphabet="ab c.量\n", max_size=30), st.text(alphabet="ab c.量\n", max_size=30))
-def test_a_difference_holds_both_texts(expected: str, got: str) -> None:
-    text = diff_text(expected, got)
-    assert re.sub(r"\[-(.*?)-\]", r"\1", re.sub(r"\{\+.*?\+\}", "", text, flags=re.S), flags=re.S) == expected
-    assert re.sub(r"\{\+(.*?)\+\}", r"\1", re.sub(r"\[-.*?-\]", "", text, flags=re.S), flags=re.S) == got
-
-
-def test_of_a_long_text_only_what_surrounds_a_change_is_shown() -> None:
-    same = "word " * 1000
-    assert len(diff_text(f"{same}old {same}", f"{same}new {same}")) < 300
