@@ -133,6 +133,12 @@ class RunIndex:
             opened.seek(place.calls)
             lines = opened.read(place.calls_end - place.calls).splitlines()
         calls = [_checked(json.loads(line), _CALL, file, f"a call of topic {topic_id!r}") for line in lines]
+        for call in calls:
+            messages = call["request"].get("messages")
+            if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+                raise ResultsError(
+                    f"{file}: a call of topic {topic_id!r} is damaged: its messages are missing or wrong"
+                )
         return sorted(calls, key=lambda call: float(call["start_s"]))
 
 
@@ -179,7 +185,7 @@ def _refuse_torn(path: Path, name: str) -> None:
 
 def _checked(row: Row, kinds: Mapping[str, tuple[type, ...]], file: Path, what: str) -> Row:
     for name, allowed in kinds.items():
-        if type(row.get(name)) not in allowed:
+        if name not in row or type(row[name]) not in allowed:
             raise ResultsError(f"{file}: {what} is damaged: {name!r} is missing or wrong; restore or remove the line")
     if not all(type(row["usage"].get(name)) is int for name in _TOKENS):
         raise ResultsError(f"{file}: {what} is damaged: its tokens are missing or wrong; restore or remove the line")

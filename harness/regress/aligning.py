@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from harness.domain.words import similarity
+from harness.domain.words import similarity, words_of
 from harness.regress.case import Row
 
 MOST_COMPARED = 900
@@ -123,24 +123,31 @@ def _in_order(old: int, new: int, found: Mapping[int, int]) -> list[Places]:
 
 
 def _asked(calls: Sequence[Row]) -> list[Item]:
-    """What each call of a step asks: its last message, without what all calls of the step begin and end with."""
-    texts = [_last_message(call["request"]) for call in calls]
+    """What each call of a step asks: its last message, without what all calls of the step begin and end with.
+
+    Numbers are left out: they are as a rule those of the parts, which are matched by what is asked.
+    """
+    texts = [
+        [word for word in words_of(_last_message(call["request"])) if not word.strip().isdecimal()] for call in calls
+    ]
     start = _common_start(texts)
-    end = _common_start([text[start:][::-1] for text in texts])
-    return [Item(call["id"], text[start : len(text) - end]) for call, text in zip(calls, texts, strict=True)]
+    end = _common_start([words[start:][::-1] for words in texts])
+    return [
+        Item(call["id"], "".join(words[start : len(words) - end])) for call, words in zip(calls, texts, strict=True)
+    ]
 
 
-def _common_start(texts: Sequence[str]) -> int:
-    """How many characters all of several texts begin with: those that the first and the last in order do."""
+def _common_start(texts: Sequence[list[str]]) -> int:
+    """How many words all of several texts begin with: those that the first and the last in order do."""
     if len(texts) < 2:
         return 0
     first, last = min(texts), max(texts)
-    return next((place for place, character in enumerate(first) if character != last[place]), len(first))
+    return next((place for place, word in enumerate(first) if word != last[place]), len(first))
 
 
 def _last_message(request: Mapping[str, Any]) -> str:
-    messages = request.get("messages") or [{}]
-    return str(messages[-1].get("content", ""))
+    messages = request["messages"]
+    return str(messages[-1].get("content", "")) if messages else ""
 
 
 def _pair(old: Sequence[Row], new: Sequence[Row], places: Places) -> Pair:
