@@ -11,13 +11,16 @@ from harness.domain.completion import Json, Request
 from harness.domain.key import cache_key
 from harness.domain.recording import RecordedCall, step_of
 from harness.domain.request_change import MessageChange, RequestChange, compare_requests
-from harness.domain.words import similarity
+from harness.domain.words import cut, similarity
 
 Verdict = Literal["unknown topic", "new step", "changed", "follows", "recorded"]
 """`changed`: the request itself, which is to blame. `follows`: only earlier answers in it. `recorded`: it is there."""
 
 LONGEST_SHOWN = 600
 """Characters of one change that are shown in a text."""
+
+LONGEST_MESSAGE = 4_000
+"""Characters of one message with all its changes."""
 
 _LONGEST_VALUE = 80
 
@@ -139,7 +142,7 @@ def change_lines(change: RequestChange) -> list[str]:
     ]
     follows = f": by {answers_of(change)}" if change.follows else ""
     for one in change.messages:
-        said = f": {one.diff.plain(longest=LONGEST_SHOWN)}" if one.own else follows
+        said = f": {cut(one.diff.plain(longest=LONGEST_SHOWN), LONGEST_MESSAGE)}" if one.own else follows
         lines.append(f"{name_of(one)} {one.kind}{said}")
     return lines
 

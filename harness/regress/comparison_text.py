@@ -153,7 +153,7 @@ def _amounts(found: Comparison) -> Table:
     if found.a.wall_s is not None and found.b.wall_s is not None:
         walls = found.a.wall_s, found.b.wall_s
         times.append(("time of the whole run", duration(walls[0]), duration(walls[1]), ratio(*walls)))
-    return Table(columns=("", "A", "B", "B is of A"), rows=(*counts, *costs, *times))
+    return Table(columns=("", "A", "B", "B / A"), rows=(*counts, *costs, *times))
 
 
 def _steps(steps: tuple[StepDifference, ...]) -> Table:

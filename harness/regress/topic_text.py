@@ -33,9 +33,9 @@ def topic_report(found: TopicDetail, a: Head, b: Head) -> Iterator[Block]:
 
 def _statements(found: TopicDetail) -> Iterator[str]:
     topic = found.difference
-    yield f"topic: {found.a.row['topic']}"
+    yield f"topic: {one_line(found.a.row['topic'], 400)}"
     if found.a.row["topic"] != found.b.row["topic"]:
-        yield f"topic in B: {found.b.row['topic']}"
+        yield f"topic in B: {one_line(found.b.row['topic'], 400)}"
     yield "came out the same" if topic.same else f"{topic.likeness:.0%} alike"
     yield amounts_words(topic.a, topic.b)
     for word, checks in (("lost", topic.lost), ("gained", topic.gained)):
