@@ -57,7 +57,7 @@ async def replay(
     """
     samples, clock = loaded.settings.samples, SystemClock()
     recording = MemoryCache.holding(recorded_calls(cassette, loaded.settings.pricing()))
-    stand_ins = StandIns(replaying(recording, stop=stop, clock=clock), recording, samples=samples)
+    stand_ins = StandIns(replaying(recording, stop=stop, clock=clock), samples=samples)
     kept = _Kept(samples)
     context = run_context(loaded, workflow, run_id=RUN_ID, name=workflow_name(loaded.settings.workflow))
     runner = Runner(
