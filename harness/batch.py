@@ -212,6 +212,7 @@ class _Session:
                 clock=self._clock,
                 runs=self._loaded.settings.runs,
                 progress=progress,
+                ending=stack.limiter.ending,
             )
             try:
                 await runner.run(_unfinished(self._dataset, results.standing))

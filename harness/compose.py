@@ -16,7 +16,7 @@ from harness.adapters.sqlite_cache import SqliteCache
 from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
 from harness.domain.endpoint import resolve_model
-from harness.domain.policy import Limits, Patience
+from harness.domain.policy import Budget, Limits, Patience
 from harness.domain.pricing import Pricing
 from harness.domain.purse import Purse
 from harness.engine.budgeted import Budgeted
@@ -68,7 +68,7 @@ def layered(
 ) -> tuple[Completer, Limiter]:
     """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache."""
     pricing, policy = settings.pricing(), settings.cache_policy()
-    limiter = Limiter(limits, stop)
+    limiter = Limiter(limits, stop, capped=purse.budget != Budget())
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
     journaled = Journaled(endpoint, cache, pricing, clock, keep=policy.stores, stop=stop)
     limited = RunLimited(Limited(journaled, limiter, settings.retry()), limits, stop)

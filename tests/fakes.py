@@ -209,7 +209,7 @@ class Engine:
     def __post_init__(self) -> None:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
-        self.limiter = Limiter(self.limits, self.stop)
+        self.limiter = Limiter(self.limits, self.stop, capped=self.budget != Budget())
         journaled = Journaled(self.model, self.cache, PRICING, self.clock, keep=policy.stores, stop=self.stop)
         limited = RunLimited(Limited(journaled, self.limiter, self.retry), self.limits, self.stop)
         budgeted = Budgeted(limited, self.purse, PRICING, self.clock, self.stop)
@@ -245,6 +245,7 @@ class Engine:
             stop=self.stop,
             clock=self.clock,
             runs=self.limits.runs,
+            ending=self.limiter.ending,
         )
 
 

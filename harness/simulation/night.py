@@ -136,6 +136,7 @@ async def _pass(
         stop=stop,
         clock=clock,
         runs=plan.limits.runs,
+        ending=limiter.ending,
     )
     await runner.run(Topic(id=str(index), text="", index=index) for index in range(plan.topics))
     night.wall_s = now()
