@@ -210,7 +210,7 @@ class _Session:
                 results=results,
                 stop=self._stop,
                 clock=self._clock,
-                runs=self._loaded.settings.runs,
+                runs=self._loaded.settings.limits().open_runs,
                 progress=progress,
                 ending=stack.limiter.ending,
             )

@@ -236,7 +236,7 @@ class Engine:
         topic = Topic(id=topic_id, text=topic_id, index=index)
         return Step(topic=topic, context=self.context(), completer=self.completer, trace=trace), trace
 
-    def runner(self, workflow: Workflow) -> Runner:
+    def runner(self, workflow: Workflow, *, ending: Callable[[int], None] | None = None) -> Runner:
         return Runner(
             workflow=workflow,
             context=self.context(),
@@ -244,8 +244,8 @@ class Engine:
             results=self.results,
             stop=self.stop,
             clock=self.clock,
-            runs=self.limits.runs,
-            ending=self.limiter.ending,
+            runs=self.limits.open_runs,
+            ending=ending or self.limiter.ending,
         )
 
 

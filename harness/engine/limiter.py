@@ -1,7 +1,7 @@
 """The gate for all calls of a run: who may send next, and when.
 
-The decisions are in `domain.pace` and `domain.order`; here are the queue and the waiting. The call of the oldest open
-topic goes first, until the end of the batch is near. A pause after a 429 holds back every call, not only the one refused.
+The decisions are in `domain.pace` and `domain.order`; here are the queue and the waiting. A pause after a 429 holds
+back every call, not only the one refused.
 """
 
 from __future__ import annotations
