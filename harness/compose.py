@@ -25,6 +25,7 @@ from harness.engine.journaled import Journaled
 from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
+from harness.engine.noted import Noted
 from harness.engine.retrying import Retrying
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
@@ -70,9 +71,10 @@ def layered(
     pricing, policy = settings.pricing(), settings.cache_policy()
     limiter = Limiter(limits, stop, capped=purse.budget != Budget())
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
-    journaled = Journaled(endpoint, cache, pricing, clock, keep=policy.stores, stop=stop)
-    limited = RunLimited(Limited(journaled, limiter, settings.retry()), limits, stop)
-    budgeted = Budgeted(limited, purse, pricing, clock, stop)
+    noted = Noted(endpoint, cache, pricing, clock, stop)
+    limited = RunLimited(Limited(noted, limiter, settings.retry()), limits, stop)
+    journaled = Journaled(limited, cache, pricing, clock, keep=policy.stores)
+    budgeted = Budgeted(journaled, purse, pricing, clock, stop)
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s))
     return Cached(Retrying(budgeted, settings.retry(), stop, rng), cache, policy, clock, leases), limiter
 

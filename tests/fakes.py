@@ -23,6 +23,7 @@ from harness.engine.journaled import Journaled
 from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
+from harness.engine.noted import Noted
 from harness.engine.retrying import Retrying
 from harness.engine.runner import Runner, Workflow
 from harness.engine.step import RunContext, Step, Trace
@@ -210,9 +211,10 @@ class Engine:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
         self.limiter = Limiter(self.limits, self.stop, capped=self.budget != Budget())
-        journaled = Journaled(self.model, self.cache, PRICING, self.clock, keep=policy.stores, stop=self.stop)
-        limited = RunLimited(Limited(journaled, self.limiter, self.retry), self.limits, self.stop)
-        budgeted = Budgeted(limited, self.purse, PRICING, self.clock, self.stop)
+        noted = Noted(self.model, self.cache, PRICING, self.clock, self.stop)
+        limited = RunLimited(Limited(noted, self.limiter, self.retry), self.limits, self.stop)
+        journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
+        budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop)
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)
