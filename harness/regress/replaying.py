@@ -67,7 +67,7 @@ async def replay(
         results=kept,
         stop=stop,
         clock=clock,
-        runs=loaded.settings.runs,
+        runs=loaded.settings.limits().open_runs,
     )
     await runner.run(dataset.read())
     used = {call["key"] for case in kept.cases.values() for call in case.calls if call["error"] is None}
