@@ -89,7 +89,10 @@ def measured_to_row(measured: Measured) -> dict[str, Any]:
     waits = {name: times.pop(name) for name in _WAITS}
     return {
         **{name: row.pop(name) for name in ("arm", "round")},
-        **{name: value for name, value in (times | waits).items() if name in _KEPT or value not in (0, True)},
+        # `is`: a wait of one second equals True, and is none.
+        **{
+            name: value for name, value in (times | waits).items() if name in _KEPT or not (value is True or value == 0)
+        },
         **({"before": before} if before else {}),
         **{name: value for name, value in row.items() if name not in _DEFAULTS or value != _DEFAULTS[name]},
     }

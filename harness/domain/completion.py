@@ -98,10 +98,10 @@ class Usage:
 class Waits:
     """Seconds waited around requests, told apart by cause.
 
-    `queued_run_s` for a place among the calls of its own workflow run, `queued_s` for a place among all calls in flight,
-    `paced_s` for requests or tokens per minute or a pause after a 429, `budget_s` for money that other calls hold in
-    reserve, `stored_s` for the cache: to look the answer up, to wait in vain for another who was asking for it, to note
-    the request before it leaves, to keep what came back.
+    `queued_run_s` for a place among the calls of its own workflow run, `queued_s` for a place among all calls in
+    flight, `paced_s` for requests or tokens per minute or a pause after a 429, `budget_s` for money that other calls
+    hold in reserve, `stored_s` for the cache: to look the answer up, to wait in vain for another who was asking for it,
+    to note the request before it leaves, to keep what came back.
     """
 
     queued_run_s: float = 0.0

@@ -160,7 +160,7 @@ def _chunk(envelope: Envelope) -> dict[str, Any]:
 
 
 def _deltas(text: str, size: int) -> Iterator[tuple[str, int]]:
-    """The text in pieces of `size` tokens, each with its share: together as many as the text has, wherever it was cut."""
+    """The text in pieces of `size` tokens, each with its share: they add up, wherever the text was cut."""
     left = count_tokens(encoded(text))
     for piece in split_tokens(text, size):
         yield piece, min(size, left)

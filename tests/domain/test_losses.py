@@ -75,7 +75,11 @@ def test_topics_that_were_not_begun_wait_for_the_limit_on_topics() -> None:
 
 
 def test_a_failed_attempt_takes_one_place_and_not_those_of_others() -> None:
-    calls = [a_call("part.1/a", 0, 6, before=(InVain(elapsed_s=2),)), a_call("part.2/a", 0, 8), a_call("part.3/a", 0, 6, queued_s=8)]
+    calls = [
+        a_call("part.1/a", 0, 6, before=(InVain(elapsed_s=2),)),
+        a_call("part.2/a", 0, 8),
+        a_call("part.3/a", 0, 6, queued_s=8),
+    ]
     # Two places, 14 s: the work of 20 s needs 10. One place was wasted for 2 s, and in the end one stood empty for 6.
     assert lost(calls, 14, Limits(in_flight=2, per_run=8)) == {"attempts": 1, "order": 3}
 
