@@ -110,7 +110,7 @@ def run_experiment(
     settings = plan.loaded.settings
     _claim(path)
     rounds = rounds_of(plan.arms, plan.repeat, settings.seed)
-    warm_up = f"{min(WARM_UP_TOPICS, topics)} topics in the widest arm, excluded"
+    warm_up = f"{min(WARM_UP_TOPICS, topics)} topic(s) in the widest arm, excluded"
     description: dict[str, Any] = {
         "version": BENCH_VERSION,
         "status": "running",

@@ -67,7 +67,13 @@ def show_report(found: Mapping[str, Any], path: Path, *, as_json: bool) -> None:
 
 
 def _show(table: Table) -> None:
-    """A table on the terminal, as wide as it needs where there is none. A name is never cut: it tells rows apart."""
+    """A table on the terminal, as wide as it needs where there is none."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
+    console.print(laid_out(table))
+
+
+def laid_out(table: Table) -> RichTable:
+    """For any width: numbers are folded and names are not, since they tell rows apart; nothing is cut."""
     shown = RichTable(title=Text(terminal_safe(table.title)), title_justify="left", box=box.SIMPLE_HEAD)
     for index, column in enumerate(table.columns):
         is_name = index < table.names
@@ -79,5 +85,4 @@ def _show(table: Table) -> None:
         )
     for row in table.rows:
         shown.add_row(*(Text(terminal_safe(cell)) for cell in row))
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
-    console.print(shown)
+    return shown

@@ -101,7 +101,7 @@ def paired_ratio(
     for _ in range(resamples):
         drawn = [sums[int(draw() * len(sums))] for _ in sums]
         means.append(math.fsum(total for total, _ in drawn) / sum(number for _, number in drawn))
-    edge = _edge(len(sums))
+    edge = tail_share(len(sums))
     # Of equal groups the mean of a resample differs from theirs by rounding only: an interval holds its value.
     return Ratio(
         value=value,
@@ -111,8 +111,8 @@ def paired_ratio(
     )
 
 
-def _edge(groups: int) -> float:
-    """The share of resamples beyond either end of the interval."""
+def tail_share(groups: int) -> float:
+    """The share of resamples beyond either end of an interval over so many groups (2 or more)."""
     degrees = groups - 1
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     series = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
