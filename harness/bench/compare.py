@@ -14,8 +14,10 @@ from harness.bench.numbers import report_of, wall_s
 from harness.bench.tables import Table, ratio_words
 from harness.bench.words import duration
 from harness.domain.stats import Ratio, paired_ratio
+from harness.errors import ResultsError
 
 # What may differ between two runs of the same work, where it would be missed: all else is refused.
+_NOT_COMPARABLE = "not comparable: "
 _ABOUT = ("harness", "python", "openai", "system", "cores")
 
 
@@ -45,9 +47,12 @@ def compare(one: Bench, other: Bench) -> dict[str, Any]:
                         for name in ("wall_s", "efficiency", "cost")
                     },
                     "ratio": None if ratio is None else asdict(ratio),
-                    "verdict": f"not comparable: {unlike}" if unlike else verdict_of(ratio),
+                    "verdict": f"{_NOT_COMPARABLE}{unlike}" if unlike else verdict_of(ratio),
                 }
             )
+    if all(arm["verdict"].startswith(_NOT_COMPARABLE) for arm in arms):
+        found = "; ".join(f"{arm['name']} had {arm['verdict'].removeprefix(_NOT_COMPARABLE)}" for arm in arms)
+        raise ResultsError(f"{one.path} and {other.path} cannot be compared: under other limits ({found})")
     return {
         "benchmarks": [bench.name for bench in (one, other)],
         "about": [bench.description["about"] for bench in (one, other)],

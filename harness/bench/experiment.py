@@ -35,6 +35,7 @@ from harness.manifest import STDIN, recorded
 from harness.ports import Spent, WallClock
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
+from harness.workflows.loading import load_workflow
 
 RunAsync = Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]
 
@@ -61,7 +62,9 @@ class Plan:
 
 
 def check_plan(plan: Plan) -> int:
-    """The number of topics. Raises SettingsError for what cannot be measured, and DatasetError for bad lines."""
+    """The number of topics. Raises SettingsError for what cannot be measured, and what a run raises for its file,
+    workflow and key: before anything is made or asked.
+    """
     settings = plan.loaded.settings
     if plan.source == STDIN:
         raise SettingsError("bench reads its topics once an arm and round, and - can be read once; give it a file")
@@ -71,6 +74,8 @@ def check_plan(plan: Plan) -> int:
         raise SettingsError("--virtual: only the mock lives on virtual time; add --endpoint mock")
     if plan.virtual and settings.latency == "none":
         raise SettingsError("--virtual: with --latency none nothing takes time; give one, such as uniform:8:12")
+    load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    plan.loaded.endpoint()
     with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
         if not settings.skip_bad:
             dataset.raise_if_bad()

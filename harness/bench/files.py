@@ -25,18 +25,6 @@ BENCH_FILE = "bench.json"
 SPANS_FILE = "spans.jsonl"
 ROUNDS = "rounds"
 
-_KINDS: Mapping[str, type] = {
-    "about": dict,
-    "identity": dict,
-    "settings": dict,
-    "arms": list,
-    "order": list,
-    "repeat": int,
-    "topics": int,
-    "virtual": bool,
-    "spans_sha256": str,
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
@@ -57,7 +45,7 @@ def round_path(path: Path, arm: str, number: int) -> Path:
 
 
 def write_bench(path: Path, description: Mapping[str, Any], calls: Sequence[Measured]) -> None:
-    """Write both files; `bench.json` comes last and knows the other by its hash. Raises StorageError."""
+    """Write both files; `bench.json` comes last and seals both. Raises StorageError."""
     digest = hashlib.sha256()
 
     def lines() -> Iterator[bytes]:
@@ -69,7 +57,7 @@ def write_bench(path: Path, description: Mapping[str, Any], calls: Sequence[Meas
 
     with storage_errors(path):
         write_whole(path / SPANS_FILE, lines())
-    write_description(path, {**description, "spans_sha256": digest.hexdigest()})
+    write_description(path, {**description, "seal": _seal(description, digest.hexdigest())})
 
 
 def write_description(path: Path, description: Mapping[str, Any]) -> None:
@@ -89,48 +77,42 @@ def read_bench(path: Path) -> Bench:
         raise ResultsError(f"{path}: {kind}: there is no {BENCH_FILE}; `harness bench DATASET` makes one")
     try:
         description = json.loads((path / BENCH_FILE).read_bytes())
-        if description["version"] != BENCH_VERSION:
-            raise ResultsError(f"{path / BENCH_FILE}: of version {description['version']}, not {BENCH_VERSION}")
-        if description["status"] != "complete":
-            raise ResultsError(
-                f"{path}: this benchmark was interrupted, so it has rounds without timings; run it again to its end"
-            )
-        arms = _checked_arms(description)
+        version, status = description["version"], description.get("status")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResultsError(f"{path / BENCH_FILE}: damaged: {error}") from error
-    calls = tuple(_read_calls(path / SPANS_FILE, description["spans_sha256"]))
-    return Bench(path=path, description=description, arms=arms, calls=calls)
+        raise ResultsError(f"{path / BENCH_FILE}: damaged: {error!r}") from error
+    if version != BENCH_VERSION:
+        raise ResultsError(f"{path / BENCH_FILE}: of version {version}, not {BENCH_VERSION}")
+    if status != "complete":
+        raise ResultsError(
+            f"{path}: this benchmark was interrupted, so it has rounds without timings; run it again to its end"
+        )
+    calls = tuple(_read_calls(path, description))
+    arms = (Arm(name=arm["name"], limits=Limits(**arm["limits"]), swept=arm["swept"]) for arm in description["arms"])
+    return Bench(path=path, description=description, arms=tuple(arms), calls=calls)
 
 
-def _checked_arms(description: Mapping[str, Any]) -> tuple[Arm, ...]:
-    """The arms of a description that has all it needs. Raises ValueError, KeyError or TypeError."""
-    for name, kind in _KINDS.items():
-        if type(description.get(name)) is not kind:
-            raise ValueError(f"{name} is missing or no {kind.__name__}")
-    arms = tuple(
-        Arm(name=arm["name"], limits=Limits(**arm["limits"]), swept=arm["swept"]) for arm in description["arms"]
-    )
-    counts = [description["repeat"], *(count for arm in arms for count in asdict(arm.limits).values())]
-    if not arms or any(count is not None and (type(count) is not int or count < 1) for count in counts):
-        raise ValueError("repeat or a limit of an arm is no number from 1 on")
-    return arms
-
-
-def _read_calls(path: Path, sha256: str) -> Iterator[Measured]:
+def _read_calls(path: Path, description: Mapping[str, Any]) -> Iterator[Measured]:
+    """The calls, and all of them as they were measured: a file that was cut short still reads like one."""
+    spans = path / SPANS_FILE
+    unsealed = {name: value for name, value in description.items() if name != "seal"}
     try:
-        with path.open("rb") as file:
-            # A file that was cut short still reads like one, and its numbers would look right.
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                raise ResultsError(f"{path}: is not what was measured: it was cut short or edited; restore it")
+        with spans.open("rb") as file:
+            if description.get("seal") != _seal(unsealed, hashlib.file_digest(file, "sha256").hexdigest()):
+                raise ResultsError(
+                    f"{path}: {BENCH_FILE} or {SPANS_FILE} is not as it was measured, but cut short or edited; "
+                    "restore them, or run the benchmark again"
+                )
             file.seek(0)
             next(file)  # what it is about
-            for number, line in enumerate(file, start=2):
-                try:
-                    yield measured_from_row(json.loads(line))
-                except (ValueError, ResultsError) as error:
-                    raise ResultsError(f"{path}:{number}: {error}") from error
+            for line in file:
+                yield measured_from_row(json.loads(line))
     except OSError as error:
-        raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise ResultsError(f"{spans}: cannot be read: {error.strerror or error}") from error
+
+
+def _seal(description: Mapping[str, Any], spans_sha256: str) -> str:
+    text = json.dumps([description, spans_sha256], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from harness.domain.bounds import CallTimes, InVain
 from harness.domain.completion import Waits
-from harness.errors import ResultsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +98,11 @@ def measured_to_row(measured: Measured) -> dict[str, Any]:
 
 
 def measured_from_row(row: Mapping[str, Any]) -> Measured:
-    """Raises ResultsError for a row without its timings."""
-    try:
-        given = {**_DEFAULTS, **row}
-        own = {field.name: given[field.name] for field in fields(Measured) if field.name != "times"}
-        times = {field.name: row[field.name] for field in fields(CallTimes) if field.name in row}
-        times["before"] = tuple(InVain(**one) for one in row.get("before", ()))
-        return Measured(times=CallTimes(**times), **own)
-    except (KeyError, TypeError) as error:
-        raise ResultsError(f"a call without its timings ({error!s}); measure again") from None
+    given = {**_DEFAULTS, **row}
+    own = {field.name: given[field.name] for field in fields(Measured) if field.name != "times"}
+    times = {field.name: row[field.name] for field in fields(CallTimes) if field.name in row}
+    times["before"] = tuple(InVain(**one) for one in row.get("before", ()))
+    return Measured(times=CallTimes(**times), **own)
 
 
 _WAITS = tuple(field.name for field in fields(Waits))

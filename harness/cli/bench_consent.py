@@ -20,7 +20,6 @@ def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
     settings = plan.loaded.settings
     if settings.is_mock:
         return True
-    plan.loaded.endpoint()
     click.echo(question_of(estimates_of(plan, clock), plan, topics), err=True)
     if settings.yes:
         return True

@@ -43,6 +43,12 @@ def test_an_arm_under_other_limits_has_no_ratio() -> None:
     assert found["arms"][1]["verdict"] == "not comparable: runs 2 and 7"
 
 
+def test_benchmarks_of_which_every_arm_had_other_limits_are_not_compared() -> None:
+    calls = [call for call in a_round() if call.arm == "batch-2"]
+    with pytest.raises(ResultsError, match=r"under other limits \(batch-2 had runs 2 and 7\)"):
+        compare(a_bench(calls, arms=(PARALLEL,)), a_bench(calls, arms=(WIDER,)))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -96,6 +96,8 @@ def test_two_benchmarks_are_compared(harness: Harness) -> None:
         ((*VIRTUAL, "--in-flight", "many"), "whole numbers from 1 on"),
         ((*VIRTUAL, "--in-flight", "4", "--arms", "sequential"), "--in-flight is of the arm batch"),
         ((*VIRTUAL, "--filter", "id=nobody"), "topics.jsonl"),
+        ((*VIRTUAL, "--workflow", "nowhere:flow"), "the workflow cannot be imported"),
+        (("--endpoint", "deepseek", "--yes"), "no key for deepseek"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_and_leaves_nothing(
