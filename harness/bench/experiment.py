@@ -210,14 +210,15 @@ class _Sessions:
             return await session(Stop(), VirtualClock())
 
         report = run_virtual(on_virtual_time) if self.plan.virtual else self.run_async(session)
-        self.spent.append(report.spent)
         if report.stop is not None:
-            cause = self._budget_words() if report.stop.kind == "budget" else report.stop.message
-            raise RunStopped(f"{arm.name}, round {number}: {cause}; the benchmark in {self.path} is not complete")
+            left = self._left_words() if report.stop.kind == "budget" else ""
+            message = report.stop.message.rstrip(".")
+            raise RunStopped(f"{arm.name}, round {number}: {message}{left}; the benchmark in {self.path} is incomplete")
+        self.spent.append(report.spent)
 
-    def _budget_words(self) -> str:
+    def _left_words(self) -> str:
         return (
-            f"the budget is reached: it is one for the whole benchmark, {len(self.spent)} sessions of which have spent "
+            f" (a budget is one for the whole benchmark: {len(self.spent)} sessions before this one have spent "
             f"${sum(one.cost for one in self.spent):.4f} and {sum(one.tokens for one in self.spent):,} tokens in "
-            f"{sum(one.calls for one in self.spent):,} requests"
+            f"{sum(one.calls for one in self.spent):,} requests)"
         )

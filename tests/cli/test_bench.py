@@ -159,7 +159,7 @@ def test_a_directory_that_is_no_finished_benchmark_is_refused(harness: Harness, 
 def test_a_budget_that_ends_says_that_it_was_for_all(harness: Harness) -> None:
     result = harness("bench", "topics.jsonl", *VIRTUAL, "--arms", "batch", "--run-calls", "20", "--out", "b")
     assert isinstance(result.exception, RunStopped)
-    assert "the budget is reached: it is one for the whole benchmark" in str(result.exception)
+    assert "a budget is one for the whole benchmark" in str(result.exception)
 
 
 def test_an_interruption_on_virtual_time_is_said(harness: Harness) -> None:
