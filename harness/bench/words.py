@@ -106,13 +106,13 @@ def laws_words(scaling: Mapping[str, Any] | None) -> list[str]:
         return ["Too few numbers of calls in flight for a fit: three are needed."]
     amdahl, usl, most = scaling["amdahl"], scaling["usl"], scaling["measured_to"]
     ceiling = (
-        f"by which no number of calls in flight is more than {1 / amdahl['alpha']:.0f} times as fast as one"
+        f"by which no number of calls in flight is more than {1 / amdahl['alpha']:.3g} times as fast as one"
         if amdahl["alpha"] > 0
         else "by which nothing is done one at a time"
     )
-    points = len(scaling["points"])
+    points, parameters = len(scaling["points"]), 1 + (usl["alpha"] > 0) + (usl["beta"] > 0)
     exact = f"with as many parameters as there are points, {points}, so it fits them whatever they are"
-    error = f"relative error {usl['error']:.1%}" if points > _USL_PARAMETERS else exact
+    error = f"relative error {usl['error']:.1%}" if points > parameters else exact
     knee = "No knee: throughput grew in proportion up to {most:.0f} in flight"
     if usl["knee"] is not None:
         beyond = ", beyond the {most:.0f} that were measured, so it is a forecast" if usl["knee"] > most else ""
@@ -122,6 +122,3 @@ def laws_words(scaling: Mapping[str, Any] | None) -> list[str]:
         f"Universal scalability law: alpha = {usl['alpha']:.4f}, beta = {usl['beta']:.6f} ({error}). "
         f"{knee.format(most=most)}.",
     ]
-
-
-_USL_PARAMETERS = 3
