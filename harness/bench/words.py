@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def story_of(arm: Mapping[str, Any]) -> str:
     worth_s = max(_WORTH_NAMING * wall_s, 1e-6)
     told = [(cause, lost) for cause, lost in losses if lost >= worth_s]
     parts = [f"{duration(lost)} was lost to {_LOST_TO[cause].format(**limits)}" for cause, lost in told]
-    rest_s = sum(arm["losses"].values()) - sum(lost for _, lost in told)
+    rest_s = math.fsum(arm["losses"].values()) - math.fsum(lost for _, lost in told)
     if rest_s >= worth_s:
         parts.append(f"{duration(rest_s)} was lost to causes of less than a hundredth each")
     return "; ".join([story, *parts] if parts else [story, "nothing worth naming was lost"]) + "."

@@ -132,7 +132,7 @@ def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
     yield "storing", last.stored_s
     yield "provider", call.provider_queue_s
     yield "working", call.service_s
-    attempts_s = sum(attempt.elapsed_s + attempt.backoff_s for attempt in call.before)
+    attempts_s = math.fsum(attempt.elapsed_s + attempt.backoff_s for attempt in call.before)
     yield "between", call.end_s - call.start_s - call.waited_s - attempts_s - call.provider_queue_s - call.service_s
 
 
@@ -147,7 +147,7 @@ def _waits(waits: Waits) -> Iterator[tuple[_State, float]]:
 def _last_waits(call: CallTimes) -> Waits:
     """Those that no failed attempt had."""
     names = [field.name for field in fields(Waits)]
-    return Waits(**{name: getattr(call, name) - sum(getattr(one, name) for one in call.before) for name in names})
+    return Waits(**{name: getattr(call, name) - math.fsum(getattr(one, name) for one in call.before) for name in names})
 
 
 def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:

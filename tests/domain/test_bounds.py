@@ -30,6 +30,10 @@ def test_work_is_the_sum_and_the_critical_path_the_longest_chain() -> None:
     assert critical_path_s(RESEARCH) == 2 + 4 + 1
 
 
+def test_work_is_the_same_to_the_last_digit_whoever_adds_it_up() -> None:
+    assert work_s([a_call(f"ask#{n}", 0, 0.1) for n in range(10)]) == 1.0
+
+
 def test_a_record_under_a_limit_of_one_has_the_same_critical_path() -> None:
     one_by_one = [
         a_call("decompose", 0, 2),
