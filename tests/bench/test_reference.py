@@ -46,6 +46,12 @@ def test_the_reference_is_reproduced_to_the_byte(tmp_path: Path) -> None:
         assert (path / name).read_bytes() == (REFERENCE / name).read_bytes(), name
 
 
+def test_the_table_in_the_readme_is_that_of_the_reference() -> None:
+    report = (REFERENCE / REPORT_MARKDOWN).read_text()
+    first_table = next(part for part in report.split("\n\n") if part.startswith("| arm | wall |"))
+    assert first_table in (ROOT / "README.md").read_text()
+
+
 def _never(session: Any) -> Any:
     raise AssertionError("virtual time needs no other clock")
 
