@@ -66,7 +66,8 @@ class Journaled:
                 keep=self._keep,
             ),
         )
-        return replace(completion, served=completion.served.waited(stored_s=stored_s))
+        served = completion.served.waited(stored_s=stored_s)
+        return completion if served is completion.served else replace(completion, served=served)
 
     async def _open(self, request: Request, call: Call) -> int:
         opened_at = self._clock.now()

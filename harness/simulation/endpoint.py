@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -33,7 +34,8 @@ class FittedEndpoint:
     """A Completer. The time of a call is drawn by its topic and place, so every limit is tried with the same draws.
 
     `recorded` finds the recorded call that a call plays again. `limit` is the number of requests that the provider
-    carries at once (None: any number); the next is refused after `refusal_s`, naming the limit.
+    carries at once (None: any number); the next is refused after `refusal_s`, naming the limit. `answered_tokens` has a
+    number for each answer.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class FittedEndpoint:
         refusal_s: float,
     ) -> None:
         self.traffic = Traffic()
+        self.answered_tokens = array("q")
         self.gate = Gate(concurrency=limit, rpm=None)
         self._recorded = recorded
         self._fits = fits
@@ -72,6 +75,7 @@ class FittedEndpoint:
             self.gate.leave()
             self.traffic.busy_s += now() - began
         self._met.pop((call.priority, call.span_id), None)
+        self.answered_tokens.append(recorded.usage.total_tokens)
         return _answer(request, recorded.usage, latency_s=took_s)
 
     async def _refuse(self) -> None:

@@ -39,11 +39,23 @@ class RecordedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTopic:
-    """A topic with its calls; `rest_s` is the time it was open without a call before the first and after the last."""
+    """A topic with its calls; `rest_s` is the time it was open without a call before the first and after the last.
+
+    `followers` are, for each call, the numbers of those that waited for it.
+    """
 
     calls: tuple[RecordedCall, ...]
     rest_s: float
     followers: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, calls: Sequence[RecordedCall], *, rest_s: float) -> RecordedTopic:
+        """The topic of these calls, whose `after` tell the rest."""
+        followers: list[list[int]] = [[] for _ in calls]
+        for number, call in enumerate(calls):
+            for other in call.after:
+                followers[other].append(number)
+        return cls(calls=tuple(calls), rest_s=rest_s, followers=tuple(map(tuple, followers)))
 
     def samples(self) -> Iterator[Sample]:
         """Its calls that have a known time."""
@@ -65,11 +77,7 @@ def topic_of(rows: Sequence[Mapping[str, Any]], *, elapsed_s: float) -> Recorded
         busy_s = max(row["end_s"] for row in rows) - min(row["start_s"] for row in rows)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"a row of a call is damaged: {error!r}") from error
-    followers: list[list[int]] = [[] for _ in calls]
-    for number, call in enumerate(calls):
-        for other in call.after:
-            followers[other].append(number)
-    return RecordedTopic(calls=calls, rest_s=worth(elapsed_s - busy_s), followers=tuple(map(tuple, followers)))
+    return RecordedTopic.of(calls, rest_s=worth(elapsed_s - busy_s))
 
 
 def _timed(row: Mapping[str, Any]) -> Timed:

@@ -25,7 +25,7 @@ def test_retries_and_their_backoff_are_part_of_the_prediction(tmp_path: Path) ->
     arm = predicted(tmp_path, 40, 6, repeat=12)
 
     assert arm.wall_s.mean == pytest.approx(actual.wall_s, rel=0.05)
-    assert arm.nights[0].traffic.requests > arm.nights[0].calls
+    assert arm.nights[0].traffic.requests > arm.nights[0].books.calls
     assert arm.waits_s()["backoff_s"] > 0
 
 
@@ -47,10 +47,10 @@ def test_a_night_across_peak_hours_pays_each_call_at_its_own_hour(tmp_path: Path
     across = predicted(tmp_path, 60, 2, start=before_peak).nights[0]
 
     assert across.wall_s == off_peak.wall_s > timedelta(hours=2).total_seconds()
-    assert off_peak.peak_cost == 0.0
-    assert 0.0 < across.peak_cost < across.cost
+    assert off_peak.books.peak_cost == 0.0
+    assert 0.0 < across.books.peak_cost < across.books.cost
     # Peak rates are twice those of other hours.
-    assert across.cost == pytest.approx(off_peak.cost + across.peak_cost / 2)
+    assert across.books.cost == pytest.approx(off_peak.books.cost + across.books.peak_cost / 2)
 
 
 def test_a_pace_bounds_the_night_from_below(tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_a_pace_bounds_the_night_from_below(tmp_path: Path) -> None:
 
     night = predicted(tmp_path, 100, 64, rpm=60).nights[0]
 
-    assert night.wall_s == pytest.approx(night.calls, rel=0.02)
-    assert night.waits.paced_s > 0
+    assert night.wall_s == pytest.approx(night.books.calls, rel=0.02)
+    assert night.books.waits.paced_s > 0
 
 
 def test_a_provider_that_carries_less_refuses_and_the_limiter_learns(tmp_path: Path) -> None:
@@ -68,10 +68,10 @@ def test_a_provider_that_carries_less_refuses_and_the_limiter_learns(tmp_path: P
     arm = predicted(tmp_path, 200, 64, provider_limit=10)
     night = arm.nights[0]
 
-    assert night.finished == 200
+    assert night.books.finished == 200
     assert night.traffic.refusals > 0
     assert night.most_in_flight == 10
-    assert arm.mean_in_flight > 9.0
+    assert arm.mean_in_flight.mean > 9.0
     assert predicted(tmp_path, 200, 10, provider_limit=10).nights[0].traffic.refusals == 0
 
 
@@ -80,8 +80,8 @@ def test_a_budget_that_is_too_small_ends_the_night_early_and_says_so(tmp_path: P
 
     arm = predicted(tmp_path, 200, 16, budget=0.1)
 
-    assert 0 < arm.nights[0].finished < 200
-    assert arm.nights[0].cost <= 0.1
+    assert 0 < arm.nights[0].books.finished < 200
+    assert arm.nights[0].books.cost <= 0.1
     assert arm.stopped is not None
     assert "budget" in arm.stopped
 
@@ -91,8 +91,8 @@ def test_calls_that_failed_for_good_fail_again(tmp_path: Path) -> None:
 
     night = predicted(tmp_path, 300, 32).nights[0]
 
-    assert 0 < night.failed_calls < night.calls
-    assert night.finished == 300
+    assert 0 < night.books.failed_calls < night.books.calls
+    assert night.books.finished == 300
 
 
 def test_the_same_seed_is_the_same_night(tmp_path: Path) -> None:
