@@ -20,10 +20,10 @@ from harness.errors import CacheError
 
 # Stamps are texts that sort as the instants do.
 _RUNS = """
-SELECT run_id, count(DISTINCT topic_id), count(*), max(closed_at) FROM calls WHERE outcome = 'stored'
-GROUP BY run_id ORDER BY max(closed_at) DESC
+SELECT run_id, count(DISTINCT topic_id), count(*) FILTER (WHERE outcome = 'stored') AS answers, max(closed_at) AS last
+FROM calls WHERE outcome <> 'open' GROUP BY run_id HAVING answers > 0 ORDER BY last DESC
 """
-_TOPICS = "SELECT DISTINCT topic_id FROM calls WHERE run_id = ? AND outcome = 'stored'"
+_TOPICS = "SELECT DISTINCT topic_id FROM calls WHERE run_id = ? AND outcome <> 'open'"
 _SENT = """
 SELECT topic_id, span_id, key, opened_at, closed_at, outcome, cost, tokens, error FROM calls
 WHERE run_id = ? AND outcome <> 'open' ORDER BY id
@@ -32,7 +32,10 @@ WHERE run_id = ? AND outcome <> 'open' ORDER BY id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedRun:
-    """A run whose requests the journal of a cache has. `last` is when the last of its answers was stored."""
+    """A run that the journal of a cache knows, with the topics that it asked for and its answers.
+
+    `last` is when the last of its requests came back.
+    """
 
     run_id: str
     topics: int
@@ -96,7 +99,7 @@ class RecordedTimes:
         )
 
     def topic_ids(self, run_id: str) -> Iterator[str]:
-        """The topics of a run that have answers, each once."""
+        """The topics of a run whose requests came back, each once."""
         return (topic_id for (topic_id,) in self._rows(_TOPICS, run_id))
 
     def sent(self, run_id: str) -> Iterator[SentRequest]:

@@ -117,7 +117,7 @@ def _table(forecast: Forecast) -> Iterator[str]:
 
 def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
     """The rows of a block; one whose cells are all empty says nothing."""
-    start, ranges = forecast.plan.start, f"  of {forecast.repeat} nights"
+    start, topics, ranges = forecast.plan.start, forecast.plan.topics, f"  of {forecast.repeat} nights"
 
     def row(name: str, cell: Callable[[Arm], str]) -> _Row:
         return (name, *map(cell, arms))
@@ -135,6 +135,8 @@ def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
     yield row("  in peak hours", _peak)
     yield from figure("refused (429)", lambda arm: arm.refusals, "{:,.0f}".format)
     yield from figure("requests", lambda arm: arm.requests, "{:,.0f}".format)
+    if any(arm.finished.mean < topics for arm in arms):
+        yield row("topics finished", lambda arm: f"{arm.finished.mean:,.0f} of {topics:,}")
     yield row("calls that failed", lambda arm: f"{arm.failed_calls.mean:,.0f} of {arm.calls.mean:,.0f}")
     yield row("at the provider", lambda arm: f"{arm.mean_in_flight.mean:,.1f}, most {arm.most_in_flight:,}")
     yield row("limit in the end", lambda arm: f"{arm.places_at_the_end.mean:,.0f} of {arm.in_flight:,}")
@@ -180,7 +182,10 @@ def _notes(forecast: Forecast) -> Iterator[str]:
                 f"--runs {plan.limits.runs} and --per-run {plan.limits.per_run} let no more come"
             )
     if any(arm.cost is None for arm in forecast.arms):
-        yield "the cost is not known: a model has no known price, or a recorded answer does not tell its tokens"
+        yield (
+            "the cost is not known: a model has no known price at that time, or a recorded answer does not tell its "
+            "tokens"
+        )
     yield (
         "the provider is taken to be as fast under these limits, and at this hour, as it was when the run was recorded"
     )

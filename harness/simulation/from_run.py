@@ -14,7 +14,15 @@ from harness.adapters.recorded_times import RecordedTimes
 from harness.adapters.results_dir import TRACES_FILE, is_running, read_manifest, read_results, read_spans
 from harness.errors import ResultsError
 from harness.simulation.recorded import RecordedTopic, topic_of
-from harness.simulation.recording import Recording, notes_on_material, refusal_s_of, refuse_untimed, sampled
+from harness.simulation.recording import (
+    Recording,
+    named_limit_of,
+    notes_on_material,
+    notes_on_refusals,
+    refusal_s_of,
+    refuse_untimed,
+    sampled,
+)
 
 
 def read_run(path: Path, *, seed: int) -> Recording:
@@ -36,8 +44,7 @@ def read_run(path: Path, *, seed: int) -> Recording:
     topics, from_cache = _with_cached_times(manifest, topics)
     on_the_mock = settings.get("endpoint") == "mock"
     refuse_untimed(path, settings.get("cache"), topics, timeless=on_the_mock and settings.get("latency") == "none")
-    learned = manifest.get("limits_learned") or {}
-    named = learned.get("named_limit")
+    named_limit = named_limit_of(topics, settings.get("in_flight"))
     return Recording(
         path=path,
         run_id=manifest["run_id"],
@@ -47,10 +54,10 @@ def read_run(path: Path, *, seed: int) -> Recording:
         finished=len(elapsed),
         topics_in_all=manifest["dataset"]["topics"],
         refusal_s=refusal_s_of(topics),
-        named_limit=named,
+        named_limit=named_limit,
         notes=(
             *_notes(path, manifest, len(elapsed), from_cache),
-            *_refusal_notes(topics, learned),
+            *notes_on_refusals(topics, named_limit),
             *notes_on_material(len(topics), len(elapsed), mock=on_the_mock),
         ),
     )
@@ -98,18 +105,3 @@ def _notes(path: Path, manifest: Mapping[str, Any], finished: int, from_cache: i
         yield f"the run is not complete: {finished:,} of its {in_file:,} topics ended with calls and are used"
     if from_cache:
         yield f"{from_cache:,} answers came from the cache: their times are those of when they were paid for"
-
-
-def _refusal_notes(topics: Sequence[RecordedTopic], learned: Mapping[str, Any]) -> Iterator[str]:
-    refusals = sum(len(call.refusals) for topic in topics for call in topic.calls)
-    named, places, maximum = (learned.get(name) for name in ("named_limit", "places", "maximum"))
-    if refusals and named is None:
-        yield (
-            f"the recorded run met {refusals:,} refusals (429), which are not played again: its record names no limit "
-            f"of the provider (ours had come to {places} of {maximum} calls in the end); --provider-limit N plays one"
-        )
-    elif named is not None:
-        yield (
-            f"the provider of the recorded run named a limit of {named:,} requests at once, which is played here; "
-            "--provider-limit N plays another"
-        )

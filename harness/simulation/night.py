@@ -91,7 +91,14 @@ async def _pass(
     def recorded(call: Call) -> RecordedCall:
         return topics[drawn[call.priority]].calls[int(call.span_id)]
 
-    endpoint = FittedEndpoint(recorded, fits, seed=seed, limit=plan.provider_limit, refusal_s=plan.refusal_s)
+    endpoint = FittedEndpoint(
+        recorded,
+        fits,
+        seed=seed,
+        limit=plan.provider_limit,
+        refusal_s=plan.refusal_s,
+        retry=plan.settings.retry(),
+    )
     stop, clock, books = Stop(), VirtualClock(plan.start), Books()
     settings = plan.settings.model_copy(update={"cache_mode": "off", "seed": seed})
     completer, limiter = layered(

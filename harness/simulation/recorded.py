@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from harness.adapters.codec import request_from_json, served_from_json, usage_from_json
 from harness.domain.completion import FailedAttempt, Request, Served, Usage
 from harness.simulation.fit import Sample
 from harness.simulation.shape import Timed, turns_of, worth
 
-RATE_LIMITED = "rate_limited"
+RATE_LIMITED: Final = "rate_limited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,8 @@ class RecordedCall:
     """One call. `after` are the numbers of the calls it waited for, `gap_s` what the workflow did in between.
 
     `duration_s` is from sending to stored; None where the trace does not know it (the answer came from a cache).
-    `hitches` are the failed attempts that are played again. `error` is the name of the exception of a call that failed
-    for good. `sent` is false for a call that was refused before anything left.
+    `failures` are its attempts that failed. `error` is the name of the exception of a call that failed for good. `sent`
+    is false for a call that was refused before anything left.
     """
 
     step: str
@@ -29,8 +29,7 @@ class RecordedCall:
     usage: Usage
     duration_s: float | None
     ttft_s: float | None
-    hitches: tuple[FailedAttempt, ...]
-    refusals: tuple[float, ...]
+    failures: tuple[FailedAttempt, ...]
     error: str | None
     sent: bool
     after: tuple[int, ...]
@@ -56,6 +55,10 @@ class RecordedTopic:
             for other in call.after:
                 followers[other].append(number)
         return cls(calls=tuple(calls), rest_s=rest_s, followers=tuple(map(tuple, followers)))
+
+    def refusals(self) -> Iterator[FailedAttempt]:
+        """The attempts of its calls that met a 429."""
+        return (failure for call in self.calls for failure in call.failures if failure.kind == RATE_LIMITED)
 
     def samples(self) -> Iterator[Sample]:
         """Its calls that have a known time."""
@@ -88,7 +91,6 @@ def _timed(row: Mapping[str, Any]) -> Timed:
 def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> RecordedCall:
     served = served_from_json(row["served"])
     error = row["error"]["type"] if row["error"] else None
-    refusals = tuple(failure.elapsed_s for failure in served.failures if failure.kind == RATE_LIMITED)
     return RecordedCall(
         step=row["step"],
         key=row["key"],
@@ -96,9 +98,7 @@ def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> Recor
         usage=usage_from_json(row["usage"]),
         duration_s=_duration_s(served) if error is None else None,
         ttft_s=_ttft_s(served) if served.source == "endpoint" else None,
-        # Refusals belong to the limits of that night; those of the simulated one come from its own.
-        hitches=tuple(failure for failure in served.failures if error or failure.kind != RATE_LIMITED),
-        refusals=refusals,
+        failures=served.failures,
         error=error,
         sent=error is None or bool(served.failures),
         after=after,
