@@ -6,6 +6,7 @@ The file is read and left untouched.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,14 +70,15 @@ class RecordedTimes:
     def open(cls, path: Path) -> RecordedTimes:
         """Raises CacheError for a file that is no cache of ours, or cannot be read."""
         try:
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?{_how(path)}", uri=True)
         except sqlite3.Error as error:
             raise CacheError(f"{path}: cannot be read: {error}") from error
         try:
+            connection.execute("PRAGMA query_only = ON")
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
         except sqlite3.Error as error:
             connection.close()
-            raise CacheError(f"{path}: cannot be read: {error}") from error
+            raise CacheError(f"{path}: not a cache that can be read: {error}") from error
         if application_id != APPLICATION_ID:
             connection.close()
             raise CacheError(f"{path}: not a cache of ours")
@@ -140,3 +142,14 @@ class RecordedTimes:
 
     def _unreadable(self, error: Exception) -> CacheError:
         return CacheError(f"{self._path}: cannot be read: {error}")
+
+
+def _how(path: Path) -> str:
+    """How to open a file that is only read.
+
+    SQLite needs files beside it while it reads, and takes them away again only where it may write. Where it may not,
+    and no other process has left any, nobody writes.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "mode=rw"
+    return "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"

@@ -24,6 +24,7 @@ _CAUSES = {
     "backoff_s": "waits between attempts",
 }
 _WORTH_TELLING_S = 0.005
+_WORTH_NAMING = 0.01
 
 _Row: TypeAlias = tuple[str, ...]
 
@@ -176,7 +177,7 @@ def _notes(forecast: Forecast) -> Iterator[str]:
                 f"{arm.in_flight:,} in flight: the night ends early, after {arm.finished.mean:,.0f} of {plan.topics:,} "
                 f"topics: {arm.stopped}"
             )
-        if arm.most_in_flight < arm.in_flight and arm.stopped is None and plan.provider_limit is None:
+        if arm.most_in_flight < arm.in_flight and not _held_back(arm):
             yield (
                 f"{arm.in_flight:,} in flight: never more than {arm.most_in_flight:,} were; "
                 f"--runs {plan.limits.runs} and --per-run {plan.limits.per_run} let no more come"
@@ -189,6 +190,13 @@ def _notes(forecast: Forecast) -> Iterator[str]:
     yield (
         "the provider is taken to be as fast under these limits, and at this hour, as it was when the run was recorded"
     )
+
+
+def _held_back(arm: Arm) -> bool:
+    """Whether something else than too few topics or calls kept its places free."""
+    waits = arm.waits_s()
+    waited_s = waits["paced_s"] + waits["budget_s"]
+    return arm.stopped is not None or arm.refusals.mean > 0 or waited_s > _WORTH_NAMING * arm.mean_call_s
 
 
 def _limits(plan: Plan) -> str:

@@ -159,10 +159,17 @@ def _progress(nights: int, *, shown: bool) -> Iterator[OnNight]:
         yield unseen
         return
     from rich.console import Console  # noqa: PLC0415 - 0.2 s of CPU that only a terminal is worth
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415 - as above
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("nights simulated"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    columns = (SpinnerColumn(), TextColumn("nights simulated:"), MofNCompleteColumn(), BarColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=nights)
 
         def seen(number: int, night: Night) -> None:

@@ -75,6 +75,11 @@ class Arm:
         return self.range_of(lambda night: night.traffic.busy_s / night.wall_s if night.wall_s else 0.0)
 
     @property
+    def mean_call_s(self) -> float:
+        """Seconds that a request spends at the provider."""
+        return fmean(night.traffic.busy_s / (night.traffic.requests or 1) for night in self.nights)
+
+    @property
     def finished(self) -> Range:
         return self.range_of(lambda night: float(night.books.finished))
 

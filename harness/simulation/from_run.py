@@ -102,6 +102,9 @@ def _notes(path: Path, manifest: Mapping[str, Any], finished: int, from_cache: i
     if is_running(path):
         yield f"the run is still under way: {finished:,} of its {in_file:,} topics are finished and used"
     elif finished < in_file:
-        yield f"the run is not complete: {finished:,} of its {in_file:,} topics ended with calls and are used"
+        yield (
+            f"the run is not complete: {finished:,} of its {in_file:,} topics ended with calls and are used; the first "
+            "to end may be the short ones"
+        )
     if from_cache:
         yield f"{from_cache:,} answers came from the cache: their times are those of when they were paid for"
