@@ -3,9 +3,9 @@
 One process a topic; its first thread is the topic, the others are lanes, as many as calls overlapped. A call is a
 slice, and what it went through are slices in it: waits by cause, the cache and the journal, each failed attempt and its
 backoff, the attempt that succeeded up to its first token, reasoning and answer. A row tells waits, and the time for the
-cache, as sums: they are drawn before the first attempt, and the attempts so that the last ends with the call. So an only
-attempt is drawn within the time for which it had its place, and those before a last one later than they were. A process
-of the run has the counters.
+cache, as sums: they are drawn before the first attempt, and the attempts so that the last ends with the call. So an
+only attempt is drawn within the time for which it had its place, and those before a last one later than they were. A
+process of the run has the counters.
 
 Times are whole microseconds since the first session began. Only pairs of times are kept for the counters: some tens of
 bytes a request, whatever the calls say.
@@ -24,6 +24,8 @@ Row: TypeAlias = Mapping[str, Any]
 RUN_PID = 1
 _FIRST_TOPIC_PID = 2
 _LANES_A_PROCESS = 1000
+_ROUNDED = 2
+"""Rows tell times to the microsecond: what is so near in their sums was at one instant."""
 
 _WAITS = (
     ("budget_s", "waits for the budget"),
@@ -153,9 +155,10 @@ def _levels(starts: array[int], ends: array[int]) -> Iterator[tuple[int, int]]:
     level = started = ended = 0
     while ended < len(finishes):
         at = min(begins[started], finishes[ended]) if started < len(begins) else finishes[ended]
-        while started < len(begins) and begins[started] == at:
+        until = at + _ROUNDED
+        while started < len(begins) and begins[started] <= until:
             started += 1
-        while ended < len(finishes) and finishes[ended] == at:
+        while ended < len(finishes) and finishes[ended] <= until:
             ended += 1
         if (now := started - ended) != level:
             level = now
