@@ -84,7 +84,7 @@ def simulate(
     began = start_of(start, datetime.now().astimezone())
     recording = _read(recorded, run_id, seed)
     settings = _settings(recording, values)
-    _check_budget(settings, recording)
+    _check_budget(settings, recording, began)
     plan = Plan(
         topics=topics or recording.topics_in_all,
         settings=settings,
@@ -128,13 +128,13 @@ def _settings(recording: Recording, values: dict[str, Any]) -> Settings:
     return loaded_from(values, base=base).settings
 
 
-def _check_budget(settings: Settings, recording: Recording) -> None:
+def _check_budget(settings: Settings, recording: Recording, began: datetime) -> None:
     """Raise SettingsError for a budget in money where a price is not known: such a night would end before it began."""
-    unpriced = [model for model in recording.models() if not settings.pricing().prices.get(model)]
+    unpriced = [model for model in recording.models() if settings.pricing().price(model, began) is None]
     if settings.budget is not None and unpriced:
         raise SettingsError(
-            f"--budget {settings.budget:g}: no price is known for the model {unpriced[0]!r}; cap with --budget-tokens "
-            "or --run-calls"
+            f"--budget {settings.budget:g}: no price is known for the model {unpriced[0]!r} at {began:%Y-%m-%d}; cap "
+            "with --budget-tokens or --run-calls"
         )
 
 

@@ -119,6 +119,8 @@ def refuse_untimed(path: Path, cache: object, topics: Sequence[RecordedTopic], *
             f"{path}: all answers to {steps} came from the cache, and {cache} does not tell how long they took; give "
             "the run that asked for them, or put its cache file back"
         )
+    if not fits:
+        raise ResultsError(f"{path}: none of its calls was answered, so nothing tells how long an answer takes")
     if timeless or not any(fit.mean_s > 0 for fit in fits.values()):
         raise ResultsError(
             f"{path}: its calls took no time (the mock without --latency), so it cannot tell how long a night takes; "
