@@ -137,13 +137,16 @@ def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
     Both begin with a second's worth in hand. Of tokens, those of the calls that may still be in flight then do not
     count: what they will have used is not known yet.
     """
-    sent = [call for call in calls if call.sent]
+    return pace_floor_s([call.tokens for call in calls if call.sent], limits)
+
+
+def pace_floor_s(tokens: Sequence[int], limits: Limits) -> float:
+    """The same for calls of which nothing is known but their tokens, one number for each."""
     floors = [0.0]
     if limits.requests_per_minute is not None:
-        floors.append(_floor_s(len(sent), limits.requests_per_minute))
+        floors.append(_floor_s(len(tokens), limits.requests_per_minute))
     if limits.tokens_per_minute is not None:
-        known = sorted(call.tokens for call in sent)[: -limits.in_flight]
-        floors.append(_floor_s(sum(known), limits.tokens_per_minute))
+        floors.append(_floor_s(sum(sorted(tokens)[: -limits.in_flight]), limits.tokens_per_minute))
     return max(floors)
 
 
