@@ -16,8 +16,7 @@ from harness.bench.words import duration
 from harness.domain.stats import Ratio, paired_ratio
 from harness.errors import ResultsError
 
-# What may differ between two runs of the same work, where it would be missed: all else is refused.
-_NOT_COMPARABLE = "not comparable: "
+# Where and with what both were measured, as far as a difference may explain one in the numbers.
 _ABOUT = ("harness", "python", "openai", "system", "cores")
 
 
@@ -33,26 +32,17 @@ def compare(one: Bench, other: Bench) -> dict[str, Any]:
     repeat = min(one.description["repeat"], other.description["repeat"])
     first, second = (_first_rounds(bench, repeat) for bench in (one, other))
     reports = [{arm["name"]: arm for arm in report_of(bench)["arms"]} for bench in (first, second)]
-    limits = {arm.name: arm for arm in second.arms}
-    arms = []
-    for arm in first.arms:
-        if arm.name in limits:
-            unlike = _unlike(arm, limits[arm.name])
-            ratio = None if unlike else _ratio(first, second, arm.name, repeat)
-            arms.append(
-                {
-                    "name": arm.name,
-                    **{
-                        name: [report[arm.name][name] for report in reports]
-                        for name in ("wall_s", "efficiency", "cost")
-                    },
-                    "ratio": None if ratio is None else asdict(ratio),
-                    "verdict": f"{_NOT_COMPARABLE}{unlike}" if unlike else verdict_of(ratio),
-                }
-            )
-    if all(arm["verdict"].startswith(_NOT_COMPARABLE) for arm in arms):
-        found = "; ".join(f"{arm['name']} had {arm['verdict'].removeprefix(_NOT_COMPARABLE)}" for arm in arms)
+    theirs = {arm.name: arm for arm in second.arms}
+    unlike = {arm.name: _unlike(arm, theirs[arm.name]) for arm in first.arms if arm.name in theirs}
+    if all(unlike.values()):
+        found = "; ".join(f"{name} had {limits}" for name, limits in unlike.items())
         raise ResultsError(f"{one.path} and {other.path} cannot be compared: under other limits ({found})")
+    arms = []
+    for name, limits in unlike.items():
+        ratio = None if limits else _ratio(first, second, name, repeat)
+        shown = {value: [report[name][value] for report in reports] for value in ("wall_s", "efficiency", "cost")}
+        verdict = f"not comparable: {limits}" if limits else verdict_of(ratio)
+        arms.append({"name": name, **shown, "ratio": None if ratio is None else asdict(ratio), "verdict": verdict})
     return {
         "benchmarks": [bench.name for bench in (one, other)],
         "about": [bench.description["about"] for bench in (one, other)],
