@@ -63,20 +63,25 @@ async def _in_processes(
     topics: Sequence[RecordedTopic], jobs: Iterator[tuple[int, Job]], workers: int, done: OnNight
 ) -> None:
     limiter = anyio.CapacityLimiter(workers)
+    broken: list[anyio.BrokenWorkerProcess] = []
 
     async def work() -> None:
         for number, job in jobs:
             try:
                 night = await to_process.run_sync(_night, topics, job, cancellable=True, limiter=limiter)
             except anyio.BrokenWorkerProcess as error:
-                raise HarnessError(
-                    "a process that simulated a night has died, perhaps for want of memory; --jobs 1 takes no others"
-                ) from error
+                broken.append(error)
+                group.cancel_scope.cancel()
+                return
             done(number, night)
 
     async with anyio.create_task_group() as group:
         for _ in range(workers):
             group.start_soon(work)
+    if broken:
+        raise HarnessError(
+            "a process that simulated a night has died, perhaps for want of memory; --jobs 1 takes no others"
+        ) from broken[0]
 
 
 def _night(topics: Sequence[RecordedTopic], job: Job) -> Night:

@@ -66,7 +66,7 @@ def test_a_session_differs_from_another_in_its_limits_and_in_what_nobody_may_sha
         for number in (1, 2)
         for arm in plan.arms
     ]
-    assert [(one.settings.in_flight, one.settings.runs) for one in told] == [(1, 1), (2, 32)] * 2
+    assert [(one.settings.in_flight, one.settings.runs) for one in told] == [(1, 1), (2, None)] * 2
     assert [one.settings.seed for one in told] == [1, 1, 2, 2]
     assert [one.settings.run_calls for one in told] == [7, 7, 5, 5]
     assert {one.settings.cache_mode for one in told} == {"off"}
