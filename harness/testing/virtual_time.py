@@ -5,7 +5,7 @@ real work: while some is announced (`loop.real()`), the clock stands and the loo
 timer and no real work, nothing can ever happen again: that is a deadlock, and it is raised instead of waited for.
 
 Rules: take time from the loop only; announce every thread (`run_in_executor` announces itself); open no sockets.
-In a conftest: `from harness.testing.virtual_time import pytest_asyncio_loop_factories`, and mark tests `virtual`.
+In pytest: the fixture `virtual_time`, or the marker `virtual`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ import itertools
 import math
 import selectors
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
-
-if TYPE_CHECKING:
-    import pytest
+from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -160,6 +157,31 @@ class VirtualClock:
         return self._epoch + timedelta(seconds=asyncio.get_running_loop().time())
 
 
+class VirtualTime:
+    """The value of the fixture `virtual_time`: the running loop's clock, which jumps.
+
+    `clock` is a wall clock on the same time, for code that takes one (its `now()` is in UTC).
+    """
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the loop began: 0.0 where a test begins that shares its loop with no other."""
+        return self._loop().time()
+
+    def real(self) -> AbstractContextManager[None]:
+        """Around an await of something that a thread brings about, and that asyncio was not told of."""
+        return self._loop().real()
+
+    def _loop(self) -> VirtualLoop:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualLoop):
+            return loop
+        raise RuntimeError(f"virtual_time: this runs on a {type(loop).__name__}, whose clock does not jump")
+
+
 def run_virtual(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
     """Run a coroutine function to its end on a new virtual loop, and return what it returns.
 
@@ -171,12 +193,3 @@ def run_virtual(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main())
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Import this hook in a conftest: async tests marked `virtual` run on virtual time, all others as ever."""
-    if item.get_closest_marker("virtual") is not None:
-        return {"virtual": VirtualLoop}
-    return {"asyncio": asyncio.new_event_loop}

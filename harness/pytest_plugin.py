@@ -1,0 +1,111 @@
+"""The pytest plugin: the fixtures `mock_deepseek` and `virtual_time`, and the marker `virtual`; see docs/pytest.md.
+
+It is loaded in every pytest run of everyone who has this package installed. So it imports pytest and the standard
+library, and nothing else before a test asks for something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.testing.scripted import MockDeepSeek
+    from harness.testing.virtual_tests import VirtualTests
+    from harness.testing.virtual_time import VirtualTime
+
+_VIRTUAL: pytest.StashKey[VirtualTests] = pytest.StashKey()
+_MOCK: pytest.StashKey[MockDeepSeek] = pytest.StashKey()
+
+_KEY_OF_THE_MOCK = "sk-of-the-mock"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """See pytest."""
+    config.addinivalue_line("markers", "virtual: an async test on an event loop whose clock jumps (harness)")
+
+
+@pytest.fixture
+def mock_deepseek(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockDeepSeek]:
+    """DeepSeek, answered in this process: script replies and faults, then assert on the calls that came."""
+    from harness.testing.scripted import MockDeepSeek  # noqa: PLC0415 - only tests that use it pay for it
+
+    mock = MockDeepSeek()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(mock.installed())
+        except ImportError as missing:
+            pytest.fail(str(missing), pytrace=False)
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
+        environment.setenv("DEEPSEEK_API_KEY", _KEY_OF_THE_MOCK)
+        environment.setenv("HARNESS_TRANSPORT", "httpx2")
+        # What the mock invents must not be kept as an answer of DeepSeek's, nor one of those be served here.
+        environment.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("harness") / "cache.db"))
+        request.node.stash[_MOCK] = mock
+        yield mock
+
+
+@pytest.fixture
+def virtual_time(request: pytest.FixtureRequest) -> VirtualTime:
+    """The clock of the loop that this test runs on, which jumps over every wait."""
+    from harness.testing.virtual_tests import problem_of  # noqa: PLC0415 - only tests that use it pay for it
+    from harness.testing.virtual_time import VirtualTime  # noqa: PLC0415 - as above
+
+    if problem := problem_of(request.node):
+        pytest.fail(problem, pytrace=False)
+    return VirtualTime()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
+    """See pytest. The loop of a virtual test is one of its parameters."""
+    marked = metafunc.definition.get_closest_marker("virtual") is not None
+    virtual = marked or "virtual_time" in metafunc.fixturenames
+    stash = metafunc.config.stash
+    if virtual and _VIRTUAL not in stash:
+        from harness.testing.virtual_tests import VirtualTests  # noqa: PLC0415 - only runs with such tests pay for it
+
+        stash[_VIRTUAL] = VirtualTests(metafunc.config.pluginmanager)
+    if _VIRTUAL in stash:
+        stash[_VIRTUAL].collecting(metafunc, virtual=virtual)
+    return (yield)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """See pytest."""
+    if _VIRTUAL in session.config.stash:
+        session.config.stash[_VIRTUAL].collected()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """See pytest. A test that is marked and would run in real time fails; the marker means nothing to one not async."""
+    if item.get_closest_marker("virtual") is not None:
+        from harness.testing.virtual_tests import is_async, problem_of  # noqa: PLC0415 - as above
+
+        if is_async(item) and (problem := problem_of(item)):
+            pytest.fail(problem, pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """See pytest. A test that passed fails for what it scripted and never asked for."""
+    result = yield
+    if (mock := item.stash.get(_MOCK, None)) is not None and (unused := mock.unused()):
+        pytest.fail(unused, pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """See pytest. A failure shows the calls that came."""
+    report = yield
+    mock = item.stash.get(_MOCK, None)
+    if mock is not None and report.failed and report.when == "call":
+        report.sections.append(("calls to mock_deepseek", mock.history()))
+    return report
