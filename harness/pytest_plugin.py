@@ -7,7 +7,7 @@ library, and nothing else before a test asks for something.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +40,8 @@ def mock_deepseek(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         except ImportError as missing:
             pytest.fail(str(missing), pytrace=False)
         environment = stack.enter_context(pytest.MonkeyPatch.context())
-        environment.setenv("DEEPSEEK_API_KEY", _KEY_OF_THE_MOCK)
+        for name in ("DEEPSEEK_API_KEY", "HARNESS_API_KEY"):
+            environment.setenv(name, _KEY_OF_THE_MOCK)
         environment.setenv("HARNESS_TRANSPORT", "httpx2")
         # What the mock invents must not be kept as an answer of DeepSeek's, nor one of those be served here.
         environment.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("harness") / "cache.db"))
@@ -62,8 +63,7 @@ def virtual_time(request: pytest.FixtureRequest) -> VirtualTime:
 @pytest.hookimpl(wrapper=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     """See pytest. The loop of a virtual test is one of its parameters."""
-    marked = metafunc.definition.get_closest_marker("virtual") is not None
-    virtual = marked or "virtual_time" in metafunc.fixturenames
+    virtual = _wants_virtual_time(metafunc.definition)
     stash = metafunc.config.stash
     if virtual and _VIRTUAL not in stash:
         from harness.testing.virtual_tests import VirtualTests  # noqa: PLC0415 - only runs with such tests pay for it
@@ -83,7 +83,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """See pytest. A test that is marked and would run in real time fails; the marker means nothing to one not async."""
-    if item.get_closest_marker("virtual") is not None:
+    if _is_marked(item):
         from harness.testing.virtual_tests import is_async, problem_of  # noqa: PLC0415 - as above
 
         if is_async(item) and (problem := problem_of(item)):
@@ -93,7 +93,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """See pytest. A test that passed fails for what it scripted and never asked for."""
-    result = yield
+    with _guard(item):
+        result = yield
     if (mock := item.stash.get(_MOCK, None)) is not None and (unused := mock.unused()):
         pytest.fail(unused, pytrace=False)
     return result
@@ -109,3 +110,28 @@ def pytest_runtest_makereport(
     if mock is not None and report.failed and report.when == "call":
         report.sections.append(("calls to mock_deepseek", mock.history()))
     return report
+
+
+def _is_marked(item: pytest.Item) -> bool:
+    return item.get_closest_marker("virtual") is not None
+
+
+def _wants_virtual_time(item: pytest.Function) -> bool:
+    """Whether the test is marked, or uses the fixture of ours, and not one of the project's own by the same name."""
+    if _is_marked(item):
+        return True
+    for fixture in reversed(item._fixtureinfo.name2fixturedefs.get("virtual_time", ())):
+        if fixture.func.__module__ == __name__:
+            return True
+        if "virtual_time" not in fixture.argnames:
+            return False
+    return False
+
+
+def _guard(item: pytest.Item) -> AbstractContextManager[None]:
+    """Around the call of a test: one that wants virtual time never runs in real time."""
+    if not isinstance(item, pytest.Function) or not _wants_virtual_time(item):
+        return nullcontext()
+    from harness.testing.virtual_tests import guarded  # noqa: PLC0415 - only tests that use it pay for it
+
+    return guarded(item)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import pytest
 
-from harness.testing.virtual_time import VirtualLoop
+from harness.testing.virtual_time import VirtualLoop, running_loop
 
 # One object, so that a parameter of a test is known by its identity: users' parameters may not like being compared.
 _ANYIO_BACKEND: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": VirtualLoop})
@@ -40,8 +42,7 @@ class VirtualTests:
         """This test is about to be parametrized."""
         self._register(virtual)
         if virtual and "anyio_backend" in metafunc.fixturenames:
-            # The scope of anyio's own fixture, so that fixtures of a module may depend on it here, too.
-            metafunc.parametrize("anyio_backend", [pytest.param(_ANYIO_BACKEND, id=_hidden())], scope="module")
+            _choose_anyio_backend(metafunc.definition)
 
     def collected(self) -> None:
         """All tests are known. With its hook implemented, pytest-asyncio finds a test's loop before any fixture's."""
@@ -58,6 +59,40 @@ class VirtualTests:
         if self._registered and not wanted:
             self._manager.unregister(self)
         self._registered = wanted
+
+
+@contextmanager
+def guarded(item: pytest.Function) -> Iterator[None]:
+    """Inside this block the test refuses to run in real time, whichever plugin runs it and for whatever reason."""
+    function = item.obj
+    if not inspect.iscoroutinefunction(function):
+        yield
+        return
+
+    @functools.wraps(function)
+    async def on_virtual_time(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        running_loop()
+        return await function(*args, **kwargs)
+
+    item.obj = on_virtual_time
+    try:
+        yield
+    finally:
+        item.obj = function
+
+
+def _choose_anyio_backend(test: pytest.Function) -> None:
+    """Parametrize anyio's fixture: by its own means, so that what depends on it follows; else in its place.
+
+    A project that overrides it usually returns the name of a backend, and looks at no parameter.
+    """
+    if any("anyio_backend" in mark.args[0] for mark in test.iter_markers("parametrize")):
+        return
+    indirect = test._fixtureinfo.name2fixturedefs["anyio_backend"][-1].params is not None
+    parameter = pytest.param(_ANYIO_BACKEND, id=_hidden())
+    scope: Literal["module"] | None = None if indirect else "module"
+    test.add_marker(pytest.mark.parametrize("anyio_backend", [parameter], indirect=indirect, scope=scope))
 
 
 def problem_of(item: pytest.Item) -> str | None:
