@@ -22,12 +22,12 @@ from harness.compose import Stack, open_stack, run_context
 from harness.domain.filters import parse_filter
 from harness.domain.run import BadLine, Topic
 from harness.engine.limiter import LimiterState
-from harness.engine.runner import Progress, Runner
+from harness.engine.runner import Progress, Runner, Workflow
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop, StopCause
 from harness.errors import CacheError, ResultsError, StorageError
 from harness.manifest import STDIN, Wanted, can_be_read_again, workflow_name
-from harness.ports import OpenCall, Spent, WallClock
+from harness.ports import Cache, OpenCall, Spent, WallClock
 from harness.settings import Loaded, Settings
 from harness.threads import in_thread
 from harness.workflows.loading import LoadedWorkflow, load_workflow
@@ -94,17 +94,21 @@ async def run_batch(
     run_id: str | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     continued: bool = False,
+    recording: Cache | None = None,
+    wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> Report:
     """Run a topic file through a workflow, or continue the run that its results directory holds.
 
     `source` is a path or `-`. Everything is checked before the first call: raises DatasetError, PromptsError,
     WorkflowError, SettingsError, CacheError or ResultsError, and RunStopped where `stop` was set meanwhile, with
-    no results written. `continued` insists on a run that is there. Once it runs, whatever ends it ends in a report; a
-    StorageError that is raised all the same is about something that could not be kept after that.
+    no results written. `continued` insists on a run that is there. Answers of `recording` rule over those of the cache.
+    `wrap` puts something around the workflow. Once it runs, whatever ends it ends in a report; a StorageError that is
+    raised all the same is about something that could not be kept after that.
     """
     stop, watch, clock = stop or Stop(), watch or Watch(), clock or SystemClock()
     settings = loaded.settings
     workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    workflow = replace(workflow, function=wrap(workflow.function))
     loaded.endpoint(key_needed=settings.cache_mode != "replay")
     dataset = await _checked_dataset(settings, source, stop)
     with closing(dataset):
@@ -119,7 +123,7 @@ async def run_batch(
         )
         path = settings.out or RESULTS_ROOT / wanted.run_id
         async with _open_results(path, wanted.manifest) as results:
-            return await _Session(loaded, workflow, dataset, results, stop, watch, clock, transport).run()
+            return await _Session(loaded, workflow, dataset, results, stop, watch, clock, transport, recording).run()
 
 
 def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
@@ -133,6 +137,7 @@ def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
         limit=settings.limit,
         shuffle_seed=settings.shuffle,
         filters=tuple(parse_filter(text) for text in settings.filter),
+        samples=settings.samples,
     )
 
 
@@ -167,6 +172,7 @@ class _Session:
         watch: Watch,
         clock: WallClock,
         transport: httpx2.AsyncBaseTransport | None,
+        recording: Cache | None,
     ) -> None:
         self._loaded = loaded
         self._workflow = workflow
@@ -176,6 +182,7 @@ class _Session:
         self._watch = watch
         self._clock = clock
         self._transport = transport
+        self._recording = recording
 
     async def run(self) -> Report:
         """Do what is left to do. A disk that fails once there is a report is a part of it."""
@@ -199,7 +206,12 @@ class _Session:
         watch.standing = results.standing
         watch.progress = progress = Progress()
         async with open_stack(
-            self._loaded, run_id=run_id, stop=self._stop, clock=self._clock, transport=self._transport
+            self._loaded,
+            run_id=run_id,
+            stop=self._stop,
+            clock=self._clock,
+            transport=self._transport,
+            recording=self._recording,
         ) as stack:
             await in_thread(self._begin)
             watch.stack = stack

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from harness.adapters.file_limit import budgeted_files
 from harness.adapters.http import build_http_client
 from harness.adapters.openai_chat import OpenAIChat
+from harness.adapters.recorded_first import RecordedFirst
 from harness.adapters.sqlite_cache import SqliteCache
 from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
+from harness.domain.completion import Call, Completion, Request
 from harness.domain.endpoint import resolve_model
-from harness.domain.policy import Limits, Patience
+from harness.domain.policy import CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
 from harness.domain.purse import Purse
 from harness.engine.budgeted import Budgeted
@@ -103,11 +105,13 @@ async def open_stack(
     stop: Stop,
     clock: WallClock | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
+    recording: Cache | None = None,
 ) -> AsyncIterator[Stack]:
     """Open the cache and the client of an endpoint, and close both on every way out.
 
-    `transport` replaces the network; without it the mock brings its own. Raises SettingsError for a missing key or a
-    budget that cannot be kept, CacheError for a file that is no cache.
+    `transport` replaces the network; without it the mock brings its own. What `recording` knows is neither asked nor
+    looked up: its answers rule over those of the cache file, and it is only read. Raises SettingsError for a
+    missing key or a budget that cannot be kept, CacheError for a file that is no cache.
     """
     settings, clock = loaded.settings, clock or SystemClock()
     check_budget(settings)
@@ -124,7 +128,8 @@ async def open_stack(
         limits = replace(limits, in_flight=files.in_flight)
         if files.note is not None:
             log.warning(files.note)
-    async with SqliteCache.open(settings.cache) as cache:
+    async with SqliteCache.open(settings.cache) as file:
+        cache: Cache = file if recording is None else RecordedFirst(recording, file)
         before = await cache.spent(run_id)
         left_open = tuple(await cache.left_open(run_id))
         purse = Purse.after(settings.spending_cap(), before)
@@ -147,6 +152,22 @@ async def open_stack(
                     left_open=left_open,
                     stalls=stalls,
                 )
+
+
+def replaying(recording: Cache, *, stop: Stop, clock: WallClock) -> Completer:
+    """Answers from a recording and from nothing else: no file, no client, no key. A request it does not know raises
+    CacheMiss.
+    """
+    policy = CachePolicy(mode="replay")
+    leases = Leases(recording, policy, stop, random.Random(0))  # noqa: S311 - nobody asks, so nobody waits
+    return Cached(_Nobody(), recording, policy, clock, leases)
+
+
+class _Nobody:
+    """Stands where an endpoint would. A replay that came here would be a defect of ours."""
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        raise AssertionError(f"replay asked an endpoint for {call.owner}")
 
 
 MOCK_DELTA_TOKENS = 8

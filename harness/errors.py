@@ -8,6 +8,7 @@
     │   ├── SettingsError     a flag, a variable, a settings file
     │   ├── PromptsError      a prompts file
     │   ├── WorkflowError     a workflow that cannot be loaded
+    │   ├── SuiteError        a suite of checks, its golden file, or checks that can never be made
     │   ├── ResultsError      a results directory that does not fit this run, or is in use
     │   └── CacheError        a cache file that is damaged, foreign or of a newer version
     ├── CompletionError       one call to a model
@@ -34,6 +35,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     # Names for annotations only: at run time nothing is imported upwards.
     from harness.domain.completion import Completion, Served
+    from harness.domain.misses import Explanation
 
 FailureKind = Literal[
     "connection",  # refused, reset, name not resolved, broken off before the answer was whole
@@ -76,6 +78,10 @@ class PromptsError(InputError):
 
 class WorkflowError(InputError):
     """A workflow that cannot be found, imported or called."""
+
+
+class SuiteError(InputError):
+    """A suite, or a file that belongs to it, that cannot be used; each line begins with `file:line`."""
 
 
 class ResultsError(InputError):
@@ -144,7 +150,14 @@ class FatalError(CompletionError):
 
 
 class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
-    """In replay mode the cache holds no answer to a request. The message names the step and the key."""
+    """In replay mode the cache holds no answer to a request.
+
+    The message is the explanation's text: what was asked, what was recorded, in what the two differ.
+    """
+
+    def __init__(self, message: str, *, explanation: Explanation | None = None) -> None:
+        super().__init__(message)
+        self.explanation = explanation
 
 
 class ParseError(HarnessError):

@@ -22,6 +22,9 @@ log = logging.getLogger("harness.run")
 
 STDIN = "-"
 
+_BEFORE = {"samples": 1}
+"""What a run was identified by that began before there was such a field."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -59,9 +62,9 @@ class Wanted:
     def _refuse_another(self, known: Mapping[str, Any]) -> None:
         began = known["identity"]
         differing = [
-            f"{name} (then {_short(began.get(name))}, now {_short(value)})"
+            f"{name} (then {_short(began.get(name, _BEFORE.get(name)))}, now {_short(value)})"
             for name, value in self._identity().items()
-            if began.get(name) != value
+            if began.get(name, _BEFORE.get(name)) != value
         ]
         if differing:
             raise ResultsError(
@@ -107,6 +110,7 @@ class Wanted:
             "id_field": settings.id_field,
             "filter": list(settings.filter),
             "shuffle": settings.shuffle,
+            "samples": settings.samples,
         }
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from harness.domain.completion import Call, Completion, Request
+from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
 
 
@@ -104,6 +105,13 @@ class Cache(Protocol):
 
     async def get(self, key: str, request: Request) -> Stored | None:
         """The entry, or None. An entry whose stored request differs, or that is damaged, is reported and a miss."""
+        ...
+
+    async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
+        """The entries that were stored for calls of this topic, of any run, oldest first; damaged ones are left out.
+
+        An answer that several topics share is with the topic that asked first.
+        """
         ...
 
     async def claim(self, key: str) -> Claim:

@@ -13,16 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.adapters import cache_pruning, cache_reports, cassette
+from harness._version import __version__
+from harness.adapters import cache_pruning, cache_reports
 from harness.adapters.cache_entry import stamp
 from harness.adapters.cache_operations import store
 from harness.adapters.cache_pruning import Pruned
 from harness.adapters.cache_reports import BadRow, CacheStats, Sound, Verified
+from harness.adapters.cassette import entry_of_recording, line_of, recording_of_entry
+from harness.adapters.cassette_file import opened, recordings, refuse, unzipped
 from harness.adapters.sqlite_thread import Database
 from harness.errors import CacheError, InputError, StorageError
 from harness.ports import WallClock
-
-_SHOWN_ERRORS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +75,9 @@ class CacheAdmin:
         return await self._database.run(cache_reports.verify)
 
     async def export(self, target: Path | BinaryIO) -> Exported:
-        """Write all sound entries as a cassette. A file appears whole or not at all, and only its owner may read it.
+        """Write all sound entries as a cassette; their times and what they cost stay behind.
 
+        A file appears whole or not at all, and only its owner may read it.
         Raises StorageError where it cannot be written.
         """
         if isinstance(target, Path):
@@ -83,7 +85,7 @@ class CacheAdmin:
         return await self._database.run(partial(_export, target))
 
     async def import_(self, source: Path | BinaryIO, *, name: str = "cassette") -> Imported:
-        """Take in a cassette: its answers replace those of the same keys. All or nothing.
+        """Take in a cassette: its answers replace other ones of the same keys. All or nothing.
 
         Raises CacheError that lists what is wrong as `file:line: reason`; `name` names a source that is no path.
         """
@@ -114,11 +116,8 @@ class CacheAdmin:
         return replace(pruned, vacuumed=await self._database.run(cache_pruning.vacuum_if_worth_it))
 
     def _import_file(self, path: Path, connection: sqlite3.Connection) -> Imported:
-        try:
-            with path.open("rb") as file:
-                return self._database.in_transaction(partial(_import, file, str(path)), connection)
-        except OSError as error:
-            raise CacheError(f"{path}: the cassette cannot be read ({error.strerror})") from error
+        with opened(path) as file:
+            return self._database.in_transaction(partial(_import, file, str(path)), connection)
 
 
 def _export_to_file(target: Path, connection: sqlite3.Connection) -> Exported:
@@ -146,7 +145,8 @@ def _export(target: BinaryIO, connection: sqlite3.Connection) -> Exported:
         if isinstance(found, BadRow):
             bad.append(found)
         else:
-            target.write(f"{cassette.line_of(found.entry)}\n".encode())
+            recording = recording_of_entry(found.entry, harness=__version__)
+            target.write(f"{line_of(recording)}\n".encode())
             count += 1
     return Exported(entries=count, bad=tuple(bad))
 
@@ -155,28 +155,13 @@ def _import(source: BinaryIO, name: str, connection: sqlite3.Connection) -> Impo
     """Read and store line by line, so that a large cassette takes no memory; the transaction undoes a bad one."""
     counts = {"added": 0, "replaced": 0, "unchanged": 0}
     errors: list[str] = []
-    seen: dict[str, int] = {}
-    for number, line in cassette.lines(source):
-        try:
-            entry = cassette.entry_of_line(line)
-        except ValueError as error:
-            errors.append(f"{name}:{number}: {error}")
+    for recording in recordings(unzipped(source), name, errors):
+        before = cache_reports.of_key(recording.key, connection)
+        # An equal answer stays as it is: the cache knows its times and its cost, and the cassette does not.
+        if isinstance(before, Sound) and recording_of_entry(before.entry, harness="").same_answer(recording):
+            counts["unchanged"] += 1
             continue
-        if entry.key in seen:
-            errors.append(f"{name}:{number}: the key stands already in line {seen[entry.key]}")
-            continue
-        seen[entry.key] = number
-        before = connection.execute("SELECT digest FROM responses WHERE key = ?", (entry.key,)).fetchone()
-        counts["added" if before is None else "unchanged" if before[0] == entry.digest else "replaced"] += 1
-        store(entry, connection)
-    if errors:
-        raise CacheError(_listed(name, errors))
+        counts["added" if before is None else "replaced"] += 1
+        store(entry_of_recording(recording), connection)
+    refuse(errors, f"{name}: nothing was imported")
     return Imported(**counts)
-
-
-def _listed(name: str, errors: list[str]) -> str:
-    lines = [f"{name}: nothing was imported, because of {len(errors)} bad line{'s' * (len(errors) > 1)}"]
-    lines += errors[:_SHOWN_ERRORS]
-    if len(errors) > _SHOWN_ERRORS:
-        lines.append(f"… and {len(errors) - _SHOWN_ERRORS} more")
-    return "\n".join(lines)

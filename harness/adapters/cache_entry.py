@@ -18,7 +18,10 @@ from harness.ports import Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One row of `responses`, as texts. `created_at` is ISO 8601 in UTC; `endpoint` and `model` are what was asked."""
+    """One row of `responses`, as texts. `created_at` is ISO 8601 in UTC; `endpoint` and `model` are what was asked.
+
+    `topic_id` and `span_id` name the call that it was stored for, or are empty.
+    """
 
     key: str
     request: str
@@ -27,6 +30,8 @@ class Entry:
     run_id: str
     endpoint: str
     model: str
+    topic_id: str = ""
+    span_id: str = ""
 
     @property
     def digest(self) -> str:
@@ -38,7 +43,16 @@ class Entry:
         return len(self.request.encode()) + len(self.value.encode())
 
 
-def entry_of(key: str, request: Request, completion: Completion, *, run_id: str, created_at: datetime) -> Entry:
+def entry_of(
+    key: str,
+    request: Request,
+    completion: Completion,
+    *,
+    run_id: str,
+    created_at: datetime,
+    topic_id: str = "",
+    span_id: str = "",
+) -> Entry:
     """Raises ValueError for a number that JSON does not know."""
     return Entry(
         key=key,
@@ -48,6 +62,8 @@ def entry_of(key: str, request: Request, completion: Completion, *, run_id: str,
         run_id=run_id,
         endpoint=storable(request.endpoint),
         model=storable(request.model),
+        topic_id=storable(topic_id),
+        span_id=storable(span_id),
     )
 
 

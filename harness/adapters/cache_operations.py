@@ -17,11 +17,12 @@ from harness.domain.completion import Call, Request
 from harness.ports import OpenCall, Resolution, Spent, Stored
 
 _STORE = """
-INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes, topic_id, span_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
     request = excluded.request, value = excluded.value, digest = excluded.digest, created_at = excluded.created_at,
-    run_id = excluded.run_id, endpoint = excluded.endpoint, model = excluded.model, bytes = excluded.bytes
+    run_id = excluded.run_id, endpoint = excluded.endpoint, model = excluded.model, bytes = excluded.bytes,
+    topic_id = excluded.topic_id, span_id = excluded.span_id
 """
 _OPEN = """
 INSERT INTO calls (key, run_id, topic_id, span_id, opened_at, cost_at_most, tokens_at_most) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -167,6 +168,8 @@ class Closing:
                 resolution.completion,
                 run_id=storable(self.entry.call.run_id),
                 created_at=resolution.closed_at,
+                topic_id=self.entry.call.topic_id,
+                span_id=self.entry.call.span_id,
             )
 
     def apply(self, connection: sqlite3.Connection) -> None:
@@ -191,7 +194,7 @@ class Closing:
 def store(entry: Entry, connection: sqlite3.Connection) -> None:
     """Keep an answer; it replaces an older one of the same key."""
     values = (entry.key, entry.request, entry.value, entry.digest, entry.created_at, entry.run_id)
-    connection.execute(_STORE, (*values, entry.endpoint, entry.model, entry.bytes))
+    connection.execute(_STORE, (*values, entry.endpoint, entry.model, entry.bytes, entry.topic_id, entry.span_id))
 
 
 def write(writes: Sequence[Write], database: Database, connection: sqlite3.Connection) -> list[int | Exception]:

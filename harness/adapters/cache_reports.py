@@ -15,6 +15,7 @@ from harness.adapters.cache_entry import Entry, instant, stored, stored_request
 from harness.adapters.codec import request_from_canonical, storable
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
+from harness.domain.recording import RecordedCall
 from harness.ports import Stored
 
 
@@ -67,6 +68,19 @@ class Sound:
         return self.entry.key
 
     @property
+    def call(self) -> RecordedCall:
+        """The call that it was stored for."""
+        return RecordedCall(
+            topic_id=self.entry.topic_id,
+            span_id=self.entry.span_id,
+            key=self.entry.key,
+            request=self.request,
+            completion=self.stored.completion,
+            run_id=self.stored.run_id,
+            created_at=self.stored.created_at,
+        )
+
+    @property
     def bytes(self) -> int:
         return self.entry.bytes
 
@@ -93,7 +107,8 @@ class Verified:
 
 
 # As bytes: a text that is damaged beyond UTF-8 spoils its own row only.
-_COLUMNS = ", ".join(f"CAST({name} AS BLOB)" for name in ("key", "request", "value", "digest", "created_at", "run_id"))
+_NAMES = ("key", "request", "value", "digest", "created_at", "run_id", "topic_id", "span_id")
+_COLUMNS = ", ".join(f"CAST({name} AS BLOB)" for name in _NAMES)
 
 
 def stats(connection: sqlite3.Connection) -> CacheStats:
@@ -132,8 +147,24 @@ def show(prefix: str, limit: int, connection: sqlite3.Connection) -> tuple[Sound
 
 
 def entries(connection: sqlite3.Connection) -> Iterator[Sound | BadRow]:
-    """Every row in the order of keys: an entry, or what is wrong with it."""
-    return map(_checked, connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY key"))  # noqa: S608
+    """Every row in the order of topics, calls and keys: an entry, or what is wrong with it."""
+    order = "topic_id, span_id, key"
+    return map(_checked, connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY {order}"))  # noqa: S608
+
+
+def of_topic(topic_id: str, connection: sqlite3.Connection) -> tuple[Sound, ...]:
+    """The entries that were stored for calls of this topic, oldest first; damaged ones are left out."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id",  # noqa: S608
+        (storable(topic_id),),
+    )
+    return tuple(found for found in map(_checked, rows) if isinstance(found, Sound))
+
+
+def of_key(key: str, connection: sqlite3.Connection) -> Sound | BadRow | None:
+    """The row of this key, if there is one."""
+    row = connection.execute(f"SELECT {_COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()  # noqa: S608
+    return None if row is None else _checked(row)
 
 
 def verify(connection: sqlite3.Connection) -> Verified:
@@ -153,7 +184,7 @@ def verify(connection: sqlite3.Connection) -> Verified:
 
 
 def _checked(row: tuple[Any, ...]) -> Sound | BadRow:
-    key, was_asked, value, digest, created_at, run_id = row
+    key, was_asked, value, digest, created_at, run_id, topic_id, span_id = row
     try:
         request = request_from_canonical(was_asked.decode())
         if cache_key(request).encode() != key or stored_request(request).encode() != was_asked:
@@ -169,6 +200,8 @@ def _checked(row: tuple[Any, ...]) -> Sound | BadRow:
         run_id=run_id.decode(),
         endpoint=storable(request.endpoint),
         model=storable(request.model),
+        topic_id=topic_id.decode("utf-8", "replace"),
+        span_id=span_id.decode("utf-8", "replace"),
     )
     return Sound(entry=entry, request=request, stored=answer)
 

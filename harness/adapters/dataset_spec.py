@@ -14,7 +14,8 @@ class DatasetSpec:
     """Which topics are wanted, and where they are.
 
     `path` is a file, or `-` for standard input; `name` is what messages call it (None: the path). Filters select
-    first, then `shuffle_seed` orders, then `limit` takes the first. Raises SettingsError for what can mean nothing.
+    first, then `shuffle_seed` orders, then `limit` takes the first, and each of these is drawn `samples` times. Raises
+    SettingsError for what can mean nothing.
     """
 
     path: str
@@ -23,6 +24,7 @@ class DatasetSpec:
     limit: int | None = None
     shuffle_seed: int | None = None
     filters: tuple[Filter, ...] = ()
+    samples: int = 1
     name: str | None = None
 
     def __post_init__(self) -> None:
@@ -34,6 +36,16 @@ class DatasetSpec:
     @property
     def shown_name(self) -> str:
         return self.name or ("<stdin>" if self.path == "-" else self.path)
+
+
+def drawn_id(topic_id: str, sample: int) -> str:
+    """What a draw of a topic is called: the first like the topic, the second `topic#2`."""
+    return topic_id if sample == 0 else f"{topic_id}#{sample + 1}"
+
+
+def topic_of_drawn(drawn: str, sample: int) -> str:
+    """The id of the topic of which this is a draw."""
+    return drawn if sample == 0 else drawn.removesuffix(f"#{sample + 1}")
 
 
 def shuffled_rank(seed: int, number: int) -> int:

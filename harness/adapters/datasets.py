@@ -15,7 +15,7 @@ from harness.adapters.dataset_lines import Line, split_lines
 from harness.adapters.dataset_rows import BadRow, Format, format_of
 from harness.adapters.dataset_scan import ERRORS_SHOWN, Scan, read_row
 from harness.adapters.dataset_source import Content, closing_on_error, open_content
-from harness.adapters.dataset_spec import DatasetSpec
+from harness.adapters.dataset_spec import DatasetSpec, drawn_id
 from harness.domain.run import BadLine, Topic
 from harness.errors import DatasetError, StorageError
 
@@ -36,7 +36,8 @@ class ValidationReport:
 class Dataset:
     """A topic file that was read through once. Closing it lets go of the file and of all temporary storage.
 
-    `sha256` is that of the decompressed bytes. `count` is how many items `read` yields. Made by `open_dataset`.
+    `sha256` is that of the decompressed bytes. `count` is how many items `read` yields: the selected lines, each as
+    often as it is drawn. Made by `open_dataset`.
     """
 
     def __init__(
@@ -47,12 +48,12 @@ class Dataset:
         *,
         written: Format,
         sha256: str,
-        count: int,
+        lines: int,
         report: ValidationReport,
     ) -> None:
         self.spec = spec
         self.sha256 = sha256
-        self.count = count
+        self.count = lines * spec.samples
         self.report = report
         self._content = content
         self._index = index
@@ -75,12 +76,15 @@ class Dataset:
     def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic | BadLine]:
         """The selected topics and bad lines, one at a time, indexed from 0 without gaps: as many as `count`.
 
-        May be called again and gives the same. Those whose index is not `wanted` are passed over unread. Raises
-        DatasetError if the file was changed meanwhile.
+        The draws of a topic follow each other. May be called again and gives the same. Those whose index is not
+        `wanted` are passed over unread. Raises DatasetError if the file was changed meanwhile.
         """
-        for index, entry in enumerate(self._index.entries(self.count)):
-            if wanted(index):
-                yield self._item(index, entry)
+        samples = self.spec.samples
+        for line, entry in enumerate(self._index.entries(self.count // samples)):
+            for sample in range(samples):
+                index = line * samples + sample
+                if wanted(index):
+                    yield self._item(index, sample, entry)
 
     def save(self, directory: Path) -> Path:
         """Writes the dataset's bytes, decompressed, into a directory and returns the file, which reads the same.
@@ -113,7 +117,7 @@ class Dataset:
     ) -> None:
         self.close()
 
-    def _item(self, index: int, entry: Entry) -> Topic | BadLine:
+    def _item(self, index: int, sample: int, entry: Entry) -> Topic | BadLine:
         data = None if entry.length is None else self._content.read(entry.offset, entry.length)
         where = f"{self.spec.shown_name}:{entry.number}"
         try:
@@ -122,7 +126,8 @@ class Dataset:
             return BadLine(where=where, reason=str(error), index=index)
         if entry.first is not None:
             return BadLine(where=where, reason=_repetition(entry.id, entry.first), index=index)
-        return Topic(id=entry.id, text=row.text, index=index, metadata=row.metadata)
+        drawn = drawn_id(entry.id, sample)
+        return Topic(id=drawn, text=row.text, index=index, sample=sample, metadata=row.metadata)
 
 
 def open_dataset(
@@ -163,7 +168,7 @@ def _checked(spec: DatasetSpec, content: Content, index: LineIndex, progress: Ca
         index,
         written=written,
         sha256=digest.hexdigest(),
-        count=scan.selected if spec.limit is None else min(spec.limit, scan.selected),
+        lines=scan.selected if spec.limit is None else min(spec.limit, scan.selected),
         report=report,
     )
 

@@ -125,11 +125,14 @@ def count_lines(path: Path) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
 
 
-def write_whole(path: Path, parts: Iterable[bytes]) -> None:
-    """Write a file beside its place and move it in: a reader sees the old one or the new one. Raises OSError."""
+def write_whole(path: Path, parts: Iterable[bytes], *, mode: int = 0o600) -> None:
+    """Write a file beside its place and move it in: a reader sees the old one or the new one. Raises OSError.
+
+    `mode` is who may read and write it, less what the process's umask takes away.
+    """
     beside = path.with_name(path.name + NEW_SUFFIX)
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.adapters.codec import kept
 from harness.domain.completion import Request
 from harness.domain.key import canonical_request
+from harness.domain.recording import RecordedCall
 from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
 
 
@@ -20,16 +21,32 @@ class MemoryCache:
     """
 
     def __init__(self) -> None:
-        self._answers: dict[str, tuple[str, Stored]] = {}
+        self._answers: dict[str, RecordedCall] = {}
+        self._by_topic: dict[str, dict[str, None]] = {}
         self._open: dict[int, tuple[Request, OpenCall]] = {}
         self._closed: dict[str, Spent] = {}
         self._leases: set[str] = set()
         self._last = 0
 
+    @classmethod
+    def holding(cls, calls: Iterable[RecordedCall]) -> MemoryCache:
+        """One that knows these answers from the start: of several under one key, the last."""
+        cache = cls()
+        for call in calls:
+            cache._keep(call)
+        return cache
+
     async def get(self, key: str, request: Request) -> Stored | None:
         """See `harness.ports.Cache`."""
-        was_asked, stored = self._answers.get(key, ("", None))
-        return stored if was_asked == canonical_request(request) else None
+        found = self._answers.get(key)
+        if found is None or canonical_request(found.request) != canonical_request(request):
+            return None
+        return Stored(completion=found.completion, run_id=found.run_id, created_at=found.created_at)
+
+    async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
+        """See `harness.ports.Cache`."""
+        found = [self._answers[key] for key in self._by_topic.get(topic_id, ())]
+        return sorted(found, key=lambda call: call.created_at)
 
     async def claim(self, key: str) -> Claim:
         """See `harness.ports.Cache`."""
@@ -55,8 +72,17 @@ class MemoryCache:
         request, entry = self._open.pop(number)
         run_id = entry.call.run_id
         if resolution.outcome == "stored" and resolution.keep and resolution.completion is not None:
-            stored = Stored(completion=kept(resolution.completion), run_id=run_id, created_at=resolution.closed_at)
-            self._answers[entry.key] = (canonical_request(request), stored)
+            self._keep(
+                RecordedCall(
+                    topic_id=entry.call.topic_id,
+                    span_id=entry.call.span_id,
+                    key=entry.key,
+                    request=request,
+                    completion=kept(resolution.completion),
+                    run_id=run_id,
+                    created_at=resolution.closed_at,
+                )
+            )
             self._leases.discard(entry.key)
         row = _Row(entry, resolution.outcome, resolution.cost, resolution.tokens)
         self._closed[run_id] = row.added_to(self._closed.get(run_id, Spent()))
@@ -71,6 +97,13 @@ class MemoryCache:
     async def left_open(self, run_id: str) -> Sequence[OpenCall]:
         """See `harness.ports.Cache`."""
         return [entry for _, entry in self._open.values() if entry.call.run_id == run_id]
+
+    def _keep(self, call: RecordedCall) -> None:
+        before = self._answers.get(call.key)
+        if before is not None:
+            del self._by_topic[before.topic_id][call.key]
+        self._answers[call.key] = call
+        self._by_topic.setdefault(call.topic_id, {})[call.key] = None
 
 
 @dataclass(frozen=True, slots=True)

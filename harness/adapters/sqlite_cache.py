@@ -11,13 +11,14 @@ from pathlib import Path
 
 import anyio
 
-from harness.adapters import cache_operations
+from harness.adapters import cache_operations, cache_reports
 from harness.adapters.cache_batching import Batches, Lane
 from harness.adapters.cache_leases import Claiming, Releasing
 from harness.adapters.cache_operations import Closing, Opening, Unusable, Withdrawal, Write
 from harness.adapters.lease_owner import LeaseOwner
 from harness.adapters.sqlite_thread import Database
 from harness.domain.completion import Request
+from harness.domain.recording import RecordedCall
 from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
 
 _log = logging.getLogger("harness.cache")
@@ -74,6 +75,11 @@ class SqliteCache:
             _log.warning("cache entry %s is not used, and will be replaced: %s", key, found.reason)
             return None
         return found
+
+    async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
+        """See `harness.ports.Cache`."""
+        found = await self._database.run(partial(cache_reports.of_topic, topic_id))
+        return [entry.call for entry in found]
 
     async def claim(self, key: str) -> Claim:
         """See `harness.ports.Cache`."""

@@ -72,8 +72,27 @@ _FIRST = (
 # The owner is the name of a `harness.adapters.lease_owner.LeaseOwner`; rows of dead owners are without effect.
 _LEASES = ("CREATE TABLE leases (key TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",)
 
+# Which call an answer was stored for. Rows from before learn it from the journal; the index is for that alone.
+_PLACES = (
+    "ALTER TABLE responses ADD COLUMN topic_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE responses ADD COLUMN span_id TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX calls_by_key ON calls (key)",
+    """
+    UPDATE responses SET (topic_id, span_id) = (
+        SELECT topic_id, span_id FROM calls
+        WHERE calls.key = responses.key AND calls.run_id = responses.run_id AND outcome = 'stored'
+        ORDER BY id LIMIT 1
+    )
+    WHERE EXISTS (
+        SELECT 1 FROM calls WHERE calls.key = responses.key AND calls.run_id = responses.run_id AND outcome = 'stored'
+    )
+    """,
+    "DROP INDEX calls_by_key",
+    "CREATE INDEX responses_by_topic ON responses (topic_id)",
+)
+
 # Step n leads from user_version n to n + 1. A step that was released is never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LEASES)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LEASES, _PLACES)
 VERSION = len(MIGRATIONS)
 TABLES = {"responses": 1, "calls": 1, "leases": 2}
 """The tables, each with the first version that has it."""

@@ -26,6 +26,17 @@ def line_of(text: str, path: Sequence[str]) -> int | None:
     return best[1] if best is not None else None
 
 
+def line_in_table(text: str, name: str, index: int, path: Sequence[str] = ()) -> int | None:
+    """As `line_of`, within the table [[name]] that comes `index`-th, counted from 0."""
+    lines = text.split("\n")
+    starts = [number for number, found in _entries(text) if found == (name,) and lines[number - 1].lstrip()[:2] == "[["]
+    if index >= len(starts):
+        return line_of(text, (name,))
+    first, after = starts[index], starts[index + 1] if index + 1 < len(starts) else len(lines) + 1
+    found = line_of("\n".join(lines[first - 1 : after - 1]), (name, *path))
+    return first if found is None else first + found - 1
+
+
 def place(file: Path | str, text: str, path: Sequence[str]) -> str:
     """`file:line`, or the file alone."""
     line = line_of(text, path)

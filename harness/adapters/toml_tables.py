@@ -7,9 +7,9 @@ import difflib
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -70,21 +70,48 @@ def read_toml(path: Path, error: type[InputError]) -> tuple[dict[str, Any], byte
     return tables, raw
 
 
-def checked(model: type[Model], table: Mapping[str, Any], *, where: str, error: type[InputError]) -> Model:
-    """The table as a model. Raises `error` with one line for each thing wrong, each beginning with `where`."""
+def checked(
+    model: type[Model],
+    table: Mapping[str, Any],
+    *,
+    where: str | Callable[[tuple[str, ...]], str],
+    error: type[InputError],
+) -> Model:
+    """The table as a model. Raises `error` with one line for each thing wrong.
+
+    Each begins with `where`, or with what `where` makes of the path to the value.
+    """
     try:
         return model.model_validate(table)
     except ValidationError as invalid:
-        names = list(model.model_fields)
-        raise error("\n".join(_complaint(where, detail, names) for detail in invalid.errors())) from None
+        raise error("\n".join(dict.fromkeys(_complaint(where, one, model) for one in invalid.errors()))) from None
 
 
-def _complaint(where: str, detail: Mapping[str, Any], known: Iterable[str]) -> str:
+def _complaint(where: str | Callable[[tuple[str, ...]], str], detail: Mapping[str, Any], model: type[BaseModel]) -> str:
     """One finding of pydantic as one line in our words."""
-    name = ".".join(str(part) for part in detail["loc"])
+    path = tuple(str(part) for part in detail["loc"])
+    name = ".".join(path)
+    begun = where if isinstance(where, str) else where(path)
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown setting {shown(name)}{suggestion(name, known)}"
-    return f"{where}: {name} = {shown(detail.get('input'))}: {reason(detail)}"
+        return f"{begun}: unknown setting {shown(name)}{suggestion(path[-1], _known_at(model, path[:-1]))}"
+    if detail["type"] == "missing":
+        return f"{begun}: {name} {reason(detail)}"
+    return f"{begun}: {name} = {shown(detail.get('input'))}: {reason(detail)}"
+
+
+def _known_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    """The names that the table at this path may have."""
+    for part in path:
+        field = model.model_fields.get(part)
+        model = next(_models_in(field.annotation), model) if field is not None else model
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 _REASONS = {

@@ -17,6 +17,8 @@ from harness.errors import CompletionError, FatalError, HarnessError, InputError
 
 COMMANDS = {
     "run": "Run a topic file through a workflow.",
+    "record": "A run whose answers become a cassette.",
+    "check": "A suite against its recording, offline: what changed, what broke.",
     "resume": "Continue a run that was interrupted.",
     "status": "How a run stands.",
     "show": "A run's reports and calls.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -18,9 +19,11 @@ from harness.cli.progress import show_progress
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
 from harness.domain.sanitize import terminal_safe
+from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
 from harness.logs import log_to_stderr
+from harness.ports import Cache
 from harness.settings import Loaded
 
 
@@ -46,6 +49,18 @@ def run(dataset: str, **values: Any) -> None:
 
 def run_and_report(loaded: Loaded, source: str, *, continued: bool) -> NoReturn:
     """Run, show progress, print the summary, and exit with the run's code."""
+    sys.exit(reported(loaded, source, continued=continued).exit_code)
+
+
+def reported(
+    loaded: Loaded,
+    source: str,
+    *,
+    continued: bool = False,
+    recording: Cache | None = None,
+    wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
+) -> Report:
+    """Run, show progress, and print the summary. See `run_batch`. Exits where there is no report."""
     settings = loaded.settings
     log_to_stderr(verbose=settings.verbose)
     watch, stop = Watch(), Stop()
@@ -54,7 +69,9 @@ def run_and_report(loaded: Loaded, source: str, *, continued: bool) -> NoReturn:
         async with anyio.create_task_group() as group:
             group.start_soon(show_progress, watch, settings)
             with suppress(RunStopped):  # interrupted before the run had begun: there is no report
-                await run_batch(loaded, source, stop=stop, watch=watch, continued=continued)
+                await run_batch(
+                    loaded, source, stop=stop, watch=watch, continued=continued, recording=recording, wrap=wrap
+                )
             group.cancel_scope.cancel()
 
     def idle() -> bool:
@@ -68,7 +85,7 @@ def run_and_report(loaded: Loaded, source: str, *, continued: bool) -> NoReturn:
     print_report(report, loaded)
     if report.stop is not None and report.stop.kind == "storage":
         raise StorageError(report.stop.message)
-    sys.exit(report.exit_code)
+    return report
 
 
 def print_report(report: Report, loaded: Loaded) -> None:

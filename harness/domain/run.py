@@ -16,11 +16,15 @@ Status = Literal["ok", "degraded", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One line of a dataset. `index` counts from 0 in the order of the dataset; `metadata` is all other fields."""
+    """One line of a dataset. `index` counts from 0 in the order of the dataset; `metadata` is all other fields.
+
+    `sample` tells the draws of a topic apart that is run several times: every request of another draw is another.
+    """
 
     id: str
     text: str
     index: int = 0
+    sample: int = 0
     metadata: Mapping[str, Json] = field(default_factory=dict)
 
 

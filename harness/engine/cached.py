@@ -7,6 +7,7 @@ from functools import partial
 
 from harness.domain.completion import Call, Completion, Delta, Request, Served, Source
 from harness.domain.key import cache_key, size_of
+from harness.domain.misses import explain
 from harness.domain.policy import CachePolicy
 from harness.engine.clock import now
 from harness.engine.leases import Leases
@@ -55,11 +56,7 @@ class Cached:
             source: Source = "replay" if self._policy.mode == "replay" else "cache"
             return _shown(_second_hand(found, source, now() - started), call)
         if self._policy.mode == "replay":
-            raise CacheMiss(
-                f"replay knows no answer to step {call.span_id!r} of topic {call.topic_id!r} (key {key[:16]}…): the "
-                "request differs from every recorded one; if a prompt or a setting was changed on purpose, record it "
-                "with --cache-mode read_write"
-            )
+            raise await self._miss(request, call)
         async with self._leases.asking(key, partial(self._find, key, request, call)) as brought:
             if brought is not None:
                 return _shown(_second_hand(brought, "shared", now() - started), call)
@@ -67,6 +64,23 @@ class Cached:
                 return await telling(self._inner.complete(request, call), stored_s=now() - started)
             except CompletionError as error:
                 return error
+
+    async def _miss(self, request: Request, call: Call) -> CacheMiss:
+        """Why replay knows no answer. What the topic was answered so far came from its recording, like all the rest."""
+        recorded = await self._cache.recorded(call.topic_id)
+        answers = {one.span_id: one.completion.content for one in recorded if one.span_id != call.span_id}
+        explanation = await off_loop(
+            partial(
+                explain,
+                request=request,
+                topic_id=call.topic_id,
+                span_id=call.span_id,
+                recorded=recorded,
+                earlier=answers,
+            ),
+            size_of(request),
+        )
+        return CacheMiss(explanation.text(), explanation=explanation)
 
     async def _find(self, key: str, request: Request, call: Call) -> Completion | None:
         """What the cache holds, where the policy lets it answer."""

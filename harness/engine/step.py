@@ -35,6 +35,9 @@ from harness.ports import Completer
 T = TypeVar("T")
 R = TypeVar("R")
 
+DRAWS_APART = 1_000_000
+"""How far apart the samples of a topic's draws lie: a workflow may draw so many of its own from one request."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
@@ -131,6 +134,11 @@ class Step:
     def settings(self) -> Mapping[str, Json]:
         """The workflow's own settings: its prompts file's table [workflow], under that of the settings file."""
         return self._context.settings
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The topic's calls that have ended, whichever step made them, in the order in which they were wanted."""
+        return tuple(sorted(self._trace.spans, key=lambda span: (span.start_s, span.id)))
 
     async def complete(
         self,
@@ -280,7 +288,7 @@ class Step:
             response_format=response_format,
             tools=tuple(tools),
             stop=tuple(stop),
-            sample=sample,
+            sample=self.topic.sample * DRAWS_APART + sample,
         )
         return request, chosen.stream is not False
 

@@ -5,9 +5,19 @@ A flag rules over the environment (`HARNESS_IN_FLIGHT=8`, also in a file `.env`)
 reader of the environment.
 """
 
+from harness.settings.ci import step_summary_file
 from harness.settings.kinds import duration_s
 from harness.settings.loaded import MOCK_KEY, Loaded
 from harness.settings.loading import load_settings
 from harness.settings.model import SECTIONS, Settings, field_names
 
-__all__ = ["MOCK_KEY", "SECTIONS", "Loaded", "Settings", "duration_s", "field_names", "load_settings"]
+__all__ = [
+    "MOCK_KEY",
+    "SECTIONS",
+    "Loaded",
+    "Settings",
+    "duration_s",
+    "field_names",
+    "load_settings",
+    "step_summary_file",
+]

@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 from harness.domain.completion import ToolCall
 from harness.testing.chat_request import ChatRequest, JsonObject
 from harness.testing.draws import Draws, unit
-from harness.testing.prompts import Decompose, General, Research, Synthesize, Task, read_task
+from harness.testing.prompts import Decompose, General, Judge, Research, Synthesize, Task, read_task
 from harness.testing.prose import Writer, subject_of_question
 from harness.testing.schemas import instance_of
 from harness.testing.subject import language_of, subject_of
@@ -84,7 +84,9 @@ def answer(request: ChatRequest, digest: bytes, *, untidy: float = 0.0) -> Answe
 
 def _about(task: Task) -> str:
     match task:
-        case Decompose(topic=text) | Research(question=text) | Synthesize(topic=text) | General(text=text):
+        case Decompose(topic=text) | Research(question=text) | Synthesize(topic=text):
+            return text
+        case Judge(text=text) | General(text=text):
             return text
         case _:
             assert_never(task)
@@ -97,6 +99,8 @@ def _content(request: ChatRequest, task: Task, writer: Writer, draws: Draws) -> 
     match task:
         case Decompose(least=least, most=most):
             return json.dumps(writer.questions(least, most), ensure_ascii=False)
+        case Judge(blank=blank):
+            return json.dumps({"pass": not blank, "reason": writer.general()}, ensure_ascii=False)
         case _ if request.json_mode:
             return json.dumps(_object(request, writer, draws), ensure_ascii=False)
         case Research():

@@ -38,6 +38,11 @@ _NUMBERED = (
     re.compile(r"^(\d{1,3})[.)、][ \t]*(\S.*)$", re.M),
 )
 _NO_NOTES = re.compile(r"\bno notes?\b|not available|\bfailed\b|没有笔记|无笔记", re.IGNORECASE)
+# A judge answers an object with these two fields, about what stands under a heading of its own.
+_VERDICT = re.compile(r'"pass"\s*:.{0,200}?"reason"\s*:', re.S)
+_TO_JUDGE = re.compile(
+    r"^[#* \t]{0,8}(?:text|answer|report)[ \t]+to[ \t]+(?:judge|assess|grade)[ \t]*[:：]", re.I | re.M
+)
 _SENTENCE = re.compile(r"[^\n.!?。！？]{12,200}[.!?。！？]")
 
 
@@ -75,19 +80,29 @@ class Synthesize:
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """Say whether a text meets a requirement. `blank`: there is no text."""
+
+    text: str
+    blank: bool
+
+
+@dataclass(frozen=True, slots=True)
 class General:
     """Anything else."""
 
     text: str
 
 
-Task: TypeAlias = Decompose | Research | Synthesize | General
+Task: TypeAlias = Decompose | Research | Synthesize | Judge | General
 
 
 def read_task(request: ChatRequest) -> Task:
     """What the conversation asks for now. Earlier user turns count where the last one only asks again."""
     turns = [text_of(message) for message in request.messages if message["role"] == "user"]
     last = turns[-1] if turns else ""
+    if _VERDICT.search(last):
+        return Judge(text=last, blank=_after(_TO_JUDGE, last) == "")
     if _ARRAY.search(last) and any(_QUESTIONS.search(turn) for turn in turns):
         return _decompose(turns)
     if question := _after(_TO_ANSWER, last):

@@ -305,6 +305,15 @@ def test_a_repetition_names_the_first_line_of_the_file_also_when_shuffled(file: 
         }
 
 
+def test_each_topic_is_drawn_as_often_as_is_asked_and_each_draw_has_a_name_and_a_number(file: Path) -> None:
+    path = written(file, *({"id": name, "topic": "x"} for name in "abc"))
+    with open_dataset(DatasetSpec(path=path, limit=2, samples=3)) as dataset:
+        drawn = [(topic.id, topic.sample, topic.index) for topic in dataset.read() if isinstance(topic, Topic)]
+        some = [topic.index for topic in dataset.read(lambda index: index in (1, 5))]
+    assert drawn == [("a", 0, 0), ("a#2", 1, 1), ("a#3", 2, 2), ("b", 0, 3), ("b#2", 1, 4), ("b#3", 2, 5)]
+    assert (dataset.count, some) == (6, [1, 5])
+
+
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -1}, {"topic_field": "id"}, {"id_field": "topic"}])
 def test_settings_that_can_mean_nothing_are_refused(wrong: dict[str, int | str]) -> None:
     with pytest.raises(SettingsError):

@@ -47,6 +47,33 @@ def test_a_new_cache_has_the_current_schema_and_says_whose_it_is(path: Path) -> 
         assert sqlite_schema.application_of(connection) == int.from_bytes(b"HRNS", "big")
 
 
+def test_answers_of_an_older_cache_learn_their_calls_from_its_journal(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in (*sqlite_schema.MIGRATIONS[0], *sqlite_schema.MIGRATIONS[1]):
+            connection.execute(statement)
+        for key, run_id in (("a", "r1"), ("b", "r1"), ("c", "r2")):
+            connection.execute(
+                "INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes) "
+                "VALUES (?, '{}', '{}', '', '', ?, '', '', 0)",
+                (key, run_id),
+            )
+        for key, run_id, topic_id, outcome in (
+            ("a", "r1", "failed before", "failed"), ("a", "r1", "t1", "stored"),
+            ("a", "r2", "of another run", "stored"), ("b", "r1", "failed", "failed"), ("c", "r2", "t2", "stored"),
+        ):  # fmt: skip
+            connection.execute(
+                "INSERT INTO calls (key, run_id, topic_id, span_id, opened_at, closed_at, outcome, tokens_at_most) "
+                "VALUES (?, ?, ?, 's', '', '', ?, 0)",
+                (key, run_id, topic_id, outcome),
+            )
+        connection.execute(f"PRAGMA application_id = {sqlite_schema.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 2")
+        connection.commit()
+    with closing(open_file(path)) as connection:
+        rows = connection.execute("SELECT key, topic_id, span_id FROM responses ORDER BY key").fetchall()
+    assert rows == [("a", "t1", "s"), ("b", "", ""), ("c", "t2", "s")]
+
+
 def test_only_the_owner_may_read_a_new_cache_and_the_directories_made_for_it(tmp_path: Path) -> None:
     make_cache(tmp_path / "made" / ".harness" / "cache.db")
     modes = [

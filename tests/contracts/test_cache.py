@@ -13,6 +13,7 @@ from typing import TypeAlias
 import pytest
 
 from harness.adapters.memory import MemoryCache
+from harness.adapters.recorded_first import RecordedFirst
 from harness.adapters.sqlite_cache import SqliteCache
 from harness.domain.completion import Call, Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
 from harness.domain.key import cache_key
@@ -23,7 +24,7 @@ NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 CacheFactory: TypeAlias = Callable[[], AbstractAsyncContextManager[Cache]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "recorded first"])
 def open_cache(request: pytest.FixtureRequest, tmp_path: Path) -> CacheFactory:
     @asynccontextmanager
     async def in_memory() -> AsyncIterator[Cache]:
@@ -34,7 +35,11 @@ def open_cache(request: pytest.FixtureRequest, tmp_path: Path) -> CacheFactory:
         async with SqliteCache.open(tmp_path / "cache.db") as cache:
             yield cache
 
-    return in_memory if request.param == "memory" else in_a_file
+    @asynccontextmanager
+    async def under_a_recording() -> AsyncIterator[Cache]:
+        yield RecordedFirst(MemoryCache(), MemoryCache())
+
+    return {"memory": in_memory, "sqlite": in_a_file, "recorded first": under_a_recording}[request.param]
 
 
 def a_request(text: str = "Why is the sky blue?") -> Request:
@@ -138,6 +143,22 @@ async def test_text_with_half_a_surrogate_pair_comes_back_whole(open_cache: Cach
         hit = await cache.get(cache_key(request), request)
     assert hit is not None
     assert hit.completion.content == "also \ude00 here, \\\udc00"
+
+
+async def test_what_was_stored_for_a_topic_is_found_by_it_and_belongs_to_who_asked_last(
+    open_cache: CacheFactory,
+) -> None:
+    async with open_cache() as cache:
+        for text, topic_id, span_id in (("a", "t1", "s1"), ("b", "t1", "s2"), ("c", "t2", "s1"), ("b", "t2", "s3")):
+            request = a_request(text)
+            call = Call(run_id="run-1", topic_id=topic_id, span_id=span_id)
+            entry = replace(an_entry(request), call=call)
+            await cache.resolve(await cache.open_call(request, entry), stored(an_answer(text)))
+        of_first, of_second = await cache.recorded("t1"), await cache.recorded("t2")
+        assert await cache.recorded("none") == []
+    assert [(one.span_id, one.request, one.completion.content) for one in of_first] == [("s1", a_request("a"), "a")]
+    assert {(one.span_id, one.completion.content) for one in of_second} == {("s1", "c"), ("s3", "b")}
+    assert of_first[0].created_at == stored(an_answer()).closed_at
 
 
 async def test_an_answer_not_to_be_kept_is_paid_and_not_found(open_cache: CacheFactory) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.adapters import codec
 from harness.adapters.cache_entry import entry_of, instant, stamp
-from harness.adapters.cassette import entry_of_line, line_of
+from harness.adapters.cassette import entry_of_recording, line_of, recording_of_entry, recording_of_line
 from harness.domain.completion import (
     Completion,
     Effort,
@@ -96,15 +96,17 @@ def test_a_request_comes_back_from_its_canonical_form_with_its_key(request: Requ
     assert cache_key(again) == cache_key(request)
 
 
-@given(requests, completions, texts, moments)
-def test_an_entry_round_trips_through_a_line_of_a_cassette(
-    request: Request, completion: Completion, run_id: str, moment: datetime
+@given(requests, completions, texts, texts, moments)
+def test_a_recording_round_trips_through_its_line_and_through_a_cache(
+    request: Request, completion: Completion, topic_id: str, span_id: str, moment: datetime
 ) -> None:
-    run_id = codec.storable(run_id)
-    entry = entry_of(cache_key(request), request, completion, run_id=run_id, created_at=moment)
-    line = line_of(entry).encode()
+    key = cache_key(request)
+    entry = entry_of(key, request, completion, run_id="r", created_at=moment, topic_id=topic_id, span_id=span_id)
+    recording = recording_of_entry(entry, harness="1.2")
+    line = line_of(recording).encode()
     assert b"\n" not in line
-    assert entry_of_line(line) == entry
+    assert recording_of_line(line) == recording
+    assert recording_of_entry(entry_of_recording(recording), harness="1.2") == recording
 
 
 @given(moments, moments)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.adapters import wire
 from harness.adapters.assembly import Assembly, StreamFault
-from harness.adapters.cassette import entry_of_line
+from harness.adapters.cassette import recording_of_line
 from harness.adapters.sse import SSEParser
 from harness.domain.completion import Completion
 from harness.errors import SettingsError
@@ -75,10 +75,12 @@ def test_any_stream_is_a_completion_or_one_of_our_errors(pieces: list[bytes]) ->
 
 REQUEST = {"endpoint": "mock", "model": "m", "messages": [{"role": "user", "content": "why?"}]}
 LINE: dict[str, Any] = {
-    "cassette": 1,
+    "cassette": 2,
+    "topic": "t",
+    "call": "ask",
     "key": "0" * 64,
-    "run_id": "r",
-    "created_at": "2026-11-20T12:00:00.000000Z",
+    "recorded": "2026-11-20",
+    "harness": "1",
     "digest": "0" * 64,
     "request": REQUEST,
     "completion": {"model": "m", "content": "because"},
@@ -95,12 +97,12 @@ def cassette_lines(draw: st.DrawFn) -> bytes:
 
 
 @given(st.binary() | cassette_lines())
-@example(b'{"cassette":1,"key":' + b"9" * 5000 + b"}")
+@example(b'{"cassette":2,"key":' + b"9" * 5000 + b"}")
 @example(json.dumps({**LINE, "request": {**REQUEST, "temperature": 1e308}}).encode())
 @example(b"\xff\xfe{")
 def test_any_cassette_is_read_or_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        entry_of_line(line)
+        recording_of_line(line)
 
 
 @pytest.mark.parametrize("depth", [50, 300, 480, 600, 900, 5000])
@@ -108,7 +110,7 @@ def test_a_cassette_that_is_nested_deep_is_refused(depth: int) -> None:
     tool = {"name": "f", "description": "", "parameters": {"a": "DEEP"}}
     line = json.dumps({**LINE, "request": {**REQUEST, "tools": [tool]}})
     with pytest.raises(ValueError, match=r"."):
-        entry_of_line(line.replace('"DEEP"', "[" * depth + "]" * depth).encode())
+        recording_of_line(line.replace('"DEEP"', "[" * depth + "]" * depth).encode())
 
 
 # --- settings

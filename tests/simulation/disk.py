@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from harness.adapters.memory import MemoryCache
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
+from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
 from harness.errors import StorageError
 from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
@@ -56,6 +57,10 @@ class NightCache:
         """See `harness.ports.Cache`."""
         await work(self._session, "look", self._session.world.look_s, lambda: None)
         return await self._disk.cache.get(key, request)
+
+    async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
+        """See `harness.ports.Cache`."""
+        return await self._disk.cache.recorded(topic_id)
 
     async def claim(self, key: str) -> Claim:
         """See `harness.ports.Cache`."""

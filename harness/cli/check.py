@@ -1,0 +1,192 @@
+"""`harness check`: a suite against its recording, offline; what changed, what broke, and what it would take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import click
+
+from harness.adapters.cassette import Recording
+from harness.adapters.datasets import open_dataset
+from harness.batch import dataset_spec
+from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
+from harness.cli.options import loaded_from, settings_options
+from harness.cli.output import say_json
+from harness.cli.recording import NOTHING_SENT, agreed_to, record_into
+from harness.domain.sanitize import terminal_safe
+from harness.engine.stopping import Stop
+from harness.errors import InputError, SuiteError
+from harness.regress.accepting import accept
+from harness.regress.expecting import expected
+from harness.regress.golden import golden_diff, read_golden, write_golden
+from harness.regress.in_github import in_github
+from harness.regress.in_json import in_json
+from harness.regress.in_junit import in_junit
+from harness.regress.in_markdown import in_markdown
+from harness.regress.in_text import print_text
+from harness.regress.judging import judged
+from harness.regress.recording import known_recordings
+from harness.regress.replaying import Replay, replay
+from harness.regress.report import SuiteReport
+from harness.regress.suite import Suite
+from harness.regress.suite_file import load_suite
+from harness.regress.verdicts import judge_all
+from harness.settings import Loaded, step_summary_file
+from harness.workflows.loading import load_workflow
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FORMATS = ("text", "json", "markdown", "github")
+ON_MISS = ("fail", "skip", "record")
+
+RECORDING = (
+    *("prompts", "model", "cache", "in_flight", "runs", "rpm", "tpm", "attempts"),
+    *("budget", "budget_tokens", "latency", "out", "yes", "quiet", "verbose"),
+)
+"""Settings that may be given: two that change what is asked, and those of a recording."""
+
+
+def _option(*names: str, **given: Any) -> Callable[[F], F]:
+    return click.option(*names, cls=SectionedOption, section=GENERAL, **given)
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("suite_file", metavar="SUITE", type=click.Path(path_type=Path))
+@_option("--accept", "accepting", is_flag=True, help="Take today's outputs as golden, and show what changes.")
+@_option(
+    "--on-miss",
+    type=click.Choice(ON_MISS),
+    default="fail",
+    show_default=True,
+    help="What to do about a request that is not recorded: skip leaves its topic out, record pays for it.",
+)
+@_option("--prune", is_flag=True, help="With --on-miss record: remove what nothing asks for from the cassette.")
+@_option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Of the report.")
+@_option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML, too.")
+@settings_options(*RECORDING, config=False)
+def check(
+    suite_file: Path, accepting: bool, on_miss: str, prune: bool, form: str, junit: Path | None, **values: Any
+) -> None:
+    """Replay the recording of SUITE and check what comes out: without key, without network.
+
+    A request that is not recorded is explained: which words of which prompt changed, or which setting.
+
+    Exit codes: 0 all passed, 1 a check failed or a request is not recorded, 2 bad input, or nothing was checked,
+    130 interrupted.
+    """
+    suite = load_suite(suite_file)
+    loaded = _settings(suite, values)
+    known = _cassette(suite, on_miss)
+    found = anyio.run(_replayed, suite, loaded, known)
+    if on_miss == "record" and (found.misses or (prune and found.stale)):
+        found = _recorded(suite, loaded, known, found, prune=prune)
+    left_out = _left_out(found) if on_miss == "skip" else {}
+    if left_out:
+        found = replace(
+            found, cases=tuple(case for case in found.cases if (case.topic_id, case.sample) not in left_out)
+        )
+    golden = read_golden(suite.golden)
+    if accepting:
+        accepted = accept(suite, found.cases, golden, misses=found.misses, left_out=left_out)
+        if not suite.compares:
+            raise SuiteError(f"{suite.path}: there is nothing to accept: no check has equals_golden = true")
+        write_golden(suite.golden, accepted)
+        _show_accepted(golden_diff(golden, accepted, suite.golden.name), suite)
+        golden = accepted
+    report = judge_all(
+        suite,
+        found.cases,
+        golden,
+        misses=found.misses,
+        not_checked=left_out,
+        stale=len(found.stale),
+        misses_fail=on_miss != "skip",
+    )
+    _say(report, form, junit)
+    sys.exit(report.exit_code)
+
+
+def _settings(suite: Suite, values: Mapping[str, Any]) -> Loaded:
+    """The suite decides alone what is asked: neither variables nor harness.toml are looked at, but for a key."""
+    return loaded_from(values, base={**suite.settings, "samples": suite.samples})
+
+
+def _cassette(suite: Suite, on_miss: str) -> tuple[Recording, ...]:
+    if not suite.cassette.exists() and on_miss != "record":
+        raise SuiteError(
+            f"{suite.path}: its cassette {suite.cassette} is not there; "
+            f"record it with `harness check {suite.path} --on-miss record`"
+        )
+    return known_recordings(suite.cassette)
+
+
+async def _replayed(suite: Suite, loaded: Loaded, known: tuple[Recording, ...]) -> Replay:
+    settings = loaded.settings
+    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    with closing(open_dataset(dataset_spec(settings, str(suite.dataset)))) as dataset:
+        if not settings.skip_bad:
+            dataset.raise_if_bad()
+        wrap = partial(judged, criteria=suite.criteria, judge=suite.judge)
+        return await replay(loaded, workflow, dataset, known, stop=Stop(), wrap=wrap)
+
+
+def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found: Replay, *, prune: bool) -> Replay:
+    """Ask for what is missing, and replay once more. Exits where nothing may be sent, or the run was stopped."""
+    if not agreed_to(expected(found), loaded):
+        click.echo("nothing was sent", err=True)
+        sys.exit(NOTHING_SENT)
+    wrap = partial(judged, criteria=suite.criteria, judge=suite.judge)
+    report = record_into(suite.cassette, loaded, str(suite.dataset), known, prune=prune, wrap=wrap)
+    if report.stop is not None:
+        sys.exit(report.exit_code)
+    return anyio.run(_replayed, suite, loaded, known_recordings(suite.cassette))
+
+
+def _left_out(found: Replay) -> dict[tuple[str, int], str]:
+    """The draws with a request that is not recorded, each with the first of them."""
+    return {(miss.topic_id, miss.sample): f"its call {miss.span_id} is not recorded" for miss in reversed(found.misses)}
+
+
+def _show_accepted(difference: str, suite: Suite) -> None:
+    if difference:
+        click.echo(terminal_safe(difference), err=True)
+        click.echo(f"accepted  {suite.golden}: review it, and commit it", err=True)
+    else:
+        click.echo(f"accepted  {suite.golden}: nothing changed", err=True)
+
+
+def _say(report: SuiteReport, form: str, junit: Path | None) -> None:
+    if junit is not None:
+        try:
+            junit.write_text(in_junit(report), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"--junit {junit}: cannot be written: {error.strerror or error}") from error
+    match form:
+        case "json":
+            say_json(in_json(report))
+        case "markdown":
+            click.echo(in_markdown(report), nl=False)
+        case "github":
+            print_text(report, sys.stdout)
+            click.echo(in_github(report, root=Path.cwd()), nl=False)
+            _add_summary(in_markdown(report))
+        case _:
+            print_text(report, sys.stdout)
+
+
+def _add_summary(text: str) -> None:
+    """Append to the summary of the step, where GitHub Actions names a file for it."""
+    path = step_summary_file()
+    if path is not None:
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise InputError(f"$GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror or error}") from error

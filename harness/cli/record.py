@@ -1,0 +1,81 @@
+"""`harness record`: a run whose answers become a cassette."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from harness.adapters.cassette import Recording
+from harness.adapters.datasets import open_dataset
+from harness.batch import dataset_spec
+from harness.cli.consent import agreed
+from harness.cli.help import SectionedCommand, SectionedOption
+from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
+from harness.cli.recording import NOTHING_SENT, agreed_to, record_into
+from harness.cli.run import note_aliases
+from harness.engine.stopping import Stop
+from harness.errors import SettingsError
+from harness.regress.expecting import Expected, expected
+from harness.regress.recording import known_recordings
+from harness.regress.replaying import replay
+from harness.settings import Loaded
+from harness.workflows.loading import load_workflow
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("dataset")
+@click.option(
+    "--cassette",
+    cls=SectionedOption,
+    section="Cache",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The recording: JSON lines, gzipped where the name ends in .gz.",
+)
+@click.option(
+    "--prune",
+    cls=SectionedOption,
+    section="Cache",
+    is_flag=True,
+    help="Remove what this recording did not ask for.",
+)
+@settings_options(*RUN_OPTIONS)
+def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
+    """Run the topics of DATASET and keep what was answered in a cassette, to be replayed without key or network.
+
+    What the cassette holds already is not asked again, so only what changed is paid for (--cache-mode refresh asks all
+    anew). An answer that is found again leaves its line as it is. The cassette is written once the run has ended.
+
+    Exit codes: those of harness run.
+    """
+    loaded = loaded_from(values)
+    note_aliases(loaded)
+    mode = loaded.settings.cache_mode
+    if mode not in ("read_write", "refresh"):
+        raise SettingsError(
+            f"--cache-mode {mode}: a recording keeps what it pays for; "
+            "use read_write, or refresh to ask everything anew"
+        )
+    known = known_recordings(cassette)
+    anew = not known or mode == "refresh"
+    begin = agreed(loaded, dataset) if anew else agreed_to(anyio.run(_missing, loaded, dataset, known), loaded)
+    if not begin:
+        click.echo("nothing was sent", err=True)
+        sys.exit(NOTHING_SENT)
+    sys.exit(record_into(cassette, loaded, dataset, known, prune=prune).exit_code)
+
+
+async def _missing(loaded: Loaded, source: str, known: tuple[Recording, ...]) -> Expected:
+    """What a replay of the topics does not find."""
+    settings = loaded.settings
+    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    with closing(open_dataset(dataset_spec(settings, source))) as dataset:
+        if not settings.skip_bad:
+            dataset.raise_if_bad()
+        return expected(await replay(loaded, workflow, dataset, known, stop=Stop()))

@@ -1,0 +1,91 @@
+"""What `harness record` and `harness check --on-miss record` share: say what it will take, ask, run, write."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from harness.adapters.cassette import Recording
+from harness.adapters.memory import MemoryCache
+from harness.adapters.wall_clock import SystemClock
+from harness.batch import Report
+from harness.cli.consent import asks
+from harness.cli.run import reported
+from harness.domain.sanitize import terminal_safe
+from harness.engine.runner import Workflow
+from harness.regress.expecting import Expected
+from harness.regress.merging import Merged
+from harness.regress.recording import recorded_from
+from harness.regress.replaying import recorded_calls
+from harness.settings import Loaded
+
+NOTHING_SENT = 130
+
+
+def agreed_to(missing: Expected, loaded: Loaded) -> bool:
+    """Say what is not recorded yet, and ask where `harness run` would ask."""
+    click.echo(expected_words(missing), err=True)
+    someone_there = sys.stdin.isatty() and sys.stderr.isatty()
+    if missing.is_nothing or not asks(loaded.settings, someone_there=someone_there):
+        return True
+    loaded.endpoint()
+    return click.confirm("Begin?", default=True, err=True)
+
+
+def record_into(
+    cassette: Path,
+    loaded: Loaded,
+    source: str,
+    known: Sequence[Recording],
+    *,
+    prune: bool,
+    wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
+) -> Report:
+    """Run the topics with what is `known` ruling over the cache, and write what came of it into the cassette.
+
+    A run that was stopped leaves the cassette as it was: its answers are in the cache, and the same command goes on.
+    """
+    recording = MemoryCache.holding(recorded_calls(known, loaded.settings.pricing()))
+    report = reported(loaded, source, recording=recording, wrap=wrap)
+    if report.stop is not None:
+        click.echo(f"cassette  {cassette}: not written; the same command goes on from the cache", err=True)
+        return report
+    today = SystemClock().now().date()
+    merged = recorded_from(report.path, cassette, known, day=today, prune=prune)
+    click.echo(terminal_safe(merged_words(merged, cassette, prune=prune)), err=True)
+    return report
+
+
+def expected_words(missing: Expected) -> str:
+    """`missing   12 calls, some $0.0123; …`, in one or two lines."""
+    if missing.is_nothing:
+        return "missing   nothing: all calls are recorded"
+    lines = []
+    if missing.calls:
+        lines.append(f"{missing.calls:,} calls{_about(missing.cost)}")
+        if missing.calls_at_most > missing.calls:
+            lines[0] += (
+                f"; up to {missing.calls_at_most:,} calls{_about(missing.cost_at_most)}, "
+                "if their answers change what is asked after them"
+            )
+    if missing.unknown:
+        lines.append(f"{missing.unknown:,} of {missing.topics:,} topics ask what was never asked, and pay for it")
+    return "missing   " + "\n          ".join(lines)
+
+
+def _about(cost: float | None) -> str:
+    return "" if cost is None else f", some ${cost:,.4f}"
+
+
+def merged_words(merged: Merged, cassette: Path, *, prune: bool) -> str:
+    """What became of the cassette, in one line."""
+    text = (
+        f"cassette  {cassette}: {len(merged.recordings):,} answers; {merged.added:,} added, "
+        f"{merged.replaced:,} replaced, {merged.unchanged:,} unchanged"
+    )
+    if merged.stale:
+        text += f", {len(merged.stale):,} stale" + (" removed" if prune else " (--prune removes them)")
+    return text

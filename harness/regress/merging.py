@@ -1,0 +1,41 @@
+"""What a new recording makes of a cassette: unchanged answers keep their lines, so that a diff shows what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.adapters.cassette import Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """`recordings` is the cassette as it shall be. `stale` are lines of the old one that nothing asked for now."""
+
+    recordings: tuple[Recording, ...]
+    added: int
+    replaced: int
+    unchanged: int
+    stale: tuple[Recording, ...]
+
+
+def merge(known: Sequence[Recording], fresh: Iterable[Recording], *, prune: bool) -> Merged:
+    """The known lines with the fresh ones among them. `fresh` comes in the order of the dataset, then of the calls.
+
+    A fresh answer that is equal to the known one leaves its line as it is, with its day; another one replaces it. Of
+    several fresh ones with one key the first counts: an answer that topics share stands where it was asked first.
+    Stale lines stay, unless `prune` says otherwise: a recording of some of the topics says nothing about the others.
+    """
+    before = {recording.key: recording for recording in known}
+    now: dict[str, Recording] = {}
+    for recording in fresh:
+        now.setdefault(recording.key, recording)
+    kept = {key: before[key] for key, one in now.items() if key in before and before[key].same_answer(one)}
+    stale = tuple(recording for key, recording in before.items() if key not in now)
+    return Merged(
+        recordings=(*({**now, **kept}).values(), *(() if prune else stale)),
+        added=len(now.keys() - before.keys()),
+        replaced=len(now.keys() & before.keys()) - len(kept),
+        unchanged=len(kept),
+        stale=stale,
+    )

@@ -1,0 +1,144 @@
+"""The tables of a suite's file as models: what may stand in them, of which type, within which bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from harness.adapters.toml_tables import StepTable
+from harness.settings.model import PriceTable
+
+_MODEL = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+DECIDING = (
+    "workflow",
+    "prompts",
+    "endpoint",
+    "base_url",
+    "api_key_env",
+    "model",
+    "thinking",
+    "effort",
+    "topic_field",
+    "id_field",
+    "filter",
+    "shuffle",
+    "limit",
+    "seed",
+    "max_calls",
+    "max_depth",
+)
+"""The settings of a run that decide which answers come: those a suite may hold."""
+
+
+def _one_or_more(value: Any) -> Any:
+    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    if found == ():
+        raise ValueError("must not be empty")
+    return found
+
+
+def _only_true(value: bool) -> bool:
+    if not value:
+        raise ValueError("must be true; leave the line out where this is not to be checked")
+    return value
+
+
+def _one_line(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("must be one line of text")
+    return name.strip()
+
+
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Yes = Annotated[bool, AfterValidator(_only_true)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Dollars = Annotated[float, Field(ge=0, le=1e9)]
+Statuses = Annotated[tuple[Literal["ok", "degraded"], ...], BeforeValidator(_one_or_more)]
+
+
+class RangeTable(BaseModel):
+    """A number within bounds, of which one may be missing."""
+
+    model_config = _MODEL
+
+    at_least: Count | None = None
+    at_most: Count | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> RangeTable:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("must have at_least, at_most or both")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least = {self.at_least} is more than at_most = {self.at_most}")
+        return self
+
+
+class CheckTable(BaseModel):
+    """One [[check]]. All but the first three are expectations."""
+
+    model_config = _MODEL
+
+    name: Name | None = None
+    step: Name | None = None
+    pass_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    equals_golden: Yes | None = None
+    contains: Texts | None = None
+    not_contains: Texts | None = None
+    matches: Texts | None = None
+    not_matches: Texts | None = None
+    json_schema: Any = None
+    chars: RangeTable | None = None
+    words: RangeTable | None = None
+    citations: Yes | None = None
+    questions: RangeTable | None = None
+    tokens_at_most: Count | None = None
+    reasoning_tokens_at_most: Count | None = None
+    cost_at_most: Dollars | None = None
+    calls_at_most: Count | None = None
+    finish_reason: Texts | None = None
+    reasoning_contains: Texts | None = None
+    reasoning_not_contains: Texts | None = None
+    status: Statuses | None = None
+    function: Text | None = None
+    judge: Text | None = None
+
+
+NO_EXPECTATIONS = ("name", "step", "pass_rate")
+EXPECTATIONS = tuple(name for name in CheckTable.model_fields if name not in NO_EXPECTATIONS)
+OF_OUTPUTS = {
+    "questions": "sub-questions are of a topic",
+    "calls_at_most": "calls are counted by topic",
+    "status": "a status is a topic's",
+}
+"""What makes no sense of a single call, and why."""
+OF_CALLS = {"finish_reason": "a reason to stop is a call's"}
+"""What makes no sense of an output, and why."""
+
+
+class JudgeTable(StepTable):
+    """[judge]: how judges are asked. `system` and `user` are a prompt in place of ours."""
+
+    system: Text | None = None
+    user: Text | None = None
+
+
+class SuiteTable(BaseModel):
+    """The whole file. Its tables are looked at one by one, so that each complaint finds its line."""
+
+    model_config = _MODEL
+
+    dataset: Text
+    cassette: Text
+    golden: Text | None = None
+    samples: Annotated[int, Field(ge=1, le=1000)] = 1
+    settings: dict[str, Any] = Field(default_factory=dict)
+    steps: dict[str, StepTable] = Field(default_factory=dict)
+    workflow: dict[str, Any] = Field(default_factory=dict)
+    prices: dict[str, PriceTable] = Field(default_factory=dict)
+    judge: JudgeTable = JudgeTable()
+    check: list[dict[str, Any]] = Field(default_factory=list)
