@@ -148,8 +148,8 @@ def show(prefix: str, limit: int, connection: sqlite3.Connection) -> tuple[Sound
 
 def entries(connection: sqlite3.Connection) -> Iterator[Sound | BadRow]:
     """Every row in the order of topics, calls and keys: an entry, or what is wrong with it."""
-    order = "topic_id, span_id, key"
-    return map(_checked, connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY {order}"))  # noqa: S608
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY topic_id, span_id, key")  # noqa: S608
+    return map(_checked, rows)
 
 
 def of_topic(topic_id: str, connection: sqlite3.Connection) -> tuple[Sound, ...]:

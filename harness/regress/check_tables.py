@@ -58,15 +58,9 @@ def read_checks(path: Path, text: str, tables: Sequence[Mapping[str, Any]]) -> t
         raise SuiteError("\n".join(wrong))
     _refuse_alike(path, found.values())
     checks = tuple(found.values())
-    return checks if any(_says_status(check) for check in checks) else (_implied(checks), *checks)
-
-
-def _implied(checks: Sequence[Check]) -> Check:
-    """A topic that failed, or is incomplete, must never be green unless a check allows it."""
-    name = NO_TOPIC_FAILED
-    while any(check.name == name for check in checks):
-        name += " "
-    return Check(name=name, line=1, expectations=(Status(),), implied=True)
+    # A topic that failed, or is incomplete, must never be green unless a check allows it.
+    implied = Check(name=NO_TOPIC_FAILED, line=1, expectations=(Status(),), implied=True)
+    return checks if any(_says_status(check) for check in checks) else (implied, *checks)
 
 
 def _says_status(check: Check) -> bool:
@@ -83,6 +77,8 @@ def _check(at: _At, table: Mapping[str, Any], known: Mapping[str, Check]) -> Che
             raise at.error(f"{name}: {OF_OUTPUTS[name]}; leave 'step' out", name)
         if read.step is None and name in OF_CALLS:
             raise at.error(f"{name}: {OF_CALLS[name]}; name its step", name)
+    if read.name == NO_TOPIC_FAILED:
+        raise at.error(f"name = {read.name!r}: every suite has a check of that name", "name")
     if read.name is not None and read.name in known:
         raise at.error(f"name = {read.name!r}: a check on line {known[read.name].line} has it already", "name")
     # A judge is found by the check's name, and the name may be made from the expectations: those come first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from harness.domain.pricing import Pricing
@@ -90,7 +90,7 @@ def look(check: Check, case: Case, evidence: Evidence) -> Draw:
         outcomes = _of_output(check, view(None))
     else:
         calls = [call for call in own_calls(case) if call["step"] == check.step]
-        outcomes = [outcome for call in calls for outcome in _of_call(check, view(call))]
+        outcomes = [outcome for call in calls for outcome in _of_call(check, view(call), call)]
         outcomes += _gone(check, accepted, calls) if not _missed(unrecorded) else []
         outcomes += [] if calls else [Unknown(why=_why_it_never_ran(case, unrecorded))]
     return _draw(case.sample, outcomes)
@@ -116,20 +116,12 @@ def _of_output(check: Check, view: View) -> list[Failing | Unknown]:
     call = _maker(view)
     if row["status"] == "failed":
         # Nothing was put out, so nothing can be said of it but that; a look at the status says it best.
-        status = next((each for each in check.expectations if isinstance(each, Status)), Status())
-        shortfall = status.look(view)
-        return (
-            [Failing(expectation=status.wanted, shortfall=shortfall, checked=None, call=call)]
-            if isinstance(shortfall, Shortfall)
-            else []
-        )
+        says = tuple(each for each in check.expectations if isinstance(each, Status)) or (Status(),)
+        return _findings(replace(check, expectations=says), view, call)
     return _findings(check, view, call)
 
 
-def _of_call(check: Check, view: View) -> list[Failing | Unknown]:
-    call = view.call
-    if call is None:
-        return []
+def _of_call(check: Check, view: View, call: Row) -> list[Failing | Unknown]:
     if call["id"] in view.unrecorded or _is_miss(call):
         return [Unknown(why=f"its call is not recorded: {call['id']}")]
     error = call["error"]

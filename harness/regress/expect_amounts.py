@@ -52,7 +52,7 @@ class CostAtMost:
 
     @property
     def wanted(self) -> str:
-        return f"at most ${self.most:g}"
+        return f"at most ${self.most:.6f}"
 
     def look(self, view: View) -> Finding:
         costs = {call["id"]: list_price(call, view.pricing) for call in view.calls}

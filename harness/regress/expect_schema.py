@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.domain.parsing import parse_json
 from harness.errors import ParseError
+from harness.regress.bounded import MOST_CPU_S, TooSlow, bounded
 from harness.regress.expectation import Finding, Shortfall, View
 from harness.regress.texts import text_of
 
@@ -24,6 +24,7 @@ class FitsSchema:
 
     validator: Validator
     shown: str
+    most_cpu_s: float = MOST_CPU_S
 
     @property
     def wanted(self) -> str:
@@ -41,7 +42,10 @@ class FitsSchema:
                 message = f"no JSON in the text: {error}"
                 return Shortfall(message=message, expected=self.wanted, got=view.text)
         try:
-            found = best_match(self.validator.iter_errors(value))
+            found = bounded(lambda: best_match(self.validator.iter_errors(value)), most_cpu_s=self.most_cpu_s)
+        except TooSlow:
+            message = f"the schema took more than {self.most_cpu_s:g} s of CPU; a pattern in it backtracks too much"
+            return Shortfall(message=message, expected=self.wanted, got=text_of(value))
         except (Unresolvable, RecursionError) as error:
             message = f"the schema cannot be followed: {type(error).__name__}: {error}"
             return Shortfall(message=f"{message:.300}", expected=self.wanted, got=text_of(value))
@@ -56,14 +60,14 @@ class FitsSchema:
 
 def schema_validator(schema: dict[str, Any]) -> Validator:
     """Raises ValueError where the library is missing, or the schema is none or does not stand alone."""
-    if importlib.util.find_spec("jsonschema") is None:
-        raise ValueError(f"needs the library jsonschema: {EXTRA}")
-    from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - an optional library
-    from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415 - as above
-    from referencing import Registry, Resource  # noqa: PLC0415 - as above
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
-    from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 - as above
-
+    try:
+        from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - an extra that only schemas need
+        from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415 - as above
+        from referencing import Registry, Resource  # noqa: PLC0415 - as above
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
+        from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 - as above
+    except ImportError as missing:
+        raise ValueError(f"needs the library jsonschema: {EXTRA}") from missing
     kind = validator_for(schema, default=Draft202012Validator)
     try:
         kind.check_schema(schema)

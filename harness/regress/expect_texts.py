@@ -6,17 +6,19 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
+from harness.adapters.toml_tables import shown
 from harness.domain.completion import Json
+from harness.regress.bounded import MOST_CPU_S, TooSlow, bounded
 from harness.regress.expectation import Finding, Shortfall, View
-from harness.regress.regex import MOST_CPU_S, TooSlow, search
 from harness.regress.texts import count_words, text_of
 
 
 def quoted(texts: tuple[str, ...]) -> str:
-    """Texts one after another, each in quotes."""
-    return ", ".join(f"{text!r:.60}" for text in texts)
+    """Texts one after another, each in quotes, and cut where it is long."""
+    return ", ".join(map(shown, texts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +79,17 @@ class Matches:
         return f"{'does not match' if self.absent else 'matches'} {sources}"
 
     def look(self, view: View) -> Finding:
+        text = view.text
         for pattern in self.patterns:
-            shown = quoted((pattern.pattern,))
+            source = shown(pattern.pattern)
             try:
-                found = search(pattern, view.text, most_cpu_s=self.most_cpu_s)
+                found = bounded(partial(pattern.search, text), most_cpu_s=self.most_cpu_s)
             except TooSlow:
-                message = f"{shown} took more than {self.most_cpu_s:g} s of CPU on this text; it backtracks too much"
-                return Shortfall(message=message, expected=self.wanted, got=view.text)
+                message = f"{source} took more than {self.most_cpu_s:g} s of CPU on this text; it backtracks too much"
+                return Shortfall(message=message, expected=self.wanted, got=text)
             if (found is None) is not self.absent:
-                got = view.text if found is None else found
-                message = f"the text {'matches' if self.absent else 'does not match'} {shown}"
+                got = text if found is None else found[0]
+                message = f"the text {'matches' if self.absent else 'does not match'} {source}"
                 return Shortfall(message=message, expected=self.wanted, got=got)
         return None
 

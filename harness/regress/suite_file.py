@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.toml_lines import line_of, place
+from harness.adapters.toml_lines import line_of
 from harness.adapters.toml_tables import checked, read_toml, suggestion
 from harness.domain.prompts import Prompt
 from harness.errors import PromptsError, SuiteError
@@ -30,7 +30,7 @@ class _File:
         return Path(os.path.normpath(self.path.parent / name))
 
     def where(self, path: tuple[str, ...]) -> str:
-        return place(self.path, self.text, path)
+        return f"{self.path}:{self.line(*path)}"
 
     def line(self, *path: str) -> int:
         return line_of(self.text, path) or 1
@@ -97,6 +97,8 @@ def _settings(file: _File, table: SuiteTable) -> Mapping[str, Any]:
 
 
 def _misplaced(given: str, name: str) -> str:
+    if name in ("dataset", "cassette", "golden", "samples"):
+        return f"{given!r} stands at the beginning of a suite, above [settings]"
     if name in ("steps", "prices", "workflow_settings"):
         return f"{given!r} is a table of its own in a suite: [{name.removesuffix('_settings')}]"
     if name in field_names():

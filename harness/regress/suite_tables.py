@@ -51,6 +51,12 @@ def _one_line(name: str) -> str:
     return name.strip()
 
 
+def _tables(value: Any) -> Any:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError("must be tables, each under a line [[check]]")
+    return value
+
+
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
@@ -141,4 +147,4 @@ class SuiteTable(BaseModel):
     workflow: dict[str, Any] = Field(default_factory=dict)
     prices: dict[str, PriceTable] = Field(default_factory=dict)
     judge: JudgeTable = JudgeTable()
-    check: list[dict[str, Any]] = Field(default_factory=list)
+    check: Annotated[list[dict[str, Any]], BeforeValidator(_tables)] = Field(default_factory=list)

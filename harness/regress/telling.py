@@ -34,8 +34,10 @@ class Failure:
 
 
 def failures_of(one: CheckVerdict) -> list[Failure]:
-    """All that did not hold on the topics that failed a check, topic by topic and draw by draw."""
-    return [failure for topic in one.of_state("failed") for failure in failures_on(topic)]
+    """All that did not hold on the topics that failed a check: first of each topic the first, then all others."""
+    by_topic = [failures_on(topic) for topic in one.of_state("failed")]
+    firsts = [failure for failures in by_topic for failure in failures[:1]]
+    return firsts + [failure for failures in by_topic for failure in failures[1:]]
 
 
 def failures_on(topic: TopicVerdict) -> list[Failure]:

@@ -102,7 +102,7 @@ def read_task(request: ChatRequest) -> Task:
     turns = [text_of(message) for message in request.messages if message["role"] == "user"]
     last = turns[-1] if turns else ""
     if _VERDICT.search(last):
-        return Judge(text=last, blank=_after(_TO_JUDGE, last) == "")
+        return Judge(text=_after(_TOPIC, last) or last, blank=_after(_TO_JUDGE, last) == "")
     if _ARRAY.search(last) and any(_QUESTIONS.search(turn) for turn in turns):
         return _decompose(turns)
     if question := _after(_TO_ANSWER, last):

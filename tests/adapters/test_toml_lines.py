@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters.toml_lines import line_of, place
+from harness.adapters.toml_lines import line_in_table, line_of, place
 
 TEXT = '''# a comment
 a = 1
@@ -54,3 +54,41 @@ def test_a_place_is_the_file_alone_where_the_line_is_not_known() -> None:
 def test_any_text_has_a_line_or_none(text: str, path: list[str]) -> None:
     line = line_of(text, path)
     assert line is None or 1 <= line <= text.count("\n") + 1
+
+
+TABLES = """[[check]]
+name = "one"
+[[check]]
+name = "two"
+text = '''
+[[check]]
+name = "no table"
+'''
+[check.chars]
+at_least = 3
+
+[[ check ]]
+[other]
+name = "another"
+"""
+
+
+@pytest.mark.parametrize(
+    ("index", "path", "line"),
+    [
+        (0, [], 1),
+        (0, ["name"], 2),
+        (1, ["name"], 4),
+        (1, ["chars", "at_least"], 10),
+        (1, ["none"], 3),
+        (2, ["name"], 12),
+        (3, ["name"], 1),
+    ],
+)
+def test_a_value_is_found_in_the_table_that_it_belongs_to(index: int, path: list[str], line: int) -> None:
+    assert line_in_table(TABLES, "check", index, path) == line
+
+
+def test_tables_that_stand_in_one_line_are_found_on_it() -> None:
+    assert line_in_table("a = 1\ncheck = [{ a = 1 }, { b = 2 }]\n", "check", 1, ["b"]) == 2
+    assert line_in_table("a = 1\n", "check", 0) is None

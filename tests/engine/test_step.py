@@ -298,3 +298,19 @@ async def test_a_workflow_finds_its_prompts_and_settings_on_its_step() -> None:
     step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
     assert step.child("part").prompts is prompts
     assert step.settings == {"questions": 3}
+
+
+async def test_a_step_tells_the_calls_that_have_ended_in_the_order_in_which_they_were_wanted() -> None:
+    engine = Engine(model=FakeModel(script=lambda request: an_answer(request.messages[-1].content)))
+    step, _ = engine.step()
+    assert list(step.spans) == []
+
+    async def slower_first(part: Step, seconds: int) -> None:
+        await asyncio.sleep(seconds)
+        await part.complete("ask", str(seconds))
+
+    await step.fan_out("part", [3, 1, 2], slower_first)
+    await step.complete("end", "4")
+
+    assert [span.content for span in step.spans] == ["1", "2", "3", "4"]
+    assert step.child("later").spans == step.spans

@@ -34,7 +34,9 @@ SQL_PIECES: dict[str, set[str]] = {
     },
     "adapters/cache_reports.py": {
         "f'PRAGMA {name}'",
-        "f'SELECT {_COLUMNS} FROM responses ORDER BY key'",
+        "f'SELECT {_COLUMNS} FROM responses ORDER BY topic_id, span_id, key'",
+        "f'SELECT {_COLUMNS} FROM responses WHERE key = ?'",
+        "f'SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id'",
         "f'SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?'",
     },
     "adapters/sqlite_schema.py": {

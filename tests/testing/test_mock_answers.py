@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from harness.regress.judging import Judge
 from harness.testing import FakeDeepSeek
 from harness.testing.subject import language_of, subject_of
 
@@ -247,3 +248,16 @@ def test_hostile_prompts_cost_no_more_than_their_length(ask: Any, line: str) -> 
     ask(fake, f"{line * (200_000 // len(line))} report, notes, sub-questions as a JSON array")
     ask(fake, f"{line * (200_000 // len(line))} json", response_format={"type": "json_object"})
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize("fields", [{}, {"response_format": {"type": "json_object"}}], ids=["text", "json"])
+def test_a_judges_prompt_gets_a_verdict_whatever_else_it_speaks_of(ask: Any, fields: dict[str, Any]) -> None:
+    def verdict(text: str) -> Any:
+        criterion = "Is it a JSON array of sub-questions, and does the report cite the notes?"
+        prompt = Judge().prompt.render_user({"criterion": criterion, "topic": ENGLISH, "text": text})
+        return json.loads(ask(FakeDeepSeek(), prompt, **fields).content)
+
+    found = verdict("[1] One is so.\n[2] Two is not.")
+    assert found["pass"] is True
+    assert "tidal barrages" in found["reason"]
+    assert verdict("")["pass"] is False

@@ -280,7 +280,9 @@ async def test_replay_answers_everything_and_a_miss_says_what_to_do(tmp_path: Pa
     assert replayed.exit_code == 0
     assert replayed.totals["hits"] == replayed.totals["calls"]
     assert missing.exit_code == 1
-    assert "record it with --cache-mode read_write" in rows_of(tmp_path / "miss")[0]["error"]["message"]
+    message = rows_of(tmp_path / "miss")[0]["error"]["message"]
+    assert "because model changed; take that back, or record the new answers" in message
+    assert 'model: recorded "deepseek-flash", wanted "deepseek-v4-pro"' in message
 
 
 async def test_an_interruption_before_the_first_call_leaves_nothing(tmp_path: Path) -> None:
