@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixtures `mock_deepseek` and `virtual_time`, and the marker `virtual`; see docs/pytest.md.
+"""The pytest plugin: the fixtures `mock_deepseek`, `replay` and `virtual_time`; documented in docs/pytest.md.
 
 It is loaded in every pytest run of everyone who has this package installed. So it imports pytest and the standard
 library, and nothing else before a test asks for something.
@@ -13,14 +13,28 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from harness.regress.tape import Tape
     from harness.testing.scripted import MockDeepSeek
     from harness.testing.virtual_tests import VirtualTests
     from harness.testing.virtual_time import VirtualTime
 
 _VIRTUAL: pytest.StashKey[VirtualTests] = pytest.StashKey()
 _MOCK: pytest.StashKey[MockDeepSeek] = pytest.StashKey()
+_TAPE: pytest.StashKey[Tape] = pytest.StashKey()
+_PASSED: pytest.StashKey[bool] = pytest.StashKey()
 
 _KEY_OF_THE_MOCK = "sk-of-the-mock"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """See pytest."""
+    parser.getgroup("harness").addoption(
+        "--harness-record",
+        choices=("none", "once", "all"),
+        default="none",
+        help="What the fixture replay may ask an endpoint, which may cost: nothing; what a test asks that has no "
+        "cassette yet; or everything anew.  [default: none]",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +61,27 @@ def mock_deepseek(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         environment.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("harness") / "cache.db"))
         request.node.stash[_MOCK] = mock
         yield mock
+
+
+@pytest.fixture
+def replay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tape]:
+    """Calls answered from a cassette beside the test file, or recorded into it with `--harness-record`."""
+    from harness.errors import CacheError  # noqa: PLC0415 - only tests that use it pay for it
+    from harness.regress.tape import Tape, cassette_path  # noqa: PLC0415 - as above
+
+    item = request.node
+    try:
+        tape = Tape(
+            cassette_path(item.path, item.nodeid.partition("::")[2]),
+            request.config.getoption("harness_record", default="none"),
+            test=item.nodeid,
+            new_directory=lambda: tmp_path_factory.mktemp("harness"),
+        )
+    except CacheError as error:
+        pytest.fail(str(error), pytrace=False)
+    item.stash[_TAPE] = tape
+    yield tape
+    tape.close(passed=item.stash.get(_PASSED, False))
 
 
 @pytest.fixture
@@ -104,11 +139,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """See pytest. A failure shows the calls that came."""
+    """See pytest. A failure shows the calls that came, and the cassette."""
     report = yield
-    mock = item.stash.get(_MOCK, None)
-    if mock is not None and report.failed and report.when == "call":
-        report.sections.append(("calls to mock_deepseek", mock.history()))
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
+        if report.failed and (mock := item.stash.get(_MOCK, None)) is not None:
+            report.sections.append(("calls to mock_deepseek", mock.history()))
+        if report.failed and (tape := item.stash.get(_TAPE, None)) is not None:
+            report.sections.append(("replay", tape.history()))
     return report
 
 

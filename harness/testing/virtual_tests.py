@@ -70,12 +70,12 @@ def guarded(item: pytest.Function) -> Iterator[None]:
         return
 
     @functools.wraps(function)
-    async def on_virtual_time(*args: Any, **kwargs: Any) -> Any:
+    async def checked(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         running_loop()
         return await function(*args, **kwargs)
 
-    item.obj = on_virtual_time
+    item.obj = checked
     try:
         yield
     finally:

@@ -191,6 +191,11 @@ def running_loop() -> VirtualLoop:
     raise RuntimeError(f"virtual time: this runs on a {type(loop).__name__}, whose clock does not jump")
 
 
+def on_virtual_time() -> bool:
+    """Whether the running loop's clock jumps. Raises RuntimeError where none runs."""
+    return isinstance(asyncio.get_running_loop(), VirtualLoop)
+
+
 def run_virtual(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
     """Run a coroutine function to its end on a new virtual loop, and return what it returns.
 
