@@ -20,6 +20,7 @@ from harness.cli.recording import NOTHING_SENT, agreed_to, record_into
 from harness.cli.run import note_aliases
 from harness.engine.stopping import Stop
 from harness.errors import SettingsError
+from harness.manifest import can_be_read_again
 from harness.regress.expecting import Expected, expected
 from harness.regress.recording import known_recordings
 from harness.regress.replaying import replay
@@ -63,7 +64,8 @@ def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
             "use read_write, or refresh to ask everything anew"
         )
     known = known_recordings(cassette)
-    anew = not known or mode == "refresh"
+    # What is piped in can be read once, and the run itself must read it.
+    anew = not known or mode == "refresh" or not can_be_read_again(dataset)
     begin = agreed(loaded, dataset) if anew else agreed_to(anyio.run(_missing, loaded, dataset, known), loaded)
     if not begin:
         click.echo("nothing was sent", err=True)

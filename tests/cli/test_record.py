@@ -77,6 +77,15 @@ def test_a_new_topic_is_announced(harness: Harness) -> None:
     assert "1 of 3 topics ask what was never asked" in recorded(harness)
 
 
+def test_topics_that_are_piped_in_are_recorded_too(harness: Harness) -> None:
+    recorded(harness)
+    once = Path("c.jsonl").read_bytes()
+    text = Path("topics.jsonl").read_text()
+    done = harness("record", "-", "--cassette", "c.jsonl", "--endpoint", "mock", "--cache", "empty.db", text=text)
+    assert done.exit_code == 0, done.output
+    assert Path("c.jsonl").read_bytes() == once
+
+
 @pytest.mark.parametrize("mode", ["off", "replay"])
 def test_a_mode_that_keeps_nothing_is_refused(mode: str, harness: Harness) -> None:
     done = harness("record", "topics.jsonl", "--cassette", "c.jsonl", "--endpoint", "mock", "--cache-mode", mode)
