@@ -222,8 +222,9 @@ class _Session:
                 results=results,
                 stop=self._stop,
                 clock=self._clock,
-                runs=self._loaded.settings.runs,
+                runs=self._loaded.settings.limits().open_runs,
                 progress=progress,
+                ending=stack.limiter.ending,
             )
             try:
                 await runner.run(_unfinished(self._dataset, results.standing))

@@ -18,7 +18,7 @@ from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
 from harness.domain.completion import Call, Completion, Request
 from harness.domain.endpoint import resolve_model
-from harness.domain.policy import CachePolicy, Limits, Patience
+from harness.domain.policy import Budget, CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
 from harness.domain.purse import Purse
 from harness.engine.budgeted import Budgeted
@@ -27,6 +27,7 @@ from harness.engine.journaled import Journaled
 from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
+from harness.engine.noted import Noted
 from harness.engine.retrying import Retrying
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
@@ -70,11 +71,12 @@ def layered(
 ) -> tuple[Completer, Limiter]:
     """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache."""
     pricing, policy = settings.pricing(), settings.cache_policy()
-    limiter = Limiter(limits, stop)
+    limiter = Limiter(limits, stop, capped=purse.budget != Budget())
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
-    journaled = Journaled(endpoint, cache, pricing, clock, keep=policy.stores, stop=stop)
-    limited = RunLimited(Limited(journaled, limiter, settings.retry()), limits, stop)
-    budgeted = Budgeted(limited, purse, pricing, clock, stop)
+    noted = Noted(endpoint, cache, pricing, clock, stop)
+    limited = RunLimited(Limited(noted, limiter, settings.retry()), limits, stop)
+    journaled = Journaled(limited, cache, pricing, clock, keep=policy.stores)
+    budgeted = Budgeted(journaled, purse, pricing, clock, stop)
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s))
     return Cached(Retrying(budgeted, settings.retry(), stop, rng), cache, policy, clock, leases), limiter
 

@@ -98,7 +98,8 @@ class CompletionError(HarnessError):
     `partial` is what had arrived, for the trace: it is never an answer. `billed` says whether the provider charges
     for the attempt: "no" where nothing was generated, "yes" where `partial.usage` says how much, "unknown" where the
     stream broke. `status` is the HTTP status, where there was one. `served` tells what the call went through (waits,
-    earlier attempts); each layer adds its part to it as it does to a completion's.
+    earlier attempts); each layer adds its part to it as it does to a completion's. `row` is the row of the journal that
+    is open for it, 0: none is.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class CompletionError(HarnessError):
         self.status = status
         self.partial = partial
         self.billed: Literal["no", "yes", "unknown"] = billed
+        self.row = 0
         self.served: Served | None = partial.served if partial is not None else None
 
 

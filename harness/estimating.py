@@ -198,7 +198,7 @@ def _wall_s(rehearsed: _Kept, limits: Limits, scale: float) -> float:
     """The largest of what bounds the batch: places for calls, places for runs, the pace, the longest topic."""
     bounds = [
         sum(span.own_s for span in rehearsed.spans) * scale / limits.in_flight,
-        sum(rehearsed.elapsed_s) * scale / limits.runs,
+        sum(rehearsed.elapsed_s) * scale / limits.open_runs,
         max(rehearsed.elapsed_s, default=0.0),
     ]
     if limits.requests_per_minute is not None:

@@ -23,6 +23,7 @@ from harness.engine.journaled import Journaled
 from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
+from harness.engine.noted import Noted
 from harness.engine.retrying import Retrying
 from harness.engine.runner import Runner, Workflow
 from harness.engine.step import RunContext, Step, Trace
@@ -209,10 +210,11 @@ class Engine:
     def __post_init__(self) -> None:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
-        self.limiter = Limiter(self.limits, self.stop)
-        journaled = Journaled(self.model, self.cache, PRICING, self.clock, keep=policy.stores, stop=self.stop)
-        limited = RunLimited(Limited(journaled, self.limiter, self.retry), self.limits, self.stop)
-        budgeted = Budgeted(limited, self.purse, PRICING, self.clock, self.stop)
+        self.limiter = Limiter(self.limits, self.stop, capped=self.budget != Budget())
+        noted = Noted(self.model, self.cache, PRICING, self.clock, self.stop)
+        limited = RunLimited(Limited(noted, self.limiter, self.retry), self.limits, self.stop)
+        journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
+        budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop)
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)
@@ -236,7 +238,7 @@ class Engine:
         topic = Topic(id=topic_id, text=topic_id, index=index)
         return Step(topic=topic, context=self.context(), completer=self.completer, trace=trace), trace
 
-    def runner(self, workflow: Workflow) -> Runner:
+    def runner(self, workflow: Workflow, *, ending: Callable[[int], None] | None = None) -> Runner:
         return Runner(
             workflow=workflow,
             context=self.context(),
@@ -244,7 +246,8 @@ class Engine:
             results=self.results,
             stop=self.stop,
             clock=self.clock,
-            runs=self.limits.runs,
+            runs=self.limits.open_runs,
+            ending=ending or self.limiter.ending,
         )
 
 

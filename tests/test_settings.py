@@ -58,6 +58,11 @@ def test_config_replaces_the_file_in_the_working_directory(tmp_path: Path) -> No
     assert load(env={"HARNESS_CONFIG": "other.toml"}).settings.runs == 5
 
 
+def test_topics_at_once_follow_the_calls_in_flight_unless_somebody_says_how_many() -> None:
+    assert load({"in_flight": "10"}).settings.limits().open_runs == 20
+    assert load({"in_flight": "10", "runs": "7"}).settings.limits().open_runs == 7
+
+
 def test_a_file_dotenv_counts_as_environment_and_the_real_one_rules_over_it() -> None:
     Path(".env").write_text("HARNESS_RUNS=5\nHARNESS_PER_RUN=6\n")
     loaded = load(env={"HARNESS_PER_RUN": "7"})

@@ -22,6 +22,7 @@ from harness.adapters.cache_reports import BadRow, CacheStats, Sound, Verified
 from harness.adapters.cassette import entry_of_recording, line_of, recording_of_entry
 from harness.adapters.cassette_file import opened, recordings, refuse, unzipped
 from harness.adapters.sqlite_thread import Database
+from harness.domain.recording import RecordedCall
 from harness.errors import CacheError, InputError, StorageError
 from harness.ports import WallClock
 
@@ -69,6 +70,15 @@ class CacheAdmin:
         if not found:
             raise CacheError(f"{self._database.path}: there is no readable entry whose key begins with {prefix!r:.80}")
         return found
+
+    async def entry(self, key: str) -> Sound | BadRow | None:
+        """The entry under this key; what is wrong with it, if it is damaged; None if there is none."""
+        return await self._database.run(partial(cache_reports.of_key, key))
+
+    async def recorded(self, topic_id: str) -> tuple[RecordedCall, ...]:
+        """What was stored for calls of this topic, of any run, oldest first; damaged entries are left out."""
+        found = await self._database.run(partial(cache_reports.of_topic, topic_id))
+        return tuple(entry.call for entry in found)
 
     async def verify(self) -> Verified:
         """Whether every row, and the file itself, is still what was stored."""

@@ -168,5 +168,5 @@ def _session(plan: Plan, path: Path, arm: Arm, number: int, run_async: RunAsync)
         raise RunStopped(f"{arm.name}: {report.stop.message}; the benchmark in {path} is not complete")
 
 
-def _settings_of(limits: Limits) -> dict[str, int]:
+def _settings_of(limits: Limits) -> dict[str, int | None]:
     return {"in_flight": limits.in_flight, "per_run": limits.per_run, "runs": limits.runs}

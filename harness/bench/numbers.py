@@ -83,9 +83,10 @@ def _arm(bench: Bench, arm: Arm, baseline: Arm, rounds: _Rounds) -> dict[str, An
     costs = [call.cost for call in all_calls]
     wall, bound = _mean(walls), _mean_bound(bounds)
     topics = bench.description["topics"]
+    limits = {**asdict(arm.limits), "runs": arm.limits.open_runs}
     found = {
         "name": arm.name,
-        "limits": {name: value for name, value in asdict(arm.limits).items() if value is not None},
+        "limits": {name: value for name, value in limits.items() if value is not None},
         "swept": arm.swept,
         "underfed": arm.limits.in_flight > topics,
         "wall_s": wall,

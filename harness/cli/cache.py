@@ -16,6 +16,7 @@ from harness.adapters.cache_admin import CacheAdmin
 from harness.adapters.cache_reports import Sound
 from harness.adapters.codec import completion_to_json
 from harness.adapters.wall_clock import SystemClock
+from harness.cli.explain import explain
 from harness.cli.help import SectionedCommand
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
@@ -32,6 +33,9 @@ _SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 @click.group()
 def cache() -> None:
     """Look into the cache and tend it. All commands take --cache FILE and may be given while runs use it."""
+
+
+cache.add_command(explain)
 
 
 @cache.command(cls=SectionedCommand)

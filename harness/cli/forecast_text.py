@@ -11,7 +11,7 @@ from harness.cli.glance import clock
 from harness.domain.pricing import is_peak
 from harness.simulation.fit import StepFit, fit_steps
 from harness.simulation.forecast import Arm, Range
-from harness.simulation.night import Plan
+from harness.simulation.night import Plan, with_in_flight
 from harness.simulation.recording import Recording
 
 
@@ -129,9 +129,10 @@ def _notes(recording: Recording, plan: Plan, arms: Sequence[Arm], repeat: int) -
             )
         most = max(night.most_in_flight for night in arm.nights)
         if most < arm.in_flight and arm.stopped is None and plan.provider_limit is None:
+            open_runs = with_in_flight(plan, arm.in_flight).limits.open_runs
             yield (
                 f"{arm.in_flight:,} in flight: never more than {most:,} were; "
-                f"--runs {plan.limits.runs} and --per-run {plan.limits.per_run} let no more come"
+                f"--runs {open_runs} and --per-run {plan.limits.per_run} let no more come"
             )
     if any(arm.cost is None for arm in arms):
         yield "the cost is not known: a model has no known price, or a recorded answer does not tell its tokens"
@@ -139,7 +140,10 @@ def _notes(recording: Recording, plan: Plan, arms: Sequence[Arm], repeat: int) -
 
 def _limits(plan: Plan) -> str:
     limits = plan.limits
-    parts = [f"{limits.runs} topics open at once", f"{limits.per_run} calls of one in flight"]
+    opened = f"{limits.RUNS_PER_PLACE} topics open for each call in flight"
+    if limits.runs is not None:
+        opened = f"{limits.runs} topics open at once"
+    parts = [opened, f"{limits.per_run} calls of one in flight"]
     if limits.requests_per_minute is not None:
         parts.append(f"{limits.requests_per_minute:,} requests a minute")
     if limits.tokens_per_minute is not None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "resume": "Continue a run that was interrupted.",
     "status": "How a run stands.",
     "show": "A run's reports and calls.",
+    "diff": "Two runs side by side: answers, reasoning, tokens, cost, time.",
     "ask": "One streamed call: reasoning, then answer.",
     "estimate": "Calls, tokens, cost and time, before spending anything.",
     "simulate": "What tonight would take, from a recorded run.",

@@ -178,7 +178,8 @@ class Completion:
 
     `model` and `fingerprint` are what the response says, not what was asked: a version-less name changes under us.
     `cost` is in USD at the price of the instant it was made, None where no price is known. `owner` names the span
-    that paid for it (`run/topic/span`): a hit whose owner is the asking span was paid by the same run earlier.
+    that paid for it (`run/topic/span`): a hit whose owner is the asking span was paid by the same run earlier. `row` is
+    the row of the journal that is open for its request, 0: none is.
     """
 
     model: str
@@ -191,6 +192,7 @@ class Completion:
     trace_id: str | None = None
     cost: float | None = None
     owner: str = ""
+    row: int = 0
     served: Served = Served()
 
 

@@ -91,7 +91,7 @@ def _shares(now: Mapping[_State, int], limits: Limits, topics: int) -> Iterator[
     if not free:
         return
     wanted: dict[Cause, int] = {cause: now.get(state, 0) for state, cause in _WAITING.items()}
-    starting: Cause = "runs" if now.get("open", 0) >= limits.runs else "own_code"
+    starting: Cause = "runs" if now.get("open", 0) >= limits.open_runs else "own_code"
     wanted[starting] = wanted.get(starting, 0) + min(free, topics - now.get("begun", 0))
     if not any(wanted.values()):
         # Nobody could use a free place: what holds the others up is what their answers are waited for.

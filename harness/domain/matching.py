@@ -12,8 +12,9 @@ from typing import NamedTuple
 MOST_COMPARISONS = 8_000_000
 """Of words with words, for one pair of texts: about half a second, and far more than two ordinary answers take."""
 
-# Beyond this share of what is allowed, frequent words anchor no match any more: they only extend one.
-_DEAR = 16
+# Each match that is found takes another look at what is left of the words. Where one look at all of them takes more
+# than this part of what is allowed, frequent words anchor no match any more: they only extend one.
+_DEAR = 100
 
 
 class Stretch(NamedTuple):
@@ -99,8 +100,7 @@ def _align(old: Sequence[Hashable], new: Sequence[Hashable], work: _Work) -> Ite
     old_at = new_at = 0
     for block in matcher.get_matching_blocks():
         if old_at < block.a or new_at < block.b:
-            overlooked = matcher.unanchored.intersection(old[old_at : block.a])
-            work.refused |= not overlooked.isdisjoint(new[new_at : block.b])
+            work.refused |= matcher.overlooks(old[old_at : block.a], new[new_at : block.b])
             yield Stretch(False, old_at, block.a, new_at, block.b)
         old_at, new_at = block.a + block.size, block.b + block.size
         if block.size:
@@ -122,6 +122,11 @@ class _Bounded(SequenceMatcher[Hashable]):
         self._work = work
         costs = (0 if word in self.unanchored else counts[word] for word in old)
         self._comparisons = list(accumulate(costs, initial=0))
+
+    def overlooks(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> bool:
+        """Whether two stretches that were found different have so many frequent words in common that nobody knows."""
+        frequent = [Counter(word for word in words if word in self.unanchored) for words in (old, new)]
+        return 2 * (frequent[0] & frequent[1]).total() > min(len(old), len(new))
 
     def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
         until = len(self._comparisons) - 1 if ahi is None else ahi

@@ -11,13 +11,16 @@ from harness.domain.completion import Json, Request
 from harness.domain.key import cache_key
 from harness.domain.recording import RecordedCall, step_of
 from harness.domain.request_change import MessageChange, RequestChange, compare_requests
-from harness.domain.words import similarity
+from harness.domain.words import cut, similarity
 
 Verdict = Literal["unknown topic", "new step", "changed", "follows", "recorded"]
 """`changed`: the request itself, which is to blame. `follows`: only earlier answers in it. `recorded`: it is there."""
 
 LONGEST_SHOWN = 600
 """Characters of one change that are shown in a text."""
+
+LONGEST_MESSAGE = 4_000
+"""Characters of one message with all its changes."""
 
 _LONGEST_VALUE = 80
 
@@ -134,11 +137,13 @@ def explain(
 
 def change_lines(change: RequestChange) -> list[str]:
     """What differs between two requests, a line each; a prompt's lines are kept."""
-    lines = [f"{one.name}: recorded {_value(one.recorded)}, wanted {_value(one.wanted)}" for one in change.fields]
+    lines = [
+        f"{one.name}: recorded {value_words(one.recorded)}, wanted {value_words(one.wanted)}" for one in change.fields
+    ]
     follows = f": by {answers_of(change)}" if change.follows else ""
     for one in change.messages:
-        said = f": {one.diff.plain(longest=LONGEST_SHOWN)}" if one.own else follows
-        lines.append(f"{_name_of(one)} {one.kind}{said}")
+        said = f": {cut(one.diff.plain(longest=LONGEST_SHOWN), LONGEST_MESSAGE)}" if one.own else follows
+        lines.append(f"{name_of(one)} {one.kind}{said}")
     return lines
 
 
@@ -178,11 +183,12 @@ def answers_of(change: RequestChange) -> str:
 def what_changed(change: RequestChange) -> str:
     """`model and message 1 (system) changed`."""
     names = [one.name for one in change.fields]
-    names += [_name_of(one) for one in change.messages if one.own]
+    names += [name_of(one) for one in change.messages if one.own]
     return f"{_listed(names)} changed"
 
 
-def _name_of(message: MessageChange) -> str:
+def name_of(message: MessageChange) -> str:
+    """`message 1 (system)`."""
     part = "" if message.part == "content" else f", {message.part}"
     return f"message {message.position} ({message.role}{part})"
 
@@ -191,7 +197,8 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
-def _value(value: Json) -> str:
+def value_words(value: Json) -> str:
+    """A field's value, cut where it is long."""
     text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 

@@ -13,7 +13,8 @@ Carrier = Literal["aiohttp", "httpx2"]
 class Limits:
     """How much may happen at once. None: no such limit.
 
-    `in_flight` bounds calls of the whole run, `per_run` calls of one workflow run, `runs` workflow runs open at once.
+    `in_flight` bounds calls of the whole run, `per_run` calls of one workflow run, `runs` workflow runs open at once
+    (None: as many as `open_runs` says).
     The per-minute limits count requests as they are sent, and tokens as estimated and then corrected.
     `max_calls_per_topic` and `max_depth` (of steps within steps) bound what one workflow run may ask for, whatever a
     model's answer makes it want.
@@ -21,11 +22,22 @@ class Limits:
 
     in_flight: int = 64
     per_run: int = 8
-    runs: int = 32
+    runs: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     max_calls_per_topic: int = 200
     max_depth: int = 8
+
+    RUNS_PER_PLACE = 2
+
+    @property
+    def open_runs(self) -> int:
+        """Workflow runs open at once.
+
+        One for each call in flight fills the places even where each has a single call to make; as many again have not
+        begun when the end of the batch is near, and fill the places then (`domain.order`).
+        """
+        return self.RUNS_PER_PLACE * self.in_flight if self.runs is None else self.runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

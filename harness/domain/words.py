@@ -75,7 +75,7 @@ class WordDiff:
                 continue
             for kind, text in (("removed", segment.old), ("added", segment.new)):
                 if text:
-                    shown.append(Piece(kind="removed" if kind == "removed" else "added", text=_cut(text, longest)))
+                    shown.append(Piece(kind="removed" if kind == "removed" else "added", text=cut(text, longest)))
         if not self.complete:
             shown.append(Piece(kind="skipped", text=" (too long and too different to be compared word by word)"))
         return tuple(shown)
@@ -234,7 +234,8 @@ def _parts(after: str, skipped: Piece, before: str) -> Iterator[tuple[Shown, str
         yield "equal", before
 
 
-def _cut(text: str, longest: int | None) -> str:
+def cut(text: str, longest: int | None) -> str:
+    """The text without its middle, where it is longer than that; None: never."""
     if longest is None or len(text) <= longest:
         return text
     half = longest // 2

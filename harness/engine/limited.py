@@ -1,6 +1,7 @@
 """The two limit layers: calls in flight of one workflow run, and of all.
 
-A slot is held around one request only, never while waiting for other limited work, so nested fan-out cannot deadlock.
+A slot is held around one request and the note of it, never while waiting for other limited work, so nested fan-out
+cannot deadlock.
 """
 
 from __future__ import annotations

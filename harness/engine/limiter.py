@@ -1,7 +1,7 @@
 """The gate for all calls of a run: who may send next, and when.
 
-The decisions are in `domain.pace`; here are the queue and the waiting. The call of the oldest open topic goes first,
-so topics finish early and memory stays flat. A pause after a 429 holds back every call, not only the one refused.
+The decisions are in `domain.pace` and `domain.order`; here are the queue and the waiting. A pause after a 429 holds
+back every call, not only the one refused.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 
+from harness.domain.order import goes_by_arrival
 from harness.domain.pace import Pace, Window
 from harness.domain.policy import Limits
 from harness.engine.clock import now
@@ -52,12 +53,17 @@ class LimiterState:
 
 
 class Limiter:
-    """Places for calls in flight, requests per minute and tokens per minute, in order of priority."""
+    """Places for calls in flight, requests per minute and tokens per minute, in order of priority.
 
-    def __init__(self, limits: Limits, stop: Stop) -> None:
+    `capped`: the run has a budget, so it may end before its work does.
+    """
+
+    def __init__(self, limits: Limits, stop: Stop, *, capped: bool = False) -> None:
         self._window = Window.opening(limits.in_flight)
         self._pace = Pace.of(limits)
         self._turns: Turns[_Wish] = Turns(stop)
+        self._capped = capped
+        self._left: int | None = None
         self._in_flight = 0
         self._resting = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -88,6 +94,10 @@ class Limiter:
             named_limit=self._named,
             paused_s=max(0.0, self._pace.open_at - now()),
         )
+
+    def ending(self, left: int) -> None:
+        """Learn that only so many topics are left, and no other follows."""
+        self._left = left
 
     async def acquire(self, *, priority: int, tokens: int) -> Place:
         """Wait for a place; raises RunStopped once the run is ending. `tokens` is the likely cost of the call."""
@@ -156,6 +166,7 @@ class Limiter:
             self._timer = None
         wait_s: float | None = None
         paced = full = False
+        self._turns.go_by_arrival(goes_by_arrival(left=self._left, in_flight=self._in_flight, capped=self._capped))
         while (wish := self._turns.first) is not None:
             wait_s = self._pace.wait_s(at)
             paced = wait_s > 0

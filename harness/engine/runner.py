@@ -50,7 +50,10 @@ class Progress:
 
 
 class Runner:
-    """Runs a workflow over topics, at most `runs` of them open at once, pulled lazily in their order."""
+    """Runs a workflow over topics, at most `runs` of them open at once, pulled lazily in their order.
+
+    Once no other topic follows, `ending` hears how many are open, and again whenever one of them has ended.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Runner:
         clock: WallClock,
         runs: int,
         progress: Progress | None = None,
+        ending: Callable[[int], None] = lambda left: None,
     ) -> None:
         self.progress = progress or Progress()
         self._workflow = workflow
@@ -72,6 +76,8 @@ class Runner:
         self._stop = stop
         self._clock = clock
         self._runs = runs
+        self._ending = ending
+        self._all_open = False
 
     async def run(self, topics: Iterable[Topic | BadLine]) -> Progress:
         """Work through all topics, or until the run is stopped; what was interrupted has no row and can be resumed.
@@ -90,6 +96,8 @@ class Runner:
                 try:
                     item = next(items)
                 except StopIteration:
+                    self._all_open = True
+                    self._ending(self.progress.open_topics)
                     break
                 except Exception as error:  # noqa: BLE001 - raised below, without the task group's wrapping
                     unreadable = error
@@ -113,6 +121,8 @@ class Runner:
         finally:
             self.progress.unfinished += not finished
             self.progress.open_topics -= 1
+            if self._all_open:
+                self._ending(self.progress.open_topics)
             slots.release()
 
     async def _run_topic(self, topic: Topic) -> bool:

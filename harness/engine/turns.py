@@ -1,4 +1,4 @@
-"""A queue for something limited: the oldest topic first, and nothing lost when who waits is cancelled."""
+"""A queue for something limited: by priority or by arrival, and nothing lost when who waits is cancelled."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ Want = TypeVar("Want")
 
 @dataclass(slots=True, order=True)
 class _Waiter(Generic[Want]):
-    priority: int
+    rank: int
     order: int
+    priority: int = field(compare=False)
     want: Want = field(compare=False)
     turn: asyncio.Future[int] = field(compare=False)
 
 
 class Turns(Generic[Want]):
-    """Those who wait, by priority (the lowest number first), then by arrival.
+    """Those who wait, by priority (the lowest number first), then by arrival; or all by arrival.
 
     The owner decides whose turn it is: whenever something may have changed it looks at `first`, and grants.
     """
@@ -32,6 +33,7 @@ class Turns(Generic[Want]):
         self._stop = stop
         self._heap: list[_Waiter[Want]] = []
         self._order = itertools.count()
+        self._by_arrival = False
         self._waiting = 0
         self._granted = 0
 
@@ -58,7 +60,8 @@ class Turns(Generic[Want]):
         """
         self._stop.check()
         turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._heap, _Waiter(priority, next(self._order), want, turn))
+        waiter = _Waiter(0 if self._by_arrival else priority, next(self._order), priority, want, turn)
+        heapq.heappush(self._heap, waiter)
         self._waiting += 1
         try:
             advance()
@@ -80,6 +83,15 @@ class Turns(Generic[Want]):
         while self._heap and self._heap[0].turn.done():
             heapq.heappop(self._heap)
         return self._heap[0].want if self._heap else None
+
+    def go_by_arrival(self, by_arrival: bool) -> None:
+        """From now on in the order of arrival alone; or by priority again, those who wait already included."""
+        if by_arrival == self._by_arrival:
+            return
+        self._by_arrival = by_arrival
+        for waiter in self._heap:
+            waiter.rank = 0 if by_arrival else waiter.priority
+        heapq.heapify(self._heap)
 
     def grant(self) -> None:
         """Let the first go on."""

@@ -57,7 +57,7 @@ async def replay(
     """
     samples, clock = loaded.settings.samples, SystemClock()
     recording = MemoryCache.holding(recorded_calls(cassette, loaded.settings.pricing()))
-    stand_ins = StandIns(replaying(recording, stop=stop, clock=clock), recording, samples=samples)
+    stand_ins = StandIns(replaying(recording, stop=stop, clock=clock), samples=samples)
     kept = _Kept(samples)
     context = run_context(loaded, workflow, run_id=RUN_ID, name=workflow_name(loaded.settings.workflow))
     runner = Runner(
@@ -67,7 +67,7 @@ async def replay(
         results=kept,
         stop=stop,
         clock=clock,
-        runs=loaded.settings.runs,
+        runs=loaded.settings.limits().open_runs,
     )
     await runner.run(dataset.read())
     used = {call["key"] for case in kept.cases.values() for call in case.calls if call["error"] is None}

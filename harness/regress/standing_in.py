@@ -9,7 +9,7 @@ from harness.domain.completion import Call, Completion, Request, Served
 from harness.domain.misses import Explanation
 from harness.domain.recording import step_of
 from harness.errors import CacheMiss
-from harness.ports import Cache, Completer
+from harness.ports import Completer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,9 @@ class StandIns:
     result.
     """
 
-    def __init__(self, replay: Completer, recording: Cache, *, samples: int) -> None:
+    def __init__(self, replay: Completer, *, samples: int) -> None:
         self.misses: list[Miss] = []
         self._replay = replay
-        self._recording = recording
         self._samples = samples
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -60,7 +59,8 @@ class StandIns:
             explanation = unknown.explanation
             if explanation is None:
                 raise
-            stand_in = await self._stand_in(explanation, call)
+            nearest = explanation.nearest
+            same_call = nearest is not None and nearest.span_id == call.span_id
             sample = call.priority % self._samples
             self.misses.append(
                 Miss(
@@ -68,17 +68,9 @@ class StandIns:
                     sample=sample,
                     span_id=call.span_id,
                     explanation=explanation,
-                    stood_in=stand_in is not None,
+                    stood_in=same_call,
                 )
             )
-            if stand_in is None:
+            if nearest is None or not same_call:
                 raise
-            return replace(stand_in, served=Served(source="replay", attempts=0))
-
-    async def _stand_in(self, explanation: Explanation, call: Call) -> Completion | None:
-        """The recorded answer to the same call, if there is one."""
-        nearest = explanation.nearest
-        if nearest is None or nearest.span_id != call.span_id:
-            return None
-        recorded = await self._recording.recorded(call.topic_id)
-        return next(one.completion for one in recorded if one.key == nearest.key)
+            return replace(nearest.completion, served=Served(source="replay", attempts=0))

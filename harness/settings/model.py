@@ -106,7 +106,7 @@ class Settings(BaseModel):
 
     in_flight: Whole = _setting(64, "Limits", "Calls in flight in all.")
     per_run: Whole = _setting(8, "Limits", "Calls in flight of one topic.")
-    runs: Whole = _setting(32, "Limits", "Topics worked on at once.")
+    runs: Whole | None = _setting(None, "Limits", "Topics worked on at once.  [default: twice --in-flight]")
     rpm: Whole | None = _setting(None, "Limits", "Requests per minute.")
     tpm: Many | None = _setting(None, "Limits", "Tokens per minute.")
     max_calls: Whole = _setting(200, "Limits", "Calls that one topic may make.")

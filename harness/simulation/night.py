@@ -135,7 +135,8 @@ async def _pass(
         results=_Unkept(),
         stop=stop,
         clock=clock,
-        runs=plan.limits.runs,
+        runs=plan.limits.open_runs,
+        ending=limiter.ending,
     )
     await runner.run(Topic(id=str(index), text="", index=index) for index in range(plan.topics))
     night.wall_s = now()

@@ -64,7 +64,14 @@ def a_round(number: int = 1, factor: float = 1.0) -> list[Measured]:
     ]
 
 
-def a_bench(calls: list[Measured], *, name: str = "bench", repeat: int = 1, **changes: Any) -> Bench:
+def a_bench(
+    calls: list[Measured],
+    *,
+    name: str = "bench",
+    repeat: int = 1,
+    arms: tuple[Arm, ...] = (SEQUENTIAL, PARALLEL),
+    **changes: Any,
+) -> Bench:
     description: dict[str, Any] = {
         "version": 1,
         "status": "complete",
@@ -78,7 +85,7 @@ def a_bench(calls: list[Measured], *, name: str = "bench", repeat: int = 1, **ch
         "order": [],
         **changes,
     }
-    return Bench(path=Path(name), description=description, arms=(SEQUENTIAL, PARALLEL), calls=tuple(calls))
+    return Bench(path=Path(name), description=description, arms=arms, calls=tuple(calls))
 
 
 def test_an_arm_is_told_in_numbers() -> None:
@@ -251,6 +258,12 @@ def test_arms_are_nothing_but_limits() -> None:
         ("batch-4", 4, 3, 9),
         ("batch-16", 16, 3, 9),
     ]
+
+
+def test_topics_at_once_follow_the_calls_in_flight_of_the_arm_where_nobody_says_how_many() -> None:
+    arms = arms_of(("batch",), (16, 4), Limits())
+    bench = a_bench([a_call(arm.name, "t", 0, 4) for arm in arms], arms=arms)
+    assert [arm["limits"]["runs"] for arm in report_of(bench)["arms"]] == [8, 32]
 
 
 @pytest.mark.parametrize("text", ["", "0", "1,x", "-4", "1.5"])

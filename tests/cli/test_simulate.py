@@ -53,7 +53,7 @@ def test_the_run_s_own_topics_and_limits_rule_where_no_flag_says_otherwise(harne
 
     assert found["topics"] == 12
     assert [each["in_flight"] for each in found["nights"]] == [4]
-    assert found["limits"]["runs"] == 32
+    assert found["limits"]["per_run"] == 8
 
 
 def test_a_budget_of_the_recorded_run_is_not_tonight_s(harness: Harness, tmp_path: Path) -> None:

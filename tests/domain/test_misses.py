@@ -154,3 +154,12 @@ def test_an_explanation_goes_out_as_json() -> None:
         "recorded_steps": ["ask", "plan"],
     }
     assert explained("x", a_request("?"), recorded=()).as_json()["nearest"] is None
+
+
+def test_a_prompt_that_changed_everywhere_is_shown_by_its_ends() -> None:
+    old = "\n\n".join(f"Paragraph {number} says this of {number * 7} others." for number in range(300))
+    before = recorded("plan", a_request(old), PLAN)
+    shown = explained("plan", a_request(old.replace("this", "that")), recorded=[before]).text()
+    assert "Paragraph 0 says [-this-]{+that+}" in shown
+    assert "Paragraph 299 says [-this-]{+that+}" in shown
+    assert len(shown) < 5_000

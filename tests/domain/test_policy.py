@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.policy import Budget, CacheMode, CachePolicy, RetryPolicy
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, RetryPolicy
 
 RETRY = RetryPolicy(base_s=0.5, cap_s=30.0, floor_s=0.05, retry_after_cap_s=120.0)
 
@@ -45,6 +45,11 @@ def test_which_entries_answer_in_which_mode(
     assert policy.answers(age_s=60.1, owned_by_run=False) is old
     assert policy.answers(age_s=60.1, owned_by_run=True) is old_own
     assert policy.stores is stores
+
+
+def test_twice_as_many_topics_as_calls_in_flight_are_open_where_nobody_says_how_many() -> None:
+    assert Limits(in_flight=5).open_runs == 10
+    assert Limits(in_flight=5, runs=3).open_runs == 3
 
 
 def test_without_a_ttl_nothing_ages() -> None:

@@ -7,7 +7,7 @@ from fakes import USAGE, Engine, FakeModel, SlowCache, a_call, a_request, a_rese
 
 from harness.domain.completion import Completion, Usage
 from harness.domain.key import cache_key
-from harness.domain.policy import RetryPolicy
+from harness.domain.policy import Limits, RetryPolicy
 from harness.errors import PermanentError, TransientError
 
 pytestmark = pytest.mark.virtual
@@ -36,6 +36,24 @@ async def test_an_answer_is_handed_on_when_it_is_kept() -> None:
     assert answer.owner == "run/t/s"
     (resolution,) = engine.cache.resolutions
     assert (resolution.outcome, resolution.cost, resolution.tokens) == ("stored", 150.0, 150)
+
+
+async def test_no_place_is_held_while_an_answer_is_kept() -> None:
+    engine = Engine(
+        model=FakeModel(latency_s=5.0), cache=SlowCache(resolve_s=2.0), limits=Limits(in_flight=1, per_run=1)
+    )
+    await gathered(*(engine.completer.complete(a_request(text), a_call(span_id=text)) for text in ("a", "b")))
+    assert engine.model.sent_at == [0.0, 5.0]
+    assert asyncio.get_running_loop().time() == 12.0
+
+
+async def test_a_row_that_was_closed_is_told_to_nobody() -> None:
+    engine = Engine(model=FakeModel(), cache=SlowCache())
+    asked = engine.completer.complete(a_request(), a_call())
+    assert (await asked).row == 0
+    (resolution,) = engine.cache.resolutions
+    assert resolution.completion is not None
+    assert resolution.completion.row == 0
 
 
 @pytest.mark.parametrize(

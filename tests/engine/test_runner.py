@@ -69,6 +69,18 @@ async def test_the_oldest_topic_goes_first() -> None:
     assert [text_of(request) for request in engine.model.sent] == ["t0.0", "t1.0", "t0.1", "t1.1", "t2.0", "t2.1"]
 
 
+async def test_how_many_topics_are_left_is_told_once_no_other_follows() -> None:
+    engine = Engine(model=FakeModel(latency_s=lambda request: 1.0 + int(text_of(request)[-1])), limits=Limits(runs=3))
+    told: list[tuple[float, int]] = []
+
+    def ending(left: int) -> None:
+        told.append((asyncio.get_running_loop().time(), left))
+
+    await engine.runner(ask, ending=ending).run(topics(5))
+    # Topic 3 is begun at 1.0 and topic 4 at 2.0; only at 3.0, with a slot free again, is it known that none follows.
+    assert told == [(3.0, 2), (5.0, 1), (7.0, 0)]
+
+
 async def test_a_bad_line_is_a_failed_row_and_the_others_go_on() -> None:
     engine = Engine(model=FakeModel())
     bad = BadLine(where="somewhere/x.jsonl:2", reason="not JSON", index=1)

@@ -60,6 +60,29 @@ async def test_the_lowest_priority_goes_first_then_who_came_first() -> None:
     assert len(owner.turns) == 0
 
 
+@pytest.mark.parametrize(
+    ("switches", "order"), [([True], ["c", "a", "b", "later"]), ([True, True, False], ["later", "a", "b", "c"])]
+)
+async def test_all_who_wait_go_by_arrival_or_again_by_priority(switches: list[bool], order: list[str]) -> None:
+    owner = OneAtATime()
+    await owner.have("holder")
+    tasks = [
+        asyncio.create_task(owner.have(name, priority))
+        for name, priority in [("c", 2), ("gone", 3), ("a", 1), ("b", 1)]
+    ]
+    await started(*tasks)
+    tasks.pop(1).cancel()
+    for by_arrival in switches:
+        owner.turns.go_by_arrival(by_arrival)
+    tasks.append(asyncio.create_task(owner.have("later", 0)))
+    await started(*tasks)
+    for _ in tasks:
+        owner.give_back()
+        await gathered(*(task for task in tasks if task.done()), asyncio.sleep(0))
+        await asyncio.sleep(0)
+    assert owner.had == ["holder", *order]
+
+
 async def test_one_who_is_cancelled_while_waiting_leaves_the_queue() -> None:
     owner = OneAtATime()
     await owner.have("holder")

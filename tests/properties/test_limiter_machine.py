@@ -35,6 +35,7 @@ class LimiterMachine(RuleBasedStateMachine):
         self.stop, self.limiter = self.run(make())
         self.waiting: list[tuple[int, asyncio.Task[Place]]] = []
         self.held: list[Place] = []
+        self.ending = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -80,6 +81,11 @@ class LimiterMachine(RuleBasedStateMachine):
 
         self.run(rest())
 
+    @rule(left=st.integers(0, 40))
+    def come_near_the_end(self, left: int) -> None:
+        self.ending = True
+        self.limiter.ending(left)
+
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -107,11 +113,15 @@ class LimiterMachine(RuleBasedStateMachine):
         return self.limiter.state()
 
     def teardown(self) -> None:
-        """Whoever still waits gets a place in the end, the oldest topic first."""
+        """Whoever still waits gets a place: the oldest topic first, or at the end of a batch who came first."""
         if not hasattr(self, "limiter"):
             return
         order: list[int] = []
-        expected = sorted(priority for priority, _ in self.waiting)
+        expected = [priority for priority, _ in self.waiting]
+        if self.ending:
+            self.limiter.ending(0)
+        else:
+            expected.sort()
         for priority, task in self.waiting:
             task.add_done_callback(partial(_note, order, priority))
         while self.held or self.waiting:

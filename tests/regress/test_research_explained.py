@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import Engine, FakeModel, Outcome, an_answer
@@ -98,7 +99,7 @@ def explained(before: Sequence[Span], after: Sequence[Span]) -> Mapping[str, Exp
     }
 
 
-def edited(name: str, **texts: str) -> Prompts:
+def edited(name: str, **texts: Any) -> Prompts:
     return replace(PROMPTS, prompts={**PROMPTS.prompts, name: replace(PROMPTS[name], **texts)})
 
 

@@ -86,6 +86,14 @@ def test_a_budget_that_is_too_small_ends_the_night_early_and_says_so(tmp_path: P
     assert "budget" in arm.stopped
 
 
+def test_a_night_ends_as_a_run_does_with_its_last_topics_side_by_side(tmp_path: Path) -> None:
+    recorded(tmp_path, 16, latency="fixed:10")
+
+    ends = [predicted(tmp_path, 30, 8, budget=budget).nights[0].wall_s for budget in (None, 1000.0)]
+
+    assert ends[0] < ends[1] - 9.0
+
+
 def test_calls_that_failed_for_good_fail_again(tmp_path: Path) -> None:
     recorded(tmp_path, 20, latency="fixed:1", faults="400=0.1")
 

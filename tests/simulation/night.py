@@ -7,7 +7,7 @@ rule; nothing is raised inside the engine, which would make a failure of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -129,7 +129,7 @@ class Night:
             clock=self._clock,
         )
         results = NightResults(self._disk, session, self._on_row)
-        runner = self._runner(_Watched(self, completer), results, session.stop)
+        runner = self._runner(_Watched(self, completer), results, session.stop, limiter.ending)
         session.limiter = limiter
         session.pace = None if limits.requests_per_minute is None else Bucket.full(limits.requests_per_minute, _at())
         body = asyncio.create_task(self._body(runner))
@@ -180,11 +180,11 @@ class Night:
     async def _undisturbed(self, oracle: _Oracle) -> list[TopicResult]:
         """The rows of a night without weather: the workflow straight over the answers, no layer between."""
         rows = _Rows()
-        runner = self._runner(oracle, rows, Stop())
+        runner = self._runner(oracle, rows, Stop(), lambda left: None)
         await runner.run(self._items)
         return rows.rows
 
-    def _runner(self, completer: Completer, results: Results, stop: Stop) -> Runner:
+    def _runner(self, completer: Completer, results: Results, stop: Stop, ending: Callable[[int], None]) -> Runner:
         settings = self._world.settings
         context = RunContext(
             run_id=RUN_ID,
@@ -201,7 +201,8 @@ class Night:
             results=results,
             stop=stop,
             clock=self._clock,
-            runs=settings.runs,
+            runs=settings.limits().open_runs,
+            ending=ending,
         )
 
     def _unfinished(self) -> list[Topic | BadLine]:

@@ -67,7 +67,7 @@ def at_its_turn(session: Session, *, now: float) -> Iterator[str]:
 
 
 def between_events(session: Session) -> Iterator[str]:
-    """A place is held around one request and its books, never while something else is waited for."""
+    """A place is held around one request and its note, never while something else is waited for."""
     held = session.limiter.in_flight if session.limiter is not None else 0
     if held > len(session.at_work) + session.busy:
         yield f"{held} places are held for {len(session.at_work)} requests and {session.busy} notes"

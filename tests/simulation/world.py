@@ -176,7 +176,7 @@ def _settings(draw: _Draw, seed: int) -> Settings:
         "ttl": draw.one((None, None, 1000.0)),
         "in_flight": draw.one((1, 2, 3, 5, 8, 12, 64)),
         "per_run": draw.whole(1, 6),
-        "runs": draw.one((1, 2, 3, 5, 32)),
+        "runs": draw.one((1, 2, 3, 5, None)),
         "rpm": draw.one((None, None, None, 60, 240, 1200)),
         "tpm": draw.one((None, None, None, 20_000, 200_000)),
         "max_calls": draw.one((*[DEFAULT_CALLS] * 4, 4)),

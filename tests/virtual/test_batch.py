@@ -46,6 +46,16 @@ async def test_a_night_of_two_hundred_topics_shows_its_speed_up(tmp_path: Path) 
     assert manifest_of(tmp_path)["totals"]["wall_s"] == round(report.wall_s, 6)
 
 
+async def test_a_batch_ends_in_full_width_where_no_budget_may_end_it_before(tmp_path: Path) -> None:
+    walls_s = []
+    for budget in (None, 1000.0):
+        report = await run(tmp_path, a_topic_file(tmp_path, 16), latency="fixed:10", in_flight=8, budget=budget)
+        walls_s.append(report.wall_s)
+        clear(tmp_path)
+
+    assert walls_s[0] < walls_s[1] - 9.0
+
+
 async def test_a_storm_of_faults_fails_no_topic_and_hides_no_attempt(tmp_path: Path) -> None:
     report = await run(tmp_path, a_topic_file(tmp_path, 40), latency="fixed:2", faults="0.3")
 

@@ -1,0 +1,69 @@
+"""The journal before a request: nothing leaves before it is noted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+
+from harness.domain.completion import Call, Completion, Request, Served
+from harness.domain.key import cache_key
+from harness.domain.pricing import Pricing
+from harness.engine.clock import now
+from harness.engine.stopping import Stop
+from harness.errors import CompletionError, FatalError, RunStopped
+from harness.ports import Cache, Completer, OpenCall, Resolution, WallClock
+
+
+class Noted:
+    """Opens a row of the journal for each request, and hands its number up with the answer or the error.
+
+    `Journaled` closes it, outside the limits: a place among the calls in flight is free when the answer is there, and
+    not only when it is on the disk. A request that is cancelled or crashes on its way stays open: its payment is
+    unknown. A run that ends while the request is noted sends nothing. A refusal that concerns the account ends the run
+    here, before any other call can leave.
+    """
+
+    def __init__(self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, stop: Stop) -> None:
+        self._inner = inner
+        self._cache = cache
+        self._pricing = pricing
+        self._clock = clock
+        self._stop = stop
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        started = now()
+        row = await self._open(request, call)
+        stored_s = now() - started
+        try:
+            self._stop.check()
+            answer = await self._inner.complete(request, call)
+        except RunStopped as stopped:
+            await self._not_sent(row, stopped)
+            raise
+        except CompletionError as error:
+            if isinstance(error, FatalError):
+                self._stop.set("auth" if error.kind == "auth" else "balance", str(error))
+            error.row = row
+            error.served = (error.served or Served()).waited(stored_s=stored_s)
+            raise
+        return replace(answer, row=row, served=answer.served.waited(stored_s=stored_s))
+
+    async def _open(self, request: Request, call: Call) -> int:
+        opened_at = self._clock.now()
+        most = self._pricing.at_most(request, opened_at)
+        entry = OpenCall(
+            key=cache_key(request),
+            call=call,
+            opened_at=opened_at,
+            cost_at_most=most.cost,
+            tokens_at_most=most.tokens,
+        )
+        return await self._cache.open_call(request, entry)
+
+    async def _not_sent(self, row: int, stopped: RunStopped) -> None:
+        resolution = Resolution(
+            outcome="failed", closed_at=self._clock.now(), cost=0.0, tokens=0, error=f"not sent: {stopped}"
+        )
+        with anyio.CancelScope(shield=True):
+            await self._cache.resolve(row, resolution)
