@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def mock_deepseek(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockDeepSeek]:
+def mock_deepseek(request: pytest.FixtureRequest) -> Iterator[MockDeepSeek]:
     """DeepSeek, answered in this process: script replies and faults, then assert on the calls that came."""
     from harness.testing.scripted import MockDeepSeek  # noqa: PLC0415 - only tests that use it pay for it
 
@@ -58,30 +60,28 @@ def mock_deepseek(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
             environment.setenv(name, _KEY_OF_THE_MOCK)
         environment.setenv("HARNESS_TRANSPORT", "httpx2")
         # What the mock invents must not be kept as an answer of DeepSeek's, nor one of those be served here.
-        environment.setenv("HARNESS_CACHE", str(tmp_path_factory.mktemp("harness") / "cache.db"))
+        environment.setenv("HARNESS_CACHE", str(Path(stack.enter_context(_scratch())) / "cache.db"))
         request.node.stash[_MOCK] = mock
         yield mock
 
 
 @pytest.fixture
-def replay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tape]:
+def replay(request: pytest.FixtureRequest) -> Iterator[Tape]:
     """Calls answered from a cassette beside the test file, or recorded into it with `--harness-record`."""
     from harness.errors import CacheError  # noqa: PLC0415 - only tests that use it pay for it
     from harness.regress.tape import Tape, cassette_path  # noqa: PLC0415 - as above
 
     item = request.node
-    try:
-        tape = Tape(
-            cassette_path(item.path, item.nodeid.partition("::")[2]),
-            request.config.getoption("harness_record", default="none"),
-            test=item.nodeid,
-            new_directory=lambda: tmp_path_factory.mktemp("harness"),
-        )
-    except CacheError as error:
-        pytest.fail(str(error), pytrace=False)
-    item.stash[_TAPE] = tape
-    yield tape
-    tape.close(passed=item.stash.get(_PASSED, False))
+    path = cassette_path(item.path, item.nodeid.partition("::")[2])
+    mode = request.config.getoption("harness_record", default="none")
+    with _scratch() as scratch:
+        try:
+            tape = Tape(path, mode, test=item.nodeid, scratch=Path(scratch))
+        except CacheError as error:
+            pytest.fail(str(error), pytrace=False)
+        item.stash[_TAPE] = tape
+        yield tape
+        tape.close(passed=item.stash.get(_PASSED, False))
 
 
 @pytest.fixture
@@ -148,6 +148,11 @@ def pytest_runtest_makereport(
         if report.failed and (tape := item.stash.get(_TAPE, None)) is not None:
             report.sections.append(("replay", tape.history()))
     return report
+
+
+def _scratch() -> TemporaryDirectory[str]:
+    """A directory for what is not meant to outlive a test, and is none of its own files."""
+    return TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True)
 
 
 def _is_marked(item: pytest.Item) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import shlex
@@ -61,14 +62,14 @@ class Tape:
     the key.
     """
 
-    def __init__(self, path: Path, mode: RecordMode, *, test: str, new_directory: Callable[[], Path]) -> None:
-        """`test` is how pytest is told to run it; `new_directory` makes one for what a recording leaves behind.
+    def __init__(self, path: Path, mode: RecordMode, *, test: str, scratch: Path) -> None:
+        """`test` is how pytest is told to run it; `scratch` is a directory for what a recording leaves behind.
 
         Raises CacheError for a cassette that is not sound.
         """
         self.path = path
         self._test = test
-        self._new_directory = new_directory
+        self._directories = (scratch / str(number) for number in itertools.count())
         self._known = known_recordings(path)
         self.recording = mode == "all" or (mode == "once" and not path.exists())
         self._cache_mode = "refresh" if mode == "all" else "read_write"
@@ -188,7 +189,7 @@ class Tape:
         self._fresh.append(recording_of_call(answered, harness=__version__))
 
     async def _record_run(self, loaded: Loaded, source: str) -> None:
-        out = self._new_directory() / "run"
+        out = next(self._directories)
         elsewhere = replace(loaded, settings=loaded.settings.model_copy(update={"out": out}))
         report = await run_batch(elsewhere, source, run_id=self._run_id)
         rows = sorted(read_spans(out), key=lambda row: (row["index"], row["start_s"], row["id"]))
@@ -230,7 +231,8 @@ class Tape:
 
     def _written(self, topics: Iterable[str | Mapping[str, Json] | Topic]) -> str:
         """The topics as a file."""
-        path = self._new_directory() / "topics.jsonl"
+        path = next(self._directories) / "topics.jsonl"
+        path.parent.mkdir()
         path.write_text("".join(f"{json.dumps(_line(topic))}\n" for topic in topics), encoding="utf-8")
         return str(path)
 

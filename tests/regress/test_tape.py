@@ -32,13 +32,10 @@ def open_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     monkeypatch.chdir(tmp_path)
     numbers = itertools.count()
 
-    def new_directory() -> Path:
-        path = tmp_path / f"scratch-{next(numbers)}"
-        path.mkdir()
-        return path
-
     def open_tape(mode: RecordMode) -> Tape:
-        return Tape(tmp_path / "tape.jsonl", mode, test="tests/test_it.py::test_it[a b]", new_directory=new_directory)
+        scratch = tmp_path / f"scratch-{next(numbers)}"
+        scratch.mkdir()
+        return Tape(tmp_path / "tape.jsonl", mode, test="tests/test_it.py::test_it[a b]", scratch=scratch)
 
     return open_tape
 
