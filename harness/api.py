@@ -30,7 +30,7 @@ async def run(dataset: str | Path, *, stop: Stop | None = None, **settings: Any)
 
 def run_sync(dataset: str | Path, **settings: Any) -> Report:
     """`run`, for scripts and notebooks."""
-    return _wait_for(lambda: run(dataset, **settings))
+    return wait_for(lambda: run(dataset, **settings))
 
 
 async def ask(
@@ -63,8 +63,16 @@ async def ask_once(
     """One call with settings that are at hand: as one step of a workflow of one step."""
     defaults = options.over(loaded.settings.defaults())
     run_id = f"ask-{new_run_id(SystemClock().now())}"
+    request = request_of(loaded, prompt, system=system, defaults=defaults)
+    call = Call(run_id=run_id, topic_id="ask", span_id="ask", stream=defaults.stream is not False, on_delta=on_delta)
+    async with open_stack(loaded, run_id=run_id, stop=stop) as stack:
+        return await stack.completer.complete(request, call)
+
+
+def request_of(loaded: Loaded, prompt: str, *, system: str | None, defaults: StepOptions) -> Request:
+    """What one question asks of a model; `defaults` are the options with those of the settings behind them."""
     turns = (Message(role="user", content=prompt),)
-    request = Request(
+    return Request(
         endpoint=loaded.endpoint(key_needed=False).identity,
         model=defaults.model or "",
         messages=(Message(role="system", content=system), *turns) if system is not None else turns,
@@ -73,24 +81,19 @@ async def ask_once(
         effort=defaults.effort,
         temperature=defaults.temperature,
     )
-    call = Call(run_id=run_id, topic_id="ask", span_id="ask", stream=defaults.stream is not False, on_delta=on_delta)
-    async with open_stack(loaded, run_id=run_id, stop=stop) as stack:
-        return await stack.completer.complete(request, call)
 
 
 def ask_sync(prompt: str, **settings: Any) -> Completion:
     """`ask`, for scripts and notebooks."""
-    return _wait_for(lambda: ask(prompt, **settings))
+    return wait_for(lambda: ask(prompt, **settings))
 
 
-def _wait_for(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def wait_for(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run to the end; where a loop runs already, as in a notebook, on another thread with a loop of its own.
 
     Ctrl-C ends the work in both cases: answers that arrived are stored, and the same call goes on from there.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _a_loop_runs():
         return asyncio.run(work())
     under_way: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
 
@@ -108,3 +111,11 @@ def _wait_for(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             for loop, task in under_way:
                 loop.call_soon_threadsafe(task.cancel)
             raise
+
+
+def _a_loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -135,7 +135,9 @@ async def open_stack(
         before = await cache.spent(run_id)
         left_open = tuple(await cache.left_open(run_id))
         purse = Purse.after(settings.spending_cap(), before)
-        client = build_http_client(settings.timeouts(), base_url=endpoint.base_url, transport=transport)
+        client = build_http_client(
+            settings.timeouts(), base_url=endpoint.base_url, transport=transport, carrier=settings.transport
+        )
         async with client:
             chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
             completer, limiter = layered(

@@ -147,7 +147,13 @@ async def _provider(
     """What a known provider says; the list of models also shows that the key is accepted."""
 
     async def get(path: str) -> Answer:
-        return await ask_account(loaded.endpoint(), path, timeouts=loaded.settings.timeouts(), transport=transport)
+        return await ask_account(
+            loaded.endpoint(),
+            path,
+            timeouts=loaded.settings.timeouts(),
+            transport=transport,
+            carrier=loaded.settings.transport,
+        )
 
     try:
         models = await get("/models")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 import network_guard
+import pytest
 from hypothesis import HealthCheck, settings
 
-from harness.testing.virtual_time import pytest_asyncio_loop_factories
-
-__all__ = ["pytest_asyncio_loop_factories"]
+pytest_plugins = ["pytester"]
 
 network_guard.install()
 
@@ -18,3 +18,9 @@ settings.register_profile(
 )
 settings.register_profile("long", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Our own plugin, also where the package is on the path and not installed."""
+    if not pluginmanager.has_plugin("harness"):
+        pluginmanager.register(importlib.import_module("harness.pytest_plugin"), "harness")

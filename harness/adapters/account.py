@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.adapters.http import build_http_client
 from harness.domain.endpoint import Endpoint
-from harness.domain.policy import Timeouts
+from harness.domain.policy import Carrier, Timeouts
 from harness.errors import HarnessError, TransientError
 
 if TYPE_CHECKING:
@@ -29,12 +29,17 @@ class Answer:
 
 
 async def ask_account(
-    endpoint: Endpoint, path: str, *, timeouts: Timeouts, transport: httpx2.AsyncBaseTransport | None = None
+    endpoint: Endpoint,
+    path: str,
+    *,
+    timeouts: Timeouts,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    carrier: Carrier = "aiohttp",
 ) -> Answer:
     """GET a path of a known provider with the key that belongs to it. Raises TransientError if it cannot be reached."""
     import httpx2  # noqa: PLC0415 - start-up that only those who ask pay for
 
-    client = build_http_client(timeouts, base_url=endpoint.base_url, transport=transport)
+    client = build_http_client(timeouts, base_url=endpoint.base_url, transport=transport, carrier=carrier)
     authorization = endpoint.authorization
     headers = {"Authorization": authorization.reveal()} if authorization is not None else {}
     async with client:

@@ -20,6 +20,7 @@ from harness.adapters.cache_entry import Entry, instant, stamp, stored_request
 from harness.adapters.codec import (
     JsonObject,
     completion_from_json,
+    completion_to_json,
     request_from_canonical,
     request_from_json,
     storable,
@@ -122,6 +123,19 @@ def recording_of_row(row: Mapping[str, Any], *, day: date, harness: str) -> Reco
         request=stored_request(request),
         completion=_completion_text(row),
         recorded=day.isoformat(),
+        harness=harness,
+    )
+
+
+def recording_of_call(call: RecordedCall, *, harness: str) -> Recording:
+    """What a cassette keeps of an answer that is at hand."""
+    return Recording(
+        topic_id=storable(call.topic_id),
+        span_id=storable(call.span_id),
+        key=call.key,
+        request=stored_request(call.request),
+        completion=_completion_text(completion_to_json(call.completion)),
+        recorded=call.created_at.date().isoformat(),
         harness=harness,
     )
 

@@ -1,7 +1,8 @@
 """The one place that builds the HTTP client and chooses what carries it.
 
 The transport was chosen by `benchmarks/overhead.py`: the SDK over aiohttp costs a quarter of the SDK over httpx2's own
-pool, and that pool is searched in linear time, so it is the wall at a thousand calls in flight.
+pool, and that pool is searched in linear time, so it is the wall at a thousand calls in flight. That pool can be chosen
+all the same: it is what respx, and tools that watch httpx2, can see.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from harness.domain.policy import Timeouts
+from harness.domain.policy import Carrier, Timeouts
 from harness.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -20,9 +21,13 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def build_http_client(
-    timeouts: Timeouts, *, base_url: str, transport: httpx2.AsyncBaseTransport | None = None
+    timeouts: Timeouts,
+    *,
+    base_url: str,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    carrier: Carrier = "aiohttp",
 ) -> httpx2.AsyncClient:
-    """A client for calls to `base_url`; close it with `aclose()`. `transport` replaces the network.
+    """A client for calls to `base_url`; close it with `aclose()`. `transport` replaces the network, and the `carrier`.
 
     No limit on connections, as calls in flight are limited before they come here; no read time-out, as the adapter
     watches silence and total time itself. Redirects are not followed and cookies not kept. TLS is always verified,
@@ -36,7 +41,9 @@ def build_http_client(
 
     from harness.adapters.direct_client import DirectClient  # noqa: PLC0415
 
-    if transport is None:
+    if transport is None and carrier == "httpx2":
+        transport = httpx2.AsyncHTTPTransport(proxy=environment_proxy(base_url), limits=httpx2.Limits())
+    elif transport is None:
         from harness.adapters.aiohttp_transport import AiohttpTransport  # noqa: PLC0415 - as above
 
         transport = AiohttpTransport(proxy=environment_proxy(base_url))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 CacheMode = Literal["off", "read_write", "refresh", "replay"]
+Carrier = Literal["aiohttp", "httpx2"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

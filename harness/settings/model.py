@@ -11,7 +11,7 @@ from harness.adapters.toml_tables import StepTable
 from harness.domain.completion import Effort
 from harness.domain.endpoint import PROFILES, Profile, resolve_model
 from harness.domain.options import StepOptions
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, RetryPolicy, Timeouts
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Carrier, Limits, RetryPolicy, Timeouts
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, Rates, flat_price
 from harness.settings.kinds import (
     Attempts,
@@ -82,6 +82,9 @@ class Settings(BaseModel):
     thinking: OnOff | None = _setting(None, "Endpoint", "Reasoning, where a step does not say.", metavar="[on|off]")
     effort: Effort | None = _setting(None, "Endpoint", "How much reasoning, where a step does not say.")
     stream: OnOff = _setting(True, "Endpoint", "Answers as they are written, or with --no-stream each as a whole.")
+    transport: Carrier = _setting(
+        "aiohttp", "Endpoint", "What sends requests: aiohttp, or httpx2, which is slower and which respx can intercept."
+    )
 
     topic_field: Name = _setting("topic", "Dataset", "Field that holds the topic.", metavar="FIELD")
     id_field: Name = _setting("id", "Dataset", "Field that holds the id.", metavar="FIELD")

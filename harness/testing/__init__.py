@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from harness.testing.faults import Fault, FaultPlan
     from harness.testing.latency import Latency
     from harness.testing.mock import mock_deepseek
+    from harness.testing.received import ReceivedCall
+    from harness.testing.scripted import MockDeepSeek
     from harness.testing.server import serve, serve_forever
     from harness.testing.transport import FakeTransport
-    from harness.testing.virtual_time import VirtualClock, VirtualLoop, run_virtual
+    from harness.testing.virtual_time import VirtualClock, VirtualLoop, VirtualTime, run_virtual
 
 _HOMES = {
     "FakeDeepSeek": "deepseek",
@@ -25,8 +27,11 @@ _HOMES = {
     "Fault": "faults",
     "FaultPlan": "faults",
     "Latency": "latency",
+    "MockDeepSeek": "scripted",
+    "ReceivedCall": "received",
     "VirtualClock": "virtual_time",
     "VirtualLoop": "virtual_time",
+    "VirtualTime": "virtual_time",
     "mock_deepseek": "mock",
     "run_virtual": "virtual_time",
     "serve": "server",
@@ -39,8 +44,11 @@ __all__ = [
     "Fault",
     "FaultPlan",
     "Latency",
+    "MockDeepSeek",
+    "ReceivedCall",
     "VirtualClock",
     "VirtualLoop",
+    "VirtualTime",
     "mock_deepseek",
     "run_virtual",
     "serve",

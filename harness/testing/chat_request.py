@@ -18,9 +18,11 @@ JsonObject = Mapping[str, Any]
 class ChatRequest:
     """Defaults are filled in: `max_tokens` is never absent, `thinking` is decided, `model` is today's name.
 
-    `prompt` is the whole of messages and tools as the model reads it: what is counted and what the prefix cache sees.
+    `body` is the request as it was sent. `prompt` is the whole of messages and tools as the model reads it: what is
+    counted and what the prefix cache sees.
     """
 
+    body: JsonObject
     model: str
     messages: Sequence[JsonObject]
     prompt: bytes

@@ -14,9 +14,10 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from harness.domain.completion import Usage
 from harness.errors import SettingsError
 from harness.ports import WallClock
-from harness.testing.answers import Answer, answer
+from harness.testing.answers import answer
 from harness.testing.chat_request import ChatRequest
 from harness.testing.draws import Draws
 from harness.testing.faults import Fault, FaultPlan
@@ -27,6 +28,7 @@ from harness.testing.prefix_cache import PrefixCache
 from harness.testing.repeats import Repeats
 from harness.testing.reply import Piece, Reply, coalesced, splintered
 from harness.testing.routes import CHAT, check_key, route_of, side_route
+from harness.testing.script import Refuse, Say, Script
 from harness.testing.tokens import count_tokens, encoded
 from harness.testing.validation import Rejection, parse_chat
 from harness.testing.virtual_time import EPOCH
@@ -97,7 +99,7 @@ class FakeDeepSeek:
     the API keys that are known (None: any). `clock` stamps completions (None: all with
     the same instant, so that equal runs are equal to the byte). `silence_s` is the time between keep-alives,
     where a fault sends them. `untidy`: the share of JSON arrays that come fenced or with prose around them.
-    `balance_usd` may be set at any time: at 0 every call is refused with 402.
+    `balance_usd` may be set at any time: at 0 every call is refused with 402. `script` rules over invention and plan.
 
     `log` keeps the last `log_size` requests, `statuses` counts all of them by status (None: no header was ever sent).
     Raises SettingsError for a `silence_s` or `delta_tokens` that is not positive.
@@ -121,6 +123,7 @@ class FakeDeepSeek:
         untidy: float = 0.0,
         balance_usd: float = 100.0,
         log_size: int = 100_000,
+        script: Script = lambda request: None,
     ) -> None:
         if silence_s <= 0 or delta_tokens < 1:
             raise SettingsError("the mock's silence_s must be greater than 0, and its delta_tokens at least 1")
@@ -139,6 +142,7 @@ class FakeDeepSeek:
         self._clock = clock
         self._silence_s = silence_s
         self._untidy = untidy
+        self._script = script
         self._fingerprint = hashlib.blake2b(f"model {seed}".encode(), digest_size=16).hexdigest()
         self._prefixes = PrefixCache()
         self._asked = Repeats()
@@ -167,13 +171,16 @@ class FakeDeepSeek:
             self._note(Logged(at_s=now_s, path=path, status=refusal.status, digest=digest.hex()))
             return Exchange(refusal)
         asked = self._asked.count(digest)
-        fault = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
-        reply = instead(fault, scene) if fault else None
+        line = self._script(request)
+        fault = line if isinstance(line, Fault) else None
+        if line is None:
+            fault = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
+        reply = line.reply(scene) if isinstance(line, Refuse) else instead(fault, scene) if fault else None
         conversation = None
         if reply is None:
-            said = bent_answer(answer(request, digest, untidy=self._untidy), fault)
+            said = line if isinstance(line, Say) else self._invented(request, digest, fault)
             reply = self._reply(request, said, digest, asked, scene)
-            conversation = request.prompt + encoded(said.content)
+            conversation = request.prompt + encoded(said.answer.content)
             if fault:
                 reply = bent_reply(reply, fault, scene)
         self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=fault))
@@ -198,7 +205,11 @@ class FakeDeepSeek:
             return concurrency_429(scene, current=self.gate.in_flight + 1, limit=limit)
         return None
 
-    def _reply(self, request: ChatRequest, said: Answer, digest: bytes, asked: int, scene: Scene) -> Reply:
+    def _invented(self, request: ChatRequest, digest: bytes, fault: Fault | None) -> Say:
+        return Say(answer=bent_answer(answer(request, digest, untidy=self._untidy), fault))
+
+    def _reply(self, request: ChatRequest, line: Say, digest: bytes, asked: int, scene: Scene) -> Reply:
+        said = line.answer
         envelope = Envelope(
             id=_completion_id(digest, asked, self._dialect),
             created=int(scene.now.timestamp()),
@@ -206,14 +217,22 @@ class FakeDeepSeek:
             fingerprint=self._fingerprint,
             dialect=self._dialect,
         )
+        usage = line.usage or Usage(
+            input_tokens=count_tokens(request.prompt),
+            cached_tokens=self._prefixes.hit_tokens(request.prompt, request.user_id),
+            output_tokens=said.output_tokens,
+            reasoning_tokens=said.reasoning_tokens,
+        )
         billing = Billing(
-            prompt=count_tokens(request.prompt),
-            hit=self._prefixes.hit_tokens(request.prompt, request.user_id),
-            completion=said.output_tokens,
-            reasoning=said.reasoning_tokens,
-            thinking=request.thinking,
+            prompt=usage.input_tokens,
+            hit=usage.cached_tokens,
+            completion=usage.output_tokens,
+            reasoning=usage.reasoning_tokens,
+            thinking=request.thinking or bool(said.reasoning),
         )
         timing = self.latency.timing(digest, said.output_tokens)
+        if line.after_s is not None:
+            timing = Timing(line.after_s, 0.0)
         if not request.stream:
             whole_s = timing.first_s + timing.token_s * max(said.output_tokens - 1, 0)
             body = json_bytes(plain_json(said, envelope, billing))

@@ -64,6 +64,7 @@ def parse_chat(body: bytes, *, any_model: bool = False) -> ChatRequest:
     prompt = render(fields["messages"], fields.get("tools") or ())
     _check_context(prompt, asked=fields.get("max_tokens") or 0)
     return ChatRequest(
+        body=fields,
         model=model,
         messages=fields["messages"],
         prompt=prompt,

@@ -5,7 +5,7 @@ real work: while some is announced (`loop.real()`), the clock stands and the loo
 timer and no real work, nothing can ever happen again: that is a deadlock, and it is raised instead of waited for.
 
 Rules: take time from the loop only; announce every thread (`run_in_executor` announces itself); open no sockets.
-In a conftest: `from harness.testing.virtual_time import pytest_asyncio_loop_factories`, and mark tests `virtual`.
+In pytest: the fixture `virtual_time`, or the marker `virtual`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ import itertools
 import math
 import selectors
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
-
-if TYPE_CHECKING:
-    import pytest
+from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -35,6 +33,9 @@ EPOCH = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 
 # How long one wait for real work lasts before the loop looks around again; work that arrives ends it at once.
 _REAL_WAIT_S = 5.0
+
+# What asyncio forgives a timer: it is due when it is no further away than this.
+_RESOLUTION_S = time.get_clock_info("monotonic").resolution
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -129,6 +130,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if timeout_s is None:
             raise RuntimeError("deadlock on virtual time: every task waits, and no timer and no thread will wake one")
         self._virtual_s += timeout_s
+        if 2 * math.ulp(self._virtual_s) > _RESOLUTION_S:
+            # After 48 days the sum may miss the timer by more than asyncio forgives, and would come no closer.
+            self._virtual_s += 2 * math.ulp(self._virtual_s)
         return []
 
 
@@ -160,6 +164,38 @@ class VirtualClock:
         return self._epoch + timedelta(seconds=asyncio.get_running_loop().time())
 
 
+class VirtualTime:
+    """The value of the fixture `virtual_time`: the running loop's clock, which jumps.
+
+    `clock` is a wall clock on the same time, for code that takes one (its `now()` is in UTC).
+    """
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the loop began: 0.0 where a test begins that shares its loop with no other."""
+        return running_loop().time()
+
+    def real(self) -> AbstractContextManager[None]:
+        """Around an await of something that a thread brings about, and that asyncio was not told of."""
+        return running_loop().real()
+
+
+def running_loop() -> VirtualLoop:
+    """The running loop. Raises RuntimeError where it is another kind of loop, or where none runs."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, VirtualLoop):
+        return loop
+    raise RuntimeError(f"virtual time: this runs on a {type(loop).__name__}, whose clock does not jump")
+
+
+def on_virtual_time() -> bool:
+    """Whether the running loop's clock jumps. Raises RuntimeError where none runs."""
+    return isinstance(asyncio.get_running_loop(), VirtualLoop)
+
+
 def run_virtual(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
     """Run a coroutine function to its end on a new virtual loop, and return what it returns.
 
@@ -171,12 +207,3 @@ def run_virtual(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main())
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Import this hook in a conftest: async tests marked `virtual` run on virtual time, all others as ever."""
-    if item.get_closest_marker("virtual") is not None:
-        return {"virtual": VirtualLoop}
-    return {"asyncio": asyncio.new_event_loop}

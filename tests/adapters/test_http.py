@@ -16,7 +16,7 @@ from harness.adapters.http import build_http_client, environment_proxy
 from harness.adapters.openai_chat import OpenAIChat
 from harness.domain.completion import Completion
 from harness.domain.endpoint import Secret, base_url_endpoint
-from harness.domain.policy import Timeouts
+from harness.domain.policy import Carrier, Timeouts
 from harness.errors import CompletionError, FatalError, PermanentError, SettingsError, TransientError
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -78,41 +78,47 @@ async def listening(handler: Handler) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def chat_with(url: str, timeouts: Timeouts | None = None) -> AsyncIterator[OpenAIChat]:
+async def chat_with(
+    url: str, timeouts: Timeouts | None = None, carrier: Carrier = "aiohttp"
+) -> AsyncIterator[OpenAIChat]:
     timeouts = timeouts or Timeouts(connect_s=5, idle_s=5, total_s=10)
-    async with build_http_client(timeouts, base_url=url) as client:
+    async with build_http_client(timeouts, base_url=url, carrier=carrier) as client:
         endpoint = base_url_endpoint(url, api_key=Secret("sk-1234"))
         yield OpenAIChat(endpoint, timeouts=timeouts, http_client=client, wall_clock=FixedClock())
 
 
-async def ask(peer: Handler, *, stream: bool = True, times: int = 1) -> list[Completion]:
-    async with listening(peer) as port, chat_with(f"http://127.0.0.1:{port}/v1") as chat:
+async def ask(peer: Handler, *, stream: bool = True, times: int = 1, carrier: Carrier = "aiohttp") -> list[Completion]:
+    async with listening(peer) as port, chat_with(f"http://127.0.0.1:{port}/v1", carrier=carrier) as chat:
         return [await chat.complete(REQUEST, call(stream=stream)) for _ in range(times)]
 
 
-async def fail(peer: Handler, *, stream: bool = True) -> CompletionError:
+async def fail(peer: Handler, *, stream: bool = True, carrier: Carrier = "aiohttp") -> CompletionError:
     with pytest.raises(CompletionError) as caught:
-        await ask(peer, stream=stream)
+        await ask(peer, stream=stream, carrier=carrier)
     return caught.value
 
+
+either_carrier = pytest.mark.parametrize("carrier", ["aiohttp", "httpx2"])
 
 STREAMED = STREAM_HEAD + b"".join(framed(piece) for piece in WHOLE_STREAM) + END
 PLAIN = whole("200 OK", plain(), "content-type: application/json")
 
 
-async def test_a_stream_arrives_over_a_socket() -> None:
+@either_carrier
+async def test_a_stream_arrives_over_a_socket(carrier: Carrier) -> None:
     peer = Peer(STREAMED)
-    (answer,) = await ask(peer)
+    (answer,) = await ask(peer, carrier=carrier)
     assert (answer.reasoning, answer.content) == ("Light scatters.", "Because of Rayleigh – 瑞利 🌈.")
     head = peer.requests[0].lower()
     assert head.startswith(b"post /v1/chat/completions http/1.1\r\n")
     assert b"\r\nauthorization: bearer sk-1234\r\n" in head
 
 
+@either_carrier
 @pytest.mark.parametrize(("answer", "stream"), [(STREAMED, True), (PLAIN, False)])
-async def test_a_connection_is_used_again(answer: bytes, stream: bool) -> None:
+async def test_a_connection_is_used_again(answer: bytes, stream: bool, carrier: Carrier) -> None:
     peer = Peer(answer, answer, answer)
-    await ask(peer, stream=stream, times=3)
+    await ask(peer, stream=stream, times=3, carrier=carrier)
     assert (peer.connections, len(peer.requests)) == (1, 3)
 
 
@@ -129,10 +135,11 @@ async def test_a_stream_that_ends_with_its_connection_is_whole() -> None:
     assert answer.finish_reason == "stop"
 
 
-async def test_cookies_of_a_server_are_not_sent_back() -> None:
+@either_carrier
+async def test_cookies_of_a_server_are_not_sent_back(carrier: Carrier) -> None:
     answer = whole("200 OK", plain(), "content-type: application/json", "set-cookie: spy=1; Path=/")
     peer = Peer(answer, answer)
-    await ask(peer, stream=False, times=2)
+    await ask(peer, stream=False, times=2, carrier=carrier)
     assert b"spy" not in peer.requests[1]
 
 
@@ -146,8 +153,9 @@ async def test_a_refused_connection_costs_nothing() -> None:
     assert (caught.value.kind, caught.value.billed) == ("connection", "no")
 
 
-async def test_a_server_that_hangs_up_without_a_word_may_have_charged() -> None:
-    error = await fail(Peer(b"", hang_up=True))
+@either_carrier
+async def test_a_server_that_hangs_up_without_a_word_may_have_charged(carrier: Carrier) -> None:
+    error = await fail(Peer(b"", hang_up=True), carrier=carrier)
     assert (type(error), error.kind, error.billed) == (TransientError, "connection", "unknown")
 
 
@@ -170,8 +178,9 @@ async def test_garbage_inside_the_framing_is_a_broken_connection() -> None:
     assert (type(error), error.kind, error.billed) == (TransientError, "connection", "unknown")
 
 
-async def test_a_plain_response_cut_short_is_a_broken_connection() -> None:
-    error = await fail(Peer(PLAIN[:-20], hang_up=True), stream=False)
+@either_carrier
+async def test_a_plain_response_cut_short_is_a_broken_connection(carrier: Carrier) -> None:
+    error = await fail(Peer(PLAIN[:-20], hang_up=True), stream=False, carrier=carrier)
     assert (type(error), error.kind) == (TransientError, "connection")
 
 
@@ -301,18 +310,20 @@ def test_a_proxy_that_cannot_be_used_is_said_so(environment: pytest.MonkeyPatch)
     assert "secret-word" not in str(caught.value)
 
 
-async def test_a_proxy_carries_the_call(environment: pytest.MonkeyPatch) -> None:
+@either_carrier
+async def test_a_proxy_carries_the_call(environment: pytest.MonkeyPatch, carrier: Carrier) -> None:
     proxy = Peer(PLAIN)
     async with listening(proxy) as port:
         environment.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
-        async with chat_with("http://models.example/v1") as chat:
+        async with chat_with("http://models.example/v1", carrier=carrier) as chat:
             await chat.complete(REQUEST, call(stream=False))
     assert proxy.requests[0].startswith(b"POST http://models.example/v1/chat/completions HTTP/1.1\r\n")
 
 
-async def test_a_proxy_that_is_not_there_is_no_connection(environment: pytest.MonkeyPatch) -> None:
+@either_carrier
+async def test_a_proxy_that_is_not_there_is_no_connection(environment: pytest.MonkeyPatch, carrier: Carrier) -> None:
     environment.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    async with chat_with("http://models.example/v1") as chat:
+    async with chat_with("http://models.example/v1", carrier=carrier) as chat:
         with pytest.raises(TransientError) as caught:
             await chat.complete(REQUEST, call(stream=False))
     assert (caught.value.kind, caught.value.billed) == ("connection", "no")

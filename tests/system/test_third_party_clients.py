@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from environments import install
 
 from harness.testing import FakeDeepSeek, serve
 
@@ -242,22 +242,6 @@ def python_with(client: Client, scratch: Path) -> Path:
         install(home, client.requirements)
         complete.touch()
     return home / "bin" / "python"
-
-
-def install(home: Path, requirements: tuple[str, ...]) -> None:
-    python = str(home / "bin" / "python")
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    if uv:
-        run([uv, "venv", "--quiet", "--python", sys.executable, str(home)])
-        run([uv, "pip", "install", "--quiet", "--python", python, *requirements])
-    else:
-        run([sys.executable, "-m", "venv", str(home)])
-        run([python, "-m", "pip", "install", "--quiet", *requirements])
-
-
-def run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
 
 
 async def report_of(client: Client, python: Path, url: str, scratch: Path) -> Any:

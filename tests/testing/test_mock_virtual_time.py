@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from textwrap import dedent
 
 import aiosqlite
 import anyio
@@ -155,24 +151,14 @@ def test_arguments_results_and_errors_pass_through() -> None:
         run_virtual(divide, 1, 0)
 
 
-def test_a_conftest_can_put_marked_tests_on_virtual_time(tmp_path: Path) -> None:
-    (tmp_path / "test_it.py").write_text(
-        dedent("""
-            import asyncio, pytest
-            @pytest.mark.virtual
-            async def test_marked():
-                await asyncio.sleep(30_000)
-                assert asyncio.get_running_loop().time() == 30_000
-            async def test_unmarked():
-                assert type(asyncio.get_running_loop()).__name__ != "VirtualLoop"
-        """)
-    )
-    (tmp_path / "conftest.py").write_text("from harness.testing.virtual_time import pytest_asyncio_loop_factories\n")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\nmarkers = virtual: on virtual time\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini", "--rootdir", "."]
-    paths = os.pathsep.join(path for path in sys.path if path)
-    environment = {**os.environ, "PYTHONPATH": paths}
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environment
-    )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+@pytest.mark.parametrize("years", [0.1, 0.2, 1, 30, 100])
+def test_a_wait_of_years_ends(years: float) -> None:
+    begun_s, wait_s = 1 / 3, years * 365 * 86400 / 7
+
+    async def wait() -> float:
+        await anyio.sleep(begun_s)
+        for _ in range(7):
+            await anyio.sleep(wait_s)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(wait) == pytest.approx(begun_s + 7 * wait_s, rel=1e-12)
