@@ -21,6 +21,7 @@ from harness.adapters.wall_clock import SystemClock
 from harness.compose import Stack, open_stack, run_context
 from harness.domain.filters import parse_filter
 from harness.domain.run import BadLine, Topic
+from harness.engine.board import Board
 from harness.engine.limiter import LimiterState
 from harness.engine.runner import Progress, Runner, Workflow
 from harness.engine.step import RunContext
@@ -40,7 +41,10 @@ RESULTS_ROOT = Path("results")
 
 @dataclass(slots=True)
 class Watch:
-    """What a display may look at while a batch runs. It is filled as things are opened."""
+    """What a display may look at while a batch runs. It is filled as things are opened.
+
+    A `board` that is given is told where each call is.
+    """
 
     path: Path | None = None
     topics: int = 0
@@ -49,6 +53,7 @@ class Watch:
     stack: Stack | None = None
     started_s: float = 0.0
     report: Report | None = None
+    board: Board | None = None
 
     def limiter(self) -> LimiterState | None:
         return self.stack.limiter.state() if self.stack is not None else None
@@ -212,6 +217,7 @@ class _Session:
             clock=self._clock,
             transport=self._transport,
             recording=self._recording,
+            board=watch.board,
         ) as stack:
             await in_thread(self._begin)
             watch.stack = stack
