@@ -230,8 +230,7 @@ def outlook_words(seen: Glance, settings: Settings) -> list[str]:
     """What is to come, and a warning where the budget will not, or may not, be enough."""
     parts = []
     if seen.to_come is not None:
-        ends = f"{usd(seen.to_come.low)} to {usd(seen.to_come.high)}"
-        parts.append(f"about {usd(seen.to_come.likely)} to come ({ends})")
+        parts.append(f"about {usd(seen.to_come.likely)} to come ({ends_words(seen.to_come)})")
     warning = budget_warning(seen, settings)
     return [*parts, warning] if warning is not None else parts
 
@@ -245,20 +244,26 @@ def budget_warning(seen: Glance, settings: Settings) -> str | None:
         if end is None or cap is None or end.high is None or end.high <= cap:
             continue
         if end.likely > cap:
-            return f"the budget will not be enough: about {unit(end.likely)} in the end"
+            return f"the budget is likely not enough: about {unit(end.likely)} in the end"
         return f"the budget may not be enough: up to {unit(end.high)} in the end"
     return None
 
 
 def time_words(seen: Glance) -> str:
-    """`about 03:12 left (02:40 to 04:10)`."""
+    """`00:51 so far, about 03:12 left (02:40 to 04:10)`."""
+    elapsed = f"{clock(seen.elapsed_s)} so far"
     if seen.finished >= seen.topics:
-        return "nearly done"
+        return f"{elapsed}, nearly done"
     if seen.left is None:
-        return "too early to say how long"
+        return f"{elapsed}, too early to say how much is left"
     low, high = clock(seen.left.low), seen.left.high
-    most = f"{low} or more" if high is None else f"{low} to {clock(high)}"
-    return f"about {clock(seen.left.likely)} left ({most})"
+    ends = f"{low} or more" if high is None else f"{low} to {clock(high)}"
+    return f"{elapsed}, about {clock(seen.left.likely)} left ({ends})"
+
+
+def ends_words(amount: Range) -> str:
+    """`$0.01 to $0.03`."""
+    return f"{usd(amount.low)} to {usd(amount.high)}"
 
 
 def line_of(seen: Glance, settings: Settings) -> str:
@@ -268,10 +273,11 @@ def line_of(seen: Glance, settings: Settings) -> str:
 
 
 def usd(value: float | None) -> str:
-    """An amount with as many digits as say something: `$0.0123`, `$1.23`, `$1,234`; `?` where it is None."""
+    """An amount with as many digits as say something: `$0.0012`, `$0.012`, `$1.23`, `$1,234`; `?` where it is None."""
     if value is None:
         return "?"
-    return f"${value:.4f}" if value < 0.1 else f"${value:,.2f}" if value < 1000 else f"${value:,.0f}"
+    digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 1000 else 0
+    return f"${value:,.{digits}f}"
 
 
 def clock(seconds: float) -> str:

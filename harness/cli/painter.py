@@ -15,7 +15,6 @@ from harness.cli.picture import Line, Style
 BEGIN = "\x1b[?2026h\x1b[?7l"
 END = "\x1b[?7h\x1b[?2026l"
 HIDE_CURSOR = "\x1b[?25l"
-SHOW_CURSOR = "\x1b[?25h"
 ERASE = "\r\x1b[J"
 _TO_END_OF_LINE = "\x1b[K"
 _CODES: dict[Style, str] = {"": "", "dim": "2", "bold": "1", "red": "31", "yellow": "33", "green": "32"}

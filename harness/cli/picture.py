@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
+
+from rich.cells import cell_len, set_cell_size
 
 from harness.cli.glance import (
     Failing,
@@ -11,6 +14,7 @@ from harness.cli.glance import (
     InFlight,
     budget_warning,
     clock,
+    ends_words,
     limit_words,
     spent_words,
     time_words,
@@ -32,6 +36,17 @@ BAR = 32
 MOST_FAILURES = 5
 MOST_ROWS = 32
 
+_SHORTER = (
+    (" so far, about", ","),
+    (" so far, too early to say how much is left", ", left: too early to say"),
+    (" so far", ""),
+    ("about ", ""),
+    (" of it unknown, at most", " unknown"),
+    ("the budget is likely not enough:", "budget short!"),
+    ("the budget may not be enough:", "budget short?"),
+    ("too early to say what is to come", "to come: too early to say"),
+)
+_RANGE = re.compile(r" to (?=[$0-9])")
 _WAITS: dict[Stage, str] = {
     "retry": "to try again",
     "money": "for money",
@@ -61,10 +76,10 @@ def picture(seen: Glance, settings: Settings, *, width: int, height: int) -> lis
 def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
     """The lines that are there at any size, the most wanted first."""
     rows: list[tuple[str, Line]] = [
-        ("time", _time(seen)),
-        ("cost", ((spent_words(seen, settings), ""),)),
+        ("time", ((_short(time_words(seen), width), ""),)),
+        ("cost", ((_short(spent_words(seen, settings), width), ""),)),
     ]
-    rows += [("", line) for line in _outlook(seen, settings)]
+    rows += [("", line) for line in _outlook(seen, settings, width)]
     rows.append(("in flight", _in_flight(seen)))
     rows.append(("waiting", _waiting(seen)))
     if seen.refusals or seen.paused_s > 0:
@@ -86,20 +101,26 @@ def _topics(seen: Glance, width: int) -> Line:
     return (("━" * done, "green"), ("━" * (length - done), "dim"), ("  ", ""), (words, style))
 
 
-def _time(seen: Glance) -> Line:
-    return ((f"{time_words(seen)}, {clock(seen.elapsed_s)} so far", ""),)
-
-
-def _outlook(seen: Glance, settings: Settings) -> Iterable[Line]:
+def _outlook(seen: Glance, settings: Settings, width: int) -> Iterable[Line]:
     """What is to come, and in a line of its own what the budget is in danger of."""
     if seen.to_come is None:
-        yield (("too early to say what is to come" if seen.finished < seen.topics else "nothing to come", ""),)
+        words = "too early to say what is to come" if seen.finished < seen.topics else "nothing to come"
+        yield ((_short(words, width), ""),)
     else:
-        low, likely, high = (usd(value) for value in (seen.to_come.low, seen.to_come.likely, seen.to_come.high))
-        yield ((f"about {likely} to come ({low} to {high})", ""),)
+        words = f"about {usd(seen.to_come.likely)} to come ({ends_words(seen.to_come)})"
+        yield ((_short(words, width), ""),)
     warning = budget_warning(seen, settings)
     if warning is not None:
-        yield ((warning, "red"),)
+        yield ((_short(warning, width), "red"),)
+
+
+def _short(words: str, width: int) -> str:
+    """The same in fewer characters, where the terminal is narrow."""
+    if width >= NARROW:
+        return words
+    for long, short in _SHORTER:
+        words = words.replace(long, short)
+    return _RANGE.sub("–", words)
 
 
 def _calls(seen: Glance) -> Line:
@@ -122,7 +143,8 @@ def _waiting(seen: Glance) -> Line:
     number = sum(seen.stages.values())
     names = {**_WAITS, "all": "for the pace"} if seen.paced else _WAITS
     waits = ", ".join(f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage))
-    return ((f"{number:,}: {waits}" if waits else "none", ""),)
+    words = waits if number in seen.stages.values() else f"{number:,}: {waits}"
+    return ((words or "none", ""),)
 
 
 def _limits(seen: Glance) -> Line:
@@ -134,11 +156,13 @@ def _limits(seen: Glance) -> Line:
 
 def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:
     """`12 s    340 tokens  tidal-barrages  research.2/research`; on a narrow terminal without the path."""
-    for call in calls:
+    topics = [one_line(call.topic_id) for call in calls]
+    widest = min(max(map(cell_len, topics), default=0), width // 3)
+    for call, topic in zip(calls, topics, strict=True):
         tokens = f"{call.tokens:>6,} tokens" if width >= NARROW else f"{call.tokens:>5,} t"
         step = call.span_id if width >= NARROW else call.span_id.rpartition("/")[2]
         age = f"{call.age_s:>4.0f} s" if call.age_s < 1000 else clock(call.age_s)
-        yield ((f"{age}  {tokens}  ", ""), (one_line(call.topic_id), ""), (f"  {one_line(step)}", "dim"))
+        yield ((f"{age}  {tokens}  ", ""), (column(topic, widest), ""), (f"  {one_line(step)}", "dim"))
 
 
 def _failures(seen: Glance) -> list[Line]:
@@ -175,8 +199,6 @@ def _label(name: str, width: int) -> str:
 
 def fit(line: Line, width: int) -> Line:
     """The line cut to so many cells, with an ellipsis where something is missing. Wide characters take two."""
-    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - only a terminal is worth the import
-
     if sum(cell_len(text) for text, _ in line) <= width:
         return line
     kept: list[Part] = []
@@ -184,8 +206,14 @@ def fit(line: Line, width: int) -> Line:
     for text, style in line:
         length = cell_len(text)
         if length > room:
-            kept.append((set_cell_size(text, max(0, room)).rstrip() + "…", style))
+            kept.append((f"{set_cell_size(text, max(0, room)).rstrip()}…", style))
             break
         kept.append((text, style))
         room -= length
     return tuple(kept)
+
+
+def column(text: str, width: int) -> str:
+    """The text in exactly so many cells, cut or filled up."""
+    ((shown, _),) = fit(((text, ""),), width)
+    return set_cell_size(shown, width)

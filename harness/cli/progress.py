@@ -12,8 +12,7 @@ import click
 
 from harness.batch import Watch
 from harness.cli.glance import glance, line_of
-from harness.cli.picture import picture
-from harness.cli.screen import Screen
+from harness.cli.terminal import can_be_painted
 from harness.domain.outlook import Track
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
@@ -34,14 +33,8 @@ async def show_progress(watch: Watch, settings: Settings, stop: Stop) -> None:
     """Show what happens, on standard error, until cancelled. A reader that leaves does not end the run."""
     if is_shown(settings):
         with suppress(OSError):  # nobody looks any more (`2>&1 | head`, a closed terminal): go on in silence
-            await (_live if _can_be_painted() else _plain)(watch, settings, stop)
+            await (_live if can_be_painted(sys.stderr) else _plain)(watch, settings, stop)
     await anyio.sleep_forever()
-
-
-def _can_be_painted() -> bool:
-    """Whether standard error is a terminal that moves its cursor, and shows more than ASCII."""
-    smart = os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
-    return sys.stderr.isatty() and smart and sys.stderr.encoding.lower().replace("-", "") == "utf8"
 
 
 async def _plain(watch: Watch, settings: Settings, stop: Stop) -> None:
@@ -55,6 +48,9 @@ async def _plain(watch: Watch, settings: Settings, stop: Stop) -> None:
 
 
 async def _live(watch: Watch, settings: Settings, stop: Stop) -> None:
+    from harness.cli.picture import picture  # noqa: PLC0415 - what measures words is of use to a terminal only
+    from harness.cli.screen import Screen  # noqa: PLC0415 - as above
+
     track = Track()
     with Screen(sys.stderr, color=not os.environ.get("NO_COLOR")) as screen:
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import select
 import signal
 import sys
 import threading
@@ -12,8 +11,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TextIO
 
-from harness.cli.painter import ERASE, HIDE_CURSOR, SHOW_CURSOR, frame, styled
+from harness.cli.painter import ERASE, HIDE_CURSOR, frame, styled
 from harness.cli.picture import Line
+from harness.cli.terminal import SHOW_CURSOR, in_foreground, takes_more
 
 FALLBACK = os.terminal_size((80, 24))
 
@@ -39,7 +39,7 @@ class Screen:
 
     def show(self, lines: Sequence[Line], *, size: os.terminal_size) -> None:
         """Have the picture look like this; nothing happens while nobody can see it."""
-        if not _in_foreground(self._stream) or not _takes_more(self._stream):
+        if not in_foreground(self._stream.fileno()) or not takes_more(self._stream.fileno()):
             return
         with self._lock:
             after = [styled(line, color=self._color) for line in lines]
@@ -53,7 +53,7 @@ class Screen:
         with self._lock:
             shown, self._shown = self._shown, None
             self._write((ERASE if shown is not None else "") + text)
-            if shown is not None and _in_foreground(self._stream):
+            if shown is not None and in_foreground(self._stream.fileno()):
                 self._write(frame(None, shown))
                 self._shown = shown
 
@@ -121,16 +121,3 @@ class _Above(io.TextIOBase):
 
     def fileno(self) -> int:
         return self._over.fileno()
-
-
-def _in_foreground(stream: TextIO) -> bool:
-    """Whether the terminal is ours to paint on: not where the shell has put us in the background."""
-    try:
-        return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
-    except OSError:  # not our controlling terminal, so no shell shares it with us
-        return True
-
-
-def _takes_more(stream: TextIO) -> bool:
-    """Whether a write would go through: not where the terminal was stopped with Ctrl-S."""
-    return bool(select.select([], [stream.fileno()], [], 0)[1])
