@@ -147,7 +147,7 @@ def _end(spent: float, here: float, known: float, to_come: Range | None) -> Rang
 def _oldest(board: Board, now_s: float) -> tuple[InFlight, ...]:
     sent = (call for call in board.calls if call.stage == "sent")
     return tuple(
-        InFlight(topic_id=call.topic_id, span_id=call.span_id, age_s=now_s - call.since_s, tokens=call.tokens)
+        InFlight(topic_id=call.topic_id, span_id=call.span_id, age_s=now_s - call.since_s, tokens=board.tokens_of(call))
         for call in heapq.nsmallest(MOST_CALLS, sent, key=lambda call: call.since_s)
     )
 

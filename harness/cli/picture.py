@@ -143,8 +143,9 @@ def _waiting(seen: Glance) -> Line:
     number = sum(seen.stages.values())
     names = {**_WAITS, "all": "for the pace"} if seen.paced else _WAITS
     waits = ", ".join(f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage))
-    words = waits if number in seen.stages.values() else f"{number:,}: {waits}"
-    return ((words or "none", ""),)
+    if len(seen.stages) > 1:
+        waits = f"{number:,}: {waits}"
+    return ((waits or "none", ""),)
 
 
 def _limits(seen: Glance) -> Line:

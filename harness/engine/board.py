@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from harness.domain.completion import Call, Completion, Delta, Request
-from harness.domain.estimate import likely_tokens
+from harness.domain.completion import Call, Completion, Request
 from harness.domain.outlook import cause_of
 from harness.engine.clock import now
 from harness.errors import CompletionError, TransientError
@@ -27,13 +26,13 @@ for a place in its own run, for a place among all, or on its way to the model.""
 
 @dataclass(slots=True)
 class UnderWay:
-    """A call under way: at its stage since `since_s` of the loop's time. `tokens`: about how many have come."""
+    """A call under way: at its stage since `since_s` of the loop's time, `events` of its answer have come."""
 
     topic_id: str
     span_id: str
     stage: Stage
     since_s: float
-    tokens: int = 0
+    events: int = 0
 
     @property
     def step(self) -> str:
@@ -61,6 +60,7 @@ class Board:
         self.causes: Counter[str] = Counter()
         self.durations_s: deque[float] = deque(maxlen=KEPT_DURATIONS)
         self._calls: dict[tuple[str, str], UnderWay] = {}
+        self._events = self._tokens = 0
 
     @property
     def calls(self) -> Iterable[UnderWay]:
@@ -87,6 +87,16 @@ class Board:
             del self._calls[call.topic_id, call.span_id]
         else:
             call.stage, call.since_s = to, now()
+
+    def answered(self, call: UnderWay, output_tokens: int) -> None:
+        """Learn from a stream that is whole how many tokens an event of it is worth."""
+        if call.events and output_tokens:
+            self._events += call.events
+            self._tokens += output_tokens
+
+    def tokens_of(self, call: UnderWay) -> int:
+        """About how many tokens have come; an event is taken for one until a whole answer told better."""
+        return round(call.events * self._tokens / self._events) if self._events else call.events
 
     def failed(self, call: UnderWay, error: CompletionError) -> None:
         """Take note of a request that failed."""
@@ -121,7 +131,7 @@ class _Noted:
 
 
 class _Sent:
-    """Notes what is in flight, counts the tokens that come, and keeps the failures."""
+    """Notes what is in flight, counts the events that come, and keeps the failures."""
 
     def __init__(self, inner: Completer, board: Board) -> None:
         self._inner = inner
@@ -129,19 +139,20 @@ class _Sent:
 
     async def complete(self, request: Request, call: Call) -> Completion:
         noted, before = self._board.enter(call, "sent")
-        noted.tokens = 0
+        noted.events = 0
         started = now()
 
-        def count(delta: Delta) -> None:
-            noted.tokens += max(1, likely_tokens(delta.text))
-            if call.on_delta is not None:
-                call.on_delta(delta)
+        def count(events: int) -> None:
+            noted.events += events
 
         try:
-            return await self._inner.complete(request, replace(call, on_delta=count))
+            completion = await self._inner.complete(request, replace(call, on_events=count))
         except CompletionError as error:
             self._board.failed(noted, error)
             raise
+        else:
+            self._board.answered(noted, completion.usage.output_tokens)
+            return completion
         finally:
             self._board.durations_s.append(now() - started)
             self._board.leave(noted, before)
