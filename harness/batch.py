@@ -16,7 +16,7 @@ from harness.adapters.dataset_source import closing_on_error
 from harness.adapters.dataset_spec import DatasetSpec
 from harness.adapters.datasets import Dataset, open_dataset
 from harness.adapters.results_dir import Describe, ResultsDir
-from harness.adapters.run_standing import Standing
+from harness.adapters.run_standing import FailedAlike, Standing
 from harness.adapters.wall_clock import SystemClock
 from harness.compose import Stack, open_stack, run_context
 from harness.domain.filters import parse_filter
@@ -63,9 +63,9 @@ class Watch:
 class Report:
     """How a batch stands after a session. `totals` are sums over all rows of all sessions.
 
-    `session` is what happened in this one; `unfinished` counts topics without a row. `left_open` are requests of
-    earlier sessions whose payment is unknown, `spent` is the journal's word on all money. `longest_stall_s` is how long
-    the event loop was held up at worst; 0.0 on virtual time.
+    `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
+    without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
+    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time.
     """
 
     path: Path
@@ -79,6 +79,7 @@ class Report:
     spent: Spent
     left_open: tuple[OpenCall, ...]
     limiter: LimiterState
+    failures: tuple[FailedAlike, ...] = ()
     longest_stall_s: float = 0.0
 
     @property
@@ -293,6 +294,7 @@ class _Session:
             spent=spent,
             left_open=stack.left_open,
             limiter=limiter,
+            failures=results.standing.failures(),
             longest_stall_s=stack.stalls.longest_s,
         )
 
