@@ -16,7 +16,7 @@ from harness.ports import OpenCall
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
-SAID = 100
+SAID = 60
 _ADVICE = {
     "length": "the cap on tokens cut the answer: raise max_tokens for the step, and resume",
     "content_filter": "it will be refused again: change the topic or the prompt",
@@ -105,8 +105,8 @@ def failure_lines(failures: Sequence[FailedAlike]) -> list[str]:
         said = f"{alike.topics:,} × {alike.cause} – {one_line(alike.message, SAID)} ({one_line(alike.topic_id, SAID)})"
         lines += [f"          {said}", *([f"            → {advice}"] if advice is not None else [])]
     if len(failures) > LISTED_CAUSES:
-        rest = failures[LISTED_CAUSES:]
-        lines.append(f"          … and {sum(alike.topics for alike in rest):,} for {len(rest):,} other causes")
+        rest = sum(alike.topics for alike in failures[LISTED_CAUSES:])
+        lines.append(f"          {rest:,} × other causes")
     if lines:
         lines[0] = f"failed    {lines[0].lstrip()}"
     return lines
