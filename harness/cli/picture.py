@@ -207,7 +207,7 @@ def fit(line: Line, width: int) -> Line:
     for text, style in line:
         length = cell_len(text)
         if length > room:
-            kept.append((f"{set_cell_size(text, max(0, room)).rstrip()}…", style))
+            kept.append((f"{set_cell_size(text, max(0, room)).rstrip(' …')}…", style))
             break
         kept.append((text, style))
         room -= length

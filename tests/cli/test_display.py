@@ -30,7 +30,7 @@ from harness.cli.glance import (
     topics_words,
 )
 from harness.cli.painter import BEGIN, END, frame, styled
-from harness.cli.picture import Line, column, picture
+from harness.cli.picture import Line, column, fit, picture
 from harness.cli.summary import failure_lines
 from harness.cli.terminal import can_be_painted
 from harness.domain.completion import Delta
@@ -200,6 +200,10 @@ def test_no_line_of_the_picture_is_too_long_and_none_is_too_many(width: int, hei
 @given(st.text(), st.integers(min_value=2, max_value=30))
 def test_a_column_has_its_width_whatever_is_in_it(text: str, width: int) -> None:
     assert cell_len(column(one_line(text), width)) == width
+
+
+def test_what_was_cut_twice_has_one_ellipsis() -> None:
+    assert fit(((column("abcdefgh", 5), ""), ("more", "")), 5) == (("abcd…", ""),)
 
 
 def test_a_low_terminal_still_shows_a_call_and_the_failures() -> None:
