@@ -16,11 +16,12 @@ from harness.adapters.dataset_source import closing_on_error
 from harness.adapters.dataset_spec import DatasetSpec
 from harness.adapters.datasets import Dataset, open_dataset
 from harness.adapters.results_dir import Describe, ResultsDir
-from harness.adapters.run_standing import Standing
+from harness.adapters.run_standing import FailedAlike, Standing
 from harness.adapters.wall_clock import SystemClock
 from harness.compose import Stack, open_stack, run_context
 from harness.domain.filters import parse_filter
 from harness.domain.run import BadLine, Topic
+from harness.engine.board import Board
 from harness.engine.limiter import LimiterState
 from harness.engine.runner import Progress, Runner, Workflow
 from harness.engine.step import RunContext
@@ -40,7 +41,10 @@ RESULTS_ROOT = Path("results")
 
 @dataclass(slots=True)
 class Watch:
-    """What a display may look at while a batch runs. It is filled as things are opened."""
+    """What a display may look at while a batch runs. It is filled as things are opened.
+
+    A `board` that is given is told where each call is.
+    """
 
     path: Path | None = None
     topics: int = 0
@@ -49,6 +53,7 @@ class Watch:
     stack: Stack | None = None
     started_s: float = 0.0
     report: Report | None = None
+    board: Board | None = None
 
     def limiter(self) -> LimiterState | None:
         return self.stack.limiter.state() if self.stack is not None else None
@@ -58,9 +63,9 @@ class Watch:
 class Report:
     """How a batch stands after a session. `totals` are sums over all rows of all sessions.
 
-    `session` is what happened in this one; `unfinished` counts topics without a row. `left_open` are requests of
-    earlier sessions whose payment is unknown, `spent` is the journal's word on all money. `longest_stall_s` is how long
-    the event loop was held up at worst; 0.0 on virtual time.
+    `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
+    without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
+    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time.
     """
 
     path: Path
@@ -74,6 +79,7 @@ class Report:
     spent: Spent
     left_open: tuple[OpenCall, ...]
     limiter: LimiterState
+    failures: tuple[FailedAlike, ...] = ()
     longest_stall_s: float = 0.0
 
     @property
@@ -212,6 +218,7 @@ class _Session:
             clock=self._clock,
             transport=self._transport,
             recording=self._recording,
+            board=watch.board,
         ) as stack:
             await in_thread(self._begin)
             watch.stack = stack
@@ -288,6 +295,7 @@ class _Session:
             spent=spent,
             left_open=stack.left_open,
             limiter=limiter,
+            failures=results.standing.failures(),
             longest_stall_s=stack.stalls.longest_s,
         )
 

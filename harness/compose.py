@@ -21,6 +21,7 @@ from harness.domain.endpoint import resolve_model
 from harness.domain.policy import Budget, CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
 from harness.domain.purse import Purse
+from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
 from harness.engine.journaled import Journaled
@@ -68,17 +69,27 @@ def layered(
     purse: Purse,
     stop: Stop,
     clock: WallClock,
+    board: Board | None = None,
 ) -> tuple[Completer, Limiter]:
-    """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache."""
+    """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache.
+
+    A `board` notes between them where each call is.
+    """
+
+    def told(layer: Completer, stage: Stage) -> Completer:
+        return layer if board is None else board.watching(layer, stage)
+
     pricing, policy = settings.pricing(), settings.cache_policy()
     limiter = Limiter(limits, stop, capped=purse.budget != Budget())
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
-    noted = Noted(endpoint, cache, pricing, clock, stop)
-    limited = RunLimited(Limited(noted, limiter, settings.retry()), limits, stop)
-    journaled = Journaled(limited, cache, pricing, clock, keep=policy.stores)
-    budgeted = Budgeted(journaled, purse, pricing, clock, stop)
+    sent = told(Noted(endpoint, cache, pricing, clock, stop), "sent")
+    limited = told(Limited(sent, limiter, settings.retry()), "all")
+    run_limited = told(RunLimited(limited, limits, stop), "run")
+    journaled = told(Journaled(run_limited, cache, pricing, clock, keep=policy.stores), "cache")
+    budgeted = told(Budgeted(journaled, purse, pricing, clock, stop), "money")
+    retrying = told(Retrying(budgeted, settings.retry(), stop, rng), "retry")
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s))
-    return Cached(Retrying(budgeted, settings.retry(), stop, rng), cache, policy, clock, leases), limiter
+    return told(Cached(retrying, cache, policy, clock, leases), "cache"), limiter
 
 
 def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str) -> RunContext:
@@ -108,12 +119,13 @@ async def open_stack(
     clock: WallClock | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     recording: Cache | None = None,
+    board: Board | None = None,
 ) -> AsyncIterator[Stack]:
     """Open the cache and the client of an endpoint, and close both on every way out.
 
     `transport` replaces the network; without it the mock brings its own. What `recording` knows is neither asked nor
-    looked up: its answers rule over those of the cache file, and it is only read. Raises SettingsError for a
-    missing key or a budget that cannot be kept, CacheError for a file that is no cache.
+    looked up: its answers rule over those of the cache file, and it is only read. A `board` is told where each call
+    is. Raises SettingsError for a missing key or a budget that cannot be kept, CacheError for a file that is no cache.
     """
     settings, clock = loaded.settings, clock or SystemClock()
     check_budget(settings)
@@ -141,7 +153,7 @@ async def open_stack(
         async with client:
             chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
             completer, limiter = layered(
-                chat, cache=cache, settings=settings, limits=limits, purse=purse, stop=stop, clock=clock
+                chat, cache=cache, settings=settings, limits=limits, purse=purse, stop=stop, clock=clock, board=board
             )
             with StallMeter().running() as stalls:
                 yield Stack(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -40,12 +40,14 @@ class Exchange:
         wall_clock: WallClock,
         stream: bool,
         on_delta: OnDelta | None,
+        on_events: Callable[[int], None] | None = None,
     ) -> None:
         self._client = client
         self._who = who
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._stream = stream
+        self._on_events = on_events
         self._deadline = Deadline(idle_s=timeouts.idle_s, total_s=timeouts.total_s)
         self._assembly = Assembly(clock=self._deadline.clock, on_delta=on_delta)
         self._response: httpx2.Response | None = None
@@ -85,7 +87,10 @@ class Exchange:
         parser, assembly, heard = SSEParser(), self._assembly, self._deadline.heard
         async for data in body:
             heard()
-            assembly.feed(parser.feed(data))
+            events = parser.feed(data)
+            if self._on_events is not None:
+                self._on_events(len(events))
+            assembly.feed(events)
             if assembly.done:
                 break
         else:

@@ -61,6 +61,7 @@ class OpenAIChat:
             wall_clock=self._wall_clock,
             stream=call.stream,
             on_delta=shown,
+            on_events=call.on_events,
         )
         outcome = await exchange.run(body)
         if shown is not None:

@@ -6,13 +6,32 @@ Four bytes a topic, whatever its size; a failed topic, which may be run again, t
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.domain.outlook import cause_of
+from harness.domain.sanitize import one_line
+
 STATUSES = ("ok", "degraded", "failed")
 _SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
 _TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAlike:
+    """Topics that failed for the same cause: how many, and of the first of them the name and what was said.
+
+    `kind` and `type` are those of `Failure`.
+    """
+
+    cause: str
+    kind: str | None
+    type: str
+    topics: int
+    topic_id: str
+    message: str
 
 
 @dataclass(slots=True)
@@ -49,6 +68,7 @@ class Standing:
         self.superseded = 0
         self._sessions = array("I")
         self._failed: dict[int, Mapping[str, Any]] = {}
+        self._first: dict[str, Mapping[str, Any]] = {}
         # Bad lines all have the same sums, however many there are of them.
         self._nothing: dict[str, Mapping[str, Any]] = {}
 
@@ -69,8 +89,22 @@ class Standing:
         self.totals.add(row)
         if row["status"] == "failed":
             # Only a failed topic is run again, so only its sums may have to be taken back.
-            kept = {name: row[name] for name in ("status", "usage", *_SUMS)}
+            kept = {name: row[name] for name in ("status", "usage", *_SUMS)} | {"cause": self._cause_of(row)}
             self._failed[index] = kept if row["calls"] else self._nothing.setdefault(repr(kept), kept)
+
+    def failures(self) -> tuple[FailedAlike, ...]:
+        """The topics that failed, by cause; the most frequent first."""
+        causes = Counter(kept["cause"] for kept in self._failed.values())
+        return tuple(FailedAlike(topics=number, **self._first[cause]) for cause, number in causes.most_common())
+
+    def _cause_of(self, row: Mapping[str, Any]) -> str:
+        """In a word or two why the topic failed; of each cause the first topic is remembered."""
+        error = row["error"]
+        cause = cause_of(type=error["type"], kind=error["kind"], status=error["status"])
+        if cause not in self._first:
+            told = {"type": error["type"], "kind": error["kind"], "message": one_line(error["message"])}
+            self._first[cause] = {"cause": cause, "topic_id": row["topic_id"], **told}
+        return cause
 
     def counts(self, row: Mapping[str, Any]) -> bool:
         """Whether this row, or the row that this call belongs to, is the one that counts."""

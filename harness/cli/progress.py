@@ -2,77 +2,79 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import anyio
 import click
 
 from harness.batch import Watch
-from harness.cli.glance import Glance, calls_words, glance, line_of, money_words, topics_words
+from harness.cli.glance import glance, line_of
+from harness.cli.terminal import can_be_painted
+from harness.domain.outlook import Track
+from harness.domain.sanitize import terminal_safe
+from harness.engine.stopping import Stop
 from harness.settings import Settings
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 LIVE_EVERY_S = 0.25
 PLAIN_EVERY_S = 10.0
-BAR_WIDTH = 32
+LOOKS_A_LINE = 10
+"""A plain line tells of as many looks: the spread of the throughput is not seen in a single one."""
 
 
-async def show_progress(watch: Watch, settings: Settings) -> None:
+def is_shown(settings: Settings) -> bool:
+    """Whether there is any display of progress."""
+    return not settings.quiet and not settings.json_output
+
+
+async def show_progress(watch: Watch, settings: Settings, stop: Stop) -> None:
     """Show what happens, on standard error, until cancelled. A reader that leaves does not end the run."""
-    if not settings.quiet and not settings.json_output:
+    if is_shown(settings):
         with suppress(OSError):  # nobody looks any more (`2>&1 | head`, a closed terminal): go on in silence
-            await (_live if sys.stderr.isatty() else _plain)(watch, settings)
+            await (_live if can_be_painted(sys.stderr) else _plain)(watch, settings, stop)
     await anyio.sleep_forever()
 
 
-async def _plain(watch: Watch, settings: Settings) -> None:
+async def _plain(watch: Watch, settings: Settings, stop: Stop) -> None:
+    track, looks = Track(), 0
     while True:
-        await anyio.sleep(PLAIN_EVERY_S)
-        seen = glance(watch, anyio.current_time())
-        if seen is not None:
-            click.echo(line_of(seen, settings), err=True)
+        await anyio.sleep(PLAIN_EVERY_S / LOOKS_A_LINE)
+        looks += 1
+        seen = glance(watch, track, anyio.current_time(), stopping=_cause(stop))
+        if seen is not None and looks % LOOKS_A_LINE == 0:
+            click.echo(terminal_safe(line_of(seen, settings)), err=True)
 
 
-async def _live(watch: Watch, settings: Settings) -> None:
-    from rich.console import Console  # noqa: PLC0415 - 0.2 s of CPU that only a terminal is worth
-    from rich.live import Live  # noqa: PLC0415 - as above
+async def _live(watch: Watch, settings: Settings, stop: Stop) -> None:
+    from harness.cli.picture import picture  # noqa: PLC0415 - what measures words is of use to a terminal only
+    from harness.cli.screen import Screen  # noqa: PLC0415 - as above
 
-    console = Console(stderr=True)
-    if console.is_dumb_terminal:
-        await _plain(watch, settings)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        while True:
-            seen = glance(watch, anyio.current_time())
+    track = Track()
+    with Screen(sys.stderr, color=not os.environ.get("NO_COLOR")) as screen:
+
+        def paint() -> None:
+            seen = glance(watch, track, anyio.current_time(), stopping=_cause(stop))
             if seen is not None:
-                live.update(picture(seen, settings), refresh=True)
-            await anyio.sleep(LIVE_EVERY_S)
+                size = screen.size
+                # The last column stays free: a terminal that wraps there would do it for nothing.
+                lines = picture(seen, settings, width=size.columns - 1, height=size.lines - 1)
+                screen.show(lines, size=size)
+
+        async def follow_signals() -> None:
+            with anyio.open_signal_receiver(signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT) as received:
+                async for number in received:
+                    if number == signal.SIGTSTP:
+                        screen.suspend()
+                    paint()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(follow_signals)
+            while True:
+                paint()
+                await anyio.sleep(LIVE_EVERY_S)
 
 
-def picture(seen: Glance, settings: Settings) -> RenderableType:
-    """Three lines: the topics with a bar, the calls, the money and the time. Each is cut to the terminal's width."""
-    from rich.console import Group  # noqa: PLC0415 - as above
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    def line(words: str, style: str = "") -> Text:
-        return Text(words, style=style, no_wrap=True, overflow="ellipsis")
-
-    first = Table.grid(padding=(0, 1))
-    bar = ProgressBar(
-        total=max(1, seen.topics),
-        completed=seen.finished,
-        width=BAR_WIDTH,
-        complete_style="green",
-        finished_style="green",
-    )
-    first.add_row(bar, line(topics_words(seen), "red" if seen.failed else ""))
-    return Group(
-        first,
-        line(calls_words(seen), "yellow" if seen.paused_s > 0 else ""),
-        line(money_words(seen, settings)),
-    )
+def _cause(stop: Stop) -> str | None:
+    return stop.cause.message if stop.cause is not None else None

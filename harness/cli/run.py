@@ -15,10 +15,11 @@ from harness.cli.consent import agreed
 from harness.cli.help import SectionedCommand
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.cli.progress import show_progress
+from harness.cli.progress import is_shown, show_progress
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
 from harness.domain.sanitize import terminal_safe
+from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
@@ -63,11 +64,11 @@ def reported(
     """Run, show progress, and print the summary. See `run_batch`. Exits where there is no report."""
     settings = loaded.settings
     log_to_stderr(verbose=settings.verbose)
-    watch, stop = Watch(), Stop()
+    watch, stop = Watch(board=Board() if is_shown(settings) else None), Stop()
 
     async def work() -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(show_progress, watch, settings)
+            group.start_soon(show_progress, watch, settings, stop)
             with suppress(RunStopped):  # interrupted before the run had begun: there is no report
                 await run_batch(
                     loaded, source, stop=stop, watch=watch, continued=continued, recording=recording, wrap=wrap

@@ -18,6 +18,7 @@ from types import FrameType
 import anyio
 import click
 
+from harness.cli.terminal import give_back_cursor
 from harness.engine.stopping import Stop
 
 INTERRUPTED = 130
@@ -86,9 +87,15 @@ def _signals_to(
 
 def _end_within(seconds: float) -> None:
     """See to it that this process has ended by then, whatever holds it up."""
-    timer = threading.Timer(seconds, os._exit, [INTERRUPTED])
+    timer = threading.Timer(seconds, _leave)
     timer.daemon = True
     timer.start()
+
+
+def _leave() -> None:
+    """End without another word, but with the cursor that a live display has hidden."""
+    give_back_cursor(2)
+    os._exit(INTERRUPTED)
 
 
 def _announce(name: str, drain_s: float) -> None:

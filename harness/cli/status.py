@@ -24,4 +24,5 @@ def status(run: Path, json_output: bool) -> None:
         known = {name: manifest.get(name) for name in ("run_id", "created_at", "status", "sessions", "session_log")}
         say_json({**known, "running": running, "totals": {**totals, "unfinished": unfinished}})
         return
-    click.echo(terminal_safe("\n".join(run_lines(run, manifest, totals, unfinished, running=running))))
+    lines = run_lines(run, manifest, totals, unfinished, running=running, failures=standing.failures())
+    click.echo(terminal_safe("\n".join(lines)))

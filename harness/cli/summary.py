@@ -8,16 +8,35 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.adapters.run_standing import FailedAlike
 from harness.batch import Report
 from harness.cli.glance import clock
+from harness.domain.sanitize import one_line
 from harness.ports import OpenCall
 
 LISTED_OPEN = 20
+LISTED_CAUSES = 5
+SAID = 60
+_ADVICE = {
+    "length": "the cap on tokens cut the answer: raise max_tokens for the step, and resume",
+    "content_filter": "it will be refused again: change the topic or the prompt",
+    "bad_request": "it will be refused again: see what the message names (harness doctor checks the settings)",
+    "redirect": "the base URL is not the right one: set what the message names",
+    "TopicBudgetExceeded": "raise --topic-budget, and resume",
+    "TooManyCalls": "raise --max-calls, or let the workflow ask for fewer parts",
+    "TooDeep": "raise --max-depth, or let the workflow go less deep",
+    "DatasetError": "mend the lines of the topic file, and start a new run",
+}
+"""What helps, by a failure's kind or type, where it would fail again; all others `harness resume` tries again."""
 
 
 def summary_of(report: Report, *, simulated: bool) -> str:
     """Some lines for a person."""
-    lines = [topics_line(report.totals, report.unfinished), *_work_lines(report.totals, simulated=simulated)]
+    lines = [
+        topics_line(report.totals, report.unfinished),
+        *failure_lines(report.failures),
+        *_work_lines(report.totals, simulated=simulated),
+    ]
     session = report.session.totals
     if session.calls and report.wall_s > 0 and session.sequential_s > report.wall_s:
         lines.append(
@@ -57,6 +76,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "exit_code": report.exit_code,
         "topics": report.topics,
         "unfinished": report.unfinished,
+        "failures": [asdict(alike) for alike in report.failures],
         "totals": dict(report.totals),
         "wall_s": round(report.wall_s, 6),
         "session": {"topics": report.session.topics, **_rounded(asdict(report.session.totals))},
@@ -75,6 +95,21 @@ def report_json(report: Report) -> dict[str, Any]:
         "limits_learned": asdict(report.limiter),
         "longest_stall_s": round(report.longest_stall_s, 6),
     }
+
+
+def failure_lines(failures: Sequence[FailedAlike]) -> list[str]:
+    """Why topics failed, a line a cause, with what helps where trying again does not."""
+    lines = []
+    for alike in failures[:LISTED_CAUSES]:
+        advice = _ADVICE.get(alike.kind or alike.type)
+        said = f"{alike.topics:,} × {alike.cause} – {one_line(alike.message, SAID)} ({one_line(alike.topic_id, SAID)})"
+        lines += [f"          {said}", *([f"            → {advice}"] if advice is not None else [])]
+    if len(failures) > LISTED_CAUSES:
+        rest = sum(alike.topics for alike in failures[LISTED_CAUSES:])
+        lines.append(f"          {rest:,} × other causes")
+    if lines:
+        lines[0] = f"failed    {lines[0].lstrip()}"
+    return lines
 
 
 def _left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
@@ -116,7 +151,13 @@ def _work_lines(totals: Mapping[str, Any], *, simulated: bool) -> list[str]:
 
 
 def run_lines(
-    path: Path, manifest: Mapping[str, Any], totals: Mapping[str, Any], unfinished: int, *, running: bool
+    path: Path,
+    manifest: Mapping[str, Any],
+    totals: Mapping[str, Any],
+    unfinished: int,
+    *,
+    running: bool,
+    failures: Sequence[FailedAlike] = (),
 ) -> list[str]:
     """How a run stands, from its files."""
     state = "running" if running else manifest["status"]
@@ -127,6 +168,7 @@ def run_lines(
         f"dataset   {manifest['dataset']['path']}",
         f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
         topics_line(totals, unfinished),
+        *failure_lines(failures),
         *_work_lines(totals, simulated=manifest["identity"]["endpoint"] == "mock"),
     ]
     sessions = manifest.get("session_log", [])

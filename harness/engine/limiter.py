@@ -83,6 +83,11 @@ class Limiter:
         """Bursts of refusals since the last success."""
         return self._window.streak
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether the pace, or a pause, holds calls back now."""
+        return self._paced_since is not None
+
     def state(self) -> LimiterState:
         """A snapshot for display and for the record."""
         return LimiterState(

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import anyio
 
 from harness.domain.completion import Json
+from harness.domain.outlook import Ended
 from harness.domain.policy import Budget
 from harness.domain.purse import Purse
 from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
@@ -37,6 +38,7 @@ class Progress:
     open_topics: int = 0
     unfinished: int = 0
     totals: Totals = field(default_factory=Totals)
+    ended: Ended = field(default_factory=Ended)
 
     @property
     def done(self) -> int:
@@ -47,6 +49,7 @@ class Progress:
 
     def add_result(self, result: TopicResult) -> None:
         self.topics[result.status] += 1
+        self.ended.add(result, now())
 
 
 class Runner:

@@ -7,6 +7,7 @@ from records import a_failed_result, a_result
 from harness.adapters.rows import result_to_row
 from harness.adapters.run_standing import Standing
 from harness.domain.completion import Usage
+from harness.domain.run import Failure
 
 
 def ok(index: int, session: int = 1, **fields: Any) -> dict[str, Any]:
@@ -73,3 +74,19 @@ def test_a_topic_that_fails_twice_is_counted_once() -> None:
 
 def test_a_row_of_a_topic_that_never_was_does_not_count() -> None:
     assert not standing_of(ok(0)).counts(ok(1))
+
+
+def test_failed_topics_are_counted_by_cause_and_the_first_of_each_is_named() -> None:
+    def because(index: int, kind: str, status: int | None) -> dict[str, Any]:
+        message = f"said of {index}\x1b"
+        return failed(index, error=Failure(type="TransientError", message=message, kind=kind, status=status))
+
+    standing = standing_of(because(0, "server", 500), because(1, "timeout", None), because(2, "server", 500))
+    server, timeout = standing.failures()
+    assert (server.cause, server.topics, server.topic_id, server.message) == ("server 500", 2, "t0", "said of 0\\x1b")
+    assert (timeout.cause, timeout.topics, timeout.kind, timeout.type) == ("timeout", 1, "timeout", "TransientError")
+
+
+def test_a_topic_that_was_run_again_is_a_failure_no_more() -> None:
+    standing = standing_of(failed(0), ok(0, session=2))
+    assert standing.failures() == ()

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
+import pyte
 import pytest
-from rich.console import Console
+import wcwidth
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
+from harness.adapters.run_standing import FailedAlike
 from harness.cli.ask import _Shown
 from harness.cli.consent import asks, question_of
-from harness.cli.glance import Glance, calls_words, clock, line_of, money_words, topics_words
-from harness.cli.progress import picture
+from harness.cli.glance import (
+    Failing,
+    Glance,
+    InFlight,
+    budget_warning,
+    calls_words,
+    clock,
+    line_of,
+    money_words,
+    time_words,
+    topics_words,
+)
+from harness.cli.painter import BEGIN, END, frame, styled
+from harness.cli.picture import Line, column, fit, picture
+from harness.cli.summary import failure_lines
+from harness.cli.terminal import can_be_painted
 from harness.domain.completion import Delta
+from harness.domain.outlook import Range
+from harness.domain.sanitize import one_line
 from harness.estimating import Estimate, StepEstimate
 from harness.settings import Settings
 
@@ -26,8 +48,8 @@ def a_glance(**values: Any) -> Glance:
             "degraded": 0,
             "failed": 0,
             "open_topics": 8,
+            "elapsed_s": 51.0,
             "in_flight": 5,
-            "waiting": 0,
             "places": 64,
             "maximum": 64,
             "refusals": 0,
@@ -36,8 +58,8 @@ def a_glance(**values: Any) -> Glance:
             "hit_rate": None,
             "tokens_per_s": None,
             "cost": 0.0123,
+            "unknown_cost": 0.0,
             "tokens": 9000,
-            "left_s": None,
             **values,
         }
     )
@@ -83,15 +105,53 @@ def test_the_calls_are_told_with_the_hits_and_the_limit_as_it_was_learned() -> N
     )
 
 
-def test_the_money_is_told_against_the_budget_and_the_time_that_is_left() -> None:
-    seen = a_glance(tokens_per_s=1234.4, left_s=192.0)
-    assert money_words(seen, settings()) == "$0.0123, 1,234 tokens/s, about 03:12 left"
+def test_the_money_is_told_against_the_budget() -> None:
+    assert money_words(a_glance(tokens_per_s=1234.4), settings()) == "$0.0123, 1,234 tokens/s"
     assert money_words(a_glance(), settings(budget=2.5)) == "$0.0123 of $2.50"
     assert money_words(a_glance(), settings(budget_tokens=10_000)) == "$0.0123, 9,000 of 10,000 tokens"
+    unknown = a_glance(cost=0.5, unknown_cost=0.25)
+    assert money_words(unknown, settings()) == "$0.5000 ($0.2500 of it unknown, at most)"
+
+
+def test_the_money_to_come_is_a_range() -> None:
+    seen = a_glance(to_come=Range(low=0.01, likely=0.5, high=1234.5))
+    assert money_words(seen, settings()) == "$0.0123, about $0.50 to come ($0.010 to $1,234)"
+    assert money_words(a_glance(to_come=Range(low=0.001, likely=2.0, high=None)), settings()).endswith("($0.0010 to ?)")
+
+
+@pytest.mark.parametrize(
+    ("end", "warning"),
+    [
+        (Range(low=0.5, likely=0.8, high=0.9), None),
+        (Range(low=0.5, likely=0.8, high=1.2), "the budget may not be enough: up to $1.20 in the end"),
+        (Range(low=0.5, likely=1.1, high=1.2), "the budget is likely not enough: about $1.10 in the end"),
+    ],
+)
+def test_a_budget_that_the_end_may_pass_is_warned_of(end: Range, warning: str | None) -> None:
+    assert budget_warning(a_glance(likely_end=end), settings(budget=1.0)) == warning
+    assert budget_warning(a_glance(likely_end=end), settings()) is None
+
+
+def test_a_budget_of_tokens_is_warned_of_too() -> None:
+    seen = a_glance(likely_tokens=Range(low=1.0, likely=12_000.0, high=13_000.0))
+    warning = "the budget is likely not enough: about 12,000 tokens in the end"
+    assert budget_warning(seen, settings(budget_tokens=10_000)) == warning
+
+
+def test_the_time_left_is_a_range_or_it_is_said_why_not() -> None:
+    assert time_words(a_glance()) == "00:51 so far, too early to say how much is left"
+    assert time_words(a_glance(finished=42)) == "00:51 so far, nearly done"
+    left = Range(low=160.0, likely=192.0, high=250.0)
+    assert time_words(a_glance(left=left)) == "00:51 so far, about 03:12 left (02:40 to 04:10)"
+    endless = Range(low=160.0, likely=192.0, high=None)
+    assert time_words(a_glance(left=endless)) == "00:51 so far, about 03:12 left (02:40 or more)"
 
 
 def test_a_plain_line_says_all_of_it() -> None:
-    assert line_of(a_glance(), settings()) == "17 of 42 topics, 8 open; 123 calls done, 5 in flight of 64; $0.0123"
+    assert line_of(a_glance(stopping="interrupted by Ctrl-C"), settings()) == (
+        "17 of 42 topics, 8 open; 123 calls done, 5 in flight of 64; $0.0123; "
+        "00:51 so far, too early to say how much is left; interrupted by Ctrl-C"
+    )
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "00:00"), (59.6, "01:00"), (3599, "59:59"), (90_061, "25:01:01")])
@@ -99,14 +159,174 @@ def test_a_duration_reads_like_a_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
 
 
-@pytest.mark.parametrize("width", [20, 40, 80, 200])
-def test_the_live_picture_has_three_lines_on_any_terminal(width: int) -> None:
-    out = io.StringIO()
-    seen = a_glance(hit_rate=0.31, waiting=12, places=5, refusals=3, paused_s=1.6, tokens_per_s=5.0, left_s=9.0)
-    Console(file=out, width=width, force_terminal=True).print(picture(seen, settings(budget=2.5)))
-    lines = out.getvalue().splitlines()
-    assert len(lines) == 3
-    assert all(len(_plain(line)) <= width for line in lines)
+# The picture on a terminal
+
+BUSY = a_glance(
+    hit_rate=0.31,
+    refusals=3,
+    places=5,
+    paused_s=1.6,
+    tokens_per_s=5.0,
+    left=Range(low=9.0, likely=12.0, high=19.0),
+    to_come=Range(low=0.1, likely=0.2, high=0.3),
+    likely_end=Range(low=1.0, likely=3.0, high=4.0),
+    steps={"research": 4, "synthesize": 1},
+    stages={"all": 10, "run": 2},
+    oldest=[
+        InFlight(topic_id=f"天空为什么是蓝色的？{number}", span_id=f"research.{number}/research", age_s=2.0, tokens=340)
+        for number in range(40)
+    ],
+    causes={"server 500": 2, "blank": 1},
+    failures=[
+        Failing(topic_id="evil\x1b]0;owned\x07\n", span_id="ask", cause="server 500", message="no\x9b2J", ago_s=61.0)
+        for _ in range(8)
+    ],
+    stopping="interrupted by Ctrl-C",
+)
+
+
+def words_of(lines: Sequence[Line]) -> list[str]:
+    return ["".join(text for text, _ in line) for line in lines]
+
+
+@pytest.mark.parametrize("height", [1, 2, 5, 9, 10, 23, 49, 200])
+@pytest.mark.parametrize("width", [1, 10, 39, 40, 59, 60, 79, 119, 250])
+def test_no_line_of_the_picture_is_too_long_and_none_is_too_many(width: int, height: int) -> None:
+    words = words_of(picture(BUSY, settings(budget=2.5), width=width, height=height))
+    assert 1 <= len(words) <= height
+    assert all(wcwidth.wcswidth(line) <= width for line in words)
+
+
+@given(st.text(), st.integers(min_value=2, max_value=30))
+def test_a_column_has_its_width_whatever_is_in_it(text: str, width: int) -> None:
+    assert cell_len(column(one_line(text), width)) == width
+
+
+def test_what_was_cut_twice_has_one_ellipsis() -> None:
+    assert fit(((column("abcdefgh", 5), ""), ("more", "")), 5) == (("abcd…", ""),)
+
+
+def test_a_low_terminal_still_shows_a_call_and_the_failures() -> None:
+    words = words_of(picture(BUSY, settings(budget=2.5), width=79, height=9))
+    assert words[-2].startswith("oldest       2 s     340 tokens  天空为什么是蓝色的？0  research.0/research")
+    assert words[-1] == "failures  3 requests: 2 server 500, 1 blank"
+
+
+def test_the_picture_says_what_is_in_flight_what_waits_and_what_failed() -> None:
+    words = "\n".join(words_of(picture(BUSY, settings(budget=2.5), width=120, height=40)))
+    for line in (
+        "stopping: interrupted by Ctrl-C",
+        "time      00:51 so far, about 00:12 left (00:09 to 00:19)",
+        "          about $0.20 to come ($0.10 to $0.30)",
+        "          the budget is likely not enough: about $3.00 in the end",
+        "in flight 5 of 5: 4 research, 1 synthesize",
+        "waiting   12: 2 for a place in their run, 10 for a place",
+        "limits    pausing 2 s, 5 of 64 after 3 refusals (429)",
+        "calls     123 done, 31% from the cache, 5 tokens/s",
+        "          01:01 ago  server 500  evil\\x1b]0;owned\\x07 ask  no\\x9b2J",
+    ):
+        assert line in words
+
+
+def test_what_waits_for_the_pace_is_told_apart() -> None:
+    assert "waiting   10 for the pace" in words_of(
+        picture(a_glance(stages={"all": 10}, paced=True), settings(), width=80, height=20)
+    )
+
+
+def test_a_narrow_terminal_gets_shorter_words() -> None:
+    words = words_of(picture(BUSY, settings(budget=2.5), width=39, height=20))
+    assert "time   00:51, 00:12 left (00:09–00:19)" in words
+    assert "       $0.20 to come ($0.10–$0.30)" in words
+
+
+# What is written for it
+
+
+def on_a_screen(pieces: Sequence[str], *, columns: int = 20, lines: int = 6) -> list[str]:
+    """What a terminal shows after these."""
+    screen = pyte.Screen(columns, lines)
+    stream = pyte.Stream(screen)
+    for piece in pieces:
+        stream.feed(piece.replace("\n", "\r\n"))
+    return [line.rstrip() for line in screen.display]
+
+
+def test_a_frame_writes_only_what_changed_and_erases_nothing_before() -> None:
+    written = frame(["a", "b", "c"], ["a", "B", "c"])
+    assert written == f"{BEGIN}\x1b[1B\rB\x1b[K\x1b[1A\r{END}"
+    assert frame(["a"], ["a"]) == ""
+
+
+def test_no_frame_clears_the_screen() -> None:
+    frames = [frame(None, ["a"]), frame(["a"], ["b", "c"]), frame(["b", "c"], ["d"])]
+    assert not any("\x1b[2J" in written or "\x1b[H" in written for written in frames)
+
+
+@given(st.lists(st.lists(st.sampled_from(["", "a", "bb", "ccc"]), min_size=1, max_size=5), min_size=1, max_size=6))
+def test_whatever_the_pictures_the_last_is_what_is_seen(pictures: list[list[str]]) -> None:
+    befores: list[list[str] | None] = [None, *pictures[:-1]]
+    frames = [frame(before, after) for before, after in zip(befores, pictures, strict=True)]
+    shown = on_a_screen(["$ run\n", *frames])
+    begin = shown.index("$ run") + 1 if "$ run" in shown else 0
+    assert [line for line in shown[begin:] if line] == [line for line in pictures[-1] if line]
+    assert shown[begin : begin + len(pictures[-1])] == pictures[-1]
+
+
+def test_a_line_that_is_wider_than_was_thought_does_not_wrap() -> None:
+    assert on_a_screen([frame(None, ["x" * 30, "second"])])[1] == "second"
+
+
+class TerminalStream(io.TextIOWrapper):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("term", "encoding", "painted"),
+    [("xterm", "utf-8", True), ("xterm", "UTF8", True), ("xterm", "latin-1", False), ("dumb", "utf-8", False)],
+)
+def test_only_a_terminal_that_can_show_it_is_painted(
+    term: str, encoding: str, painted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    assert can_be_painted(TerminalStream(io.BytesIO(), encoding=encoding)) is painted
+    assert not can_be_painted(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+
+
+def test_without_colour_only_bold_and_dim_are_left() -> None:
+    line: Line = (("a", "red"), ("b", "bold"), ("", "green"), ("c", ""))
+    assert styled(line, color=False) == "a\x1b[1mb\x1b[0mc"
+    assert styled(line, color=True) == "\x1b[31ma\x1b[0m\x1b[1mb\x1b[0mc"
+
+
+# The summary
+
+
+def alike(topics: int, **values: Any) -> FailedAlike:
+    told = {"cause": "server 500", "kind": "server", "type": "TransientError", "topic_id": "tea", "message": "no"}
+    return FailedAlike(topics=topics, **{**told, **values})
+
+
+def test_nothing_is_said_of_failures_where_there_are_none() -> None:
+    assert failure_lines(()) == []
+
+
+def test_failures_are_told_by_cause_with_what_helps_where_trying_again_does_not() -> None:
+    found = failure_lines((alike(1200), alike(3, cause="length", kind="length", message="cut " * 40)))
+    assert found == [
+        "failed    1,200 × server 500 – no (tea)",
+        "          3 × length – cut cut cut cut cut cut cut cut cut cut cut cut cut cut cut… (tea)",
+        "            → the cap on tokens cut the answer: raise max_tokens for the step, and resume",
+    ]
+
+
+def test_rare_causes_are_summed_up() -> None:
+    found = failure_lines([alike(number, cause=f"server {number}") for number in (9, 8, 7, 6, 5, 4, 3)])
+    assert len(found) == 6
+    assert found[-1] == "          7 × other causes"
 
 
 # The question before money is spent

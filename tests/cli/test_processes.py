@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -129,9 +130,9 @@ def test_on_a_terminal_the_progress_is_live_and_no_color_is_obeyed() -> None:
     Path("topics.txt").write_text("Why is the sky blue?\nHow is tea made?\n")
     seen = _on_a_terminal(arguments, environment(TERM="xterm", NO_COLOR="1"))
     assert "of 2 topics" in seen
-    assert "in flight of" in seen
+    assert "in flight" in seen
     assert "topics    2: 2 ok" in seen
-    assert "\x1b[3" not in seen.replace("\x1b[?25", "")
+    assert not re.search("\x1b\\[3[0-7]m", seen)
 
 
 def _on_a_terminal(arguments: list[str], env: Mapping[str, str]) -> str:

@@ -27,7 +27,9 @@ from fakes import (
 from harness.domain.completion import Completion, Served
 from harness.domain.policy import Budget, Limits, RetryPolicy
 from harness.domain.run import Ok, Topic
+from harness.engine.limiter import Limiter
 from harness.engine.step import Step
+from harness.engine.stopping import Stop
 from harness.errors import CompletionError, PermanentError
 
 pytestmark = pytest.mark.virtual
@@ -190,3 +192,14 @@ async def test_the_seconds_of_every_span_add_up_in_any_weather(seed: int) -> Non
     for span in spans:
         assert accounted_s(span.served) == pytest.approx(span.end_s - span.start_s, abs=1e-9), span
     assert {span.served.source for span in spans} >= {"endpoint", "shared"}
+
+
+async def test_the_limiter_says_while_the_pace_holds_calls_back() -> None:
+    limiter = Limiter(Limits(in_flight=9, requests_per_minute=60), Stop())
+    await limiter.acquire(priority=0, tokens=1)
+    assert not limiter.is_paced
+    second = asyncio.create_task(limiter.acquire(priority=0, tokens=1))
+    await asyncio.sleep(0.5)
+    assert limiter.is_paced
+    await second
+    assert not limiter.is_paced

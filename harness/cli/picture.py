@@ -1,0 +1,220 @@
+"""The live display as lines of styled words, for a terminal of any size: no line is too long, and none too many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+from rich.cells import cell_len, set_cell_size
+
+from harness.cli.glance import (
+    Failing,
+    Glance,
+    InFlight,
+    budget_warning,
+    clock,
+    ends_words,
+    limit_words,
+    spent_words,
+    time_words,
+    topics_words,
+    usd,
+)
+from harness.domain.sanitize import one_line
+from harness.engine.board import Stage
+from harness.settings import Settings
+
+Style: TypeAlias = Literal["", "dim", "bold", "red", "yellow", "green"]
+Part: TypeAlias = tuple[str, Style]
+Line: TypeAlias = tuple[Part, ...]
+
+LABEL = 10
+LABEL_NARROW = 7
+NARROW = 60
+BAR = 32
+MOST_FAILURES = 5
+MOST_ROWS = 32
+
+_SHORTER = (
+    (" so far, about", ","),
+    (" so far, too early to say how much is left", ", left: too early to say"),
+    (" so far", ""),
+    ("about ", ""),
+    (" of it unknown, at most", " unknown"),
+    ("the budget is likely not enough:", "budget short!"),
+    ("the budget may not be enough:", "budget short?"),
+    ("too early to say what is to come", "to come: too early to say"),
+)
+_RANGE = re.compile(r" to (?=[$0-9])")
+_WAITS: dict[Stage, str] = {
+    "retry": "to try again",
+    "money": "for money",
+    "run": "for a place in their run",
+    "all": "for a place",
+    "cache": "for the cache or an equal call",
+}
+
+
+def picture(seen: Glance, settings: Settings, *, width: int, height: int) -> list[Line]:
+    """At most `height` lines (at least one), none wider than `width` cells.
+
+    What is most wanted comes first. What room is left is shared by the last failures and the oldest calls.
+    """
+    head = _head(seen, settings, width)[: max(1, height - 2)]
+    room = min(height, MOST_ROWS) - len(head)
+    failures = _failures(seen)[: max(1, room // 3)]
+    calls = seen.oldest[: max(0, room - len(failures))]
+    lines = [
+        *head,
+        *_labelled("oldest", _calls_in_flight(calls, width), width),
+        *_labelled("failures", failures, width),
+    ]
+    return [fit(line, width) for line in lines[: max(1, height)]]
+
+
+def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
+    """The lines that are there at any size, the most wanted first."""
+    rows: list[tuple[str, Line]] = [
+        ("time", ((_short(time_words(seen), width), ""),)),
+        ("cost", ((_short(spent_words(seen, settings), width), ""),)),
+    ]
+    rows += [("", line) for line in _outlook(seen, settings, width)]
+    rows.append(("in flight", _in_flight(seen)))
+    rows.append(("waiting", _waiting(seen)))
+    if seen.refusals or seen.paused_s > 0:
+        rows.append(("limits", _limits(seen)))
+    rows.append(("calls", _calls(seen)))
+    lines = [_topics(seen, width)]
+    if seen.stopping is not None:
+        lines.append(((f"stopping: {one_line(seen.stopping)}", "yellow"),))
+    return lines + [((_label(name, width), "dim"), *line) for name, line in rows]
+
+
+def _topics(seen: Glance, width: int) -> Line:
+    words = topics_words(seen)
+    style: Style = "red" if seen.failed else "bold"
+    length = min(BAR, width - len(words) - 2)
+    if length < 5:
+        return ((words, style),)
+    done = length * seen.finished // max(1, seen.topics)
+    return (("━" * done, "green"), ("━" * (length - done), "dim"), ("  ", ""), (words, style))
+
+
+def _outlook(seen: Glance, settings: Settings, width: int) -> Iterable[Line]:
+    """What is to come, and in a line of its own what the budget is in danger of."""
+    if seen.to_come is None:
+        words = "too early to say what is to come" if seen.finished < seen.topics else "nothing to come"
+        yield ((_short(words, width), ""),)
+    else:
+        words = f"about {usd(seen.to_come.likely)} to come ({ends_words(seen.to_come)})"
+        yield ((_short(words, width), ""),)
+    warning = budget_warning(seen, settings)
+    if warning is not None:
+        yield ((_short(warning, width), "red"),)
+
+
+def _short(words: str, width: int) -> str:
+    """The same in fewer characters, where the terminal is narrow."""
+    if width >= NARROW:
+        return words
+    for long, short in _SHORTER:
+        words = words.replace(long, short)
+    return _RANGE.sub("–", words)
+
+
+def _calls(seen: Glance) -> Line:
+    parts = [f"{seen.calls:,} done"]
+    if seen.hit_rate is not None:
+        parts.append(f"{seen.hit_rate:.0%} from the cache")
+    if seen.tokens_per_s is not None:
+        parts.append(f"{seen.tokens_per_s:,.0f} tokens/s")
+    return ((", ".join(parts), ""),)
+
+
+def _in_flight(seen: Glance) -> Line:
+    """`5 of 64: 3 research, 2 synthesize`."""
+    steps = ", ".join(f"{number:,} {one_line(step)}" for step, number in sorted(seen.steps.items()))
+    return ((f"{seen.in_flight:,} of {seen.places:,}" + (f": {steps}" if steps else ""), ""),)
+
+
+def _waiting(seen: Glance) -> Line:
+    """`12: 4 for a place in their run, 8 for the pace`."""
+    number = sum(seen.stages.values())
+    names = {**_WAITS, "all": "for the pace"} if seen.paced else _WAITS
+    waits = ", ".join(f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage))
+    if len(seen.stages) > 1:
+        waits = f"{number:,}: {waits}"
+    return ((waits or "none", ""),)
+
+
+def _limits(seen: Glance) -> Line:
+    parts = [f"pausing {seen.paused_s:.0f} s"] if seen.paused_s > 0 else []
+    if seen.refusals:
+        parts.append(limit_words(seen).removeprefix("limit "))
+    return ((", ".join(parts), "yellow" if seen.paused_s > 0 else ""),)
+
+
+def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:
+    """`12 s    340 tokens  tidal-barrages  research.2/research`; on a narrow terminal without the path."""
+    topics = [one_line(call.topic_id) for call in calls]
+    widest = min(max(map(cell_len, topics), default=0), width // 3)
+    for call, topic in zip(calls, topics, strict=True):
+        tokens = f"{call.tokens:>6,} tokens" if width >= NARROW else f"{call.tokens:>5,} t"
+        step = call.span_id if width >= NARROW else call.span_id.rpartition("/")[2]
+        age = f"{call.age_s:>4.0f} s" if call.age_s < 1000 else clock(call.age_s)
+        yield ((f"{age}  {tokens}  ", ""), (column(topic, widest), ""), (f"  {one_line(step)}", "dim"))
+
+
+def _failures(seen: Glance) -> list[Line]:
+    """All requests that failed, by cause, and the last failures."""
+    lines = [_failure(one) for one in seen.failures[:MOST_FAILURES]]
+    if seen.causes:
+        causes = ", ".join(f"{number:,} {cause}" for cause, number in seen.causes.items())
+        number = sum(seen.causes.values())
+        lines.insert(0, ((f"{number:,} request{'s' if number > 1 else ''}: {causes}", ""),))
+    return lines
+
+
+def _failure(failing: Failing) -> Line:
+    """`tidal-barrages  research.2/research  server 500  mock answered …  (tried again)`."""
+    if failing.span_id is None:
+        what: Line = (("topic failed: ", "red"), (failing.cause, "red"))
+    else:
+        what = ((failing.cause, "yellow" if failing.transient else "red"),)
+    where = one_line(failing.topic_id) + (f" {one_line(failing.span_id)}" if failing.span_id is not None else "")
+    ago = f"{clock(failing.ago_s)} ago  "
+    return ((ago, ""), *what, (f"  {where}", ""), (f"  {one_line(failing.message)}", "dim"))
+
+
+def _labelled(name: str, lines: Iterable[Line], width: int) -> list[Line]:
+    """The lines, the first of them with its label."""
+    return [((_label(name if number == 0 else "", width), "dim"), *line) for number, line in enumerate(lines)]
+
+
+def _label(name: str, width: int) -> str:
+    length = LABEL if width >= NARROW else LABEL_NARROW
+    short = {"in flight": "flight", "failures": "failed", "waiting": "wait"}
+    return f"{name if width >= NARROW else short.get(name, name):<{length}}"
+
+
+def fit(line: Line, width: int) -> Line:
+    """The line cut to so many cells, with an ellipsis where something is missing. Wide characters take two."""
+    if sum(cell_len(text) for text, _ in line) <= width:
+        return line
+    kept: list[Part] = []
+    room = width - 1
+    for text, style in line:
+        length = cell_len(text)
+        if length > room:
+            kept.append((f"{set_cell_size(text, max(0, room)).rstrip(' …')}…", style))
+            break
+        kept.append((text, style))
+        room -= length
+    return tuple(kept)
+
+
+def column(text: str, width: int) -> str:
+    """The text in exactly so many cells, cut or filled up."""
+    ((shown, _),) = fit(((text, ""),), width)
+    return set_cell_size(shown, width)

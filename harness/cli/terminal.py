@@ -1,0 +1,36 @@
+"""What a terminal is asked before it is written to."""
+
+from __future__ import annotations
+
+import os
+import select
+from contextlib import suppress
+from typing import TextIO
+
+SHOW_CURSOR = "\x1b[?25h"
+
+
+def can_be_painted(stream: TextIO) -> bool:
+    """Whether this is a terminal that moves its cursor, and shows more than ASCII."""
+    smart = os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
+    return stream.isatty() and smart and stream.encoding.lower().replace("-", "") == "utf8"
+
+
+def in_foreground(descriptor: int) -> bool:
+    """Whether the terminal is ours to paint on: not where the shell has put us in the background."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:  # not our controlling terminal, so no shell shares it with us
+        return True
+
+
+def takes_more(descriptor: int) -> bool:
+    """Whether a write would go through: not where the terminal was stopped with Ctrl-S."""
+    return bool(select.select([], [descriptor], [], 0)[1])
+
+
+def give_back_cursor(descriptor: int) -> None:
+    """Show the cursor again, if this is a terminal that takes it; for a process that can close nothing any more."""
+    with suppress(OSError):
+        if os.isatty(descriptor) and takes_more(descriptor):
+            os.write(descriptor, SHOW_CURSOR.encode())
