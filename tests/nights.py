@@ -10,9 +10,11 @@ from typing import Any
 from batches import a_topic_file, loaded, run
 
 from harness.batch import Report
-from harness.simulation.forecast import Arm, forecast
+from harness.simulation.forecast import Arm, arms_of, jobs_of
+from harness.simulation.from_run import read_run
 from harness.simulation.night import Night, Plan
-from harness.simulation.recording import read_recording
+from harness.simulation.nights import simulate_nights
+from harness.simulation.recording import Recording
 from harness.testing.virtual_time import run_virtual
 
 OFF_PEAK = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
@@ -37,10 +39,11 @@ def predicted(
     repeat: int = 1,
     start: datetime = OFF_PEAK,
     provider_limit: int | None = None,
+    recording: Recording | None = None,
     **settings: Any,
 ) -> Arm:
-    """What the run in `directory / "out"` predicts of a night."""
-    recording = read_recording(directory / "out", seed=0)
+    """What the run in `directory / "out"`, or another recording, predicts of a night."""
+    recording = recording or read_run(directory / "out", seed=0)
     chosen = loaded(directory, **settings).settings
     plan = Plan(
         topics=topics,
@@ -50,9 +53,10 @@ def predicted(
         provider_limit=provider_limit,
         refusal_s=recording.refusal_s,
     )
-
-    def unheard(places: int, repetition: int, night: Night) -> None:
-        assert places == in_flight
-
-    (arm,) = forecast(recording.topics, plan, [in_flight], repeat=repeat, seed=0, interval=True, on_night=unheard)
+    jobs = jobs_of(plan, [in_flight], repeat=repeat, seed=0)
+    (arm,) = arms_of(jobs, simulate_nights(recording.topics, jobs, workers=1, on_night=unheard), interval=True)
     return arm
+
+
+def unheard(number: int, night: Night) -> None:
+    """Nobody listens."""

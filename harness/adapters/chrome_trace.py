@@ -1,9 +1,11 @@
 """A run as Chrome trace events (the "Trace Event Format"), which Perfetto and chrome://tracing open.
 
 One process a topic; its first thread is the topic, the others are lanes, as many as calls overlapped. A call is a
-slice, and what it went through are slices in it: waits by cause, each failed attempt and its backoff, the attempt that
-succeeded up to its first token, reasoning and answer, and keeping the answer. A row tells waits as sums over the
-attempts, so they are drawn before the first. A process of the run has the counters.
+slice, and what it went through are slices in it: waits by cause, the cache and the journal, each failed attempt and its
+backoff, the attempt that succeeded up to its first token, reasoning and answer. A row tells waits, and the time for the
+cache, as sums: they are drawn before the first attempt, and the attempts so that the last ends with the call. So an
+only attempt is drawn within the time for which it had its place, and those before a last one later than they were. A
+process of the run has the counters.
 
 Times are whole microseconds since the first session began. Only pairs of times are kept for the counters: some tens of
 bytes a request, whatever the calls say.
@@ -22,12 +24,15 @@ Row: TypeAlias = Mapping[str, Any]
 RUN_PID = 1
 _FIRST_TOPIC_PID = 2
 _LANES_A_PROCESS = 1000
+_ROUNDED = 2
+"""Rows tell times to the microsecond: what is so near in their sums was at one instant."""
 
 _WAITS = (
     ("budget_s", "waits for the budget"),
     ("queued_run_s", "waits for a place in its topic"),
     ("queued_s", "waits for a place"),
     ("paced_s", "paced"),
+    ("stored_s", "cache and journal"),
 )
 
 
@@ -38,6 +43,11 @@ class Timeline:
         self._run_id = run_id
         self._requests: tuple[array[int], array[int]] = (array("q"), array("q"))
         self._topics: tuple[array[int], array[int]] = (array("q"), array("q"))
+
+    @property
+    def topics(self) -> int:
+        """How many there are so far."""
+        return len(self._topics[0])
 
     def topic(self, calls: Sequence[Row], *, offset_s: float, elapsed_s: float) -> Iterator[Event]:
         """The events of one topic. `offset_s` is when its session began, `elapsed_s` how long the topic was open."""
@@ -51,7 +61,7 @@ class Timeline:
         yield _meta("process_name", pid, name=str(first["topic_id"]))
         yield _meta("process_sort_index", pid, sort_index=int(first["index"]) + 1)
         topic_tid = pid * _LANES_A_PROCESS
-        yield _meta("thread_name", pid, topic_tid, name="topic")
+        yield from _thread(pid, topic_tid, "topic")
         yield _slice("topic", str(first["topic_id"]), pid, topic_tid, begun, ended, _sums(calls))
         lanes: list[int] = []
         for start, end, call in spans:
@@ -59,7 +69,7 @@ class Timeline:
             tid = topic_tid + 1 + lane
             if lane == len(lanes):
                 lanes.append(end)
-                yield _meta("thread_name", pid, tid, name=f"calls {lane + 1}")
+                yield from _thread(pid, tid, f"calls {lane + 1}")
             lanes[lane] = end
             yield _slice("call", str(call["id"]), pid, tid, start, end, _args(call))
             yield from self._phases(call, pid, tid, start, end)
@@ -68,9 +78,10 @@ class Timeline:
         """How many requests were in flight and how many topics open, at every change."""
         yield _meta("process_name", RUN_PID, name=f"run {self._run_id}")
         yield _meta("process_sort_index", RUN_PID, sort_index=0)
-        for name, (starts, ends) in (("calls in flight", self._requests), ("open topics", self._topics)):
+        # Viewers show the name with that of its number: "calls in flight".
+        for name, what, (starts, ends) in (("calls", "in flight", self._requests), ("topics", "open", self._topics)):
             for at, number in _levels(starts, ends):
-                yield {"ph": "C", "name": name, "pid": RUN_PID, "ts": at, "args": {name: number}}
+                yield {"ph": "C", "name": name, "pid": RUN_PID, "ts": at, "args": {what: number}}
 
     def _phases(self, call: Row, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
         """What happened within a call, one slice after another, none beyond its end."""
@@ -86,6 +97,7 @@ class Timeline:
             if (then := until(served[field])) > at:
                 yield _slice("wait", name, pid, tid, at, then)
                 at = then
+        at = max(at, end - _attempts(call))
         for failure in served["failures"]:
             then = until(failure["elapsed_s"])
             _note(self._requests, at, then)
@@ -100,9 +112,13 @@ class Timeline:
             _note(self._requests, at, then)
             yield _slice("attempt", f"attempt {served['attempts']}", pid, tid, at, then)
             yield from _tokens(served, pid, tid, at, then)
-            at = then
-        if (then := until(served["stored_s"])) > at:
-            yield _slice("wait", "storing", pid, tid, at, then)
+
+
+def _attempts(call: Row) -> int:
+    """Microseconds that the attempts of a call took, with the backoff between them."""
+    served = call["served"]
+    failed = sum(_micros(failure["elapsed_s"]) + _micros(failure["backoff_s"]) for failure in served["failures"])
+    return failed + (_micros(served["latency_s"]) if call["error"] is None else 0)
 
 
 def trace_file(events: Iterable[Event]) -> Iterator[bytes]:
@@ -139,9 +155,10 @@ def _levels(starts: array[int], ends: array[int]) -> Iterator[tuple[int, int]]:
     level = started = ended = 0
     while ended < len(finishes):
         at = min(begins[started], finishes[ended]) if started < len(begins) else finishes[ended]
-        while started < len(begins) and begins[started] == at:
+        until = at + _ROUNDED
+        while started < len(begins) and begins[started] <= until:
             started += 1
-        while ended < len(finishes) and finishes[ended] == at:
+        while ended < len(finishes) and finishes[ended] <= until:
             ended += 1
         if (now := started - ended) != level:
             level = now
@@ -190,5 +207,11 @@ def _slice(
     return event if args is None else {**event, "args": args}
 
 
-def _meta(kind: str, pid: int, tid: int = 0, **args: Any) -> Event:
-    return {"ph": "M", "name": kind, "pid": pid, "tid": tid, "args": args}
+def _thread(pid: int, tid: int, name: str) -> Iterator[Event]:
+    """A thread that is shown under this name, in the order of its number."""
+    yield {**_meta("thread_name", pid, name=name), "tid": tid}
+    yield {**_meta("thread_sort_index", pid, sort_index=tid), "tid": tid}
+
+
+def _meta(kind: str, pid: int, **args: Any) -> Event:
+    return {"ph": "M", "name": kind, "pid": pid, "args": args}

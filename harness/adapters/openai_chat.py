@@ -46,7 +46,12 @@ class OpenAIChat:
         endpoint = self._endpoint
         shown = None if call.on_delta is None else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
         make_body = partial(
-            wire.request_body, request, stream=call.stream, dialect=endpoint.dialect, cap_field=endpoint.cap_field
+            wire.request_body,
+            request,
+            stream=call.stream,
+            dialect=endpoint.dialect,
+            cap_field=endpoint.cap_field,
+            user_id=endpoint.user_id,
         )
         body = await off_loop(make_body, size_of(request))
         exchange = Exchange(

@@ -18,10 +18,18 @@ class MalformedError(ValueError):
     """Bytes that are not what the protocol says. The message says what they are instead."""
 
 
-def request_body(request: Request, *, stream: bool, dialect: Dialect, cap_field: CapField = "max_tokens") -> bytes:
+def request_body(
+    request: Request,
+    *,
+    stream: bool,
+    dialect: Dialect,
+    cap_field: CapField = "max_tokens",
+    user_id: str | None = None,
+) -> bytes:
     """The JSON body of a chat completion request, in UTF-8. Fields that are not set are not sent.
 
     The OpenAI dialect has no switch for thinking, so `thinking` is not sent there; `effort` is, under OpenAI's names.
+    Nor has it a `user_id`.
     """
     body: dict[str, Any] = {
         "model": request.model,
@@ -37,6 +45,8 @@ def request_body(request: Request, *, stream: bool, dialect: Dialect, cap_field:
             body["thinking"] = {"type": "enabled" if request.thinking else "disabled"}
         if request.effort is not None and request.thinking is not False:
             body["reasoning_effort"] = request.effort
+        if user_id is not None:
+            body["user_id"] = user_id
     elif request.effort is not None:
         body["reasoning_effort"] = _OPENAI_EFFORTS[request.effort]
     if request.temperature is not None:

@@ -46,8 +46,8 @@ def arms_of(kinds: Sequence[str], in_flight: Sequence[int], limits: Limits) -> t
 
 def numbers_of(text: str) -> tuple[int, ...]:
     """From `1,4,16`. Raises SettingsError for anything but whole numbers from 1 on."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() and int(part) >= 1 for part in parts):
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
         raise SettingsError(f"--in-flight {text!r}: expected whole numbers from 1 on, such as 1,4,16,64")
     return tuple(int(part) for part in parts)
 

@@ -16,7 +16,10 @@ def check_arms(bench: Bench) -> None:
     """Raise ResultsError unless each arm has each round, of the same topics, prompts and models."""
     rounds = by_round(bench.calls)
     first = bench.arms[0].name
-    for number in range(1, bench.description["repeat"] + 1):
+    numbers = range(1, bench.description["repeat"] + 1)
+    if strays := sorted(rounds.keys() - {(arm.name, number) for arm in bench.arms for number in numbers}):
+        raise ResultsError(f"{bench.path}: has calls of {strays[0][0]}, round {strays[0][1]}, which it does not name")
+    for number in numbers:
         for arm in bench.arms:
             one, other = rounds.get((first, number)), rounds.get((arm.name, number))
             if not one or not other:

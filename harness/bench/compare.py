@@ -4,48 +4,45 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from harness.bench.arms import Arm
 from harness.bench.comparable import by_round, check_arms, check_benches
 from harness.bench.files import Bench
 from harness.bench.numbers import report_of, wall_s
 from harness.bench.tables import Table, ratio_words
 from harness.bench.words import duration
 from harness.domain.stats import Ratio, paired_ratio
+from harness.errors import ResultsError
+
+# Where and with what both were measured, as far as a difference may explain one in the numbers.
+_ABOUT = ("harness", "python", "openai", "system", "cores")
 
 
 def compare(one: Bench, other: Bench) -> dict[str, Any]:
     """The wall times of the arms that both have, as paired ratios `other / one`, with a verdict each.
 
-    Rounds are paired by their number: in each, both drew alike. Raises ResultsError where they cannot be compared.
+    Rounds are paired by their number (in each, both drew alike); those that only one of them has are left out. Raises
+    ResultsError where they cannot be compared.
     """
     check_arms(one)
     check_arms(other)
     check_benches(one, other)
-    rounds = by_round(one.calls), by_round(other.calls)
-    reports = [{arm["name"]: arm for arm in report_of(bench)["arms"]} for bench in (one, other)]
     repeat = min(one.description["repeat"], other.description["repeat"])
+    first, second = (_first_rounds(bench, repeat) for bench in (one, other))
+    reports = [{arm["name"]: arm for arm in report_of(bench)["arms"]} for bench in (first, second)]
+    theirs = {arm.name: arm for arm in second.arms}
+    unlike = {arm.name: _unlike(arm, theirs[arm.name]) for arm in first.arms if arm.name in theirs}
+    if all(unlike.values()):
+        found = "; ".join(f"{name} had {limits}" for name, limits in unlike.items())
+        raise ResultsError(f"{one.path} and {other.path} cannot be compared: under other limits ({found})")
     arms = []
-    for arm in one.arms:
-        if arm.name not in reports[1]:
-            continue
-        pairs = [
-            [(wall_s(rounds[1][arm.name, number]), wall_s(rounds[0][arm.name, number]))]
-            for number in range(1, repeat + 1)
-        ]
-        ratio = paired_ratio(pairs, random.Random(0).random)  # noqa: S311 - a bootstrap, no secret
-        limits = [report[arm.name]["limits"] for report in reports]
-        arms.append(
-            {
-                "name": arm.name,
-                "wall_s": [report[arm.name]["wall_s"] for report in reports],
-                "efficiency": [report[arm.name]["efficiency"] for report in reports],
-                "cost": [report[arm.name]["cost"] for report in reports],
-                "ratio": None if ratio is None else asdict(ratio),
-                "verdict": "not comparable: other limits" if limits[0] != limits[1] else verdict_of(ratio),
-            }
-        )
+    for name, limits in unlike.items():
+        ratio = None if limits else _ratio(first, second, name, repeat)
+        shown = {value: [report[name][value] for report in reports] for value in ("wall_s", "efficiency", "cost")}
+        verdict = f"not comparable: {limits}" if limits else verdict_of(ratio)
+        arms.append({"name": name, **shown, "ratio": None if ratio is None else asdict(ratio), "verdict": verdict})
     return {
         "benchmarks": [bench.name for bench in (one, other)],
         "about": [bench.description["about"] for bench in (one, other)],
@@ -86,16 +83,39 @@ def comparison_table(found: Mapping[str, Any]) -> Table:
     )
 
 
+def _first_rounds(bench: Bench, repeat: int) -> Bench:
+    calls = tuple(call for call in bench.calls if call.round <= repeat)
+    return replace(bench, description={**bench.description, "repeat": repeat}, calls=calls)
+
+
+def _ratio(one: Bench, other: Bench, arm: str, repeat: int) -> Ratio | None:
+    rounds = by_round(one.calls), by_round(other.calls)
+    pairs = [[(wall_s(rounds[1][arm, number]), wall_s(rounds[0][arm, number]))] for number in range(1, repeat + 1)]
+    return paired_ratio(pairs, random.Random(0).random)  # noqa: S311 - a bootstrap, no secret
+
+
+def _unlike(one: Arm, other: Arm) -> str:
+    """The limits in which two arms of the same name differ, in words; nothing where there are none."""
+    a, b = asdict(one.limits), asdict(other.limits)
+    return ", ".join(f"{name} {a[name]} and {b[name]}" for name in a if a[name] != b[name])
+
+
 def _notes(one: Bench, other: Bench, repeat: int) -> list[str]:
     notes = []
     if repeat == 1:
         notes.append("One round only in one of them: nothing says how much the numbers vary, so there is no verdict.")
-    for name in ("harness", "python", "openai", "system", "cores"):
-        a, b = (bench.description["about"].get(name) for bench in (one, other))
-        if a != b:
-            notes.append(f"They differ in {name}: {a} and {b}.")
+    if one.description["repeat"] != other.description["repeat"]:
+        notes.append(f"Only the first {repeat} round(s) are compared: one of them has no more.")
+    told = [(name, _values(one, other, "about", name)) for name in _ABOUT]
+    names = dict.fromkeys([*one.description["settings"], *other.description["settings"]])
+    told += [(name, _values(one, other, "settings", name)) for name in names]
+    notes += [f"They differ in {name}: {a} and {b}." for name, (a, b) in told if a != b]
     for bench, against in ((one, other), (other, one)):
         missing = {arm.name for arm in bench.arms} - {arm.name for arm in against.arms}
         if missing:
             notes.append(f"Only in {bench.name}: {', '.join(sorted(missing))}.")
     return notes
+
+
+def _values(one: Bench, other: Bench, part: str, name: str) -> tuple[Any, Any]:
+    return one.description[part].get(name), other.description[part].get(name)

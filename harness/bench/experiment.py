@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness._version import __version__
+from harness.adapters.datasets import open_dataset
 from harness.adapters.results_dir import read_manifest
-from harness.batch import Report, run_batch
+from harness.batch import Report, dataset_spec, run_batch
 from harness.bench.arms import Arm, rounds_of
+from harness.bench.caps import left_of
 from harness.bench.files import (
     BENCH_VERSION,
     Bench,
@@ -24,20 +28,21 @@ from harness.bench.files import (
     write_bench,
     write_description,
 )
-from harness.domain.policy import Limits
+from harness.domain.run import Topic
 from harness.engine.stopping import Stop
-from harness.errors import ResultsError, RunStopped, SettingsError
-from harness.manifest import recorded
-from harness.ports import WallClock
+from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
+from harness.manifest import STDIN, recorded
+from harness.ports import Spent, WallClock
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
+from harness.workflows.loading import load_workflow
 
 RunAsync = Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]
 
 WARM_UP, WARM_UP_TOPICS = "warm-up", 4
 
 # Where files lie and how they are shown decides no number, and differs from machine to machine.
-_NOT_RECORDED = ("out", "cache", "cache_mode", "yes", "json", "quiet", "verbose", "in_flight", "per_run", "runs")
+_NOT_RECORDED = ("out", "cache", "cache_mode", "ttl", "yes", "json", "quiet", "verbose", "in_flight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +61,28 @@ class Plan:
         return len(self.arms) * self.repeat
 
 
-def check_plan(plan: Plan) -> None:
-    """Raise SettingsError for what cannot be measured."""
+def check_plan(plan: Plan) -> int:
+    """The number of topics. Raises SettingsError for what cannot be measured, and what a run raises for its file,
+    workflow and key: before anything is made or asked.
+    """
     settings = plan.loaded.settings
+    if plan.source == STDIN:
+        raise SettingsError("bench reads its topics once an arm and round, and - can be read once; give it a file")
     if plan.repeat < 1:
         raise SettingsError("--repeat: at least one round")
     if plan.virtual and not settings.is_mock:
         raise SettingsError("--virtual: only the mock lives on virtual time; add --endpoint mock")
     if plan.virtual and settings.latency == "none":
         raise SettingsError("--virtual: with --latency none nothing takes time; give one, such as uniform:8:12")
+    load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    plan.loaded.endpoint()
+    with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
+        if not settings.skip_bad:
+            dataset.raise_if_bad()
+        topics = sum(isinstance(item, Topic) for item in dataset.read())
+    if not topics:
+        raise SettingsError(f"{plan.source}: none of the selected lines is a topic")
+    return topics
 
 
 def about_here(settings_seed: int) -> dict[str, Any]:
@@ -93,12 +111,11 @@ def run_experiment(
     `run_async` runs a session to its end on real time; on virtual time it is not used. Raises what a run raises,
     RunStopped for an interruption, and ResultsError where a round cannot be compared with the others.
     """
-    check_plan(plan)
+    topics = check_plan(plan)
     settings = plan.loaded.settings
-    if path.exists() and any(path.iterdir()):
-        raise ResultsError(f"{path}: holds files already; choose another directory with --out DIR")
+    _claim(path)
     rounds = rounds_of(plan.arms, plan.repeat, settings.seed)
-    path.mkdir(parents=True, exist_ok=True)
+    warm_up = f"{min(WARM_UP_TOPICS, topics)} topic(s) in the widest arm, excluded"
     description: dict[str, Any] = {
         "version": BENCH_VERSION,
         "status": "running",
@@ -106,47 +123,60 @@ def run_experiment(
         "about": about or about_here(settings.seed),
         "virtual": plan.virtual,
         "repeat": plan.repeat,
-        "warm_up": None if plan.virtual else f"{WARM_UP_TOPICS} topics in the widest arm, excluded",
+        "topics": topics,
+        "warm_up": None if plan.virtual else warm_up,
         "arms": [arm_to_json(arm) for arm in plan.arms],
         "order": [[arm.name for arm in order] for order in rounds],
         "settings": {name: value for name, value in recorded(settings).items() if name not in _NOT_RECORDED},
     }
     # The directory says that it is unfinished until it is not.
     write_description(path, description)
+    sessions = _Sessions(plan, path, salt=str(description["created_at"]), run_async=run_async)
     if not plan.virtual:
         widest = max(plan.arms, key=lambda arm: arm.limits.in_flight)
         tell("warming up")
-        _session(plan, path, replace(widest, name=WARM_UP), 0, run_async)
+        sessions.run(replace(widest, name=WARM_UP), 0)
     calls = []
     for number, order in enumerate(rounds, start=1):
         for arm in order:
             tell(f"round {number} of {plan.repeat}: {arm.name}")
-            _session(plan, path, arm, number, run_async)
+            sessions.run(arm, number)
             calls += calls_of_round(path, arm.name, number)
-    manifest = read_manifest(round_path(path, plan.arms[0].name, 1))
+    identity = read_manifest(round_path(path, plan.arms[0].name, 1))["identity"]
     position = {arm.name: index for index, arm in enumerate(plan.arms)}
     write_bench(
         path,
-        {
-            **description,
-            "status": "complete",
-            "topics": manifest["dataset"]["topics"],
-            "identity": manifest["identity"],
-        },
+        {**description, "status": "complete", "identity": identity},
         sorted(calls, key=lambda call: (position[call.arm], call.round)),
     )
     return read_bench(path)
 
 
-def _session(plan: Plan, path: Path, arm: Arm, number: int, run_async: RunAsync) -> None:
-    """One arm once through the dataset. What is drawn is drawn alike for all arms of a round, and anew for each round.
+def _claim(path: Path) -> None:
+    """Make the directory; one that holds something is another's."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise ResultsError(f"{path}: holds files already; choose another directory with --out DIR")
+    except FileExistsError:
+        raise ResultsError(f"{path}: is a file; choose another directory with --out DIR") from None
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be made: {error.strerror or error}") from error
 
-    The cache answers nothing: its file is there for the journal of what was sent.
+
+def session_of(plan: Plan, path: Path, arm: Arm, number: int, *, spent: Sequence[Spent], salt: str) -> Loaded:
+    """The settings of one arm in one round: what is drawn is drawn alike for all arms, and anew for each round.
+
+    The cache answers nothing: its file is there for the journal of what was sent. Nor does the provider's: to it each
+    session is a user of its own, told by `salt` from those of another benchmark.
     """
-    where = round_path(path, arm.name, number)
     settings = plan.loaded.settings
+    where = round_path(path, arm.name, number)
     changes: dict[str, Any] = {
-        **_settings_of(arm.limits),
+        "in_flight": arm.limits.in_flight,
+        "per_run": arm.limits.per_run,
+        "runs": arm.limits.runs,
+        **left_of(settings.spending_cap(), spent),
         "out": where,
         "cache": path / "journal.db",
         "cache_mode": "off",
@@ -154,19 +184,41 @@ def _session(plan: Plan, path: Path, arm: Arm, number: int, run_async: RunAsync)
     }
     if arm.name == WARM_UP:
         changes["limit"] = min(settings.limit or WARM_UP_TOPICS, WARM_UP_TOPICS)
-    loaded = replace(plan.loaded, settings=settings.model_copy(update=changes))
-    run_id = f"{path.name}-{number}-{arm.name}"
-
-    async def session(stop: Stop, clock: WallClock | None = None) -> Report:
-        return await run_batch(loaded, plan.source, stop=stop, clock=clock, run_id=run_id)
-
-    async def on_virtual_time() -> Report:
-        return await session(Stop(), VirtualClock())
-
-    report = run_virtual(on_virtual_time) if plan.virtual else run_async(session)
-    if report.stop is not None:
-        raise RunStopped(f"{arm.name}: {report.stop.message}; the benchmark in {path} is not complete")
+    user_id = hashlib.sha256(f"{salt} {where}".encode()).hexdigest()[:32]
+    return replace(plan.loaded, settings=settings.model_copy(update=changes), user_id=user_id)
 
 
-def _settings_of(limits: Limits) -> dict[str, int | None]:
-    return {"in_flight": limits.in_flight, "per_run": limits.per_run, "runs": limits.runs}
+@dataclass(slots=True)
+class _Sessions:
+    """The runs of a benchmark, one after another, and what they have spent."""
+
+    plan: Plan
+    path: Path
+    salt: str
+    run_async: RunAsync
+    spent: list[Spent] = field(default_factory=list)
+
+    def run(self, arm: Arm, number: int) -> None:
+        """One arm once through the dataset."""
+        loaded = session_of(self.plan, self.path, arm, number, spent=self.spent, salt=self.salt)
+        run_id = f"{self.path.name}-{number}-{arm.name}"
+
+        async def session(stop: Stop, clock: WallClock | None = None) -> Report:
+            return await run_batch(loaded, self.plan.source, stop=stop, clock=clock, run_id=run_id)
+
+        async def on_virtual_time() -> Report:
+            return await session(Stop(), VirtualClock())
+
+        report = run_virtual(on_virtual_time) if self.plan.virtual else self.run_async(session)
+        if report.stop is not None:
+            left = self._left_words() if report.stop.kind == "budget" else ""
+            message = report.stop.message.rstrip(".")
+            raise RunStopped(f"{arm.name}, round {number}: {message}{left}; the benchmark in {self.path} is incomplete")
+        self.spent.append(report.spent)
+
+    def _left_words(self) -> str:
+        return (
+            f" (a budget is one for the whole benchmark: {len(self.spent)} sessions before this one have spent "
+            f"${sum(one.cost for one in self.spent):.4f} and {sum(one.tokens for one in self.spent):,} tokens in "
+            f"{sum(one.calls for one in self.spent):,} requests)"
+        )

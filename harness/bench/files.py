@@ -5,8 +5,9 @@ The rounds themselves are ordinary run directories under `rounds/`.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,12 @@ from harness.adapters.results_dir import RUN_FILE, read_manifest, read_results, 
 from harness.bench.arms import Arm
 from harness.bench.measured import Measured, measured_from_row, measured_from_trace, measured_to_row
 from harness.domain.policy import Limits
-from harness.errors import ResultsError
+from harness.errors import DatasetError, ResultsError
 
 BENCH_VERSION = 1
 BENCH_FILE = "bench.json"
 SPANS_FILE = "spans.jsonl"
 ROUNDS = "rounds"
-
-_NEEDED = ("status", "about", "identity", "arms", "repeat", "topics", "order", "warm_up", "virtual")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +45,19 @@ def round_path(path: Path, arm: str, number: int) -> Path:
 
 
 def write_bench(path: Path, description: Mapping[str, Any], calls: Sequence[Measured]) -> None:
-    """Write both files. Raises StorageError."""
-    lines = [to_text(measured_to_row(call)) for call in calls]
-    header = to_text({"version": BENCH_VERSION, "about": description["about"]})
+    """Write both files; `bench.json` comes last and seals both. Raises StorageError."""
+    digest = hashlib.sha256()
+
+    def lines() -> Iterator[bytes]:
+        header = {"version": BENCH_VERSION, "about": description["about"], "settings": description["settings"]}
+        for row in (header, *map(measured_to_row, calls)):
+            line = f"{to_text(row)}\n".encode()
+            digest.update(line)
+            yield line
+
     with storage_errors(path):
-        write_whole(path / SPANS_FILE, (f"{line}\n".encode() for line in (header, *lines)))
-        write_description(path, description)
+        write_whole(path / SPANS_FILE, lines())
+    write_description(path, {**description, "seal": _seal(description, digest.hexdigest())})
 
 
 def write_description(path: Path, description: Mapping[str, Any]) -> None:
@@ -65,39 +71,48 @@ def arm_to_json(arm: Arm) -> dict[str, Any]:
 
 
 def read_bench(path: Path) -> Bench:
-    """Raises ResultsError for a directory that is no benchmark, or one that did not finish."""
+    """Raises ResultsError for a directory that is no benchmark, one that did not finish, and one that was changed."""
     if not (path / BENCH_FILE).is_file():
         kind = "a run, not a benchmark" if (path / RUN_FILE).is_file() else "not a benchmark"
         raise ResultsError(f"{path}: {kind}: there is no {BENCH_FILE}; `harness bench DATASET` makes one")
     try:
         description = json.loads((path / BENCH_FILE).read_bytes())
-        if description["version"] != BENCH_VERSION:
-            raise ResultsError(f"{path / BENCH_FILE}: of version {description['version']}, not {BENCH_VERSION}")
-        if description["status"] != "complete":
-            raise ResultsError(
-                f"{path}: this benchmark was interrupted, so it has rounds without timings; run it again to its end"
-            )
-        for name in _NEEDED:
-            description[name]
-        arms = tuple(
-            Arm(name=arm["name"], limits=Limits(**arm["limits"]), swept=arm["swept"]) for arm in description["arms"]
-        )
+        version, status = description["version"], description.get("status")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{path / BENCH_FILE}: damaged: {error!r}") from error
-    return Bench(path=path, description=description, arms=arms, calls=tuple(_read_calls(path / SPANS_FILE)))
+    if version != BENCH_VERSION:
+        raise ResultsError(f"{path / BENCH_FILE}: of version {version}, not {BENCH_VERSION}")
+    if status != "complete":
+        raise ResultsError(
+            f"{path}: this benchmark was interrupted, so it has rounds without timings; run it again to its end"
+        )
+    calls = tuple(_read_calls(path, description))
+    arms = (Arm(name=arm["name"], limits=Limits(**arm["limits"]), swept=arm["swept"]) for arm in description["arms"])
+    return Bench(path=path, description=description, arms=tuple(arms), calls=calls)
 
 
-def _read_calls(path: Path) -> Iterable[Measured]:
+def _read_calls(path: Path, description: Mapping[str, Any]) -> Iterator[Measured]:
+    """The calls, and all of them as they were measured: a file that was cut short still reads like one."""
+    spans = path / SPANS_FILE
+    unsealed = {name: value for name, value in description.items() if name != "seal"}
     try:
-        with path.open(encoding="utf-8") as lines:
-            next(lines)  # what it is about
-            for number, line in enumerate(lines, start=2):
-                try:
-                    yield measured_from_row(json.loads(line))
-                except (ValueError, ResultsError) as error:
-                    raise ResultsError(f"{path}:{number}: {error}") from error
-    except (OSError, StopIteration) as error:
-        raise ResultsError(f"{path}: cannot be read: {error!r}") from error
+        with spans.open("rb") as file:
+            if description.get("seal") != _seal(unsealed, hashlib.file_digest(file, "sha256").hexdigest()):
+                raise ResultsError(
+                    f"{path}: {BENCH_FILE} or {SPANS_FILE} is not as it was measured, but cut short or edited; "
+                    "restore them, or run the benchmark again"
+                )
+            file.seek(0)
+            next(file)  # what it is about
+            for line in file:
+                yield measured_from_row(json.loads(line))
+    except OSError as error:
+        raise ResultsError(f"{spans}: cannot be read: {error.strerror or error}") from error
+
+
+def _seal(description: Mapping[str, Any], spans_sha256: str) -> str:
+    text = json.dumps([description, spans_sha256], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
@@ -109,7 +124,8 @@ def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
     manifest = read_manifest(where)
     if manifest["sessions"] != 1 or manifest["status"] != "complete":
         raise ResultsError(f"{where}: this round was interrupted, so it has no timings that mean anything; begin anew")
-    failed = [row for row in read_results(where) if row["status"] == "failed"]
+    # A bad line of the file is a failed row in every arm alike (--skip-bad), and no work.
+    failed = [row for row in read_results(where) if row["status"] == "failed" and not _is_bad_line(row)]
     if failed:
         raise ResultsError(
             f"{where}: {len(failed)} of {manifest['dataset']['topics']} topics failed (the first: "
@@ -125,3 +141,7 @@ def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
     origin_s = min(row["start_s"] for row in rows)
     calls = [measured_from_trace(row, arm=arm, round_=number, origin_s=origin_s) for row in rows]
     return sorted(calls, key=lambda call: (call.times.start_s, call.times.topic_id, call.times.id))
+
+
+def _is_bad_line(row: Mapping[str, Any]) -> bool:
+    return bool(row["error"]) and row["error"]["type"] == DatasetError.__name__

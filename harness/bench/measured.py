@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from harness.domain.bounds import CallTimes
-from harness.errors import ResultsError
+from harness.domain.bounds import CallTimes, InVain
+from harness.domain.completion import Waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Measured:
 
     @property
     def queue_wait_s(self) -> float:
-        """From when it was wanted to when it was first sent: what an open-loop load generator would call the delay that
-        a closed one omits (G. Tene, "How NOT to Measure Latency", 2015).
+        """What it waited for a place, the pace or money, from when it was wanted, over all its attempts: the delay that
+        a closed-loop load generator omits (G. Tene, "How NOT to Measure Latency", 2015).
         """
         times = self.times
         return times.queued_run_s + times.queued_s + times.paced_s + times.budget_s
@@ -47,6 +47,7 @@ def measured_from_trace(row: Mapping[str, Any], *, arm: str, round_: int, origin
     """From a row of `traces.jsonl`."""
     served, failed = row["served"], row["error"] is not None
     sent = served["source"] == "endpoint"
+    # A call that failed for good did no work: all of its attempts were in vain.
     useful = sent and not failed
     latency_s = served["latency_s"]
     # The request that brought the answer ended with the call, and its first tokens came so much later than it left.
@@ -58,15 +59,10 @@ def measured_from_trace(row: Mapping[str, Any], *, arm: str, round_: int, origin
         start_s=_s(row["start_s"] - origin_s),
         end_s=_s(row["end_s"] - origin_s),
         service_s=latency_s if useful else 0.0,
-        repeated_s=_s(sum(failure["elapsed_s"] for failure in served["failures"])) if sent else 0.0,
-        queued_run_s=served["queued_run_s"],
-        queued_s=served["queued_s"],
-        paced_s=served["paced_s"],
-        budget_s=served["budget_s"],
-        backoff_s=_s(sum(failure["backoff_s"] for failure in served["failures"])),
-        stored_s=served["stored_s"],
+        before=tuple(_in_vain(failure) for failure in served["failures"]) if sent else (),
         tokens=row["usage"]["input_tokens"] + row["usage"]["output_tokens"] if sent else 0,
         sent=sent,
+        **{name: served[name] for name in _WAITS},
     )
     first = {name: served[name] for name in ("ttft_reasoning_s", "ttft_answer_s")}
     return Measured(
@@ -84,6 +80,33 @@ def measured_from_trace(row: Mapping[str, Any], *, arm: str, round_: int, origin
     )
 
 
+def measured_to_row(measured: Measured) -> dict[str, Any]:
+    """What is as in most rows is left out: waits of no length, a call that was sent and did not fail."""
+    row = asdict(measured)
+    times = row.pop("times")
+    before = [{name: value for name, value in one.items() if value} for one in times.pop("before")]
+    waits = {name: times.pop(name) for name in _WAITS}
+    return {
+        **{name: row.pop(name) for name in ("arm", "round")},
+        # `is`: a wait of one second equals True, and is none.
+        **{
+            name: value for name, value in (times | waits).items() if name in _KEPT or not (value is True or value == 0)
+        },
+        **({"before": before} if before else {}),
+        **{name: value for name, value in row.items() if name not in _DEFAULTS or value != _DEFAULTS[name]},
+    }
+
+
+def measured_from_row(row: Mapping[str, Any]) -> Measured:
+    given = {**_DEFAULTS, **row}
+    own = {field.name: given[field.name] for field in fields(Measured) if field.name != "times"}
+    times = {field.name: row[field.name] for field in fields(CallTimes) if field.name in row}
+    times["before"] = tuple(InVain(**one) for one in row.get("before", ()))
+    return Measured(times=CallTimes(**times), **own)
+
+
+_WAITS = tuple(field.name for field in fields(Waits))
+_KEPT = ("start_s", "end_s", "service_s")
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("ttft_reasoning_s", "ttft_answer_s"), None),
     **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens"), 0),
@@ -91,29 +114,8 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def measured_to_row(measured: Measured) -> dict[str, Any]:
-    """What is as in most rows is left out: waits of no length, a call that was sent and did not fail."""
-    fields = asdict(measured)
-    times = fields.pop("times")
-    return {
-        **{name: fields.pop(name) for name in ("arm", "round")},
-        **{name: value for name, value in times.items() if name in _KEPT or value not in (0, True)},
-        **{name: value for name, value in fields.items() if name not in _DEFAULTS or value != _DEFAULTS[name]},
-    }
-
-
-_KEPT = ("start_s", "end_s", "service_s")
-
-
-def measured_from_row(row: Mapping[str, Any]) -> Measured:
-    """Raises ResultsError for a row without its timings."""
-    fields = {**_DEFAULTS, **row}
-    own = [name for name in Measured.__dataclass_fields__ if name != "times"]
-    times = {name: row[name] for name in CallTimes.__dataclass_fields__ if name in row}
-    try:
-        return Measured(times=CallTimes(**times), **{name: fields[name] for name in own})
-    except (KeyError, TypeError) as error:
-        raise ResultsError(f"a call without its timings ({error!s}); measure again") from None
+def _in_vain(failure: Mapping[str, Any]) -> InVain:
+    return InVain(**{field.name: failure[field.name] for field in fields(InVain)})
 
 
 def _s(value: float) -> float:

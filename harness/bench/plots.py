@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
+import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.jsonl_file import storage_errors
+from harness.adapters.jsonl_file import storage_errors, write_whole
 from harness.bench.arms import PER_RUN
 from harness.bench.files import Bench
 from harness.bench.measured import Measured
 from harness.bench.tables import about_words
+from harness.bench.words import marked
 from harness.errors import SettingsError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 PLOTS = ("speedup.svg", "latency.svg", "gantt.svg")
 
 _SIZE = (8.0, 4.8)
+_FOOT_CHARACTERS = 210
+_WITHOUT_MATPLOTLIB = (
+    "plots need matplotlib: pip install 'reasoning-harness[plots]', and then `harness bench report DIR` draws them"
+)
+
+
+def check_can_draw() -> None:
+    """Raises SettingsError where matplotlib is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SettingsError(_WITHOUT_MATPLOTLIB)
 
 
 def draw_all(bench: Bench, report: Mapping[str, Any]) -> tuple[str, ...]:
@@ -27,21 +43,28 @@ def draw_all(bench: Bench, report: Mapping[str, Any]) -> tuple[str, ...]:
 
     Raises SettingsError where matplotlib is not installed, StorageError where the disk fails.
     """
-    try:
-        import matplotlib as mpl  # noqa: PLC0415 - an extra that only plots need
-        from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as missing:
-        raise SettingsError("plots need matplotlib: pip install 'reasoning-harness[plots]'") from missing
+    check_can_draw()
+    import matplotlib as mpl  # noqa: PLC0415 - an extra that only plots need
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     # A salt in place of chance, text as text, and no dollar sign that begins a formula.
-    with mpl.rc_context(
-        {"svg.hashsalt": "harness", "svg.fonttype": "none", "text.parse_math": False, "axes.grid": True}
-    ):
+    bytes_and_look: Any = {
+        "svg.hashsalt": "harness",
+        "svg.fonttype": "none",
+        "text.parse_math": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "lightgray",
+    }
+    with mpl.rc_context(bytes_and_look), warnings.catch_warnings():
+        # Text stays text: whoever looks at it has the glyphs that our font lacks.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         for name, draw in zip(PLOTS, (_speedup, _latency, _gantt), strict=True):
             figure = Figure(figsize=_SIZE, layout="constrained")
             FigureCanvasSVG(figure)
             draw(figure, bench, report)
-            figure.supxlabel(about_words(report), fontsize=5, color="gray")
+            figure.supxlabel(textwrap.fill(about_words(report), _FOOT_CHARACTERS), fontsize=5, color="gray")
             _save(figure, bench.path / name, about_words(report))
     return PLOTS
 
@@ -49,17 +72,22 @@ def draw_all(bench: Bench, report: Mapping[str, Any]) -> tuple[str, ...]:
 def _save(figure: Figure, path: Path, about: str) -> None:
     # Without a date, and with what was measured on what in the file itself.
     metadata = {"Date": None, "Creator": "harness bench", "Description": about}
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="svg", metadata=metadata)
     with storage_errors(path):
-        figure.savefig(path, format="svg", metadata=metadata)
+        write_whole(path, [drawn.getvalue()])
 
 
 def _speedup(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
     axes = figure.add_subplot()
-    baseline_s = next(arm["wall_s"] for arm in report["arms"] if arm["name"] == report["baseline"])
+    baseline = next(arm for arm in report["arms"] if arm["name"] == report["baseline"])
+    baseline_s = baseline["wall_s"]
     arms = [arm for arm in report["arms"] if arm["swept"]] or list(report["arms"])
     arms.sort(key=lambda arm: arm["limits"]["in_flight"])
     places = [arm["limits"]["in_flight"] for arm in arms]
-    axes.plot(places, places, linestyle=":", color="gray", linewidth=4, label="ideal")
+    # All the work of the baseline, shared evenly: as many times as fast as there are places, where it was sequential.
+    ideal = [number * baseline_s / baseline["bound"]["work_s"] for number in places]
+    axes.plot(places, ideal, linestyle=":", color="gray", linewidth=4, label="ideal")
     axes.plot(
         places,
         [baseline_s / arm["bound"]["seconds"] if arm["bound"]["seconds"] else 0 for arm in arms],
@@ -69,14 +97,18 @@ def _speedup(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
     )
     measured = [arm["speedup"]["value"] for arm in arms]
     axes.plot(places, measured, marker="o", color="tab:blue", label="measured")
+    if few := [(n, ratio) for n, ratio, arm in zip(places, measured, arms, strict=True) if arm["underfed"]]:
+        axes.plot(
+            *zip(*few, strict=True), "o", color="white", markeredgecolor="tab:blue", label="more in flight than topics"
+        )
     if all(arm["speedup"]["low"] is not None for arm in arms):
         low, high = ([arm["speedup"][end] for arm in arms] for end in ("low", "high"))
         axes.fill_between(places, low, high, alpha=0.3, color="tab:blue", linewidth=0)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(places, labels=[str(number) for number in places])
-        axis.set_ticks([], minor=True)
+    axes.xaxis.set_ticks(places, labels=[str(number) for number in places])
+    axes.xaxis.set_ticks([], minor=True)
+    _in_plain_numbers(axes.yaxis)
     _label(axes, "Speed-up of the batch", "calls in flight", f"times as fast as {report['baseline']}")
     axes.legend()
 
@@ -86,9 +118,20 @@ def _latency(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
     for arm in report["arms"]:
         totals = sorted(call.total_s for call in bench.calls if call.arm == arm["name"])
         shares = [(index + 1) / len(totals) for index in range(len(totals))]
-        axes.step(totals, shares, where="post", label=arm["name"])
+        axes.step(totals, shares, where="post", label=marked(arm))
+    axes.set_xscale("log")
+    _in_plain_numbers(axes.xaxis)
     _label(axes, "Time of a call, from when it was wanted to its last byte", "seconds", "share of calls")
     axes.legend()
+
+
+def _in_plain_numbers(axis: Axis) -> None:
+    """A logarithmic axis with ticks at 1, 2, 5, 10 and so on."""
+    from matplotlib.ticker import LogLocator  # noqa: PLC0415 - an extra that only plots need
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_ticks([], minor=True)
 
 
 def _gantt(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
@@ -104,16 +147,18 @@ def _gantt(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
     for axes, (name, calls) in zip(panes, rows.items(), strict=True):
         _bars(axes, calls)
         _label(axes, f"{topic}, {name}", "seconds from the topic's first call" if axes is panes[-1] else "", "")
+    panes[0].legend(loc="upper right", fontsize=6)
 
 
 def _bars(axes: Axes, calls: Sequence[Measured]) -> None:
     ordered = sorted(calls, key=lambda call: (call.times.start_s, call.times.id))
     origin_s = ordered[0].times.start_s
-    for row, call in enumerate(ordered):
-        times = call.times
-        sent_s = times.end_s - times.service_s
-        axes.broken_barh([(times.start_s - origin_s, sent_s - times.start_s)], (row - 0.4, 0.8), color="lightgray")
-        axes.broken_barh([(sent_s - origin_s, times.service_s)], (row - 0.4, 0.8), color="tab:blue")
+    rows = range(len(ordered))
+    wanted = [call.times.start_s - origin_s for call in ordered]
+    waited = [call.total_s - call.times.service_s for call in ordered]
+    sent = [start + wait for start, wait in zip(wanted, waited, strict=True)]
+    axes.barh(rows, waited, left=wanted, color="silver", label="waited, or was tried in vain")
+    axes.barh(rows, [call.times.service_s for call in ordered], left=sent, color="tab:blue", label="was answered")
     axes.set_yticks(range(len(ordered)), [call.times.id for call in ordered], fontsize=6)
     axes.invert_yaxis()
 

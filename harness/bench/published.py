@@ -7,6 +7,7 @@ distribution, drawn 10,000 times: a list schedule, in which the next call begins
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -60,7 +61,7 @@ def distribution_of(latency: str, *, seed: int = 0, draws: int = DRAWS) -> dict[
 
 def _pair(draw: Callable[[], float], low: float, high: float) -> tuple[float, float]:
     times = [low + (high - low) * draw() for _ in range(CALLS)]
-    return sum(times), makespan_s(times, PLACES)
+    return math.fsum(times), makespan_s(times, PLACES)
 
 
 def _histogram(ratios: Sequence[float]) -> dict[str, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.bench.words import duration, knee_words
+from harness.bench.words import duration, laws_words, marked
 from harness.domain.sanitize import csv_safe, markdown_safe
 
 _TIMES = ("queue_wait_s", "ttft_reasoning_s", "ttft_answer_s", "total_s")
@@ -20,37 +21,48 @@ _PLAIN = re.compile(r"[A-Za-z0-9 .,:;=/%$()\[\]'–-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A title, the names of the columns, and the rows under them; the first column is the name of the row."""
+    """A title, the names of the columns, and the rows under them; the first `names` columns name the row."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    names: int = 1
 
 
 def tables_of(report: Mapping[str, Any]) -> tuple[Table, ...]:
     """All tables of a report."""
-    return (_arms(report), _steps(report))
+    return (_speed(report), _price(report), _steps(report))
 
 
-def _arms(report: Mapping[str, Any]) -> Table:
+def _speed(report: Mapping[str, Any]) -> Table:
     return Table(
-        title=f"{report['topics']} topics, {report['repeat']} round(s), {report['model']} at {report['endpoint']}",
-        columns=(
-            *("arm", "wall", "speed-up", "of a topic", "calls/s", "tokens/s"),
-            *("bound", "efficiency", "cached input", "cost"),
-        ),
+        title=f"{report['topics']} topic(s), {report['repeat']} round(s), {report['model']} at {report['endpoint']}",
+        columns=("arm", "wall", "speed-up", "bound", "efficiency"),
         rows=tuple(
             (
-                arm["name"],
+                marked(arm),
                 duration(arm["wall_s"]),
                 ratio_words(arm["speedup"]),
-                ratio_words(arm["topic_speedup"]),
-                f"{arm['calls_per_s']:.2f}",
-                f"{arm['tokens_per_s']:,.0f}",
                 duration(arm["bound"]["seconds"]),
                 "–" if arm["efficiency"] is None else f"{arm['efficiency']:.0%}",
+            )
+            for arm in report["arms"]
+        ),
+    )
+
+
+def _price(report: Mapping[str, Any]) -> Table:
+    return Table(
+        title="speed-up of a topic, throughput, and what it cost",
+        columns=("arm", "of a topic", "calls/s", "tokens/s", "cached input", "cost"),
+        rows=tuple(
+            (
+                marked(arm),
+                ratio_words(arm["topic_speedup"]),
+                figure(arm["calls_per_s"]),
+                figure(arm["tokens_per_s"]),
                 f"{arm['cached_tokens']:,.0f} ({_share(arm['cached_tokens'], arm['input_tokens'])})",
-                "not known" if arm["cost"] is None else f"${arm['cost']:.4f}",
+                "not known" if arm["cost"] is None else f"${arm['cost']:,.4f}",
             )
             for arm in report["arms"]
         ),
@@ -63,15 +75,16 @@ def _steps(report: Mapping[str, Any]) -> Table:
         columns=("arm", "step", "calls/s", "tokens/s", "queue wait", "first reasoning", "first answer", "total"),
         rows=tuple(
             (
-                arm["name"],
+                marked(arm),
                 step["step"],
-                f"{step['calls_per_s']:.2f}",
-                f"{step['tokens_per_s']:,.0f}",
+                figure(step["calls_per_s"]),
+                figure(step["tokens_per_s"]),
                 *(_quantiles(step[name]) for name in _TIMES),
             )
             for arm in report["arms"]
             for step in arm["steps"]
         ),
+        names=2,
     )
 
 
@@ -85,9 +98,9 @@ def ratio_words(ratio: Mapping[str, Any] | None) -> str:
 
 
 def prose_of(report: Mapping[str, Any]) -> list[str]:
-    """What the tables do not say: where the time went, the knee, the published example, what to know."""
-    lines = [f"{arm['name']}: {arm['story']}" for arm in report["arms"]]
-    lines.append(knee_words(report["scaling"]))
+    """What the tables do not say: where the time went, the laws, the published example, what to know."""
+    lines = [f"{marked(arm)}: {arm['story']}" for arm in report["arms"]]
+    lines += laws_words(report["scaling"])
     if report["published"] is not None:
         lines.append(published_words(report["published"]))
     return [*lines, *report["notes"]]
@@ -112,15 +125,17 @@ def published_words(found: Mapping[str, Any]) -> str:
 
 
 def about_words(report: Mapping[str, Any]) -> str:
-    """On what and with what it was measured."""
+    """On what and with what it was measured, all settings that have a value included."""
     about = report["about"]
-    settings = {name: value for name, value in report["settings"].items() if value not in (None, [], {}, "none")}
-    shown = ("latency", "faults", "rpm", "tpm", "attempts", "stream", "limit", "shuffle", "workflow", "thinking")
-    chosen = ", ".join(f"{name} {settings[name]}" for name in shown if name in settings)
     time = "on virtual time" if report["virtual"] else "on real time"
+    chosen = [
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in report["settings"].items()
+        if value not in (None, [], {})
+    ]
     return (
         f"harness {about['harness']}, Python {about['python']}, openai {about['openai']}, {about['system']}, "
-        f"{about['cores']} cores, {time}; seed {about['seed']}; {chosen}"
+        f"{about['cores']} cores, {time}, seed {about['seed']}. Settings: {', '.join(chosen)}"
     )
 
 
@@ -137,20 +152,22 @@ def markdown_of(report: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
 
 
 def csv_of(report: Mapping[str, Any]) -> str:
-    """A row an arm and step, numbers as they are; every row names versions, cores and seed."""
+    """A row an arm and step, numbers as they are; every row names versions, cores, seed and settings."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     about = report["about"]
     names = ("wall_s", "calls_per_s", "tokens_per_s", "input_tokens", "cached_tokens", "output_tokens", "cost")
-    header = [*("benchmark", *about, "virtual", "latency", "arm", "in_flight", "per_run", "runs"), *names]
-    header += ["speedup", "speedup_low", "speedup_high", "bound_s", "efficiency", *report["arms"][0]["losses"]]
+    header = [*("benchmark", *about, "virtual", "settings", "arm", "in_flight", "per_run", "runs"), *names]
+    header += ["speedup", "speedup_low", "speedup_high", "bound_s", "efficiency"]
+    header += [f"lost_to_{cause}_s" for cause in report["arms"][0]["losses"]]
     header += ["step", "step_calls", "step_calls_per_s", "step_tokens_per_s"]
     writer.writerow(
         [*header, *(f"{name.removesuffix('_s')}_{quantile}_s" for name in _TIMES for quantile in _QUANTILES)]
     )
+    settings = json.dumps(report["settings"], ensure_ascii=False, separators=(",", ":"))
     for arm in report["arms"]:
         ratio = arm["speedup"] or {"value": None, "low": None, "high": None}
-        row = [report["benchmark"], *about.values(), report["virtual"], report["settings"].get("latency")]
+        row = [report["benchmark"], *about.values(), report["virtual"], settings]
         row += [arm["name"], *(arm["limits"][name] for name in ("in_flight", "per_run", "runs"))]
         row += [*(arm[name] for name in names), ratio["value"], ratio["low"], ratio["high"]]
         row += [arm["bound"]["seconds"], arm["efficiency"], *arm["losses"].values()]
@@ -161,8 +178,16 @@ def csv_of(report: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
+def figure(value: float) -> str:
+    """With as many digits as it takes to tell it from its like."""
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+
+
 def _quantiles(found: Mapping[str, Any] | None) -> str:
-    return "–" if found is None else " / ".join(f"{found[quantile]:.2f}" for quantile in _QUANTILES)
+    if found is None:
+        return "–"
+    digits = 3 if found["p99"] < 1 else 2 if found["p99"] < 100 else 1
+    return " / ".join(f"{found[quantile]:.{digits}f}" for quantile in _QUANTILES)
 
 
 def _share(part: float, whole: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 _LOST_TO = {
     "in_flight": "the window of {in_flight} calls in flight, while it was opening or after refusals",
     "per_run": "a per-run limit of {per_run}",
-    "runs": "working on {runs} topic(s) at once",
+    "runs": "a limit of {runs} on topics worked on at once",
     "pace": "the pace: requests or tokens per minute, and pauses",
     "budget": "money held in reserve",
     "backoff": "sleep between attempts",
@@ -20,6 +21,7 @@ _LOST_TO = {
 
 
 FEW_ROUNDS = 5
+_WORTH_NAMING = 0.01
 
 
 def duration(seconds: float) -> str:
@@ -38,15 +40,30 @@ def story_of(arm: Mapping[str, Any]) -> str:
     limits = {"per_run": 0, "runs": 0, "in_flight": 0, **arm["limits"]}
     bound, wall_s = arm["bound"], arm["wall_s"]
     why = {
-        "work": f"its work of {duration(bound['work_s'])} on {limits['in_flight']} place(s)",
+        "work": f"its work of {duration(bound['work_s'])} with {limits['in_flight']} in flight",
         "critical path": "its longest chain of calls that need each other",
         "pace": "the requests or tokens per minute",
     }[bound["by"]]
     story = f"It took {duration(wall_s)}; {duration(bound['seconds'])} was the bound, by {why}"
     losses = sorted(arm["losses"].items(), key=lambda item: (-item[1], item[0]))
-    told = [(cause, lost) for cause, lost in losses if lost >= max(0.01 * wall_s, 1e-6)]
+    worth_s = max(_WORTH_NAMING * wall_s, 1e-6)
+    told = [(cause, lost) for cause, lost in losses if lost >= worth_s]
     parts = [f"{duration(lost)} was lost to {_LOST_TO[cause].format(**limits)}" for cause, lost in told]
+    rest_s = math.fsum(arm["losses"].values()) - math.fsum(lost for _, lost in told)
+    if rest_s >= worth_s:
+        parts.append(f"{duration(rest_s)} was lost to causes of less than a hundredth each")
     return "; ".join([story, *parts] if parts else [story, "nothing worth naming was lost"]) + "."
+
+
+_PREFIX_CACHE = {
+    True: "To the provider each arm of each round was a user of its own (`user_id`), with a prefix cache of its own.",
+    False: "The provider's own prefix cache, if it has one, lives on from arm to arm: cached input says little here.",
+}
+
+
+def marked(arm: Mapping[str, Any]) -> str:
+    """The name of an arm, with a star where its speed-up is no measure of its limit."""
+    return f"{arm['name']}*" if arm["underfed"] else str(arm["name"])
 
 
 def notes_of(description: Mapping[str, Any], arms: Sequence[Mapping[str, Any]], baseline: str) -> list[str]:
@@ -67,7 +84,7 @@ def notes_of(description: Mapping[str, Any], arms: Sequence[Mapping[str, Any]], 
         in_flight = arm["limits"]["in_flight"]
         if arm["underfed"]:
             notes.append(
-                f"{arm['name']}: {in_flight} calls in flight and only {topics} topics, so its places cannot be kept "
+                f"{marked(arm)}: {in_flight} calls in flight and only {topics} topics, so its places cannot be kept "
                 "full. It says how long so few topics take, not what the limit can do, and is left out of the fits."
             )
         most = arm["limits"]["runs"] * arm["limits"]["per_run"]
@@ -79,23 +96,30 @@ def notes_of(description: Mapping[str, Any], arms: Sequence[Mapping[str, Any]], 
         if arm["failed_calls"]:
             notes.append(f"{arm['name']}: {arm['failed_calls']} calls failed for good within topics that went on.")
     if description["identity"]["endpoint"] != "mock":
-        notes.append(
-            "A live model answers differently each time, so the arms' work is alike and not equal; and the provider's "
-            "own prefix cache lives on from arm to arm, which the drawn order spreads over all of them."
-        )
+        notes.append("A live model answers differently each time, so the arms' work is alike and not equal.")
+        notes.append(_PREFIX_CACHE[description["identity"]["endpoint"] == "deepseek"])
     return notes
 
 
-def knee_words(scaling: Mapping[str, Any] | None) -> str:
-    """Where more calls in flight pay no more, in a sentence."""
+def laws_words(scaling: Mapping[str, Any] | None) -> list[str]:
+    """Both laws as fitted, and where more calls in flight pay no more."""
     if scaling is None:
-        return "Too few numbers of calls in flight for a fit: three are needed."
-    law, most = scaling["usl"], scaling["measured_to"]
-    fitted = (
-        f"Universal scalability law: alpha = {law['alpha']:.4f}, beta = {law['beta']:.6f} "
-        f"(relative error {law['error']:.1%})"
+        return ["Too few numbers of calls in flight for a fit: three are needed."]
+    amdahl, usl, most = scaling["amdahl"], scaling["usl"], scaling["measured_to"]
+    ceiling = (
+        f"by which no number of calls in flight is more than {1 / amdahl['alpha']:.3g} times as fast as one"
+        if amdahl["alpha"] > 0
+        else "by which nothing is done one at a time"
     )
-    if law["knee"] is None:
-        return f"{fitted}. No knee: throughput grew in proportion up to {most:.0f} in flight."
-    beyond = f", beyond the {most:.0f} that were measured, so it is a forecast" if law["knee"] > most else ""
-    return f"{fitted}. The knee is at {law['knee']:.0f} calls in flight{beyond}."
+    points, parameters = len(scaling["points"]), 1 + (usl["alpha"] > 0) + (usl["beta"] > 0)
+    exact = f"with as many parameters as there are points, {points}, so it fits them whatever they are"
+    error = f"relative error {usl['error']:.1%}" if points > parameters else exact
+    knee = "No knee: throughput grew in proportion up to {most:.0f} in flight"
+    if usl["knee"] is not None:
+        beyond = ", beyond the {most:.0f} that were measured, so it is a forecast" if usl["knee"] > most else ""
+        knee = f"The knee is at {usl['knee']:.0f} calls in flight{beyond}"
+    return [
+        f"Amdahl's law: alpha = {amdahl['alpha']:.4f} (relative error {amdahl['error']:.1%}), {ceiling}.",
+        f"Universal scalability law: alpha = {usl['alpha']:.4f}, beta = {usl['beta']:.6f} ({error}). "
+        f"{knee.format(most=most)}.",
+    ]

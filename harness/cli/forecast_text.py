@@ -1,52 +1,78 @@
-"""A simulated night in words and as JSON."""
+"""Simulated nights in words and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from harness._version import __version__
 from harness.cli.glance import clock
 from harness.domain.pricing import is_peak
-from harness.simulation.fit import StepFit, fit_steps
+from harness.simulation.fit import StepFit
 from harness.simulation.forecast import Arm, Range
 from harness.simulation.night import Plan, with_in_flight
 from harness.simulation.recording import Recording
 
+_ARMS_A_BLOCK = 4
+_CAUSES = {
+    "queued_run_s": "waits for --per-run",
+    "queued_s": "waits for --in-flight",
+    "paced_s": "waits for pace or a pause",
+    "budget_s": "waits for the budget",
+    "backoff_s": "waits between attempts",
+}
+_WORTH_TELLING_S = 0.005
+_WORTH_NAMING = 0.01
 
-def forecast_text(recording: Recording, plan: Plan, arms: Sequence[Arm], *, repeat: int) -> str:
+_Row: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """All that is to be told: what was recorded, what was asked, and the nights that were simulated."""
+
+    recording: Recording
+    plan: Plan
+    arms: Sequence[Arm]
+    repeat: int
+    seed: int
+
+
+def forecast_text(forecast: Forecast) -> str:
     """A table of the steps as fitted, one of the nights, and what must be known of both."""
+    recording, plan = forecast.recording, forecast.plan
     calls = sum(len(topic.calls) for topic in recording.topics)
     lines = [
         f"{'step':<16} {'calls':>8} {'mean s':>9} {'s + s/1000 tokens out':>24} {'first token s':>14}",
-        *map(_fit_line, _fits(recording)),
+        *map(_fit_line, recording.fits().values()),
         "",
         f"{plan.topics:,} topics of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}"
-        f"{', which is in peak hours' if is_peak(plan.start) else ''}; {_limits(plan)}",
+        f"{', which is in peak hours' if is_peak(plan.start) else ''}",
+        _limits(plan),
         "",
-        f"{'in flight':>9} {'wall time':>10} {'(range)':>19} {'ends':>9} {'cost':>9} {'(range)':>17} {'peak':>5} "
-        f"{'busy':>7} {'429s':>7} {'failed':>7}",
-        *(_arm_line(arm, plan) for arm in arms),
-        "",
-        *_words(recording, plan, arms, repeat),
+        *_table(forecast),
+        *_notes(forecast),
     ]
     return "\n".join(lines)
 
 
-def forecast_json(recording: Recording, plan: Plan, arms: Sequence[Arm], *, repeat: int, seed: int) -> dict[str, Any]:
+def forecast_json(forecast: Forecast) -> dict[str, Any]:
     """The same for machines. Times of day are in UTC, but for `start`, which has its zone."""
+    recording, plan = forecast.recording, forecast.plan
     limits = plan.limits
     return {
         "version": 1,
         "harness": __version__,
-        "run": recording.manifest["run_id"],
-        "model": recording.manifest["identity"].get("model"),
+        "run": recording.run_id,
+        "endpoint": recording.endpoint,
+        "models": list(recording.models()),
         "topics": plan.topics,
         "start": plan.start.isoformat(timespec="seconds"),
         "start_utc": plan.start.astimezone(UTC).isoformat(timespec="seconds"),
-        "repeat": repeat,
-        "seed": seed,
+        "repeat": forecast.repeat,
+        "seed": forecast.seed,
         "limits": {
             "per_run": limits.per_run,
             "runs": limits.runs,
@@ -64,15 +90,11 @@ def forecast_json(recording: Recording, plan: Plan, arms: Sequence[Arm], *, repe
                 "per_token_s": round(fit.per_token_s, 9),
                 "ttft_s": None if fit.ttft_s is None else round(fit.ttft_s, 6),
             }
-            for fit in _fits(recording)
+            for fit in recording.fits().values()
         ],
-        "nights": [arm.as_json(plan) for arm in arms],
-        "notes": list(_notes(recording, plan, arms, repeat)),
+        "nights": [arm.as_json(plan) for arm in forecast.arms],
+        "notes": list(_notes(forecast)),
     }
-
-
-def _fits(recording: Recording) -> Sequence[StepFit]:
-    return tuple(fit_steps(sample for topic in recording.topics for sample in topic.samples()).values())
 
 
 def _fit_line(fit: StepFit) -> str:
@@ -81,75 +103,115 @@ def _fit_line(fit: StepFit) -> str:
     return f"{fit.step:<16.16} {fit.calls:>8,} {fit.mean_s:>9.2f} {line:>24} {ttft:>14}"
 
 
-def _arm_line(arm: Arm, plan: Plan) -> str:
-    wall, cost = arm.wall_s, arm.cost
-    ends = plan.start + timedelta(seconds=wall.mean)
-    peak = "-" if cost is None or not cost.mean else f"{arm.peak_cost.mean / cost.mean:.0%}"
-    wall_range = "-" if wall.low is None or wall.high is None else f"{_time(wall.low)} – {_time(wall.high)}"
-    failed = arm.range_of(lambda night: float(night.failed_calls)).mean
-    return (
-        f"{arm.in_flight:>9,} {_time(wall.mean):>10} {wall_range:>19} {f'{ends:%a %H:%M}':>9} {_money(cost):>9} "
-        f"{_money_range(cost):>17} {peak:>5} {arm.mean_in_flight:>7.1f} {arm.refusals.mean:>7,.0f} {failed:>7,.0f}"
-    )
+def _table(forecast: Forecast) -> Iterator[str]:
+    """A column for each number of calls in flight, at most four beside each other."""
+    for first in range(0, len(forecast.arms), _ARMS_A_BLOCK):
+        arms = forecast.arms[first : first + _ARMS_A_BLOCK]
+        rows = [row for row in _rows(forecast, arms) if any(row[1:])]
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        for name, *cells in rows:
+            yield "  ".join(
+                [f"{name:<{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))]
+            )
+        yield ""
 
 
-def _words(recording: Recording, plan: Plan, arms: Sequence[Arm], repeat: int) -> Iterator[str]:
-    for arm in arms:
-        waits = sorted(((value, name) for name, value in arm.waits_s().items() if value > 0.0005), reverse=True)
-        if waits:
-            causes = ", ".join(f"{value:,.2f} s {_CAUSES[name]}" for value, name in waits)
-            yield f"{arm.in_flight:,} in flight: a call waits {causes} on average"
-    yield from _notes(recording, plan, arms, repeat)
-    yield (
-        "`busy` is the mean number of requests at the provider. The provider is taken to be as fast under these "
-        "limits, at this hour, as it was when the run was recorded."
-    )
+def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
+    """The rows of a block; one whose cells are all empty says nothing."""
+    start, topics, ranges = forecast.plan.start, forecast.plan.topics, f"  of {forecast.repeat} nights"
+
+    def row(name: str, cell: Callable[[Arm], str]) -> _Row:
+        return (name, *map(cell, arms))
+
+    def figure(name: str, of: Callable[[Arm], Range | None], shown: Callable[[float], str]) -> Iterator[_Row]:
+        yield row(name, lambda arm: "not known" if (found := of(arm)) is None else shown(found.mean))
+        yield row(ranges, lambda arm: _span(of(arm), shown))
+
+    yield row("calls in flight", lambda arm: f"{arm.in_flight:,}")
+    yield from figure("wall time", lambda arm: arm.wall_s, _time)
+    yield row("ends", lambda arm: f"{start + timedelta(seconds=arm.wall_s.mean):%a %H:%M}")
+    yield row("lower bound", lambda arm: f"{_time(arm.bound_s.mean)}, {arm.bound_by}")
+    yield from figure("efficiency", lambda arm: arm.efficiency, "{:.0%}".format)
+    yield from figure("cost", lambda arm: arm.cost, "${:,.2f}".format)
+    yield row("  in peak hours", _peak)
+    yield from figure("refused (429)", lambda arm: arm.refusals, "{:,.0f}".format)
+    yield from figure("requests", lambda arm: arm.requests, "{:,.0f}".format)
+    if any(arm.finished.mean < topics for arm in arms):
+        yield row("topics finished", lambda arm: f"{arm.finished.mean:,.0f} of {topics:,}")
+    yield row("calls that failed", lambda arm: f"{arm.failed_calls.mean:,.0f} of {arm.calls.mean:,.0f}")
+    yield row("at the provider", lambda arm: f"{arm.mean_in_flight.mean:,.1f}, most {arm.most_in_flight:,}")
+    yield row("limit in the end", lambda arm: f"{arm.places_at_the_end.mean:,.0f} of {arm.in_flight:,}")
+    waits = [arm.waits_s() for arm in arms]
+    for cause, words in _CAUSES.items():
+        if any(found[cause] >= _WORTH_TELLING_S for found in waits):
+            yield (f"a call {words}", *(f"{found[cause]:,.2f} s" for found in waits))
 
 
-_CAUSES = {
-    "queued_run_s": "for a place in its own topic (--per-run)",
-    "queued_s": "for a place among all (--in-flight)",
-    "paced_s": "for pace or a pause (--rpm, --tpm, 429)",
-    "budget_s": "for money that others hold in reserve",
-    "backoff_s": "between attempts",
-}
+def _peak(arm: Arm) -> str:
+    cost, peak = arm.cost, arm.peak_cost
+    if cost is None or peak is None:
+        return ""
+    return f"${peak.mean:,.2f}, {peak.mean / cost.mean:.0%}" if cost.mean else "$0.00"
 
 
-def _notes(recording: Recording, plan: Plan, arms: Sequence[Arm], repeat: int) -> Iterator[str]:
-    yield from recording.notes
+def _span(figures: Range | None, shown: Callable[[float], str]) -> str:
+    if figures is None or figures.low is None or figures.high is None:
+        return ""
+    low, high = shown(figures.low), shown(figures.high)
+    return low if low == high else f"{low} – {high}"
+
+
+def _notes(forecast: Forecast) -> Iterator[str]:
+    plan, repeat = forecast.plan, forecast.repeat
+    yield from forecast.recording.notes
     if repeat == 1:
-        yield "one repetition: no range can be given; --repeat 5 gives one"
-    elif arms[0].interval:
-        yield f"ranges are the lowest and the highest of {repeat} nights, each from a resample of the recorded topics"
-    for arm in arms:
+        yield "one repetition: no range can be given; --repeat 4 gives one"
+    elif forecast.recording.allows_interval:
+        yield (
+            f"ranges are the lowest and the highest of {repeat} nights, each from a resample of the recorded topics: "
+            f"one more night would lie within with a chance of {(repeat - 1) / (repeat + 1):.0%}"
+        )
+    for arm in forecast.arms:
         if arm.stopped is not None:
             yield (
                 f"{arm.in_flight:,} in flight: the night ends early, after {arm.finished.mean:,.0f} of {plan.topics:,} "
                 f"topics: {arm.stopped}"
             )
-        most = max(night.most_in_flight for night in arm.nights)
-        if most < arm.in_flight and arm.stopped is None and plan.provider_limit is None:
+        if arm.most_in_flight < arm.in_flight and not _held_back(arm):
             open_runs = with_in_flight(plan, arm.in_flight).limits.open_runs
             yield (
-                f"{arm.in_flight:,} in flight: never more than {most:,} were; "
-                f"--runs {open_runs} and --per-run {plan.limits.per_run} let no more come"
+                f"{arm.in_flight:,} in flight: never more than {arm.most_in_flight:,} were; "
+                f"--runs {open_runs:,} and --per-run {plan.limits.per_run} let no more come"
             )
-    if any(arm.cost is None for arm in arms):
-        yield "the cost is not known: a model has no known price, or a recorded answer does not tell its tokens"
+    if any(arm.cost is None for arm in forecast.arms):
+        yield (
+            "the cost is not known: a model has no known price at that time, or a recorded answer does not tell its "
+            "tokens"
+        )
+    yield (
+        "the provider is taken to be as fast under these limits, and at this hour, as it was when the run was recorded"
+    )
+
+
+def _held_back(arm: Arm) -> bool:
+    """Whether something else than too few topics or calls kept its places free."""
+    waits = arm.waits_s()
+    waited_s = waits["paced_s"] + waits["budget_s"]
+    return arm.stopped is not None or arm.refusals.mean > 0 or waited_s > _WORTH_NAMING * arm.mean_call_s
 
 
 def _limits(plan: Plan) -> str:
     limits = plan.limits
     opened = f"{limits.RUNS_PER_PLACE} topics open for each call in flight"
     if limits.runs is not None:
-        opened = f"{limits.runs} topics open at once"
-    parts = [opened, f"{limits.per_run} calls of one in flight"]
+        opened = f"{limits.runs:,} topics open at once"
+    parts = [opened, f"{limits.per_run:,} calls of one in flight"]
     if limits.requests_per_minute is not None:
         parts.append(f"{limits.requests_per_minute:,} requests a minute")
     if limits.tokens_per_minute is not None:
         parts.append(f"{limits.tokens_per_minute:,} tokens a minute")
     if plan.provider_limit is not None:
-        parts.append(f"the provider carries {plan.provider_limit:,}")
+        parts.append(f"the provider carries {plan.provider_limit:,} requests at once")
     return ", ".join(parts)
 
 
@@ -160,11 +222,3 @@ def _when(moment: datetime) -> str:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else clock(seconds)
-
-
-def _money(cost: Range | None) -> str:
-    return "not known" if cost is None else f"${cost.mean:,.2f}"
-
-
-def _money_range(cost: Range | None) -> str:
-    return "-" if cost is None or cost.low is None or cost.high is None else f"${cost.low:,.2f} – ${cost.high:,.2f}"

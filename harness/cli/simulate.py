@@ -1,23 +1,30 @@
-"""`harness simulate`: what a night would take, from a recorded run, before spending anything."""
+"""`harness simulate`: what a night would take, from a recorded run or a cache, before spending anything."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.forecast_text import forecast_json, forecast_text
+from harness.cli.forecast_text import Forecast, forecast_json, forecast_text
 from harness.cli.help import SectionedCommand
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
+from harness.domain.endpoint import PROFILES
 from harness.domain.sanitize import terminal_safe
 from harness.errors import SettingsError
-from harness.simulation.forecast import forecast
+from harness.settings import Settings
+from harness.simulation.forecast import arms_of, jobs_of
+from harness.simulation.from_cache import read_cache
+from harness.simulation.from_run import read_run
 from harness.simulation.night import Night, Plan
-from harness.simulation.recording import ENOUGH_TOPICS, read_recording
+from harness.simulation.nights import OnNight, simulate_nights, workers_for
+from harness.simulation.recording import Recording
 from harness.simulation.start import start_of
 
 _LIMITS = ("per_run", "runs", "rpm", "tpm", "attempts", "budget", "budget_tokens", "run_calls")
@@ -28,71 +35,107 @@ _MOST_TOPICS = 10_000_000
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("recorded", type=click.Path(path_type=Path), metavar="RUN|CACHE")
 @click.option(
     "--topics", type=click.IntRange(1, _MOST_TOPICS), metavar="N", help="Topics of the night.  [default: the run's]"
 )
 @click.option("--in-flight", metavar="N,N,…", help="Calls in flight to compare.  [default: the run's]")
 @click.option("--start", metavar="HH:MM", help="Local time at which it begins, or a date and time.  [default: now]")
 @click.option(
-    "--provider-limit", type=click.IntRange(1), metavar="N", help="Refuse (429) more than N requests at once."
+    "--provider-limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Refuse (429) more than N requests at once.  [default: what the provider named in the run]",
 )
 @click.option(
-    "--repeat", type=click.IntRange(1, 1000), metavar="N", default=5, show_default=True, help="Nights for each number."
+    "--repeat", type=click.IntRange(1, 1000), metavar="N", default=4, show_default=True, help="Nights for each number."
 )
 @click.option("--seed", type=click.IntRange(0), metavar="N", default=0, show_default=True, help="Seed of all draws.")
+@click.option("--run", "run_id", metavar="RUN_ID", help="Which of the runs in a cache file.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes that simulate.  [default: one a core]"
+)
 @settings_options(*_LIMITS, "json_output", "quiet", config=False)
 def simulate(
-    run: Path,
+    recorded: Path,
     topics: int | None,
     in_flight: str | None,
     start: str | None,
     provider_limit: int | None,
     repeat: int,
     seed: int,
+    run_id: str | None,
+    jobs: int | None,
     **values: Any,
 ) -> None:
-    """What a night like the recorded RUN (a directory under results/) would take. Nothing is sent.
+    """What a night like a recorded one would take. Nothing is sent.
 
-    Topics are drawn from the recorded ones, whole, with their calls, tokens and failures; times are drawn from what was
-    fitted to their calls; and the real engine works through them on virtual time. Limits and prices are the run's where
-    no flag says otherwise. Every call counts as asked: nothing is expected from the cache.
+    \b
+    harness simulate results/<run> --topics 10000 --in-flight 8,32,128 --rpm 500 --start 22:00
+    harness simulate .harness/cache.db --topics 10000 --in-flight 8,32,128
+
+    RUN is a directory under results/. Topics are drawn from the recorded ones, whole, with their calls, tokens and
+    failures; times are drawn from what was fitted to their calls; and the real engine works through them on virtual
+    time. Limits and prices are the run's where no flag says otherwise. Every call counts as asked: nothing is expected
+    from the cache.
+
+    CACHE is a cache file, for a run whose directory is gone. It knows less, and the output says what.
     """
     began = start_of(start, datetime.now().astimezone())
-    recording = read_recording(run, seed=seed)
-    base = {
-        name: value
-        for name, value in recording.manifest["settings"].items()
-        if value is not None and name not in _NOT_TAKEN | _SHOWN
-    }
-    settings = loaded_from(values, base=base).settings
+    recording = _read(recorded, run_id, seed)
+    settings = _settings(recording, values)
+    _check_budget(settings, recording, began)
     plan = Plan(
-        topics=topics or recording.topics_in_file,
+        topics=topics or recording.topics_in_all,
         settings=settings,
         limits=settings.limits(),
         start=began,
-        provider_limit=provider_limit,
+        provider_limit=provider_limit or recording.named_limit,
         refusal_s=recording.refusal_s,
     )
-    places = _places(in_flight, settings.in_flight)
-
-    def told(number: int, repetition: int, night: Night) -> None:
-        if not settings.quiet and sys.stderr.isatty():
-            click.echo(f"{number} in flight, night {repetition} of {repeat}: {night.wall_s:,.0f} s", err=True)
-
-    arms = forecast(
-        recording.topics,
-        plan,
-        places,
-        repeat=repeat,
-        seed=seed,
-        interval=len(recording.topics) >= ENOUGH_TOPICS,
-        on_night=told,
-    )
+    nights = jobs_of(plan, _places(in_flight, settings.in_flight), repeat=repeat, seed=seed)
+    with _progress(len(nights), shown=not settings.quiet and sys.stderr.isatty()) as on_night:
+        simulated = simulate_nights(
+            recording.topics, nights, workers=jobs or workers_for(recording.topics, nights), on_night=on_night
+        )
+    arms = arms_of(nights, simulated, interval=recording.allows_interval)
+    forecast = Forecast(recording=recording, plan=plan, arms=arms, repeat=repeat, seed=seed)
     if settings.json_output:
-        say_json(forecast_json(recording, plan, arms, repeat=repeat, seed=seed))
+        say_json(forecast_json(forecast))
     else:
-        click.echo(terminal_safe(forecast_text(recording, plan, arms, repeat=repeat)))
+        click.echo(terminal_safe(forecast_text(forecast)))
+
+
+def _read(recorded: Path, run_id: str | None, seed: int) -> Recording:
+    """A directory is a run, a file is a cache. Raises what reading them raises."""
+    if recorded.is_file():
+        return read_cache(recorded, run_id, seed=seed)
+    if run_id is not None:
+        raise SettingsError(f"--run {run_id}: chooses one of the runs in a cache file, and {recorded} is no file")
+    return read_run(recorded, seed=seed)
+
+
+def _settings(recording: Recording, values: dict[str, Any]) -> Settings:
+    """Those of the recorded run where no flag says otherwise; of a cache nothing is known but who answered."""
+    if recording.settings is None:
+        who = "endpoint" if recording.endpoint in PROFILES else "base_url"
+        return loaded_from({**values, who: recording.endpoint}).settings
+    base = {
+        name: value
+        for name, value in recording.settings.items()
+        if value is not None and name not in _NOT_TAKEN | _SHOWN
+    }
+    return loaded_from(values, base=base).settings
+
+
+def _check_budget(settings: Settings, recording: Recording, began: datetime) -> None:
+    """Raise SettingsError for a budget in money where a price is not known: such a night would end before it began."""
+    unpriced = [model for model in recording.models() if settings.pricing().price(model, began) is None]
+    if settings.budget is not None and unpriced:
+        raise SettingsError(
+            f"--budget {settings.budget:g}: no price is known for the model {unpriced[0]!r} at {began:%Y-%m-%d}; cap "
+            "with --budget-tokens or --run-calls"
+        )
 
 
 def _places(text: str | None, default: int) -> tuple[int, ...]:
@@ -103,3 +146,33 @@ def _places(text: str | None, default: int) -> tuple[int, ...]:
     if not all(part.isdecimal() and 1 <= int(part) <= 1_000_000 for part in parts):
         raise SettingsError(f"--in-flight {text}: expected numbers of calls such as 8,32,128, each 1 to 1,000,000")
     return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+@contextmanager
+def _progress(nights: int, *, shown: bool) -> Iterator[OnNight]:
+    """A bar on standard error that goes on with each night, for as long as this is open."""
+
+    def unseen(number: int, night: Night) -> None:
+        """Nobody looks."""
+
+    if not shown:
+        yield unseen
+        return
+    from rich.console import Console  # noqa: PLC0415 - 0.2 s of CPU that only a terminal is worth
+    from rich.progress import (  # noqa: PLC0415 - as above
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (SpinnerColumn(), TextColumn("nights simulated:"), MofNCompleteColumn(), BarColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=nights)
+
+        def seen(number: int, night: Night) -> None:
+            progress.advance(task)
+
+        yield seen

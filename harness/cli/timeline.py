@@ -33,10 +33,12 @@ TIMELINE_FILE = "timeline.json"
 def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     """The run in the directory RUN as a timeline: each call with its waits, attempts and tokens.
 
-    Open the file at https://ui.perfetto.dev or in chrome://tracing. It holds no prompts and no answers.
+    Open the file at https://ui.perfetto.dev or in chrome://tracing. It holds no prompts and no answers. A topic is in
+    it once it is finished.
     """
     manifest = read_manifest(run)
-    events = _events(run, manifest["run_id"], topic_id)
+    line = Timeline(manifest["run_id"])
+    events = _events(run, line, topic_id)
     # The first event tells whether there is anything to write.
     parts = trace_file(chain([next(events)], events))
     if out == Path("-"):
@@ -46,12 +48,15 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     with storage_errors(target):
         write_whole(target, parts)
     click.echo(terminal_safe(f"{target}: open it at https://ui.perfetto.dev or in chrome://tracing"))
+    in_file = manifest["dataset"]["topics"]
+    if topic_id is None and line.topics < in_file:
+        click.echo(f"it has {line.topics:,} of {in_file:,} topics: those that are finished and made calls", err=True)
 
 
-def _events(run: Path, run_id: str, topic_id: str | None) -> Iterator[Event]:
+def _events(run: Path, line: Timeline, topic_id: str | None) -> Iterator[Event]:
     """Topic by topic, in the order of the file, and then the counters. Raises ResultsError where there are no calls."""
     opened, elapsed = _times(run)
-    line, origins = Timeline(run_id), dict[int, float]()
+    origins = dict[int, float]()
     zero_s = min((at for at in opened if at), default=0.0)
     for (index, session), rows in groupby(read_spans(run, topic_id), key=lambda row: (row["index"], row["session"])):
         calls = list(rows)

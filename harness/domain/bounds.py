@@ -8,13 +8,14 @@ one faster than requests and tokens per minute let it be.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from harness.domain.completion import Waits
 from harness.domain.policy import Limits
-from harness.domain.run import Span
 
 BoundBy = Literal["work", "critical path", "pace"]
 
@@ -25,12 +26,21 @@ _NEAR_S = 2e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallTimes:
+class InVain(Waits):
+    """An attempt that failed: its waits, how long it took, and the sleep that followed, in seconds."""
+
+    elapsed_s: float = 0.0
+    backoff_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTimes(Waits):
     """When a call was wanted and when it ended, in seconds from the start of the session, and what was in between.
 
     `id` is its path in the topic's tree. `service_s` is the attempt that brought the answer, `provider_queue_s` how
-    much longer the provider took over it than it would have alone; a hit has neither. `repeated_s` are the attempts
-    before it. The other fields are waits, as `Served` tells them apart. `tokens` are those that the provider counted.
+    much longer the provider took over it than it would have alone; a hit and a call that failed have neither. `before`
+    are the attempts that failed, in order; the waits are those of all attempts. `tokens` are those that the provider
+    counted. `sent`: it went to the provider.
     """
 
     topic_id: str
@@ -40,39 +50,9 @@ class CallTimes:
     end_s: float
     service_s: float
     provider_queue_s: float = 0.0
-    repeated_s: float = 0.0
-    queued_run_s: float = 0.0
-    queued_s: float = 0.0
-    paced_s: float = 0.0
-    budget_s: float = 0.0
-    backoff_s: float = 0.0
-    stored_s: float = 0.0
+    before: tuple[InVain, ...] = ()
     tokens: int = 0
     sent: bool = True
-
-    @classmethod
-    def of(cls, span: Span) -> CallTimes:
-        """From a span. A call that failed for good did no work: all of its attempts were in vain."""
-        served = span.served
-        sent = served.source == "endpoint"
-        useful = sent and span.error is None
-        return cls(
-            topic_id=span.topic_id,
-            id=span.id,
-            step=span.step,
-            start_s=span.start_s,
-            end_s=span.end_s,
-            service_s=served.latency_s if useful else 0.0,
-            repeated_s=sum(failure.elapsed_s for failure in served.failures) if sent else 0.0,
-            queued_run_s=served.queued_run_s,
-            queued_s=served.queued_s,
-            paced_s=served.paced_s,
-            budget_s=served.budget_s,
-            backoff_s=served.backoff_s,
-            stored_s=served.stored_s,
-            tokens=span.usage.total_tokens if sent else 0,
-            sent=sent,
-        )
 
     def slowed(self, factor: float) -> CallTimes:
         """The same, with the provider known to have taken `factor` (1 or more) times as long as it would alone."""
@@ -129,7 +109,8 @@ def bound_of(calls: Sequence[CallTimes], limits: Limits) -> Bound:
 
 def work_s(calls: Iterable[CallTimes]) -> float:
     """T1: what the calls would take one after another, nothing but their own service counted."""
-    return sum(call.service_s for call in calls)
+    # Not `sum`: its last digit is another one from Python 3.12 on.
+    return math.fsum(call.service_s for call in calls)
 
 
 def critical_path_s(calls: Sequence[CallTimes]) -> float:
@@ -156,13 +137,16 @@ def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
     Both begin with a second's worth in hand. Of tokens, those of the calls that may still be in flight then do not
     count: what they will have used is not known yet.
     """
-    sent = [call for call in calls if call.sent]
+    return pace_floor_s([call.tokens for call in calls if call.sent], limits)
+
+
+def pace_floor_s(tokens: Sequence[int], limits: Limits) -> float:
+    """The same for calls of which nothing is known but their tokens, one number for each."""
     floors = [0.0]
     if limits.requests_per_minute is not None:
-        floors.append(_floor_s(len(sent), limits.requests_per_minute))
+        floors.append(_floor_s(len(tokens), limits.requests_per_minute))
     if limits.tokens_per_minute is not None:
-        known = sorted(call.tokens for call in sent)[: -limits.in_flight]
-        floors.append(_floor_s(sum(known), limits.tokens_per_minute))
+        floors.append(_floor_s(sum(sorted(tokens)[: -limits.in_flight]), limits.tokens_per_minute))
     return max(floors)
 
 

@@ -95,12 +95,34 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailedAttempt:
-    """One request that was sent and brought nothing usable.
+class Waits:
+    """Seconds waited around requests, told apart by cause.
+
+    `queued_run_s` for a place among the calls of its own workflow run, `queued_s` for a place among all calls in
+    flight, `paced_s` for requests or tokens per minute or a pause after a 429, `budget_s` for money that other calls
+    hold in reserve, `stored_s` for the cache: to look the answer up, to wait in vain for another who was asking for it,
+    to note the request before it leaves, to keep what came back.
+    """
+
+    queued_run_s: float = 0.0
+    queued_s: float = 0.0
+    paced_s: float = 0.0
+    budget_s: float = 0.0
+    stored_s: float = 0.0
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds waited for whatever cause."""
+        return self.queued_run_s + self.queued_s + self.paced_s + self.budget_s + self.stored_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt(Waits):
+    """One request that was sent and brought nothing usable, with its own waits.
 
     `usage` and `cost` (in USD) are zero where nothing was generated, what the provider told where it told it, and None
-    where it may have charged and nobody knows what. `elapsed_s` leaves out the waits that `Served` tells apart;
-    `backoff_s` is the sleep that followed.
+    where it may have charged and nobody knows what. `elapsed_s` leaves out the waits; `backoff_s` is the sleep that
+    followed.
     """
 
     number: int
@@ -116,39 +138,26 @@ class FailedAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class Served(Waits):
     """How a completion came about; each layer adds its part. All times are seconds of the monotonic clock.
 
-    Waiting is told apart by cause: `queued_run_s` for a place among the calls of its own workflow run,
-    `queued_s` for a place among all calls in flight, `paced_s` for requests or tokens per minute or a pause after a
-    429, `budget_s` for money that other calls hold in reserve, `stored_s` for the cache: to look the answer up, to wait
-    in vain for another who was asking for it, to note the request before it leaves, to keep what came back.
-    `latency_s` is the attempt that succeeded, from sending to its last byte (for a hit the look-up, for a shared answer
-    the wait for it); both times to first token are measured from the same sending. `failures` are the attempts before.
-    All of these add up to the time from asking to having.
+    The waits are those of all its attempts; backoff is not among them. `latency_s` is the attempt that succeeded, from
+    sending to its last byte (for a hit the look-up, for a shared answer the wait for it); both times to first token are
+    measured from the same sending. `failures` are the attempts before. All of these add up to the time from asking to
+    having.
     """
 
     source: Source = "endpoint"
     attempts: int = 1
     failures: tuple[FailedAttempt, ...] = ()
-    queued_run_s: float = 0.0
-    queued_s: float = 0.0
-    paced_s: float = 0.0
-    budget_s: float = 0.0
     ttft_reasoning_s: float | None = None
     ttft_answer_s: float | None = None
     latency_s: float = 0.0
-    stored_s: float = 0.0
 
     @property
     def backoff_s(self) -> float:
         """Seconds slept between attempts."""
         return sum(failure.backoff_s for failure in self.failures)
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds waited around the attempts, for whatever cause; backoff is not among them."""
-        return self.queued_run_s + self.queued_s + self.paced_s + self.budget_s + self.stored_s
 
     def waited(
         self,

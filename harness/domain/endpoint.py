@@ -195,7 +195,8 @@ class Endpoint:
 
     `identity` is what a request's cache key knows. `base_url` is normalized and free of credentials. `api_key` is sent
     as a bearer token; `basic_auth` (`user:password`, from the base URL) only where there is no key; neither: no
-    Authorization header at all. `key_env` is named in the message when the key is refused.
+    Authorization header at all. `key_env` is named in the message when the key is refused. DeepSeek keeps a prefix
+    cache of its own for each `user_id`; in other dialects it is not sent.
     """
 
     identity: str
@@ -205,6 +206,7 @@ class Endpoint:
     dialect: Dialect = "openai"
     cap_field: CapField = "max_tokens"
     key_env: str | None = None
+    user_id: str | None = None
 
     @property
     def authorization(self) -> Secret | None:

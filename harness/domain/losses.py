@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import groupby
 from operator import itemgetter
 from typing import Literal
 
 from harness.domain.bounds import Bound, CallTimes
+from harness.domain.completion import Waits
 from harness.domain.policy import Limits
 
 Cause = Literal[
@@ -53,8 +55,7 @@ _Event = tuple[float, _State, int]
 def losses_of(calls: Sequence[CallTimes], wall_s: float, bound: Bound, limits: Limits) -> dict[Cause, float]:
     """Seconds lost by cause; they add up to `wall_s` minus the bound, and none is negative.
 
-    Times before the first call and after the last one are our own code's. Within a call that was attempted more than
-    once its waits are reckoned before its first attempt: a record does not say between which attempts they were.
+    Times before the first call and after the last one are our own code's.
     """
     idle = _idle_s(calls, wall_s, limits)
     lost_s = max(0.0, wall_s - bound.seconds)
@@ -119,20 +120,34 @@ def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
         yield from _topic_events(topic)
 
 
-def _parts(call: CallTimes) -> tuple[tuple[_State, float], ...]:
-    parts: tuple[tuple[_State, float], ...] = (
-        ("budget", call.budget_s),
-        ("per_run", call.queued_run_s),
-        ("in_flight", call.queued_s),
-        ("pace", call.paced_s),
-        ("attempts", call.repeated_s),
-        ("backoff", call.backoff_s),
-        ("storing", call.stored_s),
-        ("provider", call.provider_queue_s),
-        ("working", call.service_s),
-    )
-    rest_s = call.end_s - call.start_s - sum(seconds for _, seconds in parts)
-    return (*parts, ("between", rest_s))
+def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
+    """What a call went through, one after the other; together they are as long as the call."""
+    for attempt in call.before:
+        yield from _waits(attempt)
+        yield "storing", attempt.stored_s
+        yield "attempts", attempt.elapsed_s
+        yield "backoff", attempt.backoff_s
+    last = _last_waits(call)
+    yield from _waits(last)
+    yield "storing", last.stored_s
+    yield "provider", call.provider_queue_s
+    yield "working", call.service_s
+    attempts_s = math.fsum(attempt.elapsed_s + attempt.backoff_s for attempt in call.before)
+    yield "between", call.end_s - call.start_s - call.waited_s - attempts_s - call.provider_queue_s - call.service_s
+
+
+def _waits(waits: Waits) -> Iterator[tuple[_State, float]]:
+    """In the order in which an attempt meets them."""
+    yield "budget", waits.budget_s
+    yield "per_run", waits.queued_run_s
+    yield "in_flight", waits.queued_s
+    yield "pace", waits.paced_s
+
+
+def _last_waits(call: CallTimes) -> Waits:
+    """Those that no failed attempt had."""
+    names = [field.name for field in fields(Waits)]
+    return Waits(**{name: getattr(call, name) - math.fsum(getattr(one, name) for one in call.before) for name in names})
 
 
 def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:

@@ -163,16 +163,18 @@ class Bucket:
 
     def filled(self, now: float) -> Bucket:
         """The bucket at a later time."""
-        level = min(self.burst, self.level + max(0.0, now - self.at) * self.per_minute / 60)
-        return replace(self, level=level, at=max(now, self.at))
+        return Bucket(per_minute=self.per_minute, level=self._level_at(now), at=max(now, self.at))
 
     def wait_s(self, now: float) -> float:
         """Seconds from `now` until a call may go: until the level is one unit."""
-        return max(0.0, (1.0 - self.filled(now).level) * 60 / self.per_minute)
+        return max(0.0, (1.0 - self._level_at(now)) * 60 / self.per_minute)
 
     def taken(self, amount: float) -> Bucket:
         """With this much less; a negative amount gives back."""
-        return replace(self, level=self.level - amount)
+        return Bucket(per_minute=self.per_minute, level=self.level - amount, at=self.at)
+
+    def _level_at(self, now: float) -> float:
+        return min(self.burst, self.level + max(0.0, now - self.at) * self.per_minute / 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,8 +93,11 @@ class Pricing:
 
     def price(self, model: str, instant: datetime) -> Price | None:
         """The row in force at this instant, or None."""
-        in_force = [row for row in self.prices.get(model, ()) if row.valid_from <= instant]
-        return max(in_force, key=lambda row: row.valid_from, default=None)
+        found: Price | None = None
+        for row in self.prices.get(model, ()):
+            if row.valid_from <= instant and (found is None or row.valid_from > found.valid_from):
+                found = row
+        return found
 
     def cost(self, model: str, usage: Usage, instant: datetime) -> float | None:
         """USD for this usage at the price of this instant, or None where no price is known."""

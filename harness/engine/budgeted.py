@@ -96,6 +96,7 @@ class _Till:
     def __init__(self, purse: Purse, stop: Stop, exhausted: Callable[[_Till, AtMost], None]) -> None:
         self.purse = purse
         self._exhausted = exhausted
+        self._stop = stop
         self._turns: Turns[AtMost] = Turns(stop)
 
     @property
@@ -104,6 +105,10 @@ class _Till:
 
     async def reserve(self, most: AtMost, priority: int) -> None:
         """Wait until the purse can pay for this; raises what ended the purse, or the run."""
+        if not self._turns and self.purse.can_afford(most):
+            self._stop.check()
+            self.purse.reserve(most)
+            return
         await self._turns.take(
             most,
             priority=priority,

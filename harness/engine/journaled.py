@@ -50,7 +50,8 @@ class Journaled:
                 keep=self._keep,
             ),
         )
-        return replace(completion, served=completion.served.waited(stored_s=stored_s))
+        served = completion.served.waited(stored_s=stored_s)
+        return completion if served is completion.served else replace(completion, served=served)
 
     def _failed(self, request: Request, error: CompletionError) -> Resolution:
         """How the journal closes a failed request; what had arrived of its answer is priced on the way."""

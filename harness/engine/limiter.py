@@ -207,6 +207,7 @@ class Places:
     def __init__(self, number: int, stop: Stop) -> None:
         self._number = number
         self._free = number
+        self._stop = stop
         self._turns: Turns[int] = Turns(stop)
 
     @property
@@ -215,6 +216,10 @@ class Places:
 
     async def acquire(self) -> float:
         """Wait for a place; returns the seconds that took. Raises RunStopped once the run is ending."""
+        if self._free and not self._turns:
+            self._stop.check()
+            self._free -= 1
+            return 0.0
         started = now()
         await self._turns.take(1, advance=self._advance, give_back=self.release)
         return now() - started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.domain.endpoint import (
     GENERIC_KEY_ENV,
@@ -25,7 +25,7 @@ class Loaded:
     """Settings with the origin of each. `keys` holds at most the one key that belongs to their endpoint.
 
     `key_problem` is why the key that is there cannot be used. `ignored` are variables that begin like ours and are no
-    settings.
+    settings. `user_id` keeps these calls apart from others of the same key, where the provider can.
     """
 
     settings: Settings
@@ -33,9 +33,13 @@ class Loaded:
     keys: Mapping[str, Secret]
     key_problem: str | None = None
     ignored: tuple[str, ...] = ()
+    user_id: str | None = None
 
     def endpoint(self, *, key_needed: bool = True) -> Endpoint:
         """Where calls go, with the key that belongs there. Raises SettingsError if it is needed and there is none."""
+        return replace(self._endpoint(key_needed=key_needed), user_id=self.user_id)
+
+    def _endpoint(self, *, key_needed: bool) -> Endpoint:
         settings = self.settings
         if key_needed and self.key_problem is not None:
             raise SettingsError(self.key_problem)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import anyio
 
 from harness.domain.completion import Call, Completion, FailedAttempt, Request, Served, Usage
+from harness.domain.policy import RetryPolicy
 from harness.engine.clock import now
 from harness.errors import CompletionError, PermanentError, TransientError
 from harness.simulation.fit import StepFit
-from harness.simulation.recorded import RecordedCall
+from harness.simulation.recorded import RATE_LIMITED, RecordedCall
 from harness.testing.gate import Gate
 
 # The shortest text that is an answer, also where JSON was asked for.
@@ -32,8 +35,10 @@ class Traffic:
 class FittedEndpoint:
     """A Completer. The time of a call is drawn by its topic and place, so every limit is tried with the same draws.
 
-    `recorded` finds the recorded call that a call plays again. `limit` is the number of requests that the provider
-    carries at once (None: any number); the next is refused after `refusal_s`, naming the limit.
+    `recorded` finds the recorded call that a call plays again, with the failures that it met. `limit` is the number of
+    requests that the provider carries at once: the next is refused after `refusal_s`, naming the limit, and recorded
+    refusals are not met again, which were of the limits of that night. None: any number, and they are. `retry` is the
+    policy under which they were recorded. `answered_tokens` has a number for each answer.
     """
 
     def __init__(
@@ -44,13 +49,16 @@ class FittedEndpoint:
         seed: int,
         limit: int | None,
         refusal_s: float,
+        retry: RetryPolicy,
     ) -> None:
         self.traffic = Traffic()
+        self.answered_tokens = array("q")
         self.gate = Gate(concurrency=limit, rpm=None)
         self._recorded = recorded
         self._fits = fits
         self._seed = seed
         self._refusal_s = refusal_s
+        self._retry = retry
         self._met: dict[tuple[int, str], int] = {}
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -61,17 +69,17 @@ class FittedEndpoint:
         if self.gate.enter(began) is not None:
             await self._refuse()
         try:
-            hitch = self._next_hitch(recorded, call)
-            if hitch is not None:
-                await anyio.sleep(hitch.elapsed_s)
-                final = recorded.error == PermanentError.__name__ and hitch is recorded.hitches[-1]
-                raise _as_error(hitch, request, final=final)
+            error = self._next_error(recorded, request, call)
+            if error is not None:
+                await anyio.sleep(error[0])
+                raise error[1]
             took_s = self._fits[recorded.step].draw_s(recorded.usage.output_tokens, self._draw(call))
             await anyio.sleep(took_s)
         finally:
             self.gate.leave()
             self.traffic.busy_s += now() - began
         self._met.pop((call.priority, call.span_id), None)
+        self.answered_tokens.append(recorded.usage.total_tokens)
         return _answer(request, recorded.usage, latency_s=took_s)
 
     async def _refuse(self) -> None:
@@ -80,36 +88,62 @@ class FittedEndpoint:
         await anyio.sleep(self._refusal_s)
         raise TransientError(
             f"{in_flight + 1} requests at once, and the limit is {limit}",
-            kind="rate_limited",
+            kind=RATE_LIMITED,
             status=429,
             concurrency_limit=limit,
         )
 
-    def _next_hitch(self, recorded: RecordedCall, call: Call) -> FailedAttempt | None:
-        """The failure that this attempt meets. A call that failed for good fails on, however often it is tried."""
-        if not recorded.hitches:
+    def _next_error(self, recorded: RecordedCall, request: Request, call: Call) -> tuple[float, CompletionError] | None:
+        """After how many seconds this attempt fails, and how. A call that failed for good fails on, however often it
+        is tried.
+        """
+        failures = self._played(recorded)
+        if not failures:
             return None
         place = (call.priority, call.span_id)
         met = self._met.get(place, 0)
         self._met[place] = met + 1
-        if met < len(recorded.hitches):
-            return recorded.hitches[met]
-        return recorded.hitches[-1] if recorded.error is not None else None
+        if met >= len(failures) and recorded.error is None:
+            return None
+        failure = failures[min(met, len(failures) - 1)]
+        self.traffic.refusals += failure.kind == RATE_LIMITED
+        final = recorded.error == PermanentError.__name__ and failure is failures[-1]
+        return failure.elapsed_s, self._as_error(failure, request, final=final)
+
+    def _played(self, recorded: RecordedCall) -> Sequence[FailedAttempt]:
+        """The recorded failures that are met again."""
+        if self.gate.concurrency is None or recorded.error is not None or not recorded.failures:
+            return recorded.failures
+        return [failure for failure in recorded.failures if failure.kind != RATE_LIMITED]
+
+    def _as_error(self, failure: FailedAttempt, request: Request, *, final: bool) -> CompletionError:
+        """The error that was recorded, with what it cost."""
+        billed: Literal["no", "yes", "unknown"] = "unknown"
+        partial = None
+        if failure.usage is not None:
+            billed = "yes" if failure.usage.total_tokens else "no"
+            partial = _answer(request, failure.usage, latency_s=0.0) if billed == "yes" else None
+        if final:
+            return PermanentError(
+                failure.message, kind=failure.kind, status=failure.status, billed=billed, partial=partial
+            )
+        return TransientError(
+            failure.message,
+            kind=failure.kind,
+            status=failure.status,
+            billed=billed,
+            partial=partial,
+            retry_after_s=self._asked_s(failure),
+        )
+
+    def _asked_s(self, failure: FailedAttempt) -> float | None:
+        """What the provider had asked for: a longer sleep than the policy's own tells, up to the policy's jitter."""
+        own_s = self._retry.delay_s(attempt=failure.number, retry_after_s=None, draw=1.0)
+        return failure.backoff_s / 1.05 if failure.backoff_s > own_s else None
 
     def _draw(self, call: Call) -> float:
         place = f"{self._seed}/{call.priority}/{call.span_id}".encode()
         return int.from_bytes(hashlib.blake2b(place, digest_size=8).digest(), "big") / _UNIT
-
-
-def _as_error(hitch: FailedAttempt, request: Request, *, final: bool) -> CompletionError:
-    """The error that was recorded, with what it cost."""
-    raised = PermanentError if final else TransientError
-    if hitch.usage is None:
-        return raised(hitch.message, kind=hitch.kind, status=hitch.status, billed="unknown")
-    if not hitch.usage.total_tokens:
-        return raised(hitch.message, kind=hitch.kind, status=hitch.status)
-    partial = _answer(request, hitch.usage, latency_s=0.0)
-    return raised(hitch.message, kind=hitch.kind, status=hitch.status, billed="yes", partial=partial)
 
 
 def _answer(request: Request, usage: Usage, *, latency_s: float) -> Completion:

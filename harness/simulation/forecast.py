@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from statistics import fmean
 from typing import Any
 
-from harness.simulation.night import Night, Plan, simulate_night, with_in_flight
-from harness.simulation.recorded import RecordedTopic
+from harness.domain.bounds import BoundBy
+from harness.simulation.night import Night, Plan, with_in_flight
+from harness.simulation.nights import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,26 +42,67 @@ class Arm:
         return self.range_of(lambda night: night.wall_s)
 
     @property
-    def cost(self) -> Range | None:
-        """USD, or None where a call has no known price."""
-        return None if any(night.unpriced for night in self.nights) else self.range_of(lambda night: night.cost)
+    def bound_s(self) -> Range:
+        return self.range_of(lambda night: night.bound.seconds)
 
     @property
-    def peak_cost(self) -> Range:
-        return self.range_of(lambda night: night.peak_cost)
+    def bound_by(self) -> BoundBy:
+        """What it was in most nights that no schedule could have avoided."""
+        return Counter(night.bound.by for night in self.nights).most_common(1)[0][0]
+
+    @property
+    def efficiency(self) -> Range:
+        """The share of the wall time that could not have been avoided."""
+        return self.range_of(lambda night: night.bound.efficiency(night.wall_s) or 0.0)
+
+    @property
+    def cost(self) -> Range | None:
+        """USD, or None where a call has no known price."""
+        return None if any(night.books.unpriced for night in self.nights) else self.range_of(_cost)
+
+    @property
+    def peak_cost(self) -> Range | None:
+        """The part of the cost that was paid in peak hours."""
+        return None if self.cost is None else self.range_of(lambda night: night.books.peak_cost)
 
     @property
     def refusals(self) -> Range:
         return self.range_of(lambda night: float(night.traffic.refusals))
 
     @property
-    def mean_in_flight(self) -> float:
-        """Requests at the provider, averaged over the nights' time."""
-        return fmean(night.traffic.busy_s / night.wall_s if night.wall_s else 0.0 for night in self.nights)
+    def mean_in_flight(self) -> Range:
+        """Requests at the provider, averaged over a night's time."""
+        return self.range_of(lambda night: night.traffic.busy_s / night.wall_s if night.wall_s else 0.0)
+
+    @property
+    def mean_call_s(self) -> float:
+        """Seconds that a request spends at the provider."""
+        return fmean(night.traffic.busy_s / (night.traffic.requests or 1) for night in self.nights)
 
     @property
     def finished(self) -> Range:
-        return self.range_of(lambda night: float(night.finished))
+        return self.range_of(lambda night: float(night.books.finished))
+
+    @property
+    def calls(self) -> Range:
+        return self.range_of(lambda night: float(night.books.calls))
+
+    @property
+    def failed_calls(self) -> Range:
+        return self.range_of(lambda night: float(night.books.failed_calls))
+
+    @property
+    def requests(self) -> Range:
+        return self.range_of(lambda night: float(night.traffic.requests))
+
+    @property
+    def places_at_the_end(self) -> Range:
+        """How many calls at once the limiter let go in the end."""
+        return self.range_of(lambda night: float(night.limiter.places))
+
+    @property
+    def most_in_flight(self) -> int:
+        return max(night.most_in_flight for night in self.nights)
 
     @property
     def stopped(self) -> str | None:
@@ -68,62 +111,61 @@ class Arm:
 
     def waits_s(self) -> dict[str, float]:
         """Seconds that a call waited on average, by cause."""
-        calls = sum(night.calls for night in self.nights) or 1
-        causes = asdict(self.nights[0].waits)
-        return {name: sum(getattr(night.waits, name) for night in self.nights) / calls for name in causes}
+        calls = sum(night.books.calls for night in self.nights) or 1
+        causes = asdict(self.nights[0].books.waits)
+        return {name: sum(getattr(night.books.waits, name) for night in self.nights) / calls for name in causes}
 
     def as_json(self, plan: Plan) -> dict[str, Any]:
         """For machines; money in USD, times in seconds and in UTC."""
-        first, wall = self.nights[0], self.wall_s
-        ends_at = plan.start + timedelta(seconds=wall.mean)
+        ends_at = plan.start + timedelta(seconds=self.wall_s.mean)
         return {
             "in_flight": self.in_flight,
-            "wall_s": rounded(wall),
+            "wall_s": rounded(self.wall_s),
             "ends_at": ends_at.isoformat(timespec="seconds"),
-            "cost": None if self.cost is None else rounded(self.cost),
-            "peak_cost": None if self.cost is None else rounded(self.peak_cost),
+            "bound_s": rounded(self.bound_s),
+            "bound_by": self.bound_by,
+            "efficiency": rounded(self.efficiency),
+            "cost": rounded(self.cost),
+            "peak_cost": rounded(self.peak_cost),
             "finished_topics": rounded(self.finished),
-            "calls": rounded(self.range_of(lambda night: float(night.calls))),
-            "failed_calls": rounded(self.range_of(lambda night: float(night.failed_calls))),
-            "requests": rounded(self.range_of(lambda night: float(night.traffic.requests))),
+            "calls": rounded(self.calls),
+            "failed_calls": rounded(self.failed_calls),
+            "requests": rounded(self.requests),
             "refusals": rounded(self.refusals),
-            "mean_in_flight": round(self.mean_in_flight, 6),
-            "most_in_flight": max(night.most_in_flight for night in self.nights),
+            "mean_in_flight": rounded(self.mean_in_flight),
+            "most_in_flight": self.most_in_flight,
+            "places_at_the_end": rounded(self.places_at_the_end),
             "waits_s_per_call": {name: round(value, 6) for name, value in self.waits_s().items()},
-            "places_at_the_end": first.limiter.places if first.limiter is not None else None,
             "stopped": self.stopped,
         }
 
 
-def rounded(figures: Range) -> dict[str, float | None]:
+def _cost(night: Night) -> float:
+    return night.books.cost
+
+
+def rounded(figures: Range | None) -> dict[str, float | None] | None:
     """A range as JSON."""
+    if figures is None:
+        return None
     return {
         name: value if value is None else round(value, 6)
         for name, value in (("mean", figures.mean), ("low", figures.low), ("high", figures.high))
     }
 
 
-def forecast(
-    topics: Sequence[RecordedTopic],
-    plan: Plan,
-    in_flight: Sequence[int],
-    *,
-    repeat: int,
-    seed: int,
-    interval: bool,
-    on_night: Callable[[int, int, Night], None],
-) -> tuple[Arm, ...]:
-    """Simulate each number of calls in flight `repeat` times, over the same draws.
+def jobs_of(plan: Plan, in_flight: Sequence[int], *, repeat: int, seed: int) -> tuple[Job, ...]:
+    """Each number of calls in flight `repeat` times, over the same draws."""
+    return tuple(
+        Job(plan=with_in_flight(plan, places), seed=seed + repetition)
+        for places in in_flight
+        for repetition in range(1, repeat + 1)
+    )
 
-    `interval` false: the material is too little for a range. `on_night` is told of each night that was simulated: the
-    calls in flight, the number of the repetition from 1, and how it went.
-    """
-    arms = []
-    for places in in_flight:
-        nights = []
-        for repetition in range(1, repeat + 1):
-            night = simulate_night(topics, with_in_flight(plan, places), seed=seed + repetition)
-            on_night(places, repetition, night)
-            nights.append(night)
-        arms.append(Arm(in_flight=places, nights=tuple(nights), interval=interval))
-    return tuple(arms)
+
+def arms_of(jobs: Sequence[Job], nights: Sequence[Night], *, interval: bool) -> tuple[Arm, ...]:
+    """The nights of these jobs by their calls in flight. `interval` false: the material is too little for a range."""
+    arms: dict[int, list[Night]] = {}
+    for job, night in zip(jobs, nights, strict=True):
+        arms.setdefault(job.plan.limits.in_flight, []).append(night)
+    return tuple(Arm(in_flight=places, nights=tuple(group), interval=interval) for places, group in arms.items())

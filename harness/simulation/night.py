@@ -5,18 +5,15 @@ from __future__ import annotations
 import random
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-
-import anyio
-import anyio.abc
 
 from harness.adapters.memory import MemoryCache
 from harness.compose import layered
-from harness.domain.completion import Call, Completion, Served
+from harness.domain.bounds import Bound, pace_floor_s
+from harness.domain.completion import Call
 from harness.domain.options import StepOptions
 from harness.domain.policy import Limits
-from harness.domain.pricing import is_peak
 from harness.domain.purse import Purse
 from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.clock import now
@@ -24,22 +21,21 @@ from harness.engine.limiter import LimiterState
 from harness.engine.runner import Runner
 from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError, RunStopped
-from harness.ports import Completer, WallClock
 from harness.settings import Settings
+from harness.simulation.books import Books
 from harness.simulation.endpoint import FittedEndpoint, Traffic
 from harness.simulation.fit import StepFit, fit_steps
 from harness.simulation.recorded import RecordedCall, RecordedTopic
+from harness.simulation.replay import RUN_ID, Replay
 from harness.testing.virtual_time import VirtualClock, run_virtual
-
-RUN_ID = "simulated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is simulated: so many topics, begun at `start`, under these settings and limits.
 
-    `provider_limit` is how many requests the provider carries at once, None: any number.
+    `provider_limit` is how many requests the provider carries at once, None: any number; `refusal_s` is how long it
+    takes to refuse one.
     """
 
     topics: int
@@ -49,45 +45,28 @@ class Plan:
     provider_limit: int | None = None
     refusal_s: float = 0.0
 
-
-@dataclass(slots=True, kw_only=True)
-class Waits:
-    """Seconds that all calls together waited, by cause, as in `Served`."""
-
-    queued_run_s: float = 0.0
-    queued_s: float = 0.0
-    paced_s: float = 0.0
-    budget_s: float = 0.0
-    backoff_s: float = 0.0
-
-    def add(self, served: Served) -> None:
-        self.queued_run_s += served.queued_run_s
-        self.queued_s += served.queued_s
-        self.paced_s += served.paced_s
-        self.budget_s += served.budget_s
-        self.backoff_s += served.backoff_s
+    @property
+    def places(self) -> int:
+        """Requests that can be under way at once, by our own limit and the provider's."""
+        ours = self.limits.in_flight
+        return ours if self.provider_limit is None else min(ours, self.provider_limit)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """How a simulated night went. Money in USD; `peak_cost` is the part that was paid in peak hours.
+    """How a simulated night went. `stopped` is why it ended before its last topic, or None.
 
-    `failed_calls` ended without an answer, `unpriced` calls have no known price. `stopped` is why the night ended
-    before its last topic, or None. `busy_s` is the time that requests spent at the provider, summed.
+    `bound` is the least time in which its calls could have been made, `limiter` what the limiter had come to at the
+    end, `most_in_flight` the most requests that were at the provider at once.
     """
 
-    wall_s: float = 0.0
-    finished: int = 0
-    calls: int = 0
-    failed_calls: int = 0
-    cost: float = 0.0
-    peak_cost: float = 0.0
-    unpriced: int = 0
-    waits: Waits = field(default_factory=Waits)
-    traffic: Traffic = field(default_factory=Traffic)
-    most_in_flight: int = 0
-    limiter: LimiterState | None = None
-    stopped: str | None = None
+    wall_s: float
+    books: Books
+    traffic: Traffic
+    bound: Bound
+    most_in_flight: int
+    limiter: LimiterState
+    stopped: str | None
 
 
 def simulate_night(topics: Sequence[RecordedTopic], plan: Plan, *, seed: int) -> Night:
@@ -112,8 +91,15 @@ async def _pass(
     def recorded(call: Call) -> RecordedCall:
         return topics[drawn[call.priority]].calls[int(call.span_id)]
 
-    endpoint = FittedEndpoint(recorded, fits, seed=seed, limit=plan.provider_limit, refusal_s=plan.refusal_s)
-    stop, clock, night = Stop(), VirtualClock(plan.start), Night(traffic=endpoint.traffic)
+    endpoint = FittedEndpoint(
+        recorded,
+        fits,
+        seed=seed,
+        limit=plan.provider_limit,
+        refusal_s=plan.refusal_s,
+        retry=plan.settings.retry(),
+    )
+    stop, clock, books = Stop(), VirtualClock(plan.start), Books()
     settings = plan.settings.model_copy(update={"cache_mode": "off", "seed": seed})
     completer, limiter = layered(
         endpoint,
@@ -126,7 +112,7 @@ async def _pass(
     )
 
     async def replay(_: Step, topic: Topic) -> None:
-        await _Replay(topics[drawn[topic.index]], topic, completer, night, clock).run()
+        await Replay(topics[drawn[topic.index]], topic, completer, books, clock).run()
 
     runner = Runner(
         workflow=replay,
@@ -139,11 +125,20 @@ async def _pass(
         ending=limiter.ending,
     )
     await runner.run(Topic(id=str(index), text="", index=index) for index in range(plan.topics))
-    night.wall_s = now()
-    night.most_in_flight = endpoint.gate.most_in_flight
-    night.limiter = limiter.state()
-    night.stopped = stop.cause.message if stop.cause is not None else None
-    return night
+    return Night(
+        wall_s=now(),
+        books=books,
+        traffic=endpoint.traffic,
+        bound=Bound(
+            work_s=books.work_s,
+            critical_path_s=books.critical_path_s,
+            pace_s=pace_floor_s(endpoint.answered_tokens, plan.limits),
+            in_flight=plan.places,
+        ),
+        most_in_flight=endpoint.gate.most_in_flight,
+        limiter=limiter.state(),
+        stopped=stop.cause.message if stop.cause is not None else None,
+    )
 
 
 class _Unkept:
@@ -151,85 +146,6 @@ class _Unkept:
 
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
         """Keep nothing."""
-
-
-class _Replay:
-    """One topic: its recorded calls, each as soon as those it waited for have ended, whatever became of them."""
-
-    def __init__(
-        self, recorded: RecordedTopic, topic: Topic, completer: Completer, night: Night, clock: WallClock
-    ) -> None:
-        self._recorded = recorded
-        self._topic = topic
-        self._completer = completer
-        self._night = night
-        self._clock = clock
-        self._missing = [len(call.after) for call in recorded.calls]
-        self._stopped = False
-
-    async def run(self) -> None:
-        first, *others = [number for number, missing in enumerate(self._missing) if not missing]
-        async with anyio.create_task_group() as group:
-            for other in others:
-                group.start_soon(self._from, other, group)
-            await self._from(first, group)
-        if not self._stopped:
-            if self._recorded.rest_s:
-                await anyio.sleep(self._recorded.rest_s)
-            self._night.finished += 1
-
-    async def _from(self, number: int, group: anyio.abc.TaskGroup) -> None:
-        """Make a call, and then those that waited for it: the first of them here, which saves a task."""
-        here: int | None = number
-        while here is not None:
-            await self._make(here)
-            if self._stopped:
-                return
-            free = self._freed_by(here)
-            for other in free[1:]:
-                group.start_soon(self._from, other, group)
-            here = free[0] if free else None
-
-    def _freed_by(self, number: int) -> list[int]:
-        free = []
-        for follower in self._recorded.followers[number]:
-            self._missing[follower] -= 1
-            if not self._missing[follower]:
-                free.append(follower)
-        return free
-
-    async def _make(self, number: int) -> None:
-        recorded, night = self._recorded.calls[number], self._night
-        if recorded.gap_s:
-            await anyio.sleep(recorded.gap_s)
-        if not recorded.sent:
-            return
-        call = Call(run_id=RUN_ID, topic_id=self._topic.id, span_id=str(number), priority=self._topic.index)
-        try:
-            served = self._pay(await self._completer.complete(recorded.request, call))
-        except CompletionError as error:
-            night.failed_calls += 1
-            served = error.served or Served()
-        except RunStopped:
-            # Calls of this topic that are in flight end as in a real run: they are paid for.
-            self._stopped = True
-            return
-        night.calls += 1
-        night.waits.add(served)
-        self._spend(sum(failure.cost or 0.0 for failure in served.failures))
-
-    def _pay(self, completion: Completion) -> Served:
-        if completion.cost is None:
-            self._night.unpriced += 1
-        else:
-            self._spend(completion.cost)
-        return completion.served
-
-    def _spend(self, cost: float) -> None:
-        """Count money at the prices of this instant."""
-        if cost:
-            self._night.cost += cost
-            self._night.peak_cost += cost if is_peak(self._clock.now()) else 0.0
 
 
 def with_in_flight(plan: Plan, in_flight: int) -> Plan:

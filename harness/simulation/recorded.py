@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from harness.adapters.codec import request_from_json, served_from_json, usage_from_json
 from harness.domain.completion import FailedAttempt, Request, Served, Usage
 from harness.simulation.fit import Sample
 from harness.simulation.shape import Timed, turns_of, worth
 
-RATE_LIMITED = "rate_limited"
+RATE_LIMITED: Final = "rate_limited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,8 @@ class RecordedCall:
     """One call. `after` are the numbers of the calls it waited for, `gap_s` what the workflow did in between.
 
     `duration_s` is from sending to stored; None where the trace does not know it (the answer came from a cache).
-    `hitches` are the failed attempts that are played again. `error` is the name of the exception of a call that failed
-    for good. `sent` is false for a call that was refused before anything left.
+    `failures` are its attempts that failed. `error` is the name of the exception of a call that failed for good. `sent`
+    is false for a call that was refused before anything left.
     """
 
     step: str
@@ -29,8 +29,7 @@ class RecordedCall:
     usage: Usage
     duration_s: float | None
     ttft_s: float | None
-    hitches: tuple[FailedAttempt, ...]
-    refusals: tuple[float, ...]
+    failures: tuple[FailedAttempt, ...]
     error: str | None
     sent: bool
     after: tuple[int, ...]
@@ -39,11 +38,27 @@ class RecordedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTopic:
-    """A topic with its calls; `rest_s` is the time it was open without a call before the first and after the last."""
+    """A topic with its calls; `rest_s` is the time it was open without a call before the first and after the last.
+
+    `followers` are, for each call, the numbers of those that waited for it.
+    """
 
     calls: tuple[RecordedCall, ...]
     rest_s: float
     followers: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, calls: Sequence[RecordedCall], *, rest_s: float) -> RecordedTopic:
+        """The topic of these calls, whose `after` tell the rest."""
+        followers: list[list[int]] = [[] for _ in calls]
+        for number, call in enumerate(calls):
+            for other in call.after:
+                followers[other].append(number)
+        return cls(calls=tuple(calls), rest_s=rest_s, followers=tuple(map(tuple, followers)))
+
+    def refusals(self) -> Iterator[FailedAttempt]:
+        """The attempts of its calls that met a 429."""
+        return (failure for call in self.calls for failure in call.failures if failure.kind == RATE_LIMITED)
 
     def samples(self) -> Iterator[Sample]:
         """Its calls that have a known time."""
@@ -65,11 +80,7 @@ def topic_of(rows: Sequence[Mapping[str, Any]], *, elapsed_s: float) -> Recorded
         busy_s = max(row["end_s"] for row in rows) - min(row["start_s"] for row in rows)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"a row of a call is damaged: {error!r}") from error
-    followers: list[list[int]] = [[] for _ in calls]
-    for number, call in enumerate(calls):
-        for other in call.after:
-            followers[other].append(number)
-    return RecordedTopic(calls=calls, rest_s=worth(elapsed_s - busy_s), followers=tuple(map(tuple, followers)))
+    return RecordedTopic.of(calls, rest_s=worth(elapsed_s - busy_s))
 
 
 def _timed(row: Mapping[str, Any]) -> Timed:
@@ -80,7 +91,6 @@ def _timed(row: Mapping[str, Any]) -> Timed:
 def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> RecordedCall:
     served = served_from_json(row["served"])
     error = row["error"]["type"] if row["error"] else None
-    refusals = tuple(failure.elapsed_s for failure in served.failures if failure.kind == RATE_LIMITED)
     return RecordedCall(
         step=row["step"],
         key=row["key"],
@@ -88,9 +98,7 @@ def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> Recor
         usage=usage_from_json(row["usage"]),
         duration_s=_duration_s(served) if error is None else None,
         ttft_s=_ttft_s(served) if served.source == "endpoint" else None,
-        # Refusals belong to the limits of that night; those of the simulated one come from its own.
-        hitches=tuple(failure for failure in served.failures if error or failure.kind != RATE_LIMITED),
-        refusals=refusals,
+        failures=served.failures,
         error=error,
         sent=error is None or bool(served.failures),
         after=after,

@@ -1,21 +1,20 @@
-"""Reading a recorded run as material for a simulation, and refusing what would give a number that only looks right."""
+"""The material of a simulation, wherever it was read, and what would make a number that only looks right."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.adapters.recorded_times import RecordedTimes
-from harness.adapters.results_dir import TRACES_FILE, is_running, read_manifest, read_results, read_spans
+from harness.adapters.faults import concurrency_limit
 from harness.errors import ResultsError
-from harness.simulation.fit import fit_steps
-from harness.simulation.recorded import RecordedTopic, topic_of
+from harness.simulation.fit import StepFit, fit_steps
+from harness.simulation.recorded import RecordedTopic
+
+T = TypeVar("T")
 
 SAMPLE = 1000
 """How many recorded topics are kept: drawn evenly, so that a simulation takes no more memory for a longer run."""
@@ -28,131 +27,112 @@ ENOUGH_TOPICS = 10
 class Recording:
     """The material: `topics` are those kept of the run's `finished` ones. `notes` say what a reader must know.
 
-    `topics_in_file` is the length of the run's topic file, `refusal_s` how long a refusal (429) took, in seconds.
+    `settings` are those that the run is known to have had, None where nothing tells them; `endpoint` is the identity of
+    who answered. `topics_in_all` is how many topics the run had, as far as that is known. `refusal_s` is how long a
+    refusal (429) took, in seconds, and `named_limit` the limit of requests at once that the provider named in them.
     """
 
     path: Path
-    manifest: Mapping[str, Any]
+    run_id: str
+    settings: Mapping[str, Any] | None
+    endpoint: str
     topics: tuple[RecordedTopic, ...]
     finished: int
-    topics_in_file: int
+    topics_in_all: int
     refusal_s: float
+    named_limit: int | None
     notes: tuple[str, ...]
 
+    @property
+    def allows_interval(self) -> bool:
+        """Whether there is enough of it to say how much a night may vary."""
+        return len(self.topics) >= ENOUGH_TOPICS
 
-def read_recording(path: Path, *, seed: int) -> Recording:
-    """The recorded run in a directory.
+    def models(self) -> tuple[str, ...]:
+        """What was asked, by name."""
+        return tuple(sorted({call.request.model for topic in self.topics for call in topic.calls}))
 
-    Raises ResultsError for a directory that is no run, and for a run that cannot tell how long its calls take.
-    """
-    manifest = read_manifest(path)
-    elapsed = {row["index"]: float(row["elapsed_s"]) for row in read_results(path) if row["calls"]}
-    if not elapsed:
-        raise ResultsError(
-            f"{path}: no topic with a call is finished, so there is nothing to simulate from; "
-            "give a run in which some topics ended"
-        )
-    topics = _sampled(_topics(path, elapsed), random.Random(seed))  # noqa: S311 - a sample, no secret
-    if not topics:
-        raise ResultsError(f"{path / TRACES_FILE}: holds no calls of the finished topics; the timings are in that file")
-    topics, from_cache = _with_cached_times(path, manifest, topics)
-    _refuse_untimed(path, manifest, topics)
-    refusals = sorted(took for topic in topics for call in topic.calls for took in call.refusals)
-    return Recording(
-        path=path,
-        manifest=manifest,
-        topics=tuple(topics),
-        finished=len(elapsed),
-        topics_in_file=manifest["dataset"]["topics"],
-        refusal_s=refusals[len(refusals) // 2] if refusals else 0.0,
-        notes=tuple(_notes(path, manifest, len(elapsed), len(topics), from_cache, len(refusals))),
-    )
+    def fits(self) -> Mapping[str, StepFit]:
+        """The fit of each step to all of the material."""
+        return fits_of(self.topics)
 
 
-def _topics(path: Path, elapsed: Mapping[int, float]) -> Iterator[RecordedTopic]:
-    """The calls of a topic stand together, so one topic is in memory at a time."""
-    for (index, _), rows in groupby(read_spans(path), key=lambda row: (row["index"], row["session"])):
-        if index in elapsed:
-            try:
-                yield topic_of(list(rows), elapsed_s=elapsed[index])
-            except ValueError as error:
-                raise ResultsError(
-                    f"{path / TRACES_FILE}: the calls of the topic with index {index}: {error}"
-                ) from None
+def fits_of(topics: Iterable[RecordedTopic]) -> Mapping[str, StepFit]:
+    """The fit of each step to these topics' calls."""
+    return fit_steps(sample for topic in topics for sample in topic.samples())
 
 
-def _sampled(topics: Iterator[RecordedTopic], rng: random.Random) -> list[RecordedTopic]:
-    """An even sample without knowing how many there are (Vitter's algorithm R)."""
-    kept: list[RecordedTopic] = []
-    for seen, topic in enumerate(topics):
+def sampled(items: Iterable[T], rng: random.Random) -> list[T]:
+    """An even sample without knowing how many there are (J. S. Vitter's algorithm R, 1985)."""
+    kept: list[T] = []
+    for seen, item in enumerate(items):
         if seen < SAMPLE:
-            kept.append(topic)
+            kept.append(item)
         elif (place := rng.randrange(seen + 1)) < SAMPLE:
-            kept[place] = topic
+            kept[place] = item
     return kept
 
 
-def _with_cached_times(
-    path: Path, manifest: Mapping[str, Any], topics: Sequence[RecordedTopic]
-) -> tuple[list[RecordedTopic], int]:
-    """Answers from the cache took no time in this run; the cache knows how long they took when they were paid for."""
-    unknown = {call.key for topic in topics for call in topic.calls if call.error is None and call.duration_s is None}
-    cache = Path(str(manifest["settings"].get("cache") or ""))
-    if not unknown or not cache.is_file():
-        return list(topics), 0
-    with closing(RecordedTimes.open(cache)) as times:
-        found = {key: seconds for key in unknown if (seconds := times.latency_s(key)) is not None}
-    return [
-        replace(
-            topic,
-            calls=tuple(
-                replace(call, duration_s=found[call.key])
-                if call.error is None and call.duration_s is None and call.key in found
-                else call
-                for call in topic.calls
-            ),
+def refusal_s_of(topics: Iterable[RecordedTopic]) -> float:
+    """How long a refusal took: the median of the recorded ones, or no time."""
+    refusals = sorted(refusal.elapsed_s for topic in topics for refusal in topic.refusals())
+    return refusals[len(refusals) // 2] if refusals else 0.0
+
+
+def named_limit_of(topics: Iterable[RecordedTopic], in_flight: int | None) -> int | None:
+    """The limit of requests at once that most refusals name, if the run could pass it with so many in flight.
+
+    A run that was refused below the named limit met others who use the same account: that the limit does not explain.
+    """
+    named = (concurrency_limit(refusal.message) for topic in topics for refusal in topic.refusals())
+    limits = Counter(limit for limit in named if limit is not None)
+    limit = limits.most_common(1)[0][0] if limits else None
+    return limit if limit is not None and (in_flight is None or limit < in_flight) else None
+
+
+def notes_on_refusals(topics: Iterable[RecordedTopic], named_limit: int | None) -> Iterator[str]:
+    """What is made of the refusals of the recorded run."""
+    refusals = sum(1 for topic in topics for _ in topic.refusals())
+    if named_limit is not None:
+        yield (
+            f"the recorded run met {refusals:,} refusals (429), most of which name a limit of {named_limit:,} requests "
+            "at once: that limit is played; --provider-limit N plays another"
         )
-        for topic in topics
-    ], len(found)
+    elif refusals:
+        yield (
+            f"the recorded run met {refusals:,} refusals (429) that no limit of requests at once explains: each call "
+            "meets its own again, under any limit here; --provider-limit N plays a limit in their place"
+        )
 
 
-def _refuse_untimed(path: Path, manifest: Mapping[str, Any], topics: Sequence[RecordedTopic]) -> None:
-    fits = fit_steps(sample for topic in topics for sample in topic.samples())
+def refuse_untimed(path: Path, cache: object, topics: Sequence[RecordedTopic], *, timeless: bool) -> None:
+    """Raise ResultsError where it is not known how long the calls of a step take. `timeless`: they are known to take
+    no time; `cache` is where the times of answers from a cache were looked for.
+    """
+    fits = fits_of(topics)
     untimed = Counter(
         call.step for topic in topics for call in topic.calls if call.error is None and call.step not in fits
     )
     if untimed:
         steps = ", ".join(f"{step} ({calls:,} calls)" for step, calls in untimed.items())
         raise ResultsError(
-            f"{path}: all answers to {steps} came from the cache, and {manifest['settings'].get('cache')} does not "
-            "tell how long they took; give the run that asked for them, or put its cache file back"
+            f"{path}: all answers to {steps} came from the cache, and {cache} does not tell how long they took; give "
+            "the run that asked for them, or put its cache file back"
         )
-    on_the_mock = manifest["settings"].get("endpoint") == "mock" and manifest["settings"].get("latency") == "none"
-    if on_the_mock or not any(fit.mean_s > 0 for fit in fits.values()):
+    if not fits:
+        raise ResultsError(f"{path}: none of its calls was answered, so nothing tells how long an answer takes")
+    if timeless or not any(fit.mean_s > 0 for fit in fits.values()):
         raise ResultsError(
             f"{path}: its calls took no time (the mock without --latency), so it cannot tell how long a night takes; "
             "give a run against a real endpoint, or one on the mock with --latency"
         )
 
 
-def _notes(
-    path: Path, manifest: Mapping[str, Any], finished: int, kept: int, from_cache: int, refusals: int
-) -> Iterator[str]:
-    in_file = manifest["dataset"]["topics"]
-    if is_running(path):
-        yield f"the run is still under way: {finished:,} of its {in_file:,} topics are finished and used"
-    elif finished < in_file:
-        yield f"the run is not complete: {finished:,} of its {in_file:,} topics ended with calls and are used"
+def notes_on_material(kept: int, finished: int, *, mock: bool) -> Iterator[str]:
+    """What must be said of any material."""
     if kept < finished:
         yield f"{kept:,} of {finished:,} recorded topics are used, drawn at random"
-    if from_cache:
-        yield f"{from_cache:,} answers came from the cache: their times are those of when they were paid for"
-    if refusals:
-        yield (
-            f"the recorded run met {refusals:,} refusals (429), which are not played again: "
-            "name the provider's limit with --provider-limit"
-        )
-    if manifest["settings"].get("endpoint") == "mock":
+    if mock:
         yield "recorded on the mock: times are its --latency, money is simulated at DeepSeek's prices"
     if kept < ENOUGH_TOPICS:
         yield (

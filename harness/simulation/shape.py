@@ -4,15 +4,20 @@ The rule: within one step of the trace, what started at or after the end of anot
 was wanted in parallel. A span begins when its call was *wanted*, before any wait for a place, so the parts of a fan-out
 overlap even where a run had one call in flight. Sub-steps are compared as wholes, and looked into by the same rule. Two
 chains that a workflow runs side by side without sub-steps of their own are tied together more than they were.
+
+Where only the sending of a call is known, `begun_together` first puts right what can be told from names.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LEAST_GAP_S = 0.001
 """Shorter gaps between calls are the harness's own work, and are left out."""
+
+_PART = re.compile(r"(?P<fan_out>.*)\.\d+(#\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,29 @@ def turns_of(calls: Sequence[Timed]) -> tuple[Turn, ...]:
         )
         for number, call in enumerate(calls)
     )
+
+
+def begun_together(calls: Sequence[Timed]) -> tuple[Timed, ...]:
+    """The calls with all parts of a fan-out begun at once, as `Step.fan_out` does, however late each was sent.
+
+    Steps are taken for parts of one fan-out that stand under one step and are named alike up to a number: `part.1`,
+    `part.2`. In each of them what was sent first is moved to where the first of all was sent.
+    """
+    moved = list(calls)
+    for depth in reversed(range(max((len(call.path) for call in calls), default=0))):
+        fan_outs: dict[tuple[str, ...], dict[str, list[int]]] = {}
+        for number, call in enumerate(calls):
+            if len(call.path) > depth and (part := _PART.fullmatch(call.path[depth])):
+                parts = fan_outs.setdefault((*call.path[:depth], part["fan_out"]), {})
+                parts.setdefault(call.path[depth], []).append(number)
+        for parts in fan_outs.values():
+            starts_s = {name: min(moved[number].start_s for number in numbers) for name, numbers in parts.items()}
+            begun_s = min(starts_s.values())
+            for name, numbers in parts.items():
+                for number in numbers:
+                    if moved[number].start_s == starts_s[name]:
+                        moved[number] = replace(moved[number], start_s=begun_s)
+    return tuple(moved)
 
 
 def worth(gap_s: float) -> float:

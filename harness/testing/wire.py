@@ -90,18 +90,18 @@ def stream_frames(
     empty = '"content":null,"reasoning_content":""' if thinking else '"content":""'
     yield Frame(0, encoded(f'{head}"role":"assistant",{empty}{tail}'))
     if thinking:
-        for text in split_tokens(answer.reasoning, delta_tokens):
+        for text, tokens in _deltas(answer.reasoning, delta_tokens):
             delta = f'{head}"content":null,"reasoning_content":{encode_basestring(text)}{tail}'
-            yield _frame(text, delta)
+            yield Frame(tokens, encoded(delta))
     after = ',"reasoning_content":null' if thinking else ""
-    for text in split_tokens(answer.content, delta_tokens):
-        yield _frame(text, f'{head}"content":{encode_basestring(text)}{after}{tail}')
+    for text, tokens in _deltas(answer.content, delta_tokens):
+        yield Frame(tokens, encoded(f'{head}"content":{encode_basestring(text)}{after}{tail}'))
     for index, call in enumerate(answer.tool_calls):
         opening = _tool_call(index, ToolCall(id=call.id, name=call.name, arguments=""))
         yield Frame(0, encoded(f'{head}"tool_calls":[{_compact(opening)}]{tail}'))
-        for text in split_tokens(call.arguments, delta_tokens):
+        for text, tokens in _deltas(call.arguments, delta_tokens):
             fragment = f'{{"index":{index},"function":{{"arguments":{encode_basestring(text)}}}}}'
-            yield _frame(text, f'{head}"tool_calls":[{fragment}]{tail}')
+            yield Frame(tokens, encoded(f'{head}"tool_calls":[{fragment}]{tail}'))
     yield from _last(answer, envelope, billing, include_usage=include_usage)
 
 
@@ -159,8 +159,12 @@ def _chunk(envelope: Envelope) -> dict[str, Any]:
     }
 
 
-def _frame(text: str, event_text: str) -> Frame:
-    return Frame(count_tokens(encoded(text)), encoded(event_text))
+def _deltas(text: str, size: int) -> Iterator[tuple[str, int]]:
+    """The text in pieces of `size` tokens, each with its share: they add up, wherever the text was cut."""
+    left = count_tokens(encoded(text))
+    for piece in split_tokens(text, size):
+        yield piece, min(size, left)
+        left -= size
 
 
 def _tool_call(index: int, call: ToolCall) -> dict[str, Any]:

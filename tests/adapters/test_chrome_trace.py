@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records import a_hard_won_span, a_span
+from trace_events import assert_valid
 
 from harness.adapters.chrome_trace import RUN_PID, Event, Timeline, trace_file
 from harness.adapters.rows import span_to_row
@@ -32,35 +32,6 @@ def slices(found: Sequence[Event], category: str) -> list[tuple[str, int, int]]:
     return [(event["name"], event["ts"], event["dur"]) for event in found if event.get("cat") == category]
 
 
-def assert_valid(found: Sequence[Event]) -> None:
-    """What importers ask for: known phases, whole microseconds, and slices of a thread nested or apart."""
-    threads: dict[tuple[int, int], list[Event]] = defaultdict(list)
-    for event in found:
-        assert event["ph"] in ("X", "M", "C")
-        assert isinstance(event["pid"], int)
-        if event["ph"] == "M":
-            assert event["name"] in ("process_name", "process_sort_index", "thread_name")
-            continue
-        assert isinstance(event["ts"], int)
-        assert event["ts"] >= 0
-        if event["ph"] == "X":
-            assert isinstance(event["dur"], int)
-            assert event["dur"] >= 0
-            threads[event["pid"], event["tid"]].append(event)
-        else:
-            assert all(value >= 0 for value in event["args"].values())
-    for thread in threads.values():
-        assert [event["ts"] for event in thread] == sorted(event["ts"] for event in thread)
-        open_until: list[int] = []
-        for event in thread:
-            while open_until and open_until[-1] <= event["ts"]:
-                open_until.pop()
-            end = event["ts"] + event["dur"]
-            assert not open_until or end <= open_until[-1]
-            if event["dur"]:
-                open_until.append(end)
-
-
 def test_a_call_shows_each_wait_each_attempt_and_its_tokens_in_order() -> None:
     # 0.1 + 0.2 + 0.3 + 0.4 of waits, 0.5 failed, 0.25 of backoff, 2.0 answered, 0.6 stored.
     calls = rows(Span(**{**fields(a_hard_won_span()), "start_s": 1.0, "end_s": 5.35}))
@@ -73,17 +44,17 @@ def test_a_call_shows_each_wait_each_attempt_and_its_tokens_in_order() -> None:
         ("waits for a place in its topic", 1_400_000, 100_000),
         ("waits for a place", 1_500_000, 200_000),
         ("paced", 1_700_000, 300_000),
-        ("backoff", 2_500_000, 250_000),
-        ("storing", 4_750_000, 600_000),
+        ("cache and journal", 2_000_000, 600_000),
+        ("backoff", 3_100_000, 250_000),
     ]
     assert slices(found, "attempt") == [
-        ("attempt 1 failed: rate_limited", 2_000_000, 500_000),
-        ("attempt 2", 2_750_000, 2_000_000),
+        ("attempt 1 failed: rate_limited", 2_600_000, 500_000),
+        ("attempt 2", 3_350_000, 2_000_000),
     ]
     assert slices(found, "generation") == [
-        ("to the first token", 2_750_000, 500_000),
-        ("reasoning", 3_250_000, 250_000),
-        ("answer", 3_500_000, 1_250_000),
+        ("to the first token", 3_350_000, 500_000),
+        ("reasoning", 3_850_000, 250_000),
+        ("answer", 4_100_000, 1_250_000),
     ]
 
 
@@ -105,14 +76,42 @@ def test_calls_that_overlap_stand_in_lanes_of_their_own_and_lanes_are_used_again
     assert_valid(found)
 
 
+def test_of_two_calls_that_shared_one_place_never_both_are_drawn_in_flight() -> None:
+    # The second got the place when the first had kept its answer: 1 s of noting and keeping in each, 2 s of answer.
+    first = a_span(span_id="a", start_s=0.0, end_s=3.0, served=Served(latency_s=2.0, stored_s=1.0))
+    second = a_span(span_id="b", start_s=0.0, end_s=6.0, served=Served(queued_s=3.0, latency_s=2.0, stored_s=1.0))
+
+    found = events(rows(first, second))
+
+    assert [event["args"] for event in found if event["name"] == "calls"] == [
+        {"in flight": 1},
+        {"in flight": 0},
+        {"in flight": 1},
+        {"in flight": 0},
+    ]
+
+
+def test_threads_are_shown_in_their_order_the_topic_first() -> None:
+    spans = [a_span(span_id=str(number), start_s=0.0, end_s=1.0 + number) for number in range(12)]
+
+    found = events(rows(*spans))
+
+    place = {event["tid"]: event["args"]["sort_index"] for event in found if event["name"] == "thread_sort_index"}
+    names = {event["tid"]: event["args"]["name"] for event in found if event["name"] == "thread_name"}
+    assert [names[tid] for tid in sorted(place, key=lambda tid: place[tid])] == [
+        "topic",
+        *(f"calls {number}" for number in range(1, 13)),
+    ]
+
+
 def test_the_counters_tell_what_was_open_at_each_change() -> None:
     first = rows(a_span(start_s=0.0, end_s=2.0))
     second = rows(a_span(topic_id="t1", start_s=1.0, end_s=3.0), index=1)
 
-    counters = [(e["name"], e["ts"], *e["args"].values()) for e in events(first, second) if e["ph"] == "C"]
+    counters = [(e["name"], *e["args"], e["ts"], *e["args"].values()) for e in events(first, second) if e["ph"] == "C"]
 
-    for name in ("calls in flight", "open topics"):
-        assert [counter[1:] for counter in counters if counter[0] == name] == [
+    for name in (("calls", "in flight"), ("topics", "open")):
+        assert [counter[2:] for counter in counters if counter[:2] == name] == [
             (0, 1),
             (1_000_000, 2),
             (2_000_000, 1),
@@ -145,7 +144,7 @@ def test_a_hit_is_a_slice_without_attempts_and_counts_no_request() -> None:
 
     assert len(slices(found, "call")) == 1
     assert slices(found, "attempt") == []
-    assert not [event for event in found if event["name"] == "calls in flight"]
+    assert not [event for event in found if event["ph"] == "C" and event["name"] == "calls"]
 
 
 def test_a_call_that_failed_for_good_says_why_and_has_no_successful_attempt() -> None:

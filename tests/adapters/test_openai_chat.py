@@ -297,6 +297,14 @@ async def test_other_servers_are_told_the_cap_by_its_old_name() -> None:
     assert sent(server)["max_tokens"] == 100
 
 
+@pytest.mark.parametrize(("profile", "said"), [("deepseek", "a-session"), ("openai", None)])
+async def test_only_deepseek_is_told_whose_call_it_is(profile: str, said: str | None) -> None:
+    server = Server([plain()])
+    endpoint = replace(profile_endpoint(PROFILES[profile], api_key=None), user_id="a-session")
+    await server.answer(stream=False, request=REQUEST, endpoint=endpoint)
+    assert sent(server).get("user_id") == said
+
+
 async def test_thinking_off_is_said_without_an_effort() -> None:
     server = Server([plain()])
     await server.answer(stream=False, request=replace(REQUEST, thinking=False, effort="high"))

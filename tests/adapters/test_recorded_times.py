@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -42,6 +43,56 @@ async def test_an_answer_that_took_no_time_tells_nothing(tmp_path: Path) -> None
 
     with closing(RecordedTimes.open(tmp_path / "cache.db")) as times:
         assert times.latency_s(key) is None
+
+
+async def test_a_run_is_told_with_its_requests_and_their_answers(tmp_path: Path) -> None:
+    key = await a_cache(tmp_path / "cache.db", latency_s=7.25)
+
+    with closing(RecordedTimes.open(tmp_path / "cache.db")) as times:
+        (run,) = times.runs()
+        (sent,) = times.sent(run.run_id)
+        answer = times.answer(key)
+        assert list(times.topic_ids(run.run_id)) == [a_call().topic_id]
+        assert list(times.sent("another")) == []
+        assert times.answer(key[:-1]) is None
+
+    assert (run.run_id, run.topics, run.answers) == (a_call().run_id, 1, 1)
+    assert (sent.key, sent.span_id, sent.answered, sent.error) == (key, a_call().span_id, True, "")
+    assert (sent.sent_s, sent.ended_s) == (EPOCH.timestamp(), EPOCH.timestamp())
+    assert answer is not None
+    assert (answer[0], answer[1].served.latency_s) == (a_request(), 7.25)
+
+
+async def test_a_run_of_which_nothing_was_answered_is_none(tmp_path: Path) -> None:
+    entry = OpenCall(key=cache_key(a_request()), call=a_call(), opened_at=EPOCH, cost_at_most=None, tokens_at_most=1)
+    async with SqliteCache.open(tmp_path / "cache.db") as cache:
+        number = await cache.open_call(a_request(), entry)
+        await cache.resolve(number, Resolution(outcome="failed", closed_at=EPOCH, cost=None, tokens=0, error="reset"))
+
+    with closing(RecordedTimes.open(tmp_path / "cache.db")) as times:
+        assert times.runs() == ()
+
+
+async def test_reading_leaves_the_file_as_it_was_and_none_beside_it(tmp_path: Path) -> None:
+    key = await a_cache(tmp_path / "cache.db", latency_s=7.25)
+    before = (tmp_path / "cache.db").read_bytes()
+
+    with closing(RecordedTimes.open(tmp_path / "cache.db")) as times:
+        assert times.latency_s(key) == 7.25
+        with pytest.raises(CacheError):
+            list(times._rows("DELETE FROM responses"))
+
+    assert (tmp_path / "cache.db").read_bytes() == before
+    assert os.listdir(tmp_path) == ["cache.db"]
+
+
+async def test_a_damaged_stamp_is_an_error(tmp_path: Path) -> None:
+    await a_cache(tmp_path / "cache.db", latency_s=7.25)
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as database, database:
+        database.execute("UPDATE calls SET opened_at = 'noon'")
+
+    with closing(RecordedTimes.open(tmp_path / "cache.db")) as times, pytest.raises(CacheError, match="noon"):
+        list(times.sent(a_call().run_id))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be taken for one" * 20])

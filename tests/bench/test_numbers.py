@@ -2,90 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from benches import PARALLEL, SEQUENTIAL, TWO, a_bench, a_call, a_round
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bench.arms import Arm, arms_of, numbers_of, rounds_of
-from harness.bench.compare import compare, verdict_of
-from harness.bench.files import Bench, read_bench, write_bench
-from harness.bench.measured import Measured, measured_from_row, measured_to_row
+from harness.bench.arms import Arm, arms_of
 from harness.bench.numbers import report_of
-from harness.bench.published import distribution_of, makespan_s
-from harness.bench.tables import csv_of, markdown_of, prose_of
-from harness.bench.words import duration, knee_words
-from harness.domain.bounds import CallTimes
+from harness.domain.bounds import InVain
 from harness.domain.policy import Limits
-from harness.domain.stats import Ratio
-from harness.errors import ResultsError, SettingsError
-
-ONE, TWO = Limits(in_flight=1, per_run=1, runs=1), Limits(in_flight=2, per_run=2, runs=2)
-SEQUENTIAL, PARALLEL = Arm(name="sequential", limits=ONE), Arm(name="batch-2", limits=TWO, swept=True)
-
-
-def a_call(arm: str, topic: str, start_s: float, end_s: float, *, round_: int = 1, **fields: Any) -> Measured:
-    queued_s = fields.pop("queued_s", 0.0)
-    times = CallTimes(
-        topic_id=topic,
-        id="ask",
-        step="ask",
-        start_s=start_s,
-        end_s=end_s,
-        service_s=fields.pop("service_s", end_s - start_s - queued_s),
-        queued_s=queued_s,
-        tokens=30,
-    )
-    known: dict[str, Any] = {
-        "key": f"key of {topic}",
-        "model": "m",
-        "ttft_reasoning_s": None,
-        "ttft_answer_s": 1.0,
-        "input_tokens": 20,
-        "output_tokens": 10,
-        "cached_tokens": 5,
-        "cost": 0.5,
-        "failed": False,
-    }
-    return Measured(arm=arm, round=round_, times=times, **{**known, **fields})
-
-
-def a_round(number: int = 1, factor: float = 1.0) -> list[Measured]:
-    """Two topics of 4 s and 6 s: one after the other, and both at once."""
-    return [
-        a_call("sequential", "t", 0, 4 * factor, round_=number),
-        a_call("sequential", "u", 4 * factor, 10 * factor, round_=number),
-        a_call("batch-2", "t", 0, 4 * factor, round_=number),
-        a_call("batch-2", "u", 0, 6 * factor, round_=number),
-    ]
-
-
-def a_bench(
-    calls: list[Measured],
-    *,
-    name: str = "bench",
-    repeat: int = 1,
-    arms: tuple[Arm, ...] = (SEQUENTIAL, PARALLEL),
-    **changes: Any,
-) -> Bench:
-    description: dict[str, Any] = {
-        "version": 1,
-        "status": "complete",
-        "about": {"harness": "1", "python": "3", "openai": "3", "system": "Linux", "cores": 2, "seed": 0},
-        "identity": {"endpoint": "mock", "model": "m", "dataset": "d"},
-        "settings": {"latency": "fixed:1", "seed": 0},
-        "repeat": repeat,
-        "topics": 2,
-        "virtual": True,
-        "warm_up": None,
-        "order": [],
-        **changes,
-    }
-    return Bench(path=Path(name), description=description, arms=arms, calls=tuple(calls))
+from harness.errors import ResultsError
 
 
 def test_an_arm_is_told_in_numbers() -> None:
@@ -136,6 +65,19 @@ def test_what_a_provider_takes_longer_under_load_is_its_queue_and_no_work() -> N
     assert "5.0 s was lost to slower answers than in the baseline" in parallel["story"]
 
 
+def test_an_attempt_in_vain_is_told_as_lost() -> None:
+    late = a_call("batch-2", "u", 0, 9, service_s=6, before=(InVain(elapsed_s=2, backoff_s=1),))
+    parallel = report_of(a_bench([*a_round()[:3], late]))["arms"][1]
+    # Of two places one was wasted for 2 s; who was asleep meanwhile could have used the other.
+    assert parallel["losses"]["attempts"] == pytest.approx(2 * 0.5)
+    assert parallel["losses"]["backoff"] == pytest.approx(1 * 0.5)
+
+
+def test_a_bound_that_was_met_is_not_above_the_wall_by_rounding() -> None:
+    calls = [a_call("sequential", "t", 0, 1, service_s=1.000001), a_call("sequential", "u", 1, 2), *a_round()[2:]]
+    assert report_of(a_bench(calls))["arms"][0]["efficiency"] == 1.0
+
+
 times = st.floats(0.01, 100)
 
 
@@ -175,129 +117,32 @@ def test_a_round_that_is_missing_is_said() -> None:
         report_of(a_bench(a_round(), repeat=2))
 
 
+def test_a_round_that_nobody_announced_is_said() -> None:
+    with pytest.raises(ResultsError, match="calls of batch-2, round 2, which it does not name"):
+        report_of(a_bench([*a_round(), *a_round(2)]))
+
+
 def test_more_in_flight_than_topics_is_said_and_left_out_of_the_fits() -> None:
     report = report_of(a_bench(a_round(), topics=1))
     assert report["arms"][1]["underfed"]
     assert report["scaling"] is None
-    assert any("batch-2: 2 calls in flight and only 1 topics" in note for note in report["notes"])
+    assert any("batch-2*: 2 calls in flight and only 1 topics" in note for note in report["notes"])
 
 
-def test_every_output_holds_the_same_numbers() -> None:
-    report = report_of(a_bench([*a_round(1), *a_round(2)], repeat=2))
-    markdown = markdown_of(report)
-    assert "| batch-2 | 6.0 s | 1.67 [1.67, 1.67] |" in markdown
-    rows = csv_of(report).splitlines()
-    assert len(rows) == 3
-    assert rows[0].startswith("benchmark,harness,python,openai,system,cores,seed,virtual,latency,arm,in_flight")
-    assert any("It took 6.0 s; 6.0 s was the bound" in line for line in prose_of(report))
+def test_one_topic_at_a_time_never_has_more_in_flight_than_topics() -> None:
+    calls = [replace(call, arm="per-run") if call.arm == "batch-2" else call for call in a_round()]
+    report = report_of(a_bench(calls, topics=1, arms=(SEQUENTIAL, Arm(name="per-run", limits=TWO))))
+    assert not report["arms"][1]["underfed"]
 
 
-def test_a_step_with_markup_in_its_name_breaks_no_table() -> None:
-    calls = [replace(call, times=replace(call.times, step="=a|b<i>")) for call in a_round()]
-    report = report_of(a_bench(calls))
-    assert "| =a|b<i> |" not in markdown_of(report)
-    assert "'=a|b<i>" in csv_of(report)
-
-
-def test_comparing_with_itself_shows_no_difference_and_with_half_the_time_that_it_is_faster() -> None:
-    slow = a_bench([*a_round(1), *a_round(2)], name="slow", repeat=2)
-    fast = a_bench([*a_round(1, 0.5), *a_round(2, 0.5)], name="fast", repeat=2)
-    assert [arm["verdict"] for arm in compare(slow, slow)["arms"]] == ["no difference shown"] * 2
-    assert [arm["verdict"] for arm in compare(slow, fast)["arms"]] == ["faster"] * 2
-    assert [arm["ratio"]["value"] for arm in compare(fast, slow)["arms"]] == pytest.approx([2.0, 2.0])
-
-
-def test_a_verdict_says_no_more_than_its_interval() -> None:
-    assert verdict_of(Ratio(value=1.2, low=1.1, high=1.3, pairs=5)) == "slower"
-    assert verdict_of(Ratio(value=1.2, low=None, high=None, pairs=1)).startswith("cannot say")
-    assert verdict_of(None).startswith("cannot say")
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"identity": {"endpoint": "mock", "model": "n", "dataset": "d"}}, r"differ in model \(m and n\)"),
-        ({"identity": {"endpoint": "mock", "model": "m", "dataset": "e"}}, "differ in dataset"),
-        ({"settings": {"latency": "fixed:2", "seed": 0}}, "the mock's latency was fixed:1 and fixed:2"),
-        ({"virtual": False}, "one of them is on virtual time"),
-    ],
-)
-def test_benchmarks_of_other_work_are_not_compared(change: dict[str, Any], said: str) -> None:
-    with pytest.raises(ResultsError, match=said):
-        compare(a_bench(a_round()), a_bench(a_round(), name="other", **change))
-
-
-def test_a_comparison_names_what_else_was_different() -> None:
-    other = a_bench(a_round(), name="other", about={**a_bench([]).description["about"], "cores": 64})
-    assert "They differ in cores: 2 and 64." in compare(a_bench(a_round()), other)["notes"]
-
-
-def test_a_benchmark_is_read_as_it_was_written(tmp_path: Path) -> None:
-    bench = a_bench([*a_round(), *a_round(2)], repeat=2)
-    arms = [{"name": arm.name, "limits": {"in_flight": arm.limits.in_flight}, "swept": arm.swept} for arm in bench.arms]
-    write_bench(tmp_path, {**bench.description, "arms": arms}, bench.calls)
-    assert read_bench(tmp_path).calls == bench.calls
-
-
-def test_a_call_without_its_timings_is_refused_by_its_line(tmp_path: Path) -> None:
-    row = measured_to_row(a_round()[0])
-    assert measured_from_row(row) == a_round()[0]
-    del row["end_s"]
-    write_bench(tmp_path, {**a_bench([]).description, "arms": []}, [])
-    with (tmp_path / "spans.jsonl").open("a") as file:
-        file.write(json.dumps(row) + "\n")
-    with pytest.raises(ResultsError, match=r"spans\.jsonl:2: a call without its timings"):
-        read_bench(tmp_path)
-
-
-def test_arms_are_nothing_but_limits() -> None:
-    arms = arms_of(("sequential", "per-run", "batch"), (16, 4), Limits(per_run=3, runs=9))
-    assert [(arm.name, arm.limits.in_flight, arm.limits.per_run, arm.limits.runs) for arm in arms] == [
-        ("sequential", 1, 1, 1),
-        ("per-run", 3, 3, 1),
-        ("batch-4", 4, 3, 9),
-        ("batch-16", 16, 3, 9),
-    ]
+def test_without_a_sequential_arm_the_first_is_what_is_compared_with() -> None:
+    calls = [call for call in a_round() if call.arm == "batch-2"]
+    report = report_of(a_bench(calls, arms=(PARALLEL,)))
+    assert report["baseline"] == "batch-2"
+    assert any("There is no sequential arm" in note for note in report["notes"])
 
 
 def test_topics_at_once_follow_the_calls_in_flight_of_the_arm_where_nobody_says_how_many() -> None:
     arms = arms_of(("batch",), (16, 4), Limits())
     bench = a_bench([a_call(arm.name, "t", 0, 4) for arm in arms], arms=arms)
     assert [arm["limits"]["runs"] for arm in report_of(bench)["arms"]] == [8, 32]
-
-
-@pytest.mark.parametrize("text", ["", "0", "1,x", "-4", "1.5"])
-def test_what_is_no_list_of_numbers_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="whole numbers"):
-        numbers_of(text)
-
-
-def test_each_round_has_every_arm_once_in_an_order_of_the_seed() -> None:
-    arms = arms_of(("sequential", "per-run", "batch"), (1, 4, 16, 64), Limits())
-    rounds = rounds_of(arms, 5, seed=1)
-    assert all(sorted(arm.name for arm in order) == sorted(arm.name for arm in arms) for order in rounds)
-    assert len(set(rounds)) > 1
-    assert rounds == rounds_of(arms, 5, seed=1)
-
-
-def test_five_equal_calls_three_at_a_time_take_two_rounds() -> None:
-    assert makespan_s([10.0] * 5, 3) == 20
-    assert makespan_s([8.0, 10.0, 12.0, 9.0, 8.0], 3) == 18
-
-
-def test_the_published_times_hold_in_every_draw_and_its_speed_up_in_most() -> None:
-    found = distribution_of("uniform:8:12")
-    assert found is not None
-    assert found["draws"] == 10_000
-    assert found["times_hold"]
-    assert found["speedup_below_claim"] == 0
-    assert 0.6 < found["speedup_within_claim"] < 0.7
-    assert found["speedup_within_claim"] + found["speedup_above_claim"] == pytest.approx(1)
-    assert sum(found["histogram"].values()) == 10_000
-    assert distribution_of("fixed:8") is None
-    assert distribution_of("uniform:0:1") is None
-
-
-def test_durations_read_like_durations() -> None:
-    assert [duration(seconds) for seconds in (27_600, 200, 12.34, 0.25)] == ["7 h 40", "3 min 20 s", "12.3 s", "250 ms"]
-    assert "three are needed" in knee_words(None)

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+from benches import a_bench, a_round
+
 from harness.bench.files import read_bench
+from harness.bench.numbers import report_of
 from harness.bench.outputs import REPORT_JSON
 from harness.bench.plots import PLOTS, draw_all
 
@@ -29,3 +33,13 @@ def test_plots_are_svg_that_needs_nothing_else_and_the_same_each_time(tmp_path: 
         assert "<dc:date>" not in text
     assert "ideal" in drawn[0]["speedup.svg"]
     assert "bound" in drawn[0]["speedup.svg"]
+    assert "was answered" in drawn[0]["gantt.svg"]
+
+
+def test_a_topic_in_any_script_is_drawn_as_text(tmp_path: Path) -> None:
+    calls = [replace(call, times=replace(call.times, topic_id="量子 $x$ <&")) for call in a_round()[1::2]]
+    bench = replace(a_bench(calls, topics=1), path=tmp_path)
+    draw_all(bench, report_of(bench))
+    assert "量子 $x$ &lt;&amp;, sequential" in (tmp_path / "gantt.svg").read_text()
+    # Its two places are more than its one topic.
+    assert "more in flight than topics" in (tmp_path / "speedup.svg").read_text()

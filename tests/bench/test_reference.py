@@ -46,6 +46,12 @@ def test_the_reference_is_reproduced_to_the_byte(tmp_path: Path) -> None:
         assert (path / name).read_bytes() == (REFERENCE / name).read_bytes(), name
 
 
+def test_the_table_in_the_readme_is_that_of_the_reference() -> None:
+    report = (REFERENCE / REPORT_MARKDOWN).read_text()
+    first_table = next(part for part in report.split("\n\n") if part.startswith("| arm | wall |"))
+    assert first_table in (ROOT / "README.md").read_text()
+
+
 def _never(session: Any) -> Any:
     raise AssertionError("virtual time needs no other clock")
 
@@ -64,9 +70,11 @@ def test_five_calls_take_forty_to_sixty_seconds_in_sequence_and_sixteen_to_twent
     assert all(2 <= sequence[topic] / three[topic] <= 2.7 for topic in sequence)
 
 
-def test_every_file_names_versions_cores_and_seed() -> None:
+def test_every_file_names_versions_cores_settings_and_seed() -> None:
     about = json.loads((REFERENCE / BENCH_FILE).read_text())["about"]
     for name in (BENCH_FILE, SPANS_FILE, REPORT_JSON, REPORT_CSV, REPORT_MARKDOWN, *PLOTS):
         text = (REFERENCE / name).read_text()
         for value in (about["harness"], about["python"], about["openai"], str(about["cores"]), str(about["seed"])):
             assert value in text, (name, value)
+        for setting in ("uniform:8:12", "questions", "timeout", "per_run"):
+            assert setting in text, (name, setting)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import a_topic_file
+from batches import RUN_ID, a_topic_file
 from command_line import Harness, problem_of
 from nights import recorded
 
@@ -36,6 +36,35 @@ def test_a_table_says_what_each_limit_would_take(harness: Harness, night: Path) 
     for step in ("decompose", "research", "synthesize"):
         assert step in done.output
     assert "lowest and the highest of 2 nights" in done.output
+    rows = {line[:18].strip(): line[18:].split() for line in done.output.splitlines() if line}
+    assert rows["calls in flight"] == ["2", "8"]
+    assert rows["lower bound"].count("work") == 2
+    for row in ("wall time", "ends", "efficiency", "cost", "refused (429)", "requests", "limit in the end"):
+        assert len(rows[row]) >= 2, row
+
+
+def test_every_figure_of_a_night_has_its_range(harness: Harness, night: Path) -> None:
+    found = simulated(
+        harness, str(night), "--topics", "40", "--in-flight", "2", "--start", DAY, "--provider-limit", "1"
+    )
+
+    (figures,) = found["nights"]
+    for name in ("wall_s", "bound_s", "efficiency", "cost", "peak_cost", "refusals", "requests", "mean_in_flight"):
+        assert figures[name]["low"] <= figures[name]["mean"] <= figures[name]["high"], name
+    assert figures["refusals"]["low"] > 0
+    assert figures["bound_by"] == "work"
+    assert figures["bound_s"]["mean"] <= figures["wall_s"]["mean"]
+
+
+def test_many_sizes_stand_in_blocks_of_four(harness: Harness, night: Path) -> None:
+    sizes = ("--in-flight", "1,2,3,4,5,6", "--topics", "3", "--repeat", "1")
+
+    lines = harness("simulate", str(night), *sizes).output.splitlines()
+
+    assert [line.split()[3:] for line in lines if line.startswith("calls in flight")] == [
+        ["1", "2", "3", "4"],
+        ["5", "6"],
+    ]
 
 
 def test_four_times_the_calls_in_flight_take_a_quarter_of_the_time(harness: Harness, night: Path) -> None:
@@ -112,8 +141,95 @@ def test_answers_from_the_cache_count_with_the_time_they_took_when_they_were_pai
     assert "came from the cache" in problem_of(harness("simulate", str(tmp_path / "out")))
 
 
+def test_a_cache_alone_is_enough_for_a_forecast_that_says_what_it_lacks(
+    harness: Harness, tmp_path: Path, night: Path
+) -> None:
+    cache = str(night.parent / "cache.db")
+    asked = ("--topics", "40", "--in-flight", "8", "--start", DAY)
+
+    found = simulated(harness, cache, *asked)
+
+    assert (found["run"], found["models"], found["endpoint"]) == (RUN_ID, ["deepseek-flash"], "mock")
+    assert found["nights"][0]["cost"] == pytest.approx(simulated(harness, str(night), *asked)["nights"][0]["cost"])
+    assert any("when it was wanted" in note for note in found["notes"])
+    assert found["limits"]["per_run"] == 8  # nobody knows those of the run
+
+
+def test_the_settings_here_rule_where_a_cache_knows_nothing(harness: Harness, night: Path) -> None:
+    Path("harness.toml").write_text('per_run = 3\nbase_url = "http://elsewhere.example/v1"\n')
+
+    found = simulated(harness, str(night.parent / "cache.db"), "--repeat", "1", "--runs", "5")
+
+    assert (found["limits"]["per_run"], found["limits"]["runs"], found["endpoint"]) == (3, 5, "mock")
+    assert found["nights"][0]["cost"]["mean"] > 0
+
+
+def test_a_run_of_a_cache_is_chosen_by_its_id(harness: Harness, night: Path) -> None:
+    cache = str(night.parent / "cache.db")
+
+    assert simulated(harness, cache, "--run", RUN_ID, "--repeat", "1")["run"] == RUN_ID
+    assert "no answers of a run 'another'" in problem_of(harness("simulate", cache, "--run", "another"))
+    assert "in a cache file" in problem_of(harness("simulate", str(night), "--run", RUN_ID))
+
+
+def test_a_file_that_is_no_cache_is_refused(harness: Harness, night: Path) -> None:
+    assert "not a cache" in problem_of(harness("simulate", str(night / "run.json")))
+
+
+def test_a_limit_that_the_provider_named_is_played_unless_another_is_given(harness: Harness, tmp_path: Path) -> None:
+    recorded(tmp_path, 10, latency="fixed:5", faults="429-concurrency=0.2")
+
+    named, given = (
+        simulated(harness, str(tmp_path / "out"), "--topics", "40", "--repeat", "1", *flags)
+        for flags in ((), ("--provider-limit", "7"))
+    )
+
+    assert (named["limits"]["provider_limit"], named["nights"][0]["most_in_flight"]) == (25, 25)
+    assert (given["limits"]["provider_limit"], given["nights"][0]["most_in_flight"]) == (7, 7)
+    assert any("name a limit of 25" in note for note in named["notes"])
+
+
+def test_refusals_without_a_limit_are_met_again_and_that_is_said(harness: Harness, tmp_path: Path) -> None:
+    recorded(tmp_path, 10, latency="fixed:5", faults="429-tpm=0.3")
+
+    found = simulated(harness, str(tmp_path / "out"), "--topics", "20", "--repeat", "1")
+
+    assert found["nights"][0]["refusals"]["mean"] > 0
+    assert any("meets its own again" in note for note in found["notes"])
+
+
+def test_a_budget_in_money_needs_a_price(harness: Harness, night: Path) -> None:
+    long_ago = (str(night), "--start", "2020-01-01T12:00", "--repeat", "1")
+
+    assert "no price is known for the model 'deepseek-flash'" in problem_of(
+        harness("simulate", *long_ago, "--budget", "1")
+    )
+    found = simulated(harness, *long_ago)
+    assert found["nights"][0]["cost"] is None
+    assert any("cost is not known" in note for note in found["notes"])
+
+
+def test_a_night_that_its_budget_ends_tells_how_far_it_came(harness: Harness, night: Path) -> None:
+    done = harness("simulate", str(night), "--topics", "400", "--budget-tokens", "300000", "--repeat", "1")
+
+    assert "of 400" in next(line for line in done.output.splitlines() if line.startswith("topics finished"))
+    assert "the night ends early" in done.output
+
+
+def test_processes_change_nothing(harness: Harness, night: Path) -> None:
+    asked = (str(night), "--topics", "20", "--in-flight", "2,8", "--repeat", "2", "--start", DAY)
+
+    assert simulated(harness, *asked, "--jobs", "2") == simulated(harness, *asked, "--jobs", "1")
+
+
 def test_a_run_whose_calls_took_no_time_is_refused(harness: Harness, a_run: Path) -> None:
     assert "took no time" in problem_of(harness("simulate", str(a_run)))
+
+
+def test_a_run_in_which_every_call_failed_is_refused(harness: Harness, tmp_path: Path) -> None:
+    recorded(tmp_path, 2, latency="fixed:5", faults="400=1")
+
+    assert "none of its calls was answered" in problem_of(harness("simulate", str(tmp_path / "out")))
 
 
 def test_a_run_in_which_nothing_ended_is_refused(harness: Harness, tmp_path: Path) -> None:
@@ -136,6 +252,7 @@ def test_a_run_without_its_traces_is_refused(harness: Harness, tmp_path: Path) -
         (["--in-flight", "0"], "--in-flight 0"),
         (["--start", "noon"], "--start noon"),
         (["--rpm", "0"], "--rpm"),
+        (["--in-flight", "8,,9"], "--in-flight 8,,9"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_simulated(

@@ -5,12 +5,63 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batches import run
 from command_line import Harness, problem_of
+from nights import recorded
+from trace_events import assert_valid
+
+from harness.testing.virtual_time import run_virtual
 
 
 def events_of(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(path.read_text())["traceEvents"]
     return found
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"latency": "none"},
+        {"latency": "uniform:1:3", "stream": False},
+        {"latency": "lognormal:5:0.4", "faults": "reset=0.2,400=0.1,429-tpm=0.1,length=0.1", "in_flight": 4},
+        {"latency": "fixed:3", "rpm": 30, "per_run": 2, "runs": 2},
+        {"latency": "fixed:3", "budget": 0.06},
+        {"latency": "fixed:3", "run_calls": 20, "runs": 2},
+    ],
+    ids=["no-time", "plain", "faults", "paced", "short-of-money", "stopped"],
+)
+def test_whatever_the_run_went_through_the_file_keeps_to_the_trace_event_format(
+    harness: Harness, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    recorded(tmp_path, 8, **settings)
+
+    assert harness("timeline", "out").exit_code == 0
+
+    assert_valid(events_of(Path("out/timeline.json")))
+
+
+def test_no_more_calls_are_drawn_in_flight_than_there_were_places(harness: Harness, tmp_path: Path) -> None:
+    recorded(tmp_path, 8, latency="lognormal:5:0.4", in_flight=4)
+
+    harness("timeline", "out")
+
+    levels = [e["args"]["in flight"] for e in events_of(Path("out/timeline.json")) if e["name"] == "calls"]
+    assert (max(levels), levels[-1]) == (4, 0)
+
+
+def test_a_run_that_was_resumed_and_met_its_cache_keeps_to_the_format_as_well(harness: Harness, tmp_path: Path) -> None:
+    recorded(tmp_path, 8, latency="fixed:3", run_calls=20, runs=2)
+    run_virtual(lambda: run(tmp_path, tmp_path / "topics.jsonl", latency="fixed:3"))
+
+    assert harness("timeline", "out").exit_code == 0
+
+    assert_valid(events_of(Path("out/timeline.json")))
+
+
+def test_topics_that_are_not_finished_are_not_in_it_and_that_is_said(harness: Harness, tmp_path: Path) -> None:
+    recorded(tmp_path, 8, latency="fixed:3", run_calls=20, runs=2)
+
+    assert "it has 2 of 8 topics" in harness("timeline", "out").stderr
 
 
 def test_a_run_becomes_a_file_beside_its_rows(harness: Harness, a_run: Path) -> None:

@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 
 from harness.domain.bounds import Bound, CallTimes, bound_of, critical_path_s, pace_s, work_s
-from harness.domain.completion import FailedAttempt, Message, Request, Served, Usage
 from harness.domain.policy import Limits
-from harness.domain.run import Failure, Span
 
 
 def a_call(id_: str, start_s: float, end_s: float, *, topic: str = "t", **parts: Any) -> CallTimes:
@@ -30,6 +28,10 @@ RESEARCH = [
 def test_work_is_the_sum_and_the_critical_path_the_longest_chain() -> None:
     assert work_s(RESEARCH) == 12
     assert critical_path_s(RESEARCH) == 2 + 4 + 1
+
+
+def test_work_is_the_same_to_the_last_digit_whoever_adds_it_up() -> None:
+    assert work_s([a_call(f"ask#{n}", 0, 0.1) for n in range(10)]) == 1.0
 
 
 def test_a_record_under_a_limit_of_one_has_the_same_critical_path() -> None:
@@ -91,55 +93,3 @@ def test_what_a_slow_provider_adds_is_no_work() -> None:
     call = a_call("ask", 0, 6).slowed(1.5)
     assert (call.service_s, call.provider_queue_s) == (4, 2)
     assert a_call("ask", 0, 6).slowed(0.5).service_s == 6  # faster than alone: it is what it was
-
-
-def a_span(served: Served, *, error: Failure | None = None) -> Span:
-    return Span(
-        run_id="r",
-        topic_id="t",
-        id="part.1/ask",
-        parent="part.1",
-        step="ask",
-        start_s=1.0,
-        end_s=9.0,
-        key="k",
-        request=Request(endpoint="mock", model="m", messages=(Message(role="user", content="?"),)),
-        content="",
-        reasoning="",
-        tool_calls=(),
-        finish_reason=None,
-        usage=Usage(input_tokens=3, output_tokens=4),
-        cost=None,
-        saved=0.0,
-        served=served,
-        model=None,
-        fingerprint=None,
-        trace_id=None,
-        error=error,
-    )
-
-
-FAILED = FailedAttempt(number=1, kind="connection", message="reset", elapsed_s=1.5, backoff_s=0.5)
-
-
-def test_a_span_becomes_its_times() -> None:
-    served = Served(failures=(FAILED,), queued_s=2.0, latency_s=4.0)
-    assert CallTimes.of(a_span(served)) == CallTimes(
-        topic_id="t",
-        id="part.1/ask",
-        step="ask",
-        start_s=1.0,
-        end_s=9.0,
-        service_s=4.0,
-        repeated_s=1.5,
-        queued_s=2.0,
-        backoff_s=0.5,
-        tokens=7,
-    )
-
-
-def test_a_call_that_failed_and_one_that_hit_did_no_work() -> None:
-    failed = CallTimes.of(a_span(Served(failures=(FAILED,)), error=Failure(type="X", message="x")))
-    hit = CallTimes.of(a_span(Served(source="cache", latency_s=0.1)))
-    assert (failed.service_s, failed.repeated_s, failed.sent) == (0, 1.5, True)
-    assert (hit.service_s, hit.tokens, hit.sent) == (0, 0, False)

@@ -7,25 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.domain.bounds import CallTimes, bound_of
+from harness.domain.bounds import CallTimes, InVain, bound_of
 from harness.domain.losses import CAUSES, Cause, losses_of
 from harness.domain.policy import Limits
 
-WAITS = ("queued_run_s", "queued_s", "paced_s", "budget_s", "repeated_s", "backoff_s", "stored_s")
 CAUSE_OF: dict[str, Cause] = {
     "queued_run_s": "per_run",
     "queued_s": "in_flight",
     "paced_s": "pace",
     "budget_s": "budget",
-    "repeated_s": "attempts",
-    "backoff_s": "backoff",
     "stored_s": "own_code",
 }
+WAITS = tuple(CAUSE_OF)
 
 
-def a_call(id_: str, start_s: float, service_s: float, *, topic: str = "t", **waits: Any) -> CallTimes:
-    end_s = start_s + service_s + sum(waits.values())
-    return CallTimes(topic_id=topic, id=id_, step="ask", start_s=start_s, end_s=end_s, service_s=service_s, **waits)
+def a_call(
+    id_: str, start_s: float, service_s: float, *, topic: str = "t", before: tuple[InVain, ...] = (), **waits: Any
+) -> CallTimes:
+    """A call that met these attempts in vain, then these waits, and then was answered."""
+    in_vain_s = sum(one.waited_s + one.elapsed_s + one.backoff_s for one in before)
+    end_s = start_s + in_vain_s + sum(waits.values()) + service_s
+    for name in WAITS:
+        waits[name] = waits.get(name, 0.0) + sum(getattr(one, name) for one in before)
+    times: dict[str, Any] = {"start_s": start_s, "end_s": end_s, "service_s": service_s, **waits}
+    return CallTimes(topic_id=topic, id=id_, step="ask", before=before, **times)
 
 
 def lost(calls: list[CallTimes], wall_s: float, limits: Limits) -> dict[str, Any]:
@@ -48,6 +53,21 @@ def test_a_single_call_loses_what_it_waited_for(wait: str) -> None:
     assert lost([a_call("ask", 0, 4, **dict[str, Any]({wait: 3}))], 7, Limits(in_flight=1)) == {CAUSE_OF[wait]: 3}
 
 
+def test_a_single_call_loses_its_failed_attempts_and_the_sleep_after_them() -> None:
+    calls = [a_call("ask", 0, 4, before=(InVain(paced_s=1, elapsed_s=2, backoff_s=3), InVain(elapsed_s=5)))]
+    assert lost(calls, 15, Limits(in_flight=1)) == {"pace": 1, "attempts": 7, "backoff": 3}
+
+
+def test_what_one_call_waits_for_is_told_by_when_it_waited() -> None:
+    # One place. a fails from 0 to 2 and sleeps to 3; b is served from 2 to 6, and a again from 6 to 8.
+    calls = [
+        a_call("part.1/a", 0, 2, before=(InVain(elapsed_s=2, backoff_s=1),), queued_run_s=3),
+        a_call("part.2/b", 0, 4, queued_run_s=2),
+    ]
+    # The one place was never free: all that was lost is the attempt in vain, and nothing to the limit of one topic.
+    assert lost(calls, 8, Limits(in_flight=1, per_run=1)) == {"attempts": 2}
+
+
 def test_topics_that_were_not_begun_wait_for_the_limit_on_topics() -> None:
     calls = [a_call("ask", 0, 4, topic="t"), a_call("ask", 4, 4, topic="u")]
     assert lost(calls, 8, Limits(in_flight=2, runs=1)) == {"runs": 2, "order": 2}
@@ -55,7 +75,11 @@ def test_topics_that_were_not_begun_wait_for_the_limit_on_topics() -> None:
 
 
 def test_a_failed_attempt_takes_one_place_and_not_those_of_others() -> None:
-    calls = [a_call("part.1/a", 0, 6, repeated_s=2), a_call("part.2/a", 0, 8), a_call("part.3/a", 0, 6, queued_s=8)]
+    calls = [
+        a_call("part.1/a", 0, 6, before=(InVain(elapsed_s=2),)),
+        a_call("part.2/a", 0, 8),
+        a_call("part.3/a", 0, 6, queued_s=8),
+    ]
     # Two places, 14 s: the work of 20 s needs 10. One place was wasted for 2 s, and in the end one stood empty for 6.
     assert lost(calls, 14, Limits(in_flight=2, per_run=8)) == {"attempts": 1, "order": 3}
 
@@ -82,10 +106,11 @@ def test_a_batch_without_calls_lost_all_its_time_to_our_own_code() -> None:
 
 
 def test_every_cause_has_words() -> None:
-    assert set(CAUSE_OF.values()) < set(CAUSES)
+    assert {*CAUSE_OF.values(), "attempts", "backoff", "provider", "runs", "order"} == set(CAUSES)
 
 
 seconds = st.floats(0, 50)
+in_vain = st.builds(InVain, elapsed_s=seconds, backoff_s=seconds, paced_s=seconds, queued_s=seconds)
 
 
 @st.composite
@@ -98,14 +123,16 @@ def schedules(draw: st.DrawFn) -> tuple[list[CallTimes], float, Limits]:
         at_s = draw(seconds)
         for number in range(draw(st.integers(0, 4))):
             waits = {name: draw(seconds) for name in draw(st.sets(st.sampled_from(WAITS[:4])))}
-            held = {name: draw(seconds) for name in draw(st.sets(st.sampled_from(("repeated_s", "stored_s"))))}
+            stored = {"stored_s": draw(seconds)} if draw(st.booleans()) else {}
+            before = draw(st.lists(in_vain, max_size=2).map(tuple))
             wanted_s = at_s - min(at_s, sum(waits.values()))
             kept, left_s = {}, at_s - wanted_s
             for name, value in waits.items():
                 kept[name] = min(value, left_s)
                 left_s -= kept[name]
             topic = draw(st.sampled_from("tuv"))
-            call = a_call(f"part.{place}/ask#{number}", wanted_s, draw(seconds), topic=topic, **kept, **held)
+            times: dict[str, Any] = {**kept, **stored}
+            call = a_call(f"part.{place}/ask#{number}", wanted_s, draw(seconds), topic=topic, before=before, **times)
             calls.append(call)
             at_s = call.end_s + draw(seconds)
         ends.append(at_s)

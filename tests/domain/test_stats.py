@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
 import random
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.domain.stats import Distribution, geometric_mean, paired_ratio, percentile
+from harness.domain.stats import Distribution, geometric_mean, paired_ratio, percentile, tail_share
 
 times = st.floats(min_value=0.001, max_value=1e6)
 
@@ -49,6 +51,22 @@ def test_nothing_measured_has_no_ratio() -> None:
 def test_the_interval_is_that_of_the_seed() -> None:
     groups = [[(10.0, 4.0)], [(10.0, 5.0)], [(10.0, 6.0)]]
     assert paired_ratio(groups, random.Random(3).random) == paired_ratio(groups, random.Random(3).random)
+
+
+@pytest.mark.parametrize(("groups", "t"), [(2, 12.706), (5, 2.776), (10, 2.262), (11, 2.228), (31, 2.042)])
+def test_the_fewer_groups_the_further_out_an_interval_reaches(groups: int, t: float) -> None:
+    # By the tables of Student's t; the series beyond the table is right to the second decimal.
+    assert tail_share(groups) == pytest.approx(NormalDist().cdf(-t * (groups / (groups - 1)) ** 0.5), rel=0.02)
+    assert tail_share(groups) < tail_share(groups + 1) < 0.025
+
+
+def test_an_interval_of_five_groups_reaches_almost_to_their_extremes() -> None:
+    groups = [[(math.exp(log), 1.0)] for log in (-2, -1, 0, 1, 2)]
+    found = paired_ratio(groups, random.Random(1).random)
+    assert found is not None
+    assert found.low is not None
+    # Seven in a thousand resamples have a mean of -1.6 or less, one in five hundred one of -1.8 or less.
+    assert -2.0 <= math.log(found.low) <= -1.6
 
 
 @given(st.lists(st.lists(st.tuples(times, times), min_size=1, max_size=5), min_size=2, max_size=6), st.integers(0, 99))

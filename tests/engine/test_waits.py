@@ -109,8 +109,18 @@ async def test_failed_attempts_and_backoff_are_told() -> None:
     assert [failure.kind for failure in served.failures] == ["connection", "rate_limited"]
     assert [failure.elapsed_s for failure in served.failures] == pytest.approx([1.0, 1.0])
     assert 4.0 <= served.failures[1].backoff_s <= 4.4
+    assert [failure.stored_s for failure in served.failures] == pytest.approx([0.005 + 0.007] * 2)
     assert served.stored_s == pytest.approx(0.003 + 0.002 + 3 * (0.005 + 0.007))
     assert accounted_s(served) == pytest.approx(took, abs=1e-9)
+
+
+async def test_a_failed_attempt_is_told_with_its_own_waits() -> None:
+    model = FakeModel(latency_s=1.0, script=one_after_another(an_answer(), a_reset(), an_answer()))
+    engine = Engine(model=model, limits=Limits(in_flight=1, per_run=9))
+    _, (second, _) = await gathered(told(engine, "a"), told(engine, "b"))
+    (failure,) = second.served.failures
+    assert (failure.queued_s, failure.elapsed_s) == pytest.approx((1.0, 1.0))
+    assert second.served.queued_s == pytest.approx(1.0)
 
 
 async def test_one_who_shares_an_answer_is_told_as_waiting_for_it() -> None:

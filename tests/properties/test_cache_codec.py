@@ -43,7 +43,8 @@ usages = st.builds(Usage, input_tokens=counts, output_tokens=counts, reasoning_t
 tool_calls = st.lists(st.builds(ToolCall, id=texts, name=texts, arguments=texts), max_size=2).map(tuple)
 failures = st.builds(
     FailedAttempt, number=counts, kind=st.sampled_from(get_args(FailureKind)), message=texts, status=st.none() | counts,
-    elapsed_s=seconds, backoff_s=seconds, usage=st.none() | usages, cost=costs, content=texts, reasoning=texts,
+    elapsed_s=seconds, backoff_s=seconds, queued_run_s=seconds, queued_s=seconds, paced_s=seconds, budget_s=seconds,
+    stored_s=seconds, usage=st.none() | usages, cost=costs, content=texts, reasoning=texts,
 )  # fmt: skip
 serveds = st.builds(
     Served, source=st.sampled_from(get_args(Source)), attempts=counts,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.simulation.shape import Timed, turns_of
+from harness.simulation.shape import Timed, begun_together, turns_of
 
 
 def at(start_s: float, end_s: float, *path: str) -> Timed:
@@ -55,6 +55,27 @@ def test_the_harness_own_work_between_calls_is_no_gap() -> None:
 
 def test_two_calls_without_length_at_one_instant_wait_for_neither() -> None:
     assert [turn.after for turn in turns_of([at(1, 1), at(1, 1)])] == [(), ()]
+
+
+def test_parts_that_were_sent_one_after_another_began_together() -> None:
+    # One call in flight: only when each was sent is known.
+    sent = [at(0, 2), at(2, 5, "part.1"), at(5, 6, "part.1"), at(6, 8, "part.2"), at(8, 9)]
+
+    turns = turns_of(begun_together(sent))
+
+    assert [turn.after for turn in turns] == [(), (0,), (1,), (0,), (1, 2, 3)]
+
+
+def test_parts_within_parts_began_with_them() -> None:
+    sent = [at(0, 1, "a.1", "b.1"), at(1, 2, "a.1", "b.2"), at(2, 3, "a.2", "b.1"), at(3, 4, "a.2", "b.2")]
+
+    assert [call.start_s for call in begun_together(sent)] == [0, 0, 0, 0]
+
+
+def test_what_is_numbered_under_different_steps_or_names_did_not_begin_together() -> None:
+    sent = [at(0, 1, "a.1", "b.1"), at(1, 2, "c", "b.1"), at(2, 3, "d.1"), at(3, 4, "d"), at(4, 5)]
+
+    assert list(begun_together(sent)) == sent
 
 
 @given(

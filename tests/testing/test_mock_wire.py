@@ -195,9 +195,11 @@ def test_splintered_bytes_are_the_same_bytes(raw: Any) -> None:
     assert any(piece.data[0] & 0xC0 == 0x80 for piece in cut), "no piece begins inside a character"
 
 
-def test_a_stream_takes_the_time_that_its_tokens_take(ask: Any) -> None:
-    fake = FakeDeepSeek(latency=Latency.parse("per-token:2:0.25"))
-    streamed, plain = ask(fake, stream=True), ask(fake)
+@pytest.mark.parametrize("question", ["What is entanglement?", "什么是量子纠缠？"])
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_stream_takes_the_time_that_its_tokens_take(ask: Any, question: str, size: int) -> None:
+    fake = FakeDeepSeek(latency=Latency.parse("per-token:2:0.25"), delta_tokens=size)
+    streamed, plain = ask(fake, question, stream=True), ask(fake, question)
     tokens = plain.json()["usage"]["completion_tokens"]
     assert plain.duration_s == pytest.approx(2 + 0.25 * (tokens - 1))
     assert streamed.duration_s == pytest.approx(plain.duration_s)

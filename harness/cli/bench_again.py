@@ -1,0 +1,88 @@
+"""What is done with a benchmark that is there: its tables shown, its reports written again, two of them compared."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness.bench.compare import compare as comparison_of
+from harness.bench.compare import comparison_table
+from harness.bench.files import read_bench
+from harness.bench.numbers import rounded
+from harness.bench.outputs import write_reports
+from harness.bench.tables import Table, prose_of, tables_of
+from harness.cli.help import SectionedCommand
+from harness.cli.output import say_json
+from harness.domain.sanitize import terminal_safe
+
+_PLAIN_WIDTH = 160
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def report(path: Path, as_json: bool) -> None:
+    """Write the reports and plots of the benchmark in DIR again, from what was measured, and show them."""
+    show_report(write_reports(read_bench(path), warn), path, as_json=as_json)
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("one", type=click.Path(path_type=Path))
+@click.argument("other", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def compare(one: Path, other: Path, as_json: bool) -> None:
+    """Did the benchmark OTHER get slower than ONE? Both must have measured the same work."""
+    found: MutableMapping[str, Any] = rounded(comparison_of(read_bench(one), read_bench(other)))
+    if as_json:
+        say_json(found)
+        return
+    _show(comparison_table(found))
+    for line in found["notes"]:
+        click.echo(terminal_safe(line))
+
+
+def warn(line: str) -> None:
+    """On standard error: what a person should read, and no number."""
+    click.echo(terminal_safe(line), err=True)
+
+
+def show_report(found: Mapping[str, Any], path: Path, *, as_json: bool) -> None:
+    """A report on standard output."""
+    if as_json:
+        say_json(found)
+        return
+    for table in tables_of(found):
+        _show(table)
+    for line in prose_of(found):
+        click.echo(terminal_safe(line))
+    click.echo(f"results   {terminal_safe(str(path))}")
+
+
+def _show(table: Table) -> None:
+    """A table on the terminal, as wide as it needs where there is none."""
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
+    console.print(laid_out(table))
+
+
+def laid_out(table: Table) -> RichTable:
+    """For any width: numbers are folded and names are not, since they tell rows apart; nothing is cut."""
+    shown = RichTable(title=Text(terminal_safe(table.title)), title_justify="left", box=box.SIMPLE_HEAD)
+    for index, column in enumerate(table.columns):
+        is_name = index < table.names
+        shown.add_column(
+            Text(terminal_safe(column)),
+            justify="left" if is_name else "right",
+            no_wrap=is_name,
+            overflow="fold",
+        )
+    for row in table.rows:
+        shown.add_row(*(Text(terminal_safe(cell)) for cell in row))
+    return shown

@@ -1,0 +1,66 @@
+"""Asking before a live model is benchmarked: what all arms and rounds will take, in calls, money and time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from harness.bench.experiment import WARM_UP_TOPICS, Plan
+from harness.bench.words import duration
+from harness.errors import SettingsError
+from harness.estimating import Estimate, estimate_batch
+from harness.ports import WallClock
+
+
+def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
+    """Whether a benchmark that costs money may begin. Raises SettingsError where nobody is there to say so."""
+    settings = plan.loaded.settings
+    if settings.is_mock:
+        return True
+    click.echo(question_of(estimates_of(plan, clock), plan, topics), err=True)
+    if settings.yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise SettingsError("a benchmark sends all that to a live model; say --yes to agree to it")
+    return click.confirm("Begin?", default=False, err=True)
+
+
+def estimates_of(plan: Plan, clock: WallClock) -> list[Estimate]:
+    """Of one session of each arm. Raises what a run would raise for its file, settings and prompts; sends nothing."""
+    settings = plan.loaded.settings
+    limits = [
+        {"in_flight": arm.limits.in_flight, "per_run": arm.limits.per_run, "runs": arm.limits.runs} for arm in plan.arms
+    ]
+    return [
+        estimate_batch(replace(plan.loaded, settings=settings.model_copy(update=one)), plan.source, clock)
+        for one in limits
+    ]
+
+
+def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
+    """What the whole benchmark will take, its warm-up included."""
+    one, warm_up = estimates[0], min(WARM_UP_TOPICS, topics)
+    times = plan.sessions + warm_up / topics
+    lines = [
+        f"{len(plan.arms)} arms, {plan.repeat} round(s) and a warm-up: {plan.sessions * topics + warm_up:,} topics in "
+        f"all, about {one.calls * times:,.0f} calls, {_money(one, times)}; some "
+        f"{duration(sum(estimate.wall_s for estimate in estimates) * plan.repeat)} with answers timed {one.latency}, "
+        "and a real model may take several times as long"
+    ]
+    budget = plan.loaded.settings.budget
+    if budget is not None and one.cost is not None:
+        short = one.cost * times > budget
+        lines.append(
+            f"the budget of ${budget:,.2f} is one for all of that"
+            + (", and likely too small: the benchmark would not be complete" if short else "")
+        )
+    return "\n".join(lines)
+
+
+def _money(one: Estimate, times: float) -> str:
+    if one.cost is None or one.cost_at_most is None:
+        return "at prices that are not known"
+    return f"likely some ${one.cost * times:,.2f}, ${one.cost_at_most * times:,.2f} at most without retries"

@@ -1,0 +1,110 @@
+"""Reading a run's directory as material for a simulation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from harness.adapters.recorded_times import RecordedTimes
+from harness.adapters.results_dir import TRACES_FILE, is_running, read_manifest, read_results, read_spans
+from harness.errors import ResultsError
+from harness.simulation.recorded import RecordedTopic, topic_of
+from harness.simulation.recording import (
+    Recording,
+    named_limit_of,
+    notes_on_material,
+    notes_on_refusals,
+    refusal_s_of,
+    refuse_untimed,
+    sampled,
+)
+
+
+def read_run(path: Path, *, seed: int) -> Recording:
+    """The recorded run in a directory.
+
+    Raises ResultsError for a directory that is no run, and for a run that cannot tell how long its calls take.
+    """
+    manifest = read_manifest(path)
+    settings = manifest["settings"]
+    elapsed = {row["index"]: float(row["elapsed_s"]) for row in read_results(path) if row["calls"]}
+    if not elapsed:
+        raise ResultsError(
+            f"{path}: no topic with a call is finished, so there is nothing to simulate from; "
+            "give a run in which some topics ended"
+        )
+    topics = sampled(_topics(path, elapsed), random.Random(seed))  # noqa: S311 - a sample, no secret
+    if not topics:
+        raise ResultsError(f"{path / TRACES_FILE}: holds no calls of the finished topics; the timings are in that file")
+    topics, from_cache = _with_cached_times(manifest, topics)
+    on_the_mock = settings.get("endpoint") == "mock"
+    refuse_untimed(path, settings.get("cache"), topics, timeless=on_the_mock and settings.get("latency") == "none")
+    named_limit = named_limit_of(topics, settings.get("in_flight"))
+    return Recording(
+        path=path,
+        run_id=manifest["run_id"],
+        settings=settings,
+        endpoint=str(manifest["identity"].get("endpoint")),
+        topics=tuple(topics),
+        finished=len(elapsed),
+        topics_in_all=manifest["dataset"]["topics"],
+        refusal_s=refusal_s_of(topics),
+        named_limit=named_limit,
+        notes=(
+            *_notes(path, manifest, len(elapsed), from_cache),
+            *notes_on_refusals(topics, named_limit),
+            *notes_on_material(len(topics), len(elapsed), mock=on_the_mock),
+        ),
+    )
+
+
+def _topics(path: Path, elapsed: Mapping[int, float]) -> Iterator[RecordedTopic]:
+    """The calls of a topic stand together, so one topic is in memory at a time."""
+    for (index, _), rows in groupby(read_spans(path), key=lambda row: (row["index"], row["session"])):
+        if index in elapsed:
+            try:
+                yield topic_of(list(rows), elapsed_s=elapsed[index])
+            except ValueError as error:
+                raise ResultsError(
+                    f"{path / TRACES_FILE}: the calls of the topic with index {index}: {error}"
+                ) from None
+
+
+def _with_cached_times(manifest: Mapping[str, Any], topics: Sequence[RecordedTopic]) -> tuple[list[RecordedTopic], int]:
+    """Answers from the cache took no time in this run; the cache knows how long they took when they were paid for."""
+    unknown = {call.key for topic in topics for call in topic.calls if call.error is None and call.duration_s is None}
+    cache = Path(str(manifest["settings"].get("cache") or ""))
+    if not unknown or not cache.is_file():
+        return list(topics), 0
+    with closing(RecordedTimes.open(cache)) as times:
+        found = {key: seconds for key in unknown if (seconds := times.latency_s(key)) is not None}
+    return [
+        replace(
+            topic,
+            calls=tuple(
+                replace(call, duration_s=found[call.key])
+                if call.error is None and call.duration_s is None and call.key in found
+                else call
+                for call in topic.calls
+            ),
+        )
+        for topic in topics
+    ], len(found)
+
+
+def _notes(path: Path, manifest: Mapping[str, Any], finished: int, from_cache: int) -> Iterator[str]:
+    in_file = manifest["dataset"]["topics"]
+    if is_running(path):
+        yield f"the run is still under way: {finished:,} of its {in_file:,} topics are finished and used"
+    elif finished < in_file:
+        yield (
+            f"the run is not complete: {finished:,} of its {in_file:,} topics ended with calls and are used; the first "
+            "to end may be the short ones"
+        )
+    if from_cache:
+        yield f"{from_cache:,} answers came from the cache: their times are those of when they were paid for"
