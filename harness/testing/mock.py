@@ -42,7 +42,7 @@ def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST
     the extra to install, where respx is missing.
     """
     fake = fake or FakeDeepSeek()
-    with intercepted(fake, Hosts(answered={host})):
+    with intercepted(fake, Hosts(answered={host.lower()})):
         yield fake
 
 

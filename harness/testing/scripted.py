@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias
 
 from harness.domain.completion import ToolCall, Usage
 from harness.errors import SettingsError
@@ -23,7 +23,6 @@ from harness.testing.routes import CHAT, route_of
 from harness.testing.script import Line, Refuse, Say
 
 Matches: TypeAlias = Callable[[ReceivedCall], bool]
-W = TypeVar("W", bound="ScriptWriter")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,7 +50,7 @@ class ScriptWriter:
         self._suffix = suffix
 
     def reply(
-        self: W,
+        self,
         content: str,
         *,
         reasoning: str = "",
@@ -59,7 +58,7 @@ class ScriptWriter:
         finish_reason: FinishReason = "stop",
         after_s: float | None = None,
         times: int | None = 1,
-    ) -> W:
+    ) -> Self:
         """The next `times` calls (None: all) are answered with this text.
 
         `usage` None: tokens are counted by the fake's own rule. The answer begins `after_s` seconds after the request,
@@ -70,20 +69,20 @@ class ScriptWriter:
         return self._add(line, f"reply {shortened(content)}", times)
 
     def reply_json(
-        self: W,
+        self,
         value: Any,
         *,
         reasoning: str = "",
         usage: Usage | None = None,
         after_s: float | None = None,
         times: int | None = 1,
-    ) -> W:
+    ) -> Self:
         """`reply` with a value as JSON. Raises TypeError for one that JSON cannot hold."""
         content = json.dumps(value, ensure_ascii=False)
         return self.reply(content, reasoning=reasoning, usage=usage, after_s=after_s, times=times)
 
     def call_tool(
-        self: W,
+        self,
         name: str,
         arguments: Mapping[str, Any],
         *,
@@ -92,20 +91,20 @@ class ScriptWriter:
         usage: Usage | None = None,
         after_s: float | None = None,
         times: int | None = 1,
-    ) -> W:
+    ) -> Self:
         """The next `times` calls (None: all) are answered with the wish to have a function called."""
         call = ToolCall(id=f"call_{len(self._entries)}", name=name, arguments=json.dumps(arguments, ensure_ascii=False))
         answer = Answer(content=content, reasoning=reasoning, tool_calls=(call,), finish_reason="tool_calls")
         return self._add(Say(answer=answer, usage=usage, after_s=after_s), f"call_tool {name}", times)
 
     def fail(
-        self: W,
+        self,
         how: int | str,
         *,
         retry_after: float | None = None,
         message: str | None = None,
         times: int | None = 1,
-    ) -> W:
+    ) -> Self:
         """The next `times` calls (None: all) fail: with a status, or in one of the ways that `Fault` names ("reset").
 
         `retry_after` (seconds) and `message` go with a status. Raises SettingsError for a fault that is not known, a
@@ -122,7 +121,7 @@ class ScriptWriter:
             raise SettingsError(f"fail({how!r}): retry_after and message go with a status, as in fail(429, …)")
         return self._add(_fault(how), name, times)
 
-    def _add(self: W, line: Line, name: str, times: int | None) -> W:
+    def _add(self, line: Line, name: str, times: int | None) -> Self:
         if times is not None and times < 1:
             raise SettingsError(f"times={times}: must be at least 1, or None for every call")
         self._entries.append(_Entry(line=line, name=f"{name}{self._suffix}", matches=self._matches, left=times))

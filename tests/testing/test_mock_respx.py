@@ -121,7 +121,7 @@ async def test_another_host_is_not_reached() -> None:
 
 
 async def test_another_host_can_be_the_mocked_one() -> None:
-    with mock_deepseek(host="api.example.com") as fake:
+    with mock_deepseek(host="API.example.com") as fake:
         async with httpx2.AsyncClient() as client:
             await client.get("https://api.example.com/v1/models", headers={"authorization": "Bearer k"})
     assert fake.statuses == {200: 1}
