@@ -138,13 +138,21 @@ def test_what_is_written_while_the_picture_is_there_stays_above_it() -> None:
         shown.show([(("one", ""),), (("two", ""),)], size=shown.size)
         print("a warning\nand half", end="", file=sys.stderr)
         shown.show([(("ONE", ""),), (("two", ""),)], size=shown.size)
-        pyte.ByteStream(screen).feed(os.read(ours, 65536))
-        assert [line.rstrip() for line in screen.display[:4]] == ["a warning", "ONE", "two", ""]
+        assert _shows(screen, ours, ["a warning", "ONE", "two", ""])
         print(" whole", file=sys.stderr)
-    pyte.ByteStream(screen).feed(os.read(ours, 65536))
+    assert _shows(screen, ours, ["a warning", "and half whole", ""])
     os.close(ours)
-    assert [line.rstrip() for line in screen.display[:3]] == ["a warning", "and half whole", ""]
     assert not screen.cursor.hidden
+
+
+def _shows(screen: pyte.Screen, terminal: int, lines: list[str]) -> bool:
+    """Whether the screen comes to begin with these lines: what is written to a terminal arrives in parts."""
+    stream = pyte.ByteStream(screen)
+    while [line.rstrip() for line in screen.display[: len(lines)]] != lines:
+        if not select.select([terminal], [], [], 10)[0]:
+            return False
+        stream.feed(os.read(terminal, 65536))
+    return True
 
 
 def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_common_one() -> None:
