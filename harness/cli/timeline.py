@@ -35,10 +35,7 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
 
     Open the file at https://ui.perfetto.dev or in chrome://tracing. It holds no prompts and no answers.
     """
-    manifest = read_manifest(run)
-    events = _events(run, manifest["run_id"], topic_id)
-    # The first event tells whether there is anything to write.
-    parts = trace_file(chain([next(events)], events))
+    parts = trace_of(run, topic_id)
     if out == Path("-"):
         sys.stdout.buffer.writelines(parts)
         return
@@ -46,6 +43,13 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     with storage_errors(target):
         write_whole(target, parts)
     click.echo(terminal_safe(f"{target}: open it at https://ui.perfetto.dev or in chrome://tracing"))
+
+
+def trace_of(run: Path, topic_id: str | None) -> Iterator[bytes]:
+    """The run, or one of its topics, as the parts of a file. Raises ResultsError where there is nothing to write."""
+    events = _events(run, read_manifest(run)["run_id"], topic_id)
+    # The first event tells whether there is anything to write.
+    return trace_file(chain([next(events)], events))
 
 
 def _events(run: Path, run_id: str, topic_id: str | None) -> Iterator[Event]:
