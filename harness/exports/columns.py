@@ -55,7 +55,7 @@ class Column:
             return self._instant(row, value)
         if self.kind == "number":
             return float(value)
-        return whole(value) if isinstance(value, str) else value  # type: ignore[no-any-return]
+        return whole(value) if isinstance(value, str) else value
 
     def _instant(self, row: Mapping[str, Any], text: str) -> datetime:
         try:

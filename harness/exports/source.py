@@ -134,7 +134,7 @@ def open_run(path: Path) -> Iterator[RunRows]:
     manifest = read_manifest(path)
     with ExitStack() as opened:
         # The results first: whatever they name, the calls of it are in the traces already.
-        files = []
+        files: list[BinaryIO | None] = []
         for name in (RESULTS_FILE, TRACES_FILE):
             try:
                 files.append(opened.enter_context((path / name).open("rb")))
