@@ -167,7 +167,7 @@ class Runner:
             await self._results.write(result, ordered)
         self.progress.add_result(result)
         log.info(
-            "%s after %.2f s: %d calls, %d of them not asked anew",
+            "%s after %.2f s: %d calls, %d of them answered by the cache",
             *(result.status, result.elapsed_s, result.calls, result.hits),
         )
 

@@ -29,7 +29,7 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`required`: never null. `of` finds the raw value in a row; it may raise KeyError or TypeError."""
+    """`required`: never null. `of` finds the raw value in a row; it may raise what a damaged row raises."""
 
     name: str
     kind: Kind
@@ -41,7 +41,7 @@ class Column:
         """The value of this column for a row. Raises ResultsError where the row does not hold what it must."""
         try:
             value = self.of(row)
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise _damaged(row, self.name, repr(error)) from None
         if value is None:
             if self.required:

@@ -44,8 +44,9 @@ def write_sqlite(topics: Iterable[TopicRows], facts: RunFacts, file: Path) -> No
 
 
 def _fill(database: sqlite3.Connection, topics: Iterable[TopicRows], facts: RunFacts) -> None:
-    for statement in (CREATE_RUN, CREATE_TOPICS, CREATE_CALLS):
-        database.execute(statement)
+    database.execute(CREATE_RUN)
+    database.execute(CREATE_TOPICS)
+    database.execute(CREATE_CALLS)
     said = asdict(facts)
     database.execute(INSERT_RUN, [said[name] for name in RUN_COLUMNS])
     for topic in topics:

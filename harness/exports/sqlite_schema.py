@@ -95,7 +95,8 @@ CREATE VIEW attempts_failed AS
 """
 
 HAS_WORD_INDEX = "SELECT 1 FROM pragma_module_list WHERE name = 'fts5'"
+# The name in double quotes is what datasette looks for.
 WORD_INDEX = """\
-CREATE VIRTUAL TABLE topics_fts USING fts5 (topic, output, content='topics', content_rowid='topic_index');
+CREATE VIRTUAL TABLE topics_fts USING fts5 (topic, output, content="topics", content_rowid='topic_index');
 INSERT INTO topics_fts (topics_fts) VALUES ('rebuild');
 """

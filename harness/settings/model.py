@@ -145,7 +145,7 @@ class Settings(BaseModel):
     yes: OnOff = _setting(False, "Output", "Do not ask before a run that costs money.")
     json_output: OnOff = _setting(False, "Output", "Print JSON for machines.", alias="json")
     quiet: OnOff = _setting(False, "Output", "Show no progress.")
-    verbose: OnOff = _setting(False, "Output", "Log each attempt.")
+    verbose: OnOff = _setting(False, "Output", "Log each topic, and each attempt that failed.")
 
     otlp: CollectorUrl | None = _setting(
         None, "Telemetry", "Send OpenTelemetry spans and metrics to http://127.0.0.1:4318, say.", metavar="URL"

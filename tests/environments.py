@@ -1,0 +1,46 @@
+"""Environments of their own for packages that nobody here wrote.
+
+They are kept in the directory that HARNESS_TEST_ENVS names, else made anew. On a machine without a package registry set
+HARNESS_TEST_OFFLINE=1; nothing else skips the tests that need one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def environment_with(name: str, requirements: tuple[str, ...], scratch: Path) -> Path:
+    """The directory `bin` of an environment that holds these packages; made if it is not there yet."""
+    if os.environ.get("HARNESS_TEST_OFFLINE") == "1":
+        pytest.skip(f"HARNESS_TEST_OFFLINE=1: no registry to install {name} from")
+    pinned = hashlib.sha256(repr((requirements, sys.version)).encode()).hexdigest()[:12]
+    home = Path(os.environ.get("HARNESS_TEST_ENVS") or scratch / "environments") / f"{name}-{pinned}"
+    complete = home / "complete"
+    if not complete.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        _install(home, requirements)
+        complete.touch()
+    return home / "bin"
+
+
+def _install(home: Path, requirements: tuple[str, ...]) -> None:
+    python = str(home / "bin" / "python")
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv:
+        _run([uv, "venv", "--quiet", "--python", sys.executable, str(home)])
+        _run([uv, "pip", "install", "--quiet", "--python", python, *requirements])
+    else:
+        _run([sys.executable, "-m", "venv", str(home)])
+        _run([python, "-m", "pip", "install", "--quiet", *requirements])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
