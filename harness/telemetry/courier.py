@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,13 +22,13 @@ BATCH_WAIT_S = 1.0
 METRICS_EVERY_S = 10.0
 PATIENCE_S = 5.0
 IMPATIENCE_S = 1.0
-"""How long the end of a run waits for what is still to be sent: the second where nothing ever got through."""
+"""How long the end of a run waits for what is still to be sent: the latter where nothing has ever got through."""
 
 _LAST_WORD_S = 0.2
 
 
 class Sink(Protocol):
-    """Where stories go. Only the courier's thread calls it, but for `give_up`. Nothing is raised."""
+    """Where stories go. Only the courier's thread calls it, but for `give_up`."""
 
     def send(self, stories: Sequence[TopicStory]) -> str | None:
         """Send spans and count measurements; returns why the spans were not taken, or None if they were."""
@@ -36,6 +36,11 @@ class Sink(Protocol):
 
     def send_metrics(self, levels: Sequence[Measurement]) -> str | None:
         """Send all metrics as they stand, with these levels; returns why they were not taken, or None if they were."""
+        ...
+
+    @property
+    def troubled(self) -> bool:
+        """Whether what is under way has failed before and is tried again. May be asked from another thread."""
         ...
 
     def give_up(self) -> None:
@@ -56,9 +61,10 @@ class Delivery:
 class Courier:
     """`offer` never waits and never raises; `close` waits for a while, and says what became of everything."""
 
-    def __init__(self, sink: Sink, *, most_size: int = MOST_SIZE) -> None:
+    def __init__(self, sink: Sink, *, most_size: int = MOST_SIZE, batch_wait_s: float = BATCH_WAIT_S) -> None:
         self._sink = sink
         self._most_size = most_size
+        self._batch_wait_s = batch_wait_s
         self._bag: deque[TopicStory] = deque()
         self._size = self._spans = 0
         self._offered = self._sent = 0
@@ -83,13 +89,20 @@ class Courier:
             self._spans += len(story.spans)
             self._changed.notify()
 
+    def lose(self, spans: int, why: str) -> None:
+        """Count spans that could not even be made."""
+        with self._changed:
+            self._offered += spans
+            self._why = why
+
     def close(self, patience_s: float = PATIENCE_S) -> Delivery:
         """Send what is left, as long as patience lasts, and end."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-            hopeless = self._why is not None and not self._sent
-        self._thread.join(min(IMPATIENCE_S, patience_s) if hopeless else patience_s)
+        self._thread.join(min(IMPATIENCE_S, patience_s))
+        if not (self._sink.troubled and not self._sent):
+            self._thread.join(max(0.0, patience_s - IMPATIENCE_S))
         if self._thread.is_alive():
             self._sink.give_up()
             self._thread.join(_LAST_WORD_S)
@@ -119,7 +132,7 @@ class Courier:
         with self._changed:
             self._changed.wait_for(lambda: self._bag or self._closing, max(0.0, until - time.monotonic()))
             if self._bag and not self._closing:
-                self._changed.wait_for(lambda: self._full() or self._closing, BATCH_WAIT_S)
+                self._changed.wait_for(lambda: self._full() or self._closing, self._batch_wait_s)
             batch: list[TopicStory] = []
             spans = size = 0
             while self._bag and (not batch or (spans < BATCH_SPANS and size < BATCH_SIZE)):
@@ -135,7 +148,7 @@ class Courier:
         return self._size >= BATCH_SIZE or self._spans >= BATCH_SPANS
 
     def _deliver(self, batch: Sequence[TopicStory]) -> None:
-        why = self._sink.send(batch)
+        why = _reason(lambda: self._sink.send(batch))
         spans = sum(len(story.spans) for story in batch)
         with self._changed:
             self._size -= sum(story.size for story in batch)
@@ -147,7 +160,15 @@ class Courier:
     def _deliver_metrics(self) -> None:
         with self._changed:
             levels = self._levels
-        why = self._sink.send_metrics(levels)
+        why = _reason(lambda: self._sink.send_metrics(levels))
         with self._changed:
             self._metrics_taken = why is None
             self._why = why or self._why
+
+
+def _reason(send: Callable[[], str | None]) -> str | None:
+    """Why it was not taken, or None if it was; an error is a reason like any other, and the thread goes on."""
+    try:
+        return send()
+    except Exception as error:  # noqa: BLE001 - told at the end
+        return repr(error)

@@ -54,8 +54,12 @@ class ObservedResults:
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
         """See `Results`."""
         await self._results.write(result, spans)
-        story = story_of(result, spans, origin_at=self._origin_at, content=self._content)
-        self._courier.offer(story, measured(self._levels()))
+        try:
+            story = story_of(result, spans, origin_at=self._origin_at, content=self._content)
+        except Exception as error:  # noqa: BLE001 - told at the end; no run fails because of who watches it
+            self._courier.lose(1 + len(spans), repr(error))
+        else:
+            self._courier.offer(story, measured(self._levels()))
 
 
 @asynccontextmanager

@@ -87,6 +87,11 @@ class OtlpSink:
             taken = self._metrics.export(data) is MetricExportResult.SUCCESS
         return None if taken else self._complaints.last
 
+    @property
+    def troubled(self) -> bool:
+        """See `Sink`."""
+        return self._complaints.some
+
     def give_up(self) -> None:
         """See `Sink`."""
         for end in (self._spans.shutdown, self._metrics.shutdown):  # the first has no types
@@ -147,12 +152,15 @@ class _Complaints(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.last = "the collector did not take them"
+        self.some = False
         self._logger = logging.getLogger("opentelemetry.exporter")
 
     def emit(self, record: logging.LogRecord) -> None:
         self.last = record.getMessage()
+        self.some = True
 
     def __enter__(self) -> None:
+        self.some = False
         self._propagated = self._logger.propagate
         self._logger.addHandler(self)
         self._logger.propagate = False

@@ -103,7 +103,11 @@ def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_is_a_storage_error_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="disk full"), placed(tmp_path / "out", directory=False) as place:
-        place.write_text("half of it")
-        raise OSError(28, "disk full")
+    def fill_the_disk() -> None:
+        with placed(tmp_path / "out", directory=False) as place:
+            place.write_text("half of it")
+            raise OSError(28, "disk full")
+
+    with pytest.raises(StorageError, match="disk full"):
+        fill_the_disk()
     assert list(tmp_path.iterdir()) == []

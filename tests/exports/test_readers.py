@@ -68,12 +68,17 @@ def test_polars_reads_both_alike(in_parquet: Path, in_csv: Path) -> None:
 
 def test_duckdb_asks_both_in_sql(in_parquet: Path, in_csv: Path) -> None:
     for place in (in_parquet / "calls.parquet", in_csv / "calls.csv"):
-        found = duckdb.sql(f"SELECT step, count(*), sum(usage_output_tokens), sum(cost) FROM '{place}' GROUP BY step")
-        assert found.fetchall() == [("ask", 3, 60, 0.25)]
-    failures = duckdb.sql(
-        f"SELECT json_extract_string(served_failures, '$[0].kind') FROM '{in_parquet}/calls.parquet' ORDER BY call_id"
-    )
-    assert failures.fetchall() == [(None,), (None,), ("rate_limited",)]
+        query = f"SELECT step, count(*), sum(usage_output_tokens), sum(cost) FROM '{place}' GROUP BY step"
+        assert answer_of_duckdb(query) == [("ask", 3, 60, 0.25)]
+    kinds = "SELECT json_extract_string(served_failures, '$[0].kind')"
+    found = answer_of_duckdb(f"{kinds} FROM '{in_parquet}/calls.parquet' ORDER BY call_id")
+    assert found == [(None,), (None,), ("rate_limited",)]
+
+
+def answer_of_duckdb(query: str) -> list[tuple[object, ...]]:
+    relation = duckdb.sql(query)
+    assert relation is not None
+    return relation.fetchall()
 
 
 def test_parquet_has_the_documented_types_and_meanings(in_parquet: Path) -> None:
