@@ -14,6 +14,7 @@ from harness.compose import open_stack
 from harness.domain.completion import Call, Completion, Message, OnDelta, Request
 from harness.domain.options import StepOptions
 from harness.engine.stopping import Stop
+from harness.logs import logged_with
 from harness.settings import Loaded, load_settings
 
 T = TypeVar("T")
@@ -66,7 +67,8 @@ async def ask_once(
     request = request_of(loaded, prompt, system=system, defaults=defaults)
     call = Call(run_id=run_id, topic_id="ask", span_id="ask", stream=defaults.stream is not False, on_delta=on_delta)
     async with open_stack(loaded, run_id=run_id, stop=stop) as stack:
-        return await stack.completer.complete(request, call)
+        with logged_with(run_id=run_id, topic_id=call.topic_id, span_id=call.span_id):
+            return await stack.completer.complete(request, call)
 
 
 def request_of(loaded: Loaded, prompt: str, *, system: str | None, defaults: StepOptions) -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -27,9 +27,11 @@ from harness.engine.runner import Progress, Runner, Workflow
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop, StopCause
 from harness.errors import CacheError, ResultsError, StorageError
+from harness.logs import logged_with
 from harness.manifest import STDIN, Wanted, can_be_read_again, workflow_name
-from harness.ports import Cache, OpenCall, Spent, WallClock
+from harness.ports import Cache, OpenCall, Results, Spent, WallClock
 from harness.settings import Loaded, Settings
+from harness.telemetry.observed import Levels, check_installed, observed
 from harness.threads import in_thread
 from harness.workflows.loading import LoadedWorkflow, load_workflow
 
@@ -116,6 +118,8 @@ async def run_batch(
     workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
     workflow = replace(workflow, function=wrap(workflow.function))
     loaded.endpoint(key_needed=settings.cache_mode != "replay")
+    if settings.otlp is not None:
+        check_installed()
     dataset = await _checked_dataset(settings, source, stop)
     with closing(dataset):
         wanted = Wanted(
@@ -194,7 +198,8 @@ class _Session:
         """Do what is left to do. A disk that fails once there is a report is a part of it."""
         watch = self._watch
         try:
-            await self._run()
+            with logged_with(run_id=self._results.manifest["run_id"]):
+                await self._run()
         except StorageError as error:
             if watch.report is None:
                 raise
@@ -222,24 +227,43 @@ class _Session:
         ) as stack:
             await in_thread(self._begin)
             watch.stack = stack
-            runner = Runner(
-                workflow=self._workflow.function,
-                context=self._context(run_id, started_s),
-                completer=stack.completer,
-                results=results,
-                stop=self._stop,
-                clock=self._clock,
-                runs=self._loaded.settings.limits().open_runs,
-                progress=progress,
-                ending=stack.limiter.ending,
-            )
-            try:
-                await runner.run(_unfinished(self._dataset, results.standing))
-            except StorageError as error:
-                self._stop.set("storage", str(error))
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._close(stack, progress, started_at, started_s)
+            # Closed after the books are: the collector's patience is none of the run's time.
+            async with self._observed(stack, run_id, started_at) as observed_results:
+                runner = Runner(
+                    workflow=self._workflow.function,
+                    context=self._context(run_id, started_s),
+                    completer=stack.completer,
+                    results=observed_results,
+                    stop=self._stop,
+                    clock=self._clock,
+                    runs=self._loaded.settings.limits().open_runs,
+                    progress=progress,
+                    ending=stack.limiter.ending,
+                )
+                try:
+                    await runner.run(_unfinished(self._dataset, results.standing))
+                except StorageError as error:
+                    self._stop.set("storage", str(error))
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._close(stack, progress, started_at, started_s)
+
+    def _observed(self, stack: Stack, run_id: str, started_at: datetime) -> AbstractAsyncContextManager[Results]:
+        """The results, with a collector told of each topic where the settings name one."""
+        settings = self._loaded.settings
+
+        def levels() -> Levels:
+            state = stack.limiter.state()
+            return Levels(in_flight=state.in_flight, waiting=state.waiting, places=state.places)
+
+        return observed(
+            self._results,
+            settings.otlp,
+            run_id=run_id,
+            origin_at=started_at,
+            content=settings.otlp_content,
+            levels=levels,
+        )
 
     def _begin(self) -> None:
         """From here on there is a run. What can be read only once is kept with it."""

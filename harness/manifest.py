@@ -56,7 +56,10 @@ class Wanted:
             }
         self._refuse_another(known)
         if known.get("workflow_sha256") != self.workflow.code_sha256:
-            log.warning("the workflow's code was changed since the run's last session; finished topics keep their rows")
+            log.warning(
+                "the workflow's code was changed since the run's last session; finished topics keep their rows",
+                extra={"run_id": known["run_id"]},
+            )
         return {**known, "status": "running", **self._current(known["dataset"])}
 
     def _refuse_another(self, known: Mapping[str, Any]) -> None:
@@ -133,7 +136,7 @@ def recorded(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
     if settings.base_url is not None:
         values["base_url"] = Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).base_url
-    for name in ("cache", "prompts", "out"):
+    for name in ("cache", "prompts", "out", "log_file"):
         if values[name] is not None:
             values[name] = str(Path(values[name]).absolute())
     where, colon, function = settings.workflow.rpartition(":")

@@ -1,11 +1,33 @@
-"""Environments of their own, for tests of what a user installs."""
+"""Environments of their own for packages that nobody here wrote.
+
+They are kept in the directory that HARNESS_TEST_ENVS names, else made anew. On a machine without a package registry set
+HARNESS_TEST_OFFLINE=1; nothing else skips the tests that need one.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+
+def environment_with(name: str, requirements: tuple[str, ...], scratch: Path) -> Path:
+    """The directory `bin` of an environment that holds these packages; made if it is not there yet."""
+    if os.environ.get("HARNESS_TEST_OFFLINE") == "1":
+        pytest.skip(f"HARNESS_TEST_OFFLINE=1: no registry to install {name} from")
+    pinned = hashlib.sha256(repr((requirements, sys.version)).encode()).hexdigest()[:12]
+    home = Path(os.environ.get("HARNESS_TEST_ENVS") or scratch / "environments") / f"{name}-{pinned}"
+    complete = home / "complete"
+    if not complete.exists():
+        shutil.rmtree(home, ignore_errors=True)
+        install(home, requirements)
+        complete.touch()
+    return home / "bin"
 
 
 def install(home: Path, requirements: tuple[str, ...]) -> None:

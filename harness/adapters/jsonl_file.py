@@ -76,10 +76,21 @@ def lines_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
     except FileNotFoundError:
         return
     with file:
-        for number, raw in enumerate(file, start=1):
-            if not raw.endswith(b"\n"):
-                return
-            yield raw, _row(raw, f"{path}:{number}")
+        yield from lines_in(file, path)
+
+
+def lines_in(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """The same, of a file that is open. `path` names it in an error."""
+    for number, raw in enumerate(file, start=1):
+        if not raw.endswith(b"\n"):
+            return
+        yield raw, _row(raw, f"{path}:{number}")
+
+
+def row_at(file: BinaryIO, offset: int, path: Path) -> dict[str, Any]:
+    """The row whose line begins at this offset. Raises ResultsError if there is none."""
+    file.seek(offset)
+    return _row(file.readline(), f"{path}: the line at byte {offset}")
 
 
 def last_lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -42,7 +42,10 @@ RunAsync = Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]
 WARM_UP, WARM_UP_TOPICS = "warm-up", 4
 
 # Where files lie and how they are shown decides no number, and differs from machine to machine.
-_NOT_RECORDED = ("out", "cache", "cache_mode", "ttl", "yes", "json", "quiet", "verbose", "in_flight")
+_NOT_RECORDED = (
+    *("out", "cache", "cache_mode", "ttl", "yes", "json", "quiet", "verbose", "in_flight"),
+    *("otlp", "otlp_content", "log_format", "log_level", "log_file"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

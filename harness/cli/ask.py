@@ -10,6 +10,7 @@ import click
 
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand
+from harness.cli.log_lines import start_log_lines
 from harness.cli.options import CALL_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
@@ -19,7 +20,6 @@ from harness.domain.options import StepOptions
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError
-from harness.logs import log_to_stderr
 
 
 @click.command(cls=SectionedCommand)
@@ -35,7 +35,7 @@ def ask(prompt: str, system: str | None, max_tokens: int | None, temperature: fl
     """
     loaded = loaded_from(values)
     settings = loaded.settings
-    log_to_stderr(verbose=settings.verbose)
+    start_log_lines(loaded)
     note_aliases(loaded)
     text = _from_stdin() if prompt == "-" else prompt
     if not text.strip():

@@ -18,12 +18,12 @@ from harness.bench.plots import check_can_draw
 from harness.cli.bench_again import compare, report, show_report, warn
 from harness.cli.bench_consent import agreed
 from harness.cli.help import SectionedCommand, SectionedOption
+from harness.cli.log_lines import start_log_lines
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.run import note_aliases
 from harness.cli.signals import INTERRUPTED, interruptible
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, SettingsError
-from harness.logs import log_to_stderr
 
 _BENCHMARK = "Benchmark"
 # The arms decide the first, no cache may answer in any of them, and what the last does is another thing here.
@@ -103,7 +103,7 @@ def bench(dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool
     loaded = loaded_from(values)
     settings = loaded.settings
     note_aliases(loaded)
-    log_to_stderr(verbose=settings.verbose)
+    start_log_lines(loaded)
     kinds = [kind.strip() for kind in arms.split(",") if kind.strip()]
     if sweep is not None and BATCH not in kinds:
         raise SettingsError(f"--in-flight is of the arm {BATCH}, which --arms {arms} leaves out")

@@ -26,6 +26,7 @@ COMMANDS = {
     "ask": "One streamed call: reasoning, then answer.",
     "estimate": "Calls, tokens, cost and time, before spending anything.",
     "simulate": "What tonight would take, from a recorded run.",
+    "export": "A run as Parquet, CSV, SQLite, JSON lines or Markdown.",
     "timeline": "A run as a trace for Perfetto or chrome://tracing.",
     "bench": "How much faster in parallel, and how far from the possible.",
     "cache": "Look into the cache and tend it.",

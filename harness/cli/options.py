@@ -56,6 +56,7 @@ CALL_OPTIONS = (
     *("endpoint", "base_url", "api_key_env", "model", "thinking", "effort", "stream"),
     *("cache", "cache_mode", "ttl", "attempts", "connect_timeout", "idle_timeout", "total_timeout"),
     *("budget", "budget_tokens", "latency", "faults", "seed", "json_output", "quiet", "verbose"),
+    *("log_format", "log_level", "log_file"),
 )
 
 
@@ -101,4 +102,9 @@ def _option(name: str) -> Callable[[F], F]:
     if field.default in (True, False) and base_kind(kind_of(field.alias or name)) is bool:
         negation = f"--no-{flag.removeprefix('--')}"
         return click.option(*short, f"{flag}/{negation}", name, shows_negation=field.default is True, **common)
-    return click.option(*short, flag, name, metavar=metavar_of(name), multiple=name == "filter", **common)
+    return click.option(*short, flag, name, metavar=metavar_of(name), multiple=_is_many(name), **common)
+
+
+def _is_many(name: str) -> bool:
+    """Whether a setting is several texts, so that its flag may be repeated."""
+    return base_kind(kind_of(Settings.model_fields[name].alias or name)) is tuple

@@ -33,7 +33,7 @@ def resume(run: Path, **values: Any) -> None:
     manifest = read_manifest(run)
     base = {name: value for name, value in manifest["settings"].items() if value is not None}
     source = source_of(run, manifest)
-    for shown in ("json", "quiet", "verbose"):
+    for shown in ("json", "quiet", "verbose", "log_format", "log_level", "log_file"):
         base.pop(shown, None)
     loaded = loaded_from(values, base={**base, "out": str(run), "yes": True})
     run_and_report(loaded, source, continued=True)

@@ -13,6 +13,7 @@ import click
 from harness.batch import Report, Watch, run_batch
 from harness.cli.consent import agreed
 from harness.cli.help import SectionedCommand
+from harness.cli.log_lines import start_log_lines
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.progress import is_shown, show_progress
@@ -23,7 +24,6 @@ from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
-from harness.logs import log_to_stderr
 from harness.ports import Cache
 from harness.settings import Loaded
 
@@ -63,7 +63,7 @@ def reported(
 ) -> Report:
     """Run, show progress, and print the summary. See `run_batch`. Exits where there is no report."""
     settings = loaded.settings
-    log_to_stderr(verbose=settings.verbose)
+    start_log_lines(loaded)
     watch, stop = Watch(board=Board() if is_shown(settings) else None), Stop()
 
     async def work() -> None:

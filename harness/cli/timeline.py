@@ -38,9 +38,7 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     """
     manifest = read_manifest(run)
     line = Timeline(manifest["run_id"])
-    events = _events(run, line, topic_id)
-    # The first event tells whether there is anything to write.
-    parts = trace_file(chain([next(events)], events))
+    parts = trace_of(run, line, topic_id)
     if out == Path("-"):
         sys.stdout.buffer.writelines(parts)
         return
@@ -51,6 +49,13 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     in_file = manifest["dataset"]["topics"]
     if topic_id is None and line.topics < in_file:
         click.echo(f"it has {line.topics:,} of {in_file:,} topics: those that are finished and made calls", err=True)
+
+
+def trace_of(run: Path, line: Timeline, topic_id: str | None) -> Iterator[bytes]:
+    """The run, or one of its topics, as the parts of a file. Raises ResultsError where there is nothing to write."""
+    events = _events(run, line, topic_id)
+    # The first event tells whether there is anything to write.
+    return trace_file(chain([next(events)], events))
 
 
 def _events(run: Path, line: Timeline, topic_id: str | None) -> Iterator[Event]:

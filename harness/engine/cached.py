@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +17,8 @@ from harness.engine.telling import telling
 from harness.errors import CacheMiss, CompletionError
 from harness.ports import Cache, Completer, WallClock
 from harness.threads import off_loop
+
+log = logging.getLogger("harness.cache")
 
 
 class Cached:
@@ -52,6 +55,7 @@ class Cached:
         self, key: str, request: Request, call: Call, started: float
     ) -> Completion | CompletionError:
         found = await self._find(key, request, call)
+        log.debug("miss" if found is None else "hit")
         if found is not None:
             source: Source = "replay" if self._policy.mode == "replay" else "cache"
             return _shown(_second_hand(found, source, now() - started), call)

@@ -7,6 +7,7 @@ back every call, not only the one refused.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +17,8 @@ from harness.domain.policy import Limits
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.turns import Turns
+
+log = logging.getLogger("harness.limit")
 
 
 @dataclass(slots=True)
@@ -151,9 +154,11 @@ class Limiter:
             named=named,
             by_rate=by_rate,
         )
+        log.info("refused (429): %d places from now on, %d requests under way", self._window.places, self._in_flight)
 
     def pause(self, seconds: float) -> None:
         """Send no call at all for so long, and then begin again with few."""
+        log.info("nothing is sent for %.1f s", seconds)
         self._pace = self._pace.paused(now() + seconds)
         self._window = self._window.paused()
 

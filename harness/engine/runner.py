@@ -22,6 +22,7 @@ from harness.engine.clock import now
 from harness.engine.step import RunContext, Step, Trace
 from harness.engine.stopping import Stop
 from harness.errors import HarnessError, InputError, StorageError
+from harness.logs import logged_with
 from harness.ports import Completer, Results, WallClock
 from harness.threads import off_loop
 
@@ -118,7 +119,8 @@ class Runner:
                 await self._finish(self._bad_row(item), ())
                 finished = True
             else:
-                finished = await self._run_topic(item)
+                with logged_with(topic_id=item.id):
+                    finished = await self._run_topic(item)
         except (StorageError, InputError) as error:
             self._stop.set("storage", str(error))
         finally:
@@ -133,6 +135,7 @@ class Runner:
         budget = self._context.topic_budget
         purse = None if budget == Budget() else Purse(budget=budget)
         trace = Trace(on_span=self.progress.add_span, stop=self._stop, purse=purse)
+        log.debug("begun")
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)
         started, started_at = now(), self._clock.now()
         ended = await self._ended(step, topic)
@@ -176,6 +179,10 @@ class Runner:
         with anyio.CancelScope(shield=True):
             await self._results.write(result, ordered)
         self.progress.add_result(result)
+        log.info(
+            "%s after %.2f s: %d calls, %d of them answered by the cache",
+            *(result.status, result.elapsed_s, result.calls, result.hits),
+        )
 
     def _bad_row(self, line: BadLine) -> TopicResult:
         return topic_result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -30,7 +31,10 @@ from harness.errors import (
     TooManyCalls,
     TopicBudgetExceeded,
 )
+from harness.logs import logged_with
 from harness.ports import Completer
+
+log = logging.getLogger("harness.call")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -82,6 +86,12 @@ class Trace:
     _quiet: anyio.Event = field(default_factory=anyio.Event, init=False)
 
     def add(self, span: Span) -> None:
+        log.debug(
+            "%s from %s after %.2f s: %d attempts, %d tokens in, %d out",
+            *("failed" if span.error else "answered", span.served.source, span.end_s - span.start_s),
+            *(span.served.attempts, span.usage.input_tokens, span.usage.output_tokens),
+            extra={"span_id": span.id},
+        )
         self.spans.append(span)
         self.on_span(span)
 
@@ -175,7 +185,8 @@ class Step:
         started = now()
         self._trace.under_way += 1
         try:
-            completion = await self._completer.complete(request, call)
+            with logged_with(span_id=call.span_id):
+                completion = await self._completer.complete(request, call)
         except (CompletionError, CacheMiss, TopicBudgetExceeded) as error:
             if isinstance(error, FatalError):
                 stopped_by: HarnessError = RunStopped(str(error))

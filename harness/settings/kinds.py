@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from harness.adapters.toml_tables import suggestion
 from harness.domain.endpoint import PROFILES, normalized_base_url
 from harness.errors import SettingsError
+from harness.logs import parse_level
 
 _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -68,6 +69,29 @@ def _faults(text: str) -> None:
     FaultPlan.parse(text)
 
 
+def _collector(text: str) -> None:
+    # A credential would stand in the run's description; the SDK's own variable for headers takes it.
+    if "@" in text:
+        raise SettingsError(
+            "the URL of a collector must hold no user and no password: put a header into OTEL_EXPORTER_OTLP_HEADERS"
+        )
+    try:
+        normalized_base_url(text)
+    except SettingsError:
+        raise SettingsError("must be the URL of a collector, like http://127.0.0.1:4318") from None
+
+
+def _levels(value: Any) -> Any:
+    """Several levels in one text are told apart by commas, as a variable has them."""
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        return value
+    found = tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
+    for part in found:
+        parse_level(part)
+    return found
+
+
 Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Many = Annotated[int, Field(strict=True, ge=1, le=10**15)]
 Attempts = Annotated[int, Field(strict=True, ge=1, le=6)]
@@ -78,6 +102,9 @@ Seconds = Annotated[float, BeforeValidator(duration_s), Field(strict=True, gt=0,
 OnOff = Annotated[bool, BeforeValidator(_on_off), Field(strict=True)]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+LogFormat = Literal["text", "json"]
+LogLevels = Annotated[tuple[str, ...], BeforeValidator(_levels)]
+CollectorUrl = Annotated[str, AfterValidator(_saying(_collector))]
 ProfileName = Annotated[str, AfterValidator(_profile_name)]
 BaseUrl = Annotated[str, AfterValidator(_saying(normalized_base_url))]
 LatencyModel = Annotated[str, AfterValidator(_saying(_latency))]

@@ -26,7 +26,7 @@ ENV_PREFIX = "HARNESS_"
 CONFIG_ENV = "HARNESS_CONFIG"
 
 # Never repeated in a message: a credential may stand in it.
-_UNSHOWN = frozenset({"base_url"})
+_UNSHOWN = frozenset({"base_url", "otlp"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

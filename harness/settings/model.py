@@ -16,9 +16,12 @@ from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, Rates, flat_price
 from harness.settings.kinds import (
     Attempts,
     BaseUrl,
+    CollectorUrl,
     Dollars,
     FaultRates,
     LatencyModel,
+    LogFormat,
+    LogLevels,
     Many,
     Name,
     OnOff,
@@ -30,7 +33,7 @@ from harness.settings.kinds import (
     Whole,
 )
 
-SECTIONS = ("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output")
+SECTIONS = ("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output", "Telemetry")
 
 
 def _setting(default: Any, section: str, description: str, *, metavar: str = "N", alias: str | None = None) -> Any:
@@ -145,7 +148,24 @@ class Settings(BaseModel):
     yes: OnOff = _setting(False, "Output", "Do not ask before a run that costs money.")
     json_output: OnOff = _setting(False, "Output", "Print JSON for machines.", alias="json")
     quiet: OnOff = _setting(False, "Output", "Show no progress.")
-    verbose: OnOff = _setting(False, "Output", "Log each attempt.")
+    verbose: OnOff = _setting(False, "Output", "Log each topic, and each attempt that failed.")
+
+    otlp: CollectorUrl | None = _setting(
+        None, "Telemetry", "Send OpenTelemetry spans and metrics to http://127.0.0.1:4318, say.", metavar="URL"
+    )
+    otlp_content: OnOff = _setting(False, "Telemetry", "Send prompts, reasoning, answers and messages, too.")
+    log_format: LogFormat | None = _setting(
+        None, "Telemetry", "Of log lines.  [default: text on a terminal, else json]"
+    )
+    log_level: LogLevels = _setting(
+        (),
+        "Telemetry",
+        "LEVEL, or CONCERN=LEVEL for run, call, retry, limit, cache or telemetry; repeatable.",
+        metavar="LEVEL",
+    )
+    log_file: Path | None = _setting(
+        None, "Telemetry", "Append the log lines to FILE, as JSON; warnings are still shown.", metavar="FILE"
+    )
 
     steps: dict[str, StepTable] = Field(default_factory=dict)
     workflow_settings: dict[str, Any] = Field(default_factory=dict)

@@ -40,7 +40,8 @@ def test_the_help_of_run_groups_the_options_under_headings(harness: Harness) -> 
     lines = harness("run", "--help").output.splitlines()
     headings = [line.removesuffix(":") for line in lines if line and not line.startswith((" ", "Usage"))]
     assert headings == [
-        *("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output", "General"),
+        *("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output"),
+        *("Telemetry", "General"),
     ]
 
 

@@ -1,16 +1,13 @@
 """The mock on its socket serves clients that nobody here wrote, each in an environment of its own.
 
-Environments are kept in the directory that HARNESS_TEST_ENVS names, else made anew. On a machine without a package
-registry set HARNESS_TEST_OFFLINE=1; nothing else skips these tests.
+See `environments` for where those are kept, and for machines without a package registry.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +15,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from environments import install
+from environments import environment_with
 
 from harness.testing import FakeDeepSeek, serve
 
@@ -229,19 +226,10 @@ SCHEMA = {{"type": "object", "properties": {{"city": {{"type": "string"}}, "days
 
 
 def python_with(client: Client, scratch: Path) -> Path:
-    """The interpreter of an environment that holds the client; made if it is not there yet."""
+    """The interpreter of an environment that holds the client."""
     if not client.requirements:
         return Path(sys.executable)
-    if os.environ.get("HARNESS_TEST_OFFLINE") == "1":
-        pytest.skip("HARNESS_TEST_OFFLINE=1: no registry to install the client from")
-    pinned = hashlib.sha256(repr((client.requirements, sys.version)).encode()).hexdigest()[:12]
-    home = Path(os.environ.get("HARNESS_TEST_ENVS") or scratch) / f"{client.name}-{pinned}"
-    complete = home / "complete"
-    if not complete.exists():
-        shutil.rmtree(home, ignore_errors=True)
-        install(home, client.requirements)
-        complete.touch()
-    return home / "bin" / "python"
+    return environment_with(client.name, client.requirements, scratch) / "python"
 
 
 async def report_of(client: Client, python: Path, url: str, scratch: Path) -> Any:
@@ -268,7 +256,7 @@ async def report_of(client: Client, python: Path, url: str, scratch: Path) -> An
 async def test_a_client_sees_the_answer_the_reasoning_and_the_usage(
     client: Client, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    python = python_with(client, tmp_path_factory.getbasetemp() / "environments")
+    python = python_with(client, tmp_path_factory.getbasetemp())
     fake = FakeDeepSeek()
     async with serve(fake) as url:
         report = await report_of(client, python, url, tmp_path)

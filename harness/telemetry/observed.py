@@ -1,0 +1,128 @@
+"""A port of results that tells a collector of each topic, once its rows are written."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import anyio
+
+from harness.domain.run import Span, TopicResult
+from harness.errors import SettingsError
+from harness.ports import Results
+from harness.telemetry import names
+from harness.telemetry.courier import IMPATIENCE_S, PATIENCE_S, Courier, Delivery
+from harness.telemetry.story import story_of
+from harness.telemetry.values import Measurement
+from harness.threads import in_thread
+
+log = logging.getLogger("harness.telemetry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """How many requests are under way, how many calls wait, and how many may be under way at once."""
+
+    in_flight: int
+    waiting: int
+    places: int
+
+
+class ObservedResults:
+    """Writes results, and then tells of them. A topic that cannot be told of is written all the same."""
+
+    def __init__(
+        self,
+        results: Results,
+        courier: Courier,
+        *,
+        origin_at: datetime,
+        content: bool,
+        levels: Callable[[], Levels],
+    ) -> None:
+        self._results = results
+        self._courier = courier
+        self._origin_at = origin_at
+        self._content = content
+        self._levels = levels
+
+    async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
+        """See `Results`."""
+        await self._results.write(result, spans)
+        try:
+            story = story_of(result, spans, origin_at=self._origin_at, content=self._content)
+        except Exception as error:  # noqa: BLE001 - told at the end; no run fails because of who watches it
+            self._courier.lose(1 + len(spans), repr(error))
+        else:
+            self._courier.offer(story, measured(self._levels()))
+
+
+@asynccontextmanager
+async def observed(
+    results: Results,
+    url: str | None,
+    *,
+    run_id: str,
+    origin_at: datetime,
+    content: bool,
+    levels: Callable[[], Levels],
+) -> AsyncIterator[Results]:
+    """The results, observed by the collector at a URL; without one, the results as they are.
+
+    `origin_at` is the instant from which the calls of this session count their seconds. At the end it waits a few
+    seconds at most, and says in one line what did not arrive.
+    """
+    if url is None:
+        yield results
+        return
+    from harness.telemetry.otlp import OtlpSink  # noqa: PLC0415 - an extra, and half a second of CPU
+
+    courier = Courier(OtlpSink(url, run_id=run_id))
+    patience_s = PATIENCE_S
+    try:
+        yield ObservedResults(results, courier, origin_at=origin_at, content=content, levels=levels)
+    except asyncio.CancelledError:
+        patience_s = IMPATIENCE_S
+        raise
+    finally:
+        with anyio.CancelScope(shield=True):
+            delivery = await in_thread(lambda: courier.close(patience_s))
+        _tell(delivery, url)
+
+
+def check_installed() -> None:
+    """Raise SettingsError where the extra is missing, before anything is begun."""
+    try:
+        importlib.import_module("harness.telemetry.otlp")
+    except ImportError as error:
+        raise SettingsError(
+            f'otlp: the OpenTelemetry SDK is not there ({error}): pip install "reasoning-harness[otel]"'
+        ) from error
+
+
+def measured(levels: Levels) -> tuple[Measurement, ...]:
+    """Levels as measurements."""
+    return (
+        Measurement(names.IN_FLIGHT, levels.in_flight, {}),
+        Measurement(names.WAITING, levels.waiting, {}),
+        Measurement(names.PLACES, levels.places, {}),
+    )
+
+
+def _tell(delivery: Delivery, url: str) -> None:
+    if delivery.dropped or not delivery.metrics_taken:
+        log.warning(
+            "telemetry: %d of %d spans%s did not reach %s: %s",
+            delivery.dropped,
+            delivery.dropped + delivery.sent,
+            "" if delivery.metrics_taken else ", and the metrics,",
+            url,
+            delivery.why,
+        )
+    else:
+        log.debug("telemetry: %d spans and the metrics reached %s", delivery.sent, url)

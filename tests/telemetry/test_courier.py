@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fakes import ListResults
+from records import a_result, a_span
+
+from harness.telemetry import names
+from harness.telemetry.courier import Courier
+from harness.telemetry.observed import Levels, ObservedResults, observed
+from harness.telemetry.story import story_of
+from harness.telemetry.values import Measurement, TopicStory
+
+ORIGIN = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
+BRIEF_S = 0.05
+"""Patience with a sink that does not answer at all."""
+
+
+class FakeSink:
+    """Takes what `answer` lets it take. While `open` is not set, it does not answer; `give_up` opens it."""
+
+    def __init__(self, answer: str | Exception | None = None) -> None:
+        self.answer = answer
+        self.open = threading.Event()
+        self.open.set()
+        self.called = threading.Event()
+        self.given_up = self.troubled = False
+        self.batches: list[Sequence[TopicStory]] = []
+        self.levels: list[Sequence[Measurement]] = []
+
+    def send(self, stories: Sequence[TopicStory]) -> str | None:
+        self.called.set()
+        self.open.wait(10)
+        self.batches.append(stories)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def send_metrics(self, levels: Sequence[Measurement]) -> str | None:
+        self.levels.append(levels)
+        return None if self.answer is None else str(self.answer)
+
+    def give_up(self) -> None:
+        self.given_up = True
+        self.answer = "given up"
+        self.open.set()
+
+
+def a_story(index: int = 0, *, calls: int = 1, size: int | None = None) -> TopicStory:
+    spans = [a_span(f"t{index}", f"c{number}") for number in range(calls)]
+    story = story_of(a_result(index), spans, origin_at=ORIGIN, content=False)
+    return story if size is None else TopicStory(spans=story.spans, measurements=story.measurements, size=size)
+
+
+def test_what_is_offered_arrives_in_order_and_is_counted() -> None:
+    sink = FakeSink()
+    courier = Courier(sink, batch_wait_s=0.0)
+    stories = [a_story(index) for index in range(5)]
+    for story in stories:
+        courier.offer(story)
+    delivery = courier.close()
+
+    assert [story for batch in sink.batches for story in batch] == stories
+    assert (delivery.sent, delivery.dropped, delivery.why) == (10, 0, None)
+
+
+def test_many_go_in_batches() -> None:
+    sink = FakeSink()
+    sink.open.clear()
+    courier = Courier(sink, batch_wait_s=0.0)
+    courier.offer(a_story(0))
+    assert sink.called.wait(10)  # from here on the sink is busy
+    for index in range(1, 400):
+        courier.offer(a_story(index, calls=2))
+    sink.open.set()
+
+    assert courier.close().dropped == 0
+    assert len(sink.batches) == 4  # the first, and 399 stories of 3 spans by the least number over 512
+
+
+def test_the_metrics_are_sent_at_the_end_with_the_last_levels() -> None:
+    sink = FakeSink()
+    courier = Courier(sink, batch_wait_s=0.0)
+    for number in (3, 7):
+        courier.offer(a_story(number), [Measurement(names.IN_FLIGHT, number, {})])
+
+    assert courier.close().metrics_taken
+    assert [level.value for level in sink.levels[-1]] == [7]
+
+
+def test_a_collector_that_refuses_costs_the_spans_and_is_told_with_its_reason() -> None:
+    courier = Courier(FakeSink("503"))
+    courier.offer(a_story())
+    delivery = courier.close()
+
+    assert (delivery.sent, delivery.dropped, delivery.why, delivery.metrics_taken) == (0, 2, "503", False)
+
+
+def test_an_error_is_a_reason_like_any_other() -> None:
+    sink = FakeSink(RuntimeError("a defect of the SDK"))
+    courier = Courier(sink, batch_wait_s=0.0)
+    courier.offer(a_story())
+    delivery = courier.close()
+
+    assert delivery.dropped == 2
+    assert "a defect of the SDK" in str(delivery.why)
+
+
+def test_beside_a_slow_collector_memory_is_bounded_and_nothing_waits() -> None:
+    sink = FakeSink()
+    sink.open.clear()
+    courier = Courier(sink, most_size=1000, batch_wait_s=0.0)
+    courier.offer(a_story(0, size=400))
+    assert sink.called.wait(10)
+    for index in range(1, 100):
+        courier.offer(a_story(index, size=400))  # one fits beside the one under way
+    sink.open.set()
+    delivery = courier.close()
+
+    assert (delivery.sent, delivery.dropped) == (4, 2 * 98)
+    assert delivery.why == "the collector is too slow"
+
+
+def test_a_collector_that_never_answers_is_waited_for_as_long_as_patience_lasts() -> None:
+    sink = FakeSink()
+    sink.open.clear()
+    courier = Courier(sink, batch_wait_s=0.0)
+    courier.offer(a_story())
+    assert sink.called.wait(10)
+    delivery = courier.close(BRIEF_S)
+
+    assert sink.given_up
+    assert delivery.why == "given up"
+    assert (delivery.sent, delivery.dropped) == (0, 2)
+    assert not delivery.metrics_taken
+
+
+async def test_without_a_collector_the_results_are_as_they_were() -> None:
+    results = ListResults()
+    async with observed(
+        results, None, run_id="run", origin_at=ORIGIN, content=False, levels=lambda: pytest.fail("asked")
+    ) as port:
+        assert port is results
+
+
+async def test_rows_are_written_first_and_told_of_then() -> None:
+    sink, results = FakeSink(), ListResults()
+    courier = Courier(sink, batch_wait_s=0.0)
+    port = observing(results, courier)
+    await port.write(a_result(), [a_span()])
+    results.failing = OSError("the disk is full")
+    with pytest.raises(OSError, match="disk is full"):
+        await port.write(a_result(1), [a_span("t1")])
+
+    assert courier.close().sent == 2
+    assert [level.value for level in sink.levels[-1]] == [3, 2, 8]
+
+
+async def test_a_topic_that_cannot_be_told_of_is_written_all_the_same() -> None:
+    results, courier = ListResults(), Courier(FakeSink())
+    await observing(results, courier).write(a_result(elapsed_s=float("nan")), [a_span()])
+
+    assert len(results.rows) == 1
+    delivery = courier.close()
+    assert (delivery.dropped, "NaN" in str(delivery.why)) == (2, True)
+
+
+def observing(results: Any, courier: Courier) -> ObservedResults:
+    levels = Levels(in_flight=3, waiting=2, places=8)
+    return ObservedResults(results, courier, origin_at=ORIGIN, content=False, levels=lambda: levels)
