@@ -22,7 +22,7 @@ COMMANDS = {
     "show": "A run's reports and calls.",
     "ask": "One streamed call: reasoning, then answer.",
     "estimate": "Calls, tokens, cost and time, before spending anything.",
-    "simulate": "What tonight would take, from a recorded run.",
+    "simulate": "What tonight would take, from a recorded run or a cache.",
     "timeline": "A run as a trace for Perfetto or chrome://tracing.",
     "bench": "How much faster in parallel, and how far from the possible.",
     "cache": "Look into the cache and tend it.",
