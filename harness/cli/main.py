@@ -25,7 +25,7 @@ COMMANDS = {
     "diff": "Two runs side by side: answers, reasoning, tokens, cost, time.",
     "ask": "One streamed call: reasoning, then answer.",
     "estimate": "Calls, tokens, cost and time, before spending anything.",
-    "simulate": "What tonight would take, from a recorded run.",
+    "simulate": "What tonight would take, from a recorded run or a cache.",
     "export": "A run as Parquet, CSV, SQLite, JSON lines or Markdown.",
     "timeline": "A run as a trace for Perfetto or chrome://tracing.",
     "bench": "How much faster in parallel, and how far from the possible.",

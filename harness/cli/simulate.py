@@ -81,7 +81,7 @@ def simulate(
 
     CACHE is a cache file, for a run whose directory is gone. It knows less, and the output says what.
     """
-    began = start_of(start, datetime.now().astimezone())
+    began, places = start_of(start, datetime.now().astimezone()), _places(in_flight)
     recording = _read(recorded, run_id, seed)
     settings = _settings(recording, values)
     _check_budget(settings, recording, began)
@@ -90,10 +90,10 @@ def simulate(
         settings=settings,
         limits=settings.limits(),
         start=began,
-        provider_limit=provider_limit or recording.named_limit,
+        provider_limit=provider_limit or recording.provider_limit,
         refusal_s=recording.refusal_s,
     )
-    nights = jobs_of(plan, _places(in_flight, settings.in_flight), repeat=repeat, seed=seed)
+    nights = jobs_of(plan, places or (settings.in_flight,), repeat=repeat, seed=seed)
     with _progress(len(nights), shown=not settings.quiet and sys.stderr.isatty()) as on_night:
         simulated = simulate_nights(
             recording.topics, nights, workers=jobs or workers_for(recording.topics, nights), on_night=on_night
@@ -138,10 +138,10 @@ def _check_budget(settings: Settings, recording: Recording, began: datetime) -> 
         )
 
 
-def _places(text: str | None, default: int) -> tuple[int, ...]:
-    """`8,32,128` as numbers. Raises SettingsError."""
+def _places(text: str | None) -> tuple[int, ...]:
+    """`8,32,128` as numbers, none where nothing was asked for. Raises SettingsError."""
     if text is None:
-        return (default,)
+        return ()
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and 1 <= int(part) <= 1_000_000 for part in parts):
         raise SettingsError(f"--in-flight {text}: expected numbers of calls such as 8,32,128, each 1 to 1,000,000")

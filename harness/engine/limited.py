@@ -84,7 +84,7 @@ class Limited:
         if isinstance(error, TransientError):
             asked_s = error.retry_after_s
             if error.kind == "rate_limited":
-                by_rate = _is_about_rate(str(error))
+                by_rate = is_about_rate(str(error))
                 self._limiter.refused(place, named=error.concurrency_limit, by_rate=by_rate)
                 # With nothing else in flight there is nothing left to shrink: only time helps.
                 if asked_s is not None or by_rate or self._limiter.in_flight == 1:
@@ -97,6 +97,9 @@ class Limited:
         self._limiter.pause(self._retry.pause_s(streak=max(1, self._limiter.streak), retry_after_s=asked_s))
 
 
-def _is_about_rate(message: str) -> bool:
+def is_about_rate(message: str) -> bool:
+    """Whether a 429 says that it is about requests or tokens a minute, so that calls in flight have nothing to do with
+    it.
+    """
     text = message.lower()
     return any(word in text for word in ("tpm", "rpm", "per minute", "tokens per", "requests per"))

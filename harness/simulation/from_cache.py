@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -21,16 +22,9 @@ from typing import TypeAlias, get_args
 from harness.adapters.recorded_times import CachedRun, RecordedTimes, SentRequest
 from harness.domain.completion import FailedAttempt, Usage
 from harness.errors import FailureKind, PermanentError, ResultsError
-from harness.simulation.recorded import RecordedCall, RecordedTopic
-from harness.simulation.recording import (
-    Recording,
-    named_limit_of,
-    notes_on_material,
-    notes_on_refusals,
-    refusal_s_of,
-    refuse_untimed,
-    sampled,
-)
+from harness.simulation.recorded import RATE_LIMITED, RecordedCall, RecordedTopic
+from harness.simulation.recording import Recording, notes_on_material, refusal_s_of, refuse_untimed, sampled
+from harness.simulation.refusals import Flights, explained, shown_limit
 from harness.simulation.shape import Timed, begun_together, turns_of
 
 _SHOWN_RUNS = 8
@@ -60,7 +54,8 @@ def read_cache(path: Path, run_id: str | None, *, seed: int) -> Recording:
     with closing(RecordedTimes.open(path)) as times:
         run = _chosen(path, times.runs(), run_id)
         kept = sampled(times.topic_ids(run.run_id), random.Random(seed))  # noqa: S311 - a sample, no secret
-        spans = list(_spans_of(times, run.run_id, kept).values())
+        flights, refused_s = Flights(), array("d")
+        spans = list(_spans_of(times, run.run_id, kept, flights, refused_s).values())
         answers = [_answers(times, topic) for topic in spans]
     known = {call.step: call for calls in answers if calls is not None for call in calls.values()}
     told = [
@@ -80,7 +75,8 @@ def read_cache(path: Path, run_id: str | None, *, seed: int) -> Recording:
     on_the_mock = endpoint == "mock"
     timeless = on_the_mock and fmean(sample.duration_s for one in topics for sample in one.samples()) < _FASTEST_S
     refuse_untimed(path, path, topics, timeless=timeless)
-    named_limit = named_limit_of(topics, None)
+    refusals = [refusal for topic in topics for refusal in topic.refusals()]
+    why = explained(refusals, in_flight=None, shown=shown_limit(flights, refused_s))
     return Recording(
         path=path,
         run_id=run.run_id,
@@ -90,11 +86,11 @@ def read_cache(path: Path, run_id: str | None, *, seed: int) -> Recording:
         finished=len(finished),
         topics_in_all=run.topics,
         refusal_s=refusal_s_of(topics),
-        named_limit=named_limit,
+        provider_limit=why.limit,
         notes=(
             *_unknown(last_step),
             *_left_out(run, told, whole, finished, last_step),
-            *notes_on_refusals(topics, named_limit),
+            *why.notes(),
             *notes_on_material(len(topics), len(finished), mock=on_the_mock),
         ),
     )
@@ -117,10 +113,18 @@ def _chosen(path: Path, runs: Sequence[CachedRun], run_id: str | None) -> Cached
 _Spans: TypeAlias = Mapping[str, Sequence[SentRequest]]
 
 
-def _spans_of(times: RecordedTimes, run_id: str, topic_ids: Sequence[str]) -> Mapping[str, _Spans]:
-    """The requests of these topics, by topic and call, as they were sent."""
+def _spans_of(
+    times: RecordedTimes, run_id: str, topic_ids: Sequence[str], flights: Flights, refused_s: array[float]
+) -> Mapping[str, _Spans]:
+    """The requests of these topics, by topic and call, as they were sent. `flights` and `refused_s` are told of the
+    answers and of the refusals of all topics.
+    """
     found: dict[str, dict[str, list[SentRequest]]] = {topic_id: {} for topic_id in topic_ids}
     for request in times.sent(run_id):
+        if request.answered:
+            flights.add(request.sent_s, request.ended_s)
+        elif request.error.startswith(f"{RATE_LIMITED}: "):
+            refused_s.append(request.ended_s)
         if request.topic_id in found:
             found[request.topic_id].setdefault(request.span_id, []).append(request)
     return found

@@ -14,15 +14,11 @@ from harness.adapters.recorded_times import RecordedTimes
 from harness.adapters.results_dir import TRACES_FILE, is_running, read_manifest, read_results, read_spans
 from harness.errors import ResultsError
 from harness.simulation.recorded import RecordedTopic, topic_of
-from harness.simulation.recording import (
-    Recording,
-    named_limit_of,
-    notes_on_material,
-    notes_on_refusals,
-    refusal_s_of,
-    refuse_untimed,
-    sampled,
-)
+from harness.simulation.recording import Recording, notes_on_material, refusal_s_of, refuse_untimed, sampled
+from harness.simulation.refusals import Flights, explained
+
+_ROUNDED_S = 2e-6
+"""Rows tell times to the microsecond: what seems to overlap by no more than this came one after another."""
 
 
 def read_run(path: Path, *, seed: int) -> Recording:
@@ -38,13 +34,19 @@ def read_run(path: Path, *, seed: int) -> Recording:
             f"{path}: no topic with a call is finished, so there is nothing to simulate from; "
             "give a run in which some topics ended"
         )
-    topics = sampled(_topics(path, elapsed), random.Random(seed))  # noqa: S311 - a sample, no secret
+    flights = Flights()
+    found = _topics(path, elapsed, flights, manifest["sessions"])
+    topics = sampled(found, random.Random(seed))  # noqa: S311 - a sample, no secret
     if not topics:
         raise ResultsError(f"{path / TRACES_FILE}: holds no calls of the finished topics; the timings are in that file")
     topics, from_cache = _with_cached_times(manifest, topics)
     on_the_mock = settings.get("endpoint") == "mock"
     refuse_untimed(path, settings.get("cache"), topics, timeless=on_the_mock and settings.get("latency") == "none")
-    named_limit = named_limit_of(topics, settings.get("in_flight"))
+    why = explained(
+        [refusal for topic in topics for refusal in topic.refusals()],
+        in_flight=settings.get("in_flight"),
+        shown=_shown_limit(manifest, flights),
+    )
     return Recording(
         path=path,
         run_id=manifest["run_id"],
@@ -54,25 +56,43 @@ def read_run(path: Path, *, seed: int) -> Recording:
         finished=len(elapsed),
         topics_in_all=manifest["dataset"]["topics"],
         refusal_s=refusal_s_of(topics),
-        named_limit=named_limit,
+        provider_limit=why.limit,
         notes=(
             *_notes(path, manifest, len(elapsed), from_cache),
-            *notes_on_refusals(topics, named_limit),
+            *why.notes(),
             *notes_on_material(len(topics), len(elapsed), mock=on_the_mock),
         ),
     )
 
 
-def _topics(path: Path, elapsed: Mapping[int, float]) -> Iterator[RecordedTopic]:
-    """The calls of a topic stand together, so one topic is in memory at a time."""
-    for (index, _), rows in groupby(read_spans(path), key=lambda row: (row["index"], row["session"])):
+def _topics(path: Path, elapsed: Mapping[int, float], flights: Flights, last_session: int) -> Iterator[RecordedTopic]:
+    """The calls of a topic stand together, so one topic is in memory at a time. `flights` is told of the answers of the
+    last session.
+    """
+    for (index, session), group in groupby(read_spans(path), key=lambda row: (row["index"], row["session"])):
         if index in elapsed:
+            rows = list(group)
             try:
-                yield topic_of(list(rows), elapsed_s=elapsed[index])
+                topic = topic_of(rows, elapsed_s=elapsed[index])
             except ValueError as error:
                 raise ResultsError(
                     f"{path / TRACES_FILE}: the calls of the topic with index {index}: {error}"
                 ) from None
+            for row in rows:
+                if session == last_session and row["served"]["source"] == "endpoint" and row["error"] is None:
+                    flights.add(row["end_s"] - row["served"]["latency_s"] + _ROUNDED_S, row["end_s"])
+            yield topic
+
+
+def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:
+    """What the limiter came to in the end, if it was refused more, and as many requests, and never more, were answered
+    at once.
+    """
+    learned = manifest.get("limits_learned") or {}
+    places, maximum = learned.get("places"), learned.get("maximum")
+    if not learned.get("refusals") or not isinstance(places, int) or not isinstance(maximum, int):
+        return None
+    return places if places < maximum and places - 1 <= flights.most() <= places else None
 
 
 def _with_cached_times(manifest: Mapping[str, Any], topics: Sequence[RecordedTopic]) -> tuple[list[RecordedTopic], int]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.adapters.faults import concurrency_limit
 from harness.errors import ResultsError
 from harness.simulation.fit import StepFit, fit_steps
 from harness.simulation.recorded import RecordedTopic
@@ -29,7 +28,7 @@ class Recording:
 
     `settings` are those that the run is known to have had, None where nothing tells them; `endpoint` is the identity of
     who answered. `topics_in_all` is how many topics the run had, as far as that is known. `refusal_s` is how long a
-    refusal (429) took, in seconds, and `named_limit` the limit of requests at once that the provider named in them.
+    refusal (429) took, in seconds, and `provider_limit` how many requests at once the provider is known to carry.
     """
 
     path: Path
@@ -40,7 +39,7 @@ class Recording:
     finished: int
     topics_in_all: int
     refusal_s: float
-    named_limit: int | None
+    provider_limit: int | None
     notes: tuple[str, ...]
 
     @property
@@ -77,32 +76,6 @@ def refusal_s_of(topics: Iterable[RecordedTopic]) -> float:
     """How long a refusal took: the median of the recorded ones, or no time."""
     refusals = sorted(refusal.elapsed_s for topic in topics for refusal in topic.refusals())
     return refusals[len(refusals) // 2] if refusals else 0.0
-
-
-def named_limit_of(topics: Iterable[RecordedTopic], in_flight: int | None) -> int | None:
-    """The limit of requests at once that most refusals name, if the run could pass it with so many in flight.
-
-    A run that was refused below the named limit met others who use the same account: that the limit does not explain.
-    """
-    named = (concurrency_limit(refusal.message) for topic in topics for refusal in topic.refusals())
-    limits = Counter(limit for limit in named if limit is not None)
-    limit = limits.most_common(1)[0][0] if limits else None
-    return limit if limit is not None and (in_flight is None or limit < in_flight) else None
-
-
-def notes_on_refusals(topics: Iterable[RecordedTopic], named_limit: int | None) -> Iterator[str]:
-    """What is made of the refusals of the recorded run."""
-    refusals = sum(1 for topic in topics for _ in topic.refusals())
-    if named_limit is not None:
-        yield (
-            f"the recorded run met {refusals:,} refusals (429), most of which name a limit of {named_limit:,} requests "
-            "at once: that limit is played; --provider-limit N plays another"
-        )
-    elif refusals:
-        yield (
-            f"the recorded run met {refusals:,} refusals (429) that no limit of requests at once explains: each call "
-            "meets its own again, under any limit here; --provider-limit N plays a limit in their place"
-        )
 
 
 def refuse_untimed(path: Path, cache: object, topics: Sequence[RecordedTopic], *, timeless: bool) -> None:

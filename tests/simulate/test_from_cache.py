@@ -164,5 +164,5 @@ def test_a_limit_that_refusals_name_is_found_in_the_journal(tmp_path: Path) -> N
     # The fault names a limit of 25: of a run that never passed it, it explains nothing, as the run's settings tell.
     recorded(tmp_path, 10, latency="fixed:5", faults="429-concurrency=0.2", in_flight=25)
 
-    assert read_run(tmp_path / "out", seed=0).named_limit is None
-    assert cached(tmp_path).named_limit == 25
+    assert read_run(tmp_path / "out", seed=0).provider_limit is None
+    assert cached(tmp_path).provider_limit == 25

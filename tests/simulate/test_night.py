@@ -88,7 +88,7 @@ def test_expected_refusals_are_those_of_a_provider_that_names_its_limit(tmp_path
 
     recorded(tmp_path, 40, transport=provider(), latency="lognormal:5:0.4", in_flight=64)
     actual = recorded(tmp_path / "again", 40, transport=provider(), latency="lognormal:5:0.4", in_flight=20)
-    limit = read_run(tmp_path / "out", seed=0).named_limit
+    limit = read_run(tmp_path / "out", seed=0).provider_limit
 
     arm = predicted(tmp_path, 40, 20, repeat=4, provider_limit=limit)
 
