@@ -66,20 +66,22 @@ class AppendedFile:
         return self._file
 
 
-def lines_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+def lines_of(path: Path, *, start: int = 0) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Whole lines with the rows they hold; a last line without its end is left out, a missing file is empty.
 
-    Raises ResultsError for a line that is no row.
+    `start` is the byte to begin at, where a line does. Raises ResultsError for a line that is no row.
     """
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
+        file.seek(start)
+        after = f"from byte {start} on, line " if start else ""
         for number, raw in enumerate(file, start=1):
             if not raw.endswith(b"\n"):
                 return
-            yield raw, _row(raw, f"{path}:{number}")
+            yield raw, _row(raw, f"{path}:{after}{number}")
 
 
 def last_lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.adapters.codec import JsonObject, served_to_json, tool_call_to_json, usage_to_json
+from harness.domain.bounds import CallTimes
 from harness.domain.completion import Json
 from harness.domain.key import request_fields
 from harness.domain.run import Failure, Span, TopicResult
@@ -69,6 +70,29 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "served": {name: seconds(value) if name.endswith("_s") else value for name, value in served.items()},
         "error": _failure(span.error),
     }
+
+
+def call_times_of(row: Mapping[str, Any], *, origin_s: float = 0.0) -> CallTimes:
+    """When a call was wanted and what it went through, from its row; its times count from `origin_s` on."""
+    served = row["served"]
+    sent = served["source"] == "endpoint"
+    return CallTimes(
+        topic_id=row["topic_id"],
+        id=row["id"],
+        step=row["step"],
+        start_s=seconds(row["start_s"] - origin_s),
+        end_s=seconds(row["end_s"] - origin_s),
+        service_s=served["latency_s"] if sent and row["error"] is None else 0.0,
+        repeated_s=seconds(sum(failure["elapsed_s"] for failure in served["failures"])) if sent else 0.0,
+        queued_run_s=served["queued_run_s"],
+        queued_s=served["queued_s"],
+        paced_s=served["paced_s"],
+        budget_s=served["budget_s"],
+        backoff_s=seconds(sum(failure["backoff_s"] for failure in served["failures"])),
+        stored_s=served["stored_s"],
+        tokens=row["usage"]["input_tokens"] + row["usage"]["output_tokens"] if sent else 0,
+        sent=sent,
+    )
 
 
 def seconds(value: Any) -> Any:

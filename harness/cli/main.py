@@ -25,6 +25,8 @@ COMMANDS = {
     "ask": "One streamed call: reasoning, then answer.",
     "estimate": "Calls, tokens, cost and time, before spending anything.",
     "simulate": "What tonight would take, from a recorded run.",
+    "report": "A run, or two side by side, as one page.",
+    "view": "All runs in the browser, live.",
     "timeline": "A run as a trace for Perfetto or chrome://tracing.",
     "bench": "How much faster in parallel, and how far from the possible.",
     "cache": "Look into the cache and tend it.",
