@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -44,22 +44,31 @@ def policy(scripts: Iterable[str], styles: Iterable[str], *, served: bool = Fals
 
 
 def report_page(
-    runs: list[dict[str, Any]], plotting: Plotting, blocks: Iterable[bytes], *, written_at: datetime, live: bool = False
+    runs: Sequence[Mapping[str, Any]],
+    plotting: Plotting,
+    blocks: Iterable[bytes],
+    *,
+    written_at: datetime,
+    served: Mapping[str, str] | None = None,
 ) -> Iterator[bytes]:
-    """The page of one run, or of two side by side, in parts. `live` is for a page that is served and kept up to date."""
+    """The page of one run, or of two side by side, in parts.
+
+    A page that is served and kept up to date is given the addresses of its `events`, its `source` and its `home`.
+    """
     title = " · ".join(run["name"] for run in runs)
     data = {
-        "live": live,
+        "live": served is not None,
+        **(served or {}),
         "written_at": written_at.isoformat(timespec="seconds"),
         "version": __version__,
         "plots_missing": plotting.missing,
         "topics_a_block": TOPICS_A_BLOCK,
         "runs": runs,
     }
-    yield from _page(title, data, _SCRIPTS, plotting, blocks, served=live)
+    yield from _page(title, data, _SCRIPTS, plotting, blocks, served=served is not None)
 
 
-def index_page(runs: dict[str, Any]) -> Iterator[bytes]:
+def index_page(runs: Mapping[str, Any]) -> Iterator[bytes]:
     """The page that lists the runs of a directory."""
     yield from _page("Runs", {**runs, "version": __version__}, _INDEX_SCRIPTS, Plotting(), (), served=True)
 
@@ -69,7 +78,7 @@ def _page(
 ) -> Iterator[bytes]:
     ours = '"use strict";\n(() => {\n' + "\n".join(_static(f"{name}.js") for name in names) + "})();\n"
     scripts = [script for script in (plotting.script, ours) if script]
-    style = _static("page.css") + plotting.style
+    style = plotting.style + _static("page.css")
     # The data stand before our script, which reads them; the blocks after it, so that the page lives before they came.
     yield encoded(
         "<!doctype html>\n"

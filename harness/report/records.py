@@ -86,19 +86,21 @@ def _same_topic(call: Row, row: Row) -> bool:
 class RunReader:
     """Reads a run, and reads on as it grows.
 
-    `manifest` is what `run.json` said at the last look, `standing` which rows count.
+    `manifest` is what `run.json` said at the last look, `standing` which rows count. `generation` counts how often what
+    had been read before did not hold any more and `records` begins again: a topic that had failed was run again, or
+    the files were replaced or cut.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest: Mapping[str, Any] = {}
+        self.generation = 0
         self._begin()
 
-    def look(self) -> bool:
-        """Take note of the rows that came since the last look; True if what was read before holds no more.
+    def look(self) -> None:
+        """Take note of the rows that came since the last look.
 
-        That is so when a topic that had failed was run again, or when the files were replaced or cut. Raises
-        ResultsError for a directory that is no run and for damaged rows.
+        Raises ResultsError for a directory that is no run and for damaged rows.
         """
         self.manifest = read_manifest(self.path)
         inodes = tuple(_inode_of(self.path / name) for name in (RESULTS_FILE, TRACES_FILE))
@@ -109,9 +111,9 @@ class RunReader:
             self._count()
             anew = self.standing.superseded > superseded and self._read_any
         if anew:
+            self.generation += 1
             self._begin(inodes)
             self._count()
-        return anew
 
     def records(self) -> Iterator[Record]:
         """The topics that were not read yet, as far as the last look saw them."""

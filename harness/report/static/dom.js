@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element with attributes and children; `on…` are listeners, `css` are properties of its style. */
+/** An element with attributes and children; `on…` are listeners, `css` are properties of its style. What is 0 or false is no child. */
 function h(name, attributes, ...children) {
   return dress(document.createElement(name), attributes, children);
 }
@@ -19,7 +19,7 @@ function dress(element, attributes, children) {
     else if (key === "css") for (const [property, text] of Object.entries(value)) element.style.setProperty(property, text);
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false && child !== 0));
   return element;
 }
 
