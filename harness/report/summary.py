@@ -65,7 +65,7 @@ def state_of(manifest: Manifest, *, running: bool, failed: int = 0) -> dict[str,
         return {"tone": "bad", "word": "ended without a word (killed?)", "said": ""}
     tone, word = _STATES.get(status, ("warn", status))
     if status == "complete" and failed:
-        tone = "warn"
+        tone, word = "warn", f"complete, {failed:,} failed"
     stop = log[-1]["stop"] if log else None
     return {"tone": tone, "word": word, "said": stop["message"] if stop else ""}
 

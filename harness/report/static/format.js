@@ -29,6 +29,7 @@ const show = {
     if (seconds < 7200) return `${+(seconds / 60).toFixed(1)} min`;
     return `${+(seconds / 3600).toFixed(2)} h`;
   },
+  minute: (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 16)}` : "–"),
   moment: (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC` : "–"),
   plural: (count, one, many) => `${whole.format(count)} ${count === 1 ? one : many || `${one}s`}`,
 };
@@ -37,7 +38,7 @@ const KINDS = {
   rate_limited: "refused (429)", connection: "connection broke", timeout: "timed out", server: "server error",
   incomplete: "broken off", malformed: "malformed answer", blank: "blank answer", interrupted: "interrupted by the provider",
   unparseable: "not the JSON asked for", length: "cut off by max_tokens", content_filter: "content filter",
-  bad_request: "bad request", redirect: "redirected", auth: "key refused", balance: "account empty",
+  Degraded: "not all of the output", bad_request: "bad request", redirect: "redirected", auth: "key refused", balance: "account empty",
 };
 
 function kindOf(kind) {

@@ -9,7 +9,11 @@ const axis = (more) => ({
   grid: { stroke: () => colour("line"), width: 1 }, ticks: { stroke: () => colour("line"), width: 1, size: 5 }, ...more,
 });
 
-const timeAxis = () => axis({ size: 34, space: 64, values: (_, splits) => splits.map(show.clock) });
+// Steps that people count time in, from milliseconds to weeks.
+const TIME_STEPS = [1e-3, 1e-2, 0.1].flatMap((unit) => [unit, 2 * unit, 5 * unit])
+  .concat([1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800], [1, 2, 3, 6, 12, 24, 48, 96, 168].map((hours) => hours * 3600));
+
+const timeAxis = () => axis({ size: 34, space: 64, incrs: TIME_STEPS, values: (_, splits) => splits.map(show.clock) });
 
 function nameOf(run, label) {
   return data.runs.length > 1 ? `${label}, ${run.letter}` : label;
@@ -63,6 +67,10 @@ function inFlightPlot(runs) {
   };
 }
 
+function shortTime(seconds) {
+  return seconds < 1 ? `${+(seconds * 1000).toPrecision(2)} ms` : `${+seconds.toPrecision(2)} s`;
+}
+
 function costPlot(runs) {
   const budget = runs.map((run) => run.money.budget).find((cap) => cap !== null && cap !== undefined);
   const most = Math.max(...runs.map((run) => run.series.cost.at(-1) || 0));
@@ -81,7 +89,7 @@ function costPlot(runs) {
     options: {
       series: [{ label: "at", value: (_, value) => (value === null ? "–" : show.clock(value)) }, ...series],
       scales: { x: { time: false }, y: { range: (_, low, high) => [0, (high || 1e-6) * 1.08] } },
-      axes: [timeAxis(), axis({ size: 68, values: (_, splits) => splits.map(show.money) })],
+      axes: [timeAxis(), axis({ size: 68, values: (_, splits) => splits.map((value) => `$${+value.toPrecision(3)}`) })],
     },
   };
 }
@@ -107,7 +115,7 @@ function latencyPlot(runs) {
     options: {
       series: [{ label: "within", value: (_, value) => (value === null ? "–" : show.time(value)) }, ...series],
       scales: { x: { time: false, distr: 3 }, y: { range: () => [0, 1.02] } },
-      axes: [axis({ size: 34, values: (_, splits) => splits.map((value) => (value !== null && /^[125]/.test(value.toExponential()) ? show.time(value) : "")) }),
+      axes: [axis({ size: 34, space: 40, filter: (_, splits) => splits, values: (_, splits) => splits.map((value) => (/^[125]e/.test(value.toExponential(0)) ? shortTime(value) : "")) }),
              axis({ values: (_, splits) => splits.map((value) => (value > 1 ? "" : show.percent(value))) })],
     },
   };
@@ -134,10 +142,10 @@ function tokensPlot(runs) {
   return {
     data: [bars.map((_, place) => place), ...stacked.reverse()],
     options: {
-      series: [{ label: "step", value: (_, value) => (value === null ? "–" : bars[Math.round(value)]?.[0] ?? "") }, ...series.reverse()],
+      series: [{ label: "step", value: (_, value) => (value === null ? "–" : (bars[Math.round(value)]?.[0] ?? "").replace("\n", " ")) }, ...series.reverse()],
       scales: { x: { time: false, range: () => [-0.6, bars.length - 0.4] }, y: { range: (_, low, high) => [0, (high || 1) * 1.08] } },
-      axes: [axis({ size: 34, splits: () => bars.map((_, place) => place), grid: { show: false }, ticks: { show: false },
-                    values: () => bars.map(([name]) => (name.length > 16 ? `${name.slice(0, 15)}…` : name)) }),
+      axes: [axis({ size: runs.length > 1 ? 50 : 34, splits: () => bars.map((_, place) => place), grid: { show: false }, ticks: { show: false },
+                    values: () => bars.map(([name]) => name) }),
              axis({ size: 58, values: (_, splits) => splits.map(show.short) })],
       cursor: { points: { show: false } },
     },
@@ -146,7 +154,7 @@ function tokensPlot(runs) {
 
 function pairs(runs) {
   const steps = [...new Set(runs.flatMap((run) => run.steps.map((step) => step.step)))];
-  return steps.flatMap((name) => runs.flatMap((run) => run.steps.filter((step) => step.step === name).map((step) => [`${name} ${run.letter}`, step])));
+  return steps.flatMap((name) => runs.flatMap((run) => run.steps.filter((step) => step.step === name).map((step) => [`${name}\n${run.letter}`, step])));
 }
 
 const PLOTS = [

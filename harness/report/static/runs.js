@@ -16,10 +16,10 @@ function draw() {
     compare.toggleAttribute("aria-disabled", two.length !== 2);
   };
   const rows = runs.map((run) => row(run, point));
-  const heads = ["", "Run", "State", "Topics", "Cost", "Time", "Model", "Begun"];
+  const heads = ["", "Run", "State", "Topics", "Cost", "Time", "Model", "Begun (UTC)"];
   content.replaceChildren(
     h("header", { class: "top" }, h("h1", null, "Runs"), h("p", { class: "muted" }, directory)),
-    runs.length ? h("div", { class: "scroll" }, h("table", { class: "runs" }, h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", null, rows)))
+    runs.length ? h("div", { class: "scroll" }, h("table", { class: "runs" }, h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col", class: ["Cost", "Time"].includes(head) ? "right" : null }, head)))), h("tbody", null, rows)))
       : h("p", { class: "empty" }, "There is no run in this directory yet. One that begins will appear here."),
     runs.length > 1 ? h("p", { class: "actions" }, compare) : "",
     h("footer", null, `harness ${listed.version}. Read-only, for this machine only.`));
@@ -40,7 +40,7 @@ function row(run, point) {
   return h("tr", { "data-run": run.name }, h("td", null, box), h("th", { scope: "row" }, h("a", { href: `run/${encodeURIComponent(run.name)}/` }, run.name)),
     h("td", null, h("span", { class: `chip ${run.state.tone}` }, run.state.word)),
     h("td", null, h("div", { class: "bar", title: shares.map(([name, , number]) => `${number} ${name}`).join(", ") }, shares.map(([, tone, number]) => h("i", { class: `fill-${tone}`, css: { "flex-grow": String(number) } }))), h("small", null, shares.map(([name, , number]) => `${show.count(number)} ${name}`).join(" · "))),
-    h("td", { class: "right" }, show.money(run.cost)), h("td", { class: "right" }, show.time(run.wall_s)), h("td", null, run.model ?? ""), h("td", null, show.moment(run.created_at)));
+    h("td", { class: "right" }, show.money(run.cost)), h("td", { class: "right" }, show.time(run.wall_s)), h("td", null, run.model ?? ""), h("td", null, show.minute(run.created_at)));
 }
 
 byId("app").append(offline.element, h("main", { id: "home" }, content));

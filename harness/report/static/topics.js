@@ -3,6 +3,7 @@
 const FIRST_ROWS = 100;
 const MORE_ROWS = 300;
 const PRINTED_ROWS = 1000;
+const inOrder = new Intl.Collator("en", { numeric: true });
 const STATUSES = ["ok", "degraded", "failed"];
 
 const NUMBERS = [
@@ -83,7 +84,7 @@ function topicTable() {
       if (a === b) return one.order - other.order;
       if (a === null) return 1;
       if (b === null) return -1;
-      return (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b) * sign;
+      return (typeof a === "string" ? inOrder.compare(a, b) : a - b) * sign;
     });
   };
 
