@@ -14,6 +14,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import anyio
 
 from harness.errors import ResultsError
 from harness.report.blocks import encoded, json_text
@@ -59,7 +62,8 @@ async def serve_view(root: Path, port: int = 0, *, look_s: float = 1.0) -> Async
         yield f"http://{HOST}:{bound}/{view.token}/"
     finally:
         view.ending.set()
-        await runner.cleanup()
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()
 
 
 class _View:
@@ -105,7 +109,9 @@ class _View:
             return _words(404, "There is no such page in this view.")
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
-        return await self._html(lambda: index_page({"stamp": self._runs.stamp(), **self._runs.listing()}))
+        return await self._html(
+            lambda: index_page({"events": f"events?since={quote(self._runs.stamp())}", **self._runs.listing()})
+        )
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         return await self._json(self._runs.listing)
@@ -118,7 +124,7 @@ class _View:
         up = "../" * (1 + len(runs))
 
         def page() -> Iterable[bytes]:
-            served = {"events": f"events?since={_stamp(runs)}", "source": "data.json", "home": up}
+            served = {"events": f"events?since={quote(_stamp(runs))}", "source": "data.json", "home": up}
             summaries = _summaries(runs, up)
             return report_page(summaries, plotting(), (), written_at=datetime.now(UTC), served=served)
 
@@ -159,7 +165,9 @@ class _View:
         response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(b"retry: 1000\n\n")
-        known = request.query.get("since") or await in_thread(stamp)
+        known = request.query.get("since")
+        if known is None:
+            known = await in_thread(stamp)
         silent_s = 0.0
         while not self.ending.is_set():
             now = await in_thread(stamp)

@@ -46,7 +46,7 @@ function row(run, point) {
 byId("app").append(offline.element, h("main", { id: "home" }, content));
 draw();
 document.documentElement.dataset.ready = "yes";
-follow("events", async () => {
+follow(listed.events, async () => {
   const answer = await fetch("data.json", { cache: "no-store" });
   if (answer.ok) { listed = await answer.json(); draw(); }
 }, offline.set);
