@@ -66,19 +66,21 @@ def append(directory: Path, told: Sequence[Told]) -> None:
 def a_topic(index: int, **fields: Any) -> Told:
     """A topic of two calls of a second each; the second was refused once. Topics begin a second apart."""
     name = str(fields.get("topic_id", f"t{index}"))
-    refused = FailedAttempt(number=1, kind="rate_limited", message="slow down", status=429, elapsed_s=0.25, backoff_s=0.5)
+    refused = FailedAttempt(
+        number=1, kind="rate_limited", message="slow down", status=429, elapsed_s=0.25, backoff_s=0.5
+    )
     usage = Usage(input_tokens=100, output_tokens=60, reasoning_tokens=20, cached_tokens=40)
     calls = (
-        a_span(name, "plan", step="plan", start_s=index + 0.0, end_s=index + 1.0, served=Served(latency_s=1.0), usage=usage),
+        a_span(
+            name, "plan", step="plan", start_s=index + 0.0, end_s=index + 1.0, served=Served(latency_s=1.0), usage=usage
+        ),
         a_span(
             name,
             "write",
             step="write",
             start_s=index + 1.0,
             end_s=index + 2.75,
-            served=Served(
-                latency_s=1.0, attempts=2, failures=(refused,), ttft_reasoning_s=0.25, ttft_answer_s=0.5
-            ),
+            served=Served(latency_s=1.0, attempts=2, failures=(refused,), ttft_reasoning_s=0.25, ttft_answer_s=0.5),
             usage=usage,
             reasoning=f"thinking about {name}",
             content=f"the answer to {name}",
@@ -96,7 +98,21 @@ def a_failed_topic(index: int, message: str = "mock answered 500 (trace 0f3a9b77
 def a_degraded_topic(index: int, **fields: Any) -> Told:
     failure = Failure(type="Degraded", message="no answer to sub-question 2 of 3")
     sections = (
-        {"number": 1, "question": "What is it?", "status": "ok", "answer": "It is *this*.", "error": None, "cited": True},
-        {"number": 2, "question": "And why?", "status": "failed", "answer": None, "error": "broken off", "cited": False},
+        {
+            "number": 1,
+            "question": "What is it?",
+            "status": "ok",
+            "answer": "It is *this*.",
+            "error": None,
+            "cited": True,
+        },
+        {
+            "number": 2,
+            "question": "And why?",
+            "status": "failed",
+            "answer": None,
+            "error": "broken off",
+            "cited": False,
+        },
     )
     return a_topic(index, **{"status": "degraded", "error": failure, "sections": sections, **fields})

@@ -65,7 +65,9 @@ def _call(call: Row) -> dict[str, Any]:
         "source": served["source"],
         "attempts": served["attempts"],
         **{name: served.get(name) for name in _WAITS},
-        "failures": [{**failure, "message": terminal_safe(failure["message"])} for failure in map(_failure, served["failures"])],
+        "failures": [
+            {**failure, "message": terminal_safe(failure["message"])} for failure in map(_failure, served["failures"])
+        ],
         "error": _error(call["error"]),
     }
 

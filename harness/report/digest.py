@@ -117,7 +117,7 @@ class Digest:
 
     def _add_call(self, call: Row, session: SessionTimes) -> int:
         served, usage = call["served"], call["usage"]
-        sent, retries = served["source"] == "endpoint", max(0, served["attempts"] - 1)
+        sent, retries = served["source"] == "endpoint", max(0, int(served["attempts"]) - 1)
         step = self.steps.setdefault(call["step"], Step())
         step.calls += 1
         step.retries += retries

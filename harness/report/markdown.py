@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-Node: TypeAlias = Union[str, list["Node"]]
+Node: TypeAlias = str | list["Node"]
 """A text, or an element: its name (of a link `a` and the address), then its nodes."""
 
 ELEMENTS = frozenset(

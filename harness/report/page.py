@@ -14,7 +14,20 @@ from harness.domain.sanitize import html_safe
 from harness.report.blocks import TOPICS_A_BLOCK, encoded, json_text
 from harness.report.plotting import Plotting
 
-_SCRIPTS = ("dom", "format", "theme", "plots", "summary", "topics", "gantt", "call", "topic", "source", "live", "report")
+_SCRIPTS = (
+    "dom",
+    "format",
+    "theme",
+    "plots",
+    "summary",
+    "topics",
+    "gantt",
+    "call",
+    "topic",
+    "source",
+    "live",
+    "report",
+)
 _INDEX_SCRIPTS = ("dom", "format", "live", "runs")
 _ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' "

@@ -19,6 +19,8 @@ from harness.errors import ResultsError
 Row: TypeAlias = Mapping[str, Any]
 Counts: TypeAlias = Callable[[Row], bool]
 
+_NO_FILES = (None, None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -95,7 +97,11 @@ class RunReader:
         self.path = path
         self.manifest: Mapping[str, Any] = {}
         self.generation = 0
-        self._begin()
+        self.standing = Standing()
+        self._place = Place()
+        self._counted = 0
+        self._read_any = False
+        self._inodes: tuple[int | None, ...] = _NO_FILES
 
     def look(self) -> None:
         """Take note of the rows that came since the last look.
@@ -104,7 +110,7 @@ class RunReader:
         """
         self.manifest = read_manifest(self.path)
         inodes = tuple(_inode_of(self.path / name) for name in (RESULTS_FILE, TRACES_FILE))
-        anew = self._inodes not in (inodes, (None, None)) or self._is_shorter()
+        anew = self._inodes not in (inodes, _NO_FILES) or self._is_shorter()
         self._inodes = inodes
         if not anew:
             superseded = self.standing.superseded
@@ -112,7 +118,7 @@ class RunReader:
             anew = self.standing.superseded > superseded and self._read_any
         if anew:
             self.generation += 1
-            self._begin(inodes)
+            self.standing, self._place, self._counted, self._read_any = Standing(), Place(), 0, False
             self._count()
 
     def records(self) -> Iterator[Record]:
@@ -135,13 +141,6 @@ class RunReader:
             raise ResultsError(f"{self.path / RESULTS_FILE}: was replaced; open the run again")
         return found[0]
 
-    def _begin(self, inodes: tuple[int | None, ...] = (None, None)) -> None:
-        self.standing = Standing()
-        self._place = Place()
-        self._counted = 0
-        self._read_any = False
-        self._inodes = inodes
-
     def _count(self) -> None:
         for raw, row in lines_of(self.path / RESULTS_FILE, start=self._counted):
             try:
@@ -157,9 +156,7 @@ class RunReader:
 
 def damaged(file: Path, row: Row, error: Exception) -> ResultsError:
     """What is said of a row that lacks what every row has."""
-    return ResultsError(
-        f"{file}: a row of topic {row['topic_id']!r} is damaged: {error!r}; restore or remove the line"
-    )
+    return ResultsError(f"{file}: a row of topic {row['topic_id']!r} is damaged: {error!r}; restore or remove the line")
 
 
 def _inode_of(path: Path) -> int | None:

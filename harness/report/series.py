@@ -42,7 +42,7 @@ def shares_of(digest: Digest) -> dict[str, Any]:
     if not steps:
         return {"s": [], "steps": {}}
     low = max(1e-4, min(values[0] for values in steps.values()))
-    high = max(low * 1.01, max(values[-1] for values in steps.values()))
+    high = max(low * 1.01, *(values[-1] for values in steps.values()))
     factor = (high / low) ** (1 / SHARES)
     grid = [low * factor**place for place in range(SHARES + 1)]
     return {

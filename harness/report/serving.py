@@ -136,8 +136,11 @@ class _View:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         runs = await self._asked(request)
-        slow = lambda: min(_LONGEST_REST_S, _REST * sum(run.took_s for run in runs))  # noqa: E731
-        return await self._tell(request, lambda: _stamp(runs), lambda: max(self._look_s, slow()))
+
+        def pause_s() -> float:
+            return max(self._look_s, min(_LONGEST_REST_S, _REST * sum(run.took_s for run in runs)))
+
+        return await self._tell(request, lambda: _stamp(runs), pause_s)
 
     async def _topic(self, request: web.Request) -> web.StreamResponse:
         (run,) = await self._asked(request)

@@ -1,4 +1,4 @@
-"""A run in numbers, as the page reads it: its state, its totals, where the time went. Decided from what was gathered."""
+"""A run in numbers, as the page reads it: its state, its totals, where the time went."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class WatchedRun:
             return self._summary[1]
 
     def topic(self, index: int) -> dict[str, Any] | None:
-        """A topic with all that it holds, by its place in the dataset; None if it is not finished. Raises ResultsError."""
+        """A topic, whole, by its place in the dataset; None if it is not finished. Raises ResultsError."""
         with self._lock:
             self._read_on()
             place = self._places.get(index)

@@ -26,7 +26,9 @@ def a_large_run(directory: Path) -> Path:
     return run
 
 
-def test_ten_thousand_topics_are_there_within_seconds(watched: Watched, write: Callable[..., Path], tmp_path: Path) -> None:
+def test_ten_thousand_topics_are_there_within_seconds(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
     file = write(a_large_run(tmp_path))
     began = time.monotonic()
     page = watched.open(address_of(file))

@@ -25,7 +25,11 @@ def test_markdown_becomes_elements() -> None:
     assert tree[0] == ["h1", "On it"]
     assert tree[1] == ["p", "It is ", ["strong", "so"], " and ", ["code", "that"], "."]
     assert tree[2] == ["ul", ["li", "one"], ["li", "two"]]
-    assert tree[3] == ["table", ["thead", ["tr", ["th", "a"], ["th", "b"]]], ["tbody", ["tr", ["td", "1"], ["td", "2"]]]]
+    assert tree[3] == [
+        "table",
+        ["thead", ["tr", ["th", "a"], ["th", "b"]]],
+        ["tbody", ["tr", ["td", "1"], ["td", "2"]]],
+    ]
 
 
 def test_code_keeps_its_text() -> None:

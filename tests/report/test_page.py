@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browsers import Watched, address_of
@@ -24,7 +25,7 @@ from harness.report.writing import write_report
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-def blocks_of(text: str) -> Iterator[list[dict[str, object]]]:
+def blocks_of(text: str) -> Iterator[list[Any]]:
     for packed in re.findall(r'<script type="application/octet-stream" id="block-0-\d+">([^<]*)</script>', text):
         yield json.loads(gzip.decompress(base64.b64decode(packed)))
 
@@ -54,7 +55,9 @@ def test_the_page_refers_to_nothing_outside(tmp_path: Path) -> None:
 def test_every_topic_is_in_its_block(tmp_path: Path) -> None:
     number = 2 * TOPICS_A_BLOCK + 1
     target = tmp_path / "page.html"
-    write_report([write_run(tmp_path / "run", [a_topic(index) for index in range(number)])], target, plotting(), now=NOW)
+    write_report(
+        [write_run(tmp_path / "run", [a_topic(index) for index in range(number)])], target, plotting(), now=NOW
+    )
     found = list(blocks_of(target.read_text()))
     assert [len(block) for block in found] == [TOPICS_A_BLOCK, TOPICS_A_BLOCK, 1]
     assert [detail["id"] for block in found for detail in block] == [f"t{index}" for index in range(number)]

@@ -22,7 +22,11 @@ def rows(page: Page) -> list[str]:
 
 def test_the_summary_says_what_became_of_the_run(page: Page, watched: Watched) -> None:
     expect(page.locator("#state-A")).to_have_text("complete, 6 failed")
-    cards = dict(zip(page.locator(".card .label").all_inner_texts(), page.locator(".card .value").all_inner_texts(), strict=False))
+    cards = dict(
+        zip(
+            page.locator(".card .label").all_inner_texts(), page.locator(".card .value").all_inner_texts(), strict=False
+        )
+    )
     assert cards["Topics"] == "47"
     assert cards["Requests that failed"] == "47"
     troubles = page.locator(".troubles li").all_inner_texts()
@@ -34,7 +38,8 @@ def test_every_plot_is_drawn(page: Page, watched: Watched) -> None:
     expect(page.locator("#plots canvas")).to_have_count(4)
     painted = page.evaluate(
         """() => [...document.querySelectorAll("#plots canvas")].map((canvas) =>
-            new Set(new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size)"""
+            canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)
+            .map((pixels) => new Set(new Uint32Array(pixels)).size)"""
     )
     assert all(colours > 3 for colours in painted)
     assert watched.quiet()

@@ -47,7 +47,9 @@ def test_the_steps_in_numbers(tmp_path: Path) -> None:
 
 
 def test_topics_of_one_cause_know_it(tmp_path: Path) -> None:
-    found = summary(tmp_path, [a_failed_topic(0), a_topic(1), a_failed_topic(2, message="mock answered 500 (trace 9c4e71d0)")])
+    found = summary(
+        tmp_path, [a_failed_topic(0), a_topic(1), a_failed_topic(2, message="mock answered 500 (trace 9c4e71d0)")]
+    )
     assert [cause["count"] for cause in found["troubles"]["failed"]] == [2]
     assert found["topics"]["cause"] == [0, -1, 0]
 

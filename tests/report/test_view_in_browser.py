@@ -26,7 +26,10 @@ HARNESS = [sys.executable, "-m", "harness"]
 def view_of(directory: Path) -> Iterator[str]:
     """`harness view` as a process; its address. Ctrl-C ends it, and it ends well."""
     process = subprocess.Popen(
-        [*HARNESS, "view", str(directory)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        [*HARNESS, "view", str(directory)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
     try:
@@ -81,12 +84,18 @@ def test_a_run_is_followed_to_its_end(watched: Watched, address: str, root: Path
     assert watched.quiet(address.rsplit("/", 2)[0])
 
 
-def test_a_real_run_is_seen_while_it_goes_on_and_when_it_has_ended(watched: Watched, address: str, root: Path, tmp_path: Path) -> None:
+def test_a_real_run_is_seen_while_it_goes_on_and_when_it_has_ended(
+    watched: Watched, address: str, root: Path, tmp_path: Path
+) -> None:
     topics = tmp_path / "topics.jsonl"
-    topics.write_text("".join(json.dumps({"id": f"t{index}", "topic": f"Invention number {index}"}) + "\n" for index in range(8)))
+    topics.write_text(
+        "".join(json.dumps({"id": f"t{index}", "topic": f"Invention number {index}"}) + "\n" for index in range(8))
+    )
     arguments = ["run", str(topics), "--endpoint", "mock", "--latency", "fixed:0.15", "--runs", "1", "-q"]
     page = watched.open(address)
-    with subprocess.Popen([*HARNESS, *arguments, "--out", str(root / "real"), "--cache", str(tmp_path / "cache.db")]) as process:
+    with subprocess.Popen(
+        [*HARNESS, *arguments, "--out", str(root / "real"), "--cache", str(tmp_path / "cache.db")]
+    ) as process:
         page.get_by_role("link", name="real").click()
         expect(page.locator("#state-A")).to_have_text("running")
         assert process.wait(30) == 0
