@@ -15,20 +15,11 @@ from harness.report.blocks import TOPICS_A_BLOCK, encoded, json_text
 from harness.report.plotting import Plotting
 
 _SCRIPTS = (
-    "dom",
-    "format",
-    "theme",
-    "plots",
-    "summary",
-    "topics",
-    "gantt",
-    "call",
-    "topic",
-    "source",
-    "live",
-    "report",
+    *("dom", "format", "theme", "charts", "plots", "header", "metrics", "numbers", "comparison", "troubles"),
+    *("rows", "topics", "gantt", "call", "topic", "source", "live", "report"),
 )
 _INDEX_SCRIPTS = ("dom", "format", "live", "runs")
+_STYLES = ("base", "summary", "tables", "topic", "media")
 _ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' "
     "rx='4' fill='%232f6feb'/%3E%3Cpath d='M4 4v8M12 4v8M4 8h8' stroke='white' stroke-width='2'/%3E%3C/svg%3E"
@@ -91,7 +82,7 @@ def _page(
 ) -> Iterator[bytes]:
     ours = '"use strict";\n(() => {\n' + "\n".join(_static(f"{name}.js") for name in names) + "})();\n"
     scripts = [script for script in (plotting.script, ours) if script]
-    style = plotting.style + _static("page.css")
+    style = "\n".join([plotting.style, *(_static(f"{name}.css") for name in _STYLES)])
     # The data stand before our script, which reads them; the blocks after it, so that the page lives before they came.
     yield encoded(
         "<!doctype html>\n"

@@ -16,10 +16,13 @@ function dress(element, attributes, children) {
   for (const [key, value] of Object.entries(attributes || {})) {
     if (value === null || value === undefined || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (key === "css") for (const [property, text] of Object.entries(value)) element.style.setProperty(property, text);
+    else if (key === "css")
+      for (const [property, text] of Object.entries(value)) element.style.setProperty(property, text);
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false && child !== 0));
+  element.append(
+    ...children.flat().filter((child) => child !== null && child !== undefined && child !== false && child !== 0),
+  );
   return element;
 }
 
@@ -32,12 +35,16 @@ function nodes(tree) {
     if (name !== "a") return h(name, null, ...nodes(rest));
     const [address, ...texts] = rest;
     if (!/^(https?|mailto):/i.test(address)) return h("span", null, ...nodes(texts));
-    return h("a", { href: address, rel: "noopener noreferrer nofollow", target: "_blank", title: address }, ...nodes(texts));
+    return h(
+      "a",
+      { href: address, rel: "noopener noreferrer nofollow", target: "_blank", title: address },
+      ...nodes(texts),
+    );
   });
 }
 
 const ELEMENTS = new Set(
-  ("p h1 h2 h3 h4 h5 h6 strong em s code pre ul ol li blockquote hr br table thead tbody tr th td a").split(" "),
+  "p h1 h2 h3 h4 h5 h6 strong em s code pre ul ol li blockquote hr br table thead tbody tr th td a".split(" "),
 );
 
 function byId(id) {
@@ -57,7 +64,9 @@ function copyButton(hash, label) {
     event.stopPropagation();
     const done = await copied(location.href.split("#")[0] + hash);
     button.textContent = done ? "Copied" : "Press Ctrl-C";
-    setTimeout(() => { button.textContent = "Copy link"; }, 1600);
+    setTimeout(() => {
+      button.textContent = "Copy link";
+    }, 1600);
   });
   return button;
 }
@@ -76,4 +85,9 @@ async function copied(text) {
     field.remove();
     return done;
   }
+}
+
+/** The mark by which one of two runs is known all over the page. */
+function letterOf(run) {
+  return h("span", { class: `letter letter-${run.letter}` }, run.letter);
 }

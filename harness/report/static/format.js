@@ -4,7 +4,12 @@ const whole = new Intl.NumberFormat("en");
 
 const show = {
   count: (value) => whole.format(value),
-  short: (value) => (value < 1e4 ? whole.format(value) : value < 1e6 ? `${(value / 1e3).toFixed(value < 1e5 ? 1 : 0)}k` : `${(value / 1e6).toFixed(value < 1e7 ? 2 : 1)}M`),
+  short: (value) =>
+    value < 1e4
+      ? whole.format(value)
+      : value < 1e6
+        ? `${(value / 1e3).toFixed(value < 1e5 ? 1 : 0)}k`
+        : `${(value / 1e6).toFixed(value < 1e7 ? 2 : 1)}M`,
   percent: (share) => (share === null ? "–" : `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)}%`),
   times: (value) => (value === null ? "–" : `${value.toFixed(value < 100 ? 1 : 0)}×`),
   money: (value) => {
@@ -35,10 +40,22 @@ const show = {
 };
 
 const KINDS = {
-  rate_limited: "refused (429)", connection: "connection broke", timeout: "timed out", server: "server error",
-  incomplete: "broken off", malformed: "malformed answer", blank: "blank answer", interrupted: "interrupted by the provider",
-  unparseable: "not the JSON asked for", length: "cut off by max_tokens", content_filter: "content filter",
-  Degraded: "not all of the output", bad_request: "bad request", redirect: "redirected", auth: "key refused", balance: "account empty",
+  rate_limited: "refused (429)",
+  connection: "connection broke",
+  timeout: "timed out",
+  server: "server error",
+  incomplete: "broken off",
+  malformed: "malformed answer",
+  blank: "blank answer",
+  interrupted: "interrupted by the provider",
+  unparseable: "not the JSON asked for",
+  length: "cut off by max_tokens",
+  content_filter: "content filter",
+  Degraded: "not all of the output",
+  bad_request: "bad request",
+  redirect: "redirected",
+  auth: "key refused",
+  balance: "account empty",
 };
 
 function kindOf(kind) {

@@ -1,7 +1,15 @@
 // A topic's calls on its clock: waits, attempts that failed, silence, reasoning, answer.
 
 const GANTT_ROW = 24;
-const PHASES = { wait: "waiting", failed: "attempt that failed", backoff: "backoff", silence: "to the first token", reasoning: "reasoning", answer: "answer", cache: "from the cache" };
+const PHASES = {
+  wait: "waiting",
+  failed: "attempt that failed",
+  backoff: "backoff",
+  silence: "to the first token",
+  reasoning: "reasoning",
+  answer: "answer",
+  cache: "from the cache",
+};
 
 /** The parts of a call as `[phase, from, to]` in seconds of its session; waits stand before the first attempt. */
 function phasesOf(call) {
@@ -40,19 +48,70 @@ function gantt(detail, run) {
     const left = Math.min(200, Math.round(width * 0.34));
     const x = (time) => left + ((time - start) / (end - start)) * (width - left - 8);
     const height = calls.length * GANTT_ROW + 28;
-    const ticks = ticksOf(end - start, width - left).map((time) => svg("g", { class: "tick" },
-      svg("line", { x1: x(start + time), x2: x(start + time), y1: 0, y2: height - 22 }),
-      svg("text", { x: x(start + time), y: height - 6, "text-anchor": "middle" }, show.clock(time))));
-    const rows = calls.map((call, row) => svg("a", { href: linkTo(detail.id, call.id, run.letter), class: "row" },
-      svg("title", null, `${call.id}: ${show.time(call.end_s - call.start_s)}${call.error ? `, ${kindOf(call.error.kind || call.error.type)}` : ""}`),
-      svg("rect", { class: "hover", x: 0, y: row * GANTT_ROW, width, height: GANTT_ROW }),
-      svg("text", { x: 0, y: row * GANTT_ROW + 16, class: call.error ? "failed" : "" }, cutTo(call.id, left / 7)),
-      phasesOf(call).map(([phase, from, to]) => svg("rect", { class: `phase-${phase}`, x: x(from), y: row * GANTT_ROW + 5, width: Math.max(1.5, x(to) - x(from)), height: GANTT_ROW - 10, rx: 2 }, svg("title", null, `${call.id}: ${PHASES[phase]} ${show.time(to - from)}`)))));
-    place.replaceChildren(svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "When each call of the topic was under way" }, ticks, rows));
+    const ticks = ticksOf(end - start, width - left).map((time) =>
+      svg(
+        "g",
+        { class: "tick" },
+        svg("line", { x1: x(start + time), x2: x(start + time), y1: 0, y2: height - 22 }),
+        svg("text", { x: x(start + time), y: height - 6, "text-anchor": "middle" }, show.clock(time)),
+      ),
+    );
+    const rows = calls.map((call, row) =>
+      svg(
+        "a",
+        { href: linkTo(detail.id, call.id, run.letter), class: "row" },
+        svg(
+          "title",
+          null,
+          `${call.id}: ${show.time(call.end_s - call.start_s)}${call.error ? `, ${kindOf(call.error.kind || call.error.type)}` : ""}`,
+        ),
+        svg("rect", { class: "hover", x: 0, y: row * GANTT_ROW, width, height: GANTT_ROW }),
+        svg("text", { x: 0, y: row * GANTT_ROW + 16, class: call.error ? "failed" : "" }, cutTo(call.id, left / 7)),
+        phasesOf(call).map(([phase, from, to]) =>
+          svg(
+            "rect",
+            {
+              class: `phase-${phase}`,
+              x: x(from),
+              y: row * GANTT_ROW + 5,
+              width: Math.max(1.5, x(to) - x(from)),
+              height: GANTT_ROW - 10,
+              rx: 2,
+            },
+            svg("title", null, `${call.id}: ${PHASES[phase]} ${show.time(to - from)}`),
+          ),
+        ),
+      ),
+    );
+    place.replaceChildren(
+      svg(
+        "svg",
+        {
+          width,
+          height,
+          viewBox: `0 0 ${width} ${height}`,
+          role: "img",
+          "aria-label": "When each call of the topic was under way",
+        },
+        ticks,
+        rows,
+      ),
+    );
   };
   new ResizeObserver(draw).observe(place);
   const seen = new Set(calls.flatMap(phasesOf).map(([phase]) => phase));
-  return h("div", null, place, h("ul", { class: "legend" }, Object.entries(PHASES).filter(([phase]) => seen.has(phase)).map(([phase, words]) => h("li", null, h("i", { class: `fill-${phase}` }), words))));
+  return h(
+    "div",
+    null,
+    place,
+    h(
+      "ul",
+      { class: "legend" },
+      Object.entries(PHASES)
+        .filter(([phase]) => seen.has(phase))
+        .map(([phase, words]) => h("li", null, h("i", { class: `fill-${phase}` }), words)),
+    ),
+  );
 }
 
 function ticksOf(seconds, width) {

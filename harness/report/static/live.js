@@ -6,10 +6,20 @@ function follow(address, changed, offline) {
   let asking = false;
   let again = false;
   const ask = async () => {
-    if (asking) { again = true; return; }
+    if (asking) {
+      again = true;
+      return;
+    }
     asking = true;
-    try { await changed(); } finally { asking = false; }
-    if (again) { again = false; ask(); }
+    try {
+      await changed();
+    } finally {
+      asking = false;
+    }
+    if (again) {
+      again = false;
+      ask();
+    }
   };
   events.addEventListener("open", () => offline(false));
   events.addEventListener("error", () => offline(true));
@@ -17,6 +27,15 @@ function follow(address, changed, offline) {
 }
 
 function offlineNote() {
-  const element = h("p", { class: "note offline", role: "status", hidden: true }, "The view has ended, or cannot be reached: this page shows what it knew last.");
-  return { element, set: (gone) => { element.hidden = !gone; } };
+  const element = h(
+    "p",
+    { class: "note offline", role: "status", hidden: true },
+    "The view has ended, or cannot be reached: this page shows what it knew last.",
+  );
+  return {
+    element,
+    set: (gone) => {
+      element.hidden = !gone;
+    },
+  };
 }

@@ -1,13 +1,27 @@
 // The page of a run, or of two: puts the parts together, follows the address, the keyboard, and a run that goes on.
 
 const LETTERS = ["A", "B"];
-const KEYS = [["/", "search"], ["j, k", "next and previous topic"], ["Enter", "open it"], ["[ , ]", "previous and next topic, when one is open"], ["Esc", "back to all topics"], ["?", "these keys"]];
+const KEYS = [
+  ["/", "search"],
+  ["j, k", "next and previous topic"],
+  ["Enter", "open it"],
+  ["[ , ]", "previous and next topic, when one is open"],
+  ["Esc", "back to all topics"],
+  ["?", "these keys"],
+];
 
 const data = dataOf("data");
 adopt(data.runs);
 
-const table = topicTable();
-const sections = [header(), numbers(), troubles(table.choose), plotSection(), stepsTable(), table];
+const table = new TopicTable();
+const sections = [
+  header(),
+  numbers(),
+  troubles((...cause) => table.showCause(...cause)),
+  plotSection(),
+  stepsTable(),
+  table,
+];
 const offline = offlineNote();
 const home = h("main", { id: "home" }, ...sections.map((one) => one.element), footer());
 const view = topicView(table, goHome);
@@ -15,7 +29,13 @@ const help = helpDialog();
 let scrolled = 0;
 let last = null;
 
-byId("app").append(...(data.live ? [h("nav", { class: "crumbs" }, h("a", { href: data.home }, "← All runs"))] : []), offline.element, home, view.element, help);
+byId("app").append(
+  ...(data.live ? [h("nav", { class: "crumbs" }, h("a", { href: data.home }, "← All runs"))] : []),
+  offline.element,
+  home,
+  view.element,
+  help,
+);
 sections.forEach((one) => one.update());
 route();
 addEventListener("hashchange", route);
@@ -25,7 +45,9 @@ document.documentElement.dataset.ready = "yes";
 
 function adopt(runs) {
   data.runs = runs;
-  data.runs.forEach((run, number) => { run.letter = LETTERS[number]; });
+  data.runs.forEach((run, number) => {
+    run.letter = LETTERS[number];
+  });
 }
 
 function opened() {
@@ -48,8 +70,7 @@ function route() {
   if (!home.hidden) return;
   home.hidden = false;
   scrollTo(0, scrolled);
-  const link = last !== null && table.element.querySelector(`a[href="${CSS.escape(linkTo(last))}"]`);
-  if (link) link.focus({ preventScroll: true });
+  if (last !== null) table.linkOf(linkTo(last))?.focus({ preventScroll: true });
 }
 
 function goHome() {
@@ -63,12 +84,30 @@ function goBeside(by) {
 }
 
 function footer() {
-  return h("footer", null, `Written by harness ${data.version} at ${show.moment(data.written_at)}. `, typeof uPlot === "undefined" ? "" : "Plots by uPlot (MIT licence, Leon Sorokin). ", "Press ", h("kbd", null, "?"), " for the keys.");
+  return h(
+    "footer",
+    null,
+    `Written by harness ${data.version} at ${show.moment(data.written_at)}. `,
+    typeof uPlot === "undefined" ? "" : "Plots by uPlot (MIT licence, Leon Sorokin). ",
+    "Press ",
+    h("kbd", null, "?"),
+    " for the keys.",
+  );
 }
 
 function helpDialog() {
   const close = h("button", { type: "button" }, "Close");
-  const dialog = h("dialog", { id: "help", "aria-label": "Keys" }, h("h2", null, "Keys"), h("dl", { class: "grid" }, KEYS.flatMap(([key, words]) => [h("dt", null, h("kbd", null, key)), h("dd", null, words)])), h("p", { class: "actions" }, close));
+  const dialog = h(
+    "dialog",
+    { id: "help", "aria-label": "Keys" },
+    h("h2", null, "Keys"),
+    h(
+      "dl",
+      { class: "grid" },
+      KEYS.flatMap(([key, words]) => [h("dt", null, h("kbd", null, key)), h("dd", null, words)]),
+    ),
+    h("p", { class: "actions" }, close),
+  );
   close.addEventListener("click", () => dialog.close());
   return dialog;
 }
@@ -77,7 +116,10 @@ function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || help.open) return;
   if (event.target.closest?.("input, textarea")) {
     if (event.key === "Escape") event.target.blur();
-    if (event.key === "Enter" || event.key === "ArrowDown") { event.preventDefault(); table.move(0); }
+    if (event.key === "Enter" || event.key === "ArrowDown") {
+      event.preventDefault();
+      table.move(0);
+    }
     return;
   }
   const atHome = opened() === null;
