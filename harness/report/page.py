@@ -16,7 +16,7 @@ from harness.report.plotting import Plotting
 
 _SCRIPTS = (
     *("dom", "format", "theme", "charts", "plots", "header", "metrics", "numbers", "comparison", "troubles"),
-    *("rows", "topics", "gantt", "call", "topic", "source", "live", "report"),
+    *("rows", "topics", "gantt", "call", "detail", "topic", "source", "live", "report"),
 )
 _INDEX_SCRIPTS = ("dom", "format", "live", "runs")
 _STYLES = ("base", "summary", "tables", "topic", "media")

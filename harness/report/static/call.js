@@ -169,14 +169,8 @@ function facts(call) {
     .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(", ");
   const rows = [
-    [
-      "Tokens in",
-      `${show.count(usage.input_tokens)}${usage.cached_tokens ? `, ${show.count(usage.cached_tokens)} cached by the provider` : ""}`,
-    ],
-    [
-      "Tokens out",
-      `${show.count(usage.output_tokens)}${usage.reasoning_tokens ? `, ${show.count(usage.reasoning_tokens)} reasoning` : ""}`,
-    ],
+    ["Tokens in", counted(usage.input_tokens, usage.cached_tokens, "cached by the provider")],
+    ["Tokens out", counted(usage.output_tokens, usage.reasoning_tokens, "reasoning")],
     ["Cost", `${show.money(call.cost)}${call.saved ? `; the answer had cost ${show.money(call.saved)} before` : ""}`],
     ["Answered by", `${call.source}${call.attempts ? `, ${show.plural(call.attempts, "request")}` : ""}`],
     ["Finished", call.finish_reason],
@@ -202,4 +196,8 @@ function facts(call) {
 
 function waited(seconds, more) {
   return [seconds > 0.0005 && show.time(seconds), more].filter(Boolean).join(", ");
+}
+
+function counted(all, part, words) {
+  return part ? `${show.count(all)}, ${show.count(part)} ${words}` : show.count(all);
 }

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element with attributes and children; `on…` are listeners, `css` are properties of its style. What is 0 or false is no child. */
+/** An element with attributes (`on…` are listeners, `css` its style's properties) and children (not false or 0). */
 function h(name, attributes, ...children) {
   return dress(document.createElement(name), attributes, children);
 }
@@ -26,7 +26,7 @@ function dress(element, attributes, children) {
   return element;
 }
 
-/** Nodes from a tree of `[name, …nodes]` and texts. Only harmless elements are made, and links only of harmless kinds. */
+/** Nodes from a tree of `[name, …nodes]` and texts; only harmless elements are made, and harmless links. */
 function nodes(tree) {
   return tree.map((node) => {
     if (typeof node === "string") return document.createTextNode(node);

@@ -15,7 +15,8 @@ const show = {
   money: (value) => {
     if (value === null || value === undefined) return "$?";
     if (value === 0) return "$0";
-    return `$${value >= 100 ? whole.format(Math.round(value)) : value.toFixed(value >= 1 ? 2 : value >= 0.001 ? 4 : 6)}`;
+    if (value >= 100) return `$${whole.format(Math.round(value))}`;
+    return `$${value.toFixed(value >= 1 ? 2 : value >= 0.001 ? 4 : 6)}`;
   },
   /** 0.42 s, 12.3 s, 4 min 05 s, 7 h 12 min */
   time: (seconds) => {

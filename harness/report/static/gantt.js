@@ -63,7 +63,8 @@ function gantt(detail, run) {
         svg(
           "title",
           null,
-          `${call.id}: ${show.time(call.end_s - call.start_s)}${call.error ? `, ${kindOf(call.error.kind || call.error.type)}` : ""}`,
+          `${call.id}: ${show.time(call.end_s - call.start_s)}`,
+          call.error && `, ${kindOf(call.error.kind || call.error.type)}`,
         ),
         svg("rect", { class: "hover", x: 0, y: row * GANTT_ROW, width, height: GANTT_ROW }),
         svg("text", { x: 0, y: row * GANTT_ROW + 16, class: call.error ? "failed" : "" }, cutTo(call.id, left / 7)),

@@ -37,24 +37,30 @@ function runHeader(run) {
   );
 }
 
+/** What must be known before the numbers are read. */
 function notices() {
-  const found = [];
-  for (const run of data.runs) {
+  return data.runs.flatMap((run) => {
     const who = data.runs.length > 1 ? `${run.letter}: ` : "";
-    if (run.state.tone === "busy" && !data.live)
-      found.push(
-        `${who}The run is still under way: this page shows the ${show.plural(run.totals.rows, "topic")} finished when it was written.`,
-      );
-    if (run.money.simulated)
-      found.push(`${who}Answered by the mock: the cost is simulated at DeepSeek's prices, nothing was paid.`);
-    if (run.money.at_risk > 0)
-      found.push(
-        `${who}Of broken requests nobody knows whether they were paid for: at most ${show.money(run.money.at_risk)} more.`,
-      );
-    if (run.money.unpriced)
-      found.push(
-        `${who}The cost leaves out ${show.plural(run.money.unpriced, "topic")} with calls whose price is not known.`,
-      );
-  }
-  return found.map((text) => h("p", { class: "note" }, text));
+    return noticesOf(run).map((text) => h("p", { class: "note" }, who + text));
+  });
+}
+
+function noticesOf({ state, totals, money }) {
+  const finished = show.plural(totals.rows, "topic");
+  const notices = [
+    [
+      state.tone === "busy" && !data.live,
+      `The run is still under way: this page shows the ${finished} finished when it was written.`,
+    ],
+    [money.simulated, "Answered by the mock: the cost is simulated at DeepSeek's prices, nothing was paid."],
+    [
+      money.at_risk > 0,
+      `Of broken requests nobody knows whether they were paid for: at most ${show.money(money.at_risk)} more.`,
+    ],
+    [
+      money.unpriced > 0,
+      `The cost leaves out ${show.plural(money.unpriced, "topic")} with calls whose price is not known.`,
+    ],
+  ];
+  return notices.filter(([holds]) => holds).map(([, text]) => text);
 }

@@ -7,8 +7,8 @@ const BOUNDS = {
 };
 
 /**
- * Each with its label and value, what stands under it, and shares for a bar (`[name, colour, number]`). `number` is what
- * two runs are compared by, `better` whether more (1) or less (-1) of it is good news.
+ * Each with its label and value, what stands under it, and the parts of a bar (`[name, colour, number]`). `number` is
+ * what two runs are compared by, `better` whether more (1) or less (-1) of it is good news.
  */
 function metrics(run) {
   return [topicsOf, wallOf, speedUpOf, costOf, tokensOf, cacheOf, failuresOf, limitOf].map((metric) => metric(run));

@@ -24,7 +24,7 @@ const sections = [
 ];
 const offline = offlineNote();
 const home = h("main", { id: "home" }, ...sections.map((one) => one.element), footer());
-const view = topicView(table, goHome);
+const view = new TopicView(table, goHome);
 const help = helpDialog();
 let scrolled = 0;
 let last = null;
