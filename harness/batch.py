@@ -291,6 +291,7 @@ class _Session:
             "hits": progress.totals.hits,
             "retries": progress.totals.retries,
             "in_flight": limiter.maximum,
+            "places": [[round(at_s, 3), places] for at_s, places in stack.limiter.history.since(started_s)],
             "longest_stall_s": round(stack.stalls.longest_s, 6),
             "stop": asdict(cause) if cause else None,
         }

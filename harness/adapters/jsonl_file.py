@@ -66,25 +66,27 @@ class AppendedFile:
         return self._file
 
 
-def lines_of(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+def lines_of(path: Path, *, start: int = 0) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Whole lines with the rows they hold; a last line without its end is left out, a missing file is empty.
 
-    Raises ResultsError for a line that is no row.
+    `start` is the byte to begin at, where a line does. Raises ResultsError for a line that is no row.
     """
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        yield from lines_in(file, path)
+        file.seek(start)
+        yield from lines_in(file, path, start=start)
 
 
-def lines_in(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """The same, of a file that is open. `path` names it in an error."""
+def lines_in(file: BinaryIO, path: Path, *, start: int = 0) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """The same, of a file that is open and stands at byte `start`. `path` names it in an error."""
+    after = f"from byte {start} on, line " if start else ""
     for number, raw in enumerate(file, start=1):
         if not raw.endswith(b"\n"):
             return
-        yield raw, _row(raw, f"{path}:{number}")
+        yield raw, _row(raw, f"{path}:{after}{number}")
 
 
 def row_at(file: BinaryIO, offset: int, path: Path) -> dict[str, Any]:

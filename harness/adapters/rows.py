@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from harness.adapters.codec import JsonObject, served_to_json, tool_call_to_json, usage_to_json
-from harness.domain.completion import Json
+from harness.domain.bounds import CallTimes, InVain
+from harness.domain.completion import Json, Waits
 from harness.domain.key import request_fields
 from harness.domain.run import Failure, Span, TopicResult
 
@@ -69,6 +71,29 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "served": {name: seconds(value) if name.endswith("_s") else value for name, value in served.items()},
         "error": _failure(span.error),
     }
+
+
+def call_times_of(row: Mapping[str, Any], *, origin_s: float = 0.0) -> CallTimes:
+    """When a call was wanted and what it went through, from its row; its times count from `origin_s` on."""
+    served = row["served"]
+    sent = served["source"] == "endpoint"
+    return CallTimes(
+        topic_id=row["topic_id"],
+        id=row["id"],
+        step=row["step"],
+        start_s=seconds(row["start_s"] - origin_s),
+        end_s=seconds(row["end_s"] - origin_s),
+        # A call that failed for good did no work: all of its attempts were in vain.
+        service_s=served["latency_s"] if sent and row["error"] is None else 0.0,
+        before=tuple(_in_vain(failure) for failure in served["failures"]) if sent else (),
+        tokens=row["usage"]["input_tokens"] + row["usage"]["output_tokens"] if sent else 0,
+        sent=sent,
+        **{field.name: served[field.name] for field in fields(Waits)},
+    )
+
+
+def _in_vain(failure: Mapping[str, Any]) -> InVain:
+    return InVain(**{field.name: failure[field.name] for field in fields(InVain)})
 
 
 def seconds(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from harness.adapters.rows import call_times_of
 from harness.domain.bounds import CallTimes, InVain
 from harness.domain.completion import Waits
 
@@ -45,25 +46,11 @@ class Measured:
 
 def measured_from_trace(row: Mapping[str, Any], *, arm: str, round_: int, origin_s: float) -> Measured:
     """From a row of `traces.jsonl`."""
-    served, failed = row["served"], row["error"] is not None
-    sent = served["source"] == "endpoint"
-    # A call that failed for good did no work: all of its attempts were in vain.
-    useful = sent and not failed
-    latency_s = served["latency_s"]
+    served = row["served"]
+    times = call_times_of(row, origin_s=origin_s)
+    useful = times.sent and row["error"] is None
     # The request that brought the answer ended with the call, and its first tokens came so much later than it left.
-    sent_s = row["end_s"] - row["start_s"] - latency_s
-    times = CallTimes(
-        topic_id=row["topic_id"],
-        id=row["id"],
-        step=row["step"],
-        start_s=_s(row["start_s"] - origin_s),
-        end_s=_s(row["end_s"] - origin_s),
-        service_s=latency_s if useful else 0.0,
-        before=tuple(_in_vain(failure) for failure in served["failures"]) if sent else (),
-        tokens=row["usage"]["input_tokens"] + row["usage"]["output_tokens"] if sent else 0,
-        sent=sent,
-        **{name: served[name] for name in _WAITS},
-    )
+    sent_s = row["end_s"] - row["start_s"] - served["latency_s"]
     first = {name: served[name] for name in ("ttft_reasoning_s", "ttft_answer_s")}
     return Measured(
         arm=arm,
@@ -76,7 +63,7 @@ def measured_from_trace(row: Mapping[str, Any], *, arm: str, round_: int, origin
         output_tokens=row["usage"]["output_tokens"],
         cached_tokens=row["usage"]["cached_tokens"],
         cost=row["cost"],
-        failed=failed,
+        failed=row["error"] is not None,
     )
 
 
@@ -112,10 +99,6 @@ _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens"), 0),
     "failed": False,
 }
-
-
-def _in_vain(failure: Mapping[str, Any]) -> InVain:
-    return InVain(**{field.name: failure[field.name] for field in fields(InVain)})
 
 
 def _s(value: float) -> float:

@@ -26,6 +26,8 @@ COMMANDS = {
     "ask": "One streamed call: reasoning, then answer.",
     "estimate": "Calls, tokens, cost and time, before spending anything.",
     "simulate": "What tonight would take, from a recorded run or a cache.",
+    "report": "A run, or two side by side, as one page.",
+    "view": "All runs in the browser, live.",
     "export": "A run as Parquet, CSV, SQLite, JSON lines or Markdown.",
     "timeline": "A run as a trace for Perfetto or chrome://tracing.",
     "bench": "How much faster in parallel, and how far from the possible.",

@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
+from harness.domain.history import Levels
 from harness.domain.order import goes_by_arrival
 from harness.domain.pace import Pace, Window
 from harness.domain.policy import Limits
@@ -58,11 +59,13 @@ class LimiterState:
 class Limiter:
     """Places for calls in flight, requests per minute and tokens per minute, in order of priority.
 
-    `capped`: the run has a budget, so it may end before its work does.
+    `capped`: the run has a budget, so it may end before its work does. `history` is how many calls the limiter let in
+    at once, on the loop's clock.
     """
 
     def __init__(self, limits: Limits, stop: Stop, *, capped: bool = False) -> None:
         self._window = Window.opening(limits.in_flight)
+        self.history = Levels()
         self._pace = Pace.of(limits)
         self._turns: Turns[_Wish] = Turns(stop)
         self._capped = capped
@@ -141,18 +144,20 @@ class Limiter:
 
     def succeeded(self, place: Place) -> None:
         """Learn from a call that was answered; call it before `release`."""
-        self._window = self._window.succeeded(place.number, min(place.among, self._in_flight))
+        self._learn(self._window.succeeded(place.number, min(place.among, self._in_flight)))
 
     def refused(self, place: Place, *, named: int | None, by_rate: bool) -> None:
         """Learn from a 429; call it before `release`."""
         self._refusals += 1
         self._named = named if named is not None else self._named
-        self._window = self._window.refused(
-            number=place.number,
-            newest=self._turns.granted,
-            others=self._in_flight - 1,
-            named=named,
-            by_rate=by_rate,
+        self._learn(
+            self._window.refused(
+                number=place.number,
+                newest=self._turns.granted,
+                others=self._in_flight - 1,
+                named=named,
+                by_rate=by_rate,
+            )
         )
         log.info("refused (429): %d places from now on, %d requests under way", self._window.places, self._in_flight)
 
@@ -160,7 +165,11 @@ class Limiter:
         """Send no call at all for so long, and then begin again with few."""
         log.info("nothing is sent for %.1f s", seconds)
         self._pace = self._pace.paused(now() + seconds)
-        self._window = self._window.paused()
+        self._learn(self._window.paused())
+
+    def _learn(self, window: Window) -> None:
+        self._window = window
+        self.history.note(now(), window.places)
 
     def _give_back(self, tokens: int) -> None:
         """Undo a grant whose call was not sent."""
@@ -185,7 +194,7 @@ class Limiter:
             used = self._in_flight + self._resting
             full = used >= self._window.places
             if full:
-                self._window = self._window.seen(at, full=True)
+                self._learn(self._window.seen(at, full=True))
                 full = used >= self._window.places
             if full:
                 wait_s = self._window.opens_in_s(at)
@@ -197,7 +206,7 @@ class Limiter:
         else:
             wait_s = None
         if not full:
-            self._window = self._window.seen(at, full=False)
+            self._learn(self._window.seen(at, full=False))
         self._count_paced(at, paced=paced)
         if wait_s is not None:
             self._timer = loop.call_at(at + wait_s, self._advance)

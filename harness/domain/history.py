@@ -1,0 +1,31 @@
+"""How a whole number changed over time, in few enough steps to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+class Levels:
+    """A number as steps: from when it had which value. Of more than `MOST` steps every two become one, the lower."""
+
+    MOST = 512
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[float, int]] = []
+
+    def note(self, at_s: float, level: int) -> None:
+        """The number is this from now on. Times never go back."""
+        steps = self._steps
+        if steps and steps[-1][1] == level:
+            return
+        if steps and steps[-1][0] == at_s:
+            steps.pop()
+        steps.append((at_s, level))
+        if len(steps) > self.MOST:
+            pairs = zip(steps[::2], steps[1::2], strict=False)
+            last = steps[-1:] if len(steps) % 2 else []
+            self._steps = [(first[0], min(first[1], second[1])) for first, second in pairs] + last
+
+    def since(self, origin_s: float) -> Iterator[tuple[float, int]]:
+        """The steps, their times counted from an instant; what was before it has its time."""
+        return ((max(0.0, at_s - origin_s), level) for at_s, level in self._steps)

@@ -1,0 +1,54 @@
+"""Failures grouped by cause: a thousand equal lines are one line and a number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.domain.sanitize import one_line
+
+_QUOTED = re.compile(r"'[^']{3,}'|\"[^\"]{3,}\"|“[^”]{3,}”")
+_IDENTIFIER = re.compile(r"\b(?=[0-9a-fA-F-]*\d)[0-9a-fA-F]{6,}(?:-[0-9a-fA-F]{2,})*\b")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_LONGEST = 160
+
+
+@dataclass(slots=True, kw_only=True)
+class Cause:
+    """Failures that differ in names and numbers only. `example` is the message of the first."""
+
+    kind: str
+    step: str | None
+    status: int | None
+    example: str
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Causes:
+    """The causes met so far, in the order in which they were."""
+
+    found: list[Cause] = field(default_factory=list)
+    _numbers: dict[tuple[object, ...], int] = field(default_factory=dict)
+
+    def add(self, error: Mapping[str, Any], *, count: int = 1) -> int:
+        """Count a failure (`error` of a row); returns the number of its cause, from 0."""
+        kind = error["kind"] or error["type"]
+        alike = (kind, error["step"], error["status"], pattern_of(error["message"]))
+        number = self._numbers.setdefault(alike, len(self.found))
+        if number == len(self.found):
+            example = one_line(error["message"], 300)
+            self.found.append(Cause(kind=kind, step=error["step"], status=error["status"], example=example))
+        self.found[number].count += count
+        return number
+
+
+def pattern_of(message: str) -> str:
+    """What messages of one cause have in common: no quotations, no identifiers, no numbers."""
+    # Cut first: only its beginning tells what a message is about, and it may quote a whole answer.
+    text = one_line(message, 4 * _LONGEST)
+    for what, mark in ((_QUOTED, "“…”"), (_IDENTIFIER, "#"), (_NUMBER, "#")):
+        text = what.sub(mark, text)
+    return text[:_LONGEST]

@@ -1,0 +1,157 @@
+"""What a page shows of a run before anything is opened, gathered topic by topic: some hundred bytes a call."""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.adapters.codec import to_text
+from harness.adapters.rows import call_times_of
+from harness.domain.bounds import CallTimes
+from harness.domain.sanitize import one_line
+from harness.report.causes import Causes
+from harness.report.records import Record, Row
+from harness.report.requests import requests_of
+
+_TITLE = 160
+_TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+
+
+@dataclass(slots=True)
+class Topics:
+    """The rows of the table, by column; `cause` counts from 0 and is -1 without one, `print` tells outputs apart.
+
+    `cost` is None where it is not known. Times are in seconds, money in USD.
+    """
+
+    id: list[str] = field(default_factory=list)
+    title: list[str] = field(default_factory=list)
+    index: list[int] = field(default_factory=list)
+    status: list[str] = field(default_factory=list)
+    cause: list[int] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+    hits: list[int] = field(default_factory=list)
+    retries: list[int] = field(default_factory=list)
+    input_tokens: list[int] = field(default_factory=list)
+    output_tokens: list[int] = field(default_factory=list)
+    reasoning_tokens: list[int] = field(default_factory=list)
+    cost: list[float | None] = field(default_factory=list)
+    elapsed_s: list[float] = field(default_factory=list)
+    sequential_s: list[float] = field(default_factory=list)
+    print: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Step:
+    """What the calls of one step add up to; `latencies_s` are those of the requests that were answered."""
+
+    calls: int = 0
+    hits: int = 0
+    failed: int = 0
+    retries: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    latencies_s: array[float] = field(default_factory=lambda: array("d"))
+
+
+@dataclass(slots=True)
+class SessionTimes:
+    """The calls of one session on its clock: requests as pairs of times, refusals, and what each call cost when."""
+
+    calls: list[CallTimes] = field(default_factory=list)
+    sent_s: array[float] = field(default_factory=lambda: array("d"))
+    ended_s: array[float] = field(default_factory=lambda: array("d"))
+    refused_s: array[float] = field(default_factory=lambda: array("d"))
+    paid_s: array[float] = field(default_factory=lambda: array("d"))
+    paid: array[float] = field(default_factory=lambda: array("d"))
+    end_s: float = 0.0
+
+
+class Digest:
+    """Sums and columns over records; raises KeyError or TypeError for one that lacks what every row has."""
+
+    def __init__(self) -> None:
+        self.topics = Topics()
+        self.steps: dict[str, Step] = {}
+        self.sessions: dict[int, SessionTimes] = {}
+        self.troubles = {"failed": Causes(), "degraded": Causes()}
+        self.attempts = Causes()
+        self.requests = 0
+        self.refusals = 0
+
+    def __len__(self) -> int:
+        return len(self.topics.id)
+
+    def add(self, record: Record) -> None:
+        """Count one more topic."""
+        row, retries = record.row, 0
+        session = self.sessions.setdefault(row["session"], SessionTimes())
+        for call in record.calls:
+            retries += self._add_call(call, session)
+        self._add_row(row, retries)
+
+    def _add_row(self, row: Row, retries: int) -> None:
+        topics, status, usage = self.topics, row["status"], row["usage"]
+        cause = self.troubles[status].add(row["error"]) if row["error"] and status in self.troubles else -1
+        topics.id.append(row["topic_id"])
+        topics.title.append(one_line(row["topic"], _TITLE))
+        topics.index.append(row["index"])
+        topics.status.append(status)
+        topics.cause.append(cause)
+        topics.retries.append(retries)
+        topics.cost.append(row["cost"])
+        topics.calls.append(row["calls"])
+        topics.hits.append(row["hits"])
+        topics.elapsed_s.append(round(row["elapsed_s"], 3))
+        topics.sequential_s.append(round(row["sequential_s"], 3))
+        topics.input_tokens.append(usage["input_tokens"])
+        topics.output_tokens.append(usage["output_tokens"])
+        topics.reasoning_tokens.append(usage["reasoning_tokens"])
+        topics.print.append(zlib.crc32(to_text([row["output"], row["status"]]).encode()))
+
+    def _add_call(self, call: Row, session: SessionTimes) -> int:
+        served, usage = call["served"], call["usage"]
+        sent, retries = served["source"] == "endpoint", max(0, int(served["attempts"]) - 1)
+        step = self.steps.setdefault(call["step"], Step())
+        step.calls += 1
+        step.retries += retries
+        for name in _TOKENS:
+            setattr(step, name, getattr(step, name) + usage[name])
+        if call["cost"] is None:
+            step.unpriced += 1
+        else:
+            step.cost += call["cost"]
+            session.paid_s.append(call["end_s"])
+            session.paid.append(call["cost"])
+        if call["error"] is not None:
+            step.failed += 1
+        elif sent:
+            step.latencies_s.append(served["latency_s"])
+        else:
+            step.hits += 1
+        for failure in served["failures"]:
+            self.attempts.add({**failure, "type": "", "step": None, "message": ""})
+        self._add_requests(call, session)
+        return retries
+
+    def _add_requests(self, call: Row, session: SessionTimes) -> None:
+        session.calls.append(call_times_of(call))
+        session.end_s = max(session.end_s, call["end_s"])
+        for request in requests_of(call):
+            self.requests += 1
+            session.sent_s.append(request.start_s)
+            session.ended_s.append(request.end_s)
+            if request.end == "refused":
+                self.refusals += 1
+                session.refused_s.append(request.end_s)
+
+    def as_columns(self) -> dict[str, Any]:
+        """The table of topics as the page reads it."""
+        topics = self.topics
+        return {name: getattr(topics, name) for name in Topics.__dataclass_fields__}

@@ -1,0 +1,40 @@
+"""A call's requests on the clock: when each was in flight, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.report.records import Row
+
+End = Literal["answered", "refused", "failed"]
+_WAITS = ("budget_s", "queued_run_s", "queued_s", "paced_s")
+_TOO_MANY = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request, in seconds from the start of its session. `refused` is a 429."""
+
+    start_s: float
+    end_s: float
+    end: End
+
+
+def requests_of(call: Row) -> Iterator[Sent]:
+    """The requests of a call, in order; none for an answer from the cache.
+
+    A record tells waits as sums over all attempts, so they are reckoned before the first.
+    """
+    served = call["served"]
+    if served["source"] != "endpoint":
+        return
+    at_s = call["start_s"] + sum(served[name] for name in _WAITS)
+    for failure in served["failures"]:
+        end_s = min(call["end_s"], at_s + failure["elapsed_s"])
+        yield Sent(min(at_s, end_s), end_s, "refused" if failure["status"] == _TOO_MANY else "failed")
+        at_s = end_s + failure["backoff_s"]
+    if call["error"] is None:
+        end_s = min(call["end_s"], at_s + served["latency_s"])
+        yield Sent(min(at_s, end_s), end_s, "answered")

@@ -1,0 +1,64 @@
+// Numbers for people.
+
+const whole = new Intl.NumberFormat("en");
+
+const show = {
+  count: (value) => whole.format(value),
+  short: (value) =>
+    value < 1e4
+      ? whole.format(value)
+      : value < 1e6
+        ? `${(value / 1e3).toFixed(value < 1e5 ? 1 : 0)}k`
+        : `${(value / 1e6).toFixed(value < 1e7 ? 2 : 1)}M`,
+  percent: (share) => (share === null ? "–" : `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)}%`),
+  times: (value) => (value === null ? "–" : `${value.toFixed(value < 100 ? 1 : 0)}×`),
+  money: (value) => {
+    if (value === null || value === undefined) return "$?";
+    if (value === 0) return "$0";
+    if (value >= 100) return `$${whole.format(Math.round(value))}`;
+    return `$${value.toFixed(value >= 1 ? 2 : value >= 0.001 ? 4 : 6)}`;
+  },
+  /** 0.42 s, 12.3 s, 4 min 05 s, 7 h 12 min */
+  time: (seconds) => {
+    if (seconds === null || seconds === undefined) return "–";
+    if (seconds < 0.0005) return "0 s";
+    if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+    if (seconds < 119.95) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+    const all = Math.round(seconds);
+    const two = (number) => String(number).padStart(2, "0");
+    if (all < 7200) return `${Math.floor(all / 60)} min ${two(all % 60)} s`;
+    return `${whole.format(Math.floor(all / 3600))} h ${two(Math.floor((all % 3600) / 60))} min`;
+  },
+  /** What stands at an axis of time. */
+  clock: (seconds) => {
+    if (seconds < 120) return `${+seconds.toFixed(2)} s`;
+    if (seconds < 7200) return `${+(seconds / 60).toFixed(1)} min`;
+    return `${+(seconds / 3600).toFixed(2)} h`;
+  },
+  minute: (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 16)}` : "–"),
+  moment: (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC` : "–"),
+  plural: (count, one, many) => `${whole.format(count)} ${count === 1 ? one : many || `${one}s`}`,
+};
+
+const KINDS = {
+  rate_limited: "refused (429)",
+  connection: "connection broke",
+  timeout: "timed out",
+  server: "server error",
+  incomplete: "broken off",
+  malformed: "malformed answer",
+  blank: "blank answer",
+  interrupted: "interrupted by the provider",
+  unparseable: "not the JSON asked for",
+  length: "cut off by max_tokens",
+  content_filter: "content filter",
+  Degraded: "not all of the output",
+  bad_request: "bad request",
+  redirect: "redirected",
+  auth: "key refused",
+  balance: "account empty",
+};
+
+function kindOf(kind) {
+  return KINDS[kind] || kind;
+}

@@ -1,0 +1,66 @@
+// The top of the page: what the run is, how it stands, and what must be said of it.
+
+function header() {
+  const element = h("header", { class: "top" });
+  const update = () => element.replaceChildren(...data.runs.map(runHeader), ...notices());
+  return { element, update };
+}
+
+function runHeader(run) {
+  const about = run.about;
+  const facts = [
+    ["model", `${about.model ?? "default"} at ${about.endpoint}`],
+    ["workflow", about.workflow],
+    ["topics from", about.dataset === "-" ? "standard input" : about.dataset?.split("/").pop()],
+    ["begun", show.moment(about.created_at)],
+    ["sessions", about.sessions > 1 ? show.count(about.sessions) : null],
+    ["harness", about.harness],
+  ].filter(([, value]) => value);
+  return h(
+    "div",
+    { class: "run" },
+    h(
+      "h1",
+      null,
+      data.runs.length > 1 && letterOf(run),
+      h("span", { class: "name" }, run.name),
+      h("span", { class: `chip ${run.state.tone}`, id: `state-${run.letter}` }, run.state.word),
+    ),
+    run.state.said && h("p", { class: "said" }, run.state.said),
+    h(
+      "dl",
+      { class: "facts" },
+      facts.map(([name, value]) =>
+        h("div", null, h("dt", null, name), h("dd", { title: name === "topics from" ? about.dataset : null }, value)),
+      ),
+    ),
+  );
+}
+
+/** What must be known before the numbers are read. */
+function notices() {
+  return data.runs.flatMap((run) => {
+    const who = data.runs.length > 1 ? `${run.letter}: ` : "";
+    return noticesOf(run).map((text) => h("p", { class: "note" }, who + text));
+  });
+}
+
+function noticesOf({ state, totals, money }) {
+  const finished = show.plural(totals.rows, "topic");
+  const notices = [
+    [
+      state.tone === "busy" && !data.live,
+      `The run is still under way: this page shows the ${finished} finished when it was written.`,
+    ],
+    [money.simulated, "Answered by the mock: the cost is simulated at DeepSeek's prices, nothing was paid."],
+    [
+      money.at_risk > 0,
+      `Of broken requests nobody knows whether they were paid for: at most ${show.money(money.at_risk)} more.`,
+    ],
+    [
+      money.unpriced > 0,
+      `The cost leaves out ${show.plural(money.unpriced, "topic")} with calls whose price is not known.`,
+    ],
+  ];
+  return notices.filter(([holds]) => holds).map(([, text]) => text);
+}

@@ -1,0 +1,41 @@
+// A page that is served follows what happens: the server says that something changed, the page asks what.
+
+/** Call `changed` after each event; `offline` is told whether the server is gone. */
+function follow(address, changed, offline) {
+  const events = new EventSource(address);
+  let asking = false;
+  let again = false;
+  const ask = async () => {
+    if (asking) {
+      again = true;
+      return;
+    }
+    asking = true;
+    try {
+      await changed();
+    } finally {
+      asking = false;
+    }
+    if (again) {
+      again = false;
+      ask();
+    }
+  };
+  events.addEventListener("open", () => offline(false));
+  events.addEventListener("error", () => offline(true));
+  events.addEventListener("changed", ask);
+}
+
+function offlineNote() {
+  const element = h(
+    "p",
+    { class: "note offline", role: "status", hidden: true },
+    "The view has ended, or cannot be reached: this page shows what it knew last.",
+  );
+  return {
+    element,
+    set: (gone) => {
+      element.hidden = !gone;
+    },
+  };
+}

@@ -1,0 +1,87 @@
+// A run's numbers in words: what the cards show, and what two runs are compared by.
+
+const BOUNDS = {
+  work: "the work and the calls in flight",
+  "critical path": "the longest chain of calls",
+  pace: "requests and tokens per minute",
+};
+
+/**
+ * Each with its label and value, what stands under it, and the parts of a bar (`[name, colour, number]`). `number` is
+ * what two runs are compared by, `better` whether more (1) or less (-1) of it is good news.
+ */
+function metrics(run) {
+  return [topicsOf, wallOf, speedUpOf, costOf, tokensOf, cacheOf, failuresOf, limitOf].map((metric) => metric(run));
+}
+
+function topicsOf({ totals }) {
+  const bar = [
+    ["ok", "good", totals.ok],
+    ["degraded", "warn", totals.degraded],
+    ["failed", "bad", totals.failed],
+    ["unfinished", "none", totals.unfinished],
+  ];
+  return { label: "Topics", value: show.count(totals.rows + totals.unfinished), number: totals.rows, bar };
+}
+
+function wallOf({ time }) {
+  const note = `the same requests one after another: ${show.time(time.sequential_s)}`;
+  return { label: "Wall time", value: show.time(time.wall_s), number: time.wall_s, better: -1, note };
+}
+
+function speedUpOf({ time }) {
+  const possible = `${show.percent(time.efficiency)} of what was possible; bound by ${BOUNDS[time.bound_by]}`;
+  const note = time.efficiency === null ? "" : possible;
+  return { label: "Speed-up", value: show.times(time.speedup), number: time.speedup, better: 1, note };
+}
+
+function costOf({ money }) {
+  const left = Math.max(0, money.budget - money.spent);
+  const near = money.spent >= money.budget * 0.95;
+  const bar = money.budget && [
+    ["spent", near ? "warn" : "c1", money.spent],
+    ["left of the budget", "none", left],
+  ];
+  const notes = [];
+  if (money.budget)
+    notes.push(`${show.percent(money.spent / money.budget)} of the budget of ${show.money(money.budget)}`);
+  if (money.spent > money.cost * 1.0001) notes.push(`${show.money(money.spent)} with requests that no row tells of`);
+  const note = notes.join("; ");
+  return { label: "Cost", value: show.money(money.cost), number: money.cost, better: -1, note, bar, words: show.money };
+}
+
+function tokensOf({ totals: { usage } }) {
+  const sum = usage.input_tokens + usage.output_tokens;
+  const cached = usage.cached_tokens / usage.input_tokens;
+  const note = usage.cached_tokens ? `${show.percent(cached)} of the input cached by the provider` : "";
+  const bar = [
+    ["input", "c2", usage.input_tokens - usage.cached_tokens],
+    ["cached input", "c5", usage.cached_tokens],
+    ["reasoning", "c4", usage.reasoning_tokens],
+    ["answers", "c1", usage.output_tokens - usage.reasoning_tokens],
+  ];
+  return { label: "Tokens", value: show.short(sum), number: sum, better: -1, note, bar, words: show.short };
+}
+
+function cacheOf({ totals, money }) {
+  const share = totals.calls ? totals.hits / totals.calls : null;
+  const worth = money.saved ? `; worth ${show.money(money.saved)}` : "";
+  const note = `${show.count(totals.hits)} of ${show.plural(totals.calls, "call")}${worth}`;
+  return { label: "From the cache", value: show.percent(share), number: share, better: 1, note };
+}
+
+function failuresOf({ attempts, totals }) {
+  const sum = attempts.reduce((count, cause) => count + cause.count, 0);
+  const causes = attempts.slice(0, 4).map((cause) => `${show.count(cause.count)} ${kindOf(cause.kind)}`);
+  const note = sum ? causes.join(" · ") : `${show.plural(totals.requests, "request")}, all answered`;
+  return { label: "Requests that failed", value: show.count(sum), number: sum, better: -1, note };
+}
+
+function limitOf({ limits, totals, in_flight: wanted }) {
+  const value = limits ? `${limits.places} of ${limits.maximum}` : show.count(wanted ?? 0);
+  const named = limits?.named_limit ? `; the provider named ${limits.named_limit}` : "";
+  const note = totals.refusals
+    ? `${show.count(totals.refusals)} refused with 429${named}`
+    : "the provider refused none";
+  return { label: "Calls at once", value, number: limits ? limits.places : wanted, better: 1, note };
+}

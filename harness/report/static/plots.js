@@ -1,0 +1,71 @@
+// The plots in their frames, drawn anew when the runs, the width or the colours change.
+
+const PLOTS = [
+  [
+    "in-flight",
+    "Calls in flight",
+    "How many requests were under way, how many the limiter let in at once, and what the provider refused.",
+    inFlightPlot,
+  ],
+  ["cost", "Cost so far", "What the answered and the failed requests had cost by then.", costPlot],
+  ["latency", "Latency by step", "The share of requests that were answered within so many seconds.", latencyPlot],
+  ["tokens", "Tokens by step", "What the calls of each step took in and put out.", tokensPlot],
+];
+
+/** The section with all plots; its `update` draws what the runs say now. */
+function plotSection() {
+  const figures = PLOTS.map(([name, title, words, make]) => figure(name, title, words, make));
+  const section = h(
+    "section",
+    { id: "plots", "aria-labelledby": "plots-title" },
+    h("h2", { id: "plots-title" }, "Over time and by step"),
+  );
+  if (typeof uPlot === "undefined") section.append(h("p", { class: "note" }, data.plots_missing));
+  else
+    section.append(
+      h(
+        "div",
+        { class: "plots" },
+        figures.map((one) => one.element),
+      ),
+    );
+  return { element: section, update: () => figures.forEach((one) => one.update()) };
+}
+
+function figure(name, title, words, make) {
+  const place = h("div", { class: "plot" });
+  const element = h(
+    "figure",
+    { id: `plot-${name}` },
+    h("figcaption", null, h("h3", null, title), h("p", null, words)),
+    place,
+  );
+  let drawn = null;
+  const width = () => Math.max(260, Math.floor(place.clientWidth));
+  const height = () => (width() < 420 ? 200 : 240);
+  const clear = () => {
+    drawn?.destroy();
+    drawn = null;
+    place.replaceChildren();
+  };
+  const update = () => {
+    if (typeof uPlot === "undefined") return;
+    const made = data.runs.some((run) => run.series.t.length) ? make(data.runs) : null;
+    clear();
+    if (!made) {
+      place.append(h("p", { class: "empty" }, "Nothing to draw yet: no request has come back."));
+      return;
+    }
+    const cursor = { drag: { x: true, y: false }, ...made.options.cursor };
+    drawn = new uPlot(
+      { width: width(), height: height(), legend: { live: true }, ...made.options, cursor },
+      made.data,
+      place,
+    );
+  };
+  new ResizeObserver(() => {
+    if (drawn && Math.abs(drawn.width - width()) > 1) drawn.setSize({ width: width(), height: height() });
+  }).observe(place);
+  repaints.add(() => drawn?.redraw(false));
+  return { element, update };
+}

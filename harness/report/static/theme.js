@@ -1,0 +1,26 @@
+// Colours of the drawings: those of the style sheet, asked for anew when light turns to dark or the page is printed.
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+const repaints = new Set();
+
+function repaint() {
+  for (const paint of repaints) paint();
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+
+const printing = { before: new Set(), after: new Set() };
+
+addEventListener("beforeprint", () => {
+  document.documentElement.classList.add("printing");
+  for (const prepare of printing.before) prepare();
+  repaint();
+});
+addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("printing");
+  for (const restore of printing.after) restore();
+  repaint();
+});

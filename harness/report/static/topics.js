@@ -1,0 +1,229 @@
+// The table of topics: searched, filtered and sorted in memory, and drawn a screenful at a time.
+
+const FIRST_ROWS = 100;
+const MORE_ROWS = 300;
+const PRINTED_ROWS = 1000;
+
+const NUMBERS = [
+  ["cost", "Cost", show.money],
+  ["elapsed_s", "Time", show.time],
+  ["calls", "Calls", show.count],
+  ["retries", "Retries", show.count],
+  ["output_tokens", "Tokens out", show.short],
+];
+
+/** A link to a topic, or to a call of it in one of two runs. */
+function linkTo(topic, call, letter) {
+  const parts = new URLSearchParams({ topic });
+  if (call) parts.set("call", call);
+  if (letter && data.runs.length > 1) parts.set("run", letter);
+  return `#${parts}`;
+}
+
+class TopicTable {
+  constructor() {
+    this.two = data.runs.length > 1;
+    this.numbers = NUMBERS.slice(0, this.two ? 2 : undefined);
+    this.filter = { status: "all", cause: null, words: [] };
+    this.order = { column: "order", run: 0, down: false };
+    this.all = [];
+    this.rows = [];
+    this.drawn = 0;
+    this.build();
+    this.growWhenNear();
+    printing.before.add(() => this.drawForPrint());
+  }
+
+  build() {
+    this.search = h("input", {
+      type: "search",
+      id: "search",
+      placeholder: "Search id and text",
+      "aria-label": "Search topics",
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => this.searchFor(this.search.value),
+    });
+    this.filters = h("div", { class: "filters", role: "group", "aria-label": "Status" });
+    this.cause = h("p", { class: "note cause", hidden: true });
+    this.count = h("p", { class: "muted", "aria-live": "polite", id: "count" });
+    this.head = h("tr");
+    this.body = h("tbody");
+    this.end = h("div", { class: "end", "aria-hidden": "true" });
+    this.printed = h("p", { class: "note print-only" });
+    const table = h("table", { class: this.two ? "topics two" : "topics" }, h("thead", null, this.head), this.body);
+    const title = h("h2", { id: "topics-title" }, "Topics");
+    const controls = h("div", { class: "controls" }, this.search, this.filters, this.count);
+    const content = [title, controls, this.cause, table, this.end, this.printed];
+    this.element = h("section", { id: "topics", "aria-labelledby": "topics-title" }, ...content);
+  }
+
+  /** Show what the runs say now, with the same search, filter, order and focus. */
+  update() {
+    const focused = document.activeElement?.closest?.("tbody a")?.getAttribute("href");
+    this.all = topicRows(data.runs);
+    this.refresh(this.drawn);
+    if (focused) this.linkOf(focused)?.focus();
+  }
+
+  refresh(atLeast = 0) {
+    this.rows = sorted(
+      this.all.filter((row) => isWanted(row, this.filter)),
+      this.order,
+    );
+    this.drawn = 0;
+    this.body.replaceChildren();
+    this.draw(Math.max(FIRST_ROWS, atLeast));
+    const all = show.plural(this.all.length, "topic");
+    this.count.textContent = this.rows.length === this.all.length ? all : `${show.count(this.rows.length)} of ${all}`;
+    this.drawHead();
+    this.drawFilters();
+    if (!this.rows.length) {
+      const words = this.all.length ? "No topic fits." : "No topic is finished yet.";
+      this.body.append(h("tr", { class: "none" }, h("td", { colspan: this.head.childElementCount }, words)));
+    }
+  }
+
+  draw(most) {
+    const until = Math.min(this.rows.length, this.drawn + most);
+    this.body.append(...this.rows.slice(this.drawn, until).map((row) => this.line(row)));
+    this.drawn = until;
+  }
+
+  growWhenNear() {
+    const near = (seen) => {
+      if (seen.some((one) => one.isIntersecting) && this.drawn < this.rows.length) this.draw(MORE_ROWS);
+    };
+    new IntersectionObserver(near, { rootMargin: "600px" }).observe(this.end);
+  }
+
+  drawForPrint() {
+    if (this.drawn < PRINTED_ROWS) this.draw(PRINTED_ROWS - this.drawn);
+    const rest = this.rows.length > this.drawn;
+    const words = `Printed are the first ${show.count(this.drawn)} of ${show.count(this.rows.length)} topics.`;
+    this.printed.textContent = rest ? words : "";
+  }
+
+  line(row) {
+    const cells = data.runs.flatMap((_, number) => {
+      const status = statusOf(row, number);
+      const missing = row.places[number] < 0;
+      return [
+        h("td", { class: "col-status" }, h("span", { class: `status ${status}` }, status)),
+        ...this.numbers.map(([column, , words]) =>
+          h("td", { class: `col-${column}` }, missing ? "–" : words(valueOf(row, number, column))),
+        ),
+      ];
+    });
+    if (this.two) {
+      const words = row.places.includes(-1) ? "only in one" : differs(row) ? "differs" : "same";
+      cells.push(h("td", { class: "muted" }, words));
+    }
+    const link = h("a", { href: linkTo(row.id) }, row.id);
+    const line = h("tr", null, h("th", { scope: "row" }, link, h("span", { class: "title" }, row.title)), ...cells);
+    line.addEventListener("click", (event) => {
+      const meant = !event.target.closest("a") && !getSelection().toString();
+      if (meant) location.hash = linkTo(row.id);
+    });
+    return line;
+  }
+
+  drawHead() {
+    const heads = [["Topic", "text", 0, "id"]];
+    data.runs.forEach((run, number) => {
+      const letter = this.two ? ` ${run.letter}` : "";
+      heads.push([`Status${letter}`, "text", number, "status"]);
+      for (const [column, words] of this.numbers) heads.push([words + letter, column, number, column]);
+    });
+    if (this.two) heads.push(["Output", "text", 0, null]);
+    this.head.replaceChildren(...heads.map((head) => this.headCell(...head)));
+  }
+
+  headCell(words, kind, run, column) {
+    const active = column !== null && this.order.column === column && this.order.run === run;
+    const direction = this.order.down ? "descending" : "ascending";
+    const cell = h("th", { scope: "col", class: `col-${kind}`, "aria-sort": active ? direction : null });
+    if (column === null) {
+      cell.append(words);
+      return cell;
+    }
+    const arrow = h("span", { class: "arrow", "aria-hidden": "true" }, active ? (this.order.down ? "↓" : "↑") : "");
+    cell.append(h("button", { type: "button", onclick: () => this.sortBy(run, column) }, words, arrow));
+    return cell;
+  }
+
+  /** Numbers begin with the largest; the second time it is turned round, the third time the dataset's order is back. */
+  sortBy(run, column) {
+    const first = column !== "id";
+    const { order } = this;
+    if (order.column !== column || order.run !== run) this.order = { column, run, down: first };
+    else if (order.down === first) this.order = { column, run, down: !first };
+    else this.order = { column: "order", run: 0, down: false };
+    this.refresh();
+    this.head.querySelector("[aria-sort] button")?.focus();
+  }
+
+  drawFilters() {
+    const counts = statusCounts(this.all);
+    const names = ["all", ...STATUSES, "missing", "differs"].filter((name) => name === "all" || counts[name]);
+    const buttons = names.map((name) => {
+      const pressed = String(this.filter.status === name);
+      const attributes = { type: "button", class: "filter", "aria-pressed": pressed, "data-status": name };
+      return h(
+        "button",
+        { ...attributes, onclick: () => this.show(name) },
+        name,
+        h("small", null, show.count(counts[name])),
+      );
+    });
+    this.filters.replaceChildren(...buttons);
+  }
+
+  searchFor(text) {
+    this.filter.words = text.toLowerCase().split(/\s+/);
+    this.refresh();
+  }
+
+  /** Only topics of this status. */
+  show(status) {
+    this.filter = { ...this.filter, status, cause: null };
+    this.cause.hidden = true;
+    this.refresh();
+    this.filters.querySelector(`[data-status="${status}"]`)?.focus();
+  }
+
+  /** Only the topics of one cause; goes there. */
+  showCause(run, status, number, cause) {
+    this.search.value = "";
+    this.filter = { status, words: [], cause: { run: data.runs.indexOf(run), status, number } };
+    const all = h("button", { type: "button", class: "quiet", onclick: () => this.show("all") }, "Show all");
+    this.cause.replaceChildren(`Only: ${status}, ${kindOf(cause.kind)} `, all);
+    this.cause.hidden = false;
+    this.refresh();
+    this.element.scrollIntoView({ block: "start" });
+    this.body.querySelector("a")?.focus({ preventScroll: true });
+  }
+
+  /** Move the focus by so many rows; from outside of the table to its first. */
+  move(by) {
+    const links = [...this.body.querySelectorAll("th a")];
+    const here = links.indexOf(document.activeElement);
+    const next = links[here < 0 ? 0 : Math.max(0, Math.min(links.length - 1, here + by))];
+    next?.focus();
+    next?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The id of the topic so many rows from this one, as the table is filtered and sorted now. */
+  beside(id, by) {
+    const here = this.rows.findIndex((row) => row.id === id);
+    return here < 0 ? undefined : this.rows[here + by]?.id;
+  }
+
+  find(id) {
+    return this.all.find((row) => row.id === id);
+  }
+
+  linkOf(address) {
+    return [...this.body.querySelectorAll("th a")].find((link) => link.getAttribute("href") === address);
+  }
+}

@@ -1,0 +1,149 @@
+"""A run in numbers, as the page reads it: its state, its totals, where the time went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.adapters.run_standing import Standing
+from harness.domain.bounds import bound_of
+from harness.domain.losses import CAUSES, losses_of
+from harness.domain.policy import Limits
+from harness.domain.stats import Distribution
+from harness.report.digest import Digest, Step
+from harness.report.series import series_of, shares_of
+
+Manifest = Mapping[str, Any]
+
+_STATES = {
+    "complete": ("good", "complete"),
+    "incomplete": ("warn", "incomplete: topics are left to do"),
+    "interrupted": ("warn", "interrupted"),
+    "auth": ("bad", "stopped: the key was refused"),
+    "balance": ("bad", "stopped: the account is empty"),
+    "budget": ("warn", "stopped: the budget is reached"),
+    "storage": ("bad", "stopped: the disk failed"),
+}
+
+
+def summary_of(name: str, manifest: Manifest, standing: Standing, digest: Digest, *, running: bool) -> dict[str, Any]:
+    """One run for the page: everything but what a topic holds when it is opened."""
+    log = manifest.get("session_log", [])
+    totals = standing.totals.as_json()
+    unfinished = max(0, manifest["dataset"]["topics"] - totals["rows"])
+    complete_log = len(log) == manifest["sessions"] and not running
+    active_s = sum(times.end_s for times in digest.sessions.values())
+    wall_s = sum(entry["wall_s"] for entry in log) if complete_log else active_s
+    time = _time(digest, manifest, wall_s=wall_s, sequential_s=totals["sequential_s"])
+    return {
+        "name": name,
+        "run_id": manifest["run_id"],
+        "state": state_of(manifest, running=running, failed=totals["failed"]),
+        "about": _about(manifest),
+        "totals": {**totals, "unfinished": unfinished, "requests": digest.requests, "refusals": digest.refusals},
+        "time": {**time, "whole_sessions": complete_log},
+        "money": _money(manifest, totals),
+        "limits": manifest.get("limits_learned"),
+        "in_flight": manifest["settings"].get("in_flight"),
+        "troubles": {status: [asdict(cause) for cause in found.found] for status, found in digest.troubles.items()},
+        "attempts": sorted(map(asdict, digest.attempts.found), key=lambda cause: -cause["count"]),
+        "steps": [_step(step, numbers) for step, numbers in digest.steps.items()],
+        "series": series_of(digest, history_of(manifest, running=running)),
+        "shares": shares_of(digest),
+        "topics": digest.as_columns(),
+    }
+
+
+def state_of(manifest: Manifest, *, running: bool, failed: int = 0) -> dict[str, str]:
+    """How the run stands: a tone for the eye (`good`, `warn`, `bad`, `busy`), a word, and what stopped it."""
+    status, log = manifest["status"], manifest.get("session_log", [])
+    if running:
+        return {"tone": "busy", "word": "running", "said": ""}
+    if status == "running":
+        return {"tone": "bad", "word": "ended without a word (killed?)", "said": ""}
+    tone, word = _STATES.get(status, ("warn", status))
+    if status == "complete" and failed:
+        tone, word = "warn", f"complete, {failed:,} failed"
+    stop = log[-1]["stop"] if log else None
+    return {"tone": tone, "word": word, "said": stop["message"] if stop else ""}
+
+
+def history_of(manifest: Manifest, *, running: bool) -> dict[int, Sequence[Sequence[float]]]:
+    """By session, when how many calls were let in at once; empty where sessions and their log cannot be matched."""
+    log = manifest.get("session_log", [])
+    if len(log) != manifest["sessions"] - (1 if running else 0):
+        return {}
+    return {number: entry.get("places", ()) for number, entry in enumerate(log, start=1)}
+
+
+def limits_of(settings: Mapping[str, Any]) -> Limits:
+    """The limits in the settings of a run."""
+    names = {"in_flight": "in_flight", "per_run": "per_run", "runs": "runs"}
+    paces = {"rpm": "requests_per_minute", "tpm": "tokens_per_minute"}
+    known = {ours: settings[name] for name, ours in (names | paces).items() if settings.get(name) is not None}
+    return Limits(**known)
+
+
+def _time(digest: Digest, manifest: Manifest, *, wall_s: float, sequential_s: float) -> dict[str, Any]:
+    """Wall and sequential time, the lower bound, and what was lost; session by session, as each began from nothing."""
+    limits = limits_of(manifest["settings"])
+    bound_s, active_s = 0.0, 0.0
+    lost: dict[str, float] = dict.fromkeys(CAUSES, 0.0)
+    by: dict[str, float] = {}
+    for times in digest.sessions.values():
+        if times.end_s <= 0:
+            continue
+        bound = bound_of(times.calls, limits)
+        bound_s, active_s = bound_s + bound.seconds, active_s + times.end_s
+        by[bound.by] = by.get(bound.by, 0.0) + bound.seconds
+        for cause, seconds in losses_of(times.calls, times.end_s, bound, limits).items():
+            lost[cause] += seconds
+    return {
+        "wall_s": round(wall_s, 3),
+        "sequential_s": sequential_s,
+        "speedup": sequential_s / wall_s if wall_s > 0 else None,
+        "bound_s": bound_s,
+        "bound_by": max(by, key=lambda one: by[one]) if by else None,
+        "efficiency": min(1.0, bound_s / active_s) if active_s > 0 else None,
+        "losses": [
+            {"cause": cause, "words": CAUSES[cause], "seconds": round(lost[cause], 3)}
+            for cause in sorted(CAUSES, key=lambda one: -lost[one])
+            if lost[cause] >= 0.001 * active_s
+        ],
+    }
+
+
+def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
+    settings, journal = manifest["settings"], manifest.get("journal", {})
+    return {
+        "cost": totals["cost"],
+        "saved": totals["saved"],
+        "unpriced": totals["unpriced"],
+        "spent": max(totals["cost"], journal.get("cost", 0.0)),
+        "at_risk": journal.get("cost_at_risk", 0.0),
+        "budget": settings.get("budget"),
+        "budget_tokens": settings.get("budget_tokens"),
+        "simulated": manifest["identity"]["endpoint"] == "mock",
+    }
+
+
+def _about(manifest: Manifest) -> dict[str, Any]:
+    identity, versions = manifest["identity"], manifest.get("versions", {})
+    return {
+        "dataset": manifest["dataset"].get("path"),
+        "workflow": identity.get("workflow"),
+        "model": identity.get("model"),
+        "endpoint": identity.get("endpoint"),
+        "created_at": manifest.get("created_at"),
+        "sessions": manifest["sessions"],
+        "harness": versions.get("harness"),
+    }
+
+
+def _step(name: str, step: Step) -> dict[str, Any]:
+    found = Distribution.of(step.latencies_s)
+    latency = None if found is None else {key: round(value, 4) for key, value in asdict(found).items()}
+    counts = {key: getattr(step, key) for key in Step.__dataclass_fields__ if key != "latencies_s"}
+    return {"step": name, **counts, "cost": math.floor(step.cost * 1e9 + 0.5) / 1e9, "latency": latency}

@@ -1,0 +1,152 @@
+"""The runs of a directory, looked at again and again while they may grow: each is read once, and then read on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from harness.adapters.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running
+from harness.errors import ResultsError
+from harness.report.detail import detail_of
+from harness.report.digest import Digest
+from harness.report.records import Place, RunReader
+from harness.report.summary import state_of, summary_of
+from harness.report.writing import damage_told
+
+_FILES = (RUN_FILE, RESULTS_FILE, TRACES_FILE)
+
+
+class WatchedRun:
+    """One run. Its methods read files: call them beside the event loop. They may be called from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.took_s = 0.0
+        self._lock = threading.Lock()
+        self._reader = RunReader(path)
+        self._generation = -1
+        self._digest = Digest()
+        self._places: dict[int, Place] = {}
+        self._summary: tuple[str, Mapping[str, Any]] | None = None
+
+    def stamp(self) -> str:
+        """A text that is another one whenever the run may look otherwise."""
+        return "-".join(map(str, (*map(_size_and_time, (self.path / name for name in _FILES)), is_running(self.path))))
+
+    def summary(self) -> Mapping[str, Any]:
+        """What the page shows before a topic is opened. Raises ResultsError."""
+        stamp, running = self.stamp(), is_running(self.path)
+        with self._lock:
+            if self._summary is None or self._summary[0] != stamp:
+                began = time.monotonic()
+                self._read_on()
+                reader = self._reader
+                found = summary_of(self.path.name, reader.manifest, reader.standing, self._digest, running=running)
+                self._summary = stamp, {**found, "base": f"run/{quote(self.path.name, safe='')}/"}
+                self.took_s = time.monotonic() - began
+            return self._summary[1]
+
+    def topic(self, index: int) -> dict[str, Any] | None:
+        """A topic, whole, by its place in the dataset; None if it is not finished. Raises ResultsError."""
+        with self._lock:
+            self._read_on()
+            place = self._places.get(index)
+            if place is None:
+                return None
+            record = self._reader.record_at(place)
+        with damage_told(self.path, record):
+            return detail_of(record)
+
+    def line(self) -> dict[str, Any]:
+        """The run in the list of all. What is wrong with it is a part of it."""
+        running = is_running(self.path)
+        with self._lock:
+            try:
+                self._reader.look()
+            except ResultsError as error:
+                return {"name": self.path.name, "problem": str(error)}
+            manifest, sums = self._reader.manifest, self._reader.standing.totals.sums
+        return {
+            "name": self.path.name,
+            "state": state_of(manifest, running=running, failed=int(sums["failed"])),
+            **{status: sums[status] for status in ("ok", "degraded", "failed")},
+            "unfinished": max(0, manifest["dataset"]["topics"] - int(sums["rows"])),
+            "cost": round(sums["cost"], 9),
+            "wall_s": None if running else manifest.get("totals", {}).get("wall_s"),
+            "model": manifest["identity"].get("model"),
+            "created_at": manifest.get("created_at"),
+        }
+
+    def _read_on(self) -> None:
+        reader = self._reader
+        reader.look()
+        if reader.generation != self._generation:
+            self._generation, self._digest, self._places = reader.generation, Digest(), {}
+        for record in reader.records():
+            with damage_told(self.path, record):
+                self._digest.add(record)
+            self._places[record.row["index"]] = record.at
+
+
+class WatchedDirectory:
+    """All runs of a directory, or the only one if it is a run itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._runs: dict[str, WatchedRun] = {}
+
+    def names(self) -> list[str]:
+        """The names of the runs, the latest first."""
+        if (self.path / RUN_FILE).exists():
+            return [self.path.name]
+        with _gone_is_empty():
+            runs = [entry.parent for entry in self.path.glob(f"*/{RUN_FILE}")]
+            return [run.name for run in sorted(runs, key=lambda run: (_begun_ns(run), run.name), reverse=True)]
+        return []
+
+    def run(self, name: str) -> WatchedRun | None:
+        """The run of this name; None if there is none."""
+        if name not in self.names():
+            return None
+        if name not in self._runs:
+            single = (self.path / RUN_FILE).exists()
+            self._runs[name] = WatchedRun(self.path if single else self.path / name)
+        return self._runs[name]
+
+    def stamp(self) -> str:
+        """A text that is another one whenever the list may look otherwise."""
+        return " ".join(f"{run.path.name}-{run.stamp()}" for run in self._all())
+
+    def listing(self) -> dict[str, Any]:
+        """The list of the runs as the page shows it."""
+        return {"directory": str(self.path), "runs": [run.line() for run in self._all()]}
+
+    def _all(self) -> Iterator[WatchedRun]:
+        return (run for run in map(self.run, self.names()) if run is not None)
+
+
+def _begun_ns(run: Path) -> int:
+    """When the directory came to be, as far as one can tell: its lock is never written to."""
+    lock = run / "run.lock"
+    return (lock if lock.exists() else run / RUN_FILE).stat().st_mtime_ns
+
+
+def _size_and_time(path: Path) -> str:
+    with _gone_is_empty():
+        found = path.stat()
+        return f"{found.st_size:x}.{found.st_mtime_ns:x}.{found.st_ino:x}"
+    return ""
+
+
+@contextmanager
+def _gone_is_empty() -> Iterator[None]:
+    """A file that is removed while one looks is one that is not there."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        return

@@ -1,0 +1,59 @@
+"""A report's file: the runs are read once, what is held back goes to a file beside it, and the page is put together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from harness.adapters.jsonl_file import storage_errors, write_whole
+from harness.adapters.results_dir import TRACES_FILE, is_running
+from harness.report.blocks import Blocks, parts_of
+from harness.report.detail import detail_of
+from harness.report.digest import Digest
+from harness.report.page import report_page
+from harness.report.plotting import Plotting
+from harness.report.records import Record, RunReader, damaged
+from harness.report.summary import summary_of
+
+
+def write_report(runs: Sequence[Path], target: Path, plotting: Plotting, *, now: datetime) -> list[dict[str, Any]]:
+    """Write the page of one run or two; returns the summaries that stand in it.
+
+    Memory grows by some hundred bytes a topic and a call, whatever they say. Raises ResultsError for what is no run or
+    is damaged, and StorageError where the file cannot be written.
+    """
+    with storage_errors(target), tempfile.TemporaryFile(dir=target.absolute().parent) as held_back:
+        summaries = [_gather(path, held_back, number) for number, path in enumerate(runs)]
+        write_whole(target, report_page(summaries, plotting, parts_of(held_back), written_at=now))
+    return summaries
+
+
+def _gather(path: Path, held_back: IO[bytes], number: int) -> dict[str, Any]:
+    # Before its rows: a run that ends in between is called running, and not one that lacks its last rows complete.
+    running = is_running(path)
+    reader, digest, blocks = RunReader(path), Digest(), Blocks(held_back, number)
+    reader.look()
+    for record in reader.records():
+        with damage_told(path, record):
+            digest.add(record)
+            blocks.add(detail_of(record))
+    blocks.close()
+    return summary_of(name_of(path), reader.manifest, reader.standing, digest, running=running)
+
+
+@contextmanager
+def damage_told(path: Path, record: Record) -> Iterator[None]:
+    """Say which topic it is whose row or calls lack what all have."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise damaged(path / TRACES_FILE, record.row, error) from None
+
+
+def name_of(path: Path) -> str:
+    """What a run is called: its directory."""
+    return path.absolute().name

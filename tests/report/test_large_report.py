@@ -1,0 +1,48 @@
+"""Ten thousand topics: the page lives at once, and so does each topic that is opened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from browsers import Watched, address_of
+from playwright.sync_api import expect
+from report_runs import a_topic, write_run
+
+TOPICS = 10_000
+INTERACTIVE_S = 4.0
+
+
+def a_large_run(directory: Path) -> Path:
+    """Copies of one topic under other names; made as text, as a run of this size is."""
+    run = write_run(directory / "large", [a_topic(0, topic_id="TOPIC")])
+    row, calls = ((run / f"{name}.jsonl").read_text() for name in ("results", "traces"))
+    for name, text in (("results", row), ("traces", calls)):
+        with (run / f"{name}.jsonl").open("w") as file:
+            for index in range(TOPICS):
+                renamed = text.replace("TOPIC", f"topic-{index:05}").replace('"index":0', f'"index":{index}')
+                file.write(renamed if index % 100 else renamed.replace('"status":"ok"', '"status":"failed"'))
+    return run
+
+
+def test_ten_thousand_topics_are_there_within_seconds(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = write(a_large_run(tmp_path))
+    began = time.monotonic()
+    page = watched.open(address_of(file))
+    expect(page.locator("#count")).to_have_text("10,000 topics")
+    assert time.monotonic() - began < INTERACTIVE_S
+    # Only what is near is drawn, and more of it as one goes down.
+    assert page.locator(".topics tbody tr").count() < 500
+    page.locator(".end").scroll_into_view_if_needed()
+    expect(page.locator(".topics tbody tr").nth(150)).to_be_attached()
+    page.fill("#search", "topic-0999")
+    assert page.locator(".topics tbody tr").count() == 10
+    page.fill("#search", "")
+    page.click('[data-status="failed"]')
+    expect(page.locator("#count")).to_have_text("100 of 10,000 topics")
+    page.goto(address_of(file, "#topic=topic-09999"))
+    expect(page.locator("#topic .call")).to_have_count(2)
+    assert watched.quiet()

@@ -1,0 +1,189 @@
+"""The view's server, asked over its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from report_runs import a_failed_topic, a_topic, append, write_run
+from yarl import URL
+
+from harness.report.serving import serve_view
+
+LOOK_S = 0.01
+
+
+@asynccontextmanager
+async def viewed(root: Path) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    async with serve_view(root, look_s=LOOK_S) as address, aiohttp.ClientSession() as client:
+        yield client, address
+
+
+def data_of(html: str) -> Any:
+    found = re.search(r'<script type="application/json" id="data">([^<]*)</script>', html)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def bytes_in(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    write_run(tmp_path / "runs" / "first", [a_topic(0), a_failed_topic(1)])
+    write_run(tmp_path / "runs" / "second", [a_topic(0)])
+    return tmp_path / "runs"
+
+
+async def test_without_the_token_nothing_is_answered(runs: Path) -> None:
+    async with viewed(runs) as (client, address):
+        origin, token = address.rstrip("/").rsplit("/", 1)
+        assert len(token) >= 32
+        guesses = [
+            f"{origin}/",
+            f"{origin}/{token[:-1]}/",
+            f"{origin}/{token}x/",
+            f"{origin}/run/first/",
+            f"{origin}/data.json",
+        ]
+        for guess in guesses:
+            async with client.get(guess) as answer:
+                assert answer.status == 403
+                assert "first" not in await answer.text()
+
+
+async def test_every_view_has_a_token_of_its_own(runs: Path) -> None:
+    async with serve_view(runs) as one, serve_view(runs) as other:
+        assert one.rsplit("/", 2)[1] != other.rsplit("/", 2)[1]
+
+
+@pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "169.254.0.1:80"])
+async def test_a_page_of_another_host_cannot_reach_it(runs: Path, host: str) -> None:
+    async with viewed(runs) as (client, address), client.get(address, headers={"Host": host}) as answer:
+        assert answer.status == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_it_only_reads(runs: Path, method: str) -> None:
+    before = bytes_in(runs)
+    async with viewed(runs) as (client, address):
+        for place in ("", "run/first/", "run/first/topic/0"):
+            async with client.request(method, address + place) as answer:
+                assert answer.status == 405
+    assert bytes_in(runs) == before
+
+
+@pytest.mark.parametrize(
+    "place", ["run/third/", "run/..%2F/", "run/%2e%2e/", "run/first/topic/77", "compare/first/third/", "x"]
+)
+async def test_what_is_not_there_is_not_found(runs: Path, place: str) -> None:
+    async with (
+        viewed(runs) as (client, address),
+        client.get(URL(address + place, encoded=True)) as answer,
+    ):
+        assert answer.status in (403, 404)
+
+
+async def test_the_list_tells_of_each_run(runs: Path) -> None:
+    async with viewed(runs) as (client, address), client.get(address) as answer:
+        listed = {run["name"]: run for run in data_of(await answer.text())["runs"]}
+    assert listed["first"]["failed"] == 1
+    assert listed["second"]["state"]["word"] == "complete"
+
+
+async def test_a_page_and_its_topics(runs: Path) -> None:
+    async with viewed(runs) as (client, address):
+        async with client.get(f"{address}run/first/") as answer:
+            page = data_of(await answer.text())
+            assert "no-store" in answer.headers["Cache-Control"]
+            assert answer.headers["Referrer-Policy"] == "no-referrer"
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert page["runs"][0]["topics"]["id"] == ["t0", "t1"]
+        async with client.get(f"{address}run/first/{page['runs'][0]['base']}topic/1") as answer:
+            assert (await answer.json())["error"]["kind"] == "server"
+
+
+async def test_two_runs_on_one_page_keep_their_own_topics(runs: Path) -> None:
+    async with viewed(runs) as (client, address):
+        place = f"{address}compare/second/first/"
+        async with client.get(place) as answer:
+            page = data_of(await answer.text())
+        assert [run["name"] for run in page["runs"]] == ["second", "first"]
+        for run in page["runs"]:
+            async with client.get(f"{place}{run['base']}topic/0") as answer:
+                assert (await answer.json())["id"] == "t0"
+
+
+async def test_a_run_that_is_damaged_is_told_of_and_the_others_are_shown(runs: Path) -> None:
+    (runs / "second" / "results.jsonl").write_text("not a row\n")
+    async with viewed(runs) as (client, address):
+        async with client.get(address) as answer:
+            listed = {run["name"]: run for run in data_of(await answer.text())["runs"]}
+        assert "results.jsonl:1: not a row" in listed["second"]["problem"]
+        assert "problem" not in listed["first"]
+        async with client.get(f"{address}run/second/") as answer:
+            assert answer.status == 409
+            assert "not a row" in await answer.text()
+
+
+async def next_event(stream: aiohttp.StreamReader) -> str:
+    async with asyncio.timeout(5):
+        while not (line := (await stream.readline()).decode()).startswith("event:"):
+            assert line, "the stream has ended"
+        return line.strip()
+
+
+async def test_a_change_is_told_once_and_the_data_have_it(runs: Path) -> None:
+    async with viewed(runs) as (client, address):
+        async with client.get(f"{address}run/second/") as answer:
+            since = data_of(await answer.text())["events"]
+        async with client.get(f"{address}run/second/{since}") as events:
+            append(runs / "second", [a_topic(1)])
+            assert await next_event(events.content) == "event: changed"
+            async with client.get(f"{address}run/second/data.json") as answer:
+                assert (await answer.json())["runs"][0]["topics"]["id"] == ["t0", "t1"]
+            quiet = asyncio.ensure_future(next_event(events.content))
+            await asyncio.wait([quiet], timeout=10 * LOOK_S)
+            assert not quiet.done()
+            quiet.cancel()
+
+
+async def test_what_changed_before_the_page_listens_is_told(runs: Path) -> None:
+    async with viewed(runs) as (client, address):
+        async with client.get(f"{address}run/second/") as answer:
+            since = data_of(await answer.text())["events"]
+        append(runs / "second", [a_topic(1)])
+        async with client.get(f"{address}run/second/{since}") as events:
+            assert await next_event(events.content) == "event: changed"
+
+
+async def test_a_run_that_begins_appears_in_the_list(tmp_path: Path) -> None:
+    async with viewed(tmp_path) as (client, address):
+        async with client.get(address) as answer:
+            listed = data_of(await answer.text())
+        assert listed["runs"] == []
+        async with client.get(address + listed["events"]) as events:
+            write_run(tmp_path / "new", [a_topic(0)])
+            assert await next_event(events.content) == "event: changed"
+
+
+async def test_a_single_run_can_be_viewed_alone(runs: Path) -> None:
+    async with viewed(runs / "first") as (client, address), client.get(address) as answer:
+        assert [run["name"] for run in data_of(await answer.text())["runs"]] == ["first"]
+
+
+async def test_the_view_ends_while_pages_listen(runs: Path) -> None:
+    async with aiohttp.ClientSession() as client:
+        async with asyncio.timeout(5):
+            async with serve_view(runs, look_s=LOOK_S) as address:
+                events = await client.get(f"{address}events")
+                await events.content.readline()
+        events.close()

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_runs import Told, a_degraded_topic, a_failed_topic, a_topic, write_run
+
+from harness.report.digest import Digest
+from harness.report.records import RunReader
+from harness.report.summary import history_of, limits_of, state_of, summary_of
+
+
+def summary(directory: Path, told: list[Told], *, running: bool = False, **changes: Any) -> dict[str, Any]:
+    reader, digest = RunReader(write_run(directory / "run", told, **changes)), Digest()
+    reader.look()
+    for record in reader.records():
+        digest.add(record)
+    return summary_of("run", reader.manifest, reader.standing, digest, running=running)
+
+
+def test_the_numbers_of_a_run(tmp_path: Path) -> None:
+    found = summary(tmp_path, [a_topic(0), a_degraded_topic(1), a_failed_topic(2)])
+    totals = found["totals"]
+    assert [totals[name] for name in ("rows", "ok", "degraded", "failed", "unfinished")] == [3, 1, 1, 1, 0]
+    # Six calls, each second one refused once.
+    assert (totals["requests"], totals["refusals"]) == (9, 3)
+    assert found["attempts"][0]["count"] == 3
+    assert found["money"]["cost"] == pytest.approx(0.75)
+    assert found["money"]["budget"] == 2.0
+
+
+def test_speed_up_and_efficiency_come_from_the_bounds(tmp_path: Path) -> None:
+    found = summary(tmp_path, [a_topic(0), a_topic(1)])["time"]
+    # Rows of 4.25 s each, in a session of 8 s.
+    assert found["speedup"] == pytest.approx(8.5 / 8)
+    # Two useful seconds in a chain, in 3.75 s from the first call to the last answer.
+    assert found["bound_s"] == pytest.approx(2.0)
+    assert found["efficiency"] == pytest.approx(2.0 / 3.75)
+    assert sum(loss["seconds"] for loss in found["losses"]) == pytest.approx(1.75, abs=0.01)
+
+
+def test_the_steps_in_numbers(tmp_path: Path) -> None:
+    plan, write = summary(tmp_path, [a_topic(0), a_topic(1)])["steps"]
+    assert (plan["step"], plan["calls"], plan["retries"], plan["latency"]["p50"]) == ("plan", 2, 0, 1.0)
+    assert (write["step"], write["retries"], write["reasoning_tokens"], write["cached_tokens"]) == ("write", 2, 40, 80)
+
+
+def test_topics_of_one_cause_know_it(tmp_path: Path) -> None:
+    found = summary(
+        tmp_path, [a_failed_topic(0), a_topic(1), a_failed_topic(2, message="mock answered 500 (trace 9c4e71d0)")]
+    )
+    assert [cause["count"] for cause in found["troubles"]["failed"]] == [2]
+    assert found["topics"]["cause"] == [0, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("status", "running", "failed", "tone", "word"),
+    [
+        ("running", True, 0, "busy", "running"),
+        ("running", False, 0, "bad", "killed"),
+        ("complete", False, 0, "good", "complete"),
+        ("complete", False, 2, "warn", "2 failed"),
+        ("budget", False, 0, "warn", "budget"),
+        ("auth", False, 0, "bad", "key"),
+    ],
+)
+def test_the_state_of_a_run_in_a_word(status: str, running: bool, failed: int, tone: str, word: str) -> None:
+    found = state_of({"status": status, "session_log": []}, running=running, failed=failed)
+    assert found["tone"] == tone
+    assert word in found["word"]
+
+
+def test_what_stopped_a_run_is_said(tmp_path: Path) -> None:
+    log = [{"wall_s": 8.0, "stop": {"kind": "budget", "message": "the budget is reached"}}]
+    assert summary(tmp_path, [a_topic(0)], status="budget", session_log=log)["state"]["said"] == "the budget is reached"
+
+
+def test_a_run_under_way_counts_what_is_left_and_has_no_wall_of_its_own(tmp_path: Path) -> None:
+    dataset = {"path": "x", "kept": None, "sha256": "0", "topics": 10}
+    found = summary(tmp_path, [a_topic(0)], running=True, status="running", session_log=[], dataset=dataset)
+    assert found["totals"]["unfinished"] == 9
+    assert found["time"]["wall_s"] == 2.75
+    assert not found["time"]["whole_sessions"]
+
+
+def test_a_history_counts_only_where_each_session_has_one() -> None:
+    log = [{"places": [[0.0, 8]]}, {"places": [[0.0, 4]]}]
+    assert history_of({"sessions": 2, "session_log": log}, running=False) == {1: [[0.0, 8]], 2: [[0.0, 4]]}
+    assert history_of({"sessions": 3, "session_log": log}, running=True) == {1: [[0.0, 8]], 2: [[0.0, 4]]}
+    assert history_of({"sessions": 3, "session_log": log}, running=False) == {}
+
+
+def test_limits_are_read_from_settings() -> None:
+    limits = limits_of({"in_flight": 3, "rpm": 60, "tpm": None})
+    assert (limits.in_flight, limits.requests_per_minute, limits.tokens_per_minute) == (3, 60, None)

@@ -1,0 +1,128 @@
+"""The view in a real browser: a run is followed from its first topic to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from browsers import Watched
+from playwright.sync_api import expect
+from report_runs import a_topic, append, write_run
+
+from harness.adapters.directory_lock import DirectoryLock
+
+HARNESS = [sys.executable, "-m", "harness"]
+
+
+@contextmanager
+def view_of(directory: Path) -> Iterator[str]:
+    """`harness view` as a process; its address. Ctrl-C ends it, and it ends well."""
+    process = subprocess.Popen(
+        [*HARNESS, "view", str(directory)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    try:
+        found = re.search(r"http://127\.0\.0\.1:\d+/\S+/", process.stdout.readline())
+        assert found is not None
+        yield found[0]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    with view_of(root) as found:
+        yield found
+
+
+def test_a_run_is_followed_to_its_end(watched: Watched, address: str, root: Path) -> None:
+    page = watched.open(address)
+    expect(page.locator("#home")).to_contain_text("There is no run in this directory yet")
+    dataset = {"path": "x", "kept": None, "sha256": "0", "topics": 3}
+    run = write_run(root / "tonight", [], status="running", dataset=dataset, session_log=[])
+    lock = DirectoryLock.take(run)
+    page.get_by_role("link", name="tonight").click()
+    expect(page.locator("#state-A")).to_have_text("running")
+    expect(page.locator("#topics")).to_contain_text("No topic is finished yet.")
+    append(run, [a_topic(0), a_topic(1)])
+    expect(page.locator("#count")).to_have_text("2 topics")
+    page.fill("#search", "t1")
+    page.get_by_role("link", name="t1", exact=True).click()
+    expect(page.locator("#topic .prose strong").first).to_have_text("so")
+    append(run, [a_topic(2)])
+    page.keyboard.press("Escape")
+    expect(page.locator("#count")).to_have_text("1 of 3 topics")
+    assert page.input_value("#search") == "t1"
+    manifest = json.loads((run / "run.json").read_text())
+    log = [{"wall_s": 9.0, "places": [[0, 4]], "stop": None}]
+    (run / "run.json").write_text(json.dumps({**manifest, "status": "complete", "session_log": log}))
+    lock.release()
+    expect(page.locator("#state-A")).to_have_text("complete")
+    # The view outlives the run.
+    page.reload()
+    expect(page.locator("#count")).to_have_text("3 topics")
+    assert watched.quiet(address.rsplit("/", 2)[0])
+
+
+def test_a_real_run_is_seen_while_it_goes_on_and_when_it_has_ended(
+    watched: Watched, address: str, root: Path, tmp_path: Path
+) -> None:
+    topics = tmp_path / "topics.jsonl"
+    topics.write_text(
+        "".join(json.dumps({"id": f"t{index}", "topic": f"Invention number {index}"}) + "\n" for index in range(8))
+    )
+    arguments = ["run", str(topics), "--endpoint", "mock", "--latency", "fixed:0.15", "--runs", "1", "-q"]
+    page = watched.open(address)
+    with subprocess.Popen(
+        [*HARNESS, *arguments, "--out", str(root / "real"), "--cache", str(tmp_path / "cache.db")]
+    ) as process:
+        page.get_by_role("link", name="real").click()
+        expect(page.locator("#state-A")).to_have_text("running")
+        assert process.wait(30) == 0
+    expect(page.locator("#state-A")).to_have_text("complete")
+    expect(page.locator("#count")).to_have_text("8 topics")
+    page.goto(f"{page.url.split('#')[0]}#topic=t3&call=synthesize")
+    expect(page.locator(".call[open] .call-id")).to_have_text("synthesize")
+    assert watched.quiet(address.rsplit("/", 2)[0])
+
+
+def test_two_runs_are_chosen_and_compared(watched: Watched, address: str, root: Path) -> None:
+    write_run(root / "old", [a_topic(0), a_topic(1)])
+    write_run(root / "new", [a_topic(0), a_topic(1, output="other")])
+    page = watched.open(address)
+    for name in ("old", "new"):
+        page.get_by_label(f"Compare {name}").check()
+    page.get_by_role("link", name="Compare old and new").click()
+    expect(page.locator(".topics tbody tr td:last-child")).to_have_text(["same", "differs"])
+    page.get_by_role("link", name="t1", exact=True).click()
+    expect(page.locator('article[data-run="B"] .prose').first).to_have_text("other")
+    assert watched.quiet(address.rsplit("/", 2)[0])
+
+
+def test_a_page_whose_view_has_ended_says_so_and_keeps_what_it_knew(watched: Watched, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "one", [a_topic(0)])
+    with view_of(tmp_path / "runs") as address:
+        page = watched.open(f"{address}run/one/")
+        expect(page.locator(".offline")).to_be_hidden()
+    expect(page.locator(".offline")).to_contain_text("The view has ended")
+    expect(page.locator("#count")).to_have_text("1 topic")
