@@ -69,11 +69,7 @@ def export(run: Path, name: str, out: Path | None, force: bool) -> None:
 
 def _notes(run: Path, facts: RunFacts) -> list[str]:
     """What whoever opens the export should know of the run."""
-    if facts.running:
-        return [f"note: the run is under way; this holds the {facts.finished} of {facts.topics} topics that are done"]
-    if facts.unfinished:
-        return [
-            f"note: the run is {facts.status}, and {facts.unfinished} of its {facts.topics} topics have no row yet; "
-            f"harness resume {run} does the rest"
-        ]
-    return []
+    if not facts.running and not facts.unfinished:
+        return []
+    note = f"note: the run is {facts.standing}: this holds the {facts.finished} of {facts.topics} topics that are done"
+    return [note if facts.running else f"{note}; harness resume {run} does the rest"]

@@ -104,9 +104,8 @@ def _line_of_call(call: Mapping[str, Any]) -> str:
 
 
 def _head_of_index(facts: RunFacts) -> Iterator[str]:
-    state = "is under way" if facts.running else f"is {facts.status}"
     yield f"# Run {markdown_safe(one_line(facts.run_id))}\n\n"
-    yield f"The run {markdown_safe(state)}: {facts.finished} of {facts.topics} topics have a report.\n\n"
+    yield f"The run is {markdown_safe(facts.standing)}: {facts.finished} of {facts.topics} topics have a report.\n\n"
     yield "| topic | status | calls | USD | s |\n|---|---|--:|--:|--:|\n"
 
 

@@ -86,13 +86,12 @@ def _move_directory(made: Path, target: Path, aside: Path) -> None:
     """A directory cannot be moved over another one, so the old one steps aside first, and back if that fails."""
     for file in made.iterdir():
         _sync(file)
-    had = target.exists()
-    if had:
-        target.rename(aside)
     try:
+        if target.exists():
+            target.rename(aside)
         made.rename(target)
-    except OSError:
-        if had:
+    except BaseException:
+        if aside.exists() and not target.exists():
             aside.rename(target)
         raise
 

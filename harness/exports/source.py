@@ -53,6 +53,15 @@ class RunFacts:
     def unfinished(self) -> int:
         return max(0, self.topics - self.finished)
 
+    @property
+    def standing(self) -> str:
+        """How the run stands, in words that follow "is"."""
+        if self.running:
+            return "under way"
+        if self.status == "complete":
+            return "complete"
+        return f"not complete ({'its process died' if self.status == 'running' else self.status})"
+
 
 class RunRows:
     """The rows of a run that count. Made by `open_run`."""

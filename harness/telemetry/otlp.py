@@ -72,8 +72,11 @@ class OtlpSink:
                 self._record[measurement.instrument.name](measurement)
             for record in story.spans:
                 self._tell(record)
+        ended = self._ended.taken()
+        if not ended:  # the SDK is disabled by its own variable
+            return None
         with self._complaints:
-            taken = self._spans.export(self._ended.taken()) is SpanExportResult.SUCCESS
+            taken = self._spans.export(ended) is SpanExportResult.SUCCESS
         return None if taken else self._complaints.last
 
     def send_metrics(self, levels: Sequence[Measurement]) -> str | None:

@@ -76,5 +76,5 @@ def test_every_file_names_versions_cores_settings_and_seed() -> None:
         text = (REFERENCE / name).read_text()
         for value in (about["harness"], about["python"], about["openai"], str(about["cores"]), str(about["seed"])):
             assert value in text, (name, value)
-        for setting in ("uniform:8:12", "questions", "timeout", "per_run"):
+        for setting in ("uniform:8:12", "questions", "timeout", "attempts"):
             assert setting in text, (name, setting)

@@ -68,7 +68,8 @@ def test_an_interrupted_run_is_exported_as_far_as_it_is(harness: Harness) -> Non
     done = harness("export", "part", "-f", "jsonl")
     assert done.exit_code == 0
     assert done.stderr == (
-        "note: the run is budget, and 1 of its 2 topics have no row yet; harness resume part does the rest\n"
+        "note: the run is not complete (budget): this holds the 1 of 2 topics that are done; "
+        "harness resume part does the rest\n"
     )
     assert len(Path("part/export.jsonl").read_text().splitlines()) == 1
 
@@ -79,7 +80,7 @@ def test_a_run_under_way_is_said_to_be(harness: Harness, a_run: Path) -> None:
         done = harness("export", str(a_run), "-f", "csv")
     finally:
         lock.release()
-    assert "note: the run is under way; this holds the 2 of 2 topics that are done" in done.stderr
+    assert "note: the run is under way: this holds the 2 of 2 topics that are done" in done.stderr
 
 
 def test_what_is_no_run_is_said(harness: Harness) -> None:

@@ -63,6 +63,9 @@ CASES = {
     "a base URL that is none": Case(f"{RUN}", 2, {"HARNESS_BASE_URL": f"http://user:{CANARY}@host:none/v1"}),
     "a connection refused": Case(f"{RUN} --base-url {CLOSED}/v1", 1),
     "no TLS there": Case(f"{RUN} --base-url {{tls}}/said/v1", 1),
+    "all log lines, in text and in a file": Case(
+        f"{RUN} --base-url {{url}}/body/v1 --log-level debug --log-format text --log-file log.jsonl", 3
+    ),
     "a broken workflow": Case(f"{RUN} --base-url {{url}}/said/v1 --workflow flow.py:broken", 1),
     "a key of a profile for another host": Case(
         f"{RUN} --base-url {{url}}/said/v1 --api-key-env DEEPSEEK_API_KEY", 2, {"DEEPSEEK_API_KEY": CANARY}

@@ -97,6 +97,19 @@ def test_a_run_under_way_is_known_as_one(tmp_path: Path) -> None:
         lock.release()
 
 
+@pytest.mark.parametrize(
+    ("status", "standing"),
+    [
+        ("complete", "complete"),
+        ("interrupted", "not complete (interrupted)"),
+        ("running", "not complete (its process died)"),
+    ],
+)
+def test_how_the_run_stands_is_said_in_words(tmp_path: Path, status: str, standing: str) -> None:
+    with open_run(a_run_of(tmp_path / "run", many(1), status=status)) as rows:
+        assert rows.facts.standing == standing
+
+
 def test_calls_that_do_not_stand_together_are_said_to_be_so(tmp_path: Path) -> None:
     run = a_run_of(tmp_path / "run", many(2))
     lines = (run / "traces.jsonl").read_text().splitlines(keepends=True)
