@@ -1,7 +1,8 @@
 """uPlot, the library that draws the plots, out of the package that carries it.
 
 `uplot-python` (extra `report`) brings uPlot's own script and style; they are copied into the page when it is written.
-Nothing of the package is imported: it would load numpy and IPython to hand over a file.
+Nothing of the package is imported: it would load numpy and IPython to hand over a file. So it is enough without its
+dependencies.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from pathlib import Path
 
 PACKAGE = "uplot-python"
 EXTRA = "report"
-MISSING = f"The plots need the package {PACKAGE}: pip install 'reasoning-harness[{EXTRA}]', and write the page again."
+MISSING = (
+    f"The plots need the package {PACKAGE}: pip install 'reasoning-harness[{EXTRA}]', or only the package itself with "
+    f"pip install --no-deps {PACKAGE}."
+)
 _SCRIPT, _STYLE = "uplot/static/uPlot.iife.js", "uplot/static/uPlot.min.css"
 
 

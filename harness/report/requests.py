@@ -25,7 +25,8 @@ class Sent:
 def requests_of(call: Row) -> Iterator[Sent]:
     """The requests of a call, in order; none for an answer from the cache.
 
-    A record tells waits as sums over all attempts, so they are reckoned before the first.
+    The one that was answered ended with the call. A record tells waits as sums over all attempts, so those before it
+    are reckoned before the first.
     """
     served = call["served"]
     if served["source"] != "endpoint":
@@ -36,5 +37,4 @@ def requests_of(call: Row) -> Iterator[Sent]:
         yield Sent(min(at_s, end_s), end_s, "refused" if failure["status"] == _TOO_MANY else "failed")
         at_s = end_s + failure["backoff_s"]
     if call["error"] is None:
-        end_s = min(call["end_s"], at_s + served["latency_s"])
-        yield Sent(min(at_s, end_s), end_s, "answered")
+        yield Sent(max(call["start_s"], call["end_s"] - served["latency_s"]), call["end_s"], "answered")

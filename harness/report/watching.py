@@ -124,7 +124,7 @@ class WatchedDirectory:
 
     def listing(self) -> dict[str, Any]:
         """The list of the runs as the page shows it."""
-        return {"directory": str(self.path), "runs": [run.line() for run in self._all()]}
+        return {"directory": f"{self.path.name}/", "runs": [run.line() for run in self._all()]}
 
     def _all(self) -> Iterator[WatchedRun]:
         return (run for run in map(self.run, self.names()) if run is not None)

@@ -115,6 +115,16 @@ async def test_a_named_limit_is_obeyed_at_once() -> None:
     assert asyncio.get_running_loop().time() <= 1.25 * 200 / 25 * 10.0
 
 
+async def test_the_limiter_remembers_when_it_let_in_how_many() -> None:
+    engine = Engine(model=FakeModel(latency_s=1.0, refuse=at_most(5)), limits=WIDE)
+    await all_at_once(engine, 60)
+    history = list(engine.limiter.history.since(0.0))
+    # The eight that it begins with are refused at once.
+    assert history[0] == (0.0, 5)
+    assert [at_s for at_s, _ in history] == sorted(at_s for at_s, _ in history)
+    assert history[-1][1] == engine.limiter.state().places
+
+
 async def test_two_processes_share_a_named_limit_without_a_storm() -> None:
     model = FakeModel(latency_s=5.0, refuse=at_most(20, named=True))
     one, other = Engine(model=model, limits=WIDE), Engine(model=model, limits=WIDE, run_id="other")

@@ -106,7 +106,7 @@ follow(
   async () => {
     const answer = await fetch("data.json", { cache: "no-store" });
     if (answer.ok) {
-      listed = await answer.json();
+      listed = { ...listed, ...(await answer.json()) };
       draw();
     }
   },
