@@ -125,7 +125,6 @@ async def test_the_limiter_remembers_when_it_let_in_how_many() -> None:
     assert history[-1][1] == engine.limiter.state().places
 
 
-
 async def test_two_processes_share_a_named_limit_without_a_storm() -> None:
     model = FakeModel(latency_s=5.0, refuse=at_most(20, named=True))
     one, other = Engine(model=model, limits=WIDE), Engine(model=model, limits=WIDE, run_id="other")
