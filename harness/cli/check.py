@@ -46,6 +46,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("text", "json", "markdown", "github")
 ON_MISS = ("fail", "skip", "record")
 
+SHOWN_LINES = 200
+"""Of what is accepted."""
+
 RECORDING = (
     *("prompts", "model", "cache", "in_flight", "runs", "rpm", "tpm", "attempts"),
     *("budget", "budget_tokens", "latency", "out", "yes", "quiet", "verbose"),
@@ -156,7 +159,10 @@ def _left_out(found: Replay) -> dict[tuple[str, int], str]:
 
 def _show_accepted(difference: str, suite: Suite) -> None:
     if difference:
-        click.echo(terminal_safe(difference), err=True)
+        lines = difference.splitlines()
+        click.echo(terminal_safe("\n".join(lines[:SHOWN_LINES])), err=True)
+        if len(lines) > SHOWN_LINES:
+            click.echo(f"… and {len(lines) - SHOWN_LINES:,} lines more; a diff of the file has them all", err=True)
         click.echo(f"accepted  {suite.golden}: review it, and commit it", err=True)
     else:
         click.echo(f"accepted  {suite.golden}: nothing changed", err=True)
