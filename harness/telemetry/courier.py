@@ -50,7 +50,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of the spans. `why` is the last reason for which any were dropped, or metrics were not taken."""
+    """What became of the spans. `why` is the first reason for which any were dropped, or metrics were not taken."""
 
     sent: int
     dropped: int
@@ -93,7 +93,7 @@ class Courier:
         """Count spans that could not even be made."""
         with self._changed:
             self._offered += spans
-            self._why = why
+            self._why = self._why or why
 
     def close(self, patience_s: float = PATIENCE_S) -> Delivery:
         """Send what is left, as long as patience lasts, and end."""
@@ -155,7 +155,7 @@ class Courier:
             if why is None:
                 self._sent += spans
             else:
-                self._why = why
+                self._why = self._why or why
 
     def _deliver_metrics(self) -> None:
         with self._changed:
@@ -163,7 +163,7 @@ class Courier:
         why = _reason(lambda: self._sink.send_metrics(levels))
         with self._changed:
             self._metrics_taken = why is None
-            self._why = why or self._why
+            self._why = self._why or why
 
 
 def _reason(send: Callable[[], str | None]) -> str | None:

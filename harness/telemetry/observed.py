@@ -117,7 +117,7 @@ def measured(levels: Levels) -> tuple[Measurement, ...]:
 def _tell(delivery: Delivery, url: str) -> None:
     if delivery.dropped or not delivery.metrics_taken:
         log.warning(
-            "telemetry: %d of %d spans%s did not reach %s: %s",
+            "%d of %d spans%s did not reach %s: %s",
             delivery.dropped,
             delivery.dropped + delivery.sent,
             "" if delivery.metrics_taken else ", and the metrics,",
@@ -125,4 +125,4 @@ def _tell(delivery: Delivery, url: str) -> None:
             delivery.why,
         )
     else:
-        log.debug("telemetry: %d spans and the metrics reached %s", delivery.sent, url)
+        log.debug("%d spans and the metrics reached %s", delivery.sent, url)

@@ -77,7 +77,7 @@ class OtlpSink:
             return None
         with self._complaints:
             taken = self._spans.export(ended) is SpanExportResult.SUCCESS
-        return None if taken else self._complaints.last
+        return None if taken else self._complaints.first or "the collector did not take them"
 
     def send_metrics(self, levels: Sequence[Measurement]) -> str | None:
         """See `Sink`."""
@@ -88,12 +88,12 @@ class OtlpSink:
             return None
         with self._complaints:
             taken = self._metrics.export(data) is MetricExportResult.SUCCESS
-        return None if taken else self._complaints.last
+        return None if taken else self._complaints.first or "the collector did not take them"
 
     @property
     def troubled(self) -> bool:
         """See `Sink`."""
-        return self._complaints.some
+        return self._complaints.first is not None
 
     def give_up(self) -> None:
         """See `Sink`."""
@@ -149,21 +149,19 @@ class _Ended(SpanProcessor):
 class _Complaints(logging.Handler):
     """Catches what the exporters log while they are asked for something: it is told once, at the end of the run.
 
-    Exporters say only in words why they failed. Without a handler, Python would print each of their lines.
+    Exporters say only in words why they failed, the cause first. Without a handler, Python would print all they say.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.last = "the collector did not take them"
-        self.some = False
+        self.first: str | None = None
         self._logger = logging.getLogger("opentelemetry.exporter")
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.last = record.getMessage()
-        self.some = True
+        self.first = self.first or record.getMessage()
 
     def __enter__(self) -> None:
-        self.some = False
+        self.first = None
         self._propagated = self._logger.propagate
         self._logger.addHandler(self)
         self._logger.propagate = False

@@ -125,6 +125,21 @@ def test_beside_a_slow_collector_memory_is_bounded_and_nothing_waits() -> None:
     assert delivery.why == "the collector is too slow"
 
 
+def test_what_was_delivered_makes_room_for_more() -> None:
+    sink = FakeSink()
+    sink.open.clear()
+    courier = Courier(sink, most_size=1000, batch_wait_s=0.0)
+    courier.offer(a_story(0, size=600))
+    assert sink.called.wait(10)
+    courier.offer(a_story(1, size=300))
+    sink.called.clear()
+    sink.open.set()
+    assert sink.called.wait(10)  # the first was delivered, or the second would not be under way
+    courier.offer(a_story(2, size=600))
+
+    assert courier.close().dropped == 0
+
+
 def test_a_collector_that_never_answers_is_waited_for_as_long_as_patience_lasts() -> None:
     sink = FakeSink()
     sink.open.clear()
