@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness.regress.tape import Tape
+    from harness.regress.recorded.tape import Tape
     from harness.testing.scripted import MockDeepSeek
     from harness.testing.virtual_tests import VirtualTests
     from harness.testing.virtual_time import VirtualTime
@@ -69,7 +69,7 @@ def mock_deepseek(request: pytest.FixtureRequest) -> Iterator[MockDeepSeek]:
 def replay(request: pytest.FixtureRequest) -> Iterator[Tape]:
     """Calls answered from a cassette beside the test file, or recorded into it with `--harness-record`."""
     from harness.errors import CacheError  # noqa: PLC0415 - only tests that use it pay for it
-    from harness.regress.tape import Tape, cassette_path  # noqa: PLC0415 - as above
+    from harness.regress.recorded.tape import Tape, cassette_path  # noqa: PLC0415 - as above
 
     item = request.node
     path = cassette_path(item.path, item.nodeid.partition("::")[2])

@@ -14,10 +14,10 @@ from harness.domain.completion import Message, Request, Usage
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing
 from harness.domain.run import Failure
 from harness.regress.case import Case, Row
-from harness.regress.checks import Draw, Evidence, look
-from harness.regress.golden import Golden
-from harness.regress.suite import Suite
-from harness.regress.suite_file import load_suite
+from harness.regress.checks.checks import Draw, Evidence, look
+from harness.regress.checks.golden import Golden
+from harness.regress.suites.suite import Suite
+from harness.regress.suites.suite_file import load_suite
 
 HEAD = 'dataset = "topics.jsonl"\ncassette = "research.jsonl"\n[settings]\nendpoint = "mock"\n'
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.domain.sanitize import terminal_safe
 from harness.domain.words import plain, visible
-from harness.regress.document import Block, Changed, Heading, Lines, Table
+from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table
 
 _PLAIN_WIDTH = 200
 _STYLES = {"removed": "red strike", "added": "green", "skipped": "dim", "equal": ""}

@@ -23,21 +23,21 @@ from harness.cli.recording import NOTHING_SENT, agreed_to, record_into
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError, SuiteError
-from harness.regress.accepting import accept
-from harness.regress.expecting import expected
-from harness.regress.golden import golden_diff, read_golden, write_golden
-from harness.regress.in_github import in_github
-from harness.regress.in_json import in_json
-from harness.regress.in_junit import in_junit
-from harness.regress.in_markdown import in_markdown
-from harness.regress.in_text import print_text
-from harness.regress.judging import judged
-from harness.regress.recording import known_recordings
-from harness.regress.replaying import Replay, replay
-from harness.regress.report import SuiteReport
-from harness.regress.suite import Suite
-from harness.regress.suite_file import load_suite
-from harness.regress.verdicts import judge_all
+from harness.regress.checks.golden import golden_diff, read_golden, write_golden
+from harness.regress.checks.judging import judged
+from harness.regress.recorded.expecting import expected
+from harness.regress.recorded.recording import known_recordings
+from harness.regress.recorded.replaying import Replay, replay
+from harness.regress.reports.in_github import in_github
+from harness.regress.reports.in_json import in_json
+from harness.regress.reports.in_junit import in_junit
+from harness.regress.reports.in_markdown import in_markdown
+from harness.regress.reports.in_text import print_text
+from harness.regress.suites.accepting import accept
+from harness.regress.suites.report import SuiteReport
+from harness.regress.suites.suite import Suite
+from harness.regress.suites.suite_file import load_suite
+from harness.regress.suites.verdicts import judge_all
 from harness.settings import Loaded, step_summary_file
 from harness.workflows.loading import load_workflow
 

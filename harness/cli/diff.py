@@ -12,16 +12,16 @@ from harness.adapters.run_index import RunIndex
 from harness.cli.blocks import print_blocks
 from harness.cli.output import say_json
 from harness.errors import InputError, ResultsError
-from harness.regress.comparison_json import comparison_to_json, detail_to_json
-from harness.regress.comparison_text import summary_of
-from harness.regress.document import Block, markdown
-from harness.regress.golden import read_golden
-from harness.regress.run_checks import checks_of
-from harness.regress.run_comparison import case_of, compare_runs, head_of, refuse_nothing_to_compare
-from harness.regress.suite_file import load_suite
-from harness.regress.topic_detail import detail_of
-from harness.regress.topic_difference import NO_CHECKS, Checks
-from harness.regress.topic_text import topic_report
+from harness.regress.checks.golden import read_golden
+from harness.regress.comparing.comparison_json import comparison_to_json, detail_to_json
+from harness.regress.comparing.comparison_text import summary_of
+from harness.regress.comparing.document import Block, markdown
+from harness.regress.comparing.run_checks import checks_of
+from harness.regress.comparing.run_comparison import case_of, compare_runs, head_of, refuse_nothing_to_compare
+from harness.regress.comparing.topic_detail import detail_of
+from harness.regress.comparing.topic_difference import NO_CHECKS, Checks
+from harness.regress.comparing.topic_text import topic_report
+from harness.regress.suites.suite_file import load_suite
 
 FORMATS = ("text", "markdown", "json")
 DIFFERENT = 1

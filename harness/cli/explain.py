@@ -23,7 +23,7 @@ from harness.domain.key import request_fields
 from harness.domain.misses import value_words
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError, ResultsError
-from harness.regress.call_story import CallStory, payer_json, payer_words, story_of
+from harness.regress.comparing.call_story import CallStory, payer_json, payer_words, story_of
 
 T = TypeVar("T")
 

@@ -21,9 +21,9 @@ from harness.cli.run import note_aliases
 from harness.engine.stopping import Stop
 from harness.errors import SettingsError
 from harness.manifest import can_be_read_again
-from harness.regress.expecting import Expected, expected
-from harness.regress.recording import known_recordings
-from harness.regress.replaying import replay
+from harness.regress.recorded.expecting import Expected, expected
+from harness.regress.recorded.recording import known_recordings
+from harness.regress.recorded.replaying import replay
 from harness.settings import Loaded
 from harness.workflows.loading import load_workflow
 

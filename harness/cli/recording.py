@@ -16,10 +16,10 @@ from harness.cli.consent import asks
 from harness.cli.run import reported
 from harness.domain.sanitize import terminal_safe
 from harness.engine.runner import Workflow
-from harness.regress.expecting import Expected
-from harness.regress.merging import Merged
-from harness.regress.recording import recorded_from
-from harness.regress.replaying import recorded_calls
+from harness.regress.recorded.expecting import Expected
+from harness.regress.recorded.merging import Merged
+from harness.regress.recorded.recording import recorded_from
+from harness.regress.recorded.replaying import recorded_calls
 from harness.settings import Loaded
 
 NOTHING_SENT = 130

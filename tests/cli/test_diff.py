@@ -16,7 +16,7 @@ from harness.adapters.jsonl_file import lines_of
 from harness.adapters.results_dir import TRACES_FILE
 from harness.cli.blocks import print_blocks
 from harness.domain.words import diff_words
-from harness.regress.document import Block, Changed, Heading, Lines, Table
+from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table
 
 RUN = ("run", "topics.jsonl", "--endpoint", "mock", "-q")
 SUITE = """

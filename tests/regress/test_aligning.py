@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.regress.aligning import Item, Places, align, aligned_calls, aligned_sections
 from harness.regress.case import Row
+from harness.regress.comparing.aligning import Item, Places, align, aligned_calls, aligned_sections
 
 
 def items(*texts: str, names: str = "123456789") -> list[Item]:

@@ -17,7 +17,7 @@ from harness.domain.key import cache_key
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Failure, Span
 from harness.errors import InputError
-from harness.regress.call_story import CallStory, story_of
+from harness.regress.comparing.call_story import CallStory, story_of
 
 EARLIER = datetime(2026, 11, 15, 8, 0, tzinfo=UTC)
 PLAN, OTHER = "It was the monks of Bath who built it.", "Nobody knows who built the bath."

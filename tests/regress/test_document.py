@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.domain.words import Piece, diff_words
-from harness.regress.document import Block, Changed, Heading, Lines, Table, markdown
+from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table, markdown
 
 
 def changed(old: str, new: str) -> Changed:

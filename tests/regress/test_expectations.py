@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regress_cases import a_call, a_case, a_suite, checked, message_of, sections
 
-from harness.regress.bounded import TooSlow, bounded
 from harness.regress.case import Row
-from harness.regress.checks import Draw, Evidence, look
-from harness.regress.expect_texts import Contains, Length, Matches
-from harness.regress.expectation import Shortfall, View
-from harness.regress.golden import Accepted, Golden
-from harness.regress.texts import cited_numbers, count_words
+from harness.regress.checks.bounded import TooSlow, bounded
+from harness.regress.checks.checks import Draw, Evidence, look
+from harness.regress.checks.expect_texts import Contains, Length, Matches
+from harness.regress.checks.expectation import Shortfall, View
+from harness.regress.checks.golden import Accepted, Golden
+from harness.regress.checks.texts import cited_numbers, count_words
 
 REPORT = "The report cites [1] and [2, 3]. It has 量子纠缠 in it."
 CASE = a_case(

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from regress_cases import FakeMiss, a_call, a_case, a_suite
 
 from harness.errors import SuiteError
-from harness.regress.accepting import accept, gone
-from harness.regress.golden import (
+from harness.regress.checks.golden import (
     Accepted,
     Golden,
     draw_name,
@@ -22,6 +21,7 @@ from harness.regress.golden import (
     read_golden,
     write_golden,
 )
+from harness.regress.suites.accepting import accept, gone
 
 BOTH = "[[check]]\nequals_golden = true\n[[check]]\nstep = 'ask'\nequals_golden = true\n"
 OUTPUT = "[[check]]\nequals_golden = true\n"

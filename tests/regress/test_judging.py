@@ -18,9 +18,9 @@ from harness.engine.runner import Workflow
 from harness.engine.step import Step
 from harness.errors import PermanentError, TopicFailed
 from harness.regress.case import Case
-from harness.regress.checks import Draw, Evidence, look
-from harness.regress.judging import judged
-from harness.regress.suite import Suite
+from harness.regress.checks.checks import Draw, Evidence, look
+from harness.regress.checks.judging import judged
+from harness.regress.suites.suite import Suite
 
 pytestmark = pytest.mark.virtual
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.adapters.cassette import Recording
-from harness.regress.merging import merge
+from harness.regress.recorded.merging import merge
 
 
 def a_recording(key: str, answer: str = "yes", *, topic: str = "t", day: str = "2026-11-20") -> Recording:

@@ -20,9 +20,9 @@ from harness.batch import dataset_spec
 from harness.domain.run import Topic
 from harness.engine.step import Step
 from harness.engine.stopping import Stop
-from harness.regress.expecting import expected
-from harness.regress.recording import known_recordings, recorded_from
-from harness.regress.replaying import Replay, replay
+from harness.regress.recorded.expecting import expected
+from harness.regress.recorded.recording import known_recordings, recorded_from
+from harness.regress.recorded.replaying import Replay, replay
 from harness.testing.virtual_time import VirtualClock
 from harness.workflows.loading import load_workflow
 

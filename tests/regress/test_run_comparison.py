@@ -14,8 +14,14 @@ from harness.domain.completion import Served, ToolCall, Usage
 from harness.domain.run import Failure
 from harness.errors import InputError
 from harness.regress.case import Case
-from harness.regress.run_comparison import CheckDifference, Comparison, Setting, compare_runs, settings_changed
-from harness.regress.topic_difference import NO_CHECKS, Checks, TopicDifference
+from harness.regress.comparing.run_comparison import (
+    CheckDifference,
+    Comparison,
+    Setting,
+    compare_runs,
+    settings_changed,
+)
+from harness.regress.comparing.topic_difference import NO_CHECKS, Checks, TopicDifference
 
 IDENTITY = {"model": "m", "prompts": "a" * 64, "samples": 1}
 

@@ -11,8 +11,8 @@ import pytest
 from regress_cases import HEAD, a_call, a_case, a_suite, checked, message_of
 
 from harness.errors import SuiteError
-from harness.regress.expect_schema import FitsSchema, schema_validator
-from harness.regress.expectation import Shortfall, View
+from harness.regress.checks.expect_schema import FitsSchema, schema_validator
+from harness.regress.checks.expectation import Shortfall, View
 
 CASE = a_case(calls=[a_call("ask")])
 
@@ -83,7 +83,7 @@ def test_without_the_library_for_schemas_the_suite_says_how_to_get_it(tmp_path: 
     (tmp_path / "suite.toml").write_text(f"{HEAD}[[check]]\n{INLINE}\n")
     code = (
         "import sys\nsys.modules['jsonschema'] = None\nfrom pathlib import Path\n"
-        "from harness.errors import SuiteError\nfrom harness.regress.suite_file import load_suite\n"
+        "from harness.errors import SuiteError\nfrom harness.regress.suites.suite_file import load_suite\n"
         f"try:\n    load_suite(Path({str(tmp_path / 'suite.toml')!r}))\nexcept SuiteError as error:\n    print(error)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout

@@ -12,7 +12,7 @@ from regress_cases import HEAD, a_suite
 
 from harness.domain.options import StepOptions
 from harness.errors import SuiteError
-from harness.regress.suite_file import load_suite
+from harness.regress.suites.suite_file import load_suite
 from harness.settings import load_settings
 
 ONE = "[[check]]\ncontains = 'a'\n"

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regress_cases import HEAD, FakeMiss, a_call, a_case, a_suite
 
-from harness.regress.in_junit import in_junit, xml_safe
-from harness.regress.report import SuiteReport
-from harness.regress.verdicts import judge_all
+from harness.regress.reports.in_junit import in_junit, xml_safe
+from harness.regress.suites.report import SuiteReport
+from harness.regress.suites.verdicts import judge_all
 
 
 @dataclass(frozen=True)

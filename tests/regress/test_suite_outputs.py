@@ -17,16 +17,16 @@ from regress_cases import HEAD, FakeMiss, a_call, a_case, a_suite
 
 from harness.domain.sanitize import terminal_safe
 from harness.regress.case import Case
-from harness.regress.golden import Accepted, Golden
-from harness.regress.in_github import command, in_github
-from harness.regress.in_json import in_json
-from harness.regress.in_junit import in_junit
-from harness.regress.in_markdown import LONGEST, fenced, in_markdown
-from harness.regress.in_text import in_text, lines_of, print_text
-from harness.regress.misses import grouped
-from harness.regress.report import SuiteReport
-from harness.regress.telling import miss_words
-from harness.regress.verdicts import judge_all
+from harness.regress.checks.golden import Accepted, Golden
+from harness.regress.checks.misses import grouped
+from harness.regress.reports.in_github import command, in_github
+from harness.regress.reports.in_json import in_json
+from harness.regress.reports.in_junit import in_junit
+from harness.regress.reports.in_markdown import LONGEST, fenced, in_markdown
+from harness.regress.reports.in_text import in_text, lines_of, print_text
+from harness.regress.reports.telling import miss_words
+from harness.regress.suites.report import SuiteReport
+from harness.regress.suites.verdicts import judge_all
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "check.schema.json").read_text())
 CHECKS = (

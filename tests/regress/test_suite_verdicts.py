@@ -14,11 +14,11 @@ from regress_cases import HEAD, FakeMiss, a_call, a_case, a_suite
 
 from harness.errors import SuiteError
 from harness.regress.case import Case
-from harness.regress.golden import Accepted, Golden
-from harness.regress.misses import grouped
-from harness.regress.report import CheckVerdict, SuiteReport
-from harness.regress.spread import pass_at_k, spread_of
-from harness.regress.verdicts import judge_all
+from harness.regress.checks.golden import Accepted, Golden
+from harness.regress.checks.misses import grouped
+from harness.regress.checks.spread import pass_at_k, spread_of
+from harness.regress.suites.report import CheckVerdict, SuiteReport
+from harness.regress.suites.verdicts import judge_all
 
 OUTPUT = "[[check]]\nname = 'says so'\ncontains = 'so'\n"
 STEP = "[[check]]\nname = 'asks so'\nstep = 'ask'\ncontains = 'so'\n"

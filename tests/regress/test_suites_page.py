@@ -9,10 +9,10 @@ import pytest
 from regress_cases import a_call, a_case
 
 from harness.regress.case import Case
-from harness.regress.checks import Evidence, look
-from harness.regress.golden import golden_text, read_golden
-from harness.regress.suite_file import load_suite
-from harness.regress.suite_tables import DECIDING, EXPECTATIONS
+from harness.regress.checks.checks import Evidence, look
+from harness.regress.checks.golden import golden_text, read_golden
+from harness.regress.suites.suite_file import load_suite
+from harness.regress.suites.suite_tables import DECIDING, EXPECTATIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", PAGE, re.S))

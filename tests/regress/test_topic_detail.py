@@ -12,8 +12,8 @@ from run_directories import Made, asking, make_run, said
 from harness.adapters.results_dir import TRACES_FILE
 from harness.adapters.run_index import RunIndex
 from harness.errors import InputError
-from harness.regress.run_comparison import case_of
-from harness.regress.topic_detail import TopicDetail, detail_of
+from harness.regress.comparing.run_comparison import case_of
+from harness.regress.comparing.topic_detail import TopicDetail, detail_of
 
 PLAN, OTHER_PLAN = "Who paid for the barrage at La Rance?", "Which fish pass the sluices today?"
 

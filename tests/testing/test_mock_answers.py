@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.regress.judging import Judge
+from harness.regress.checks.judging import Judge
 from harness.testing import FakeDeepSeek
 from harness.testing.subject import language_of, subject_of
 

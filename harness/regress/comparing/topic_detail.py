@@ -1,0 +1,137 @@
+"""One topic in two runs, whole: what came out, its sub-questions, and each call: what it was asked and what it said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.adapters.codec import request_from_json
+from harness.domain.request_change import RequestChange, compare_requests
+from harness.domain.words import WordDiff, diff_words
+from harness.errors import InputError
+from harness.regress.case import Case, Row
+from harness.regress.comparing.aligning import Pair, aligned_sections, label_of
+from harness.regress.comparing.topic_difference import (
+    NO_CHECKS,
+    CallDifference,
+    Checks,
+    TopicDifference,
+    answer_of,
+    compare_cases,
+    output_text,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDetail:
+    """Two calls side by side. `request` is None where both asked the same, the diffs where the texts are equal.
+
+    Of a call without a counterpart there are no diffs.
+    """
+
+    call: CallDifference
+    request: RequestChange | None
+    answer: WordDiff | None
+    reasoning: WordDiff | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SectionDetail:
+    """Two sections of the outputs side by side, by their places from 1. `changes` are the fields that differ.
+
+    A text that is the answer of a call is not among them: it is shown there.
+    """
+
+    place_a: int | None
+    place_b: int | None
+    label: str
+    changes: tuple[tuple[str, WordDiff], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicDetail:
+    """`output` is None where the outputs are equal, or are the answers of the calls named by `output_of`."""
+
+    a: Case
+    b: Case
+    difference: TopicDifference
+    output: WordDiff | None
+    output_of: str | None
+    sections: tuple[SectionDetail, ...]
+    calls: tuple[CallDetail, ...]
+
+
+def detail_of(a: Case, b: Case, checks: Checks = NO_CHECKS) -> TopicDetail:
+    """Everything about a topic. Raises InputError for a call whose request is damaged."""
+    difference, calls = compare_cases(a, b, checks)
+    texts = output_text(a.row), output_text(b.row)
+    written = [call for call in calls if _answers(call.pair) == texts]
+    return TopicDetail(
+        a=a,
+        b=b,
+        difference=difference,
+        output=None if texts[0] == texts[1] or written else diff_words(*texts),
+        output_of=str(written[-1].pair.either["id"]) if written else None,
+        sections=tuple(_section(pair, a, b) for pair in aligned_sections(a.row["sections"], b.row["sections"])),
+        calls=tuple(_call(call, a, b) for call in calls),
+    )
+
+
+def _answers(pair: Pair) -> tuple[str, str] | None:
+    return None if pair.a is None or pair.b is None else (answer_of(pair.a), answer_of(pair.b))
+
+
+def _call(call: CallDifference, a: Case, b: Case) -> CallDetail:
+    old, new = call.pair.a, call.pair.b
+    if old is None or new is None:
+        return CallDetail(call=call, request=None, answer=None, reasoning=None)
+    return CallDetail(
+        call=call,
+        request=_request(old, new, a, b) if call.request_changed else None,
+        answer=diff_words(answer_of(old), answer_of(new)) if call.answer_changed else None,
+        reasoning=diff_words(old["reasoning"], new["reasoning"]) if call.reasoning_changed else None,
+    )
+
+
+def _request(old: Row, new: Row, a: Case, b: Case) -> RequestChange:
+    """In what B was asked otherwise than A, and whether that is its own change or that of an answer before it."""
+    try:
+        requests = request_from_json(old["request"]), request_from_json(new["request"])
+    except ValueError as error:
+        raise InputError(f"topic {a.row['topic_id']!r}: the request of {old['id']} is damaged: {error}") from None
+    return compare_requests(
+        *requests,
+        recorded_answers=_before(old, a.calls),
+        answers=_before(new, b.calls),
+        renumbered=old["id"] != new["id"],
+    )
+
+
+def _before(call: Row, calls: Sequence[Row]) -> list[tuple[str, str]]:
+    """The answers that the topic had when this call was wanted."""
+    return [(one["id"], one["content"]) for one in calls if one["end_s"] <= call["start_s"] and one is not call]
+
+
+def _section(pair: Pair, a: Case, b: Case) -> SectionDetail:
+    places = _place(pair.a, a), _place(pair.b, b)
+    changes: list[tuple[str, WordDiff]] = []
+    if pair.a is not None and pair.b is not None:
+        said = {call["content"] for case in (a, b) for call in case.calls}
+        for name in dict.fromkeys((*pair.a, *pair.b)):
+            values = pair.a.get(name), pair.b.get(name)
+            texts = _text(values[0]), _text(values[1])
+            # The number of a section is its place, and is shown as that.
+            if values[0] != values[1] and values != places and not said.issuperset(texts):
+                changes.append((str(name), diff_words(*texts)))
+    return SectionDetail(place_a=places[0], place_b=places[1], label=label_of(pair.either), changes=tuple(changes))
+
+
+def _place(section: Row | None, case: Case) -> int | None:
+    places = (place for place, one in enumerate(case.row["sections"], start=1) if one is section)
+    return next(places, None)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)

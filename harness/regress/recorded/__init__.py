@@ -1,0 +1,1 @@
+"""Recordings: made from runs, replayed, and what is missing in them."""

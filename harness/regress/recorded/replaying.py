@@ -1,0 +1,106 @@
+"""A dataset through a workflow once more, from what was recorded: no key, no network, no file but the cassette."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from harness.adapters.cassette import Recording, call_of_recording
+from harness.adapters.dataset_spec import topic_of_drawn
+from harness.adapters.datasets import Dataset
+from harness.adapters.memory import MemoryCache
+from harness.adapters.rows import result_to_row, span_to_row
+from harness.adapters.wall_clock import SystemClock
+from harness.compose import replaying, run_context
+from harness.domain.pricing import Pricing
+from harness.domain.recording import RecordedCall
+from harness.domain.run import Span, TopicResult
+from harness.engine.runner import Runner, Workflow
+from harness.engine.stopping import Stop
+from harness.manifest import workflow_name
+from harness.regress.case import Case
+from harness.regress.recorded.standing_in import Miss, StandIns
+from harness.settings import Loaded
+from harness.workflows.loading import LoadedWorkflow
+
+RUN_ID = "replay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What came out. `cases` are in the order of the dataset. `stale` are recordings that nothing asked for.
+
+    A case with a miss is no result: calls of it were not recorded, and some were answered by stand-ins.
+    """
+
+    cases: tuple[Case, ...]
+    misses: tuple[Miss, ...]
+    stale: tuple[Recording, ...]
+
+    def missed(self) -> frozenset[tuple[str, int]]:
+        """The topics and draws that have misses."""
+        return frozenset((miss.topic_id, miss.sample) for miss in self.misses)
+
+
+async def replay(
+    loaded: Loaded,
+    workflow: LoadedWorkflow,
+    dataset: Dataset,
+    cassette: Sequence[Recording],
+    *,
+    stop: Stop,
+    wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
+) -> Replay:
+    """Run all topics against the cassette. A topic that fails is a case like any other.
+
+    Opens no socket and needs no key. Raises DatasetError if the file changed while it was read.
+    """
+    samples, clock = loaded.settings.samples, SystemClock()
+    recording = MemoryCache.holding(recorded_calls(cassette, loaded.settings.pricing()))
+    stand_ins = StandIns(replaying(recording, stop=stop, clock=clock), samples=samples)
+    kept = _Kept(samples)
+    context = run_context(loaded, workflow, run_id=RUN_ID, name=workflow_name(loaded.settings.workflow))
+    runner = Runner(
+        workflow=wrap(workflow.function),
+        context=context,
+        completer=stand_ins,
+        results=kept,
+        stop=stop,
+        clock=clock,
+        runs=loaded.settings.limits().open_runs,
+    )
+    await runner.run(dataset.read())
+    used = {call["key"] for case in kept.cases.values() for call in case.calls if call["error"] is None}
+    used -= {miss.explanation.key for miss in stand_ins.misses}
+    return Replay(
+        cases=tuple(case for _, case in sorted(kept.cases.items())),
+        misses=tuple(sorted(stand_ins.misses, key=lambda miss: (miss.topic_id, miss.sample, miss.span_id))),
+        stale=tuple(one for one in cassette if one.key not in used),
+    )
+
+
+def recorded_calls(cassette: Iterable[Recording], pricing: Pricing) -> Iterable[RecordedCall]:
+    """The recordings as calls, each with what it costs by its tokens at the off-peak price of its day."""
+    for recording in cassette:
+        call = call_of_recording(recording)
+        # A day begins off-peak: 00:00 UTC.
+        cost = pricing.cost(call.request.model, call.completion.usage, call.created_at)
+        yield replace(call, completion=replace(call.completion, cost=cost))
+
+
+class _Kept:
+    """Results that stay in memory, as the rows that a results directory would hold."""
+
+    def __init__(self, samples: int) -> None:
+        self.cases: dict[int, Case] = {}
+        self._samples = samples
+
+    async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
+        """See `harness.ports.Results`."""
+        sample = result.index % self._samples
+        self.cases[result.index] = Case(
+            topic_id=topic_of_drawn(result.topic_id, sample),
+            sample=sample,
+            row=result_to_row(result, session=1),
+            calls=tuple(span_to_row(span, index=result.index, session=1) for span in spans),
+        )

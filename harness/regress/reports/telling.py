@@ -1,0 +1,135 @@
+"""What all outputs tell, in the same words: the failures by check, the calls behind them, the numbers of each check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.domain.sanitize import one_line
+from harness.domain.words import diff_words
+from harness.regress.case import Row
+from harness.regress.checks.checks import Failing
+from harness.regress.checks.golden import draw_name
+from harness.regress.checks.misses import MissGroup
+from harness.regress.suites.report import STATES, CheckVerdict, SuiteReport, TopicVerdict, counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One expectation that did not hold in one draw. `difference` is empty where no texts were compared."""
+
+    draw: str
+    failing: Failing
+
+    @property
+    def line(self) -> str:
+        """The draw, the call if one was checked, and what is wrong."""
+        checked = f" {self.failing.checked}" if self.failing.checked is not None else ""
+        return f"{self.draw}{checked}: {self.failing.shortfall.message}"
+
+    @property
+    def difference(self) -> str:
+        shortfall = self.failing.shortfall
+        return diff_words(shortfall.expected, shortfall.got).plain() if shortfall.compared else ""
+
+
+def failures_of(one: CheckVerdict) -> list[Failure]:
+    """All that did not hold on the topics that failed a check: first of each topic the first, then all others."""
+    by_topic = [failures_on(topic) for topic in one.of_state("failed")]
+    firsts = [failure for failures in by_topic for failure in failures[:1]]
+    return firsts + [failure for failures in by_topic for failure in failures[1:]]
+
+
+def failures_on(topic: TopicVerdict) -> list[Failure]:
+    """All that did not hold on one topic."""
+    return [
+        Failure(draw=draw_name(topic.topic_id, draw.sample), failing=failing)
+        for draw in topic.draws
+        for failing in draw.failing
+    ]
+
+
+def named_topics(one: CheckVerdict, most: int) -> str:
+    """`3 topics: a, b, c`: those that failed."""
+    topics = [one_line(topic.topic_id, 40) for topic in one.of_state("failed")]
+    return f"{counted(len(topics), 'topic')}: {', '.join(topics[:most])}{', …' if len(topics) > most else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A call as it is shown beside a failure. `about` is its id, key, model, reason to stop and tokens in one line."""
+
+    about: str
+    prompt: str
+    reasoning: str
+    answer: str
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """What there is of prompt, reasoning and answer, by name."""
+        parts = (("prompt", self.prompt), ("reasoning", self.reasoning), ("answer", self.answer))
+        return tuple((name, text) for name, text in parts if text)
+
+
+def trace_of(call: Row) -> Trace:
+    """The prompt is the last message of the conversation."""
+    usage, messages = call["usage"], call["request"]["messages"]
+    tokens = f"{usage['output_tokens']:,} tokens out, {usage['reasoning_tokens']:,} of them reasoning"
+    return Trace(
+        about=f"{call['id']}, key {call['key'][:12]}, {call['model'] or call['request']['model']}, "
+        f"{call['finish_reason'] or 'not finished'}, {tokens}",
+        prompt=messages[-1]["content"] if messages else "",
+        reasoning=call["reasoning"],
+        answer=call["content"],
+    )
+
+
+def miss_words(group: MissGroup) -> str:
+    """What happened to these calls, in one line."""
+    number = f"{counted(group.calls, 'call')} of {counted(group.topics, 'topic')}"
+    match group.reason:
+        case "changed":
+            return f"{group.step}: the request changed ({number})"
+        case "follows":
+            return f"{group.step}: asks otherwise only because an earlier answer changed ({number})"
+        case "new step":
+            return f"{group.step}: no such call is recorded ({number})"
+        case "unknown topic":
+            return f"{group.step}: nothing is recorded of the topic ({number})"
+    return f"{group.step}: {group.reason} ({number})"
+
+
+def counts_words(one: CheckVerdict) -> str:
+    """How many topics passed, failed, were not checked."""
+    counts = [(len(one.of_state(state)), state) for state in STATES]
+    return ", ".join(f"{number:,} {state}" for number, state in counts if number)
+
+
+def draws_words(one: CheckVerdict, samples: int) -> str:
+    """pass@k and how the draws vary; empty for single draws."""
+    if samples == 1:
+        return ""
+    words = [f"pass@{k} {chance:.3f}" for k in (1, samples) if (chance := one.pass_at(k)) is not None]
+    for name, spread in one.spreads.items():
+        form = {"cost": "${:.6f} ± {:.6f}", "pass_rate": "{:.3f} ± {:.3f}"}.get(name, "{:,.1f} ± {:,.1f}")
+        words.append(f"{name.replace('_', ' ')} {form.format(spread.mean, spread.deviation)}")
+    return ", ".join(words)
+
+
+def why_not_checked(one: CheckVerdict) -> str:
+    """The first reason that a draw was not checked, and how many there are."""
+    whys = [draw.why for topic in one.topics for draw in topic.draws if draw.state == "not checked" and draw.why]
+    if not whys:
+        return ""
+    return whys[0] if len(whys) == 1 else f"{whys[0]}, and {len(whys) - 1:,} more"
+
+
+def notes_of(report: SuiteReport) -> Iterator[str]:
+    """What fails nothing, and should be known."""
+    if report.stale:
+        yield f"{counted(report.stale, 'recorded answer')} that nothing asked for any more"
+    if report.gone:
+        shown = ", ".join(report.gone[:5]) + (", …" if len(report.gone) > 5 else "")
+        yield f"{counted(len(report.gone), 'accepted topic')} no longer in the dataset, --accept drops them: {shown}"
+    if report.misses and not report.misses_fail:
+        yield "calls that are not recorded were skipped: checks that need them were not made"
