@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from harness.adapters.memory import MemoryCache
 from harness.compose import layered
 from harness.domain.bounds import Bound, pace_floor_s
 from harness.domain.completion import Call
 from harness.domain.options import StepOptions
 from harness.domain.policy import Limits
 from harness.domain.purse import Purse
-from harness.domain.run import Span, Topic, TopicResult
+from harness.domain.run import Topic
 from harness.engine.clock import now
 from harness.engine.limiter import LimiterState
 from harness.engine.runner import Runner
@@ -27,6 +26,7 @@ from harness.simulation.endpoint import FittedEndpoint, Traffic
 from harness.simulation.fit import StepFit, fit_steps
 from harness.simulation.recorded import RecordedCall, RecordedTopic
 from harness.simulation.replay import RUN_ID, Replay
+from harness.simulation.unkept import UnkeptCache, UnkeptResults
 from harness.testing.virtual_time import VirtualClock, run_virtual
 
 
@@ -103,7 +103,7 @@ async def _pass(
     settings = plan.settings.model_copy(update={"cache_mode": "off", "seed": seed})
     completer, limiter = layered(
         endpoint,
-        cache=MemoryCache(),
+        cache=UnkeptCache(),
         settings=settings,
         limits=plan.limits,
         purse=Purse(budget=settings.spending_cap()),
@@ -118,7 +118,7 @@ async def _pass(
         workflow=replay,
         context=RunContext(run_id=RUN_ID, endpoint="", workflow="", defaults=StepOptions()),
         completer=completer,
-        results=_Unkept(),
+        results=UnkeptResults(),
         stop=stop,
         clock=clock,
         runs=plan.limits.open_runs,
@@ -139,13 +139,6 @@ async def _pass(
         limiter=limiter.state(),
         stopped=stop.cause.message if stop.cause is not None else None,
     )
-
-
-class _Unkept:
-    """The results port, for results that nobody will look at."""
-
-    async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
-        """Keep nothing."""
 
 
 def with_in_flight(plan: Plan, in_flight: int) -> Plan:
