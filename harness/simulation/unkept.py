@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.domain.completion import Request
+from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
 from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
 
@@ -18,6 +19,10 @@ class UnkeptCache:
     async def get(self, key: str, request: Request) -> Stored | None:
         """None."""
         return None
+
+    async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
+        """None."""
+        return ()
 
     async def claim(self, key: str) -> Claim:
         """Every claim is granted."""
