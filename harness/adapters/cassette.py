@@ -90,7 +90,8 @@ def recording_of_line(line: bytes) -> Recording:
         raise ValueError("not a cassette: a line must be a JSON object")  # noqa: TRY004 - bad data, not a bad argument
     if fields.get("cassette") != VERSION:
         raise ValueError(
-            f"not a cassette of version {VERSION}: field 'cassette' is {fields.get('cassette')!r:.40}; record it again"
+            f"not a cassette of version {VERSION}: field 'cassette' is {fields.get('cassette')!r:.40}; "
+            "remove the file and record it again"
         )
     try:
         return _checked(fields)

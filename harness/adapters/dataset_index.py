@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from harness.adapters.dataset_spec import drawn_id
 from harness.errors import StorageError
 
 _SCHEMA = """
@@ -91,6 +92,26 @@ class LineIndex:
                 "SELECT number, id, first FROM repeated JOIN lines USING (number) ORDER BY number LIMIT ?", (limit,)
             )
             return count, first.fetchall()
+
+    def named_like_a_draw(self, samples: int) -> tuple[int, str, int] | None:
+        """The first line whose id is what one of the `samples` draws of another line is called: number, id, the other.
+
+        None where all draws have names of their own.
+        """
+        if samples == 1:
+            return None
+        with _storage():
+            numbered = self._database.execute("SELECT number, id FROM lines WHERE id LIKE '%#%' ORDER BY number")
+            for number, own_id in numbered:
+                topic_id, _, draw = own_id.rpartition("#")
+                if not (draw.isdecimal() and 2 <= int(draw) <= samples and own_id == drawn_id(topic_id, int(draw) - 1)):
+                    continue
+                other = self._database.execute(
+                    "SELECT number FROM lines WHERE id = ? ORDER BY number", (topic_id,)
+                ).fetchone()
+                if other is not None:
+                    return number, own_id, other[0]
+        return None
 
     def entries(self, limit: int) -> Iterator[Entry]:
         """The first selected lines, in the order of reading."""

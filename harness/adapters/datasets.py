@@ -162,6 +162,13 @@ def _checked(spec: DatasetSpec, content: Content, index: LineIndex, progress: Ca
         errors=tuple(f"{spec.shown_name}:{number}: {reason}" for number, reason in sorted(found)[:ERRORS_SHOWN]),
     )
     scan.refuse_useless()
+    clash = index.named_like_a_draw(spec.samples)
+    if clash is not None:
+        number, own_id, other = clash
+        raise DatasetError(
+            f"{spec.shown_name}:{number}: the id {own_id!r} is what a draw of line {other} is called, with "
+            f"{spec.samples:,} draws of each topic; change one of the ids"
+        )
     return Dataset(
         spec,
         content,

@@ -84,6 +84,8 @@ def check(
     Exit codes: 0 all passed, 1 a check failed or a request is not recorded, 2 bad input, or nothing was checked,
     130 interrupted.
     """
+    if prune and on_miss != "record":
+        raise InputError("--prune removes lines from the cassette, which only --on-miss record writes; give both")
     suite = load_suite(suite_file)
     loaded = _settings(suite, values)
     known = _cassette(suite, on_miss)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -88,7 +89,7 @@ class Explanation:
             return []
         lines = [
             f"  nearest: {near.span_id}, key {near.key[:12]}…, recorded {near.created_at:%Y-%m-%d} ({near.run_id}); "
-            f"its messages are {self.likeness:.0%} alike"
+            f"its messages are {likeness_words(self.likeness)} alike"
         ]
         return lines + [f"  {line}" for line in change_lines(self.change)]
 
@@ -201,6 +202,11 @@ def value_words(value: Json) -> str:
     """A field's value, cut where it is long."""
     text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def likeness_words(likeness: float) -> str:
+    """`98%`, rounded down, since 100% is said of equal messages only."""
+    return f"{math.floor(likeness * 100)}%"
 
 
 def _likeness(recorded: Request, wanted: Request) -> float:

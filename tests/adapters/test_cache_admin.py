@@ -288,7 +288,7 @@ async def test_one_bad_line_and_nothing_is_imported(path: Path, tmp_path: Path) 
         assert (await admin.stats()).entries == 0
     assert str(caught.value).splitlines() == [
         f"{cassette}: nothing was imported, because of 2 bad lines",
-        f"{cassette}:4: not a cassette of version 2: field 'cassette' is None; record it again",
+        f"{cassette}:4: not a cassette of version 2: field 'cassette' is None; remove the file and record it again",
         f"{cassette}:5: the key stands already in line 1; remove one of them",
     ]
 

@@ -125,7 +125,7 @@ def changed(**changes: Any) -> bytes:
         (b"[" * 100_000, "nested too deeply"),
         (b"1" * 5000, "digits"),
         (line_of(a_recording()).encode()[:-20], "cut off"),
-        (changed(cassette=1), "version 2: field 'cassette' is 1; record it again"),
+        (changed(cassette=1), "version 2: field 'cassette' is 1; remove the file and record it again"),
         (changed(cassette="2"), "version 2"),
         (changed(key=None), "'key' must be a text"),
         (changed(topic=1), "'topic' must be a text"),
@@ -217,7 +217,7 @@ def test_every_bad_line_is_named_with_its_number(tmp_path: Path) -> None:
         f"{path}: not a sound cassette, because of 4 bad lines",
         f"{path}:3: the key stands already in line 1 with another answer; remove one of them",
         f"{path}:4: the key stands already in line 1; remove one of them",
-        f"{path}:5: not a cassette of version 2: field 'cassette' is None; record it again",
+        f"{path}:5: not a cassette of version 2: field 'cassette' is None; remove the file and record it again",
         f"{path}:6: not JSON: Unterminated string starting at (column {once.rindex(chr(58)) + 2}); "
         "a line that was cut off, or edited",
     ]

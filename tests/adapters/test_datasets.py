@@ -314,6 +314,15 @@ def test_each_topic_is_drawn_as_often_as_is_asked_and_each_draw_has_a_name_and_a
     assert (dataset.count, some) == (6, [1, 5])
 
 
+def test_an_id_that_a_draw_of_another_topic_would_have_is_refused_where_there_are_that_many_draws(file: Path) -> None:
+    path = written(file, *({"id": name, "topic": "x"} for name in ("a#3", "b#2", "a#03", "a")))
+    for samples in (1, 2):
+        with open_dataset(DatasetSpec(path=path, name="f", samples=samples)) as dataset:
+            assert dataset.report.bad == 0
+    with pytest.raises(DatasetError, match=r"^f:1: the id 'a#3' is what a draw of line 4 is called, with 3 draws"):
+        open_dataset(DatasetSpec(path=path, name="f", samples=3))
+
+
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -1}, {"topic_field": "id"}, {"id_field": "topic"}])
 def test_settings_that_can_mean_nothing_are_refused(wrong: dict[str, int | str]) -> None:
     with pytest.raises(SettingsError):

@@ -217,6 +217,16 @@ def test_a_torn_cassette_is_named_by_line(suite: str, harness: Harness) -> None:
     assert f"c.jsonl:{len(text.splitlines())}: not JSON" in problem_of(harness("check", suite))
 
 
+@pytest.mark.parametrize("on_miss", ["fail", "skip"])
+def test_pruning_without_recording_is_refused_rather_than_passed_over(
+    on_miss: str, suite: str, harness: Harness
+) -> None:
+    before = Path("c.jsonl").read_bytes()
+    done = harness("check", suite, "--prune", "--on-miss", on_miss)
+    assert "--on-miss record" in problem_of(done)
+    assert Path("c.jsonl").read_bytes() == before
+
+
 def test_nothing_can_be_accepted_where_nothing_is_compared(suite: str, harness: Harness) -> None:
     Path(suite).write_text(SUITE.replace("equals_golden = true", "citations = true"))
     assert "there is nothing to accept" in problem_of(harness("check", suite, "--accept"))

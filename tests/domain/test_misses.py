@@ -10,7 +10,7 @@ from fakes import a_request, an_answer
 
 from harness.domain.completion import Message, Request
 from harness.domain.key import cache_key
-from harness.domain.misses import Explanation, explain
+from harness.domain.misses import Explanation, explain, likeness_words
 from harness.domain.recording import RecordedCall
 
 THEN = datetime(2026, 11, 21, tzinfo=UTC)
@@ -163,3 +163,7 @@ def test_a_prompt_that_changed_everywhere_is_shown_by_its_ends() -> None:
     assert "Paragraph 0 says [-this-]{+that+}" in shown
     assert "Paragraph 299 says [-this-]{+that+}" in shown
     assert len(shown) < 5_000
+
+
+def test_messages_that_differ_are_never_said_to_be_all_alike() -> None:
+    assert [likeness_words(one) for one in (0.0, 0.989, 0.9999, 1.0)] == ["0%", "98%", "99%", "100%"]

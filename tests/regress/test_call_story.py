@@ -80,10 +80,11 @@ def test_a_hit_whose_answer_is_gone_or_was_replaced_says_so() -> None:
 
 
 def test_a_shared_answer_names_the_call_that_was_asking() -> None:
-    payer = stored("plan", asking("Plan."), topic_id="t9", run_id="run", created_at=STARTED_AT)
+    later = STARTED_AT.replace(year=STARTED_AT.year + 1)  # it was stored after this call began
+    payer = stored("plan", asking("Plan."), topic_id="t9", run_id="run", created_at=later)
     story = told(said("plan", "Plan.", PLAN, served=Served(source="shared", attempts=0)), recorded=(payer,))
     assert story.lines()[0] == ("t0/plan: shared: the same request was being asked at that moment, so it was sent once")
-    assert "plan of topic 't9' in run run" in story.lines()[2]
+    assert story.lines()[2].startswith("  paid for by plan of topic 't9' in run run")
 
 
 def test_the_first_call_ever_of_a_topic_or_a_step_says_so() -> None:

@@ -33,7 +33,9 @@ def test_what_nothing_asked_for_is_stale_and_goes_only_where_it_shall() -> None:
     assert kept.added == pruned.added == 1
 
 
-def test_an_answer_that_topics_share_stands_where_it_was_asked_first() -> None:
-    merged = merge([], [a_recording("a", topic="first"), a_recording("a", topic="second")], prune=False)
-    assert [one.topic_id for one in merged.recordings] == ["first"]
-    assert merged.added == 1
+def test_an_answer_that_topics_share_stands_at_the_first_of_them_whoever_asked_first() -> None:
+    shared = [a_recording("a", topic="one"), a_recording("a", topic="two")]
+    for asked in (shared, shared[::-1]):
+        merged = merge([], asked, prune=False)
+        assert [one.topic_id for one in merged.recordings] == ["one"]
+        assert merged.added == 1

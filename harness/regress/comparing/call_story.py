@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from harness.adapters.codec import request_from_json
-from harness.domain.misses import Explanation, answers_of, change_lines, explain, what_changed
+from harness.domain.misses import Explanation, answers_of, change_lines, explain, likeness_words, what_changed
 from harness.domain.recording import RecordedCall
 from harness.errors import InputError
 from harness.regress.case import Row
@@ -82,7 +82,9 @@ class CallStory:
         if self.payer is None:
             return [*lines, "  the answer is not in the cache any more: it was pruned, or the run used another file"]
         same_run = " (this run)" if self.payer.run_id == self.run_id else ""
-        since = "since then replaced by the answer to" if self.payer_is_later else "paid for by"
+        # What was shared was stored only after this call began.
+        replaced = self.payer_is_later and not (self.outcome == "shared" and same_run)
+        since = "since then replaced by the answer to" if replaced else "paid for by"
         lines.append(f"  {since} {payer_words(self.payer)}{same_run}")
         return lines + ([f"  saved {_money(self.saved)}"] if self.saved else [])
 
@@ -110,7 +112,8 @@ class CallStory:
         if found is None or found.nearest is None:
             return []
         near = found.nearest
-        lines = [f"  nearest: {payer_words(near)} (key {near.key[:12]}…); its messages are {found.likeness:.0%} alike"]
+        alike = f"its messages are {likeness_words(found.likeness)} alike"
+        lines = [f"  nearest: {payer_words(near)} (key {near.key[:12]}…); {alike}"]
         return lines + [f"  {line}" for line in change_lines(found.change)]
 
 

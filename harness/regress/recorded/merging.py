@@ -19,17 +19,23 @@ class Merged:
     stale: tuple[Recording, ...]
 
 
+def one_for_each_key(fresh: Iterable[Recording]) -> dict[str, Recording]:
+    """By key; of several the first in the order of a cassette, so that who happened to ask first does not show."""
+    found: dict[str, Recording] = {}
+    for recording in sorted(fresh, key=lambda one: one.place):
+        found.setdefault(recording.key, recording)
+    return found
+
+
 def merge(known: Sequence[Recording], fresh: Iterable[Recording], *, prune: bool) -> Merged:
-    """The known lines with the fresh ones among them. `fresh` comes in the order of the dataset, then of the calls.
+    """The known lines with the fresh ones among them.
 
     A fresh answer that is equal to the known one leaves its line as it is, with its day; another one replaces it. Of
-    several fresh ones with one key the first counts: an answer that topics share stands where it was asked first.
+    several fresh ones with one key the first by place counts (see `one_for_each_key`).
     Stale lines stay, unless `prune` says otherwise: a recording of some of the topics says nothing about the others.
     """
     before = {recording.key: recording for recording in known}
-    now: dict[str, Recording] = {}
-    for recording in fresh:
-        now.setdefault(recording.key, recording)
+    now = one_for_each_key(fresh)
     kept = {key: before[key] for key, one in now.items() if key in before and before[key].same_answer(one)}
     stale = tuple(recording for key, recording in before.items() if key not in now)
     return Merged(

@@ -24,8 +24,7 @@ def recorded_from(run: Path, cassette: Path, known: Sequence[Recording], *, day:
     Calls that failed have no answer, and no line. Raises ResultsError for a damaged run, StorageError where the
     cassette cannot be written.
     """
-    answered = [row for row in read_spans(run) if row["error"] is None]
-    answered.sort(key=lambda row: (row["index"], row["start_s"], row["id"]))
+    answered = (row for row in read_spans(run) if row["error"] is None)
     merged = merge(known, (recording_of_row(row, day=day, harness=__version__) for row in answered), prune=prune)
     write_cassette(cassette, merged.recordings)
     return merged

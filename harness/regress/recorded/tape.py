@@ -33,7 +33,7 @@ from harness.engine.stopping import Stop
 from harness.errors import CacheMiss, HarnessError
 from harness.regress.case import Case
 from harness.regress.checks.misses import grouped
-from harness.regress.recorded.merging import merge
+from harness.regress.recorded.merging import merge, one_for_each_key
 from harness.regress.recorded.recording import known_recordings
 from harness.regress.recorded.replaying import recorded_calls, replay
 from harness.regress.recorded.standing_in import Miss
@@ -160,10 +160,10 @@ class Tape:
 
     @property
     def _recordings(self) -> Sequence[Recording]:
-        """What answers now, one for each key: of what was recorded twice, the first, as the cassette will have it."""
+        """What answers now, one for each key, as the cassette will have it."""
         if not self.recording:
             return self._known
-        return tuple({one.key: one for one in reversed(self._fresh)}.values())
+        return tuple(one_for_each_key(self._fresh).values())
 
     def _recorded(self, loaded: Loaded) -> MemoryCache:
         return MemoryCache.holding(recorded_calls(self._recordings, loaded.settings.pricing()))
