@@ -19,7 +19,7 @@ from harness.batch import dataset_spec
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.cli.recording import NOTHING_SENT, agreed_to, record_into
+from harness.cli.recording import NOTHING_SENT, agreed_to, agreed_to_all, record_into
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError, SuiteError
@@ -144,11 +144,12 @@ async def _replayed(suite: Suite, loaded: Loaded, known: tuple[Recording, ...]) 
 
 def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found: Replay, *, prune: bool) -> Replay:
     """Ask for what is missing, and replay once more. Exits where nothing may be sent, or the run was stopped."""
-    if not agreed_to(expected(found), loaded):
+    source = str(suite.dataset)
+    if not (agreed_to(expected(found), loaded) if known else agreed_to_all(loaded, source)):
         click.echo("nothing was sent", err=True)
         sys.exit(NOTHING_SENT)
     wrap = partial(judged, criteria=suite.criteria, judge=suite.judge)
-    report = record_into(suite.cassette, loaded, str(suite.dataset), known, prune=prune, wrap=wrap)
+    report = record_into(suite.cassette, loaded, source, known, prune=prune, wrap=wrap)
     if report.stop is not None:
         sys.exit(report.exit_code)
     return anyio.run(_replayed, suite, loaded, known_recordings(suite.cassette))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -112,6 +113,10 @@ def code_of(error: Exception) -> int:
         # The interpreter would complain again while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_LEFT
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        click.echo("error: the output cannot be written: no space left on device", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_code(StorageError())
     raise error
 
 

@@ -16,7 +16,7 @@ from harness.batch import dataset_spec
 from harness.cli.consent import agreed
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
-from harness.cli.recording import NOTHING_SENT, agreed_to, record_into
+from harness.cli.recording import NOTHING_SENT, agreed_to, agreed_to_all, record_into
 from harness.cli.run import note_aliases
 from harness.engine.stopping import Stop
 from harness.errors import SettingsError
@@ -65,8 +65,12 @@ def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
         )
     known = known_recordings(cassette)
     # What is piped in can be read once, and the run itself must read it.
-    anew = not known or mode == "refresh" or not can_be_read_again(dataset)
-    begin = agreed(loaded, dataset) if anew else agreed_to(anyio.run(_missing, loaded, dataset, known), loaded)
+    if not can_be_read_again(dataset):
+        begin = agreed(loaded, dataset)
+    elif not known or mode == "refresh":
+        begin = agreed_to_all(loaded, dataset)
+    else:
+        begin = agreed_to(anyio.run(_missing, loaded, dataset, known), loaded)
     if not begin:
         click.echo("nothing was sent", err=True)
         sys.exit(NOTHING_SENT)

@@ -16,6 +16,7 @@ from harness.cli.consent import asks
 from harness.cli.run import reported
 from harness.domain.sanitize import terminal_safe
 from harness.engine.runner import Workflow
+from harness.estimating import estimate_batch
 from harness.regress.recorded.expecting import Expected
 from harness.regress.recorded.merging import Merged
 from harness.regress.recorded.recording import recorded_from
@@ -28,8 +29,20 @@ NOTHING_SENT = 130
 def agreed_to(missing: Expected, loaded: Loaded) -> bool:
     """Say what is not recorded yet, and ask where `harness run` would ask."""
     click.echo(expected_words(missing), err=True)
+    return missing.is_nothing or _confirmed(loaded)
+
+
+def agreed_to_all(loaded: Loaded, source: str) -> bool:
+    """The same where nothing is recorded: what it takes is rehearsed on a sample, as `harness estimate` does it."""
+    found = estimate_batch(loaded, source, SystemClock())
+    likely = "" if found.cost is None else f", likely some ${found.cost:,.2f}"
+    click.echo(f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics{likely}", err=True)
+    return _confirmed(loaded)
+
+
+def _confirmed(loaded: Loaded) -> bool:
     someone_there = sys.stdin.isatty() and sys.stderr.isatty()
-    if missing.is_nothing or not asks(loaded.settings, someone_there=someone_there):
+    if not asks(loaded.settings, someone_there=someone_there):
         return True
     loaded.endpoint()
     return click.confirm("Begin?", default=True, err=True)
@@ -72,7 +85,9 @@ def expected_words(missing: Expected) -> str:
                 "if their answers change what is asked after them"
             )
     if missing.unknown:
-        lines.append(f"{missing.unknown:,} of {missing.topics:,} topics ask what was never asked, and pay for it")
+        likely = _about(missing.unknown_cost)
+        likely = f"{likely} if they are like the others" if likely else ""
+        lines.append(f"{missing.unknown:,} of {missing.topics:,} topics ask what was never asked{likely}")
     return "missing   " + "\n          ".join(lines)
 
 

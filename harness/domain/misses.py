@@ -72,6 +72,11 @@ class Explanation:
             case "unknown topic":
                 return f"{about}: nothing is recorded for this topic; record it, or correct its id"
             case "new step":
+                if self.step in self.recorded_steps:
+                    return (
+                        f"{about}: nothing is recorded for this call, only for others of its step; "
+                        "it may have failed when the others were recorded: record it"
+                    )
                 known = ", ".join(self.recorded_steps)
                 return f"{about}: nothing is recorded for this step, only for {known}; record it, or correct its name"
             case "recorded":
@@ -127,6 +132,8 @@ def explain(
         answers=list(earlier.items()),
         renumbered=near.span_id != span_id,
     )
+    if not change.same and not change.own and near.span_id != span_id and _as_recorded(change, recorded, earlier):
+        return about  # it differs from another call of its step by nothing but what makes it another
     return replace(
         about,
         verdict="recorded" if change.same else "changed" if change.own else "follows",
@@ -134,6 +141,12 @@ def explain(
         likeness=likeness,
         change=change,
     )
+
+
+def _as_recorded(change: RequestChange, recorded: Sequence[RecordedCall], earlier: Mapping[str, str]) -> bool:
+    """Whether the answers that the request follows are those that were recorded, so that none of them changed."""
+    answers = {(one.span_id, one.completion.content) for one in recorded}
+    return all((span_id, earlier.get(span_id, "")) in answers for span_id in change.follows)
 
 
 def change_lines(change: RequestChange) -> list[str]:

@@ -96,6 +96,8 @@ class CallStory:
             case "unknown topic":
                 return "nothing had been stored for this topic before"
             case "new step":
+                if found.step in found.recorded_steps:
+                    return "nothing had been stored for this call before, only for others of its step"
                 return f"nothing had been stored for this step before, only for {', '.join(found.recorded_steps)}"
             case "recorded":
                 return f"the answer that was there was too old, or not allowed to be used ({self.policy})"

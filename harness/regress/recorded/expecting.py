@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from harness.regress.case import Case, Row
@@ -15,7 +15,8 @@ class Expected:
 
     `calls` were found missing; `cost` USD is what their recorded counterparts cost. `calls_at_most` and `cost_at_most`
     add the calls after them in the same topics, for a new answer may change what those ask. Of `unknown` topics nothing
-    is known from some call on: it is new, and what it leads to cannot be told. Costs are None where no price is known.
+    is known from some call on: it is new, and what it leads to cannot be told; `unknown_cost` is what as many of the
+    others cost. Costs are None where no price is known.
     """
 
     topics: int
@@ -24,6 +25,7 @@ class Expected:
     calls_at_most: int
     cost_at_most: float | None
     unknown: int
+    unknown_cost: float | None
 
     @property
     def is_nothing(self) -> bool:
@@ -51,7 +53,15 @@ def expected(found: Replay) -> Expected:
         calls_at_most=len(missing) + len(later),
         cost_at_most=_cost([*missing, *later]),
         unknown=unknown,
+        unknown_cost=_cost_of_others(found, is_new, unknown),
     )
+
+
+def _cost_of_others(found: Replay, is_new: Set[tuple[str, int]], number: int) -> float | None:
+    """What so many draws cost, if they are like those of which all is known."""
+    costs = [_cost(case.calls) for case in found.cases if (case.topic_id, case.sample) not in is_new]
+    known = [cost for cost in costs if cost is not None]
+    return number * sum(known) / len(known) if known else None
 
 
 def _after(missing: list[Row], case: Case) -> list[Row]:
