@@ -123,9 +123,9 @@ class Dataset:
         try:
             row = read_row(Line(entry.number, entry.offset, data), self._written, self.spec)
         except BadRow as error:
-            return BadLine(where=where, reason=str(error), index=index)
+            return BadLine(where=where, reason=str(error), index=index, sample=sample)
         if entry.first is not None:
-            return BadLine(where=where, reason=_repetition(entry.id, entry.first), index=index)
+            return BadLine(where=where, reason=_repetition(entry.id, entry.first), index=index, sample=sample)
         drawn = drawn_id(entry.id, sample)
         return Topic(id=drawn, text=row.text, index=index, sample=sample, metadata=row.metadata)
 

@@ -85,22 +85,30 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit: 0, 1 some failed, 2 usage or input, 3 stopped for cause, 130 interrupted."""
     prepare_streams()
-    code = 0
     try:
-        # Not `cli.main`: where our reader has left it exits with 1, which is ours for failed topics.
-        with cli.make_context("harness", sys.argv[1:]) as context:
-            cli.invoke(context)
+        code = _invoked()
         sys.stdout.flush()
-    except click.exceptions.Exit as finished:
-        code = finished.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = 130
     except Exception as error:  # noqa: BLE001 - what nobody foresaw is raised again
         code = code_of(only(error))
     sys.exit(code)
+
+
+def _invoked() -> int:
+    """Run the command; returns the exit code that it chose, or that a mistake in its usage has."""
+    try:
+        # Not `cli.main`: where our reader has left it exits with 1, which is ours for failed topics.
+        with cli.make_context("harness", sys.argv[1:]) as context:
+            cli.invoke(context)
+    except SystemExit as chosen:
+        return chosen.code if isinstance(chosen.code, int) else 0
+    except click.exceptions.Exit as finished:
+        return finished.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return 0
 
 
 def code_of(error: Exception) -> int:

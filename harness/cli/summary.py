@@ -54,9 +54,10 @@ def summary_of(report: Report, *, simulated: bool) -> str:
             f"{report.limiter.maximum} calls in flight at the end{named}"
         )
     if report.spent.cost_at_risk or report.spent.open_calls:
+        opened = f"{report.spent.open_calls} open requests, and of " if report.spent.open_calls else ""
         lines.append(
-            f"unknown   the payment of {report.spent.open_calls} open and of broken requests is not known: "
-            f"at most ${report.spent.cost_at_risk:.4f} more"
+            f"unknown   the payment of {opened}broken requests is not known: at most "
+            f"${report.spent.cost_at_risk:.4f} more"
         )
         lines += _left_open_lines(report.left_open)
     lines.append(f"results   {report.path}")

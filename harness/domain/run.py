@@ -35,6 +35,13 @@ class BadLine:
     where: str
     reason: str
     index: int = 0
+    sample: int = 0
+
+    @property
+    def id(self) -> str:
+        """Names the line, so that it is found, alike whatever directory the file lies in; as a topic's, by its draw."""
+        name = self.where.rpartition("/")[2]
+        return name if self.sample == 0 else f"{name}#{self.sample + 1}"
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

@@ -115,11 +115,11 @@ class Runner:
     async def _run_one(self, item: Topic | BadLine, slots: anyio.Semaphore) -> None:
         finished = False
         try:
-            if isinstance(item, BadLine):
-                await self._finish(self._bad_row(item), ())
-                finished = True
-            else:
-                with logged_with(topic_id=item.id):
+            with logged_with(topic_id=item.id):
+                if isinstance(item, BadLine):
+                    await self._finish(self._bad_row(item), ())
+                    finished = True
+                else:
                     finished = await self._run_topic(item)
         except (StorageError, InputError) as error:
             self._stop.set("storage", str(error))
@@ -188,8 +188,7 @@ class Runner:
         return topic_result(
             run_id=self._context.run_id,
             workflow=self._context.workflow,
-            # Named like the line, so that it is found, and alike whatever directory the file lies in.
-            topic=Topic(id=line.where.rpartition("/")[2], text="", index=line.index),
+            topic=Topic(id=line.id, text="", index=line.index, sample=line.sample),
             spans=(),
             output=None,
             error=Failure(type="DatasetError", message=str(line)),

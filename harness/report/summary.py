@@ -103,10 +103,10 @@ def _time(digest: Digest, manifest: Manifest, *, wall_s: float, sequential_s: fl
     return {
         "wall_s": round(wall_s, 3),
         "sequential_s": sequential_s,
-        "speedup": sequential_s / wall_s if wall_s > 0 else None,
+        "speedup": sequential_s / wall_s if wall_s > 0 and sequential_s > 0 else None,
         "bound_s": bound_s,
         "bound_by": max(by, key=lambda one: by[one]) if by else None,
-        "efficiency": min(1.0, bound_s / active_s) if active_s > 0 else None,
+        "efficiency": min(1.0, bound_s / active_s) if active_s > 0 and bound_s > 0 else None,
         "losses": [
             {"cause": cause, "words": CAUSES[cause], "seconds": round(lost[cause], 3)}
             for cause in sorted(CAUSES, key=lambda one: -lost[one])

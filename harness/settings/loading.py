@@ -160,7 +160,8 @@ def _from_flag(name: str, value: Any, *, flag_style: bool) -> Given:
         return Given(name=name, value=value, origin="given", where="given", rank=3)
     flag = f"--{name.replace('_', '-')}"
     worth = from_text(kind_of(name), value) if isinstance(value, str) else value
-    return Given(name=name, value=worth, origin=flag, where=flag, rank=3, said=f" {value}")
+    said = " ".join(value) if isinstance(value, tuple) else value
+    return Given(name=name, value=worth, origin=flag, where=flag, rank=3, said=f" {said}")
 
 
 def _ruling(given: list[Given]) -> dict[str, Given]:

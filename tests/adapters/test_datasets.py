@@ -323,6 +323,12 @@ def test_an_id_that_a_draw_of_another_topic_would_have_is_refused_where_there_ar
         open_dataset(DatasetSpec(path=path, name="f", samples=3))
 
 
+def test_a_bad_line_has_a_name_of_its_own_for_each_draw(file: Path) -> None:
+    path = written(file, {"id": "a"})
+    with open_dataset(DatasetSpec(path=path, name="somewhere/f.jsonl", samples=3)) as dataset:
+        assert [item.id for item in dataset.read()] == ["f.jsonl:1", "f.jsonl:1#2", "f.jsonl:1#3"]
+
+
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -1}, {"topic_field": "id"}, {"id_field": "topic"}])
 def test_settings_that_can_mean_nothing_are_refused(wrong: dict[str, int | str]) -> None:
     with pytest.raises(SettingsError):

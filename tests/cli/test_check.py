@@ -57,6 +57,7 @@ def suite(harness: Harness) -> str:
     Path("suite.toml").write_text(SUITE)
     done = harness("check", "suite.toml", "--on-miss", "record", "--accept")
     assert done.exit_code == 0, done.output
+    assert "missing   all: about 1" in done.stderr
     return "suite.toml"
 
 
@@ -122,6 +123,19 @@ def test_no_socket_is_opened_and_no_key_is_needed(suite: str) -> None:
         )
         assert (done.returncode, done.stderr) == (code, ""), done.stdout
         assert said in done.stdout
+
+
+def test_a_report_that_finds_no_room_is_no_failed_check(suite: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", "check", suite],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=BARE,
+        )
+    assert (done.returncode, done.stderr) == (3, "error: the output cannot be written: no space left on device\n")
 
 
 def test_the_proof_that_no_socket_is_opened_can_fail() -> None:

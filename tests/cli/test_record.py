@@ -42,6 +42,11 @@ def test_recording_again_changes_nothing(mode: str, harness: Harness) -> None:
     assert "0 added, 0 replaced" in said
 
 
+def test_a_first_recording_says_what_it_takes(harness: Harness) -> None:
+    assert "missing   all: about 1" in recorded(harness)
+    assert "calls of 2 topics, likely some $0." in recorded(harness, "--cache-mode", "refresh")
+
+
 def test_what_is_recorded_is_not_asked_again_whatever_the_cache_holds(harness: Harness) -> None:
     recorded(harness)
     said = recorded(harness, "--cache", "empty.db")
@@ -74,7 +79,7 @@ def test_a_new_topic_is_announced(harness: Harness) -> None:
     recorded(harness)
     with Path("topics.jsonl").open("a") as file:
         file.write('{"id": "rain", "topic": "What is rain?"}\n')
-    assert "1 of 3 topics ask what was never asked" in recorded(harness)
+    assert "1 of 3 topics ask what was never asked, some $0.0" in recorded(harness)
 
 
 def test_topics_that_are_piped_in_are_recorded_too(harness: Harness) -> None:

@@ -85,6 +85,12 @@ def test_the_recorded_call_of_the_same_id_is_nearest_and_then_one_of_the_same_st
     assert (new.nearest, new.verdict) == (RECORDED[1], "follows")
 
 
+def test_a_call_that_was_never_recorded_follows_nothing_where_the_answers_before_it_are_the_recorded_ones() -> None:
+    found = explained("part.3/ask", a_request(f"Plan: {PLAN} Part 3."), earlier={"plan": PLAN})
+    assert (found.verdict, found.nearest) == ("new step", None)
+    assert "nothing is recorded for this call, only for others of its step" in found.text()
+
+
 def test_of_several_recordings_of_a_call_the_likest_is_nearest_and_then_the_latest() -> None:
     older = recorded("plan", a_request("Plan all of it, now."), PLAN)
     newer = recorded("plan", a_request("Plan it.", max_tokens=1), PLAN, created_at=THEN.replace(hour=1))

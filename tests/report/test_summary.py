@@ -40,6 +40,11 @@ def test_speed_up_and_efficiency_come_from_the_bounds(tmp_path: Path) -> None:
     assert sum(loss["seconds"] for loss in found["losses"]) == pytest.approx(1.75, abs=0.01)
 
 
+def test_a_run_that_asked_nothing_has_no_speed_up(tmp_path: Path) -> None:
+    found = summary(tmp_path, [])["time"]
+    assert (found["sequential_s"], found["speedup"], found["efficiency"]) == (0, None, None)
+
+
 def test_the_steps_in_numbers(tmp_path: Path) -> None:
     plan, write = summary(tmp_path, [a_topic(0), a_topic(1)])["steps"]
     assert (plan["step"], plan["calls"], plan["retries"], plan["latency"]["p50"]) == ("plan", 2, 0, 1.0)

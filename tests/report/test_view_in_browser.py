@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from browsers import Watched
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from report_runs import a_topic, append, write_run
 
 from harness.adapters.directory_lock import DirectoryLock
@@ -117,6 +118,19 @@ def test_two_runs_are_chosen_and_compared(watched: Watched, address: str, root: 
     page.get_by_role("link", name="t1", exact=True).click()
     expect(page.locator('article[data-run="B"] .prose').first).to_have_text("other")
     assert watched.quiet(address.rsplit("/", 2)[0])
+
+
+def test_a_page_whose_run_was_deleted_says_so_and_keeps_what_it_knew(
+    browser: Browser, address: str, root: Path
+) -> None:
+    run = write_run(root / "deleted", [a_topic(0)])
+    page = browser.new_page()
+    page.goto(f"{address}run/deleted/")
+    expect(page.locator("#count")).to_have_text("1 topic")
+    shutil.rmtree(run)
+    expect(page.locator(".offline")).to_contain_text("The run's directory is gone")
+    expect(page.locator("#count")).to_have_text("1 topic")
+    page.close()
 
 
 def test_a_page_whose_view_has_ended_says_so_and_keeps_what_it_knew(watched: Watched, tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ function inFlightPlot(runs) {
   };
 }
 
+/** Whether "20 ms" and "50 ms" can stand between "10 ms" and "100 ms" on a logarithmic axis. */
+function hasRoomWithinDecades(u) {
+  const { min, max } = u.scales.x;
+  return u.bbox.width / devicePixelRatio / Math.log10(max / min) >= 150;
+}
+
 function shortTime(seconds) {
   return seconds < 1 ? `${+(seconds * 1000).toPrecision(2)} ms` : `${+seconds.toPrecision(2)} s`;
 }
@@ -192,8 +198,10 @@ function latencyPlot(runs) {
           size: 34,
           space: 40,
           filter: (_, splits) => splits,
-          values: (_, splits) =>
-            splits.map((value) => (/^[125]e/.test(value.toExponential(0)) ? shortTime(value) : "")),
+          values: (u, splits) => {
+            const named = hasRoomWithinDecades(u) ? /^[125]e/ : /^1e/;
+            return splits.map((value) => (named.test(value.toExponential(0)) ? shortTime(value) : ""));
+          },
         }),
         axis({ values: (_, splits) => splits.map((value) => (value > 1 ? "" : show.percent(value))) }),
       ],

@@ -27,15 +27,12 @@ function follow(address, changed, offline) {
 }
 
 function offlineNote() {
-  const element = h(
-    "p",
-    { class: "note offline", role: "status", hidden: true },
-    "The view has ended, or cannot be reached: this page shows what it knew last.",
-  );
+  const element = h("p", { class: "note offline", role: "status", hidden: true });
   return {
     element,
-    set: (gone) => {
+    set: (gone, why = "The view has ended, or cannot be reached") => {
       element.hidden = !gone;
+      element.textContent = `${why}: this page shows what it knew last.`;
     },
   };
 }

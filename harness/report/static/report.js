@@ -139,6 +139,7 @@ function press(event) {
 
 async function refetch() {
   const answer = await fetch(data.source, { cache: "no-store" });
+  if (answer.status === 404) offline.set(true, "The run's directory is gone");
   if (!answer.ok) return;
   adopt((await answer.json()).runs);
   sections.forEach((one) => one.update());
