@@ -13,6 +13,8 @@ function follow(address, changed, offline) {
     asking = true;
     try {
       await changed();
+    } catch {
+      offline(true);
     } finally {
       asking = false;
     }
@@ -22,7 +24,10 @@ function follow(address, changed, offline) {
     }
   };
   events.addEventListener("open", () => offline(false));
-  events.addEventListener("error", () => offline(true));
+  events.addEventListener("error", () => {
+    offline(true);
+    ask(); // which tells a run that is gone from a view that is
+  });
   events.addEventListener("changed", ask);
 }
 
@@ -30,9 +35,10 @@ function offlineNote() {
   const element = h("p", { class: "note offline", role: "status", hidden: true });
   return {
     element,
-    set: (gone, why = "The view has ended, or cannot be reached") => {
+    set: (gone, why) => {
+      if (gone && !why && !element.hidden) return; // what is known better stays
       element.hidden = !gone;
-      element.textContent = `${why}: this page shows what it knew last.`;
+      element.textContent = `${why ?? "The view has ended, or cannot be reached"}: this page shows what it knew last.`;
     },
   };
 }
