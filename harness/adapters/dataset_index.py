@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from harness.adapters.dataset_spec import drawn_id
+from harness.domain.run import drawn_id
 from harness.errors import StorageError
 
 _SCHEMA = """

@@ -38,16 +38,6 @@ class DatasetSpec:
         return self.name or ("<stdin>" if self.path == "-" else self.path)
 
 
-def drawn_id(topic_id: str, sample: int) -> str:
-    """What a draw of a topic is called: the first like the topic, the second `topic#2`."""
-    return topic_id if sample == 0 else f"{topic_id}#{sample + 1}"
-
-
-def topic_of_drawn(drawn: str, sample: int) -> str:
-    """The id of the topic of which this is a draw."""
-    return drawn if sample == 0 else drawn.removesuffix(f"#{sample + 1}")
-
-
 def shuffled_rank(seed: int, number: int) -> int:
     """The place of a line in a shuffled dataset: lines are sorted by the SHA-256 of `seed:line number`.
 

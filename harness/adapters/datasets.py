@@ -15,8 +15,8 @@ from harness.adapters.dataset_lines import Line, split_lines
 from harness.adapters.dataset_rows import BadRow, Format, format_of
 from harness.adapters.dataset_scan import ERRORS_SHOWN, Scan, read_row
 from harness.adapters.dataset_source import Content, closing_on_error, open_content
-from harness.adapters.dataset_spec import DatasetSpec, drawn_id
-from harness.domain.run import BadLine, Topic
+from harness.adapters.dataset_spec import DatasetSpec
+from harness.domain.run import BadLine, Topic, drawn_id
 from harness.errors import DatasetError, StorageError
 
 __all__ = ["Dataset", "DatasetSpec", "ValidationReport", "open_dataset"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.dataset_spec import topic_of_drawn
 from harness.adapters.jsonl_file import lines_of
 from harness.adapters.results_dir import (
     RESULTS_FILE,
@@ -22,6 +21,7 @@ from harness.adapters.results_dir import (
     read_standing,
 )
 from harness.adapters.run_standing import Standing
+from harness.domain.run import topic_of_drawn
 from harness.errors import ResultsError
 
 Row = dict[str, Any]

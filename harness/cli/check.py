@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,20 +13,17 @@ import anyio
 import click
 
 from harness.adapters.cassette import Recording
-from harness.adapters.datasets import open_dataset
-from harness.batch import dataset_spec
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.recording import NOTHING_SENT, agreed_to, agreed_to_all, record_into
 from harness.domain.sanitize import terminal_safe
-from harness.engine.stopping import Stop
 from harness.errors import InputError, SuiteError
 from harness.regress.checks.golden import golden_diff, read_golden, write_golden
 from harness.regress.checks.judging import judged
 from harness.regress.recorded.expecting import expected
 from harness.regress.recorded.recording import known_recordings
-from harness.regress.recorded.replaying import Replay, replay
+from harness.regress.recorded.replaying import Replay, replay_file
 from harness.regress.reports.in_github import in_github
 from harness.regress.reports.in_json import in_json
 from harness.regress.reports.in_junit import in_junit
@@ -39,7 +35,6 @@ from harness.regress.suites.suite import Suite
 from harness.regress.suites.suite_file import load_suite
 from harness.regress.suites.verdicts import judge_all
 from harness.settings import Loaded, step_summary_file
-from harness.workflows.loading import load_workflow
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -133,13 +128,8 @@ def _cassette(suite: Suite, on_miss: str) -> tuple[Recording, ...]:
 
 
 async def _replayed(suite: Suite, loaded: Loaded, known: tuple[Recording, ...]) -> Replay:
-    settings = loaded.settings
-    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
-    with closing(open_dataset(dataset_spec(settings, str(suite.dataset)))) as dataset:
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
-        wrap = partial(judged, criteria=suite.criteria, judge=suite.judge)
-        return await replay(loaded, workflow, dataset, known, stop=Stop(), wrap=wrap)
+    wrap = partial(judged, criteria=suite.criteria, judge=suite.judge)
+    return await replay_file(loaded, str(suite.dataset), known, wrap=wrap)
 
 
 def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found: Replay, *, prune: bool) -> Replay:

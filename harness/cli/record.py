@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,17 @@ import anyio
 import click
 
 from harness.adapters.cassette import Recording
-from harness.adapters.datasets import open_dataset
-from harness.batch import dataset_spec
 from harness.cli.consent import agreed
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.recording import NOTHING_SENT, agreed_to, agreed_to_all, record_into
 from harness.cli.run import note_aliases
-from harness.engine.stopping import Stop
 from harness.errors import SettingsError
 from harness.manifest import can_be_read_again
 from harness.regress.recorded.expecting import Expected, expected
 from harness.regress.recorded.recording import known_recordings
-from harness.regress.recorded.replaying import replay
+from harness.regress.recorded.replaying import replay_file
 from harness.settings import Loaded
-from harness.workflows.loading import load_workflow
 
 
 @click.command(cls=SectionedCommand)
@@ -79,9 +74,4 @@ def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
 
 async def _missing(loaded: Loaded, source: str, known: tuple[Recording, ...]) -> Expected:
     """What a replay of the topics does not find."""
-    settings = loaded.settings
-    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
-    with closing(open_dataset(dataset_spec(settings, source))) as dataset:
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
-        return expected(await replay(loaded, workflow, dataset, known, stop=Stop()))
+    return expected(await replay_file(loaded, source, known))

@@ -28,6 +28,16 @@ class Topic:
     metadata: Mapping[str, Json] = field(default_factory=dict)
 
 
+def drawn_id(topic_id: str, sample: int) -> str:
+    """What a draw of a topic is called: the first like the topic, the second `topic#2`."""
+    return topic_id if sample == 0 else f"{topic_id}#{sample + 1}"
+
+
+def topic_of_drawn(drawn: str, sample: int) -> str:
+    """The id of the topic of which this is a draw."""
+    return drawn if sample == 0 else drawn.removesuffix(f"#{sample + 1}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadLine:
     """A line of a dataset that is no topic. `where` is `file:line`, the line counted from 1."""
@@ -40,8 +50,7 @@ class BadLine:
     @property
     def id(self) -> str:
         """Names the line, so that it is found, alike whatever directory the file lies in; as a topic's, by its draw."""
-        name = self.where.rpartition("/")[2]
-        return name if self.sample == 0 else f"{name}#{self.sample + 1}"
+        return drawn_id(self.where.rpartition("/")[2], self.sample)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from harness.domain.completion import Call, Completion, Request
 from harness.domain.outlook import cause_of
+from harness.domain.recording import step_of
 from harness.engine.clock import now
 from harness.errors import CompletionError, TransientError
 from harness.ports import Completer
@@ -37,7 +38,7 @@ class UnderWay:
     @property
     def step(self) -> str:
         """The step's name, without the path to it and without its number."""
-        return self.span_id.rpartition("/")[2].partition("#")[0]
+        return step_of(self.span_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

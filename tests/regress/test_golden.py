@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regress_cases import FakeMiss, a_call, a_case, a_suite
 
+from harness.domain.run import drawn_id
 from harness.errors import SuiteError
 from harness.regress.checks.golden import (
     Accepted,
     Golden,
-    draw_name,
     golden_diff,
     golden_text,
     read_golden,
@@ -125,8 +125,8 @@ def test_a_file_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
 
 @given(st.text(max_size=5), st.integers(0, 9), st.integers(0, 9))
 def test_draws_of_a_topic_have_names_of_their_own(topic: str, one: int, other: int) -> None:
-    assert (draw_name(topic, one) == draw_name(topic, other)) == (one == other)
-    assert draw_name(topic, 0) == topic
+    assert (drawn_id(topic, one) == drawn_id(topic, other)) == (one == other)
+    assert drawn_id(topic, 0) == topic
 
 
 # Accepting

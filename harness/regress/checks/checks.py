@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from harness.domain.pricing import Pricing
+from harness.domain.run import drawn_id
 from harness.errors import CacheMiss
 from harness.regress.case import Case, Row
 from harness.regress.checks.expect_parts import Status
 from harness.regress.checks.expect_texts import EqualsGolden
 from harness.regress.checks.expectation import Expectation, Shortfall, Unknown, View
-from harness.regress.checks.golden import Accepted, Golden, draw_name
+from harness.regress.checks.golden import Accepted, Golden
 from harness.regress.checks.judge_calls import is_judge_span, own_calls
 
 State = Literal["passed", "failed", "not checked"]
@@ -81,7 +82,7 @@ def look(check: Check, case: Case, evidence: Evidence) -> Draw:
     if (why := evidence.left_out.get(draw)) is not None:
         return Draw(sample=case.sample, state="not checked", why=why)
     unrecorded = evidence.unrecorded.get(draw, frozenset())
-    accepted = evidence.golden.draws.get(draw_name(*draw), Accepted())
+    accepted = evidence.golden.draws.get(drawn_id(*draw), Accepted())
 
     def view(call: Row | None) -> View:
         return View(case=case, call=call, accepted=accepted, pricing=evidence.pricing, unrecorded=unrecorded)

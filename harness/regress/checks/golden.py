@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.adapters.jsonl_file import write_whole
 from harness.domain.completion import Json
 from harness.domain.recording import step_of
 from harness.domain.sanitize import json_safe
@@ -46,11 +46,6 @@ class Golden:
     draws: Mapping[str, Accepted] = field(default_factory=dict)
 
 
-def draw_name(topic_id: str, sample: int) -> str:
-    """`topic`, then `topic#2` and so on. `sample` counts from 0."""
-    return topic_id if sample == 0 else f"{topic_id}#{sample + 1}"
-
-
 def read_golden(path: Path) -> Golden:
     """The golden file, or an empty one where there is no file yet. Raises SuiteError with file and line."""
     try:
@@ -76,10 +71,8 @@ def golden_text(golden: Golden) -> str:
 
 def write_golden(path: Path, golden: Golden) -> None:
     """Put the file in its place as a whole. Raises SuiteError."""
-    fresh = path.with_name(path.name + ".new")
     try:
-        fresh.write_text(golden_text(golden), encoding="utf-8")
-        os.replace(fresh, path)
+        write_whole(path, [golden_text(golden).encode()], mode=0o666)  # it is kept in a repository, for others too
     except OSError as error:
         raise SuiteError(f"{path}: cannot be written: {error.strerror or error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from harness.domain.recording import step_of
 from harness.regress.case import Case, Row
 
 JUDGE = "judge"
@@ -30,7 +31,7 @@ def is_judge(call: Row) -> bool:
 
 def is_judge_span(span_id: str) -> bool:
     """The same, of a call that has only its id."""
-    return span_id.startswith(f"{JUDGE}.") and span_id.rpartition("/")[2].partition("#")[0] == JUDGE
+    return span_id.startswith(f"{JUDGE}.") and step_of(span_id) == JUDGE
 
 
 def own_calls(case: Case) -> tuple[Row, ...]:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from harness.adapters.cassette import Recording, call_of_recording
-from harness.adapters.dataset_spec import topic_of_drawn
-from harness.adapters.datasets import Dataset
+from harness.adapters.datasets import Dataset, open_dataset
 from harness.adapters.memory import MemoryCache
 from harness.adapters.rows import result_to_row, span_to_row
 from harness.adapters.wall_clock import SystemClock
+from harness.batch import dataset_spec
 from harness.compose import replaying, run_context
 from harness.domain.pricing import Pricing
 from harness.domain.recording import RecordedCall
-from harness.domain.run import Span, TopicResult
+from harness.domain.run import Span, TopicResult, topic_of_drawn
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.manifest import workflow_name
 from harness.regress.case import Case
 from harness.regress.recorded.standing_in import Miss, StandIns
 from harness.settings import Loaded
-from harness.workflows.loading import LoadedWorkflow
+from harness.workflows.loading import LoadedWorkflow, load_workflow
 
 RUN_ID = "replay"
 
@@ -77,6 +78,24 @@ async def replay(
         misses=tuple(sorted(stand_ins.misses, key=lambda miss: (miss.topic_id, miss.sample, miss.span_id))),
         stale=tuple(one for one in cassette if one.key not in used),
     )
+
+
+async def replay_file(
+    loaded: Loaded,
+    source: str,
+    cassette: Sequence[Recording],
+    *,
+    wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
+) -> Replay:
+    """`replay` of a topic file, with the workflow that the settings name. Raises DatasetError for a bad line, and what
+    the loading of a workflow raises.
+    """
+    settings = loaded.settings
+    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    with closing(open_dataset(dataset_spec(settings, source))) as dataset:
+        if not settings.skip_bad:
+            dataset.raise_if_bad()
+        return await replay(loaded, workflow, dataset, cassette, stop=Stop(), wrap=wrap)
 
 
 def recorded_calls(cassette: Iterable[Recording], pricing: Pricing) -> Iterable[RecordedCall]:

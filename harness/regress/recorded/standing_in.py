@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.adapters.dataset_spec import topic_of_drawn
 from harness.domain.completion import Call, Completion, Request, Served
 from harness.domain.misses import Explanation
 from harness.domain.recording import step_of
+from harness.domain.run import topic_of_drawn
 from harness.errors import CacheMiss
 from harness.ports import Completer
 

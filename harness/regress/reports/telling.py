@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.domain.run import drawn_id
 from harness.domain.sanitize import one_line
 from harness.domain.words import diff_words
 from harness.regress.case import Row
 from harness.regress.checks.checks import Failing
-from harness.regress.checks.golden import draw_name
 from harness.regress.checks.misses import MissGroup
 from harness.regress.suites.report import STATES, CheckVerdict, SuiteReport, TopicVerdict, counted
 
@@ -43,7 +43,7 @@ def failures_of(one: CheckVerdict) -> list[Failure]:
 def failures_on(topic: TopicVerdict) -> list[Failure]:
     """All that did not hold on one topic."""
     return [
-        Failure(draw=draw_name(topic.topic_id, draw.sample), failing=failing)
+        Failure(draw=drawn_id(topic.topic_id, draw.sample), failing=failing)
         for draw in topic.draws
         for failing in draw.failing
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from harness.domain.run import drawn_id
 from harness.regress.case import Case
-from harness.regress.checks.golden import Accepted, Golden, draw_name
+from harness.regress.checks.golden import Accepted, Golden
 from harness.regress.checks.judge_calls import is_judge_span, own_calls
 from harness.regress.checks.misses import Miss, unrecorded_calls
 from harness.regress.checks.texts import text_of_call
@@ -27,9 +28,9 @@ def accept(
     """
     unrecorded = unrecorded_calls(misses)
     draws: dict[str, Accepted] = {}
-    known = dict.fromkeys(draw_name(*draw) for draw in left_out or ())
+    known = dict.fromkeys(drawn_id(*draw) for draw in left_out or ())
     for case in cases:
-        name = draw_name(case.topic_id, case.sample)
+        name = drawn_id(case.topic_id, case.sample)
         missed = unrecorded.get((case.topic_id, case.sample), frozenset())
         if case.row["status"] == "failed" or not all(map(is_judge_span, missed)) or name in known:
             known[name] = None
@@ -41,7 +42,7 @@ def accept(
 
 def gone(cases: Iterable[Case], golden: Golden, left_out: Iterable[tuple[str, int]] = ()) -> tuple[str, ...]:
     """The draws in the golden file that the dataset does not have any more, sorted."""
-    present = {draw_name(case.topic_id, case.sample) for case in cases} | {draw_name(*draw) for draw in left_out}
+    present = {drawn_id(case.topic_id, case.sample) for case in cases} | {drawn_id(*draw) for draw in left_out}
     return tuple(sorted(golden.draws.keys() - present))
 
 
