@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 import aiohttp
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
-from harness.adapters.http import build_http_client
-from harness.adapters.openai_chat import OpenAIChat
+from harness.adapters.endpoint.http import build_http_client
+from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.completion import Call, Message, Request
 from harness.domain.endpoint import base_url_endpoint
 from harness.domain.policy import Timeouts

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import httpx2
 from _contest import OUR_ADAPTER, RAW_AIOHTTP, Ask, Contestant, request
 
-from harness.adapters.aiohttp_transport import AiohttpTransport
-from harness.adapters.http import build_http_client
-from harness.adapters.sdk import ChatClient
-from harness.adapters.wire import request_body
+from harness.adapters.endpoint.aiohttp_transport import AiohttpTransport
+from harness.adapters.endpoint.http import build_http_client
+from harness.adapters.endpoint.sdk import ChatClient
+from harness.adapters.endpoint.wire import request_body
 from harness.domain.endpoint import base_url_endpoint
 from harness.domain.policy import Timeouts
 

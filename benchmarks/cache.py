@@ -25,7 +25,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.adapters.sqlite_cache import SqliteCache
+from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.domain.completion import Call, Completion, Message, Request, Served, Usage
 from harness.domain.key import cache_key
 from harness.domain.options import StepOptions

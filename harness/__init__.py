@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness._version import __version__
 
 if TYPE_CHECKING:
-    from harness.adapters.results_dir import read_results, read_spans
+    from harness.adapters.runs.results_dir import read_results, read_spans
     from harness.api import ask, ask_sync, run, run_sync
     from harness.batch import Report
     from harness.domain.completion import Completion, Delta, Message, Tool, Usage
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.errors import CompletionError, HarnessError, InputError, ParseError, TopicFailed
 
 _HOMES = {
-    "harness.adapters.results_dir": ("read_results", "read_spans"),
+    "harness.adapters.runs.results_dir": ("read_results", "read_spans"),
     "harness.api": ("ask", "ask_sync", "run", "run_sync"),
     "harness.batch": ("Report",),
     "harness.domain.completion": ("Completion", "Delta", "Message", "Tool", "Usage"),

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from harness.adapters.dataset_source import closing_on_error
-from harness.adapters.dataset_spec import DatasetSpec
-from harness.adapters.datasets import Dataset, open_dataset
-from harness.adapters.results_dir import Describe, ResultsDir
-from harness.adapters.run_standing import FailedAlike, Standing
+from harness.adapters.datasets.dataset import Dataset, open_dataset
+from harness.adapters.datasets.source import closing_on_error
+from harness.adapters.datasets.spec import DatasetSpec
+from harness.adapters.runs.results_dir import Describe, ResultsDir
+from harness.adapters.runs.run_standing import FailedAlike, Standing
 from harness.adapters.wall_clock import SystemClock
 from harness.compose import Stack, open_stack, run_context
 from harness.domain.filters import parse_filter

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.adapters.cache.sqlite_cache import SqliteCache
+from harness.adapters.cassettes.recorded_first import RecordedFirst
+from harness.adapters.endpoint.http import build_http_client
+from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.adapters.file_limit import budgeted_files
-from harness.adapters.http import build_http_client
-from harness.adapters.openai_chat import OpenAIChat
-from harness.adapters.recorded_first import RecordedFirst
-from harness.adapters.sqlite_cache import SqliteCache
 from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
 from harness.domain.completion import Call, Completion, Request
@@ -189,9 +189,9 @@ MOCK_DELTA_TOKENS = 8
 
 def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTransport:
     """The built-in DeepSeek, in this process. Raises SettingsError for a latency or faults unknown to it."""
-    from harness.testing.deepseek import FakeDeepSeek  # noqa: PLC0415 - only those who use the mock pay for it
-    from harness.testing.faults import FaultPlan  # noqa: PLC0415 - as above
-    from harness.testing.latency import Latency  # noqa: PLC0415 - as above
+    from harness.testing.deepseek.fake import FakeDeepSeek  # noqa: PLC0415 - only those who use the mock pay for it
+    from harness.testing.deepseek.faults import FaultPlan  # noqa: PLC0415 - as above
+    from harness.testing.deepseek.latency import Latency  # noqa: PLC0415 - as above
     from harness.testing.transport import FakeTransport  # noqa: PLC0415 - as above
 
     fake = FakeDeepSeek(

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness._version import __version__
-from harness.adapters.account import Answer, ask_account, balance_text, model_names
-from harness.adapters.cache_admin import CacheAdmin
+from harness.adapters.cache.admin import CacheAdmin
+from harness.adapters.endpoint.account import Answer, ask_account, balance_text, model_names
 from harness.adapters.file_limit import SPARE_FILES, budget, raised
 from harness.batch import RESULTS_ROOT
 from harness.compose import mock_transport

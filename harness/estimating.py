@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
-from harness.adapters.datasets import open_dataset
-from harness.adapters.http import build_http_client
+from harness.adapters.datasets.dataset import open_dataset
+from harness.adapters.endpoint.http import build_http_client
+from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.adapters.memory import MemoryCache
-from harness.adapters.openai_chat import OpenAIChat
 from harness.batch import dataset_spec
 from harness.compose import layered, mock_transport, run_context
 from harness.domain.completion import Call, Completion, Request, Usage

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness._version import __version__
-from harness.adapters.datasets import Dataset
-from harness.adapters.results_dir import MANIFEST_VERSION
+from harness.adapters.datasets.dataset import Dataset
+from harness.adapters.runs.results_dir import MANIFEST_VERSION
 from harness.errors import ResultsError
 from harness.settings import Loaded, Settings
 from harness.workflows.loading import LoadedWorkflow

@@ -16,9 +16,9 @@ from batches import a_topic_file, manifest_of, rows_of, run
 from jsonschema import Draft202012Validator
 from records import a_failed_result, a_hard_won_span
 
-from harness.adapters.cache_admin import CacheAdmin
-from harness.adapters.rows import result_to_row, span_to_row
-from harness.adapters.sqlite_schema import create
+from harness.adapters.cache.admin import CacheAdmin
+from harness.adapters.cache.sqlite_schema import create
+from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Tool, ToolCall
 from harness.engine.stopping import Stop
 from harness.testing.virtual_time import VirtualClock

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness._version import __version__
-from harness.adapters.datasets import open_dataset
-from harness.adapters.results_dir import read_manifest
+from harness.adapters.datasets.dataset import open_dataset
+from harness.adapters.runs.results_dir import read_manifest
 from harness.batch import Report, dataset_spec, run_batch
 from harness.bench.arms import Arm, rounds_of
 from harness.bench.caps import left_of

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.adapters.codec import to_text
 from harness.adapters.jsonl_file import pretty, storage_errors, write_whole
-from harness.adapters.results_dir import RUN_FILE, read_manifest, read_results, read_spans
+from harness.adapters.runs.results_dir import RUN_FILE, read_manifest, read_results, read_spans
 from harness.bench.arms import Arm
 from harness.bench.measured import Measured, measured_from_row, measured_from_trace, measured_to_row
 from harness.domain.policy import Limits

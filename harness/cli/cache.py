@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import anyio
 import click
 
-from harness.adapters.cache_admin import CacheAdmin
-from harness.adapters.cache_reports import Sound
+from harness.adapters.cache.admin import CacheAdmin
+from harness.adapters.cache.reports import Sound
 from harness.adapters.codec import completion_to_json
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.explain import explain

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.run_index import RunIndex
+from harness.adapters.runs.run_index import RunIndex
 from harness.cli.blocks import print_blocks
 from harness.cli.output import say_json
 from harness.errors import InputError, ResultsError

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import click
 
-from harness.adapters.cassette import Recording
+from harness.adapters.cassettes.cassette import Recording
 from harness.cli.consent import agreed
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.cassette import Recording
+from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.memory import MemoryCache
 from harness.adapters.wall_clock import SystemClock
 from harness.batch import Report

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.results_dir import read_manifest
+from harness.adapters.runs.results_dir import read_manifest
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError
 

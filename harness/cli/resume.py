@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.adapters.results_dir import read_manifest
+from harness.adapters.runs.results_dir import read_manifest
 from harness.cli.help import SectionedCommand
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.run import run_and_report

@@ -13,10 +13,10 @@ import click
 from harness.batch import Report, Watch, run_batch
 from harness.cli.consent import agreed
 from harness.cli.help import SectionedCommand
+from harness.cli.live.progress import is_shown, show_progress
 from harness.cli.log_lines import start_log_lines
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.cli.progress import is_shown, show_progress
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
 from harness.domain.sanitize import terminal_safe

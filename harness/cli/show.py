@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness.adapters.results_dir import read_manifest, read_results, read_spans
+from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans
 from harness.cli.output import say_json
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.errors import ResultsError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.results_dir import is_running, read_manifest, read_standing
+from harness.adapters.runs.results_dir import is_running, read_manifest, read_standing
 from harness.cli.output import say_json
 from harness.cli.summary import run_lines
 from harness.domain.sanitize import terminal_safe

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.run_standing import FailedAlike
+from harness.adapters.runs.run_standing import FailedAlike
 from harness.batch import Report
 from harness.cli.glance import clock
 from harness.domain.sanitize import one_line

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.chrome_trace import Event, Timeline, trace_file
 from harness.adapters.jsonl_file import storage_errors, write_whole
-from harness.adapters.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
+from harness.adapters.runs.chrome_trace import Event, Timeline, trace_file
+from harness.adapters.runs.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
 from harness.domain.sanitize import terminal_safe
 from harness.errors import ResultsError
 

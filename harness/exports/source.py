@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.adapters.jsonl_file import lines_in, row_at
-from harness.adapters.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest
-from harness.adapters.run_standing import Standing
+from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest
+from harness.adapters.runs.run_standing import Standing
 from harness.errors import ResultsError
 
 Row = dict[str, Any]

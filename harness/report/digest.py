@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.adapters.codec import to_text
-from harness.adapters.rows import call_times_of
+from harness.adapters.runs.rows import call_times_of
 from harness.domain.bounds import CallTimes
 from harness.domain.sanitize import one_line
 from harness.report.causes import Causes

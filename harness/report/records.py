@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from harness.adapters.jsonl_file import lines_of
-from harness.adapters.results_dir import RESULTS_FILE, TRACES_FILE, read_manifest
-from harness.adapters.run_standing import Standing
+from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, read_manifest
+from harness.adapters.runs.run_standing import Standing
 from harness.errors import ResultsError
 
 Row: TypeAlias = Mapping[str, Any]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.adapters.run_standing import Standing
+from harness.adapters.runs.run_standing import Standing
 from harness.domain.bounds import bound_of
 from harness.domain.losses import CAUSES, losses_of
 from harness.domain.policy import Limits

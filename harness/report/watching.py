@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness.adapters.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running
+from harness.adapters.runs.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running
 from harness.errors import ResultsError
 from harness.report.detail import detail_of
 from harness.report.digest import Digest

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.adapters.jsonl_file import storage_errors, write_whole
-from harness.adapters.results_dir import TRACES_FILE, is_running
+from harness.adapters.runs.results_dir import TRACES_FILE, is_running
 from harness.report.blocks import Blocks, parts_of
 from harness.report.detail import detail_of
 from harness.report.digest import Digest

@@ -58,13 +58,13 @@ def _saying(check: Callable[[str], object]) -> Callable[[str], str]:
 
 
 def _latency(text: str) -> None:
-    from harness.testing.latency import Latency  # noqa: PLC0415 - only those who use the mock pay for it
+    from harness.testing.deepseek.latency import Latency  # noqa: PLC0415 - only those who use the mock pay for it
 
     Latency.parse(text)
 
 
 def _faults(text: str) -> None:
-    from harness.testing.faults import FaultPlan  # noqa: PLC0415 - as above
+    from harness.testing.deepseek.faults import FaultPlan  # noqa: PLC0415 - as above
 
     FaultPlan.parse(text)
 

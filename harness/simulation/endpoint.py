@@ -16,7 +16,7 @@ from harness.engine.clock import now
 from harness.errors import CompletionError, PermanentError, TransientError
 from harness.simulation.fit import StepFit
 from harness.simulation.recorded import RATE_LIMITED, RecordedCall
-from harness.testing.gate import Gate
+from harness.testing.deepseek.gate import Gate
 
 # The shortest text that is an answer, also where JSON was asked for.
 _SAID = "0"

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeAlias, get_args
 
-from harness.adapters.recorded_times import CachedRun, RecordedTimes, SentRequest
+from harness.adapters.cache.recorded_times import CachedRun, RecordedTimes, SentRequest
 from harness.domain.completion import FailedAttempt, Usage
 from harness.errors import FailureKind, PermanentError, ResultsError
 from harness.simulation.recorded import RATE_LIMITED, RecordedCall, RecordedTopic

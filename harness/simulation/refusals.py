@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.adapters.faults import concurrency_limit
+from harness.adapters.endpoint.faults import concurrency_limit
 from harness.domain.completion import FailedAttempt
 from harness.engine.limited import is_about_rate
 

@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.testing.deepseek import FakeDeepSeek
-    from harness.testing.faults import Fault, FaultPlan
-    from harness.testing.latency import Latency
+    from harness.testing.deepseek.fake import FakeDeepSeek
+    from harness.testing.deepseek.faults import Fault, FaultPlan
+    from harness.testing.deepseek.latency import Latency
     from harness.testing.mock import mock_deepseek
     from harness.testing.received import ReceivedCall
     from harness.testing.scripted import MockDeepSeek

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from harness.testing.deepseek import FakeDeepSeek
+from harness.testing.deepseek.fake import FakeDeepSeek
 
 if TYPE_CHECKING:
     from harness.testing.routing import Mind

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from typing import NamedTuple, Protocol
 
-from harness.testing.deepseek import Exchange
+from harness.testing.deepseek.fake import Exchange
 
 RESET = "Connection reset by peer"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from harness.testing.chat_request import JsonObject
+from harness.testing.deepseek.chat_request import JsonObject
 
 _SHOWN_CHARACTERS = 120
 _SHOWN_CALLS = 50

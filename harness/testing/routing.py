@@ -18,7 +18,7 @@ import respx
 from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError
 
-from harness.testing.deepseek import Exchange
+from harness.testing.deepseek.fake import Exchange
 from harness.testing.mock import Hosts
 from harness.testing.playback import RESET, HttpErrors, play, play_blocking
 

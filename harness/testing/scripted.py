@@ -13,14 +13,14 @@ from typing import Any, Self, TypeAlias
 
 from harness.domain.completion import ToolCall, Usage
 from harness.errors import SettingsError
-from harness.testing.answers import Answer, FinishReason
-from harness.testing.chat_request import ChatRequest
-from harness.testing.deepseek import Exchange, FakeDeepSeek
-from harness.testing.faults import Fault
+from harness.testing.deepseek.answers import Answer, FinishReason
+from harness.testing.deepseek.chat_request import ChatRequest
+from harness.testing.deepseek.fake import Exchange, FakeDeepSeek
+from harness.testing.deepseek.faults import Fault
+from harness.testing.deepseek.routes import CHAT, route_of
+from harness.testing.deepseek.script import Line, Refuse, Say
 from harness.testing.mock import DEEPSEEK_HOST, Hosts, intercepted
 from harness.testing.received import ReceivedCall, json_object, listed, shortened
-from harness.testing.routes import CHAT, route_of
-from harness.testing.script import Line, Refuse, Say
 
 Matches: TypeAlias = Callable[[ReceivedCall], bool]
 

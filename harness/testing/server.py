@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from harness.testing.deepseek import Exchange, FakeDeepSeek
+from harness.testing.deepseek.fake import Exchange, FakeDeepSeek
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import httpx2
 
-from harness.testing.deepseek import Exchange, FakeDeepSeek
+from harness.testing.deepseek.fake import Exchange, FakeDeepSeek
 from harness.testing.playback import RESET, play
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from harness.adapters.http import build_http_client
-from harness.adapters.openai_chat import OpenAIChat
+from harness.adapters.endpoint.http import build_http_client
+from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.completion import Call, Completion, Message, OnDelta, Request
 from harness.domain.endpoint import Endpoint, Secret
 from harness.domain.policy import Timeouts

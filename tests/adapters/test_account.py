@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from harness.adapters.account import Answer, ask_account, balance_text, model_names
+from harness.adapters.endpoint.account import Answer, ask_account, balance_text, model_names
 from harness.doctoring import Finding, examine
 from harness.domain.endpoint import PROFILES, Secret, profile_endpoint
 from harness.domain.policy import Timeouts

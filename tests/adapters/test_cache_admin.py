@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.cache_admin import CacheAdmin, Exported, Imported
-from harness.adapters.cache_pruning import Pruned
-from harness.adapters.cache_reports import JournalStats, ModelStats
-from harness.adapters.sqlite_cache import SqliteCache
+from harness.adapters.cache.admin import CacheAdmin, Exported, Imported
+from harness.adapters.cache.pruning import Pruned
+from harness.adapters.cache.reports import JournalStats, ModelStats
+from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.domain.completion import Call, Completion, Message, Request, Usage
 from harness.domain.key import cache_key
 from harness.errors import CacheError, InputError, StorageError

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.adapters.cache_batching import LARGEST, Batches, Lane
+from harness.adapters.cache.batching import LARGEST, Batches, Lane
 
 
 class Recorder:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters import sqlite_schema
-from harness.adapters.sqlite_cache import SqliteCache
-from harness.adapters.sqlite_file import open_file
-from harness.adapters.sqlite_thread import Database
+from harness.adapters.cache import sqlite_schema
+from harness.adapters.cache.sqlite_cache import SqliteCache
+from harness.adapters.cache.sqlite_file import open_file
+from harness.adapters.cache.sqlite_thread import Database
 from harness.domain.completion import Call, Completion, Message, Request, Usage
 from harness.domain.key import cache_key
 from harness.errors import CacheError
@@ -29,7 +29,7 @@ KEY = cache_key(REQUEST)
 
 KILLED = """
 import asyncio, os, pathlib, sys
-from harness.adapters.sqlite_cache import SqliteCache
+from harness.adapters.cache.sqlite_cache import SqliteCache
 async def main():
     async with SqliteCache.open(pathlib.Path(sys.argv[1])) as cache:
         for key in sys.argv[2:]:

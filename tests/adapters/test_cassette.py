@@ -14,14 +14,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.adapters.cassette import (
+from harness.adapters.cassettes.cassette import (
     Recording,
     call_of_recording,
     line_of,
     recording_of_line,
     recording_of_row,
 )
-from harness.adapters.cassette_file import lines, read_cassette, write_cassette
+from harness.adapters.cassettes.cassette_file import lines, read_cassette, write_cassette
 from harness.adapters.codec import to_text
 from harness.domain.completion import Completion, Message, Request, Usage
 from harness.domain.key import cache_key, canonical_request, request_fields

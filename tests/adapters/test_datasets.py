@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.dataset_index import LineIndex
-from harness.adapters.dataset_source import Content, open_content
-from harness.adapters.datasets import DatasetSpec, open_dataset
+from harness.adapters.datasets.dataset import DatasetSpec, open_dataset
+from harness.adapters.datasets.index import LineIndex
+from harness.adapters.datasets.source import Content, open_content
 from harness.domain.filters import parse_filter
 from harness.domain.run import BadLine, Topic
 from harness.errors import DatasetError, SettingsError, StorageError

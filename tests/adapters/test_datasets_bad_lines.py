@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.datasets import DatasetSpec, open_dataset
+from harness.adapters.datasets.dataset import DatasetSpec, open_dataset
 from harness.domain.run import BadLine
 from harness.errors import DatasetError
 

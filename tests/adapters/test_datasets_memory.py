@@ -12,7 +12,7 @@ import pytest
 # Resident memory is a process's own: only a fresh one shows the peak of one dataset.
 PEAK_KIB = """
 import resource, sys
-from harness.adapters.datasets import DatasetSpec, open_dataset
+from harness.adapters.datasets.dataset import DatasetSpec, open_dataset
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -29,7 +29,7 @@ print(count, sizes[1] - sizes[0])
 
 DISK_OF_1000_BYTES = """
 import io, resource
-from harness.adapters.dataset_source import open_content
+from harness.adapters.datasets.source import open_content
 from harness.errors import StorageError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

@@ -7,7 +7,7 @@ import asyncio
 import anyio
 import pytest
 
-from harness.adapters.deadline import Deadline
+from harness.adapters.endpoint.deadline import Deadline
 from harness.testing.virtual_time import VirtualLoop
 
 pytestmark = pytest.mark.virtual

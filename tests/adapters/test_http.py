@@ -12,8 +12,8 @@ import httpx2
 import pytest
 from _chat import DONE, REQUEST, WHOLE_STREAM, FixedClock, call, chunk, plain
 
-from harness.adapters.http import build_http_client, environment_proxy
-from harness.adapters.openai_chat import OpenAIChat
+from harness.adapters.endpoint.http import build_http_client, environment_proxy
+from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.completion import Completion
 from harness.domain.endpoint import Secret, base_url_endpoint
 from harness.domain.policy import Carrier, Timeouts

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.lease_owner import LeaseOwner
+from harness.adapters.cache.lease_owner import LeaseOwner
 from harness.errors import StorageError
 
 HOLDER = """
 import pathlib, sys
-from harness.adapters.lease_owner import LeaseOwner
+from harness.adapters.cache.lease_owner import LeaseOwner
 owner = LeaseOwner(pathlib.Path(sys.argv[1]))
 owner.enter()
 print(owner.name, flush=True)

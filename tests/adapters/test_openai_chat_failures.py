@@ -25,7 +25,7 @@ from _chat import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters.faults import concurrency_limit, retry_after_s
+from harness.adapters.endpoint.faults import concurrency_limit, retry_after_s
 from harness.errors import CompletionError, FatalError, PermanentError, TransientError
 from harness.testing.virtual_time import run_virtual
 

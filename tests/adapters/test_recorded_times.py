@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fakes import a_call, a_request, an_answer
 
-from harness.adapters.recorded_times import RecordedTimes
-from harness.adapters.sqlite_cache import SqliteCache
+from harness.adapters.cache.recorded_times import RecordedTimes
+from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.domain.completion import Served
 from harness.domain.key import cache_key
 from harness.errors import CacheError

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from run_directories import Made, make_run, said
 
-from harness.adapters.directory_lock import DirectoryLock
-from harness.adapters.results_dir import RESULTS_FILE, TRACES_FILE
-from harness.adapters.run_index import RunIndex
+from harness.adapters.runs.directory_lock import DirectoryLock
+from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE
+from harness.adapters.runs.run_index import RunIndex
 from harness.errors import ResultsError
 
 TOPICS = [

@@ -15,8 +15,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from harness.adapters.sqlite_cache import SqliteCache
-from harness.adapters.sqlite_thread import Database
+from harness.adapters.cache.sqlite_cache import SqliteCache
+from harness.adapters.cache.sqlite_thread import Database
 from harness.domain.completion import Call, Completion, Json, Message, Request, Tool, Usage
 from harness.domain.key import cache_key
 from harness.errors import StorageError

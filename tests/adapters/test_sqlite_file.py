@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters import sqlite_schema
-from harness.adapters.sqlite_file import open_file
+from harness.adapters.cache import sqlite_schema
+from harness.adapters.cache.sqlite_file import open_file
 from harness.errors import CacheError, HarnessError
 
 INSERT = (
@@ -204,7 +204,7 @@ def test_a_cache_that_must_exist_is_not_made(path: Path) -> None:
 def test_what_a_dead_process_left_in_the_log_is_not_lost(path: Path) -> None:
     writer = f"""
 import os, pathlib
-from harness.adapters.sqlite_file import open_file
+from harness.adapters.cache.sqlite_file import open_file
 connection = open_file(pathlib.Path({str(path)!r}))
 connection.execute({INSERT!r})
 os.kill(os.getpid(), 9)
@@ -234,7 +234,7 @@ def refused_as_another_user(path: Path) -> str:
     """What opening says to a user who is not root; root may do everything."""
     opener = f"""
 import os, pathlib
-from harness.adapters.sqlite_file import open_file
+from harness.adapters.cache.sqlite_file import open_file
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

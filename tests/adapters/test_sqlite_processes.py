@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.sqlite_cache import SqliteCache
-from harness.adapters.sqlite_thread import Database
+from harness.adapters.cache.sqlite_cache import SqliteCache
+from harness.adapters.cache.sqlite_thread import Database
 from harness.errors import CacheError
 from harness.ports import Spent
 
 PROGRAM = """
 import asyncio, pathlib, sys
 from datetime import UTC, datetime
-from harness.adapters.sqlite_cache import SqliteCache
+from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.domain.completion import Call, Completion, Message, Request, Usage
 from harness.domain.key import cache_key
 from harness.ports import OpenCall, Resolution

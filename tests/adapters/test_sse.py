@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters.sse import Event, EventTooLongError, SSEParser
+from harness.adapters.endpoint.sse import Event, EventTooLongError, SSEParser
 
 
 def parsed(*pieces: bytes) -> list[Event]:

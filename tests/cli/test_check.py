@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import Harness, problem_of
 
-from harness.adapters.cassette import Recording
-from harness.adapters.cassette_file import read_cassette, write_cassette
+from harness.adapters.cassettes.cassette import Recording
+from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
 from harness.adapters.codec import to_text
 
 HOME = Path(__file__).parents[2]

@@ -11,9 +11,9 @@ import pytest
 from command_line import Harness, problem_of
 
 import harness.workflows.research as research
-from harness.adapters.directory_lock import DirectoryLock
 from harness.adapters.jsonl_file import lines_of
-from harness.adapters.results_dir import TRACES_FILE
+from harness.adapters.runs.directory_lock import DirectoryLock
+from harness.adapters.runs.results_dir import TRACES_FILE
 from harness.cli.blocks import print_blocks
 from harness.domain.words import diff_words
 from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from harness.adapters.run_standing import FailedAlike
+from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.ask import _Shown
 from harness.cli.consent import asks, question_of
 from harness.cli.glance import (
@@ -29,8 +29,8 @@ from harness.cli.glance import (
     time_words,
     topics_words,
 )
-from harness.cli.painter import BEGIN, END, frame, styled
-from harness.cli.picture import Line, column, fit, picture
+from harness.cli.live.painter import BEGIN, END, frame, styled
+from harness.cli.live.picture import Line, column, fit, picture
 from harness.cli.summary import failure_lines
 from harness.cli.terminal import can_be_painted
 from harness.domain.completion import Delta

@@ -18,8 +18,8 @@ from pathlib import Path
 import pyte
 import pytest
 
-from harness.cli.painter import END
-from harness.cli.screen import Screen
+from harness.cli.live.painter import END
+from harness.cli.live.screen import Screen
 
 pytestmark = pytest.mark.system
 

@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 import pytest
 
+from harness.adapters.cache.sqlite_cache import SqliteCache
+from harness.adapters.cassettes.recorded_first import RecordedFirst
 from harness.adapters.memory import MemoryCache
-from harness.adapters.recorded_first import RecordedFirst
-from harness.adapters.sqlite_cache import SqliteCache
 from harness.domain.completion import Call, Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
 from harness.domain.key import cache_key
 from harness.ports import Cache, OpenCall, Resolution, Spent

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from inner_runs import AUTO, Run
 
-from harness.adapters.cassette_file import read_cassette
+from harness.adapters.cassettes.cassette_file import read_cassette
 from harness.testing import FakeDeepSeek, serve
 
 CANARY = "sk-canary-0123456789abcdef"

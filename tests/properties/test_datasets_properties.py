@@ -12,8 +12,8 @@ from typing import BinaryIO
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters.dataset_lines import split_lines
-from harness.adapters.datasets import Dataset, DatasetSpec, open_dataset
+from harness.adapters.datasets.dataset import Dataset, DatasetSpec, open_dataset
+from harness.adapters.datasets.lines import split_lines
 from harness.domain.run import BadLine, Topic
 from harness.errors import DatasetError
 

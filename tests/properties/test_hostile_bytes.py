@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harness.adapters import wire
-from harness.adapters.assembly import Assembly, StreamFault
-from harness.adapters.cassette import recording_of_line
-from harness.adapters.sse import SSEParser
+from harness.adapters.cassettes.cassette import recording_of_line
+from harness.adapters.endpoint import wire
+from harness.adapters.endpoint.assembly import Assembly, StreamFault
+from harness.adapters.endpoint.sse import SSEParser
 from harness.domain.completion import Completion
 from harness.errors import SettingsError
 from harness.settings import load_settings

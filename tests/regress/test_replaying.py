@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from batches import a_topic_file, loaded, rows_of, run
 
-from harness.adapters.cassette import Recording
-from harness.adapters.cassette_file import read_cassette, write_cassette
+from harness.adapters.cassettes.cassette import Recording
+from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
 from harness.adapters.codec import to_text
-from harness.adapters.datasets import open_dataset
+from harness.adapters.datasets.dataset import open_dataset
 from harness.batch import dataset_spec
 from harness.domain.run import Topic
 from harness.engine.step import Step

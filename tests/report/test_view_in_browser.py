@@ -18,7 +18,7 @@ from browsers import Watched
 from playwright.sync_api import Browser, expect
 from report_runs import a_topic, append, write_run
 
-from harness.adapters.directory_lock import DirectoryLock
+from harness.adapters.runs.directory_lock import DirectoryLock
 
 HARNESS = [sys.executable, "-m", "harness"]
 

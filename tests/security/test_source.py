@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.adapters.aiohttp_transport import AiohttpTransport
+from harness.adapters.endpoint.aiohttp_transport import AiohttpTransport
 from harness.settings import Settings
 
 PACKAGE = Path(harness.__file__).parent
@@ -25,27 +25,27 @@ SQL_METHODS = {"execute", "executemany", "executescript"}
 # SQL that is put together: of our own constants and of marks for parameters, never of a value that came from outside.
 # Whoever adds to this looks at where the pieces come from.
 SQL_PIECES: dict[str, set[str]] = {
-    "adapters/cache_operations.py": {"_LOOK_UP.format(marks=','.join('?' * len(keys)))"},
-    "adapters/cache_pruning.py": {
+    "adapters/cache/operations.py": {"_LOOK_UP.format(marks=','.join('?' * len(keys)))"},
+    "adapters/cache/pruning.py": {
         "f\"DELETE FROM calls WHERE outcome <> 'open' AND {where}\"",
         "f'DELETE FROM responses WHERE id IN (SELECT id FROM ({chosen}))'",
         "f'PRAGMA {name}'",
         "f'SELECT count(*), coalesce(sum(bytes), 0) FROM ({chosen})'",
     },
-    "adapters/cache_reports.py": {
+    "adapters/cache/reports.py": {
         "f'PRAGMA {name}'",
         "f'SELECT {_COLUMNS} FROM responses ORDER BY topic_id, span_id, key'",
         "f'SELECT {_COLUMNS} FROM responses WHERE key = ?'",
         "f'SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id'",
         "f'SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?'",
     },
-    "adapters/recorded_times.py": {"statement"},  # handed to one method, which also translates what goes wrong
-    "adapters/sqlite_schema.py": {
+    "adapters/cache/recorded_times.py": {"statement"},  # handed to one method, which also translates what goes wrong
+    "adapters/cache/sqlite_schema.py": {
         "f'PRAGMA user_version = {version + 1}'",
         "f'PRAGMA application_id = {APPLICATION_ID}'",
         "statement",
     },
-    "adapters/sqlite_thread.py": {"work"},  # not SQL: aiosqlite's own name for handing work to its thread
+    "adapters/cache/sqlite_thread.py": {"work"},  # not SQL: aiosqlite's own name for handing work to its thread
 }
 
 
@@ -112,7 +112,7 @@ def test_no_setting_speaks_of_verification() -> None:
 )
 async def test_tls_is_verified_whatever_the_environment_says(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "0" if variable != "CURL_CA_BUNDLE" else "")
-    from harness.adapters.aiohttp_transport import _open_session
+    from harness.adapters.endpoint.aiohttp_transport import _open_session
 
     session = _open_session(secure=True)
     try:

@@ -8,8 +8,8 @@ from batches import manifest_of
 from nights import OFF_PEAK, predicted, recorded
 
 from harness.simulation.from_run import read_run
-from harness.testing.deepseek import FakeDeepSeek
-from harness.testing.latency import Latency
+from harness.testing.deepseek.fake import FakeDeepSeek
+from harness.testing.deepseek.latency import Latency
 from harness.testing.transport import FakeTransport
 
 

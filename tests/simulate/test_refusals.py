@@ -11,8 +11,8 @@ from harness.domain.completion import FailedAttempt
 from harness.simulation.from_cache import read_cache
 from harness.simulation.from_run import read_run
 from harness.simulation.refusals import Explanation, Flights, explained, shown_limit
-from harness.testing.deepseek import FakeDeepSeek
-from harness.testing.latency import Latency
+from harness.testing.deepseek.fake import FakeDeepSeek
+from harness.testing.deepseek.latency import Latency
 from harness.testing.transport import FakeTransport
 
 NAMES_TEN = "You have reached your concurrency limit of 10"

@@ -15,7 +15,7 @@ import pytest
 
 from harness.regress.checks.judging import Judge
 from harness.testing import FakeDeepSeek
-from harness.testing.subject import language_of, subject_of
+from harness.testing.deepseek.subject import language_of, subject_of
 
 ROOT = Path(__file__).parents[2]
 PROMPTS = tomllib.loads((ROOT / "harness/workflows/research.toml").read_text())

@@ -10,8 +10,8 @@ import pytest
 
 from harness.errors import SettingsError
 from harness.testing import FakeDeepSeek, Fault, FaultPlan
-from harness.testing.prefix_cache import PrefixCache
-from harness.testing.repeats import Repeats
+from harness.testing.deepseek.prefix_cache import PrefixCache
+from harness.testing.deepseek.repeats import Repeats
 
 HEADERS = {"authorization": "Bearer k"}
 

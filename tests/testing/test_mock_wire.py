@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.testing import FakeDeepSeek, Latency
-from harness.testing.tokens import count_tokens, encoded, first_tokens, split_tokens
+from harness.testing.deepseek.tokens import count_tokens, encoded, first_tokens, split_tokens
 
 OFF = {"type": "disabled"}
 TOOL = {

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any
 
-from harness.adapters.run_index import RunIndex
+from harness.adapters.runs.run_index import RunIndex
 from harness.errors import InputError
 from harness.regress.case import Case
 from harness.regress.comparing.topic_difference import (

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from harness._version import __version__
-from harness.adapters.cassette import Recording, recording_of_call, recording_of_row
-from harness.adapters.cassette_file import write_cassette
-from harness.adapters.datasets import open_dataset
+from harness.adapters.cassettes.cassette import Recording, recording_of_call, recording_of_row
+from harness.adapters.cassettes.cassette_file import write_cassette
+from harness.adapters.datasets.dataset import open_dataset
 from harness.adapters.memory import MemoryCache
-from harness.adapters.results_dir import read_spans
+from harness.adapters.runs.results_dir import read_spans
 from harness.adapters.wall_clock import SystemClock
 from harness.api import request_of, wait_for
 from harness.batch import dataset_spec, new_run_id, run_batch

@@ -1,0 +1,1 @@
+"""Recordings as lines of JSON, kept beside the code."""

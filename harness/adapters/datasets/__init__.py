@@ -1,0 +1,1 @@
+"""Topics in: a file of any size, checked as a whole, read one topic at a time."""

@@ -1,0 +1,181 @@
+"""One request and its response: what was sent, what has come, and the one outcome it leads to."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from harness.adapters.endpoint import faults, wire
+from harness.adapters.endpoint.assembly import Assembly, StreamFault
+from harness.adapters.endpoint.deadline import Deadline
+from harness.adapters.endpoint.sse import EventTooLongError, SSEParser
+from harness.domain.completion import Completion, OnDelta, Served
+from harness.domain.policy import Timeouts
+from harness.errors import CompletionError, FailureKind, PermanentError, TransientError
+from harness.ports import WallClock
+from harness.threads import off_loop
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from harness.adapters.endpoint.sdk import ChatClient
+
+_MAX_PLAIN_BYTES = 64 * 1024 * 1024  # forty times the longest answer
+_DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it the connection cannot be used again
+
+
+class Exchange:
+    """Run it once. `who` names the endpoint in messages."""
+
+    def __init__(
+        self,
+        client: ChatClient,
+        *,
+        who: str,
+        timeouts: Timeouts,
+        wall_clock: WallClock,
+        stream: bool,
+        on_delta: OnDelta | None,
+        on_events: Callable[[int], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._who = who
+        self._timeouts = timeouts
+        self._wall_clock = wall_clock
+        self._stream = stream
+        self._on_events = on_events
+        self._deadline = Deadline(idle_s=timeouts.idle_s, total_s=timeouts.total_s)
+        self._assembly = Assembly(clock=self._deadline.clock, on_delta=on_delta)
+        self._response: httpx2.Response | None = None
+        self._body: AsyncIterator[bytes] | None = None
+
+    async def run(self, content: bytes) -> Completion | CompletionError:
+        """The completion, or the error to be raised: as a value, so that it chains to no foreign exception."""
+        try:
+            with self._deadline:
+                return await self._answer(content)
+            return self._expired()
+        finally:
+            if self._response is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._client.close(self._response, self._body)
+
+    async def _answer(self, content: bytes) -> Completion | CompletionError:
+        try:
+            self._response = await self._client.post(content)
+            self._deadline.heard()
+            if self._response.status_code >= 300:
+                return self._refused(self._response)
+            self._body = body = self._client.body_of(self._response)
+            return await (self._streamed(body) if self._is_stream(self._response) else self._plain(body))
+        except self._client.errors as error:
+            return self._broken(error)
+        except StreamFault as fault:
+            return faults.reported_error(fault.report, who=self._who, partial=self._partial())
+        except (wire.MalformedError, EventTooLongError) as error:
+            return self._transient("malformed", f"{self._who} sent what is no completion: {error}")
+
+    def _is_stream(self, response: httpx2.Response) -> bool:
+        kind = response.headers.get("content-type", "")
+        return "event-stream" in kind or (self._stream and "json" not in kind and "html" not in kind)
+
+    async def _streamed(self, body: AsyncIterator[bytes]) -> Completion | CompletionError:
+        parser, assembly, heard = SSEParser(), self._assembly, self._deadline.heard
+        async for data in body:
+            heard()
+            events = parser.feed(data)
+            if self._on_events is not None:
+                self._on_events(len(events))
+            assembly.feed(events)
+            if assembly.done:
+                break
+        else:
+            assembly.feed(parser.close())
+            assembly.flush()
+        latency_s = self._deadline.elapsed_s
+        if not assembly.done and not assembly.finish_reason:
+            return self._transient(
+                "incomplete", f"the stream of {self._who} ended without [DONE] and without a finish reason"
+            )
+        await self._drain(body)
+        return replace(
+            assembly.completion(trace_id=self._trace_id()),
+            served=Served(
+                ttft_reasoning_s=self._since_start(assembly.first_reasoning_at),
+                ttft_answer_s=self._since_start(assembly.first_answer_at),
+                latency_s=latency_s,
+            ),
+        )
+
+    async def _drain(self, body: AsyncIterator[bytes]) -> None:
+        # Shielded: an answer that has arrived is not lost to a deadline or a Ctrl-C in this tenth of a second.
+        with anyio.move_on_after(_DRAIN_S, shield=True), contextlib.suppress(*self._client.errors):
+            async for _ in body:
+                pass
+
+    async def _plain(self, body: AsyncIterator[bytes]) -> Completion | CompletionError:
+        pieces: list[bytes] = []
+        size = 0
+        async for data in body:
+            self._deadline.heard()
+            pieces.append(data)
+            size += len(data)
+            if size > _MAX_PLAIN_BYTES:
+                raise wire.MalformedError(f"more than {_MAX_PLAIN_BYTES} bytes")
+        latency_s = self._deadline.elapsed_s
+        # Leading blank lines, by which a queue keeps the connection alive, are legal JSON.
+        fields = await off_loop(lambda: wire.json_object(b"".join(pieces)), size)
+        if fields.get("error"):
+            return faults.reported_error(fields, who=self._who)
+        return replace(wire.completion(fields, trace_id=self._trace_id()), served=Served(latency_s=latency_s))
+
+    def _refused(self, response: httpx2.Response) -> CompletionError:
+        return faults.status_error(
+            status=response.status_code,
+            headers=response.headers,
+            body=response.content,
+            now=self._wall_clock.now(),
+            who=self._who,
+        )
+
+    def _broken(self, error: Exception) -> CompletionError:
+        breakage = self._client.breakage(error)
+        text = f"{self._who}: {breakage.text}"
+        if breakage.hopeless:
+            return PermanentError(text, kind=breakage.kind)
+        if not breakage.sent:
+            return TransientError(text, kind=breakage.kind)
+        return self._transient(breakage.kind, text)
+
+    def _expired(self) -> CompletionError:
+        timeouts = self._timeouts
+        if self._deadline.expired == "idle":
+            return self._transient("timeout", f"{self._who} was silent for {timeouts.idle_s:g} s")
+        return self._transient("timeout", f"{self._who} did not finish within {timeouts.total_s:g} s")
+
+    def _transient(self, kind: FailureKind, text: str) -> TransientError:
+        partial = self._partial()
+        return TransientError(text, kind=kind, partial=partial, billed=faults.billed_for(partial))
+
+    def _partial(self) -> Completion | None:
+        partial = self._assembly.partial(trace_id=self._trace_id())
+        if partial is None:
+            return None
+        return replace(
+            partial,
+            served=Served(
+                ttft_reasoning_s=self._since_start(self._assembly.first_reasoning_at),
+                ttft_answer_s=self._since_start(self._assembly.first_answer_at),
+                latency_s=self._deadline.elapsed_s,
+            ),
+        )
+
+    def _trace_id(self) -> str | None:
+        return faults.trace_id_in(self._response.headers) if self._response is not None else None
+
+    def _since_start(self, instant: float | None) -> float | None:
+        return None if instant is None else instant - self._deadline.started_at

@@ -1,0 +1,105 @@
+"""Any endpoint that speaks the OpenAI protocol, as a Completer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.adapters.endpoint import wire
+from harness.adapters.endpoint.exchange import Exchange
+from harness.domain.completion import Call, Completion, Request
+from harness.domain.endpoint import Endpoint
+from harness.domain.key import size_of
+from harness.domain.policy import Timeouts
+from harness.domain.redaction import RedactedDeltas
+from harness.ports import WallClock
+from harness.threads import off_loop
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class OpenAIChat:
+    """One call is one request: retries, limits and prices are the business of other layers.
+
+    `http_client` comes from `build_http_client` and stays the caller's to close. A completion's usage is what the
+    provider told: `Usage()`, all zeros, where it told nothing. Its finish reason is passed on unjudged, "" where a
+    stream ended with `[DONE]` and gave none. `cost` and `owner` are left open.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, timeouts: Timeouts, http_client: httpx2.AsyncClient, wall_clock: WallClock
+    ) -> None:
+        from harness.adapters.endpoint.sdk import ChatClient  # noqa: PLC0415 - a second of CPU that `--help` must not pay
+
+        self._client = ChatClient(endpoint, http_client)
+        self._endpoint = endpoint
+        self._timeouts = timeouts
+        self._wall_clock = wall_clock
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        """Raises TransientError, PermanentError or FatalError.
+
+        They chain to nothing: the SDK's own exceptions carry the request, and its Authorization header with it.
+        """
+        endpoint = self._endpoint
+        shown = None if call.on_delta is None else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
+        make_body = partial(
+            wire.request_body,
+            request,
+            stream=call.stream,
+            dialect=endpoint.dialect,
+            cap_field=endpoint.cap_field,
+            user_id=endpoint.user_id,
+        )
+        body = await off_loop(make_body, size_of(request))
+        exchange = Exchange(
+            self._client,
+            who=endpoint.identity,
+            timeouts=self._timeouts,
+            wall_clock=self._wall_clock,
+            stream=call.stream,
+            on_delta=shown,
+            on_events=call.on_events,
+        )
+        outcome = await exchange.run(body)
+        if shown is not None:
+            shown.end()
+        if isinstance(outcome, Completion):
+            return await self._cleaned_off_loop(outcome)
+        outcome.args = (endpoint.redact(str(outcome)),)
+        if outcome.partial is not None:
+            outcome.partial = await self._cleaned_off_loop(outcome.partial)
+        if outcome.kind == "auth":
+            outcome.args = (f"{outcome} – {self._key_advice()}",)
+        raise outcome
+
+    def _key_advice(self) -> str:
+        if self._endpoint.api_key is None:
+            return f"no key was sent: set {self._endpoint.key_env or 'one'}"
+        return f"check the key in {self._endpoint.key_env}" if self._endpoint.key_env else "check the key"
+
+    async def _cleaned_off_loop(self, completion: Completion) -> Completion:
+        return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))
+
+    def _cleaned(self, completion: Completion) -> Completion:
+        """The completion without our key, should a server echo it, and without halves of surrogate pairs."""
+        return replace(
+            completion,
+            model=self._clean(completion.model),
+            content=self._clean(completion.content),
+            reasoning=self._clean(completion.reasoning),
+            finish_reason=self._clean(completion.finish_reason),
+            fingerprint=self._clean(completion.fingerprint or "") or None,
+            trace_id=self._clean(completion.trace_id or "") or None,
+            tool_calls=tuple(
+                replace(
+                    call, id=self._clean(call.id), name=self._clean(call.name), arguments=self._clean(call.arguments)
+                )
+                for call in completion.tool_calls
+            ),
+        )
+
+    def _clean(self, text: str) -> str:
+        return self._endpoint.redact(wire.whole_characters(text))

@@ -1,0 +1,248 @@
+"""A results directory: `run.json`, `results.jsonl` (a row a topic), `traces.jsonl` (a row a call).
+
+Rows are appended as topics finish, the calls of a topic before its row. A topic that is run again appends a new row: of
+several rows of one topic the last counts, and the calls of its session belong to it. `finish` makes that literally
+true by writing both files anew beside the old ones and moving them in.
+
+After a crash the last line may be torn, and the last calls may lack their row, as one topic is written at a time; both
+are cut off when the directory is opened, and the topic is run again from the cache. Lines are not synced to the disk
+one by one: what a power cut takes is restored from the cache without a payment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from harness.adapters.codec import to_text
+from harness.adapters.jsonl_file import (
+    NEW_SUFFIX,
+    AppendedFile,
+    count_lines,
+    cut_torn_line,
+    last_lines_of,
+    lines_of,
+    pretty,
+    storage_errors,
+    write_whole,
+)
+from harness.adapters.runs.directory_lock import LOCK_FILE, DirectoryLock, is_locked
+from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.adapters.runs.run_standing import Standing
+from harness.domain.completion import Json
+from harness.domain.run import Span, TopicResult
+from harness.errors import ResultsError, StorageError
+from harness.threads import in_thread
+
+MANIFEST_VERSION = 1
+RUN_FILE = "run.json"
+RESULTS_FILE = "results.jsonl"
+TRACES_FILE = "traces.jsonl"
+KEPT_INPUTS = ("dataset.jsonl", "dataset.txt")
+
+# What a run that was killed before its `run.json` may have left.
+_BEGINNINGS = {LOCK_FILE, RUN_FILE + NEW_SUFFIX, *KEPT_INPUTS, *(f".{name}.part" for name in KEPT_INPUTS)}
+
+_NEEDED = {"run_id": str, "sessions": int, "dataset": dict, "identity": dict, "settings": dict, "status": str}
+
+Describe = Callable[[dict[str, Any] | None], dict[str, Any]]
+
+
+class ResultsDir:
+    """The results of one run, written by one process at a time: it holds a lock on the directory until `close`.
+
+    `standing` is how the run stands, kept up to date with every row. Made by `create_or_continue`.
+    """
+
+    def __init__(self, path: Path, lock: DirectoryLock, manifest: dict[str, Any], standing: Standing) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.standing = standing
+        self._lock = lock
+        self._begun = False
+        self._writing = anyio.Lock()
+        self._results = AppendedFile(path / RESULTS_FILE)
+        self._traces = AppendedFile(path / TRACES_FILE)
+
+    @property
+    def session(self) -> int:
+        """How often the run was begun or continued, from 1."""
+        return int(self.manifest["sessions"])
+
+    @classmethod
+    def create_or_continue(cls, path: Path, describe: Describe) -> ResultsDir:
+        """Take a directory for a run, new or to be continued; until `begin` nothing in it says so.
+
+        `describe` is given what `run.json` says, or None where there is none, and returns what it shall say from now
+        on; it raises ResultsError where the run cannot be continued. Raises ResultsError for a directory that is in
+        use, holds something else, or cannot be written.
+        """
+        try:
+            _refuse_foreign(path)
+            lock = DirectoryLock.take(path)
+        except BlockingIOError:
+            raise ResultsError(
+                f"{path}: in use by another process; wait for it, or choose another directory with --out DIR"
+            ) from None
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be made: {error.strerror}; choose another with --out DIR") from error
+        try:
+            known = read_manifest(path) if (path / RUN_FILE).exists() else None
+            manifest = {**describe(known), "sessions": (known["sessions"] if known else 0) + 1}
+            return cls(path, lock, manifest, _repaired(path, manifest["sessions"] - 1))
+        except OSError as error:
+            lock.undo()
+            raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from error
+        except BaseException:
+            lock.undo()
+            raise
+
+    def begin(self) -> None:
+        """Write `run.json`: from now on this is the run's directory. Raises StorageError."""
+        with storage_errors(self.path / RUN_FILE):
+            write_whole(self.path / RUN_FILE, pretty(self.manifest))
+        self._begun = True
+
+    async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
+        """Append the calls of a topic and then its row; both are with the operating system on return.
+
+        Raises StorageError if the disk fails or the files were deleted.
+        """
+        async with self._writing:
+            await in_thread(lambda: self._append(result, spans))
+
+    def update(self, changes: Mapping[str, Json]) -> None:
+        """Replace `run.json` by one with these changes. Raises StorageError."""
+        self.manifest.update(changes)
+        with storage_errors(self.path / RUN_FILE):
+            self._lock.check()
+            write_whole(self.path / RUN_FILE, pretty(self.manifest))
+
+    def finish(self) -> None:
+        """Leave one row a topic, and the calls that belong to it. Raises StorageError, also if a row is missing."""
+        if self.standing.superseded:
+            for file in (self._traces, self._results):
+                with storage_errors(file.path):
+                    file.close()
+                    write_whole(file.path, (raw for raw, row in lines_of(file.path) if self.standing.counts(row)))
+            self.standing.superseded = 0
+        expected, found = self.standing.totals.sums["rows"], count_lines(self._results.path)
+        if found != expected:
+            raise StorageError(f"{self._results.path}: {expected} rows were written and {found} are there")
+
+    def close(self) -> None:
+        """Sync to the disk and give the directory free; one that was never begun is left as it was found.
+
+        Raises StorageError.
+        """
+        if not self._begun:
+            self._lock.undo()
+            return
+        try:
+            with storage_errors(self.path):
+                try:
+                    self._traces.close()
+                finally:
+                    self._results.close()
+        finally:
+            self._lock.release()
+
+    def _append(self, result: TopicResult, spans: Sequence[Span]) -> None:
+        row = result_to_row(result, session=self.session)
+        calls = [to_text(span_to_row(span, index=result.index, session=self.session)) for span in spans]
+        row_text = to_text(row)
+        with storage_errors(self.path):
+            self._lock.check()
+            calls_began = self._traces.append(calls)
+            try:
+                self._results.append([row_text])
+            except OSError:
+                self._traces.cut(calls_began)
+                raise
+        self.standing.add(row)
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """What `run.json` says. Raises ResultsError if the directory is no run or the file is damaged."""
+    try:
+        manifest = json.loads((path / RUN_FILE).read_bytes())
+    except FileNotFoundError:
+        raise ResultsError(f"{path}: not a run: there is no {RUN_FILE}; expected a directory under results/") from None
+    except NotADirectoryError:
+        raise ResultsError(f"{path}: not a run: it is a file; expected a directory under results/") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultsError(f"{path / RUN_FILE}: cannot be read: {error}") from error
+    if not isinstance(manifest, dict) or type(manifest.get("version")) is not int:
+        raise ResultsError(f"{path / RUN_FILE}: not the description of a run")
+    if manifest["version"] != MANIFEST_VERSION:
+        raise ResultsError(
+            f"{path / RUN_FILE}: of version {manifest['version']}, and this harness knows version {MANIFEST_VERSION}"
+        )
+    for name, kind in _NEEDED.items():
+        if type(manifest.get(name)) is not kind:
+            raise ResultsError(f"{path / RUN_FILE}: damaged: {name!r} is missing or is no {kind.__name__}")
+    if type(manifest["dataset"].get("topics")) is not int:
+        raise ResultsError(f"{path / RUN_FILE}: damaged: the number of topics is missing")
+    return manifest
+
+
+def read_standing(path: Path) -> Standing:
+    """How a run stands, from its rows; it may be running. Raises ResultsError for a damaged row."""
+    standing = Standing()
+    for _, row in lines_of(path / RESULTS_FILE):
+        try:
+            standing.add(row)
+        except (KeyError, TypeError) as error:
+            raise ResultsError(
+                f"{path / RESULTS_FILE}: the row of topic {row['topic_id']!r} is damaged: {error!r}; "
+                "restore or remove the line"
+            ) from None
+    return standing
+
+
+def read_results(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a run, one a topic, in the order in which they were finished."""
+    standing = read_standing(path)
+    return (row for _, row in lines_of(path / RESULTS_FILE) if standing.counts(row))
+
+
+def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
+    """The calls of a run, or of one of its topics, that belong to the rows that count."""
+    standing = read_standing(path)
+    rows = (row for _, row in lines_of(path / TRACES_FILE) if standing.counts(row))
+    return rows if topic_id is None else (row for row in rows if row["topic_id"] == topic_id)
+
+
+def is_running(path: Path) -> bool:
+    """Whether a process holds the directory now."""
+    return is_locked(path)
+
+
+def _repaired(path: Path, last_session: int) -> Standing:
+    """Cut off what a crash of the last session left unfinished at the ends of both files."""
+    for name in (RESULTS_FILE, TRACES_FILE):
+        cut_torn_line(path / name)
+    standing = read_standing(path)
+    cut_at: int | None = None
+    for offset, call in last_lines_of(path / TRACES_FILE):
+        if standing.counts(call) or call["session"] < last_session:
+            break
+        cut_at = offset
+    if cut_at is not None:
+        os.truncate(path / TRACES_FILE, cut_at)
+    return standing
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.is_dir() or (path / RUN_FILE).exists():
+        return
+    names = {entry.name for entry in path.iterdir()}
+    if names and not (LOCK_FILE in names and names <= _BEGINNINGS):
+        raise ResultsError(
+            f"{path}: holds files but no {RUN_FILE}, so it is not a run of ours; choose another with --out DIR"
+        )

@@ -1,0 +1,192 @@
+"""A run that has ended, read topic by topic: an index says where the rows of each stand; they are read when asked for.
+
+Some hundred bytes a topic are held in memory, however long its calls are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.adapters.jsonl_file import lines_of
+from harness.adapters.runs.results_dir import (
+    RESULTS_FILE,
+    TRACES_FILE,
+    is_running,
+    read_manifest,
+    read_standing,
+)
+from harness.adapters.runs.run_standing import Standing
+from harness.domain.run import topic_of_drawn
+from harness.errors import ResultsError
+
+Row = dict[str, Any]
+
+_TEXT, _OBJECT, _LIST, _NUMBER, _NULL = (str,), (dict,), (list,), (int, float), (type(None),)
+# What a reader relies on, with the types that it may have.
+_RESULT: Mapping[str, tuple[type, ...]] = {
+    "output": (str, list, bool, *_OBJECT, *_NUMBER, *_NULL),
+    "status": _TEXT,
+    "topic": _TEXT,
+    "sections": _LIST,
+    "error": _OBJECT + _NULL,
+    "usage": _OBJECT,
+    "cost": _NUMBER + _NULL,
+    "saved": _NUMBER,
+    "calls": (int,),
+    "started_at": _TEXT,
+    "elapsed_s": _NUMBER,
+}
+_CALL: Mapping[str, tuple[type, ...]] = {
+    "id": _TEXT,
+    "step": _TEXT,
+    "key": _TEXT,
+    "request": _OBJECT,
+    "content": _TEXT,
+    "reasoning": _TEXT,
+    "tool_calls": _LIST,
+    "error": _OBJECT + _NULL,
+    "usage": _OBJECT,
+    "cost": _NUMBER + _NULL,
+    "saved": _NUMBER,
+    "served": _OBJECT,
+    "start_s": _NUMBER,
+    "end_s": _NUMBER,
+    "own_s": _NUMBER,
+}
+_TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a topic's row begins, from where to where its calls reach, and how many of them there must be and are."""
+
+    row: int
+    wanted: int
+    calls: int = 0
+    calls_end: int = 0
+    number: int = 0
+
+
+class RunIndex:
+    """The topics of a run that has ended, in the order in which they were finished. Made by `open`."""
+
+    def __init__(self, path: Path, manifest: Mapping[str, Any], places: Mapping[str, _Place]) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._places = places
+
+    @classmethod
+    def open(cls, path: Path) -> RunIndex:
+        """Raises ResultsError for a directory that is no run or is being written, and for rows that are damaged."""
+        manifest = read_manifest(path)
+        if is_running(path):
+            raise ResultsError(f"{path}: this run is still going; wait for it, or interrupt it with Ctrl-C")
+        for name in (RESULTS_FILE, TRACES_FILE):
+            _refuse_torn(path, name)
+        standing = read_standing(path)
+        places = {
+            row["topic_id"]: _Place(offset, row["calls"])
+            for offset, _, row in _placed(path / RESULTS_FILE)
+            if standing.counts(row)
+        }
+        _place_calls(path, standing, places)
+        return cls(path, manifest, places)
+
+    @property
+    def samples(self) -> int:
+        """How often each topic of the dataset was drawn."""
+        return int(self.manifest["identity"].get("samples", 1))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, topic_id: object) -> bool:
+        return topic_id in self._places
+
+    def draw_of(self, row: Mapping[str, Any]) -> tuple[str, int]:
+        """The topic of the dataset that a row is a draw of, and which one, from 0."""
+        sample = row["index"] % self.samples
+        return topic_of_drawn(row["topic_id"], sample), sample
+
+    def row(self, topic_id: str) -> Row:
+        """The topic's row. Raises ResultsError where it is damaged, KeyError for an unknown topic."""
+        file = self.path / RESULTS_FILE
+        with file.open("rb") as opened:
+            opened.seek(self._places[topic_id].row)
+            found: Row = json.loads(opened.readline())
+        return _checked(found, _RESULT, file, f"the row of topic {topic_id!r}")
+
+    def calls(self, topic_id: str) -> list[Row]:
+        """The topic's calls in the order in which they were wanted. Raises ResultsError where the file lacks some."""
+        place, file = self._places[topic_id], self.path / TRACES_FILE
+        if place.number == 0:
+            return []
+        with file.open("rb") as opened:
+            opened.seek(place.calls)
+            lines = opened.read(place.calls_end - place.calls).splitlines()
+        calls = [_checked(json.loads(line), _CALL, file, f"a call of topic {topic_id!r}") for line in lines]
+        for call in calls:
+            messages = call["request"].get("messages")
+            if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+                raise ResultsError(
+                    f"{file}: a call of topic {topic_id!r} is damaged: its messages are missing or wrong"
+                )
+        return sorted(calls, key=lambda call: float(call["start_s"]))
+
+
+def _placed(path: Path) -> Iterator[tuple[int, int, Row]]:
+    """Each row with where it begins and ends."""
+    start = 0
+    for raw, row in lines_of(path):
+        yield start, start + len(raw), row
+        start += len(raw)
+
+
+def _place_calls(path: Path, standing: Standing, places: Mapping[str, _Place]) -> None:
+    for start, end, call in _placed(path / TRACES_FILE):
+        place = places.get(call["topic_id"])
+        if place is None or not standing.counts(call):
+            continue
+        if place.number and place.calls_end != start:
+            raise ResultsError(
+                f"{path / TRACES_FILE}: the calls of topic {call['topic_id']!r} do not stand together, as a run leaves "
+                "them; restore the file"
+            )
+        place.calls = place.calls if place.number else start
+        place.calls_end = end
+        place.number += 1
+    for topic_id, place in places.items():
+        if place.number != place.wanted:
+            raise ResultsError(
+                f"{path / TRACES_FILE}: has {place.number} calls of topic {topic_id!r}, whose row speaks of "
+                f"{place.wanted}; restore the file"
+            )
+
+
+def _refuse_torn(path: Path, name: str) -> None:
+    file = path / name
+    if not file.exists() or file.stat().st_size == 0:
+        return
+    with file.open("rb") as opened:
+        opened.seek(-1, os.SEEK_END)
+        if opened.read(1) != b"\n":
+            raise ResultsError(
+                f"{file}: its last line is torn, so the run was killed; `harness resume {path}` repairs it"
+            )
+
+
+def _checked(row: Row, kinds: Mapping[str, tuple[type, ...]], file: Path, what: str) -> Row:
+    for name, allowed in kinds.items():
+        if name not in row or type(row[name]) not in allowed:
+            raise ResultsError(f"{file}: {what} is damaged: {name!r} is missing or wrong; restore or remove the line")
+    if not all(type(row["usage"].get(name)) is int for name in _TOKENS):
+        raise ResultsError(f"{file}: {what} is damaged: its tokens are missing or wrong; restore or remove the line")
+    return row

@@ -1,0 +1,1 @@
+"""The live display: what it shows, painted and kept up."""

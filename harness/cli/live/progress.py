@@ -1,0 +1,80 @@
+"""What is shown while a batch runs: a live display on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+
+import anyio
+import click
+
+from harness.batch import Watch
+from harness.cli.glance import glance, line_of
+from harness.cli.terminal import can_be_painted
+from harness.domain.outlook import Track
+from harness.domain.sanitize import terminal_safe
+from harness.engine.stopping import Stop
+from harness.settings import Settings
+
+LIVE_EVERY_S = 0.25
+PLAIN_EVERY_S = 10.0
+LOOKS_A_LINE = 10
+"""A plain line tells of as many looks: the spread of the throughput is not seen in a single one."""
+
+
+def is_shown(settings: Settings) -> bool:
+    """Whether there is any display of progress."""
+    return not settings.quiet and not settings.json_output
+
+
+async def show_progress(watch: Watch, settings: Settings, stop: Stop) -> None:
+    """Show what happens, on standard error, until cancelled. A reader that leaves does not end the run."""
+    if is_shown(settings):
+        with suppress(OSError):  # nobody looks any more (`2>&1 | head`, a closed terminal): go on in silence
+            await (_live if can_be_painted(sys.stderr) else _plain)(watch, settings, stop)
+    await anyio.sleep_forever()
+
+
+async def _plain(watch: Watch, settings: Settings, stop: Stop) -> None:
+    track, looks = Track(), 0
+    while True:
+        await anyio.sleep(PLAIN_EVERY_S / LOOKS_A_LINE)
+        looks += 1
+        seen = glance(watch, track, anyio.current_time(), stopping=_cause(stop))
+        if seen is not None and looks % LOOKS_A_LINE == 0:
+            click.echo(terminal_safe(line_of(seen, settings)), err=True)
+
+
+async def _live(watch: Watch, settings: Settings, stop: Stop) -> None:
+    from harness.cli.live.picture import picture  # noqa: PLC0415 - what measures words is of use to a terminal only
+    from harness.cli.live.screen import Screen  # noqa: PLC0415 - as above
+
+    track = Track()
+    with Screen(sys.stderr, color=not os.environ.get("NO_COLOR")) as screen:
+
+        def paint() -> None:
+            seen = glance(watch, track, anyio.current_time(), stopping=_cause(stop))
+            if seen is not None:
+                size = screen.size
+                # The last column stays free: a terminal that wraps there would do it for nothing.
+                lines = picture(seen, settings, width=size.columns - 1, height=size.lines - 1)
+                screen.show(lines, size=size)
+
+        async def follow_signals() -> None:
+            with anyio.open_signal_receiver(signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT) as received:
+                async for number in received:
+                    if number == signal.SIGTSTP:
+                        screen.suspend()
+                    paint()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(follow_signals)
+            while True:
+                paint()
+                await anyio.sleep(LIVE_EVERY_S)
+
+
+def _cause(stop: Stop) -> str | None:
+    return stop.cause.message if stop.cause is not None else None
