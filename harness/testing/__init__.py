@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from harness.testing.virtual_time import VirtualClock, VirtualLoop, VirtualTime, run_virtual
 
 _HOMES = {
-    "FakeDeepSeek": "deepseek",
+    "FakeDeepSeek": "deepseek.fake",
     "FakeTransport": "transport",
-    "Fault": "faults",
-    "FaultPlan": "faults",
-    "Latency": "latency",
+    "Fault": "deepseek.faults",
+    "FaultPlan": "deepseek.faults",
+    "Latency": "deepseek.latency",
     "MockDeepSeek": "scripted",
     "ReceivedCall": "received",
     "VirtualClock": "virtual_time",
