@@ -21,7 +21,8 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.openai_chat import OpenAIChat
-from harness.domain.completion import Call, Message, Request
+from harness.domain.call import Call
+from harness.domain.completion import Message, Request
 from harness.domain.endpoint import base_url_endpoint
 from harness.domain.policy import Timeouts
 

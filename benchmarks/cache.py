@@ -26,7 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.adapters.cache.sqlite_cache import SqliteCache
-from harness.domain.completion import Call, Completion, Message, Request, Served, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Message, Request, Served, Usage
 from harness.domain.key import cache_key
 from harness.domain.options import StepOptions
 from harness.domain.policy import CachePolicy

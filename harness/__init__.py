@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from harness.api import ask, ask_sync, run, run_sync
     from harness.batch import Report
     from harness.domain.completion import Completion, Delta, Message, Tool, Usage
+    from harness.domain.failures import CompletionError
     from harness.domain.options import StepOptions
     from harness.domain.parsing import parse_json, parse_string_list
     from harness.domain.run import Failed, Ok, Output, Topic
     from harness.engine.step import Step
     from harness.engine.stopping import Stop
-    from harness.errors import CompletionError, HarnessError, InputError, ParseError, TopicFailed
+    from harness.errors import HarnessError, InputError, ParseError, TopicFailed
 
 _HOMES = {
     "harness.adapters.runs.results_dir": ("read_results", "read_spans"),
@@ -32,7 +33,8 @@ _HOMES = {
     "harness.domain.run": ("Failed", "Ok", "Output", "Topic"),
     "harness.engine.step": ("Step",),
     "harness.engine.stopping": ("Stop",),
-    "harness.errors": ("CompletionError", "HarnessError", "InputError", "ParseError", "TopicFailed"),
+    "harness.domain.failures": ("CompletionError",),
+    "harness.errors": ("HarnessError", "InputError", "ParseError", "TopicFailed"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -20,6 +20,7 @@ from harness.adapters.runs.run_standing import FailedAlike, Standing
 from harness.adapters.wall_clock import SystemClock
 from harness.compose import Stack, open_stack, run_context
 from harness.domain.filters import parse_filter
+from harness.domain.purse import Spent
 from harness.domain.run import BadLine, Topic
 from harness.engine.board import Board
 from harness.engine.limiter import LimiterState
@@ -29,7 +30,7 @@ from harness.engine.stopping import Stop, StopCause
 from harness.errors import CacheError, ResultsError, StorageError
 from harness.logs import logged_with
 from harness.manifest import STDIN, Wanted, can_be_read_again, workflow_name
-from harness.ports import Cache, OpenCall, Results, Spent, WallClock
+from harness.ports import Cache, OpenCall, Results, WallClock
 from harness.settings import Loaded, Settings
 from harness.telemetry.observed import Levels, check_installed, observed
 from harness.threads import in_thread

@@ -16,11 +16,12 @@ from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.adapters.file_limit import budgeted_files
 from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
-from harness.domain.completion import Call, Completion, Request
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request
 from harness.domain.endpoint import resolve_model
 from harness.domain.policy import Budget, CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
-from harness.domain.purse import Purse
+from harness.domain.purse import Purse, Spent
 from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
@@ -33,7 +34,7 @@ from harness.engine.retrying import Retrying
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
 from harness.errors import CacheError, SettingsError
-from harness.ports import Cache, Completer, OpenCall, Spent, WallClock
+from harness.ports import Cache, Completer, OpenCall, WallClock
 from harness.settings import Loaded, Settings
 from harness.workflows.loading import LoadedWorkflow
 

@@ -19,7 +19,8 @@ from harness.adapters.endpoint.account import Answer, ask_account, balance_text,
 from harness.adapters.file_limit import SPARE_FILES, budget, raised
 from harness.batch import RESULTS_ROOT
 from harness.compose import mock_transport
-from harness.errors import CompletionError, HarnessError, SettingsError
+from harness.domain.failures import CompletionError
+from harness.errors import HarnessError, SettingsError
 from harness.ports import WallClock
 from harness.settings import Loaded
 

@@ -19,7 +19,8 @@ from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.adapters.memory import MemoryCache
 from harness.batch import dataset_spec
 from harness.compose import layered, mock_transport, run_context
-from harness.domain.completion import Call, Completion, Request, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request, Usage
 from harness.domain.endpoint import PROFILES, profile_endpoint
 from harness.domain.estimate import likely_input_tokens
 from harness.domain.policy import Budget, Limits

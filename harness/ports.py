@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from harness.domain.completion import Call, Completion, Request
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request
+from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
 
@@ -69,24 +71,6 @@ class Resolution:
     completion: Completion | None = None
     keep: bool = True
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What a run has spent over all its sessions, from the journal.
-
-    `cost` in USD and `tokens` are known. `cost_at_risk` and `tokens_at_risk` are the worst case of requests whose
-    payment is unknown: broken streams, answers without usage, and those left open by a crash. `unpriced` counts calls
-    without a known price.
-    """
-
-    calls: int = 0
-    cost: float = 0.0
-    tokens: int = 0
-    cost_at_risk: float = 0.0
-    tokens_at_risk: int = 0
-    open_calls: int = 0
-    unpriced: int = 0
 
 
 Claim = Literal["taken", "found", "held"]

@@ -11,7 +11,9 @@ from typing import Any
 import anyio
 
 from harness.adapters.memory import MemoryCache
-from harness.domain.completion import Call, Completion, Delta, Message, Request, Served, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Delta, Message, Request, Served, Usage
+from harness.domain.failures import CompletionError, TransientError
 from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, Patience, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
@@ -28,7 +30,7 @@ from harness.engine.retrying import Retrying
 from harness.engine.runner import Runner, Workflow
 from harness.engine.step import RunContext, Step, Trace
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError, StorageError, TransientError
+from harness.errors import StorageError
 from harness.ports import Claim, Completer, OpenCall, Resolution
 from harness.testing.virtual_time import VirtualClock
 

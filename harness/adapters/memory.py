@@ -9,8 +9,9 @@ from typing import Literal
 from harness.adapters.codec import kept
 from harness.domain.completion import Request
 from harness.domain.key import canonical_request
+from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
-from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
+from harness.ports import Claim, OpenCall, Resolution, Stored
 
 
 class MemoryCache:

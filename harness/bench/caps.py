@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.domain.policy import Budget
-from harness.ports import Spent
+from harness.domain.purse import Spent
 
 
 def left_of(budget: Budget, sessions: Sequence[Spent]) -> dict[str, Any]:

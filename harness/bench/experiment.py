@@ -28,11 +28,12 @@ from harness.bench.files import (
     write_bench,
     write_description,
 )
+from harness.domain.purse import Spent
 from harness.domain.run import Topic
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
 from harness.manifest import STDIN, recorded
-from harness.ports import Spent, WallClock
+from harness.ports import WallClock
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
 from harness.workflows.loading import load_workflow

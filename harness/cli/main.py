@@ -13,8 +13,9 @@ import click
 
 from harness._version import __version__
 from harness.cli.output import prepare_streams
+from harness.domain.failures import CompletionError, FatalError
 from harness.domain.sanitize import terminal_safe
-from harness.errors import CompletionError, FatalError, HarnessError, InputError, RunStopped, StorageError
+from harness.errors import HarnessError, InputError, RunStopped, StorageError
 
 COMMANDS = {
     "run": "Run a topic file through a workflow.",

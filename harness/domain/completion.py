@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from harness.errors import FailureKind
-
-if TYPE_CHECKING:
-    from harness.domain.purse import Purse  # which needs the names below
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -214,27 +211,3 @@ class Delta:
 
 
 OnDelta: TypeAlias = Callable[[Delta], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """Who asks, and how the asking is done: nothing here changes the answer, so nothing here is part of the key.
-
-    `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
-    response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
-    which costs next to nothing; both must be quick and must not raise. `purse` pays for what the topic may spend at
-    most; None: the topic has no cap of its own.
-    """
-
-    run_id: str
-    topic_id: str
-    span_id: str
-    priority: int = 0
-    stream: bool = True
-    on_delta: OnDelta | None = None
-    on_events: Callable[[int], None] | None = field(default=None, compare=False)
-    purse: Purse | None = field(default=None, compare=False)
-
-    @property
-    def owner(self) -> str:
-        return f"{self.run_id}/{self.topic_id}/{self.span_id}"

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time
 
 from harness.domain.completion import Request, Usage
 from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
-from harness.errors import CompletionError
+from harness.domain.failures import CompletionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.domain.policy import Budget
 from harness.domain.pricing import AtMost
 
-if TYPE_CHECKING:
-    # A name for an annotation only: at run time nothing is imported upwards.
-    from harness.ports import Spent
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a run has spent over all its sessions, from the journal.
+
+    `cost` in USD and `tokens` are known. `cost_at_risk` and `tokens_at_risk` are the worst case of requests whose
+    payment is unknown: broken streams, answers without usage, and those left open by a crash. `unpriced` counts calls
+    without a known price.
+    """
+
+    calls: int = 0
+    cost: float = 0.0
+    tokens: int = 0
+    cost_at_risk: float = 0.0
+    tokens_at_risk: int = 0
+    open_calls: int = 0
+    unpriced: int = 0
 
 
 @dataclass(slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.domain.completion import Call, Completion, Request, Served, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request, Served, Usage
+from harness.domain.failures import CacheMiss, CompletionError, TopicBudgetExceeded
 from harness.domain.key import cache_key
 from harness.domain.run import Failure, Span
-from harness.errors import CacheMiss, CompletionError, TopicBudgetExceeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from harness.domain.completion import Completion, Request
-from harness.errors import CompletionError, PermanentError, TransientError
+from harness.domain.failures import CompletionError, PermanentError, TransientError
 
 ACCEPTED_FINISH_REASONS = frozenset({"stop", "tool_calls"})
 INTERRUPTED_FINISH_REASONS = frozenset({"insufficient_system_resource", "aborted"})

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from harness.domain.completion import Call, Completion, Request
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request
+from harness.domain.failures import CompletionError, TransientError
 from harness.domain.outlook import cause_of
 from harness.domain.recording import step_of
 from harness.engine.clock import now
-from harness.errors import CompletionError, TransientError
 from harness.ports import Completer
 
 KEPT_FAILURES = 8

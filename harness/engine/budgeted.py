@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.domain.completion import Call, Completion, Request
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request
+from harness.domain.failures import CompletionError, TopicBudgetExceeded
 from harness.domain.pricing import AtMost, Pricing, charge_of
 from harness.domain.purse import Purse
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
 from harness.engine.turns import Turns
-from harness.errors import CompletionError, RunStopped, TopicBudgetExceeded
+from harness.errors import RunStopped
 from harness.ports import Completer, WallClock
 
 

@@ -6,7 +6,9 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from harness.domain.completion import Call, Completion, Delta, Request, Served, Source
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Delta, Request, Served, Source
+from harness.domain.failures import CacheMiss, CompletionError
 from harness.domain.key import cache_key, size_of
 from harness.domain.misses import explain
 from harness.domain.policy import CachePolicy
@@ -14,7 +16,6 @@ from harness.engine.clock import now
 from harness.engine.leases import Leases
 from harness.engine.single_flight import SingleFlight
 from harness.engine.telling import telling
-from harness.errors import CacheMiss, CompletionError
 from harness.ports import Cache, Completer, WallClock
 from harness.threads import off_loop
 

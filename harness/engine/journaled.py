@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import anyio
 
-from harness.domain.completion import Call, Completion, Request, Served
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request, Served
+from harness.domain.failures import CompletionError
 from harness.domain.pricing import Pricing, charge_of
 from harness.domain.validity import defect
 from harness.engine.clock import now
-from harness.errors import CompletionError
 from harness.ports import Cache, Completer, Resolution, WallClock
 
 

@@ -6,14 +6,15 @@ cannot deadlock.
 
 from __future__ import annotations
 
-from harness.domain.completion import Call, Completion, Request
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request
 from harness.domain.estimate import likely_input_tokens
+from harness.domain.failures import CompletionError, TransientError
 from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.pricing import charge_of
 from harness.engine.limiter import Limiter, Place, Places
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
-from harness.errors import CompletionError, TransientError
 from harness.ports import Completer
 
 

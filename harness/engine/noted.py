@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import anyio
 
-from harness.domain.completion import Call, Completion, Request, Served
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request, Served
+from harness.domain.failures import CompletionError, FatalError
 from harness.domain.key import cache_key
 from harness.domain.pricing import Pricing
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError, FatalError, RunStopped
+from harness.errors import RunStopped
 from harness.ports import Cache, Completer, OpenCall, Resolution, WallClock
 
 

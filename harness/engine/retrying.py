@@ -6,12 +6,13 @@ import logging
 import random
 from dataclasses import replace
 
-from harness.domain.completion import Call, Completion, Delta, FailedAttempt, Request, Served
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Delta, FailedAttempt, Request, Served
+from harness.domain.failures import CompletionError, TopicBudgetExceeded, TransientError
 from harness.domain.policy import RetryPolicy
 from harness.domain.pricing import charge_of
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError, TopicBudgetExceeded, TransientError
 from harness.ports import Completer
 
 log = logging.getLogger("harness.retry")

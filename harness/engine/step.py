@@ -9,7 +9,9 @@ from typing import Literal, TypeVar
 
 import anyio
 
-from harness.domain.completion import Call, Completion, Json, Message, OnDelta, Request, Tool
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Json, Message, OnDelta, Request, Tool
+from harness.domain.failures import CacheMiss, CompletionError, FatalError, TopicBudgetExceeded
 from harness.domain.options import StepOptions
 from harness.domain.policy import Budget
 from harness.domain.prompts import Prompts
@@ -18,19 +20,7 @@ from harness.domain.run import Failed, Ok, Outcome, Span, Topic
 from harness.domain.spans import Asked, failure_of
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
-from harness.errors import (
-    CacheError,
-    CacheMiss,
-    CompletionError,
-    FatalError,
-    HarnessError,
-    ParseError,
-    RunStopped,
-    StorageError,
-    TooDeep,
-    TooManyCalls,
-    TopicBudgetExceeded,
-)
+from harness.errors import CacheError, HarnessError, ParseError, RunStopped, StorageError, TooDeep, TooManyCalls
 from harness.logs import logged_with
 from harness.ports import Completer
 

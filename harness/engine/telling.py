@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 
 from harness.domain.completion import Completion, Served
-from harness.errors import CompletionError
+from harness.domain.failures import CompletionError
 
 
 async def telling(answer: Awaitable[Completion], **waits: float) -> Completion:

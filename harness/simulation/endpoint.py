@@ -10,10 +10,11 @@ from typing import Literal
 
 import anyio
 
-from harness.domain.completion import Call, Completion, FailedAttempt, Request, Served, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, FailedAttempt, Request, Served, Usage
+from harness.domain.failures import CompletionError, PermanentError, TransientError
 from harness.domain.policy import RetryPolicy
 from harness.engine.clock import now
-from harness.errors import CompletionError, PermanentError, TransientError
 from harness.simulation.fit import StepFit
 from harness.simulation.recorded import RATE_LIMITED, RecordedCall
 from harness.testing.deepseek.gate import Gate

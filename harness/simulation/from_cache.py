@@ -21,7 +21,8 @@ from typing import TypeAlias, get_args
 
 from harness.adapters.cache.recorded_times import CachedRun, RecordedTimes, SentRequest
 from harness.domain.completion import FailedAttempt, Usage
-from harness.errors import FailureKind, PermanentError, ResultsError
+from harness.domain.failures import PermanentError
+from harness.errors import FailureKind, ResultsError
 from harness.simulation.recorded import RATE_LIMITED, RecordedCall, RecordedTopic
 from harness.simulation.recording import Recording, notes_on_material, refusal_s_of, refuse_untimed, sampled
 from harness.simulation.refusals import Flights, explained, shown_limit

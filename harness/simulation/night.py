@@ -10,7 +10,7 @@ from datetime import datetime
 
 from harness.compose import layered
 from harness.domain.bounds import Bound, pace_floor_s
-from harness.domain.completion import Call
+from harness.domain.call import Call
 from harness.domain.options import StepOptions
 from harness.domain.policy import Limits
 from harness.domain.purse import Purse

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import anyio
 import anyio.abc
 
-from harness.domain.completion import Call, Completion, Served
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Served
+from harness.domain.failures import CompletionError
 from harness.domain.pricing import is_peak
 from harness.domain.run import Topic
-from harness.errors import CompletionError, RunStopped
+from harness.errors import RunStopped
 from harness.ports import Completer, WallClock
 from harness.simulation.books import Books
 from harness.simulation.recorded import RecordedTopic

@@ -9,24 +9,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 from harness.testing.deepseek.fake import FakeDeepSeek
-
-if TYPE_CHECKING:
-    from harness.testing.routing import Mind
+from harness.testing.hosts import Hosts, Mind
 
 DEEPSEEK_HOST = "api.deepseek.com"
-
-
-@dataclass(slots=True, kw_only=True)
-class Hosts:
-    """Which hosts are answered for, and to which requests may leave. May change at any time."""
-
-    answered: set[str]
-    let_through: set[str] = field(default_factory=set)
 
 
 class NotInterceptedError(AssertionError):

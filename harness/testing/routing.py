@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Protocol
 
 import httpx
 import httpx2
@@ -19,16 +18,8 @@ from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError
 
 from harness.testing.deepseek.fake import Exchange
-from harness.testing.mock import Hosts
+from harness.testing.hosts import Hosts, Mind
 from harness.testing.playback import RESET, HttpErrors, play, play_blocking
-
-
-class Mind(Protocol):
-    """What decides on replies; `FakeDeepSeek` is one."""
-
-    def begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Exchange:
-        """Take a request in. Names in `headers` are lower-case; `now_s` is the event loop's time."""
-        ...
 
 
 class UnansweredError(AllMockedAssertionError, httpx2.UnsupportedProtocol):

@@ -19,7 +19,8 @@ from harness.testing.deepseek.fake import Exchange, FakeDeepSeek
 from harness.testing.deepseek.faults import Fault
 from harness.testing.deepseek.routes import CHAT, route_of
 from harness.testing.deepseek.script import Line, Refuse, Say
-from harness.testing.mock import DEEPSEEK_HOST, Hosts, intercepted
+from harness.testing.hosts import Hosts
+from harness.testing.mock import DEEPSEEK_HOST, intercepted
 from harness.testing.received import ReceivedCall, json_object, listed, shortened
 
 Matches: TypeAlias = Callable[[ReceivedCall], bool]

@@ -12,8 +12,9 @@ import pytest
 from harness.adapters.endpoint.account import Answer, ask_account, balance_text, model_names
 from harness.doctoring import Finding, examine
 from harness.domain.endpoint import PROFILES, Secret, profile_endpoint
+from harness.domain.failures import TransientError
 from harness.domain.policy import Timeouts
-from harness.errors import HarnessError, TransientError
+from harness.errors import HarnessError
 from harness.settings import load_settings
 
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)

@@ -17,10 +17,12 @@ from harness.adapters.cache.admin import CacheAdmin, Exported, Imported
 from harness.adapters.cache.pruning import Pruned
 from harness.adapters.cache.reports import JournalStats, ModelStats
 from harness.adapters.cache.sqlite_cache import SqliteCache
-from harness.domain.completion import Call, Completion, Message, Request, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Message, Request, Usage
 from harness.domain.key import cache_key
+from harness.domain.purse import Spent
 from harness.errors import CacheError, InputError, StorageError
-from harness.ports import OpenCall, Resolution, Spent
+from harness.ports import OpenCall, Resolution
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY_S = 86_400.0

@@ -18,7 +18,8 @@ from harness.adapters.cache import sqlite_schema
 from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.adapters.cache.sqlite_file import open_file
 from harness.adapters.cache.sqlite_thread import Database
-from harness.domain.completion import Call, Completion, Message, Request, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Message, Request, Usage
 from harness.domain.key import cache_key
 from harness.errors import CacheError
 from harness.ports import OpenCall, Resolution

@@ -8,8 +8,8 @@ import anyio
 import pytest
 from _chat import WHOLE_STREAM, Piece, Server, chunk, plain, streaming
 
+from harness.domain.failures import CompletionError, TransientError
 from harness.domain.policy import Timeouts
-from harness.errors import CompletionError, TransientError
 from harness.testing.virtual_time import run_virtual
 
 TIMEOUTS = Timeouts(idle_s=30, total_s=100)

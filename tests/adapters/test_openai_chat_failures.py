@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters.endpoint.faults import concurrency_limit, retry_after_s
-from harness.errors import CompletionError, FatalError, PermanentError, TransientError
+from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
 from harness.testing.virtual_time import run_virtual
 
 CONCURRENCY = (

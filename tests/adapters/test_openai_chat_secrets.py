@@ -13,7 +13,7 @@ from _chat import CANARY, ENDPOINT, WHOLE_STREAM, Server, chunk, error_body, eve
 
 from harness.domain.completion import Completion
 from harness.domain.endpoint import Endpoint, Secret, base_url_endpoint
-from harness.errors import CompletionError
+from harness.domain.failures import CompletionError
 
 BASIC = base_url_endpoint("https://me:hidden-word@host.example/v1", api_key=None)
 NEWLINE = replace(ENDPOINT, api_key=Secret(f"{CANARY}\n"))

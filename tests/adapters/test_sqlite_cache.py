@@ -17,7 +17,8 @@ import pytest
 
 from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.adapters.cache.sqlite_thread import Database
-from harness.domain.completion import Call, Completion, Json, Message, Request, Tool, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Json, Message, Request, Tool, Usage
 from harness.domain.key import cache_key
 from harness.errors import StorageError
 from harness.ports import OpenCall, Resolution

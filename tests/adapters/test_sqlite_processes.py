@@ -13,14 +13,15 @@ import pytest
 
 from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.adapters.cache.sqlite_thread import Database
+from harness.domain.purse import Spent
 from harness.errors import CacheError
-from harness.ports import Spent
 
 PROGRAM = """
 import asyncio, pathlib, sys
 from datetime import UTC, datetime
 from harness.adapters.cache.sqlite_cache import SqliteCache
-from harness.domain.completion import Call, Completion, Message, Request, Usage
+from harness.domain.completion import (Completion, Message, Request, Usage)
+from harness.domain.call import Call
 from harness.domain.key import cache_key
 from harness.ports import OpenCall, Resolution
 

@@ -17,9 +17,9 @@ from harness.bench.caps import left_of
 from harness.bench.experiment import Plan, check_plan, run_experiment, session_of
 from harness.bench.files import Bench
 from harness.domain.policy import Budget
+from harness.domain.purse import Spent
 from harness.engine.stopping import Stop
 from harness.errors import DatasetError, ResultsError, RunStopped, SettingsError
-from harness.ports import Spent
 from harness.settings import load_settings
 from harness.testing.virtual_time import VirtualClock
 

@@ -10,15 +10,8 @@ import pytest
 from command_line import Harness, problem_of
 
 from harness.cli.main import COMMANDS, exit_code
-from harness.errors import (
-    BudgetExceeded,
-    DatasetError,
-    FatalError,
-    HarnessError,
-    PermanentError,
-    SettingsError,
-    StorageError,
-)
+from harness.domain.failures import FatalError, PermanentError
+from harness.errors import BudgetExceeded, DatasetError, HarnessError, SettingsError, StorageError
 
 
 def test_help_names_every_command_and_needs_none_of_them(harness: Harness) -> None:

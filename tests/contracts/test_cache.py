@@ -15,9 +15,11 @@ import pytest
 from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.adapters.cassettes.recorded_first import RecordedFirst
 from harness.adapters.memory import MemoryCache
-from harness.domain.completion import Call, Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
 from harness.domain.key import cache_key
-from harness.ports import Cache, OpenCall, Resolution, Spent
+from harness.domain.purse import Spent
+from harness.ports import Cache, OpenCall, Resolution
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 

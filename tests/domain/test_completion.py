@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from harness.domain.completion import Call, FailedAttempt, Request, Served, Usage
+from harness.domain.call import Call
+from harness.domain.completion import FailedAttempt, Request, Served, Usage
 
 
 def test_usage_adds_field_by_field() -> None:

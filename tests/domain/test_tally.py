@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from harness.domain.completion import Call, Completion, FailedAttempt, Request, Served, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, FailedAttempt, Request, Served, Usage
+from harness.domain.failures import PermanentError
 from harness.domain.run import BadLine, Failure, Output, Span, Topic, TopicResult
 from harness.domain.spans import Asked, failure_of
 from harness.domain.tally import Totals, size_of_output, topic_result, totals_of, unrecordable
-from harness.errors import ParseError, PermanentError
+from harness.errors import ParseError
 
 ASKED = Asked(
     call=Call(run_id="r", topic_id="t", span_id="s"),

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from harness.domain.completion import Completion, Request, ToolCall, Usage
+from harness.domain.failures import PermanentError, TransientError
 from harness.domain.validity import defect
-from harness.errors import PermanentError, TransientError
 
 PLAIN = Request(endpoint="e", model="m", messages=())
 JSON = Request(endpoint="e", model="m", messages=(), response_format="json_object")

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 from fakes import a_call, a_refusal, a_request, an_answer
 
-from harness.domain.completion import Call, Completion, Request, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request, Usage
+from harness.domain.failures import CompletionError, PermanentError
 from harness.engine.board import KEPT_FAILURES, Board, Stage
-from harness.errors import CompletionError, PermanentError
 
 
 class Inner:

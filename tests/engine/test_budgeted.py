@@ -21,10 +21,10 @@ from fakes import (
 )
 
 from harness.domain.completion import Completion, Usage
+from harness.domain.failures import PermanentError
 from harness.domain.policy import Budget, Limits, RetryPolicy
-from harness.domain.purse import Purse
-from harness.errors import BudgetExceeded, PermanentError
-from harness.ports import Spent
+from harness.domain.purse import Purse, Spent
+from harness.errors import BudgetExceeded
 from harness.testing.virtual_time import VirtualClock
 
 pytestmark = pytest.mark.virtual

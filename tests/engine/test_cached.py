@@ -19,9 +19,9 @@ from fakes import (
 )
 
 from harness.domain.completion import Completion, Delta, ToolCall
+from harness.domain.failures import CacheMiss, FatalError, PermanentError
 from harness.domain.key import cache_key
 from harness.domain.policy import CacheMode, RetryPolicy
-from harness.errors import CacheMiss, FatalError, PermanentError
 
 pytestmark = pytest.mark.virtual
 

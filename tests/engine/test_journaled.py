@@ -6,9 +6,9 @@ import pytest
 from fakes import USAGE, Engine, FakeModel, SlowCache, a_call, a_request, a_reset, an_answer, gathered
 
 from harness.domain.completion import Completion, Usage
+from harness.domain.failures import PermanentError, TransientError
 from harness.domain.key import cache_key
 from harness.domain.policy import Limits, RetryPolicy
-from harness.errors import PermanentError, TransientError
 
 pytestmark = pytest.mark.virtual
 

@@ -12,9 +12,10 @@ import pytest
 from fakes import Engine, FakeModel, SlowCache, a_call, a_request, accounted_s, an_answer, gathered, one_after_another
 
 from harness.domain.completion import Completion
+from harness.domain.failures import PermanentError, TransientError
 from harness.domain.key import cache_key
 from harness.domain.policy import CacheMode, Limits, Patience, RetryPolicy
-from harness.errors import PermanentError, RunStopped, StorageError, TransientError
+from harness.errors import RunStopped, StorageError
 
 pytestmark = pytest.mark.virtual
 

@@ -9,7 +9,8 @@ import math
 import pytest
 from fakes import Engine, FakeModel, a_call, a_refusal, a_request, an_answer, at_most, gathered, one_after_another
 
-from harness.domain.completion import Call, Completion, Request, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request, Usage
 from harness.domain.policy import Limits, RetryPolicy
 
 pytestmark = pytest.mark.virtual

@@ -7,8 +7,8 @@ import pytest
 from fakes import Engine, FakeModel, a_call, a_refusal, a_request, a_reset, an_answer, gathered, one_after_another
 
 from harness.domain.completion import Delta, Usage
+from harness.domain.failures import PermanentError, TransientError
 from harness.domain.policy import Limits, RetryPolicy
-from harness.errors import PermanentError, TransientError
 
 pytestmark = pytest.mark.virtual
 

@@ -7,21 +7,13 @@ import pytest
 from fakes import Engine, FakeModel, a_reset, an_answer, gathered, one_after_another
 
 from harness.domain.completion import Message, Tool, Usage
+from harness.domain.failures import CacheMiss, FatalError, PermanentError, TransientError
 from harness.domain.options import StepOptions
 from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.prompts import Prompt, Prompts
 from harness.domain.run import Failed, Ok, Topic
 from harness.engine.step import Step, Trace
-from harness.errors import (
-    CacheMiss,
-    FatalError,
-    ParseError,
-    PermanentError,
-    RunStopped,
-    TooDeep,
-    TooManyCalls,
-    TransientError,
-)
+from harness.errors import ParseError, RunStopped, TooDeep, TooManyCalls
 
 pytestmark = pytest.mark.virtual
 

@@ -10,11 +10,12 @@ import pytest
 from fakes import Engine, FakeModel, SlowCache, a_call, a_refusal, a_request, a_reset, an_answer, gathered, topics
 
 from harness.domain.completion import Completion, Request
+from harness.domain.failures import FatalError
 from harness.domain.policy import Budget, Limits
 from harness.domain.run import Topic
 from harness.engine.step import Step
 from harness.engine.stopping import Stop
-from harness.errors import BudgetExceeded, FatalError, RunStopped, StorageError
+from harness.errors import BudgetExceeded, RunStopped, StorageError
 
 pytestmark = pytest.mark.virtual
 

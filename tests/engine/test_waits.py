@@ -25,12 +25,12 @@ from fakes import (
 )
 
 from harness.domain.completion import Completion, Served
+from harness.domain.failures import CompletionError, PermanentError
 from harness.domain.policy import Budget, Limits, RetryPolicy
 from harness.domain.run import Ok, Topic
 from harness.engine.limiter import Limiter
 from harness.engine.step import Step
 from harness.engine.stopping import Stop
-from harness.errors import CompletionError, PermanentError
 
 pytestmark = pytest.mark.virtual
 

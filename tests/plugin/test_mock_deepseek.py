@@ -16,7 +16,7 @@ import pytest
 from inner_runs import Run
 
 import harness
-from harness.errors import PermanentError
+from harness.domain.failures import PermanentError
 from harness.testing import FakeDeepSeek, Latency, MockDeepSeek, VirtualTime, serve
 
 URL = "https://api.deepseek.com"

@@ -14,7 +14,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.adapters.memory import MemoryCache
-from harness.domain.completion import Call, Completion, Message, Request, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Message, Request, Usage
 from harness.domain.key import cache_key
 from harness.ports import OpenCall, Resolution
 

@@ -12,11 +12,12 @@ from regress_cases import a_call, a_case, a_suite
 
 from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import Request
+from harness.domain.failures import PermanentError
 from harness.domain.policy import Limits
 from harness.domain.run import Output, Topic
 from harness.engine.runner import Workflow
 from harness.engine.step import Step
-from harness.errors import PermanentError, TopicFailed
+from harness.errors import TopicFailed
 from harness.regress.case import Case
 from harness.regress.checks.checks import Draw, Evidence, look
 from harness.regress.checks.judging import judged

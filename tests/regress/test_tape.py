@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from harness import Delta, Step, Topic
 from harness.adapters.cassettes.cassette_file import read_cassette
-from harness.errors import CacheError, CacheMiss, CompletionError, HarnessError, InputError
+from harness.domain.failures import CacheMiss, CompletionError
+from harness.errors import CacheError, HarnessError, InputError
 from harness.regress.recorded.tape import RecordMode, Tape, cassette_path
 from harness.testing import VirtualTime
 

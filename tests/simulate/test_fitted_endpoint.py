@@ -7,9 +7,10 @@ import anyio
 import pytest
 from fakes import a_call, a_request
 
-from harness.domain.completion import Call, FailedAttempt, Usage
+from harness.domain.call import Call
+from harness.domain.completion import FailedAttempt, Usage
+from harness.domain.failures import CompletionError, PermanentError, TransientError
 from harness.domain.policy import RetryPolicy
-from harness.errors import CompletionError, PermanentError, TransientError
 from harness.simulation.endpoint import FittedEndpoint
 from harness.simulation.fit import Sample, fit_steps
 from harness.simulation.recorded import RecordedCall

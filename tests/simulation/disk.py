@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 from harness.adapters.memory import MemoryCache
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
+from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
 from harness.errors import StorageError
-from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
+from harness.ports import Claim, OpenCall, Resolution, Stored
 from simulation.session import Dead, Session
 from simulation.world import DiskWork
 

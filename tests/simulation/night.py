@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from harness.compose import layered
-from harness.domain.completion import Call, Completion, Delta, Request
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Delta, Request
 from harness.domain.key import cache_key
 from harness.domain.options import StepOptions
 from harness.domain.pace import Bucket

@@ -7,11 +7,12 @@ import random
 from collections import Counter
 from dataclasses import replace
 
-from harness.domain.completion import Call, Completion, Delta, Request, Served, Usage
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Delta, Request, Served, Usage
+from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
 from harness.domain.key import cache_key
 from harness.domain.pace import Bucket
 from harness.domain.pricing import Pricing
-from harness.errors import CompletionError, FatalError, PermanentError, TransientError
 from harness.ports import WallClock
 from simulation.session import Sent, Session
 from simulation.workflows import share_of

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.domain.completion import Completion, Served
 from harness.domain.policy import Limits
-from harness.domain.purse import Purse
+from harness.domain.purse import Purse, Spent
 from harness.domain.run import Span, TopicResult
 from harness.domain.tally import totals_of
 from harness.engine.limiter import LimiterState
-from harness.ports import Resolution, Spent, Stored
+from harness.ports import Resolution, Stored
 from simulation.session import Sent, Session
 
 NEAR = 1e-6

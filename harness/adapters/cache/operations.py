@@ -13,8 +13,10 @@ from harness.adapters.cache.leases import Claiming, Releasing
 from harness.adapters.cache.sqlite_errors import is_of_the_statement, translated
 from harness.adapters.cache.sqlite_thread import Database
 from harness.adapters.codec import storable
-from harness.domain.completion import Call, Request
-from harness.ports import OpenCall, Resolution, Spent, Stored
+from harness.domain.call import Call
+from harness.domain.completion import Request
+from harness.domain.purse import Spent
+from harness.ports import OpenCall, Resolution, Stored
 
 _STORE = """
 INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes, topic_id, span_id)

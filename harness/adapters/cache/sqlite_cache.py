@@ -18,8 +18,9 @@ from harness.adapters.cache.leases import Claiming, Releasing
 from harness.adapters.cache.operations import Closing, Opening, Unusable, Withdrawal, Write
 from harness.adapters.cache.sqlite_thread import Database
 from harness.domain.completion import Request
+from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
-from harness.ports import Claim, OpenCall, Resolution, Spent, Stored
+from harness.ports import Claim, OpenCall, Resolution, Stored
 
 _log = logging.getLogger("harness.cache")
 

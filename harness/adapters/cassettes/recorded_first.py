@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.domain.completion import Request
+from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
-from harness.ports import Cache, Claim, OpenCall, Resolution, Spent, Stored
+from harness.ports import Cache, Claim, OpenCall, Resolution, Stored
 
 
 class RecordedFirst:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.adapters.endpoint.http import build_http_client
 from harness.domain.endpoint import Endpoint
+from harness.domain.failures import TransientError
 from harness.domain.policy import Carrier, Timeouts
-from harness.errors import HarnessError, TransientError
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     import httpx2

@@ -14,8 +14,9 @@ from harness.adapters.endpoint.assembly import Assembly, StreamFault
 from harness.adapters.endpoint.deadline import Deadline
 from harness.adapters.endpoint.sse import EventTooLongError, SSEParser
 from harness.domain.completion import Completion, OnDelta, Served
+from harness.domain.failures import CompletionError, PermanentError, TransientError
 from harness.domain.policy import Timeouts
-from harness.errors import CompletionError, FailureKind, PermanentError, TransientError
+from harness.errors import FailureKind
 from harness.ports import WallClock
 from harness.threads import off_loop
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from harness.adapters.endpoint import wire
 from harness.domain.completion import Completion
-from harness.errors import CompletionError, FailureKind, FatalError, PermanentError, TransientError
+from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
+from harness.errors import FailureKind
 
 Billed = Literal["no", "yes", "unknown"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.adapters.endpoint import wire
 from harness.adapters.endpoint.exchange import Exchange
-from harness.domain.completion import Call, Completion, Request
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.key import size_of
 from harness.domain.policy import Timeouts

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from harness.domain.failures import CacheMiss
 from harness.domain.pricing import Pricing
 from harness.domain.run import drawn_id
-from harness.errors import CacheMiss
 from harness.regress.case import Case, Row
 from harness.regress.checks.expect_parts import Status
 from harness.regress.checks.expect_texts import EqualsGolden

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.domain.completion import Json, Message
+from harness.domain.failures import CacheMiss, CompletionError, TopicBudgetExceeded
 from harness.domain.options import StepOptions
 from harness.domain.parsing import parse_json
 from harness.domain.prompts import Prompt
@@ -16,7 +17,7 @@ from harness.domain.run import Output, Span, Topic
 from harness.domain.strict_json import kind_of
 from harness.engine.runner import Workflow
 from harness.engine.step import Step
-from harness.errors import CacheMiss, CompletionError, ParseError, TopicBudgetExceeded
+from harness.errors import ParseError
 from harness.regress.case import Row
 from harness.regress.checks.expectation import Expectation, Finding, Shortfall, Unknown, View
 from harness.regress.checks.judge_calls import JUDGE, is_judge, judge_path

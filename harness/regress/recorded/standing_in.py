@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.domain.completion import Call, Completion, Request, Served
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request, Served
+from harness.domain.failures import CacheMiss
 from harness.domain.misses import Explanation
 from harness.domain.recording import step_of
 from harness.domain.run import topic_of_drawn
-from harness.errors import CacheMiss
 from harness.ports import Completer
 
 

@@ -23,14 +23,16 @@ from harness.adapters.wall_clock import SystemClock
 from harness.api import request_of, wait_for
 from harness.batch import dataset_spec, new_run_id, run_batch
 from harness.compose import open_stack, replaying
-from harness.domain.completion import Call, Completion, Json, OnDelta, Request
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Json, OnDelta, Request
+from harness.domain.failures import CacheMiss
 from harness.domain.key import cache_key
 from harness.domain.options import StepOptions
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Topic
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
-from harness.errors import CacheMiss, HarnessError
+from harness.errors import HarnessError
 from harness.regress.case import Case
 from harness.regress.checks.misses import grouped
 from harness.regress.recorded.merging import merge, one_for_each_key

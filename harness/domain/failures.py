@@ -1,0 +1,91 @@
+"""Failures that carry what came back: a call without a usable completion, a miss, a topic whose money is spent.
+
+The whole tree is drawn in `harness/errors.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.domain.completion import Completion, Served
+from harness.domain.misses import Explanation
+from harness.errors import FailureKind, HarnessError
+
+
+class CompletionError(HarnessError):
+    """A call that brought no usable completion.
+
+    `partial` is what had arrived, for the trace: it is never an answer. `billed` says whether the provider charges
+    for the attempt: "no" where nothing was generated, "yes" where `partial.usage` says how much, "unknown" where the
+    stream broke. `status` is the HTTP status, where there was one. `served` tells what the call went through (waits,
+    earlier attempts); each layer adds its part to it as it does to a completion's. `row` is the row of the journal that
+    is open for it, 0: none is.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: FailureKind,
+        status: int | None = None,
+        partial: Completion | None = None,
+        billed: Literal["no", "yes", "unknown"] = "no",
+    ) -> None:
+        super().__init__(message)
+        self.kind: FailureKind = kind
+        self.status = status
+        self.partial = partial
+        self.billed: Literal["no", "yes", "unknown"] = billed
+        self.row = 0
+        self.served: Served | None = partial.served if partial is not None else None
+
+
+class TransientError(CompletionError):
+    """The same request may succeed later.
+
+    `retry_after_s` is what the server asked for, in seconds, unchecked. `concurrency_limit` is the number that a
+    429's text names as the account's limit of calls in flight.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: FailureKind,
+        status: int | None = None,
+        partial: Completion | None = None,
+        billed: Literal["no", "yes", "unknown"] = "no",
+        retry_after_s: float | None = None,
+        concurrency_limit: int | None = None,
+    ) -> None:
+        super().__init__(message, kind=kind, status=status, partial=partial, billed=billed)
+        self.retry_after_s = retry_after_s
+        self.concurrency_limit = concurrency_limit
+
+
+class PermanentError(CompletionError):
+    """The same request will fail in the same way: repeating it would only cost."""
+
+
+class FatalError(CompletionError):
+    """The account cannot be used (key, balance, quota): every other call will fail too, so the run stops."""
+
+
+class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
+    """In replay mode the cache holds no answer to a request.
+
+    The message is the explanation's text: what was asked, what was recorded, in what the two differ.
+    """
+
+    def __init__(self, message: str, *, explanation: Explanation | None = None) -> None:
+        super().__init__(message)
+        self.explanation = explanation
+
+
+class TopicBudgetExceeded(HarnessError):  # noqa: N818 - reads as what happened
+    """The next call could pass what its topic may spend, so neither it nor any later call of the topic is sent.
+
+    `served` tells of the attempts that were made before.
+    """
+
+    served: Served | None = None
