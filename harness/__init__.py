@@ -13,7 +13,6 @@ from harness._version import __version__
 if TYPE_CHECKING:
     from harness.adapters.runs.results_dir import read_results, read_spans
     from harness.api import ask, ask_sync, run, run_sync
-    from harness.batch import Report
     from harness.domain.completion import Completion, Delta, Message, Tool, Usage
     from harness.domain.failures import CompletionError
     from harness.domain.options import StepOptions
@@ -22,11 +21,12 @@ if TYPE_CHECKING:
     from harness.engine.step import Step
     from harness.engine.stopping import Stop
     from harness.errors import HarnessError, InputError, ParseError, TopicFailed
+    from harness.session import Report
 
 _HOMES = {
     "harness.adapters.runs.results_dir": ("read_results", "read_spans"),
     "harness.api": ("ask", "ask_sync", "run", "run_sync"),
-    "harness.batch": ("Report",),
+    "harness.session": ("Report",),
     "harness.domain.completion": ("Completion", "Delta", "Message", "Tool", "Usage"),
     "harness.domain.options": ("StepOptions",),
     "harness.domain.parsing": ("parse_json", "parse_string_list"),

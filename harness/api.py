@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.adapters.wall_clock import SystemClock
-from harness.batch import Report, new_run_id, run_batch
+from harness.batch import new_run_id, run_batch
 from harness.compose import open_stack
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, OnDelta, Request
 from harness.domain.options import StepOptions
 from harness.engine.stopping import Stop
 from harness.logs import logged_with
+from harness.session import Report
 from harness.settings import Loaded, load_settings
 
 T = TypeVar("T")

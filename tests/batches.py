@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx2
 
-from harness.batch import Report, run_batch
+from harness.batch import run_batch
 from harness.engine.stopping import Stop
+from harness.session import Report
 from harness.settings import Loaded, load_settings
 from harness.testing.virtual_time import VirtualClock
 

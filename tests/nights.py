@@ -9,7 +9,7 @@ from typing import Any
 
 from batches import a_topic_file, loaded, run
 
-from harness.batch import Report
+from harness.session import Report
 from harness.simulation.forecast import Arm, arms_of, jobs_of
 from harness.simulation.from_run import read_run
 from harness.simulation.night import Night, Plan

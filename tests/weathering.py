@@ -14,7 +14,7 @@ import pytest
 from batches import rows_of, run
 from processes import journal
 
-from harness.batch import Report
+from harness.session import Report
 from harness.testing import FakeDeepSeek, FakeTransport, FaultPlan, VirtualClock
 
 ATTEMPTS = 6

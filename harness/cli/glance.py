@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.batch import Watch
 from harness.domain.outlook import Range, Track, less, time_left
 from harness.engine.board import Board, Stage
+from harness.session import Watch
 from harness.settings import Settings
 
 MOST_CALLS = 40

@@ -11,7 +11,6 @@ import click
 from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.memory import MemoryCache
 from harness.adapters.wall_clock import SystemClock
-from harness.batch import Report
 from harness.cli.consent import asks
 from harness.cli.run import reported
 from harness.domain.sanitize import terminal_safe
@@ -21,6 +20,7 @@ from harness.regress.recorded.expecting import Expected
 from harness.regress.recorded.merging import Merged
 from harness.regress.recorded.recording import recorded_from
 from harness.regress.recorded.replaying import recorded_calls
+from harness.session import Report
 from harness.settings import Loaded
 
 NOTHING_SENT = 130

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import anyio
 import click
 
-from harness.batch import Report, Watch, run_batch
+from harness.batch import run_batch
 from harness.cli.consent import agreed
 from harness.cli.help import SectionedCommand
 from harness.cli.live.progress import is_shown, show_progress
@@ -25,6 +25,7 @@ from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
 from harness.ports import Cache
+from harness.session import Report, Watch
 from harness.settings import Loaded
 
 

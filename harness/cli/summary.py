@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.runs.run_standing import FailedAlike
-from harness.batch import Report
 from harness.cli.glance import clock
 from harness.domain.sanitize import one_line
 from harness.ports import OpenCall
+from harness.session import Report
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5

@@ -11,7 +11,6 @@ import anyio
 import pytest
 
 from harness.adapters.wall_clock import SystemClock
-from harness.batch import Report
 from harness.bench.arms import arms_of
 from harness.bench.caps import left_of
 from harness.bench.experiment import Plan, check_plan, run_experiment, session_of
@@ -20,6 +19,7 @@ from harness.domain.policy import Budget
 from harness.domain.purse import Spent
 from harness.engine.stopping import Stop
 from harness.errors import DatasetError, ResultsError, RunStopped, SettingsError
+from harness.session import Report
 from harness.settings import load_settings
 from harness.testing.virtual_time import VirtualClock
 

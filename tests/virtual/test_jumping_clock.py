@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from batches import a_topic_file, loaded, rows_of
 
-from harness.batch import Report, run_batch
+from harness.batch import run_batch
+from harness.session import Report
 from harness.testing import VirtualClock
 
 pytestmark = pytest.mark.virtual
