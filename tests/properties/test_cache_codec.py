@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.adapters import codec
-from harness.adapters.cache.entry import entry_of, instant, stamp
+from harness.adapters.cache_entry import entry_of, instant, stamp
 from harness.adapters.cassettes.cassette import entry_of_recording, line_of, recording_of_entry, recording_of_line
 from harness.domain.completion import (
     Completion,

@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 from harness._version import __version__
 from harness.adapters.cache import pruning, reports
-from harness.adapters.cache.entry import stamp
 from harness.adapters.cache.operations import store
 from harness.adapters.cache.pruning import Pruned
 from harness.adapters.cache.reports import BadRow, CacheStats, Sound, Verified
 from harness.adapters.cache.sqlite_thread import Database
+from harness.adapters.cache_entry import stamp
 from harness.adapters.cassettes.cassette import entry_of_recording, line_of, recording_of_entry
 from harness.adapters.cassettes.cassette_file import opened, recordings, refuse, unzipped
 from harness.domain.recording import RecordedCall

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from harness.adapters.cache.entry import Entry, entry_of, instant, stamp, stored, stored_request
 from harness.adapters.cache.leases import Claiming, Releasing
 from harness.adapters.cache.sqlite_errors import is_of_the_statement, translated
 from harness.adapters.cache.sqlite_thread import Database
+from harness.adapters.cache_entry import Entry, entry_of, instant, stamp, stored, stored_request
 from harness.adapters.codec import storable
 from harness.domain.call import Call
 from harness.domain.completion import Request

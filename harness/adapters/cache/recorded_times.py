@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.cache.entry import instant
 from harness.adapters.cache.reports import show
 from harness.adapters.cache.sqlite_schema import APPLICATION_ID
+from harness.adapters.cache_entry import instant
 from harness.domain.completion import Completion, Request
 from harness.errors import CacheError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from harness.adapters.cache.entry import Entry, instant, stored, stored_request
+from harness.adapters.cache_entry import Entry, instant, stored, stored_request
 from harness.adapters.codec import request_from_canonical, storable
 from harness.domain.completion import Request
 from harness.domain.key import cache_key

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, NoReturn
 
-from harness.adapters.cache.entry import Entry, instant, stamp, stored_request
+from harness.adapters.cache_entry import Entry, instant, stamp, stored_request
 from harness.adapters.codec import (
     JsonObject,
     completion_from_json,
