@@ -18,9 +18,9 @@ from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
-from harness.domain.endpoint import resolve_model
 from harness.domain.policy import Budget, CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
+from harness.domain.profiles import resolve_model
 from harness.domain.purse import Purse, Spent
 from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted

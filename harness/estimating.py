@@ -21,10 +21,11 @@ from harness.batch import dataset_spec
 from harness.compose import layered, mock_transport, run_context
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request, Usage
-from harness.domain.endpoint import PROFILES, profile_endpoint
+from harness.domain.endpoint import profile_endpoint
 from harness.domain.estimate import likely_input_tokens
 from harness.domain.policy import Budget, Limits
 from harness.domain.pricing import Pricing
+from harness.domain.profiles import PROFILES
 from harness.domain.purse import Purse
 from harness.domain.run import BadLine, Span, Topic, TopicResult
 from harness.engine.runner import Runner

@@ -15,7 +15,7 @@ from harness.cli.forecast_text import Forecast, forecast_json, forecast_text
 from harness.cli.help import SectionedCommand
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.domain.endpoint import PROFILES
+from harness.domain.profiles import PROFILES
 from harness.domain.sanitize import terminal_safe
 from harness.errors import SettingsError
 from harness.settings import Settings

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.adapters.toml_tables import suggestion
-from harness.domain.endpoint import PROFILES, normalized_base_url
+from harness.domain.base_url import normalized_base_url
+from harness.domain.profiles import PROFILES
 from harness.errors import SettingsError
 from harness.logs import parse_level
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from harness.domain.endpoint import (
-    GENERIC_KEY_ENV,
-    PROFILES,
-    Endpoint,
-    Secret,
-    base_url_endpoint,
-    profile_endpoint,
-    profile_of,
-)
+from harness.domain.endpoint import GENERIC_KEY_ENV, Endpoint, base_url_endpoint, profile_endpoint
+from harness.domain.profiles import PROFILES, profile_of
+from harness.domain.secret import Secret
 from harness.errors import SettingsError
 from harness.settings.model import Settings
 

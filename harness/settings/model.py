@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.adapters.toml_tables import StepTable
 from harness.domain.completion import Effort
-from harness.domain.endpoint import PROFILES, Profile, resolve_model
 from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, CacheMode, CachePolicy, Carrier, Limits, RetryPolicy, Timeouts
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, Rates, flat_price
+from harness.domain.profiles import PROFILES, Profile, resolve_model
 from harness.settings.kinds import (
     Attempts,
     BaseUrl,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from harness.domain.endpoint import PROFILES
+from harness.domain.profiles import PROFILES
 from harness.settings.kinds import base_kind, choices
 from harness.settings.loading import ENV_PREFIX
 from harness.settings.model import SECTIONS, TABLES, Settings, kind_of

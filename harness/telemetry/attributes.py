@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.domain.completion import Message, Request, ToolCall, Usage
-from harness.domain.endpoint import PROFILES
+from harness.domain.profiles import PROFILES
 from harness.domain.run import Span
 from harness.telemetry import names
 from harness.telemetry.values import Attribute

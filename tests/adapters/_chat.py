@@ -16,9 +16,10 @@ from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, OnDelta, Request
-from harness.domain.endpoint import Endpoint, Secret
+from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError
 from harness.domain.policy import Timeouts
+from harness.domain.secret import Secret
 
 CANARY = "sk-canary/9f8e+7d6c5b4a"
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)

@@ -11,9 +11,11 @@ import pytest
 
 from harness.adapters.endpoint.account import Answer, ask_account, balance_text, model_names
 from harness.doctoring import Finding, examine
-from harness.domain.endpoint import PROFILES, Secret, profile_endpoint
+from harness.domain.endpoint import profile_endpoint
 from harness.domain.failures import TransientError
 from harness.domain.policy import Timeouts
+from harness.domain.profiles import PROFILES
+from harness.domain.secret import Secret
 from harness.errors import HarnessError
 from harness.settings import load_settings
 

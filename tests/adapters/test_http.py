@@ -15,9 +15,10 @@ from _chat import DONE, REQUEST, WHOLE_STREAM, FixedClock, call, chunk, plain
 from harness.adapters.endpoint.http import build_http_client, environment_proxy
 from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.completion import Completion
-from harness.domain.endpoint import Secret, base_url_endpoint
+from harness.domain.endpoint import base_url_endpoint
 from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
 from harness.domain.policy import Carrier, Timeouts
+from harness.domain.secret import Secret
 from harness.errors import SettingsError
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -22,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.domain.completion import Delta, Message, Request, Tool, ToolCall, Usage
-from harness.domain.endpoint import PROFILES, base_url_endpoint, profile_endpoint
+from harness.domain.endpoint import base_url_endpoint, profile_endpoint
+from harness.domain.profiles import PROFILES
 from harness.testing.virtual_time import run_virtual
 
 

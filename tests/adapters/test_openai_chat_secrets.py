@@ -12,8 +12,9 @@ import pytest
 from _chat import CANARY, ENDPOINT, WHOLE_STREAM, Server, chunk, error_body, event, plain, streaming
 
 from harness.domain.completion import Completion
-from harness.domain.endpoint import Endpoint, Secret, base_url_endpoint
+from harness.domain.endpoint import Endpoint, base_url_endpoint
 from harness.domain.failures import CompletionError
+from harness.domain.secret import Secret
 
 BASIC = base_url_endpoint("https://me:hidden-word@host.example/v1", api_key=None)
 NEWLINE = replace(ENDPOINT, api_key=Secret(f"{CANARY}\n"))

@@ -7,16 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.domain.endpoint import (
-    PROFILES,
-    Secret,
-    base_url_endpoint,
-    endpoint_identity,
-    normalized_base_url,
-    profile_endpoint,
-    profile_of,
-    resolve_model,
-)
+from harness.domain.base_url import normalized_base_url
+from harness.domain.endpoint import base_url_endpoint, endpoint_identity, profile_endpoint
+from harness.domain.profiles import PROFILES, profile_of, resolve_model
+from harness.domain.secret import Secret
 from harness.errors import SettingsError
 
 CANARY = "sk-canary/9f8e+7d6c5b4a"

@@ -6,8 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.domain.completion import Delta
-from harness.domain.endpoint import Endpoint, Secret
+from harness.domain.endpoint import Endpoint
 from harness.domain.redaction import RedactedDeltas
+from harness.domain.secret import Secret
 
 letters = st.text(st.sampled_from("abc/+:"), min_size=4, max_size=8)
 

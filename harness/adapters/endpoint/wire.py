@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from harness.domain.completion import Completion, Effort, Message, Request, ToolCall, Usage
-from harness.domain.endpoint import CapField, Dialect
+from harness.domain.profiles import CapField, Dialect
 
 JsonObject: TypeAlias = Mapping[str, Any]  # the dynamic edge: foreign JSON, taken apart here and nowhere else
 

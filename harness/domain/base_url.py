@@ -1,0 +1,50 @@
+"""Base URLs: one spelling per server, and the credentials that may stand in one.
+
+The messages never repeat the URL: a key may stand in it.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from harness.domain.secret import Secret
+from harness.errors import SettingsError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def normalized_base_url(base_url: str) -> str:
+    """One spelling per server: scheme and host in lower case, no default port, no trailing slash, no credentials.
+
+    Raises SettingsError, which shows no credential, for what is not an http(s) URL of a server and a path.
+    """
+    parts = _split(base_url)
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    if parts.port is not None and parts.port != _DEFAULT_PORTS[parts.scheme]:
+        host = f"{host}:{parts.port}"
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+
+
+def credentials(base_url: str) -> Secret | None:
+    """`user:password` as the URL holds it, unquoted, or None. Raises SettingsError if the URL is none."""
+    parts = _split(base_url)
+    if not (parts.username or parts.password):
+        return None
+    return Secret(f"{unquote(parts.username or '')}:{unquote(parts.password or '')}")
+
+
+def _split(base_url: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url.strip())
+        port = parts.port
+    except ValueError:
+        raise SettingsError("the base URL cannot be read: write it like https://host:8000/v1") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0:
+        raise SettingsError("the base URL must be like https://host:8000/v1, with http or https and a host")
+    if parts.query or parts.fragment:
+        raise SettingsError(f"the base URL of {parts.hostname} must end with its path: no `?…` and no `#…`")
+    if any(character.isspace() or not character.isprintable() for character in parts.netloc + parts.path):
+        raise SettingsError("the base URL holds white space or a control character")
+    return parts
