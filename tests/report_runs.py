@@ -10,7 +10,7 @@ from typing import Any
 
 from records import a_result, a_span
 
-from harness.adapters.codec import to_text
+from harness.adapters.json_text import to_text
 from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import FailedAttempt, Served, Usage
 from harness.domain.run import Failure, Span, TopicResult

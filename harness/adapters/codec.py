@@ -9,22 +9,17 @@ latency). Where this answer came from, and what it waited for, belongs to each u
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
+from harness.adapters.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 from harness.domain.completion import (
     Completion,
-    Effort,
     FailedAttempt,
     Json,
-    Message,
-    Request,
-    Role,
     Served,
     Source,
-    Tool,
     ToolCall,
     Usage,
 )
@@ -32,84 +27,43 @@ from harness.errors import FailureKind
 
 JsonObject = dict[str, Json]
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-
-_Types = frozenset[type]
-_TEXT, _COUNT, _NUMBER = frozenset({str}), frozenset({int}), frozenset({float, int})
-_LIST, _OBJECT, _FLAG, _NULL = frozenset({list}), frozenset({dict}), frozenset({bool}), frozenset({type(None)})
-
-# The types of an object's fields. A field that may be null may be absent; a bool is no int.
+# The types of an object's fields.
 _COMPLETION = {
-    "model": _TEXT,
-    "content": _TEXT,
-    "finish_reason": _TEXT,
-    "usage": _OBJECT,
-    "served": _OBJECT,
-    "fingerprint": _TEXT | _NULL,
-    "reasoning": _TEXT | _NULL,
-    "tool_calls": _LIST | _NULL,
-    "trace_id": _TEXT | _NULL,
-    "cost": _NUMBER | _NULL,
-    "owner": _TEXT | _NULL,
+    "model": TEXT,
+    "content": TEXT,
+    "finish_reason": TEXT,
+    "usage": OBJECT,
+    "served": OBJECT,
+    "fingerprint": TEXT | NULL,
+    "reasoning": TEXT | NULL,
+    "tool_calls": LIST | NULL,
+    "trace_id": TEXT | NULL,
+    "cost": NUMBER | NULL,
+    "owner": TEXT | NULL,
 }
-_USAGE = dict.fromkeys(("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"), _COUNT)
-_TOOL_CALL = dict.fromkeys(("id", "name", "arguments"), _TEXT)
+_USAGE = dict.fromkeys(("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"), COUNT)
+_TOOL_CALL = dict.fromkeys(("id", "name", "arguments"), TEXT)
 _KEPT_SERVED = {
-    "attempts": _COUNT,
-    "latency_s": _NUMBER,
-    "ttft_reasoning_s": _NUMBER | _NULL,
-    "ttft_answer_s": _NUMBER | _NULL,
+    "attempts": COUNT,
+    "latency_s": NUMBER,
+    "ttft_reasoning_s": NUMBER | NULL,
+    "ttft_answer_s": NUMBER | NULL,
 }
 _WAITS = ("queued_run_s", "queued_s", "paced_s", "budget_s", "stored_s")
-_SERVED = {**_KEPT_SERVED, "source": _TEXT, "failures": _LIST, **dict.fromkeys(_WAITS, _NUMBER)}
+_SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **dict.fromkeys(_WAITS, NUMBER)}
 _FAILED_ATTEMPT = {
-    "number": _COUNT,
-    "kind": _TEXT,
-    "message": _TEXT,
-    "status": _COUNT | _NULL,
-    "elapsed_s": _NUMBER,
-    "backoff_s": _NUMBER,
-    **dict.fromkeys(_WAITS, _NUMBER),
-    "usage": _OBJECT | _NULL,
-    "cost": _NUMBER | _NULL,
-    "content": _TEXT,
-    "reasoning": _TEXT,
+    "number": COUNT,
+    "kind": TEXT,
+    "message": TEXT,
+    "status": COUNT | NULL,
+    "elapsed_s": NUMBER,
+    "backoff_s": NUMBER,
+    **dict.fromkeys(_WAITS, NUMBER),
+    "usage": OBJECT | NULL,
+    "cost": NUMBER | NULL,
+    "content": TEXT,
+    "reasoning": TEXT,
 }
-_REQUEST = {
-    "endpoint": _TEXT,
-    "model": _TEXT,
-    "messages": _LIST,
-    "max_tokens": _COUNT | _NULL,
-    "thinking": _FLAG | _NULL,
-    "effort": _TEXT | _NULL,
-    "temperature": _NUMBER | _NULL,
-    "top_p": _NUMBER | _NULL,
-    "response_format": _TEXT | _NULL,
-    "tools": _LIST | _NULL,
-    "stop": _LIST | _NULL,
-    "sample": _COUNT | _NULL,
-}
-_MESSAGE = {
-    "role": _TEXT,
-    "content": _TEXT,
-    "reasoning": _TEXT | _NULL,
-    "tool_calls": _LIST | _NULL,
-    "tool_call_id": _TEXT | _NULL,
-}
-_TOOL = {"name": _TEXT, "description": _TEXT, "parameters": _OBJECT}
-
-
-def to_text(value: Json) -> str:
-    """One line of JSON, characters as they are. Raises ValueError for NaN and infinity.
-
-    Half a surrogate pair, which no file can hold, is written as its JSON escape.
-    """
-    return storable(_encode(value))
-
-
-def storable(text: str) -> str:
-    """A JSON text that UTF-8 can hold: half a surrogate pair becomes the JSON escape that means the same."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def kept(completion: Completion) -> Completion:
@@ -154,9 +108,9 @@ def completion_to_json(completion: Completion) -> JsonObject:
 
 def completion_from_json(fields: Any) -> Completion:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check(fields, "completion", _COMPLETION)
+    check_fields(fields, "completion", _COMPLETION)
     served = fields["served"]
-    _check(served, "served", _KEPT_SERVED)
+    check_fields(served, "served", _KEPT_SERVED)
     get = fields.get
     return Completion(
         model=fields["model"],
@@ -165,7 +119,7 @@ def completion_from_json(fields: Any) -> Completion:
         usage=usage_from_json(fields["usage"]),
         fingerprint=get("fingerprint"),
         reasoning=get("reasoning") or "",
-        tool_calls=_tool_calls(fields),
+        tool_calls=tool_calls_from_json(fields),
         trace_id=get("trace_id"),
         cost=get("cost"),
         owner=get("owner") or "",
@@ -189,7 +143,7 @@ def usage_to_json(usage: Usage) -> JsonObject:
 
 def usage_from_json(fields: Any) -> Usage:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check(fields, "usage", _USAGE)
+    check_fields(fields, "usage", _USAGE)
     return Usage(
         input_tokens=fields["input_tokens"],
         output_tokens=fields["output_tokens"],
@@ -204,7 +158,7 @@ def tool_call_to_json(call: ToolCall) -> JsonObject:
 
 def tool_call_from_json(fields: Any) -> ToolCall:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check(fields, "tool call", _TOOL_CALL)
+    check_fields(fields, "tool call", _TOOL_CALL)
     return ToolCall(id=fields["id"], name=fields["name"], arguments=fields["arguments"])
 
 
@@ -228,9 +182,9 @@ def served_to_json(served: Served) -> JsonObject:
 
 def served_from_json(fields: Any) -> Served:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check(fields, "served", _SERVED)
+    check_fields(fields, "served", _SERVED)
     return Served(
-        source=cast(Source, _one_of(fields, "source", get_args(Source))),
+        source=cast(Source, one_of(fields, "source", get_args(Source))),
         attempts=fields["attempts"],
         queued_run_s=fields["queued_run_s"],
         queued_s=fields["queued_s"],
@@ -267,11 +221,11 @@ def failed_attempt_to_json(failure: FailedAttempt) -> JsonObject:
 
 def failed_attempt_from_json(fields: Any) -> FailedAttempt:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    _check(fields, "failed attempt", _FAILED_ATTEMPT)
+    check_fields(fields, "failed attempt", _FAILED_ATTEMPT)
     usage = fields.get("usage")
     return FailedAttempt(
         number=fields["number"],
-        kind=cast(FailureKind, _one_of(fields, "kind", get_args(FailureKind))),
+        kind=cast(FailureKind, one_of(fields, "kind", get_args(FailureKind))),
         message=fields["message"],
         status=fields.get("status"),
         elapsed_s=fields["elapsed_s"],
@@ -288,75 +242,10 @@ def failed_attempt_from_json(fields: Any) -> FailedAttempt:
     )
 
 
-def request_from_canonical(text: str) -> Request:
-    """The request whose canonical form this is. Raises ValueError for a text that is no request."""
-    return request_from_json(json.loads(text))
-
-
-def request_from_json(fields: Any) -> Request:
-    """The request of these `request_fields`. Raises ValueError, naming the field, for anything else."""
-    _check(fields, "request", _REQUEST)
-    if unknown := fields.keys() - _REQUEST.keys():
-        raise ValueError(f"request has unknown fields: {', '.join(sorted(unknown))}")
-    get = fields.get
-    stop = get("stop") or ()
-    if not all(isinstance(item, str) for item in stop):
-        raise ValueError("field 'stop' must hold texts only")
-    response_format = _one_of(fields, "response_format", ("text", "json_object"))
-    return Request(
-        endpoint=fields["endpoint"],
-        model=fields["model"],
-        messages=tuple(_message(item) for item in fields["messages"]),
-        max_tokens=get("max_tokens"),
-        thinking=get("thinking"),
-        effort=cast("Effort | None", _one_of(fields, "effort", get_args(Effort))),
-        temperature=get("temperature"),
-        top_p=get("top_p"),
-        response_format=cast('Literal["text", "json_object"] | None', response_format),
-        tools=tuple(_tool(item) for item in get("tools") or ()),
-        stop=tuple(stop),
-        sample=get("sample") or 0,
-    )
-
-
-def _message(fields: Any) -> Message:
-    _check(fields, "message", _MESSAGE)
-    return Message(
-        role=cast(Role, _one_of(fields, "role", get_args(Role))),
-        content=fields["content"],
-        reasoning=fields.get("reasoning"),
-        tool_calls=_tool_calls(fields),
-        tool_call_id=fields.get("tool_call_id"),
-    )
-
-
-def _tool(fields: Any) -> Tool:
-    _check(fields, "tool", _TOOL)
-    return Tool(name=fields["name"], description=fields["description"], parameters=fields["parameters"])
-
-
-def _tool_calls(fields: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+def tool_calls_from_json(fields: Mapping[str, Any]) -> tuple[ToolCall, ...]:
     calls = fields.get("tool_calls")
     return tuple(tool_call_from_json(item) for item in calls) if calls else ()
 
 
 def _set_fields(fields: JsonObject) -> JsonObject:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _check(fields: Any, what: str, types: Mapping[str, _Types]) -> None:
-    """One pass over a table: this is on the way of every hit."""
-    if type(fields) is not dict:
-        raise ValueError(f"{what} must be a JSON object, not {type(fields).__name__}")
-    for name, allowed in types.items():
-        if type(fields.get(name)) not in allowed:
-            wanted = " or ".join(sorted(kind.__name__ for kind in allowed if kind is not type(None)))
-            found = type(fields[name]).__name__ if name in fields else "absent"
-            raise ValueError(f"field {name!r} of {what} must be {wanted}, not {found}")
-
-
-def _one_of(fields: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str | None:
-    value: str | None = fields.get(name)
-    if value is not None and value not in allowed:
-        raise ValueError(f"field {name!r} must be one of {', '.join(allowed)}, not {value[:40]!r}")
-    return value

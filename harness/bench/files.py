@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.codec import to_text
+from harness.adapters.json_text import to_text
 from harness.adapters.jsonl_file import pretty, storage_errors, write_whole
 from harness.adapters.runs.results_dir import RUN_FILE, read_manifest, read_results, read_spans
 from harness.bench.arms import Arm

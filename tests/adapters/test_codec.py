@@ -11,13 +11,12 @@ from harness.adapters.codec import (
     completion_from_json,
     completion_to_json,
     failed_attempt_from_json,
-    request_from_canonical,
     served_from_json,
     served_to_json,
-    storable,
-    to_text,
     usage_from_json,
 )
+from harness.adapters.json_text import storable, to_text
+from harness.adapters.request_codec import request_from_canonical
 from harness.domain.completion import Completion, Served, Usage
 
 SMALL = Completion(model="m", content="天", finish_reason="stop", usage=Usage(input_tokens=1, output_tokens=2))

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from records import a_failed_result, a_hard_won_span, a_result, a_span
 
-from harness.adapters.codec import to_text
+from harness.adapters.json_text import to_text
 from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.run import Failure
 

@@ -11,7 +11,7 @@ from command_line import Harness, problem_of
 
 from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
-from harness.adapters.codec import to_text
+from harness.adapters.json_text import to_text
 
 HOME = Path(__file__).parents[2]
 RESEARCH = HOME / "harness/workflows/research.toml"

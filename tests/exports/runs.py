@@ -9,7 +9,7 @@ from typing import Any
 
 from records import a_failed_result, a_hard_won_span, a_result, a_span
 
-from harness.adapters.codec import to_text
+from harness.adapters.json_text import to_text
 from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.run import Span, TopicResult
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from harness.adapters import codec
 from harness.adapters.cache_entry import entry_of, instant, stamp
 from harness.adapters.cassettes.cassette import entry_of_recording, line_of, recording_of_entry, recording_of_line
+from harness.adapters.json_text import storable, to_text
+from harness.adapters.request_codec import request_from_canonical
 from harness.domain.completion import (
     Completion,
     Effort,
@@ -73,26 +75,26 @@ requests = st.builds(
 
 @given(completions)
 def test_a_completion_round_trips_as_it_is_kept(completion: Completion) -> None:
-    text = codec.to_text(codec.completion_to_json(completion))
+    text = to_text(codec.completion_to_json(completion))
     assert codec.completion_from_json(json.loads(text.encode())) == codec.kept(completion)
 
 
 @given(completions)
 def test_equal_completions_have_equal_texts(completion: Completion) -> None:
-    text = codec.to_text(codec.completion_to_json(completion))
+    text = to_text(codec.completion_to_json(completion))
     again = codec.completion_from_json(json.loads(text))
-    assert codec.to_text(codec.completion_to_json(again)) == text
+    assert to_text(codec.completion_to_json(again)) == text
 
 
 @given(serveds)
 def test_served_round_trips_with_all_its_failures(served: Served) -> None:
-    text = codec.to_text(codec.served_to_json(served))
+    text = to_text(codec.served_to_json(served))
     assert codec.served_from_json(json.loads(text.encode())) == served
 
 
 @given(requests)
 def test_a_request_comes_back_from_its_canonical_form_with_its_key(request: Request) -> None:
-    again = codec.request_from_canonical(codec.storable(canonical_request(request)))
+    again = request_from_canonical(storable(canonical_request(request)))
     assert canonical_request(again) == canonical_request(request)
     assert cache_key(again) == cache_key(request)
 

@@ -14,8 +14,8 @@ from batches import a_topic_file, loaded, rows_of, run
 
 from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
-from harness.adapters.codec import to_text
 from harness.adapters.datasets.dataset import open_dataset
+from harness.adapters.json_text import to_text
 from harness.batch import dataset_spec
 from harness.domain.run import Topic
 from harness.engine.step import Step

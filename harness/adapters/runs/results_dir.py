@@ -19,7 +19,7 @@ from typing import Any
 
 import anyio
 
-from harness.adapters.codec import to_text
+from harness.adapters.json_text import to_text
 from harness.adapters.jsonl_file import (
     NEW_SUFFIX,
     AppendedFile,
