@@ -16,8 +16,9 @@ from harness.compose import open_stack
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.options import StepOptions
 from harness.domain.run import Span, Topic
-from harness.engine.step import RunContext, Step, Trace
+from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
+from harness.engine.trace import Trace
 from harness.settings import load_settings
 
 

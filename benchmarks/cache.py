@@ -34,8 +34,9 @@ from harness.domain.policy import CachePolicy
 from harness.domain.run import Topic
 from harness.engine.cached import Cached
 from harness.engine.leases import Leases
-from harness.engine.step import RunContext, Step, Trace
+from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
+from harness.engine.trace import Trace
 from harness.ports import OpenCall, Resolution
 
 WORDS = ("scattering", "of", "light", "by", "small", "particles", "grows", "with", "frequency", "and", "so", "on")

@@ -28,8 +28,9 @@ from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
 from harness.engine.retrying import Retrying
 from harness.engine.runner import Runner, Workflow
-from harness.engine.step import RunContext, Step, Trace
+from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
+from harness.engine.trace import Trace
 from harness.errors import StorageError
 from harness.ports import Claim, Completer, OpenCall, Resolution
 from harness.testing.virtual_time import VirtualClock

@@ -19,8 +19,9 @@ from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, To
 from harness.domain.spans import failure_of
 from harness.domain.tally import Totals, size_of_output, topic_result, unrecordable
 from harness.engine.clock import now
-from harness.engine.step import RunContext, Step, Trace
+from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
+from harness.engine.trace import Trace
 from harness.errors import HarnessError, InputError, StorageError
 from harness.logs import logged_with
 from harness.ports import Completer, Results, WallClock

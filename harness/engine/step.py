@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -15,16 +14,13 @@ from harness.domain.failures import CacheMiss, CompletionError, FatalError, Topi
 from harness.domain.options import StepOptions
 from harness.domain.policy import Budget
 from harness.domain.prompts import Prompts
-from harness.domain.purse import Purse
 from harness.domain.run import Failed, Ok, Outcome, Span, Topic
 from harness.domain.spans import Asked, failure_of
 from harness.engine.clock import now
-from harness.engine.stopping import Stop
+from harness.engine.trace import Trace
 from harness.errors import CacheError, HarnessError, ParseError, RunStopped, StorageError, TooDeep, TooManyCalls
 from harness.logs import logged_with
 from harness.ports import Completer
-
-log = logging.getLogger("harness.call")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,61 +51,6 @@ class RunContext:
     max_depth: int = 8
     topic_budget: Budget = Budget()
     origin_s: float = 0.0
-
-
-@dataclass(slots=True)
-class Trace:
-    """The spans of one topic, in the order in which its calls ended, and what bounds them.
-
-    `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts calls. `purse` pays for
-    all of them, where the topic has a budget of its own.
-    """
-
-    on_span: Callable[[Span], None]
-    stop: Stop = field(default_factory=Stop)
-    purse: Purse | None = None
-    spans: list[Span] = field(default_factory=list)
-    calls: int = 0
-    under_way: int = 0
-    stopped: bool = False
-    names: dict[str, int] = field(default_factory=dict)
-    _quiet: anyio.Event = field(default_factory=anyio.Event, init=False)
-
-    def add(self, span: Span) -> None:
-        log.debug(
-            "%s from %s after %.2f s: %d attempts, %d tokens in, %d out",
-            *("failed" if span.error else "answered", span.served.source, span.end_s - span.start_s),
-            *(span.served.attempts, span.usage.input_tokens, span.usage.output_tokens),
-            extra={"span_id": span.id},
-        )
-        self.spans.append(span)
-        self.on_span(span)
-
-    def unique(self, path: str) -> str:
-        """The path, numbered from its second use on."""
-        name = path
-        while name in self.names:
-            self.names[path] += 1
-            name = f"{path}#{self.names[path]}"
-        self.names[name] = 1
-        return name
-
-    def ended(self) -> None:
-        """Note that a call that was under way is not any more."""
-        self.under_way -= 1
-        if self.stopped and self.under_way == 0:
-            self._quiet.set()
-            self._quiet = anyio.Event()
-
-    async def drained(self) -> None:
-        """Return when no call of this topic is under way.
-
-        A workflow hears of the run's end only then: its task groups cancel what else they do, and that must not be
-        calls that are being paid for.
-        """
-        self.stopped = True
-        while self.under_way:
-            await self._quiet.wait()
 
 
 class Step:
@@ -202,9 +143,9 @@ class Step:
     ) -> tuple[Outcome[R], ...]:
         """Do `work` for all items at once, each with a step of its own; the outcomes are in the order of the items.
 
-        A part that raises CompletionError, ParseError or TopicBudgetExceeded is Failed; anything else cancels the other
-        parts and is raised. How many calls are in flight is the limits' business. Raises TooManyCalls for more items
-        than calls are left, and TooDeep.
+        A part that raises CompletionError, ParseError or TopicBudgetExceeded is Failed; anything else is raised, and
+        cancels the other parts once no call of the topic is under way. How many calls are in flight is the limits'
+        business. Raises TooManyCalls for more items than calls are left, and TooDeep.
         """
         self._refuse_beyond(len(items))
         self._refuse_deeper()
@@ -219,6 +160,7 @@ class Step:
                 outcomes[index] = Failed(error=failure_of(error, step=step.path))
             except Exception as error:  # noqa: BLE001 - raised again below, without the task group's wrapping
                 broken.append(error)
+                await self._trace.quiet()
                 group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:

@@ -12,7 +12,8 @@ from harness.domain.options import StepOptions
 from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.prompts import Prompt, Prompts
 from harness.domain.run import Failed, Ok, Topic
-from harness.engine.step import Step, Trace
+from harness.engine.step import Step
+from harness.engine.trace import Trace
 from harness.errors import ParseError, RunStopped, TooDeep, TooManyCalls
 
 pytestmark = pytest.mark.virtual
@@ -221,18 +222,35 @@ async def test_a_fan_out_over_nothing_is_nothing() -> None:
 
 
 async def test_a_bug_in_a_part_ends_the_fan_out_and_comes_out_bare() -> None:
+    step, _ = Engine(model=FakeModel(latency_s=10.0)).step()
+
+    async def part(step: Step, number: int) -> None:
+        if number == 1:
+            await asyncio.sleep(2.0)
+            raise KeyError("a bug")
+        await asyncio.Event().wait()
+
+    with pytest.raises(KeyError):
+        await step.fan_out("part", range(3), part)
+    assert asyncio.get_running_loop().time() == 2.0
+
+
+async def test_calls_under_way_are_paid_for_so_a_bug_in_another_part_lets_them_come_to_their_end() -> None:
     engine = Engine(model=FakeModel(latency_s=10.0))
-    step, _ = engine.step()
+    step, trace = engine.step()
 
     async def part(step: Step, number: int) -> None:
         if number == 1:
             await asyncio.sleep(2.0)
             raise KeyError("a bug")
         await step.complete("ask", f"{number}")
+        await asyncio.Event().wait()
 
     with pytest.raises(KeyError):
         await step.fan_out("part", range(3), part)
-    assert asyncio.get_running_loop().time() == 2.0
+    assert asyncio.get_running_loop().time() == 10.0
+    assert [span.id for span in trace.spans] == ["part.1/ask", "part.3/ask"]
+    assert not trace.stopped
 
 
 async def test_a_fan_out_that_is_cancelled_is_cancelled() -> None:

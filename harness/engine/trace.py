@@ -1,0 +1,73 @@
+"""What the calls of one topic leave behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from harness.domain.purse import Purse
+from harness.domain.run import Span
+from harness.engine.stopping import Stop
+
+log = logging.getLogger("harness.call")
+
+
+@dataclass(slots=True)
+class Trace:
+    """The spans of one topic, in the order in which its calls ended, and what bounds them.
+
+    `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts calls. `purse` pays for
+    all of them, where the topic has a budget of its own.
+    """
+
+    on_span: Callable[[Span], None]
+    stop: Stop = field(default_factory=Stop)
+    purse: Purse | None = None
+    spans: list[Span] = field(default_factory=list)
+    calls: int = 0
+    under_way: int = 0
+    stopped: bool = False
+    names: dict[str, int] = field(default_factory=dict)
+    _quiet: anyio.Event = field(default_factory=anyio.Event, init=False)
+
+    def add(self, span: Span) -> None:
+        log.debug(
+            "%s from %s after %.2f s: %d attempts, %d tokens in, %d out",
+            *("failed" if span.error else "answered", span.served.source, span.end_s - span.start_s),
+            *(span.served.attempts, span.usage.input_tokens, span.usage.output_tokens),
+            extra={"span_id": span.id},
+        )
+        self.spans.append(span)
+        self.on_span(span)
+
+    def unique(self, path: str) -> str:
+        """The path, numbered from its second use on."""
+        name = path
+        while name in self.names:
+            self.names[path] += 1
+            name = f"{path}#{self.names[path]}"
+        self.names[name] = 1
+        return name
+
+    def ended(self) -> None:
+        """Note that a call that was under way is not any more."""
+        self.under_way -= 1
+        if self.under_way == 0:
+            self._quiet.set()
+            self._quiet = anyio.Event()
+
+    async def quiet(self) -> None:
+        """Return when no call of this topic is under way.
+
+        Whoever is about to cancel something waits for that: a call that is cancelled is paid for, and brings nothing.
+        """
+        while self.under_way:
+            await self._quiet.wait()
+
+    async def drained(self) -> None:
+        """Note that the run ended before the topic did; return when it is quiet, for a workflow hears of it only then."""
+        self.stopped = True
+        await self.quiet()
