@@ -68,6 +68,6 @@ class Trace:
             await self._quiet.wait()
 
     async def drained(self) -> None:
-        """Note that the run ended before the topic did; return when it is quiet, for a workflow hears of it only then."""
+        """Note that the run ended before the topic did, and wait: a workflow hears of the end when it is quiet."""
         self.stopped = True
         await self.quiet()
