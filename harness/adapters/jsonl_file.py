@@ -141,8 +141,13 @@ def count_lines(path: Path) -> int:
 def write_whole(path: Path, parts: Iterable[bytes], *, mode: int = 0o600) -> None:
     """Write a file beside its place and move it in: a reader sees the old one or the new one. Raises OSError.
 
-    `mode` is who may read and write it, less what the process's umask takes away.
+    `mode` is who may read and write it, less what the process's umask takes away. A device or a pipe is written to: a
+    file that was moved into its place would end it for everybody.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            device.writelines(parts)
+        return
     beside = path.with_name(path.name + NEW_SUFFIX)
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,9 @@ from harness.errors import SettingsError
 
 SEQUENTIAL, PER_RUN, BATCH = "sequential", "per-run", "batch"
 KINDS = (SEQUENTIAL, PER_RUN, BATCH)
+
+MOST_IN_FLIGHT = 1_000_000
+_NUMBER = re.compile(r"[0-9]{1,7}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +49,15 @@ def arms_of(kinds: Sequence[str], in_flight: Sequence[int], limits: Limits) -> t
 
 
 def numbers_of(text: str) -> tuple[int, ...]:
-    """From `1,4,16`. Raises SettingsError for anything but whole numbers from 1 on."""
+    """Calls in flight from `1,4,16`, each once, in this order. Raises SettingsError for anything but whole numbers from
+    1 to `MOST_IN_FLIGHT`.
+    """
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
-        raise SettingsError(f"--in-flight {text!r}: expected whole numbers from 1 on, such as 1,4,16,64")
-    return tuple(int(part) for part in parts)
+    if not all(_NUMBER.fullmatch(part) and 1 <= int(part) <= MOST_IN_FLIGHT for part in parts):
+        raise SettingsError(
+            f"--in-flight {text}: expected whole numbers such as 1,4,16,64, each from 1 to {MOST_IN_FLIGHT:,}"
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 def rounds_of(arms: Sequence[Arm], repeat: int, seed: int) -> tuple[tuple[Arm, ...], ...]:

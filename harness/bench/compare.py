@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from harness.bench.arms import Arm
 from harness.bench.comparable import by_round, check_arms, check_benches
 from harness.bench.files import Bench
-from harness.bench.numbers import report_of, wall_s
+from harness.bench.numbers import ratio_of, report_of, wall_s
 from harness.bench.tables import Table, ratio_words
-from harness.bench.words import duration
-from harness.domain.stats import Ratio, paired_ratio
+from harness.bench.words import duration, few_rounds, marked
+from harness.domain.stats import Ratio
 from harness.errors import ResultsError
 
 # Where and with what both were measured, as far as a difference may explain one in the numbers.
@@ -42,14 +41,15 @@ def compare(one: Bench, other: Bench) -> dict[str, Any]:
         ratio = None if limits else _ratio(first, second, name, repeat)
         shown = {value: [report[name][value] for report in reports] for value in ("wall_s", "efficiency", "cost")}
         verdict = f"not comparable: {limits}" if limits else verdict_of(ratio)
-        arms.append({"name": name, **shown, "ratio": None if ratio is None else asdict(ratio), "verdict": verdict})
+        told = {"ratio": None if ratio is None else asdict(ratio), "verdict": verdict}
+        arms.append({"name": name, "underfed": reports[0][name]["underfed"], **shown, **told})
     return {
         "benchmarks": [bench.name for bench in (one, other)],
         "about": [bench.description["about"] for bench in (one, other)],
         "settings": [bench.description["settings"] for bench in (one, other)],
         "rounds": repeat,
         "arms": arms,
-        "notes": _notes(one, other, repeat),
+        "notes": [*_notes(one, other, repeat), *_stars(arms)],
     }
 
 
@@ -72,7 +72,7 @@ def comparison_table(found: Mapping[str, Any]) -> Table:
         columns=("arm", one, other, "ratio", "efficiency", "verdict"),
         rows=tuple(
             (
-                arm["name"],
+                marked(arm),
                 *(duration(wall) for wall in arm["wall_s"]),
                 ratio_words(arm["ratio"]),
                 " → ".join("–" if share is None else f"{share:.0%}" for share in arm["efficiency"]),
@@ -91,7 +91,7 @@ def _first_rounds(bench: Bench, repeat: int) -> Bench:
 def _ratio(one: Bench, other: Bench, arm: str, repeat: int) -> Ratio | None:
     rounds = by_round(one.calls), by_round(other.calls)
     pairs = [[(wall_s(rounds[1][arm, number]), wall_s(rounds[0][arm, number]))] for number in range(1, repeat + 1)]
-    return paired_ratio(pairs, random.Random(0).random)  # noqa: S311 - a bootstrap, no secret
+    return ratio_of(pairs)
 
 
 def _unlike(one: Arm, other: Arm) -> str:
@@ -101,7 +101,7 @@ def _unlike(one: Arm, other: Arm) -> str:
 
 
 def _notes(one: Bench, other: Bench, repeat: int) -> list[str]:
-    notes = []
+    notes = few_rounds(repeat)
     if repeat == 1:
         notes.append("One round only in one of them: nothing says how much the numbers vary, so there is no verdict.")
     if one.description["repeat"] != other.description["repeat"]:
@@ -115,6 +115,11 @@ def _notes(one: Bench, other: Bench, repeat: int) -> list[str]:
         if missing:
             notes.append(f"Only in {bench.name}: {', '.join(sorted(missing))}.")
     return notes
+
+
+def _stars(arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    starred = [marked(arm) for arm in arms if arm["underfed"]]
+    return [f"{', '.join(starred)}: more calls in flight than there are topics."] if starred else []
 
 
 def _values(one: Bench, other: Bench, part: str, name: str) -> tuple[Any, Any]:

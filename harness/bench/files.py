@@ -84,7 +84,8 @@ def read_bench(path: Path) -> Bench:
         raise ResultsError(f"{path / BENCH_FILE}: of version {version}, not {BENCH_VERSION}")
     if status != "complete":
         raise ResultsError(
-            f"{path}: this benchmark was interrupted, so it has rounds without timings; run it again to its end"
+            f"{path}: this benchmark was interrupted, or a round of it could not be compared, so there are rounds "
+            "without timings; run it again to its end"
         )
     calls = tuple(_read_calls(path, description))
     arms = (Arm(name=arm["name"], limits=Limits(**arm["limits"]), swept=arm["swept"]) for arm in description["arms"])

@@ -156,9 +156,13 @@ def elapsed_by_topic(calls: Sequence[Measured], step: str | None = None) -> dict
     return {topic: end_s - start_s for topic, (start_s, end_s) in ends.items()}
 
 
+def ratio_of(groups: Sequence[Sequence[tuple[float, float]]]) -> Ratio | None:
+    """`paired_ratio` with the same draws for every arm, whatever the order in which they are reported."""
+    return paired_ratio(groups, random.Random(0).random)  # noqa: S311 - a bootstrap, no secret
+
+
 def _ratio(groups: Sequence[Sequence[tuple[float, float]]]) -> dict[str, Any] | None:
-    # The same draws for every arm, whatever the order in which they are reported.
-    found: Ratio | None = paired_ratio(groups, random.Random(0).random)  # noqa: S311 - a bootstrap, no secret
+    found = ratio_of(groups)
     return None if found is None else asdict(found)
 
 

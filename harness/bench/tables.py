@@ -13,7 +13,13 @@ from typing import Any
 from harness.bench.words import duration, laws_words, marked
 from harness.domain.sanitize import csv_safe, markdown_safe
 
-_TIMES = ("queue_wait_s", "ttft_reasoning_s", "ttft_answer_s", "total_s")
+_TIMES = {
+    "queue_wait_s": "queue wait",
+    "ttft_reasoning_s": "first reasoning",
+    "ttft_answer_s": "first answer",
+    "total_s": "total",
+    "wall_of_a_topic_s": "wall",
+}
 _QUANTILES = ("p50", "p90", "p99")
 # Nothing of this is markup within a line.
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:;=/%$()\[\]'–-]*")
@@ -71,8 +77,8 @@ def _price(report: Mapping[str, Any]) -> Table:
 
 def _steps(report: Mapping[str, Any]) -> Table:
     return Table(
-        title="seconds from when a call was wanted: p50 / p90 / p99",
-        columns=("arm", "step", "calls/s", "tokens/s", "queue wait", "first reasoning", "first answer", "total"),
+        title="seconds from when a call was wanted, and of a step in a topic (wall): p50 / p90 / p99",
+        columns=("arm", "step", "calls/s", "tokens/s", *_TIMES.values()),
         rows=tuple(
             (
                 marked(arm),

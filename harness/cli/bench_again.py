@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from harness.bench.tables import Table, prose_of, tables_of
 from harness.cli.help import SectionedCommand
 from harness.cli.output import say_json
 from harness.domain.sanitize import terminal_safe
+from harness.errors import SettingsError
 
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 180
 
 
 @click.command(cls=SectionedCommand)
@@ -40,7 +41,10 @@ def report(path: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def compare(one: Path, other: Path, as_json: bool) -> None:
     """Did the benchmark OTHER get slower than ONE? Both must have measured the same work."""
-    found: MutableMapping[str, Any] = rounded(comparison_of(read_bench(one), read_bench(other)))
+    benches = read_bench(one), read_bench(other)
+    if one.resolve() == other.resolve():
+        raise SettingsError(f"{one} and {other} are one benchmark, which cannot be slower than itself; name two")
+    found: Mapping[str, Any] = rounded(comparison_of(*benches))
     if as_json:
         say_json(found)
         return

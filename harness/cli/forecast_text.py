@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from harness._version import __version__
-from harness.cli.glance import clock
+from harness.cli.glance import clock, usd
 from harness.domain.pricing import is_peak
 from harness.simulation.fit import StepFit
 from harness.simulation.forecast import Arm, Range
@@ -48,7 +48,7 @@ def forecast_text(forecast: Forecast) -> str:
         f"{'step':<16} {'calls':>8} {'mean s':>9} {'s + s/1000 tokens out':>24} {'first token s':>14}",
         *map(_fit_line, recording.fits().values()),
         "",
-        f"{plan.topics:,} topics of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}"
+        f"{_number(plan.topics, 'topic')} of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}"
         f"{', which is in peak hours' if is_peak(plan.start) else ''}",
         _limits(plan),
         "",
@@ -129,10 +129,10 @@ def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
 
     yield row("calls in flight", lambda arm: f"{arm.in_flight:,}")
     yield from figure("wall time", lambda arm: arm.wall_s, _time)
-    yield row("ends", lambda arm: f"{start + timedelta(seconds=arm.wall_s.mean):%a %H:%M}")
+    yield row("ends", lambda arm: _end(start, arm.wall_s.mean))
     yield row("lower bound", lambda arm: f"{_time(arm.bound_s.mean)}, {arm.bound_by}")
     yield from figure("efficiency", lambda arm: arm.efficiency, "{:.0%}".format)
-    yield from figure("cost", lambda arm: arm.cost, "${:,.2f}".format)
+    yield from figure("cost", lambda arm: arm.cost, usd)
     yield row("  in peak hours", _peak)
     yield from figure("refused (429)", lambda arm: arm.refusals, "{:,.0f}".format)
     yield from figure("requests", lambda arm: arm.requests, "{:,.0f}".format)
@@ -151,7 +151,7 @@ def _peak(arm: Arm) -> str:
     cost, peak = arm.cost, arm.peak_cost
     if cost is None or peak is None:
         return ""
-    return f"${peak.mean:,.2f}, {peak.mean / cost.mean:.0%}" if cost.mean else "$0.00"
+    return f"{usd(peak.mean)}, {peak.mean / cost.mean:.0%}" if peak.mean else "$0"
 
 
 def _span(figures: Range | None, shown: Callable[[float], str]) -> str:
@@ -178,11 +178,7 @@ def _notes(forecast: Forecast) -> Iterator[str]:
                 f"topics: {arm.stopped}"
             )
         if arm.most_in_flight < arm.in_flight and not _held_back(arm):
-            open_runs = with_in_flight(plan, arm.in_flight).limits.open_runs
-            yield (
-                f"{arm.in_flight:,} in flight: never more than {arm.most_in_flight:,} were; "
-                f"--runs {open_runs:,} and --per-run {plan.limits.per_run} let no more come"
-            )
+            yield f"{arm.in_flight:,} in flight: never more than {arm.most_in_flight:,} were; {_why_no_more(plan, arm)}"
     if any(arm.cost is None for arm in forecast.arms):
         yield (
             "the cost is not known: a model has no known price at that time, or a recorded answer does not tell its "
@@ -191,6 +187,19 @@ def _notes(forecast: Forecast) -> Iterator[str]:
     yield (
         "the provider is taken to be as fast under these limits, and at this hour, as it was when the run was recorded"
     )
+
+
+def _why_no_more(plan: Plan, arm: Arm) -> str:
+    """What kept an arm from having more calls to make at once, where nothing held its calls back."""
+    open_runs = with_in_flight(plan, arm.in_flight).limits.open_runs
+    if plan.topics <= open_runs:
+        return f"{_number(plan.topics, 'topic')} in all, with at most {plan.limits.per_run:,} calls of one at once"
+    return f"--runs {open_runs:,} and --per-run {plan.limits.per_run} let no more come"
+
+
+def _number(count: int, noun: str) -> str:
+    """`1 topic`, `10,000 topics`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _held_back(arm: Arm) -> bool:
@@ -218,6 +227,12 @@ def _limits(plan: Plan) -> str:
 def _when(moment: datetime) -> str:
     """`Mon 2026-11-16 22:00 CET (21:00 UTC)`."""
     return f"{moment:%a %Y-%m-%d %H:%M} {moment.tzname()} ({moment.astimezone(UTC):%H:%M} UTC)"
+
+
+def _end(start: datetime, seconds: float) -> str:
+    """`Tue 05:12`, with its date where the day of the week would not say which."""
+    end = start + timedelta(seconds=seconds)
+    return f"{end:%a %H:%M}" if end - start < timedelta(days=6) else f"{end:%a %Y-%m-%d %H:%M}"
 
 
 def _time(seconds: float) -> str:

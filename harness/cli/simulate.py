@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from harness.bench.arms import numbers_of
 from harness.cli.forecast_text import Forecast, forecast_json, forecast_text
 from harness.cli.help import SectionedCommand
 from harness.cli.options import loaded_from, settings_options
@@ -81,7 +82,8 @@ def simulate(
 
     CACHE is a cache file, for a run whose directory is gone. It knows less, and the output says what.
     """
-    began, places = start_of(start, datetime.now().astimezone()), _places(in_flight)
+    began = start_of(start, datetime.now().astimezone())
+    places = () if in_flight is None else numbers_of(in_flight)
     recording = _read(recorded, run_id, seed)
     settings = _settings(recording, values)
     _check_budget(settings, recording, began)
@@ -136,16 +138,6 @@ def _check_budget(settings: Settings, recording: Recording, began: datetime) -> 
             f"--budget {settings.budget:g}: no price is known for the model {unpriced[0]!r} at {began:%Y-%m-%d}; cap "
             "with --budget-tokens or --run-calls"
         )
-
-
-def _places(text: str | None) -> tuple[int, ...]:
-    """`8,32,128` as numbers, none where nothing was asked for. Raises SettingsError."""
-    if text is None:
-        return ()
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and 1 <= int(part) <= 1_000_000 for part in parts):
-        raise SettingsError(f"--in-flight {text}: expected numbers of calls such as 8,32,128, each 1 to 1,000,000")
-    return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 @contextmanager

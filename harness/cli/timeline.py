@@ -15,7 +15,7 @@ from harness.adapters.jsonl_file import storage_errors, write_whole
 from harness.adapters.runs.chrome_trace import Event, Timeline, trace_file
 from harness.adapters.runs.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
 from harness.domain.sanitize import terminal_safe
-from harness.errors import ResultsError
+from harness.errors import ResultsError, SettingsError
 
 TIMELINE_FILE = "timeline.json"
 
@@ -36,6 +36,8 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     Open the file at https://ui.perfetto.dev or in chrome://tracing. It holds no prompts and no answers. A topic is in
     it once it is finished.
     """
+    if out is not None and not out.parent.is_dir():
+        raise SettingsError(f"--out {out}: there is no directory {out.parent}")
     manifest = read_manifest(run)
     line = Timeline(manifest["run_id"])
     parts = trace_of(run, line, topic_id)
@@ -77,7 +79,7 @@ def _events(run: Path, line: Timeline, topic_id: str | None) -> Iterator[Event]:
     if not origins:
         if topic_id is not None:
             raise ResultsError(f"{run}: no finished topic {topic_id!r} with calls; `harness show {run}` lists them")
-        raise ResultsError(f"{run}: no topic with calls is finished, so there is nothing to show yet")
+        raise ResultsError(f"{run}: no finished topic has calls in {TRACES_FILE}, so there is nothing to show")
     yield from line.counters()
 
 

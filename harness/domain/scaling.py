@@ -80,7 +80,7 @@ def _fit(points: Sequence[tuple[float, float]], choices: Sequence[tuple[int, ...
         if found is None or found[0] <= 0 or min(found) < 0:
             continue
         law = Scaling(gamma=1 / found[0], alpha=found[1] / found[0], beta=found[2] / found[0], error=0.0)
-        errors = [(n / law.throughput(n) * x / n - 1) ** 2 for n, x in points]
+        errors = [(x / law.throughput(n) - 1) ** 2 for n, x in points]
         law = Scaling(gamma=law.gamma, alpha=law.alpha, beta=law.beta, error=math.sqrt(math.fsum(errors) / len(errors)))
         # Of laws that fit equally well the one with fewer parameters is meant.
         if best is None or law.error < best.error - _NEGLIGIBLE:

@@ -67,21 +67,13 @@ class Ratio:
     pairs: int
 
 
-def geometric_mean(values: Sequence[float]) -> float:
-    """The mean under which ratios and their inverses agree.
-
-    P. J. Fleming and J. J. Wallace, "How not to lie with statistics: the correct way to summarize benchmark results",
-    Communications of the ACM 29 (1986). Raises ValueError without values, or for one that is not positive.
-    """
-    if not values:
-        raise ValueError("no values, so no mean")
-    return math.exp(math.fsum(math.log(value) for value in values) / len(values))
-
-
 def paired_ratio(
     groups: Sequence[Sequence[tuple[float, float]]], draw: Callable[[], float], *, resamples: int = RESAMPLES
 ) -> Ratio | None:
     """The geometric mean of `first / second` over all pairs, with a percentile bootstrap interval over the groups.
+
+    Under that mean ratios and their inverses agree: P. J. Fleming and J. J. Wallace, "How not to lie with statistics:
+    the correct way to summarize benchmark results", Communications of the ACM 29 (1986).
 
     A group holds pairs that are not independent of each other (all topics of one round, say), so whole groups are
     drawn again: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 8 and 13. For few

@@ -8,7 +8,7 @@ from harness.domain.completion import Served
 
 
 @dataclass(slots=True, kw_only=True)
-class Waits:
+class WaitSums:
     """Seconds that all calls together waited, by cause, as in `Served`."""
 
     queued_run_s: float = 0.0
@@ -41,4 +41,4 @@ class Books:
     unpriced: int = 0
     work_s: float = 0.0
     critical_path_s: float = 0.0
-    waits: Waits = field(default_factory=Waits)
+    waits: WaitSums = field(default_factory=WaitSums)

@@ -34,8 +34,8 @@ def read_run(path: Path, *, seed: int) -> Recording:
             f"{path}: no topic with a call is finished, so there is nothing to simulate from; "
             "give a run in which some topics ended"
         )
-    flights = Flights()
-    found = _topics(path, elapsed, flights, manifest["sessions"])
+    flights, untold = Flights(), set(elapsed)
+    found = _topics(path, elapsed, untold, flights, manifest["sessions"])
     topics = sampled(found, random.Random(seed))  # noqa: S311 - a sample, no secret
     if not topics:
         raise ResultsError(f"{path / TRACES_FILE}: holds no calls of the finished topics; the timings are in that file")
@@ -58,20 +58,23 @@ def read_run(path: Path, *, seed: int) -> Recording:
         refusal_s=refusal_s_of(topics),
         provider_limit=why.limit,
         notes=(
-            *_notes(path, manifest, len(elapsed), from_cache),
+            *_notes(path, manifest, len(elapsed), len(untold), from_cache),
             *why.notes(),
-            *notes_on_material(len(topics), len(elapsed), mock=on_the_mock),
+            *notes_on_material(len(topics), len(elapsed) - len(untold), mock=on_the_mock),
         ),
     )
 
 
-def _topics(path: Path, elapsed: Mapping[int, float], flights: Flights, last_session: int) -> Iterator[RecordedTopic]:
-    """The calls of a topic stand together, so one topic is in memory at a time. `flights` is told of the answers of the
-    last session.
+def _topics(
+    path: Path, elapsed: Mapping[int, float], untold: set[int], flights: Flights, last_session: int
+) -> Iterator[RecordedTopic]:
+    """The calls of a topic stand together, so one topic is in memory at a time. Those that are found are taken from
+    `untold`, and `flights` is told of the answers of the last session.
     """
     for (index, session), group in groupby(read_spans(path), key=lambda row: (row["index"], row["session"])):
         if index in elapsed:
             rows = list(group)
+            untold.discard(index)
             try:
                 topic = topic_of(rows, elapsed_s=elapsed[index])
             except ValueError as error:
@@ -117,7 +120,7 @@ def _with_cached_times(manifest: Mapping[str, Any], topics: Sequence[RecordedTop
     ], len(found)
 
 
-def _notes(path: Path, manifest: Mapping[str, Any], finished: int, from_cache: int) -> Iterator[str]:
+def _notes(path: Path, manifest: Mapping[str, Any], finished: int, untold: int, from_cache: int) -> Iterator[str]:
     in_file = manifest["dataset"]["topics"]
     if is_running(path):
         yield f"the run is still under way: {finished:,} of its {in_file:,} topics are finished and used"
@@ -126,5 +129,7 @@ def _notes(path: Path, manifest: Mapping[str, Any], finished: int, from_cache: i
             f"the run is not complete: {finished:,} of its {in_file:,} topics ended with calls and are used; the first "
             "to end may be the short ones"
         )
+    if untold:
+        yield f"{untold:,} of {finished:,} finished topics are left out: {TRACES_FILE} has no calls of theirs any more"
     if from_cache:
         yield f"{from_cache:,} answers came from the cache: their times are those of when they were paid for"

@@ -23,8 +23,9 @@ from harness.engine.stopping import Stop
 from harness.settings import Settings
 from harness.simulation.books import Books
 from harness.simulation.endpoint import FittedEndpoint, Traffic
-from harness.simulation.fit import StepFit, fit_steps
+from harness.simulation.fit import StepFit
 from harness.simulation.recorded import RecordedCall, RecordedTopic
+from harness.simulation.recording import fits_of
 from harness.simulation.replay import RUN_ID, Replay
 from harness.simulation.unkept import UnkeptCache, UnkeptResults
 from harness.testing.virtual_time import VirtualClock, run_virtual
@@ -77,10 +78,7 @@ def simulate_night(topics: Sequence[RecordedTopic], plan: Plan, *, seed: int) ->
     rng = random.Random(seed)  # noqa: S311 - a simulation, no secrets
     resampled = rng.choices(topics, k=len(topics))
     # A bootstrap may leave out the only call of a step, whose time is then taken from all.
-    fits = {
-        **fit_steps(sample for topic in topics for sample in topic.samples()),
-        **fit_steps(sample for topic in resampled for sample in topic.samples()),
-    }
+    fits = {**fits_of(topics), **fits_of(resampled)}
     drawn = array("I", (rng.randrange(len(resampled)) for _ in range(plan.topics)))
     return run_virtual(_pass, resampled, fits, drawn, plan, seed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from harness.simulation.recorded import RecordedTopic
 
 WORTH_A_PROCESS = 10_000
 """How many simulated calls take longer, about a second, than a process that imports this package."""
+
+_LOOK_S = 0.5
+"""How often a process looks whether its parent is there."""
 
 OnNight = Callable[[int, Night], None]
 
@@ -43,7 +47,8 @@ def simulate_nights(
 ) -> tuple[Night, ...]:
     """All nights, in the order of the jobs, whatever the number of processes; `on_night` is told of each as it ends.
 
-    An interruption ends the processes at once. Raises what a night raises, and HarnessError where a process dies.
+    An interruption ends the processes at once, and any other end of this one within a second. Raises what a night
+    raises, and HarnessError where a process dies.
     """
     found: dict[int, Night] = {}
 
@@ -63,27 +68,40 @@ async def _in_processes(
     topics: Sequence[RecordedTopic], jobs: Iterator[tuple[int, Job]], workers: int, done: OnNight
 ) -> None:
     limiter = anyio.CapacityLimiter(workers)
-    broken: list[anyio.BrokenWorkerProcess] = []
+    parent, failed = os.getpid(), list[Exception]()
 
     async def work() -> None:
-        for number, job in jobs:
-            try:
-                night = await to_process.run_sync(_night, topics, job, cancellable=True, limiter=limiter)
-            except anyio.BrokenWorkerProcess as error:
-                broken.append(error)
-                group.cancel_scope.cancel()
-                return
-            done(number, night)
+        try:
+            for number, job in jobs:
+                night = await to_process.run_sync(_night, topics, job, parent, cancellable=True, limiter=limiter)
+                done(number, night)
+        except Exception as error:  # noqa: BLE001 - the first is raised below, without the task group around it
+            failed.append(error)
+            group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
         for _ in range(workers):
             group.start_soon(work)
-    if broken:
+    if failed and isinstance(failed[0], anyio.BrokenWorkerProcess):
         raise HarnessError(
             "a process that simulated a night has died, perhaps for want of memory; --jobs 1 takes no others"
-        ) from broken[0]
+        ) from failed[0]
+    if failed:
+        raise failed[0]
 
 
-def _night(topics: Sequence[RecordedTopic], job: Job) -> Night:
-    """In a process of its own."""
-    return simulate_night(topics, job.plan, seed=job.seed)
+def _night(topics: Sequence[RecordedTopic], job: Job, parent: int) -> Night:
+    """In a process of its own, which does not outlive its parent: a signal may have ended that without a word."""
+    done = threading.Event()
+    threading.Thread(target=_end_with, args=(parent, done), daemon=True).start()
+    try:
+        return simulate_night(topics, job.plan, seed=job.seed)
+    finally:
+        done.set()
+
+
+def _end_with(parent: int, done: threading.Event) -> None:
+    """End this process when its parent is gone, unless it is `done` before."""
+    while not done.wait(_LOOK_S):
+        if os.getppid() != parent:
+            os._exit(1)

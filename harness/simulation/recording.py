@@ -96,8 +96,8 @@ def refuse_untimed(path: Path, cache: object, topics: Sequence[RecordedTopic], *
         raise ResultsError(f"{path}: none of its calls was answered, so nothing tells how long an answer takes")
     if timeless or not any(fit.mean_s > 0 for fit in fits.values()):
         raise ResultsError(
-            f"{path}: its calls took no time (the mock without --latency), so it cannot tell how long a night takes; "
-            "give a run against a real endpoint, or one on the mock with --latency"
+            f"{path}: its calls took no time, or next to none (the mock without --latency), so it cannot tell how long "
+            "a night takes; give a run against a real endpoint, or one on the mock with a --latency of seconds"
         )
 
 
@@ -109,6 +109,6 @@ def notes_on_material(kept: int, finished: int, *, mock: bool) -> Iterator[str]:
         yield "recorded on the mock: times are its --latency, money is simulated at DeepSeek's prices"
     if kept < ENOUGH_TOPICS:
         yield (
-            f"only {kept:,} recorded topics: no interval is given, and a night may be quite another; "
+            f"recorded topics: {kept:,}, so no interval is given, and a night may be quite another; "
             f"record {ENOUGH_TOPICS} or more"
         )

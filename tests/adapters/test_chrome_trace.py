@@ -172,6 +172,13 @@ def test_the_file_is_json_whatever_the_number_of_events(number: int) -> None:
     assert json.loads(b"".join(trace_file(made)))["traceEvents"] == made
 
 
+@pytest.mark.parametrize(("name", "written"), [("tête 日本 😀", "tête 日本 😀"), ("half \ud83d", "half ?")])
+def test_the_file_has_characters_and_no_escapes_of_surrogates_which_perfetto_refuses(name: str, written: str) -> None:
+    text = b"".join(trace_file([{"ph": "C", "name": name, "pid": 1, "ts": 0, "args": {}}]))
+
+    assert f'"name":"{written}"' in text.decode()
+
+
 seconds = st.floats(0, 20).map(lambda value: round(value, 6))
 
 

@@ -176,6 +176,18 @@ def test_a_file_is_replaced_in_one_move_or_not_at_all(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
 
 
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    write_whole(pipe, [b"to the ", b"reader"])
+
+    assert os.read(reader, 100) == b"to the reader"
+    assert pipe.is_fifo()
+    os.close(reader)
+
+
 def test_an_operating_systems_error_says_what_can_be_done(tmp_path: Path) -> None:
     with (
         pytest.raises(StorageError, match=r"results: cannot be written: No space left.*can be resumed"),

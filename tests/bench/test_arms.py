@@ -22,14 +22,14 @@ def test_what_is_named_twice_is_one_arm() -> None:
     assert [arm.name for arm in arms] == ["batch-4", "sequential"]
 
 
-@pytest.mark.parametrize("text", ["", "0", "1,x", "-4", "1.5", "1,,4", "4,", "1e3"])
+@pytest.mark.parametrize("text", ["", "0", "1,x", "-4", "1.5", "1,,4", "4,", "1e3", "1000001", "9" * 5000])
 def test_what_is_no_list_of_numbers_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="whole numbers"):
         numbers_of(text)
 
 
-def test_a_list_of_numbers_may_have_spaces() -> None:
-    assert numbers_of("1, 4,16") == (1, 4, 16)
+def test_a_list_of_numbers_may_have_spaces_and_has_each_once() -> None:
+    assert numbers_of("16, 1000000,16 ,4") == (16, 1_000_000, 4)
 
 
 def test_each_round_has_every_arm_once_in_an_order_of_the_seed() -> None:

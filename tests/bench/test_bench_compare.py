@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from benches import PARALLEL, SEQUENTIAL, a_bench, a_round
 
-from harness.bench.compare import compare, verdict_of
+from harness.bench.arms import Arm
+from harness.bench.compare import compare, comparison_table, verdict_of
 from harness.domain.stats import Ratio
 from harness.errors import ResultsError
 
@@ -27,6 +28,25 @@ def test_a_verdict_says_no_more_than_its_interval() -> None:
     assert verdict_of(Ratio(value=1.2, low=1.1, high=1.3, pairs=5)) == "slower"
     assert verdict_of(Ratio(value=1.2, low=None, high=None, pairs=1)).startswith("cannot say")
     assert verdict_of(None).startswith("cannot say")
+
+
+def test_of_few_rounds_it_is_said_how_little_an_interval_holds() -> None:
+    notes = {
+        repeat: compare(*[a_bench([call for n in range(1, repeat + 1) for call in a_round(n)], repeat=repeat)] * 2)[
+            "notes"
+        ]
+        for repeat in (2, 5)
+    }
+    assert ["some 50 % hold the true value" in note for note in notes[2]] == [True]
+    assert notes[5] == []
+
+
+def test_an_arm_with_more_in_flight_than_topics_keeps_its_star() -> None:
+    wide = Arm(name="batch-3", limits=replace(PARALLEL.limits, in_flight=3), swept=True)
+    bench = a_bench([replace(call, arm="batch-3") for call in a_round() if call.arm == "batch-2"], arms=(wide,))
+    found = compare(bench, bench)
+    assert comparison_table(found).rows[0][0] == "batch-3*"
+    assert "batch-3*: more calls in flight than there are topics." in found["notes"]
 
 
 def test_only_rounds_that_both_have_are_compared_and_shown() -> None:

@@ -84,6 +84,7 @@ def test_two_benchmarks_are_compared(harness: Harness) -> None:
     assert "no difference shown" in same.stdout
     assert json.loads(harness("bench", "compare", "a", "b", "--json").stdout)["arms"][0]["ratio"]["value"] == 1.0
     assert "the mock's latency was" in problem_of(harness("bench", "compare", "a", "c"))
+    assert "are one benchmark" in problem_of(harness("bench", "compare", "a", "../" + Path.cwd().name + "/a"))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_two_benchmarks_are_compared(harness: Harness) -> None:
         (("--endpoint", "mock", "--virtual"), "with --latency none nothing takes time"),
         ((*VIRTUAL, "--arms", "sequencial"), "unknown arm 'sequencial'"),
         ((*VIRTUAL, "--arms", ","), "name at least one of"),
-        ((*VIRTUAL, "--in-flight", "many"), "whole numbers from 1 on"),
+        ((*VIRTUAL, "--in-flight", "many"), "whole numbers such as 1,4,16,64"),
         ((*VIRTUAL, "--in-flight", "4", "--arms", "sequential"), "--in-flight is of the arm batch"),
         ((*VIRTUAL, "--filter", "id=nobody"), "topics.jsonl"),
         ((*VIRTUAL, "--workflow", "nowhere:flow"), "the workflow cannot be imported"),

@@ -104,13 +104,36 @@ def test_too_few_recorded_topics_give_no_range_and_a_warning(harness: Harness, t
     found = simulated(harness, str(tmp_path / "out"), "--topics", "50")
 
     assert found["nights"][0]["wall_s"]["low"] is None
-    assert any("only 2 recorded topics" in note for note in found["notes"])
+    assert any("recorded topics: 2, so no interval" in note for note in found["notes"])
 
 
 def test_more_in_flight_than_the_topics_open_can_want_is_said(harness: Harness, night: Path) -> None:
     found = simulated(harness, str(night), "--runs", "1", "--in-flight", "500", "--repeat", "1")
 
-    assert any("never more than 5 were" in note for note in found["notes"])
+    assert any("never more than 5 were; --runs 1 and --per-run 8 let no more" in note for note in found["notes"])
+
+
+def test_of_few_topics_it_is_said_that_they_and_no_limit_leave_places_free(harness: Harness, night: Path) -> None:
+    done = harness("simulate", str(night), "--topics", "1", "--in-flight", "500", "--repeat", "1", "--start", DAY)
+
+    assert "were; 1 topic in all, with at most 8 calls of one at once" in done.output
+    assert "1 topic of " in done.output
+
+
+def test_less_than_a_cent_is_not_told_as_nothing(harness: Harness, night: Path) -> None:
+    done = harness("simulate", str(night), "--topics", "1", "--repeat", "1", "--start", DAY)
+
+    (cost,) = (line.split()[1] for line in done.output.splitlines() if line.startswith("cost"))
+    assert cost.startswith("$0.00")
+    assert float(cost.removeprefix("$")) > 0
+
+
+def test_a_night_of_more_than_a_week_ends_at_a_date(harness: Harness, night: Path) -> None:
+    done = harness("simulate", str(night), "--topics", "12", "--tpm", "1", "--repeat", "1", "--start", DAY)
+
+    (ends,) = (line.split() for line in done.output.splitlines() if line.startswith("ends"))
+    assert len(ends) == 4
+    assert ends[2] > "2026-11-22"
 
 
 def test_an_interrupted_run_is_used_as_far_as_it_went_and_says_so(harness: Harness, tmp_path: Path) -> None:
@@ -243,6 +266,18 @@ def test_a_run_without_its_traces_is_refused(harness: Harness, tmp_path: Path) -
     (tmp_path / "out" / "traces.jsonl").unlink()
 
     assert "holds no calls" in problem_of(harness("simulate", str(tmp_path / "out")))
+
+
+def test_topics_whose_traces_are_gone_are_left_out_and_counted(harness: Harness, tmp_path: Path) -> None:
+    recorded(tmp_path, 3, latency="fixed:5")
+    traces = tmp_path / "out" / "traces.jsonl"
+    rows = traces.read_text().splitlines(keepends=True)
+    traces.write_text("".join(row for row in rows if json.loads(row)["index"] == 1))
+
+    notes = simulated(harness, str(tmp_path / "out"), "--repeat", "1")["notes"]
+
+    assert any("2 of 3 finished topics are left out: traces.jsonl" in note for note in notes)
+    assert not any("drawn at random" in note for note in notes)
 
 
 @pytest.mark.parametrize(

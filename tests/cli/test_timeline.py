@@ -98,6 +98,7 @@ def test_a_dash_is_standard_output(harness: Harness, a_run: Path) -> None:
     [
         (["nowhere"], "not a run"),
         (["done", "--topic", "coffee"], "no finished topic 'coffee'"),
+        (["done", "--out", "nowhere/timeline.json"], "there is no directory nowhere"),
     ],
 )
 @pytest.mark.usefixtures("a_run")
@@ -109,7 +110,7 @@ def test_what_is_not_there_is_said_and_leaves_no_file(harness: Harness, argument
 def test_a_run_without_calls_has_no_timeline(harness: Harness, a_run: Path) -> None:
     (a_run / "traces.jsonl").write_text("")
 
-    assert "no topic with calls" in problem_of(harness("timeline", str(a_run)))
+    assert "no finished topic has calls in traces.jsonl" in problem_of(harness("timeline", str(a_run)))
 
 
 def test_a_damaged_call_is_named(harness: Harness, a_run: Path) -> None:

@@ -39,7 +39,6 @@ SQL_PIECES: dict[str, set[str]] = {
         "f'SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id'",
         "f'SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?'",
     },
-    "adapters/cache/recorded_times.py": {"statement"},  # handed to one method, which also translates what goes wrong
     "adapters/cache/sqlite_schema.py": {
         "f'PRAGMA user_version = {version + 1}'",
         "f'PRAGMA application_id = {APPLICATION_ID}'",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from batches import loaded
 from nights import OFF_PEAK, recorded, unheard
+from processes import ended, started, until
 
 from harness.errors import HarnessError
 from harness.simulation.forecast import jobs_of
@@ -44,19 +45,59 @@ def test_nights_are_the_same_in_processes_of_their_own(tmp_path: Path, topics: t
 def test_a_process_that_dies_is_an_error_and_not_a_wait_for_ever(
     tmp_path: Path, topics: tuple[RecordedTopic, ...]
 ) -> None:
-    others = children()
+    others = children(os.getpid())
 
     def kill_them(number: int, night: Night) -> None:
-        for process in children() - others:
+        for process in children(os.getpid()) - others:
             os.kill(process, signal.SIGKILL)
 
     with pytest.raises(HarnessError, match="--jobs 1"):
-        simulate_nights(topics, jobs(tmp_path, repeat=8), workers=2, on_night=kill_them)
+        simulate_nights(topics, jobs(tmp_path, topics=200, repeat=20), workers=2, on_night=kill_them)
 
 
-def children() -> set[int]:
+def test_what_goes_wrong_in_both_processes_is_raised_here_once_and_as_it_was(
+    tmp_path: Path, topics: tuple[RecordedTopic, ...]
+) -> None:
+    nowhere = [replace(job, plan=replace(job.plan, limits=replace(job.plan.limits, runs=-1))) for job in jobs(tmp_path)]
+
+    with pytest.raises(ValueError, match="initial_value"):
+        simulate_nights(topics, nowhere, workers=2, on_night=unheard)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_it_ends_none_of_its_processes_goes_on_with_its_night(tmp_path: Path, number: signal.Signals) -> None:
+    recorded(tmp_path, 5, latency="lognormal:5:0.4")
+    nights_of_minutes = ("--topics", "200000", "--in-flight", "8", "--repeat", "2", "--jobs", "2")
+    process = started(tmp_path, "simulate", "out", *nights_of_minutes)
+    until(lambda: sum(cpu_s(child) > 1 for child in children(process.pid)) == 2, process)
+    simulating = children(process.pid)
+
+    process.send_signal(number)
+    code, _ = ended(process)
+
+    assert code == (130 if number == signal.SIGINT else -number)
+    assert len(simulating) == 2
+    until(lambda: not any(map(is_alive, simulating)))
+
+
+def children(process: int) -> set[int]:
     """The processes that this one has started and that live."""
-    return {int(number) for number in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+    return {int(number) for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()}
+
+
+def cpu_s(process: int) -> float:
+    """Seconds of CPU that it has used: after the first it has imported what it needs, and is at work."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def is_alive(process: int) -> bool:
+    """Whether it is there, and not only its exit code."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_few_calls_are_worth_no_process(tmp_path: Path, topics: tuple[RecordedTopic, ...]) -> None:

@@ -9,9 +9,9 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.adapters.cache.reports import show
 from harness.adapters.cache.sqlite_schema import APPLICATION_ID
@@ -81,12 +81,13 @@ class RecordedTimes:
             raise CacheError(f"{path}: not a cache that can be read: {error}") from error
         if application_id != APPLICATION_ID:
             connection.close()
-            raise CacheError(f"{path}: not a cache of ours")
+            raise CacheError(f"{path}: not a cache of ours, such as .harness/cache.db")
         return cls(path, connection)
 
     def latency_s(self, key: str) -> float | None:
         """Seconds of the attempt that brought the answer; None if there is no such entry, or it does not tell."""
-        row = next(self._rows("SELECT value FROM responses WHERE key = ?", key), None)
+        with self._readable():
+            row = self._connection.execute("SELECT value FROM responses WHERE key = ?", (key,)).fetchone()
         try:
             took = json.loads(row[0])["served"]["latency_s"] if row is not None else None
         except (ValueError, KeyError, TypeError):
@@ -95,53 +96,51 @@ class RecordedTimes:
 
     def runs(self) -> tuple[CachedRun, ...]:
         """The runs that have answers here, the latest first."""
-        return tuple(
-            CachedRun(run_id=run_id, topics=topics, answers=answers, last=last)
-            for run_id, topics, answers, last in self._rows(_RUNS)
-        )
+        with self._readable():
+            return tuple(
+                CachedRun(run_id=run_id, topics=topics, answers=answers, last=last)
+                for run_id, topics, answers, last in self._connection.execute(_RUNS)
+            )
 
     def topic_ids(self, run_id: str) -> Iterator[str]:
         """The topics of a run whose requests came back, each once."""
-        return (topic_id for (topic_id,) in self._rows(_TOPICS, run_id))
+        with self._readable():
+            for (topic_id,) in self._connection.execute(_TOPICS, (run_id,)):
+                yield topic_id
 
     def sent(self, run_id: str) -> Iterator[SentRequest]:
         """The requests of a run that came back, in the order in which they were sent."""
-        for topic_id, span_id, key, opened_at, closed_at, outcome, cost, tokens, error in self._rows(_SENT, run_id):
-            try:
-                sent_s, ended_s = instant(opened_at).timestamp(), instant(closed_at).timestamp()
-            except ValueError as problem:
-                raise self._unreadable(problem) from problem
-            yield SentRequest(
-                topic_id=topic_id,
-                span_id=span_id,
-                key=key,
-                sent_s=sent_s,
-                ended_s=ended_s,
-                answered=outcome == "stored",
-                cost=cost,
-                tokens=tokens or 0,
-                error=error or "",
-            )
+        with self._readable():
+            for row in self._connection.execute(_SENT, (run_id,)):
+                topic_id, span_id, key, opened_at, closed_at, outcome, cost, tokens, error = row
+                yield SentRequest(
+                    topic_id=topic_id,
+                    span_id=span_id,
+                    key=key,
+                    sent_s=instant(opened_at).timestamp(),
+                    ended_s=instant(closed_at).timestamp(),
+                    answered=outcome == "stored",
+                    cost=cost,
+                    tokens=tokens or 0,
+                    error=error or "",
+                )
 
     def answer(self, key: str) -> tuple[Request, Completion] | None:
         """What was asked and what is kept of the answer; None if there is no such entry, or it is damaged."""
-        try:
+        with self._readable():
             found = show(key, 1, self._connection)
-        except sqlite3.Error as error:
-            raise self._unreadable(error) from error
         return (found[0].request, found[0].stored.completion) if found and found[0].key == key else None
 
     def close(self) -> None:
         self._connection.close()
 
-    def _rows(self, statement: str, *values: str) -> Iterator[tuple[Any, ...]]:
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Tell of what cannot be read as a CacheError: the disk's fault, or a stamp that is none."""
         try:
-            yield from self._connection.execute(statement, values)
-        except sqlite3.Error as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> CacheError:
-        return CacheError(f"{self._path}: cannot be read: {error}")
+            yield
+        except (sqlite3.Error, ValueError) as error:
+            raise CacheError(f"{self._path}: cannot be read: {error}") from error
 
 
 def _how(path: Path) -> str:
