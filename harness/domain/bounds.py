@@ -54,6 +54,11 @@ class CallTimes(Waits):
     tokens: int = 0
     sent: bool = True
 
+    @property
+    def left_s(self) -> float:
+        """When the attempt that brought the answer left, at the latest: time to store it is not told apart."""
+        return self.end_s - self.service_s - self.provider_queue_s
+
     def slowed(self, factor: float) -> CallTimes:
         """The same, with the provider known to have taken `factor` (1 or more) times as long as it would alone."""
         alone_s = self.service_s / max(1.0, factor)
@@ -132,21 +137,25 @@ def critical_path_s(calls: Sequence[CallTimes]) -> float:
 
 
 def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
-    """Seconds before which the last of the calls cannot have left, by requests and tokens per minute.
+    """Seconds before which the last of the calls cannot have left, by requests and tokens per minute."""
+    sent = [call for call in calls if call.sent]
+    last_left_s = max((call.left_s for call in sent), default=0.0)
+    return pace_floor_s([call.tokens for call in sent], limits, last_left_s=last_left_s)
 
-    Both begin with a second's worth in hand. Of tokens, those of the calls that may still be in flight then do not
-    count: what they will have used is not known yet.
+
+def pace_floor_s(tokens: Sequence[int], limits: Limits, *, last_left_s: float) -> float:
+    """The same for calls of which nothing is known but their tokens, one number for each, and when the last one left.
+
+    Requests and tokens begin with a second's worth in hand. A call leaves when those before it are within the pace, so
+    the tokens of one call, at best the largest, do not count. What a call in flight will have used is a guess: where
+    the guess was low and the last call left before, the floor is when it left.
     """
-    return pace_floor_s([call.tokens for call in calls if call.sent], limits)
-
-
-def pace_floor_s(tokens: Sequence[int], limits: Limits) -> float:
-    """The same for calls of which nothing is known but their tokens, one number for each."""
     floors = [0.0]
     if limits.requests_per_minute is not None:
         floors.append(_floor_s(len(tokens), limits.requests_per_minute))
     if limits.tokens_per_minute is not None:
-        floors.append(_floor_s(sum(sorted(tokens)[: -limits.in_flight]), limits.tokens_per_minute))
+        before_the_last = sum(tokens) - max(tokens, default=0)
+        floors.append(min(last_left_s, _floor_s(before_the_last, limits.tokens_per_minute)))
     return max(floors)
 
 

@@ -39,7 +39,8 @@ class FittedEndpoint:
     `recorded` finds the recorded call that a call plays again, with the failures that it met. `limit` is the number of
     requests that the provider carries at once: the next is refused after `refusal_s`, naming the limit, and recorded
     refusals are not met again, which were of the limits of that night. None: any number, and they are. `retry` is the
-    policy under which they were recorded. `answered_tokens` has a number for each answer.
+    policy under which they were recorded. `answered_tokens` has a number for each answer, `last_left_s` is when the
+    last of the requests came that were answered.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class FittedEndpoint:
     ) -> None:
         self.traffic = Traffic()
         self.answered_tokens = array("q")
+        self.last_left_s = 0.0
         self.gate = Gate(concurrency=limit, rpm=None)
         self._recorded = recorded
         self._fits = fits
@@ -81,6 +83,7 @@ class FittedEndpoint:
             self.traffic.busy_s += now() - began
         self._met.pop((call.priority, call.span_id), None)
         self.answered_tokens.append(recorded.usage.total_tokens)
+        self.last_left_s = max(self.last_left_s, began)
         return _answer(request, recorded.usage, latency_s=took_s)
 
     async def _refuse(self) -> None:

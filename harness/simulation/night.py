@@ -130,7 +130,7 @@ async def _pass(
         bound=Bound(
             work_s=books.work_s,
             critical_path_s=books.critical_path_s,
-            pace_s=pace_floor_s(endpoint.answered_tokens, plan.limits),
+            pace_s=pace_floor_s(endpoint.answered_tokens, plan.limits, last_left_s=endpoint.last_left_s),
             in_flight=plan.places,
         ),
         most_in_flight=endpoint.gate.most_in_flight,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,10 +77,19 @@ def test_the_bound_is_the_greatest_of_three() -> None:
     assert (paced.seconds, paced.by) == (15, "pace")  # six calls, one of them at once, a twentieth of a minute each
 
 
-def test_tokens_of_calls_that_may_be_in_flight_do_not_count_for_the_pace() -> None:
-    calls = [a_call(f"ask#{n}", n, n + 1, tokens=600) for n in range(5)]
-    assert pace_s(calls, Limits(in_flight=2, tokens_per_minute=600)) == pytest.approx((3 * 600 - 10) / 10)
-    assert pace_s(calls, Limits(in_flight=5, tokens_per_minute=600)) == 0
+def test_a_call_leaves_when_the_tokens_of_those_before_it_are_within_the_pace() -> None:
+    calls = [a_call(f"ask#{n}", 60 * n, 60 * n + 1, tokens=600) for n in range(5)]
+    for in_flight in (2, 5):
+        limits = Limits(in_flight=in_flight, tokens_per_minute=600)
+        assert pace_s(calls, limits) == pytest.approx((4 * 600 - 10) / 10)
+    largest_last = [replace(call, tokens=600 if n else 900) for n, call in enumerate(calls)]
+    assert pace_s(largest_last, limits) == pytest.approx((4 * 600 - 10) / 10)
+    assert pace_s([], limits) == 0
+
+
+def test_where_the_guess_at_tokens_in_flight_was_low_the_last_call_may_have_left_before() -> None:
+    calls = [a_call(f"ask#{n}", n, n + 30, tokens=600) for n in range(5)]
+    assert pace_s(calls, Limits(in_flight=5, tokens_per_minute=600)) == 4
 
 
 def test_efficiency_is_a_share_of_the_wall() -> None:

@@ -137,7 +137,9 @@ def schedules(draw: st.DrawFn) -> tuple[list[CallTimes], float, Limits]:
             at_s = call.end_s + draw(seconds)
         ends.append(at_s)
     rpm = draw(st.sampled_from((None, 100_000)))
-    return calls, max(ends), Limits(in_flight=places, per_run=2, runs=2, requests_per_minute=rpm)
+    tpm = draw(st.sampled_from((None, 600)))
+    limits = Limits(in_flight=places, per_run=2, runs=2, requests_per_minute=rpm, tokens_per_minute=tpm)
+    return calls, max(ends), limits
 
 
 @given(schedules())
