@@ -7,7 +7,7 @@ how long the real model's answers will be: they may be several times as long as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,7 +28,7 @@ from harness.domain.pricing import Pricing
 from harness.domain.profiles import PROFILES
 from harness.domain.purse import Purse
 from harness.domain.run import BadLine, Span, Topic, TopicResult
-from harness.engine.runner import Runner
+from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.errors import WorkflowError
 from harness.ports import Completer, WallClock
@@ -81,8 +81,13 @@ class Estimate:
         return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
 
 
-def estimate_batch(loaded: Loaded, source: str, clock: WallClock) -> Estimate:
-    """Estimate a batch. Raises what a run would raise for its file, settings and prompts; sends nothing."""
+def estimate_batch(
+    loaded: Loaded, source: str, clock: WallClock, *, wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow
+) -> Estimate:
+    """Estimate a batch, with what `wrap` makes of its workflow.
+
+    Raises what a run would raise for its file, settings and prompts; sends nothing.
+    """
     settings = loaded.settings
     workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
@@ -90,7 +95,7 @@ def estimate_batch(loaded: Loaded, source: str, clock: WallClock) -> Estimate:
             dataset.raise_if_bad()
         sample = [item for item in islice(dataset.read(), SAMPLE) if not isinstance(item, BadLine)]
         timed = settings.latency if settings.latency != "none" else LATENCY
-        rehearsed = _rehearsed(loaded, workflow, sample, timed)
+        rehearsed = _rehearsed(loaded, replace(workflow, function=wrap(workflow.function)), sample, timed)
         scale = dataset.count / len(sample) if sample else 0.0
         return Estimate(
             topics=dataset.count,

@@ -41,7 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """See pytest."""
-    config.addinivalue_line("markers", "virtual: an async test on an event loop whose clock jumps (harness)")
+    config.addinivalue_line(
+        "markers", "harness_virtual_time: an async test on an event loop whose clock jumps (harness)"
+    )
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def mock_deepseek(request: pytest.FixtureRequest) -> Iterator[MockDeepSeek]:
         try:
             stack.enter_context(mock.installed())
         except ImportError as missing:
-            pytest.fail(str(missing), pytrace=False)
+            raise pytest.fail.Exception(str(missing), pytrace=False) from None
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         for name in ("DEEPSEEK_API_KEY", "HARNESS_API_KEY"):
             environment.setenv(name, _KEY_OF_THE_MOCK)
@@ -78,7 +80,7 @@ def replay(request: pytest.FixtureRequest) -> Iterator[Tape]:
         try:
             tape = Tape(path, mode, test=item.nodeid, scratch=Path(scratch))
         except CacheError as error:
-            pytest.fail(str(error), pytrace=False)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         item.stash[_TAPE] = tape
         yield tape
         tape.close(passed=item.stash.get(_PASSED, False))
@@ -156,7 +158,7 @@ def _scratch() -> TemporaryDirectory[str]:
 
 
 def _is_marked(item: pytest.Item) -> bool:
-    return item.get_closest_marker("virtual") is not None
+    return item.get_closest_marker("harness_virtual_time") is not None
 
 
 def _wants_virtual_time(item: pytest.Function) -> bool:

@@ -12,7 +12,7 @@ from harness.compose import check_budget, open_stack
 from harness.engine.stopping import Stop
 from harness.errors import CacheError, SettingsError
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 async def test_the_stack_answers_and_the_second_answer_is_the_first(tmp_path: Path) -> None:

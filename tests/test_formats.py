@@ -45,7 +45,7 @@ def test_each_schema_is_one(name: str) -> None:
     Draft202012Validator.check_schema(SCHEMAS[name])
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_a_night_with_everything_in_it_is_as_documented(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 8)
     with source.open("a") as file:
@@ -69,7 +69,7 @@ async def test_a_night_with_everything_in_it_is_as_documented(tmp_path: Path) ->
     assert any(row["topic"] == "" for row in rows)
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_rows_of_topics_and_calls_that_failed_are_as_documented(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 12)
     report = await run(tmp_path, source, attempts=1, faults="eof-without-finish=0.15,500=0.1,length=0.05")
@@ -80,7 +80,7 @@ async def test_rows_of_topics_and_calls_that_failed_are_as_documented(tmp_path: 
     assert any(span["error"] for span in rows_of(tmp_path, "traces"))
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_a_run_that_was_just_begun_is_as_documented(tmp_path: Path) -> None:
     task = asyncio.create_task(run(tmp_path, a_topic_file(tmp_path, 2), latency="fixed:100"))
     await asyncio.sleep(1)
@@ -146,7 +146,7 @@ def test_every_column_of_the_cache_is_described(table: str) -> None:
     assert [column for column in columns if f"`{column}`" not in text] == []
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_every_field_of_a_cassette_is_described(tmp_path: Path) -> None:
     await run(tmp_path, a_topic_file(tmp_path, 1))
     cassette = io.BytesIO()

@@ -24,7 +24,7 @@ def test_a_connection_within_this_machine_passes() -> None:
         assert client.getpeername() == server.getsockname()
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_a_night_passes_at_once_on_virtual_time() -> None:
     await asyncio.sleep(8 * 3600)
     assert asyncio.get_running_loop().time() == 8 * 3600

@@ -29,7 +29,7 @@ async def test_one_large_piece_is_done_at_a_time() -> None:
     assert most == 1
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_on_virtual_time_no_time_passes_meanwhile() -> None:
     assert await off_loop(lambda: 7, LARGE) == await in_thread(lambda: 7) == 7
     assert asyncio.get_running_loop().time() == 0.0

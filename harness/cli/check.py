@@ -18,16 +18,17 @@ from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.recording import NOTHING_SENT, agreed_to, agreed_to_all, record_into
 from harness.domain.sanitize import terminal_safe
-from harness.errors import InputError, SuiteError
+from harness.engine.runner import Workflow
+from harness.errors import HarnessError, InputError, SuiteError, WorkflowError
 from harness.regress.checks.golden import golden_diff, read_golden, write_golden
 from harness.regress.checks.judging import judged
 from harness.regress.recorded.expecting import expected
 from harness.regress.recorded.recording import known_recordings
 from harness.regress.recorded.replaying import Replay, replay_file
-from harness.regress.reports.in_github import in_github
+from harness.regress.reports.in_github import in_github, problem_in_github
 from harness.regress.reports.in_json import in_json
 from harness.regress.reports.in_junit import in_junit
-from harness.regress.reports.in_markdown import in_markdown
+from harness.regress.reports.in_markdown import in_markdown, problem_in_markdown
 from harness.regress.reports.in_text import print_text
 from harness.regress.suites.accepting import accept
 from harness.regress.suites.report import SuiteReport
@@ -76,12 +77,28 @@ def check(
 
     A request that is not recorded is explained: which words of which prompt changed, or which setting.
 
-    Exit codes: 0 all passed, 1 a check failed or a request is not recorded, 2 bad input, or nothing was checked,
-    130 interrupted.
+    Exit codes: 0 all passed, 1 a check failed or a request is not recorded, 2 bad input, or a check that found nothing
+    to look at, 130 interrupted.
     """
     if prune and on_miss != "record":
         raise InputError("--prune removes lines from the cassette, which only --on-miss record writes; give both")
+    try:
+        report = _checked(suite_file, values, accepting=accepting, on_miss=on_miss, prune=prune)
+        _say(report, form, junit)
+    except HarnessError as error:
+        if form == "github":
+            click.echo(problem_in_github(str(error), root=Path.cwd()), nl=False)
+            _add_summary(problem_in_markdown(str(error), suite_file))
+        raise
+    sys.exit(report.exit_code)
+
+
+def _checked(suite_file: Path, values: Mapping[str, Any], *, accepting: bool, on_miss: str, prune: bool) -> SuiteReport:
+    """Replay and check. What is wrong with the files is told before anything is paid for."""
     suite = load_suite(suite_file)
+    if accepting and not suite.compares:
+        raise SuiteError(f"{suite.path}:1: there is nothing to accept: no check has equals_golden = true")
+    golden = read_golden(suite.golden)
     loaded = _settings(suite, values)
     known = _cassette(suite, on_miss)
     found = anyio.run(_replayed, suite, loaded, known)
@@ -92,15 +109,12 @@ def check(
         found = replace(
             found, cases=tuple(case for case in found.cases if (case.topic_id, case.sample) not in left_out)
         )
-    golden = read_golden(suite.golden)
     if accepting:
         accepted = accept(suite, found.cases, golden, misses=found.misses, left_out=left_out)
-        if not suite.compares:
-            raise SuiteError(f"{suite.path}: there is nothing to accept: no check has equals_golden = true")
         write_golden(suite.golden, accepted)
         _show_accepted(golden_diff(golden, accepted, suite.golden.name), suite)
         golden = accepted
-    report = judge_all(
+    return judge_all(
         suite,
         found.cases,
         golden,
@@ -109,8 +123,6 @@ def check(
         stale=len(found.stale),
         misses_fail=on_miss != "skip",
     )
-    _say(report, form, junit)
-    sys.exit(report.exit_code)
 
 
 def _settings(suite: Suite, values: Mapping[str, Any]) -> Loaded:
@@ -119,26 +131,35 @@ def _settings(suite: Suite, values: Mapping[str, Any]) -> Loaded:
 
 
 def _cassette(suite: Suite, on_miss: str) -> tuple[Recording, ...]:
-    if not suite.cassette.exists() and on_miss != "record":
+    known = known_recordings(suite.cassette)
+    if not known and on_miss != "record":
+        what = "holds no answers" if suite.cassette.exists() else "is not there"
         raise SuiteError(
-            f"{suite.path}: its cassette {suite.cassette} is not there; "
+            f"{suite.place('cassette')}: the cassette {suite.cassette} {what}; "
             f"record it with `harness check {suite.path} --on-miss record`"
         )
-    return known_recordings(suite.cassette)
+    return known
 
 
 async def _replayed(suite: Suite, loaded: Loaded, known: tuple[Recording, ...]) -> Replay:
-    wrap = partial(judged, criteria=suite.criteria, judge=suite.judge)
-    return await replay_file(loaded, str(suite.dataset), known, wrap=wrap)
+    settings_from = suite.place("workflow_settings")
+    try:
+        return await replay_file(loaded, str(suite.dataset), known, wrap=_judged(suite), settings_from=settings_from)
+    except WorkflowError as error:
+        raise SuiteError(f"{suite.place('workflow')}: {error}") from error
+
+
+def _judged(suite: Suite) -> Callable[[Workflow], Workflow]:
+    """What makes of a workflow one whose judges are asked, too."""
+    return partial(judged, criteria=suite.criteria, judge=suite.judge)
 
 
 def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found: Replay, *, prune: bool) -> Replay:
     """Ask for what is missing, and replay once more. Exits where nothing may be sent, or the run was stopped."""
-    source = str(suite.dataset)
-    if not (agreed_to(expected(found), loaded) if known else agreed_to_all(loaded, source)):
+    source, wrap = str(suite.dataset), _judged(suite)
+    if not (agreed_to(expected(found), loaded) if known else agreed_to_all(loaded, source, wrap=wrap)):
         click.echo("nothing was sent", err=True)
         sys.exit(NOTHING_SENT)
-    wrap = partial(judged, criteria=suite.criteria, judge=suite.judge)
     report = record_into(suite.cassette, loaded, source, known, prune=prune, wrap=wrap)
     if report.stop is not None:
         sys.exit(report.exit_code)

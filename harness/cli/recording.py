@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harness.adapters.cassettes.cassette import Recording
+from harness.adapters.cassettes.cassette_file import prepare_place
 from harness.adapters.memory import MemoryCache
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.consent import asks
@@ -32,11 +33,15 @@ def agreed_to(missing: Expected, loaded: Loaded) -> bool:
     return missing.is_nothing or _confirmed(loaded)
 
 
-def agreed_to_all(loaded: Loaded, source: str) -> bool:
+def agreed_to_all(
+    loaded: Loaded, source: str, *, wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow
+) -> bool:
     """The same where nothing is recorded: what it takes is rehearsed on a sample, as `harness estimate` does it."""
-    found = estimate_batch(loaded, source, SystemClock())
-    likely = "" if found.cost is None else f", likely some ${found.cost:,.2f}"
-    click.echo(f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics{likely}", err=True)
+    found = estimate_batch(loaded, source, SystemClock(), wrap=wrap)
+    steps = ", ".join(f"{step.step} {step.calls:,.0f}" for step in found.steps)
+    likely = "" if found.cost is None else f", likely some ${found.cost:,.4f}"
+    said = f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics ({steps}){likely}"
+    click.echo(terminal_safe(said), err=True)
     return _confirmed(loaded)
 
 
@@ -60,7 +65,9 @@ def record_into(
     """Run the topics with what is `known` ruling over the cache, and write what came of it into the cassette.
 
     A run that was stopped leaves the cassette as it was: its answers are in the cache, and the same command goes on.
+    Raises CacheError, with nothing sent, where no cassette can be written.
     """
+    prepare_place(cassette)
     recording = MemoryCache.holding(recorded_calls(known, loaded.settings.pricing()))
     report = reported(loaded, source, recording=recording, wrap=wrap)
     if report.stop is not None:

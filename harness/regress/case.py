@@ -10,6 +10,11 @@ Row = Mapping[str, Any]
 """A row of `results.jsonl` or `traces.jsonl` as docs/formats.md describes it."""
 
 
+def answers_before(call: Row, calls: Sequence[Row]) -> dict[str, str]:
+    """The answers that a topic had when one of its calls was wanted, by the ids of the calls that gave them."""
+    return {one["id"]: one["content"] for one in calls if one["end_s"] <= call["start_s"] and one is not call}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One draw of one topic: its row, and the rows of its calls in the order in which they were wanted.

@@ -35,11 +35,14 @@ class LoadedWorkflow:
     code_sha256: str
 
 
-def load_workflow(name: str, *, prompts_file: Path | None, settings: Mapping[str, Json]) -> LoadedWorkflow:
+def load_workflow(
+    name: str, *, prompts_file: Path | None, settings: Mapping[str, Json], settings_from: str = "settings"
+) -> LoadedWorkflow:
     """Import a workflow and read its prompts: `prompts_file`, else the TOML file of the same stem beside its module.
 
     A module may say which blanks it fills (`FILLS`, by prompt) and check its settings (`check_settings`); both are used
-    here, before anything is paid for. Raises WorkflowError or PromptsError.
+    here, before anything is paid for. `settings_from` is where those stand, for messages. Raises WorkflowError or
+    PromptsError.
     """
     module, function = _find(BUILT_IN.get(name, name))
     source = _source_of(name, module)
@@ -53,30 +56,34 @@ def load_workflow(name: str, *, prompts_file: Path | None, settings: Mapping[str
         name=name,
         function=function,
         prompts=prompts,
-        settings=_checked_settings(name, module, str(chosen), prompts.settings, settings),
+        settings=_checked_settings(name, module, (str(chosen), prompts.settings), (settings_from, settings)),
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
     )
 
 
 def _checked_settings(
-    name: str, module: ModuleType, prompts_from: str, own: Mapping[str, Json], given: Mapping[str, Json]
+    name: str, module: ModuleType, prompts: tuple[str, Mapping[str, Json]], settings: tuple[str, Mapping[str, Json]]
 ) -> Mapping[str, Json]:
-    """The prompts file's table [workflow] with the user's over it. A workflow without a check knows what it lists."""
+    """The prompts file's table [workflow] with the user's over it, each given with where it stands.
+
+    A workflow without a check knows what it lists.
+    """
+    (prompts_from, own), (settings_from, given) = prompts, settings
     merged = {**own, **given}
     check = getattr(module, "check_settings", None)
     if callable(check):
         if own:
             _check(check, own, prompts_from)
-        _check(check, merged, "settings")
+        _check(check, merged, settings_from)
         return merged
     unknown = sorted(given.keys() - own.keys())
     if unknown and not own:
         raise PromptsError(
-            f"settings: [workflow] has {unknown[0]!r}, but the workflow {name} has no settings; it can name them in a "
-            "table [workflow] of its prompts file, or offer a function check_settings"
+            f"{settings_from}: [workflow] has {unknown[0]!r}, but the workflow {name} has no settings; it can name "
+            "them in a table [workflow] of its prompts file, or offer a function check_settings"
         )
     if unknown:
-        raise PromptsError(f"settings: [workflow]: unknown setting {unknown[0]!r}{suggestion(unknown[0], own)}")
+        raise PromptsError(f"{settings_from}: [workflow]: unknown setting {unknown[0]!r}{suggestion(unknown[0], own)}")
     return merged
 
 

@@ -283,14 +283,14 @@ async def test_one_bad_line_and_nothing_is_imported(path: Path, tmp_path: Path) 
     await fill(tmp_path / "source.db", "a", "b")
     good = await exported(tmp_path / "source.db")
     cassette = tmp_path / "c.jsonl"
-    cassette.write_bytes(good + b"\n{}\n" + good.splitlines()[0] + b"\n")
+    cassette.write_bytes(good + b"\n[]\n" + good.splitlines()[0] + b"\n")
     async with CacheAdmin.open(path, clock=CLOCK, create=True) as admin:
         with pytest.raises(CacheError) as caught:
             await admin.import_(cassette)
         assert (await admin.stats()).entries == 0
     assert str(caught.value).splitlines() == [
         f"{cassette}: nothing was imported, because of 2 bad lines",
-        f"{cassette}:4: not a cassette of version 2: field 'cassette' is None; remove the file and record it again",
+        f"{cassette}:4: not a cassette: a line must be a JSON object",
         f"{cassette}:5: the key stands already in line 1; remove one of them",
     ]
 

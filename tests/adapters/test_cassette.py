@@ -21,7 +21,7 @@ from harness.adapters.cassettes.cassette import (
     recording_of_line,
     recording_of_row,
 )
-from harness.adapters.cassettes.cassette_file import lines, read_cassette, write_cassette
+from harness.adapters.cassettes.cassette_file import lines, prepare_place, read_cassette, write_cassette
 from harness.adapters.json_text import to_text
 from harness.domain.completion import Completion, Message, Request, Usage
 from harness.domain.key import cache_key, canonical_request, request_fields
@@ -120,13 +120,23 @@ def changed(**changes: Any) -> bytes:
         (b"\xff\xfe{", "not UTF-8"),
         (b"\xef\xbb\xbf{}", "not JSON"),
         (b"[]", "must be a JSON object"),
-        (b"{}", "version 2"),
+        (b"{}", "not a cassette: it has no field 'cassette'; name the file that `harness record` wrote"),
+        (b"<<<<<<< HEAD", "a conflict that a merge left; keep one side of it"),
+        (b"=======", "a conflict that a merge left"),
+        (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS, not the file itself"),
         (b"NaN", "NaN is no number"),
         (b"[" * 100_000, "nested too deeply"),
         (b"1" * 5000, "digits"),
         (line_of(a_recording()).encode()[:-20], "cut off"),
-        (changed(cassette=1), "version 2: field 'cassette' is 1; remove the file and record it again"),
-        (changed(cassette="2"), "version 2"),
+        (
+            changed(cassette=1),
+            "of version 1, written by harness 1.0, and this is for version 2; remove the file and record",
+        ),
+        (
+            changed(cassette=3),
+            "of version 3, written by harness 1.0, and this is for version 2; use that version of harness",
+        ),
+        (changed(cassette="2", harness=None), "of version '2' and this is for version 2; remove"),
         (changed(key=None), "'key' must be a text"),
         (changed(topic=1), "'topic' must be a text"),
         (changed(request=None), "request must be a JSON object"),
@@ -210,25 +220,51 @@ def test_a_cassette_may_be_read_by_others_as_the_umask_has_it(tmp_path: Path) ->
 def test_every_bad_line_is_named_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     once, twice = line_of(a_recording()), line_of(a_recording(answer="another"))
-    path.write_text(f"{once}\n\n{twice}\n{once}\n{{}}\n{once[:-9]}")
+    path.write_text(f"{once}\n\n{twice}\n{once}\n>>>>>>> theirs\n{once[:-9]}")
     with pytest.raises(CacheError) as caught:
         read_cassette(path)
     assert str(caught.value).splitlines() == [
         f"{path}: not a sound cassette, because of 4 bad lines",
         f"{path}:3: the key stands already in line 1 with another answer; remove one of them",
         f"{path}:4: the key stands already in line 1; remove one of them",
-        f"{path}:5: not a cassette of version 2: field 'cassette' is None; remove the file and record it again",
+        f"{path}:5: a conflict that a merge left; keep one side of it and remove the marks, or record again",
         f"{path}:6: not JSON: Unterminated string starting at (column {once.rindex(chr(58)) + 2}); "
         "a line that was cut off, or edited",
     ]
+
+
+def test_a_file_that_is_something_else_is_one_error_whatever_the_number_of_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(b"\n".join([line_of(a_recording()).encode(), changed(cassette=1), changed(cassette=1)]))
+    with pytest.raises(CacheError) as caught:
+        read_cassette(path)
+    first, second = str(caught.value).splitlines()
+    assert first == f"{path}: not a sound cassette, because of 1 bad line"
+    assert second.startswith(f"{path}:2: a cassette of version 1, written by harness 1.0,")
+
+
+def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + line_of(a_recording()).encode() + b"\r\n")
+    assert read_cassette(path) == (a_recording(),)
 
 
 def test_a_gzipped_cassette_that_was_cut_off_is_named(tmp_path: Path) -> None:
     write_cassette(tmp_path / "c.jsonl.gz", [a_recording()])
     path = tmp_path / "cut.jsonl.gz"
     path.write_bytes((tmp_path / "c.jsonl.gz").read_bytes()[:-12])
-    with pytest.raises(CacheError, match=r"cut\.jsonl\.gz: the gzipped data is torn"):
+    with pytest.raises(CacheError, match=r"cut\.jsonl\.gz:\d+: the gzipped data is torn"):
         read_cassette(path)
+
+
+def test_a_place_where_no_cassette_can_be_is_told_before_it_is_needed(tmp_path: Path) -> None:
+    prepare_place(tmp_path / "new" / "c.jsonl")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(CacheError, match=r"file/c\.jsonl: no cassette can be written there: File exists"):
+        prepare_place(tmp_path / "file" / "c.jsonl")
+    with pytest.raises(CacheError, match=r"no cassette can be written there: nothing may be written into /proc/self"):
+        prepare_place(Path("/proc/self/c.jsonl"))
 
 
 def test_a_cassette_that_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:

@@ -196,7 +196,9 @@ def test_the_first_20_errors_are_listed_in_the_order_of_the_file_with_their_coun
     lines = str(caught.value).splitlines()
     assert [line.split(" ")[0] for line in lines[:20]] == [f"t.jsonl:{number}:" for number in range(2, 22)]
     assert lines[20] == "… and 30 more"
-    assert lines[21].startswith("50 bad lines, 1 good. Nothing was sent. Correct the file, or pass --skip-bad")
+    assert lines[21].startswith(
+        "50 bad lines, 1 good. Nothing was sent. Correct the file, or let `harness run --skip-bad`"
+    )
     assert len(lines) == 22
 
 

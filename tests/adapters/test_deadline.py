@@ -10,7 +10,7 @@ import pytest
 from harness.adapters.endpoint.deadline import Deadline
 from harness.testing.virtual_time import VirtualLoop
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 def stand_still(seconds: float) -> None:

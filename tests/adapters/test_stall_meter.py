@@ -16,7 +16,7 @@ async def test_what_holds_the_loop_up_is_measured() -> None:
     assert 0.12 <= meter.longest_s < 2.0
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_on_virtual_time_nothing_is_measured_and_no_timer_is_left() -> None:
     with StallMeter().running() as meter:
         await asyncio.sleep(3600)

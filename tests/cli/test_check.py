@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -208,7 +209,18 @@ def test_a_topic_with_an_unknown_request_can_be_left_out_but_not_all_of_them(sui
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('cassette = "c.jsonl"', 'cassette = "none.jsonl"', "none.jsonl is not there; record it with `harness check"),
+        (
+            'cassette = "c.jsonl"',
+            'cassette = "none.jsonl"',
+            "suite.toml:3: the cassette none.jsonl is not there; record",
+        ),
+        (
+            'cassette = "c.jsonl"',
+            'cassette = "empty.jsonl"',
+            "suite.toml:3: the cassette empty.jsonl holds no answers; rec",
+        ),
+        ('endpoint = "mock"', 'workflow = "reserch"', "suite.toml:6: no workflow 'reserch'; did you mean 'research'?"),
+        ('endpoint = "mock"', "[workflow]\nmax = 3", "suite.toml:6: [workflow]: unknown setting 'max'"),
         ("equals_golden = true", "equal_golden = true", "suite.toml:10: "),
         ('step = "decompose"', 'step = "decompile"', "no topic has a step 'decompile'"),
         ('dataset = "topics.jsonl"', 'dataset = "empty.jsonl"', "empty.jsonl"),
@@ -223,6 +235,35 @@ def test_a_suite_that_cannot_be_checked_is_bad_input(
     assert SUITE.count(old) == 1
     Path(suite).write_text(SUITE.replace(old, new))
     assert problem in problem_of(harness("check", suite))
+
+
+def test_what_keeps_a_suite_from_being_checked_is_annotated_and_summed_up(
+    suite: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    Path(suite).write_text(SUITE.replace("equals_golden", "equal_golden"))
+    done = harness("check", suite, "--format", "github")
+    assert "unknown setting" in problem_of(done)
+    assert done.stdout.startswith("::error file=suite.toml,line=10,title=harness check::unknown setting 'equal_golden'")
+    assert Path("summary.md").read_text().startswith("## ❌ suite.toml: nothing was checked\n\n```text\nsuite.toml:10:")
+
+
+def test_what_is_wrong_with_the_files_is_told_before_anything_is_asked(suite: str, harness: Harness) -> None:
+    cassette = Path("c.jsonl").read_bytes()
+    ask = ("check", suite, "--on-miss", "record", "--accept", "--prompts", str(edited("synthesize")))
+    Path("suite.golden.json").write_text("{")
+    assert "suite.golden.json:1: not a golden file" in problem_of(harness(*ask))
+    Path(suite).write_text(SUITE.replace("equals_golden = true", "citations = true"))
+    assert "nothing to accept" in problem_of(harness(*ask))
+    assert Path("c.jsonl").read_bytes() == cassette
+
+
+def test_a_first_recording_counts_what_the_judges_will_be_asked(harness: Harness) -> None:
+    Path("suite.toml").write_text(SUITE.replace("equals_golden = true", 'judge = "Is it true?"'))
+    done = harness("check", "suite.toml", "--on-miss", "record")
+    [(calls, steps)] = re.findall(r"all: about (\d+) calls of 2 topics \((.*)\)", done.stderr)
+    assert "judge 2" in steps
+    assert len(Path("c.jsonl").read_text().splitlines()) == int(calls)
 
 
 def test_a_torn_cassette_is_named_by_line(suite: str, harness: Harness) -> None:

@@ -42,9 +42,17 @@ def test_recording_again_changes_nothing(mode: str, harness: Harness) -> None:
     assert "0 added, 0 replaced" in said
 
 
+def test_nothing_is_sent_where_no_cassette_can_be_written(harness: Harness) -> None:
+    done = harness("record", "topics.jsonl", "--endpoint", "mock", "--cassette", "topics.jsonl/c.jsonl")
+    assert "topics.jsonl/c.jsonl: no cassette can be written there" in problem_of(done)
+    assert not Path("results").exists()
+
+
 def test_a_first_recording_says_what_it_takes(harness: Harness) -> None:
     assert "missing   all: about 1" in recorded(harness)
-    assert "calls of 2 topics, likely some $0." in recorded(harness, "--cache-mode", "refresh")
+    assert "calls of 2 topics (decompose 2, research 9, synthesize 2), likely some $0.0" in recorded(
+        harness, "--cache-mode", "refresh"
+    )
 
 
 def test_what_is_recorded_is_not_asked_again_whatever_the_cache_holds(harness: Harness) -> None:

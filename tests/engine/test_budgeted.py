@@ -27,7 +27,7 @@ from harness.domain.purse import Purse, Spent
 from harness.errors import BudgetExceeded
 from harness.testing.virtual_time import VirtualClock
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 def ask(engine: Engine, text: str, **call: object) -> Coroutine[Any, Any, Completion]:

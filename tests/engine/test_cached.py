@@ -23,7 +23,7 @@ from harness.domain.failures import CacheMiss, FatalError, PermanentError
 from harness.domain.key import cache_key
 from harness.domain.policy import CacheMode, RetryPolicy
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 def ask(engine: Engine, text: str = "why?", **call: object) -> Coroutine[Any, Any, Completion]:

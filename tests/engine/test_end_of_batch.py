@@ -12,7 +12,7 @@ from harness.domain.policy import Budget, Limits
 from harness.domain.run import Topic
 from harness.engine.step import Step
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 FOUR = Limits(in_flight=4, runs=100)
 CAPPED = Budget(calls=10_000)

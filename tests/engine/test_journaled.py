@@ -10,7 +10,7 @@ from harness.domain.failures import PermanentError, TransientError
 from harness.domain.key import cache_key
 from harness.domain.policy import Limits, RetryPolicy
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 ONCE = RetryPolicy(attempts=1)
 

@@ -17,7 +17,7 @@ from harness.domain.key import cache_key
 from harness.domain.policy import CacheMode, Limits, Patience, RetryPolicy
 from harness.errors import RunStopped, StorageError
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 KEY = cache_key(a_request())
 LONGEST_S = Patience().longest_s

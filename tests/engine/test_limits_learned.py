@@ -13,7 +13,7 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Request, Usage
 from harness.domain.policy import Limits, RetryPolicy
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 WIDE = Limits(in_flight=1000, per_run=1000)
 

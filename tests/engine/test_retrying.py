@@ -10,7 +10,7 @@ from harness.domain.completion import Delta, Usage
 from harness.domain.failures import PermanentError, TransientError
 from harness.domain.policy import Limits, RetryPolicy
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 async def test_a_transient_failure_is_tried_again_and_recorded(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ from harness.domain.run import BadLine, Output, Topic
 from harness.engine.step import Step
 from harness.errors import DatasetError, ParseError, ResultsError
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 async def ask(step: Step, topic: Topic) -> str:

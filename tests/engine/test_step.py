@@ -16,7 +16,7 @@ from harness.engine.step import Step
 from harness.engine.trace import Trace
 from harness.errors import ParseError, RunStopped, TooDeep, TooManyCalls
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 async def test_a_call_asks_what_the_step_says_and_leaves_a_span() -> None:

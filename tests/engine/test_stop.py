@@ -17,7 +17,7 @@ from harness.engine.step import Step
 from harness.engine.stopping import Stop
 from harness.errors import BudgetExceeded, RunStopped, StorageError
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 async def stop_at(engine: Engine, seconds: float) -> None:

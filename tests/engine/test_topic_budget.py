@@ -16,7 +16,7 @@ from harness.engine.step import Step
 from harness.errors import BudgetExceeded, RunStopped
 from harness.testing.virtual_time import VirtualClock
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 USED = Usage(input_tokens=10, output_tokens=90)
 FEW = StepOptions(max_tokens=100)

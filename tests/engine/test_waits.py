@@ -32,7 +32,7 @@ from harness.engine.limiter import Limiter
 from harness.engine.step import Step
 from harness.engine.stopping import Stop
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 
 def slow_cache() -> SlowCache:

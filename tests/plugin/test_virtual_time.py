@@ -45,7 +45,7 @@ def test_pytest_asyncio_in_auto_mode(run: Run) -> None:
             await asyncio.sleep(1e6)
             assert virtual_time.now_s == 1e6 + 100
 
-        @pytest.mark.virtual
+        @pytest.mark.harness_virtual_time
         @pytest.mark.parametrize("delay", [1, 1e9])
         async def test_marked(delay):
             await asyncio.sleep(delay)
@@ -105,7 +105,7 @@ def test_anyio_alone(run: Run) -> None:
             assert opened is shared is asyncio.get_running_loop()
             assert virtual_time.now_s >= 1e6 + 100
 
-        @pytest.mark.virtual
+        @pytest.mark.harness_virtual_time
         async def test_marked():
             with anyio.move_on_after(1e6):
                 await anyio.sleep_forever()
@@ -285,7 +285,7 @@ def test_a_test_that_nobody_runs_on_virtual_time_fails_with_the_reason(run: Run)
         async def test_with_no_plugin(virtual_time):
             await asyncio.sleep(1e6)
 
-        @pytest.mark.virtual
+        @pytest.mark.harness_virtual_time
         async def test_marked():
             await asyncio.sleep(1e6)
 
@@ -308,7 +308,7 @@ def test_a_synchronous_test_is_told_what_to_use(run: Run) -> None:
         def test_it(virtual_time):
             pass
 
-        @pytest.mark.virtual
+        @pytest.mark.harness_virtual_time
         def test_marked():
             pass
         """
@@ -334,7 +334,7 @@ def test_a_loop_in_a_thread_of_its_own_is_told_from_the_tests(run: Run) -> None:
 
 
 def test_the_marker_is_known_under_strict_markers(run: Run) -> None:
-    done = run("import pytest\n\n@pytest.mark.virtual\ndef test_it(): pass\n", "--strict-markers")
+    done = run("import pytest\n\n@pytest.mark.harness_virtual_time\ndef test_it(): pass\n", "--strict-markers")
     done.assert_outcomes(passed=1)
     shown = run("", "--markers")
-    shown.stdout.fnmatch_lines(["@pytest.mark.virtual: *harness*"])
+    shown.stdout.fnmatch_lines(["@pytest.mark.harness_virtual_time: *harness*"])

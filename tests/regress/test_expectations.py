@@ -43,7 +43,6 @@ HOLDS = [
     "chars = { at_least = 10, at_most = 100 }",
     "words = { at_most = 16 }",
     "citations = true",
-    "citations = true\nstep = 'synthesize'",
     "questions = { at_least = 3, at_most = 3 }",
     "tokens_at_most = 1960",
     "tokens_at_most = 150\nstep = 'decompose'",
@@ -52,7 +51,6 @@ HOLDS = [
     "cost_at_most = 0.01",
     "cost_at_most = 0.0001\nstep = 'decompose'",
     "finish_reason = 'stop'\nstep = 'synthesize'",
-    "finish_reason = ['stop', 'length']\nstep = 'research'",
     "reasoning_contains = 'doubt'",
     "reasoning_contains = 'So be'\nstep = 'synthesize'",
     "reasoning_not_contains = 'cheat'",
@@ -85,7 +83,6 @@ def test_what_holds_passes(tmp_path: Path, line: str) -> None:
         ("finish_reason = 'stop'\nstep = 'research'", "finish reason length, expected finish reason stop"),
         ("reasoning_contains = 'doubt'\nstep = 'synthesize'", "the reasoning does not contain 'doubt'"),
         ("reasoning_not_contains = 'doubt'", "the reasoning contains 'doubt'"),
-        ("citations = true\nstep = 'decompose'", "sub-question 1, 2, 3 of 3 is not cited"),
     ],
 )
 def test_what_does_not_hold_fails_and_says_what_was_expected_and_what_came(
@@ -115,15 +112,30 @@ def test_an_output_that_is_no_text_is_searched_as_json(tmp_path: Path) -> None:
     assert checked(tmp_path, 'contains = \'"name": "量子"\'', case).state == "passed"
 
 
-def test_a_call_that_only_wants_functions_called_is_searched_for_them(tmp_path: Path) -> None:
+def test_a_call_that_wants_functions_called_is_searched_for_them_too(tmp_path: Path) -> None:
     call = {**a_call("ask", ""), "tool_calls": [{"id": "c1", "name": "look_up", "arguments": "{}"}]}
     case = a_case(calls=[call])
     assert checked(tmp_path, "contains = 'look_up'\nstep = 'ask'", case).state == "passed"
     assert checked(tmp_path, "contains = 'c1'\nstep = 'ask'", case).state == "failed"
+    both = a_case(calls=[{**call, "content": "I look."}])
+    assert checked(tmp_path, "contains = ['I look.', 'look_up']\nstep = 'ask'", both).state == "passed"
 
 
 def test_an_output_of_null_is_a_text_without_a_word(tmp_path: Path) -> None:
     assert checked(tmp_path, "chars = { at_most = 0 }", a_case(None)).state == "passed"
+
+
+@pytest.mark.parametrize("where", ["", "\nstep = 'ask'"])
+def test_what_did_not_reason_says_nothing_of_what_its_reasoning_does_not_contain(tmp_path: Path, where: str) -> None:
+    case = a_case(calls=[a_call("ask", reasoning="")])
+    draw = checked(tmp_path, f"reasoning_not_contains = 'cheat'{where}", case)
+    assert (draw.state, draw.why) == ("not checked", "there is no reasoning to look at")
+    assert "does not contain" in message_of(checked(tmp_path, f"reasoning_contains = 'cheat'{where}", case))
+
+
+def test_where_there_are_no_sub_questions_their_number_is_not_right(tmp_path: Path) -> None:
+    draw = checked(tmp_path, "questions = { at_most = 5 }", a_case("a report"))
+    assert message_of(draw) == "the output has no sub-questions (its sections) that could be counted"
 
 
 # Status and failures
@@ -322,7 +334,7 @@ def test_the_suite_can_give_a_price(tmp_path: Path) -> None:
 
 def test_what_judges_use_is_not_counted_for_the_workflow(tmp_path: Path) -> None:
     judge = a_call("judge.fair/judge", '{"pass": true}', tokens=(9_000, 9_000, 0), reasoning="doubt")
-    case = a_case(calls=[a_call("ask", tokens=(1, 2, 0), reasoning=""), judge])
+    case = a_case(calls=[a_call("ask", tokens=(1, 2, 0), reasoning="so"), judge])
     for line in (
         "tokens_at_most = 3",
         "calls_at_most = 1",

@@ -90,13 +90,13 @@ GOOD = '{\n "golden": 1,\n "topics": {\n  "t": {"output": "a", "calls": {"ask": 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", ":1: not a golden file: "),
-        (GOOD.replace(' "topics"', '<<<<<<< ours\n "topics"'), ":3: not a golden file: "),
-        (GOOD.replace('"output": "a"', '"output": "a", "output": "b"'), ':1: not a golden file: the key "output"'),
+        ("", ":1: not a golden file: expecting value at column 1; restore it, or remove it and run with --accept"),
+        (GOOD.replace(' "topics"', '<<<<<<< ours\n "topics"'), ":3: not a golden file: expecting property name"),
+        (GOOD.replace('"output": "a"', '"output": "a", "output": "b"'), ':4: not a golden file: the key "output"'),
         (GOOD.replace("1", "2"), ":1: not a golden file of version 1: field 'golden' is 2"),
-        ("[]", ":1: not a golden file of version 1: field 'golden' is 'an array'"),
+        ("[]", ":1: not a golden file of version 1: an array; remove it and run with --accept"),
         (GOOD.replace("topics", "topic"), ":1: must have the fields 'golden' and 'topics', an object, and no other"),
-        (GOOD.replace('{"output"', '{"outputs"'), ":4: 't' must be an object of 'output' and 'calls'"),
+        (GOOD.replace('{"output"', '{"outputs"'), ":4: 't' has an unknown field 'outputs'; there are only 'output'"),
         (GOOD.replace('{"output": "a", "calls": {"ask": "b"}}', "3"), ":4: 't' must be an object of"),
         (GOOD.replace('{"ask": "b"}', "3"), ":4: the calls of 't' must be an object"),
         (GOOD.replace('"b"', '{"value": 3}'), ":4: the answer of 'ask' must be a text, or a list of its lines"),
@@ -115,10 +115,27 @@ def test_a_file_that_is_no_golden_file_is_refused_by_its_line(tmp_path: Path, te
     assert str(refused.value).startswith(f"{path}{problem}")
 
 
+def test_a_conflict_of_a_merge_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "g.json"
+    path.write_text(GOOD.replace(' "topics"', '<<<<<<< ours\n "topics"'))
+    with pytest.raises(SuiteError, match="resolve the conflict that a merge left, or remove it and run with --accept"):
+        read_golden(path)
+
+
+def test_a_byte_order_mark_and_other_line_ends_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "g.json"
+    path.write_text(GOOD)
+    plain = read_golden(path)
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert read_golden(path) == plain
+
+
 def test_a_file_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "g.json").write_bytes(b"\xff")
-    with pytest.raises(SuiteError, match="cannot be read as UTF-8"):
+    with pytest.raises(SuiteError, match="the golden file is not UTF-8"):
         read_golden(tmp_path / "g.json")
+    with pytest.raises(SuiteError, match="the golden file cannot be read: Is a directory"):
+        read_golden(tmp_path)
     with pytest.raises(SuiteError, match="cannot be written"):
         write_golden(tmp_path / "none" / "g.json", Golden())
 

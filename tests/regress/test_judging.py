@@ -23,7 +23,7 @@ from harness.regress.checks.checks import Draw, Evidence, look
 from harness.regress.checks.judging import judged
 from harness.regress.suites.suite import Suite
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 ON_OUTPUT = "[[check]]\nname = 'fair'\njudge = 'Is it fair to both sides?'\n"
 ON_STEP = "[[check]]\nname = 'short notes'\nstep = 'note'\njudge = 'Is it short?'\n"

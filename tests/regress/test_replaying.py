@@ -100,7 +100,7 @@ async def test_one_word_in_a_prompt_is_found_in_that_step_and_blamed_on_nothing_
     assert {miss.step for miss in found.misses} == {step}
     assert {miss.explanation.verdict for miss in found.misses} == {"changed"}
     assert all(shown in miss.explanation.text() for miss in found.misses)
-    assert found.missed() == {("topic-0", 0), ("topic-1", 0)}
+    assert {(miss.topic_id, miss.sample) for miss in found.misses} == {("topic-0", 0), ("topic-1", 0)}
 
 
 async def test_changes_of_several_prompts_are_all_found_in_one_pass(recorded: Recorded) -> None:

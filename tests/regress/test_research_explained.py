@@ -23,7 +23,7 @@ from harness.domain.run import Span, Topic
 from harness.engine.runner import Runner
 from harness.workflows.research import research
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 PROMPTS = read_prompts(Path(shipped.__file__).with_suffix(".toml"))
 QUESTIONS = ("How do barrages turn tides into power?", "What did La Rance cost?", "Who opposes the Severn barrage?")

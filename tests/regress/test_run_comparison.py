@@ -92,6 +92,14 @@ def test_whatever_came_out_otherwise_is_a_change(tmp_path: Path, then: Made, now
     assert [name for name in changes if getattr(only(found), name)] == [what]
 
 
+def test_the_ids_of_calls_of_functions_are_no_change(tmp_path: Path) -> None:
+    then, now = (
+        Made(id="sky", calls=[said("ask", "why?", "", tool_calls=(ToolCall(id=call_id, name="n", arguments="{}"),))])
+        for call_id in ("c1", "c2")
+    )
+    assert compared(tmp_path, [then], [now]).same
+
+
 def test_another_request_with_the_same_answer_is_no_change_and_is_counted(tmp_path: Path) -> None:
     then = Made(id="sky", calls=[said("ask", "why?", "one")])
     now = Made(id="sky", calls=[said("ask", asking("why?", max_tokens=5), "one")])

@@ -26,7 +26,11 @@ INLINE = 'json_schema = { type = "array", items = { type = "string" }, minItems 
     [
         ('["a", "b"]', None),
         ('Here they are:\n```json\n["a", "b"]\n```', None),
-        ('["a"]', "$: ['a'] is too short"),
+        ('["a"]', "$: ['a'] is too short (minItems 2)"),
+        (
+            json.dumps(["long " * 50]),
+            "$: ['long long long long long long long long long long long ... is too short (minItems 2)",
+        ),
         ('["a", 2]', "$[1]: 2 is not of type 'string'"),
         ("no JSON here", "no JSON in the text: it held no JSON array or object"),
         ("", "no JSON in the text: it was blank"),
@@ -35,6 +39,11 @@ INLINE = 'json_schema = { type = "array", items = { type = "string" }, minItems 
 def test_an_answer_fits_a_schema_or_the_place_is_named(tmp_path: Path, answer: str, message: str | None) -> None:
     draw = checked(tmp_path, f"{INLINE}\nstep = 'decompose'", a_case(calls=[a_call("decompose", answer)]))
     assert (draw.failing[0].shortfall.message if draw.failing else None) == message
+
+
+def test_what_does_not_fit_is_shown_and_not_all_around_it(tmp_path: Path) -> None:
+    [failing] = checked(tmp_path, INLINE, a_case(["a", {"b": 1}, "c"])).failing
+    assert (failing.shortfall.expected, failing.shortfall.got) == ("$[1]: type string", '{\n  "b": 1\n}')
 
 
 def test_an_output_that_is_no_text_is_held_against_the_schema_as_it_is(tmp_path: Path) -> None:
@@ -64,7 +73,10 @@ def test_a_schema_that_turns_in_circles_is_a_failed_check(tmp_path: Path) -> Non
         ("{ '$ref' = 'https://example.com/x.json' }", "refers to 'https://example.com/x.json', which is not in it"),
         ("{ anyOf = [{ '$ref' = 'x.json' }] }", "refers to 'x.json', which is not in it; a schema must stand alone"),
         ("{ '$ref' = '#/$defs/none' }", "refers to '#/$defs/none', which is not in it"),
-        ("'none.json'", "cannot be read as UTF-8"),
+        ("'none.json'", "none.json cannot be read: No such file or directory"),
+        ("'latin.json'", "latin.json is not UTF-8: "),
+        ("{ title = 'x' }", "all JSON fits it; say what the JSON must be"),
+        ("{ tpye = 'array' }", "has a word 'tpye' that means nothing; did you mean 'type'?"),
         ("'torn.json'", "torn.json is not JSON: "),
         ("'list.json'", "list.json holds an array, and a schema is an object"),
     ],
@@ -72,6 +84,7 @@ def test_a_schema_that_turns_in_circles_is_a_failed_check(tmp_path: Path) -> Non
 def test_a_schema_that_is_none_is_refused_on_its_line(tmp_path: Path, value: str, problem: str) -> None:
     (tmp_path / "torn.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "latin.json").write_bytes(b"\xff")
     with pytest.raises(SuiteError) as refused:
         checked(tmp_path, f"json_schema = {value}", a_case())
     assert str(refused.value).startswith(f"{tmp_path}/suite.toml:6: json_schema = ")
@@ -120,6 +133,10 @@ def leaves(case):
 def mumbles(case):
     return 17
 
+def writes(case, call):
+    case.row["output"] = call["content"] = case.calls[0]["content"] = "mine"
+    return case.row["output"] == case.calls[0]["content"]
+
 async def waits(case):
     return True
 """
@@ -144,6 +161,12 @@ def functions(tmp_path: Path) -> Path:
 def test_a_function_decides_and_what_it_raises_is_its_verdict(functions: Path, name: str, message: str | None) -> None:
     draw = checked(functions, f"function = 'own_checks.py:{name}'", CASE)
     assert (draw.failing[0].shortfall.message if draw.failing else None) == message
+
+
+def test_what_a_function_changes_no_other_check_sees(functions: Path) -> None:
+    case = a_case("theirs", calls=[a_call("ask", "theirs")])
+    assert checked(functions, "function = 'own_checks.py:writes'\nstep = 'ask'", case).state == "passed"
+    assert (case.row["output"], case.calls[0]["content"]) == ("theirs", "theirs")
 
 
 def test_a_function_for_a_step_is_given_each_call(functions: Path) -> None:

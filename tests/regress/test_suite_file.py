@@ -68,11 +68,11 @@ def test_every_suite_wants_topics_to_be_ok_unless_a_check_says_otherwise(tmp_pat
 
 
 def test_names_are_made_from_what_is_expected_and_are_unique(tmp_path: Path) -> None:
-    checks = f"{ONE}{ONE}[[check]]\nstep = 'research'\nchars = {{ at_least = 1000 }}\ncitations = true\n"
+    checks = f"{ONE}{ONE}[[check]]\nstep = 'research'\nchars = {{ at_least = 1000 }}\nfinish_reason = 'stop'\n"
     assert [check.name for check in a_suite(tmp_path, checks).checks[1:]] == [
         "output: contains 'a'",
         "output: contains 'a' (2)",
-        "research: at least 1,000 characters, cites each sub-question",
+        "research: at least 1,000 characters, finish reason stop",
     ]
 
 
@@ -105,11 +105,34 @@ def test_checks_know_their_lines(tmp_path: Path) -> None:
         ("[[check]]\ntokens_at_most = -1\n", ":6: tokens_at_most = -1: must be at least 0"),
         ("[[check]]\ntokens_at_most = 1.5\n", ":6: tokens_at_most = 1.5: must be a whole number"),
         ("[[check]]\nstatus = 'failed'\n", ":6: status.0 = 'failed': must be one of ok or degraded"),
-        ("[[check]]\nmatches = '('\n", ":6: matches = ('(',): '(' is no regular expression: missing )"),
+        ("[[check]]\nmatches = '('\n", ":6: matches = '(': '(' is no regular expression: missing )"),
         ("[[check]]\nmatches = 'a{99999999999}'\n", "is no regular expression: the repetition number is too large"),
         ("[[check]]\npass_rate = 0\ncitations = true\n", ":6: pass_rate = 0: must be more than 0"),
         ('[[check]]\nname = "a\\nb"\ncitations = true\n', ":6: name = 'a\\nb': must be one line of text"),
         ("[[check]]\nfinish_reason = 'stop'\n", ":6: finish_reason: a reason to stop is a call's; name its step"),
+        (
+            "[[check]]\nstep = 'x'\nfinish_reason = 'stopp'\n",
+            ":7: finish_reason = 'stopp': no answer ends with 'stopp', but with stop or tool_calls; a call",
+        ),
+        (
+            "[[check]]\nstep = 'x'\nfinish_reason = ['tool_calls', 'stop']\n",
+            ":7: finish_reason = ['tool_calls', 'stop']: could not fail: every answer ends with one of these",
+        ),
+        ("[[check]]\nstep = 'x'\ncitations = true\n", ":7: citations: it is the output that cites the sub-questions;"),
+        (
+            "[[check]]\nwords = { at_least = 0 }\n",
+            ":6: words = {'at_least': 0}: could not fail: nothing is less than 0",
+        ),
+        (
+            "[[check]]\nquestions = { at_least = 0 }\n",
+            ":6: questions = {'at_least': 0}: could not fail: nothing is less",
+        ),
+        (
+            "[[check]]\nmatches = '.*'\n",
+            ":6: matches = '.*': '.*' is found in every text, even in one without a word",
+        ),
+        ("[[check]]\nnot_matches = 'a|'\n", ":6: not_matches = 'a|': 'a|' is found in every text"),
+        ("[[check]]\njudge = ' '\n", ":6: judge = ' ': must say what the text must be"),
         ("[[check]]\nstep = 'x'\nquestions = { at_least = 1 }\n", ":7: questions: sub-questions are of a topic;"),
         ("[[check]]\nstep = 'x'\nstatus = 'ok'\n", ":7: status: a status is a topic's; leave 'step' out"),
         (
@@ -137,6 +160,10 @@ def test_all_checks_that_are_wrong_are_told_at_once(tmp_path: Path) -> None:
         ("", ":1: dataset is missing"),
         ('dataset = "topics.jsonl"\n', ":1: cassette is missing"),
         ('dataset = "none.jsonl"\ncassette = "c"\n', ":1: dataset = 'none.jsonl': there is no such file"),
+        (f'golden = "research.jsonl"\n{HEAD}', "research.jsonl': that is the cassette; name another file"),
+        (f'golden = "topics.jsonl"\n{HEAD}', "topics.jsonl': that is the dataset; name another file"),
+        ('dataset = "topics.jsonl"\ncassette = "topics.jsonl"\n', ":2: cassette = "),
+        ('dataset = "topics.jsonl"\ncassette = "suite.toml"\n', "that is the suite itself; name another file"),
         ('datset = "x"\n', ":1: unknown setting 'datset'; did you mean 'dataset'?"),
         (f"samples = 0\n{HEAD}", ":1: samples = 0: must be at least 1"),
         (f'{HEAD}modell = "x"\n', ":5: unknown setting 'modell'; did you mean 'model'?"),

@@ -27,8 +27,8 @@ class Rule:
 
 
 SAID = Rule({"message": False, "type": False}, text=True)
-# The schema of the xUnit plugin of Jenkins (junit-10), which pytest follows too, as far as we use it. No package that
-# could be installed brings it as a file, so its rules stand here.
+# The schema of the xUnit plugin of Jenkins (junit-10), which pytest follows too, as far as we use it: for reports of
+# all kinds without a registry. tests/system/test_junit_schema.py holds some against the schema itself.
 RULES = {
     "testsuites": Rule(dict.fromkeys(("name", "time", "tests", "failures", "errors"), False), frozenset({"testsuite"})),
     "testsuite": Rule(
@@ -125,7 +125,7 @@ def test_a_failure_tells_where_and_what_and_shows_the_call(tmp_path: Path) -> No
 
 def test_what_was_not_checked_is_skipped_with_its_reason(tmp_path: Path) -> None:
     skipped = [each.get("message") for each in document(a_report(tmp_path)).iter("skipped")]
-    assert skipped == [*["the output rests on ask, not recorded"] * 2, "its call is not recorded: ask"]
+    assert skipped == [*["the output rests on what is not recorded: ask"] * 2, "its call is not recorded: ask"]
 
 
 def test_misses_that_fail_nothing_are_skipped(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from harness.domain.sanitize import terminal_safe
 from harness.regress.case import Case
 from harness.regress.checks.golden import Accepted, Golden
 from harness.regress.checks.misses import grouped
-from harness.regress.reports.in_github import command, in_github
+from harness.regress.reports.in_github import command, in_github, problem_in_github
 from harness.regress.reports.in_json import in_json
 from harness.regress.reports.in_junit import in_junit
 from harness.regress.reports.in_markdown import LONGEST, fenced, in_markdown
@@ -73,6 +73,27 @@ def evil(directory: Path) -> SuiteReport:
     return judge_all(suite, cases, misses=[FakeMiss(topic_id="x", text=EVIL, step=EVIL)])
 
 
+# What to know beside the findings
+
+
+def test_answers_that_nothing_asks_for_are_told_with_what_removes_them_unless_some_may_be_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    suite, said = (
+        a_suite(tmp_path, CHECKS),
+        "2 recorded answers that nothing asked for any more; --on-miss record --prune",
+    )
+    assert said in in_text(judge_all(suite, [case("the tide and the sea")], golden("t"), stale=2))
+    assert said not in in_text(judge_all(suite, [case("the sea")], golden("t"), stale=2, misses=[FakeMiss()]))
+
+
+def test_what_is_left_out_is_not_asked_to_be_recorded(tmp_path: Path) -> None:
+    suite, cases = a_suite(tmp_path, CHECKS), [case("the tide and the sea")]
+    text = in_text(judge_all(suite, cases, golden("t"), misses=[FakeMiss(topic_id="u")], misses_fail=False))
+    assert "were skipped" in text
+    assert "--on-miss record" not in text
+
+
 # Text
 
 
@@ -88,11 +109,11 @@ def test_text_tells_what_it_comes_to_first_then_what_is_not_recorded_then_the_fa
         "not recorded  late: asks otherwise only because an earlier answer changed (1 call of 1 topic)\n"
         "\n"
         "ok    no topic failed  (2 passed, 1 not checked)\n"
-        "      not checked: the output rests on ask, late, not recorded\n"
+        "      not checked: the output rests on what is not recorded: ask, late\n"
         "FAIL  is as accepted  (1 passed, 1 failed, 1 not checked)\n"
-        "      not checked: the output rests on ask, late, not recorded\n"
+        "      not checked: the output rests on what is not recorded: ask, late\n"
         "FAIL  speaks of the sea  (1 passed, 1 failed, 1 not checked)\n"
-        "      not checked: the output rests on ask, late, not recorded\n"
+        "      not checked: the output rests on what is not recorded: ask, late\n"
         "ok    asks, and: answers 100%  (2 passed, 1 not checked)\n"
         "      not checked: its call is not recorded: ask\n"
         "\n"
@@ -114,9 +135,17 @@ def test_text_tells_what_it_comes_to_first_then_what_is_not_recorded_then_the_fa
         "    reasoning  let me think\n"
         "    answer     the tide and the lake\n"
         "\n"
-        "note: 2 recorded answers that nothing asked for any more\n"
         "note: 1 accepted topic no longer in the dataset, --accept drops them: gone\n"
+        "note: if this change is meant, the same command with --on-miss record asks for what is not recorded; it says "
+        "before what that costs\n"
+        "note: if this output is meant, the same command with --accept takes it as golden, to be reviewed as a diff\n"
     )
+
+
+def test_of_draws_that_were_not_checked_the_first_reason_is_told_with_their_number(tmp_path: Path) -> None:
+    misses = [FakeMiss(topic_id=name) for name in ("one", "two")]
+    report = judge_all(a_suite(tmp_path, CHECKS), [case("so", one.topic_id) for one in misses], misses=misses)
+    assert "      not checked: the output rests on what is not recorded: ask (the first of 2)\n" in in_text(report)
 
 
 def test_repeated_draws_are_told_with_pass_at_k_and_their_spread(tmp_path: Path) -> None:
@@ -134,11 +163,17 @@ def test_of_many_failures_some_are_shown_and_the_topics_of_the_rest_are_named(tm
     assert len(text.splitlines()) < 40
 
 
-def test_the_failures_that_are_shown_are_of_different_topics(tmp_path: Path) -> None:
+def test_the_failures_that_are_shown_are_of_different_topics_and_of_all_expectations(tmp_path: Path) -> None:
     suite = a_suite(tmp_path, "[[check]]\ncontains = 'sea'\nnot_contains = 'lake'\n")
     text = in_text(judge_all(suite, [case("the lake", f"t{n}") for n in range(3)]))
     assert [line[4:6] for line in text.splitlines() if line.startswith("  - ")] == ["t0", "t1", "t2"]
+    assert "  - t1: the text contains 'lake'\n" in text
     assert "  … and 3 more, of 3 topics: t0, t1, t2\n" in text
+    single = in_text(judge_all(suite, [case("the lake")]))
+    assert [line[4:] for line in single.splitlines() if line.startswith("  - ")] == [
+        "t: the text does not contain 'sea'",
+        "t: the text contains 'lake'",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -212,12 +247,12 @@ def test_markdown_has_a_table_of_the_checks_and_folds_the_failures(tmp_path: Pat
     text = in_markdown(all_kinds(tmp_path)).replace(str(tmp_path), "")
     assert text.startswith("## ❌ suite: failed")
     assert (
-        "| ✅ passed | no topic failed | 2 passed, 1 not checked | the output rests on ask, late, not recorded |"
-        in text
+        "| ✅ passed | no topic failed | 2 passed, 1 not checked | the output rests on what is not recorded: "
+        "ask, late |" in text
     )
     assert "<details><summary>bad: the output is not the accepted one</summary>" in text
     assert "the tide and the [-sea-]{+lake+}\n```" in text
-    assert "- 2 recorded answers that nothing asked for any more" in text
+    assert "- if this output is meant, the same command with --accept" in text
     html = MarkdownIt("commonmark").enable("table").render(text)
     assert html.count("<details>") == html.count("</details>") == 2
     assert html.count("<tr>") == 5
@@ -275,12 +310,38 @@ def test_annotations_stand_at_the_checks_in_the_file(tmp_path: Path) -> None:
     assert follows[2] == "late: asks otherwise only because an earlier answer changed (1 call of 1 topic)"
     assert first[1] == {"file": "suites/suite.toml", "line": "6", "title": "is as accepted"}
     assert (second[1]["line"], second[2]) == ("9", "bad: the text does not contain 'sea'")
-    assert [kind for kind, _, _ in notices] == ["notice", "notice"]
+    assert [kind for kind, _, _ in notices] == ["notice"] * 3
+
+
+def test_a_check_that_found_nothing_to_look_at_is_annotated_at_its_line(tmp_path: Path) -> None:
+    suite = a_suite(tmp_path, f"{CHECKS}[[check]]\nname = 'honest'\nreasoning_not_contains = 'cheat'\n")
+    report = judge_all(suite, [case("the tide and the sea", reasoning="")], golden("t"))
+    assert commands(in_github(report, root=tmp_path)) == [
+        (
+            "error",
+            {"file": "suite.toml", "line": "15", "title": "honest"},
+            "checked nothing: there is no reasoning to look at",
+        )
+    ]
+
+
+def test_what_keeps_a_suite_from_being_checked_is_annotated_where_it_stands(tmp_path: Path) -> None:
+    told = f"{tmp_path}/suites/s.toml:3: unknown setting 'a: b'\n{tmp_path}/c.jsonl: not sound\nelsewhere:12: torn"
+    assert commands(problem_in_github(told, root=tmp_path)) == [
+        ("error", {"file": "suites/s.toml", "line": "3", "title": "harness check"}, "unknown setting 'a: b'"),
+        ("error", {"title": "harness check"}, f"{tmp_path}/c.jsonl: not sound"),
+        ("error", {"file": "elsewhere", "line": "12", "title": "harness check"}, "torn"),
+    ]
+    assert len(commands(problem_in_github("x\n" * 30, root=tmp_path))) == 10
 
 
 def test_a_name_with_signs_of_the_format_in_it_comes_out_as_it_is(tmp_path: Path) -> None:
     report = judge_all(a_suite(tmp_path, CHECKS), [case("nothing")], golden("t"))
-    assert [properties["title"] for _, properties, _ in commands(in_github(report, root=Path("/elsewhere")))] == [
+    assert [
+        properties["title"]
+        for kind, properties, _ in commands(in_github(report, root=Path("/elsewhere")))
+        if kind == "error"
+    ] == [
         "is as accepted",
         "speaks of the sea",
         "asks, and: answers 100%",
@@ -309,13 +370,15 @@ def test_a_check_that_fails_on_many_topics_is_one_annotation(tmp_path: Path) -> 
 
 def test_evil_texts_are_within_their_commands(tmp_path: Path) -> None:
     found = commands(in_github(evil(tmp_path), root=tmp_path))
-    assert {kind for kind, _, _ in found} == {"error"}
+    assert [kind for kind, _, _ in found] == ["error"] * 4 + ["notice"]
 
 
 def test_nothing_checked_is_an_error_for_github_too(tmp_path: Path) -> None:
-    report = judge_all(a_suite(tmp_path, CHECKS), [], not_checked={("t", 0): "skipped"})
-    [(kind, properties, message)] = commands(in_github(report, root=tmp_path))
-    assert (kind, properties["line"]) == ("error", "1")
+    left_out = {("t", 0): "skipped"}
+    suite = a_suite(tmp_path, CHECKS)
+    report = judge_all(suite, [], not_checked=left_out, misses=[FakeMiss()], misses_fail=False)
+    [(kind, properties, message), (note, _, _)] = commands(in_github(report, root=tmp_path))
+    assert (kind, properties["line"], note) == ("error", "1", "notice")
     assert message.startswith("suite: nothing was checked")
 
 

@@ -105,9 +105,12 @@ def test_a_check_on_a_step_that_never_ran_is_refused_with_the_steps_that_did(tmp
     suite = a_suite(tmp_path, OUTPUT + STEP.replace("'ask'", "'aks'"))
     with pytest.raises(SuiteError) as refused:
         judge_all(suite, topics("so"))
-    assert str(refused.value) == (
-        f"{tmp_path}/suite.toml:8: step: no topic has a step 'aks'; did you mean 'ask'? (steps that ran: ask)"
-    )
+    assert str(refused.value) == (f"{tmp_path}/suite.toml:8: step: no topic has a step 'aks'; did you mean 'ask'?")
+
+
+def test_a_check_on_a_step_of_a_workflow_without_calls_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"step: no topic has a step 'ask'; the workflow made no call"):
+        judge_all(a_suite(tmp_path, OUTPUT + STEP), [a_case("so")])
 
 
 def test_options_of_a_step_that_never_ran_are_refused(tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_what_rests_on_an_unrecorded_call_is_not_checked_and_the_rest_is(tmp_pat
         "asks so": "passed",
         "weighs so": "not checked",
     }
-    assert of(report, "says so").topics[0].draws[0].why == "the output rests on weigh.1/weigh, not recorded"
+    assert of(report, "says so").topics[0].draws[0].why == "the output rests on what is not recorded: weigh.1/weigh"
     assert of(report, "weighs so").topics[0].draws[0].why == "its call is not recorded: weigh.1/weigh"
     assert report.exit_code == 1
 
@@ -202,6 +205,20 @@ def test_misses_are_told_with_what_changed_first_and_any_other_reason_last() -> 
     reasons = ["follows", "strange", "unknown topic", "new step", "changed"]
     groups = grouped([FakeMiss(verdict=reason) for reason in reasons])
     assert [group.reason for group in groups] == ["changed", "new step", "unknown topic", "follows", "strange"]
+
+
+def test_a_check_that_found_nothing_to_look_at_is_a_mistake_though_others_pass(tmp_path: Path) -> None:
+    suite = a_suite(tmp_path, f"{OUTPUT}[[check]]\nname = 'honest'\nreasoning_not_contains = 'cheat'\n")
+    report = judge_all(suite, [a_case("so", calls=[a_call("ask", reasoning="")])])
+    assert (report.exit_code, [one.check.name for one in report.blind]) == (2, ["honest"])
+    assert report.headline == "suite: 1 check checked nothing (3 checks of 1 topic: 2 passed, 1 not checked)"
+
+
+def test_a_check_that_rests_on_what_is_skipped_is_no_mistake(tmp_path: Path) -> None:
+    checks = f"{OUTPUT}[[check]]\nname = 'honest'\nreasoning_not_contains = 'cheat'\n"
+    case = a_case("so", calls=[a_call("ask", reasoning="")])
+    report = judge_all(a_suite(tmp_path, checks), [case], misses=[FakeMiss(topic_id="u")], misses_fail=False)
+    assert (report.exit_code, report.blind) == (0, ())
 
 
 def test_stale_answers_and_accepted_topics_that_are_gone_are_told_and_fail_nothing(tmp_path: Path) -> None:

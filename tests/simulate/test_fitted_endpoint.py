@@ -15,7 +15,7 @@ from harness.simulation.endpoint import FittedEndpoint
 from harness.simulation.fit import Sample, fit_steps
 from harness.simulation.recorded import RecordedCall
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 USAGE = Usage(input_tokens=10, output_tokens=100)
 CALL = RecordedCall(

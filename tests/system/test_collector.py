@@ -136,7 +136,7 @@ def _until(condition: Any) -> None:
         time.sleep(0.02)  # another process is waited for
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_a_collector_receives_what_the_rows_say(collector: Collector, tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 6)
     faults = "500=0.2,429-rpm=0.05,length=0.1"
@@ -205,7 +205,7 @@ USAGE = {
 }
 
 
-@pytest.mark.virtual
+@pytest.mark.harness_virtual_time
 async def test_with_content_the_collector_receives_the_texts(collector: Collector, tmp_path: Path) -> None:
     await run(tmp_path, a_topic_file(tmp_path, 1), otlp=collector.url, otlp_content=True)
     _until(lambda: "harness.calls.limit" in collector.text())

@@ -59,7 +59,7 @@ PROJECT = {
             assert (await harness.ask("Why is the sky blue?")).content == "Rayleigh."
             assert virtual_time.now_s == 200
 
-        @pytest.mark.virtual
+        @pytest.mark.harness_virtual_time
         async def test_a_night():
             await asyncio.sleep(8 * 3600)
 

@@ -14,7 +14,7 @@ from harness.cli.summary import report_json, summary_of
 from harness.engine.stopping import Stop
 from harness.errors import DatasetError, ResultsError, RunStopped
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 SLOW = "uniform:8:12"
 

@@ -15,7 +15,7 @@ from harness.adapters.runs.results_dir import read_manifest
 from harness.errors import CacheError, DatasetError, ResultsError, SettingsError
 from harness.manifest import source_of
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 OWN = """
 from types import MappingProxyType

@@ -13,7 +13,7 @@ from harness.batch import run_batch
 from harness.session import Report
 from harness.testing import VirtualClock
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)

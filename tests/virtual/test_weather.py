@@ -16,7 +16,7 @@ from weathering import ATTEMPTS, IDLE_S, TOTAL_S, Reply, Sending, Squall, weathe
 
 from harness.testing import Fault, FaultPlan
 
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 ANSWERED = (Fault.KEEP_ALIVE, Fault.BLANK_LINES)
 """Bad weather that only takes time."""

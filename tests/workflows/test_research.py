@@ -22,7 +22,7 @@ from harness.errors import PromptsError
 from harness.workflows.research import FILLS, check_settings, research
 
 PROMPTS = read_prompts(Path(shipped.__file__).with_suffix(".toml"))
-pytestmark = pytest.mark.virtual
+pytestmark = pytest.mark.harness_virtual_time
 
 Say = Callable[[Request], Outcome | str]
 

@@ -33,6 +33,14 @@ _KEPT = ("model", "fingerprint", "reasoning", "content", "tool_calls", "finish_r
 _COUNTED = ("input_tokens", "output_tokens", "reasoning_tokens")
 
 
+_MERGE_MARKS = (b"<<<<<<<", b"|||||||", b"=======", b">>>>>>>")
+_LFS_POINTER = b"version https://git-lfs.github.com/"
+
+
+class NoCassette(ValueError):  # noqa: N818 - says what the file is
+    """The line tells that the whole file is something else, so nothing is to be learnt from the lines after it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """One line, as texts: `request` and `completion` are JSON, `recorded` a day, `harness` the version that wrote."""
@@ -71,7 +79,11 @@ def line_of(recording: Recording) -> str:
 
 
 def recording_of_line(line: bytes) -> Recording:
-    """Raises ValueError, with the reason, for a line that must not be believed."""
+    """Raises ValueError, with the reason, for a line that must not be believed; NoCassette for another kind of file."""
+    if line.startswith(_LFS_POINTER):
+        raise NoCassette("a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`")
+    if line.startswith(_MERGE_MARKS):
+        raise ValueError("a conflict that a merge left; keep one side of it and remove the marks, or record again")
     try:
         fields = json.loads(line.decode("utf-8"), parse_constant=_refuse)
     except UnicodeDecodeError as error:
@@ -83,10 +95,7 @@ def recording_of_line(line: bytes) -> Recording:
     if not isinstance(fields, dict):
         raise ValueError("not a cassette: a line must be a JSON object")  # noqa: TRY004 - bad data, not a bad argument
     if fields.get("cassette") != VERSION:
-        raise ValueError(
-            f"not a cassette of version {VERSION}: field 'cassette' is {fields.get('cassette')!r:.40}; "
-            "remove the file and record it again"
-        )
+        raise NoCassette(_other(fields))
     try:
         return _checked(fields)
     except RecursionError as error:  # what can be parsed may still be too deep for its key
@@ -164,6 +173,17 @@ def call_of_recording(recording: Recording) -> RecordedCall:
         run_id=RUN_ID,
         created_at=_beginning(recording.recorded),
     )
+
+
+def _other(fields: Mapping[str, Any]) -> str:
+    """What the line of a file is that is no cassette of this version."""
+    if "cassette" not in fields:
+        return "not a cassette: it has no field 'cassette'; name the file that `harness record` wrote"
+    version, writer = fields["cassette"], fields.get("harness")
+    by = f", written by harness {writer:.40}," if isinstance(writer, str) else ""
+    newer = isinstance(version, int) and version > VERSION
+    advice = "use that version of harness or a later one" if newer else "remove the file and record it again"
+    return f"a cassette of version {version!r:.40}{by} and this is for version {VERSION}; {advice}"
 
 
 def _checked(fields: dict[str, Any]) -> Recording:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from harness.adapters.cassettes.cassette import Recording, line_of, recording_of_line
+from harness.adapters.cassettes.cassette import NoCassette, Recording, line_of, recording_of_line
 from harness.adapters.jsonl_file import storage_errors, write_whole
 from harness.errors import CacheError
 
@@ -42,16 +44,31 @@ def write_cassette(path: Path, found: Iterable[Recording]) -> bool:
     return True
 
 
+def prepare_place(path: Path) -> None:
+    """Make the directory of a cassette. Raises CacheError where none could be written, before anything is paid for."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CacheError(f"{path}: no cassette can be written there: {error.strerror or error}") from error
+    if not os.access(path.parent, os.W_OK):
+        raise CacheError(f"{path}: no cassette can be written there: nothing may be written into {path.parent}")
+
+
 def recordings(file: BinaryIO, name: str, errors: list[str]) -> Iterator[Recording]:
     """The sound lines of a cassette, one at a time; what is wrong with others goes to `errors` as `name:line: reason`.
 
-    A key that stands twice is wrong, whether the answers are equal or not: nobody could say which of them rules.
+    A key that stands twice is wrong, whether the answers are equal or not: nobody could say which of them rules. A file
+    that is something else is one error, not one for each of its lines.
     """
     seen: dict[str, tuple[int, str]] = {}
+    number = 0
     try:
         for number, line in lines(file):
             try:
                 found = recording_of_line(line)
+            except NoCassette as error:
+                errors.append(f"{name}:{number}: {error}")
+                return
             except ValueError as error:
                 errors.append(f"{name}:{number}: {error}")
                 continue
@@ -63,11 +80,14 @@ def recordings(file: BinaryIO, name: str, errors: list[str]) -> Iterator[Recordi
             seen[found.key] = number, found.digest
             yield found
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        errors.append(f"{name}: the gzipped data is torn: {error}")
+        errors.append(f"{name}:{number + 1}: the gzipped data is torn: {error}; restore the file, or record it again")
 
 
 def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The lines that say something, with their numbers from 1. One that is too long is cut, and so no JSON."""
+    """The lines that say something, with their numbers from 1. One that is too long is cut, and so no JSON.
+
+    A byte order mark, which some editors put before the first line, says nothing.
+    """
     number = 0
     while line := file.readline(LONGEST_LINE):
         number += 1
@@ -75,8 +95,9 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             while rest := file.readline(LONGEST_LINE):
                 if rest.endswith(b"\n"):
                     break
-        if line.strip():
-            yield number, line.strip()
+        said = line.removeprefix(codecs.BOM_UTF8).strip() if number == 1 else line.strip()
+        if said:
+            yield number, said
 
 
 @contextmanager

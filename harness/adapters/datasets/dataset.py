@@ -70,7 +70,7 @@ class Dataset:
         lines = "1 bad line" if report.bad == 1 else f"{report.bad:,} bad lines"
         raise DatasetError(
             f"{listed}\n{lines}, {report.topics:,} good. Nothing was sent. "
-            "Correct the file, or pass --skip-bad to record each bad line as a failed row and go on."
+            "Correct the file, or let `harness run --skip-bad` record each bad line as a failed row and go on."
         )
 
     def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic | BadLine]:

@@ -14,7 +14,7 @@ from harness.regress.checks.expect_parts import Status
 from harness.regress.checks.expect_texts import EqualsGolden
 from harness.regress.checks.expectation import Expectation, Shortfall, Unknown, View
 from harness.regress.checks.golden import Accepted, Golden
-from harness.regress.checks.judge_calls import is_judge_span, own_calls
+from harness.regress.checks.judge_calls import is_judge, own_calls
 
 State = Literal["passed", "failed", "not checked"]
 
@@ -113,7 +113,7 @@ def _of_output(check: Check, view: View) -> list[Failing | Unknown]:
     row = view.case.row
     missed = _missed(view.unrecorded)
     if missed or _is_miss(row):
-        return [Unknown(why=f"the output rests on {_some(missed) or 'a call'}, not recorded")]
+        return [Unknown(why=f"the output rests on what is not recorded: {_some(missed) or 'a call'}")]
     call = _maker(view)
     if row["status"] == "failed":
         # Nothing was put out, so nothing can be said of it but that; a look at the status says it best.
@@ -177,7 +177,7 @@ def _maker(view: View) -> Row | None:
 
 def _missed(unrecorded: Set[str]) -> list[str]:
     """Calls of the workflow itself; a judge's verdict that is not recorded concerns its own check only."""
-    return sorted(span_id for span_id in unrecorded if not is_judge_span(span_id))
+    return sorted(span_id for span_id in unrecorded if not is_judge(span_id))
 
 
 def _is_miss(row: Row) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from harness.workflows.importing import import_file, import_named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsFunction:
-    """`function(case)`, or for a step `function(case, call)`, returns None or True; a text is what is wrong."""
+    """`function(case)`, or for a step `function(case, call)`, returns None or True; a text is what is wrong.
+
+    It is given a copy: what it changes for itself, no other check sees.
+    """
 
     name: str
     function: Callable[..., object]
@@ -27,7 +31,7 @@ class CallsFunction:
         return f"{self.name} agrees"
 
     def look(self, view: View) -> Finding:
-        given: tuple[Any, ...] = (view.case,) if view.call is None else (view.case, view.call)
+        given: tuple[Any, ...] = deepcopy((view.case,) if view.call is None else (view.case, view.call))
         try:
             said = self.function(*given)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's function raises is its verdict

@@ -49,7 +49,7 @@ class FinishReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """So many sub-questions, which are the sections of the output."""
+    """So many sub-questions, which are the sections of the output. Where there are none, there is nothing to count."""
 
     at_least: int | None
     at_most: int | None
@@ -60,6 +60,9 @@ class Questions:
 
     def look(self, view: View) -> Finding:
         number = len(view.case.row["sections"])
+        if number == 0:
+            message = "the output has no sub-questions (its sections) that could be counted"
+            return Shortfall(message=message, expected=self.wanted, got="an output without sections")
         if within(number, self.at_least, self.at_most):
             return None
         got = f"{number:,} sub-questions"
@@ -68,7 +71,7 @@ class Questions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citations:
-    """Each sub-question that was answered is cited by its number, as in `[2]`: in the output, or in that call."""
+    """Each sub-question that was answered is cited in the output by its number, as in `[2]`."""
 
     @property
     def wanted(self) -> str:
@@ -81,7 +84,7 @@ class Citations:
             return Shortfall(message=message, expected=self.wanted, got="an output without answered sections")
         cited = cited_numbers(view.text)
         numbers = {_number(section, place): section for place, section in enumerate(sections, start=1)}
-        missing = [number for number, section in numbers.items() if not _is_cited(view, number, section, cited)]
+        missing = [number for number, section in numbers.items() if not _is_cited(number, section, cited)]
         if not missing:
             return None
         listed = ", ".join(map(str, missing))
@@ -97,7 +100,7 @@ def _number(section: Mapping[str, Any], place: int) -> int:
     return number if isinstance(number, int) else place
 
 
-def _is_cited(view: View, number: int, section: Mapping[str, Any], cited: frozenset[int]) -> bool:
-    """The workflow's own word on its output; where it says nothing, and for a call, the numbers in the text."""
+def _is_cited(number: int, section: Mapping[str, Any], cited: frozenset[int]) -> bool:
+    """The workflow's own word on its output; where it says nothing, the numbers in the text."""
     told = section.get("cited")
-    return told if view.call is None and isinstance(told, bool) else number in cited
+    return told if isinstance(told, bool) else number in cited

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.adapters.toml_tables import shown
 from harness.domain.parsing import parse_json
 from harness.errors import ParseError
 from harness.regress.checks.bounded import MOST_CPU_S, TooSlow, bounded
+from harness.regress.checks.cannot_fail import accepts_everything, misspelled_keyword
 from harness.regress.checks.expectation import Finding, Shortfall, View
 from harness.regress.checks.texts import text_of
 
 if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
 EXTRA = "pip install 'reasoning-harness[schemas]'"
@@ -52,14 +55,23 @@ class FitsSchema:
         if found is None:
             return None
         return Shortfall(
-            message=f"{found.json_path}: {found.message:.300}",
+            message=f"{found.json_path}: {_short(found)}",
             expected=f"{found.json_path}: {found.validator} {text_of(found.validator_value)}",
-            got=text_of(value),
+            got=text_of(found.instance),
         )
 
 
+def _short(error: ValidationError) -> str:
+    """What the library says, which may begin with the whole value, and does not tell by which bound it is too long."""
+    whole, said = repr(error.instance), str(error.message)
+    if said.startswith(whole):
+        said = f"{shown(error.instance)}{said[len(whole) :]}"
+    bound = f" ({error.validator} {error.validator_value})" if str(error.validator).startswith(("min", "max")) else ""
+    return f"{said:.300}{bound}"
+
+
 def schema_validator(schema: dict[str, Any]) -> Validator:
-    """Raises ValueError where the library is missing, or the schema is none or does not stand alone."""
+    """Raises ValueError where the library is missing, or the schema is none, says nothing or does not stand alone."""
     try:
         from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - an extra that only schemas need
         from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415 - as above
@@ -73,6 +85,10 @@ def schema_validator(schema: dict[str, Any]) -> Validator:
         kind.check_schema(schema)
     except SchemaError as error:
         raise ValueError(f"is no JSON schema: {error.json_path}: {error.message:.200}") from error
+    if wrong := misspelled_keyword(schema, kind.VALIDATORS):
+        raise ValueError(f"has a word {wrong[0]!r} that means nothing; did you mean {wrong[1]!r}?")
+    if accepts_everything(schema, kind.VALIDATORS):
+        raise ValueError("all JSON fits it; say what the JSON must be: its type, its required properties or the like")
     # An empty registry fetches nothing: a check opens no connection.
     resource: Resource[Any] = Resource.from_contents(schema, default_specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource("", resource).crawl()

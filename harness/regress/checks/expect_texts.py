@@ -12,7 +12,7 @@ from typing import Literal
 from harness.adapters.toml_tables import shown
 from harness.domain.completion import Json
 from harness.regress.checks.bounded import MOST_CPU_S, TooSlow, bounded
-from harness.regress.checks.expectation import Finding, Shortfall, View
+from harness.regress.checks.expectation import Finding, Shortfall, Unknown, View
 from harness.regress.checks.texts import count_words, text_of
 
 
@@ -38,7 +38,10 @@ class Contains:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reasoning:
-    """The same of the reasoning: of that call, or, for an output, of all the topic's calls together."""
+    """The same of the reasoning: of that call, or, for an output, of all the topic's calls together.
+
+    Of a model that did not reason nobody can say what its reasoning does not contain.
+    """
 
     texts: tuple[str, ...]
     absent: bool = False
@@ -48,7 +51,10 @@ class Reasoning:
         return f"reasoning {'does not contain' if self.absent else 'contains'} {quoted(self.texts)}"
 
     def look(self, view: View) -> Finding:
-        return _held(self, "\n\n".join(call["reasoning"] for call in view.calls if call["reasoning"]), "the reasoning")
+        reasoning = "\n\n".join(call["reasoning"] for call in view.calls if call["reasoning"])
+        if self.absent and not reasoning:
+            return Unknown(why="there is no reasoning to look at")
+        return _held(self, reasoning, "the reasoning")
 
 
 def _held(expectation: Contains | Reasoning, text: str, what: str) -> Finding:

@@ -23,6 +23,7 @@ from harness.errors import SuiteError
 
 VERSION = 1
 _LINE = re.compile(r"line (\d+) column")
+_TWICE = re.compile(r"the key (\".*\") appears twice")
 _FIELDS = {"output", "calls"}
 
 
@@ -49,18 +50,30 @@ class Golden:
 def read_golden(path: Path) -> Golden:
     """The golden file, or an empty one where there is no file yet. Raises SuiteError with file and line."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return Golden()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: cannot be read as UTF-8: {error}") from error
+    except OSError as error:
+        raise SuiteError(f"{path}: the golden file cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SuiteError(f"{path}: the golden file is not UTF-8: {error}") from error
     try:
         value = loads(text)
     except NotJson as error:
-        found = _LINE.search(str(error))
-        where = f"{path}:{found[1]}" if found else f"{path}:1"
-        raise SuiteError(f"{where}: not a golden file: {error}; a conflict left by a merge?") from error
+        advice = "resolve the conflict that a merge left" if "<<<<<<<" in text else "restore it"
+        raise SuiteError(
+            f"{path}:{_line_of(error, text)}: not a golden file: {error}; {advice}, or remove it and run with --accept"
+        ) from error
     return _Reader(path, text).golden(value)
+
+
+def _line_of(error: NotJson, text: str) -> int:
+    """Where the file ceases to be JSON, as far as the error tells."""
+    if found := _LINE.search(str(error)):
+        return int(found[1])
+    twice = _TWICE.search(str(error))
+    lines = [number for number, line in enumerate(text.split("\n"), 1) if twice and f"{twice[1]}:" in line]
+    return lines[-1] if lines else 1
 
 
 def golden_text(golden: Golden) -> str:
@@ -116,16 +129,19 @@ class _Reader:
 
     def golden(self, value: Json) -> Golden:
         if not isinstance(value, Mapping) or value.get("golden") != VERSION:
-            held = value.get("golden") if isinstance(value, Mapping) else kind_of(value)
-            raise self._error((), f"not a golden file of version {VERSION}: field 'golden' is {held!r:.40}")
+            held = f"field 'golden' is {value.get('golden')!r:.40}" if isinstance(value, Mapping) else kind_of(value)
+            raise self._error((), f"not a golden file of version {VERSION}: {held}; remove it and run with --accept")
         topics = value.get("topics")
         if not isinstance(topics, Mapping) or value.keys() != {"golden", "topics"}:
             raise self._error((), "must have the fields 'golden' and 'topics', an object, and no other")
         return Golden(draws={name: self._accepted(name, entry) for name, entry in topics.items()})
 
     def _accepted(self, name: str, entry: Json) -> Accepted:
-        if not isinstance(entry, Mapping) or not entry.keys() <= _FIELDS:
-            raise self._error((name,), f"{name!r} must be an object of 'output' and 'calls'")
+        if not isinstance(entry, Mapping):
+            raise self._error((name,), f"{name!r} must be an object of 'output' and 'calls', not {kind_of(entry)}")
+        if unknown := sorted(entry.keys() - _FIELDS):
+            message = f"{name!r} has an unknown field {unknown[0]!r:.60}; there are only 'output' and 'calls'"
+            raise self._error((name, unknown[0]), message)
         calls = entry.get("calls", {})
         if not isinstance(calls, Mapping):
             raise self._error((name, "calls"), f"the calls of {name!r} must be an object")

@@ -24,16 +24,11 @@ def judge_path(check: str, span_id: str | None) -> str:
     return path if span_id is None else f"{path}/{span_id}"
 
 
-def is_judge(call: Row) -> bool:
-    """Whether this call asked a judge, and so is no part of the workflow's own work."""
-    return bool(call["step"] == JUDGE and (call["parent"] or "").startswith(f"{JUDGE}."))
-
-
-def is_judge_span(span_id: str) -> bool:
-    """The same, of a call that has only its id."""
+def is_judge(span_id: str) -> bool:
+    """Whether the call with this id asked a judge, and so is no part of the workflow's own work."""
     return span_id.startswith(f"{JUDGE}.") and step_of(span_id) == JUDGE
 
 
 def own_calls(case: Case) -> tuple[Row, ...]:
     """The calls of the workflow itself."""
-    return tuple(call for call in case.calls if not is_judge(call))
+    return tuple(call for call in case.calls if not is_judge(call["id"]))

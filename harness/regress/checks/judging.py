@@ -20,7 +20,7 @@ from harness.engine.step import Step
 from harness.errors import ParseError
 from harness.regress.case import Row
 from harness.regress.checks.expectation import Expectation, Finding, Shortfall, Unknown, View
-from harness.regress.checks.judge_calls import JUDGE, is_judge, judge_path
+from harness.regress.checks.judge_calls import JUDGE, judge_path
 from harness.regress.checks.texts import text_of
 
 BLANKS = frozenset({"criterion", "topic", "text"})
@@ -66,7 +66,7 @@ class Judged:
 
     def look(self, view: View) -> Finding:
         path = judge_path(self.check, view.call["id"] if view.call is not None else None)
-        asked = next((call for call in view.case.calls if is_judge(call) and call["parent"] == path), None)
+        asked = next((call for call in view.case.calls if call["step"] == JUDGE and call["parent"] == path), None)
         if asked is None:
             return self._shortfall("the judge was not asked", "no verdict")
         error = asked["error"]

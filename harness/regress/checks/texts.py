@@ -22,11 +22,10 @@ def text_of(value: Json) -> str:
 
 
 def text_of_call(call: Row) -> str:
-    """A call's answer; the functions it wants called, where that is all it says."""
-    if call["content"] or not call["tool_calls"]:
-        return str(call["content"])
+    """A call's answer, with the functions that it wants called. Their ids are not in it: they differ each time."""
     wanted = [{"name": each["name"], "arguments": each["arguments"]} for each in call["tool_calls"]]
-    return json.dumps(wanted, ensure_ascii=False, indent=2)
+    parts = (str(call["content"]), text_of(wanted) if wanted else "")
+    return "\n".join(part for part in parts if part)
 
 
 def count_words(text: str) -> int:

@@ -11,7 +11,7 @@ from harness.adapters.request_codec import request_from_json
 from harness.domain.misses import Explanation, answers_of, change_lines, explain, likeness_words, what_changed
 from harness.domain.recording import RecordedCall
 from harness.errors import InputError
-from harness.regress.case import Row
+from harness.regress.case import Row, answers_before
 
 Outcome: TypeAlias = Literal["hit", "shared", "asked", "failed", "missed"]
 """`hit`: the cache answered. `shared`: somebody was asking the same. `asked`: sent and answered. `failed`: sent, and no
@@ -191,7 +191,7 @@ def _explained(
         topic_id=call["topic_id"],
         span_id=call["id"],
         recorded=before,
-        earlier={one["id"]: one["content"] for one in calls if one["end_s"] <= call["start_s"] and one is not call},
+        earlier=answers_before(call, calls),
     )
 
 

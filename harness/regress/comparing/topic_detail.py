@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from harness.adapters.request_codec import request_from_json
 from harness.domain.request_change import RequestChange, compare_requests
 from harness.domain.words import WordDiff, diff_words
 from harness.errors import InputError
-from harness.regress.case import Case, Row
+from harness.regress.case import Case, Row, answers_before
 from harness.regress.comparing.aligning import Pair, aligned_sections, label_of
 from harness.regress.comparing.topic_difference import (
     NO_CHECKS,
@@ -103,15 +102,10 @@ def _request(old: Row, new: Row, a: Case, b: Case) -> RequestChange:
         raise InputError(f"topic {a.row['topic_id']!r}: the request of {old['id']} is damaged: {error}") from None
     return compare_requests(
         *requests,
-        recorded_answers=_before(old, a.calls),
-        answers=_before(new, b.calls),
+        recorded_answers=list(answers_before(old, a.calls).items()),
+        answers=list(answers_before(new, b.calls).items()),
         renumbered=old["id"] != new["id"],
     )
-
-
-def _before(call: Row, calls: Sequence[Row]) -> list[tuple[str, str]]:
-    """The answers that the topic had when this call was wanted."""
-    return [(one["id"], one["content"]) for one in calls if one["end_s"] <= call["start_s"] and one is not call]
 
 
 def _section(pair: Pair, a: Case, b: Case) -> SectionDetail:

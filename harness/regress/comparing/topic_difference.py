@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.domain.words import similarity
 from harness.regress.case import Case, Row
+from harness.regress.checks.texts import text_of, text_of_call
 from harness.regress.comparing.aligning import Pair, aligned_calls
 
 
@@ -206,11 +206,8 @@ def compare_cases(a: Case, b: Case, checks: Checks = NO_CHECKS) -> tuple[TopicDi
 
 
 def answer_of(call: Row) -> str:
-    """What a call brought: its answer, with the tools that it asks for, or why it failed."""
-    if call["error"] is not None:
-        return failure_words(call["error"])
-    asked = call["tool_calls"]
-    return str(call["content"]) + (f"\n{json.dumps(asked, ensure_ascii=False, indent=2)}" if asked else "")
+    """What a call brought: its answer, with the functions that it wants called, or why it failed."""
+    return text_of_call(call) if call["error"] is None else failure_words(call["error"])
 
 
 def output_text(row: Row) -> str:
@@ -218,7 +215,7 @@ def output_text(row: Row) -> str:
     output = row["output"]
     if output is None and row["error"] is not None:
         return failure_words(row["error"])
-    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2)
+    return text_of(output)
 
 
 def failure_words(error: Mapping[str, Any]) -> str:

@@ -38,10 +38,6 @@ class Replay:
     misses: tuple[Miss, ...]
     stale: tuple[Recording, ...]
 
-    def missed(self) -> frozenset[tuple[str, int]]:
-        """The topics and draws that have misses."""
-        return frozenset((miss.topic_id, miss.sample) for miss in self.misses)
-
 
 async def replay(
     loaded: Loaded,
@@ -86,12 +82,18 @@ async def replay_file(
     cassette: Sequence[Recording],
     *,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
+    settings_from: str = "settings",
 ) -> Replay:
     """`replay` of a topic file, with the workflow that the settings name. Raises DatasetError for a bad line, and what
-    the loading of a workflow raises.
+    the loading of a workflow raises; `settings_from` is where its settings stand, for messages.
     """
     settings = loaded.settings
-    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    workflow = load_workflow(
+        settings.workflow,
+        prompts_file=settings.prompts,
+        settings=settings.workflow_settings,
+        settings_from=settings_from,
+    )
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         if not settings.skip_bad:
             dataset.raise_if_bad()

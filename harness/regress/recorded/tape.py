@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -16,12 +16,11 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from harness._version import __version__
 from harness.adapters.cassettes.cassette import Recording, recording_of_call, recording_of_row
 from harness.adapters.cassettes.cassette_file import write_cassette
-from harness.adapters.datasets.dataset import open_dataset
 from harness.adapters.memory import MemoryCache
 from harness.adapters.runs.results_dir import read_spans
 from harness.adapters.wall_clock import SystemClock
 from harness.api import request_of, wait_for
-from harness.batch import dataset_spec, new_run_id, run_batch
+from harness.batch import new_run_id, run_batch
 from harness.compose import open_stack, replaying
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Json, OnDelta, Request
@@ -37,12 +36,11 @@ from harness.regress.case import Case
 from harness.regress.checks.misses import grouped
 from harness.regress.recorded.merging import merge, one_for_each_key
 from harness.regress.recorded.recording import known_recordings
-from harness.regress.recorded.replaying import recorded_calls, replay
+from harness.regress.recorded.replaying import recorded_calls, replay_file
 from harness.regress.recorded.standing_in import Miss
 from harness.regress.suites.report import counted
 from harness.settings import Loaded, load_settings
 from harness.testing.virtual_time import on_virtual_time
-from harness.workflows.loading import load_workflow
 
 RecordMode = Literal["none", "once", "all"]
 Topics: TypeAlias = str | Path | Iterable[str | Mapping[str, Json] | Topic]
@@ -122,15 +120,10 @@ class Tape:
         name = workflow if isinstance(workflow, str) else _name_of(workflow)
         loaded = self._loaded({**settings, "workflow": name})
         source = str(topics) if isinstance(topics, str | Path) else self._written(topics)
-        chosen = loaded.settings
-        with closing(open_dataset(dataset_spec(chosen, source))) as dataset:
-            if not chosen.skip_bad:
-                dataset.raise_if_bad()
-            if self.recording:
-                with self._all_or_nothing(loaded):
-                    await self._record_run(loaded, source)
-            loaded_workflow = load_workflow(name, prompts_file=chosen.prompts, settings=chosen.workflow_settings)
-            found = await replay(loaded, loaded_workflow, dataset, self._recordings, stop=Stop())
+        if self.recording:
+            with self._all_or_nothing(loaded):
+                await self._record_run(loaded, source)
+        found = await replay_file(loaded, source, self._recordings)
         if found.misses:
             raise CacheMiss(self._explained(_told(found.misses)), explanation=found.misses[0].explanation)
         return found.cases
@@ -221,7 +214,7 @@ class Tape:
 
     def _explained(self, reason: str) -> str:
         """A miss, and what to do about it."""
-        if not self._known and not self.recording:
+        if not self.path.exists() and not self.recording:
             return (
                 f"there is no cassette {_shown(self.path)} yet; record it, which asks the endpoint and may cost:\n"
                 f"  pytest --harness-record=once {shlex.quote(self._test)}"
@@ -281,6 +274,7 @@ def _told(misses: Iterable[Miss]) -> str:
     """What changed first, with how often, and what only follows from it last."""
     texts = []
     for group in grouped(misses):
-        alike = f"{group.calls} calls of {group.topics} topics, the first of them: " if group.calls > 1 else ""
+        number = f"{counted(group.calls, 'call')} of {counted(group.topics, 'topic')}"
+        alike = f"{number}, the first of them: " if group.calls > 1 else ""
         texts.append(f"{alike}{group.example.text}")
     return "\n".join(texts)

@@ -5,18 +5,20 @@ The escapes are those of GitHub's own toolkit: in a message `%`, CR and LF, in a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.domain.sanitize import terminal_safe
 from harness.regress.checks.misses import MissGroup
-from harness.regress.reports.telling import failures_of, miss_words, named_topics, notes_of
+from harness.regress.reports.telling import failures_of, miss_words, named_topics, notes_of, why_not_checked
 from harness.regress.suites.report import CheckVerdict, SuiteReport
 
 MOST_ERRORS = 10
 """GitHub shows so many errors of one step, and so many warnings; of more it keeps silent."""
 LONGEST_MESSAGE = 3_000
 _DETAILED = 3
+_PLACE = re.compile(r"(\S.*?):(\d+): ")
 
 
 def in_github(report: SuiteReport, *, root: Path) -> str:
@@ -29,6 +31,16 @@ def in_github(report: SuiteReport, *, root: Path) -> str:
         errors = [*errors[: MOST_ERRORS - 1], more]
     notices = [command("notice", note, title=report.suite.name) for note in notes_of(report)]
     return "".join(f"{line}\n" for line in (*errors, *notices))
+
+
+def problem_in_github(message: str, *, root: Path) -> str:
+    """What kept a suite from being checked at all: a line for each line of the message, at the file that it names."""
+    errors = []
+    for line in message.splitlines()[:MOST_ERRORS]:
+        place = _PLACE.match(line)
+        where = {"file": _from_root(Path(place[1]), root), "line": place[2]} if place else {}
+        errors.append(command("error", line[place.end() :] if place else line, **where, title="harness check"))
+    return "".join(f"{line}\n" for line in errors)
 
 
 def command(kind: str, message: str, **properties: str | int) -> str:
@@ -44,7 +56,10 @@ def _errors(report: SuiteReport, file: str) -> Iterator[str]:
     for one in report.checks:
         if one.state == "failed":
             yield _failed(one, file)
-    if report.exit_code == 2:
+    for one in report.blind:
+        said = f"checked nothing: {why_not_checked(one)}"
+        yield command("error", said, file=file, line=one.check.line, title=one.check.name)
+    if report.exit_code == 2 and not report.blind:
         yield command("error", report.headline, file=file, line=1, title=report.suite.name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from harness.domain.sanitize import html_safe, markdown_safe, one_line, terminal_safe
 from harness.regress.checks.misses import MissGroup
@@ -40,6 +41,11 @@ def in_markdown(report: SuiteReport) -> str:
             break
         found.append(part)
     return "\n\n".join(found) + "\n"
+
+
+def problem_in_markdown(message: str, suite: Path) -> str:
+    """What kept a suite from being checked at all."""
+    return f"## ❌ {_line(str(suite))}: nothing was checked\n\n{fenced(message)}\n"
 
 
 def _parts(report: SuiteReport) -> Iterator[str]:

@@ -34,10 +34,23 @@ class Failure:
 
 
 def failures_of(one: CheckVerdict) -> list[Failure]:
-    """All that did not hold on the topics that failed a check: first of each topic the first, then all others."""
-    by_topic = [failures_on(topic) for topic in one.of_state("failed")]
-    firsts = [failure for failures in by_topic for failure in failures[:1]]
-    return firsts + [failure for failures in by_topic for failure in failures[1:]]
+    """All that did not hold on the topics that failed a check, so ordered that the first of them tell the most.
+
+    First comes one for each expectation, as far as can be of different topics; then one for each other topic.
+    """
+    found = [(topic.topic_id, failure) for topic in one.of_state("failed") for failure in failures_on(topic)]
+    by_expectation: dict[str, list[int]] = {}
+    for place, (_, failure) in enumerate(found):
+        by_expectation.setdefault(failure.failing.expectation, []).append(place)
+    first: dict[str, int] = {}
+    order: list[int] = []
+    for places in by_expectation.values():
+        place = next((place for place in places if found[place][0] not in first), places[0])
+        first.setdefault(found[place][0], place)
+        order.append(place)
+    for place, (topic_id, _) in enumerate(found):
+        first.setdefault(topic_id, place)
+    return [found[place][1] for place in dict.fromkeys((*order, *first.values(), *range(len(found))))]
 
 
 def failures_on(topic: TopicVerdict) -> list[Failure]:
@@ -117,19 +130,29 @@ def draws_words(one: CheckVerdict, samples: int) -> str:
 
 
 def why_not_checked(one: CheckVerdict) -> str:
-    """The first reason that a draw was not checked, and how many there are."""
+    """The first reason that a draw was not checked, and how many draws were not."""
     whys = [draw.why for topic in one.topics for draw in topic.draws if draw.state == "not checked" and draw.why]
     if not whys:
         return ""
-    return whys[0] if len(whys) == 1 else f"{whys[0]}, and {len(whys) - 1:,} more"
+    return whys[0] if len(whys) == 1 else f"{whys[0]} (the first of {len(whys):,})"
 
 
 def notes_of(report: SuiteReport) -> Iterator[str]:
-    """What fails nothing, and should be known."""
-    if report.stale:
-        yield f"{counted(report.stale, 'recorded answer')} that nothing asked for any more"
+    """What fails nothing, and should be known; at the end what to do about what was meant to change."""
+    if report.stale and not report.misses:  # else some of them are what the missing ones were before
+        yield (
+            f"{counted(report.stale, 'recorded answer')} that nothing asked for any more; "
+            "--on-miss record --prune removes them"
+        )
     if report.gone:
         shown = ", ".join(report.gone[:5]) + (", …" if len(report.gone) > 5 else "")
         yield f"{counted(len(report.gone), 'accepted topic')} no longer in the dataset, --accept drops them: {shown}"
     if report.misses and not report.misses_fail:
         yield "calls that are not recorded were skipped: checks that need them were not made"
+    if report.misses and report.misses_fail:
+        yield (
+            "if this change is meant, the same command with --on-miss record asks for what is not recorded; "
+            "it says before what that costs"
+        )
+    if any(failure.failing.shortfall.compared for one in report.checks for failure in failures_of(one)):
+        yield "if this output is meant, the same command with --accept takes it as golden, to be reviewed as a diff"

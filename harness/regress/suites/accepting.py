@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from harness.domain.run import drawn_id
 from harness.regress.case import Case
 from harness.regress.checks.golden import Accepted, Golden
-from harness.regress.checks.judge_calls import is_judge_span, own_calls
+from harness.regress.checks.judge_calls import is_judge, own_calls
 from harness.regress.checks.misses import Miss, unrecorded_calls
 from harness.regress.checks.texts import text_of_call
 from harness.regress.suites.suite import Suite
@@ -32,7 +32,7 @@ def accept(
     for case in cases:
         name = drawn_id(case.topic_id, case.sample)
         missed = unrecorded.get((case.topic_id, case.sample), frozenset())
-        if case.row["status"] == "failed" or not all(map(is_judge_span, missed)) or name in known:
+        if case.row["status"] == "failed" or not all(map(is_judge, missed)) or name in known:
             known[name] = None
         else:
             draws[name] = _accepted(suite, case)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.domain.strict_json import NotJson, kind_of, loads
+from harness.regress.checks.cannot_fail import is_found_everywhere
 from harness.regress.checks.expect_amounts import AtMost, CostAtMost
 from harness.regress.checks.expect_function import CallsFunction, find_function
 from harness.regress.checks.expect_parts import Citations, FinishReason, Questions, Status
@@ -54,9 +55,12 @@ def _pattern(source: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of what later versions may read in another way
-            return re.compile(source)
+            pattern = re.compile(source)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{source!r:.60} is no regular expression: {error}") from error
+    if is_found_everywhere(pattern):
+        raise ValueError(f"{source!r:.60} is found in every text, even in one without a word; say what must be in it")
+    return pattern
 
 
 def _schema(value: Any, beside: Path) -> FitsSchema:
@@ -70,9 +74,11 @@ def _schema(value: Any, beside: Path) -> FitsSchema:
 
 def _schema_file(path: Path) -> dict[str, Any]:
     try:
-        schema = loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as UTF-8: {error}") from error
+        schema = loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: {error}") from error
     except NotJson as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(schema, dict):

@@ -96,10 +96,11 @@ def _check(at: _At, table: Mapping[str, Any], known: Mapping[str, Check]) -> Che
 
 def _expectation(at: _At, table: CheckTable, name: str) -> Expectation:
     value = getattr(table, name)
+    given = value[0] if isinstance(value, tuple) and len(value) == 1 else value
     try:
         return build(name, value, beside=at.path.parent, of_calls=table.step is not None)
     except ValueError as error:
-        raise at.error(f"{name} = {shown(value)}: {error}", name) from error
+        raise at.error(f"{name} = {shown(given)}: {error}", name) from error
 
 
 def _made_name(step: str | None, expectations: Sequence[Expectation], known: Mapping[str, Check]) -> str:

@@ -94,11 +94,18 @@ class SuiteReport:
         return sum(topic.checked for one in self.checks if not one.check.implied for topic in one.topics)
 
     @property
+    def blind(self) -> tuple[CheckVerdict, ...]:
+        """The checks that somebody wrote and that found nothing to look at, though nothing was missing."""
+        if self.misses:
+            return ()
+        return tuple(one for one in self.checks if one.state == "not checked" and not one.check.implied)
+
+    @property
     def exit_code(self) -> int:
-        """0 all passed, 1 a check failed or a request is not recorded, 2 nothing was checked at all."""
+        """0 all passed, 1 a check failed or a request is not recorded, 2 a check, or the suite, checked nothing."""
         if any(one.state == "failed" for one in self.checks) or (self.misses and self.misses_fail):
             return 1
-        return 0 if self.checked else 2
+        return 0 if self.checked and not self.blind else 2
 
     @property
     def headline(self) -> str:
@@ -110,7 +117,8 @@ class SuiteReport:
         calls = sum(group.calls for group in self.misses)
         missed = f"; {counted(calls, 'call')} not recorded" if calls else ""
         if self.exit_code == 2:
-            return f"{self.suite.name}: nothing was checked ({where}{missed})"
+            what = "nothing was checked" if not self.checked else f"{counted(len(self.blind), 'check')} checked nothing"
+            return f"{self.suite.name}: {what} ({where}{missed})"
         return f"{self.suite.name}: {'passed' if self.exit_code == 0 else 'failed'} ({where}{missed})"
 
 

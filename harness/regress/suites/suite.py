@@ -19,8 +19,8 @@ class Suite:
 
     `settings` are settings of a run by their names, with the tables `steps`, `workflow_settings` and `prices`, as
     `load_settings` takes them; `samples` is the number of draws of each topic. `step_lines` says where each table
-    [steps.NAME] stands, `dataset_line` where the dataset is named. `checks` begins with the one that nobody needs to
-    write: that no topic failed.
+    [steps.NAME] stands, `lines` where the dataset, the cassette, the workflow and its settings are named. `checks`
+    begins with the one that nobody needs to write: that no topic failed.
     """
 
     path: Path
@@ -33,7 +33,11 @@ class Suite:
     judge: Judge
     checks: tuple[Check, ...]
     step_lines: Mapping[str, int]
-    dataset_line: int
+    lines: Mapping[str, int]
+
+    def place(self, name: str) -> str:
+        """`file:line` of one of `lines`."""
+        return f"{self.path}:{self.lines[name]}"
 
     @property
     def name(self) -> str:

@@ -19,6 +19,13 @@ from harness.regress.suites.suite import Suite
 from harness.regress.suites.suite_tables import DECIDING, JudgeTable, SuiteTable
 from harness.settings.model import Settings, field_names
 
+_PLACES = {
+    "dataset": ("dataset",),
+    "cassette": ("cassette",),
+    "workflow": ("settings", "workflow"),
+    "workflow_settings": ("workflow",),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
@@ -51,18 +58,21 @@ def load_suite(path: Path) -> Suite:
     if JUDGE in table.steps:
         raise file.error(("steps", JUDGE), f"options of the judge stand in [{JUDGE}]")
     settings = _settings(file, table)
+    dataset, cassette = _dataset(file, table), file.beside(table.cassette)
+    golden = file.beside(table.golden or f"{path.stem}.golden.json")
+    _refuse_one_file(file, {"dataset": dataset, "cassette": cassette, "golden": golden})
     return Suite(
         path=path,
-        dataset=_dataset(file, table),
-        cassette=file.beside(table.cassette),
-        golden=file.beside(table.golden or f"{path.stem}.golden.json"),
+        dataset=dataset,
+        cassette=cassette,
+        golden=golden,
         samples=table.samples,
         settings=settings,
         pricing=Settings.model_validate(settings).pricing(),
         judge=_judge(file, table.judge),
         checks=read_checks(path, file.text, table.check),
         step_lines={name: file.line("steps", name) for name in table.steps},
-        dataset_line=file.line("dataset"),
+        lines={name: file.line(*where) for name, where in _PLACES.items()},
     )
 
 
@@ -71,6 +81,15 @@ def _dataset(file: _File, table: SuiteTable) -> Path:
     if not found.is_file():
         raise file.error(("dataset",), f"dataset = {table.dataset!r}: there is no such file beside the suite ({found})")
     return found
+
+
+def _refuse_one_file(file: _File, paths: Mapping[str, Path]) -> None:
+    """Recording and accepting write: over nothing else that the suite names, nor over the suite."""
+    taken = {file.path: "the suite itself"}
+    for name, path in paths.items():
+        if path in taken:
+            raise file.error((name,), f"{name} = {str(path)!r}: that is {taken[path]}; name another file")
+        taken[path] = f"the {name}"
 
 
 def _settings(file: _File, table: SuiteTable) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.adapters.toml_tables import StepTable
+from harness.domain.validity import ACCEPTED_FINISH_REASONS
 from harness.settings.model import PriceTable
 
 _MODEL = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -57,12 +58,33 @@ def _tables(value: Any) -> Any:
     return value
 
 
+def _criterion(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must say what the text must be")
+    return text
+
+
+def _reasons(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Reasons to stop that an answer can have."""
+    known = sorted(ACCEPTED_FINISH_REASONS)
+    for reason in given:
+        if reason not in ACCEPTED_FINISH_REASONS:
+            raise ValueError(
+                f"no answer ends with {reason!r}, but with {' or '.join(known)}; "
+                "a call that was cut off or filtered fails, and every check on its step with it"
+            )
+    if set(given) == set(known):
+        raise ValueError("could not fail: every answer ends with one of these; name the one that is expected")
+    return given
+
+
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Yes = Annotated[bool, AfterValidator(_only_true)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Dollars = Annotated[float, Field(ge=0, le=1e9)]
+Reasons = Annotated[Texts, AfterValidator(_reasons)]
 Statuses = Annotated[tuple[Literal["ok", "degraded"], ...], BeforeValidator(_one_or_more)]
 
 
@@ -78,6 +100,8 @@ class RangeTable(BaseModel):
     def _bounded(self) -> RangeTable:
         if self.at_least is None and self.at_most is None:
             raise ValueError("must have at_least, at_most or both")
+        if self.at_least == 0 and self.at_most is None:
+            raise ValueError("could not fail: nothing is less than 0; give at_least = 1 or more, or at_most")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"at_least = {self.at_least} is more than at_most = {self.at_most}")
         return self
@@ -106,17 +130,18 @@ class CheckTable(BaseModel):
     reasoning_tokens_at_most: Count | None = None
     cost_at_most: Dollars | None = None
     calls_at_most: Count | None = None
-    finish_reason: Texts | None = None
+    finish_reason: Reasons | None = None
     reasoning_contains: Texts | None = None
     reasoning_not_contains: Texts | None = None
     status: Statuses | None = None
     function: Text | None = None
-    judge: Text | None = None
+    judge: Annotated[Text, AfterValidator(_criterion)] | None = None
 
 
 NO_EXPECTATIONS = ("name", "step", "pass_rate")
 EXPECTATIONS = tuple(name for name in CheckTable.model_fields if name not in NO_EXPECTATIONS)
 OF_OUTPUTS = {
+    "citations": "it is the output that cites the sub-questions",
     "questions": "sub-questions are of a topic",
     "calls_at_most": "calls are counted by topic",
     "status": "a status is a topic's",

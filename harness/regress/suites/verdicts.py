@@ -42,7 +42,7 @@ def judge_all(
     by_topic = _by_topic(replayed, left_out)
     if not by_topic:
         raise SuiteError(
-            f"{suite.path}:{suite.dataset_line}: no topics to check: {suite.dataset} has none that the settings "
+            f"{suite.place('dataset')}: no topics to check: {suite.dataset} has none that the settings "
             "filter and limit leave"
         )
     _refuse_unknown_steps(suite, replayed, evidence)
@@ -80,8 +80,8 @@ def _refuse_unknown_steps(suite: Suite, cases: Sequence[Case], evidence: Evidenc
     named = [(check.line, check.step, "step") for check in suite.checks if check.step is not None]
     named += [(line, step, "the table [steps]") for step, line in suite.step_lines.items()]
     wrong = [
-        f"{suite.path}:{line}: {where}: no topic has a step {step!r}{suggestion(step, ran)} "
-        f"(steps that ran: {', '.join(sorted(ran)) or 'none'})"
+        f"{suite.path}:{line}: {where}: no topic has a step {step!r}"
+        f"{suggestion(step, ran) if ran else '; the workflow made no call'}"
         for line, step, where in sorted(named)
         if step not in ran
     ]
