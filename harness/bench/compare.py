@@ -13,6 +13,7 @@ from harness.bench.numbers import ratio_of, report_of, wall_s
 from harness.bench.tables import Table, ratio_words
 from harness.bench.words import duration, few_rounds, marked
 from harness.domain.stats import Ratio
+from harness.domain.wording import counted
 from harness.errors import ResultsError
 
 # Where and with what both were measured, as far as a difference may explain one in the numbers.
@@ -105,7 +106,7 @@ def _notes(one: Bench, other: Bench, repeat: int) -> list[str]:
     if repeat == 1:
         notes.append("One round only in one of them: nothing says how much the numbers vary, so there is no verdict.")
     if one.description["repeat"] != other.description["repeat"]:
-        notes.append(f"Only the first {repeat} round(s) are compared: one of them has no more.")
+        notes.append(f"Compared: the first {counted(repeat, 'round')}, one of them has no more.")
     told = [(name, _values(one, other, "about", name)) for name in _ABOUT]
     names = dict.fromkeys([*one.description["settings"], *other.description["settings"]])
     told += [(name, _values(one, other, "settings", name)) for name in names]

@@ -30,6 +30,7 @@ from harness.bench.files import (
 )
 from harness.domain.purse import Spent
 from harness.domain.run import Topic
+from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
 from harness.manifest import STDIN, recorded
@@ -120,7 +121,7 @@ def run_experiment(
     settings = plan.loaded.settings
     _claim(path)
     rounds = rounds_of(plan.arms, plan.repeat, settings.seed)
-    warm_up = f"{min(WARM_UP_TOPICS, topics)} topic(s) in the widest arm, excluded"
+    warm_up = f"{counted(min(WARM_UP_TOPICS, topics), 'topic')} in the widest arm, excluded"
     description: dict[str, Any] = {
         "version": BENCH_VERSION,
         "status": "running",

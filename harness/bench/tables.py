@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.bench.words import duration, laws_words, marked
 from harness.domain.sanitize import csv_safe, markdown_safe
+from harness.domain.wording import counted
 
 _TIMES = {
     "queue_wait_s": "queue wait",
@@ -42,7 +43,8 @@ def tables_of(report: Mapping[str, Any]) -> tuple[Table, ...]:
 
 def _speed(report: Mapping[str, Any]) -> Table:
     return Table(
-        title=f"{report['topics']} topic(s), {report['repeat']} round(s), {report['model']} at {report['endpoint']}",
+        title=f"{counted(report['topics'], 'topic')}, {counted(report['repeat'], 'round')}, "
+        f"{report['model']} at {report['endpoint']}",
         columns=("arm", "wall", "speed-up", "bound", "efficiency"),
         rows=tuple(
             (

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.domain.wording import counted
+
 _LOST_TO = {
     "in_flight": "the window of {in_flight} calls in flight, while it was opening or after refusals",
     "per_run": "a per-run limit of {per_run}",
@@ -94,8 +96,8 @@ def notes_of(description: Mapping[str, Any], arms: Sequence[Mapping[str, Any]], 
         in_flight = arm["limits"]["in_flight"]
         if arm["underfed"]:
             notes.append(
-                f"{marked(arm)}: {in_flight:,} calls in flight and only {topics:,} topic(s), so its places cannot be "
-                "kept full. It says how long so few topics take, not what the limit can do, and is left out of the "
+                f"{marked(arm)}: {in_flight:,} calls in flight and only {counted(topics, 'topic')}, so its places "
+                "cannot be kept full. It says how long so few topics take, not what the limit can do, and is left out of the "
                 "fits."
             )
         most = arm["limits"]["runs"] * arm["limits"]["per_run"]

@@ -10,6 +10,7 @@ import click
 
 from harness.bench.experiment import WARM_UP_TOPICS, Plan
 from harness.bench.words import duration
+from harness.domain.wording import counted
 from harness.errors import SettingsError
 from harness.estimating import Estimate, estimate_batch
 from harness.ports import WallClock
@@ -45,8 +46,9 @@ def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
     one, warm_up = estimates[0], min(WARM_UP_TOPICS, topics)
     times = plan.sessions + warm_up / topics
     lines = [
-        f"{len(plan.arms)} arms, {plan.repeat} round(s) and a warm-up: {plan.sessions * topics + warm_up:,} topics in "
-        f"all, about {one.calls * times:,.0f} calls, {_money(one, times)}; some "
+        f"{len(plan.arms)} arms, {counted(plan.repeat, 'round')} and a warm-up: "
+        f"{counted(plan.sessions * topics + warm_up, 'topic')} in all, about "
+        f"{one.calls * times:,.0f} calls, {_money(one, times)}; some "
         f"{duration(sum(estimate.wall_s for estimate in estimates) * plan.repeat)} with answers timed {one.latency}, "
         "and a real model may take several times as long"
     ]

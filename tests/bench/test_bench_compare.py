@@ -53,7 +53,7 @@ def test_only_rounds_that_both_have_are_compared_and_shown() -> None:
     longer = a_bench([*a_round(1), *a_round(2, 3.0)], name="longer", repeat=2)
     found = compare(longer, a_bench(a_round(1), name="shorter"))
     assert [arm["wall_s"] for arm in found["arms"]] == [[10, 10], [6, 6]]
-    assert "Only the first 1 round(s) are compared: one of them has no more." in found["notes"]
+    assert "Compared: the first 1 round, one of them has no more." in found["notes"]
 
 
 def test_an_arm_under_other_limits_has_no_ratio() -> None:

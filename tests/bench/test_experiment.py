@@ -119,6 +119,6 @@ def test_the_warm_up_is_of_no_more_topics_than_there_are_and_in_no_number(tmp_pa
         return anyio.run(session, Stop())
 
     bench = measure(a_plan(tmp_path, virtual=False, latency="fixed:0.01"), tmp_path / "b", run_async)
-    assert bench.description["warm_up"] == "1 topic(s) in the widest arm, excluded"
+    assert bench.description["warm_up"] == "1 topic in the widest arm, excluded"
     assert (tmp_path / "b" / "rounds" / "0-warm-up").is_dir()
     assert {call.arm for call in bench.calls} == {"sequential", "batch-2"}

@@ -126,7 +126,7 @@ def test_more_in_flight_than_topics_is_said_and_left_out_of_the_fits() -> None:
     report = report_of(a_bench(a_round(), topics=1))
     assert report["arms"][1]["underfed"]
     assert report["scaling"] is None
-    assert any("batch-2*: 2 calls in flight and only 1 topic(s)" in note for note in report["notes"])
+    assert any("batch-2*: 2 calls in flight and only 1 topic," in note for note in report["notes"])
 
 
 def test_one_topic_at_a_time_never_has_more_in_flight_than_topics() -> None:

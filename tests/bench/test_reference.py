@@ -30,7 +30,7 @@ def test_the_reference_is_reproduced_to_the_byte(tmp_path: Path) -> None:
         loaded=loaded,
         source=str(ROOT / "datasets" / "topics.jsonl"),
         arms=arms,
-        repeat=2,
+        repeat=5,
         virtual=True,
     )
     path = tmp_path / "reference"

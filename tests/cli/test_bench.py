@@ -123,7 +123,7 @@ def test_a_live_benchmark_is_estimated_and_asks(harness: Harness, monkeypatch: p
     flags = ("--arms", "sequential,per-run", "--repeat", "3", "--budget", "0.001", "--out", "b")
     result = harness("bench", "topics.jsonl", *flags)
     # Two topics in two arms and three rounds, and two to warm up.
-    assert "2 arms, 3 round(s) and a warm-up: 14 topics in all" in result.stderr
+    assert "2 arms, 3 rounds and a warm-up: 14 topics in all" in result.stderr
     assert "likely some $" in result.stderr
     assert "the budget of $0.00 is one for all of that, and likely too small" in result.stderr
     assert "say --yes" in problem_of(result)
@@ -140,7 +140,7 @@ def test_the_question_names_the_calls_the_money_and_the_time_of_all_rounds() -> 
     # Six sessions of 8 topics, and half of one to warm up.
     said = question_of([one, one], plan, 8)
 
-    assert said.startswith("2 arms, 3 round(s) and a warm-up: 52 topics in all, about 650 calls, likely some $13.00,")
+    assert said.startswith("2 arms, 3 rounds and a warm-up: 52 topics in all, about 650 calls, likely some $13.00,")
     assert "$130.00 at most without retries" in said
     assert "some 1 h 00 with answers timed fixed:1" in said
 
@@ -177,6 +177,6 @@ def test_on_real_time_there_is_a_warm_up_and_it_is_said(harness: Harness) -> Non
         *("--arms", "batch", "--repeat", "1", "--out", "b"),
     )
     assert done.exit_code == 0, done.output
-    assert "Warm-up: 2 topic(s) in the widest arm, excluded." in done.stdout
+    assert "Warm-up: 2 topics in the widest arm, excluded." in done.stdout
     assert Path("b/rounds/0-warm-up").is_dir()
     assert not any("warm-up" in line for line in Path("b/spans.jsonl").read_text().splitlines()[1:])

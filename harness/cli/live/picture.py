@@ -22,6 +22,7 @@ from harness.cli.glance import (
     usd,
 )
 from harness.domain.sanitize import one_line
+from harness.domain.wording import counted
 from harness.engine.board import Stage
 from harness.settings import Settings
 
@@ -172,7 +173,7 @@ def _failures(seen: Glance) -> list[Line]:
     if seen.causes:
         causes = ", ".join(f"{number:,} {cause}" for cause, number in seen.causes.items())
         number = sum(seen.causes.values())
-        lines.insert(0, ((f"{number:,} request{'s' if number > 1 else ''}: {causes}", ""),))
+        lines.insert(0, ((f"{counted(number, 'request')}: {causes}", ""),))
     return lines
 
 

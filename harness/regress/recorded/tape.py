@@ -29,6 +29,7 @@ from harness.domain.key import cache_key
 from harness.domain.options import StepOptions
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Topic
+from harness.domain.wording import counted
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import HarnessError
@@ -38,7 +39,6 @@ from harness.regress.recorded.merging import merge, one_for_each_key
 from harness.regress.recorded.recording import known_recordings
 from harness.regress.recorded.replaying import recorded_calls, replay_file
 from harness.regress.recorded.standing_in import Miss
-from harness.regress.suites.report import counted
 from harness.settings import Loaded, load_settings
 from harness.testing.virtual_time import on_virtual_time
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from harness.domain.run import drawn_id
 from harness.domain.sanitize import one_line
+from harness.domain.wording import counted
 from harness.domain.words import diff_words
 from harness.regress.case import Row
 from harness.regress.checks.checks import Failing
 from harness.regress.checks.misses import MissGroup
-from harness.regress.suites.report import STATES, CheckVerdict, SuiteReport, TopicVerdict, counted
+from harness.regress.suites.report import STATES, CheckVerdict, SuiteReport, TopicVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

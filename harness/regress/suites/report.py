@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.domain.wording import counted
 from harness.regress.checks.checks import Check, Draw, State
 from harness.regress.checks.misses import MissGroup
 from harness.regress.checks.spread import Spread, pass_at_k
@@ -120,8 +121,3 @@ class SuiteReport:
             what = "nothing was checked" if not self.checked else f"{counted(len(self.blind), 'check')} checked nothing"
             return f"{self.suite.name}: {what} ({where}{missed})"
         return f"{self.suite.name}: {'passed' if self.exit_code == 0 else 'failed'} ({where}{missed})"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 topic`, `2 topics`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
