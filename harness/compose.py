@@ -105,7 +105,7 @@ def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: 
         prompts=workflow.prompts,
         settings=workflow.settings,
         known_model=lambda model: resolve_model(settings.profile, model)[:2],
-        max_calls=settings.max_calls,
+        max_calls_per_topic=settings.max_calls,
         max_depth=settings.max_depth,
         topic_budget=settings.topic_cap(),
     )

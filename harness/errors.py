@@ -97,7 +97,7 @@ class TopicFailed(HarnessError):  # noqa: N818 - reads as what happened
 
 
 class TooManyCalls(HarnessError):  # noqa: N818 - reads as what happened
-    """A workflow run asked for more calls than `max_calls` allows."""
+    """A workflow run asked for more calls than `max_calls_per_topic` allows."""
 
 
 class TooDeep(HarnessError):  # noqa: N818 - reads as what happened

@@ -229,7 +229,7 @@ class Engine:
             endpoint="mock",
             workflow="test",
             defaults=StepOptions(model="m", max_tokens=1000),
-            max_calls=self.limits.max_calls,
+            max_calls_per_topic=self.limits.max_calls_per_topic,
             max_depth=self.limits.max_depth,
             topic_budget=self.topic_budget,
         )

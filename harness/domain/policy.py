@@ -16,7 +16,7 @@ class Limits:
     `in_flight` bounds calls of the whole run, `per_run` calls of one workflow run, `runs` workflow runs open at once
     (None: as many as `open_runs` says).
     The per-minute limits count requests as they are sent, and tokens as estimated and then corrected.
-    `max_calls` and `max_depth` (of steps within steps) bound what one workflow run may ask for, whatever a
+    `max_calls_per_topic` and `max_depth` (of steps within steps) bound what one workflow run may ask for, whatever a
     model's answer makes it want.
     """
 
@@ -25,7 +25,7 @@ class Limits:
     runs: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-    max_calls: int = 200
+    max_calls_per_topic: int = 200
     max_depth: int = 8
 
     RUNS_PER_PLACE = 2

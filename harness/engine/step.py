@@ -47,7 +47,7 @@ class RunContext:
     prompts: Prompts = Prompts()
     settings: Mapping[str, Json] = field(default_factory=dict)
     known_model: Callable[[str], tuple[str, bool | None]] = lambda name: (name, None)
-    max_calls: int = 200
+    max_calls_per_topic: int = 200
     max_depth: int = 8
     topic_budget: Budget = Budget()
     origin_s: float = 0.0
@@ -193,10 +193,11 @@ class Step:
 
     def _refuse_beyond(self, number: int) -> None:
         """Raise TooManyCalls if the topic may not make so many calls more."""
-        wanted, bound = self._trace.calls + number, self._context.max_calls
+        wanted, bound = self._trace.calls + number, self._context.max_calls_per_topic
         if wanted > bound:
             raise TooManyCalls(
-                f"this topic wants {wanted} calls and may make {bound}; ask for fewer parts, or raise max_calls"
+                f"this topic wants {wanted} calls and may make {bound}; "
+                "ask for fewer parts, or raise max_calls_per_topic"
             )
 
     def _request(

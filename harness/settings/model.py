@@ -187,7 +187,7 @@ class Settings(BaseModel):
             runs=self.runs,
             requests_per_minute=self.rpm,
             tokens_per_minute=self.tpm,
-            max_calls=self.max_calls,
+            max_calls_per_topic=self.max_calls,
             max_depth=self.max_depth,
         )
 

@@ -153,7 +153,7 @@ async def test_an_answer_without_a_known_price_makes_the_cost_unknown() -> None:
 
 
 async def test_a_topic_may_make_so_many_calls_and_no_more() -> None:
-    engine = Engine(model=FakeModel(), limits=Limits(max_calls=3))
+    engine = Engine(model=FakeModel(), limits=Limits(max_calls_per_topic=3))
     step, _ = engine.step()
 
     async def part(step: Step, number: int) -> str:

@@ -180,7 +180,7 @@ async def test_a_call_that_failed_is_not_judged(tmp_path: Path) -> None:
 
 
 async def test_judges_are_bounded_by_the_calls_of_a_topic(tmp_path: Path) -> None:
-    engine = Engine(model=model(lambda text: says(True)), limits=Limits(max_calls=4))
+    engine = Engine(model=model(lambda text: says(True)), limits=Limits(max_calls_per_topic=4))
     case = await case_of(a_suite(tmp_path, ON_STEP), engine)
     assert case.row["error"]["type"] == "TooManyCalls"
 

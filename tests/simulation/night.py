@@ -192,7 +192,7 @@ class Night:
             endpoint="mock",
             workflow="night",
             defaults=StepOptions(model=settings.model, max_tokens=MAX_TOKENS),
-            max_calls=settings.max_calls,
+            max_calls_per_topic=settings.max_calls,
             origin_s=_at(),
         )
         return Runner(
