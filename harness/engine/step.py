@@ -197,7 +197,7 @@ class Step:
         if wanted > bound:
             raise TooManyCalls(
                 f"this topic wants {wanted} calls and may make {bound}; "
-                "ask for fewer parts, or raise max_calls_per_topic"
+                "ask for fewer parts, or raise max_calls"
             )
 
     def _request(
