@@ -56,7 +56,7 @@ def export(run: Path, name: str, out: Path | None, force: bool) -> None:
         target, run_id = out or run / TIMELINE_FILE, read_manifest(run)["run_id"]
         with open_run(run) as rows:
             facts = rows.facts
-        refuse_unless_free(target, run, directory=False, force=force)
+        refuse_unless_free(target, directory=False, force=force)
         with placed(target, directory=False) as place, place.open("wb") as file:
             file.writelines(trace_of(run, Timeline(run_id), None))
         click.echo(terminal_safe(str(target)))

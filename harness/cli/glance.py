@@ -218,7 +218,7 @@ def money_words(seen: Glance, settings: Settings) -> str:
 
 def spent_words(seen: Glance, settings: Settings) -> str:
     """`$0.0123 of $2.50`, with what is unknown of it, and tokens where there is a budget of them."""
-    words = f"${seen.cost:.4f}" + (f" of ${settings.budget:,.2f}" if settings.budget is not None else "")
+    words = f"${seen.cost:.4f}" + (f" of {usd(settings.budget)}" if settings.budget is not None else "")
     if seen.unknown_cost >= 0.00005:
         words += f" (${seen.unknown_cost:.4f} of it unknown, at most)"
     if settings.budget_tokens is not None:

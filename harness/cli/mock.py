@@ -8,6 +8,7 @@ import anyio
 import click
 
 from harness.cli.signals import interruptible
+from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError
 
@@ -21,6 +22,10 @@ def _announce(url: str) -> None:
     click.echo(
         f"DeepSeek's mock listens on {url} (any API key will do, such as HARNESS_API_KEY=sk-any); Ctrl-C ends it"
     )
+
+
+def _tell_left(path: str) -> None:
+    click.echo(terminal_safe(f"{path}: the client hung up before its answer was whole"), err=True)
 
 
 @mock.command()
@@ -74,7 +79,7 @@ def serve(
         delta_tokens=delta_tokens,
     )
     try:
-        anyio.run(lambda: interruptible(lambda: serve_forever(fake, port, _announce), Stop(), drain_s=0.0))
+        anyio.run(lambda: interruptible(lambda: serve_forever(fake, port, _announce, _tell_left), Stop(), drain_s=0.0))
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise

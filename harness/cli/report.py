@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.adapters.runs.results_dir import read_manifest
+from harness.cli.place import check_place
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError
 
@@ -29,15 +30,17 @@ def report(run: Path, run_b: Path | None, out: Path | None) -> None:
 
     The file holds the run's prompts and answers. It loads nothing, from nowhere.
     """
+    from harness.report.page import BEGINNING  # noqa: PLC0415 - as below
     from harness.report.plotting import plotting  # noqa: PLC0415 - start-up that `--help` must not pay
     from harness.report.writing import write_report  # noqa: PLC0415 - as above
 
     runs = [run] if run_b is None else [run, run_b]
     for path in runs:
         read_manifest(path)
+    if run_b is not None and run.samefile(run_b):
+        raise InputError(f"{run} and {run_b} are the same run: name two, or one of them")
     target = out or runs[-1] / REPORT_FILE
-    if not target.absolute().parent.is_dir():
-        raise InputError(f"{target.parent}: is no directory; choose another place with -o FILE")
+    check_place(target, begins=BEGINNING, what="report")
     library = plotting()
     summaries = write_report(runs, target, library, now=datetime.now(UTC))
     for each in summaries:

@@ -92,10 +92,11 @@ def reported(
 
 def print_report(report: Report, loaded: Loaded) -> None:
     """The summary, or JSON where it was asked for, on standard output."""
-    if loaded.settings.json_output:
+    settings = loaded.settings
+    if settings.json_output:
         say_json(report_json(report))
     else:
-        click.echo(terminal_safe(summary_of(report, simulated=loaded.settings.is_mock)))
+        click.echo(terminal_safe(summary_of(report, simulated=settings.is_mock, budget=settings.spending_cap())))
 
 
 def note_aliases(loaded: Loaded) -> None:

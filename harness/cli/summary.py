@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.runs.run_standing import FailedAlike
-from harness.cli.glance import clock
+from harness.cli.glance import clock, usd
+from harness.domain.outlay import Outlay
+from harness.domain.policy import Budget
 from harness.domain.sanitize import one_line
 from harness.ports import OpenCall
 from harness.session import Report
@@ -17,6 +19,8 @@ from harness.session import Report
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
 SAID = 60
+LEAST_SAID = 0.00005
+NO_BUDGET = Budget()
 _ADVICE = {
     "length": "the cap on tokens cut the answer: raise max_tokens for the step, and resume",
     "content_filter": "it will be refused again: change the topic or the prompt",
@@ -30,12 +34,15 @@ _ADVICE = {
 """What helps, by a failure's kind or type, where it would fail again; all others `harness resume` tries again."""
 
 
-def summary_of(report: Report, *, simulated: bool) -> str:
+def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET) -> str:
     """Some lines for a person."""
+    outlay = Outlay.of(report.totals, asdict(report.spent))
     lines = [
         topics_line(report.totals, report.unfinished),
         *failure_lines(report.failures),
-        *_work_lines(report.totals, simulated=simulated),
+        *_work_lines(report.totals),
+        *money_lines(outlay, report.totals, report.unfinished, budget, simulated=simulated),
+        *_left_open_lines(report.left_open),
     ]
     session = report.session.totals
     if session.calls and report.wall_s > 0 and session.sequential_s > report.wall_s:
@@ -48,18 +55,12 @@ def summary_of(report: Report, *, simulated: bool) -> str:
     if report.longest_stall_s > 0:
         lines.append(f"loop      longest stall of the event loop {report.longest_stall_s * 1000:.0f} ms")
     if report.limiter.refusals:
+        refused = "1 request was" if report.limiter.refusals == 1 else f"{report.limiter.refusals:,} requests were"
         named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
         lines.append(
-            f"limits    {report.limiter.refusals} requests were refused (429); at most {report.limiter.places} of "
+            f"limits    {refused} refused (429); at most {report.limiter.places} of "
             f"{report.limiter.maximum} calls in flight at the end{named}"
         )
-    if report.spent.cost_at_risk or report.spent.open_calls:
-        opened = f"{report.spent.open_calls} open requests, and of " if report.spent.open_calls else ""
-        lines.append(
-            f"unknown   the payment of {opened}broken requests is not known: at most "
-            f"${report.spent.cost_at_risk:.4f} more"
-        )
-        lines += _left_open_lines(report.left_open)
     lines.append(f"results   {report.path}")
     if report.stop is not None:
         lines.append(f"stopped   {report.stop.message}")
@@ -133,22 +134,40 @@ def topics_line(totals: Mapping[str, Any], unfinished: int) -> str:
     return f"topics    {totals['rows'] + unfinished:,}: {', '.join(counts)}"
 
 
-def _work_lines(totals: Mapping[str, Any], *, simulated: bool) -> list[str]:
+def _work_lines(totals: Mapping[str, Any]) -> list[str]:
     usage = totals["usage"]
     cached = usage["cached_tokens"] / usage["input_tokens"] if usage["input_tokens"] else 0.0
-    cost = f"cost      ${totals['cost']:.4f}"
+    return [
+        f"calls     {totals['calls']:,}, {totals['hits']:,} of them answered by the cache",
+        f"tokens    {usage['input_tokens']:,} in ({cached:.0%} cached by the provider), {usage['output_tokens']:,} out "
+        f"({usage['reasoning_tokens']:,} of them reasoning)",
+    ]
+
+
+def money_lines(
+    outlay: Outlay, totals: Mapping[str, Any], unfinished: int, budget: Budget, *, simulated: bool
+) -> list[str]:
+    """What was spent, then what of it counts against the budget, or what may come on top where there is none."""
+    cost = f"cost      ${outlay.cost:.4f}"
+    elsewhere = outlay.cost - outlay.cost_in_rows
+    if elsewhere >= LEAST_SAID:
+        cost += f", ${elsewhere:.4f} of it for topics that {'are not finished' if unfinished else 'were run again'}"
     if totals["unpriced"]:
         cost += f" (not counting {totals['unpriced']:,} topics with calls whose price is not known)"
     if totals["saved"]:
         cost += f"; answers worth ${totals['saved']:.4f} came from the cache"
     if simulated:
         cost += "; simulated at DeepSeek's prices, nothing was paid"
-    return [
-        f"calls     {totals['calls']:,}, {totals['hits']:,} of them answered by the cache",
-        f"tokens    {usage['input_tokens']:,} in ({cached:.0%} cached by the provider), {usage['output_tokens']:,} out "
-        f"({usage['reasoning_tokens']:,} of them reasoning)",
-        cost,
-    ]
+    lines = [cost]
+    unknown = f"at most ${outlay.cost_at_risk:.4f} for requests that broke off" if outlay.cost_at_risk else None
+    if budget.cost is not None:
+        used = f"budget    ${outlay.counted_cost:.4f} of {usd(budget.cost)} used"
+        lines.append(f"{used}: ${outlay.cost:.4f} spent, and {unknown}" if unknown else used)
+    elif unknown:
+        lines.append(f"unknown   {unknown}, on top of the cost")
+    if budget.tokens is not None:
+        lines.append(f"budget    {outlay.counted_tokens:,} of {budget.tokens:,} tokens used")
+    return lines
 
 
 def run_lines(
@@ -170,7 +189,14 @@ def run_lines(
         f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
         topics_line(totals, unfinished),
         *failure_lines(failures),
-        *_work_lines(totals, simulated=manifest["identity"]["endpoint"] == "mock"),
+        *_work_lines(totals),
+        *money_lines(
+            Outlay.of(totals, manifest.get("journal", {})),
+            totals,
+            unfinished,
+            Budget(cost=manifest["settings"].get("budget"), tokens=manifest["settings"].get("budget_tokens")),
+            simulated=manifest["identity"]["endpoint"] == "mock",
+        ),
     ]
     sessions = manifest.get("session_log", [])
     if sessions and sessions[-1]["stop"]:

@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from harness.adapters.jsonl_file import storage_errors, write_whole
-from harness.adapters.runs.chrome_trace import Event, Timeline, trace_file
+from harness.adapters.runs.chrome_trace import BEGINNING, Event, Timeline, trace_file
 from harness.adapters.runs.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
+from harness.cli.place import check_place
 from harness.domain.sanitize import terminal_safe
 from harness.errors import ResultsError, SettingsError
 
@@ -45,6 +46,7 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
         sys.stdout.buffer.writelines(parts)
         return
     target = out or run / TIMELINE_FILE
+    check_place(target, begins=BEGINNING, what="timeline")
     with storage_errors(target):
         write_whole(target, parts)
     click.echo(terminal_safe(f"{target}: open it at https://ui.perfetto.dev or in chrome://tracing"))

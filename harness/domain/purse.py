@@ -84,11 +84,10 @@ class Purse:
         parts = []
         if budget.cost is not None:
             next_call = "has no known price" if most.cost is None else f"may cost up to ${most.cost:.4f}"
-            parts.append(f"${self.cost:.4f} of ${budget.cost:.4f} is spent and the next call {next_call}")
+            parts.append(f"${self.cost:.4f} of ${budget.cost:.4f} is used and the next call {next_call}")
         if budget.tokens is not None:
             parts.append(
-                f"{self.tokens:,} of {budget.tokens:,} tokens are spent and the next call may take up to "
-                f"{most.tokens:,}"
+                f"{self.tokens:,} of {budget.tokens:,} tokens are used and the next call may take up to {most.tokens:,}"
             )
         if budget.calls is not None:
             parts.append(f"{self.calls:,} of {budget.calls:,} requests are sent")

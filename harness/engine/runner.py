@@ -180,9 +180,10 @@ class Runner:
         with anyio.CancelScope(shield=True):
             await self._results.write(result, ordered)
         self.progress.add_result(result)
+        why = "" if result.error is None else f": {result.error.message}"
         log.info(
-            "%s after %.2f s: %d calls, %d of them answered by the cache",
-            *(result.status, result.elapsed_s, result.calls, result.hits),
+            "%s after %.2f s, %d calls, %d of them answered by the cache%s",
+            *(result.status, result.elapsed_s, result.calls, result.hits, why),
         )
 
     def _bad_row(self, line: BadLine) -> TopicResult:

@@ -196,8 +196,7 @@ class Step:
         wanted, bound = self._trace.calls + number, self._context.max_calls_per_topic
         if wanted > bound:
             raise TooManyCalls(
-                f"this topic wants {wanted} calls and may make {bound}; "
-                "ask for fewer parts, or raise max_calls"
+                f"this topic wants {wanted} calls and may make {bound}; ask for fewer parts, or raise max_calls"
             )
 
     def _request(

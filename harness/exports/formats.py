@@ -44,7 +44,7 @@ def export(run: Path, name: str, out: Path | None, *, force: bool) -> tuple[Path
     chosen = FORMATS[name]
     target = out or run / chosen.place
     with open_run(run) as rows:
-        refuse_unless_free(target, run, directory=chosen.directory, force=force)
+        refuse_unless_free(target, directory=chosen.directory, force=force)
         with placed(target, directory=chosen.directory) as place:
             chosen.write(rows, rows.facts, place)
             if chosen.directory:

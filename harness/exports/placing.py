@@ -27,21 +27,34 @@ ABOUT_VERSION = 1
 _OF_A_RUN = (RUN_FILE, RESULTS_FILE, TRACES_FILE, LOCK_FILE, *KEPT_INPUTS)
 
 
-def refuse_unless_free(target: Path, run: Path, *, directory: bool, force: bool) -> None:
+def refuse_unless_free(target: Path, *, directory: bool, force: bool) -> None:
     """Raise ResultsError where an export cannot be put, or may not be without `force`."""
-    if target.parent.resolve() == run.resolve() and target.name in _OF_A_RUN:
-        raise ResultsError(f"{target}: that is the run itself; choose another place with -o OUT")
+    if target.name in _OF_A_RUN and (target.parent / RUN_FILE).exists():
+        raise ResultsError(f"{target}: that is a part of a run; choose another place with -o OUT")
     if not target.parent.is_dir():
         raise ResultsError(f"{target}: there is no directory {target.parent}; make it, or choose another with -o OUT")
+    refuse_unwritable(target)
     if not os.path.lexists(target):
         return
     if target.is_dir() != directory:
         found, wanted = ("a file", "a directory") if directory else ("a directory", "a file")
         raise ResultsError(f"{target}: is {found}, and this format makes {wanted}; choose another with -o OUT")
+    if not directory and not target.is_file():
+        raise ResultsError(f"{target}: is no plain file, and is not replaced; choose another with -o OUT")
     if not force:
         raise ResultsError(f"{target}: is there already; --force replaces it, -o OUT writes elsewhere")
     if directory and not _is_ours(target):
         raise ResultsError(f"{target}: holds no {ABOUT_FILE}, so it is no export and is not replaced; choose another")
+
+
+def refuse_unwritable(target: Path) -> None:
+    """Raise ResultsError where nothing can be made beside `target`."""
+    try:
+        with tempfile.TemporaryFile(dir=target.absolute().parent):
+            return
+    except OSError as error:
+        why = error.strerror or error
+        raise ResultsError(f"{target}: cannot be written ({why}); choose another place with -o") from error
 
 
 @contextmanager

@@ -14,6 +14,9 @@ from harness.domain.sanitize import html_safe
 from harness.report.blocks import TOPICS_A_BLOCK, encoded, json_text
 from harness.report.plotting import Plotting
 
+BEGINNING = b"<!doctype html>\n"
+"""How every page begins."""
+
 _SCRIPTS = (
     *("dom", "format", "theme", "charts", "plots", "header", "metrics", "numbers", "comparison", "troubles"),
     *("rows", "topics", "gantt", "call", "detail", "topic", "source", "live", "report"),
@@ -85,7 +88,7 @@ def _page(
     style = "\n".join([plotting.style, *(_static(f"{name}.css") for name in _STYLES)])
     # The data stand before our script, which reads them; the blocks after it, so that the page lives before they came.
     yield encoded(
-        "<!doctype html>\n"
+        f"{BEGINNING.decode()}"
         '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy(scripts, [style], served=served)}">\n'
         '<meta name="referrer" content="no-referrer">\n'

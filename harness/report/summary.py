@@ -10,6 +10,7 @@ from typing import Any
 from harness.adapters.runs.run_standing import Standing
 from harness.domain.bounds import bound_of
 from harness.domain.losses import CAUSES, losses_of
+from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
 from harness.domain.stats import Distribution
 from harness.report.digest import Digest, Step
@@ -40,7 +41,7 @@ def summary_of(name: str, manifest: Manifest, standing: Standing, digest: Digest
     return {
         "name": name,
         "run_id": manifest["run_id"],
-        "state": state_of(manifest, running=running, failed=totals["failed"]),
+        "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished),
         "about": _about(manifest),
         "totals": {**totals, "unfinished": unfinished, "requests": digest.requests, "refusals": digest.refusals},
         "time": {**time, "whole_sessions": complete_log},
@@ -56,7 +57,7 @@ def summary_of(name: str, manifest: Manifest, standing: Standing, digest: Digest
     }
 
 
-def state_of(manifest: Manifest, *, running: bool, failed: int = 0) -> dict[str, str]:
+def state_of(manifest: Manifest, *, running: bool, failed: int = 0, missing: int = 0) -> dict[str, str]:
     """How the run stands: a tone for the eye (`good`, `warn`, `bad`, `busy`), a word, and what stopped it."""
     status, log = manifest["status"], manifest.get("session_log", [])
     if running:
@@ -64,7 +65,9 @@ def state_of(manifest: Manifest, *, running: bool, failed: int = 0) -> dict[str,
     if status == "running":
         return {"tone": "bad", "word": "ended without a word (killed?)", "said": ""}
     tone, word = _STATES.get(status, ("warn", status))
-    if status == "complete" and failed:
+    if status == "complete" and missing:
+        tone, word = "bad", f"complete, but rows are missing: {missing:,}"
+    elif status == "complete" and failed:
         tone, word = "warn", f"complete, {failed:,} failed"
     stop = log[-1]["stop"] if log else None
     return {"tone": tone, "word": word, "said": stop["message"] if stop else ""}
@@ -116,15 +119,17 @@ def _time(digest: Digest, manifest: Manifest, *, wall_s: float, sequential_s: fl
 
 
 def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
-    settings, journal = manifest["settings"], manifest.get("journal", {})
+    settings, outlay = manifest["settings"], Outlay.of(totals, manifest.get("journal", {}))
     return {
-        "cost": totals["cost"],
-        "saved": totals["saved"],
-        "unpriced": totals["unpriced"],
-        "spent": max(totals["cost"], journal.get("cost", 0.0)),
-        "at_risk": journal.get("cost_at_risk", 0.0),
+        "cost": outlay.cost,
+        "elsewhere": outlay.cost - outlay.cost_in_rows,
+        "at_risk": outlay.cost_at_risk,
+        "used": outlay.counted_cost,
+        "used_tokens": outlay.counted_tokens,
         "budget": settings.get("budget"),
         "budget_tokens": settings.get("budget_tokens"),
+        "saved": totals["saved"],
+        "unpriced": totals["unpriced"],
         "simulated": manifest["identity"]["endpoint"] == "mock",
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.adapters.runs.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running
+from harness.domain.outlay import Outlay
 from harness.errors import ResultsError
 from harness.report.detail import detail_of
 from harness.report.digest import Digest
@@ -70,13 +71,14 @@ class WatchedRun:
                 self._reader.look()
             except ResultsError as error:
                 return {"name": self.path.name, "problem": str(error)}
-            manifest, sums = self._reader.manifest, self._reader.standing.totals.sums
+            manifest, totals = self._reader.manifest, self._reader.standing.totals.as_json()
+        unfinished = max(0, manifest["dataset"]["topics"] - totals["rows"])
         return {
             "name": self.path.name,
-            "state": state_of(manifest, running=running, failed=int(sums["failed"])),
-            **{status: sums[status] for status in ("ok", "degraded", "failed")},
-            "unfinished": max(0, manifest["dataset"]["topics"] - int(sums["rows"])),
-            "cost": round(sums["cost"], 9),
+            "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished),
+            **{status: totals[status] for status in ("ok", "degraded", "failed")},
+            "unfinished": unfinished,
+            "cost": round(Outlay.of(totals, manifest.get("journal", {})).cost, 9),
             "wall_s": None if running else manifest.get("totals", {}).get("wall_s"),
             "model": manifest["identity"].get("model"),
             "created_at": manifest.get("created_at"),

@@ -82,7 +82,7 @@ class Courier:
             self._levels = levels
             self._offered += len(story.spans)
             if self._size + story.size > self._most_size:
-                self._why = self._why or "the collector is too slow"
+                self._why = self._why or "it is too slow"
                 return
             self._bag.append(story)
             self._size += story.size
@@ -112,7 +112,7 @@ class Courier:
                 sent=self._sent,
                 dropped=self._offered - self._sent,
                 metrics_taken=self._metrics_taken and not late,
-                why=self._why or ("the collector did not answer in time" if late else None),
+                why=self._why or ("it did not answer in time" if late else None),
             )
 
     def _work(self) -> None:

@@ -7,9 +7,8 @@ thread are the courier's: it counts what could not be delivered, which the SDK's
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import requests
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -33,6 +32,7 @@ from opentelemetry.trace import (
 
 from harness._version import __version__
 from harness.telemetry import names
+from harness.telemetry.connection import Connection
 from harness.telemetry.names import INSTRUMENTS, Instrument
 from harness.telemetry.values import Measurement, SpanRecord, TopicStory
 
@@ -58,11 +58,12 @@ class OtlpSink:
         metering = MeterProvider([self._reader], resource, shutdown_on_exit=False)
         self._record = _recorders(metering.get_meter(SCOPE, __version__))
         self._complaints = _Complaints()
+        self._connection = line = Connection()
         self._spans = OTLPSpanExporter(
-            f"{base}/v1/traces", timeout=REQUEST_TIMEOUT_S, compression=Compression.Gzip, session=_session()
+            f"{base}/v1/traces", timeout=REQUEST_TIMEOUT_S, compression=Compression.Gzip, session=line
         )
         self._metrics = OTLPMetricExporter(
-            f"{base}/v1/metrics", timeout=REQUEST_TIMEOUT_S, compression=Compression.Gzip, session=_session()
+            f"{base}/v1/metrics", timeout=REQUEST_TIMEOUT_S, compression=Compression.Gzip, session=line
         )
 
     def send(self, stories: Sequence[TopicStory]) -> str | None:
@@ -75,9 +76,7 @@ class OtlpSink:
         ended = self._ended.taken()
         if not ended:  # the SDK is disabled by its own variable
             return None
-        with self._complaints:
-            taken = self._spans.export(ended) is SpanExportResult.SUCCESS
-        return None if taken else self._complaints.first or "the collector did not take them"
+        return self._why_not(lambda: self._spans.export(ended) is SpanExportResult.SUCCESS)
 
     def send_metrics(self, levels: Sequence[Measurement]) -> str | None:
         """See `Sink`."""
@@ -86,19 +85,24 @@ class OtlpSink:
         data = self._reader.get_metrics_data()
         if data is None:
             return None
-        with self._complaints:
-            taken = self._metrics.export(data) is MetricExportResult.SUCCESS
-        return None if taken else self._complaints.first or "the collector did not take them"
+        return self._why_not(lambda: self._metrics.export(data) is MetricExportResult.SUCCESS)
 
     @property
     def troubled(self) -> bool:
         """See `Sink`."""
-        return self._complaints.first is not None
+        return self._connection.trouble is not None
 
     def give_up(self) -> None:
         """See `Sink`."""
         for end in (self._spans.shutdown, self._metrics.shutdown):  # the first has no types
             end()
+
+    def _why_not(self, export: Callable[[], bool]) -> str | None:
+        """Why an export did not succeed: in our words where it is about the connection, else in those of the SDK."""
+        self._connection.forget()
+        with self._complaints:
+            taken = export()
+        return None if taken else self._connection.trouble or self._complaints.first or "no reason was given"
 
     def _tell(self, record: SpanRecord) -> None:
         context = None
@@ -147,10 +151,7 @@ class _Ended(SpanProcessor):
 
 
 class _Complaints(logging.Handler):
-    """Catches what the exporters log while they are asked for something: it is told once, at the end of the run.
-
-    Exporters say only in words why they failed, the cause first. Without a handler, Python would print all they say.
-    """
+    """Catches what the exporters log while they are asked for something; without a handler, Python would print it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,11 +192,3 @@ class _Recorder:
 
     def __call__(self, measurement: Measurement) -> None:
         self._add(measurement.value, measurement.attributes)
-
-
-def _session() -> requests.Session:
-    """Goes to the collector and nowhere else: no proxy, no password file, no redirection."""
-    session = requests.Session()
-    session.trust_env = False
-    session.max_redirects = 0
-    return session

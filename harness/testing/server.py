@@ -21,16 +21,19 @@ _MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 @asynccontextmanager
-async def serve(fake: FakeDeepSeek, port: int = 0) -> AsyncIterator[str]:
+async def serve(
+    fake: FakeDeepSeek, port: int = 0, *, left: Callable[[str], None] = lambda path: None
+) -> AsyncIterator[str]:
     """Listen on 127.0.0.1 (port 0: any free one) and yield the base URL, which is right with and without `/v1`.
 
     Raises OSError if the port is taken. Requests that name another host are refused with 403, so that a web page
-    cannot reach the server through a name of its own.
+    cannot reach the server through a name of its own. `left` is told the path of each request whose client hung up
+    before its answer was whole.
     """
     from aiohttp import web  # noqa: PLC0415 - a second of start-up that only a server needs
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await _handle(fake, request)
+        return await _handle(fake, request, left)
 
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
     app.router.add_route("*", "/{path:.*}", handle)
@@ -46,14 +49,19 @@ async def serve(fake: FakeDeepSeek, port: int = 0) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def serve_forever(fake: FakeDeepSeek, port: int, ready: Callable[[str], None] = lambda url: None) -> None:
-    """Serve until cancelled. `ready` is told the base URL once the server listens."""
-    async with serve(fake, port) as url:
+async def serve_forever(
+    fake: FakeDeepSeek,
+    port: int,
+    ready: Callable[[str], None] = lambda url: None,
+    left: Callable[[str], None] = lambda path: None,
+) -> None:
+    """Serve until cancelled. `ready` is told the base URL once the server listens; `left`: see `serve`."""
+    async with serve(fake, port, left=left) as url:
         ready(url)
         await asyncio.get_running_loop().create_future()
 
 
-async def _handle(fake: FakeDeepSeek, request: web.Request) -> web.StreamResponse:
+async def _handle(fake: FakeDeepSeek, request: web.Request, left: Callable[[str], None]) -> web.StreamResponse:
     from aiohttp import web  # noqa: PLC0415
 
     if _host_name(request.host) not in _OUR_NAMES:
@@ -65,6 +73,13 @@ async def _handle(fake: FakeDeepSeek, request: web.Request) -> web.StreamRespons
     try:
         response = await _play(exchange, request)
         exchange.complete()
+    except ConnectionResetError:
+        left(request.path)
+        return web.Response()  # which goes to nobody
+    except asyncio.CancelledError:
+        if request.transport is None:
+            left(request.path)
+        raise
     finally:
         exchange.close()
     return response

@@ -65,3 +65,31 @@ def test_a_port_in_use_is_named(harness: Harness, a_run: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert f"port {port} is in use" in problem_of(harness("view", str(a_run.parent), "--port", port))
+
+
+@pytest.mark.parametrize("command", [["report"], ["timeline"]])
+@pytest.mark.parametrize("file", ["results.jsonl", "traces.jsonl", "run.json", "run.lock"])
+def test_what_is_no_earlier_page_or_timeline_is_never_replaced(
+    harness: Harness, a_run: Path, command: list[str], file: str
+) -> None:
+    before = (a_run / file).read_bytes()
+    problem = problem_of(harness(*command, str(a_run), "-o", str(a_run / file)))
+    assert f"{file}: is there already and is no {command[0]}" in problem
+    assert (a_run / file).read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["report", "timeline"])
+def test_an_earlier_page_or_timeline_is_replaced(harness: Harness, a_run: Path, command: str) -> None:
+    assert harness(command, str(a_run), "-o", "made").exit_code == 0
+    Path("made").write_bytes(Path("made").read_bytes() + b"what an earlier one had")
+    assert harness(command, str(a_run), "-o", "made").exit_code == 0
+    assert not Path("made").read_bytes().endswith(b"an earlier one had")
+
+
+@pytest.mark.parametrize("command", [["report"], ["timeline"], ["export", "--format", "csv"]])
+def test_a_place_that_cannot_be_written_to_is_refused(harness: Harness, a_run: Path, command: list[str]) -> None:
+    assert "cannot be written" in problem_of(harness(*command, str(a_run), "-o", "/proc/made"))
+
+
+def test_a_run_beside_itself_is_refused(harness: Harness, a_run: Path) -> None:
+    assert "are the same run" in problem_of(harness("report", str(a_run), f"./{a_run}/"))

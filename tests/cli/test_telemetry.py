@@ -23,7 +23,7 @@ def test_a_collector_that_is_down_fails_no_run_and_is_told_of_once(harness: Harn
     assert done.exit_code == 0, done.output
     (line,) = lines_of(done.stderr)
     assert (line["level"], line["logger"]) == ("warning", "harness.telemetry")
-    assert "did not reach http://127.0.0.1:9" in line["message"]
+    assert "the collector at http://127.0.0.1:9 missed" in line["message"]
     rows = [json.loads(row) for row in Path("done/results.jsonl").read_text().splitlines()]
     assert line["run_id"] == rows[0]["run_id"]
 

@@ -68,8 +68,8 @@ async def test_the_end_of_the_budget_says_what_is_spent_and_what_to_do() -> None
     *ends, refused = await gathered(*(ask(engine, f"{number}") for number in range(3)))
     assert [type(end) for end in ends] == [Completion, Completion]
     assert isinstance(refused, BudgetExceeded)
-    assert str(refused).startswith("the budget is reached: $300.0000 of $400.0000 is spent and the next call may cost")
-    assert "300 of 500 tokens are spent" in str(refused)
+    assert str(refused).startswith("the budget is reached: $300.0000 of $400.0000 is used and the next call may cost")
+    assert "300 of 500 tokens are used" in str(refused)
     assert "Resume with a higher one" in str(refused)
     assert engine.stop.cause is not None
     assert engine.stop.cause.kind == "budget"
@@ -84,7 +84,7 @@ async def test_a_budget_in_money_sends_nothing_whose_price_is_not_known() -> Non
 
 async def test_the_end_of_a_budget_in_tokens_speaks_of_tokens() -> None:
     engine = Engine(model=FakeModel(), budget=Budget(tokens=100))
-    with pytest.raises(BudgetExceeded, match=r"^the budget is reached: 0 of 100 tokens are spent"):
+    with pytest.raises(BudgetExceeded, match=r"^the budget is reached: 0 of 100 tokens are used"):
         await engine.completer.complete(a_request(), a_call())
 
 

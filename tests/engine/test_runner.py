@@ -81,6 +81,13 @@ async def test_how_many_topics_are_left_is_told_once_no_other_follows() -> None:
     assert told == [(3.0, 2), (5.0, 1), (7.0, 0)]
 
 
+async def test_a_bad_line_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "harness.run")
+    await run(Engine(model=FakeModel()), ask, [BadLine(where="somewhere/x.jsonl:2", reason="not JSON")])
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "harness.run"]
+    assert line == "failed after 0.00 s, 0 calls, 0 of them answered by the cache: somewhere/x.jsonl:2: not JSON"
+
+
 async def test_a_bad_line_is_a_failed_row_and_the_others_go_on() -> None:
     engine = Engine(model=FakeModel())
     bad = BadLine(where="somewhere/x.jsonl:2", reason="not JSON", index=1)

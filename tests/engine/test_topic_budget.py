@@ -55,7 +55,7 @@ async def test_a_topic_never_passes_its_cap(in_flight: int, unit: str) -> None:
 async def test_a_topic_at_its_end_sends_nothing_more_not_even_what_would_fit() -> None:
     engine = Engine(model=FakeModel(), topic_budget=Budget(tokens=worst()))
     step, trace = engine.step()
-    with pytest.raises(TopicBudgetExceeded, match=r"0 of .* tokens are spent and the next call may take up to"):
+    with pytest.raises(TopicBudgetExceeded, match=r"0 of .* tokens are used and the next call may take up to"):
         await step.complete("large", "x", options=StepOptions(max_tokens=100_000))
     with pytest.raises(TopicBudgetExceeded):
         await asked(step, 1)

@@ -85,7 +85,7 @@ def test_a_directory_that_is_no_export_is_never_replaced(tmp_path: Path) -> None
 @pytest.mark.parametrize("file", ["results.jsonl", "traces.jsonl", "run.json"])
 def test_the_run_itself_is_never_replaced(tmp_path: Path, file: str) -> None:
     run = a_run_of(tmp_path / "run", many(1))
-    with pytest.raises(ResultsError, match="that is the run itself"):
+    with pytest.raises(ResultsError, match="that is a part of a run"):
         export(run, "jsonl", run / file, force=True)
 
 

@@ -162,6 +162,17 @@ def test_a_phone_needs_no_scrolling_to_the_side(browser: Browser, night: Path) -
             assert page.evaluate("document.documentElement.scrollWidth") <= 360
         page.goto(address_of(night))
         assert page.locator(".topics tbody th").first.bounding_box()["width"] > 120  # type: ignore[index]
+        columns = {
+            ".topics": ["Status", "Cost", "Time", "Calls", "Retries", "Tokens out"],
+            ".numbers": ["Calls", "Cached", "Failed", "Retries", "Median", "90%", "99%"],
+        }
+        for table, labels in columns.items():
+            cells = page.locator(f"{table} tbody tr").first.locator("td")
+            shown = [cells.nth(place) for place in range(len(labels))]
+            assert [cell.get_attribute("data-label") for cell in shown] == labels
+            assert all(cell.is_visible() for cell in shown)
+        page.get_by_role("button", name="Retries").click()
+        assert page.locator(".topics thead th[aria-sort]").inner_text().startswith("Retries")
         assert watched.quiet()
 
 
@@ -176,6 +187,20 @@ def test_printed_it_is_light_and_without_controls(browser: Browser, night: Path)
         assert len(page.pdf()) > 20_000
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert watched.quiet()
+
+
+def test_on_paper_nothing_is_wider_than_the_paper(browser: Browser, night: Path) -> None:
+    with watched_page(browser) as watched:
+        for place in ("", "#topic=t45"):
+            page = watched.open(address_of(night, place))
+            page.emulate_media(media="print")
+            page.locator(".uplot canvas, .gantt svg").locator("visible=true").first.wait_for()
+            page.set_viewport_size({"width": 700, "height": 1000})
+            right = page.evaluate(
+                """() => Math.max(...[...document.querySelectorAll(".uplot canvas, .gantt svg, .numbers, .topics")]
+                    .map((one) => one.getBoundingClientRect().right))"""
+            )
+            assert 0 < right <= 700
 
 
 def test_two_runs_stand_side_by_side(watched: Watched, write: Callable[..., Path], tmp_path: Path) -> None:

@@ -30,6 +30,13 @@ def test_the_numbers_of_a_run(tmp_path: Path) -> None:
     assert found["money"]["budget"] == 2.0
 
 
+def test_the_cost_of_a_run_is_that_of_its_journal_and_the_budget_counts_what_is_unknown(tmp_path: Path) -> None:
+    journal = {"cost": 0.5, "tokens": 400, "cost_at_risk": 1.0, "tokens_at_risk": 600}
+    money = summary(tmp_path, [a_topic(0)], journal=journal)["money"]
+    assert (money["cost"], money["elsewhere"], money["at_risk"], money["used"]) == (0.5, 0.25, 1.0, 1.5)
+    assert money["used_tokens"] == 1000
+
+
 def test_speed_up_and_efficiency_come_from_the_bounds(tmp_path: Path) -> None:
     found = summary(tmp_path, [a_topic(0), a_topic(1)])["time"]
     # Rows of 4.25 s each, in a session of 8 s.
@@ -99,3 +106,9 @@ def test_a_history_counts_only_where_each_session_has_one() -> None:
 def test_limits_are_read_from_settings() -> None:
     limits = limits_of({"in_flight": 3, "rpm": 60, "tpm": None})
     assert (limits.in_flight, limits.requests_per_minute, limits.tokens_per_minute) == (3, 60, None)
+
+
+def test_a_complete_run_that_lacks_rows_says_so(tmp_path: Path) -> None:
+    dataset = {"path": "x", "kept": None, "sha256": "0", "topics": 3}
+    state = summary(tmp_path, [a_topic(0)], dataset=dataset)["state"]
+    assert (state["tone"], state["word"]) == ("bad", "complete, but rows are missing: 2")

@@ -122,7 +122,7 @@ def test_beside_a_slow_collector_memory_is_bounded_and_nothing_waits() -> None:
     delivery = courier.close()
 
     assert (delivery.sent, delivery.dropped) == (4, 2 * 98)
-    assert delivery.why == "the collector is too slow"
+    assert delivery.why == "it is too slow"
 
 
 def test_what_was_delivered_makes_room_for_more() -> None:

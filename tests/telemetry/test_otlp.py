@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from records import STARTED_AT, a_result, a_span
 
 from harness.telemetry import names
+from harness.telemetry.connection import what_broke
 from harness.telemetry.otlp import OtlpSink
 from harness.telemetry.story import story_of
 from harness.telemetry.values import Measurement
@@ -117,7 +121,7 @@ def test_no_variable_leads_elsewhere(server: Server, monkeypatch: pytest.MonkeyP
 def test_a_redirection_is_not_followed(server: Server) -> None:
     with serving() as other:
         server.status, server.location = 307, other.url + "/v1/traces"
-        assert OtlpSink(server.url, run_id="run").send([STORY]) is not None
+        assert "a redirection is not followed" in str(OtlpSink(server.url, run_id="run").send([STORY]))
         assert other.got == []
 
 
@@ -133,6 +137,49 @@ def test_a_refusal_is_told_with_its_reason_and_printed_by_nobody(
     assert capfd.readouterr() == ("", "")
     assert caplog.records == []
     assert logging.getLogger("opentelemetry.exporter").handlers == []
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "it answered with HTTP 400"),
+        (401, "it answered with HTTP 401 (it wants a token: put it into OTEL_EXPORTER_OTLP_HEADERS)"),
+        (404, "it answered with HTTP 404 (nothing takes OTLP over HTTP there)"),
+    ],
+)
+def test_what_a_collector_answered_is_told_in_our_words(server: Server, status: int, said: str) -> None:
+    server.status = status
+    assert OtlpSink(server.url, run_id="run").send([STORY]) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (requests.ReadTimeout("Max retries exceeded"), "it did not answer in time"),
+        (
+            requests.exceptions.SSLError("EOF"),
+            "no secure connection: its certificate is not trusted, or it speaks plain HTTP",
+        ),
+        (requests.ConnectionError(), "the connection broke"),
+    ],
+)
+def test_why_there_was_no_answer_is_told_in_our_words(error: Exception, said: str) -> None:
+    assert what_broke(error) == said
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (ConnectionRefusedError(111, "refused"), "nothing listens there"),
+        (socket.gaierror(-2, "unknown"), "there is no host of this name"),
+        (OSError(errno.ENETUNREACH, "unreachable"), "network is unreachable"),
+    ],
+)
+def test_what_lies_behind_a_broken_connection_is_found(cause: Exception, said: str) -> None:
+    outer = requests.ConnectionError("HTTPConnectionPool(host=…): Max retries exceeded")
+    outer.__context__ = ValueError("in between")
+    outer.__context__.__cause__ = cause
+    assert what_broke(outer) == said
 
 
 def test_a_sink_that_was_given_up_takes_nothing_more(server: Server) -> None:

@@ -59,6 +59,31 @@ async def test_a_reset_is_a_real_one(fault: Fault) -> None:
     assert fake.gate.in_flight == 0
 
 
+@pytest.mark.parametrize("read", [0, 200])
+async def test_a_client_that_hangs_up_is_told_of_once_and_in_one_line(
+    caplog: pytest.LogCaptureFixture, read: int
+) -> None:
+    told, left = list[str](), asyncio.Event()
+
+    def tell(path: str) -> None:
+        told.append(path)
+        left.set()
+
+    fake = FakeDeepSeek(latency=Latency.parse("per-token:0.01:0.001"))
+    async with serve(fake, left=tell) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = json.dumps({**BODY, "stream": True}).encode()
+        head = f"POST /chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer k\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        await reader.read(read)
+        writer.transport.abort()
+        await asyncio.wait_for(left.wait(), 5)
+    assert told == ["/chat/completions"]
+    assert caplog.records == []
+    assert fake.gate.in_flight == 0
+
+
 @pytest.mark.parametrize("fault", [Fault.RESET_BEFORE_HEADERS, Fault.RESET])
 async def test_a_reset_is_a_connection_error_to_the_sdk(fault: Fault) -> None:
     async def read_stream(client: openai.AsyncOpenAI) -> None:

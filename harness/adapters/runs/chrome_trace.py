@@ -21,6 +21,9 @@ from typing import Any, TypeAlias
 Event: TypeAlias = dict[str, Any]
 Row: TypeAlias = Mapping[str, Any]
 
+BEGINNING = b'{"traceEvents":[\n'
+"""How every file begins."""
+
 RUN_PID = 1
 _FIRST_TOPIC_PID = 2
 _LANES_A_PROCESS = 1000
@@ -127,7 +130,7 @@ def trace_file(events: Iterable[Event]) -> Iterator[bytes]:
     Characters stand as they are, and half a surrogate pair, which no file can hold, as a question mark: Perfetto
     (v55.3) refuses a whole file for one escape of a surrogate, though JSON writes an emoji with two.
     """
-    yield b'{"traceEvents":[\n'
+    yield BEGINNING
     separator = b""
     for event in events:
         yield separator + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -96,9 +96,9 @@ function toolCall(call) {
   return h("div", { class: "message-box" }, h("h5", null, call.name), longText(call.arguments));
 }
 
-function errorBox(error) {
+function errorBox(error, tone = "bad") {
   const about = [
-    error.kind && kindOf(error.kind),
+    error.kind && error.type,
     error.step && `in ${error.step}`,
     error.status && `status ${error.status}`,
   ]
@@ -106,8 +106,8 @@ function errorBox(error) {
     .join(", ");
   return h(
     "div",
-    { class: "error-box" },
-    h("strong", null, error.type),
+    { class: `error-box ${tone}` },
+    h("strong", null, kindOf(error.kind || error.type)),
     about && h("span", { class: "muted" }, ` ${about}`),
     h("p", { class: "message" }, error.message),
   );
@@ -143,24 +143,7 @@ function attemptsTable(failures) {
       ),
     ),
   ]);
-  return h(
-    "div",
-    { class: "scroll" },
-    h(
-      "table",
-      { class: "attempts" },
-      h(
-        "thead",
-        null,
-        h(
-          "tr",
-          null,
-          heads.map((head) => h("th", { scope: "col" }, head)),
-        ),
-      ),
-      h("tbody", null, rows),
-    ),
-  );
+  return tableOf("attempts", heads, rows);
 }
 
 function facts(call) {

@@ -1,6 +1,6 @@
 // What uPlot draws: each plot is a function from the runs to its data and options.
 
-const STEP_COLOURS = ["c1", "c2", "c3", "c4", "c5", "c6"];
+const STEP_COLOURS = ["c1", "c3", "c4", "c6", "c2", "ink"];
 const RUN_COLOURS = ["c1", "c3"];
 const FONT = "12px system-ui, sans-serif";
 
@@ -217,11 +217,12 @@ const TOKEN_PARTS = [
 ];
 
 function tokensPlot(runs) {
-  const bars = runs.length === 1 ? runs[0].steps.map((step) => [step.step, step]) : pairs(runs);
+  const bars = stepsOf(runs);
   if (!bars.length) return null;
-  const parts = TOKEN_PARTS.filter(([, , of]) => bars.some(([, step]) => of(step) > 0));
+  const two = runs.length > 1;
+  const parts = TOKEN_PARTS.filter(([, , of]) => bars.some(({ step }) => of(step) > 0));
   const sums = bars.map(() => 0);
-  const stacked = parts.map(([, , of]) => bars.map(([, step], place) => (sums[place] += of(step))));
+  const stacked = parts.map(([, , of]) => bars.map(({ step }, place) => (sums[place] += of(step))));
   const series = parts.map(([label, name, of]) => ({
     label,
     stroke: () => colour(name),
@@ -229,43 +230,38 @@ function tokensPlot(runs) {
     width: 0,
     points: { show: false },
     paths: uPlot.paths.bars({ size: [0.55, 72] }),
-    value: (u, _, __, place) =>
-      place === null || place === undefined || !bars[place] ? "–" : show.count(of(bars[place][1])),
+    value: (u, _, __, place) => (bars[place ?? -1] ? show.count(of(bars[place].step)) : "–"),
   }));
+  const named = (value) => {
+    const bar = bars[Math.round(value ?? -1)];
+    return bar ? nameOf(bar.run, bar.step.step) : "–";
+  };
+  const below = { grid: { show: false }, ticks: { show: false } };
+  const places = bars.map((_, place) => place);
+  const letters = axis({ ...below, size: 24, splits: () => places, values: () => bars.map(({ run }) => run.letter) });
+  const tokens = axis({ size: 58, values: (_, splits) => splits.map(show.short) });
+  const names = axis({ ...below, scale: "x", side: 2, size: two ? 24 : 34, ...stepNames(bars) });
   return {
-    data: [bars.map((_, place) => place), ...stacked.reverse()],
+    data: [places, ...stacked.reverse()],
     options: {
-      series: [
-        {
-          label: "step",
-          value: (_, value) => (value === null ? "–" : (bars[Math.round(value)]?.[0] ?? "").replace("\n", " ")),
-        },
-        ...series.reverse(),
-      ],
+      series: [{ label: "step", value: (_, value) => named(value) }, ...series.reverse()],
       scales: {
         x: { time: false, range: () => [-0.6, bars.length - 0.4] },
         y: { range: (_, low, high) => [0, (high || 1) * 1.08] },
       },
-      axes: [
-        axis({
-          size: runs.length > 1 ? 50 : 34,
-          splits: () => bars.map((_, place) => place),
-          grid: { show: false },
-          ticks: { show: false },
-          values: () => bars.map(([name]) => name),
-        }),
-        axis({ size: 58, values: (_, splits) => splits.map(show.short) }),
-      ],
+      axes: two ? [letters, tokens, names] : [names, tokens],
       cursor: { points: { show: false } },
     },
   };
 }
 
-function pairs(runs) {
-  const steps = [...new Set(runs.flatMap((run) => run.steps.map((step) => step.step)))];
-  return steps.flatMap((name) =>
-    runs.flatMap((run) =>
-      run.steps.filter((step) => step.step === name).map((step) => [`${name}\n${run.letter}`, step]),
-    ),
-  );
+/** Each step's name under the middle of its bars, cut to the room that they have. */
+function stepNames(bars) {
+  const names = [...new Set(bars.map(({ step }) => step.step))];
+  const places = names.map((name) => bars.flatMap(({ step }, place) => (step.step === name ? [place] : [])));
+  const room = (u) => u.bbox.width / devicePixelRatio / (bars.length + 0.2) / LETTER_WIDTH;
+  return {
+    splits: () => places.map((of) => (of[0] + of.at(-1)) / 2),
+    values: (u) => names.map((name, number) => cutShort(name, Math.floor(room(u) * places[number].length))),
+  };
 }

@@ -23,7 +23,7 @@ function topicColumns(details) {
 
 function columnBody(detail, run) {
   if (!detail) return [h("p", { class: "empty" }, "This run has no row of the topic.")];
-  if (detail.problem) return [h("p", { class: "error-box" }, `The topic cannot be shown: ${detail.problem}`)];
+  if (detail.problem) return [h("p", { class: "error-box bad" }, `The topic cannot be shown: ${detail.problem}`)];
   return topicBody(detail, run);
 }
 
@@ -54,7 +54,7 @@ function topicBody(detail, run) {
           metadata.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))),
         )
       : null,
-    detail.error && errorBox(detail.error),
+    detail.error && errorBox(detail.error, detail.status === "degraded" ? "warn" : "bad"),
     detail.output &&
       h("section", null, h("h2", null, "Output"), h("div", { class: "prose", dir: "auto" }, ...nodes(detail.output))),
     detail.sections.length

@@ -51,9 +51,33 @@ function byId(id) {
   return document.getElementById(id);
 }
 
+/** Redraw, and give the focus to what has taken the place of the element that had it. */
+function keepingFocus(redraw) {
+  const mark = markOf(document.activeElement);
+  redraw();
+  if (document.activeElement !== document.body || !mark) return;
+  const same = [...document.querySelectorAll("a, button, input")].find((one) => markOf(one) === mark);
+  same?.focus({ preventScroll: true });
+}
+
+function markOf(element) {
+  const named = ["id", "href", "data-status", "aria-label"].map((name) => element.getAttribute(name)).find(Boolean);
+  return element === document.body ? "" : (named ?? element.textContent);
+}
+
 /** What the server or the writer of the file put into the page. */
 function dataOf(id) {
   return JSON.parse(byId(id).textContent);
+}
+
+/** A table in a frame; each head is its words, or its words and a class. */
+function tableOf(name, heads, rows) {
+  const cells = heads.map((head) => {
+    const [words, kind] = [head].flat();
+    return h("th", { scope: "col", class: kind }, words);
+  });
+  const table = h("table", { class: name }, h("thead", null, h("tr", null, cells)), h("tbody", null, rows));
+  return h("div", { class: "scroll" }, table);
 }
 
 /** A button that copies a link to a place in this page. */

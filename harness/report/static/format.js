@@ -1,6 +1,7 @@
 // Numbers for people.
 
 const whole = new Intl.NumberFormat("en");
+const LETTER_WIDTH = 7; // pixels, of a drawing's text
 
 const show = {
   count: (value) => whole.format(value),
@@ -18,16 +19,17 @@ const show = {
     if (value >= 100) return `$${whole.format(Math.round(value))}`;
     return `$${value.toFixed(value >= 1 ? 2 : value >= 0.001 ? 4 : 6)}`;
   },
-  /** 0.42 s, 12.3 s, 4 min 05 s, 7 h 12 min */
+  /** 0.42 s, 12.3 s, 4 min 05 s, 7 h 12 min; with spaces at which no line is broken */
   time: (seconds) => {
     if (seconds === null || seconds === undefined) return "–";
-    if (seconds < 0.0005) return "0 s";
-    if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-    if (seconds < 119.95) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+    const joined = (...words) => words.join("\u00a0");
+    if (seconds < 0.0005) return joined("0", "s");
+    if (seconds < 1) return joined(Math.round(seconds * 1000), "ms");
+    if (seconds < 119.95) return joined(seconds.toFixed(seconds < 10 ? 2 : 1), "s");
     const all = Math.round(seconds);
     const two = (number) => String(number).padStart(2, "0");
-    if (all < 7200) return `${Math.floor(all / 60)} min ${two(all % 60)} s`;
-    return `${whole.format(Math.floor(all / 3600))} h ${two(Math.floor((all % 3600) / 60))} min`;
+    if (all < 7200) return joined(Math.floor(all / 60), "min", two(all % 60), "s");
+    return joined(whole.format(Math.floor(all / 3600)), "h", two(Math.floor((all % 3600) / 60)), "min");
   },
   /** What stands at an axis of time. */
   clock: (seconds) => {
@@ -58,6 +60,15 @@ const KINDS = {
   auth: "key refused",
   balance: "account empty",
 };
+
+/** So many characters of a text, from its beginning or (of a path, say) from its end. */
+function cutShort(text, length) {
+  return text.length > length ? `${text.slice(0, Math.max(1, length - 1))}…` : text;
+}
+
+function endOf(text, length) {
+  return text.length > length ? `…${text.slice(-Math.max(1, length - 1))}` : text;
+}
 
 function kindOf(kind) {
   return KINDS[kind] || kind;

@@ -67,7 +67,11 @@ function gantt(detail, run) {
           call.error && `, ${kindOf(call.error.kind || call.error.type)}`,
         ),
         svg("rect", { class: "hover", x: 0, y: row * GANTT_ROW, width, height: GANTT_ROW }),
-        svg("text", { x: 0, y: row * GANTT_ROW + 16, class: call.error ? "failed" : "" }, cutTo(call.id, left / 7)),
+        svg(
+          "text",
+          { x: 0, y: row * GANTT_ROW + 16, class: call.error ? "failed" : null },
+          endOf(call.id, Math.floor(left / LETTER_WIDTH)),
+        ),
         phasesOf(call).map(([phase, from, to]) =>
           svg(
             "rect",
@@ -123,8 +127,4 @@ function ticksOf(seconds, width) {
   const found = [];
   for (let place = 0; place * step <= seconds * 1.0001; place += 1) found.push(place * step);
   return found;
-}
-
-function cutTo(text, length) {
-  return text.length > length ? `…${text.slice(-Math.floor(length) + 1)}` : text;
 }

@@ -39,9 +39,13 @@ function runHeader(run) {
 
 /** What must be known before the numbers are read. */
 function notices() {
-  return data.runs.flatMap((run) => {
-    const who = data.runs.length > 1 ? `${run.letter}: ` : "";
-    return noticesOf(run).map((text) => h("p", { class: "note" }, who + text));
+  const said = new Map();
+  for (const run of data.runs) {
+    for (const text of noticesOf(run)) said.set(text, [...(said.get(text) ?? []), run.letter]);
+  }
+  return [...said].map(([text, letters]) => {
+    const who = letters.length < data.runs.length ? `${letters}: ` : "";
+    return h("p", { class: "note" }, who + text);
   });
 }
 
@@ -49,14 +53,12 @@ function noticesOf({ state, totals, money }) {
   const finished = show.plural(totals.rows, "topic");
   const notices = [
     [
-      state.tone === "busy" && !data.live,
-      `The run is still under way: this page shows the ${finished} finished when it was written.`,
+      state.tone === "busy",
+      data.live
+        ? `The run goes on: the numbers are those of the ${finished} finished so far.`
+        : `The run is still under way: this page shows the ${finished} finished when it was written.`,
     ],
     [money.simulated, "Answered by the mock: the cost is simulated at DeepSeek's prices, nothing was paid."],
-    [
-      money.at_risk > 0,
-      `Of broken requests nobody knows whether they were paid for: at most ${show.money(money.at_risk)} more.`,
-    ],
     [
       money.unpriced > 0,
       `The cost leaves out ${show.plural(money.unpriced, "topic")} with calls whose price is not known.`,

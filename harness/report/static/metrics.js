@@ -24,8 +24,9 @@ function topicsOf({ totals }) {
   return { label: "Topics", value: show.count(totals.rows + totals.unfinished), number: totals.rows, bar };
 }
 
-function wallOf({ time }) {
-  const note = `the same requests one after another: ${show.time(time.sequential_s)}`;
+function wallOf({ time, totals }) {
+  const which = totals.unfinished ? "the requests of finished topics" : "the same requests";
+  const note = time.sequential_s > 0 && `${which} one after another: ${show.time(time.sequential_s)}`;
   return { label: "Wall time", value: show.time(time.wall_s), number: time.wall_s, better: -1, note };
 }
 
@@ -35,25 +36,34 @@ function speedUpOf({ time }) {
   return { label: "Speed-up", value: show.times(time.speedup), number: time.speedup, better: 1, note };
 }
 
-function costOf({ money }) {
-  const left = Math.max(0, money.budget - money.spent);
-  const near = money.spent >= money.budget * 0.95;
-  const bar = money.budget && [
-    ["spent", near ? "warn" : "c1", money.spent],
-    ["left of the budget", "none", left],
+function costOf({ money, totals }) {
+  const { cost, at_risk: unknown, used, budget } = money;
+  const near = budget && used >= budget * 0.95;
+  const bar = (budget || unknown > 0) && [
+    ["spent", near ? "warn" : "c1", cost],
+    ["at most for requests that broke off", "c3", unknown],
+    ["left of the budget", "none", budget ? Math.max(0, budget - used) : 0],
   ];
-  const notes = [];
-  if (money.budget)
-    notes.push(`${show.percent(money.spent / money.budget)} of the budget of ${show.money(money.budget)}`);
-  if (money.spent > money.cost * 1.0001) notes.push(`${show.money(money.spent)} with requests that no row tells of`);
-  const note = notes.join("; ");
-  return { label: "Cost", value: show.money(money.cost), number: money.cost, better: -1, note, bar, words: show.money };
+  const begun = totals.unfinished ? "are not finished" : "were run again";
+  const note = sentence([
+    budget && `${show.percent(used / budget)} of the budget of ${show.money(budget)} used`,
+    money.elsewhere >= 0.00005 && `${show.money(money.elsewhere)} spent on topics that ${begun}`,
+  ]);
+  return { label: "Cost", value: show.money(cost), number: cost, better: -1, note, bar, words: show.money };
 }
 
-function tokensOf({ totals: { usage } }) {
+/** What is to be said, in one line; what is false is not. */
+function sentence(parts) {
+  return parts.filter(Boolean).join("; ");
+}
+
+function tokensOf({ totals: { usage }, money }) {
   const sum = usage.input_tokens + usage.output_tokens;
   const cached = usage.cached_tokens / usage.input_tokens;
-  const note = usage.cached_tokens ? `${show.percent(cached)} of the input cached by the provider` : "";
+  const note = sentence([
+    usage.cached_tokens && `${show.percent(cached)} of the input cached by the provider`,
+    money.budget_tokens && `${show.short(money.used_tokens)} of the budget of ${show.short(money.budget_tokens)} used`,
+  ]);
   const bar = [
     ["input", "c2", usage.input_tokens - usage.cached_tokens],
     ["cached input", "c5", usage.cached_tokens],
@@ -73,15 +83,18 @@ function cacheOf({ totals, money }) {
 function failuresOf({ attempts, totals }) {
   const sum = attempts.reduce((count, cause) => count + cause.count, 0);
   const causes = attempts.slice(0, 4).map((cause) => `${show.count(cause.count)} ${kindOf(cause.kind)}`);
-  const note = sum ? causes.join(" · ") : `${show.plural(totals.requests, "request")}, all answered`;
+  const others = attempts.slice(4).reduce((count, cause) => count + cause.count, 0);
+  if (others) causes.push(`${show.count(others)} other`);
+  const none = totals.requests ? `${show.plural(totals.requests, "request")}, all answered` : "no request was sent";
+  const note = sum ? causes.join(" · ") : none;
   return { label: "Requests that failed", value: show.count(sum), number: sum, better: -1, note };
 }
 
 function limitOf({ limits, totals, in_flight: wanted }) {
   const value = limits ? `${limits.places} of ${limits.maximum}` : show.count(wanted ?? 0);
-  const named = limits?.named_limit ? `; the provider named ${limits.named_limit}` : "";
-  const note = totals.refusals
-    ? `${show.count(totals.refusals)} refused with 429${named}`
-    : "the provider refused none";
+  const when = limits ? "let in at the end" : "let in at most";
+  const named = limits?.named_limit ? `, which named a limit of ${limits.named_limit}` : "";
+  const refused = totals.refusals ? `${show.count(totals.refusals)} refused by the provider (429)` : "none refused";
+  const note = `${when}; ${refused}${named}`;
   return { label: "Calls at once", value, number: limits ? limits.places : wanted, better: 1, note };
 }

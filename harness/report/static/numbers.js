@@ -1,6 +1,6 @@
 // The numbers as cards, and where the time went.
 
-const LOSS_COLOURS = ["c3", "c4", "c2", "c5", "c6", "warn"];
+const LOSS_COLOURS = ["c3", "c4", "c6", "c2", "warn", "c5"];
 
 function numbers() {
   const element = h("section", { id: "numbers", "aria-label": "Summary" });
@@ -33,7 +33,7 @@ function shareBar(parts, words) {
     return h("i", { class: `fill-${colour}`, css: { "flex-grow": String(number / whole) } });
   });
   const legend = shown.map(([name, colour, number]) => {
-    return h("li", null, h("i", { class: `fill-${colour}` }), `${words(number)} ${name}`);
+    return h("li", null, h("i", { class: `fill-${colour}` }), h("span", null, h("b", null, words(number)), ` ${name}`));
   });
   return h(
     "div",

@@ -4,10 +4,10 @@ const PLOTS = [
   [
     "in-flight",
     "Calls in flight",
-    "How many requests were under way, how many the limiter let in at once, and what the provider refused.",
+    "Requests under way, how many were let in, and what was refused. First attempts of repeated calls stand roughly.",
     inFlightPlot,
   ],
-  ["cost", "Cost so far", "What the answered and the failed requests had cost by then.", costPlot],
+  ["cost", "Cost so far", "What the calls of finished topics had cost by then, failed attempts included.", costPlot],
   ["latency", "Latency by step", "The share of requests that were answered within so many seconds.", latencyPlot],
   ["tokens", "Tokens by step", "What the calls of each step took in and put out.", tokensPlot],
 ];
@@ -57,8 +57,9 @@ function figure(name, title, words, make) {
       return;
     }
     const cursor = { drag: { x: true, y: false }, ...made.options.cursor };
+    const hooks = { setCursor: [(u) => u.root.classList.toggle("idle", u.cursor.idx == null)] };
     drawn = new uPlot(
-      { width: width(), height: height(), legend: { live: true }, ...made.options, cursor },
+      { class: "idle", width: width(), height: height(), hooks, ...made.options, cursor },
       made.data,
       place,
     );

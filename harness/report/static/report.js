@@ -142,5 +142,5 @@ async function refetch() {
   if (answer.status === 404) offline.set(true, "The run's directory is gone");
   if (!answer.ok) return;
   adopt((await answer.json()).runs);
-  sections.forEach((one) => one.update());
+  keepingFocus(() => sections.forEach((one) => one.update()));
 }

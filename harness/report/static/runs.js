@@ -2,52 +2,30 @@
 
 let listed = dataOf("data");
 const chosen = new Set();
+const HEADS = ["", "Run", "State", "Topics", ["Cost", "right"], ["Time", "right"], "Model", "Begun (UTC)"];
 const offline = offlineNote();
 const content = h("div");
 
 function draw() {
   const { runs, directory } = listed;
-  const compare = h("a", { class: "button", id: "compare" }, "Compare two runs");
-  const point = () => {
-    const two = [...chosen];
-    if (two.length === 2) compare.setAttribute("href", `compare/${two.map(encodeURIComponent).join("/")}/`);
-    else compare.removeAttribute("href");
-    compare.textContent = two.length === 2 ? `Compare ${two[0]} and ${two[1]}` : "Choose two runs to compare";
-    compare.toggleAttribute("aria-disabled", two.length !== 2);
-  };
-  const rows = runs.map((run) => row(run, point));
-  const heads = ["", "Run", "State", "Topics", "Cost", "Time", "Model", "Begun (UTC)"];
   content.replaceChildren(
     h("header", { class: "top" }, h("h1", null, "Runs"), h("p", { class: "muted" }, directory)),
     runs.length
-      ? h(
-          "div",
-          { class: "scroll" },
-          h(
-            "table",
-            { class: "runs" },
-            h(
-              "thead",
-              null,
-              h(
-                "tr",
-                null,
-                heads.map((head) =>
-                  h("th", { scope: "col", class: ["Cost", "Time"].includes(head) ? "right" : null }, head),
-                ),
-              ),
-            ),
-            h("tbody", null, rows),
-          ),
-        )
+      ? tableOf("runs stacks", HEADS, runs.map(row))
       : h("p", { class: "empty" }, "There is no run in this directory yet. One that begins will appear here."),
-    runs.length > 1 ? h("p", { class: "actions" }, compare) : "",
+    runs.length > 1 ? h("p", { class: "actions" }, compareLink([...chosen])) : "",
     h("footer", null, `harness ${listed.version}. Read-only, for this machine only.`),
   );
-  point();
 }
 
-function row(run, point) {
+function compareLink(names) {
+  const ready = names.length === 2;
+  const href = ready ? `compare/${names.map(encodeURIComponent).join("/")}/` : null;
+  const words = ready ? `Compare ${names[0]} and ${names[1]}` : "Choose two runs to compare";
+  return h("a", { class: "button", id: "compare", href, "aria-disabled": ready ? null : "true" }, words);
+}
+
+function row(run) {
   if (run.problem)
     return h(
       "tr",
@@ -67,7 +45,7 @@ function row(run, point) {
     if (box.checked) chosen.add(run.name);
     else chosen.delete(run.name);
     while (chosen.size > 2) chosen.delete(chosen.values().next().value);
-    draw();
+    keepingFocus(draw);
   });
   const shares = [
     ["ok", "good", run.ok],
@@ -91,10 +69,10 @@ function row(run, point) {
       ),
       h("small", null, shares.map(([name, , number]) => `${show.count(number)} ${name}`).join(" · ")),
     ),
-    h("td", { class: "right" }, show.money(run.cost)),
-    h("td", { class: "right" }, show.time(run.wall_s)),
-    h("td", null, run.model ?? ""),
-    h("td", null, show.minute(run.created_at)),
+    h("td", { class: "right", "data-label": "Cost" }, show.money(run.cost)),
+    h("td", { class: "right", "data-label": "Time" }, show.time(run.wall_s)),
+    h("td", { "data-label": "Model" }, run.model ?? "–"),
+    h("td", { "data-label": "Begun (UTC)" }, show.minute(run.created_at)),
   );
 }
 
@@ -107,7 +85,7 @@ follow(
     const answer = await fetch("data.json", { cache: "no-store" });
     if (answer.ok) {
       listed = { ...listed, ...(await answer.json()) };
-      draw();
+      keepingFocus(draw);
     }
   },
   offline.set,

@@ -20,6 +20,15 @@ function linkTo(topic, call, letter) {
   return `#${parts}`;
 }
 
+/** The head of a column, which tells two runs apart. */
+function labelOf(words, run) {
+  return data.runs.length > 1 ? `${words} ${run.letter}` : words;
+}
+
+function cell(column, words, run, ...content) {
+  return h("td", { class: `col-${column}`, "data-label": labelOf(words, run) }, ...content);
+}
+
 class TopicTable {
   constructor() {
     this.two = data.runs.length > 1;
@@ -51,19 +60,17 @@ class TopicTable {
     this.body = h("tbody");
     this.end = h("div", { class: "end", "aria-hidden": "true" });
     this.printed = h("p", { class: "note print-only" });
-    const table = h("table", { class: this.two ? "topics two" : "topics" }, h("thead", null, this.head), this.body);
+    const table = h("table", { class: "topics stacks" }, h("thead", null, this.head), this.body);
     const title = h("h2", { id: "topics-title" }, "Topics");
     const controls = h("div", { class: "controls" }, this.search, this.filters, this.count);
     const content = [title, controls, this.cause, table, this.end, this.printed];
     this.element = h("section", { id: "topics", "aria-labelledby": "topics-title" }, ...content);
   }
 
-  /** Show what the runs say now, with the same search, filter, order and focus. */
+  /** Show what the runs say now, with the same search, filter and order. */
   update() {
-    const focused = document.activeElement?.closest?.("tbody a")?.getAttribute("href");
     this.all = topicRows(data.runs);
     this.refresh(this.drawn);
-    if (focused) this.linkOf(focused)?.focus();
   }
 
   refresh(atLeast = 0) {
@@ -105,19 +112,19 @@ class TopicTable {
   }
 
   line(row) {
-    const cells = data.runs.flatMap((_, number) => {
+    const cells = data.runs.flatMap((run, number) => {
       const status = statusOf(row, number);
       const missing = row.places[number] < 0;
       return [
-        h("td", { class: "col-status" }, h("span", { class: `status ${status}` }, status)),
-        ...this.numbers.map(([column, , words]) =>
-          h("td", { class: `col-${column}` }, missing ? "–" : words(valueOf(row, number, column))),
+        cell("status", "Status", run, h("span", { class: `status ${status}` }, status)),
+        ...this.numbers.map(([column, label, words]) =>
+          cell(column, label, run, missing ? "–" : words(valueOf(row, number, column))),
         ),
       ];
     });
     if (this.two) {
       const words = row.places.includes(-1) ? "only in one" : differs(row) ? "differs" : "same";
-      cells.push(h("td", { class: "muted" }, words));
+      cells.push(h("td", { class: "muted", "data-label": "Output" }, words));
     }
     const link = h("a", { href: linkTo(row.id) }, row.id);
     const line = h("tr", null, h("th", { scope: "row" }, link, h("span", { class: "title" }, row.title)), ...cells);
@@ -131,9 +138,8 @@ class TopicTable {
   drawHead() {
     const heads = [["Topic", "text", 0, "id"]];
     data.runs.forEach((run, number) => {
-      const letter = this.two ? ` ${run.letter}` : "";
-      heads.push([`Status${letter}`, "text", number, "status"]);
-      for (const [column, words] of this.numbers) heads.push([words + letter, column, number, column]);
+      heads.push([labelOf("Status", run), "text", number, "status"]);
+      for (const [column, words] of this.numbers) heads.push([labelOf(words, run), column, number, column]);
     });
     if (this.two) heads.push(["Output", "text", 0, null]);
     this.head.replaceChildren(...heads.map((head) => this.headCell(...head)));

@@ -27,6 +27,8 @@ function troubles(choose) {
 
 function trouble({ run, status, cause, number }, choose) {
   const about = [cause.step && `in ${cause.step}`, cause.status && `status ${cause.status}`].filter(Boolean).join(", ");
+  const label = `Show topics: ${status}, ${kindOf(cause.kind)} ${about}`;
+  const attributes = { type: "button", class: "quiet", "aria-label": label };
   return h(
     "li",
     null,
@@ -38,67 +40,48 @@ function trouble({ run, status, cause, number }, choose) {
       about && h("span", { class: "muted" }, ` ${about}`),
       h("p", { class: "message" }, cause.example),
     ),
-    h("button", { type: "button", class: "quiet", onclick: () => choose(run, status, number, cause) }, "Show topics"),
+    h("button", { ...attributes, onclick: () => choose(run, status, number, cause) }, "Show topics"),
+  );
+}
+
+const STEP_COLUMNS = [
+  ["Calls", (step) => show.count(step.calls)],
+  ["Cached", (step) => show.count(step.hits)],
+  ["Failed", (step) => show.count(step.failed)],
+  ["Retries", (step) => show.count(step.retries)],
+  ["Median", (step) => show.time(step.latency?.p50)],
+  ["90%", (step) => show.time(step.latency?.p90)],
+  ["99%", (step) => show.time(step.latency?.p99)],
+  ["Tokens in", (step) => show.short(step.input_tokens)],
+  ["Tokens out", (step) => show.short(step.output_tokens)],
+  ["Reasoning", (step) => show.short(step.reasoning_tokens)],
+  ["Cost", (step) => show.money(step.cost)],
+];
+
+/** The steps of all runs as `{ run, step }`; those of one name stand together. */
+function stepsOf(runs) {
+  const names = [...new Set(runs.flatMap((run) => run.steps.map((step) => step.step)))];
+  return names.flatMap((name) =>
+    runs.flatMap((run) => run.steps.filter((step) => step.step === name).map((step) => ({ run, step }))),
   );
 }
 
 function stepsTable() {
   const element = h("section", { id: "steps", "aria-labelledby": "steps-title" });
   const update = () => {
-    const rows = data.runs.flatMap((run) => run.steps.map((step) => stepRow(run, step)));
+    const rows = stepsOf(data.runs).map(({ run, step }) => stepRow(run, step));
     element.hidden = !rows.length;
-    const heads = [
-      "Step",
-      "Calls",
-      "Cached",
-      "Failed",
-      "Retries",
-      "Median",
-      "90%",
-      "99%",
-      "Tokens in",
-      "Tokens out",
-      "Reasoning",
-      "Cost",
-    ];
-    element.replaceChildren(
-      h("h2", { id: "steps-title" }, "Steps"),
-      h(
-        "div",
-        { class: "scroll" },
-        h(
-          "table",
-          { class: "numbers" },
-          h(
-            "thead",
-            null,
-            h(
-              "tr",
-              null,
-              heads.map((head) => h("th", { scope: "col" }, head)),
-            ),
-          ),
-          h("tbody", null, rows),
-        ),
-      ),
-    );
+    const heads = ["Step", ...STEP_COLUMNS.map(([label]) => label)];
+    element.replaceChildren(h("h2", { id: "steps-title" }, "Steps"), tableOf("numbers stacks", heads, rows));
   };
   return { element, update };
 }
 
 function stepRow(run, step) {
-  const latency = step.latency || {};
-  const cells = [step.calls, step.hits, step.failed, step.retries]
-    .map(show.count)
-    .concat(
-      [latency.p50, latency.p90, latency.p99].map(show.time),
-      [step.input_tokens, step.output_tokens, step.reasoning_tokens].map(show.short),
-      [show.money(step.cost)],
-    );
   return h(
     "tr",
     null,
     h("th", { scope: "row" }, data.runs.length > 1 && letterOf(run), step.step),
-    cells.map((cell) => h("td", null, cell)),
+    STEP_COLUMNS.map(([label, words]) => h("td", { "data-label": label }, words(step))),
   );
 }

@@ -1,0 +1,44 @@
+"""What a run has spent, told in one way everywhere: what is known, what of it no row tells of, what may come on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlay:
+    """`cost` in USD and `tokens` are known; what requests that broke off came to is not, and is at most `…_at_risk`.
+
+    `cost_in_rows` is the part of the cost that the rows of topics tell of; the rest is in topics that are not finished,
+    or in rows that later ones superseded.
+    """
+
+    cost: float
+    tokens: int
+    cost_in_rows: float
+    cost_at_risk: float = 0.0
+    tokens_at_risk: int = 0
+
+    @classmethod
+    def of(cls, totals: Mapping[str, Any], journal: Mapping[str, Any]) -> Outlay:
+        """From the sums of the rows and the journal's word, which is empty or behind while a session goes on."""
+        usage = totals["usage"]
+        return cls(
+            cost=max(totals["cost"], journal.get("cost", 0.0)),
+            tokens=max(usage["input_tokens"] + usage["output_tokens"], journal.get("tokens", 0)),
+            cost_in_rows=totals["cost"],
+            cost_at_risk=journal.get("cost_at_risk", 0.0),
+            tokens_at_risk=journal.get("tokens_at_risk", 0),
+        )
+
+    @property
+    def counted_cost(self) -> float:
+        """What the budget counts, in USD: requests that broke off at their most."""
+        return self.cost + self.cost_at_risk
+
+    @property
+    def counted_tokens(self) -> int:
+        """The same in tokens."""
+        return self.tokens + self.tokens_at_risk
