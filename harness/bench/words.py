@@ -97,8 +97,8 @@ def notes_of(description: Mapping[str, Any], arms: Sequence[Mapping[str, Any]], 
         if arm["underfed"]:
             notes.append(
                 f"{marked(arm)}: {in_flight:,} calls in flight and only {counted(topics, 'topic')}, so its places "
-                "cannot be kept full. It says how long so few topics take, not what the limit can do, and is left out of the "
-                "fits."
+                "cannot be kept full. It says how long so few topics take, not what the limit can do, and is left out "
+                "of the fits."
             )
         most = arm["limits"]["runs"] * arm["limits"]["per_run"]
         if most < in_flight:
