@@ -148,7 +148,6 @@ async def test_the_headers_of_a_call_are_these_and_no_others() -> None:
         "host",
         "accept",
         "accept-encoding",
-        "connection",
         "user-agent",
         "authorization",
         "content-type",
