@@ -15,6 +15,8 @@ from harness.domain.completion import Json, Message, Request, Tool
 
 KEY_VERSION = 1
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 def cache_key(request: Request) -> str:
     """64 hex digits. Equal requests have equal keys; one different character in a message gives another.
@@ -41,9 +43,7 @@ def canonical_request(request: Request) -> str:
     """The one JSON text of a request: keys sorted, no spaces, no escapes beyond JSON's own, `1.0` written as `1`."""
     text = request.memo.get("canonical")
     if text is None:
-        fields = request_fields(request)
-        text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        request.memo["canonical"] = text
+        text = request.memo["canonical"] = _encode(request_fields(request))
     return text
 
 

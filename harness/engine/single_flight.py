@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -12,7 +12,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Flight(Generic[T]):
-    landed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Work under way. `landed` is there once somebody waits for it, which is rare."""
+
+    landed: asyncio.Event | None = None
     value: T | None = None
 
 
@@ -29,6 +31,8 @@ class SingleFlight(Generic[T]):
         over and does its own.
         """
         while (flight := self._flights.get(key)) is not None:
+            if flight.landed is None:
+                flight.landed = asyncio.Event()
             await flight.landed.wait()
             if flight.value is not None:
                 return flight.value, True
@@ -37,5 +41,6 @@ class SingleFlight(Generic[T]):
             value = flight.value = await work()
         finally:
             del self._flights[key]
-            flight.landed.set()
+            if flight.landed is not None:
+                flight.landed.set()
         return value, False

@@ -31,7 +31,7 @@ class Trace:
     under_way: int = 0
     stopped: bool = False
     names: dict[str, int] = field(default_factory=dict)
-    _quiet: anyio.Event = field(default_factory=anyio.Event, init=False)
+    _quiet: anyio.Event | None = field(default=None, init=False)
 
     def add(self, span: Span) -> None:
         log.debug(
@@ -55,9 +55,9 @@ class Trace:
     def ended(self) -> None:
         """Note that a call that was under way is not any more."""
         self.under_way -= 1
-        if self.under_way == 0:
+        if self.under_way == 0 and self._quiet is not None:
             self._quiet.set()
-            self._quiet = anyio.Event()
+            self._quiet = None
 
     async def quiet(self) -> None:
         """Return when no call of this topic is under way.
@@ -65,6 +65,8 @@ class Trace:
         Whoever is about to cancel something waits for that: a call that is cancelled is paid for, and brings nothing.
         """
         while self.under_way:
+            if self._quiet is None:
+                self._quiet = anyio.Event()
             await self._quiet.wait()
 
     async def drained(self) -> None:
