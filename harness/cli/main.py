@@ -13,7 +13,6 @@ import click
 
 from harness._version import __version__
 from harness.cli.output import prepare_streams
-from harness.domain.failures import CompletionError, FatalError
 from harness.domain.sanitize import terminal_safe
 from harness.errors import HarnessError, InputError, RunStopped, StorageError
 
@@ -131,13 +130,13 @@ def code_of(error: Exception) -> int:
 
 def exit_code(error: HarnessError) -> int:
     """The exit code of an error that ended a command."""
+    from harness.domain.failures import FatalError  # noqa: PLC0415 - start-up that `--help` must not pay
+
     match error:
         case InputError():
             return 2
         case FatalError() | RunStopped() | StorageError():
             return 3
-        case CompletionError():
-            return 1
     return 1
 
 
