@@ -46,7 +46,7 @@ def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
     one, warm_up = estimates[0], min(WARM_UP_TOPICS, topics)
     times = plan.sessions + warm_up / topics
     lines = [
-        f"{len(plan.arms)} arms, {counted(plan.repeat, 'round')} and a warm-up: "
+        f"{counted(len(plan.arms), 'arm')}, {counted(plan.repeat, 'round')} and a warm-up: "
         f"{counted(plan.sessions * topics + warm_up, 'topic')} in all, about "
         f"{one.calls * times:,.0f} calls, {_money(one, times)}; some "
         f"{duration(sum(estimate.wall_s for estimate in estimates) * plan.repeat)} with answers timed {one.latency}, "
