@@ -10,7 +10,7 @@ latency). Where this answer came from, and what it waited for, belongs to each u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, cast, get_args
 
 from harness.adapters.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
@@ -22,6 +22,7 @@ from harness.domain.completion import (
     Source,
     ToolCall,
     Usage,
+    Waits,
 )
 from harness.errors import FailureKind
 
@@ -41,7 +42,8 @@ _COMPLETION = {
     "cost": NUMBER | NULL,
     "owner": TEXT | NULL,
 }
-_USAGE = dict.fromkeys(("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"), COUNT)
+TOKEN_COUNTS = tuple(field.name for field in fields(Usage))
+_USAGE = dict.fromkeys(TOKEN_COUNTS, COUNT)
 _TOOL_CALL = dict.fromkeys(("id", "name", "arguments"), TEXT)
 _KEPT_SERVED = {
     "attempts": COUNT,
@@ -49,8 +51,8 @@ _KEPT_SERVED = {
     "ttft_reasoning_s": NUMBER | NULL,
     "ttft_answer_s": NUMBER | NULL,
 }
-_WAITS = ("queued_run_s", "queued_s", "paced_s", "budget_s", "stored_s")
-_SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **dict.fromkeys(_WAITS, NUMBER)}
+_WAITS = dict.fromkeys((field.name for field in fields(Waits)), NUMBER)
+_SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **_WAITS}
 _FAILED_ATTEMPT = {
     "number": COUNT,
     "kind": TEXT,
@@ -58,7 +60,7 @@ _FAILED_ATTEMPT = {
     "status": COUNT | NULL,
     "elapsed_s": NUMBER,
     "backoff_s": NUMBER,
-    **dict.fromkeys(_WAITS, NUMBER),
+    **_WAITS,
     "usage": OBJECT | NULL,
     "cost": NUMBER | NULL,
     "content": TEXT,

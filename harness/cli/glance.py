@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.domain.outlook import Range, Track, less, time_left
+from harness.domain.wording import counted
 from harness.engine.board import Board, Stage
 from harness.session import Watch
 from harness.settings import Settings
@@ -204,8 +205,7 @@ def calls_words(seen: Glance) -> str:
 
 def limit_words(seen: Glance) -> str:
     """`limit 5 of 64 after 3 refusals (429)`."""
-    refusals = "refusal" if seen.refusals == 1 else "refusals"
-    return f"limit {seen.places:,} of {seen.maximum:,} after {seen.refusals:,} {refusals} (429)"
+    return f"limit {seen.places:,} of {seen.maximum:,} after {counted(seen.refusals, 'refusal')} (429)"
 
 
 def money_words(seen: Glance, settings: Settings) -> str:

@@ -9,12 +9,12 @@ from harness.settings import Loaded
 
 def start_log_lines(loaded: Loaded) -> None:
     """Log as the settings say; no key is in any line. Raises StorageError if the file cannot be written."""
-    settings = loaded.settings
+    settings, endpoint = loaded.settings, loaded.endpoint(key_needed=False)
 
     def redact(line: str) -> str:
         for key in loaded.keys.values():
             line = key.redact(line)
-        return loaded.endpoint(key_needed=False).redact(line)
+        return endpoint.redact(line)
 
     try:
         start_logging(

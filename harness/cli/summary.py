@@ -13,6 +13,7 @@ from harness.cli.glance import clock, usd
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.sanitize import one_line
+from harness.domain.wording import counted
 from harness.ports import OpenCall
 from harness.session import Report
 
@@ -55,7 +56,7 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET) -
     if report.longest_stall_s > 0:
         lines.append(f"loop      longest stall of the event loop {report.longest_stall_s * 1000:.0f} ms")
     if report.limiter.refusals:
-        refused = "1 request was" if report.limiter.refusals == 1 else f"{report.limiter.refusals:,} requests were"
+        refused = f"{counted(report.limiter.refusals, 'request')} {'was' if report.limiter.refusals == 1 else 'were'}"
         named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
         lines.append(
             f"limits    {refused} refused (429); at most {report.limiter.places} of "

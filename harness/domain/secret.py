@@ -18,7 +18,7 @@ class Secret:
     Raises SettingsError, without showing the value, if it is empty or holds what no HTTP header can carry.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_spellings", "_value")
 
     def __init__(self, value: str) -> None:
         stripped = value.strip()
@@ -27,6 +27,10 @@ class Secret:
         if not (stripped.isascii() and stripped.isprintable()):
             raise SettingsError("the API key holds a character that no HTTP header can carry: copy it again")
         self._value = stripped
+        # "user:password" is also told by its password alone.
+        told = (stripped, stripped.partition(":")[2])
+        # Once and not for every text: each part of each answer is looked through for them.
+        self._spellings = tuple(one for value in told if len(value) >= _SHORTEST_SECRET for one in _spelled(value))
 
     def reveal(self) -> str:
         """The value itself, for the Authorization header and nothing else."""
@@ -34,16 +38,14 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text` with every spelling of the secret (plain, JSON-escaped, percent-encoded, base64) masked."""
-        for spelling in self.spellings():
+        for spelling in self._spellings:
             if spelling in text:
                 text = text.replace(spelling, MASK)
         return text
 
     def spellings(self) -> tuple[str, ...]:
         """What `redact` masks, for who sees a text in pieces."""
-        # "user:password" is also told by its password alone.
-        told = (self._value, self._value.partition(":")[2])
-        return tuple(spelling for value in told if len(value) >= _SHORTEST_SECRET for spelling in _spelled(value))
+        return self._spellings
 
     def __repr__(self) -> str:
         return MASK

@@ -71,7 +71,7 @@ class Board:
 
     def watching(self, inner: Completer, stage: Stage) -> Completer:
         """The same completer; who is in it is known to be at this stage, unless a layer further in knows better."""
-        return _Sent(inner, self) if stage == "sent" else _Noted(inner, self, stage)
+        return _Sent(inner, self) if stage == "sent" else _Entered(inner, self, stage)
 
     def enter(self, call: Call, stage: Stage) -> tuple[UnderWay, Stage | None]:
         """The call as it is noted, and the stage that it comes from."""
@@ -116,7 +116,7 @@ class Board:
         )
 
 
-class _Noted:
+class _Entered:
     """Notes who is in the layers within."""
 
     def __init__(self, inner: Completer, board: Board, stage: Stage) -> None:

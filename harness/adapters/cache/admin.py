@@ -75,10 +75,9 @@ class CacheAdmin:
         """The entry under this key; what is wrong with it, if it is damaged; None if there is none."""
         return await self._database.run(partial(reports.of_key, key))
 
-    async def recorded(self, topic_id: str) -> tuple[RecordedCall, ...]:
+    async def recorded(self, topic_id: str) -> list[RecordedCall]:
         """What was stored for calls of this topic, of any run, oldest first; damaged entries are left out."""
-        found = await self._database.run(partial(reports.of_topic, topic_id))
-        return tuple(entry.call for entry in found)
+        return await self._database.run(partial(reports.of_topic, topic_id))
 
     async def verify(self) -> Verified:
         """Whether every row, and the file itself, is still what was stored."""

@@ -153,13 +153,13 @@ def entries(connection: sqlite3.Connection) -> Iterator[Sound | BadRow]:
     return map(_checked, rows)
 
 
-def of_topic(topic_id: str, connection: sqlite3.Connection) -> tuple[Sound, ...]:
-    """The entries that were stored for calls of this topic, oldest first; damaged ones are left out."""
+def of_topic(topic_id: str, connection: sqlite3.Connection) -> list[RecordedCall]:
+    """What was stored for calls of this topic, of any run, oldest first; damaged entries are left out."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id",  # noqa: S608
         (storable(topic_id),),
     )
-    return tuple(found for found in map(_checked, rows) if isinstance(found, Sound))
+    return [found.call for found in map(_checked, rows) if isinstance(found, Sound)]
 
 
 def of_key(key: str, connection: sqlite3.Connection) -> Sound | BadRow | None:

@@ -79,8 +79,7 @@ class SqliteCache:
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
         """See `harness.ports.Cache`."""
-        found = await self._database.run(partial(reports.of_topic, topic_id))
-        return [entry.call for entry in found]
+        return await self._database.run(partial(reports.of_topic, topic_id))
 
     async def claim(self, key: str) -> Claim:
         """See `harness.ports.Cache`."""

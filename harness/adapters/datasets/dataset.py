@@ -17,6 +17,7 @@ from harness.adapters.datasets.scan import ERRORS_SHOWN, Scan, read_row
 from harness.adapters.datasets.source import Content, closing_on_error, open_content
 from harness.adapters.datasets.spec import DatasetSpec
 from harness.domain.run import BadLine, Topic, drawn_id
+from harness.domain.wording import counted
 from harness.errors import DatasetError, StorageError
 
 __all__ = ["Dataset", "DatasetSpec", "ValidationReport", "open_dataset"]
@@ -67,9 +68,8 @@ class Dataset:
         listed = "\n".join(report.errors)
         if report.bad > len(report.errors):
             listed += f"\n… and {report.bad - len(report.errors):,} more"
-        lines = "1 bad line" if report.bad == 1 else f"{report.bad:,} bad lines"
         raise DatasetError(
-            f"{listed}\n{lines}, {report.topics:,} good. Nothing was sent. "
+            f"{listed}\n{counted(report.bad, 'bad line')}, {report.topics:,} good. Nothing was sent. "
             "Correct the file, or let `harness run --skip-bad` record each bad line as a failed row and go on."
         )
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.adapters.codec import TOKEN_COUNTS
+from harness.adapters.json_fields import COUNT, FLAG, LIST, NULL, NUMBER, OBJECT, TEXT, FieldTypes
 from harness.adapters.jsonl_file import lines_of
 from harness.adapters.runs.results_dir import (
     RESULTS_FILE,
@@ -26,39 +28,37 @@ from harness.errors import ResultsError
 
 Row = dict[str, Any]
 
-_TEXT, _OBJECT, _LIST, _NUMBER, _NULL = (str,), (dict,), (list,), (int, float), (type(None),)
 # What a reader relies on, with the types that it may have.
-_RESULT: Mapping[str, tuple[type, ...]] = {
-    "output": (str, list, bool, *_OBJECT, *_NUMBER, *_NULL),
-    "status": _TEXT,
-    "topic": _TEXT,
-    "sections": _LIST,
-    "error": _OBJECT + _NULL,
-    "usage": _OBJECT,
-    "cost": _NUMBER + _NULL,
-    "saved": _NUMBER,
-    "calls": (int,),
-    "started_at": _TEXT,
-    "elapsed_s": _NUMBER,
+_RESULT: Mapping[str, FieldTypes] = {
+    "output": TEXT | LIST | FLAG | OBJECT | NUMBER | NULL,
+    "status": TEXT,
+    "topic": TEXT,
+    "sections": LIST,
+    "error": OBJECT | NULL,
+    "usage": OBJECT,
+    "cost": NUMBER | NULL,
+    "saved": NUMBER,
+    "calls": COUNT,
+    "started_at": TEXT,
+    "elapsed_s": NUMBER,
 }
-_CALL: Mapping[str, tuple[type, ...]] = {
-    "id": _TEXT,
-    "step": _TEXT,
-    "key": _TEXT,
-    "request": _OBJECT,
-    "content": _TEXT,
-    "reasoning": _TEXT,
-    "tool_calls": _LIST,
-    "error": _OBJECT + _NULL,
-    "usage": _OBJECT,
-    "cost": _NUMBER + _NULL,
-    "saved": _NUMBER,
-    "served": _OBJECT,
-    "start_s": _NUMBER,
-    "end_s": _NUMBER,
-    "own_s": _NUMBER,
+_CALL: Mapping[str, FieldTypes] = {
+    "id": TEXT,
+    "step": TEXT,
+    "key": TEXT,
+    "request": OBJECT,
+    "content": TEXT,
+    "reasoning": TEXT,
+    "tool_calls": LIST,
+    "error": OBJECT | NULL,
+    "usage": OBJECT,
+    "cost": NUMBER | NULL,
+    "saved": NUMBER,
+    "served": OBJECT,
+    "start_s": NUMBER,
+    "end_s": NUMBER,
+    "own_s": NUMBER,
 }
-_TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 
 
 @dataclass(slots=True)
@@ -183,10 +183,10 @@ def _refuse_torn(path: Path, name: str) -> None:
             )
 
 
-def _checked(row: Row, kinds: Mapping[str, tuple[type, ...]], file: Path, what: str) -> Row:
+def _checked(row: Row, kinds: Mapping[str, FieldTypes], file: Path, what: str) -> Row:
     for name, allowed in kinds.items():
         if name not in row or type(row[name]) not in allowed:
             raise ResultsError(f"{file}: {what} is damaged: {name!r} is missing or wrong; restore or remove the line")
-    if not all(type(row["usage"].get(name)) is int for name in _TOKENS):
+    if not all(type(row["usage"].get(name)) is int for name in TOKEN_COUNTS):
         raise ResultsError(f"{file}: {what} is damaged: its tokens are missing or wrong; restore or remove the line")
     return row

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.adapters.codec import TOKEN_COUNTS
 from harness.domain.outlook import cause_of
 from harness.domain.sanitize import one_line
 
 STATUSES = ("ok", "degraded", "failed")
 _SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
-_TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class RowTotals:
     """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost."""
 
     sums: dict[str, int | float] = field(
-        default_factory=lambda: dict.fromkeys(("rows", *STATUSES, "unpriced", *_SUMS, *_TOKENS), 0)
+        default_factory=lambda: dict.fromkeys(("rows", *STATUSES, "unpriced", *_SUMS, *TOKEN_COUNTS), 0)
     )
 
     def add(self, row: Mapping[str, Any], sign: int = 1) -> None:
@@ -50,13 +50,13 @@ class RowTotals:
         sums["unpriced"] += sign * (row["cost"] is None)
         for name in _SUMS:
             sums[name] += sign * (row[name] or 0)
-        for name in _TOKENS:
+        for name in TOKEN_COUNTS:
             sums[name] += sign * row["usage"][name]
 
     def as_json(self) -> dict[str, Any]:
         """Whole numbers where they count, money and seconds rounded to what is meant."""
         plain = {name: round(value, 9) if isinstance(value, float) else value for name, value in self.sums.items()}
-        usage = {name: plain.pop(name) for name in _TOKENS}
+        usage = {name: plain.pop(name) for name in TOKEN_COUNTS}
         return {**plain, "usage": usage}
 
 
