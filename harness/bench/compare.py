@@ -11,9 +11,9 @@ from harness.bench.comparable import by_round, check_arms, check_benches
 from harness.bench.files import Bench
 from harness.bench.numbers import ratio_of, report_of, wall_s
 from harness.bench.tables import Table, ratio_words
-from harness.bench.words import duration, few_rounds, marked
+from harness.bench.words import few_rounds, marked
 from harness.domain.stats import Ratio
-from harness.domain.wording import counted
+from harness.domain.wording import counted, duration
 from harness.errors import ResultsError
 
 # Where and with what both were measured, as far as a difference may explain one in the numbers.

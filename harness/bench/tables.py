@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.bench.words import duration, laws_words, marked
+from harness.bench.words import laws_words, marked
 from harness.domain.sanitize import csv_safe, markdown_safe
-from harness.domain.wording import counted
+from harness.domain.wording import counted, duration
 
 _TIMES = {
     "queue_wait_s": "queue wait",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.domain.wording import counted
+from harness.domain.wording import counted, duration
 
 _LOST_TO = {
     "in_flight": "the window of {in_flight} calls in flight, while it was opening or after refusals",
@@ -24,17 +24,6 @@ _LOST_TO = {
 # How many intervals from so few rounds hold the true value, simulated: docs/benchmarks.md.
 _OF_FEW_HOLD = {2: "50 %", 3: "77 %", 4: "88 %"}
 _WORTH_NAMING = 0.01
-
-
-def duration(seconds: float) -> str:
-    """`7 h 40`, `3 min 20 s`, `12.3 s` or `250 ms`."""
-    if seconds >= 3600:
-        minutes = round(seconds / 60)
-        return f"{minutes // 60} h {minutes % 60:02}"
-    if seconds >= 120:
-        whole = round(seconds)
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def story_of(arm: Mapping[str, Any]) -> str:

@@ -9,8 +9,7 @@ from dataclasses import replace
 import click
 
 from harness.bench.experiment import WARM_UP_TOPICS, Plan
-from harness.bench.words import duration
-from harness.domain.wording import counted
+from harness.domain.wording import counted, duration
 from harness.errors import SettingsError
 from harness.estimating import Estimate, estimate_batch
 from harness.ports import WallClock

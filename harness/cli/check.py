@@ -13,10 +13,11 @@ import anyio
 import click
 
 from harness.adapters.cassettes.cassette import Recording
+from harness.cli.consent import exit_unsent
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.cli.recording import NOTHING_SENT, agreed_to, agreed_to_all, record_into
+from harness.cli.recording import agreed_to, agreed_to_all, record_into
 from harness.domain.sanitize import terminal_safe
 from harness.engine.runner import Workflow
 from harness.errors import HarnessError, InputError, SuiteError, WorkflowError
@@ -158,8 +159,7 @@ def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found:
     """Ask for what is missing, and replay once more. Exits where nothing may be sent, or the run was stopped."""
     source, wrap = str(suite.dataset), _judged(suite)
     if not (agreed_to(expected(found), loaded) if known else agreed_to_all(loaded, source, wrap=wrap)):
-        click.echo("nothing was sent", err=True)
-        sys.exit(NOTHING_SENT)
+        exit_unsent()
     report = record_into(suite.cassette, loaded, source, known, prune=prune, wrap=wrap)
     if report.stop is not None:
         sys.exit(report.exit_code)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 import click
 
@@ -13,12 +15,22 @@ from harness.settings import Loaded, Settings
 
 def agreed(loaded: Loaded, source: str) -> bool:
     """Whether the run may begin. Asks a person who is there and has not said so; raises what a run would raise."""
+    return confirmed(loaded, lambda: question_of(estimate_batch(loaded, source, SystemClock())))
+
+
+def confirmed(loaded: Loaded, question: Callable[[], str | None]) -> bool:
+    """The same with a question of one's own, which is made only where it is asked; None: there is nothing to ask."""
     if not asks(loaded.settings, someone_there=sys.stdin.isatty() and sys.stderr.isatty()):
         return True
     loaded.endpoint()
-    found = estimate_batch(loaded, source, SystemClock())
-    question = question_of(found)
-    return question is None or click.confirm(question, default=True, err=True)
+    text = question()
+    return text is None or click.confirm(text, default=True, err=True)
+
+
+def exit_unsent() -> NoReturn:
+    """End the command of a person who did not agree, with the code of an interrupted run."""
+    click.echo("nothing was sent", err=True)
+    sys.exit(130)
 
 
 def asks(settings: Settings, *, someone_there: bool) -> bool:

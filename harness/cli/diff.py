@@ -9,19 +9,15 @@ from pathlib import Path
 import click
 
 from harness.adapters.runs.run_index import RunIndex
-from harness.cli.blocks import print_blocks
 from harness.cli.output import say_json
 from harness.errors import InputError, ResultsError
-from harness.regress.checks.golden import read_golden
 from harness.regress.comparing.comparison_json import comparison_to_json, detail_to_json
 from harness.regress.comparing.comparison_text import summary_of
 from harness.regress.comparing.document import Block, markdown
-from harness.regress.comparing.run_checks import checks_of
 from harness.regress.comparing.run_comparison import case_of, compare_runs, head_of, refuse_nothing_to_compare
 from harness.regress.comparing.topic_detail import detail_of
 from harness.regress.comparing.topic_difference import NO_CHECKS, Checks
 from harness.regress.comparing.topic_text import topic_report
-from harness.regress.suites.suite_file import load_suite
 
 FORMATS = ("text", "markdown", "json")
 DIFFERENT = 1
@@ -87,6 +83,10 @@ def diff(
 def _checks(suite_file: Path | None) -> Checks:
     if suite_file is None:
         return NO_CHECKS
+    from harness.regress.checks.golden import read_golden  # noqa: PLC0415 - suites take half of the start-up
+    from harness.regress.comparing.run_checks import checks_of  # noqa: PLC0415 - as above
+    from harness.regress.suites.suite_file import load_suite  # noqa: PLC0415 - as above
+
     suite = load_suite(suite_file)
     if not suite.checks:
         raise InputError(f"{suite_file}: the suite has no checks to judge the runs by")
@@ -104,4 +104,6 @@ def _show(blocks: Iterable[Block], form: str) -> None:
     if form == "markdown":
         click.echo(markdown(blocks), nl=False)
     else:
+        from harness.cli.blocks import print_blocks  # noqa: PLC0415 - rich, which no other format needs
+
         print_blocks(blocks, sys.stdout)

@@ -80,8 +80,7 @@ def _explain_entries(prefix: str, values: Mapping[str, Any]) -> None:
     settings = loaded_from(values).settings
     for entry in _with(settings.cache, lambda admin: admin.show(prefix)):
         if values["json_output"]:
-            fields = {name: value for name, value in request_fields(entry.request).items() if name != "messages"}
-            say_json({"entry": payer_json(entry.call), "request": fields}, indent=None)
+            say_json({"entry": payer_json(entry.call), "request": _settings_asked(entry)}, indent=None)
         else:
             age_s = (SystemClock().now() - entry.stored.created_at).total_seconds()
             fresh = settings.ttl is None or age_s <= settings.ttl
@@ -89,7 +88,6 @@ def _explain_entries(prefix: str, values: Mapping[str, Any]) -> None:
 
 
 def _entry_lines(entry: Sound, *, fresh: bool, ttl_s: float | None) -> list[str]:
-    fields = {name: value for name, value in request_fields(entry.request).items() if name != "messages"}
     answer, messages = entry.stored.completion, entry.request.messages
     roles = ", ".join(f"{message.role} ({len(message.content):,} characters)" for message in messages)
     lines = [
@@ -97,12 +95,17 @@ def _entry_lines(entry: Sound, *, fresh: bool, ttl_s: float | None) -> list[str]
         f"  stored for {payer_words(entry.call)}",
         f"  answered by {answer.model} ({answer.finish_reason}), {answer.usage.output_tokens:,} tokens out",
         "  a hit for every request that is equal in all of this, and a miss for one that differs in a character:",
-        *(f"    {name}: {value_words(value)}" for name, value in fields.items()),
+        *(f"    {name}: {value_words(value)}" for name, value in _settings_asked(entry).items()),
         f"    messages: {roles}",
     ]
     if not fresh:
         lines.append(f"  but it is older than the ttl of {ttl_s:g} s, so it answers in mode replay only")
     return [*lines, f"  its texts: harness cache show {entry.key[:12]}"]
+
+
+def _settings_asked(entry: Sound) -> dict[str, Any]:
+    """All that decides an entry's key, but for its messages."""
+    return {name: value for name, value in request_fields(entry.request).items() if name != "messages"}
 
 
 def _story(what: str, run: Path, values: Mapping[str, Any]) -> CallStory:

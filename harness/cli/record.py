@@ -10,10 +10,10 @@ import anyio
 import click
 
 from harness.adapters.cassettes.cassette import Recording
-from harness.cli.consent import agreed
+from harness.cli.consent import agreed, exit_unsent
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
-from harness.cli.recording import NOTHING_SENT, agreed_to, agreed_to_all, record_into
+from harness.cli.recording import agreed_to, agreed_to_all, record_into
 from harness.cli.run import note_aliases
 from harness.errors import SettingsError
 from harness.manifest import can_be_read_again
@@ -67,8 +67,7 @@ def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
     else:
         begin = agreed_to(anyio.run(_missing, loaded, dataset, known), loaded)
     if not begin:
-        click.echo("nothing was sent", err=True)
-        sys.exit(NOTHING_SENT)
+        exit_unsent()
     sys.exit(record_into(cassette, loaded, dataset, known, prune=prune).exit_code)
 
 

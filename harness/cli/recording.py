@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.cassettes.cassette_file import prepare_place
 from harness.adapters.memory import MemoryCache
 from harness.adapters.wall_clock import SystemClock
-from harness.cli.consent import asks
+from harness.cli.consent import confirmed
 from harness.cli.run import reported
 from harness.domain.sanitize import terminal_safe
 from harness.engine.runner import Workflow
@@ -24,13 +23,13 @@ from harness.regress.recorded.replaying import recorded_calls
 from harness.session import Report
 from harness.settings import Loaded
 
-NOTHING_SENT = 130
+_QUESTION = "Begin?"
 
 
 def agreed_to(missing: Expected, loaded: Loaded) -> bool:
     """Say what is not recorded yet, and ask where `harness run` would ask."""
     click.echo(expected_words(missing), err=True)
-    return missing.is_nothing or _confirmed(loaded)
+    return missing.is_nothing or confirmed(loaded, lambda: _QUESTION)
 
 
 def agreed_to_all(
@@ -42,15 +41,7 @@ def agreed_to_all(
     likely = "" if found.cost is None else f", likely some ${found.cost:,.4f}"
     said = f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics ({steps}){likely}"
     click.echo(terminal_safe(said), err=True)
-    return _confirmed(loaded)
-
-
-def _confirmed(loaded: Loaded) -> bool:
-    someone_there = sys.stdin.isatty() and sys.stderr.isatty()
-    if not asks(loaded.settings, someone_there=someone_there):
-        return True
-    loaded.endpoint()
-    return click.confirm("Begin?", default=True, err=True)
+    return confirmed(loaded, lambda: _QUESTION)
 
 
 def record_into(

@@ -11,7 +11,7 @@ import anyio
 import click
 
 from harness.batch import run_batch
-from harness.cli.consent import agreed
+from harness.cli.consent import agreed, exit_unsent
 from harness.cli.help import SectionedCommand
 from harness.cli.live.progress import is_shown, show_progress
 from harness.cli.log_lines import start_log_lines
@@ -44,8 +44,7 @@ def run(dataset: str, **values: Any) -> None:
     loaded = loaded_from(values)
     note_aliases(loaded)
     if not agreed(loaded, dataset):
-        click.echo("nothing was sent", err=True)
-        sys.exit(130)
+        exit_unsent()
     run_and_report(loaded, dataset, continued=False)
 
 

@@ -6,3 +6,14 @@ from __future__ import annotations
 def counted(number: int, noun: str) -> str:
     """`1 topic`, `2 topics`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """`7 h 40`, `3 min 20 s`, `12.3 s` or `250 ms`."""
+    if seconds >= 3600:
+        minutes = round(seconds / 60)
+        return f"{minutes // 60} h {minutes % 60:02}"
+    if seconds >= 120:
+        whole = round(seconds)
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -14,8 +14,9 @@ from benches import PARALLEL, a_bench, a_call, a_round
 from harness.bench.numbers import report_of
 from harness.bench.published import distribution_of, makespan_s
 from harness.bench.tables import csv_of, figure, markdown_of, prose_of, tables_of
-from harness.bench.words import duration, laws_words, story_of
+from harness.bench.words import laws_words, story_of
 from harness.domain.scaling import fit_amdahl, fit_usl
+from harness.domain.wording import duration
 
 
 def test_every_output_holds_the_same_numbers() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.domain.sanitize import one_line
+from harness.domain.wording import counted, duration
 from harness.regress.comparing.document import Block, Heading, Lines, Table
 from harness.regress.comparing.run_comparison import CheckDifference, Comparison, Head, Setting, StepDifference
 from harness.regress.comparing.topic_difference import Amounts, TopicDifference
@@ -23,7 +24,7 @@ def summary_of(found: Comparison, *, shown: int | None) -> Iterator[Block]:
     if found.checks:
         yield Heading(level=2, text="Checks")
         yield _checks(found.checks)
-    yield Heading(level=2, text=f"What the {_topics(found.common)} of both took")
+    yield Heading(level=2, text=f"What the {counted(found.common, 'topic')} of both took")
     yield _amounts(found)
     yield Heading(level=2, text="Steps")
     yield _steps(found.steps)
@@ -75,15 +76,6 @@ def money(cost: float | None) -> str:
     return "$?" if cost is None else f"${cost:,.4f}"
 
 
-def duration(seconds: float) -> str:
-    """`7 h 40`, `3 min 20 s`, `12.3 s` or `250 ms`."""
-    if seconds >= 3600:
-        return f"{round(seconds / 60) // 60} h {round(seconds / 60) % 60:02}"
-    if seconds >= 120:
-        return f"{round(seconds) // 60} min {round(seconds) % 60:02} s"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
 def status_words(topic: TopicDifference) -> str:
     """`ok`, or `ok → failed`."""
     return topic.status_a if topic.status_a == topic.status_b else f"{topic.status_a} → {topic.status_b}"
@@ -99,7 +91,7 @@ def _statements(found: Comparison) -> Iterator[str]:
     for name, only in (("A", found.only_a), ("B", found.only_b)):
         if only:
             more = ", …" if len(only) > _SHOWN_ONLY else ""
-            yield f"only in {name}: {_topics(len(only))}: {', '.join(map(one_line, only[:_SHOWN_ONLY]))}{more}"
+            yield f"only in {name}: {counted(len(only), 'topic')}: {', '.join(map(one_line, only[:_SHOWN_ONLY]))}{more}"
     yield f"status: {len(worse):,} worse, {len(better):,} better"
     if found.checks:
         lost = sum(bool(topic.lost) for topic in found.changed)
@@ -206,10 +198,6 @@ def _changed(topics: tuple[TopicDifference, ...], *, with_checks: bool) -> Table
 
 def _change(a: int, b: int) -> str:
     return f"{a:,}" if a == b else f"{a:,} → {b:,}"
-
-
-def _topics(number: int) -> str:
-    return f"{number:,} topic{'' if number == 1 else 's'}"
 
 
 def _value(value: Any) -> str:

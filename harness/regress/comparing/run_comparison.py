@@ -258,5 +258,5 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str
 
 def _prompts_name(sha256: object, path: object) -> str:
     """`my.toml (3f2a91c0)`: a file's name says which prompts, its hash whether they are still the same."""
-    sha = f"{str(sha256)[:8]}" if sha256 else "none"
+    sha = str(sha256)[:8] if sha256 else "none"
     return f"{PurePath(str(path)).name} ({sha})" if path else sha

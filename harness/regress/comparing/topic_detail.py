@@ -67,13 +67,14 @@ def detail_of(a: Case, b: Case, checks: Checks = NO_CHECKS) -> TopicDetail:
     difference, calls = compare_cases(a, b, checks)
     texts = output_text(a.row), output_text(b.row)
     written = [call for call in calls if _answers(call.pair) == texts]
+    said = {call["content"] for case in (a, b) for call in case.calls}
     return TopicDetail(
         a=a,
         b=b,
         difference=difference,
         output=None if texts[0] == texts[1] or written else diff_words(*texts),
         output_of=str(written[-1].pair.either["id"]) if written else None,
-        sections=tuple(_section(pair, a, b) for pair in aligned_sections(a.row["sections"], b.row["sections"])),
+        sections=tuple(_section(pair, a, b, said) for pair in aligned_sections(a.row["sections"], b.row["sections"])),
         calls=tuple(_call(call, a, b) for call in calls),
     )
 
@@ -108,11 +109,11 @@ def _request(old: Row, new: Row, a: Case, b: Case) -> RequestChange:
     )
 
 
-def _section(pair: Pair, a: Case, b: Case) -> SectionDetail:
+def _section(pair: Pair, a: Case, b: Case, said: set[str]) -> SectionDetail:
+    """`said` are the answers of all calls of both."""
     places = _place(pair.a, a), _place(pair.b, b)
     changes: list[tuple[str, WordDiff]] = []
     if pair.a is not None and pair.b is not None:
-        said = {call["content"] for case in (a, b) for call in case.calls}
         for name in dict.fromkeys((*pair.a, *pair.b)):
             values = pair.a.get(name), pair.b.get(name)
             texts = _text(values[0]), _text(values[1])

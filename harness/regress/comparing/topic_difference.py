@@ -171,14 +171,17 @@ class TopicDifference:
     @property
     def status(self) -> Literal["worse", "level", "better"]:
         """Of B, by its status alone."""
-        fall = _RANKS.get(self.status_b, 0) - _RANKS.get(self.status_a, 0)
-        return "worse" if fall > 0 else "better" if fall < 0 else "level"
+        return "worse" if self._rise < 0 else "better" if self._rise > 0 else "level"
 
     @property
     def badness(self) -> tuple[int, int, float, str]:
         """Sorts the worst first: whose status fell, then who lost checks, then what is least like before."""
-        falls = _RANKS.get(self.status_a, 0) - _RANKS.get(self.status_b, 0)
-        return min(falls, 0), len(self.gained) - len(self.lost), self.likeness, self.topic_id
+        return min(self._rise, 0), len(self.gained) - len(self.lost), self.likeness, self.topic_id
+
+    @property
+    def _rise(self) -> int:
+        """By how many ranks B's status is better than A's; less than 0 where it is worse."""
+        return _RANKS.get(self.status_a, 0) - _RANKS.get(self.status_b, 0)
 
 
 def compare_cases(a: Case, b: Case, checks: Checks = NO_CHECKS) -> tuple[TopicDifference, list[CallDifference]]:

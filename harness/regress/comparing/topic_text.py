@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.domain.misses import answers_of, name_of, value_words
 from harness.domain.request_change import RequestChange
 from harness.domain.sanitize import one_line
-from harness.domain.words import Piece, WordDiff
+from harness.domain.words import Piece, Shown, WordDiff
 from harness.regress.case import Row
 from harness.regress.comparing.comparison_text import amounts_words, heads_of, status_words
 from harness.regress.comparing.document import Block, Changed, Heading, Lines
@@ -93,11 +93,11 @@ def _call(found: CallDetail) -> Iterator[Block]:
 
 
 def _lone_call(call: Row, run: str) -> Iterator[Block]:
-    kind = "removed" if run == "A" else "added"
+    kind: Shown = "removed" if run == "A" else "added"
     yield Heading(level=2, text=f"{call['id']}, only in {run}")
     for title, text in (("reasoning", call["reasoning"]), ("answer", answer_of(call))):
         if text:
-            yield Changed(title=title, pieces=(Piece(kind="removed" if kind == "removed" else "added", text=text),))
+            yield Changed(title=title, pieces=(Piece(kind=kind, text=text),))
 
 
 def _unchanged(found: CallDetail) -> Iterator[str]:
