@@ -89,6 +89,13 @@ def lines_in(file: BinaryIO, path: Path, *, start: int = 0) -> Iterator[tuple[by
         yield raw, _row(raw, f"{path}:{after}{number}")
 
 
+def placed_lines_of(path: Path, *, start: int = 0) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """The rows of `lines_of`, each with the bytes at which its line begins and ends."""
+    for raw, row in lines_of(path, start=start):
+        began, start = start, start + len(raw)
+        yield began, start, row
+
+
 def row_at(file: BinaryIO, offset: int, path: Path) -> dict[str, Any]:
     """The row whose line begins at this offset. Raises ResultsError if there is none."""
     file.seek(offset)

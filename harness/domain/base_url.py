@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from harness.domain.secret import Secret
 from harness.errors import SettingsError
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def normalized_base_url(base_url: str) -> str:
@@ -22,7 +22,7 @@ def normalized_base_url(base_url: str) -> str:
     host = parts.hostname or ""
     if ":" in host:
         host = f"[{host}]"
-    if parts.port is not None and parts.port != _DEFAULT_PORTS[parts.scheme]:
+    if parts.port is not None and parts.port != DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{parts.port}"
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
@@ -41,7 +41,7 @@ def _split(base_url: str) -> SplitResult:
         port = parts.port
     except ValueError:
         raise SettingsError("the base URL cannot be read: write it like https://host:8000/v1") from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0:
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0:
         raise SettingsError("the base URL must be like https://host:8000/v1, with http or https and a host")
     if parts.query or parts.fragment:
         raise SettingsError(f"the base URL of {parts.hostname} must end with its path: no `?…` and no `#…`")

@@ -156,6 +156,12 @@ class Served(Waits):
         """Seconds slept between attempts."""
         return sum(failure.backoff_s for failure in self.failures)
 
+    @property
+    def first_piece_s(self) -> float | None:
+        """Seconds from sending to the first piece of anything; None where nothing was streamed."""
+        times = (self.ttft_reasoning_s, self.ttft_answer_s)
+        return min((time for time in times if time is not None), default=None)
+
     def waited(
         self,
         *,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.adapters.jsonl_file import lines_in, row_at
-from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest
+from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest, take_note
 from harness.adapters.runs.run_standing import Standing
 from harness.errors import ResultsError
 
@@ -96,13 +96,7 @@ class RunRows:
     def _index(self) -> None:
         standing, at = Standing(), 0
         for raw, row in self._lines(self._results, RESULTS_FILE):
-            try:
-                standing.add(row)
-            except (KeyError, TypeError) as error:
-                raise ResultsError(
-                    f"{self._path / RESULTS_FILE}: the row of topic {row['topic_id']!r} is damaged: {error!r}; "
-                    "restore or remove the line"
-                ) from None
+            take_note(standing, row, self._path)
             index = row["index"]
             missing = index + 1 - len(self._row_at)
             for places, nothing in ((self._row_at, -1), (self._calls_at, -1), (self._calls, 0)):

@@ -32,14 +32,10 @@ class Topics:
     status: list[str] = field(default_factory=list)
     cause: list[int] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
-    hits: list[int] = field(default_factory=list)
     retries: list[int] = field(default_factory=list)
-    input_tokens: list[int] = field(default_factory=list)
     output_tokens: list[int] = field(default_factory=list)
-    reasoning_tokens: list[int] = field(default_factory=list)
     cost: list[float | None] = field(default_factory=list)
     elapsed_s: list[float] = field(default_factory=list)
-    sequential_s: list[float] = field(default_factory=list)
     print: list[int] = field(default_factory=list)
 
 
@@ -97,7 +93,7 @@ class Digest:
         self._add_row(row, retries)
 
     def _add_row(self, row: Row, retries: int) -> None:
-        topics, status, usage = self.topics, row["status"], row["usage"]
+        topics, status = self.topics, row["status"]
         cause = self.troubles[status].add(row["error"]) if row["error"] and status in self.troubles else -1
         topics.id.append(row["topic_id"])
         topics.title.append(one_line(row["topic"], _TITLE))
@@ -107,12 +103,8 @@ class Digest:
         topics.retries.append(retries)
         topics.cost.append(row["cost"])
         topics.calls.append(row["calls"])
-        topics.hits.append(row["hits"])
         topics.elapsed_s.append(round(row["elapsed_s"], 3))
-        topics.sequential_s.append(round(row["sequential_s"], 3))
-        topics.input_tokens.append(usage["input_tokens"])
-        topics.output_tokens.append(usage["output_tokens"])
-        topics.reasoning_tokens.append(usage["reasoning_tokens"])
+        topics.output_tokens.append(row["usage"]["output_tokens"])
         topics.print.append(zlib.crc32(to_text([row["output"], row["status"]]).encode()))
 
     def _add_call(self, call: Row, session: SessionTimes) -> int:

@@ -50,10 +50,11 @@ def _nested(tokens: Iterable[Token]) -> list[Node]:
         here = open_nodes[-1]
         if token.nesting == 1:
             node = _element(token)
-            # What is not known is left out, and its content stays.
-            if node is not here and node is not None:
+            if node is None:  # what is not known is left out, and its content stays
+                open_nodes.append(here)
+            else:
                 here.append(node)
-            open_nodes.append(here if node is None else node)
+                open_nodes.append(node)
         elif token.nesting == -1:
             open_nodes.pop()
         elif token.type == "inline":

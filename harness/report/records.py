@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.adapters.jsonl_file import lines_of
+from harness.adapters.jsonl_file import placed_lines_of
 from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, read_manifest
 from harness.adapters.runs.run_standing import Standing
 from harness.errors import ResultsError
@@ -46,9 +46,7 @@ def records_of(path: Path, counts: Counts, start: Place) -> Iterator[tuple[Recor
     has fewer than its row says.
     """
     groups = _Groups(path / TRACES_FILE, counts, start.traces)
-    ended = start.results
-    for raw, row in lines_of(path / RESULTS_FILE, start=start.results):
-        began, ended = ended, ended + len(raw)
+    for began, ended, row in placed_lines_of(path / RESULTS_FILE, start=start.results):
         if counts(row):
             calls, traces = groups.of(row)
             record = Record(row=row, calls=calls, at=Place(results=began, traces=traces))
@@ -59,7 +57,7 @@ class _Groups:
     """The calls of one topic after another."""
 
     def __init__(self, path: Path, counts: Counts, start: int) -> None:
-        self._lines = (line for line in _placed(path, start) if counts(line[2]))
+        self._lines = (line for line in placed_lines_of(path, start=start) if counts(line[2]))
         self._next = next(self._lines, None)
         self.ended = start
 
@@ -72,13 +70,6 @@ class _Groups:
             calls.append(call)
             self._next = next(self._lines, None)
         return tuple(calls), began
-
-
-def _placed(path: Path, start: int) -> Iterator[tuple[int, int, Row]]:
-    at = start
-    for raw, row in lines_of(path, start=start):
-        began, at = at, at + len(raw)
-        yield began, at, row
 
 
 def _same_topic(call: Row, row: Row) -> bool:
@@ -133,7 +124,7 @@ class RunReader:
 
     def record_at(self, at: Place) -> Record:
         """A topic that was read before. Raises ResultsError if the files are not what they were then."""
-        row = next((row for _, row in lines_of(self.path / RESULTS_FILE, start=at.results)), None)
+        row = next((row for *_, row in placed_lines_of(self.path / RESULTS_FILE, start=at.results)), None)
         if row is None:
             raise ResultsError(f"{self.path / RESULTS_FILE}: has become shorter; open the run again")
         found = next(records_of(self.path, lambda other: _same_topic(other, row), at), None)
@@ -142,12 +133,12 @@ class RunReader:
         return found[0]
 
     def _count(self) -> None:
-        for raw, row in lines_of(self.path / RESULTS_FILE, start=self._counted):
+        for _, ended, row in placed_lines_of(self.path / RESULTS_FILE, start=self._counted):
             try:
                 self.standing.add(row)
             except (KeyError, TypeError) as error:
                 raise damaged(self.path / RESULTS_FILE, row, error) from None
-            self._counted += len(raw)
+            self._counted = ended
 
     def _is_shorter(self) -> bool:
         file = self.path / RESULTS_FILE

@@ -33,7 +33,7 @@ def summary_of(name: str, manifest: Manifest, standing: Standing, digest: Digest
     """One run for the page: everything but what a topic holds when it is opened."""
     log = manifest.get("session_log", [])
     totals = standing.totals.as_json()
-    unfinished = max(0, manifest["dataset"]["topics"] - totals["rows"])
+    unfinished = standing.unfinished(manifest["dataset"]["topics"])
     complete_log = len(log) == manifest["sessions"] and not running
     active_s = sum(times.end_s for times in digest.sessions.values())
     wall_s = sum(entry["wall_s"] for entry in log) if complete_log else active_s

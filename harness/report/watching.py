@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from harness.adapters.runs.directory_lock import LOCK_FILE
 from harness.adapters.runs.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running
 from harness.domain.outlay import Outlay
 from harness.errors import ResultsError
@@ -71,8 +72,8 @@ class WatchedRun:
                 self._reader.look()
             except ResultsError as error:
                 return {"name": self.path.name, "problem": str(error)}
-            manifest, totals = self._reader.manifest, self._reader.standing.totals.as_json()
-        unfinished = max(0, manifest["dataset"]["topics"] - totals["rows"])
+            manifest, standing = self._reader.manifest, self._reader.standing
+            totals, unfinished = standing.totals.as_json(), standing.unfinished(manifest["dataset"]["topics"])
         return {
             "name": self.path.name,
             "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished),
@@ -113,12 +114,7 @@ class WatchedDirectory:
 
     def run(self, name: str) -> WatchedRun | None:
         """The run of this name; None if there is none."""
-        if name not in self.names():
-            return None
-        if name not in self._runs:
-            single = (self.path / RUN_FILE).exists()
-            self._runs[name] = WatchedRun(self.path if single else self.path / name)
-        return self._runs[name]
+        return self._watched(name) if name in self.names() else None
 
     def stamp(self) -> str:
         """A text that is another one whenever the list may look otherwise."""
@@ -129,12 +125,18 @@ class WatchedDirectory:
         return {"directory": f"{self.path.name}/", "runs": [run.line() for run in self._all()]}
 
     def _all(self) -> Iterator[WatchedRun]:
-        return (run for run in map(self.run, self.names()) if run is not None)
+        return map(self._watched, self.names())
+
+    def _watched(self, name: str) -> WatchedRun:
+        if name not in self._runs:
+            single = (self.path / RUN_FILE).exists()
+            self._runs[name] = WatchedRun(self.path if single else self.path / name)
+        return self._runs[name]
 
 
 def _begun_ns(run: Path) -> int:
     """When the directory came to be, as far as one can tell: its lock is never written to."""
-    lock = run / "run.lock"
+    lock = run / LOCK_FILE
     return (lock if lock.exists() else run / RUN_FILE).stat().st_mtime_ns
 
 

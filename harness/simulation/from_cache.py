@@ -143,14 +143,13 @@ def _answers(times: RecordedTimes, spans: _Spans) -> Mapping[str, RecordedCall] 
             return None
         request, completion = answer
         served = completion.served
-        known = [time for time in (served.ttft_reasoning_s, served.ttft_answer_s) if time is not None]
         found[span] = RecordedCall(
             step=_step_of(span),
             key=brought.key,
             request=request,
             usage=completion.usage,
             duration_s=served.latency_s,
-            ttft_s=min(known, default=None),
+            ttft_s=served.first_piece_s,
             failures=_failures(sent, completion.usage),
             error=None,
             sent=True,

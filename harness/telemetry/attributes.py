@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.domain.base_url import DEFAULT_PORTS
 from harness.domain.completion import Message, Request, ToolCall, Usage
 from harness.domain.profiles import PROFILES
 from harness.domain.run import Span
 from harness.telemetry import names
 from harness.telemetry.values import Attribute
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def asked_of(request: Request) -> dict[str, Attribute]:
@@ -28,7 +27,7 @@ def asked_of(request: Request) -> dict[str, Attribute]:
     address = urlsplit(profile.base_url if profile else request.endpoint)
     if request.endpoint != "mock" and address.hostname:
         found[names.SERVER_ADDRESS] = address.hostname
-        found[names.SERVER_PORT] = address.port or _PORTS.get(address.scheme, 0)
+        found[names.SERVER_PORT] = address.port or DEFAULT_PORTS.get(address.scheme, 0)
     return found
 
 
@@ -92,11 +91,8 @@ def paid_usage(span: Span) -> Usage | None:
 
 
 def first_chunk_s(span: Span) -> float | None:
-    """Seconds from sending to the first piece of anything; None where nothing was streamed."""
-    if span.served.source != "endpoint":
-        return None
-    times = [at for at in (span.served.ttft_reasoning_s, span.served.ttft_answer_s) if at is not None]
-    return min(times) if times else None
+    """Seconds from sending to the first piece of anything; None where nothing was sent or streamed."""
+    return span.served.first_piece_s if span.served.source == "endpoint" else None
 
 
 def _times(span: Span) -> dict[str, Attribute | None]:

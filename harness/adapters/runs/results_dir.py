@@ -195,14 +195,19 @@ def read_standing(path: Path) -> Standing:
     """How a run stands, from its rows; it may be running. Raises ResultsError for a damaged row."""
     standing = Standing()
     for _, row in lines_of(path / RESULTS_FILE):
-        try:
-            standing.add(row)
-        except (KeyError, TypeError) as error:
-            raise ResultsError(
-                f"{path / RESULTS_FILE}: the row of topic {row['topic_id']!r} is damaged: {error!r}; "
-                "restore or remove the line"
-            ) from None
+        take_note(standing, row, path)
     return standing
+
+
+def take_note(standing: Standing, row: Mapping[str, Any], path: Path) -> None:
+    """Add a row of the run in a directory to its standing. Raises ResultsError for a damaged one."""
+    try:
+        standing.add(row)
+    except (KeyError, TypeError) as error:
+        raise ResultsError(
+            f"{path / RESULTS_FILE}: the row of topic {row['topic_id']!r} is damaged: {error!r}; "
+            "restore or remove the line"
+        ) from None
 
 
 def read_results(path: Path) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.adapters.codec import TOKEN_COUNTS
 from harness.adapters.json_fields import COUNT, FLAG, LIST, NULL, NUMBER, OBJECT, TEXT, FieldTypes
-from harness.adapters.jsonl_file import lines_of
+from harness.adapters.jsonl_file import placed_lines_of
 from harness.adapters.runs.results_dir import (
     RESULTS_FILE,
     TRACES_FILE,
@@ -91,7 +91,7 @@ class RunIndex:
         standing = read_standing(path)
         places = {
             row["topic_id"]: _Place(offset, row["calls"])
-            for offset, _, row in _placed(path / RESULTS_FILE)
+            for offset, _, row in placed_lines_of(path / RESULTS_FILE)
             if standing.counts(row)
         }
         _place_calls(path, standing, places)
@@ -142,16 +142,8 @@ class RunIndex:
         return sorted(calls, key=lambda call: float(call["start_s"]))
 
 
-def _placed(path: Path) -> Iterator[tuple[int, int, Row]]:
-    """Each row with where it begins and ends."""
-    start = 0
-    for raw, row in lines_of(path):
-        yield start, start + len(raw), row
-        start += len(raw)
-
-
 def _place_calls(path: Path, standing: Standing, places: Mapping[str, _Place]) -> None:
-    for start, end, call in _placed(path / TRACES_FILE):
+    for start, end, call in placed_lines_of(path / TRACES_FILE):
         place = places.get(call["topic_id"])
         if place is None or not standing.counts(call):
             continue

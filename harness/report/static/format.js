@@ -70,6 +70,16 @@ function endOf(text, length) {
   return text.length > length ? `…${text.slice(-Math.max(1, length - 1))}` : text;
 }
 
+/** The parts of a bar (`[name, colour, number]`) that tell how topics ended. */
+function endings({ ok, degraded, failed, unfinished }) {
+  return [
+    ["ok", "good", ok],
+    ["degraded", "warn", degraded],
+    ["failed", "bad", failed],
+    ["unfinished", "none", unfinished],
+  ];
+}
+
 function kindOf(kind) {
   return KINDS[kind] || kind;
 }

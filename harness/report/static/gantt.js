@@ -114,7 +114,7 @@ function gantt(detail, run) {
       { class: "legend" },
       Object.entries(PHASES)
         .filter(([phase]) => seen.has(phase))
-        .map(([phase, words]) => h("li", null, h("i", { class: `fill-${phase}` }), words)),
+        .map(([phase, words]) => h("li", null, h("i", { class: `phase-${phase}` }), words)),
     ),
   );
 }

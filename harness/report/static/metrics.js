@@ -15,13 +15,8 @@ function metrics(run) {
 }
 
 function topicsOf({ totals }) {
-  const bar = [
-    ["ok", "good", totals.ok],
-    ["degraded", "warn", totals.degraded],
-    ["failed", "bad", totals.failed],
-    ["unfinished", "none", totals.unfinished],
-  ];
-  return { label: "Topics", value: show.count(totals.rows + totals.unfinished), number: totals.rows, bar };
+  const value = show.count(totals.rows + totals.unfinished);
+  return { label: "Topics", value, number: totals.rows, bar: endings(totals) };
 }
 
 function wallOf({ time, totals }) {

@@ -47,12 +47,7 @@ function row(run) {
     while (chosen.size > 2) chosen.delete(chosen.values().next().value);
     keepingFocus(draw);
   });
-  const shares = [
-    ["ok", "good", run.ok],
-    ["degraded", "warn", run.degraded],
-    ["failed", "bad", run.failed],
-    ["unfinished", "none", run.unfinished],
-  ].filter(([, , number]) => number > 0);
+  const shares = endings(run).filter(([, , number]) => number > 0);
   return h(
     "tr",
     { "data-run": run.name },

@@ -12,15 +12,14 @@ function repaint() {
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 
-const printing = { before: new Set(), after: new Set() };
+const beforePrint = new Set();
 
 addEventListener("beforeprint", () => {
   document.documentElement.classList.add("printing");
-  for (const prepare of printing.before) prepare();
+  for (const prepare of beforePrint) prepare();
   repaint();
 });
 addEventListener("afterprint", () => {
   document.documentElement.classList.remove("printing");
-  for (const restore of printing.after) restore();
   repaint();
 });

@@ -40,7 +40,7 @@ class TopicTable {
     this.drawn = 0;
     this.build();
     this.growWhenNear();
-    printing.before.add(() => this.drawForPrint());
+    beforePrint.add(() => this.drawForPrint());
   }
 
   build() {
