@@ -98,7 +98,7 @@ def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> Recor
         request=request_from_json(row["request"]),
         usage=usage_from_json(row["usage"]),
         duration_s=_duration_s(served) if error is None else None,
-        ttft_s=_ttft_s(served) if served.source == "endpoint" else None,
+        ttft_s=served.ttft_s if served.source == "endpoint" else None,
         failures=served.failures,
         error=error,
         sent=error is None or bool(served.failures),
@@ -110,8 +110,3 @@ def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> Recor
 def _duration_s(served: Served) -> float | None:
     """Seconds for which a call held its place: its answer, and noting it before and keeping it after."""
     return served.latency_s + served.stored_s if served.source == "endpoint" else None
-
-
-def _ttft_s(served: Served) -> float | None:
-    times = [time for time in (served.ttft_reasoning_s, served.ttft_answer_s) if time is not None]
-    return min(times, default=None)

@@ -93,10 +93,7 @@ def paid_usage(span: Span) -> Usage | None:
 
 def first_chunk_s(span: Span) -> float | None:
     """Seconds from sending to the first piece of anything; None where nothing was streamed."""
-    if span.served.source != "endpoint":
-        return None
-    times = [at for at in (span.served.ttft_reasoning_s, span.served.ttft_answer_s) if at is not None]
-    return min(times) if times else None
+    return span.served.ttft_s if span.served.source == "endpoint" else None
 
 
 def _times(span: Span) -> dict[str, Attribute | None]:
