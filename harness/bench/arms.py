@@ -25,6 +25,10 @@ class Arm:
     limits: Limits
     swept: bool = False
 
+    def settings(self) -> dict[str, int | None]:
+        """What a session of this arm has set otherwise than the rest."""
+        return {"in_flight": self.limits.in_flight, "per_run": self.limits.per_run, "runs": self.limits.runs}
+
 
 def arms_of(kinds: Sequence[str], in_flight: Sequence[int], limits: Limits) -> tuple[Arm, ...]:
     """The arms that were asked for: `sequential` (one run, one call), `per-run` (one run, its fan-out in parallel) and

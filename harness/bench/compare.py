@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from harness.bench.arms import Arm
-from harness.bench.comparable import by_round, check_arms, check_benches
+from harness.bench.comparable import check_arms, check_benches
 from harness.bench.files import Bench
-from harness.bench.numbers import ratio_of, report_of, wall_s
+from harness.bench.numbers import ratio_of, report_of
 from harness.bench.tables import Table, ratio_words
 from harness.bench.words import few_rounds, marked
 from harness.domain.stats import Ratio
@@ -39,7 +39,7 @@ def compare(one: Bench, other: Bench) -> dict[str, Any]:
         raise ResultsError(f"{one.path} and {other.path} cannot be compared: under other limits ({found})")
     arms = []
     for name, limits in unlike.items():
-        ratio = None if limits else _ratio(first, second, name, repeat)
+        ratio = None if limits else _ratio(*(report[name]["walls_s"] for report in reports))
         shown = {value: [report[name][value] for report in reports] for value in ("wall_s", "efficiency", "cost")}
         verdict = f"not comparable: {limits}" if limits else verdict_of(ratio)
         told = {"ratio": None if ratio is None else asdict(ratio), "verdict": verdict}
@@ -89,10 +89,9 @@ def _first_rounds(bench: Bench, repeat: int) -> Bench:
     return replace(bench, description={**bench.description, "repeat": repeat}, calls=calls)
 
 
-def _ratio(one: Bench, other: Bench, arm: str, repeat: int) -> Ratio | None:
-    rounds = by_round(one.calls), by_round(other.calls)
-    pairs = [[(wall_s(rounds[1][arm, number]), wall_s(rounds[0][arm, number]))] for number in range(1, repeat + 1)]
-    return ratio_of(pairs)
+def _ratio(one_s: Sequence[float], other_s: Sequence[float]) -> Ratio | None:
+    """Of the wall times of each round."""
+    return ratio_of([[(b, a)] for a, b in zip(one_s, other_s, strict=True)])
 
 
 def _unlike(one: Arm, other: Arm) -> str:

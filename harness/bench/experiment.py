@@ -179,9 +179,7 @@ def session_of(plan: Plan, path: Path, arm: Arm, number: int, *, spent: Sequence
     settings = plan.loaded.settings
     where = round_path(path, arm.name, number)
     changes: dict[str, Any] = {
-        "in_flight": arm.limits.in_flight,
-        "per_run": arm.limits.per_run,
-        "runs": arm.limits.runs,
+        **arm.settings(),
         **left_of(settings.spending_cap(), spent),
         "out": where,
         "cache": path / "journal.db",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from harness.adapters.runs.rows import call_times_of
+from harness.adapters.runs.rows import call_times_of, seconds
 from harness.domain.bounds import CallTimes, InVain
 from harness.domain.completion import Waits
 
@@ -58,7 +58,7 @@ def measured_from_trace(row: Mapping[str, Any], *, arm: str, round_: int, origin
         key=row["key"][:16],
         model=row["model"],
         times=times,
-        **{name: None if value is None or not useful else _s(sent_s + value) for name, value in first.items()},
+        **{name: None if value is None or not useful else seconds(sent_s + value) for name, value in first.items()},
         input_tokens=row["usage"]["input_tokens"],
         output_tokens=row["usage"]["output_tokens"],
         cached_tokens=row["usage"]["cached_tokens"],
@@ -99,7 +99,3 @@ _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens"), 0),
     "failed": False,
 }
-
-
-def _s(value: float) -> float:
-    return round(value, 6)

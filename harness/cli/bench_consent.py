@@ -31,12 +31,9 @@ def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
 def estimates_of(plan: Plan, clock: WallClock) -> list[Estimate]:
     """Of one session of each arm. Raises what a run would raise for its file, settings and prompts; sends nothing."""
     settings = plan.loaded.settings
-    limits = [
-        {"in_flight": arm.limits.in_flight, "per_run": arm.limits.per_run, "runs": arm.limits.runs} for arm in plan.arms
-    ]
     return [
-        estimate_batch(replace(plan.loaded, settings=settings.model_copy(update=one)), plan.source, clock)
-        for one in limits
+        estimate_batch(replace(plan.loaded, settings=settings.model_copy(update=arm.settings())), plan.source, clock)
+        for arm in plan.arms
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from harness._version import __version__
 from harness.cli.glance import clock, usd
 from harness.domain.pricing import is_peak
+from harness.domain.wording import counted
 from harness.simulation.fit import StepFit
 from harness.simulation.forecast import Arm, Range
 from harness.simulation.night import Plan, with_in_flight
@@ -48,7 +49,7 @@ def forecast_text(forecast: Forecast) -> str:
         f"{'step':<16} {'calls':>8} {'mean s':>9} {'s + s/1000 tokens out':>24} {'first token s':>14}",
         *map(_fit_line, recording.fits().values()),
         "",
-        f"{_number(plan.topics, 'topic')} of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}"
+        f"{counted(plan.topics, 'topic')} of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}"
         f"{', which is in peak hours' if is_peak(plan.start) else ''}",
         _limits(plan),
         "",
@@ -193,13 +194,8 @@ def _why_no_more(plan: Plan, arm: Arm) -> str:
     """What kept an arm from having more calls to make at once, where nothing held its calls back."""
     open_runs = with_in_flight(plan, arm.in_flight).limits.open_runs
     if plan.topics <= open_runs:
-        return f"{_number(plan.topics, 'topic')} in all, with at most {plan.limits.per_run:,} calls of one at once"
+        return f"{counted(plan.topics, 'topic')} in all, with at most {plan.limits.per_run:,} calls of one at once"
     return f"--runs {open_runs:,} and --per-run {plan.limits.per_run} let no more come"
-
-
-def _number(count: int, noun: str) -> str:
-    """`1 topic`, `10,000 topics`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _held_back(arm: Arm) -> bool:

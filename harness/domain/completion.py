@@ -152,15 +152,15 @@ class Served(Waits):
     latency_s: float = 0.0
 
     @property
+    def ttft_s(self) -> float | None:
+        """Seconds to the first token, of reasoning or answer; None where nothing was streamed."""
+        times = [time for time in (self.ttft_reasoning_s, self.ttft_answer_s) if time is not None]
+        return min(times, default=None)
+
+    @property
     def backoff_s(self) -> float:
         """Seconds slept between attempts."""
         return sum(failure.backoff_s for failure in self.failures)
-
-    @property
-    def first_piece_s(self) -> float | None:
-        """Seconds from sending to the first piece of anything; None where nothing was streamed."""
-        times = (self.ttft_reasoning_s, self.ttft_answer_s)
-        return min((time for time in times if time is not None), default=None)
 
     def waited(
         self,

@@ -16,6 +16,9 @@ from harness.engine.stopping import Stop
 from harness.errors import RunStopped
 from harness.ports import Cache, Completer, OpenCall, Resolution, WallClock
 
+NOT_SENT = "not sent: "
+"""How the journal's word of a request begins that was noted and never left."""
+
 
 class Noted:
     """Opens a row of the journal for each request, and hands its number up with the answer or the error.
@@ -65,7 +68,7 @@ class Noted:
 
     async def _not_sent(self, row: int, stopped: RunStopped) -> None:
         resolution = Resolution(
-            outcome="failed", closed_at=self._clock.now(), cost=0.0, tokens=0, error=f"not sent: {stopped}"
+            outcome="failed", closed_at=self._clock.now(), cost=0.0, tokens=0, error=f"{NOT_SENT}{stopped}"
         )
         with anyio.CancelScope(shield=True):
             await self._cache.resolve(row, resolution)

@@ -9,7 +9,6 @@ the notes of the recording.
 from __future__ import annotations
 
 import random
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,8 @@ from typing import TypeAlias, get_args
 from harness.adapters.cache.recorded_times import CachedRun, RecordedTimes, SentRequest
 from harness.domain.completion import FailedAttempt, Usage
 from harness.domain.failures import PermanentError
+from harness.domain.recording import step_of
+from harness.engine.noted import NOT_SENT
 from harness.errors import FailureKind, ResultsError
 from harness.simulation.recorded import RATE_LIMITED, RecordedCall, RecordedTopic
 from harness.simulation.recording import Recording, notes_on_material, refusal_s_of, refuse_untimed, sampled
@@ -29,7 +30,6 @@ from harness.simulation.refusals import Flights, explained, shown_limit
 from harness.simulation.shape import Timed, begun_together, turns_of
 
 _SHOWN_RUNS = 8
-_AGAIN = re.compile(r"#\d+$")
 
 _FOR_GOOD = PermanentError.__name__
 
@@ -144,12 +144,12 @@ def _answers(times: RecordedTimes, spans: _Spans) -> Mapping[str, RecordedCall] 
         request, completion = answer
         served = completion.served
         found[span] = RecordedCall(
-            step=_step_of(span),
+            step=step_of(span),
             key=brought.key,
             request=request,
             usage=completion.usage,
             duration_s=served.latency_s,
-            ttft_s=served.first_piece_s,
+            ttft_s=served.ttft_s,
             failures=_failures(sent, completion.usage),
             error=None,
             sent=True,
@@ -163,7 +163,7 @@ def _topic(spans: _Spans, answers: Mapping[str, RecordedCall], known: Mapping[st
     """A topic from its calls. One without an answer is taken to have asked what another of its step did (`known`)."""
     timed, calls, left_out = [], [], 0
     for span, sent in spans.items():
-        call, like = answers.get(span), known.get(_step_of(span))
+        call, like = answers.get(span), known.get(step_of(span))
         if call is None and like is not None:
             failures = _failures(sent, like.usage)
             call = replace(like, usage=Usage(), duration_s=None, ttft_s=None, failures=failures, error=_FOR_GOOD)
@@ -186,10 +186,6 @@ def _topic(spans: _Spans, answers: Mapping[str, RecordedCall], known: Mapping[st
     )
 
 
-def _step_of(span: str) -> str:
-    return _AGAIN.sub("", span.rpartition("/")[2])
-
-
 def _failures(sent: Sequence[SentRequest], usage: Usage) -> tuple[FailedAttempt, ...]:
     """The attempts of a call that failed; an answer to the same step used `usage`."""
     return tuple(_failure(number, one, usage) for number, one in enumerate(filter(_failed, sent), start=1))
@@ -197,7 +193,7 @@ def _failures(sent: Sequence[SentRequest], usage: Usage) -> tuple[FailedAttempt,
 
 def _failed(request: SentRequest) -> bool:
     """Whether it left and brought nothing; the journal also has requests that were noted and never left."""
-    return not request.answered and not request.error.startswith("not sent: ")
+    return not request.answered and not request.error.startswith(NOT_SENT)
 
 
 def _failure(number: int, failed: SentRequest, answered: Usage) -> FailedAttempt:

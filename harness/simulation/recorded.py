@@ -98,7 +98,7 @@ def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> Recor
         request=request_from_json(row["request"]),
         usage=usage_from_json(row["usage"]),
         duration_s=_duration_s(served) if error is None else None,
-        ttft_s=served.first_piece_s if served.source == "endpoint" else None,
+        ttft_s=served.ttft_s if served.source == "endpoint" else None,
         failures=served.failures,
         error=error,
         sent=error is None or bool(served.failures),

@@ -92,7 +92,7 @@ def paid_usage(span: Span) -> Usage | None:
 
 def first_chunk_s(span: Span) -> float | None:
     """Seconds from sending to the first piece of anything; None where nothing was sent or streamed."""
-    return span.served.first_piece_s if span.served.source == "endpoint" else None
+    return span.served.ttft_s if span.served.source == "endpoint" else None
 
 
 def _times(span: Span) -> dict[str, Attribute | None]:

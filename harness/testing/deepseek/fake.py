@@ -223,13 +223,7 @@ class FakeDeepSeek:
             output_tokens=said.output_tokens,
             reasoning_tokens=said.reasoning_tokens,
         )
-        billing = Billing(
-            prompt=usage.input_tokens,
-            hit=usage.cached_tokens,
-            completion=usage.output_tokens,
-            reasoning=usage.reasoning_tokens,
-            thinking=request.thinking or bool(said.reasoning),
-        )
+        billing = Billing(usage=usage, thinking=request.thinking or bool(said.reasoning))
         timing = self.latency.timing(digest, said.output_tokens)
         if line.after_s is not None:
             timing = Timing(line.after_s, 0.0)

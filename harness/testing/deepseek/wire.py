@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, Literal, NamedTuple
 
-from harness.domain.completion import ToolCall
+from harness.domain.completion import ToolCall, Usage
 from harness.testing.deepseek.answers import Answer
 from harness.testing.deepseek.tokens import count_tokens, encoded, split_tokens
 
@@ -31,27 +31,25 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Billing:
-    """Token counts of one call. `hit` is the part of the prompt that the prefix cache knew."""
+    """What one call is billed for. Cached tokens are the part of the prompt that the prefix cache knew."""
 
-    prompt: int
-    hit: int
-    completion: int
-    reasoning: int
+    usage: Usage
     thinking: bool
 
     def as_json(self, dialect: Dialect) -> dict[str, Any]:
         """The usage object. Without thinking DeepSeek sends no completion_tokens_details."""
+        tokens = self.usage
         usage: dict[str, Any] = {
-            "prompt_tokens": self.prompt,
-            "completion_tokens": self.completion,
-            "total_tokens": self.prompt + self.completion,
-            "prompt_tokens_details": {"cached_tokens": self.hit},
+            "prompt_tokens": tokens.input_tokens,
+            "completion_tokens": tokens.output_tokens,
+            "total_tokens": tokens.total_tokens,
+            "prompt_tokens_details": {"cached_tokens": tokens.cached_tokens},
         }
         if self.thinking or dialect == "openai":
-            usage["completion_tokens_details"] = {"reasoning_tokens": self.reasoning}
+            usage["completion_tokens_details"] = {"reasoning_tokens": tokens.reasoning_tokens}
         if dialect == "deepseek":
-            usage["prompt_cache_hit_tokens"] = self.hit
-            usage["prompt_cache_miss_tokens"] = self.prompt - self.hit
+            usage["prompt_cache_hit_tokens"] = tokens.cached_tokens
+            usage["prompt_cache_miss_tokens"] = tokens.input_tokens - tokens.cached_tokens
         return usage
 
 
