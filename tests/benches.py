@@ -15,6 +15,11 @@ ONE, TWO = Limits(in_flight=1, per_run=1, runs=1), Limits(in_flight=2, per_run=2
 SEQUENTIAL, PARALLEL = Arm(name="sequential", limits=ONE), Arm(name="batch-2", limits=TWO, swept=True)
 
 
+def no_other_clock(session: Any) -> Any:
+    """The `run_async` of a benchmark on virtual time."""
+    raise AssertionError("virtual time needs no other clock")
+
+
 def a_call(arm: str, topic: str, start_s: float, end_s: float, *, round_: int = 1, **fields: Any) -> Measured:
     queued_s = fields.pop("queued_s", 0.0)
     before = fields.pop("before", ())

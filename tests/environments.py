@@ -18,8 +18,7 @@ import pytest
 
 def environment_with(name: str, requirements: tuple[str, ...], scratch: Path) -> Path:
     """The directory `bin` of an environment that holds these packages; made if it is not there yet."""
-    if os.environ.get("HARNESS_TEST_OFFLINE") == "1":
-        pytest.skip(f"HARNESS_TEST_OFFLINE=1: no registry to install {name} from")
+    need_registry(name)
     pinned = hashlib.sha256(repr((requirements, sys.version)).encode()).hexdigest()[:12]
     home = Path(os.environ.get("HARNESS_TEST_ENVS") or scratch / "environments") / f"{name}-{pinned}"
     complete = home / "complete"
@@ -28,6 +27,12 @@ def environment_with(name: str, requirements: tuple[str, ...], scratch: Path) ->
         install(home, requirements)
         complete.touch()
     return home / "bin"
+
+
+def need_registry(name: str) -> None:
+    """Skip the test where no registry is to install this from."""
+    if os.environ.get("HARNESS_TEST_OFFLINE") == "1":
+        pytest.skip(f"HARNESS_TEST_OFFLINE=1: no registry to install {name} from")
 
 
 def install(home: Path, requirements: tuple[str, ...]) -> None:

@@ -241,10 +241,12 @@ class Engine:
         topic = Topic(id=topic_id, text=topic_id, index=index)
         return Step(topic=topic, context=self.context(), completer=self.completer, trace=trace), trace
 
-    def runner(self, workflow: Workflow, *, ending: Callable[[int], None] | None = None) -> Runner:
+    def runner(
+        self, workflow: Workflow, *, context: RunContext | None = None, ending: Callable[[int], None] | None = None
+    ) -> Runner:
         return Runner(
             workflow=workflow,
-            context=self.context(),
+            context=context or self.context(),
             completer=self.completer,
             results=self.results,
             stop=self.stop,

@@ -14,6 +14,8 @@ from harness.adapters.json_text import to_text
 from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import FailedAttempt, Served, Usage
 from harness.domain.run import Failure, Span, TopicResult
+from harness.report.digest import Digest
+from harness.report.records import RunReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,21 @@ def write_run(directory: Path, told: Sequence[Told], **changes: Any) -> Path:
     return directory
 
 
+def digested(run: Path) -> tuple[RunReader, Digest]:
+    """A run, read to its end."""
+    reader, digest = RunReader(run), Digest()
+    reader.look()
+    for record in reader.records():
+        digest.add(record)
+    return reader, digest
+
+
 def append(directory: Path, told: Sequence[Told]) -> None:
     """Add topics to a run as its runner does: the calls, and then the row."""
-    with (directory / "traces.jsonl").open("a") as traces, (directory / "results.jsonl").open("a") as results:
+    with (
+        (directory / "traces.jsonl").open("a", encoding="utf-8") as traces,
+        (directory / "results.jsonl").open("a", encoding="utf-8") as results,
+    ):
         for one in told:
             for call in one.calls:
                 traces.write(to_text(span_to_row(call, index=one.result.index, session=one.session)) + "\n")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from benches import no_other_clock
 
 from harness.bench.arms import arms_of
 from harness.bench.experiment import Plan, run_experiment
@@ -37,7 +37,7 @@ def test_the_reference_is_reproduced_to_the_byte(tmp_path: Path) -> None:
 
     # Its files name the versions and the machine that it was made with, and nothing in its numbers depends on them.
     bench = run_experiment(
-        plan, path, clock=VirtualClock(), run_async=_never, tell=lambda line: None, about=recorded["about"]
+        plan, path, clock=VirtualClock(), run_async=no_other_clock, tell=lambda line: None, about=recorded["about"]
     )
     report = write_reports(bench, lambda line: None, plots=False)
     (path / REPORT_MARKDOWN).write_text(markdown_of(report, PLOTS))
@@ -50,10 +50,6 @@ def test_the_table_in_the_readme_is_that_of_the_reference() -> None:
     report = (REFERENCE / REPORT_MARKDOWN).read_text()
     first_table = next(part for part in report.split("\n\n") if part.startswith("| arm | wall |"))
     assert first_table in (ROOT / "README.md").read_text()
-
-
-def _never(session: Any) -> Any:
-    raise AssertionError("virtual time needs no other clock")
 
 
 @pytest.mark.parametrize("number", [1, 2])

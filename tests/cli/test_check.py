@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from command_line import Harness, problem_of
+from prompts import edited_prompts
 
 from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
 from harness.adapters.json_text import to_text
 
 HOME = Path(__file__).parents[2]
-RESEARCH = HOME / "harness/workflows/research.toml"
 OURS = HOME / "tests/suites/research.toml"
 
 SUITE = """
@@ -43,13 +43,10 @@ ONE_WORD = {
 }
 
 
-def edited(step: str, path: Path = Path("prompts.toml")) -> Path:
+def edited(step: str) -> Path:
     """The prompts with one word of a step's changed."""
     old, new, _ = ONE_WORD[step]
-    text = RESEARCH.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
-    return path
+    return edited_prompts(Path("prompts.toml"), (old, new))
 
 
 @pytest.fixture

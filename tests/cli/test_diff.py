@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from command_line import Harness, problem_of
+from prompts import edited_prompts
 
-import harness.workflows.research as research
 from harness.adapters.jsonl_file import lines_of
 from harness.adapters.runs.directory_lock import DirectoryLock
 from harness.adapters.runs.results_dir import TRACES_FILE
@@ -34,17 +34,11 @@ questions = { at_least = 3, at_most = 3 }
 """
 
 
-def edited_prompts() -> str:
-    text = Path(research.__file__).with_suffix(".toml").read_text()
-    assert text.count("careful researcher") == 1
-    Path("mine.toml").write_text(text.replace("careful researcher", "meticulous researcher"))
-    return "mine.toml"
-
-
 @pytest.fixture
 def other(harness: Harness, a_run: Path) -> Path:
     """The run of two topics once more, with a word changed in one of the prompts."""
-    done = harness(*RUN, "--out", "other", "--prompts", edited_prompts())
+    prompts = edited_prompts(Path("mine.toml"), ("careful researcher", "meticulous researcher"))
+    done = harness(*RUN, "--out", "other", "--prompts", str(prompts))
     assert done.exit_code == 0, done.output
     return Path("other")
 

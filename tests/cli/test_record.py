@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Harness, problem_of
+from prompts import edited_prompts
 
 
 def recorded(harness: Harness, *arguments: str) -> str:
@@ -16,13 +17,6 @@ def recorded(harness: Harness, *arguments: str) -> str:
 
 def keys_in(cassette: str) -> set[str]:
     return {json.loads(line)["key"] for line in Path(cassette).read_text().splitlines()}
-
-
-def changed_prompts() -> Path:
-    source = Path(__file__).parents[2] / "harness/workflows/research.toml"
-    path = Path("prompts.toml")
-    path.write_text(source.read_text().replace("You plan research", "You organise research"))
-    return path
 
 
 def test_the_answers_of_a_run_become_a_cassette(harness: Harness) -> None:
@@ -65,7 +59,8 @@ def test_what_is_recorded_is_not_asked_again_whatever_the_cache_holds(harness: H
 
 def test_what_a_changed_prompt_takes_is_said_before_it_is_asked(harness: Harness) -> None:
     recorded(harness)
-    said = recorded(harness, "--prompts", str(changed_prompts()))
+    prompts = edited_prompts(Path("prompts.toml"), ("You plan research", "You organise research"))
+    said = recorded(harness, "--prompts", str(prompts))
     assert "missing   2 calls, some $0.0" in said
     assert "if their answers change what is asked after them" in said
     assert "stale (--prune removes them)" in said

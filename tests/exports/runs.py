@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from records import a_failed_result, a_hard_won_span, a_result, a_span
+from report_runs import Told, append
 
-from harness.adapters.json_text import to_text
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.run import Span, TopicResult
 
 Finished = tuple[TopicResult, Sequence[Span]]
@@ -35,10 +34,7 @@ def a_run_of(path: Path, finished: Iterable[Finished], *, topics: int | None = N
         **manifest,
     }
     (path / "run.json").write_text(json.dumps(said))
-    rows = [result_to_row(result, session=1) for result, _ in done]
-    calls = [span_to_row(span, index=result.index, session=1) for result, spans in done for span in spans]
-    for name, lines in (("results", rows), ("traces", calls)):
-        (path / f"{name}.jsonl").write_text("".join(to_text(line) + "\n" for line in lines), encoding="utf-8")
+    append(path, [Told(result, spans) for result, spans in done])
     return path
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from inner_runs import AUTO, Run
+from processes import Server
 
 from harness.adapters.cassettes.cassette_file import read_cassette
-from harness.testing import FakeDeepSeek, serve
+from harness.testing import FakeDeepSeek
 
 CANARY = "sk-canary-0123456789abcdef"
 
@@ -39,44 +37,9 @@ def test_not_async(replay):
 """
 
 
-class Server:
-    """The fake on a socket, in a thread of its own."""
-
-    def __init__(self, fake: FakeDeepSeek, url: str) -> None:
-        self.fake = fake
-        self.url = url
-
-    @property
-    def asked(self) -> int:
-        return sum(self.fake.statuses.values())
-
-
-@contextmanager
-def served() -> Iterator[Server]:
-    fake, ready, urls = FakeDeepSeek(keys=[CANARY]), threading.Event(), list[str]()
-    loop = asyncio.new_event_loop()
-    done = asyncio.Event()
-
-    async def main() -> None:
-        async with serve(fake) as url:
-            urls.append(url)
-            ready.set()
-            await done.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield Server(fake, urls[0])
-    finally:
-        loop.call_soon_threadsafe(done.set)
-        thread.join()
-        loop.close()
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with served() as server:
+    with Server(FakeDeepSeek(keys=[CANARY])) as server:
         monkeypatch.setenv("SERVER", server.url)
         monkeypatch.setenv("HARNESS_API_KEY", CANARY)
         yield server
@@ -93,7 +56,7 @@ def test_nothing_is_sent_unless_it_is_asked_for(run: Run, server: Server) -> Non
             "cassette cassettes/test_it/test_asking.jsonl, which is not there yet",
         ]
     )
-    assert server.asked == 0
+    assert server.seen == 0
 
 
 def test_once_records_and_none_replays_without_the_server(
@@ -101,7 +64,7 @@ def test_once_records_and_none_replays_without_the_server(
 ) -> None:
     run(TEST_FILE, "--harness-record=once").assert_outcomes(passed=3)
     # Two tests ask the same, and share the answer through the cache: nothing is paid for twice.
-    assert server.asked == 3
+    assert server.seen == 3
     cassettes = sorted((pytester.path / "cassettes" / "test_it").iterdir())
     assert [path.name for path in cassettes] == ["test_asking.jsonl", "test_not_async.jsonl", "test_running.jsonl"]
     assert CANARY not in "".join(path.read_text() for path in cassettes)
@@ -109,7 +72,7 @@ def test_once_records_and_none_replays_without_the_server(
     monkeypatch.delenv("HARNESS_API_KEY")
     run(TEST_FILE).assert_outcomes(passed=3)
     run(TEST_FILE, "--harness-record=once").assert_outcomes(passed=3)
-    assert server.asked == 3
+    assert server.seen == 3
 
 
 def test_what_changed_is_explained_and_not_recorded_by_once(run: Run, server: Server) -> None:
@@ -123,13 +86,13 @@ def test_what_changed_is_explained_and_not_recorded_by_once(run: Run, server: Se
             "*pytest --harness-record=all test_it.py::test_running",
         ]
     )
-    assert server.asked == 3
+    assert server.seen == 3
 
 
 def test_all_asks_everything_anew(run: Run, server: Server, pytester: pytest.Pytester) -> None:
     run(TEST_FILE, "--harness-record=once").assert_outcomes(passed=3)
     run(TEST_FILE.replace("Shout: ", "Cry: "), "--harness-record=all").assert_outcomes(passed=3)
-    assert server.asked == 3 + 4
+    assert server.seen == 3 + 4
     recorded = read_cassette(pytester.path / "cassettes/test_it/test_running.jsonl")
     assert [one.request.count("Cry: ") for one in recorded] == [1, 1]
 

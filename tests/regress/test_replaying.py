@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from batches import a_topic_file, loaded, rows_of, run
+from prompts import edited_prompts
 
 from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
@@ -25,8 +26,6 @@ from harness.regress.recorded.recording import known_recordings, recorded_from
 from harness.regress.recorded.replaying import Replay, replay
 from harness.testing.virtual_time import VirtualClock
 from harness.workflows.loading import load_workflow
-
-RESEARCH = Path(__file__).parents[2] / "harness/workflows/research.toml"
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,7 @@ class Recorded:
             return await replay(chosen, workflow, dataset, read_cassette(self.cassette), stop=Stop())
 
     def prompts(self, *changes: tuple[str, str]) -> Path:
-        """The prompts with these words replaced, each of which must be there."""
-        text = RESEARCH.read_text()
-        for old, new in changes:
-            assert text.count(old) == 1, old
-            text = text.replace(old, new)
-        path = self.directory / "prompts.toml"
-        path.write_text(text)
-        return path
+        return edited_prompts(self.directory / "prompts.toml", *changes)
 
     def rewrite(self, change: Callable[[Recording], Recording | None]) -> None:
         """Make the cassette another."""

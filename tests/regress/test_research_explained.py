@@ -20,7 +20,6 @@ from harness.domain.options import StepOptions
 from harness.domain.prompts import Prompts
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, Topic
-from harness.engine.runner import Runner
 from harness.workflows.research import research
 
 pytestmark = pytest.mark.harness_virtual_time
@@ -55,16 +54,7 @@ async def spans_of(model: Model = Model(), prompts: Prompts = PROMPTS, topic: st
     context = replace(
         engine.context(), prompts=prompts, settings=PROMPTS.settings, defaults=StepOptions(model="m", max_tokens=9)
     )
-    runner = Runner(
-        workflow=research,
-        context=context,
-        completer=engine.completer,
-        results=engine.results,
-        stop=engine.stop,
-        clock=engine.clock,
-        runs=1,
-    )
-    await runner.run([Topic(id="tides", text=topic)])
+    await engine.runner(research, context=context).run([Topic(id="tides", text=topic)])
     return engine.results.spans
 
 

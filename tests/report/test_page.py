@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,10 @@ def blocks_of(text: str) -> Iterator[list[Any]]:
         yield json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
-def test_each_inline_script_and_style_is_allowed_by_its_hash_and_nothing_else_is(tmp_path: Path) -> None:
-    target = tmp_path / "page.html"
-    write_report([write_run(tmp_path / "run", [a_topic(0)])], target, plotting(), now=NOW)
-    text = target.read_text()
+def test_each_inline_script_and_style_is_allowed_by_its_hash_and_nothing_else_is(
+    tmp_path: Path, write: Callable[..., Path]
+) -> None:
+    text = write(write_run(tmp_path / "run", [a_topic(0)])).read_text()
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
     rules = dict(rule.split(" ", 1) for rule in policy[1].split("; "))
@@ -45,20 +45,16 @@ def test_each_inline_script_and_style_is_allowed_by_its_hash_and_nothing_else_is
     assert "unsafe" not in policy[1]
 
 
-def test_the_page_refers_to_nothing_outside(tmp_path: Path) -> None:
-    target = tmp_path / "page.html"
-    write_report([write_run(tmp_path / "run", [a_topic(0)])], target, plotting(), now=NOW)
-    markup = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", target.read_text(), flags=re.DOTALL)
+def test_the_page_refers_to_nothing_outside(tmp_path: Path, write: Callable[..., Path]) -> None:
+    page = write(write_run(tmp_path / "run", [a_topic(0)])).read_text()
+    markup = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", page, flags=re.DOTALL)
     assert re.findall(r'(?:src|href)="(?!data:)[^"]*"', markup) == []
 
 
-def test_every_topic_is_in_its_block(tmp_path: Path) -> None:
+def test_every_topic_is_in_its_block(tmp_path: Path, write: Callable[..., Path]) -> None:
     number = 2 * TOPICS_A_BLOCK + 1
-    target = tmp_path / "page.html"
-    write_report(
-        [write_run(tmp_path / "run", [a_topic(index) for index in range(number)])], target, plotting(), now=NOW
-    )
-    found = list(blocks_of(target.read_text()))
+    page = write(write_run(tmp_path / "run", [a_topic(index) for index in range(number)]))
+    found = list(blocks_of(page.read_text()))
     assert [len(block) for block in found] == [TOPICS_A_BLOCK, TOPICS_A_BLOCK, 1]
     assert [detail["id"] for block in found for detail in block] == [f"t{index}" for index in range(number)]
 
@@ -78,13 +74,12 @@ def test_half_a_pair_of_surrogates_survives_the_packing() -> None:
     assert list(blocks_of(file.getvalue().decode())) == [["\ud83d"]]
 
 
-def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path, write: Callable[..., Path]) -> None:
     run = write_run(tmp_path / "run", [a_topic(0), a_topic(1)])
     traces = run / "traces.jsonl"
     traces.write_text(traces.read_text().replace('"served"', '"swerved"'))
-    target = tmp_path / "page.html"
     with pytest.raises(ResultsError, match=r"traces\.jsonl: a row of topic 't0' is damaged: KeyError\('served'\)"):
-        write_report([run], target, plotting(), now=NOW)
+        write(run)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 
@@ -103,11 +98,11 @@ def test_without_the_library_the_page_says_what_to_install(watched: Watched, tmp
     assert watched.quiet()
 
 
-def test_a_run_with_nothing_finished_is_a_page_that_says_so(watched: Watched, tmp_path: Path) -> None:
-    target = tmp_path / "page.html"
+def test_a_run_with_nothing_finished_is_a_page_that_says_so(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
     dataset = {"path": "x", "kept": None, "sha256": "0", "topics": 5}
-    write_report([write_run(tmp_path / "run", [], status="running", dataset=dataset)], target, plotting(), now=NOW)
-    page = watched.open(address_of(target))
+    page = watched.open(address_of(write(write_run(tmp_path / "run", [], status="running", dataset=dataset))))
     expect(page.locator("#topics")).to_contain_text("No topic is finished yet.")
     expect(page.locator("#state-A")).to_contain_text("killed?")
     expect(page.locator("#plots")).to_contain_text("Nothing to draw yet")

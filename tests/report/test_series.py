@@ -4,19 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from records import a_result, a_span
-from report_runs import Told, a_topic, write_run
+from report_runs import Told, a_topic, digested, write_run
 
 from harness.domain.completion import FailedAttempt, Served
 from harness.report.digest import Digest
-from harness.report.records import RunReader
 from harness.report.series import POINTS, series_of, shares_of
 
 
 def digest_of(directory: Path, told: list[Told], **changes: Any) -> Digest:
-    reader, digest = RunReader(write_run(directory / "run", told, **changes)), Digest()
-    reader.look()
-    for record in reader.records():
-        digest.add(record)
+    _, digest = digested(write_run(directory / "run", told, **changes))
     return digest
 
 

@@ -4,18 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import Told, a_degraded_topic, a_failed_topic, a_topic, write_run
+from report_runs import Told, a_degraded_topic, a_failed_topic, a_topic, digested, write_run
 
-from harness.report.digest import Digest
-from harness.report.records import RunReader
 from harness.report.summary import history_of, limits_of, state_of, summary_of
 
 
 def summary(directory: Path, told: list[Told], *, running: bool = False, **changes: Any) -> dict[str, Any]:
-    reader, digest = RunReader(write_run(directory / "run", told, **changes)), Digest()
-    reader.look()
-    for record in reader.records():
-        digest.add(record)
+    reader, digest = digested(write_run(directory / "run", told, **changes))
     return summary_of("run", reader.manifest, reader.standing, digest, running=running)
 
 

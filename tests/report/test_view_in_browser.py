@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,33 +13,25 @@ from pathlib import Path
 import pytest
 from browsers import Watched
 from playwright.sync_api import Browser, expect
+from processes import started
 from report_runs import a_topic, append, write_run
 
 from harness.adapters.runs.directory_lock import DirectoryLock
-
-HARNESS = [sys.executable, "-m", "harness"]
 
 
 @contextmanager
 def view_of(directory: Path) -> Iterator[str]:
     """`harness view` as a process; its address. Ctrl-C ends it, and it ends well."""
-    process = subprocess.Popen(
-        [*HARNESS, "view", str(directory)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    try:
-        found = re.search(r"http://127\.0\.0\.1:\d+/\S+/", process.stdout.readline())
-        assert found is not None
-        yield found[0]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with started(directory, "view", str(directory)) as process:
+        assert process.stdout is not None
+        try:
+            found = re.search(r"http://127\.0\.0\.1:\d+/\S+/", process.stdout.readline())
+            assert found is not None
+            yield found[0]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +79,12 @@ def test_a_run_is_followed_to_its_end(watched: Watched, address: str, root: Path
 def test_a_real_run_is_seen_while_it_goes_on_and_when_it_has_ended(
     watched: Watched, address: str, root: Path, tmp_path: Path
 ) -> None:
-    topics = tmp_path / "topics.jsonl"
-    topics.write_text(
+    (tmp_path / "topics.jsonl").write_text(
         "".join(json.dumps({"id": f"t{index}", "topic": f"Invention number {index}"}) + "\n" for index in range(8))
     )
-    arguments = ["run", str(topics), "--endpoint", "mock", "--latency", "fixed:0.15", "--runs", "1", "-q"]
+    arguments = ["run", "topics.jsonl", "--endpoint", "mock", "--latency", "fixed:0.15", "--runs", "1", "-q"]
     page = watched.open(address)
-    with subprocess.Popen(
-        [*HARNESS, *arguments, "--out", str(root / "real"), "--cache", str(tmp_path / "cache.db")]
-    ) as process:
+    with started(tmp_path, *arguments, "--out", str(root / "real"), "--cache", "cache.db") as process:
         page.get_by_role("link", name="real").click()
         expect(page.locator("#state-A")).to_have_text("running")
         assert process.wait(30) == 0

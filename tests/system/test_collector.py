@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from batches import RUN_ID, a_topic_file, rows_of, run
 from environments import environment_with
+from processes import PATIENCE_S, until
 
 from harness.telemetry.names import INSTRUMENTS
 
@@ -26,7 +25,6 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 ROTEL = ("rotel==0.0.1a15",)
 FIND = "import pathlib, rotel; print(pathlib.Path(rotel.__file__).parent / 'rotel-agent')"
-PATIENCE_S = 20.0
 
 
 @dataclass
@@ -109,7 +107,7 @@ def _running(agent: str, output: Path) -> Iterator[Collector]:
     with output.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         try:
-            _until(lambda: _answers(http))
+            until(lambda: _answers(http))
             yield Collector(f"http://127.0.0.1:{http}", output)
         finally:
             process.terminate()
@@ -129,13 +127,6 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _until(condition: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the collector did not answer"
-        time.sleep(0.02)  # another process is waited for
-
-
 @pytest.mark.harness_virtual_time
 async def test_a_collector_receives_what_the_rows_say(collector: Collector, tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 6)
@@ -144,7 +135,7 @@ async def test_a_collector_receives_what_the_rows_say(collector: Collector, tmp_
     results, calls = rows_of(tmp_path), rows_of(tmp_path, "traces")
     parts = {(call["topic_id"], call["parent"]) for call in calls if call["parent"]}
     expected = len(results) + len(calls) + len(parts)
-    _until(lambda: len(collector.spans()) >= expected and "harness.calls.limit" in collector.text())
+    until(lambda: len(collector.spans()) >= expected and "harness.calls.limit" in collector.text())
     spans = collector.spans()
 
     # What is compared below is worth something only if all of it was there.
@@ -208,7 +199,7 @@ USAGE = {
 @pytest.mark.harness_virtual_time
 async def test_with_content_the_collector_receives_the_texts(collector: Collector, tmp_path: Path) -> None:
     await run(tmp_path, a_topic_file(tmp_path, 1), otlp=collector.url, otlp_content=True)
-    _until(lambda: "harness.calls.limit" in collector.text())
+    until(lambda: "harness.calls.limit" in collector.text())
 
     asked = [span.attributes["gen_ai.input.messages"] for span in collector.spans() if span.name.startswith("chat ")]
     assert all("invention number 0" in messages for messages in asked)

@@ -1,6 +1,6 @@
 """A project that merely installs this package has the pytest plugin: its own tests, in an environment of their own.
 
-On a machine without a package registry set HARNESS_TEST_OFFLINE=1; nothing else skips this test.
+See `environments` for machines without a package registry.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from environments import install
+from environments import install, need_registry
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -103,8 +103,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    if os.environ.get("HARNESS_TEST_OFFLINE") == "1":
-        pytest.skip("HARNESS_TEST_OFFLINE=1: no registry to install from")
+    need_registry("the project's requirements")
     home, environment = tmp_path / "project", tmp_path / "environment"
     for name, text in PROJECT.items():
         path = home / name

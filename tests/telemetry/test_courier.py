@@ -56,6 +56,16 @@ def a_story(index: int = 0, *, calls: int = 1, size: int | None = None) -> Topic
     return story if size is None else TopicStory(spans=story.spans, measurements=story.measurements, size=size)
 
 
+def busy_with(story: TopicStory, **options: Any) -> tuple[FakeSink, Courier]:
+    """A courier that waits for its sink, which was given this story and answers when it is opened."""
+    sink = FakeSink()
+    sink.open.clear()
+    courier = Courier(sink, batch_wait_s=0.0, **options)
+    courier.offer(story)
+    assert sink.called.wait(10)
+    return sink, courier
+
+
 def test_what_is_offered_arrives_in_order_and_is_counted() -> None:
     sink = FakeSink()
     courier = Courier(sink, batch_wait_s=0.0)
@@ -69,11 +79,7 @@ def test_what_is_offered_arrives_in_order_and_is_counted() -> None:
 
 
 def test_many_go_in_batches() -> None:
-    sink = FakeSink()
-    sink.open.clear()
-    courier = Courier(sink, batch_wait_s=0.0)
-    courier.offer(a_story(0))
-    assert sink.called.wait(10)  # from here on the sink is busy
+    sink, courier = busy_with(a_story(0))
     for index in range(1, 400):
         courier.offer(a_story(index, calls=2))
     sink.open.set()
@@ -111,11 +117,7 @@ def test_an_error_is_a_reason_like_any_other() -> None:
 
 
 def test_beside_a_slow_collector_memory_is_bounded_and_nothing_waits() -> None:
-    sink = FakeSink()
-    sink.open.clear()
-    courier = Courier(sink, most_size=1000, batch_wait_s=0.0)
-    courier.offer(a_story(0, size=400))
-    assert sink.called.wait(10)
+    sink, courier = busy_with(a_story(0, size=400), most_size=1000)
     for index in range(1, 100):
         courier.offer(a_story(index, size=400))  # one fits beside the one under way
     sink.open.set()
@@ -126,11 +128,7 @@ def test_beside_a_slow_collector_memory_is_bounded_and_nothing_waits() -> None:
 
 
 def test_what_was_delivered_makes_room_for_more() -> None:
-    sink = FakeSink()
-    sink.open.clear()
-    courier = Courier(sink, most_size=1000, batch_wait_s=0.0)
-    courier.offer(a_story(0, size=600))
-    assert sink.called.wait(10)
+    sink, courier = busy_with(a_story(0, size=600), most_size=1000)
     courier.offer(a_story(1, size=300))
     sink.called.clear()
     sink.open.set()
@@ -141,11 +139,7 @@ def test_what_was_delivered_makes_room_for_more() -> None:
 
 
 def test_a_collector_that_never_answers_is_waited_for_as_long_as_patience_lasts() -> None:
-    sink = FakeSink()
-    sink.open.clear()
-    courier = Courier(sink, batch_wait_s=0.0)
-    courier.offer(a_story())
-    assert sink.called.wait(10)
+    sink, courier = busy_with(a_story())
     delivery = courier.close(BRIEF_S)
 
     assert sink.given_up

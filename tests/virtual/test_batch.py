@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from batches import RUN_ID, Files, a_topic_file, clear, journaled, lasting, manifest_of, rows_of, run
+from prompts import edited_prompts
 
 from harness.cli.summary import report_json, summary_of
 from harness.engine.stopping import Stop
@@ -228,13 +229,10 @@ async def test_what_decides_the_answers_cannot_change_within_a_run(
 async def test_other_prompts_in_the_same_directory_are_an_error(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 2)
     await run(tmp_path, source)
-    import harness.workflows.research as research
-
-    prompts = Path(research.__file__).with_suffix(".toml").read_text().replace("You plan research.", "You plan.")
-    (tmp_path / "prompts.toml").write_text(prompts)
+    prompts = edited_prompts(tmp_path / "prompts.toml", ("You plan research.", "You plan."))
 
     with pytest.raises(ResultsError, match=r"differs in prompts \(then '"):
-        await run(tmp_path, source, prompts=tmp_path / "prompts.toml")
+        await run(tmp_path, source, prompts=prompts)
 
 
 async def test_a_bad_line_is_a_failed_row_named_like_its_line(tmp_path: Path) -> None:

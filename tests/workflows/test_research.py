@@ -17,7 +17,6 @@ from harness.domain.completion import Json, Request
 from harness.domain.failures import PermanentError
 from harness.domain.options import StepOptions
 from harness.domain.run import Topic, TopicResult
-from harness.engine.runner import Runner
 from harness.errors import PromptsError
 from harness.workflows.research import FILLS, check_settings, research
 
@@ -64,16 +63,7 @@ async def run(
         overrides=overrides or {},
         defaults=StepOptions(model="m"),
     )
-    runner = Runner(
-        workflow=research,
-        context=context,
-        completer=engine.completer,
-        results=engine.results,
-        stop=engine.stop,
-        clock=engine.clock,
-        runs=1,
-    )
-    await runner.run([Topic(id="t", text="Why is the sky $blue?")])
+    await engine.runner(research, context=context).run([Topic(id="t", text="Why is the sky $blue?")])
     return engine.results.rows[0]
 
 
