@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from harness.domain.call import Call
 from harness.domain.completion import FailedAttempt, Request, Served, Usage
 
@@ -33,3 +35,12 @@ def test_requests_are_compared_by_what_they_ask() -> None:
     one.memo["key"] = "computed before"
     assert one == other
     assert "memo" not in repr(one)
+
+
+@pytest.mark.parametrize(
+    ("reasoning_s", "answer_s", "first_s"), [(0.5, 2.0, 0.5), (None, 2.0, 2.0), (0.5, None, 0.5), (None, None, None)]
+)
+def test_the_first_token_is_the_first_of_reasoning_and_answer(
+    reasoning_s: float | None, answer_s: float | None, first_s: float | None
+) -> None:
+    assert Served(ttft_reasoning_s=reasoning_s, ttft_answer_s=answer_s).ttft_s == first_s

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.wording import counted
+from harness.domain.wording import counted, duration
 
 
 @pytest.mark.parametrize(
@@ -10,3 +10,10 @@ from harness.domain.wording import counted
 )
 def test_one_is_singular_and_thousands_are_set_apart(number: int, said: str) -> None:
     assert counted(number, "topic") == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(27_600, "7 h 40"), (200, "3 min 20 s"), (12.34, "12.3 s"), (0.25, "250 ms")]
+)
+def test_a_duration_is_said_in_the_units_that_its_length_asks_for(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
