@@ -35,20 +35,26 @@ from typing import Literal
 
 FailureKind = Literal[
     "connection",  # refused, reset, name not resolved, broken off before the answer was whole
-    "timeout",  # connect, idle or total deadline
+    "timeout",  # connect, first token, silence between tokens, or total deadline
     "rate_limited",  # 429
     "server",  # 5xx, error events in a stream
+    "gateway",  # a page of HTML where an answer was due: a proxy speaks for a server that it does not reach
     "incomplete",  # a stream that ended without `[DONE]` and without a finish reason
-    "malformed",  # not JSON, not a completion, HTML
+    "malformed",  # not JSON, not a completion
     "blank",  # finished, and says nothing
     "interrupted",  # finish reason `insufficient_system_resource` or `aborted`
     "unparseable",  # JSON was asked for and did not come
     "length",  # the cap on output tokens cut the answer
-    "content_filter",
+    "content_filter",  # the prompt was flagged, or the answer was withheld
+    "refusal",  # the model declined
+    "too_long",  # the prompt does not fit the model's context
     "bad_request",  # 400, 404, 413, 422 …
+    "forbidden",  # a 403 that names neither the key nor the prompt
     "redirect",  # never followed: it could carry the key to another host
-    "auth",  # 401, 403
+    "auth",  # 401, or any status whose words say that the key is wrong or missing
     "balance",  # 402, insufficient_quota
+    "quota",  # a day's or a month's quota is used up
+    "unknown_model",  # the server has no model of this name
 ]
 
 

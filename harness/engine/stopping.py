@@ -11,7 +11,18 @@ import anyio
 
 from harness.errors import BudgetExceeded, RunStopped
 
-StopKind = Literal["interrupted", "auth", "balance", "budget", "storage"]
+StopKind = Literal[
+    "interrupted",  # Ctrl-C, SIGTERM, SIGHUP
+    "auth",  # the key is refused
+    "balance",  # the account is empty
+    "quota",  # a day's or a month's quota is used up
+    "unknown_model",  # the server has no such model
+    "refused",  # the same refusal again and again, and nothing was ever answered
+    "provider",  # the provider was away for longer than the patience lasts
+    "workflow",  # the workflow raised the same exception for the first topics
+    "budget",
+    "storage",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
