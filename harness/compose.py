@@ -81,15 +81,19 @@ def layered(
         return layer if board is None else board.watching(layer, stage)
 
     pricing, policy = settings.pricing(), settings.cache_policy()
-    limiter = Limiter(limits, stop, capped=purse.budget != Budget())
+    outages = settings.outages()
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
+    probing = random.Random(f"{settings.seed}/probes")  # noqa: S311 - as above
+    limiter = Limiter(limits, stop, capped=purse.budget != Budget(), outages=outages, rng=probing)
     sent = told(Noted(endpoint, cache, pricing, clock, stop), "sent")
-    limited = told(Limited(sent, limiter, settings.retry()), "all")
+    limited = told(
+        Limited(sent, limiter, settings.retry(), stop, first_token_s=settings.timeouts().first_token_s), "all"
+    )
     run_limited = told(RunLimited(limited, limits, stop), "run")
     journaled = told(Journaled(run_limited, cache, pricing, clock, keep=policy.stores), "cache")
     budgeted = told(Budgeted(journaled, purse, pricing, clock, stop), "money")
-    retrying = told(Retrying(budgeted, settings.retry(), stop, rng), "retry")
-    leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s))
+    retrying = told(Retrying(budgeted, settings.retry(), limiter.provider, stop, rng), "retry")
+    leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s + outages.patience_s))
     return told(Cached(retrying, cache, policy, clock, leases), "cache"), limiter
 
 

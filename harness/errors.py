@@ -58,6 +58,10 @@ FailureKind = Literal[
 ]
 
 
+Reach = Literal["request", "topic", "everyone for now", "everyone until someone acts"]
+"""How far an error reaches; decided in `domain/reach.py`."""
+
+
 class HarnessError(Exception):
     """Everything this package raises on purpose."""
 

@@ -15,7 +15,7 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Message, Request, Served, Usage
 from harness.domain.failures import CompletionError, TransientError
 from harness.domain.options import StepOptions
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, Patience, RetryPolicy
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, OutagePolicy, Patience, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
 from harness.domain.purse import Purse
 from harness.domain.run import Span, Topic, TopicResult
@@ -201,6 +201,8 @@ class Engine:
     mode: CacheMode = "read_write"
     ttl_s: float | None = None
     patience: Patience = Patience()
+    outages: OutagePolicy = OutagePolicy(patience_s=0)
+    first_token_s: float = 600.0
     cache: SlowCache = field(default_factory=SlowCache)
     results: ListResults = field(default_factory=ListResults)
     stop: Stop = field(default_factory=Stop)
@@ -213,13 +215,16 @@ class Engine:
     def __post_init__(self) -> None:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
-        self.limiter = Limiter(self.limits, self.stop, capped=self.budget != Budget())
+        self.limiter = Limiter(
+            self.limits, self.stop, capped=self.budget != Budget(), outages=self.outages, rng=random.Random(11)
+        )
         noted = Noted(self.model, self.cache, PRICING, self.clock, self.stop)
-        limited = RunLimited(Limited(noted, self.limiter, self.retry), self.limits, self.stop)
+        all_limited = Limited(noted, self.limiter, self.retry, self.stop, first_token_s=self.first_token_s)
+        limited = RunLimited(all_limited, self.limits, self.stop)
         journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
         budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop)
         rng = random.Random(7)
-        retrying = Retrying(budgeted, self.retry, self.stop, rng)
+        retrying = Retrying(budgeted, self.retry, self.limiter.provider, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)
         self.completer = Cached(retrying, self.cache, policy, self.clock, leases)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from harness.domain.completion import OnDelta
 from harness.domain.purse import Purse
+
+OnSilence = Literal["give up", "wait on", "as set"]
+"""What to do about a request that is silent: give it up, wait although its time is over, or do as the time-out says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +19,10 @@ class Call:
 
     `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
-    which costs next to nothing; both must be quick and must not raise. `purse` pays for what the topic may spend at
-    most; None: the topic has no cap of its own.
+    which costs next to nothing; both must be quick and must not raise. `on_life` is called once, when the server has
+    shown that it works on the request. `on_silence` is asked now and then while no token has come, with the seconds of
+    silence. `moment` is the run's (see `engine.provider`) at which the attempt before this one failed. `purse` pays for
+    what the topic may spend at most; None: the topic has no cap of its own.
     """
 
     run_id: str
@@ -26,6 +32,9 @@ class Call:
     stream: bool = True
     on_delta: OnDelta | None = None
     on_events: Callable[[int], None] | None = field(default=None, compare=False)
+    on_life: Callable[[], None] | None = field(default=None, compare=False)
+    on_silence: Callable[[float], OnSilence] | None = field(default=None, compare=False)
+    moment: int | None = field(default=None, compare=False)
     purse: Purse | None = field(default=None, compare=False)
 
     @property

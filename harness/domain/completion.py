@@ -97,20 +97,21 @@ class Waits:
 
     `queued_run_s` for a place among the calls of its own workflow run, `queued_s` for a place among all calls in
     flight, `paced_s` for requests or tokens per minute or a pause after a 429, `budget_s` for money that other calls
-    hold in reserve, `stored_s` for the cache: to look the answer up, to wait in vain for another who was asking for it,
-    to note the request before it leaves, to keep what came back.
+    hold in reserve, `outage_s` for a provider that was away, `stored_s` for the cache: to look the answer up, to wait
+    in vain for another who was asking for it, to note the request before it leaves, to keep what came back.
     """
 
     queued_run_s: float = 0.0
     queued_s: float = 0.0
     paced_s: float = 0.0
     budget_s: float = 0.0
+    outage_s: float = 0.0
     stored_s: float = 0.0
 
     @property
     def waited_s(self) -> float:
         """Seconds waited for whatever cause."""
-        return self.queued_run_s + self.queued_s + self.paced_s + self.budget_s + self.stored_s
+        return self.queued_run_s + self.queued_s + self.paced_s + self.budget_s + self.outage_s + self.stored_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,10 +170,11 @@ class Served(Waits):
         queued_s: float = 0.0,
         paced_s: float = 0.0,
         budget_s: float = 0.0,
+        outage_s: float = 0.0,
         stored_s: float = 0.0,
     ) -> Served:
         """The same after these waits, too."""
-        if not (queued_run_s or queued_s or paced_s or budget_s or stored_s):
+        if not (queued_run_s or queued_s or paced_s or budget_s or outage_s or stored_s):
             return self
         return replace(
             self,
@@ -180,6 +182,7 @@ class Served(Waits):
             queued_s=self.queued_s + queued_s,
             paced_s=self.paced_s + paced_s,
             budget_s=self.budget_s + budget_s,
+            outage_s=self.outage_s + outage_s,
             stored_s=self.stored_s + stored_s,
         )
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.domain.completion import Completion, Served
 from harness.domain.misses import Explanation
-from harness.errors import FailureKind, HarnessError
+from harness.errors import FailureKind, HarnessError, Reach
 
 
 class CompletionError(HarnessError):
@@ -19,7 +19,7 @@ class CompletionError(HarnessError):
     for the attempt: "no" where nothing was generated, "yes" where `partial.usage` says how much, "unknown" where the
     stream broke. `status` is the HTTP status, where there was one. `served` tells what the call went through (waits,
     earlier attempts); each layer adds its part to it as it does to a completion's. `row` is the row of the journal that
-    is open for it, 0: none is.
+    is open for it, 0: none is. `reach` is how far it reaches, None where nobody has decided that.
     """
 
     def __init__(
@@ -37,7 +37,13 @@ class CompletionError(HarnessError):
         self.partial = partial
         self.billed: Literal["no", "yes", "unknown"] = billed
         self.row = 0
+        self.reach: Reach | None = None
         self.served: Served | None = partial.served if partial is not None else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of the answer had come."""
+        return self.partial is not None
 
 
 class TransientError(CompletionError):

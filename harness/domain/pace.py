@@ -140,6 +140,17 @@ class Window:
         )
 
 
+def served_at_once(*, answers: int, shortest_s: float, within_s: float) -> int:
+    """Return how many calls a server seems to work on at a time, at least one.
+
+    `answers` came within `within_s` seconds, and a call that does not queue takes `shortest_s`: by Little's law (J. D.
+    C. Little, "A Proof for the Queuing Formula L = λW", Operations Research 9, 1961) so many are in service on average.
+    """
+    if within_s <= 0 or not math.isfinite(shortest_s):
+        return 1
+    return max(1, round(answers * shortest_s / within_s))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """A token bucket that may go into debt: a call goes when the level is positive, and its cost is taken then.

@@ -42,10 +42,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds. `idle_s` is the longest silence (keep-alives are not silence, but do not move `total_s`)."""
+    """Seconds. `first_token_s` is the longest silence before the first token, `idle_s` the longest between tokens.
+
+    Keep-alives are no silence before the first token, and do not move `total_s`.
+    """
 
     connect_s: float = 10.0
-    idle_s: float = 300.0
+    first_token_s: float = 600.0
+    idle_s: float = 90.0
     total_s: float = 1800.0
 
 
@@ -95,6 +99,45 @@ class Patience:
     def pause_s(self, *, looks: int, draw: float) -> float:
         """Seconds until the next look, after `looks` in vain; `draw` is uniform in [0, 1)."""
         return min(self.longest_s, self.first_s * self.growth ** min(looks, 64)) * (1 + draw) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutagePolicy:
+    """How an outage of the provider is waited out. Seconds.
+
+    `patience_s` is how long one outage may last before the run stops; 0: an outage is not waited for, and each call
+    has its attempts only. Probes are sent at intervals that double from `first_s` to `longest_s`. A server that asks
+    for more than `pause_cap_s` asks for an outage, below that for a pause. `alike_at_most` is how many equal refusals
+    in a row, with nothing ever answered, end the run (None: no number does).
+
+    `quiet_s`: when nothing has been heard from any call in flight for so long, and for `QUIET_FACTOR` times as long
+    as the slowest call so far took to show life, what is in flight is taken for lost.
+    """
+
+    patience_s: float = 6 * 3600.0
+    first_s: float = 1.0
+    longest_s: float = 60.0
+    pause_cap_s: float = 120.0
+    quiet_s: float = 120.0
+    alike_at_most: int | None = 5
+
+    QUIET_FACTOR = 5.0
+    FEWEST_LIVES = 5
+
+    @property
+    def waits(self) -> bool:
+        """Whether outages are waited for at all."""
+        return self.patience_s > 0
+
+    def interval_s(self, *, probes: int, draw: float) -> float:
+        """Return the seconds between a probe and the next, after so many; `draw` is uniform in [0, 1)."""
+        return min(self.longest_s, self.first_s * 2.0 ** min(probes, 62)) * (1 + draw) / 2
+
+    def quiet_for_s(self, slowest_life_s: float, lives: int) -> float | None:
+        """Return after how long a silence of all calls they are taken for lost; None: too little is known."""
+        if not self.waits or lives < self.FEWEST_LIVES:
+            return None
+        return max(self.quiet_s, self.QUIET_FACTOR * slowest_life_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

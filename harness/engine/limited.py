@@ -6,10 +6,12 @@ cannot deadlock.
 
 from __future__ import annotations
 
-from harness.domain.call import Call
+from dataclasses import replace
+
+from harness.domain.call import Call, OnSilence
 from harness.domain.completion import Completion, Request
 from harness.domain.estimate import likely_input_tokens
-from harness.domain.failures import CompletionError, TransientError
+from harness.domain.failures import CompletionError, FatalError, TransientError
 from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.pricing import charge_of
 from harness.engine.limiter import Limiter, Place, Places
@@ -48,15 +50,24 @@ class RunLimited:
 
 
 class Limited:
-    """At most the limiter's number of calls in flight in all, and the place where refusals are learned from."""
+    """At most the limiter's number of calls in flight in all, and the place where failures are learned from.
+
+    `first_token_s` is how long a call may be silent before its first token. Beyond that it is left waiting as long as
+    others are served: then it is queued, and not forgotten.
+    """
 
     OUTPUT_GUESS_TOKENS = 1000
     OUTPUT_GUESS_WEIGHT = 0.1
 
-    def __init__(self, inner: Completer, limiter: Limiter, retry: RetryPolicy) -> None:
+    def __init__(
+        self, inner: Completer, limiter: Limiter, retry: RetryPolicy, stop: Stop, *, first_token_s: float
+    ) -> None:
         self._inner = inner
         self._limiter = limiter
+        self._provider = limiter.provider
         self._retry = retry
+        self._stop = stop
+        self._first_token_s = first_token_s
         self._likely_output = float(self.OUTPUT_GUESS_TOKENS)
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -65,33 +76,78 @@ class Limited:
         used = likely
         try:
             completion = await telling(
-                self._inner.complete(request, call), queued_s=place.queued_s, paced_s=place.paced_s
+                self._inner.complete(request, self._watched(call, place)),
+                queued_s=place.queued_s,
+                paced_s=place.paced_s,
+                outage_s=place.outage_s,
             )
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (completion.usage.output_tokens - self._likely_output)
+            self._provider.answered()
+            self._provider.alive(owner=call.owner, sent_at=place.sent_at)
             self._limiter.succeeded(place)
         except CompletionError as error:
             charged = charge_of(error).usage
             used = likely if charged is None else charged.total_tokens
-            self._learn(place, error)
+            self._learn(place, error, call)
             raise
         else:
             return completion
         finally:
             self._limiter.release(place, tokens_used=used)
 
-    def _learn(self, place: Place, error: CompletionError) -> None:
+    def _watched(self, call: Call, place: Place) -> Call:
+        """The call with what tells of its first sign of life, and what decides about its silence."""
+
+        def alive() -> None:
+            self._provider.alive(owner=call.owner, sent_at=place.sent_at)
+
+        def silent(seconds: float) -> OnSilence:
+            if call.stream and self._provider.is_lost(owner=call.owner, sent_at=place.sent_at):
+                return "give up"
+            if seconds >= self._first_token_s and self._is_queued(call, place):
+                self._limiter.queued(place)
+                return "wait on"
+            return "as set"
+
+        return replace(call, on_life=alive, on_silence=silent)
+
+    def _is_queued(self, call: Call, place: Place) -> bool:
+        return place.among > 1 and self._provider.others_served_since(place.moment, call.owner)
+
+    def _learn(self, place: Place, error: CompletionError, call: Call) -> None:
         """What a failure says about the calls that come after it."""
+        error.reach = self._provider.failed(
+            error,
+            owner=call.owner,
+            sent_at=place.sent_at,
+            moment=place.moment if call.moment is None else call.moment,
+            probe=place.probe,
+            alone=self._limiter.in_flight == 1,
+        )
+        if error.reach == "everyone until someone acts" and not isinstance(error, FatalError):
+            self._refuse_all(error)
         if isinstance(error, TransientError):
-            asked_s = error.retry_after_s
-            if error.kind == "rate_limited":
-                by_rate = is_about_rate(str(error))
-                self._limiter.refused(place, named=error.concurrency_limit, by_rate=by_rate)
-                # With nothing else in flight there is nothing left to shrink: only time helps.
-                if asked_s is not None or by_rate or self._limiter.in_flight == 1:
-                    self._pause(asked_s)
-            elif asked_s is not None:
+            self._slow_down(place, error)
+
+    def _refuse_all(self, error: CompletionError) -> None:
+        """End the run for a refusal that every call meets, and that was never said to be for everyone."""
+        message = f"the same refusal again and again, and nothing was answered: {error}"
+        self._stop.set("refused", f"{message} – mend what it names (harness doctor looks), then resume")
+        fatal = FatalError(message, kind=error.kind, status=error.status, partial=error.partial, billed=error.billed)
+        fatal.row, fatal.served, fatal.reach = error.row, error.served, error.reach
+        raise fatal from error
+
+    def _slow_down(self, place: Place, error: TransientError) -> None:
+        asked_s = error.retry_after_s
+        if error.kind == "rate_limited":
+            by_rate = is_about_rate(str(error))
+            self._limiter.refused(place, named=error.concurrency_limit, by_rate=by_rate)
+            # With nothing else in flight there is nothing left to shrink: only time helps.
+            if asked_s is not None or by_rate or self._limiter.in_flight == 1:
                 self._pause(asked_s)
+        elif asked_s is not None:
+            self._pause(asked_s)
 
     def _pause(self, asked_s: float | None) -> None:
         """Let the whole account rest: as long as the server asks for, else longer with each refusal in a row."""

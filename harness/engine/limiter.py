@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import random
 from dataclasses import dataclass
 from functools import partial
 
 from harness.domain.history import Levels
 from harness.domain.order import goes_by_arrival
-from harness.domain.pace import Pace, Window
-from harness.domain.policy import Limits
+from harness.domain.pace import Pace, Window, served_at_once
+from harness.domain.policy import Limits, OutagePolicy
 from harness.engine.clock import now
+from harness.engine.provider import OutageState, Provider
 from harness.engine.stopping import Stop
 from harness.engine.turns import Turns
 
@@ -26,14 +29,17 @@ log = logging.getLogger("harness.limit")
 class _Wish:
     tokens: int
     among: int = 0
+    probe: bool = False
+    answers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The right to have one call in flight; `queued_s` and `paced_s` are what waiting for it took, by cause.
+    """The right to have one call in flight; `queued_s`, `paced_s` and `outage_s` are what it waited for, by cause.
 
     `number` counts the calls of the run in the order in which they were let go, `among` those that were in flight
-    then, itself included.
+    then, itself included, `answers` those that had been answered by then. `sent_at` is the loop's time, `moment` the
+    provider's. A `probe` is sent while the provider is away.
     """
 
     number: int
@@ -41,11 +47,20 @@ class Place:
     tokens: int
     queued_s: float
     paced_s: float
+    outage_s: float
+    sent_at: float
+    moment: int
+    answers: int
+    probe: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimiterState:
-    """What the limiter learned: shown to the user and saved with the run."""
+    """What the limiter learned: shown to the user and saved with the run.
+
+    `works_on` is how many calls the server seems to work on at a time, where it queued the others in silence. `outage`
+    is the provider's outage that goes on.
+    """
 
     in_flight: int
     waiting: int
@@ -54,16 +69,33 @@ class LimiterState:
     refusals: int
     named_limit: int | None
     paused_s: float
+    works_on: int | None = None
+    outage: OutageState | None = None
 
 
 class Limiter:
     """Places for calls in flight, requests per minute and tokens per minute, in order of priority.
 
-    `capped`: the run has a budget, so it may end before its work does. `history` is how many calls the limiter let in
-    at once, on the loop's clock.
+    `capped`: the run has a budget, so it may end before its work does. `outages` says how the provider's outages are
+    waited out; `rng` draws the jitter of the probes. `history` is how many calls the limiter let in at once, on the
+    loop's clock. `provider` is what is known of the provider: while it is away, only probes get a place.
     """
 
-    def __init__(self, limits: Limits, stop: Stop, *, capped: bool = False) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        stop: Stop,
+        *,
+        capped: bool = False,
+        outages: OutagePolicy | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        jitter = rng or random.Random(0)  # noqa: S311 - jitter, not secrets
+        self.provider = Provider(outages or OutagePolicy(), stop, jitter, self._provider_changed)
+        self._answers = 0
+        self._shortest_s = math.inf
+        self._works_on: int | None = None
+        self._was_down = False
         self._window = Window.opening(limits.in_flight)
         self.history = Levels()
         self._pace = Pace.of(limits)
@@ -104,6 +136,8 @@ class Limiter:
             refusals=self._refusals,
             named_limit=self._named,
             paused_s=max(0.0, self._pace.open_at - now()),
+            works_on=self._works_on,
+            outage=self.provider.state(),
         )
 
     def ending(self, left: int) -> None:
@@ -114,18 +148,26 @@ class Limiter:
         """Wait for a place; raises RunStopped once the run is ending. `tokens` is the likely cost of the call."""
         wanted_at = now()
         paced_before = self._paced_until(wanted_at)
+        down_before = self.provider.down_until(wanted_at)
         wish = _Wish(tokens)
         number = await self._turns.take(
             wish, priority=priority, advance=self._advance, give_back=partial(self._give_back, tokens)
         )
         got_at = now()
-        paced_s = min(got_at - wanted_at, self._paced_until(got_at) - paced_before)
+        waited_s = got_at - wanted_at
+        outage_s = min(waited_s, self.provider.down_until(got_at) - down_before)
+        paced_s = min(waited_s - outage_s, self._paced_until(got_at) - paced_before)
         return Place(
             number=number,
             among=wish.among,
             tokens=tokens,
-            queued_s=got_at - wanted_at - paced_s,
+            queued_s=waited_s - outage_s - paced_s,
             paced_s=paced_s,
+            outage_s=outage_s,
+            sent_at=got_at,
+            moment=self.provider.moment,
+            answers=wish.answers,
+            probe=wish.probe,
         )
 
     def release(self, place: Place, *, tokens_used: int) -> None:
@@ -144,6 +186,8 @@ class Limiter:
 
     def succeeded(self, place: Place) -> None:
         """Learn from a call that was answered; call it before `release`."""
+        self._answers += 1
+        self._shortest_s = min(self._shortest_s, now() - place.sent_at)
         self._learn(self._window.succeeded(place.number, min(place.among, self._in_flight)))
 
     def refused(self, place: Place, *, named: int | None, by_rate: bool) -> None:
@@ -161,11 +205,45 @@ class Limiter:
         )
         log.info("refused (429): %d places from now on, %d requests under way", self._window.places, self._in_flight)
 
+    def queued(self, place: Place) -> int:
+        """Learn that the server keeps this call waiting in silence while it serves others: it has fewer places.
+
+        Returns how many it seems to work on at a time.
+        """
+        at_once = served_at_once(
+            answers=self._answers - place.answers, shortest_s=self._shortest_s, within_s=now() - place.sent_at
+        )
+        if place.number > self._window.shrunk_after:
+            self._works_on = at_once
+            log.warning(
+                "the server seems to work on %s at a time and keeps the others waiting: --in-flight %d says so from "
+                "the start",
+                at_once,
+                at_once,
+            )
+        self._learn(
+            self._window.refused(
+                number=place.number,
+                newest=self._turns.granted,
+                others=self._in_flight - 1,
+                named=at_once,
+                by_rate=False,
+            )
+        )
+        return at_once
+
     def pause(self, seconds: float) -> None:
         """Send no call at all for so long, and then begin again with few."""
         log.info("nothing is sent for %.1f s", seconds)
         self._pace = self._pace.paused(now() + seconds)
         self._learn(self._window.paused())
+
+    def _provider_changed(self) -> None:
+        """Take up that an outage has begun, goes on or has ended; after one the window opens from its start."""
+        if self._was_down and not self.provider.is_down:
+            self._learn(self._window.paused())
+        self._was_down = self.provider.is_down
+        self._advance()
 
     def _learn(self, window: Window) -> None:
         self._window = window
@@ -185,8 +263,14 @@ class Limiter:
             self._timer = None
         wait_s: float | None = None
         paced = full = False
-        self._turns.go_by_arrival(goes_by_arrival(left=self._left, in_flight=self._in_flight, capped=self._capped))
+        # While the provider is away each probe is another call: one that fails by itself must not be all of them.
+        self._turns.go_by_arrival(
+            self.provider.is_down or goes_by_arrival(left=self._left, in_flight=self._in_flight, capped=self._capped)
+        )
         while (wish := self._turns.first) is not None:
+            wait_s = self.provider.wait_s(at)
+            if wait_s > 0:
+                break
             wait_s = self._pace.wait_s(at)
             paced = wait_s > 0
             if paced:
@@ -200,7 +284,9 @@ class Limiter:
                 wait_s = self._window.opens_in_s(at)
                 break
             self._in_flight += 1
-            wish.among = self._in_flight
+            wish.among, wish.answers, wish.probe = self._in_flight, self._answers, self.provider.is_down
+            if wish.probe:
+                self.provider.sent_probe(at)
             self._pace = self._pace.sent(at, wish.tokens)
             self._turns.grant()
         else:
@@ -209,7 +295,12 @@ class Limiter:
             self._learn(self._window.seen(at, full=False))
         self._count_paced(at, paced=paced)
         if wait_s is not None:
-            self._timer = loop.call_at(at + wait_s, self._advance)
+            self._timer = loop.call_at(min(at + wait_s, max(at, self.provider.gives_up_at)), self._look)
+
+    def _look(self) -> None:
+        """Go on when it is time; the run ends here when the patience with the provider does."""
+        self.provider.look()
+        self._advance()
 
     def _paced_until(self, at: float) -> float:
         """Seconds in all for which the pace held calls back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import anyio
@@ -12,9 +13,16 @@ from harness.domain.failures import CompletionError, FatalError
 from harness.domain.key import cache_key
 from harness.domain.pricing import Pricing
 from harness.engine.clock import now
-from harness.engine.stopping import Stop
-from harness.errors import RunStopped
+from harness.engine.stopping import Stop, StopKind
+from harness.errors import FailureKind, RunStopped
 from harness.ports import Cache, Completer, OpenCall, Resolution, WallClock
+
+_STOP_KINDS: Mapping[FailureKind, StopKind] = {
+    "auth": "auth",
+    "balance": "balance",
+    "quota": "quota",
+    "unknown_model": "unknown_model",
+}
 
 NOT_SENT = "not sent: "
 """How the journal's word of a request begins that was noted and never left."""
@@ -48,7 +56,7 @@ class Noted:
             raise
         except CompletionError as error:
             if isinstance(error, FatalError):
-                self._stop.set("auth" if error.kind == "auth" else "balance", str(error))
+                self._stop.set(_STOP_KINDS.get(error.kind, "refused"), str(error))
             error.row = row
             error.served = (error.served or Served()).waited(stored_s=stored_s)
             raise

@@ -1,4 +1,8 @@
-"""The retry layer: the one place where a call is tried again. It sleeps outside every limit."""
+"""The retry layer: the one place where a call is tried again. It sleeps outside every limit.
+
+A failure that reaches everyone for now is not the call's own: it costs no attempt, however often it comes. Such a call
+waits for the provider at the limits, with all others.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from harness.domain.failures import CompletionError, TopicBudgetExceeded, Transi
 from harness.domain.policy import RetryPolicy
 from harness.domain.pricing import charge_of
 from harness.engine.clock import now
+from harness.engine.provider import Provider
 from harness.engine.stopping import Stop
 from harness.ports import Completer
 
@@ -19,19 +24,26 @@ log = logging.getLogger("harness.retry")
 
 
 class Retrying:
-    """Tries transient failures again, up to `policy.attempts` requests, and records each with its cause.
+    """Tries transient failures again, up to `policy.attempts` of its own, and records each with its cause.
 
-    The error that finally leaves carries every failed attempt in its `served`.
+    The error that finally leaves carries every failed attempt in its `served`. Whether the outages of `provider` are
+    waited for, and how long a call waits at most, is that one's policy.
     """
 
-    def __init__(self, inner: Completer, policy: RetryPolicy, stop: Stop, rng: random.Random) -> None:
+    def __init__(
+        self, inner: Completer, policy: RetryPolicy, provider: Provider, stop: Stop, rng: random.Random
+    ) -> None:
         self._inner = inner
         self._policy = policy
+        self._provider = provider
+        self._outages = provider.policy
         self._stop = stop
         self._rng = rng
 
     async def complete(self, request: Request, call: Call) -> Completion:
         past = Served(attempts=0)
+        own = 0
+        first_failed_at = None
         while True:
             started = now()
             try:
@@ -42,30 +54,45 @@ class Retrying:
             except CompletionError as error:
                 past = _with_failure(past, error, elapsed_s=now() - started)
                 error.served = past
-                if not isinstance(error, TransientError) or past.attempts >= self._policy.attempts:
-                    self._log(past, error, call, "given up")
+                failed_at = now()
+                first_failed_at = failed_at if first_failed_at is None else first_failed_at
+                own += not self._is_spared(error, waiting_s=failed_at - first_failed_at)
+                if not isinstance(error, TransientError) or own >= self._policy.attempts:
+                    self._log(own, error, call, "given up")
                     raise
-                past = await self._back_off(past, error, call)
+                past = await self._back_off(past, own, error, call)
+                call = replace(call, moment=self._provider.moment)
             else:
                 return completion if past.attempts == 0 else _after(past, completion)
 
-    async def _back_off(self, past: Served, error: TransientError, call: Call) -> Served:
+    def _is_spared(self, error: CompletionError, *, waiting_s: float) -> bool:
+        """Return whether a failure costs the call no attempt. For ever it is not: a call may be refused alone."""
+        return error.reach == "everyone for now" and self._outages.waits and waiting_s < self._outages.patience_s
+
+    async def _back_off(self, past: Served, own: int, error: TransientError, call: Call) -> Served:
+        if call.on_delta is not None:
+            call.on_delta(Delta(kind="restart"))
+        if self._waits_at_the_limits(error):
+            self._log(own, error, call, "waits for the provider")
+            return past
         delay_s = self._policy.delay_s(
             attempt=past.attempts, retry_after_s=error.retry_after_s, draw=self._rng.random()
         )
-        self._log(past, error, call, f"next in {delay_s:.2f} s")
-        if call.on_delta is not None:
-            call.on_delta(Delta(kind="restart"))
+        self._log(own, error, call, f"next in {delay_s:.2f} s")
         started = now()
         await self._stop.sleep(delay_s)
         last = replace(past.failures[-1], backoff_s=now() - started)
         return replace(past, failures=(*past.failures[:-1], last))
 
-    def _log(self, past: Served, error: CompletionError, call: Call, then: str) -> None:
-        """Each attempt that failed is told with its cause, the last one too."""
+    def _waits_at_the_limits(self, error: TransientError) -> bool:
+        """Return whether the limits hold this call back by themselves. After a 429 they may have a place for others."""
+        return error.reach == "everyone for now" and self._outages.waits and error.kind != "rate_limited"
+
+    def _log(self, own: int, error: CompletionError, call: Call, then: str) -> None:
+        """Tell of each attempt that failed with its cause, the last one too; `own` counts those that cost one."""
         log.info(
             "attempt %d of %d failed (%s: %s), %s",
-            past.attempts,
+            max(1, own),
             self._policy.attempts,
             error.kind,
             error,
@@ -89,6 +116,7 @@ def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> 
         queued_s=here.queued_s,
         paced_s=here.paced_s,
         budget_s=here.budget_s,
+        outage_s=here.outage_s,
         stored_s=here.stored_s,
         usage=charge.usage,
         cost=charge.cost,
@@ -110,5 +138,6 @@ def _waits_of(waits: Served, served: Served) -> Served:
         queued_s=waits.queued_s,
         paced_s=waits.paced_s,
         budget_s=waits.budget_s,
+        outage_s=waits.outage_s,
         stored_s=waits.stored_s,
     )

@@ -100,6 +100,7 @@ Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 Dollars = Annotated[float, Field(strict=True, gt=0, le=1e9)]
 Rate = Annotated[float, Field(strict=True, ge=0, le=1e9)]
 Seconds = Annotated[float, BeforeValidator(duration_s), Field(strict=True, gt=0, le=31_536_000)]
+SecondsOrZero = Annotated[float, BeforeValidator(duration_s), Field(strict=True, ge=0, le=31_536_000)]
 OnOff = Annotated[bool, BeforeValidator(_on_off), Field(strict=True)]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
@@ -149,4 +150,5 @@ def choices(annotation: Any) -> tuple[str, ...]:
 
 
 def _is_duration(annotation: Any) -> bool:
-    return annotation == Seconds or Seconds in get_args(annotation)
+    kinds = (annotation, *get_args(annotation))
+    return Seconds in kinds or SecondsOrZero in kinds

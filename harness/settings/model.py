@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.adapters.toml_tables import StepTable
 from harness.domain.completion import Effort
 from harness.domain.options import StepOptions
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Carrier, Limits, RetryPolicy, Timeouts
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Carrier, Limits, OutagePolicy, RetryPolicy, Timeouts
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, Rates, flat_price
 from harness.domain.profiles import PROFILES, Profile, resolve_model
 from harness.settings.kinds import (
@@ -28,6 +28,7 @@ from harness.settings.kinds import (
     ProfileName,
     Rate,
     Seconds,
+    SecondsOrZero,
     Seed,
     Texts,
     Whole,
@@ -116,8 +117,21 @@ class Settings(BaseModel):
     max_depth: Whole = _setting(8, "Limits", "How deep a workflow may nest steps within steps.")
     attempts: Attempts = _setting(5, "Limits", "Requests for one call, the first included, 1 to 6.")
 
+    patience: SecondsOrZero = _setting(
+        6 * 3600.0,
+        "Limits",
+        "How long one outage of the provider is waited out: 90s, 15m, 6h. After that the run stops and can be resumed. "
+        "0 does not wait: each call then fails after its attempts.  [default: 6h]",
+        metavar="AGE",
+    )
+
     connect_timeout: Seconds = _setting(10.0, "Time-outs", "To connect.", metavar="S")
-    idle_timeout: Seconds = _setting(300.0, "Time-outs", "Of silence, until a request is given up.", metavar="S")
+    first_token_timeout: Seconds = _setting(
+        600.0, "Time-outs", "Of silence before the first token. Keep-alives count as life here.", metavar="S"
+    )
+    idle_timeout: Seconds = _setting(
+        90.0, "Time-outs", "Of silence between two tokens of an answer. Keep-alives do not count here.", metavar="S"
+    )
     total_timeout: Seconds = _setting(1800.0, "Time-outs", "For one request in all.", metavar="S")
     drain_timeout: Seconds = _setting(
         8.0, "Time-outs", "After Ctrl-C, for calls in flight to finish and be stored.", metavar="S"
@@ -194,8 +208,16 @@ class Settings(BaseModel):
     def retry(self) -> RetryPolicy:
         return RetryPolicy(attempts=self.attempts)
 
+    def outages(self) -> OutagePolicy:
+        return OutagePolicy(patience_s=self.patience)
+
     def timeouts(self) -> Timeouts:
-        return Timeouts(connect_s=self.connect_timeout, idle_s=self.idle_timeout, total_s=self.total_timeout)
+        return Timeouts(
+            connect_s=self.connect_timeout,
+            first_token_s=self.first_token_timeout,
+            idle_s=self.idle_timeout,
+            total_s=self.total_timeout,
+        )
 
     def cache_policy(self) -> CachePolicy:
         return CachePolicy(mode=self.cache_mode, ttl_s=self.ttl)

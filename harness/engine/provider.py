@@ -1,0 +1,259 @@
+"""What a run knows of its provider: signs of life, outages, refusals in a row. The decisions are in `domain`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from harness.domain.availability import Availability, Outage
+from harness.domain.failures import CompletionError, PermanentError, TransientError
+from harness.domain.policy import OutagePolicy
+from harness.domain.reach import Seen, is_refusal, reach_of, wording_of
+from harness.domain.wording import counted, duration
+from harness.engine.clock import now
+from harness.engine.stopping import Stop
+from harness.errors import Reach
+
+log = logging.getLogger("harness.limit")
+
+KEPT_OUTAGES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageState:
+    """An outage that goes on, for display: it has lasted `for_s`, the next probe leaves in `next_probe_s`.
+
+    `probes` were sent so far; `kind` and `message` are those of the last failure. `certain` is False while there has
+    been one failure only and no probe yet. `patience_s` is how much longer it is waited for.
+    """
+
+    for_s: float
+    next_probe_s: float
+    probes: int
+    kind: str
+    message: str
+    certain: bool
+    patience_s: float
+
+
+class Provider:
+    """Watches the requests of a run. `changed` is called when an outage has begun or ended.
+
+    `outages` are those that were certain and are over, in their order, with the loop's times.
+    """
+
+    def __init__(self, policy: OutagePolicy, stop: Stop, rng: random.Random, changed: Callable[[], None]) -> None:
+        self.outages: list[Outage] = []
+        self.policy = policy
+        self._stop = stop
+        self._rng = rng
+        self._changed = changed
+        self._belief = Availability(policy=policy)
+        self._answered = 0
+        self._lives = 0
+        self._slowest_life_s = 0.0
+        self._life_at: dict[str, tuple[int, float]] = {}
+        self._down_s = 0.0
+        self._alike = _Alike()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nothing but probes may be sent now."""
+        return self._belief.outage is not None
+
+    @property
+    def moment(self) -> int:
+        """Signs of life so far: a clock that also tells apart what happens at the same time."""
+        return self._lives
+
+    def down_until(self, at: float) -> float:
+        """Return the seconds, in all until then, in which the provider was away."""
+        outage = self._belief.outage
+        return self._down_s + (at - outage.since if outage is not None else 0.0)
+
+    def wait_s(self, at: float) -> float:
+        """Return the seconds until a request may be sent."""
+        return self._belief.wait_s(at)
+
+    def sent_probe(self, at: float) -> None:
+        """Note that a request leaves while the provider is away."""
+        self._belief = self._belief.probing(at, draw=self._rng.random())
+
+    def state(self) -> OutageState | None:
+        """Return the outage that goes on, or None."""
+        outage, at = self._belief.outage, now()
+        if outage is None:
+            return None
+        return OutageState(
+            for_s=at - outage.since,
+            next_probe_s=max(0.0, outage.next_probe_at - at),
+            probes=outage.probes,
+            kind=outage.kind,
+            message=outage.message,
+            certain=outage.certain,
+            patience_s=max(0.0, self._belief.gives_up_at - at),
+        )
+
+    def alive(self, *, owner: str, sent_at: float) -> None:
+        """Note that the server showed that it works on the request of `owner`, which was sent then."""
+        at = now()
+        self._lives += 1
+        self._slowest_life_s = max(self._slowest_life_s, at - sent_at)
+        self._note_life(owner, at)
+        if self._belief.ended_by(sent_at=sent_at):
+            self._end_outage(at)
+
+    def answered(self) -> None:
+        """Note that a request was answered."""
+        self._answered += 1
+
+    def others_served_since(self, moment: int, owner: str) -> bool:
+        """Return whether a call other than that of `owner` has shown life since that moment."""
+        return any(lived > moment for other, (lived, _) in self._life_at.items() if other != owner)
+
+    def is_lost(self, *, owner: str, sent_at: float) -> bool:
+        """Return whether a streamed request that has been silent since it was sent is taken for lost.
+
+        So it is if an outage has come and gone since, or if no call was heard for far too long. A whole answer may be
+        silent until its end, so this says nothing of it.
+        """
+        if self.outages and sent_at <= self.outages[-1].since:
+            return True
+        quiet_s = self.policy.quiet_for_s(self._slowest_life_s, self._lives)
+        if quiet_s is None or self.is_down:
+            return False
+        last_life_at = max((at for _, at in self._life_at.values()), default=-math.inf)
+        return now() - max(last_life_at, sent_at) >= quiet_s
+
+    def failed(
+        self,
+        error: CompletionError,
+        *,
+        owner: str,
+        sent_at: float,
+        moment: int,
+        probe: bool,
+        alone: bool,
+    ) -> Reach:
+        """Learn from a failure, and return how far it reaches. Ends the run where the patience is at its end.
+
+        `moment` is that of the call's failure before this one, else that of its sending.
+        """
+        at = now()
+        seen = Seen(
+            answered=self._answered,
+            alike=self._count_alike(error, sent_at=sent_at, at=at),
+            others_served=self.others_served_since(moment, owner),
+        )
+        reach = reach_of(error, seen, alike_at_most=self.policy.alike_at_most)
+        if reach == "everyone until someone acts":
+            return reach
+        if isinstance(error, PermanentError) and error.status is not None:
+            self.alive(owner=owner, sent_at=sent_at)
+        elif isinstance(error, TransientError) and self._is_outage(error, reach, probe=probe, alone=alone):
+            self._suspect(error, at, probe=probe)
+        return reach
+
+    def look(self) -> None:
+        """Stop the run if the outage has lasted for longer than the patience, or is going to."""
+        outage, at = self._belief.outage, now()
+        if outage is None:
+            return
+        if self._belief.asks_too_much:
+            asked = duration(outage.next_probe_at - at)
+            self._stop.set(
+                "provider",
+                f"the provider asks to be left alone for {asked}, longer than the patience of "
+                f"{duration(self.policy.patience_s)} ({outage.message}). Resume after that, or raise --patience.",
+            )
+        elif at >= self._belief.gives_up_at:
+            self._stop.set(
+                "provider",
+                f"the provider has been away for {duration(at - outage.since)}, "
+                f"{counted(outage.probes, 'probe')} failed, the last with: {outage.message}. "
+                "Resume when it is back, or raise --patience.",
+            )
+
+    @property
+    def gives_up_at(self) -> float:
+        """The time at which `look` would stop the run; infinite while there is no outage."""
+        return self._belief.gives_up_at
+
+    def _is_outage(self, error: TransientError, reach: Reach, *, probe: bool, alone: bool) -> bool:
+        """Return whether a failure speaks for an outage. A 429 while others are in flight is the limiter's business."""
+        if reach != "everyone for now":
+            return False
+        if error.kind != "rate_limited":
+            return True
+        asked_s = error.retry_after_s or 0.0
+        return probe or alone or self.is_down or asked_s > self.policy.pause_cap_s
+
+    def _suspect(self, error: TransientError, at: float, *, probe: bool) -> None:
+        was_certain = self._belief.outage is not None and self._belief.outage.certain
+        asked_s = error.retry_after_s
+        long_asked_s = asked_s if asked_s is not None and 0 < asked_s < math.inf else None
+        self._belief = self._belief.failed(
+            at, kind=error.kind, message=str(error), probed=probe, asked_s=long_asked_s, draw=self._rng.random()
+        )
+        outage = self._belief.outage
+        if outage is None:
+            return
+        next_s = max(0.0, outage.next_probe_at - at)
+        if outage.certain and not was_certain:
+            log.warning("the provider does not answer, nothing else is sent; next look in %.0f s: %s", next_s, error)
+        elif outage.certain:
+            log.info("the provider is still away, next look in %.0f s: %s", next_s, error)
+        self.look()
+        self._changed()
+
+    def _end_outage(self, at: float) -> None:
+        outage = self._belief.outage
+        if outage is None:
+            return
+        self._down_s = self.down_until(at)
+        self._belief = self._belief.over()
+        if outage.certain:
+            log.warning(
+                "the provider answers again after %s, %s", duration(at - outage.since), counted(outage.probes, "probe")
+            )
+            self._keep(outage, at)
+        self._changed()
+
+    def _keep(self, outage: Outage, until: float) -> None:
+        if len(self.outages) == KEPT_OUTAGES:
+            del self.outages[0]
+        self.outages.append(replace(outage, until=until))
+
+    def _note_life(self, owner: str, at: float) -> None:
+        """Keep the last sign of life of two different calls: enough to tell whether another than one was heard."""
+        self._life_at.pop(owner, None)
+        self._life_at[owner] = (self._lives, at)
+        if len(self._life_at) > 2:
+            del self._life_at[next(iter(self._life_at))]
+
+    def _count_alike(self, error: CompletionError, *, sent_at: float, at: float) -> int:
+        """Count refusals in the same words in a row; of transient ones that fail together only one counts."""
+        together = not isinstance(error, PermanentError)
+        if self._answered or not is_refusal(error) or (together and not self.policy.waits):
+            return 0
+        return self._alike.count(wording_of(error), sent_at=sent_at if together else None, at=at)
+
+
+@dataclass(slots=True)
+class _Alike:
+    """How often the same words came in a row."""
+
+    words: str = ""
+    number: int = 0
+    last_at: float = -math.inf
+
+    def count(self, words: str, *, sent_at: float | None, at: float) -> int:
+        """Return the number with this one. One that was sent before the last was heard of (`sent_at`) adds nothing."""
+        if words != self.words:
+            self.words, self.number, self.last_at = words, 1, at
+        elif sent_at is None or sent_at >= self.last_at:
+            self.number, self.last_at = self.number + 1, at
+        return self.number

@@ -1,0 +1,194 @@
+"""The provider goes away and comes back: calls wait in place, a probe looks, and nothing fails for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+from fakes import Engine, FakeModel, a_call, a_refusal, a_request, a_reset, an_answer, gathered
+
+from harness.domain.completion import Completion
+from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
+from harness.domain.policy import Limits, OutagePolicy, RetryPolicy
+from harness.errors import RunStopped
+
+pytestmark = pytest.mark.harness_virtual_time
+
+WAITING = OutagePolicy()
+Failing = Callable[[], CompletionError]
+
+KINDS: dict[str, Failing] = {
+    "503": lambda: TransientError("503: busy", kind="server", status=503),
+    "502 with HTML": lambda: TransientError("502: Bad Gateway", kind="gateway", status=502),
+    "500": lambda: TransientError("500: Internal Server Error", kind="server", status=500),
+    "refused": lambda: TransientError("no connection: refused", kind="connection"),
+    "reset": lambda: a_reset(billed="unknown"),
+    "429": a_refusal,
+    "silence": lambda: TransientError("sent no first token", kind="timeout", billed="unknown"),
+}
+
+
+def away(start_s: float, end_s: float, failing: Failing) -> Callable[[FakeModel], CompletionError | None]:
+    """A provider that fails every request between these times of the loop."""
+
+    def refuse(model: FakeModel) -> CompletionError | None:
+        return failing() if start_s <= asyncio.get_running_loop().time() < end_s else None
+
+    return refuse
+
+
+async def all_at_once(engine: Engine, number: int) -> list[object]:
+    return await gathered(
+        *(engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i)) for i in range(number))
+    )
+
+
+@pytest.mark.parametrize("in_flight", [1, 4, 64])
+@pytest.mark.parametrize("attempts", [1, 5])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_outage_of_75_seconds_fails_no_call_and_meets_only_probes(
+    kind: str, attempts: int, in_flight: int
+) -> None:
+    model = FakeModel(latency_s=2.0, refuse=away(9.0, 84.0, KINDS[kind]))
+    engine = Engine(
+        model=model,
+        limits=Limits(in_flight=in_flight, per_run=100),
+        retry=RetryPolicy(attempts=attempts),
+        outages=WAITING,
+    )
+    answers = await all_at_once(engine, 60 * in_flight)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    # Intervals of 1, 2, 4 … 64 s, each at least half as long: at most ten probes in 75 s.
+    meanwhile = [at for at in model.sent_at if 9.0 <= at < 84.0]
+    assert len(meanwhile) <= in_flight + 10
+    # The last interval before the end is at most a minute.
+    assert min(at for at in model.sent_at if at >= 84.0) <= 84.0 + 60.0
+
+
+@pytest.mark.parametrize("kind", ["503", "refused", "502 with HTML", "429"])
+async def test_a_cold_start_of_ten_minutes_is_waited_for(kind: str) -> None:
+    model = FakeModel(latency_s=2.0, refuse=away(0.0, 600.0, KINDS[kind]))
+    engine = Engine(model=model, limits=Limits(in_flight=8, per_run=100), outages=WAITING)
+    answers = await all_at_once(engine, 40)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    assert asyncio.get_running_loop().time() < 700.0
+
+
+async def test_after_the_patience_the_run_stops_and_no_call_has_failed() -> None:
+    model = FakeModel(latency_s=2.0, refuse=away(9.0, 1e9, KINDS["refused"]))
+    engine = Engine(model=model, limits=Limits(in_flight=4, per_run=100), outages=OutagePolicy(patience_s=600.0))
+    outcomes = await all_at_once(engine, 60)
+    assert {type(outcome) for outcome in outcomes} == {Completion, RunStopped}
+    assert engine.stop.cause is not None
+    assert engine.stop.cause.kind == "provider"
+    assert "--patience" in engine.stop.cause.message
+    assert asyncio.get_running_loop().time() == pytest.approx(609.0, abs=3.0)
+
+
+async def test_a_wait_that_is_longer_than_the_patience_is_told_at_once() -> None:
+    model = FakeModel(refuse=lambda it: a_refusal(retry_after_s=7 * 3600.0))
+    engine = Engine(model=model, outages=WAITING)
+    (outcome,) = await all_at_once(engine, 1)
+    assert isinstance(outcome, RunStopped)
+    assert "asks to be left alone for 7 h" in str(outcome)
+    assert asyncio.get_running_loop().time() < 1.0
+
+
+async def test_a_wait_of_hours_within_the_patience_is_waited_for() -> None:
+    loop = asyncio.get_running_loop()
+    model = FakeModel(refuse=lambda it: a_refusal(retry_after_s=7200.0 - loop.time()) if loop.time() < 7200.0 else None)
+    engine = Engine(model=model, outages=WAITING, limits=Limits(in_flight=4, per_run=100))
+    answers = await all_at_once(engine, 8)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    assert len([at for at in model.sent_at if at < 7200.0]) <= 4
+    assert loop.time() < 7300.0
+
+
+async def test_the_wait_is_told_as_an_outage_and_the_seconds_add_up() -> None:
+    model = FakeModel(latency_s=2.0, refuse=away(0.0, 30.0, KINDS["503"]))
+    engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), outages=WAITING)
+    first, second = await all_at_once(engine, 2)
+    assert isinstance(first, Completion)
+    assert isinstance(second, Completion)
+    for answer in (first, second):
+        assert answer.served.outage_s > 15.0
+    (outage,) = engine.limiter.provider.outages
+    assert outage.since == 0.0
+    assert outage.until is not None
+    assert 30.0 <= outage.until <= 92.0
+
+
+async def test_a_stop_ends_the_wait_at_once() -> None:
+    model = FakeModel(refuse=away(0.0, 1e9, KINDS["refused"]))
+    engine = Engine(model=model, outages=WAITING)
+    asyncio.get_running_loop().call_later(100.0, lambda: engine.stop.set("interrupted", "Ctrl-C"))
+    outcomes = await all_at_once(engine, 3)
+    assert {type(outcome) for outcome in outcomes} == {RunStopped}
+    assert asyncio.get_running_loop().time() == 100.0
+
+
+async def test_one_call_that_fails_by_itself_holds_up_no_other_and_fails_after_its_attempts() -> None:
+    def script(request: object) -> Completion | CompletionError:
+        return KINDS["500"]() if "poison" in str(request) else an_answer("fine")
+
+    for in_flight in (1, 4):
+        model = FakeModel(latency_s=2.0, script=script)
+        engine = Engine(
+            model=model,
+            limits=Limits(in_flight=in_flight, per_run=100),
+            retry=RetryPolicy(attempts=3),
+            outages=WAITING,
+        )
+        calls = [engine.completer.complete(a_request("poison"), a_call(span_id="poison"))]
+        calls += [
+            engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1)) for i in range(40)
+        ]
+        outcomes = await gathered(*calls)
+        assert isinstance(outcomes[0], TransientError)
+        assert all(isinstance(outcome, Completion) for outcome in outcomes[1:])
+        assert len([request for request in model.sent if "poison" in str(request)]) <= 5
+
+
+async def test_equal_refusals_before_anything_was_answered_end_the_run() -> None:
+    model = FakeModel(
+        refuse=lambda it: PermanentError(f"400: no model, call {len(it.sent)}", kind="bad_request", status=400)
+    )
+    engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), outages=WAITING)
+    outcomes = await all_at_once(engine, 42)
+    assert engine.stop.cause is not None
+    assert engine.stop.cause.kind == "refused"
+    assert len(model.sent) == 5
+    assert sum(isinstance(outcome, PermanentError) for outcome in outcomes) == 4
+
+
+async def test_equal_refusals_after_an_answer_are_each_topics_own() -> None:
+    model = FakeModel(
+        refuse=lambda it: PermanentError("400: no", kind="bad_request", status=400) if len(it.sent) > 1 else None
+    )
+    engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), outages=WAITING)
+    outcomes = await all_at_once(engine, 20)
+    assert engine.stop.cause is None
+    assert sum(isinstance(outcome, PermanentError) for outcome in outcomes) == 19
+
+
+async def test_the_same_500_to_every_probe_before_anything_was_answered_ends_the_run() -> None:
+    model = FakeModel(refuse=away(0.0, 1e9, KINDS["500"]))
+    engine = Engine(model=model, limits=Limits(in_flight=8, per_run=100), outages=WAITING)
+    outcomes = await all_at_once(engine, 42)
+    assert {type(outcome) for outcome in outcomes} == {RunStopped, FatalError}
+    assert engine.stop.cause is not None
+    assert engine.stop.cause.kind == "refused"
+    assert len(model.sent) <= 8 + 5
+
+
+async def test_an_outage_is_logged_when_it_is_certain_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="harness.limit")
+    model = FakeModel(latency_s=1.0, refuse=away(5.0, 40.0, KINDS["503"]))
+    engine = Engine(model=model, limits=Limits(in_flight=2, per_run=100), outages=WAITING)
+    await all_at_once(engine, 30)
+    assert [record.getMessage().split(",")[0].split(" after ")[0] for record in caplog.records] == [
+        "the provider does not answer",
+        "the provider answers again",
+    ]
