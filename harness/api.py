@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +64,12 @@ async def ask_once(
     on_delta: OnDelta | None,
     stop: Stop,
 ) -> Completion:
-    """One call with settings that are at hand: as one step of a workflow of one step."""
+    """One call with settings that are at hand: as one step of a workflow of one step.
+
+    Somebody waits for the answer, so an outage of the provider is waited out only where `patience` was set.
+    """
+    if loaded.origins.get("patience", "default") == "default":
+        loaded = replace(loaded, settings=loaded.settings.model_copy(update={"patience": 0.0}))
     defaults = options.over(loaded.settings.defaults())
     run_id = f"ask-{new_run_id(SystemClock().now())}"
     request = request_of(loaded, prompt, system=system, defaults=defaults)
