@@ -55,6 +55,7 @@ async def weathered(
         transport=transport,
         workflow=f"{directory}/flow.py:ask",
         attempts=ATTEMPTS,
+        patience=0.0,
         stream=stream,
         idle_timeout=IDLE_S,
         total_timeout=TOTAL_S,
