@@ -15,8 +15,13 @@ class Call:
 
     `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
-    which costs next to nothing; both must be quick and must not raise. `purse` pays for what the topic may spend at
+    which costs next to nothing. `purse` pays for what the topic may spend at
     most; None: the topic has no cap of its own.
+
+    `on_life` is called once a request, as soon as the server has shown that it works on it: by the first event or
+    comment of a stream that is not an error, or by a whole answer; not by a mere head, a page of HTML or an error.
+    `waits_on` is asked each time that no first token has come in time: True means that the call is only queued while
+    others are served, and it is waited for as long again; None is False. None of these may be slow or raise.
     """
 
     run_id: str
@@ -26,6 +31,8 @@ class Call:
     stream: bool = True
     on_delta: OnDelta | None = None
     on_events: Callable[[int], None] | None = field(default=None, compare=False)
+    on_life: Callable[[], None] | None = field(default=None, compare=False)
+    waits_on: Callable[[], bool] | None = field(default=None, compare=False)
     purse: Purse | None = field(default=None, compare=False)
 
     @property

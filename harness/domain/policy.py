@@ -42,10 +42,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds. `idle_s` is the longest silence (keep-alives are not silence, but do not move `total_s`)."""
+    """Seconds. `first_token_s` is the longest silence before the answer begins, when any sign of life ends a silence.
+
+    `idle_s` is the longest time between two tokens once it has begun, when only tokens count. Neither moves `total_s`.
+    """
 
     connect_s: float = 10.0
-    idle_s: float = 300.0
+    first_token_s: float = 600.0
+    idle_s: float = 90.0
     total_s: float = 1800.0
 
 

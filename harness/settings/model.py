@@ -117,7 +117,12 @@ class Settings(BaseModel):
     attempts: Attempts = _setting(5, "Limits", "Requests for one call, the first included, 1 to 6.")
 
     connect_timeout: Seconds = _setting(10.0, "Time-outs", "To connect.", metavar="S")
-    idle_timeout: Seconds = _setting(300.0, "Time-outs", "Of silence, until a request is given up.", metavar="S")
+    first_token_timeout: Seconds = _setting(
+        600.0, "Time-outs", "For a server to begin its answer; signs of life start this time anew.", metavar="S"
+    )
+    idle_timeout: Seconds = _setting(
+        90.0, "Time-outs", "Between two tokens of an answer that has begun; keep-alives do not count.", metavar="S"
+    )
     total_timeout: Seconds = _setting(1800.0, "Time-outs", "For one request in all.", metavar="S")
     drain_timeout: Seconds = _setting(
         8.0, "Time-outs", "After Ctrl-C, for calls in flight to finish and be stored.", metavar="S"
@@ -195,7 +200,12 @@ class Settings(BaseModel):
         return RetryPolicy(attempts=self.attempts)
 
     def timeouts(self) -> Timeouts:
-        return Timeouts(connect_s=self.connect_timeout, idle_s=self.idle_timeout, total_s=self.total_timeout)
+        return Timeouts(
+            connect_s=self.connect_timeout,
+            first_token_s=self.first_token_timeout,
+            idle_s=self.idle_timeout,
+            total_s=self.total_timeout,
+        )
 
     def cache_policy(self) -> CachePolicy:
         return CachePolicy(mode=self.cache_mode, ttl_s=self.ttl)
