@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -49,8 +49,22 @@ class FixedClock:
         return NOON
 
 
-def call(*, stream: bool, on_delta: OnDelta | None = None) -> Call:
-    return Call(run_id="run", topic_id="topic", span_id="span", stream=stream, on_delta=on_delta)
+def call(
+    *,
+    stream: bool,
+    on_delta: OnDelta | None = None,
+    on_life: Callable[[], None] | None = None,
+    waits_on: Callable[[], bool] | None = None,
+) -> Call:
+    return Call(
+        run_id="run",
+        topic_id="topic",
+        span_id="span",
+        stream=stream,
+        on_delta=on_delta,
+        on_life=on_life,
+        waits_on=waits_on,
+    )
 
 
 def chunk(delta: Mapping[str, Any] | None = None, **fields: Any) -> bytes:

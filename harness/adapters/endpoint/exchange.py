@@ -119,9 +119,12 @@ class Exchange:
             if assembly.done:
                 break
         else:
+            assembly.flush()
             try:
                 assembly.feed(parser.close())
                 assembly.flush()
+            except wire.PageError:
+                raise
             except wire.MalformedError as error:
                 return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
         latency_s = self._deadline.elapsed_s

@@ -38,7 +38,8 @@ _REPORTING = ("error", "message", "msg", "detail", "base_resp")
 
 _CAPITAL_INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST_MESSAGE = 500
-_LONGEST_TEXT = 20_000  # the words that decide stand at the beginning
+_LONGEST_TEXT = 4000  # the words that decide stand at the beginning
+_LONGEST_BODY = 64 * 1024  # of JSON inside a text
 _DEEPEST = 8
 _MOST_ITEMS = 50
 
@@ -113,7 +114,7 @@ def plain_name(name: str) -> str:
 def _json_in(body: bytes) -> Any:
     """The JSON that a body is, or that the first event in it is; None: it is neither."""
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
-    if text.startswith((b"data:", b"event:")) and len(text) < _LONGEST_TEXT:
+    if text.startswith((b"data:", b"event:")) and len(text) < _LONGEST_BODY:
         parser = SSEParser()
         events = [*parser.feed(text + b"\n\n"), *parser.close()]
         text = events[0].data if events else b""
@@ -174,7 +175,7 @@ def _hear(text: str, report: Report, *, depth: int) -> None:
     """Take in a message. A gateway's may be the whole JSON of the server behind it."""
     stripped = text.strip()
     if stripped.startswith(("{", "[")):
-        inner = _json_in(stripped[:_LONGEST_TEXT].encode(errors="replace"))
+        inner = _json_in(stripped[:_LONGEST_BODY].encode(errors="replace"))
         if inner is not None:
             before = len(report.says) + len(report.codes)
             _read(inner, report, depth=depth + 1)

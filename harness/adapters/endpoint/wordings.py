@@ -33,7 +33,7 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
     "content_filter": (
         r"content filter",  # OpenAI and Azure (code), Anthropic "content filtering policy", Moonshot (type)
         r"content (?:management )?policy",  # Azure; litellm's ContentPolicyViolationError
-        r"responsible ai policy",  # Azure's innererror
+        r"responsible ai ?policy",  # Azure's innererror
         r"data inspection failed|inappropriate content",  # Alibaba
         r"content exists risk",  # DeepSeek
         r"considered high risk",  # Moonshot

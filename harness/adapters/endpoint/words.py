@@ -10,6 +10,8 @@ from harness.adapters.endpoint.wordings import LIMIT, LONG, SHORT, USAGE_LIMIT, 
 
 Period = Literal["long", "short"]
 
+_LONGEST = 8000  # what decides stands before
+
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     optional = pattern.replace(" ?", "\0")
@@ -33,8 +35,8 @@ class Words:
     """
 
     def __init__(self, codes: Iterable[str], says: Iterable[str], *, is_echo: Callable[[str], bool]) -> None:
-        self._codes = _plain("; ".join(codes))
-        self._says = _plain("; ".join(says))
+        self._codes = _plain("; ".join(codes)[:_LONGEST])
+        self._says = _plain("; ".join(says)[:_LONGEST])
         self._is_echo = is_echo
 
     def meanings(self) -> Iterable[Meaning]:
