@@ -18,7 +18,7 @@ from harness.session import Report
 from harness.testing import FakeDeepSeek, FakeTransport, FaultPlan, VirtualClock
 
 ATTEMPTS = 6
-IDLE_S, TOTAL_S = 60.0, 600.0
+FIRST_TOKEN_S, IDLE_S, TOTAL_S = 90.0, 60.0, 600.0
 WORKFLOW = 'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
 
 
@@ -57,6 +57,7 @@ async def weathered(
         attempts=ATTEMPTS,
         patience=0.0,
         stream=stream,
+        first_token_timeout=FIRST_TOKEN_S,
         idle_timeout=IDLE_S,
         total_timeout=TOTAL_S,
     )

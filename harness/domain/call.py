@@ -19,10 +19,13 @@ class Call:
 
     `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
-    which costs next to nothing; both must be quick and must not raise. `on_life` is called once, when the server has
-    shown that it works on the request. `on_silence` is asked now and then while no token has come, with the seconds of
-    silence. `moment` is the run's (see `engine.provider`) at which the attempt before this one failed. `purse` pays for
-    what the topic may spend at most; None: the topic has no cap of its own.
+    which costs next to nothing. `moment` is the run's (see `engine.provider`) at which the attempt before this one
+    failed. `purse` pays for what the topic may spend at most; None: the topic has no cap of its own.
+
+    `on_life` is called once a request, as soon as the server has shown that it works on it: by the first event or
+    comment of a stream that is not an error, or by a whole answer; not by a mere head, a page of HTML or an error.
+    `on_silence` is asked every few seconds while no first token has come, with the seconds of silence. None of these
+    may be slow or raise.
     """
 
     run_id: str

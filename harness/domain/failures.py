@@ -15,11 +15,13 @@ from harness.errors import FailureKind, HarnessError, Reach
 class CompletionError(HarnessError):
     """A call that brought no usable completion.
 
-    `partial` is what had arrived, for the trace: it is never an answer. `billed` says whether the provider charges
+    `partial` is what had arrived, for the trace: it is never an answer. `begun` says whether any token of the answer,
+    or its usage, had come: a server that only queued the call has not begun. `billed` says whether the provider charges
     for the attempt: "no" where nothing was generated, "yes" where `partial.usage` says how much, "unknown" where the
-    stream broke. `status` is the HTTP status, where there was one. `served` tells what the call went through (waits,
-    earlier attempts); each layer adds its part to it as it does to a completion's. `row` is the row of the journal that
-    is open for it, 0: none is. `reach` is how far it reaches, None where nobody has decided that.
+    stream broke. `status` is the HTTP status, where there was one. `retry_after_s` is how long the server asks to wait,
+    in seconds and uncapped: before the same request, or until a quota is renewed. `served` tells what the call went
+    through (waits, earlier attempts); each layer adds its part to it as it does to a completion's. `row` is the row of
+    the journal that is open for it, 0: none is. `reach` is how far it reaches, None where nobody has decided that.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class CompletionError(HarnessError):
         status: int | None = None,
         partial: Completion | None = None,
         billed: Literal["no", "yes", "unknown"] = "no",
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: FailureKind = kind
         self.status = status
         self.partial = partial
         self.billed: Literal["no", "yes", "unknown"] = billed
+        self.retry_after_s = retry_after_s
         self.row = 0
         self.reach: Reach | None = None
         self.served: Served | None = partial.served if partial is not None else None
@@ -49,8 +53,7 @@ class CompletionError(HarnessError):
 class TransientError(CompletionError):
     """The same request may succeed later.
 
-    `retry_after_s` is what the server asked for, in seconds, unchecked. `concurrency_limit` is the number that a
-    429's text names as the account's limit of calls in flight.
+    `concurrency_limit` is the number that a 429's text names as the account's limit of calls in flight.
     """
 
     def __init__(
@@ -64,8 +67,7 @@ class TransientError(CompletionError):
         retry_after_s: float | None = None,
         concurrency_limit: int | None = None,
     ) -> None:
-        super().__init__(message, kind=kind, status=status, partial=partial, billed=billed)
-        self.retry_after_s = retry_after_s
+        super().__init__(message, kind=kind, status=status, partial=partial, billed=billed, retry_after_s=retry_after_s)
         self.concurrency_limit = concurrency_limit
 
 
@@ -74,7 +76,7 @@ class PermanentError(CompletionError):
 
 
 class FatalError(CompletionError):
-    """The account cannot be used (key, balance, quota): every other call will fail too, so the run stops."""
+    """It concerns every call until someone acts (key, balance, quota, model), so the run stops."""
 
 
 class CacheMiss(HarnessError):  # noqa: N818 - the field's own word

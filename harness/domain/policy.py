@@ -42,9 +42,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds. `first_token_s` is the longest silence before the first token, `idle_s` the longest between tokens.
+    """Seconds. `first_token_s` is the longest silence before the answer begins, when any sign of life ends a silence.
 
-    Keep-alives are no silence before the first token, and do not move `total_s`.
+    `idle_s` is the longest time between two tokens once it has begun, when only tokens count. Neither moves `total_s`.
     """
 
     connect_s: float = 10.0

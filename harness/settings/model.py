@@ -127,10 +127,10 @@ class Settings(BaseModel):
 
     connect_timeout: Seconds = _setting(10.0, "Time-outs", "To connect.", metavar="S")
     first_token_timeout: Seconds = _setting(
-        600.0, "Time-outs", "Of silence before the first token. Keep-alives count as life here.", metavar="S"
+        600.0, "Time-outs", "For a server to begin its answer; signs of life start this time anew.", metavar="S"
     )
     idle_timeout: Seconds = _setting(
-        90.0, "Time-outs", "Of silence between two tokens of an answer. Keep-alives do not count here.", metavar="S"
+        90.0, "Time-outs", "Between two tokens of an answer that has begun; keep-alives do not count.", metavar="S"
     )
     total_timeout: Seconds = _setting(1800.0, "Time-outs", "For one request in all.", metavar="S")
     drain_timeout: Seconds = _setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 
 from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.openai_chat import OpenAIChat
-from harness.domain.call import Call
+from harness.domain.call import Call, OnSilence
 from harness.domain.completion import Completion, Message, OnDelta, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError
@@ -49,8 +49,22 @@ class FixedClock:
         return NOON
 
 
-def call(*, stream: bool, on_delta: OnDelta | None = None) -> Call:
-    return Call(run_id="run", topic_id="topic", span_id="span", stream=stream, on_delta=on_delta)
+def call(
+    *,
+    stream: bool,
+    on_delta: OnDelta | None = None,
+    on_life: Callable[[], None] | None = None,
+    on_silence: Callable[[float], OnSilence] | None = None,
+) -> Call:
+    return Call(
+        run_id="run",
+        topic_id="topic",
+        span_id="span",
+        stream=stream,
+        on_delta=on_delta,
+        on_life=on_life,
+        on_silence=on_silence,
+    )
 
 
 def chunk(delta: Mapping[str, Any] | None = None, **fields: Any) -> bytes:

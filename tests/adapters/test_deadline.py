@@ -35,7 +35,7 @@ async def waited(deadline: Deadline, seconds: float) -> float:
 @pytest.mark.parametrize("hours", [0.01, 1, 12])
 async def test_a_call_that_was_under_way_when_the_process_was_stopped_goes_on(hours: float) -> None:
     later(7.0, hours * 3600)
-    deadline = Deadline(idle_s=30, total_s=100)
+    deadline = Deadline(first_token_s=30, idle_s=9, total_s=100)
     # The answer lies there when the process goes on; the loop comes to it after the timers.
     with deadline:
         await asyncio.sleep(20)
@@ -46,23 +46,23 @@ async def test_a_call_that_was_under_way_when_the_process_was_stopped_goes_on(ho
 
 async def test_many_deadlines_do_not_all_fire_at_once() -> None:
     later(7.0, 3600)
-    deadlines = [Deadline(idle_s=10 + number / 10, total_s=100) for number in range(50)]
+    deadlines = [Deadline(first_token_s=10 + number / 10, idle_s=9, total_s=100) for number in range(50)]
     await asyncio.gather(*(waited(deadline, 20) for deadline in deadlines))
     assert {deadline.expired for deadline in deadlines} == {None}
 
 
 async def test_a_server_that_is_really_silent_is_given_up_all_the_same() -> None:
     later(7.0, 3600)
-    deadline = Deadline(idle_s=30, total_s=100)
+    deadline = Deadline(first_token_s=30, idle_s=9, total_s=100)
     lasted_s = await waited(deadline, 10_000)
-    assert deadline.expired == "idle"
+    assert deadline.expired == "first_token"
     # What was lost and at most what passes between two looks, besides the silence itself.
     assert 3600 + 30 - 7 <= lasted_s <= 3600 + 30 + 7
 
 
 async def test_the_total_is_given_back_what_was_lost() -> None:
     later(7.0, 3600)
-    deadline = Deadline(idle_s=30, total_s=100)
+    deadline = Deadline(first_token_s=30, idle_s=9, total_s=100)
     began = anyio.current_time()
     with deadline:
         while True:
@@ -75,14 +75,14 @@ async def test_the_total_is_given_back_what_was_lost() -> None:
 async def test_a_second_standstill_is_not_forgiven() -> None:
     later(7.0, 3600)
     later(17.0 + 3600, 3600)
-    deadline = Deadline(idle_s=60, total_s=10_000)
+    deadline = Deadline(first_token_s=60, idle_s=9, total_s=10_000)
     await waited(deadline, 8000)
-    assert deadline.expired == "idle"
+    assert deadline.expired == "first_token"
 
 
 async def test_a_loop_that_is_a_little_late_moves_nothing() -> None:
     later(29.5, 0.9)
-    deadline = Deadline(idle_s=30, total_s=100)
+    deadline = Deadline(first_token_s=30, idle_s=9, total_s=100)
     lasted_s = await waited(deadline, 10_000)
-    assert deadline.expired == "idle"
+    assert deadline.expired == "first_token"
     assert lasted_s == pytest.approx(30.4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import ssl
 from dataclasses import replace
 
@@ -11,7 +10,6 @@ import pytest
 from _chat import (
     DONE,
     ENDPOINT,
-    NOON,
     USAGE,
     WHOLE_STREAM,
     Piece,
@@ -22,10 +20,8 @@ from _chat import (
     plain,
     streaming,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness.adapters.endpoint.faults import concurrency_limit, retry_after_s
+from harness.adapters.endpoint.faults import concurrency_limit
 from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
 from harness.testing.virtual_time import run_virtual
 
@@ -36,17 +32,17 @@ CONCURRENCY = (
 HTML = b"<html><head><title>500 Internal Server Error</title></head><body>openresty</body></html>"
 
 STATUSES = [
-    (400, error_body("The supported API model names are …"), PermanentError, "bad_request"),
+    (400, error_body("Invalid n value"), PermanentError, "bad_request"),
     (401, error_body("Authentication Fails"), FatalError, "auth"),
     (402, error_body("Insufficient Balance"), FatalError, "balance"),
     (402, b"", FatalError, "balance"),
-    (403, b"", FatalError, "auth"),
+    (403, b"", PermanentError, "forbidden"),
     (404, error_body("no such path"), PermanentError, "bad_request"),
     (405, b"", PermanentError, "bad_request"),
     (407, b"", FatalError, "auth"),
     (408, b"", TransientError, "timeout"),
     (409, b"", TransientError, "server"),
-    (413, b"too large", PermanentError, "bad_request"),
+    (413, b"too large", PermanentError, "too_long"),
     (418, b"", PermanentError, "bad_request"),
     (422, error_body("expected struct ThinkingOptions"), PermanentError, "bad_request"),
     (425, b"", TransientError, "server"),
@@ -58,7 +54,7 @@ STATUSES = [
     (403, error_body("账户余额不足"), FatalError, "balance"),
     (403, error_body("Insufficient credits"), FatalError, "balance"),
     (500, b'{"error": {"message": "internal"}}', TransientError, "server"),
-    (500, HTML, TransientError, "server"),
+    (500, HTML, TransientError, "gateway"),
     (502, b"Bad Gateway", TransientError, "server"),
     (503, error_body("Service is too busy."), TransientError, "server"),
     (504, b"", TransientError, "server"),
@@ -139,43 +135,6 @@ async def test_the_concurrency_limit_is_read_from_a_429(text: str, limit: int | 
     assert error.concurrency_limit == limit
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "3"}, 3.0),
-        ({"retry-after": " 1.5 "}, 1.5),
-        ({"retry-after": "86400"}, 86400.0),
-        ({"retry-after-ms": "250"}, 0.25),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
-        ({"retry-after": "Mon, 16 Nov 2026 12:00:30 GMT"}, 30.0),
-        ({"retry-after": "Mon, 16 Nov 2026 12:00:30 GMT", "date": "Mon, 16 Nov 2026 12:00:20 GMT"}, 10.0),
-        ({"retry-after": "Mon, 16 Nov 2026 12:00:30 GMT", "date": "today"}, 30.0),
-        ({"retry-after": "Mon, 16 Nov 2026 12:00:30 -0000"}, 30.0),
-        ({"retry-after": "Mon, 16 Nov 2026 11:59:00 GMT"}, None),
-        ({"retry-after": "-3"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "inf"}, None),
-        ({"retry-after": "1e999"}, None),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": ""}, None),
-        ({"retry-after": "Mon, 99 Nov 2026 12:00:30 GMT"}, None),
-        ({}, None),
-    ],
-)
-async def test_retry_after_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    for status in (429, 503):
-        error = await Server([b""], status=status, headers=headers).failure()
-        assert isinstance(error, TransientError)
-        assert error.retry_after_s == seconds
-
-
-@given(st.text(max_size=30), st.text(max_size=30))
-def test_any_retry_after_is_none_or_a_number_of_seconds(value: str, date: str) -> None:
-    seconds = retry_after_s({"retry-after": value, "date": date}, now=NOON)
-    assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
-
-
 HALF = WHOLE_STREAM[:4]  # the reasoning and one word of the answer
 BROKEN_STREAMS: list[tuple[str, list[Piece], str]] = [
     ("no event at all", [b""], "incomplete"),
@@ -207,7 +166,8 @@ BROKEN_STREAMS: list[tuple[str, list[Piece], str]] = [
     ("an error event with words", [*HALF, event({"error": {"type": "rate_limit_error"}})], "rate_limited"),
     ("a bare error line", [*HALF, b'{"error": {"message": "overloaded"}}\n'], "server"),
     ("a bare line of something else", [*HALF, b'{"hello": 1}\n'], "malformed"),
-    ("HTML in the stream", [*HALF, b"<html>502</html>\n"], "malformed"),
+    ("HTML in the stream", [*HALF, b"<html>502</html>\n"], "gateway"),
+    ("HTML in an event", [*HALF, b"data: <!doctype html>\n\n"], "gateway"),
 ]
 
 
@@ -263,7 +223,6 @@ async def test_an_error_object_under_status_200_is_classed_by_what_it_says(
     [
         b"",
         b"\n\n\n",
-        HTML,
         b"{",
         b"7",
         b"[" * 200_000,
@@ -289,8 +248,15 @@ async def test_a_plain_body_without_end_is_given_up() -> None:
 @pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "text/plain", ""])
 async def test_html_in_answer_to_a_stream_is_quoted(kind: str) -> None:
     error = await Server([HTML], headers={"content-type": kind}).failure()
-    assert (type(error), error.kind) == (TransientError, "malformed")
+    assert (type(error), error.kind, error.begun) == (TransientError, "gateway", False)
     assert "500 Internal Server Error" in str(error)
+
+
+@pytest.mark.parametrize("lead", [b"", b"\n\n  ", b"\xef\xbb\xbf", b"<!-- a proxy -->\n"])
+async def test_html_instead_of_a_plain_answer_is_the_gateways(lead: bytes) -> None:
+    error = await Server([lead + HTML], headers={"content-type": "text/html"}).failure(stream=False)
+    assert (type(error), error.kind, error.billed) == (TransientError, "gateway", "unknown")
+    assert str(error) == "deepseek sent what is no completion: a page of HTML: '500 Internal Server Error'"
 
 
 CERTIFICATE = httpx2.ConnectError("certificate verify failed")
@@ -331,3 +297,28 @@ def test_a_fault_is_found_though_payloads_are_parsed_late() -> None:
     assert error.kind == "server"
     assert error.partial is not None
     assert error.partial.content == "BeBe"
+
+
+ADVICE = (
+    "; if this happens when several calls are in flight, the server may cut one stream for the next: "
+    "try --no-stream or --in-flight 1"
+)
+TORN: list[tuple[str, list[Piece], bool]] = [
+    ("no [DONE] and no finish reason", [*HALF], True),
+    ("reset", [*HALF, httpx2.ReadError("reset")], True),
+    ("reset before the first token", [WHOLE_STREAM[0], httpx2.ReadError("reset")], True),
+    ("cut inside a chunk", [*HALF, WHOLE_STREAM[4][:40]], True),
+    ("garbage in the middle", [*HALF, b"data: {oops}\n\n", WHOLE_STREAM[4]], False),
+    ("an error event", [*HALF, event({"error": {"message": "oops"}})], False),
+]
+
+
+@pytest.mark.parametrize(("pieces", "advised"), [case[1:] for case in TORN], ids=[case[0] for case in TORN])
+async def test_a_torn_stream_leads_to_the_settings_that_help(pieces: list[Piece], advised: bool) -> None:
+    error = await streaming(*pieces).failure()
+    assert str(error).endswith(ADVICE) == advised
+
+
+async def test_a_plain_answer_that_breaks_off_is_not_told_to_stop_streaming() -> None:
+    error = await Server([plain()[:40], httpx2.ReadError("reset")]).failure(stream=False)
+    assert (error.kind, "--no-stream" in str(error)) == ("connection", False)

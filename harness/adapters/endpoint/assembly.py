@@ -1,7 +1,8 @@
 """A completion put together from the events of a stream.
 
 Where nobody watches, payloads are kept as bytes and parsed many at a time, which costs a third less than one by one.
-Only the first token of each kind is looked for at once, for its time.
+Only the first token of each kind is looked for at once, for its time. Each payload keeps the time of its arrival, so
+that whoever asks when the last token came gets the truth, and every payload is parsed once all the same.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.adapters.endpoint import wire
+from harness.adapters.endpoint.report import reports_an_error
 from harness.adapters.endpoint.sse import Event
 from harness.domain.completion import Completion, Delta, OnDelta, ToolCall, Usage
 
@@ -51,6 +53,10 @@ class Assembly:
         self._on_delta = on_delta
         self._pending: list[bytes] = []
         self._pending_bytes = 0
+        self._arrived: list[float] = []  # when each of the pending did
+        self._fault: wire.MalformedError | StreamFault | None = None
+        self._first_tool_call_at: float | None = None
+        self._token_at: float | None = None
         self._model = ""
         self._fingerprint = ""
         self._reasoning: list[str] = []
@@ -59,6 +65,9 @@ class Assembly:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Raises MalformedError for garbage and StreamFault for a reported failure; what came before is kept."""
+        if self._fault is not None:
+            raise self._fault
+        at = self._clock()
         for data, name in events:
             if name is None:
                 self._bare(data)
@@ -70,20 +79,36 @@ class Assembly:
                 return
             elif self._can_wait(data):
                 self._pending.append(data)
+                self._arrived.append(at)
                 self._pending_bytes += len(data)
                 if self._pending_bytes >= _BATCH_BYTES:
                     self.flush()
             else:
                 self.flush()
-                self._take(wire.json_object(data))
+                self._take(wire.json_object(data), at)
 
     def flush(self) -> None:
         """Take in the payloads that were put off. Raises as `feed`."""
         if not self._pending:
             return
         pending, self._pending, self._pending_bytes = self._pending, [], 0
-        for chunk in _parsed(pending):
-            self._take(chunk)
+        arrived, self._arrived = self._arrived, []
+        for chunk, at in zip(_parsed(pending), arrived, strict=False):
+            self._take(chunk, at)
+
+    @property
+    def first_token_at(self) -> float | None:
+        """When the first piece came that holds reasoning, answer or a part of a tool call; None: none has."""
+        times = (self.first_reasoning_at, self.first_answer_at, self._first_tool_call_at)
+        return min((at for at in times if at is not None), default=None)
+
+    def last_token_at(self) -> float | None:
+        """When the last such piece came. What is wrong with a payload that was put off is raised by the next `feed`."""
+        try:
+            self.flush()
+        except (wire.MalformedError, StreamFault) as fault:
+            self._fault = fault
+        return self._token_at
 
     def completion(self, *, trace_id: str | None) -> Completion:
         """Everything taken in so far."""
@@ -131,7 +156,7 @@ class Assembly:
             raise wire.MalformedError(f"a line that is no event: {wire.excerpt(line)}")
         raise StreamFault(report)
 
-    def _take(self, chunk: wire.JsonObject) -> None:
+    def _take(self, chunk: wire.JsonObject, at: float) -> None:
         if chunk.get("error"):
             raise StreamFault(chunk)
         if chunk.get("usage"):
@@ -142,6 +167,8 @@ class Assembly:
             self._fingerprint = wire.text_of(chunk, "system_fingerprint")
         choice = wire.first_choice(chunk)
         if choice is None:
+            if reports_an_error(chunk):
+                raise StreamFault(chunk)
             return
         if choice.get("finish_reason"):
             self.finish_reason = wire.text_of(choice, "finish_reason")
@@ -150,25 +177,27 @@ class Assembly:
             return
         if not isinstance(delta, dict):
             raise wire.MalformedError("a delta that is no object")
-        self._take_delta(delta)
+        self._take_delta(delta, at)
 
-    def _take_delta(self, delta: dict[str, Any]) -> None:
+    def _take_delta(self, delta: dict[str, Any], at: float) -> None:
         if reasoning := wire.reasoning_of(delta):
+            self._token_at = at
             if self.first_reasoning_at is None:
-                self.first_reasoning_at = self._clock()
+                self.first_reasoning_at = at
             self._reasoning.append(reasoning)
             if self._on_delta is not None:
                 self._on_delta(Delta(kind="reasoning", text=reasoning))
         if answer := wire.text_of(delta, "content"):
+            self._token_at = at
             if self.first_answer_at is None:
-                self.first_answer_at = self._clock()
+                self.first_answer_at = at
             self._answer.append(answer)
             if self._on_delta is not None:
                 self._on_delta(Delta(kind="answer", text=answer))
         if delta.get("tool_calls"):
-            self._take_tool_calls(delta["tool_calls"])
+            self._take_tool_calls(delta["tool_calls"], at)
 
-    def _take_tool_calls(self, pieces: object) -> None:
+    def _take_tool_calls(self, pieces: object, at: float) -> None:
         if not isinstance(pieces, list):
             raise wire.MalformedError("tool calls that are no list")
         for position, piece in enumerate(pieces):
@@ -181,9 +210,14 @@ class Assembly:
             function = piece.get("function") or {}
             if not isinstance(function, dict):
                 raise wire.MalformedError("a tool call without a function")
+            name, arguments = wire.text_of(function, "name"), wire.text_of(function, "arguments")
+            if arguments or (name and not call.name):
+                self._token_at = at
+                if self._first_tool_call_at is None:
+                    self._first_tool_call_at = at
             call.id = call.id or wire.text_of(piece, "id")
-            call.name = call.name or wire.text_of(function, "name")
-            call.arguments.append(wire.text_of(function, "arguments"))
+            call.name = call.name or name
+            call.arguments.append(arguments)
 
 
 def _parsed(payloads: list[bytes]) -> Iterable[wire.JsonObject]:

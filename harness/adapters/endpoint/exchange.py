@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -12,7 +13,9 @@ import anyio
 from harness.adapters.endpoint import faults, wire
 from harness.adapters.endpoint.assembly import Assembly, StreamFault
 from harness.adapters.endpoint.deadline import Deadline
+from harness.adapters.endpoint.report import reports_an_error
 from harness.adapters.endpoint.sse import EventTooLongError, SSEParser
+from harness.domain.call import OnSilence
 from harness.domain.completion import Completion, OnDelta, Served
 from harness.domain.failures import CompletionError, PermanentError, TransientError
 from harness.domain.policy import Timeouts
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from harness.adapters.endpoint.sdk import ChatClient
 
 _MAX_PLAIN_BYTES = 64 * 1024 * 1024  # forty times the longest answer
+_TORN_ADVICE = (
+    "if this happens when several calls are in flight, the server may cut one stream for the next: "
+    "try --no-stream or --in-flight 1"
+)
 _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it the connection cannot be used again
 
 
@@ -42,6 +49,8 @@ class Exchange:
         stream: bool,
         on_delta: OnDelta | None,
         on_events: Callable[[int], None] | None = None,
+        on_life: Callable[[], None] | None = None,
+        on_silence: Callable[[float], OnSilence] | None = None,
     ) -> None:
         self._client = client
         self._who = who
@@ -49,13 +58,23 @@ class Exchange:
         self._wall_clock = wall_clock
         self._stream = stream
         self._on_events = on_events
-        self._deadline = Deadline(idle_s=timeouts.idle_s, total_s=timeouts.total_s)
-        self._assembly = Assembly(clock=self._deadline.clock, on_delta=on_delta)
+        self._on_life = on_life
+        self._assembly = Assembly(clock=asyncio.get_running_loop().time, on_delta=on_delta)
+        self._deadline = Deadline(
+            first_token_s=timeouts.first_token_s,
+            idle_s=timeouts.idle_s,
+            total_s=timeouts.total_s,
+            last_token_at=self._assembly.last_token_at,
+            on_silence=on_silence,
+        )
+        self._sent = b""
+        self._streaming = False
         self._response: httpx2.Response | None = None
         self._body: AsyncIterator[bytes] | None = None
 
     async def run(self, content: bytes) -> Completion | CompletionError:
         """The completion, or the error to be raised: as a value, so that it chains to no foreign exception."""
+        self._sent = content
         try:
             with self._deadline:
                 return await self._answer(content)
@@ -76,7 +95,9 @@ class Exchange:
         except self._client.errors as error:
             return self._broken(error)
         except StreamFault as fault:
-            return faults.reported_error(fault.report, who=self._who, partial=self._partial())
+            return faults.reported_error(fault.report, origin=self._origin(), partial=self._partial())
+        except wire.PageError as error:
+            return self._transient("gateway", f"{self._who} sent what is no completion: {error}")
         except (wire.MalformedError, EventTooLongError) as error:
             return self._transient("malformed", f"{self._who} sent what is no completion: {error}")
 
@@ -85,23 +106,32 @@ class Exchange:
         return "event-stream" in kind or (self._stream and "json" not in kind and "html" not in kind)
 
     async def _streamed(self, body: AsyncIterator[bytes]) -> Completion | CompletionError:
-        parser, assembly, heard = SSEParser(), self._assembly, self._deadline.heard
+        parser, assembly = SSEParser(), self._assembly
+        self._streaming, begun = True, False
         async for data in body:
-            heard()
+            if not begun:
+                self._deadline.heard()
             events = parser.feed(data)
             if self._on_events is not None:
                 self._on_events(len(events))
             assembly.feed(events)
+            if not begun:
+                begun = self._begins(signs_of_life=bool(events) or parser.commented)
             if assembly.done:
                 break
         else:
-            assembly.feed(parser.close())
             assembly.flush()
+            try:
+                assembly.feed(parser.close())
+                assembly.flush()
+            except wire.PageError:
+                raise
+            except wire.MalformedError as error:
+                return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
         latency_s = self._deadline.elapsed_s
         if not assembly.done and not assembly.finish_reason:
-            return self._transient(
-                "incomplete", f"the stream of {self._who} ended without [DONE] and without a finish reason"
-            )
+            text = f"the stream of {self._who} ended without [DONE] and without a finish reason"
+            return self._torn("incomplete", text)
         await self._drain(body)
         return replace(
             assembly.completion(trace_id=self._trace_id()),
@@ -111,6 +141,21 @@ class Exchange:
                 latency_s=latency_s,
             ),
         )
+
+    def _begins(self, *, signs_of_life: bool) -> bool:
+        """Whether the first token has come, when the deadline is told of it."""
+        if signs_of_life:
+            self._lives()
+        if self._assembly.first_token_at is None:
+            return False
+        self._deadline.begun()
+        return True
+
+    def _lives(self) -> None:
+        """Tell, once, that the server works on this request."""
+        if self._on_life is not None:
+            self._on_life()
+            self._on_life = None
 
     async def _drain(self, body: AsyncIterator[bytes]) -> None:
         # Shielded: an answer that has arrived is not lost to a deadline or a Ctrl-C in this tenth of a second.
@@ -130,18 +175,18 @@ class Exchange:
         latency_s = self._deadline.elapsed_s
         # Leading blank lines, by which a queue keeps the connection alive, are legal JSON.
         fields = await off_loop(lambda: wire.json_object(b"".join(pieces)), size)
-        if fields.get("error"):
-            return faults.reported_error(fields, who=self._who)
-        return replace(wire.completion(fields, trace_id=self._trace_id()), served=Served(latency_s=latency_s))
+        if reports_an_error(fields):
+            return faults.reported_error(fields, origin=self._origin())
+        completion = wire.completion(fields, trace_id=self._trace_id())
+        self._lives()
+        return replace(completion, served=Served(latency_s=latency_s))
 
     def _refused(self, response: httpx2.Response) -> CompletionError:
-        return faults.status_error(
-            status=response.status_code,
-            headers=response.headers,
-            body=response.content,
-            now=self._wall_clock.now(),
-            who=self._who,
-        )
+        return faults.status_error(status=response.status_code, body=response.content, origin=self._origin())
+
+    def _origin(self) -> faults.Origin:
+        headers = {} if self._response is None else self._response.headers
+        return faults.Origin(who=self._who, now=self._wall_clock.now(), headers=headers, sent=self._sent)
 
     def _broken(self, error: Exception) -> CompletionError:
         breakage = self._client.breakage(error)
@@ -150,13 +195,31 @@ class Exchange:
             return PermanentError(text, kind=breakage.kind)
         if not breakage.sent:
             return TransientError(text, kind=breakage.kind)
+        if breakage.kind == "connection" and self._streaming:
+            return self._torn(breakage.kind, text)
         return self._transient(breakage.kind, text)
 
     def _expired(self) -> CompletionError:
+        return self._transient("timeout", f"{self._who} {self._what_expired()}")
+
+    def _what_expired(self) -> str:
         timeouts = self._timeouts
-        if self._deadline.expired == "idle":
-            return self._transient("timeout", f"{self._who} was silent for {timeouts.idle_s:g} s")
-        return self._transient("timeout", f"{self._who} did not finish within {timeouts.total_s:g} s")
+        match self._deadline.expired:
+            case "first_token":
+                return f"sent no first token within {timeouts.first_token_s:g} s (--first-token-timeout)"
+            case "lost":
+                return f"was silent for {self._deadline.silent_s:.0f} s and is taken for lost: other calls are answered"
+            case "idle":
+                lasted_s = (self._assembly.last_token_at() or 0.0) - (self._assembly.first_token_at or 0.0)
+                return (
+                    f"stalled: no token for {timeouts.idle_s:g} s after {round(lasted_s, 1):g} s of its answer "
+                    "(--idle-timeout)"
+                )
+            case _:
+                return f"did not finish within {timeouts.total_s:g} s (--total-timeout)"
+
+    def _torn(self, kind: FailureKind, text: str) -> TransientError:
+        return self._transient(kind, f"{text}; {_TORN_ADVICE}")
 
     def _transient(self, kind: FailureKind, text: str) -> TransientError:
         partial = self._partial()

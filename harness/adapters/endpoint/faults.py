@@ -1,111 +1,119 @@
 """What went wrong, as one of our errors: every status, body and broken stream has exactly one outcome.
 
-Providers agree on statuses more than on codes (DeepSeek's `code` is nearly always `invalid_request_error`), so the
-status decides; only an empty balance is told by its words as well, since it comes under many statuses.
+What decides, first to last:
+
+1. A status below 400 is a redirect.
+2. A page of HTML comes from a proxy that does not reach the server behind it, except where its status is precise (401,
+   402, 407, 413, 429) or it asks for a key.
+3. 401, 402 and 407 are about the account, whatever the words; these only tell an empty account from a wrong key.
+4. The words, in the order of `wordings`.
+5. The status. Providers agree on statuses more than on codes (DeepSeek's `code` is nearly always
+   `invalid_request_error`). A status inside the body counts instead of a vaguer one of the gateway that passes it on.
+
+A wording that stands in the request as well is no evidence: the message may echo the prompt.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
 
-from harness.adapters.endpoint import wire
+from harness.adapters.endpoint import waits, wire
+from harness.adapters.endpoint.report import Report, report_of, report_of_body
+from harness.adapters.endpoint.wordings import Meaning
+from harness.adapters.endpoint.words import Words
 from harness.domain.completion import Completion
 from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
 from harness.errors import FailureKind
 
 Billed = Literal["no", "yes", "unknown"]
 
-_BALANCE = re.compile(
-    r"insufficient[ _-](balance|quota|credits?|funds)|exceeded your current quota|billing_hard_limit"
-    r"|credit balance is too low|余额不足",
-    re.IGNORECASE,
-)
+_FATAL: frozenset[FailureKind] = frozenset({"auth", "balance", "quota", "unknown_model"})
+_PERMANENT: frozenset[FailureKind] = frozenset({"content_filter", "too_long", "bad_request", "forbidden", "redirect"})
+
+_EMPTY: frozenset[Meaning] = frozenset({"balance", "spent"})
+_KEY_STATUSES = frozenset({401, 407})
+_PRECISE_STATUSES = frozenset({401, 402, 407, 413, 429})
+_VAGUE_STATUSES = frozenset({400, 403, 500, 502, 503})
+# 429 is about now; a gateway of 5xx may have lost the server that has the model.
+_NOT_ABOUT_THE_MODEL = frozenset({429, 502, 503, 504, 529})
+_NOT_ABOUT_A_RATE = frozenset({404, 413, 502, 503, 504, 529})
+
+_KINDS: dict[int, FailureKind] = {
+    401: "auth",
+    402: "balance",
+    403: "forbidden",
+    407: "auth",
+    408: "timeout",
+    409: "server",
+    413: "too_long",
+    425: "server",
+    429: "rate_limited",
+}
+
+_SHORT_WAIT_S = 3600.0  # limits per minute are restored within it, those per day are not
+
 _CONCURRENCY_LIMIT = re.compile(
     r"concurren(?:cy|t)(?: requests?)? limit(?: of| is|:)? {0,2}(\d{1,6})"
     r"|limit of (\d{1,6}) concurrent|max(?:imum)? concurrency(?: of| is|:)? {0,2}(\d{1,6})",
     re.IGNORECASE,
 )
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_LONGEST_MESSAGE = 500
+_ADVICE: dict[FailureKind, str] = {
+    "balance": "top up the account, then resume",
+    "unknown_model": "choose a model that it has: `harness doctor` lists them",
+    "too_long": "shorten the prompt, lower max_tokens, or choose a model with a longer context",
+}
+_TRACE_HEADERS = (
+    *("x-ds-trace-id", "x-deepseek-request-id", "x-request-id"),
+    *("llm_provider-x-ds-trace-id", "llm_provider-x-request-id", "x-litellm-call-id"),
+)
 
 
-def status_error(*, status: int, headers: Mapping[str, str], body: bytes, now: datetime, who: str) -> CompletionError:
-    """The error in a response whose status is not 2xx. `who` is the endpoint, `now` the instant for HTTP dates."""
-    said = _quoted(body)
-    text = f"{who} answered {status}{': ' + said if said else ''}{_trace(headers)}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Whose error it is: `who` names the endpoint, `sent` is the request, `headers` those of the response.
+
+    `now` is the instant of the response, from which dates count.
+    """
+
+    who: str
+    now: datetime
+    headers: Mapping[str, str]
+    sent: bytes = b""
+
+
+def status_error(*, status: int, body: bytes, origin: Origin) -> CompletionError:
+    """The error in a response whose status is not 2xx."""
     if status < 400:
         return PermanentError(
-            f"{who} answered {status}, a redirect, which is not followed as it could carry the key to another host: "
-            "give the base URL that it leads to",
+            f"{origin.who} answered {status}, a redirect, which is not followed as it could carry the key to another "
+            "host: give the base URL that it leads to",
             kind="redirect",
             status=status,
         )
-    if status == 402 or _BALANCE.search(said) or _BALANCE.search(body.decode(errors="replace")):
-        return FatalError(f"{text} – top up the account, then resume", kind="balance", status=status)
-    if status in (401, 403, 407):
-        return FatalError(text, kind="auth", status=status)
-    kind = _transient_kind(status)
-    if kind is None:
-        return PermanentError(text, kind="bad_request", status=status)
-    return TransientError(
-        text,
-        kind=kind,
-        status=status,
-        retry_after_s=retry_after_s(headers, now=now),
-        concurrency_limit=concurrency_limit(said) if status == 429 else None,
-    )
+    report = report_of_body(body)
+    said = report.message
+    trace_id = trace_id_in(origin.headers)
+    trace = f" (trace {trace_id})" if trace_id else ""
+    text = f"{origin.who} answered {status}{': ' + said if said else ''}{trace}"
+    return _error(report, text, origin, status=status)
 
 
-def reported_error(report: wire.JsonObject, *, who: str, partial: Completion | None = None) -> CompletionError:
+def reported_error(fields: wire.JsonObject, *, origin: Origin, partial: Completion | None = None) -> CompletionError:
     """The error in a JSON object that came under status 200, alone or in a stream."""
-    error = report.get("error")
-    said = _message_in(report) or "no message"
-    status = _status_in(error)
-    billed = billed_for(partial)
-    text = f"{who} reported an error in its answer: {said}"
-    words = json.dumps(error, ensure_ascii=False)
-    if _BALANCE.search(words) or status == 402:
-        return FatalError(f"{text} – top up the account, then resume", kind="balance", partial=partial, billed=billed)
-    if status in (401, 403) or "authentication_error" in words:
-        return FatalError(text, kind="auth", status=status, partial=partial, billed=billed)
-    kind: FailureKind | None = "server" if status is None else _transient_kind(status)
-    if status is None and "rate_limit" in words:
-        kind = "rate_limited"
-    if kind is None:
-        return PermanentError(text, kind="bad_request", status=status, partial=partial, billed=billed)
-    limit = concurrency_limit(said) if kind == "rate_limited" else None
-    return TransientError(text, kind=kind, status=status, partial=partial, billed=billed, concurrency_limit=limit)
+    report = report_of(fields)
+    text = f"{origin.who} reported an error in its answer: {report.message or 'no message'}"
+    error = _error(report, text, origin, status=None)
+    error.partial, error.billed = partial, billed_for(partial)
+    return error
 
 
 def billed_for(partial: Completion | None) -> Billed:
     """Whether a call that broke after it was sent is charged: only a usage that was told makes it certain."""
     return "yes" if partial is not None and partial.usage.total_tokens else "unknown"
-
-
-def retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds the server asks to wait, uncapped, or None where it asks nothing usable.
-
-    Knows `retry-after-ms`, and `Retry-After` as seconds, as a float, or as an HTTP date; a date counts from the
-    response's own Date where there is one, so that a wrong clock here does not matter.
-    """
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit_s
-        except ValueError:
-            continue
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    until = _http_date(headers.get("retry-after"))
-    if until is None:
-        return None
-    seconds = (until - (_http_date(headers.get("date")) or now)).total_seconds()
-    return seconds if seconds >= 0 else None
 
 
 def concurrency_limit(text: str) -> int | None:
@@ -116,57 +124,118 @@ def concurrency_limit(text: str) -> int | None:
     return int(next(group for group in found.groups() if group)) or None
 
 
-def _transient_kind(status: int) -> FailureKind | None:
-    if status == 429:
-        return "rate_limited"
-    if status == 408:
-        return "timeout"
-    return "server" if status in (409, 425) or status >= 500 else None
-
-
-def _http_date(text: str | None) -> datetime | None:
-    try:
-        stamp = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
-
-
-def _trace(headers: Mapping[str, str]) -> str:
-    trace_id = trace_id_in(headers)
-    return f" (trace {trace_id})" if trace_id else ""
-
-
 def trace_id_in(headers: Mapping[str, str]) -> str | None:
-    """What to name to the provider's support: DeepSeek's trace id, or the request id of others."""
-    return (headers.get("x-ds-trace-id") or headers.get("x-request-id") or "")[:200] or None
+    """What to name to the provider's support: DeepSeek's trace id, a request id of others, or a gateway's of either."""
+    return next((headers[name][:200] for name in _TRACE_HEADERS if headers.get(name)), None)
 
 
-def _quoted(body: bytes) -> str:
-    """What an error body says, on one line: its message, the title of its HTML, or its beginning."""
+def _error(report: Report, text: str, origin: Origin, *, status: int | None) -> CompletionError:
+    kind = _kind(report, origin, status=status)
+    told_status = report.status if status is None else status
+    if kind in _PERMANENT:
+        return PermanentError(_advised(text, kind), kind=kind, status=told_status)
+    wait_s = _wait_s(report, origin, kind)
+    if kind == "quota":
+        return FatalError(f"{text} – {_until(wait_s, origin.now)}", kind=kind, status=told_status, retry_after_s=wait_s)
+    if kind in _FATAL:
+        return FatalError(_advised(text, kind), kind=kind, status=told_status)
+    limit = concurrency_limit(report.message) if kind == "rate_limited" else None
+    return TransientError(text, kind=kind, status=told_status, retry_after_s=wait_s, concurrency_limit=limit)
+
+
+def _kind(report: Report, origin: Origin, *, status: int | None) -> FailureKind:
+    effective = _effective(status, report.status)
+    words = Words(report.codes, report.says, is_echo=_Echo(origin.sent))
+    if report.is_page:
+        return _kind_of_page(effective, words)
+    if effective in _KEY_STATUSES:
+        return "balance" if _EMPTY & set(words.meanings()) else "auth"
+    if effective == 402:
+        return "balance"
+    for meaning in words.meanings():
+        kind = _kind_of_words(meaning, words, report, origin, status=effective)
+        if kind is not None:
+            return kind
+    return _kind_of_status(effective)
+
+
+def _effective(status: int | None, inside: int | None) -> int | None:
+    """The status that counts: a gateway's own is vaguer than the one that it quotes."""
+    if status is None:
+        return inside
+    return inside if status in _VAGUE_STATUSES and inside in _PRECISE_STATUSES else status
+
+
+def _kind_of_page(status: int | None, words: Words) -> FailureKind:
+    if status in _PRECISE_STATUSES:
+        return _kind_of_status(status)
+    return "auth" if "auth" in words.meanings() else "gateway"
+
+
+def _kind_of_words(
+    meaning: Meaning, words: Words, report: Report, origin: Origin, *, status: int | None
+) -> FailureKind | None:
+    """The kind that a meaning leads to under this status; None: it leads to none, and the next one is asked."""
+    match meaning:
+        case "unknown_model":
+            return None if status in _NOT_ABOUT_THE_MODEL else meaning
+        case "busy":
+            return "server"
+        case "rate":
+            return None if status in _NOT_ABOUT_A_RATE else "rate_limited"
+        case "spent":
+            return _kind_of_spent(words, report, origin)
+        case _:
+            return meaning
+
+
+def _kind_of_spent(words: Words, report: Report, origin: Origin) -> FailureKind:
+    """A quota of something that is not said: OpenAI means the money, Google the requests per minute or day."""
+    if words.period() == "short":
+        return "rate_limited"
+    wait_s = waits.wait_s(report, origin.headers, now=origin.now, limited=True)
+    if wait_s is None:
+        return "balance"
+    return "rate_limited" if wait_s < _SHORT_WAIT_S else "quota"
+
+
+def _kind_of_status(status: int | None) -> FailureKind:
+    if status is None or status >= 500:
+        return "server"
+    return _KINDS.get(status, "bad_request")
+
+
+def _wait_s(report: Report, origin: Origin, kind: FailureKind) -> float | None:
+    if kind == "quota":
+        return waits.longest_wait_s(report, origin.headers, now=origin.now)
+    return waits.wait_s(report, origin.headers, now=origin.now, limited=kind == "rate_limited")
+
+
+def _advised(text: str, kind: FailureKind) -> str:
+    advice = _ADVICE.get(kind)
+    return text if advice is None else f"{text} – {advice}"
+
+
+def _until(wait_s: float | None, now: datetime) -> str:
+    """What to do about a quota, with the minute at which it is renewed, where that is told."""
     try:
-        report: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        text = body.decode(errors="replace")
-        title = _TITLE.search(text)
-        return _one_line(title.group(1) if title else text)
-    return _message_in(report) if isinstance(report, dict) else _one_line(str(report))
+        renewed = None if wait_s is None else now + timedelta(seconds=wait_s + 59)
+    except OverflowError:
+        renewed = None
+    if renewed is None:
+        return "resume when the quota is renewed, or raise it"
+    return f"the quota is renewed at {renewed:%Y-%m-%d %H:%M} UTC: resume then, or raise it"
 
 
-def _message_in(report: wire.JsonObject) -> str:
-    error = report.get("error", report)
-    if isinstance(error, dict):
-        error = next((error[name] for name in ("message", "detail", "code", "type") if error.get(name)), error)
-    return _one_line(error if isinstance(error, str) else json.dumps(error, ensure_ascii=False))
+class _Echo:
+    """Whether a wording stands in the request. It is read at the first question: most errors raise none."""
 
+    def __init__(self, sent: bytes) -> None:
+        self._sent = sent
+        self._text: str | None = None
 
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
-
-
-def _status_in(error: object) -> int | None:
-    code = error.get("code") if isinstance(error, dict) else None
-    if isinstance(code, str) and code.isascii() and code.isdigit():
-        code = int(code[:4])
-    return code if isinstance(code, int) and 400 <= code <= 599 else None
+    def __call__(self, wording: str) -> bool:
+        if self._text is None:
+            text = self._sent.decode(errors="replace").lower()
+            self._text = " ".join(text.replace("_", " ").replace("\\n", " ").split())
+        return wording in self._text

@@ -63,6 +63,8 @@ class OpenAIChat:
             stream=call.stream,
             on_delta=shown,
             on_events=call.on_events,
+            on_life=call.on_life,
+            on_silence=call.on_silence,
         )
         outcome = await exchange.run(body)
         if shown is not None:

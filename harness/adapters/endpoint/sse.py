@@ -37,6 +37,8 @@ class SSEParser:
         self._name = b""
         self._after_cr = False
         self._at_start = True
+        self.commented = False
+        """A comment has come: the sign of life of a server that has nothing to say yet."""
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete. Raises EventTooLongError."""
@@ -82,6 +84,8 @@ class SSEParser:
                 self._name = line[6:].removeprefix(b" ")
             elif line == b"data":
                 self._data.append(b"")
+            elif line.startswith(b":"):
+                self.commented = True
         return events
 
     def _with_newlines(self, data: bytes) -> bytes:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from harness.adapters.endpoint.page import is_page, title_of
 from harness.domain.completion import Completion, Effort, Message, Request, ToolCall, Usage
 from harness.domain.profiles import CapField, Dialect
 
@@ -92,6 +93,10 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
 
 
+class PageError(MalformedError):
+    """A page of HTML where JSON was due: a proxy speaks for a server that it does not reach."""
+
+
 def json_object(data: bytes) -> JsonObject:
     """The JSON object that these bytes are. Raises MalformedError."""
     try:
@@ -99,10 +104,16 @@ def json_object(data: bytes) -> JsonObject:
     except RecursionError:
         raise MalformedError("JSON nested too deeply") from None
     except ValueError:
-        raise MalformedError(f"not JSON: {excerpt(data)}" if data.strip() else "an empty body") from None
+        raise _no_json(data) from None
     if not isinstance(value, dict):
         raise MalformedError(f"JSON, but no object: {excerpt(data)}")
     return value
+
+
+def _no_json(data: bytes) -> MalformedError:
+    if is_page(data):
+        return PageError(f"a page of HTML: {excerpt(title_of(data).encode())}")
+    return MalformedError(f"not JSON: {excerpt(data)}" if data.strip() else "an empty body")
 
 
 def whole_characters(text: str) -> str:
