@@ -31,6 +31,7 @@ from harness.settings.kinds import (
     Seed,
     Texts,
     Whole,
+    WholeOrOff,
 )
 
 SECTIONS = ("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output", "Telemetry")
@@ -116,6 +117,13 @@ class Settings(BaseModel):
     max_depth: Whole = _setting(8, "Limits", "How deep a workflow may nest steps within steps.")
     attempts: Attempts = _setting(5, "Limits", "Requests for one call, the first included, 1 to 6.")
 
+    max_failures: WholeOrOff = _setting(
+        5,
+        "Limits",
+        "Stop when the workflow raised the same exception for N topics in a row and none has succeeded; or off.",
+        metavar="[N|off]",
+    )
+
     connect_timeout: Seconds = _setting(10.0, "Time-outs", "To connect.", metavar="S")
     idle_timeout: Seconds = _setting(300.0, "Time-outs", "Of silence, until a request is given up.", metavar="S")
     total_timeout: Seconds = _setting(1800.0, "Time-outs", "For one request in all.", metavar="S")
@@ -190,6 +198,10 @@ class Settings(BaseModel):
             max_calls_per_topic=self.max_calls,
             max_depth=self.max_depth,
         )
+
+    def equal_failures(self) -> int | None:
+        """After how many equal exceptions of the workflow in a row the run is stopped; None: never."""
+        return self.max_failures if isinstance(self.max_failures, int) else None
 
     def retry(self) -> RetryPolicy:
         return RetryPolicy(attempts=self.attempts)
