@@ -53,7 +53,8 @@ def raised_by(error: BaseException, own: tuple[str, ...], redact: Callable[[str]
     for cause in _causes(error):
         failure = _told(cause, files, redact)
         causes.setdefault((failure.type, failure.where or ""), failure)
-    told = list(causes.values())
+    # Sorted, for parts that run side by side fail in any order.
+    told = sorted(causes.values(), key=lambda failure: (failure.where or "", failure.type))
     hopeless = any(_is_not_the_authors(cause) for cause in _causes(error))
     return Raised(
         failure=told[0] if len(told) == 1 else _several(error, told),
