@@ -20,7 +20,7 @@ REMEDIES: Mapping[str, str] = {
     "incomplete": "streams broke off: --no-stream asks for whole answers, and --in-flight 1 helps where streams cut "
     "each other",
     "malformed": "what came is no chat completion: check --base-url with `harness doctor`, or try --no-stream",
-    "blank": "the model said nothing: resume asks again; if that does not help, raise max_tokens for the step or change "
+    "blank": "the model said nothing: resume asks again; if it stays so, raise max_tokens for the step or change "
     "the prompt",
     "interrupted": "the provider broke off for want of capacity: resume later",
     "unparseable": "say in the prompt which JSON is wanted, or take another model; resume asks again",
