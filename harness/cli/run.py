@@ -38,7 +38,7 @@ def run(dataset: str, **values: Any) -> None:
     (in_flight = 8) and a variable (HARNESS_IN_FLIGHT=8).
 
     Exit codes: 0 all topics ok or degraded, 1 some failed, 2 usage or input, 3 stopped for cause (key, balance,
-    budget, disk), 130 interrupted.
+    budget, disk, a workflow that fails for the first topics), 130 interrupted.
     """
     loaded = loaded_from(values)
     note_aliases(loaded)

@@ -123,3 +123,23 @@ async def test_code_that_was_changed_since_has_brought_no_result_yet(tmp_path: P
     write("flow.py", FOR_SOME.replace("topic.index < 20", "True"))
     again = await night(tmp_path)
     assert (again.exit_code, again.totals["ok"], again.totals["failed"]) == (3, 280, 20)
+
+
+async def test_a_key_in_the_message_or_the_line_is_masked(tmp_path: Path) -> None:
+    key = "sk-0123456789abcdef"
+    (tmp_path / ".env").write_text(f"HARNESS_API_KEY={key}\n")
+    write("flow.py", f'async def flow(step, topic):\n    raise ValueError("refused: {key}")\n')
+    server: dict[str, Any] = {"endpoint": None, "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    report = await run(tmp_path, a_topic_file(tmp_path, 9), workflow="flow.py:flow", **server)
+    error = rows_of(tmp_path)[0]["error"]
+    assert (error["message"], error["code"]) == ("refused: ***", 'raise ValueError("refused: ***")')
+    assert report.stop is not None
+    assert key not in report.stop.message
+    assert files_with(key, tmp_path) == []
+
+
+def files_with(text: str, directory: Path) -> list[str]:
+    """The files of a run, and its cache, in which this stands."""
+    files = [file for file in directory.rglob("*") if file.suffix in (".json", ".jsonl", ".db")]
+    assert len(files) >= 4
+    return [file.name for file in files if text.encode() in file.read_bytes()]
