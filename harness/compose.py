@@ -112,6 +112,8 @@ def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: 
         max_calls_per_topic=settings.max_calls,
         max_depth=settings.max_depth,
         topic_budget=settings.topic_cap(),
+        own_files=workflow.own_files,
+        redact=loaded.endpoint(key_needed=False).redact,
     )
 
 

@@ -132,7 +132,8 @@ class _Kept:
         self.spans.extend(spans)
         self.elapsed_s.append(result.elapsed_s)
         if result.status == "failed" and result.error is not None:
-            self.failures.append(f"{result.topic_id}: {result.error.type}: {result.error.message}")
+            where = "" if result.error.where is None else f" at {result.error.where}"
+            self.failures.append(f"{result.topic_id}: {result.error.type}{where}: {result.error.message}")
 
 
 def _rehearsed(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str) -> _Kept:

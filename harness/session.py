@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +17,7 @@ from harness.adapters.runs.results_dir import ResultsDir
 from harness.adapters.runs.run_standing import FailedAlike, Standing
 from harness.compose import Stack, open_stack, run_context
 from harness.domain.purse import Spent
+from harness.domain.repeated import Repeated
 from harness.domain.run import BadLine, Topic
 from harness.engine.board import Board
 from harness.engine.limiter import LimiterState
@@ -145,6 +147,8 @@ class Session:
                     runs=self.loaded.settings.limits().open_runs,
                     progress=progress,
                     ending=stack.limiter.ending,
+                    repeated=Repeated(at_most=self.loaded.settings.equal_failures(), succeeded=self._has_succeeded()),
+                    resume=f"harness resume {shlex.quote(str(results.path))}",
                 )
                 try:
                     await runner.run(_unfinished(self.dataset, results.standing))
@@ -171,6 +175,13 @@ class Session:
             levels=levels,
         )
 
+    def _has_succeeded(self) -> bool:
+        """Whether the workflow, with its code as it is now, has brought a result in an earlier session."""
+        code = self.workflow.code_sha256
+        sessions = self.results.manifest.get("session_log", [])
+        same = [entry["topics"] for entry in sessions if entry.get("workflow_sha256") == code]
+        return any(topics["ok"] + topics["degraded"] for topics in same)
+
     def _begin(self) -> None:
         """From here on there is a run. What can be read only once is kept with it."""
         results = self.results
@@ -189,6 +200,7 @@ class Session:
             await self._storing(results.finish)
         cause = self.stop.cause
         entry = _log_entry(stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s)
+        entry["workflow_sha256"] = self.workflow.code_sha256
         sessions = [*results.manifest.get("session_log", []), entry]
         changes = {
             "status": cause.kind if cause else "incomplete" if unfinished else "complete",

@@ -18,6 +18,7 @@ from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, OutagePolicy, Patience, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
 from harness.domain.purse import Purse
+from harness.domain.repeated import Repeated
 from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
@@ -247,7 +248,12 @@ class Engine:
         return Step(topic=topic, context=self.context(), completer=self.completer, trace=trace), trace
 
     def runner(
-        self, workflow: Workflow, *, context: RunContext | None = None, ending: Callable[[int], None] | None = None
+        self,
+        workflow: Workflow,
+        *,
+        context: RunContext | None = None,
+        ending: Callable[[int], None] | None = None,
+        repeated: Repeated | None = None,
     ) -> Runner:
         return Runner(
             workflow=workflow,
@@ -258,6 +264,7 @@ class Engine:
             clock=self.clock,
             runs=self.limits.open_runs,
             ending=ending or self.limiter.ending,
+            repeated=repeated,
         )
 
 

@@ -117,7 +117,19 @@ def test_one_filter_may_be_given_as_a_text() -> None:
     assert load(toml='filter = ["a=1", "b=2"]').settings.filter == ("a=1", "b=2")
 
 
+@pytest.mark.parametrize(("text", "number"), [("5", 5), ("1", 1), ("off", None), (" OFF ", None)])
+def test_a_bound_on_equal_failures_is_a_number_or_off(text: str, number: int | None) -> None:
+    assert load({"max_failures": text}).settings.equal_failures() == number
+    assert load(env={"HARNESS_MAX_FAILURES": text}).settings.equal_failures() == number
+    assert (
+        load(toml=f'max_failures = "{text}"' if number is None else f"max_failures = {text}").settings.equal_failures()
+        == number
+    )
+
+
 BAD_FLAGS = [
+    ({"max_failures": "0"}, "--max-failures 0: must be a whole number from 1 to 1,000,000, or off"),
+    ({"max_failures": "never"}, "--max-failures never: must be a whole number from 1 to 1,000,000, or off"),
     ({"in_flight": "-3"}, "--in-flight -3: must be at least 1"),
     ({"in_flight": "0"}, "--in-flight 0: must be at least 1"),
     ({"in_flight": "1.5"}, "--in-flight 1.5: must be a whole number"),

@@ -29,7 +29,10 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failing:
-    """Something that failed: a topic (`span_id` None), or one request, which is sent again where it is `transient`."""
+    """Something that failed: a topic (`span_id` None), or one request, which is sent again where it is `transient`.
+
+    Of a topic, `where` is the line of the workflow's code that it failed at, if any, and `remedy` what helps.
+    """
 
     topic_id: str
     span_id: str | None
@@ -37,6 +40,8 @@ class Failing:
     message: str
     ago_s: float
     transient: bool = False
+    where: str | None = None
+    remedy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +169,8 @@ def _failures(watch: Watch, board: Board, now_s: float) -> tuple[Failing, ...]:
             cause=topic.cause,
             message=topic.message,
             ago_s=now_s - topic.at_s,
+            where=topic.where,
+            remedy=topic.remedy,
         )
         for topic in topics
     ]

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from harness.domain.sanitize import json_safe
+from harness.cli.terminal import columns_of
+from harness.domain.sanitize import json_safe, terminal_safe
 
 
 def prepare_streams() -> None:
@@ -17,6 +18,19 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str, *, hanging: int = 10) -> None:
+    """Print lines that can command no terminal: wrapped to its width on one, each whole in a pipe or a file.
+
+    `hanging` is how far the rest of a line that is too long is indented.
+    """
+    safe, columns = terminal_safe(text), columns_of(sys.stdout)
+    if columns is not None:
+        from harness.cli.wrapping import wrapped  # noqa: PLC0415 - what measures words is of use to a terminal only
+
+        safe = wrapped(safe, columns, hanging=hanging)
+    click.echo(safe)
 
 
 def say_json(value: Any, *, indent: int | None = 2) -> None:

@@ -16,10 +16,9 @@ from harness.cli.help import SectionedCommand
 from harness.cli.live.progress import is_shown, show_progress
 from harness.cli.log_lines import start_log_lines
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
-from harness.cli.output import say_json
+from harness.cli.output import say, say_json
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
-from harness.domain.sanitize import terminal_safe
 from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
@@ -39,7 +38,7 @@ def run(dataset: str, **values: Any) -> None:
     (in_flight = 8) and a variable (HARNESS_IN_FLIGHT=8).
 
     Exit codes: 0 all topics ok or degraded, 1 some failed, 2 usage or input, 3 stopped for cause (key, balance,
-    budget, disk), 130 interrupted.
+    budget, disk, a workflow that fails for the first topics), 130 interrupted.
     """
     loaded = loaded_from(values)
     note_aliases(loaded)
@@ -95,7 +94,8 @@ def print_report(report: Report, loaded: Loaded) -> None:
     if settings.json_output:
         say_json(report_json(report))
     else:
-        click.echo(terminal_safe(summary_of(report, simulated=settings.is_mock, budget=settings.spending_cap())))
+        budget = settings.spending_cap()
+        say(summary_of(report, simulated=settings.is_mock, budget=budget, verbose=settings.verbose))
 
 
 def note_aliases(loaded: Loaded) -> None:

@@ -10,9 +10,14 @@ from typing import Any
 import click
 
 from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans
-from harness.cli.output import say_json
+from harness.cli.output import say, say_json
+from harness.cli.summary import place_words
+from harness.domain.outlook import cause_of
+from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.errors import ResultsError
+
+LONGEST_MESSAGE = 4_000
 
 
 @click.command()
@@ -36,26 +41,38 @@ def show(run: Path, topic_id: str | None, calls: bool, status: str | None, json_
     if json_output:
         say_json({**row, "spans": spans}, indent=None)
         return
-    click.echo(terminal_safe(_topic_text(row)))
-    click.echo(terminal_safe("\n\n".join(map(_call_text, spans)) if calls else "\n".join(map(_call_line, spans))))
+    say("\n".join(_head_lines(row)), hanging=2)
+    click.echo(terminal_safe("\n".join(_output_lines(row))))
+    if calls:
+        click.echo(terminal_safe("\n\n".join(map(_call_text, spans))))
+    else:
+        say("\n".join(map(_call_line, spans)), hanging=4)
 
 
 def _say_row(row: Mapping[str, Any], json_output: bool) -> None:
     if json_output:
         say_json(row, indent=None)
     else:
-        click.echo(_row_line(row))
+        say(_row_line(row))
 
 
 def _row_line(row: Mapping[str, Any]) -> str:
-    said = row["error"]["message"] if row["error"] else _first_words(row["output"])
+    said = _failure_words(row["error"]) if row["error"] else one_line(_first_words(row["output"]), 90)
     return (
         f"{row['status']:<9} {one_line(row['topic_id'], 24):<24} {row['calls']:>3} calls  {_money(row['cost']):>9}  "
-        f"{row['elapsed_s']:>8.1f} s  {one_line(said, 90)}"
+        f"{row['elapsed_s']:>8.1f} s  {said}"
     )
 
 
-def _topic_text(row: Mapping[str, Any]) -> str:
+def _failure_words(error: Mapping[str, Any]) -> str:
+    """A failure in one line, whole: `IndexError at flow.py:12: list index out of range`."""
+    cause = cause_of(type=error["type"], kind=error["kind"], status=error["status"])
+    where = f" at {error['where']}" if error.get("where") else ""
+    return f"{cause}{where}: {one_line(error['message'], LONGEST_MESSAGE)}"
+
+
+def _head_lines(row: Mapping[str, Any]) -> list[str]:
+    error = row["error"]
     lines = [
         f"{row['topic_id']}: {row['status']}",
         f"topic: {row['topic']}",
@@ -63,18 +80,25 @@ def _topic_text(row: Mapping[str, Any]) -> str:
         f"{row['usage']['output_tokens']:,} out, {_money(row['cost'])}, {row['elapsed_s']:.1f} s "
         f"({row['sequential_s']:.1f} s one after another)",
     ]
-    if row["error"]:
-        lines.append(f"{row['error']['type']}: {row['error']['message']}")
+    if error:
+        lines.append(f"{error['type']}: {error['message']}")
+        if error.get("where"):
+            lines.append(f"  {place_words(error['where'], error.get('code'))}")
+        lines.append(f"  → {remedy_of(type=error['type'], kind=error['kind'])}")
+    return lines
+
+
+def _output_lines(row: Mapping[str, Any]) -> list[str]:
     output = row["output"]
-    if output is not None:
-        lines += ["", output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2)]
-    return "\n".join([*lines, "", "calls:"])
+    if output is None:
+        return ["", "calls:"]
+    return ["", output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2), "", "calls:"]
 
 
 def _call_line(span: Mapping[str, Any]) -> str:
     served = span["served"]
     if span["error"]:
-        outcome = f"{span['error']['kind'] or span['error']['type']}: {one_line(span['error']['message'], 70)}"
+        outcome = _failure_words(span["error"])
     else:
         outcome = f"{span['usage']['output_tokens']:,} tokens out, {span['usage']['reasoning_tokens']:,} reasoning"
     return (

@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from harness.adapters.runs.results_dir import is_running, read_manifest, read_standing
-from harness.cli.output import say_json
+from harness.cli.output import say, say_json
 from harness.cli.summary import run_lines
-from harness.domain.sanitize import terminal_safe
 
 
 @click.command()
@@ -25,4 +24,4 @@ def status(run: Path, json_output: bool) -> None:
         say_json({**known, "running": running, "totals": {**totals, "unfinished": unfinished}})
         return
     lines = run_lines(run, manifest, totals, unfinished, running=running, failures=standing.failures())
-    click.echo(terminal_safe("\n".join(lines)))
+    say("\n".join(lines))

@@ -12,31 +12,21 @@ from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.glance import clock, usd
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
-from harness.domain.sanitize import one_line
+from harness.domain.remedies import remedy_of
 from harness.domain.wording import counted
 from harness.ports import OpenCall
 from harness.session import Report
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
-SAID = 60
+LARGE_STALL_S = 5.0
+"""A loop held up for so long delays every call and display; less than that is common on a machine with much to do."""
 LEAST_SAID = 0.00005
 NO_BUDGET = Budget()
-_ADVICE = {
-    "length": "the cap on tokens cut the answer: raise max_tokens for the step, and resume",
-    "content_filter": "it will be refused again: change the topic or the prompt",
-    "bad_request": "it will be refused again: see what the message names (harness doctor checks the settings)",
-    "redirect": "the base URL is not the right one: set what the message names",
-    "TopicBudgetExceeded": "raise --topic-budget, and resume",
-    "TooManyCalls": "raise --max-calls, or let the workflow ask for fewer parts",
-    "TooDeep": "raise --max-depth, or let the workflow go less deep",
-    "DatasetError": "mend the lines of the topic file, and start a new run",
-}
-"""What helps, by a failure's kind or type, where it would fail again; all others `harness resume` tries again."""
 
 
-def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET) -> str:
-    """Some lines for a person."""
+def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET, verbose: bool = False) -> str:
+    """Some lines for a person; `verbose` adds what is of use to few."""
     outlay = Outlay.of(report.totals, asdict(report.spent))
     lines = [
         topics_line(report.totals, report.unfinished),
@@ -45,16 +35,7 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET) -
         *money_lines(outlay, report.totals, report.unfinished, budget, simulated=simulated),
         *_left_open_lines(report.left_open),
     ]
-    session = report.session.totals
-    if session.calls and report.wall_s > 0 and session.sequential_s > report.wall_s:
-        lines.append(
-            f"time      {_span(report.wall_s)}; the same calls one after another would take "
-            f"{_span(session.sequential_s)}: {session.sequential_s / report.wall_s:.1f} times as long"
-        )
-    else:
-        lines.append(f"time      {_span(report.wall_s)}")
-    if report.longest_stall_s > 0:
-        lines.append(f"loop      longest stall of the event loop {report.longest_stall_s * 1000:.0f} ms")
+    lines += time_lines(report.wall_s, report.session.totals.sequential_s, report.longest_stall_s, verbose=verbose)
     if report.limiter.refusals:
         refused = f"{counted(report.limiter.refusals, 'request')} {'was' if report.limiter.refusals == 1 else 'were'}"
         named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
@@ -101,17 +82,44 @@ def report_json(report: Report) -> dict[str, Any]:
 
 
 def failure_lines(failures: Sequence[FailedAlike]) -> list[str]:
-    """Why topics failed, a line a cause, with what helps where trying again does not."""
+    """Why topics failed: of each cause the first message, the line of the workflow's code if it came from there, and
+    what helps. Each line is whole, however long.
+    """
     lines = []
     for alike in failures[:LISTED_CAUSES]:
-        advice = _ADVICE.get(alike.kind or alike.type)
-        said = f"{alike.topics:,} × {alike.cause} – {one_line(alike.message, SAID)} ({one_line(alike.topic_id, SAID)})"
-        lines += [f"          {said}", *([f"            → {advice}"] if advice is not None else [])]
+        said = f" – {alike.message}" if alike.message else ""
+        # A bad line of a topic file is called by its place, with which its message begins.
+        first = "" if alike.type == "DatasetError" else f" ({alike.topic_id})"
+        lines.append(f"          {alike.topics:,} × {alike.cause}{said}{first}")
+        if alike.where is not None:
+            lines.append(f"            {place_words(alike.where, alike.code)}")
+        lines.append(f"            → {remedy_of(type=alike.type, kind=alike.kind)}")
     if len(failures) > LISTED_CAUSES:
         rest = sum(alike.topics for alike in failures[LISTED_CAUSES:])
         lines.append(f"          {rest:,} × other causes")
     if lines:
         lines[0] = f"failed    {lines[0].lstrip()}"
+    return lines
+
+
+def place_words(where: str, code: str | None) -> str:
+    """`flow.py:12: return answers[0]`."""
+    return where if code is None else f"{where}: {code}"
+
+
+def time_lines(wall_s: float, sequential_s: float, longest_stall_s: float, *, verbose: bool) -> list[str]:
+    """What the session took, against its calls one after another, and how long the event loop was held up if it was."""
+    time = f"time      {_span(wall_s)}"
+    if wall_s > 0 and sequential_s > wall_s:
+        time += f", {sequential_s / wall_s:.1f} × faster than one after another ({_span(sequential_s)})"
+    lines = [time]
+    if longest_stall_s >= LARGE_STALL_S:
+        lines.append(
+            f"loop      everything stood still for {_span(longest_stall_s)}: code of the workflow that takes so long "
+            "belongs into a thread (asyncio.to_thread), or the machine had too much to do"
+        )
+    elif verbose and longest_stall_s > 0:
+        lines.append(f"loop      the event loop was held up for {longest_stall_s * 1000:.0f} ms at the longest")
     return lines
 
 
@@ -121,9 +129,12 @@ def _left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
     for request in left_open[:LISTED_OPEN]:
         most = "at a price not known" if request.cost_at_most is None else f"at most ${request.cost_at_most:.4f}"
         sent = f"{request.opened_at:%Y-%m-%d %H:%M:%S} UTC"
-        lines.append(f"          open since {sent}, {most}: {request.call.topic_id} {request.call.span_id}")
+        lines.append(f"          since {sent}, {most}: {request.call.topic_id} {request.call.span_id}")
     if len(left_open) > LISTED_OPEN:
         lines.append(f"          … and {len(left_open) - LISTED_OPEN:,} more; --json lists them all")
+    if lines:
+        broke_off = f"{counted(len(left_open), 'request')} of earlier sessions broke off, and may have been paid for:"
+        lines.insert(0, f"open      {broke_off}")
     return lines
 
 

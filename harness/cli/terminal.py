@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import termios
 from contextlib import suppress
 from typing import TextIO
 
+COMMON_COLUMNS = 80
+LOCAL_FLAGS = 3
+"""Where `tcgetattr` has them."""
 SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -16,11 +20,29 @@ def can_be_painted(stream: TextIO) -> bool:
     return stream.isatty() and smart and stream.encoding.lower().replace("-", "") == "utf8"
 
 
+def columns_of(stream: TextIO) -> int | None:
+    """How wide a terminal is, or None for a pipe or a file; one that does not know is taken for a common one."""
+    if not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or COMMON_COLUMNS
+    except OSError:
+        return COMMON_COLUMNS
+
+
 def in_foreground(descriptor: int) -> bool:
     """Whether the terminal is ours to paint on: not where the shell has put us in the background."""
     try:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except OSError:  # not our controlling terminal, so no shell shares it with us
+        return True
+
+
+def can_be_written(descriptor: int) -> bool:
+    """Whether a background process may write: not where `stty tostop` would have it stopped for that."""
+    try:
+        return not termios.tcgetattr(descriptor)[LOCAL_FLAGS] & termios.TOSTOP
+    except termios.error:
         return True
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from harness.domain.remedies import remedy_of
 from harness.domain.run import TopicResult
 from harness.domain.stats import percentile
 
@@ -70,12 +71,17 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTopic:
-    """A topic that failed, and the moment of the loop's clock at which it did."""
+    """A topic that failed, and the moment of the loop's clock at which it did.
+
+    `where` is the line of the workflow's code that it failed at, `remedy` what helps.
+    """
 
     topic_id: str
     cause: str
     message: str
     at_s: float
+    where: str | None
+    remedy: str
 
 
 @dataclass(slots=True)
@@ -95,7 +101,16 @@ class Ended:
         if result.status == "failed" and result.error is not None:
             error = result.error
             cause = cause_of(type=error.type, kind=error.kind, status=error.status)
-            self.failures.append(FailedTopic(topic_id=result.topic_id, cause=cause, message=error.message, at_s=at_s))
+            self.failures.append(
+                FailedTopic(
+                    topic_id=result.topic_id,
+                    cause=cause,
+                    message=error.message,
+                    at_s=at_s,
+                    where=error.where,
+                    remedy=remedy_of(type=error.type, kind=error.kind),
+                )
+            )
 
 
 class Track:

@@ -75,13 +75,19 @@ Outcome: TypeAlias = Ok[T] | Failed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a call or a topic failed. `type` is the name of the exception, `kind` its class where it has one."""
+    """Why a call or a topic failed. `type` is the name of the exception, `kind` its class where it has one.
+
+    Of an exception out of a workflow's code, `where` is `file:line` of the author's line that it came from, and `code`
+    that line.
+    """
 
     type: str
     message: str
     kind: str | None = None
     step: str | None = None
     status: int | None = None
+    where: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

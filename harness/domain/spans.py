@@ -86,16 +86,22 @@ class Asked:
 
 
 def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
-    """An exception as a value for records; a group that holds a single one is that one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    """An exception as a value for records."""
     return Failure(
         type=type(error).__name__,
-        message=str(error),
+        message=_words_of(error),
         kind=getattr(error, "kind", None),
         step=step,
         status=getattr(error, "status", None),
     )
+
+
+def _words_of(error: BaseException) -> str:
+    """What an exception says; one of a user's may fail even at that."""
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - whatever it raises, the first exception is the one to tell of
+        return f"(its own message cannot be made: {type(broken).__name__})"
 
 
 def _cost_of_failures(served: Served) -> float:

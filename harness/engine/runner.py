@@ -15,10 +15,11 @@ from harness.domain.completion import Json
 from harness.domain.outlook import Ended
 from harness.domain.policy import Budget
 from harness.domain.purse import Purse
+from harness.domain.repeated import Repeated, stopped_words
 from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
-from harness.domain.spans import failure_of
 from harness.domain.tally import Totals, size_of_output, topic_result, unrecordable
 from harness.engine.clock import now
+from harness.engine.raised import Raised, raised_by, returned_by
 from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
 from harness.engine.trace import Trace
@@ -57,7 +58,8 @@ class Progress:
 class Runner:
     """Runs a workflow over topics, at most `runs` of them open at once, pulled lazily in their order.
 
-    Once no other topic follows, `ending` hears how many are open, and again whenever one of them has ended.
+    Once no other topic follows, `ending` hears how many are open, and again whenever one of them has ended. `repeated`
+    stops the run where the workflow fails in one way for the first topics; `resume` is the command that goes on then.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Runner:
         runs: int,
         progress: Progress | None = None,
         ending: Callable[[int], None] = lambda left: None,
+        repeated: Repeated | None = None,
+        resume: str = "harness resume",
     ) -> None:
         self.progress = progress or Progress()
         self._workflow = workflow
@@ -82,6 +86,8 @@ class Runner:
         self._clock = clock
         self._runs = runs
         self._ending = ending
+        self._repeated = repeated or Repeated(at_most=None)
+        self._resume = resume
         self._all_open = False
 
     async def run(self, topics: Iterable[Topic | BadLine]) -> Progress:
@@ -140,23 +146,38 @@ class Runner:
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)
         started, started_at = now(), self._clock.now()
         ended = await self._ended(step, topic)
-        if trace.stopped:
+        if trace.stopped or self._is_left(ended):
             return False
+        if isinstance(ended, Raised):
+            _log_raised(topic, ended)
         result = topic_result(
             run_id=self._context.run_id,
             workflow=self._context.workflow,
             topic=topic,
             spans=trace.spans,
             output=ended if isinstance(ended, Output) else None,
-            error=ended if isinstance(ended, Failure) else None,
+            error=ended.failure if isinstance(ended, Raised) else None,
             started_at=started_at,
             elapsed_s=now() - started,
         )
         await self._finish(result, trace.spans)
         return True
 
-    async def _ended(self, step: Step, topic: Topic) -> Output | Failure:
+    def _is_left(self, ended: Output | Raised) -> bool:
+        """Whether the topic stays unfinished, for the workflow fails as it did for those before; may stop the run."""
+        if isinstance(ended, Output):
+            self._repeated.success()
+            return False
+        if not ended.alike:
+            return False
+        verdict = self._repeated.raised(ended.alike)
+        if verdict == "stop":
+            self._stop.set("workflow", stopped_words(ended.failure, self._repeated.at_most or 0, self._resume))
+        return verdict == "leave"
+
+    async def _ended(self, step: Step, topic: Topic) -> Output | Raised:
         """What the workflow returned, or why it did not."""
+        own, redact = self._context.own_files, self._context.redact
         try:
             returned = await self._workflow(step, topic)
         except asyncio.CancelledError as error:
@@ -164,16 +185,12 @@ class Runner:
             if task is not None and task.cancelling():
                 raise
             # Nobody cancelled this topic: the workflow awaited something of its own that was.
-            return failure_of(error)
-        except Exception as error:
-            if not isinstance(error, HarnessError):
-                ids = {"topic_id": topic.id}
-                log.warning("the workflow raised on topic %s: %r", topic.id, error, extra=ids)
-                log.info("where it raised", exc_info=error, extra=ids)
-            return failure_of(error)
+            return raised_by(error, own, redact)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it becomes the topic's row
+            return raised_by(error, own, redact)
         output = returned if isinstance(returned, Output) else Output(value=returned)
         reason = await off_loop(partial(unrecordable, output), size_of_output(output))
-        return output if reason is None else Failure(type="WorkflowError", message=reason)
+        return output if reason is None else returned_by(self._workflow, reason, own, redact)
 
     async def _finish(self, result: TopicResult, spans: Iterable[Span]) -> None:
         ordered = sorted(spans, key=lambda span: (span.start_s, span.id))
@@ -197,3 +214,13 @@ class Runner:
             started_at=self._clock.now(),
             elapsed_s=0.0,
         )
+
+
+def _log_raised(topic: Topic, raised: Raised) -> None:
+    """A foreign exception is a bug, worth a traceback for those who look for it (`-v`); one of ours is not."""
+    error, ids = raised.error, {"topic_id": topic.id}
+    if error is None or isinstance(error, HarnessError | asyncio.CancelledError):
+        return
+    where = "" if raised.failure.where is None else f" at {raised.failure.where}"
+    log.warning("the workflow raised on topic %s: %r%s", topic.id, error, where, extra=ids)
+    log.info("where it raised", exc_info=error, extra=ids)

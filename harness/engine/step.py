@@ -36,7 +36,8 @@ class RunContext:
     `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step chose.
     `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a name that was withdrawn
     into today's name and the thinking it stood for. `topic_budget` is what each topic may spend in one session.
-    `origin_s` is the loop's time at which the session began; spans count from it.
+    `origin_s` is the loop's time at which the session began; spans count from it. `own_files` are the paths of the
+    workflow's file and of its directory, `redact` masks the keys in a text: both for telling what a workflow raised.
     """
 
     run_id: str
@@ -51,6 +52,8 @@ class RunContext:
     max_depth: int = 8
     topic_budget: Budget = Budget()
     origin_s: float = 0.0
+    own_files: tuple[str, ...] = ()
+    redact: Callable[[str], str] = str
 
 
 class Step:

@@ -121,6 +121,10 @@ _OF_USAGE = (
     ("reasoning_tokens", "The part of the output that is reasoning."),
     ("cached_tokens", "The part of the input that the provider took from its own prefix cache."),
 )
+_OF_CODE = (
+    _column("error_where", "text", "Of an exception of the workflow: file and line of its code.", "error", "where"),
+    _column("error_code", "text", "That line of code.", "error", "code"),
+)
 _USAGE = tuple(
     _column(f"usage_{name}", "integer", meaning, "usage", name, required=True) for name, meaning in _OF_USAGE
 )
@@ -141,6 +145,7 @@ TOPICS: tuple[Column, ...] = (
     Column("output_json", "json", "What it returned, if that is anything else.", _other_output),
     _column("sections", "json", "Parts of the output, each an object; for `research` the sub-questions."),
     *_ERROR,
+    *_OF_CODE,
     *_USAGE,
     _column("cost", "number", "USD that this run paid for it; null where a price is not known."),
     _column("saved", "number", "USD that the answers from the cache had cost before.", required=True),

@@ -7,22 +7,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.domain.sanitize import one_line
+from harness.domain.remedies import remedy_of
+from harness.domain.sanitize import one_line, terminal_safe
 
 _QUOTED = re.compile(r"'[^']{3,}'|\"[^\"]{3,}\"|“[^”]{3,}”")
 _IDENTIFIER = re.compile(r"\b(?=[0-9a-fA-F-]*\d)[0-9a-fA-F]{6,}(?:-[0-9a-fA-F]{2,})*\b")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _LONGEST = 160
+LONGEST_EXAMPLE = 4_000
 
 
 @dataclass(slots=True, kw_only=True)
 class Cause:
-    """Failures that differ in names and numbers only. `example` is the message of the first."""
+    """Failures that differ in names and numbers only. `example` is the message of the first.
+
+    `where` and `code` are the line of the workflow's code that all of them came from, `remedy` is what helps.
+    """
 
     kind: str
     step: str | None
     status: int | None
     example: str
+    where: str | None = None
+    code: str | None = None
+    remedy: str = ""
     count: int = 0
 
 
@@ -36,11 +44,22 @@ class Causes:
     def add(self, error: Mapping[str, Any], *, count: int = 1) -> int:
         """Count a failure (`error` of a row); returns the number of its cause, from 0."""
         kind = error["kind"] or error["type"]
-        alike = (kind, error["step"], error["status"], pattern_of(error["message"]))
+        where, code = error.get("where"), error.get("code")
+        # What one line of code raised is one cause, whatever its messages say.
+        alike = (kind, error["step"], error["status"], where or pattern_of(error["message"]))
         number = self._numbers.setdefault(alike, len(self.found))
         if number == len(self.found):
-            example = one_line(error["message"], 300)
-            self.found.append(Cause(kind=kind, step=error["step"], status=error["status"], example=example))
+            self.found.append(
+                Cause(
+                    kind=kind,
+                    step=error["step"],
+                    status=error["status"],
+                    example=one_line(error["message"], LONGEST_EXAMPLE),
+                    where=None if where is None else terminal_safe(where),
+                    code=None if code is None else terminal_safe(code),
+                    remedy=remedy_of(type=error["type"], kind=error["kind"]),
+                )
+            )
         self.found[number].count += count
         return number
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import terminal_safe
 from harness.report.markdown import Node, tree_of
 from harness.report.records import Record, Row
@@ -83,7 +84,10 @@ def _message(message: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _error(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if error is None else {**error, "message": terminal_safe(error["message"])}
+    if error is None:
+        return None
+    texts = {name: terminal_safe(error[name]) for name in ("message", "where", "code") if error.get(name) is not None}
+    return {**error, **texts, "remedy": remedy_of(type=error["type"], kind=error["kind"])}
 
 
 def _section(section: Mapping[str, Any]) -> dict[str, Any]:

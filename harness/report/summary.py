@@ -24,6 +24,11 @@ _STATES = {
     "interrupted": ("warn", "interrupted"),
     "auth": ("bad", "stopped: the key was refused"),
     "balance": ("bad", "stopped: the account is empty"),
+    "quota": ("bad", "stopped: the quota is used up"),
+    "unknown_model": ("bad", "stopped: the model is not known to the server"),
+    "refused": ("bad", "stopped: every request was refused"),
+    "provider": ("bad", "stopped: the provider was away for too long"),
+    "workflow": ("bad", "stopped: the workflow failed for the first topics"),
     "budget": ("warn", "stopped: the budget is reached"),
     "storage": ("bad", "stopped: the disk failed"),
 }

@@ -35,6 +35,14 @@ def _on_off(value: Any) -> Any:
     return _YES_NO.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
+def _whole_or_off(value: Any) -> Any:
+    if isinstance(value, str) and value.strip().lower() == "off":
+        return "off"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000:
+        raise ValueError("must be a whole number from 1 to 1,000,000, or off")
+    return value
+
+
 def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
@@ -95,6 +103,7 @@ def _levels(value: Any) -> Any:
 
 Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Many = Annotated[int, Field(strict=True, ge=1, le=10**15)]
+WholeOrOff = Annotated[int | str, BeforeValidator(_whole_or_off)]
 Attempts = Annotated[int, Field(strict=True, ge=1, le=6)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 Dollars = Annotated[float, Field(strict=True, gt=0, le=1e9)]

@@ -32,6 +32,7 @@ from harness.settings.kinds import (
     Seed,
     Texts,
     Whole,
+    WholeOrOff,
 )
 
 SECTIONS = ("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output", "Telemetry")
@@ -124,6 +125,13 @@ class Settings(BaseModel):
         "0 does not wait: each call then fails after its attempts.  [default: 6h]",
         metavar="AGE",
     )
+    max_failures: WholeOrOff = _setting(
+        5,
+        "Limits",
+        "Stop after N failures of one kind in a row before anything succeeded: the same exception of the workflow, or "
+        "the same refusal of the provider; or off.",
+        metavar="[N|off]",
+    )
 
     connect_timeout: Seconds = _setting(10.0, "Time-outs", "To connect.", metavar="S")
     first_token_timeout: Seconds = _setting(
@@ -205,11 +213,15 @@ class Settings(BaseModel):
             max_depth=self.max_depth,
         )
 
+    def equal_failures(self) -> int | None:
+        """After how many equal failures in a row, with no success before, the run is stopped; None: never."""
+        return self.max_failures if isinstance(self.max_failures, int) else None
+
     def retry(self) -> RetryPolicy:
         return RetryPolicy(attempts=self.attempts)
 
     def outages(self) -> OutagePolicy:
-        return OutagePolicy(patience_s=self.patience)
+        return OutagePolicy(patience_s=self.patience, alike_at_most=self.equal_failures())
 
     def timeouts(self) -> Timeouts:
         return Timeouts(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.domain.profiles import PROFILES
-from harness.settings.kinds import base_kind, choices
+from harness.settings.kinds import WholeOrOff, base_kind, choices
 from harness.settings.loading import ENV_PREFIX
 from harness.settings.model import SECTIONS, TABLES, Settings, kind_of
 
@@ -114,6 +114,8 @@ def _value(name: str) -> str:
     found = tuple(PROFILES) if name == "endpoint" else choices(kind_of(name))
     if found:
         return ", ".join(f"`{one}`" for one in found)
+    if kind_of(name) == WholeOrOff:
+        return "whole number, or `off`"
     words = {bool: "switch", int: "whole number", float: "number", tuple: "texts"}
     return words.get(base_kind(kind_of(name)), "text")
 

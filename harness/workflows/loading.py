@@ -26,6 +26,7 @@ class LoadedWorkflow:
     """A workflow ready to run. `settings` is its table [workflow], checked where the workflow offers a check.
 
     `code_sha256` names the source file's content, so that a change of the code between sessions can be told.
+    `own_files` are the paths of that file and of the directory, or of the whole package, that it lies in.
     """
 
     name: str
@@ -33,6 +34,7 @@ class LoadedWorkflow:
     prompts: Prompts
     settings: Mapping[str, Json]
     code_sha256: str
+    own_files: tuple[str, ...] = ()
 
 
 def load_workflow(
@@ -58,6 +60,7 @@ def load_workflow(
         prompts=prompts,
         settings=_checked_settings(name, module, (str(chosen), prompts.settings), (settings_from, settings)),
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        own_files=_own_files(module, source.absolute(), built_in=name in BUILT_IN),
     )
 
 
@@ -137,6 +140,12 @@ def _shaped(name: str, function: object) -> Workflow:
 def _is_async(function: object) -> bool:
     """Also where a decorator of the usual kind (functools.wraps, functools.partial) stands before it."""
     return callable(function) and inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+def _own_files(module: ModuleType, source: Path, *, built_in: bool) -> tuple[str, ...]:
+    """The file of a workflow and the directory that it lies in; in a package, that of the outermost package."""
+    packages = 0 if built_in else (module.__package__ or "").count(".")
+    return str(source), str(source.parents[packages])
 
 
 def _source_of(name: str, module: ModuleType) -> Path:

@@ -11,6 +11,7 @@ from command_line import Harness, problem_of
 
 from harness.cli.main import COMMANDS, exit_code
 from harness.domain.failures import FatalError, PermanentError
+from harness.domain.remedies import IN_THE_CODE
 from harness.errors import BudgetExceeded, DatasetError, HarnessError, SettingsError, StorageError
 
 
@@ -223,10 +224,33 @@ def test_an_estimate_says_where_no_price_is_known(harness: Harness) -> None:
     assert "not known" in shown
 
 
+def test_an_exception_of_a_workflow_is_shown_with_its_line_and_what_helps(harness: Harness) -> None:
+    Path("flows.py").write_text("async def flow(step, topic):\n    return topic.text[:3] + 7  # \x1b[31m\n")
+    harness("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "flows.py:flow", "--out", "done")
+    shown = harness("show", "done", "sky").stdout
+    assert (
+        'TypeError: can only concatenate str (not "int") to str\n'
+        "  flows.py:2: return topic.text[:3] + 7  # \\x1b[31m\n"
+        f"  → {IN_THE_CODE}\n"
+    ) in shown
+    listed = harness("show", "done").stdout
+    assert 'TypeError at flows.py:2: can only concatenate str (not "int") to str\n' in listed
+    assert "\n            flows.py:2: return topic.text[:3] + 7  # " in harness("status", "done").stdout
+
+
+def test_a_long_message_is_whole_in_a_pipe(harness: Harness) -> None:
+    Path("flows.py").write_text("async def flow(step, topic):\n    raise ValueError('why ' * 400 + 'because')\n")
+    ran = harness("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "flows.py:flow", "--out", "done").stdout
+    whole = "ValueError – " + "why " * 400 + "because (sky)"
+    assert [whole in line for line in ran.splitlines() if line.startswith("failed")] == [True]
+    assert "why because" in harness("show", "done").stdout
+    assert whole in harness("status", "done").stdout
+
+
 def test_an_estimate_says_when_the_workflow_fails(harness: Harness) -> None:
     Path("flows.py").write_text("async def flow(step, topic):\n    raise ValueError('bad \\x1b[31m luck')\n")
     shown = harness("estimate", "topics.jsonl", "--workflow", "flows.py:flow").stdout
-    assert "2 of the 2 failed in the rehearsal, the first: sky: ValueError: bad \\x1b[31m luck" in shown
+    assert "2 of the 2 failed in the rehearsal, the first: sky: ValueError at flows.py:2: bad \\x1b[31m luck" in shown
 
 
 def test_config_shows_each_value_and_its_origin(harness: Harness) -> None:

@@ -31,10 +31,11 @@ from harness.cli.glance import (
 )
 from harness.cli.live.painter import BEGIN, END, frame, styled
 from harness.cli.live.picture import Line, column, fit, picture
-from harness.cli.summary import failure_lines
+from harness.cli.summary import failure_lines, time_lines
 from harness.cli.terminal import can_be_painted
 from harness.domain.completion import Delta
 from harness.domain.outlook import Range
+from harness.domain.remedies import IN_THE_CODE, REMEDIES
 from harness.domain.sanitize import one_line
 from harness.estimating import Estimate, StepEstimate
 from harness.settings import Settings
@@ -228,6 +229,25 @@ def test_the_picture_says_what_is_in_flight_what_waits_and_what_failed() -> None
         assert line in words
 
 
+def test_a_topic_that_failed_is_shown_with_its_line_of_code_and_what_helps() -> None:
+    topics = [
+        Failing(
+            topic_id=f"t{number}",
+            span_id=None,
+            cause="IndexError",
+            message="list index out of range",
+            ago_s=4.0,
+            where="flow.py:12",
+            remedy="mend it",
+        )
+        for number in range(3)
+    ]
+    words = words_of(picture(a_glance(failures=topics), settings(), width=100, height=40))
+    first = words.index("failures  00:04 ago  topic failed: IndexError at flow.py:12  t0  list index out of range")
+    assert words[first + 1] == "            → mend it"
+    assert [line for line in words if "→" in line] == [words[first + 1]]
+
+
 def test_what_waits_for_the_pace_is_told_apart() -> None:
     assert "waiting   10 for the pace" in words_of(
         picture(a_glance(stages={"all": 10}, paced=True), settings(), width=80, height=20)
@@ -314,19 +334,61 @@ def test_nothing_is_said_of_failures_where_there_are_none() -> None:
     assert failure_lines(()) == []
 
 
-def test_failures_are_told_by_cause_with_what_helps_where_trying_again_does_not() -> None:
-    found = failure_lines((alike(1200), alike(3, cause="length", kind="length", message="cut " * 40)))
+def test_failures_are_told_whole_by_cause_with_what_helps() -> None:
+    long = " ".join(["cut"] * 200)
+    found = failure_lines((alike(1200), alike(3, cause="length", kind="length", message=long)))
     assert found == [
         "failed    1,200 × server 500 – no (tea)",
-        "          3 × length – cut cut cut cut cut cut cut cut cut cut cut cut cut cut cut… (tea)",
+        f"            → {REMEDIES['server']}",
+        f"          3 × length – {long} (tea)",
         "            → the cap on tokens cut the answer: raise max_tokens for the step, and resume",
     ]
 
 
+def test_an_exception_of_the_workflow_is_told_with_its_line_of_code() -> None:
+    of_code = {"cause": "IndexError", "kind": None, "type": "IndexError", "message": "list index out of range"}
+    assert failure_lines((alike(5, **of_code, where="flow.py:12", code="return words[9]"),)) == [
+        "failed    5 × IndexError – list index out of range (tea)",
+        "            flow.py:12: return words[9]",
+        f"            → {IN_THE_CODE}",
+    ]
+    (_, line, _) = failure_lines((alike(5, **of_code, where="flow.py:12"),))
+    assert line == "            flow.py:12"
+
+
+def test_an_exception_without_words_is_told_by_its_type() -> None:
+    of_code = {"cause": "AssertionError", "kind": None, "type": "AssertionError", "message": ""}
+    assert failure_lines((alike(1, **of_code),))[0] == "failed    1 × AssertionError (tea)"
+
+
+def test_a_bad_line_is_named_once() -> None:
+    of_data = {"cause": "DatasetError", "kind": None, "type": "DatasetError", "topic_id": "bad.jsonl:1"}
+    (said, _) = failure_lines((alike(1, **of_data, message="bad.jsonl:1: no field 'topic'"),))
+    assert said == "failed    1 × DatasetError – bad.jsonl:1: no field 'topic'"
+
+
 def test_rare_causes_are_summed_up() -> None:
     found = failure_lines([alike(number, cause=f"server {number}") for number in (9, 8, 7, 6, 5, 4, 3)])
-    assert len(found) == 6
+    assert len([line for line in found if "×" in line]) == 6
     assert found[-1] == "          7 × other causes"
+
+
+def test_the_time_is_told_against_one_call_after_another() -> None:
+    assert time_lines(5.5, 111.8, 0.09, verbose=False) == [
+        "time      5.5 s, 20.3 × faster than one after another (111.8 s)"
+    ]
+    assert time_lines(5.5, 4.0, 0.0, verbose=True) == ["time      5.5 s"]
+    assert time_lines(0.0, 0.0, 0.0, verbose=False) == ["time      0.0 s"]
+
+
+def test_a_loop_that_was_held_up_is_told_to_who_asks_or_where_it_matters() -> None:
+    assert time_lines(5.5, 0.0, 1.157, verbose=False) == ["time      5.5 s"]
+    assert time_lines(5.5, 0.0, 1.157, verbose=True)[1:] == [
+        "loop      the event loop was held up for 1157 ms at the longest"
+    ]
+    (large,) = time_lines(5.5, 0.0, 5.0, verbose=False)[1:]
+    assert large.startswith("loop      everything stood still for 5.0 s: ")
+    assert time_lines(5.5, 0.0, 5.0, verbose=True)[1:] == [large]
 
 
 # The question before money is spent

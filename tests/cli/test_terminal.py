@@ -29,6 +29,13 @@ ON_A_TERMINAL = "import os, sys; os.login_tty(os.dup(0)); os.execv(sys.executabl
 RUN = ("run", "topics.jsonl", "--endpoint", "mock", "--out", "done", "--latency", "fixed:0.25", "--in-flight", "2")
 
 
+# A process group of its own that is not the terminal's, as `timeout` makes one in a script, and a shell with `&`.
+IN_THE_BACKGROUND = (
+    "import os, subprocess, sys; os.login_tty(os.dup(0)); "
+    "sys.exit(subprocess.run([sys.executable, *sys.argv[1:]], process_group=0).returncode)"
+)
+
+
 class Terminal:
     """A terminal with a process on it. `frames` are the screens after each frame that it painted."""
 
@@ -72,12 +79,14 @@ class Terminal:
 
 
 @contextmanager
-def a_terminal(*arguments: str, columns: int, lines: int, **env: str) -> Iterator[Terminal]:
+def a_terminal(
+    *arguments: str, columns: int, lines: int, launched: str = ON_A_TERMINAL, **env: str
+) -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
     _set_size(theirs, columns, lines)
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.Popen(
-        [sys.executable, "-c", ON_A_TERMINAL, "-m", "harness", *arguments],
+        [sys.executable, "-c", launched, "-m", "harness", *arguments],
         env={**kept, "PYTHONPATH": str(PROJECT), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **env},
         stdin=theirs,
         stdout=theirs,
@@ -128,6 +137,31 @@ def test_a_dumb_terminal_gets_plain_words() -> None:
         assert terminal.process.wait(timeout=30) == 0
     assert "\x1b" not in terminal.written
     assert "topics    1: 1 ok" in terminal.written
+
+
+def test_a_run_in_the_background_of_a_terminal_tells_plain_lines_and_paints_nothing() -> None:
+    Path("topics.jsonl").write_text('{"topic": "How is tea made?"}\n')
+    slow = ("--latency", "fixed:4")  # three calls one after another: past the first line, which comes after ten seconds
+    with a_terminal(*RUN, *slow, columns=60, lines=24, launched=IN_THE_BACKGROUND) as terminal:
+        assert list(terminal.frames()) == []
+        assert terminal.process.wait(timeout=30) == 0
+    assert "\x1b" not in terminal.written
+    assert terminal.written.startswith("0 of 1 topics, 1 open; ")
+    assert "\ntopics    1: 1 ok" in terminal.written.replace("\r", "")
+
+
+def test_a_summary_hangs_together_on_a_narrow_terminal() -> None:
+    Path("topics.jsonl").write_text('{"topic": "How is tea made?"}\n')
+    failing = ("--faults", "400=1", "--latency", "none", "--quiet")
+    with a_terminal(*RUN, *failing, columns=50, lines=40) as terminal:
+        assert list(terminal.frames()) == []
+        assert terminal.process.wait(timeout=30) == 1
+    lines = terminal.written.replace("\r", "").splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("failed    1 × bad request 400 – "))
+    last = next(number for number, line in enumerate(lines) if line.startswith("calls "))
+    assert all(len(line) <= 50 for line in lines)
+    assert all(line.startswith(" " * 10) for line in lines[first + 1 : last])
+    assert "→ it will be refused again" in "\n".join(lines[first:last])
 
 
 def test_what_is_written_while_the_picture_is_there_stays_above_it() -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +19,13 @@ from harness.engine.step import Step
 from harness.errors import DatasetError, ParseError, ResultsError
 
 pytestmark = pytest.mark.harness_virtual_time
+
+
+def where_of(code: str) -> str:
+    """`file:line` of the first line of this file that begins so, as a row tells it."""
+    lines = Path(__file__).read_text().splitlines()
+    number = next(number for number, line in enumerate(lines, start=1) if line.strip().startswith(code))
+    return f"{os.path.relpath(__file__)}:{number}"
 
 
 async def ask(step: Step, topic: Topic) -> str:
@@ -129,7 +138,7 @@ async def test_an_error_of_the_workflow_fails_its_topic_and_no_other(caplog: pyt
     # A foreign exception is a bug worth a traceback for those who look for it, one of ours is not.
     raised = [record for record in caplog.records if "raised" in record.getMessage()]
     assert [record.getMessage() for record in raised] == [
-        "the workflow raised on topic t1: ZeroDivisionError('oh')",
+        f"the workflow raised on topic t1: ZeroDivisionError('oh') at {where_of('raise ZeroDivisionError')}",
         "where it raised",
     ]
     assert raised[1].exc_info is not None

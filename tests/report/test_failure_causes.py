@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
+import re
+from pathlib import Path
+from typing import Any, get_args
 
+import harness.report
+from harness.domain.remedies import IN_THE_CODE, REMEDIES
+from harness.errors import FailureKind
 from harness.report.causes import Causes, pattern_of
 
 
@@ -28,6 +33,41 @@ def test_an_error_without_a_kind_is_called_by_its_type() -> None:
     causes = Causes()
     causes.add(an_error("no answer", kind=None, type="TopicFailed"))
     assert causes.found[0].kind == "TopicFailed"
+
+
+def of_code(where: str, message: str = "list index out of range") -> dict[str, Any]:
+    return {
+        **an_error(message, kind=None, type="IndexError", step=None, status=None),
+        "where": where,
+        "code": "return words[9]",
+    }
+
+
+def test_exceptions_of_one_line_of_code_are_one_cause_and_of_two_lines_two() -> None:
+    causes = Causes()
+    errors = [of_code("flow.py:12"), of_code("flow.py:12", "tuple index out of range"), of_code("flow.py:20")]
+    assert [causes.add(error) for error in errors] == [0, 0, 1]
+    assert (causes.found[0].where, causes.found[0].code) == ("flow.py:12", "return words[9]")
+
+
+def test_every_cause_has_a_remedy() -> None:
+    causes = Causes()
+    causes.add(an_error("x"))
+    causes.add(of_code("flow.py:12"))
+    assert [cause.remedy for cause in causes.found] == [REMEDIES["server"], IN_THE_CODE]
+
+
+def test_a_message_is_told_to_its_end() -> None:
+    causes = Causes()
+    causes.add(an_error("why " * 500 + "because"))
+    assert causes.found[0].example.endswith("why because")
+
+
+def test_the_page_has_words_for_every_kind_of_failure() -> None:
+    page = (Path(harness.report.__file__).parent / "static" / "format.js").read_text()
+    words = dict(re.findall(r'^  (\w+): "(.+)",$', page.partition("const KINDS = {")[2], flags=re.MULTILINE))
+    assert [kind for kind in get_args(FailureKind) if kind not in words] == []
+    assert len({words[kind] for kind in get_args(FailureKind)}) == len(get_args(FailureKind))
 
 
 def test_words_tell_causes_apart() -> None:

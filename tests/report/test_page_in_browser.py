@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from browsers import Watched, address_of, watched_page
 from playwright.sync_api import Browser, Page, expect
-from report_runs import a_topic, write_run
+from records import a_span
+from report_runs import Told, a_topic, write_run
+
+from harness.domain.completion import FailedAttempt, Served
+from harness.domain.remedies import IN_THE_CODE
+from harness.domain.run import Failure
 
 
 @pytest.fixture
@@ -221,3 +226,37 @@ def test_two_runs_stand_side_by_side(watched: Watched, write: Callable[..., Path
     page.keyboard.press("]")
     expect(page.locator('article[data-run="B"]')).to_contain_text("This run has no row of the topic.")
     assert watched.quiet()
+
+
+def test_an_exception_of_the_workflow_is_shown_with_its_line_of_code(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    failure = Failure(
+        type="IndexError", message="list index out of range", where="flow.py:12", code="return words[9]  # <b>no</b>"
+    )
+    told = [a_topic(index, status="failed", output=None, error=failure) for index in range(3)]
+    page = watched.open(address_of(write(write_run(tmp_path / "run", told))))
+    (trouble,) = page.locator(".troubles li").all_inner_texts()
+    assert "flow.py:12" in trouble
+    assert "return words[9]  # <b>no</b>" in trouble
+    assert f"→ {IN_THE_CODE}" in trouble
+    page.locator(".topics tbody th a", has_text="t1").click()
+    box = page.locator("#topic .error-box")
+    expect(box).to_contain_text("IndexError")
+    expect(box.locator(".place")).to_contain_text("flow.py:12")
+    expect(box.locator("code")).to_have_text("return words[9]  # <b>no</b>")
+    expect(box.locator(".remedy")).to_have_text(f"→ {IN_THE_CODE}")
+    assert watched.quiet()
+
+
+def test_failed_requests_of_one_kind_are_told_apart_by_their_status(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    def refused(status: int) -> FailedAttempt:
+        return FailedAttempt(number=1, kind="server", message="no", status=status, elapsed_s=0.1, backoff_s=0.1)
+
+    served = Served(attempts=4, failures=(refused(500), refused(502), refused(502)), latency_s=1.0)
+    told = Told(a_topic(0).result, (a_span("t0", "ask", served=served),))
+    page = watched.open(address_of(write(write_run(tmp_path / "run", [told]))))
+    card = page.locator(".card", has=page.get_by_text("Requests that failed"))
+    expect(card.locator(".under")).to_have_text("2 server error 502 · 1 server error 500")

@@ -42,6 +42,26 @@ def test_a_workflow_is_found_by_file_and_by_module(name: str) -> None:
     assert load(name).function.__name__ == "flow"
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "directory"),
+    [
+        ("flows.py:flow", "flows.py", "."),
+        ("deep/down/flows.py:flow", "deep/down/flows.py", "deep/down"),
+        ("flows:flow", "flows.py", "."),
+        ("mine.deep.flows:flow", "mine/deep/flows.py", "mine"),
+        ("mine.deep:flow", "mine/deep/__init__.py", "mine"),
+    ],
+)
+def test_the_files_of_a_workflow_are_those_beside_it_or_of_its_package(name: str, file: str, directory: str) -> None:
+    write({file: FLOW, "mine/__init__.py": ""})
+    assert load(name).own_files == (str(Path(file).absolute()), str(Path(directory).absolute()))
+
+
+def test_the_files_of_the_built_in_workflow_are_not_those_of_the_whole_package() -> None:
+    file, directory = load("research").own_files
+    assert (Path(file).name, Path(directory).name) == ("research.py", "workflows")
+
+
 def test_a_workflow_file_may_import_what_lies_beside_it() -> None:
     write({"a/flows.py": f"from helper_of_flows import up\n{FLOW}", "a/helper_of_flows.py": "def up(s): return s"})
     assert load("a/flows.py:flow").name == "a/flows.py:flow"

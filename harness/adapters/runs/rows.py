@@ -118,10 +118,12 @@ def plain(value: Json) -> Json:
 def _failure(failure: Failure | None) -> Json:
     if failure is None:
         return None
+    place = {"where": failure.where, "code": failure.code}
     return {
         "type": failure.type,
         "kind": failure.kind,
         "message": failure.message,
         "step": failure.step,
         "status": failure.status,
+        **{name: value for name, value in place.items() if value is not None},
     }

@@ -16,6 +16,7 @@ from harness.domain.outlook import cause_of
 from harness.domain.sanitize import one_line
 
 STATUSES = ("ok", "degraded", "failed")
+LONGEST_MESSAGE = 4_000
 _SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
 
 
@@ -23,7 +24,7 @@ _SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
 class FailedAlike:
     """Topics that failed for the same cause: how many, and of the first of them the name and what was said.
 
-    `kind` and `type` are those of `Failure`.
+    `kind`, `type`, `where` and `code` are those of `Failure`: exceptions of two lines of code are two causes.
     """
 
     cause: str
@@ -32,6 +33,8 @@ class FailedAlike:
     topics: int
     topic_id: str
     message: str
+    where: str | None = None
+    code: str | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +71,7 @@ class Standing:
         self.superseded = 0
         self._sessions = array("I")
         self._failed: dict[int, Mapping[str, Any]] = {}
-        self._first: dict[str, Mapping[str, Any]] = {}
+        self._first: dict[tuple[str, str | None], Mapping[str, Any]] = {}
         # Bad lines all have the same sums, however many there are of them.
         self._nothing: dict[str, Mapping[str, Any]] = {}
 
@@ -97,14 +100,22 @@ class Standing:
         causes = Counter(kept["cause"] for kept in self._failed.values())
         return tuple(FailedAlike(topics=number, **self._first[cause]) for cause, number in causes.most_common())
 
-    def _cause_of(self, row: Mapping[str, Any]) -> str:
-        """In a word or two why the topic failed; of each cause the first topic is remembered."""
+    def _cause_of(self, row: Mapping[str, Any]) -> tuple[str, str | None]:
+        """In a word or two why the topic failed, and where in the code; of each cause the first topic is remembered."""
         error = row["error"]
         cause = cause_of(type=error["type"], kind=error["kind"], status=error["status"])
-        if cause not in self._first:
-            told = {"type": error["type"], "kind": error["kind"], "message": one_line(error["message"])}
-            self._first[cause] = {"cause": cause, "topic_id": row["topic_id"], **told}
-        return cause
+        where = error.get("where")
+        if (cause, where) not in self._first:
+            self._first[cause, where] = {
+                "cause": cause,
+                "topic_id": one_line(row["topic_id"]),
+                "type": error["type"],
+                "kind": error["kind"],
+                "message": one_line(error["message"], LONGEST_MESSAGE),
+                "where": where,
+                "code": error.get("code"),
+            }
+        return cause, where
 
     def counts(self, row: Mapping[str, Any]) -> bool:
         """Whether this row, or the row that this call belongs to, is the one that counts."""

@@ -168,8 +168,14 @@ def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:
 
 
 def _failures(seen: Glance) -> list[Line]:
-    """All requests that failed, by cause, and the last failures."""
-    lines = [_failure(one) for one in seen.failures[:MOST_FAILURES]]
+    """All requests that failed, by cause, and the last failures; under the last topic that failed, what helps."""
+    lines: list[Line] = []
+    advised = False
+    for one in seen.failures[:MOST_FAILURES]:
+        lines.append(_failure(one))
+        if one.remedy is not None and not advised:
+            lines.append(((f"  → {one.remedy}", ""),))
+            advised = True
     if seen.causes:
         causes = ", ".join(f"{number:,} {cause}" for cause, number in seen.causes.items())
         number = sum(seen.causes.values())
@@ -178,9 +184,10 @@ def _failures(seen: Glance) -> list[Line]:
 
 
 def _failure(failing: Failing) -> Line:
-    """`tidal-barrages  research.2/research  server 500  mock answered …  (tried again)`."""
+    """`00:04 ago  server 500  tidal-barrages research.2/research  mock answered …`."""
     if failing.span_id is None:
-        what: Line = (("topic failed: ", "red"), (failing.cause, "red"))
+        cause = failing.cause if failing.where is None else f"{failing.cause} at {one_line(failing.where)}"
+        what: Line = (("topic failed: ", "red"), (cause, "red"))
     else:
         what = ((failing.cause, "yellow" if failing.transient else "red"),)
     where = one_line(failing.topic_id) + (f" {one_line(failing.span_id)}" if failing.span_id is not None else "")

@@ -10,8 +10,8 @@ from contextlib import suppress
 import anyio
 import click
 
-from harness.cli.glance import glance, line_of
-from harness.cli.terminal import can_be_painted
+from harness.cli.glance import Glance, glance, line_of
+from harness.cli.terminal import can_be_painted, can_be_written, in_foreground
 from harness.domain.outlook import Track
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
@@ -44,23 +44,35 @@ async def _plain(watch: Watch, settings: Settings, stop: Stop) -> None:
         looks += 1
         seen = glance(watch, track, anyio.current_time(), stopping=_cause(stop))
         if seen is not None and looks % LOOKS_A_LINE == 0:
-            click.echo(terminal_safe(line_of(seen, settings)), err=True)
+            _say_line(seen, settings)
+
+
+def _say_line(seen: Glance, settings: Settings) -> None:
+    click.echo(terminal_safe(line_of(seen, settings)), err=True)
 
 
 async def _live(watch: Watch, settings: Settings, stop: Stop) -> None:
     from harness.cli.live.picture import picture  # noqa: PLC0415 - what measures words is of use to a terminal only
     from harness.cli.live.screen import Screen  # noqa: PLC0415 - as above
 
-    track = Track()
+    track, terminal = Track(), sys.stderr.fileno()
+    said_s = anyio.current_time()
     with Screen(sys.stderr, color=not os.environ.get("NO_COLOR")) as screen:
 
         def paint() -> None:
+            nonlocal said_s
             seen = glance(watch, track, anyio.current_time(), stopping=_cause(stop))
-            if seen is not None:
+            if seen is None:
+                return
+            if in_foreground(terminal):
                 size = screen.size
                 # The last column stays free: a terminal that wraps there would do it for nothing.
                 lines = picture(seen, settings, width=size.columns - 1, height=size.lines - 1)
                 screen.show(lines, size=size)
+            elif anyio.current_time() >= said_s + PLAIN_EVERY_S and can_be_written(terminal):
+                # Behind `timeout`, or sent to the background, the terminal is another's to paint on.
+                said_s = anyio.current_time()
+                _say_line(seen, settings)
 
         async def follow_signals() -> None:
             with anyio.open_signal_receiver(signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT) as received:

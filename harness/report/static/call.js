@@ -110,7 +110,16 @@ function errorBox(error, tone = "bad") {
     h("strong", null, kindOf(error.kind || error.type)),
     about && h("span", { class: "muted" }, ` ${about}`),
     h("p", { class: "message" }, error.message),
+    ...authorsLine(error),
   );
+}
+
+/** The line of the workflow's code that a failure came from, where there is one, and what helps. */
+function authorsLine({ where, code, remedy }) {
+  return [
+    where && h("p", { class: "place" }, where, code && h("code", null, code)),
+    remedy && h("p", { class: "remedy" }, `→ ${remedy}`),
+  ].filter(Boolean);
 }
 
 function attemptsTable(failures) {

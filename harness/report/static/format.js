@@ -47,6 +47,7 @@ const KINDS = {
   connection: "connection broke",
   timeout: "timed out",
   server: "server error",
+  gateway: "a proxy's page",
   incomplete: "broken off",
   malformed: "malformed answer",
   blank: "blank answer",
@@ -54,11 +55,16 @@ const KINDS = {
   unparseable: "not the JSON asked for",
   length: "cut off by max_tokens",
   content_filter: "content filter",
+  refusal: "the model declined",
+  too_long: "prompt too long",
   Degraded: "not all of the output",
   bad_request: "bad request",
+  forbidden: "forbidden",
   redirect: "redirected",
   auth: "key refused",
   balance: "account empty",
+  quota: "quota used up",
+  unknown_model: "unknown model",
 };
 
 /** So many characters of a text, from its beginning or (of a path, say) from its end. */
@@ -82,4 +88,10 @@ function endings({ ok, degraded, failed, unfinished }) {
 
 function kindOf(kind) {
   return KINDS[kind] || kind;
+}
+
+/** The same for a cause among others, told apart from those of the same kind by the HTTP status. */
+function causeOf({ kind, status }) {
+  const words = kindOf(kind);
+  return status && !words.includes(status) ? `${words} ${status}` : words;
 }

@@ -77,7 +77,7 @@ function cacheOf({ totals, money }) {
 
 function failuresOf({ attempts, totals }) {
   const sum = attempts.reduce((count, cause) => count + cause.count, 0);
-  const causes = attempts.slice(0, 4).map((cause) => `${show.count(cause.count)} ${kindOf(cause.kind)}`);
+  const causes = attempts.slice(0, 4).map((cause) => `${show.count(cause.count)} ${causeOf(cause)}`);
   const others = attempts.slice(4).reduce((count, cause) => count + cause.count, 0);
   if (others) causes.push(`${show.count(others)} other`);
   const none = totals.requests ? `${show.plural(totals.requests, "request")}, all answered` : "no request was sent";

@@ -39,6 +39,7 @@ function trouble({ run, status, cause, number }, choose) {
       h("strong", null, data.runs.length > 1 ? `${run.letter}: ${kindOf(cause.kind)}` : kindOf(cause.kind)),
       about && h("span", { class: "muted" }, ` ${about}`),
       h("p", { class: "message" }, cause.example),
+      ...authorsLine(cause),
     ),
     h("button", { ...attributes, onclick: () => choose(run, status, number, cause) }, "Show topics"),
   );
