@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from processes import PATIENCE_S, Server, ended, rows_of, started, until, write_topics
+from terminals import on_a_terminal
 
 from harness.testing import FakeDeepSeek, Latency
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 ONE_CALL = "async def one(step, topic):\n    return (await step.complete('one', topic.text)).content\n"
-# The terminal becomes the process's own, so that closing it sends the signal.
-ON_A_TERMINAL = "import os, sys; os.login_tty(os.dup(0)); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 
 
 def a_server() -> Server:
@@ -46,48 +38,6 @@ def status_of(directory: Path) -> str:
 
 def rows_in(directory: Path) -> int:
     return len(rows_of(directory / "out" / "results.jsonl"))
-
-
-class Terminal:
-    """Our end of a terminal with a process on it."""
-
-    def __init__(self, descriptor: int, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        self._descriptor: int | None = descriptor
-
-    def until_it_shows(self, text: str) -> None:
-        shown = b""
-        deadline = time.monotonic() + PATIENCE_S
-        while text.encode() not in shown:
-            assert self._descriptor is not None
-            assert time.monotonic() < deadline, shown
-            shown += os.read(self._descriptor, 65536)
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-@contextmanager
-def a_terminal(directory: Path, *arguments: str, **options: Any) -> Iterator[Terminal]:
-    ours, theirs = pty.openpty()
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    environ = {**kept, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", ON_A_TERMINAL, "-m", "harness", *arguments],
-        cwd=directory,
-        env={**environ, "HARNESS_API_KEY": "sk-test"},
-        **{"stdin": theirs, "stdout": theirs, "stderr": theirs, **options},
-    )
-    os.close(theirs)
-    terminal = Terminal(ours, process)
-    try:
-        yield terminal
-    finally:
-        terminal.close()
-        process.kill()
-        process.wait()
 
 
 def ignore_hangups() -> None:
@@ -160,7 +110,7 @@ def test_a_hangup_that_is_ignored_at_the_start_stays_ignored(tmp_path: Path) -> 
 @pytest.mark.parametrize("shown", [(), ("-q",), ("-v",)], ids=["with its display", "quiet", "with log lines"])
 def test_closing_the_terminal_drains_the_run(tmp_path: Path, shown: tuple[str, ...]) -> None:
     write_work(tmp_path, 60)
-    with a_server() as server, a_terminal(tmp_path, *run_at(server, *shown)) as terminal:
+    with a_server() as server, on_a_terminal(tmp_path, *run_at(server, *shown)) as terminal:
         if not shown:
             terminal.until_it_shows("in flight")
         until(lambda: server.seen >= 6)
@@ -178,7 +128,7 @@ def test_a_run_that_ignores_hangups_outlives_its_terminal(tmp_path: Path, shown:
     write_work(tmp_path, 12)
     with (
         a_server() as server,
-        a_terminal(tmp_path, *run_at(server, *shown), preexec_fn=ignore_hangups) as terminal,
+        on_a_terminal(tmp_path, *run_at(server, *shown), preexec_fn=ignore_hangups) as terminal,
     ):
         if not shown:
             terminal.until_it_shows("in flight")
