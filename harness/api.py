@@ -26,8 +26,9 @@ T = TypeVar("T")
 async def run(dataset: str | Path, *, stop: Stop | None = None, **settings: Any) -> Report:
     """Run a topic file through a workflow, or continue the run in `out`; the settings are those of `harness run`.
 
-    As on the command line, the environment and ./harness.toml fill what is not given. Setting `stop` ends the run as
-    Ctrl-C does. Raises InputError before the first call for anything wrong with what was given.
+    As on the command line, the environment and ./harness.toml fill what is not given; but nobody is asked before money
+    is spent: a call agrees to it. Setting `stop` ends the run as Ctrl-C does. Raises InputError before the first call
+    for anything wrong with what was given.
     """
     return await run_batch(load_settings(settings), str(dataset), stop=stop)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 RESULTS_ROOT = Path("results")
 
+log = logging.getLogger("harness.run")
+
 
 async def run_batch(
     loaded: Loaded,
@@ -57,7 +60,14 @@ async def run_batch(
     """
     stop, watch, clock = stop or Stop(), watch or Watch(), clock or SystemClock()
     settings = loaded.settings
-    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    workflow = load_workflow(
+        settings.workflow,
+        prompts_file=settings.prompts,
+        settings=settings.workflow_settings,
+        steps={} if continued else loaded.step_places(),
+    )
+    for step, said in workflow.strange_steps(settings.steps).items():
+        log.warning("[steps.%s]: %s", step, said)
     workflow = replace(workflow, function=wrap(workflow.function))
     loaded.endpoint(key_needed=settings.cache_mode != "replay")
     if settings.otlp is not None:

@@ -89,7 +89,12 @@ def estimate_batch(
     Raises what a run would raise for its file, settings and prompts; sends nothing.
     """
     settings = loaded.settings
-    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    workflow = load_workflow(
+        settings.workflow,
+        prompts_file=settings.prompts,
+        settings=settings.workflow_settings,
+        steps=loaded.step_places(),
+    )
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         if not settings.skip_bad:
             dataset.raise_if_bad()

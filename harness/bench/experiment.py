@@ -80,7 +80,12 @@ def check_plan(plan: Plan) -> int:
         raise SettingsError("--virtual: only the mock lives on virtual time; add --endpoint mock")
     if plan.virtual and settings.latency == "none":
         raise SettingsError("--virtual: with --latency none nothing takes time; give one, such as uniform:8:12")
-    load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    load_workflow(
+        settings.workflow,
+        prompts_file=settings.prompts,
+        settings=settings.workflow_settings,
+        steps=plan.loaded.step_places(),
+    )
     plan.loaded.endpoint()
     with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
         if not settings.skip_bad:

@@ -145,7 +145,14 @@ def _cassette(suite: Suite, on_miss: str) -> tuple[Recording, ...]:
 async def _replayed(suite: Suite, loaded: Loaded, known: tuple[Recording, ...]) -> Replay:
     settings_from = suite.place("workflow_settings")
     try:
-        return await replay_file(loaded, str(suite.dataset), known, wrap=_judged(suite), settings_from=settings_from)
+        return await replay_file(
+            loaded,
+            str(suite.dataset),
+            known,
+            wrap=_judged(suite),
+            settings_from=settings_from,
+            steps={step: f"{suite.path}:{line}" for step, line in suite.step_lines.items()},
+        )
     except WorkflowError as error:
         raise SuiteError(f"{suite.place('workflow')}: {error}") from error
 

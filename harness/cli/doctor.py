@@ -10,24 +10,35 @@ import anyio
 import click
 
 from harness.adapters.wall_clock import SystemClock
-from harness.cli.help import SectionedCommand
+from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import CALL_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.doctoring import Finding, examine
 from harness.domain.sanitize import terminal_safe
 
-_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+_COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 
 
 @click.command(cls=SectionedCommand)
+@click.option(
+    "--ask",
+    cls=SectionedOption,
+    section="Endpoint",
+    is_flag=True,
+    help="Make one call of few tokens, too, and say what the server does.",
+)
 @settings_options(*CALL_OPTIONS, "in_flight")
-def doctor(**values: Any) -> None:
-    """Look at key, endpoint, model, balance, clock, disk and cache. Exit code 1 if there is a problem."""
+def doctor(ask: bool, **values: Any) -> None:
+    """Look at key, endpoint, model, balance, clock, disk and cache. Exit code 1 if there is a problem.
+
+    The server is connected to and asked for its list of models, which costs nothing; each request is said before it is
+    sent. With --ask one call is made as a run would make it, which costs a few tokens.
+    """
     loaded = loaded_from(values)
     findings: list[Finding] = []
 
     async def look() -> None:
-        async for finding in examine(loaded, SystemClock()):
+        async for finding in examine(loaded, SystemClock(), ask=ask):
             findings.append(finding)
             if not loaded.settings.json_output:
                 _show(finding)
@@ -42,5 +53,5 @@ def doctor(**values: Any) -> None:
 def _show(finding: Finding) -> None:
     verdict = click.style(f"{finding.verdict:<8}", fg=_COLOURS[finding.verdict])
     click.echo(f"{verdict} {finding.name:<9} {terminal_safe(finding.said)}")
-    if finding.verdict != "ok" and finding.advice:
+    if finding.advice:
         click.echo(f"{'':<18} → {terminal_safe(finding.advice)}")

@@ -1,5 +1,9 @@
 """Ctrl-C: the first lets calls in flight finish and be stored, the second stops at once; SIGTERM is a first.
 
+So is SIGHUP, which comes when the terminal is closed. It is left alone where it is ignored when the command begins, as
+under `nohup`. It never counts as a second signal: a shell and the kernel each send one for the same closed terminal,
+and systemd sends one right after its SIGTERM.
+
 Python's own signal handlers are used, and not the event loop's: they run between two bytecodes, also while a workflow
 of the user's blocks the loop. And should even the end not come (a read that nobody answers, a thread that hangs), the
 process ends itself: whatever was reported as stored is, as after any other kill.
@@ -18,7 +22,7 @@ from types import FrameType
 import anyio
 import click
 
-from harness.cli.terminal import give_back_cursor
+from harness.cli.terminal import give_back_cursor, let_go_of_what_is_left
 from harness.engine.stopping import Stop
 
 INTERRUPTED = 130
@@ -26,6 +30,7 @@ CLOSING_S = 1.5
 """What a run may take, after the drain, to close its books."""
 AT_ONCE_S = 0.8
 """The same after the second signal: all of it within the second."""
+_NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP (the terminal was closed)"}
 
 
 def _never() -> bool:
@@ -55,8 +60,11 @@ async def interruptible(
     def at_once(name: str) -> None:
         scope.cancel()
 
-    with _signals_to(loop, drain, at_once, first_within_s=drain_s + CLOSING_S), scope:
-        await work()
+    try:
+        with _signals_to(loop, drain, at_once, first_within_s=drain_s + CLOSING_S), scope:
+            await work()
+    finally:
+        let_go_of_what_is_left()
 
 
 @contextmanager
@@ -67,22 +75,29 @@ def _signals_to(
     *,
     first_within_s: float,
 ) -> Iterator[None]:
-    """While this is open, a signal calls `first` on the loop, and each one after it calls `again`."""
+    """While this is open, a signal calls `first` on the loop, and each one after it but SIGHUP calls `again`."""
     received = 0
 
     def receive(number: int, frame: FrameType | None) -> None:
         nonlocal received
+        if received and number == signal.SIGHUP:
+            return
         received += 1
         _end_within(first_within_s if received == 1 else AT_ONCE_S)
-        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        loop.call_soon_threadsafe(first if received == 1 else again, name)
+        loop.call_soon_threadsafe(first if received == 1 else again, _NAMES[signal.Signals(number)])
 
-    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, receive) for number in _heeded()}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _heeded() -> list[signal.Signals]:
+    """The signals that end the work in order."""
+    hangup_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [number for number in _NAMES if number != signal.SIGHUP or not hangup_ignored]
 
 
 def _end_within(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a terminal is asked before it is written to."""
+"""What a terminal is asked before it is written to, and what becomes of our words when it is gone."""
 
 from __future__ import annotations
 
@@ -49,6 +49,27 @@ def can_be_written(descriptor: int) -> bool:
 def takes_more(descriptor: int) -> bool:
     """Whether a write would go through: not where the terminal was stopped with Ctrl-S."""
     return bool(select.select([], [descriptor], [], 0)[1])
+
+
+def is_left(descriptor: int) -> bool:
+    """Whether nobody can read what is written here any more: the terminal was closed, or a pipe's reader has ended."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+
+def let_go_of_what_is_left() -> None:
+    """Send what is written from here on to nobody where nobody is left to read it.
+
+    The work was done, and its exit code is to be its own: neither a write into a closed terminal nor the interpreter's
+    last flush of what could not be written may change it.
+    """
+    for descriptor in (1, 2):
+        with suppress(OSError):  # closed by whoever started us
+            if is_left(descriptor):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
 
 
 def give_back_cursor(descriptor: int) -> None:

@@ -11,6 +11,8 @@ from harness.domain.secret import Secret
 from harness.errors import SettingsError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_PATHS_BELOW = ("/chat/completions", "/completions", "/chat", "/models", "/responses", "/embeddings")
+_VERSION = "/v1"
 
 
 def normalized_base_url(base_url: str) -> str:
@@ -33,6 +35,21 @@ def credentials(base_url: str) -> Secret | None:
     if not (parts.username or parts.password):
         return None
     return Secret(f"{unquote(parts.username or '')}:{unquote(parts.password or '')}")
+
+
+def without_call(base_url: str) -> str:
+    """The normalized URL without the path of a call that was given with it, such as `/chat/completions`."""
+    for path in _PATHS_BELOW:
+        if base_url.endswith(path):
+            return base_url.removesuffix(path)
+    return base_url
+
+
+def likely_base_urls(base_url: str) -> tuple[str, ...]:
+    """Other base URLs that may have been meant by a normalized one, the likeliest first."""
+    bare = without_call(base_url)
+    other = bare.removesuffix(_VERSION) if bare.endswith(_VERSION) else bare + _VERSION
+    return tuple(url for url in (bare, other) if url != base_url)
 
 
 def _split(base_url: str) -> SplitResult:

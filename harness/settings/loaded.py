@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from harness.adapters.toml_lines import place
 from harness.domain.endpoint import GENERIC_KEY_ENV, Endpoint, base_url_endpoint, profile_endpoint
 from harness.domain.profiles import PROFILES, profile_of
 from harness.domain.secret import Secret
@@ -28,6 +30,15 @@ class Loaded:
     key_problem: str | None = None
     ignored: tuple[str, ...] = ()
     user_id: str | None = None
+
+    def step_places(self) -> dict[str, str]:
+        """Where each table [steps.NAME] stands, for messages: `harness.toml:12`, or who else gave it."""
+        origin = self.origins.get("steps", "settings")
+        try:
+            text = Path(origin).read_text(encoding="utf-8-sig")
+        except (OSError, ValueError):  # no file; or one that is gone meanwhile
+            return dict.fromkeys(self.settings.steps, origin)
+        return {name: place(origin, text, ("steps", name)) for name in self.settings.steps}
 
     def endpoint(self, *, key_needed: bool = True) -> Endpoint:
         """Where calls go, with the key that belongs there. Raises SettingsError if it is needed and there is none."""

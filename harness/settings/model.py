@@ -167,7 +167,9 @@ class Settings(BaseModel):
     out: Path | None = _setting(
         None, "Output", "Results directory; the same again continues it.  [default: results/<time>]", metavar="DIR"
     )
-    yes: OnOff = _setting(False, "Output", "Do not ask before a run that costs money.")
+    yes: OnOff = _setting(
+        False, "Output", "Do not ask before a run that costs money; needed where there is no terminal and no budget."
+    )
     json_output: OnOff = _setting(False, "Output", "Print JSON for machines.", alias="json")
     quiet: OnOff = _setting(False, "Output", "Show no progress.")
     verbose: OnOff = _setting(False, "Output", "Log each topic, and each attempt that failed.")

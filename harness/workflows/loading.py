@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import cast
 
 from harness.adapters.prompts_file import check_blanks, read_prompts
@@ -15,8 +15,9 @@ from harness.adapters.toml_tables import suggestion
 from harness.domain.completion import Json
 from harness.domain.prompts import Prompts
 from harness.engine.runner import Workflow
-from harness.errors import InputError, PromptsError, WorkflowError
+from harness.errors import InputError, PromptsError, SettingsError, WorkflowError
 from harness.workflows.importing import import_file, import_named
+from harness.workflows.steps import DECLARED, StepNames, step_names
 
 BUILT_IN = {"research": "harness.workflows.research:research"}
 
@@ -25,8 +26,9 @@ BUILT_IN = {"research": "harness.workflows.research:research"}
 class LoadedWorkflow:
     """A workflow ready to run. `settings` is its table [workflow], checked where the workflow offers a check.
 
-    `code_sha256` names the source file's content, so that a change of the code between sessions can be told.
-    `own_files` are the paths of that file and of the directory, or of the whole package, that it lies in.
+    `code_sha256` names the source file's content, so that a change of the code between sessions can be told. `steps`
+    are the names of its steps, as far as the source tells them. `own_files` are the paths of that file and of the
+    directory, or of the whole package, that it lies in.
     """
 
     name: str
@@ -34,17 +36,38 @@ class LoadedWorkflow:
     prompts: Prompts
     settings: Mapping[str, Json]
     code_sha256: str
+    steps: StepNames
     own_files: tuple[str, ...] = ()
+
+    def strange_steps(self, named: Iterable[str]) -> dict[str, str]:
+        """Those of these names that are no step of it, or may be none, each with what is to be said of it."""
+        known = self.steps.names if self.steps.all_known else self.steps.names | self.prompts.prompts.keys()
+        return {name: self._of_no_step(name, known) for name in named if name not in known}
+
+    def _of_no_step(self, name: str, known: Collection[str]) -> str:
+        near = suggestion(name, known) if known else ""
+        if self.steps.all_known:
+            return f"the workflow {self.name} has no step {name!r}{near}"
+        return (
+            f"it cannot be told whether the workflow {self.name} has a step {name!r}{near}; "
+            f'a line `{DECLARED} = ("name", …)` in its file would say which there are'
+        )
 
 
 def load_workflow(
-    name: str, *, prompts_file: Path | None, settings: Mapping[str, Json], settings_from: str = "settings"
+    name: str,
+    *,
+    prompts_file: Path | None,
+    settings: Mapping[str, Json],
+    settings_from: str = "settings",
+    steps: Mapping[str, str] = MappingProxyType({}),
 ) -> LoadedWorkflow:
     """Import a workflow and read its prompts: `prompts_file`, else the TOML file of the same stem beside its module.
 
     A module may say which blanks it fills (`FILLS`, by prompt) and check its settings (`check_settings`); both are used
-    here, before anything is paid for. `settings_from` is where those stand, for messages. Raises WorkflowError or
-    PromptsError.
+    here, before anything is paid for. `settings_from` is where those stand, for messages. `steps` are those that the
+    user has options for, each with where that was said. Raises WorkflowError, PromptsError, or SettingsError for a step
+    of which it is known that the workflow does not have it.
     """
     module, function = _find(BUILT_IN.get(name, name))
     source = _source_of(name, module)
@@ -54,14 +77,18 @@ def load_workflow(
     fills = getattr(module, "FILLS", None)
     if isinstance(fills, Mapping):
         check_blanks(str(chosen or beside), prompts, {step: frozenset(blanks) for step, blanks in fills.items()})
-    return LoadedWorkflow(
+    workflow = LoadedWorkflow(
         name=name,
         function=function,
         prompts=prompts,
         settings=_checked_settings(name, module, (str(chosen), prompts.settings), (settings_from, settings)),
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         own_files=_own_files(module, source.absolute(), built_in=name in BUILT_IN),
+        steps=step_names(module),
     )
+    if workflow.steps.all_known and (strange := workflow.strange_steps(steps)):
+        raise SettingsError("\n".join(f"{steps[step]}: [steps.{step}]: {said}" for step, said in strange.items()))
+    return workflow
 
 
 def _checked_settings(

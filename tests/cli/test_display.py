@@ -16,7 +16,6 @@ from rich.cells import cell_len
 
 from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.ask import _Shown
-from harness.cli.consent import asks, question_of
 from harness.cli.glance import (
     Failing,
     Glance,
@@ -37,7 +36,6 @@ from harness.domain.completion import Delta
 from harness.domain.outlook import Range
 from harness.domain.remedies import IN_THE_CODE, REMEDIES
 from harness.domain.sanitize import one_line
-from harness.estimating import Estimate, StepEstimate
 from harness.settings import Settings
 
 
@@ -392,45 +390,6 @@ def test_a_loop_that_was_held_up_is_told_to_who_asks_or_where_it_matters() -> No
 
 
 # The question before money is spent
-
-
-def test_a_person_is_asked_before_a_paid_run_without_a_budget() -> None:
-    assert asks(settings(), someone_there=True)
-
-
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        {"yes": True},
-        {"endpoint": "mock"},
-        {"budget": 1.0},
-        {"budget_tokens": 5},
-        {"cache_mode": "replay"},
-        {"json": True},
-        {"quiet": True},
-    ],
-    ids=lambda chosen: next(iter(chosen)),
-)
-def test_nobody_is_asked_where_the_settings_say_enough(chosen: dict[str, Any]) -> None:
-    assert not asks(settings(**chosen), someone_there=True)
-
-
-def test_nobody_is_asked_where_nobody_is() -> None:
-    assert not asks(settings(), someone_there=False)
-
-
-def test_the_question_names_the_money() -> None:
-    step = StepEstimate(step="a", calls=250, input_tokens=1, output_tokens=1, cost=1.5, cost_at_most=20.0)
-    found = Estimate(topics=50, bad_lines=0, sample=50, steps=(step,), wall_s=1.0, latency="none")
-    question = question_of(found)
-    assert question is not None
-    assert "50 topics, about 250 calls: likely some $1.50, $20.00 if each answer were as long as it may be" in question
-
-
-def test_there_is_no_question_where_no_price_is_known() -> None:
-    step = StepEstimate(step="a", calls=250, input_tokens=1, output_tokens=1, cost=None, cost_at_most=None)
-    found = Estimate(topics=50, bad_lines=0, sample=50, steps=(step,), wall_s=1.0, latency="none")
-    assert question_of(found) is None
 
 
 def _plain(text: str) -> str:

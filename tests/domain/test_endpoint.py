@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.domain.base_url import normalized_base_url
+from harness.domain.base_url import likely_base_urls, normalized_base_url
 from harness.domain.endpoint import base_url_endpoint, endpoint_identity, profile_endpoint
 from harness.domain.profiles import PROFILES, profile_of, resolve_model
 from harness.domain.secret import Secret
@@ -188,3 +188,18 @@ def test_names_of_other_services_are_taken_as_they_are() -> None:
 def test_without_a_default_the_model_must_be_named(profile: None) -> None:
     with pytest.raises(SettingsError, match="--model"):
         resolve_model(profile, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "likely"),
+    [
+        ("http://h:1", ("http://h:1/v1",)),
+        ("http://h:1/v1", ("http://h:1",)),
+        ("http://h:1/v1/v1", ("http://h:1/v1",)),
+        ("http://h:1/api", ("http://h:1/api/v1",)),
+        ("http://h:1/v1/chat/completions", ("http://h:1/v1", "http://h:1")),
+        ("http://h:1/chat/completions", ("http://h:1", "http://h:1/v1")),
+    ],
+)
+def test_other_base_urls_may_have_been_meant(given: str, likely: tuple[str, ...]) -> None:
+    assert likely_base_urls(given) == likely

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.system
 
 TOPICS = 20
 AT_ONCE_S = 0.3
-RUN = ("run", "topics.jsonl", "--model", "deepseek-flash", "--out", "out", "--runs", "10", "-q", "--base-url")
+RUN = ("run", "topics.jsonl", "--model", "deepseek-flash", "--out", "out", "--runs", "10", "-y", "-q", "--base-url")
 
 
 def refuse(fake: FakeDeepSeek, how: str) -> None:

@@ -1,12 +1,16 @@
-"""What a known provider says of itself and of the account: its models, its clock, the balance."""
+"""What a server says of itself and of the account: its models, its clock, the balance."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+
+import anyio
 
 from harness.adapters.endpoint.http import build_http_client
 from harness.domain.endpoint import Endpoint
@@ -17,16 +21,21 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     import httpx2
 
-_TIMEOUT_S = 15.0
+TIMEOUT_S = 15.0
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a GET brought. `body` is its JSON, or its text where it is none; `at` the server's Date, if it told one."""
+    """What a GET brought. `body` is its JSON, or its text where it is none; `at` the server's Date, if it told one.
+
+    `location` is where a redirect would lead.
+    """
 
     status: int
     body: Any
     at: datetime | None
+    location: str | None = None
 
 
 async def ask_account(
@@ -34,23 +43,36 @@ async def ask_account(
     path: str,
     *,
     timeouts: Timeouts,
+    base_url: str | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     carrier: Carrier = "aiohttp",
 ) -> Answer:
-    """GET a path of a known provider with the key that belongs to it. Raises TransientError if it cannot be reached."""
+    """GET a path of an endpoint with the key that belongs to it; `base_url` is another one of the same server.
+
+    Raises TransientError if it cannot be reached, or does not answer in time.
+    """
     import httpx2  # noqa: PLC0415 - start-up that only those who ask pay for
 
     client = build_http_client(timeouts, base_url=endpoint.base_url, transport=transport, carrier=carrier)
     authorization = endpoint.authorization
     headers = {"Authorization": authorization.reveal()} if authorization is not None else {}
+    url = f"{base_url or endpoint.base_url}{path}"
     async with client:
         try:
-            response = await client.get(f"{endpoint.base_url}{path}", headers=headers, timeout=_TIMEOUT_S)
+            with anyio.fail_after(TIMEOUT_S):
+                response = await client.get(url, headers=headers, timeout=TIMEOUT_S)
+        except TimeoutError:
+            raise TransientError(f"{url} did not answer within {TIMEOUT_S:g} s", kind="timeout") from None
         except (httpx2.HTTPError, OSError) as error:
             what = endpoint.redact(f"{type(error).__name__}: {error}")
             raise TransientError(f"{endpoint.base_url} cannot be reached: {what}", kind="connection") from None
     # Whatever a server echoes is shown to the user.
-    return Answer(status=response.status_code, body=_json_or_text(endpoint.redact(response.text)), at=_date(response))
+    return Answer(
+        status=response.status_code,
+        body=_json_or_text(endpoint.redact(response.text)),
+        at=_date(response),
+        location=endpoint.redact(response.headers.get("location", "")) or None,
+    )
 
 
 def model_names(answer: Answer) -> tuple[str, ...]:
@@ -59,6 +81,23 @@ def model_names(answer: Answer) -> tuple[str, ...]:
         return tuple(str(model["id"]) for model in answer.body["data"])
     except (TypeError, KeyError) as error:
         raise HarnessError("the list of models has an unknown shape") from error
+
+
+def words_of(answer: Answer) -> str:
+    """What an answer that is no success says, on one line: its message, or the beginning of its text."""
+    body = answer.body
+    if isinstance(body, str):
+        title = _TITLE.search(body)
+        return _one_line(title[1] if title is not None else body)
+    error = body.get("error", body) if isinstance(body, Mapping) else body
+    if isinstance(error, Mapping):
+        error = next((error[name] for name in ("message", "detail", "code", "type") if error.get(name)), error)
+    return _one_line(error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)) if error else ""
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:200]}…"
 
 
 def balance_text(answer: Answer) -> tuple[bool, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
 
 import anyio
 import click
@@ -32,8 +31,10 @@ def is_shown(settings: Settings) -> bool:
 async def show_progress(watch: Watch, settings: Settings, stop: Stop) -> None:
     """Show what happens, on standard error, until cancelled. A reader that leaves does not end the run."""
     if is_shown(settings):
-        with suppress(OSError):  # nobody looks any more (`2>&1 | head`, a closed terminal): go on in silence
+        try:
             await (_live if can_be_painted(sys.stderr) else _plain)(watch, settings, stop)
+        except* OSError:  # alone or out of a task group: nobody looks any more (`2>&1 | head`, a closed terminal)
+            pass
     await anyio.sleep_forever()
 
 

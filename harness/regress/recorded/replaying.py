@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -83,9 +83,11 @@ async def replay_file(
     *,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
     settings_from: str = "settings",
+    steps: Mapping[str, str] | None = None,
 ) -> Replay:
     """`replay` of a topic file, with the workflow that the settings name. Raises DatasetError for a bad line, and what
-    the loading of a workflow raises; `settings_from` is where its settings stand, for messages.
+    the loading of a workflow raises; `settings_from` is where its settings stand, and `steps` where the options of each
+    step do, for messages.
     """
     settings = loaded.settings
     workflow = load_workflow(
@@ -93,6 +95,7 @@ async def replay_file(
         prompts_file=settings.prompts,
         settings=settings.workflow_settings,
         settings_from=settings_from,
+        steps=loaded.step_places() if steps is None else steps,
     )
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         if not settings.skip_bad:
