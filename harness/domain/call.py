@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from harness.domain.check import Check
 from harness.domain.completion import OnDelta
 from harness.domain.purse import Purse
 
@@ -16,7 +17,8 @@ class Call:
     `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
     which costs next to nothing; both must be quick and must not raise. `purse` pays for what the topic may spend at
-    most; None: the topic has no cap of its own.
+    most; None: the topic has no cap of its own. `check` is what the step demands of an answer; None: nothing beyond
+    what every answer must be.
     """
 
     run_id: str
@@ -27,6 +29,7 @@ class Call:
     on_delta: OnDelta | None = None
     on_events: Callable[[int], None] | None = field(default=None, compare=False)
     purse: Purse | None = field(default=None, compare=False)
+    check: Check | None = field(default=None, compare=False)
 
     @property
     def owner(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,11 +32,15 @@ class ModelStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalStats:
-    """All calls of all runs. `cost` in USD and `tokens` are what is known to have been spent."""
+    """All calls of all runs. `cost` in USD and `tokens` are what is known to have been spent.
+
+    `rejected` are those of the stored ones whose answers a step would not take.
+    """
 
     runs: int
     calls: int
     stored: int
+    rejected: int
     failed: int
     open: int
     cost: float
@@ -108,7 +112,7 @@ class Verified:
 
 
 # As bytes: a text that is damaged beyond UTF-8 spoils its own row only.
-_NAMES = ("key", "request", "value", "digest", "created_at", "run_id", "topic_id", "span_id")
+_NAMES = ("key", "request", "value", "digest", "created_at", "run_id", "topic_id", "span_id", "rejected")
 _COLUMNS = ", ".join(f"CAST({name} AS BLOB)" for name in _NAMES)
 
 
@@ -121,8 +125,9 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
     )
     oldest, newest = connection.execute("SELECT min(created_at), max(created_at) FROM responses").fetchone()
     pages, page_bytes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-    runs, calls, kept, failed, open_, cost, tokens = connection.execute(
+    runs, calls, kept, rejected, failed, open_, cost, tokens = connection.execute(
         "SELECT count(DISTINCT run_id), count(*), count(*) FILTER (WHERE outcome = 'stored'), "
+        "count(*) FILTER (WHERE rejected IS NOT NULL), "
         "count(*) FILTER (WHERE outcome = 'failed'), count(*) FILTER (WHERE outcome = 'open'), "
         "coalesce(sum(cost), 0.0), coalesce(sum(tokens), 0) FROM calls"
     ).fetchone()
@@ -133,7 +138,16 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
         oldest=instant(oldest) if oldest else None,
         newest=instant(newest) if newest else None,
         models=models,
-        journal=JournalStats(runs=runs, calls=calls, stored=kept, failed=failed, open=open_, cost=cost, tokens=tokens),
+        journal=JournalStats(
+            runs=runs,
+            calls=calls,
+            stored=kept,
+            rejected=rejected,
+            failed=failed,
+            open=open_,
+            cost=cost,
+            tokens=tokens,
+        ),
     )
 
 
@@ -185,7 +199,7 @@ def verify(connection: sqlite3.Connection) -> Verified:
 
 
 def _checked(row: tuple[Any, ...]) -> Sound | BadRow:
-    key, was_asked, value, digest, created_at, run_id, topic_id, span_id = row
+    key, was_asked, value, digest, created_at, run_id, topic_id, span_id, rejected = row
     try:
         request = request_from_canonical(was_asked.decode())
         if cache_key(request).encode() != key or stored_request(request).encode() != was_asked:
@@ -204,7 +218,8 @@ def _checked(row: tuple[Any, ...]) -> Sound | BadRow:
         topic_id=topic_id.decode("utf-8", "replace"),
         span_id=span_id.decode("utf-8", "replace"),
     )
-    return Sound(entry=entry, request=request, stored=answer)
+    mark = None if rejected is None else rejected.decode("utf-8", "replace")
+    return Sound(entry=entry, request=request, stored=replace(answer, rejected=mark))
 
 
 def _bad(key: bytes, reason: str) -> BadRow:

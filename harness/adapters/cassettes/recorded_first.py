@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.domain.completion import Request
 from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
-from harness.ports import Cache, Claim, OpenCall, Resolution, Stored
+from harness.ports import Cache, Claim, OpenCall, Rejection, Resolution, Stored
 
 
 class RecordedFirst:
@@ -43,6 +43,10 @@ class RecordedFirst:
     async def resolve(self, number: int, resolution: Resolution) -> None:
         """See `harness.ports.Cache`."""
         await self._cache.resolve(number, resolution)
+
+    async def reject(self, rejection: Rejection) -> None:
+        """See `harness.ports.Cache`. An answer of the recording stays as it is."""
+        await self._cache.reject(rejection)
 
     async def spent(self, run_id: str) -> Spent:
         """See `harness.ports.Cache`."""

@@ -52,6 +52,7 @@ const KINDS = {
   blank: "blank answer",
   interrupted: "interrupted by the provider",
   unparseable: "not the JSON asked for",
+  rejected: "rejected by the step's check",
   length: "cut off by max_tokens",
   content_filter: "content filter",
   Degraded: "not all of the output",
