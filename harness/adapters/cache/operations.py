@@ -34,7 +34,7 @@ _CLOSE = "UPDATE calls SET closed_at = ?, outcome = ?, cost = ?, tokens = ?, err
 
 _REJECT_ANSWER = """
 UPDATE responses SET rejected = ?
-WHERE key = ? AND CASE WHEN json_valid(value) THEN json_extract(value, '$.owner') END = ?
+WHERE key = ? AND CASE WHEN json_valid(value) THEN coalesce(json_extract(value, '$.owner'), '') END = ?
 """
 # The newest row of the call under this key: it was closed a moment ago, so it is found among the last of its run.
 _REJECT_CALL = """

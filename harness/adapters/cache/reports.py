@@ -158,13 +158,13 @@ def show(prefix: str, limit: int, connection: sqlite3.Connection) -> tuple[Sound
         f"SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",  # noqa: S608
         (prefix, prefix + "g", limit),
     )
-    return tuple(found for found in map(_checked, rows) if isinstance(found, Sound))
+    return tuple(found for found in map(checked, rows) if isinstance(found, Sound))
 
 
 def entries(connection: sqlite3.Connection) -> Iterator[Sound | BadRow]:
     """Every row in the order of topics, calls and keys: an entry, or what is wrong with it."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY topic_id, span_id, key")  # noqa: S608
-    return map(_checked, rows)
+    return map(checked, rows)
 
 
 def of_topic(topic_id: str, connection: sqlite3.Connection) -> list[RecordedCall]:
@@ -173,13 +173,13 @@ def of_topic(topic_id: str, connection: sqlite3.Connection) -> list[RecordedCall
         f"SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id",  # noqa: S608
         (storable(topic_id),),
     )
-    return [found.call for found in map(_checked, rows) if isinstance(found, Sound)]
+    return [found.call for found in map(checked, rows) if isinstance(found, Sound)]
 
 
 def of_key(key: str, connection: sqlite3.Connection) -> Sound | BadRow | None:
     """The row of this key, if there is one."""
     row = connection.execute(f"SELECT {_COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()  # noqa: S608
-    return None if row is None else _checked(row)
+    return None if row is None else checked(row)
 
 
 def verify(connection: sqlite3.Connection) -> Verified:
@@ -198,7 +198,8 @@ def verify(connection: sqlite3.Connection) -> Verified:
     return Verified(entries=count, bad=tuple(bad), structure=tuple(structure))
 
 
-def _checked(row: tuple[Any, ...]) -> Sound | BadRow:
+def checked(row: tuple[Any, ...]) -> Sound | BadRow:
+    """What a row says, of which the columns are as `_NAMES` has them; or what is wrong with it."""
     key, was_asked, value, digest, created_at, run_id, topic_id, span_id, rejected = row
     try:
         request = request_from_canonical(was_asked.decode())
