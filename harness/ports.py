@@ -37,13 +37,15 @@ class WallClock(Protocol):
 class Stored:
     """A cache entry. `completion` is what was stored, byte for byte; `created_at` is in UTC.
 
-    `rejected` is why a step would not take it for an answer; None: nobody has said so.
+    `rejected` is why a step would not take it for an answer; None: nobody has said so. `recorded`: it stands in a
+    recording that rules over the cache, so it is played as it is, whatever a step makes of it.
     """
 
     completion: Completion
     run_id: str
     created_at: datetime
     rejected: str | None = None
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

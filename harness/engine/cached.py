@@ -123,7 +123,7 @@ class Cached:
 
         A call that demands something has the last word on that; to one that demands nothing the mark counts.
         """
-        if self._policy.mode == "replay" or key in self._rejections:
+        if self._policy.mode == "replay" or found.recorded or key in self._rejections:
             return True
         check = call.check
         if check is None:
@@ -134,8 +134,8 @@ class Cached:
                 return False
             request, check = following
             later = await self._find(cache_key(request), request, call)
-            if later is None:
-                return False
+            if later is None or later.recorded:
+                return later is not None
             found = later
         return True
 

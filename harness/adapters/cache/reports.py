@@ -40,11 +40,11 @@ class JournalStats:
     runs: int
     calls: int
     stored: int
-    rejected: int
     failed: int
     open: int
     cost: float
     tokens: int
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +142,11 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
             runs=runs,
             calls=calls,
             stored=kept,
-            rejected=rejected,
             failed=failed,
             open=open_,
             cost=cost,
             tokens=tokens,
+            rejected=rejected,
         ),
     )
 

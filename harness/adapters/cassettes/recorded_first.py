@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.domain.completion import Request
 from harness.domain.purse import Spent
@@ -22,7 +23,8 @@ class RecordedFirst:
 
     async def get(self, key: str, request: Request) -> Stored | None:
         """See `harness.ports.Cache`."""
-        return await self._recording.get(key, request) or await self._cache.get(key, request)
+        found = await self._recording.get(key, request)
+        return await self._cache.get(key, request) if found is None else replace(found, recorded=True)
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
         """See `harness.ports.Cache`."""

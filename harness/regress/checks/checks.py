@@ -14,7 +14,7 @@ from harness.regress.checks.expect_parts import Status
 from harness.regress.checks.expect_texts import EqualsGolden
 from harness.regress.checks.expectation import Expectation, Shortfall, Unknown, View
 from harness.regress.checks.golden import Accepted, Golden
-from harness.regress.checks.judge_calls import answers_of_step, is_judge
+from harness.regress.checks.judge_calls import is_judge, own_calls
 
 State = Literal["passed", "failed", "not checked"]
 
@@ -90,7 +90,7 @@ def look(check: Check, case: Case, evidence: Evidence) -> Draw:
     if check.step is None:
         outcomes = _of_output(check, view(None))
     else:
-        calls = answers_of_step(case, check.step)
+        calls = [call for call in own_calls(case) if call["step"] == check.step]
         outcomes = [outcome for call in calls for outcome in _of_call(check, view(call), call)]
         outcomes += _gone(check, accepted, calls) if not _missed(unrecorded) else []
         outcomes += [] if calls else [Unknown(why=_why_it_never_ran(case, unrecorded))]

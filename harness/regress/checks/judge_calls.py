@@ -29,18 +29,6 @@ def is_judge(span_id: str) -> bool:
     return span_id.startswith(f"{JUDGE}.") and step_of(span_id) == JUDGE
 
 
-def answers_of_step(case: Case, step: str) -> tuple[Row, ...]:
-    """The workflow's own calls of a step, without the answers that were rejected where a later one was accepted."""
-    calls = [call for call in own_calls(case) if call["step"] == step]
-    accepted = {call["parent"] for call in calls if not was_rejected(call)}
-    return tuple(call for call in calls if not was_rejected(call) or call["parent"] not in accepted)
-
-
-def was_rejected(call: Row) -> bool:
-    """Whether the step did not take the answer; rows of earlier versions do not tell."""
-    return call.get("rejected") is not None
-
-
 def own_calls(case: Case) -> tuple[Row, ...]:
     """The calls of the workflow itself."""
     return tuple(call for call in case.calls if not is_judge(call["id"]))

@@ -140,17 +140,13 @@ def _questions(
         texts = (
             [(None, output)]
             if step is None
-            else [(span.id, span.content) for span in spans if span.step == step and _answered(span)]
+            else [(span.id, span.content) for span in spans if span.step == step and span.error is None]
         )
         questions += [
             _Question(path=judge_path(each.check, span_id), criterion=each.criterion, text=text)
             for span_id, text in texts
         ]
     return questions
-
-
-def _answered(span: Span) -> bool:
-    return span.error is None and span.rejected is None
 
 
 def _verdict(completion: Completion) -> Mapping[str, Json]:

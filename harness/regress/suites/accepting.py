@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from harness.domain.run import drawn_id
 from harness.regress.case import Case
 from harness.regress.checks.golden import Accepted, Golden
-from harness.regress.checks.judge_calls import answers_of_step, is_judge
+from harness.regress.checks.judge_calls import is_judge, own_calls
 from harness.regress.checks.misses import Miss, unrecorded_calls
 from harness.regress.checks.texts import text_of_call
 from harness.regress.suites.suite import Suite
@@ -47,8 +47,7 @@ def gone(cases: Iterable[Case], golden: Golden, left_out: Iterable[tuple[str, in
 
 
 def _accepted(suite: Suite, case: Case) -> Accepted:
-    comparing = list(dict.fromkeys(check.step for check in suite.checks if check.compares))
-    steps = [step for step in comparing if step is not None]
-    calls = {call["id"]: text_of_call(call) for step in steps for call in answers_of_step(case, step)}
+    comparing = [check.step for check in suite.checks if check.compares]
+    calls = {call["id"]: text_of_call(call) for call in own_calls(case) if call["step"] in comparing}
     has_output = None in comparing
     return Accepted(output=case.row["output"] if has_output else None, has_output=has_output, calls=calls)
