@@ -30,6 +30,7 @@ from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
+from harness.engine.rejections import Rejections
 from harness.engine.retrying import Retrying
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
@@ -48,11 +49,13 @@ log = logging.getLogger("harness.run")
 class Stack:
     """The layers over one endpoint, ready to be asked. `before` is what the run had spent in earlier sessions.
 
-    `left_open` are the requests of earlier sessions whose payment is unknown. `stalls` measures the event loop.
+    `left_open` are the requests of earlier sessions whose payment is unknown. `rejections` hears which answers a step
+    would not take. `stalls` measures the event loop.
     """
 
     completer: Completer
     cache: Cache
+    rejections: Rejections
     limiter: Limiter
     purse: Purse
     pricing: Pricing
@@ -71,10 +74,11 @@ def layered(
     stop: Stop,
     clock: WallClock,
     board: Board | None = None,
+    rejections: Rejections | None = None,
 ) -> tuple[Completer, Limiter]:
     """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache.
 
-    A `board` notes between them where each call is.
+    A `board` notes between them where each call is; `rejections` are those that the steps tell of.
     """
 
     def told(layer: Completer, stage: Stage) -> Completer:
@@ -94,7 +98,7 @@ def layered(
     budgeted = told(Budgeted(journaled, purse, pricing, clock, stop), "money")
     retrying = told(Retrying(budgeted, settings.retry(), limiter.provider, stop, rng), "retry")
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s + outages.patience_s))
-    return told(Cached(retrying, cache, policy, clock, leases), "cache"), limiter
+    return told(Cached(retrying, cache, policy, clock, leases, rejections), "cache"), limiter
 
 
 def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str) -> RunContext:
@@ -151,6 +155,7 @@ async def open_stack(
             log.warning(files.note)
     async with SqliteCache.open(settings.cache) as file:
         cache: Cache = file if recording is None else RecordedFirst(recording, file)
+        rejections = Rejections(cache)
         before = await cache.spent(run_id)
         left_open = tuple(await cache.left_open(run_id))
         purse = Purse.after(settings.spending_cap(), before)
@@ -160,12 +165,21 @@ async def open_stack(
         async with client:
             chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
             completer, limiter = layered(
-                chat, cache=cache, settings=settings, limits=limits, purse=purse, stop=stop, clock=clock, board=board
+                chat,
+                cache=cache,
+                settings=settings,
+                limits=limits,
+                purse=purse,
+                stop=stop,
+                clock=clock,
+                board=board,
+                rejections=rejections,
             )
             with StallMeter().running() as stalls:
                 yield Stack(
                     completer=completer,
                     cache=cache,
+                    rejections=rejections,
                     limiter=limiter,
                     purse=purse,
                     pricing=settings.pricing(),

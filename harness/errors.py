@@ -17,6 +17,7 @@
     │   └── FatalError        the owner of the account: every other call will fail too, the run stops
     ├── CacheMiss             whoever recorded the cache: replay knows no answer to this request
     ├── ParseError            the model: its text holds no such value
+    │   └── Rejected          the model: none of its answers, those to re-asks included, was what the step asked for
     ├── TopicFailed           a workflow's own verdict: this topic has no result
     ├── TooManyCalls          the author of the workflow: one topic wants more calls than a topic may make
     ├── TooDeep               the author of the workflow: steps within steps within steps
@@ -43,7 +44,7 @@ FailureKind = Literal[
     "malformed",  # not JSON, not a completion
     "blank",  # finished, and says nothing
     "interrupted",  # finish reason `insufficient_system_resource` or `aborted`
-    "unparseable",  # JSON was asked for and did not come
+    "unparseable",  # in rows of earlier versions: JSON was asked for and did not come; now the answer is rejected
     "length",  # the cap on output tokens cut the answer
     "content_filter",  # the prompt was flagged, or the answer was withheld
     "refusal",  # the model declined
@@ -100,6 +101,21 @@ class CacheError(InputError):
 
 class ParseError(HarnessError):
     """A model's text does not hold the value that was asked for; the message can be sent back to the model."""
+
+
+class Rejected(ParseError):  # noqa: N818 - what became of the answers
+    """A step got no answer that its check accepted, and may not ask again.
+
+    `problems` are the reasons, one for each answer, in the order of asking.
+    """
+
+    kind = "rejected"
+
+    def __init__(self, step: str, problems: tuple[str, ...]) -> None:
+        answers = "the answer was" if len(problems) == 1 else f"all {len(problems)} answers were"
+        super().__init__(f"{answers} rejected by the check of step {step!r}; the last one because {problems[-1]}")
+        self.step = step
+        self.problems = problems
 
 
 class TopicFailed(HarnessError):  # noqa: N818 - reads as what happened

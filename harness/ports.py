@@ -35,11 +35,17 @@ class WallClock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A cache entry. `completion` is what was stored, byte for byte; `created_at` is in UTC."""
+    """A cache entry. `completion` is what was stored, byte for byte; `created_at` is in UTC.
+
+    `rejected` is why a step would not take it for an answer; None: nobody has said so. `recorded`: it stands in a
+    recording that rules over the cache, so it is played as it is, whatever a step makes of it.
+    """
 
     completion: Completion
     run_id: str
     created_at: datetime
+    rejected: str | None = None
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,16 @@ class Resolution:
     completion: Completion | None = None
     keep: bool = True
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A step's verdict on an answer that is stored under `key`. `call` asked for it, `owner` is the call that paid."""
+
+    key: str
+    call: Call
+    owner: str
+    reason: str
 
 
 Claim = Literal["taken", "found", "held"]
@@ -114,6 +130,14 @@ class Cache(Protocol):
         """Durably note how it came back, store its completion, and release the lease on its key if that is kept.
 
         All of that is one transaction. Once it has begun it is done, even if its caller is cancelled.
+        """
+        ...
+
+    async def reject(self, rejection: Rejection) -> None:
+        """Durably mark an answer as rejected: its entry, and the row of the journal where the call itself paid for it.
+
+        The entry stays, with its mark, until another answer takes its place. Without effect on what is not there any
+        more, or is by now the answer of another owner.
         """
         ...
 

@@ -139,7 +139,7 @@ class Session:
             async with self._observed(stack, run_id, started_at) as observed_results:
                 runner = Runner(
                     workflow=self.workflow.function,
-                    context=self._context(run_id, started_s),
+                    context=replace(self._context(run_id, started_s), rejections=stack.rejections),
                     completer=stack.completer,
                     results=observed_results,
                     stop=self.stop,

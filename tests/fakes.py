@@ -27,13 +27,14 @@ from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
+from harness.engine.rejections import Rejections
 from harness.engine.retrying import Retrying
 from harness.engine.runner import Runner, Workflow
 from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
 from harness.engine.trace import Trace
 from harness.errors import StorageError
-from harness.ports import Claim, Completer, OpenCall, Resolution
+from harness.ports import Claim, Completer, OpenCall, Rejection, Resolution
 from harness.testing.virtual_time import VirtualClock
 
 USAGE = Usage(input_tokens=100, output_tokens=50)
@@ -140,6 +141,7 @@ class SlowCache(MemoryCache):
     resolve_s: float = 0.0
     failing: set[str] = field(default_factory=set)
     resolutions: list[Resolution] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         MemoryCache.__init__(self)
@@ -160,6 +162,11 @@ class SlowCache(MemoryCache):
         await self._take("resolve", self.resolve_s)
         self.resolutions.append(resolution)
         await MemoryCache.resolve(self, number, resolution)
+
+    async def reject(self, rejection: Rejection) -> None:
+        await self._take("reject", 0.0)
+        self.rejected.append(rejection)
+        await MemoryCache.reject(self, rejection)
 
     async def _take(self, method: str, seconds: float) -> None:
         if seconds:
@@ -212,6 +219,7 @@ class Engine:
     purse: Purse = field(init=False)
     limiter: Limiter = field(init=False)
     completer: Completer = field(init=False)
+    rejections: Rejections = field(init=False)
 
     def __post_init__(self) -> None:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
@@ -227,7 +235,8 @@ class Engine:
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.limiter.provider, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)
-        self.completer = Cached(retrying, self.cache, policy, self.clock, leases)
+        self.rejections = Rejections(self.cache)
+        self.completer = Cached(retrying, self.cache, policy, self.clock, leases, self.rejections)
 
     def context(self) -> RunContext:
         return RunContext(
@@ -238,6 +247,7 @@ class Engine:
             max_calls_per_topic=self.limits.max_calls_per_topic,
             max_depth=self.limits.max_depth,
             topic_budget=self.topic_budget,
+            rejections=self.rejections,
         )
 
     def step(self, topic_id: str = "t", index: int = 0) -> tuple[Step, Trace]:

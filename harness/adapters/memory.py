@@ -11,7 +11,7 @@ from harness.domain.completion import Request
 from harness.domain.key import canonical_request
 from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
-from harness.ports import Claim, OpenCall, Resolution, Stored
+from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 
 
 class MemoryCache:
@@ -23,6 +23,7 @@ class MemoryCache:
 
     def __init__(self) -> None:
         self._answers: dict[str, RecordedCall] = {}
+        self._rejected: dict[str, str] = {}
         self._by_topic: dict[str, dict[str, None]] = {}
         self._open: dict[int, tuple[Request, OpenCall]] = {}
         self._closed: dict[str, Spent] = {}
@@ -42,7 +43,12 @@ class MemoryCache:
         found = self._answers.get(key)
         if found is None or canonical_request(found.request) != canonical_request(request):
             return None
-        return Stored(completion=found.completion, run_id=found.run_id, created_at=found.created_at)
+        return Stored(
+            completion=found.completion,
+            run_id=found.run_id,
+            created_at=found.created_at,
+            rejected=self._rejected.get(key),
+        )
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
         """See `harness.ports.Cache`."""
@@ -88,6 +94,12 @@ class MemoryCache:
         row = _Row(entry, resolution.outcome, resolution.cost, resolution.tokens)
         self._closed[run_id] = row.added_to(self._closed.get(run_id, Spent()))
 
+    async def reject(self, rejection: Rejection) -> None:
+        """See `harness.ports.Cache`. A closed row of the journal is only money here, and has no place for a mark."""
+        kept_now = self._answers.get(rejection.key)
+        if kept_now is not None and kept_now.completion.owner == rejection.owner:
+            self._rejected[rejection.key] = rejection.reason
+
     async def spent(self, run_id: str) -> Spent:
         """See `harness.ports.Cache`."""
         total = self._closed.get(run_id, Spent())
@@ -104,6 +116,7 @@ class MemoryCache:
         if before is not None:
             del self._by_topic[before.topic_id][call.key]
         self._answers[call.key] = call
+        self._rejected.pop(call.key, None)
         self._by_topic.setdefault(call.topic_id, {})[call.key] = None
 
 

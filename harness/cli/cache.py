@@ -47,6 +47,7 @@ def stats(**values: Any) -> None:
         say_json(asdict(found))
         return
     journal = found.journal
+    rejected = f" ({journal.rejected:,} of them rejected)" if journal.rejected else ""
     click.echo(f"entries   {found.entries:,} ({found.bytes:,} bytes; the file has {found.file_bytes:,})")
     if found.oldest and found.newest:
         click.echo(f"from      {found.oldest:%Y-%m-%d %H:%M} to {found.newest:%Y-%m-%d %H:%M} UTC")
@@ -54,7 +55,7 @@ def stats(**values: Any) -> None:
         name = terminal_safe(f"{model.endpoint} {model.model}")
         click.echo(f"          {name}: {model.entries:,} entries, {model.bytes:,} bytes")
     click.echo(
-        f"journal   {journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,} stored, "
+        f"journal   {journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,} stored{rejected}, "
         f"{journal.failed:,} failed, {journal.open:,} open; ${journal.cost:.4f}, {journal.tokens:,} tokens"
     )
 
@@ -163,6 +164,7 @@ def _entry_json(entry: Sound) -> dict[str, Any]:
         "created_at": entry.stored.created_at.isoformat(),
         "request": request_fields(entry.request),
         "completion": completion_to_json(entry.stored.completion),
+        "rejected": entry.stored.rejected,
     }
 
 
@@ -174,5 +176,6 @@ def _entry_text(entry: Sound) -> str:
         *(f"--- {message.role}\n{message.content}" for message in entry.request.messages),
         *([f"--- reasoning\n{answer.reasoning}"] if answer.reasoning else []),
         f"--- answer ({answer.finish_reason}, {answer.model})\n{answer.content}",
+        *([f"--- rejected\n{entry.stored.rejected}"] if entry.stored.rejected is not None else []),
     ]
     return "\n".join(lines)

@@ -98,6 +98,10 @@ def _entry_lines(entry: Sound, *, fresh: bool, ttl_s: float | None) -> list[str]
         *(f"    {name}: {value_words(value)}" for name, value in _settings_asked(entry).items()),
         f"    messages: {roles}",
     ]
+    if entry.stored.rejected is not None:
+        lines.append(
+            f"  but a step rejected it ({entry.stored.rejected}), so it answers no later run that does not accept it"
+        )
     if not fresh:
         lines.append(f"  but it is older than the ttl of {ttl_s:g} s, so it answers in mode replay only")
     return [*lines, f"  its texts: harness cache show {entry.key[:12]}"]

@@ -99,6 +99,8 @@ def _call_line(span: Mapping[str, Any]) -> str:
     served = span["served"]
     if span["error"]:
         outcome = _failure_words(span["error"])
+    elif span.get("rejected"):
+        outcome = f"rejected: {one_line(span['rejected'], 70)}"
     else:
         outcome = f"{span['usage']['output_tokens']:,} tokens out, {span['usage']['reasoning_tokens']:,} reasoning"
     return (
@@ -117,6 +119,8 @@ def _call_text(span: Mapping[str, Any]) -> str:
     if span["reasoning"]:
         parts.append(f"--- reasoning\n{span['reasoning']}")
     parts.append(f"--- answer ({span['finish_reason'] or 'not finished'})\n{span['content']}")
+    if span.get("rejected"):
+        parts.append(f"--- rejected\n{span['rejected']}")
     return "\n".join(parts)
 
 

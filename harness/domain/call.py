@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.domain.check import Check
 from harness.domain.completion import OnDelta
 from harness.domain.purse import Purse
 
@@ -20,7 +21,8 @@ class Call:
     `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
     which costs next to nothing. `moment` is the run's (see `engine.provider`) at which the attempt before this one
-    failed. `purse` pays for what the topic may spend at most; None: the topic has no cap of its own.
+    failed. `purse` pays for what the topic may spend at most; None: the topic has no cap of its own. `check` is what
+    the step demands of an answer; None: nothing beyond what every answer must be.
 
     `on_life` is called once a request, as soon as the server has shown that it works on it: by the first event or
     comment of a stream that is not an error, or by a whole answer; not by a mere head, a page of HTML or an error.
@@ -39,6 +41,7 @@ class Call:
     on_silence: Callable[[float], OnSilence] | None = field(default=None, compare=False)
     moment: int | None = field(default=None, compare=False)
     purse: Purse | None = field(default=None, compare=False)
+    check: Check | None = field(default=None, compare=False)
 
     @property
     def owner(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from harness.errors import FailureKind
 
@@ -194,7 +194,8 @@ class Completion:
     `model` and `fingerprint` are what the response says, not what was asked: a version-less name changes under us.
     `cost` is in USD at the price of the instant it was made, None where no price is known. `owner` names the span
     that paid for it (`run/topic/span`): a hit whose owner is the asking span was paid by the same run earlier. `row` is
-    the row of the journal that is open for its request, 0: none is.
+    the row of the journal that is open for its request, 0: none is. `span_id` is the call that was answered, `id` in
+    the traces. `value` is what the step's gate found in the answer. Both are of this call, and kept nowhere.
     """
 
     model: str
@@ -209,6 +210,8 @@ class Completion:
     owner: str = ""
     row: int = 0
     served: Served = Served()
+    span_id: str = field(default="", compare=False)
+    value: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

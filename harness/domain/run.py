@@ -110,6 +110,7 @@ class Span:
     `start_s` is the moment the call was wanted, before any wait. `cost` is what this run is known to have paid for it,
     in USD, failed attempts included (None: no price known; an attempt whose payment nobody knows counts nothing here,
     and stands in the journal with its worst case); `saved` what its answer had cost another run or another span.
+    `rejected` is why the step did not take the answer; None: it did.
     """
 
     run_id: str
@@ -133,6 +134,7 @@ class Span:
     fingerprint: str | None
     trace_id: str | None
     error: Failure | None
+    rejected: str | None = None
 
     @property
     def own_s(self) -> float:

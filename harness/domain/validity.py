@@ -1,10 +1,12 @@
-"""The gate: HTTP 200 is not success. What does not pass is retried or recorded, and never cached as an answer."""
+"""The gate: HTTP 200 is not success. What does not pass is retried or recorded, and never cached as an answer.
+
+It looks at whether there is a whole answer. Whether the answer is the one that was asked for is the business of a
+step's check (`domain/check.py`), JSON mode included: such an answer is asked for again with a word about what is wrong.
+"""
 
 from __future__ import annotations
 
-import json
-
-from harness.domain.completion import Completion, Request
+from harness.domain.completion import Completion, Request, ToolCall
 from harness.domain.failures import CompletionError, PermanentError, TransientError
 
 ACCEPTED_FINISH_REASONS = frozenset({"stop", "tool_calls"})
@@ -14,7 +16,9 @@ INTERRUPTED_FINISH_REASONS = frozenset({"insufficient_system_resource", "aborted
 def defect(request: Request, completion: Completion) -> CompletionError | None:
     """Why a whole response is not an answer, or None if it is one.
 
-    The error carries the completion as its partial, and counts as billed: the provider generated it.
+    The error carries the completion as its partial, and counts as billed: the provider generated it. Calls of tools are
+    an answer where the request offered one of them. A call of another tool is not: beside a text it is left to whoever
+    reads the answer, and without a text the answer is blank.
     """
     reason = completion.finish_reason
     if not reason:
@@ -47,15 +51,23 @@ def defect(request: Request, completion: Completion) -> CompletionError | None:
             partial=completion,
             billed="yes",
         )
-    if completion.tool_calls:
-        return None
-    if not completion.content.strip():
-        return TransientError("the answer is blank", kind="blank", partial=completion, billed="yes")
-    if request.response_format == "json_object" and not _is_json(completion.content):
-        return TransientError(
-            "JSON was asked for and the answer is not JSON", kind="unparseable", partial=completion, billed="yes"
-        )
+    if not completion.content.strip() and not offered_calls(request, completion):
+        return TransientError(_blank_message(request, completion), kind="blank", partial=completion, billed="yes")
     return None
+
+
+def offered_calls(request: Request, completion: Completion) -> tuple[ToolCall, ...]:
+    """The calls of the answer whose tools the request offered."""
+    offered = {tool.name for tool in request.tools}
+    return tuple(call for call in completion.tool_calls if call.name in offered)
+
+
+def _blank_message(request: Request, completion: Completion) -> str:
+    if not completion.tool_calls:
+        return "the answer is blank"
+    called = ", ".join(dict.fromkeys(repr(call.name) for call in completion.tool_calls))
+    offered = ", ".join(repr(tool.name) for tool in request.tools) or "no tool"
+    return f"the answer is blank: all it does is call {called}, and the request offered {offered}"
 
 
 def _length_message(request: Request, completion: Completion) -> str:
@@ -67,11 +79,3 @@ def _length_message(request: Request, completion: Completion) -> str:
             "answer began; raise max_tokens for this step, lower its effort, or turn its thinking off"
         )
     return f"{cap} cut the answer after {usage.output_tokens} tokens; raise max_tokens for this step"
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

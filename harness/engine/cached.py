@@ -14,9 +14,10 @@ from harness.domain.misses import explain
 from harness.domain.policy import CachePolicy
 from harness.engine.clock import now
 from harness.engine.leases import Leases
+from harness.engine.rejections import Rejections
 from harness.engine.single_flight import SingleFlight
 from harness.engine.telling import telling
-from harness.ports import Cache, Completer, WallClock
+from harness.ports import Cache, Completer, Stored, WallClock
 from harness.threads import off_loop
 
 log = logging.getLogger("harness.cache")
@@ -28,14 +29,26 @@ class Cached:
     A hit costs no slot, no budget and no retry. Equal requests at the same time share one answer, or one error: twenty
     that must fail are paid for once. Between processes only answers are shared: a failure leaves nothing behind. In
     mode `off` every request is asked on its own.
+
+    What was rejected before this session is no answer: it is asked for anew, and what comes takes its place. Only on
+    the way to a later answer that is kept and accepted does it count, so that what came of a re-ask is not paid twice.
     """
 
-    def __init__(self, inner: Completer, cache: Cache, policy: CachePolicy, clock: WallClock, leases: Leases) -> None:
+    def __init__(
+        self,
+        inner: Completer,
+        cache: Cache,
+        policy: CachePolicy,
+        clock: WallClock,
+        leases: Leases,
+        rejections: Rejections | None = None,
+    ) -> None:
         self._inner = inner
         self._cache = cache
         self._policy = policy
         self._clock = clock
         self._leases = leases
+        self._rejections = rejections or Rejections(cache)
         self._flights: SingleFlight[Completion | CompletionError] = SingleFlight()
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -43,7 +56,10 @@ class Cached:
             return await self._inner.complete(request, call)
         key = await off_loop(partial(cache_key, request), size_of(request))
         started = now()
-        answer, shared = await self._flights.do(key, lambda: self._find_or_ask(key, request, call, started))
+        while True:
+            answer, shared = await self._flights.do(key, lambda: self._find_or_ask(key, request, call, started))
+            if not shared or isinstance(answer, CompletionError) or self._may_share(key, answer, call):
+                break
         waited_s = now() - started
         if isinstance(answer, CompletionError):
             raise _shared_error(answer, waited_s) if shared else answer
@@ -56,13 +72,19 @@ class Cached:
         self, key: str, request: Request, call: Call, started: float
     ) -> Completion | CompletionError:
         found = await self._find(key, request, call)
-        log.debug("miss" if found is None else "hit")
-        if found is not None:
+        hit = found is not None and await self._is_answer(found, key, request, call)
+        log.debug("hit" if hit else "miss" if found is None else "the answer that is kept was rejected: asked anew")
+        if found is not None and hit:
             source: Source = "replay" if self._policy.mode == "replay" else "cache"
-            return _shown(_second_hand(found, source, now() - started), call)
+            return _shown(_second_hand(found.completion, source, now() - started), call)
         if self._policy.mode == "replay":
             raise await self._miss(request, call)
-        async with self._leases.asking(key, partial(self._find, key, request, call)) as brought:
+
+        async def come_since() -> Completion | None:
+            newer = await self._find(key, request, call)
+            return None if newer is None or newer == found else newer.completion
+
+        async with self._leases.asking(key, come_since) as brought:
             if brought is not None:
                 return _shown(_second_hand(brought, "shared", now() - started), call)
             try:
@@ -87,14 +109,41 @@ class Cached:
         )
         return CacheMiss(explanation.text(), explanation=explanation)
 
-    async def _find(self, key: str, request: Request, call: Call) -> Completion | None:
+    async def _find(self, key: str, request: Request, call: Call) -> Stored | None:
         """What the cache holds, where the policy lets it answer."""
         stored = await self._cache.get(key, request)
         if stored is None:
             return None
         age_s = (self._clock.now() - stored.created_at).total_seconds()
         answers = self._policy.answers(age_s=age_s, owned_by_run=stored.run_id == call.run_id)
-        return stored.completion if answers else None
+        return stored if answers else None
+
+    async def _is_answer(self, found: Stored, key: str, request: Request, call: Call) -> bool:
+        """Whether it may answer now: it is accepted, or from this session, or what was asked after it was accepted.
+
+        A call that demands something has the last word on that; to one that demands nothing the mark counts.
+        """
+        if self._policy.mode == "replay" or found.recorded or key in self._rejections:
+            return True
+        check = call.check
+        if check is None:
+            return found.rejected is None
+        while (problem := check.problem(found.completion)) is not None:
+            following = check.following(request, found.completion, problem)
+            if following is None:
+                return False
+            request, check = following
+            later = await self._find(cache_key(request), request, call)
+            if later is None or later.recorded:
+                return later is not None
+            found = later
+        return True
+
+    def _may_share(self, key: str, answer: Completion, call: Call) -> bool:
+        """Whether another call's answer is one for this call, too: what was just asked is, whatever becomes of it."""
+        if answer.served.source != "cache" or key in self._rejections:
+            return True
+        return call.check is None or call.check.problem(answer) is None
 
 
 def _second_hand(completion: Completion, source: Source, latency_s: float) -> Completion:

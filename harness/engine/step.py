@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import anyio
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Json, Message, OnDelta, Request, Tool
+from harness.domain.check import REASKS, Check, Gate, check_of
+from harness.domain.completion import Completion, Delta, Json, Message, OnDelta, Request, Tool
 from harness.domain.failures import CacheMiss, CompletionError, FatalError, TopicBudgetExceeded
+from harness.domain.key import cache_key
 from harness.domain.options import StepOptions
 from harness.domain.policy import Budget
 from harness.domain.prompts import Prompts
 from harness.domain.run import Failed, Ok, Outcome, Span, Topic
 from harness.domain.spans import Asked, failure_of
 from harness.engine.clock import now
+from harness.engine.rejections import Rejections
 from harness.engine.trace import Trace
-from harness.errors import CacheError, HarnessError, ParseError, RunStopped, StorageError, TooDeep, TooManyCalls
+from harness.errors import (
+    CacheError,
+    HarnessError,
+    ParseError,
+    Rejected,
+    RunStopped,
+    StorageError,
+    TooDeep,
+    TooManyCalls,
+)
 from harness.logs import logged_with
 from harness.ports import Completer
 
@@ -27,6 +39,9 @@ R = TypeVar("R")
 
 DRAWS_APART = 1_000_000
 """How far apart the samples of a topic's draws lie: a workflow may draw so many of its own from one request."""
+
+REPEATS_APART = DRAWS_APART * DRAWS_APART
+"""How far apart the samples of a request and its repetition lie, which is asked because the answer was rejected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +53,7 @@ class RunContext:
     into today's name and the thinking it stood for. `topic_budget` is what each topic may spend in one session.
     `origin_s` is the loop's time at which the session began; spans count from it. `own_files` are the paths of the
     workflow's file and of its directory, `redact` masks the keys in a text: both for telling what a workflow raised.
+    `rejections` hears which answers a step would not take; None: nobody does, as in a replay.
     """
 
     run_id: str
@@ -54,6 +70,7 @@ class RunContext:
     origin_s: float = 0.0
     own_files: tuple[str, ...] = ()
     redact: Callable[[str], str] = str
+    rejections: Rejections | None = None
 
 
 class Step:
@@ -68,6 +85,7 @@ class Step:
         self._completer = completer
         self._trace = trace
         self._depth = depth
+        self._rejected: set[str] = set()
 
     @property
     def prompts(self) -> Prompts:
@@ -96,15 +114,76 @@ class Step:
         stop: Sequence[str] = (),
         sample: int = 0,
         on_delta: OnDelta | None = None,
+        accept: Gate | None = None,
+        reasks: int = REASKS,
+        again: Callable[[str], str] | None = None,
     ) -> Completion:
         """Ask the model; `name` is the step's name in traces and settings.
 
         `prompt` is the user's text, or a whole conversation; `system` goes before it. `sample` tells repeated draws of
-        the same request apart. Raises CompletionError if the call failed for good, TooManyCalls and TopicBudgetExceeded
-        beyond the topic's bounds, CacheMiss in replay, and RunStopped when the run is ending, which a workflow must let
-        pass.
+        the same request apart.
+
+        `accept` looks at the answer: what it returns is the completion's `value`, and where it raises ParseError the
+        answer is rejected. Then the conversation goes on, with the answer and a word about what is wrong with it, up to
+        `reasks` times; `again` makes that word from the error's text. With `response_format="json_object"` an answer in
+        which `parse_json` finds no JSON is rejected before that, and without `accept` the JSON is the value. A rejected
+        answer is paid for and kept, and answers in no later session.
+
+        Raises Rejected if no answer was accepted, CompletionError if the call failed for good, TooManyCalls and
+        TopicBudgetExceeded beyond the topic's bounds, CacheMiss in replay, and RunStopped when the run is ending, which
+        a workflow must let pass.
         """
         request, stream = self._request(name, prompt, system, options, response_format, tools, stop, sample)
+        check = check_of(request, accept=accept, reasks=reasks, again=again)
+        problems: list[str] = []
+        while True:
+            completion = await self._ask(name, request, stream=stream, on_delta=on_delta, check=check)
+            if check is None:
+                return completion
+            try:
+                return replace(completion, value=check.value(completion))
+            except ParseError as error:
+                problems.append(str(error))
+            await self._reject(completion, problems[-1], mark=completion.served.source == "endpoint")
+            following = check.following(request, completion, problems[-1])
+            if following is None:
+                raise Rejected(name, tuple(problems))
+            request, check = following
+            if on_delta is not None:
+                on_delta(Delta(kind="restart"))
+
+    async def reject(self, completion: Completion, reason: str) -> None:
+        """Say that an answer of this topic is none, for a workflow that looks for itself instead of with `accept`.
+
+        It is marked as rejected in the trace, the journal and the cache, and answers in no later session. This step may
+        ask the very same again: that is asked anew, as often as its answers are rejected. Raises ValueError for a
+        completion that is no answer to a call of this topic.
+        """
+        if all(span.id != completion.span_id for span in self._trace.spans):
+            raise ValueError("reject takes a completion that `complete` has returned for this topic")
+        await self._reject(completion, reason, mark=True)
+
+    async def _reject(self, completion: Completion, reason: str, *, mark: bool) -> None:
+        """Note it in the trace, and where verdicts are kept. `mark`: durably, so that it holds for later sessions.
+
+        An answer that was found, or shared, is another's to judge: it stays as it is for whoever accepted it.
+        """
+        span = self._trace.reject(completion.span_id, reason)
+        self._rejected.add(span.key)
+        if self._context.rejections is None:
+            return
+        call = Call(run_id=span.run_id, topic_id=span.topic_id, span_id=span.id)
+        try:
+            await self._context.rejections.add(key=span.key, call=call, completion=completion, reason=reason, mark=mark)
+        except (StorageError, CacheError) as error:
+            self._trace.stop.set("storage", str(error))
+            await self._trace.drained()
+            raise
+
+    async def _ask(
+        self, name: str, request: Request, *, stream: bool, on_delta: OnDelta | None, check: Check | None
+    ) -> Completion:
+        """One call, which leaves its span."""
         self._refuse_beyond(1)
         self._trace.calls += 1
         call = Call(
@@ -115,6 +194,7 @@ class Step:
             stream=stream,
             on_delta=on_delta,
             purse=self._trace.purse,
+            check=check,
         )
         started = now()
         self._trace.under_way += 1
@@ -135,7 +215,7 @@ class Step:
             stopped_by = error
         else:
             self._trace.add(self._asked(name, request, call, started).answered(completion))
-            return completion
+            return replace(completion, span_id=call.span_id)
         finally:
             self._trace.ended()
         await self._trace.drained()
@@ -235,6 +315,8 @@ class Step:
             stop=tuple(stop),
             sample=self.topic.sample * DRAWS_APART + sample,
         )
+        while self._rejected and cache_key(request) in self._rejected:
+            request = replace(request, sample=request.sample + REPEATS_APART)
         return request, chosen.stream is not False
 
     def _asked(self, name: str, request: Request, call: Call, started: float) -> Asked:

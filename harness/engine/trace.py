@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -42,6 +42,15 @@ class Trace:
         )
         self.spans.append(span)
         self.on_span(span)
+
+    def reject(self, span_id: str, reason: str) -> Span:
+        """Note why the answer of a call is not taken; returns the call's span. Raises KeyError for an unknown call."""
+        for place, span in enumerate(self.spans):
+            if span.id == span_id:
+                log.info("the answer was rejected: %s", reason, extra={"span_id": span_id})
+                self.spans[place] = replace(span, rejected=reason)
+                return span
+        raise KeyError(span_id)
 
     def unique(self, path: str) -> str:
         """The path, numbered from its second use on."""

@@ -189,6 +189,7 @@ CALLS: tuple[Column, ...] = (
     _column("content", "text", "Answer."),
     _column("tool_calls", "json", "Functions that the model wants called."),
     _column("finish_reason", "text", "Why the model stopped."),
+    _column("rejected", "text", "Why the step did not take the answer; null if it did."),
     *_USAGE,
     _column("cost", "number", "USD that this run paid for it; null where the price is not known."),
     _column("saved", "number", "USD that its answer had cost another run or call.", required=True),

@@ -70,6 +70,7 @@ def _call(call: Row) -> dict[str, Any]:
             {**failure, "message": terminal_safe(failure["message"])} for failure in map(_failure, served["failures"])
         ],
         "error": _error(call["error"]),
+        "rejected": terminal_safe(call["rejected"]) if call.get("rejected") else None,
     }
 
 

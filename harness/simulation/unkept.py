@@ -8,7 +8,7 @@ from harness.domain.completion import Request
 from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
-from harness.ports import Claim, OpenCall, Resolution, Stored
+from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 
 
 class UnkeptCache:
@@ -38,6 +38,9 @@ class UnkeptCache:
         return self._last
 
     async def resolve(self, number: int, resolution: Resolution) -> None:
+        """Forget it."""
+
+    async def reject(self, rejection: Rejection) -> None:
         """Forget it."""
 
     async def spent(self, run_id: str) -> Spent:

@@ -56,6 +56,7 @@ def call_attributes(span: Span, *, content: bool) -> dict[str, Attribute]:
         names.RESPONSE_ID: span.trace_id,
         names.FINISH_REASONS: (span.finish_reason,) if span.finish_reason else None,
         names.FINGERPRINT: span.fingerprint,
+        names.REJECTED: span.rejected is not None or None,
         names.COST: span.cost,
         names.SAVED: span.saved or None,
         **_times(span),

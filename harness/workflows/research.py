@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.domain.completion import Json, Message
+from harness.domain.completion import Completion, Json
 from harness.domain.parsing import parse_string_list
 from harness.domain.run import Failed, Ok, Outcome, Output, Topic
+from harness.domain.wording import counted
 from harness.engine.step import Step
-from harness.errors import ParseError, PromptsError, TopicFailed
+from harness.errors import PromptsError, Rejected, TopicFailed
 
 FILLS = {
     "decompose": frozenset({"topic", "min_questions", "max_questions"}),
@@ -104,26 +105,27 @@ async def decompose(step: Step, topic: Topic, settings: ResearchSettings) -> tup
     prompt, again = step.prompts["decompose"], step.prompts["decompose_again"]
     numbers = {"min_questions": settings.min_questions, "max_questions": settings.max_questions}
     values = {"topic": topic.text, **numbers}
-    turns = [Message(role="user", content=prompt.render_user(values))]
-    for ask in range(settings.reasks + 1):
+
+    def questions(completion: Completion) -> tuple[str, ...]:
+        return parse_string_list(completion.content, at_least=settings.min_questions, at_most=settings.max_questions)
+
+    try:
         completion = await step.complete(
-            "decompose", turns, system=prompt.render_system(values), options=prompt.options
+            "decompose",
+            prompt.render_user(values),
+            system=prompt.render_system(values),
+            options=prompt.options,
+            accept=questions,
+            reasks=settings.reasks,
+            again=lambda problem: again.render_user({"problem": problem, **numbers}),
         )
-        try:
-            return parse_string_list(
-                completion.content, at_least=settings.min_questions, at_most=settings.max_questions
-            )
-        except ParseError as error:
-            if ask == settings.reasks:
-                raise TopicFailed(
-                    f"no sub-questions in {ask + 1} answers; the last could not be used: {error}"
-                ) from error
-            turns = [
-                turns[0],
-                Message(role="assistant", content=completion.content),
-                Message(role="user", content=again.render_user({"problem": str(error), **numbers})),
-            ]
-    raise AssertionError("unreachable: the last round returns or raises")
+    except Rejected as error:
+        raise TopicFailed(
+            f"no sub-questions in {counted(len(error.problems), 'answer')}; the last could not be used: "
+            f"{error.problems[-1]}"
+        ) from error
+    found: tuple[str, ...] = completion.value
+    return found
 
 
 async def synthesize(step: Step, topic: Topic, questions: tuple[str, ...], answers: tuple[Outcome[str], ...]) -> str:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.completion import Completion, Request, ToolCall, Usage
+from harness.domain.completion import Completion, Request, Tool, ToolCall, Usage
 from harness.domain.failures import PermanentError, TransientError
 from harness.domain.validity import defect
 
 PLAIN = Request(endpoint="e", model="m", messages=())
 JSON = Request(endpoint="e", model="m", messages=(), response_format="json_object")
+OFFERS = Request(endpoint="e", model="m", messages=(), tools=(Tool(name="look"), Tool(name="ask")))
+LOOK, LEAP = ToolCall(id="1", name="look", arguments="{}"), ToolCall(id="2", name="leap", arguments="{}")
 
 
 def answered(content: str, finish_reason: str = "stop", **fields: object) -> Completion:
@@ -20,7 +22,11 @@ def answered(content: str, finish_reason: str = "stop", **fields: object) -> Com
         (PLAIN, answered("text")),
         (PLAIN, answered("not { json")),
         (JSON, answered('{"a": 1}')),
-        (PLAIN, answered("", "tool_calls", tool_calls=(ToolCall(id="1", name="f", arguments="{}"),))),
+        (JSON, answered("Sure! {}")),
+        (JSON, answered("what a step makes of it is the step's business")),
+        (OFFERS, answered("", "tool_calls", tool_calls=(LOOK,))),
+        (OFFERS, answered("", "tool_calls", tool_calls=(LEAP, LOOK))),
+        (PLAIN, answered("text", "tool_calls", tool_calls=(LOOK,))),
     ],
 )
 def test_an_answer_passes(request_: Request, completion: Completion) -> None:
@@ -33,8 +39,8 @@ def test_an_answer_passes(request_: Request, completion: Completion) -> None:
         (PLAIN, answered(" \n\t "), "blank"),
         (PLAIN, answered("", "tool_calls"), "blank"),
         (JSON, answered("    "), "blank"),
-        (JSON, answered("Sure! {}"), "unparseable"),
-        (JSON, answered("[" * 100_000), "unparseable"),
+        (PLAIN, answered("", "tool_calls", tool_calls=(LOOK,)), "blank"),
+        (OFFERS, answered("\n", "tool_calls", tool_calls=(LEAP,)), "blank"),
         (PLAIN, answered("half", "insufficient_system_resource"), "interrupted"),
         (PLAIN, answered("half", "aborted"), "interrupted"),
         (PLAIN, answered("half", ""), "incomplete"),
@@ -44,6 +50,18 @@ def test_what_another_try_may_mend_is_transient(request_: Request, completion: C
     error = defect(request_, completion)
     assert isinstance(error, TransientError)
     assert (error.kind, error.billed, error.partial) == (kind, "yes", completion)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (PLAIN, "the answer is blank: all it does is call 'leap', and the request offered no tool"),
+        (OFFERS, "the answer is blank: all it does is call 'leap', and the request offered 'look', 'ask'"),
+    ],
+)
+def test_a_blank_answer_names_the_tool_that_nobody_offered(request_: Request, message: str) -> None:
+    error = defect(request_, answered("", "tool_calls", tool_calls=(LEAP, LEAP)))
+    assert str(error) == message
 
 
 @pytest.mark.parametrize(

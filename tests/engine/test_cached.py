@@ -18,7 +18,7 @@ from fakes import (
     one_after_another,
 )
 
-from harness.domain.completion import Completion, Delta, ToolCall
+from harness.domain.completion import Completion, Delta, Tool, ToolCall
 from harness.domain.failures import CacheMiss, FatalError, PermanentError
 from harness.domain.key import cache_key
 from harness.domain.policy import CacheMode, RetryPolicy
@@ -102,9 +102,10 @@ async def test_an_answer_of_nothing_but_tool_calls_shows_nothing() -> None:
     engine = Engine(
         model=FakeModel(script=lambda request: an_answer("", tool_calls=(call,), finish_reason="tool_calls"))
     )
-    await engine.completer.complete(a_request(), a_call())
+    offering = a_request(tools=(Tool(name="look"),))
+    await engine.completer.complete(offering, a_call())
     shown: list[Delta] = []
-    hit = await engine.completer.complete(a_request(), a_call(on_delta=shown.append))
+    hit = await engine.completer.complete(offering, a_call(on_delta=shown.append))
     assert hit.tool_calls == (call,)
     assert shown == []
 

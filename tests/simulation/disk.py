@@ -13,7 +13,7 @@ from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
 from harness.errors import StorageError
-from harness.ports import Claim, OpenCall, Resolution, Stored
+from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 from simulation.session import Dead, Session
 from simulation.world import DiskWork
 
@@ -117,6 +117,14 @@ class NightCache:
             if resolution.outcome == "stored" and resolution.keep:
                 self._disk.answered.add(entry.key)
                 self.release(entry.key)
+
+        await work(self._session, "resolve", self._session.world.commit_s, commit)
+
+    async def reject(self, rejection: Rejection) -> None:
+        """See `harness.ports.Cache`."""
+
+        def commit() -> None:
+            _now(self._disk.cache.reject(rejection))
 
         await work(self._session, "resolve", self._session.world.commit_s, commit)
 

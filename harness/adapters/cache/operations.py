@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.adapters.cache.leases import Claiming, Releasing
 from harness.adapters.cache.sqlite_errors import is_of_the_statement, translated
@@ -16,20 +16,33 @@ from harness.adapters.json_text import storable
 from harness.domain.call import Call
 from harness.domain.completion import Request
 from harness.domain.purse import Spent
-from harness.ports import OpenCall, Resolution, Stored
+from harness.ports import OpenCall, Rejection, Resolution, Stored
 
 _STORE = """
-INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes, topic_id, span_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes, topic_id, span_id,
+                       rejected)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)
 ON CONFLICT (key) DO UPDATE SET
     request = excluded.request, value = excluded.value, digest = excluded.digest, created_at = excluded.created_at,
     run_id = excluded.run_id, endpoint = excluded.endpoint, model = excluded.model, bytes = excluded.bytes,
-    topic_id = excluded.topic_id, span_id = excluded.span_id
+    topic_id = excluded.topic_id, span_id = excluded.span_id, rejected = excluded.rejected
 """
 _OPEN = """
 INSERT INTO calls (key, run_id, topic_id, span_id, opened_at, cost_at_most, tokens_at_most) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _CLOSE = "UPDATE calls SET closed_at = ?, outcome = ?, cost = ?, tokens = ?, error = ? WHERE id = ?"
+
+_REJECT_ANSWER = """
+UPDATE responses SET rejected = ?
+WHERE key = ? AND CASE WHEN json_valid(value) THEN coalesce(json_extract(value, '$.owner'), '') END = ?
+"""
+# The newest row of the call under this key: it was closed a moment ago, so it is found among the last of its run.
+_REJECT_CALL = """
+UPDATE calls SET rejected = ? WHERE id = (
+    SELECT id FROM calls
+    WHERE run_id = ? AND outcome = 'stored' AND key = ? AND topic_id = ? AND span_id = ? ORDER BY id DESC LIMIT 1
+)
+"""
 
 # The payment of a row is unknown while it is open, where it failed and nobody knows its cost, and where an answer came
 # without its usage.
@@ -64,7 +77,7 @@ class Unusable:
 # As bytes: a text that is damaged beyond UTF-8 spoils its own row, and not the whole answer of the database.
 _LOOK_UP = """
 SELECT key, CAST(request AS BLOB), CAST(value AS BLOB), CAST(digest AS BLOB), CAST(created_at AS BLOB),
-       CAST(run_id AS BLOB)
+       CAST(run_id AS BLOB), CAST(rejected AS BLOB)
 FROM responses WHERE key IN ({marks})
 """
 
@@ -77,12 +90,13 @@ def look_up(asks: Sequence[tuple[str, Request]], connection: sqlite3.Connection)
     return [_answer(key, request, rows[key]) if key in rows else None for key, request in asks]
 
 
-def _answer(key: str, request: Request, columns: list[bytes]) -> Stored | Unusable:
-    was_asked, value, digest, created_at, run_id = columns
+def _answer(key: str, request: Request, columns: list[Any]) -> Stored | Unusable:
+    was_asked, value, digest, created_at, run_id, rejected = columns
     try:
         if was_asked != stored_request(request).encode():
             return Unusable("it was stored for another request")
-        return stored(key=key.encode(), digest_was=digest, created_at=created_at, run_id=run_id, value=value)
+        found = stored(key=key.encode(), digest_was=digest, created_at=created_at, run_id=run_id, value=value)
+        return replace(found, rejected=None if rejected is None else rejected.decode())
     except (ValueError, TypeError, AttributeError) as error:  # a damaged row may hold anything, NULL included
         return Unusable(str(error))
 
@@ -191,6 +205,27 @@ class Closing:
     def releases(self) -> bool:
         """Whether the lease, if there is one, ended with it; known once it is prepared."""
         return self._answer is not None
+
+
+@dataclass(slots=True, eq=False)
+class Rejecting:
+    """An answer marked as rejected, in its entry and in the journal."""
+
+    rejection: Rejection
+
+    def prepare(self) -> None:
+        """There is nothing to prepare."""
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        rejection, call = self.rejection, self.rejection.call
+        reason, owner = storable(rejection.reason), storable(rejection.owner)
+        connection.execute(_REJECT_ANSWER, (reason, rejection.key, owner))
+        if rejection.owner == call.owner:
+            names = (storable(call.topic_id), storable(call.span_id))
+            connection.execute(_REJECT_CALL, (reason, storable(call.run_id), rejection.key, *names))
+
+    def committed(self) -> int:
+        return 0
 
 
 def store(entry: Entry, connection: sqlite3.Connection) -> None:

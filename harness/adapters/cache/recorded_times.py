@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.adapters.cache.reports import show
+from harness.adapters.cache.reports import Sound, checked
 from harness.adapters.cache.sqlite_schema import APPLICATION_ID
 from harness.adapters.cache_entry import instant
 from harness.domain.completion import Completion, Request
@@ -23,6 +23,12 @@ from harness.errors import CacheError
 _RUNS = """
 SELECT run_id, count(DISTINCT topic_id), count(*) FILTER (WHERE outcome = 'stored') AS answers, max(closed_at) AS last
 FROM calls WHERE outcome <> 'open' GROUP BY run_id HAVING answers > 0 ORDER BY last DESC
+"""
+# Columns that came with later versions are left out: a file that is only read is not brought to the version of today.
+_ANSWER = """
+SELECT CAST(key AS BLOB), CAST(request AS BLOB), CAST(value AS BLOB), CAST(digest AS BLOB), CAST(created_at AS BLOB),
+       CAST(run_id AS BLOB), CAST('' AS BLOB), CAST('' AS BLOB), NULL
+FROM responses WHERE key = ?
 """
 _TOPICS = "SELECT DISTINCT topic_id FROM calls WHERE run_id = ? AND outcome <> 'open'"
 _SENT = """
@@ -128,8 +134,9 @@ class RecordedTimes:
     def answer(self, key: str) -> tuple[Request, Completion] | None:
         """What was asked and what is kept of the answer; None if there is no such entry, or it is damaged."""
         with self._readable():
-            found = show(key, 1, self._connection)
-        return (found[0].request, found[0].stored.completion) if found and found[0].key == key else None
+            row = self._connection.execute(_ANSWER, (key,)).fetchone()
+        found = None if row is None else checked(row)
+        return (found.request, found.stored.completion) if isinstance(found, Sound) else None
 
     def close(self) -> None:
         self._connection.close()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,10 @@ class ModelStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalStats:
-    """All calls of all runs. `cost` in USD and `tokens` are what is known to have been spent."""
+    """All calls of all runs. `cost` in USD and `tokens` are what is known to have been spent.
+
+    `rejected` are those of the stored ones whose answers a step would not take.
+    """
 
     runs: int
     calls: int
@@ -41,6 +44,7 @@ class JournalStats:
     open: int
     cost: float
     tokens: int
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ class Verified:
 
 
 # As bytes: a text that is damaged beyond UTF-8 spoils its own row only.
-_NAMES = ("key", "request", "value", "digest", "created_at", "run_id", "topic_id", "span_id")
+_NAMES = ("key", "request", "value", "digest", "created_at", "run_id", "topic_id", "span_id", "rejected")
 _COLUMNS = ", ".join(f"CAST({name} AS BLOB)" for name in _NAMES)
 
 
@@ -121,8 +125,9 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
     )
     oldest, newest = connection.execute("SELECT min(created_at), max(created_at) FROM responses").fetchone()
     pages, page_bytes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-    runs, calls, kept, failed, open_, cost, tokens = connection.execute(
+    runs, calls, kept, rejected, failed, open_, cost, tokens = connection.execute(
         "SELECT count(DISTINCT run_id), count(*), count(*) FILTER (WHERE outcome = 'stored'), "
+        "count(*) FILTER (WHERE rejected IS NOT NULL), "
         "count(*) FILTER (WHERE outcome = 'failed'), count(*) FILTER (WHERE outcome = 'open'), "
         "coalesce(sum(cost), 0.0), coalesce(sum(tokens), 0) FROM calls"
     ).fetchone()
@@ -133,7 +138,16 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
         oldest=instant(oldest) if oldest else None,
         newest=instant(newest) if newest else None,
         models=models,
-        journal=JournalStats(runs=runs, calls=calls, stored=kept, failed=failed, open=open_, cost=cost, tokens=tokens),
+        journal=JournalStats(
+            runs=runs,
+            calls=calls,
+            stored=kept,
+            failed=failed,
+            open=open_,
+            cost=cost,
+            tokens=tokens,
+            rejected=rejected,
+        ),
     )
 
 
@@ -144,13 +158,13 @@ def show(prefix: str, limit: int, connection: sqlite3.Connection) -> tuple[Sound
         f"SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",  # noqa: S608
         (prefix, prefix + "g", limit),
     )
-    return tuple(found for found in map(_checked, rows) if isinstance(found, Sound))
+    return tuple(found for found in map(checked, rows) if isinstance(found, Sound))
 
 
 def entries(connection: sqlite3.Connection) -> Iterator[Sound | BadRow]:
     """Every row in the order of topics, calls and keys: an entry, or what is wrong with it."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM responses ORDER BY topic_id, span_id, key")  # noqa: S608
-    return map(_checked, rows)
+    return map(checked, rows)
 
 
 def of_topic(topic_id: str, connection: sqlite3.Connection) -> list[RecordedCall]:
@@ -159,13 +173,13 @@ def of_topic(topic_id: str, connection: sqlite3.Connection) -> list[RecordedCall
         f"SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id",  # noqa: S608
         (storable(topic_id),),
     )
-    return [found.call for found in map(_checked, rows) if isinstance(found, Sound)]
+    return [found.call for found in map(checked, rows) if isinstance(found, Sound)]
 
 
 def of_key(key: str, connection: sqlite3.Connection) -> Sound | BadRow | None:
     """The row of this key, if there is one."""
     row = connection.execute(f"SELECT {_COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()  # noqa: S608
-    return None if row is None else _checked(row)
+    return None if row is None else checked(row)
 
 
 def verify(connection: sqlite3.Connection) -> Verified:
@@ -184,8 +198,9 @@ def verify(connection: sqlite3.Connection) -> Verified:
     return Verified(entries=count, bad=tuple(bad), structure=tuple(structure))
 
 
-def _checked(row: tuple[Any, ...]) -> Sound | BadRow:
-    key, was_asked, value, digest, created_at, run_id, topic_id, span_id = row
+def checked(row: tuple[Any, ...]) -> Sound | BadRow:
+    """What a row says, of which the columns are as `_NAMES` has them; or what is wrong with it."""
+    key, was_asked, value, digest, created_at, run_id, topic_id, span_id, rejected = row
     try:
         request = request_from_canonical(was_asked.decode())
         if cache_key(request).encode() != key or stored_request(request).encode() != was_asked:
@@ -204,7 +219,8 @@ def _checked(row: tuple[Any, ...]) -> Sound | BadRow:
         topic_id=topic_id.decode("utf-8", "replace"),
         span_id=span_id.decode("utf-8", "replace"),
     )
-    return Sound(entry=entry, request=request, stored=answer)
+    mark = None if rejected is None else rejected.decode("utf-8", "replace")
+    return Sound(entry=entry, request=request, stored=replace(answer, rejected=mark))
 
 
 def _bad(key: bytes, reason: str) -> BadRow:

@@ -15,12 +15,12 @@ from harness.adapters.cache import operations, reports
 from harness.adapters.cache.batching import Batches, Lane
 from harness.adapters.cache.lease_owner import LeaseOwner
 from harness.adapters.cache.leases import Claiming, Releasing
-from harness.adapters.cache.operations import Closing, Opening, Unusable, Withdrawal, Write
+from harness.adapters.cache.operations import Closing, Opening, Rejecting, Unusable, Withdrawal, Write
 from harness.adapters.cache.sqlite_thread import Database
 from harness.domain.completion import Request
 from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
-from harness.ports import Claim, OpenCall, Resolution, Stored
+from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 
 _log = logging.getLogger("harness.cache")
 
@@ -121,6 +121,10 @@ class SqliteCache:
         await self._batches.add(self._writes, closing)
         if closing.releases:
             self._leases.pop(entry.key, None)
+
+    async def reject(self, rejection: Rejection) -> None:
+        """See `harness.ports.Cache`."""
+        await self._batches.add(self._writes, Rejecting(rejection))
 
     async def spent(self, run_id: str) -> Spent:
         """See `harness.ports.Cache`."""

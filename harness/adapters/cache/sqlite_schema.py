@@ -91,8 +91,32 @@ _PLACES = (
     "CREATE INDEX responses_by_topic ON responses (topic_id)",
 )
 
+# Why a step would not take an answer, NULL where nobody said so. The outcome of such a call is `stored` as before: it
+# was paid for and is kept.
+_REJECTED = (
+    "ALTER TABLE responses ADD COLUMN rejected TEXT",
+    "ALTER TABLE calls ADD COLUMN rejected TEXT",
+    "DROP VIEW answers",
+    """
+    CREATE VIEW answers AS
+    SELECT created_at, endpoint, model, run_id,
+           json_extract(request, '$.messages[#-1].content') AS prompt,
+           json_extract(value, '$.reasoning')               AS reasoning,
+           json_extract(value, '$.content')                 AS answer,
+           rejected,
+           json_extract(value, '$.finish_reason')           AS finish_reason,
+           json_extract(value, '$.usage.input_tokens')      AS input_tokens,
+           json_extract(value, '$.usage.output_tokens')     AS output_tokens,
+           json_extract(value, '$.cost')                    AS cost_usd,
+           json_extract(value, '$.served.latency_s')        AS latency_s,
+           bytes, key
+    FROM responses
+    ORDER BY created_at
+    """,
+)
+
 # Step n leads from user_version n to n + 1. A step that was released is never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LEASES, _PLACES)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LEASES, _PLACES, _REJECTED)
 VERSION = len(MIGRATIONS)
 TABLES = {"responses": 1, "calls": 1, "leases": 2}
 """The tables, each with the first version that has it."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.domain.completion import Request
 from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
-from harness.ports import Cache, Claim, OpenCall, Resolution, Stored
+from harness.ports import Cache, Claim, OpenCall, Rejection, Resolution, Stored
 
 
 class RecordedFirst:
@@ -22,7 +23,8 @@ class RecordedFirst:
 
     async def get(self, key: str, request: Request) -> Stored | None:
         """See `harness.ports.Cache`."""
-        return await self._recording.get(key, request) or await self._cache.get(key, request)
+        found = await self._recording.get(key, request)
+        return await self._cache.get(key, request) if found is None else replace(found, recorded=True)
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
         """See `harness.ports.Cache`."""
@@ -43,6 +45,10 @@ class RecordedFirst:
     async def resolve(self, number: int, resolution: Resolution) -> None:
         """See `harness.ports.Cache`."""
         await self._cache.resolve(number, resolution)
+
+    async def reject(self, rejection: Rejection) -> None:
+        """See `harness.ports.Cache`. An answer of the recording stays as it is."""
+        await self._cache.reject(rejection)
 
     async def spent(self, run_id: str) -> Spent:
         """See `harness.ports.Cache`."""

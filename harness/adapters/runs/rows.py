@@ -70,6 +70,7 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "saved": dollars(span.saved),
         "served": {name: seconds(value) if name.endswith("_s") else value for name, value in served.items()},
         "error": _failure(span.error),
+        "rejected": span.rejected,
     }
 
 

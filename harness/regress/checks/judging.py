@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.domain.completion import Json, Message
+from harness.domain.completion import Completion, Json, Message
 from harness.domain.failures import CacheMiss, CompletionError, TopicBudgetExceeded
 from harness.domain.options import StepOptions
 from harness.domain.parsing import parse_json
@@ -17,7 +17,7 @@ from harness.domain.run import Output, Span, Topic
 from harness.domain.strict_json import kind_of
 from harness.engine.runner import Workflow
 from harness.engine.step import Step
-from harness.errors import ParseError
+from harness.errors import ParseError, Rejected
 from harness.regress.case import Row
 from harness.regress.checks.expectation import Expectation, Finding, Shortfall, Unknown, View
 from harness.regress.checks.judge_calls import JUDGE, judge_path
@@ -66,9 +66,11 @@ class Judged:
 
     def look(self, view: View) -> Finding:
         path = judge_path(self.check, view.call["id"] if view.call is not None else None)
-        asked = next((call for call in view.case.calls if call["step"] == JUDGE and call["parent"] == path), None)
-        if asked is None:
+        calls = [call for call in view.case.calls if call["step"] == JUDGE and call["parent"] == path]
+        if not calls:
             return self._shortfall("the judge was not asked", "no verdict")
+        # The last word counts: those before it were rejected, and asked for again.
+        asked = calls[-1]
         error = asked["error"]
         if asked["id"] in view.unrecorded or (error is not None and error["type"] == CacheMiss.__name__):
             return Unknown(why="its verdict is not recorded")
@@ -79,18 +81,24 @@ class Judged:
     def _read(self, asked: Row) -> Finding:
         content = str(asked["content"])
         try:
-            verdict = parse_json(content)
+            verdict = verdict_in(content)
         except ParseError as error:
             return self._shortfall(f"the judge's verdict cannot be used: {error}", content)
-        if not isinstance(verdict, Mapping) or not isinstance(verdict.get("pass"), bool):
-            held = kind_of(verdict) if not isinstance(verdict, Mapping) else "an object without a true or false 'pass'"
-            return self._shortfall(f"the judge's verdict cannot be used: it is {held}", content)
         if verdict["pass"]:
             return None
         return self._shortfall(f"the judge says no: {verdict.get('reason') or 'and gives no reason'}", content)
 
     def _shortfall(self, message: str, got: str) -> Shortfall:
         return Shortfall(message=message, expected=self.criterion, got=got)
+
+
+def verdict_in(text: str) -> Mapping[str, Json]:
+    """The object with a true or false `pass` in a judge's answer. Raises ParseError."""
+    verdict = parse_json(text)
+    if isinstance(verdict, Mapping) and isinstance(verdict.get("pass"), bool):
+        return verdict
+    held = "an object without a true or false 'pass'" if isinstance(verdict, Mapping) else kind_of(verdict)
+    raise ParseError(f"it is {held}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +149,10 @@ def _questions(
     return questions
 
 
+def _verdict(completion: Completion) -> Mapping[str, Json]:
+    return verdict_in(completion.content)
+
+
 async def _ask(step: Step, topic: Topic, question: _Question, judge: Judge) -> None:
     values = {"criterion": question.criterion, "topic": topic.text, "text": question.text}
     prompt = [Message(role="user", content=judge.prompt.render_user(values))]
@@ -151,6 +163,7 @@ async def _ask(step: Step, topic: Topic, question: _Question, judge: Judge) -> N
             system=judge.prompt.render_system(values),
             options=judge.options,
             response_format="json_object",
+            accept=_verdict,
         )
-    except (CompletionError, CacheMiss, TopicBudgetExceeded):
+    except (CompletionError, CacheMiss, Rejected, TopicBudgetExceeded):
         return  # the row of the call tells of it, and the check reads that row; the topic itself went well

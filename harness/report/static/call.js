@@ -4,6 +4,7 @@ const LONG = 20000;
 
 function callElement(call, detail, run) {
   const failed = Boolean(call.error);
+  const uneasy = call.failures.length || call.rejected;
   const words = [
     show.time(call.end_s - call.start_s),
     call.source === "endpoint" ? null : call.source === "shared" ? "shared" : "cached",
@@ -18,11 +19,12 @@ function callElement(call, detail, run) {
       "summary",
       null,
       h("span", {
-        class: `dot ${failed ? "bad" : call.failures.length ? "warn" : "good"}`,
-        title: failed ? "failed" : call.failures.length ? "answered after failures" : "answered",
+        class: `dot ${failed ? "bad" : uneasy ? "warn" : "good"}`,
+        title: failed ? "failed" : call.rejected ? "rejected" : uneasy ? "answered after failures" : "answered",
       }),
       h("span", { class: "call-id" }, call.id),
       failed && h("span", { class: "chip bad" }, kindOf(call.error.kind || call.error.type)),
+      call.rejected && h("span", { class: "chip warn" }, kindOf("rejected")),
       h("span", { class: "muted" }, words.join(" · ")),
     ),
   );
@@ -46,6 +48,7 @@ function callBody(call, detail, run) {
       copyButton(linkTo(detail.id, call.id, run.letter), `Copy a link to the call ${call.id}`),
     ),
     call.error && errorBox(call.error),
+    call.rejected && errorBox({ type: "rejected", message: call.rejected }, "warn"),
     part(
       "Prompt",
       true,

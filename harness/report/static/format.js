@@ -53,6 +53,7 @@ const KINDS = {
   blank: "blank answer",
   interrupted: "interrupted by the provider",
   unparseable: "not the JSON asked for",
+  rejected: "rejected by the step's check",
   length: "cut off by max_tokens",
   content_filter: "content filter",
   refusal: "the model declined",

@@ -1,0 +1,28 @@
+"""What was rejected in this session: it is kept marked, and answers here for as long as the session lasts."""
+
+from __future__ import annotations
+
+from harness.domain.call import Call
+from harness.domain.completion import Completion
+from harness.ports import Cache, Rejection
+
+
+class Rejections:
+    """The verdicts of one session, which a step tells and the cache's layer asks for.
+
+    Until the session ends all that ask the same get the same answer, so that what was asked after it is shared and
+    replayed, too. In a later session the mark keeps the answer from being taken for one.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._keys: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    async def add(self, *, key: str, call: Call, completion: Completion, reason: str, mark: bool) -> None:
+        """Note it, and with `mark` durably. Raises StorageError and CacheError as the cache does."""
+        self._keys.add(key)
+        if mark:
+            await self._cache.reject(Rejection(key=key, call=call, owner=completion.owner, reason=reason))
