@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -298,6 +299,22 @@ def test_doctor_names_a_missing_key_and_exits_1(harness: Harness) -> None:
     assert "problem  key       no key for deepseek: set DEEPSEEK_API_KEY" in result.stdout
     findings = json.loads(harness("doctor", "--json").stdout)
     assert [one["name"] for one in findings if one["verdict"] == "problem"] == ["key"]
+
+
+def test_doctor_finds_that_no_server_is_there_and_exits_1(harness: Harness) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        result = harness("doctor", "--base-url", url, "--model", "m")
+    assert result.exit_code == 1
+    assert "problem  connect   nothing listens at 127.0.0.1:" in result.stdout
+
+
+def test_doctor_asks_the_mock_what_it_does(harness: Harness) -> None:
+    result = harness("doctor", "--endpoint", "mock", "--ask")
+    assert result.exit_code == 0, result.output
+    assert "ok       stream    yes, in " in result.stdout
+    assert "ok       reasoning in the field reasoning_content" in result.stdout
 
 
 def test_a_cache_goes_out_as_text_and_comes_back_the_same(harness: Harness, a_run: Path) -> None:

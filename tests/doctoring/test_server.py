@@ -41,6 +41,11 @@ def _an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def a_step_of_another_model(_an_empty_directory: None) -> None:
+    Path("harness.toml").write_text('[steps.research]\nmodel = "qwen4:8b"\n')
+
+
 class Site:
     """A server that answers by method and path, and keeps what it was asked."""
 
@@ -271,8 +276,7 @@ async def test_an_unknown_model_is_a_problem_with_the_nearest_names(asked: str, 
     assert f"nearest: {nearest}" in found.advice
 
 
-async def test_the_model_of_a_single_step_is_looked_for_too() -> None:
-    Path("harness.toml").write_text('[steps.research]\nmodel = "qwen4:8b"\n')
+async def test_the_model_of_a_single_step_is_looked_for_too(a_step_of_another_model: None) -> None:
     async with a_site({"GET /v1/models": http(MODELS)}) as (_, where):
         found = only(await look(f"http://{where}/v1"), "endpoint")
     assert found.said.endswith("but not qwen4:8b")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 import time
@@ -79,9 +78,9 @@ async def _opened(address: str, port: int, tls_name: str | None, within_s: float
     try:
         return None if tls_name is None else await _secured(writer, tls_name, within_s)
     finally:
-        writer.close()
-        with contextlib.suppress(OSError):  # what it says when it is closed is not asked
-            await writer.wait_closed()
+        # Not `close` and `wait_closed`: after a handshake that was given up, the latter waits for ever.
+        writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 async def _secured(writer: asyncio.StreamWriter, name: str, within_s: float) -> str | None:
@@ -118,10 +117,10 @@ def in_words(error: OSError, *, host: str, port: int, within_s: float) -> tuple[
         case ssl.SSLCertVerificationError():
             said = f"the certificate of {host} is not trusted: {error.verify_message}"
             return said, "TLS trusts the store of the operating system; SSL_CERT_FILE names another"
-        case ssl.SSLError() if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+        case ssl.SSLError(reason=reason) if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
             return f"{where} does not speak TLS", "is it an http:// URL?"
         case ssl.SSLError():
-            said = f"TLS with {where} failed: {error.reason or error}"
+            said = f"TLS with {where} failed: {error}"
             return said, "see that it is a server of HTTPS; one of plain HTTP has an http:// URL"
         case ConnectionResetError():
             return f"{where} closed the connection as it was opened", "see what listens there, and its log"
