@@ -83,12 +83,8 @@ def check_plan(plan: Plan) -> int:
     load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
     plan.loaded.endpoint()
     with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
-        topics = sum(isinstance(item, Topic) for item in dataset.read())
-    if not topics:
-        raise SettingsError(f"{plan.source}: none of the selected lines is a topic")
-    return topics
+        dataset.check(skip_bad=settings.skip_bad)
+        return dataset.count
 
 
 def about_here(settings_seed: int) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from contextlib import suppress
 import anyio
 import click
 
-from harness.cli.glance import glance, line_of
+from harness.cli.glance import line_of
 from harness.cli.terminal import can_be_painted
 from harness.domain.outlook import Track
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
+from harness.glance import glance
 from harness.session import Watch
 from harness.settings import Settings
 

@@ -95,8 +95,7 @@ async def replay_file(
         settings_from=settings_from,
     )
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
+        dataset.check(skip_bad=settings.skip_bad)
         return await replay(loaded, workflow, dataset, cassette, stop=Stop(), wrap=wrap)
 
 
