@@ -55,9 +55,9 @@ async def run_batch(
 
     `source` is a path or `-`. Everything is checked before the first call: raises DatasetError, PromptsError,
     WorkflowError, SettingsError, CacheError or ResultsError, and RunStopped where `stop` was set meanwhile, with
-    no results written. `continued` insists on a run that is there, `redo` says which of its topics are run. Answers of `recording` rule over those of the cache.
-    `wrap` puts something around the workflow. Once it runs, whatever ends it ends in a report; a StorageError that is
-    raised all the same is about something that could not be kept after that.
+    no results written. `continued` insists on a run that is there, `redo` says which of its topics are run. Answers of
+    `recording` rule over those of the cache. `wrap` puts something around the workflow. Once it runs, whatever ends it
+    ends in a report; a StorageError that is raised all the same is about something that could not be kept after that.
     """
     stop, watch, clock = stop or Stop(), watch or Watch(board=Board()), clock or SystemClock()
     settings = loaded.settings

@@ -45,7 +45,7 @@ def live_to_json(live: Live) -> dict[str, Any]:
 
 
 def read_live(path: Path) -> Live | None:
-    """What the run in a directory last told of itself; None if it told nothing. Raises ResultsError for a damaged file."""
+    """What the run in a directory last told of itself; None if nothing. Raises ResultsError for a damaged file."""
     file = path / LIVE_FILE
     try:
         value = json.loads(file.read_bytes())

@@ -98,14 +98,14 @@ class Wanted:
                 f"may be new; put back what was there, {_OR}"
             )
         if added:
-            self._tell_growth(known, added)
+            self._tell_growth(known, added - now[len(then) :].count(0))
             grown_after.append(len(then))
         return grown_after
 
     def _change(self, then: Sequence[int], now: Sequence[int]) -> str:
         first = first_difference(then, now)
         line = one_line(self.dataset.line(first), _SHOWN) if first <= len(now) else ""
-        return change_words(then, now) + (f" (line {first:,} is now: {line})" if line else "")
+        return change_words(then, now) + (f"; line {first:,} is now {line}" if line else "")
 
     def _tell_growth(self, known: Mapping[str, Any], added: int) -> None:
         """Say that there are more topics than there were, or why there are not."""

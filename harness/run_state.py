@@ -62,7 +62,8 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
     manifest, standing = read_manifest(path), read_standing(path)
     live, notes = _told(path)
     killed = not running and manifest["status"] == "running"
-    journal, left_open = manifest.get("journal", {}), ()
+    journal: Mapping[str, Any] = manifest.get("journal", {})
+    left_open: tuple[OpenCall, ...] = ()
     if killed:
         journal, left_open, note = await _journal(manifest, clock)
         notes += note
@@ -83,10 +84,7 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
 
 def newest_run(root: Path) -> Path:
     """The run under a directory that was begun or continued last. Raises ResultsError if there is none."""
-    if not root.is_dir():
-        found = []
-    else:
-        found = [path.parent for path in root.glob(f"*/{RUN_FILE}")]
+    found = [path.parent for path in root.glob(f"*/{RUN_FILE}")]
     if not found:
         raise ResultsError(f"there is no run under {root}/ here; name its directory")
     return max(found, key=lambda path: (path / RUN_FILE).stat().st_mtime_ns)

@@ -45,14 +45,15 @@ log = logging.getLogger("harness.run")
 
 TOLD_EVERY_S = 1.0
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """How a batch stands after a session. `totals` are sums over all rows of all sessions.
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
-    without a row, `skipped` the bad lines of the file, which are no topics, and `bad_lines` are the first of them, as
-    `file:line: reason`. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
-    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time.
+    without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
+    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time. `skipped` are
+    the bad lines of the file, which are no topics, `bad_lines` the first of them, as `file:line: reason`.
     """
 
     path: Path
@@ -73,7 +74,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all topics ok or degraded (lines that were skipped are no topics), 1 some failed or missing, 3 stopped for cause, 130 interrupted."""
+        """0 all topics ok or degraded, 1 some failed or missing, 3 stopped for cause, 130 interrupted."""
         if self.stop is not None:
             return 130 if self.stop.kind == "interrupted" else 3
         return 1 if self.totals["failed"] or self.unfinished else 0
@@ -179,7 +180,9 @@ class Session:
             cause = self.stop.cause
             seen = glance(self.watch, track, anyio.current_time(), stopping=None if cause is None else cause.message)
             if seen is not None:
-                moment = live_to_json(Live(at=self.clock.now(), session=self.results.session, pid=os.getpid(), seen=seen))
+                moment = live_to_json(
+                    Live(at=self.clock.now(), session=self.results.session, pid=os.getpid(), seen=seen)
+                )
                 try:
                     await in_thread(partial(self.results.tell, moment))
                 except StorageError as error:

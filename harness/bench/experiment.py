@@ -29,7 +29,6 @@ from harness.bench.files import (
     write_description,
 )
 from harness.domain.purse import Spent
-from harness.domain.run import Topic
 from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from harness.adapters.wall_clock import SystemClock
+from harness.domain.wording import counted
 from harness.estimating import Estimate, estimate_batch
 from harness.settings import Loaded, Settings
 
@@ -46,7 +47,7 @@ def question_of(found: Estimate) -> str | None:
     if found.cost is None or found.cost_at_most is None:
         return None
     return (
-        f"{found.topics:,} topics, about {found.calls:,.0f} calls: likely some ${found.cost:,.2f}, "
-        f"${found.cost_at_most:,.2f} if each answer were as long as it may be. "
+        f"{counted(found.topics, 'topic')}, about {counted(round(found.calls), 'call')}: "
+        f"likely some ${found.cost:,.2f}, ${found.cost_at_most:,.2f} if each answer were as long as it may be. "
         "(--budget USD caps it, --yes does not ask.)\nBegin?"
     )

@@ -13,7 +13,7 @@ import click
 from harness.batch import run_batch
 from harness.cli.consent import agreed, exit_unsent
 from harness.cli.help import SectionedCommand
-from harness.cli.live.progress import is_shown, show_progress
+from harness.cli.live.progress import show_progress
 from harness.cli.log_lines import start_log_lines
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from harness.adapters.runs.run_standing import FailedAlike
@@ -19,6 +18,7 @@ from harness.session import Report
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
+LISTED_BAD = 5
 SAID = 60
 LEAST_SAID = 0.00005
 NO_BUDGET = Budget()
@@ -30,7 +30,7 @@ _ADVICE = {
     "TopicBudgetExceeded": "raise --topic-budget, and resume",
     "TooManyCalls": "raise --max-calls, or let the workflow ask for fewer parts",
     "TooDeep": "raise --max-depth, or let the workflow go less deep",
-    "DatasetError": "mend the lines of the topic file, and start a new run",
+    "DatasetError": "no topic, so resume will skip it: mend the line, and start a new run to have it answered",
 }
 """What helps, by a failure's kind or type, where it would fail again; all others `harness resume` tries again."""
 
@@ -39,11 +39,12 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET) -
     """Some lines for a person."""
     outlay = Outlay.of(report.totals, asdict(report.spent))
     lines = [
-        topics_line(report.totals, report.unfinished),
+        topics_line(report.totals, report.unfinished, report.skipped),
         *failure_lines(report.failures),
-        *_work_lines(report.totals),
+        *skipped_lines(report.skipped, report.bad_lines),
+        *work_lines(report.totals),
         *money_lines(outlay, report.totals, report.unfinished, budget, simulated=simulated),
-        *_left_open_lines(report.left_open),
+        *left_open_lines(report.left_open),
     ]
     session = report.session.totals
     if session.calls and report.wall_s > 0 and session.sequential_s > report.wall_s:
@@ -60,7 +61,7 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET) -
         named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
         lines.append(
             f"limits    {refused} refused (429); at most {report.limiter.places} of "
-            f"{report.limiter.maximum} calls in flight at the end{named}"
+            f"{counted(report.limiter.maximum, 'call')} in flight at the end{named}"
         )
     lines.append(f"results   {report.path}")
     if report.stop is not None:
@@ -79,6 +80,8 @@ def report_json(report: Report) -> dict[str, Any]:
         "exit_code": report.exit_code,
         "topics": report.topics,
         "unfinished": report.unfinished,
+        "skipped": report.skipped,
+        "bad_lines": list(report.bad_lines),
         "failures": [asdict(alike) for alike in report.failures],
         "totals": dict(report.totals),
         "wall_s": round(report.wall_s, 6),
@@ -115,7 +118,7 @@ def failure_lines(failures: Sequence[FailedAlike]) -> list[str]:
     return lines
 
 
-def _left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
+def left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
     """The requests that earlier sessions left open, each with its cost at most."""
     lines = []
     for request in left_open[:LISTED_OPEN]:
@@ -127,15 +130,25 @@ def _left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
     return lines
 
 
-def topics_line(totals: Mapping[str, Any], unfinished: int) -> str:
-    """How the topics ended."""
+def topics_line(totals: Mapping[str, Any], unfinished: int, skipped: int = 0) -> str:
+    """How the topics ended. Lines that were skipped are no topics."""
     counts = [f"{totals['ok']:,} ok", f"{totals['degraded']:,} degraded", f"{totals['failed']:,} failed"]
     if unfinished:
         counts.append(f"{unfinished:,} unfinished")
+    if skipped:
+        counts.append(f"{skipped:,} skipped")
     return f"topics    {totals['rows'] + unfinished:,}: {', '.join(counts)}"
 
 
-def _work_lines(totals: Mapping[str, Any]) -> list[str]:
+def skipped_lines(skipped: int, bad_lines: Sequence[str]) -> list[str]:
+    """The first lines of the file that are no topics, and why."""
+    lines = [f"          {line}" for line in bad_lines[:LISTED_BAD]]
+    if skipped > LISTED_BAD:
+        lines.append(f"          … and {counted(skipped - LISTED_BAD, 'bad line')} more")
+    return [f"skipped   {lines[0].lstrip()}", *lines[1:]] if lines else []
+
+
+def work_lines(totals: Mapping[str, Any]) -> list[str]:
     usage = totals["usage"]
     cached = usage["cached_tokens"] / usage["input_tokens"] if usage["input_tokens"] else 0.0
     return [
@@ -154,7 +167,7 @@ def money_lines(
     if elsewhere >= LEAST_SAID:
         cost += f", ${elsewhere:.4f} of it for topics that {'are not finished' if unfinished else 'were run again'}"
     if totals["unpriced"]:
-        cost += f" (not counting {totals['unpriced']:,} topics with calls whose price is not known)"
+        cost += f" (not counting {counted(totals['unpriced'], 'topic')} with calls whose price is not known)"
     if totals["saved"]:
         cost += f"; answers worth ${totals['saved']:.4f} came from the cache"
     if simulated:
@@ -168,42 +181,6 @@ def money_lines(
         lines.append(f"unknown   {unknown}, on top of the cost")
     if budget.tokens is not None:
         lines.append(f"budget    {outlay.counted_tokens:,} of {budget.tokens:,} tokens used")
-    return lines
-
-
-def run_lines(
-    path: Path,
-    manifest: Mapping[str, Any],
-    totals: Mapping[str, Any],
-    unfinished: int,
-    *,
-    running: bool,
-    failures: Sequence[FailedAlike] = (),
-) -> list[str]:
-    """How a run stands, from its files."""
-    state = "running" if running else manifest["status"]
-    if not running and state == "running":
-        state = "ended without a word (killed?)"
-    lines = [
-        f"run       {manifest['run_id']}, {state}, session {manifest['sessions']}",
-        f"dataset   {manifest['dataset']['path']}",
-        f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
-        topics_line(totals, unfinished),
-        *failure_lines(failures),
-        *_work_lines(totals),
-        *money_lines(
-            Outlay.of(totals, manifest.get("journal", {})),
-            totals,
-            unfinished,
-            Budget(cost=manifest["settings"].get("budget"), tokens=manifest["settings"].get("budget_tokens")),
-            simulated=manifest["identity"]["endpoint"] == "mock",
-        ),
-    ]
-    sessions = manifest.get("session_log", [])
-    if sessions and sessions[-1]["stop"]:
-        lines.append(f"stopped   {sessions[-1]['stop']['message']}")
-    if not running and (totals["failed"] or unfinished):
-        lines.append(f"continue  harness resume {shlex.quote(str(path))}")
     return lines
 
 

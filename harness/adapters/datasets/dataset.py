@@ -38,8 +38,8 @@ class ValidationReport:
 class Dataset:
     """A topic file that was read through once. Closing it lets go of the file and of all temporary storage.
 
-    `sha256` is that of the decompressed bytes. `count` is how many topics `read` yields: the selected ones, each as often
-    as it is drawn; `end` is one more than the last of their indexes. Made by `open_dataset`.
+    `sha256` is that of the decompressed bytes. `count` is how many topics `read` yields: the selected ones, each as
+    often as it is drawn; `end` is one more than the last of their indexes. Made by `open_dataset`.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Dataset:
         self.end = index.places(self._topics) * spec.samples
 
     def check(self, *, skip_bad: bool) -> None:
-        """Raises DatasetError, which lists the first bad lines of the file: if there are any that are not to be skipped,
-        or if nothing is left besides.
+        """Raises DatasetError, which lists the first bad lines of the file: if there are any and they are not to be
+        skipped, or if nothing is left besides.
         """
         report = self.report
         if not report.bad or (skip_bad and self.count):
@@ -81,7 +81,7 @@ class Dataset:
         )
 
     def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic]:
-        """The selected topics, one at a time, as many as `count`; `index` grows, and leaves out the bad and blank lines.
+        """The selected topics, one at a time, as many as `count`; `index` grows, and leaves out bad and blank lines.
 
         The draws of a topic follow each other. May be called again and gives the same. Those whose index is not
         `wanted` are passed over unread. Raises DatasetError if the file was changed meanwhile.

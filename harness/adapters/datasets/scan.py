@@ -66,9 +66,7 @@ class Scan:
         own_id = derived_id(row.text) if row.id is None else row.id
         wanted = not self._spec.filters or matches_all(self._spec.filters, _fields(row, own_id, self._spec))
         self.selected += wanted
-        return LineFacts(
-            line.number, line.offset, length, own_id, row.id is None, rank if wanted else None, digest
-        )
+        return LineFacts(line.number, line.offset, length, own_id, row.id is None, rank if wanted else None, digest)
 
     def _rank(self, number: int) -> int:
         return number if self._spec.shuffle_seed is None else shuffled_rank(self._spec.shuffle_seed, number)
