@@ -126,10 +126,13 @@ def test_rows_with_all_that_may_be_in_them_are_as_documented() -> None:
 
 def test_what_a_run_tells_of_itself_is_as_documented_and_is_read_as_it_was_written(tmp_path: Path) -> None:
     span = Range(low=1.0, likely=2.0, high=None)
-    seen = Glance(
+    numbers: dict[str, Any] = {
         **dict.fromkeys(("topics", "finished", "degraded", "failed", "open_topics", "in_flight", "places"), 3),
         **dict.fromkeys(("maximum", "refusals", "calls", "tokens", "waiting"), 4),
         **dict.fromkeys(("elapsed_s", "paused_s", "cost", "unknown_cost"), 0.5),
+    }
+    seen = Glance(
+        **numbers,
         hit_rate=None,
         tokens_per_s=7.5,
         paced=True,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +80,7 @@ class Standing:
         known = self._sessions[: topics if end is None else end]
         return max(0, topics - len(known) + known.count(0))
 
-    def in_states(self, states: Collection[TopicState], topics: int, end: int) -> int:
+    def in_states(self, states: Iterable[TopicState], topics: int, end: int) -> int:
         """How many of so many topics, with indexes below `end`, are in one of these states."""
         not_ok = Counter(kept["status"] for index, kept in self._not_ok.items() if index < end)
         unfinished = self.unfinished(topics, end)
