@@ -18,7 +18,10 @@ from harness.adapters.datasets.source import closing_on_error
 from harness.adapters.datasets.spec import DatasetSpec
 from harness.adapters.runs.results_dir import Describe, ResultsDir
 from harness.adapters.wall_clock import SystemClock
+from harness.choosing import choose
 from harness.domain.filters import parse_filter
+from harness.domain.redo import ALL_LEFT, Redo
+from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.manifest import Wanted, can_be_read_again
@@ -47,6 +50,7 @@ async def run_batch(
     run_id: str | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     continued: bool = False,
+    redo: Redo = ALL_LEFT,
     recording: Cache | None = None,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> Report:
@@ -54,11 +58,11 @@ async def run_batch(
 
     `source` is a path or `-`. Everything is checked before the first call: raises DatasetError, PromptsError,
     WorkflowError, SettingsError, CacheError or ResultsError, and RunStopped where `stop` was set meanwhile, with
-    no results written. `continued` insists on a run that is there. Answers of `recording` rule over those of the cache.
-    `wrap` puts something around the workflow. Once it runs, whatever ends it ends in a report; a StorageError that is
-    raised all the same is about something that could not be kept after that.
+    no results written. `continued` insists on a run that is there, `redo` says which of its topics are run. Answers of
+    `recording` rule over those of the cache. `wrap` puts something around the workflow. Once it runs, whatever ends it
+    ends in a report; a StorageError that is raised all the same is about something that could not be kept after that.
     """
-    stop, watch, clock = stop or Stop(), watch or Watch(), clock or SystemClock()
+    stop, watch, clock = stop or Stop(), watch or Watch(board=Board()), clock or SystemClock()
     settings = loaded.settings
     workflow = load_workflow(
         settings.workflow,
@@ -74,21 +78,24 @@ async def run_batch(
         check_installed()
     dataset = await _checked_dataset(settings, source, stop)
     with closing(dataset):
+        run_id = run_id or new_run_id(clock.now())
+        path = settings.out or RESULTS_ROOT / run_id
         wanted = Wanted(
+            path=path,
             settings=settings,
             workflow=workflow,
             dataset=dataset,
             source=source,
-            run_id=run_id or new_run_id(clock.now()),
+            run_id=run_id,
             now=clock.now(),
             continued=continued,
         )
-        path = settings.out or RESULTS_ROOT / wanted.run_id
         async with _open_results(path, wanted.manifest) as results:
             return await Session(
                 loaded=loaded,
                 workflow=workflow,
                 dataset=dataset,
+                chosen=choose(redo, dataset, results.standing),
                 results=results,
                 stop=stop,
                 watch=watch,
@@ -120,8 +127,7 @@ async def _checked_dataset(settings: Settings, source: str, stop: Stop) -> Datas
         lambda: open_dataset(spec, progress=lambda _: stop.check()), abandon=not can_be_read_again(source)
     )
     with closing_on_error(dataset):
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
+        dataset.check(skip_bad=settings.skip_bad)
         stop.check()
         return dataset
 

@@ -27,7 +27,7 @@ from harness.domain.policy import Budget, Limits
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import PROFILES
 from harness.domain.purse import Purse
-from harness.domain.run import BadLine, Span, Topic, TopicResult
+from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.errors import WorkflowError
@@ -96,9 +96,8 @@ def estimate_batch(
         steps=loaded.step_places(),
     )
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
-        sample = [item for item in islice(dataset.read(), SAMPLE) if not isinstance(item, BadLine)]
+        dataset.check(skip_bad=settings.skip_bad)
+        sample = list(islice(dataset.read(), SAMPLE))
         timed = settings.latency if settings.latency != "none" else LATENCY
         rehearsed = _rehearsed(loaded, replace(workflow, function=wrap(workflow.function)), sample, timed)
         scale = dataset.count / len(sample) if sample else 0.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import platform
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,11 @@ from typing import Any
 
 from harness._version import __version__
 from harness.adapters.datasets.dataset import Dataset
-from harness.adapters.runs.results_dir import MANIFEST_VERSION
+from harness.adapters.datasets.line_digests import read_digests
+from harness.adapters.runs.results_dir import LINES_FILE, MANIFEST_VERSION
+from harness.domain.growth import change_words, first_difference, lines_added
+from harness.domain.sanitize import one_line
+from harness.domain.wording import counted
 from harness.errors import ResultsError
 from harness.settings import Loaded, Settings
 from harness.workflows.loading import LoadedWorkflow
@@ -21,6 +26,8 @@ from harness.workflows.loading import LoadedWorkflow
 log = logging.getLogger("harness.run")
 
 STDIN = "-"
+_SHOWN = 60
+_OR = "or begin another run with a new --out DIR: what the cache has costs nothing there"
 
 _BEFORE = {"samples": 1}
 """What a run was identified by that began before there was such a field."""
@@ -30,9 +37,10 @@ _BEFORE = {"samples": 1}
 class Wanted:
     """The run that a user asks for: makes the manifest of a new one, or that of one that goes on.
 
-    `source` is what the user named, `continued` whether there must be a run already.
+    `source` is what the user named, `continued` whether there must be a run already, `path` its directory.
     """
 
+    path: Path
     settings: Settings
     workflow: LoadedWorkflow
     dataset: Dataset
@@ -42,7 +50,11 @@ class Wanted:
     continued: bool
 
     def manifest(self, known: dict[str, Any] | None) -> dict[str, Any]:
-        """What `run.json` shall say, given what it says. Raises ResultsError that names what differs."""
+        """What `run.json` shall say, given what it says. Raises ResultsError that names what differs.
+
+        A file of topics that grew at its end is still the run's: the dataset is then read in an order in which the new
+        topics come last.
+        """
         if known is None:
             if self.continued:
                 raise ResultsError("there is no run to resume in this directory")
@@ -51,47 +63,92 @@ class Wanted:
                 "run_id": self.run_id,
                 "created_at": self.now.isoformat(timespec="milliseconds"),
                 "status": "running",
-                **self._current(),
+                **self._current(None, ()),
                 "identity": self._identity(),
             }
-        self._refuse_another(known)
+        grown_after = self._same_run(known)
+        self.dataset.order_after(grown_after)
         if known.get("workflow_sha256") != self.workflow.code_sha256:
             log.warning(
                 "the workflow's code was changed since the run's last session; finished topics keep their rows",
                 extra={"run_id": known["run_id"]},
             )
-        return {**known, "status": "running", **self._current(known["dataset"])}
+        identity = {**known["identity"], "dataset": self.dataset.sha256}
+        return {**known, "status": "running", **self._current(known["dataset"], grown_after), "identity": identity}
 
-    def _refuse_another(self, known: Mapping[str, Any]) -> None:
-        began = known["identity"]
+    def _same_run(self, known: Mapping[str, Any]) -> list[int]:
+        """The numbers of lines that the file of topics had when it grew. Raises ResultsError for another run."""
+        began, ours = known["identity"], f"this directory holds the run {known['run_id']}"
         differing = [
-            f"{name} (then {_short(began.get(name, _BEFORE.get(name)))}, now {_short(value)})"
+            _difference(name, began.get(name, _BEFORE.get(name)), value)
             for name, value in self._identity().items()
-            if began.get(name, _BEFORE.get(name)) != value
+            if name != "dataset" and began.get(name, _BEFORE.get(name)) != value
         ]
         if differing:
+            raise ResultsError(f"{ours}, which differs in {', '.join(differing)}; go back to what it began with, {_OR}")
+        grown_after = list(known["dataset"].get("grown_after", ()))
+        if began["dataset"] == self.dataset.sha256:
+            return grown_after
+        then, now = read_digests(self.path / LINES_FILE), array("Q", self.dataset.digests())
+        added = None if then is None else lines_added(then, now)
+        if then is None or added is None:
+            what = "which was changed" if then is None else self._change(then, now)
             raise ResultsError(
-                f"this directory holds the run {known['run_id']}, which differs in {', '.join(differing)}; "
-                "choose another directory with --out DIR, or go back to what it began with"
+                f"{ours}, which began with other topics than are now in {self.source}: {what}; only lines at its end "
+                f"may be new; put back what was there, {_OR}"
             )
+        if added:
+            self._tell_growth(known, added - now[len(then) :].count(0))
+            grown_after.append(len(then))
+        return grown_after
 
-    def _current(self, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _change(self, then: Sequence[int], now: Sequence[int]) -> str:
+        first = first_difference(then, now)
+        line = one_line(self.dataset.line(first), _SHOWN) if first <= len(now) else ""
+        return change_words(then, now) + (f"; line {first:,} is now {line}" if line else "")
+
+    def _tell_growth(self, known: Mapping[str, Any], added: int) -> None:
+        """Say that there are more topics than there were, or why there are not."""
+        now, before, limit = self.dataset.count, known["dataset"]["topics"], self.settings.limit
+        what = f"the file of topics has {counted(added, 'new line')} at its end"
+        more = f"{counted(now - before, 'topic')} more to run"
+        if now <= before:
+            more = "none of them is a topic of this run"
+            if limit is not None:
+                more += f": --limit {limit:,} takes the first {counted(limit, 'topic')}, as before"
+        elif self.settings.shuffle is not None:
+            more += ", after the old ones, whose order stays"
+        log.warning("%s: %s", what, more, extra={"run_id": known["run_id"]})
+
+    def _current(self, known: Mapping[str, Any] | None, grown_after: Sequence[int]) -> dict[str, Any]:
+        dataset = self.dataset
         return {
             "versions": {
                 "harness": __version__,
                 "python": platform.python_version(),
                 "openai": importlib.metadata.version("openai"),
             },
-            "dataset": {**self._where(known), "sha256": self.dataset.sha256, "topics": self.dataset.count},
+            "dataset": {
+                **self._where(known),
+                "sha256": dataset.sha256,
+                "topics": dataset.count,
+                "end": dataset.end,
+                "skipped": dataset.report.bad,
+                "skipped_lines": list(dataset.report.errors),
+                "grown_after": list(grown_after),
+            },
             "workflow_sha256": self.workflow.code_sha256,
             "settings": recorded(self.settings),
         }
 
     def _where(self, known: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Where the topics can be read again: a file, or the copy that the run keeps of what was piped in."""
+        """Where the topics can be read again: a file, or the copy that the run keeps of what was piped in.
+
+        A copy that has become too old is not named: another has to be made.
+        """
         kept = known.get("kept") if known is not None else None
-        if kept is not None:
-            return {"path": STDIN, "kept": kept}
+        if known is not None and kept is not None:
+            return {"path": STDIN, "kept": kept if known.get("sha256") == self.dataset.sha256 else None}
         if not can_be_read_again(self.source):
             return {"path": STDIN, "kept": None}
         return {"path": str(Path(self.source).resolve()), "kept": None}
@@ -155,6 +212,13 @@ def source_of(path: Path, manifest: Mapping[str, Any]) -> str:
             f"`harness run FILE --out {path}` from where it is now"
         )
     return str(source)
+
+
+def _difference(name: str, then: object, now: object) -> str:
+    """A field of what a run is identified by, with its values where a person can read them."""
+    if name == "prompts":
+        return "prompts (they were edited since)" if then and now else f"prompts (then {'own' if then else 'none'})"
+    return f"{name} (then {_short(then)}, now {_short(now)})"
 
 
 def _short(value: object) -> str:

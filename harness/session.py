@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from harness.adapters.datasets.dataset import Dataset
-from harness.adapters.runs.results_dir import ResultsDir
-from harness.adapters.runs.run_standing import FailedAlike, Standing
+from harness.adapters.datasets.line_digests import write_digests
+from harness.adapters.runs.results_dir import LINES_FILE, ResultsDir
+from harness.adapters.runs.run_standing import FailedAlike
+from harness.adapters.wall_clock import keeps_real_time
+from harness.choosing import Chosen
 from harness.compose import Stack, open_stack, run_context
+from harness.domain.outlook import Track
 from harness.domain.purse import Spent
 from harness.domain.repeated import Repeated
-from harness.domain.run import BadLine, Topic
-from harness.engine.board import Board
 from harness.engine.limiter import LimiterState
 from harness.engine.runner import Progress, Runner
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop, StopCause
 from harness.errors import CacheError, ResultsError, StorageError
+from harness.glance import Sight, glance
+from harness.live import Live, live_to_json
 from harness.logs import logged_with
 from harness.manifest import STDIN, workflow_name
 from harness.ports import Cache, OpenCall, Results, WallClock
@@ -36,25 +43,9 @@ from harness.workflows.loading import LoadedWorkflow
 if TYPE_CHECKING:
     import httpx2
 
+log = logging.getLogger("harness.run")
 
-@dataclass(slots=True)
-class Watch:
-    """What a display may look at while a batch runs. It is filled as things are opened.
-
-    A `board` that is given is told where each call is.
-    """
-
-    path: Path | None = None
-    topics: int = 0
-    standing: Standing | None = None
-    progress: Progress | None = None
-    stack: Stack | None = None
-    started_s: float = 0.0
-    report: Report | None = None
-    board: Board | None = None
-
-    def limiter(self) -> LimiterState | None:
-        return self.stack.limiter.state() if self.stack is not None else None
+TOLD_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +54,8 @@ class Report:
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
-    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time.
+    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time. `skipped` are
+    the bad lines of the file, which are no topics, `bad_lines` the first of them, as `file:line: reason`.
     """
 
     path: Path
@@ -79,6 +71,8 @@ class Report:
     limiter: LimiterState
     failures: tuple[FailedAlike, ...] = ()
     longest_stall_s: float = 0.0
+    skipped: int = 0
+    bad_lines: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -88,6 +82,13 @@ class Report:
         return 1 if self.totals["failed"] or self.unfinished else 0
 
 
+@dataclass(slots=True)
+class Watch(Sight):
+    """What a caller may look at while a batch runs, and the report once there is one, whatever ends the batch."""
+
+    report: Report | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One session of a run: what is left to do is done, and the books are closed whatever happens."""
@@ -95,6 +96,7 @@ class Session:
     loaded: Loaded
     workflow: LoadedWorkflow
     dataset: Dataset
+    chosen: Chosen
     results: ResultsDir
     stop: Stop
     watch: Watch
@@ -103,7 +105,7 @@ class Session:
     recording: Cache | None = None
 
     async def run(self) -> Report:
-        """Do what is left to do. A disk that fails once there is a report is a part of it."""
+        """Run the chosen topics. A disk that fails once there is a report is a part of it."""
         watch = self.watch
         try:
             with logged_with(run_id=self.results.manifest["run_id"]):
@@ -121,8 +123,9 @@ class Session:
         results, watch = self.results, self.watch
         started_at, started_s = self.clock.now(), anyio.current_time()
         run_id = results.manifest["run_id"]
-        watch.path, watch.topics, watch.started_s = results.path, self.dataset.count, started_s
-        watch.standing = results.standing
+        watch.path, watch.started_s, watch.standing = results.path, started_s, results.standing
+        watch.to_do = self.chosen.number
+        watch.topics = self.chosen.number if self.chosen.narrow else self.dataset.count
         watch.progress = progress = Progress()
         async with open_stack(
             self.loaded,
@@ -151,12 +154,46 @@ class Session:
                     resume=f"harness resume {shlex.quote(str(results.path))}",
                 )
                 try:
-                    await runner.run(_unfinished(self.dataset, results.standing))
+                    await self._work(runner)
                 except StorageError as error:
                     self.stop.set("storage", str(error))
                 finally:
                     with anyio.CancelScope(shield=True):
                         await self._close(stack, progress, started_at, started_s)
+
+    async def _work(self, runner: Runner) -> None:
+        """Run the chosen topics; what happens meanwhile is on disk for whoever asks."""
+        standing, failure = self.results.standing, None
+        async with anyio.create_task_group() as beside:
+            if keeps_real_time():
+                beside.start_soon(self._keep_told)
+            try:
+                await runner.run(self.dataset.read(lambda index: self.chosen.has(index, standing)))
+            except Exception as error:  # noqa: BLE001 - raised below, without the task group's wrapping
+                failure = error
+            beside.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _keep_told(self) -> None:
+        """Write down every second how the run stands, for other processes. A disk that fails is told of once: the rows
+        are what the run lives by.
+        """
+        track, is_told = Track(), False
+        while True:
+            cause = self.stop.cause
+            seen = glance(self.watch, track, anyio.current_time(), stopping=None if cause is None else cause.message)
+            if seen is not None:
+                moment = live_to_json(
+                    Live(at=self.clock.now(), session=self.results.session, pid=os.getpid(), seen=seen)
+                )
+                try:
+                    await in_thread(partial(self.results.tell, moment))
+                except StorageError as error:
+                    if not is_told:
+                        log.warning("how the run stands cannot be told to others: %s", error)
+                    is_told = True
+            await anyio.sleep(TOLD_EVERY_S)
 
     def _observed(self, stack: Stack, run_id: str, started_at: datetime) -> AbstractAsyncContextManager[Results]:
         """The results, with a collector told of each topic where the settings name one."""
@@ -185,6 +222,7 @@ class Session:
     def _begin(self) -> None:
         """From here on there is a run. What can be read only once is kept with it."""
         results = self.results
+        write_digests(results.path / LINES_FILE, self.dataset.digests())
         dataset = results.manifest["dataset"]
         if dataset["path"] == STDIN and dataset["kept"] is None:
             dataset["kept"] = self.dataset.save(results.path).name
@@ -194,7 +232,7 @@ class Session:
         results = self.results
         wall_s = anyio.current_time() - started_s
         totals = results.standing.totals.as_json()
-        unfinished = results.standing.unfinished(self.dataset.count)
+        unfinished = results.standing.unfinished(self.dataset.count, self.dataset.end)
         spent = await self._spent(stack)
         if unfinished == 0:
             await self._storing(results.finish)
@@ -228,6 +266,8 @@ class Session:
             limiter=stack.limiter.state(),
             failures=results.standing.failures(),
             longest_stall_s=stack.stalls.longest_s,
+            skipped=self.dataset.report.bad,
+            bad_lines=self.dataset.report.errors,
         )
 
     async def _spent(self, stack: Stack) -> Spent:
@@ -267,7 +307,3 @@ def _log_entry(
         "longest_stall_s": round(stack.stalls.longest_s, 6),
         "stop": asdict(cause) if cause else None,
     }
-
-
-def _unfinished(dataset: Dataset, standing: Standing) -> Iterator[Topic | BadLine]:
-    return dataset.read(lambda index: not standing.is_finished(index))

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 
 from harness.batch import run_batch
+from harness.domain.redo import ALL_LEFT, Redo
 from harness.engine.stopping import Stop
 from harness.session import Report
 from harness.settings import Loaded, load_settings
@@ -42,11 +43,17 @@ async def run(
     stop: Stop | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     run_id: str = RUN_ID,
+    redo: Redo = ALL_LEFT,
     **settings: Any,
 ) -> Report:
     """A session of the run in `directory / "out"`."""
     return await run_batch(
-        loaded(directory, **settings), str(source), stop=stop, clock=VirtualClock(), run_id=run_id, transport=transport
+        *(loaded(directory, **settings), str(source)),
+        stop=stop,
+        clock=VirtualClock(),
+        run_id=run_id,
+        transport=transport,
+        redo=redo,
     )
 
 

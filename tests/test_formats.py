@@ -8,6 +8,7 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.sqlite_schema import create
 from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Tool, ToolCall
+from harness.domain.outlook import Range
 from harness.engine.stopping import Stop
+from harness.errors import ResultsError
+from harness.glance import Failing, Glance, InFlight
+from harness.live import Live, live_to_json, read_live
 from harness.testing.virtual_time import VirtualClock
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMAS = {name: json.loads((DOCS / "schemas" / f"{name}.schema.json").read_text()) for name in
-           ("results.row", "traces.row", "run")}  # fmt: skip
+           ("results.row", "traces.row", "run", "live")}  # fmt: skip
 
 
 def check(name: str, *values: Any) -> None:
@@ -50,23 +55,23 @@ async def test_a_night_with_everything_in_it_is_as_documented(tmp_path: Path) ->
     source = a_topic_file(tmp_path, 8)
     with source.open("a") as file:
         file.write('{"no topic": 1}\n{"id": "zh", "topic": "量子纠缠是什么？", "lang": "zh", "tags": [1, null]}\n')
+    # A line that is no topic is skipped; the topic after it keeps its place.
     storm: dict[str, Any] = {"skip_bad": True, "attempts": 2, "latency": "fixed:2", "runs": 3}
     stop = Stop()
     asyncio.get_running_loop().call_later(9.0, stop.set, "interrupted", "interrupted by a test")
 
-    await run(tmp_path, source, stop=stop, faults="0.4", **storm)
-    check_run(tmp_path)
-    await run(tmp_path, source, faults="0.4", **storm)
-    check_run(tmp_path)
-    await run(tmp_path, source, **storm)
-    check_run(tmp_path)
+    statuses = set()
+    for weather in ({"faults": "0.7", "stop": stop}, {"faults": "0.7"}, {}):
+        await run(tmp_path, source, **storm, **weather)
+        check_run(tmp_path)
+        statuses |= {row["status"] for row in rows_of(tmp_path)}
 
-    rows, spans = rows_of(tmp_path), rows_of(tmp_path, "traces")
+    spans = rows_of(tmp_path, "traces")
     # What is checked above is worth something only if all of it was there.
-    assert {row["status"] for row in rows} >= {"ok", "failed"}
+    assert statuses >= {"ok", "failed"}
     assert {span["served"]["source"] for span in spans} >= {"endpoint", "cache"}
     assert any(span["served"]["failures"] for span in spans)
-    assert any(row["topic"] == "" for row in rows)
+    assert manifest_of(tmp_path)["dataset"]["skipped"] == 1
 
 
 @pytest.mark.harness_virtual_time
@@ -117,6 +122,41 @@ def test_rows_with_all_that_may_be_in_them_are_as_documented() -> None:
 
     check("traces.row", {**fields, "key": "0" * 64}, {**span, "key": "0" * 64})
     check("results.row", result_to_row(a_failed_result(output={"any": ["json"]}, metadata={"n": None}), session=1))
+
+
+def test_what_a_run_tells_of_itself_is_as_documented_and_is_read_as_it_was_written(tmp_path: Path) -> None:
+    span = Range(low=1.0, likely=2.0, high=None)
+    numbers: dict[str, Any] = {
+        **dict.fromkeys(("topics", "finished", "degraded", "failed", "open_topics", "in_flight", "places"), 3),
+        **dict.fromkeys(("maximum", "refusals", "calls", "tokens", "waiting"), 4),
+        **dict.fromkeys(("elapsed_s", "paused_s", "cost", "unknown_cost"), 0.5),
+    }
+    seen = Glance(
+        **numbers,
+        hit_rate=None,
+        tokens_per_s=7.5,
+        paced=True,
+        left=span,
+        to_come=span,
+        steps={"ask": 2},
+        stages={"all": 1},
+        oldest=tuple(InFlight(topic_id=f"t{n}", span_id="ask", age_s=1.0, tokens=5) for n in range(5)),
+        causes={"server 500": 2},
+        failures=(Failing(topic_id="a", span_id=None, cause="blank", message="no", ago_s=1.0),),
+        stopping="interrupted",
+    )
+    live = Live(at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC), session=2, pid=4711, seen=seen)
+    check("live", live_to_json(live))
+
+    (tmp_path / "live.json").write_text(json.dumps(live_to_json(live)))
+    assert read_live(tmp_path) == live
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"at": 7}'])
+def test_a_damaged_word_of_a_run_is_told_from_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / "live.json").write_text(text)
+    with pytest.raises(ResultsError, match=r"live\.json: .*it may be removed"):
+        read_live(tmp_path)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

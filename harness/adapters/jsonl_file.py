@@ -145,11 +145,11 @@ def count_lines(path: Path) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
 
 
-def write_whole(path: Path, parts: Iterable[bytes], *, mode: int = 0o600) -> None:
+def write_whole(path: Path, parts: Iterable[bytes], *, mode: int = 0o600, synced: bool = True) -> None:
     """Write a file beside its place and move it in: a reader sees the old one or the new one. Raises OSError.
 
     `mode` is who may read and write it, less what the process's umask takes away. A device or a pipe is written to: a
-    file that was moved into its place would end it for everybody.
+    file that was moved into its place would end it for everybody. What is not `synced` may be lost with the power.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as device:
@@ -159,8 +159,9 @@ def write_whole(path: Path, parts: Iterable[bytes], *, mode: int = 0o600) -> Non
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:
         # A disk that is full is not helped by half a file that nobody reads.

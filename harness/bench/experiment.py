@@ -29,7 +29,6 @@ from harness.bench.files import (
     write_description,
 )
 from harness.domain.purse import Spent
-from harness.domain.run import Topic
 from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
@@ -88,12 +87,8 @@ def check_plan(plan: Plan) -> int:
     )
     plan.loaded.endpoint()
     with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
-        topics = sum(isinstance(item, Topic) for item in dataset.read())
-    if not topics:
-        raise SettingsError(f"{plan.source}: none of the selected lines is a topic")
-    return topics
+        dataset.check(skip_bad=settings.skip_bad)
+        return dataset.count
 
 
 def about_here(settings_seed: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from harness.adapters.runs.results_dir import RUN_FILE, read_manifest, read_resu
 from harness.bench.arms import Arm
 from harness.bench.measured import Measured, measured_from_row, measured_from_trace, measured_to_row
 from harness.domain.policy import Limits
-from harness.errors import DatasetError, ResultsError
+from harness.errors import ResultsError
 
 BENCH_VERSION = 1
 BENCH_FILE = "bench.json"
@@ -125,8 +125,7 @@ def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
     manifest = read_manifest(where)
     if manifest["sessions"] != 1 or manifest["status"] != "complete":
         raise ResultsError(f"{where}: this round was interrupted, so it has no timings that mean anything; begin anew")
-    # A bad line of the file is a failed row in every arm alike (--skip-bad), and no work.
-    failed = [row for row in read_results(where) if row["status"] == "failed" and not _is_bad_line(row)]
+    failed = [row for row in read_results(where) if row["status"] == "failed"]
     if failed:
         raise ResultsError(
             f"{where}: {len(failed)} of {manifest['dataset']['topics']} topics failed (the first: "
@@ -142,7 +141,3 @@ def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
     origin_s = min(row["start_s"] for row in rows)
     calls = [measured_from_trace(row, arm=arm, round_=number, origin_s=origin_s) for row in rows]
     return sorted(calls, key=lambda call: (call.times.start_s, call.times.topic_id, call.times.id))
-
-
-def _is_bad_line(row: Mapping[str, Any]) -> bool:
-    return bool(row["error"]) and row["error"]["type"] == DatasetError.__name__

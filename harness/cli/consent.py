@@ -86,6 +86,6 @@ def question_of(found: Estimate) -> str:
     if found.cost is not None and found.cost_at_most is not None:
         money = f"likely some {usd(found.cost)}, {usd(found.cost_at_most)} if each answer were as long as it may be"
     return (
-        f"{counted(found.topics, 'topic')}, about {found.calls:,.0f} calls: {money}. "
+        f"{counted(found.topics, 'topic')}, about {counted(round(found.calls), 'call')}: {money}. "
         "(--budget USD caps it, --yes does not ask.)\nBegin?"
     )

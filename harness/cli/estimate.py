@@ -14,6 +14,7 @@ from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.domain.sanitize import terminal_safe
+from harness.domain.wording import counted
 from harness.estimating import Estimate, estimate_batch
 
 
@@ -47,8 +48,8 @@ def _text(found: Estimate, budget: float | None) -> str:
         f"{'all':<16} {found.calls:>10,.0f} {tokens_in:>14,.0f} {tokens_out:>14,.0f} {_money(found.cost):>12} "
         f"{_money(found.cost_at_most):>12}",
         "",
-        f"{found.topics:,} topics, from a rehearsal of {found.sample:,}; about {clock(found.wall_s)} with answers "
-        f"timed {found.latency}",
+        f"{counted(found.topics, 'topic')}, from a rehearsal of {found.sample:,}; about {clock(found.wall_s)} "
+        f"with answers timed {found.latency}",
         "Tokens out are those of the mock's answers: a real model's may be several times as long. "
         "`At most` is every cap used up at peak rates, without retries.",
     ]
@@ -58,9 +59,11 @@ def _text(found: Estimate, budget: float | None) -> str:
         )
     if budget is not None and found.cost is not None and found.cost > budget:
         share = budget / found.cost
-        lines.append(f"The budget of ${budget:,.2f} would end after about {found.topics * share:,.0f} topics")
+        lines.append(
+            f"The budget of ${budget:,.2f} would end after about {counted(round(found.topics * share), 'topic')}"
+        )
     if found.bad_lines:
-        lines.append(f"{found.bad_lines:,} bad lines would become failed rows")
+        lines.append(f"{counted(found.bad_lines, 'bad line')} would be skipped")
     return "\n".join(lines)
 
 

@@ -8,15 +8,17 @@ from pathlib import Path
 import click
 
 from harness.adapters.runs.results_dir import read_manifest
+from harness.batch import RESULTS_ROOT
 from harness.cli.place import check_place
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError
+from harness.run_state import newest_run
 
 REPORT_FILE = "report.html"
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.argument("run_b", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--out",
@@ -25,15 +27,17 @@ REPORT_FILE = "report.html"
     metavar="FILE",
     help=f"Where to write it.  [default: {REPORT_FILE} in RUN, or in RUN_B of two]",
 )
-def report(run: Path, run_b: Path | None, out: Path | None) -> None:
+def report(run: Path | None, run_b: Path | None, out: Path | None) -> None:
     """The run in the directory RUN as one HTML file that needs nothing else; with RUN_B the two side by side.
 
+    Without RUN it is the run under results/ that was begun or continued last.
     The file holds the run's prompts and answers. It loads nothing, from nowhere.
     """
     from harness.report.page import BEGINNING  # noqa: PLC0415 - as below
     from harness.report.plotting import plotting  # noqa: PLC0415 - start-up that `--help` must not pay
     from harness.report.writing import write_report  # noqa: PLC0415 - as above
 
+    run = run or newest_run(RESULTS_ROOT)
     runs = [run] if run_b is None else [run, run_b]
     for path in runs:
         read_manifest(path)

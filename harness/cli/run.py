@@ -13,12 +13,13 @@ import click
 from harness.batch import run_batch
 from harness.cli.consent import agreed, exit_unsent
 from harness.cli.help import SectionedCommand
-from harness.cli.live.progress import is_shown, show_progress
+from harness.cli.live.progress import show_progress
 from harness.cli.log_lines import start_log_lines
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say, say_json
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
+from harness.domain.redo import ALL_LEFT, Redo
 from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
@@ -47,9 +48,9 @@ def run(dataset: str, **values: Any) -> None:
     run_and_report(loaded, dataset, continued=False)
 
 
-def run_and_report(loaded: Loaded, source: str, *, continued: bool) -> NoReturn:
+def run_and_report(loaded: Loaded, source: str, *, continued: bool, redo: Redo = ALL_LEFT) -> NoReturn:
     """Run, show progress, print the summary, and exit with the run's code."""
-    sys.exit(reported(loaded, source, continued=continued).exit_code)
+    sys.exit(reported(loaded, source, continued=continued, redo=redo).exit_code)
 
 
 def reported(
@@ -57,20 +58,27 @@ def reported(
     source: str,
     *,
     continued: bool = False,
+    redo: Redo = ALL_LEFT,
     recording: Cache | None = None,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> Report:
     """Run, show progress, and print the summary. See `run_batch`. Exits where there is no report."""
     settings = loaded.settings
     start_log_lines(loaded)
-    watch, stop = Watch(board=Board() if is_shown(settings) else None), Stop()
+    watch, stop = Watch(board=Board()), Stop()
 
     async def work() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(show_progress, watch, settings, stop)
             with suppress(RunStopped):  # interrupted before the run had begun: there is no report
                 await run_batch(
-                    loaded, source, stop=stop, watch=watch, continued=continued, recording=recording, wrap=wrap
+                    *(loaded, source),
+                    stop=stop,
+                    watch=watch,
+                    continued=continued,
+                    redo=redo,
+                    recording=recording,
+                    wrap=wrap,
                 )
             group.cancel_scope.cancel()
 

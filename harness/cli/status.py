@@ -1,27 +1,55 @@
-"""`harness status`: how a run stands, also while it runs."""
+"""`harness status`: how a run stands, also while it runs, and after it was killed."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import anyio
 import click
 
-from harness.adapters.runs.results_dir import is_running, read_manifest, read_standing
+from harness.adapters.wall_clock import SystemClock
+from harness.batch import RESULTS_ROOT
 from harness.cli.output import say, say_json
-from harness.cli.summary import run_lines
+from harness.cli.standing_text import standing_lines, stop_of
+from harness.live import live_to_json
+from harness.run_state import RunState, look_at, newest_run
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "json_output", is_flag=True, help="Print JSON for machines.")
-def status(run: Path, json_output: bool) -> None:
-    """How the run in the directory RUN stands."""
-    manifest, standing, running = read_manifest(run), read_standing(run), is_running(run)
-    totals = standing.totals.as_json()
-    unfinished = standing.unfinished(manifest["dataset"]["topics"])
+def status(run: Path | None, json_output: bool) -> None:
+    """How the run in the directory RUN stands; without RUN the one under results/ that was begun or continued last.
+
+    It may be running: then this tells what its own display tells. One that was killed is told from its rows and from
+    the journal in the cache.
+    """
+    clock = SystemClock()
+    path = run or newest_run(RESULTS_ROOT)
+    state = anyio.run(look_at, path, clock)
     if json_output:
-        known = {name: manifest.get(name) for name in ("run_id", "created_at", "status", "sessions", "session_log")}
-        say_json({**known, "running": running, "totals": {**totals, "unfinished": unfinished}})
+        say_json(_as_json(state))
         return
-    lines = run_lines(run, manifest, totals, unfinished, running=running, failures=standing.failures())
-    say("\n".join(lines))
+    say("\n".join(standing_lines(state, clock.now())))
+
+
+def _as_json(state: RunState) -> dict[str, Any]:
+    manifest = state.manifest
+    known = {name: manifest.get(name) for name in ("run_id", "created_at", "status", "sessions", "session_log")}
+    return {
+        **known,
+        "path": str(state.path),
+        "running": state.running,
+        "killed": state.killed,
+        "last_alive": None if state.last_alive is None else state.last_alive.isoformat(timespec="milliseconds"),
+        "totals": {**state.totals, "unfinished": state.unfinished, "skipped": state.skipped},
+        "skipped_lines": manifest["dataset"].get("skipped_lines", []),
+        "failures": [asdict(alike) for alike in state.failures],
+        "journal": state.journal,
+        "left_open": len(state.left_open),
+        "stop": stop_of(state),
+        "live": None if state.live is None else live_to_json(state.live),
+        "notes": state.notes,
+    }

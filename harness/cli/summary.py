@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from harness.adapters.runs.run_standing import FailedAlike
@@ -19,6 +18,7 @@ from harness.session import Report
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
+LISTED_BAD = 5
 LARGE_STALL_S = 5.0
 """A loop held up for so long delays every call and display; less than that is common on a machine with much to do."""
 LEAST_SAID = 0.00005
@@ -29,11 +29,12 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET, v
     """Some lines for a person; `verbose` adds what is of use to few."""
     outlay = Outlay.of(report.totals, asdict(report.spent))
     lines = [
-        topics_line(report.totals, report.unfinished),
+        topics_line(report.totals, report.unfinished, report.skipped),
         *failure_lines(report.failures),
-        *_work_lines(report.totals),
+        *skipped_lines(report.skipped, report.bad_lines),
+        *work_lines(report.totals),
         *money_lines(outlay, report.totals, report.unfinished, budget, simulated=simulated),
-        *_left_open_lines(report.left_open),
+        *left_open_lines(report.left_open),
     ]
     lines += time_lines(report.wall_s, report.session.totals.sequential_s, report.longest_stall_s, verbose=verbose)
     if report.limiter.refusals:
@@ -41,7 +42,7 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET, v
         named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
         lines.append(
             f"limits    {refused} refused (429); at most {report.limiter.places} of "
-            f"{report.limiter.maximum} calls in flight at the end{named}"
+            f"{counted(report.limiter.maximum, 'call')} in flight at the end{named}"
         )
     lines.append(f"results   {report.path}")
     if report.stop is not None:
@@ -60,6 +61,8 @@ def report_json(report: Report) -> dict[str, Any]:
         "exit_code": report.exit_code,
         "topics": report.topics,
         "unfinished": report.unfinished,
+        "skipped": report.skipped,
+        "bad_lines": list(report.bad_lines),
         "failures": [asdict(alike) for alike in report.failures],
         "totals": dict(report.totals),
         "wall_s": round(report.wall_s, 6),
@@ -123,7 +126,7 @@ def time_lines(wall_s: float, sequential_s: float, longest_stall_s: float, *, ve
     return lines
 
 
-def _left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
+def left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
     """The requests that earlier sessions left open, each with its cost at most."""
     lines = []
     for request in left_open[:LISTED_OPEN]:
@@ -138,15 +141,25 @@ def _left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
     return lines
 
 
-def topics_line(totals: Mapping[str, Any], unfinished: int) -> str:
-    """How the topics ended."""
+def topics_line(totals: Mapping[str, Any], unfinished: int, skipped: int = 0) -> str:
+    """How the topics ended. Lines that were skipped are no topics."""
     counts = [f"{totals['ok']:,} ok", f"{totals['degraded']:,} degraded", f"{totals['failed']:,} failed"]
     if unfinished:
         counts.append(f"{unfinished:,} unfinished")
+    if skipped:
+        counts.append(f"{skipped:,} skipped")
     return f"topics    {totals['rows'] + unfinished:,}: {', '.join(counts)}"
 
 
-def _work_lines(totals: Mapping[str, Any]) -> list[str]:
+def skipped_lines(skipped: int, bad_lines: Sequence[str]) -> list[str]:
+    """The first lines of the file that are no topics, and why."""
+    lines = [f"          {line}" for line in bad_lines[:LISTED_BAD]]
+    if skipped > LISTED_BAD:
+        lines.append(f"          … and {counted(skipped - LISTED_BAD, 'bad line')} more")
+    return [f"skipped   {lines[0].lstrip()}", *lines[1:]] if lines else []
+
+
+def work_lines(totals: Mapping[str, Any]) -> list[str]:
     usage = totals["usage"]
     cached = usage["cached_tokens"] / usage["input_tokens"] if usage["input_tokens"] else 0.0
     return [
@@ -165,7 +178,7 @@ def money_lines(
     if elsewhere >= LEAST_SAID:
         cost += f", ${elsewhere:.4f} of it for topics that {'are not finished' if unfinished else 'were run again'}"
     if totals["unpriced"]:
-        cost += f" (not counting {totals['unpriced']:,} topics with calls whose price is not known)"
+        cost += f" (not counting {counted(totals['unpriced'], 'topic')} with calls whose price is not known)"
     if totals["saved"]:
         cost += f"; answers worth ${totals['saved']:.4f} came from the cache"
     if simulated:
@@ -179,42 +192,6 @@ def money_lines(
         lines.append(f"unknown   {unknown}, on top of the cost")
     if budget.tokens is not None:
         lines.append(f"budget    {outlay.counted_tokens:,} of {budget.tokens:,} tokens used")
-    return lines
-
-
-def run_lines(
-    path: Path,
-    manifest: Mapping[str, Any],
-    totals: Mapping[str, Any],
-    unfinished: int,
-    *,
-    running: bool,
-    failures: Sequence[FailedAlike] = (),
-) -> list[str]:
-    """How a run stands, from its files."""
-    state = "running" if running else manifest["status"]
-    if not running and state == "running":
-        state = "ended without a word (killed?)"
-    lines = [
-        f"run       {manifest['run_id']}, {state}, session {manifest['sessions']}",
-        f"dataset   {manifest['dataset']['path']}",
-        f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
-        topics_line(totals, unfinished),
-        *failure_lines(failures),
-        *_work_lines(totals),
-        *money_lines(
-            Outlay.of(totals, manifest.get("journal", {})),
-            totals,
-            unfinished,
-            Budget(cost=manifest["settings"].get("budget"), tokens=manifest["settings"].get("budget_tokens")),
-            simulated=manifest["identity"]["endpoint"] == "mock",
-        ),
-    ]
-    sessions = manifest.get("session_log", [])
-    if sessions and sessions[-1]["stop"]:
-        lines.append(f"stopped   {sessions[-1]['stop']['message']}")
-    if not running and (totals["failed"] or unfinished):
-        lines.append(f"continue  harness resume {shlex.quote(str(path))}")
     return lines
 
 

@@ -48,7 +48,7 @@ REMEDIES: Mapping[str, str] = {
     "Degraded": "part of it is missing: `harness resume DIR --status degraded` does the topic again",
     "HarnessError": "mend what the message names, and resume",
     "InputError": "mend what the message names, and resume",
-    "DatasetError": "mend the lines of the topic file, and start a new run",
+    "DatasetError": "no topic, so resume skips it: mend the line, and start a new run to have it answered",
     "SettingsError": "mend the setting that the message names",
     "PromptsError": "mend the prompts file, or the workflow that asks for the prompt",
     "WorkflowError": "mend the workflow, and resume: what was paid comes from the cache",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(number: int, noun: str) -> str:
     """`1 topic`, `2 topics`."""
@@ -17,3 +19,8 @@ def duration(seconds: float) -> str:
         whole = round(seconds)
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`failed`, `failed and degraded`, `failed, degraded and unfinished`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.adapters.runs.results_dir import unfinished_topics
 from harness.adapters.runs.run_standing import Standing
 from harness.domain.bounds import bound_of
 from harness.domain.losses import CAUSES, losses_of
@@ -38,7 +39,7 @@ def summary_of(name: str, manifest: Manifest, standing: Standing, digest: Digest
     """One run for the page: everything but what a topic holds when it is opened."""
     log = manifest.get("session_log", [])
     totals = standing.totals.as_json()
-    unfinished = standing.unfinished(manifest["dataset"]["topics"])
+    unfinished = unfinished_topics(manifest, standing)
     complete_log = len(log) == manifest["sessions"] and not running
     active_s = sum(times.end_s for times in digest.sessions.values())
     wall_s = sum(entry["wall_s"] for entry in log) if complete_log else active_s

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.adapters.runs.directory_lock import LOCK_FILE
-from harness.adapters.runs.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running
+from harness.adapters.runs.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running, unfinished_topics
 from harness.domain.outlay import Outlay
 from harness.errors import ResultsError
 from harness.report.detail import detail_of
@@ -73,7 +73,7 @@ class WatchedRun:
             except ResultsError as error:
                 return {"name": self.path.name, "problem": str(error)}
             manifest, standing = self._reader.manifest, self._reader.standing
-            totals, unfinished = standing.totals.as_json(), standing.unfinished(manifest["dataset"]["topics"])
+            totals, unfinished = standing.totals.as_json(), unfinished_topics(manifest, standing)
         return {
             "name": self.path.name,
             "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished),

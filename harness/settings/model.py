@@ -99,7 +99,7 @@ class Settings(BaseModel):
     shuffle: Seed | None = _setting(None, "Dataset", "Random order, the same for the same seed.", metavar="SEED")
     limit: Many | None = _setting(None, "Dataset", "Only the first N of the topics that are left.")
     samples: Whole = _setting(1, "Dataset", "Draws of each topic, each asked anew.")
-    skip_bad: OnOff = _setting(False, "Dataset", "Record bad lines as failed rows instead of refusing the file.")
+    skip_bad: OnOff = _setting(False, "Dataset", "Skip bad lines instead of refusing the file.")
 
     cache: Path = _setting(Path(".harness/cache.db"), "Cache", "The cache file.", metavar="FILE")
     cache_mode: CacheMode = _setting(

@@ -19,7 +19,7 @@ from harness.adapters.datasets.dataset import DatasetSpec, open_dataset
 from harness.adapters.datasets.index import LineIndex
 from harness.adapters.datasets.source import Content, open_content
 from harness.domain.filters import parse_filter
-from harness.domain.run import BadLine, Topic
+from harness.domain.run import Topic
 from harness.errors import DatasetError, SettingsError, StorageError
 
 
@@ -33,16 +33,20 @@ def written(path: Path, *rows: object) -> str:
     return str(path)
 
 
-def read(spec: DatasetSpec, stdin: bytes | None = None) -> list[Topic | BadLine]:
+def read(spec: DatasetSpec, stdin: bytes | None = None) -> list[Topic]:
     with open_dataset(spec, stdin=None if stdin is None else io.BytesIO(stdin)) as dataset:
-        items = list(dataset.read())
-        assert len(items) == dataset.count
-        assert [item.index for item in items] == list(range(dataset.count))
-        return items
+        topics = list(dataset.read())
+        assert len(topics) == dataset.count
+        return topics
+
+
+def bad_lines(spec: DatasetSpec) -> tuple[str, ...]:
+    with open_dataset(spec) as dataset:
+        return dataset.report.errors
 
 
 def topic_ids(spec: DatasetSpec) -> list[str]:
-    return [item.id for item in read(spec) if isinstance(item, Topic)]
+    return [topic.id for topic in read(spec)]
 
 
 def test_a_topic_has_its_id_its_text_and_all_other_fields_as_metadata(file: Path) -> None:
@@ -73,7 +77,8 @@ def test_an_explicit_id_that_a_numbered_one_would_take_is_a_repetition(file: Pat
     x = f"t-{hashlib.sha256(b'x').hexdigest()[:16]}"
     path = written(file, "x", "x", {"id": f"{x}-2", "topic": "y"})
 
-    assert str(read(DatasetSpec(path=path, name="f"))[2]).startswith(f"f:3: the id '{x}-2' is that of line 2 too")
+    (bad,) = bad_lines(DatasetSpec(path=path, name="f"))
+    assert bad.startswith(f"f:3: the id '{x}-2' is that of line 2 too")
 
 
 @pytest.mark.parametrize("own_id", ["../../etc/passwd", "a/b", "CON", ".", " a", "日本", "x" * 200, "-1", "é\u00a0"])
@@ -113,20 +118,16 @@ def test_a_file_is_read_by_its_name_and_its_first_line(
 ) -> None:
     (tmp_path / name).write_bytes(content)
 
-    items = read(DatasetSpec(path=str(tmp_path / name)))
-
-    assert [item.text for item in items if isinstance(item, Topic)] == texts
+    assert [topic.text for topic in read(DatasetSpec(path=str(tmp_path / name)))] == texts
 
 
 def test_a_long_line_is_passed_over_and_the_next_ones_are_read(tmp_path: Path) -> None:
     path = tmp_path / "t.txt"
     path.write_bytes(b"one\n" + b"x" * 3_000_000 + b"\ntwo\n")
 
-    one, bad, two = read(DatasetSpec(path=str(path), name="t.txt"))
-
-    assert isinstance(one, Topic)
-    assert bad == BadLine(where="t.txt:2", reason="the line is longer than 1,048,576 bytes", index=1)
-    assert two == Topic(id=two.id if isinstance(two, Topic) else "", text="two", index=2)
+    spec = DatasetSpec(path=str(path), name="t.txt")
+    assert bad_lines(spec) == ("t.txt:2: the line is longer than 1,048,576 bytes",)
+    assert [(topic.text, topic.index) for topic in read(spec)] == [("one", 0), ("two", 2)]
 
 
 def test_gzip_is_known_by_its_content_and_may_have_several_members(tmp_path: Path) -> None:
@@ -151,10 +152,11 @@ def test_standard_input_can_be_read_again_and_saved(tmp_path: Path, pack: Callab
 
     with open_dataset(DatasetSpec(path="-"), stdin=io.BytesIO(pack(content)), spool_dir=tmp_path) as dataset:
         first, second = list(dataset.read()), list(dataset.read())
+        (bad,) = dataset.report.errors
         saved = dataset.save(tmp_path)
 
     assert first == second
-    assert str(first[1]).startswith("<stdin>:2: invalid JSON")
+    assert bad.startswith("<stdin>:2: invalid JSON")
     assert saved.read_bytes() == content
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [saved]
@@ -192,7 +194,7 @@ def test_a_copy_that_cannot_be_written_is_an_error_of_the_storage(tmp_path: Path
 def test_saving_the_original_during_a_run_disturbs_nothing(file: Path) -> None:
     with open_dataset(DatasetSpec(path=written(file, "a", "b"))) as dataset:
         written(file, "c")
-        assert [item.text for item in dataset.read() if isinstance(item, Topic)] == ["a", "b"]
+        assert [item.text for item in dataset.read()] == ["a", "b"]
 
 
 def test_a_large_file_that_is_read_in_place_and_was_changed_is_refused(file: Path) -> None:
@@ -252,19 +254,67 @@ def test_an_id_field_that_no_line_has_is_refused(file: Path) -> None:
         open_dataset(DatasetSpec(path=written(file, {"id": 1, "topic": "x"}), name="f", id_field="uid"))
 
 
-def test_bad_lines_pass_every_filter_and_are_read_in_their_place(file: Path) -> None:
-    file.write_text('{"topic": "a", "n": 1}\n{\n{"topic": "b", "n": 2}\n')
+def test_a_bad_line_and_a_blank_one_keep_their_place_among_those_that_any_filter_selects(file: Path) -> None:
+    file.write_text('{"topic": "a", "n": 1}\n{\n\n{"topic": "b", "n": 2}\n')
 
-    items = read(DatasetSpec(path=str(file), filters=(parse_filter("n=2"),)))
+    (topic,) = read(DatasetSpec(path=str(file), filters=(parse_filter("n=2"),)))
 
-    assert [type(item) for item in items] == [BadLine, Topic]
+    # So each topic has the same index as in a version that took such lines for topics that failed.
+    assert (topic.text, topic.index) == ("b", 2)
+
+
+def test_the_limit_counts_topics_and_not_bad_lines(file: Path) -> None:
+    file.write_text('{\n{"id": "a", "topic": "a"}\n{\n{"id": "b", "topic": "b"}\n{"id": "c", "topic": "c"}\n')
+    with open_dataset(DatasetSpec(path=str(file), limit=2)) as dataset:
+        assert [topic.id for topic in dataset.read()] == ["a", "b"]
+        assert (dataset.count, dataset.end, dataset.report.bad) == (2, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.jsonl", b'\xef\xbb\xbf{"topic": "a"}\n{"topic": "b"}\n'),
+        ("t.jsonl", b'\n{"topic": "a"}\r\n\r\n  \t\n{"topic": "b"}\n\n\n'),
+        ("t.jsonl", b'\xef\xbb\xbf\r\n"a"\n"b"\n \n'),
+        ("t.txt", b"\xef\xbb\xbfa\n\nb\n\n"),
+        ("t.txt", "a\n\u3000\u00a0\n\u0085\n\x1c\nb\n\ufeff".encode()),
+        ("topics", b"\n\xef\xbb\xbf\na\nb"),
+    ],
+)
+def test_a_byte_order_mark_at_the_start_and_blank_lines_are_no_errors(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with open_dataset(DatasetSpec(path=str(tmp_path / name))) as dataset:
+        assert [topic.text for topic in dataset.read()] == ["a", "b"]
+        assert (dataset.count, dataset.report.topics, dataset.report.bad) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("written_id", "own_id"),
+    [("7", "7"), ("1.5", "1.5"), ("1.50", "1.50"), ("7.0", "7.0"), ("1e3", "1e3"), ("-0.25", "-0.25"), ("0", "0")],
+)
+def test_an_id_that_is_a_number_is_its_text_as_it_is_written(file: Path, written_id: str, own_id: str) -> None:
+    file.write_text(f'{{"n": 2.5, "id": {written_id}, "topic": "x", "deep": {{"id": 9}}}}\n')
+    (topic,) = read(DatasetSpec(path=str(file)))
+    assert topic.id == own_id
+    assert topic.metadata == {"n": 2.5, "deep": {"id": 9}}
+
+
+def test_ids_are_compared_by_their_text(file: Path) -> None:
+    file.write_text('{"id": 1.5, "topic": "a"}\n{"id": "1.5", "topic": "b"}\n{"id": 1.50, "topic": "c"}\n')
+    spec = DatasetSpec(path=str(file), name="f")
+    assert bad_lines(spec) == ("f:2: the id '1.5' is that of line 1 too; ids must differ",)
+    assert topic_ids(spec) == ["1.5", "1.50"]
 
 
 def test_a_file_of_bad_lines_only_reports_them_instead_of_its_filters(file: Path) -> None:
     file.write_text("{}\n{}\n")
 
     with open_dataset(DatasetSpec(path=str(file), filters=(parse_filter("n=2"),))) as dataset:
-        assert (dataset.report.topics, dataset.report.bad, dataset.count) == (0, 2, 2)
+        assert (dataset.report.topics, dataset.report.bad, dataset.count) == (0, 2, 0)
+        with pytest.raises(DatasetError, match=r"2 bad lines, 0 good\. Nothing was sent\. There is no topic to go on"):
+            dataset.check(skip_bad=True)
 
 
 def test_the_whole_file_is_checked_whatever_is_selected(file: Path) -> None:
@@ -298,8 +348,7 @@ def test_a_repetition_names_the_first_line_of_the_file_also_when_shuffled(file: 
     path = written(file, *({"id": n % 2, "topic": "x"} for n in range(6)))
 
     for seed in range(5):
-        items = read(DatasetSpec(path=path, name="f", shuffle_seed=seed))
-        reasons = {str(item) for item in items if isinstance(item, BadLine)}
+        reasons = set(bad_lines(DatasetSpec(path=path, name="f", shuffle_seed=seed)))
         assert reasons == {
             f"f:{n + 1}: the id '{n % 2}' is that of line {n % 2 + 1} too; ids must differ" for n in range(2, 6)
         }
@@ -308,10 +357,13 @@ def test_a_repetition_names_the_first_line_of_the_file_also_when_shuffled(file: 
 def test_each_topic_is_drawn_as_often_as_is_asked_and_each_draw_has_a_name_and_a_number(file: Path) -> None:
     path = written(file, *({"id": name, "topic": "x"} for name in "abc"))
     with open_dataset(DatasetSpec(path=path, limit=2, samples=3)) as dataset:
-        drawn = [(topic.id, topic.sample, topic.index) for topic in dataset.read() if isinstance(topic, Topic)]
+        drawn = [(topic.id, topic.sample, topic.index) for topic in dataset.read()]
+        found = [dataset.index_of(name) for name in ("a", "a#2", "b#3", "a#4", "a#1", "c", "d")]
         some = [topic.index for topic in dataset.read(lambda index: index in (1, 5))]
     assert drawn == [("a", 0, 0), ("a#2", 1, 1), ("a#3", 2, 2), ("b", 0, 3), ("b#2", 1, 4), ("b#3", 2, 5)]
     assert (dataset.count, some) == (6, [1, 5])
+    # `c` is beyond the limit, and no draw is called `#1` or `#4`.
+    assert found == [0, 1, 5, None, None, None, None]
 
 
 def test_an_id_that_a_draw_of_another_topic_would_have_is_refused_where_there_are_that_many_draws(file: Path) -> None:
@@ -321,12 +373,6 @@ def test_an_id_that_a_draw_of_another_topic_would_have_is_refused_where_there_ar
             assert dataset.report.bad == 0
     with pytest.raises(DatasetError, match=r"^f:1: the id 'a#3' is what a draw of line 4 is called, with 3 draws"):
         open_dataset(DatasetSpec(path=path, name="f", samples=3))
-
-
-def test_a_bad_line_has_a_name_of_its_own_for_each_draw(file: Path) -> None:
-    path = written(file, {"id": "a"})
-    with open_dataset(DatasetSpec(path=path, name="somewhere/f.jsonl", samples=3)) as dataset:
-        assert [item.id for item in dataset.read()] == ["f.jsonl:1", "f.jsonl:1#2", "f.jsonl:1#3"]
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -1}, {"topic_field": "id"}, {"id_field": "topic"}])
@@ -389,7 +435,7 @@ def test_an_index_that_fails_is_an_error_of_the_storage() -> None:
 
 def test_a_good_file_raises_nothing(file: Path) -> None:
     with open_dataset(DatasetSpec(path=written(file, "x"))) as dataset:
-        dataset.raise_if_bad()
+        dataset.check(skip_bad=False)
 
         assert (dataset.report.topics, dataset.report.bad, dataset.report.errors) == (1, 0, ())
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from harness.adapters.datasets.dataset import DatasetSpec, open_dataset
-from harness.domain.run import BadLine
 from harness.errors import DatasetError
 
 LIMIT = 1024 * 1024
@@ -65,8 +64,10 @@ BAD_LINES = [
     ("topic true", obj('"topic": true'), "t.jsonl:2: the field 'topic' is true, not a string"),
     ("topic array", obj('"topic": ["x"]'), "t.jsonl:2: the field 'topic' is an array, not a string"),
     ("topic object", obj('"topic": {"text": "x"}'), "t.jsonl:2: the field 'topic' is an object, not a string"),
-    ("id float", obj('"topic": "x", "id": 1.0'), "t.jsonl:2: the field 'id' is a number with a fraction; an id is"),
-    ("id null", obj('"topic": "x", "id": null'), "t.jsonl:2: the field 'id' is null; an id is a string or an int"),
+    ("topics put together", b'\xef\xbb\xbf"a"\n\xef\xbb\xbf"b"\n', "t.jsonl:2: a byte order mark (BOM) stands amid"),
+    ("texts put together", b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", "t.txt:2: a byte order mark (BOM) stands amid"),
+    ("BOM amid a line", b'"a"\xef\xbb\xbf"b"\n', "t.jsonl:1: invalid JSON: extra text after the value at column 4"),
+    ("id null", obj('"topic": "x", "id": null'), "t.jsonl:2: the field 'id' is null; an id is a string or a"),
     ("id false", obj('"topic": "x", "id": false'), "t.jsonl:2: the field 'id' is false; an id is a string"),
     ("id array", obj('"topic": "x", "id": [1]'), "t.jsonl:2: the field 'id' is an array; an id is"),
     ("id object", obj('"topic": "x", "id": {}'), "t.jsonl:2: the field 'id' is an object; an id is"),
@@ -87,12 +88,6 @@ BAD_LINES = [
     ("an array", b'[{"topic": "x"}]\n', "t.json:1: the line is an array, expected an object or a string; one JSON"),
     ("an array over lines", b'[\n{"topic": "x"}\n]\n', "t.json:1: invalid JSON: expecting value at column 2"),
     ("empty JSON string", GOOD + b'""\n', "t.jsonl:2: the topic is blank"),
-    ("blank line", GOOD + b"\n", "t.jsonl:2: blank line"),
-    ("blank first line", b"\r\n" + GOOD, "t.jsonl:1: blank line"),
-    ("spaces at the end", GOOD + b"  \t", "t.jsonl:2: blank line"),
-    ("blank line of text", b"one\n\ntwo\n", "t.txt:2: blank line"),
-    ("BOM", b"\xef\xbb\xbf" + GOOD, "t.jsonl:1: the file begins with a byte order mark (BOM); save it as UTF-8"),
-    ("BOM in text", b"\xef\xbb\xbfone\n", "t.txt:1: the file begins with a byte order mark (BOM)"),
     ("Latin-1", GOOD + '{"topic": "café"}'.encode("latin-1"), "t.jsonl:2: not UTF-8: byte 0xe9 at byte 15 of the line"),
     ("cut character", b"caf\xc3\n", "t.txt:1: not UTF-8: byte 0xc3 at byte 4 of the line"),
     ("overlong encoding", b"a\xc0\xafb\n", "t.txt:1: not UTF-8: byte 0xc0 at byte 2 of the line"),
@@ -107,6 +102,7 @@ DAMAGED[-8] ^= 1
 
 BAD_FILES = [
     ("empty", b"", "t.jsonl:1: the file is empty, it holds no topics"),
+    ("blank lines", b"\n \r\n\xef\xbb\xbf", "t.jsonl:1: the file has only blank lines, it holds no topics"),
     ("empty gzip", gzip.compress(b""), "t.jsonl.gz:1: the file is empty"),
     ("UTF-16 with mark", '{"topic": "x"}'.encode("utf-16"), "t.jsonl:1: this is UTF-16 text; save it as UTF-8"),
     ("UTF-16 LE", '{"topic": "x"}\n'.encode("utf-16-le"), "t.jsonl:1: this is UTF-16 text; save it as UTF-8"),
@@ -142,12 +138,12 @@ def spec_of(directory: Path, name: str, content: bytes) -> DatasetSpec:
 def test_a_bad_line_is_named_with_its_reason(tmp_path: Path, case: str, content: bytes, message: str) -> None:
     with open_dataset(spec_of(tmp_path, message.partition(":")[0], content)) as dataset:
         with pytest.raises(DatasetError) as caught:
-            dataset.raise_if_bad()
-        items = list(dataset.read())
+            dataset.check(skip_bad=False)
+        topics = list(dataset.read())
 
     assert str(caught.value).startswith(message)
-    assert next(str(item) for item in items if isinstance(item, BadLine)).startswith(message)
-    assert len(items) == dataset.report.topics + dataset.report.bad
+    assert dataset.report.errors[0].startswith(message)
+    assert len(topics) == dataset.report.topics
 
 
 @pytest.mark.parametrize(("case", "content", "message"), BAD_FILES, ids=ids(BAD_FILES))
@@ -191,7 +187,7 @@ def test_the_first_20_errors_are_listed_in_the_order_of_the_file_with_their_coun
     content = GOOD + b"".join(b"{}\n" + GOOD for _ in range(25))
 
     with open_dataset(spec_of(tmp_path, "t.jsonl", content)) as dataset, pytest.raises(DatasetError) as caught:
-        dataset.raise_if_bad()
+        dataset.check(skip_bad=False)
 
     lines = str(caught.value).splitlines()
     assert [line.split(" ")[0] for line in lines[:20]] == [f"t.jsonl:{number}:" for number in range(2, 22)]
@@ -207,4 +203,4 @@ def test_one_bad_line_is_counted_as_one(tmp_path: Path) -> None:
         open_dataset(spec_of(tmp_path, "t.jsonl", GOOD + b"{}")) as dataset,
         pytest.raises(DatasetError, match=r"\n1 bad line, 1 good\."),
     ):
-        dataset.raise_if_bad()
+        dataset.check(skip_bad=False)

@@ -64,7 +64,7 @@ async def test_a_run_that_goes_on_counts_its_sessions_and_keeps_its_rows(tmp_pat
     with opened(tmp_path / "run") as results:
         await write(results, 0)
     with opened(tmp_path / "run") as results:
-        assert results.standing.is_finished(0)
+        assert results.standing.state(0) == "ok"
         await write(results, 1)
 
     assert rows_of(tmp_path / "run") == [("t0", 1, "ok"), ("t1", 2, "ok")]
@@ -112,7 +112,7 @@ async def test_a_topic_whose_row_was_torn_leaves_no_calls(tmp_path: Path) -> Non
     results_file.write_bytes(results_file.read_bytes()[:-5])
 
     with opened(tmp_path / "run") as results:
-        assert not results.standing.is_finished(1)
+        assert results.standing.state(1) == "unfinished"
 
     assert results_file.read_bytes().endswith(b"\n")
     traces = [json.loads(line) for line in (tmp_path / "run" / TRACES_FILE).read_text().splitlines()]

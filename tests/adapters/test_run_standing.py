@@ -53,10 +53,45 @@ def test_a_row_of_a_later_session_takes_the_place_of_a_failed_one() -> None:
     assert not standing.counts(failed(0))
 
 
-def test_only_a_failed_topic_and_one_without_a_row_are_run_again() -> None:
+def test_each_topic_stands_as_its_row_says_or_is_unfinished() -> None:
     standing = standing_of(ok(0), failed(1), ok(3, status="degraded"))
 
-    assert [standing.is_finished(index) for index in range(5)] == [True, False, False, True, False]
+    assert [standing.state(index) for index in range(5)] == ["ok", "failed", "unfinished", "degraded", "unfinished"]
+    assert standing.in_states(("failed", "unfinished"), 5, 5) == 3
+    assert standing.in_states(("degraded",), 5, 5) == 1
+    assert standing.in_states(("ok",), 5, 5) == 1
+    # Those that a limit leaves out today are not counted.
+    assert standing.in_states(("failed", "degraded", "unfinished"), 2, 2) == 1
+
+
+def test_a_row_of_a_later_session_takes_the_place_of_a_degraded_one() -> None:
+    before = ok(0, status="degraded", cost=2.0, calls=9, usage=Usage(input_tokens=7))
+    for again in (ok(0, session=2, cost=1.0), failed(0, session=2), ok(0, session=2, status="degraded")):
+        standing = standing_of(before, again)
+        assert standing.totals.as_json() == standing_of(again).totals.as_json()
+        assert standing.superseded == 1
+        assert not standing.counts(before)
+
+
+def test_topics_with_gaps_between_them_are_counted_without_the_gaps() -> None:
+    standing = standing_of(ok(1), ok(4))
+
+    # Three topics, at 1, 4 and 6: the lines between are none.
+    assert standing.unfinished(3, 7) == 1
+    assert standing.in_states(("unfinished",), 3, 7) == 1
+
+
+def test_rows_of_bad_lines_that_an_older_version_wrote_are_failures_until_the_run_goes_on() -> None:
+    bad = failed(1, calls=0, hits=0, error=Failure(type="DatasetError", message="t.jsonl:2: blank"))
+    own = failed(2, error=Failure(type="DatasetError", message="raised by a workflow after its first call"))
+    standing = standing_of(ok(0), bad, own)
+    assert standing.totals.as_json()["failed"] == 2
+
+    standing.forget_bad_lines()
+
+    assert standing.totals.as_json() == standing_of(ok(0), own).totals.as_json()
+    assert not standing.counts(bad)
+    assert (standing.superseded, standing.unfinished(2, 3)) == (1, 0)
 
 
 def test_unfinished_topics_are_counted_among_those_that_are_wanted_now() -> None:

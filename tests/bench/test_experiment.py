@@ -100,7 +100,7 @@ def test_bad_lines_are_refused_before_anything_is_made_or_passed_over_in_every_a
 
 def test_a_plan_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
     assert check_plan(a_plan(tmp_path)) == 1
-    with pytest.raises(SettingsError, match="none of the selected lines is a topic"):
+    with pytest.raises(DatasetError, match="There is no topic to go on with"):
         check_plan(a_plan(tmp_path, text="no topic {\n", skip_bad=True))
     with pytest.raises(SettingsError, match="nothing takes time"):
         check_plan(a_plan(tmp_path, latency="none"))

@@ -138,6 +138,70 @@ def test_the_status_of_a_run_in_words_and_as_json(harness: Harness, a_run: Path)
     assert (status["status"], status["running"], status["totals"]["unfinished"]) == ("complete", False, 0)
 
 
+def test_complete_never_stands_without_its_failures(harness: Harness) -> None:
+    harness("run", "topics.jsonl", "--endpoint", "mock", "--out", "done", "-q", "--faults", "400=1")
+    assert ", complete, 2 failed, session 1" in harness("status", "done").stdout
+    told = json.loads(harness("status", "done", "--json").stdout)
+    assert [(alike["cause"], alike["topics"]) for alike in told["failures"]] == [("bad request 400", 2)]
+
+
+def test_lines_that_were_skipped_are_told_and_nothing_is_to_be_resumed(harness: Harness) -> None:
+    Path("bad.jsonl").write_text('{"topic": null}\n{"id": "a", "topic": "Sky"}\n{"id": "a", "topic": "Tea"}\n{\n7\n')
+    arguments = ("run", "bad.jsonl", "--endpoint", "mock", "--out", "done", "-q", "--skip-bad")
+    result = harness(*arguments)
+    assert result.exit_code == 0
+    assert "topics    1: 1 ok, 0 degraded, 0 failed, 4 skipped" in result.stdout
+    shown = harness("status", "done").stdout
+    for said in (result.stdout, shown):
+        assert "skipped   bad.jsonl:1: the field 'topic' is null, not a string" in said
+        assert "continue" not in said
+    told = json.loads(harness("status", "done", "--json").stdout)
+    assert (told["totals"]["skipped"], told["totals"]["failed"], len(told["skipped_lines"])) == (4, 0, 4)
+    again = json.loads(harness(*arguments, "--json").stdout)
+    assert (again["skipped"], again["exit_code"], again["topics"]) == (4, 0, 1)
+    estimate = harness("estimate", "bad.jsonl", "--endpoint", "mock", "--skip-bad").stdout
+    assert "1 topic, from a rehearsal of 1" in estimate
+    assert "4 bad lines would be skipped" in estimate
+
+
+def test_without_a_directory_the_run_that_was_begun_or_continued_last_is_meant(harness: Harness) -> None:
+    for command in ("status", "resume", "report"):
+        assert "there is no run under results/ here" in problem_of(harness(command))
+    for faults in ("400=1", "none"):
+        harness("run", "topics.jsonl", "--endpoint", "mock", "-q", "--faults", faults, "--cache-mode", "off")
+    failed, good = sorted(Path("results").iterdir(), key=lambda run: (run / "run.json").stat().st_mtime_ns)
+    assert harness("status").stdout.startswith(f"run       {good.name}, complete, session 1")
+    assert harness("resume", str(failed), "-q", "--faults", "none").exit_code == 0
+    assert harness("status").stdout.startswith(f"run       {failed.name}, complete, session 2")
+    again = harness("resume", "-q")
+    assert again.exit_code == 0
+    assert f"continuing results/{failed.name}" in again.stderr
+    assert harness("report").exit_code == 0
+    assert (failed / "report.html").exists()
+
+
+def test_topics_to_be_run_again_are_named_by_state_or_by_id(harness: Harness, a_run: Path) -> None:
+    nothing = harness("resume", "done", "-q", "--status", "failed, degraded", "--json")
+    assert (nothing.exit_code, json.loads(nothing.stdout)["session"]["topics"]["ok"]) == (0, 0)
+    assert "--topic 'sky': it is ok, and only" in problem_of(harness("resume", "done", "-q", "--topic", "sky"))
+    unknown = problem_of(harness("resume", "done", "-q", "--topic", "sk"))
+    assert unknown == "--topic 'sk': there is no such topic; did you mean 'sky'?"
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ("degarded", "'degarded' is no state that is run again; did you mean 'degraded'?"),
+        ("ok", "'ok' is no state that is run again; known: failed, degraded, unfinished"),
+        (",", "no state is named; known: failed, degraded, unfinished"),
+    ],
+)
+def test_a_state_that_is_none_is_a_mistake_of_usage(harness: Harness, a_run: Path, states: str, said: str) -> None:
+    result = harness("resume", "done", "--status", states)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 @pytest.mark.parametrize("command", ["status", "show", "resume"])
 def test_a_directory_that_is_no_run_is_refused(harness: Harness, command: str) -> None:
     Path("other").mkdir()

@@ -17,12 +17,10 @@ from rich.cells import cell_len
 from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.ask import _Shown
 from harness.cli.glance import (
-    Failing,
-    Glance,
-    InFlight,
     budget_warning,
     calls_words,
     clock,
+    held_words,
     line_of,
     money_words,
     time_words,
@@ -36,6 +34,7 @@ from harness.domain.completion import Delta
 from harness.domain.outlook import Range
 from harness.domain.remedies import IN_THE_CODE, REMEDIES
 from harness.domain.sanitize import one_line
+from harness.glance import Failing, Glance, InFlight
 from harness.settings import Settings
 
 
@@ -93,15 +92,21 @@ def test_no_piece_of_an_answer_commands_the_terminal(capsys: pytest.CaptureFixtu
 def test_the_topics_are_told_by_how_they_ended() -> None:
     assert topics_words(a_glance(degraded=2, failed=1)) == "17 of 42 topics, 2 degraded, 1 failed, 8 open"
     assert topics_words(a_glance(open_topics=0)) == "17 of 42 topics"
+    assert topics_words(a_glance(topics=1, finished=0, open_topics=0)) == "0 of 1 topic"
 
 
 def test_the_calls_are_told_with_the_hits_and_the_limit_as_it_was_learned() -> None:
     assert calls_words(a_glance()) == "123 calls done, 5 in flight of 64"
     seen = a_glance(hit_rate=0.31, waiting=12, places=5, refusals=3, paused_s=1.6)
     assert calls_words(seen) == (
-        "123 calls done (31% from the cache), 5 in flight of 5, 12 waiting, limit 5 of 64 after 3 refusals (429), "
-        "pausing 2 s"
+        "123 calls done (31% from the cache), 5 in flight of 5, 12 waiting, limit 5 of 64 after 3 refusals (429)"
     )
+
+
+def test_what_holds_back_all_calls_is_said_in_a_place_of_its_own() -> None:
+    assert held_words(a_glance()) == []
+    assert held_words(a_glance(paused_s=1.6)) == ["pausing 2 s"]
+    assert "; pausing 2 s; " in line_of(a_glance(paused_s=1.6), settings())
 
 
 def test_the_money_is_told_against_the_budget() -> None:
@@ -220,7 +225,8 @@ def test_the_picture_says_what_is_in_flight_what_waits_and_what_failed() -> None
         "          the budget is likely not enough: about $3.00 in the end",
         "in flight 5 of 5: 4 research, 1 synthesize",
         "waiting   12: 2 for a place in their run, 10 for a place",
-        "limits    pausing 2 s, 5 of 64 after 3 refusals (429)",
+        "all wait  pausing 2 s",
+        "limits    5 of 64 after 3 refusals (429)",
         "calls     123 done, 31% from the cache, 5 tokens/s",
         "          01:01 ago  server 500  evil\\x1b]0;owned\\x07 ask  no\\x9b2J",
     ):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.wording import counted, duration
+from harness.domain.wording import counted, duration, listed
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,11 @@ def test_one_is_singular_and_thousands_are_set_apart(number: int, said: str) -> 
 )
 def test_a_duration_is_said_in_the_units_that_its_length_asks_for(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["failed"], "failed"), (["failed", "ok"], "failed and ok"), (["a", "b", "c"], "a, b and c")],
+)
+def test_words_are_listed_as_in_a_sentence(words: list[str], said: str) -> None:
+    assert listed(words) == said

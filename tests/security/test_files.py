@@ -99,7 +99,7 @@ def test_no_file_is_named_by_data(tmp_path: Path) -> None:
     left = {path.name for path in tmp_path.rglob("*")}
     assert left <= {
         *("topics.jsonl", "work", "out", "cache.db", "cache.db-wal", "cache.db-shm"),
-        *("run.json", "results.jsonl", "traces.jsonl", "run.lock", ".harness"),
+        *("run.json", "results.jsonl", "traces.jsonl", "run.lock", "dataset.lines", ".harness"),
     }
     assert "\x1b" not in said
 

@@ -197,10 +197,15 @@ async def test_a_limit_may_grow_and_shrink_from_session_to_session(tmp_path: Pat
 async def test_another_dataset_in_the_same_directory_is_an_error_that_says_so(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 2)
     await run(tmp_path, source)
-    other = a_topic_file(tmp_path, 3, name="other.jsonl")
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"topic": "Rivers"}\n{"topic": "Lakes"}\n{"topic": "Seas"}\n')
 
-    with pytest.raises(ResultsError, match=r"differs in dataset \(then '"):
+    with pytest.raises(ResultsError) as refused:
         await run(tmp_path, other)
+
+    said = str(refused.value)
+    assert f"began with other topics than are now in {other}: it is another file: neither its first line nor" in said
+    assert said.endswith("or begin another run with a new --out DIR: what the cache has costs nothing there")
 
 
 @pytest.mark.parametrize(
@@ -231,11 +236,11 @@ async def test_other_prompts_in_the_same_directory_are_an_error(tmp_path: Path) 
     await run(tmp_path, source)
     prompts = edited_prompts(tmp_path / "prompts.toml", ("You plan research.", "You plan."))
 
-    with pytest.raises(ResultsError, match=r"differs in prompts \(then '"):
+    with pytest.raises(ResultsError, match=r"differs in prompts \(they were edited since\)"):
         await run(tmp_path, source, prompts=prompts)
 
 
-async def test_a_bad_line_is_a_failed_row_named_like_its_line(tmp_path: Path) -> None:
+async def test_a_bad_line_is_skipped_and_is_no_failure_of_the_run(tmp_path: Path) -> None:
     source = tmp_path / "topics.jsonl"
     source.write_text('{"id": "line-2", "topic": "One"}\n{"topic": 7}\n{"id": "c", "topic": "Three"}\n')
 
@@ -245,14 +250,17 @@ async def test_a_bad_line_is_a_failed_row_named_like_its_line(tmp_path: Path) ->
     report = await run(tmp_path, source, skip_bad=True)
     again = await run(tmp_path, source, skip_bad=True)
 
-    assert report.exit_code == again.exit_code == 1
+    assert report.exit_code == again.exit_code == 0
     rows = sorted(rows_of(tmp_path), key=lambda row: int(row["index"]))
-    assert [(row["topic_id"], row["status"]) for row in rows] == [
-        ("line-2", "ok"),
-        ("topics.jsonl:2", "failed"),
-        ("c", "ok"),
-    ]
-    assert "topics.jsonl:2: the field 'topic' is" in rows[1]["error"]["message"]
+    assert [(row["topic_id"], row["index"], row["status"]) for row in rows] == [("line-2", 0, "ok"), ("c", 2, "ok")]
+    assert manifest_of(tmp_path)["status"] == "complete"
+    assert manifest_of(tmp_path)["dataset"]["skipped"] == 1
+    for told in (report, again):
+        said = summary_of(told, simulated=True)
+        assert said.startswith("topics    2: 2 ok, 0 degraded, 0 failed, 1 skipped\nskipped   ")
+        assert f"skipped   {source}:2: the field 'topic' is a number, not a string" in said
+        assert "harness resume" not in said
+        assert (report_json(told)["skipped"], report_json(told)["exit_code"]) == (1, 0)
 
 
 @pytest.mark.parametrize("mode", ["off", "refresh", "read_write"])

@@ -77,7 +77,7 @@ async def test_topics_that_were_piped_in_are_kept_and_resumed(tmp_path: Path) ->
     report = await run(tmp_path, again)
 
     assert report.exit_code == 0
-    assert read_manifest(out)["dataset"] == {**manifest["dataset"], "topics": 3}
+    assert read_manifest(out)["dataset"] == {**manifest["dataset"], "topics": 3, "end": 3}
     assert lasting(rows_of(tmp_path)) == lasting(rows_of(calm))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness._version import __version__
-from harness.adapters.cache import pruning, reports
+from harness.adapters.cache import operations, pruning, reports
 from harness.adapters.cache.operations import store
 from harness.adapters.cache.pruning import Pruned
 from harness.adapters.cache.reports import BadRow, CacheStats, Sound, Verified
@@ -22,9 +22,10 @@ from harness.adapters.cache.sqlite_thread import Database
 from harness.adapters.cache_entry import stamp
 from harness.adapters.cassettes.cassette import entry_of_recording, line_of, recording_of_entry
 from harness.adapters.cassettes.cassette_file import opened, recordings, refuse, unzipped
+from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
 from harness.errors import CacheError, InputError, StorageError
-from harness.ports import WallClock
+from harness.ports import OpenCall, WallClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,14 @@ class CacheAdmin:
         """Raises CacheError for a file that is no cache of ours, or, without `create`, is not there."""
         async with Database.open(path, create=create) as database:
             yield cls(database, clock)
+
+    async def spent(self, run_id: str) -> Spent:
+        """The journal's word on the money of a run."""
+        return await self._database.run(partial(operations.spent, run_id))
+
+    async def left_open(self, run_id: str) -> Sequence[OpenCall]:
+        """Requests of a run that are under way, or that a process left open when it died."""
+        return await self._database.run(partial(operations.left_open, run_id))
 
     async def stats(self) -> CacheStats:
         """Entries and bytes, by endpoint and model, and the totals of the journal."""

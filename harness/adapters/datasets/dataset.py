@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,17 +12,18 @@ from typing import BinaryIO
 
 from harness.adapters.datasets.index import Entry, LineIndex
 from harness.adapters.datasets.lines import Line, split_lines
-from harness.adapters.datasets.rows import BadRow, Format, format_of
+from harness.adapters.datasets.rows import Format, format_of
 from harness.adapters.datasets.scan import ERRORS_SHOWN, Scan, read_row
 from harness.adapters.datasets.source import Content, closing_on_error, open_content
 from harness.adapters.datasets.spec import DatasetSpec
-from harness.domain.run import BadLine, Topic, drawn_id
+from harness.domain.run import Topic, drawn_id, topic_of_drawn
 from harness.domain.wording import counted
 from harness.errors import DatasetError, StorageError
 
 __all__ = ["Dataset", "DatasetSpec", "ValidationReport", "open_dataset"]
 
 _HEAD_BYTES = 64 * 1024
+_SHOWN_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,8 @@ class ValidationReport:
 class Dataset:
     """A topic file that was read through once. Closing it lets go of the file and of all temporary storage.
 
-    `sha256` is that of the decompressed bytes. `count` is how many items `read` yields: the selected lines, each as
-    often as it is drawn. Made by `open_dataset`.
+    `sha256` is that of the decompressed bytes. `count` is how many topics `read` yields: the selected ones, each as
+    often as it is drawn; `end` is one more than the last of their indexes. Made by `open_dataset`.
     """
 
     def __init__(
@@ -49,42 +50,79 @@ class Dataset:
         *,
         written: Format,
         sha256: str,
-        lines: int,
         report: ValidationReport,
     ) -> None:
         self.spec = spec
         self.sha256 = sha256
-        self.count = lines * spec.samples
         self.report = report
         self._content = content
         self._index = index
         self._written: Format = written
+        selected = index.count()
+        self._topics = selected if spec.limit is None else min(spec.limit, selected)
+        self.count = self._topics * spec.samples
+        self.end = index.places(self._topics) * spec.samples
 
-    def raise_if_bad(self) -> None:
-        """Raises DatasetError, which lists the first bad lines of the file, if it has any."""
+    def check(self, *, skip_bad: bool) -> None:
+        """Raises DatasetError, which lists the first bad lines of the file: if there are any and they are not to be
+        skipped, or if nothing is left besides.
+        """
         report = self.report
-        if not report.bad:
+        if not report.bad or (skip_bad and self.count):
             return
         listed = "\n".join(report.errors)
         if report.bad > len(report.errors):
             listed += f"\n… and {report.bad - len(report.errors):,} more"
+        advice = "Correct the file, or let `harness run --skip-bad` skip its bad lines and go on."
+        if skip_bad:
+            advice = "There is no topic to go on with. Correct the file."
         raise DatasetError(
-            f"{listed}\n{counted(report.bad, 'bad line')}, {report.topics:,} good. Nothing was sent. "
-            "Correct the file, or let `harness run --skip-bad` record each bad line as a failed row and go on."
+            f"{listed}\n{counted(report.bad, 'bad line')}, {report.topics:,} good. Nothing was sent. {advice}"
         )
 
-    def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic | BadLine]:
-        """The selected topics and bad lines, one at a time, indexed from 0 without gaps: as many as `count`.
+    def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic]:
+        """The selected topics, one at a time, as many as `count`; `index` grows, and leaves out bad and blank lines.
 
         The draws of a topic follow each other. May be called again and gives the same. Those whose index is not
         `wanted` are passed over unread. Raises DatasetError if the file was changed meanwhile.
         """
         samples = self.spec.samples
-        for line, entry in enumerate(self._index.entries(self.count // samples)):
+        for entry in self._index.entries(self._topics):
             for sample in range(samples):
-                index = line * samples + sample
+                index = entry.place * samples + sample
                 if wanted(index):
-                    yield self._item(index, sample, entry)
+                    yield self._topic(index, sample, entry)
+
+    def index_of(self, drawn: str) -> int | None:
+        """The index of the topic that is called so, or of the draw of one; None if it is not among those of `read`."""
+        for own_id, sample in ((drawn, 0), *_draws_named(drawn, self.spec.samples)):
+            place = self._index.place_of(own_id)
+            index = None if place is None else place * self.spec.samples + sample
+            if index is not None and index < self.end:
+                return index
+        return None
+
+    def digests(self) -> Iterator[int]:
+        """What tells each line of the file from what it was; blank lines at the end are left out."""
+        return self._index.digests()
+
+    def line(self, number: int) -> str:
+        """The beginning of a line, for a message."""
+        found = self._index.where(number)
+        if found is None:
+            return ""
+        offset, length = found
+        shown = _SHOWN_BYTES if length is None else min(length, _SHOWN_BYTES)
+        return self._content.read(offset, shown).decode(errors="replace").strip("\ufeff\r")
+
+    def order_after(self, lines: Sequence[int]) -> None:
+        """Read in the order of a file that grew when it had so many lines, and so many then: the new ones come last.
+
+        Without a shuffle that is the order of the file.
+        """
+        if lines and self.spec.shuffle_seed is not None:
+            self._index.order_after(lines)
+            self.end = self._index.places(self._topics) * self.spec.samples
 
     def save(self, directory: Path) -> Path:
         """Writes the dataset's bytes, decompressed, into a directory and returns the file, which reads the same.
@@ -117,15 +155,9 @@ class Dataset:
     ) -> None:
         self.close()
 
-    def _item(self, index: int, sample: int, entry: Entry) -> Topic | BadLine:
-        data = None if entry.length is None else self._content.read(entry.offset, entry.length)
-        where = f"{self.spec.shown_name}:{entry.number}"
-        try:
-            row = read_row(Line(entry.number, entry.offset, data), self._written, self.spec)
-        except BadRow as error:
-            return BadLine(where=where, reason=str(error), index=index, sample=sample)
-        if entry.first is not None:
-            return BadLine(where=where, reason=_repetition(entry.id, entry.first), index=index, sample=sample)
+    def _topic(self, index: int, sample: int, entry: Entry) -> Topic:
+        data = self._content.read(entry.offset, entry.length)
+        row = read_row(Line(entry.number, entry.offset, data), self._written, self.spec)
         drawn = drawn_id(entry.id, sample)
         return Topic(id=drawn, text=row.text, index=index, sample=sample, metadata=row.metadata)
 
@@ -142,7 +174,7 @@ def open_dataset(
     It takes about a second for a hundred thousand lines: call it in a worker thread. `progress` is told the lines
     read so far, now and then, and may raise to stop. The temporary copy (of all but large plain files) goes to
     `spool_dir`. Raises DatasetError for what is wrong with the file as a whole: it cannot be read, is of another
-    kind, is empty, or no topic is selected. Bad lines do not raise: see `Dataset.raise_if_bad`.
+    kind, is empty, or no topic is selected. Bad lines do not raise: see `Dataset.check`.
     """
     content = open_content(spec.path, name=spec.shown_name, spool_dir=spool_dir, stdin=stdin)
     with closing_on_error(content), closing_on_error(LineIndex()) as index:
@@ -175,13 +207,19 @@ def _checked(spec: DatasetSpec, content: Content, index: LineIndex, progress: Ca
         index,
         written=written,
         sha256=digest.hexdigest(),
-        lines=scan.selected if spec.limit is None else min(spec.limit, scan.selected),
         report=report,
     )
 
 
 def _repetition(own_id: str, first: int) -> str:
     return f"the id {own_id!r} is that of line {first} too; ids must differ"
+
+
+def _draws_named(drawn: str, samples: int) -> Iterator[tuple[str, int]]:
+    """The topic, and which draw of it, that may be called so, besides the first draw of a topic."""
+    _, _, number = drawn.rpartition("#")
+    if number.isdecimal() and 2 <= int(number) <= samples:
+        yield topic_of_drawn(drawn, int(number) - 1), int(number) - 1
 
 
 def _first_line(head: bytes) -> bytes:

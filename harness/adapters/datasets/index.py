@@ -21,12 +21,15 @@ CREATE TABLE lines (
     number INTEGER PRIMARY KEY,
     offset INTEGER NOT NULL,
     length INTEGER,  -- NULL: too long to be read
-    id TEXT,         -- NULL: a bad line
+    id TEXT,         -- NULL: a bad line, or a blank one
     derived INTEGER, -- the id was derived from the topic's text
-    rank INTEGER     -- place in the order of reading; NULL: not selected
+    rank INTEGER,    -- decides the order of reading; NULL: not selected
+    digest INTEGER NOT NULL -- 0: a blank line
 );
+CREATE TABLE grown (after INTEGER PRIMARY KEY); -- lines that the file had before it grew
 CREATE TABLE renamed (number INTEGER PRIMARY KEY, id TEXT NOT NULL);
 CREATE TABLE repeated (number INTEGER PRIMARY KEY, first INTEGER NOT NULL);
+CREATE TABLE topics (place INTEGER PRIMARY KEY, number INTEGER NOT NULL); -- the selected ones, in the order of reading
 """
 
 _FINISH = """
@@ -42,7 +45,16 @@ INSERT INTO repeated
     SELECT number, first FROM (
         SELECT number, min(number) OVER (PARTITION BY id) AS first FROM lines WHERE id IS NOT NULL
     ) WHERE number > first;
-CREATE INDEX lines_by_rank ON lines (rank, number) WHERE rank IS NOT NULL;
+"""
+
+_ARRANGE = """
+DELETE FROM topics;
+INSERT INTO topics
+    SELECT place, number FROM (
+        SELECT number, id, row_number() OVER (
+            ORDER BY (SELECT count(*) FROM grown WHERE after < number), rank, number
+        ) - 1 AS place FROM lines WHERE rank IS NOT NULL
+    ) WHERE id IS NOT NULL AND number NOT IN (SELECT number FROM repeated);
 """
 
 
@@ -55,16 +67,17 @@ class LineFacts(NamedTuple):
     id: str | None
     derived: bool
     rank: int | None
+    digest: int
 
 
 class Entry(NamedTuple):
-    """A selected line. `length` None: too long. `id` is empty for a bad line. `first`: an earlier line with this id."""
+    """A selected topic. `place` counts from 0 over the selected lines; those that hold no topic have theirs, too."""
 
+    place: int
     number: int
     offset: int
-    length: int | None
+    length: int
     id: str
-    first: int | None
 
 
 class LineIndex:
@@ -80,9 +93,17 @@ class LineIndex:
         """Takes in all lines; then numbers equal derived ids (`-2`, `-3` …) and finds ids that are used twice."""
         with _storage():
             self._database.execute("BEGIN")
-            self._database.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?)", facts)
+            self._database.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", facts)
             self._database.execute("COMMIT")
             self._database.executescript(_FINISH)
+            self._database.executescript(_ARRANGE)
+
+    def order_after(self, lines: Iterable[int]) -> None:
+        """The order of reading where the file had so many lines before, and so many then: the older lines first."""
+        with _storage():
+            self._database.execute("DELETE FROM grown")
+            self._database.executemany("INSERT OR IGNORE INTO grown VALUES (?)", [(number,) for number in lines])
+            self._database.executescript(_ARRANGE)
 
     def repeated(self, limit: int) -> tuple[int, list[tuple[int, str, int]]]:
         """How many lines repeat an earlier line's id, and the first of them: number, id, earlier number."""
@@ -114,15 +135,51 @@ class LineIndex:
         return None
 
     def entries(self, limit: int) -> Iterator[Entry]:
-        """The first selected lines, in the order of reading."""
+        """The first selected topics, in the order of reading."""
         with _storage():
             rows = self._database.execute(
-                "SELECT number, offset, length, ifnull(id, ''), first FROM lines LEFT JOIN repeated USING (number) "
-                "WHERE rank IS NOT NULL ORDER BY rank, number LIMIT ?",
+                "SELECT place, number, offset, length, id FROM topics CROSS JOIN lines USING (number) "
+                "ORDER BY place LIMIT ?",
                 (limit,),
             )
             for row in rows:
                 yield Entry(*row)
+
+    def count(self) -> int:
+        """How many topics are selected."""
+        with _storage():
+            (count,) = self._database.execute("SELECT count(*) FROM topics").fetchone()
+            return int(count)
+
+    def places(self, limit: int) -> int:
+        """How many places the first selected topics take, with those of the lines between them that hold none."""
+        with _storage():
+            (last,) = self._database.execute(
+                "SELECT max(place) FROM (SELECT place FROM topics ORDER BY place LIMIT ?)", (limit,)
+            ).fetchone()
+            return 0 if last is None else int(last) + 1
+
+    def place_of(self, own_id: str) -> int | None:
+        """The place of the selected topic with this id; None if there is none."""
+        with _storage():
+            found = self._database.execute(
+                "SELECT place FROM topics WHERE number IN (SELECT number FROM lines WHERE id = ?)", (own_id,)
+            ).fetchone()
+            return None if found is None else int(found[0])
+
+    def digests(self) -> Iterator[int]:
+        """What tells a line from what it was, line by line; blank lines at the end are left out."""
+        with _storage():
+            (last,) = self._database.execute("SELECT ifnull(max(number), 0) FROM lines WHERE digest != 0").fetchone()
+            rows = self._database.execute("SELECT digest FROM lines WHERE number <= ? ORDER BY number", (last,))
+            for (digest,) in rows:
+                yield int(digest)
+
+    def where(self, number: int) -> tuple[int, int | None] | None:
+        """Offset and length of a line; None if there is no such line."""
+        with _storage():
+            found = self._database.execute("SELECT offset, length FROM lines WHERE number = ?", (number,)).fetchone()
+            return None if found is None else (int(found[0]), found[1])
 
     def close(self) -> None:
         """The database is gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ Format = Literal["jsonl", "text"]
 MAX_ID_CHARS = 200
 
 _BOM = b"\xef\xbb\xbf"
+_MARK_AMID = "a byte order mark (BOM) stands amid the file, as where two files were put together"
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -64,13 +66,37 @@ def row_of(line: Line, written: Format, *, topic_field: str, id_field: str) -> R
     try:
         value = loads(text)
     except NotJson as error:
-        hint = "" if text.lstrip().startswith(("{", "[", '"')) else "; a file of plain text lines has a name with .txt"
-        raise BadRow(f"invalid JSON: {error}{hint}") from error
+        raise BadRow(f"invalid JSON: {error}{_hint(text)}") from error
     if isinstance(value, str):
         return Row(None, _checked_topic(value, "the topic"), {})
     if not isinstance(value, dict):
         raise BadRow(_not_a_topic(value))
-    return _row_of_object(value, topic_field, id_field)
+    return _row_of_object(value, text, topic_field, id_field)
+
+
+def is_blank(line: Line) -> bool:
+    """Whether nothing but white space, and perhaps a byte order mark, stands in a line."""
+    if line.data is None:
+        return False
+    found = line.data.removeprefix(_BOM).strip()
+    if not found:
+        return True
+    # White space that bytes do not know as such: U+3000, U+0085, the separators U+001C to U+001F.
+    return not 0x20 < found[0] < 0x80 and found.decode(errors="replace").isspace()
+
+
+def digest_of(line: Line) -> int:
+    """Tells whether a line is as it was, however its end is written: 63 bits of a hash, 0 for a blank line.
+
+    All lines that are too long to be read have the same.
+    """
+    if line.data is None:
+        return 1
+    if is_blank(line):
+        return 0
+    plain = line.data.removeprefix(_BOM) if line.number == 1 else line.data
+    digest = hashlib.blake2b(plain.removesuffix(b"\r"), digest_size=8).digest()
+    return max(2, int.from_bytes(digest, "big") >> 1)
 
 
 def derived_id(text: str) -> str:
@@ -82,25 +108,31 @@ def _decoded(line: Line) -> str:
     data = line.data
     if data is None:
         raise BadRow(f"the line is longer than {MAX_LINE_BYTES:,} bytes")
-    if line.number == 1 and data.startswith(_BOM):
-        raise BadRow("the file begins with a byte order mark (BOM); save it as UTF-8 without one")
+    if data.startswith(_BOM):
+        if line.number > 1:
+            raise BadRow(f"{_MARK_AMID}; remove it")
+        data = data.removeprefix(_BOM)
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         raise BadRow(f"not UTF-8: byte 0x{data[error.start]:02x} at byte {error.start + 1} of the line") from error
-    if not text or text.isspace():
-        raise BadRow("blank line")
-    return text
 
 
-def _row_of_object(fields: dict[str, Json], topic_field: str, id_field: str) -> Row:
+def _hint(text: str) -> str:
+    """What may be behind a line that is no JSON."""
+    if _BOM.decode() in text:
+        return f"; {_MARK_AMID}; remove it, and begin a line there"
+    return "" if text.lstrip().startswith(("{", "[", '"')) else "; a file of plain text lines has a name with .txt"
+
+
+def _row_of_object(fields: dict[str, Json], text: str, topic_field: str, id_field: str) -> Row:
     if topic_field not in fields:
         there = ", ".join(map(repr, list(fields)[:8])) or "none"
         raise BadRow(f"no field {topic_field!r} (fields here: {there}); name the topic's field with --topic-field")
     topic = fields.pop(topic_field)
     if not isinstance(topic, str):
         raise BadRow(f"the field {topic_field!r} is {kind_of(topic)}, not a string")
-    own_id = _checked_id(fields.pop(id_field), id_field) if id_field in fields else None
+    own_id = _checked_id(fields.pop(id_field), text, id_field) if id_field in fields else None
     return Row(own_id, _checked_topic(topic, f"the field {topic_field!r}"), fields)
 
 
@@ -112,12 +144,12 @@ def _checked_topic(text: str, what: str) -> str:
     return text
 
 
-def _checked_id(value: Json, id_field: str) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+def _checked_id(value: Json, text: str, id_field: str) -> str:
+    """The id that a line of JSON names. A number is what is written there: `1e3` is not `1000`."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = json.loads(text, parse_int=str, parse_float=str)[id_field]
     if not isinstance(value, str):
-        what = "a number with a fraction" if isinstance(value, float) else kind_of(value)
-        raise BadRow(f"the field {id_field!r} is {what}; an id is a string or an integer, or is left out")
+        raise BadRow(f"the field {id_field!r} is {kind_of(value)}; an id is a string or a number, or is left out")
     if not value or value.isspace():
         raise BadRow(f"the field {id_field!r} is blank")
     if len(value) > MAX_ID_CHARS:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from harness.adapters.datasets.index import LineFacts
 from harness.adapters.datasets.lines import Line
-from harness.adapters.datasets.rows import BadRow, Format, Row, derived_id, row_of
+from harness.adapters.datasets.rows import BadRow, Format, Row, derived_id, digest_of, is_blank, row_of
 from harness.adapters.datasets.spec import DatasetSpec, shuffled_rank
 from harness.domain.completion import Json
 from harness.domain.filters import matches_all
@@ -24,7 +24,7 @@ def read_row(line: Line, written: Format, spec: DatasetSpec) -> Row:
 
 
 class Scan:
-    """The counts of one pass, and the first bad lines as number and reason. `selected` counts bad lines too."""
+    """The counts of one pass, and the first bad lines as number and reason. Blank lines count as neither."""
 
     def __init__(self, spec: DatasetSpec, written: Format, progress: Callable[[int], None] | None) -> None:
         self._spec = spec
@@ -35,34 +35,40 @@ class Scan:
         self.good = 0
         self.bad = 0
         self.selected = 0
+        self._lines = 0
         self.errors: list[tuple[int, str]] = []
 
     def facts(self, lines: Iterable[Line]) -> Iterator[LineFacts]:
         """The facts of each line, in the order of the file."""
         for line in lines:
+            self._lines = line.number
             if self._progress is not None and line.number % _PROGRESS_LINES == 0:
                 self._progress(line.number)
             yield self._facts_of(line)
 
     def _facts_of(self, line: Line) -> LineFacts:
-        length = None if line.data is None else len(line.data)
+        length, digest = None if line.data is None else len(line.data), digest_of(line)
+        rank = self._rank(line.number)
+        # A line that holds no topic keeps its place among those that any filter selects: the topics after it have the
+        # same index in every version, also in those that took it for a topic that failed.
+        no_topic = LineFacts(line.number, line.offset, length, None, False, rank, digest)
+        if is_blank(line):
+            return no_topic
         try:
             row = read_row(line, self._written, self._spec)
         except BadRow as error:
             self.bad += 1
             if len(self.errors) < ERRORS_SHOWN:
                 self.errors.append((line.number, str(error)))
-            # No filter can be asked about a line that cannot be read, and no line is dropped without a word.
-            return LineFacts(line.number, line.offset, length, None, False, self._rank(line.number))
+            return no_topic
         self.good += 1
         self._note_fields(row)
         own_id = derived_id(row.text) if row.id is None else row.id
         wanted = not self._spec.filters or matches_all(self._spec.filters, _fields(row, own_id, self._spec))
-        rank = self._rank(line.number) if wanted else None
-        return LineFacts(line.number, line.offset, length, own_id, row.id is None, rank)
+        self.selected += wanted
+        return LineFacts(line.number, line.offset, length, own_id, row.id is None, rank if wanted else None, digest)
 
     def _rank(self, number: int) -> int:
-        self.selected += 1
         return number if self._spec.shuffle_seed is None else shuffled_rank(self._spec.shuffle_seed, number)
 
     def _note_fields(self, row: Row) -> None:
@@ -75,13 +81,14 @@ class Scan:
         """Raises DatasetError if the dataset is empty, or if a name the user gave is in no line."""
         spec, name = self._spec, self._spec.shown_name
         if not self.good + self.bad:
-            raise DatasetError(f"{name}:1: the file is empty, it holds no topics")
+            found = "has only blank lines" if self._lines else "is empty"
+            raise DatasetError(f"{name}:1: the file {found}, it holds no topics")
         if not self.good:
             return
         fields = ", ".join(map(repr, self._fields)) or "no others"
         if spec.id_field != "id" and not self._own_ids:
             raise DatasetError(f"{name}: no line has the field --id-field {spec.id_field!r}; fields seen: {fields}")
-        if self.selected == self.bad:
+        if not self.selected:
             wanted = " ".join(f"--filter {one}" for one in spec.filters)
             seen = ", ".join(map(repr, dict.fromkeys((spec.id_field, spec.topic_field, *self._fields))))
             raise DatasetError(f"{name}: no topic matches {wanted}; fields seen: {seen}")

@@ -44,9 +44,15 @@ RUN_FILE = "run.json"
 RESULTS_FILE = "results.jsonl"
 TRACES_FILE = "traces.jsonl"
 KEPT_INPUTS = ("dataset.jsonl", "dataset.txt")
+LINES_FILE = "dataset.lines"
+LIVE_FILE = "live.json"
 
 # What a run that was killed before its `run.json` may have left.
-_BEGINNINGS = {LOCK_FILE, RUN_FILE + NEW_SUFFIX, *KEPT_INPUTS, *(f".{name}.part" for name in KEPT_INPUTS)}
+_BEGINNINGS = {
+    *(LOCK_FILE, RUN_FILE + NEW_SUFFIX, LINES_FILE, LINES_FILE + NEW_SUFFIX),
+    *KEPT_INPUTS,
+    *(f".{name}.part" for name in KEPT_INPUTS),
+}
 
 _NEEDED = {"run_id": str, "sessions": int, "dataset": dict, "identity": dict, "settings": dict, "status": str}
 
@@ -123,6 +129,12 @@ class ResultsDir:
             self._lock.check()
             write_whole(self.path / RUN_FILE, pretty(self.manifest))
 
+    def tell(self, moment: Mapping[str, Json]) -> None:
+        """Replace what other processes are told of the run while it goes on. Raises StorageError."""
+        with storage_errors(self.path / LIVE_FILE):
+            self._lock.check()
+            write_whole(self.path / LIVE_FILE, pretty(moment), synced=False)
+
     def finish(self) -> None:
         """Leave one row a topic, and the calls that belong to it. Raises StorageError, also if a row is missing."""
         if self.standing.superseded:
@@ -149,6 +161,8 @@ class ResultsDir:
                     self._traces.close()
                 finally:
                     self._results.close()
+                # From here on the rows and `run.json` say how the run stands.
+                (self.path / LIVE_FILE).unlink(missing_ok=True)
         finally:
             self._lock.release()
 
@@ -223,6 +237,12 @@ def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, An
     return rows if topic_id is None else (row for row in rows if row["topic_id"] == topic_id)
 
 
+def unfinished_topics(manifest: Mapping[str, Any], standing: Standing) -> int:
+    """How many topics of a run have no row."""
+    dataset = manifest["dataset"]
+    return standing.unfinished(dataset["topics"], dataset.get("end"))
+
+
 def is_running(path: Path) -> bool:
     """Whether a process holds the directory now."""
     return is_locked(path)
@@ -233,6 +253,7 @@ def _repaired(path: Path, last_session: int) -> Standing:
     for name in (RESULTS_FILE, TRACES_FILE):
         cut_torn_line(path / name)
     standing = read_standing(path)
+    standing.forget_bad_lines()
     cut_at: int | None = None
     for offset, call in last_lines_of(path / TRACES_FILE):
         if standing.counts(call) or call["session"] < last_session:

@@ -1,22 +1,24 @@
 """How a run stands: which topics have a row, and what the rows add up to.
 
-Four bytes a topic, whatever its size; a failed topic, which may be run again, takes some hundred more.
+Four bytes a topic, whatever its size; one that failed or is degraded, which may be run again, takes some hundred more.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.adapters.codec import TOKEN_COUNTS
 from harness.domain.outlook import cause_of
+from harness.domain.redo import TopicState
 from harness.domain.sanitize import one_line
 
 STATUSES = ("ok", "degraded", "failed")
 LONGEST_MESSAGE = 4_000
+_BAD_LINE = "DatasetError"
 _SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
 
 
@@ -70,15 +72,41 @@ class Standing:
         self.totals = RowTotals()
         self.superseded = 0
         self._sessions = array("I")
-        self._failed: dict[int, Mapping[str, Any]] = {}
         self._first: dict[tuple[str, str | None], Mapping[str, Any]] = {}
-        # Bad lines all have the same sums, however many there are of them.
+        # What rows add up to that may be run again: their sums may have to be taken back.
+        self._not_ok: dict[int, Mapping[str, Any]] = {}
+        # Topics that fail before their first call all have the same sums, however many there are of them.
         self._nothing: dict[str, Mapping[str, Any]] = {}
 
-    def unfinished(self, topics: int) -> int:
-        """How many of the first `topics` topics have no row."""
-        known = self._sessions[:topics]
-        return topics - len(known) + known.count(0)
+    def unfinished(self, topics: int, end: int | None = None) -> int:
+        """How many of so many topics have no row. Their indexes are below `end`; None: they have no gaps."""
+        known = self._sessions[: topics if end is None else end]
+        return max(0, topics - len(known) + known.count(0))
+
+    def in_states(self, states: Iterable[TopicState], topics: int, end: int) -> int:
+        """How many of so many topics, with indexes below `end`, are in one of these states."""
+        not_ok = Counter(kept["status"] for index, kept in self._not_ok.items() if index < end)
+        unfinished = self.unfinished(topics, end)
+        number: dict[TopicState, int] = {"unfinished": unfinished, "ok": topics - unfinished - not_ok.total()}
+        return sum(number.get(state, not_ok[state]) for state in states)
+
+    def state(self, index: int) -> TopicState:
+        """How the topic stands."""
+        if not self._has_row(index):
+            return "unfinished"
+        kept = self._not_ok.get(index)
+        state: TopicState = "ok" if kept is None else kept["status"]
+        return state
+
+    def forget_bad_lines(self) -> None:
+        """Let rows of lines that are no topics count no more.
+
+        Versions before wrote each of them as a topic that failed.
+        """
+        for index in [index for index, kept in self._not_ok.items() if kept.get("bad_line")]:
+            self.totals.add(self._not_ok.pop(index), sign=-1)
+            self._sessions[index] = 0
+            self.superseded += 1
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Take note of a row, in the order of the file."""
@@ -86,19 +114,29 @@ class Standing:
         self._sessions.extend([0] * (index + 1 - len(self._sessions)))
         if self._sessions[index]:
             self.superseded += 1
-            if (before := self._failed.pop(index, None)) is not None:
+            if (before := self._not_ok.pop(index, None)) is not None:
                 self.totals.add(before, sign=-1)
         self._sessions[index] = row["session"]
         self.totals.add(row)
-        if row["status"] == "failed":
-            # Only a failed topic is run again, so only its sums may have to be taken back.
-            kept = {name: row[name] for name in ("status", "usage", *_SUMS)} | {"cause": self._cause_of(row)}
-            self._failed[index] = kept if row["calls"] else self._nothing.setdefault(repr(kept), kept)
+        if row["status"] != "ok":
+            kept = self._kept_of(row)
+            self._not_ok[index] = kept if row["calls"] else self._nothing.setdefault(repr(kept), kept)
 
     def failures(self) -> tuple[FailedAlike, ...]:
         """The topics that failed, by cause; the most frequent first."""
-        causes = Counter(kept["cause"] for kept in self._failed.values())
+        causes = Counter(kept["cause"] for kept in self._not_ok.values() if kept["status"] == "failed")
         return tuple(FailedAlike(topics=number, **self._first[cause]) for cause, number in causes.most_common())
+
+    def _kept_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What is remembered of a row that may be superseded."""
+        kept: dict[str, Any] = {name: row[name] for name in ("status", "usage", *_SUMS)}
+        if row["status"] == "failed":
+            kept["cause"] = self._cause_of(row)
+            kept["bad_line"] = row["error"]["type"] == _BAD_LINE and not row["calls"]
+        return kept
+
+    def _has_row(self, index: int) -> bool:
+        return index < len(self._sessions) and self._sessions[index] > 0
 
     def _cause_of(self, row: Mapping[str, Any]) -> tuple[str, str | None]:
         """In a word or two why the topic failed, and where in the code; of each cause the first topic is remembered."""
@@ -121,7 +159,3 @@ class Standing:
         """Whether this row, or the row that this call belongs to, is the one that counts."""
         index: int = row["index"]
         return index < len(self._sessions) and bool(self._sessions[index] == row["session"])
-
-    def is_finished(self, index: int) -> bool:
-        """Whether a topic ended ok or degraded; a failed one is tried again when the run is continued."""
-        return index < len(self._sessions) and self._sessions[index] > 0 and index not in self._failed

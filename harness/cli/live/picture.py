@@ -9,21 +9,20 @@ from typing import Literal, TypeAlias
 from rich.cells import cell_len, set_cell_size
 
 from harness.cli.glance import (
-    Failing,
-    Glance,
-    InFlight,
     budget_warning,
+    causes_words,
     clock,
     ends_words,
+    held_words,
     limit_words,
     spent_words,
     time_words,
     topics_words,
     usd,
+    waits_words,
 )
 from harness.domain.sanitize import one_line
-from harness.domain.wording import counted
-from harness.engine.board import Stage
+from harness.glance import Failing, Glance, InFlight
 from harness.settings import Settings
 
 Style: TypeAlias = Literal["", "dim", "bold", "red", "yellow", "green"]
@@ -48,13 +47,6 @@ _SHORTER = (
     ("too early to say what is to come", "to come: too early to say"),
 )
 _RANGE = re.compile(r" to (?=[$0-9])")
-_WAITS: dict[Stage, str] = {
-    "retry": "to try again",
-    "money": "for money",
-    "run": "for a place in their run",
-    "all": "for a place",
-    "cache": "for the cache or an equal call",
-}
 
 
 def picture(seen: Glance, settings: Settings, *, width: int, height: int) -> list[Line]:
@@ -82,9 +74,10 @@ def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
     ]
     rows += [("", line) for line in _outlook(seen, settings, width)]
     rows.append(("in flight", _in_flight(seen)))
-    rows.append(("waiting", _waiting(seen)))
-    if seen.refusals or seen.paused_s > 0:
-        rows.append(("limits", _limits(seen)))
+    rows.append(("waiting", ((waits_words(seen) or "none", ""),)))
+    rows += [("all wait", ((words, "yellow"),)) for words in held_words(seen)]
+    if seen.refusals:
+        rows.append(("limits", ((limit_words(seen).removeprefix("limit "), ""),)))
     rows.append(("calls", _calls(seen)))
     lines = [_topics(seen, width)]
     if seen.stopping is not None:
@@ -139,23 +132,6 @@ def _in_flight(seen: Glance) -> Line:
     return ((f"{seen.in_flight:,} of {seen.places:,}" + (f": {steps}" if steps else ""), ""),)
 
 
-def _waiting(seen: Glance) -> Line:
-    """`12: 4 for a place in their run, 8 for the pace`."""
-    number = sum(seen.stages.values())
-    names = {**_WAITS, "all": "for the pace"} if seen.paced else _WAITS
-    waits = ", ".join(f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage))
-    if len(seen.stages) > 1:
-        waits = f"{number:,}: {waits}"
-    return ((waits or "none", ""),)
-
-
-def _limits(seen: Glance) -> Line:
-    parts = [f"pausing {seen.paused_s:.0f} s"] if seen.paused_s > 0 else []
-    if seen.refusals:
-        parts.append(limit_words(seen).removeprefix("limit "))
-    return ((", ".join(parts), "yellow" if seen.paused_s > 0 else ""),)
-
-
 def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:
     """`12 s    340 tokens  tidal-barrages  research.2/research`; on a narrow terminal without the path."""
     topics = [one_line(call.topic_id) for call in calls]
@@ -177,9 +153,7 @@ def _failures(seen: Glance) -> list[Line]:
             lines.append(((f"  → {one.remedy}", ""),))
             advised = True
     if seen.causes:
-        causes = ", ".join(f"{number:,} {cause}" for cause, number in seen.causes.items())
-        number = sum(seen.causes.values())
-        lines.insert(0, ((f"{counted(number, 'request')}: {causes}", ""),))
+        lines.insert(0, ((causes_words(seen), ""),))
     return lines
 
 
@@ -202,7 +176,7 @@ def _labelled(name: str, lines: Iterable[Line], width: int) -> list[Line]:
 
 def _label(name: str, width: int) -> str:
     length = LABEL if width >= NARROW else LABEL_NARROW
-    short = {"in flight": "flight", "failures": "failed", "waiting": "wait"}
+    short = {"in flight": "flight", "failures": "failed", "waiting": "wait", "all wait": "all"}
     return f"{name if width >= NARROW else short.get(name, name):<{length}}"
 
 

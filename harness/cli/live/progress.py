@@ -9,11 +9,12 @@ import sys
 import anyio
 import click
 
-from harness.cli.glance import Glance, glance, line_of
+from harness.cli.glance import line_of
 from harness.cli.terminal import can_be_painted, can_be_written, in_foreground
 from harness.domain.outlook import Track
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
+from harness.glance import Glance, glance
 from harness.session import Watch
 from harness.settings import Settings
 

@@ -98,8 +98,7 @@ async def replay_file(
         steps=loaded.step_places() if steps is None else steps,
     )
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
-        if not settings.skip_bad:
-            dataset.raise_if_bad()
+        dataset.check(skip_bad=settings.skip_bad)
         return await replay(loaded, workflow, dataset, cassette, stop=Stop(), wrap=wrap)
 
 

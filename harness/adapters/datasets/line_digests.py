@@ -1,0 +1,32 @@
+"""Eight bytes for each line that a run's topics were read from, to tell later what became of the file."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.adapters.jsonl_file import storage_errors, write_whole
+
+_BYTES = 8
+
+
+def write_digests(path: Path, digests: Iterable[int]) -> None:
+    """Write the file anew, in one move. Raises StorageError."""
+    with storage_errors(path):
+        write_whole(path, (digest.to_bytes(_BYTES, "big") for digest in digests))
+
+
+def read_digests(path: Path) -> Sequence[int] | None:
+    """What was written; None where a run of an earlier version left no such file, or it is damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    if len(data) % _BYTES:
+        return None
+    found = array("Q", data)
+    if sys.byteorder == "little":
+        found.byteswap()
+    return found

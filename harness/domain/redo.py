@@ -1,0 +1,29 @@
+"""Which topics of a run are run when it is continued."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+TopicState: TypeAlias = Literal["ok", "degraded", "failed", "unfinished"]
+"""How a topic stands: as its row says, or `unfinished` without one."""
+
+REDONE: tuple[TopicState, ...] = ("failed", "degraded", "unfinished")
+"""The states of topics that may be run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redo:
+    """Topics in one of these states, and where some are named only those of them that are named."""
+
+    states: tuple[TopicState, ...] = ("failed", "unfinished")
+    topics: tuple[str, ...] = ()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether topics may be left as they are that a run would else go on with."""
+        return bool(self.topics) or not {"failed", "unfinished"} <= set(self.states)
+
+
+ALL_LEFT = Redo()
+"""What is left of a run: the topics without a row and those that failed."""
