@@ -14,8 +14,9 @@ from harness.adapters.memory import MemoryCache
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Message, Request, Served, Usage
 from harness.domain.failures import CompletionError, TransientError
+from harness.domain.likely import Likely
 from harness.domain.options import StepOptions
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, Patience, RetryPolicy
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, Patience, Reserve, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
 from harness.domain.purse import Purse
 from harness.domain.run import Span, Topic, TopicResult
@@ -197,6 +198,7 @@ class Engine:
     limits: Limits = Limits()
     retry: RetryPolicy = RetryPolicy()
     budget: Budget = Budget()
+    reserve: Reserve = "strict"
     topic_budget: Budget = Budget()
     mode: CacheMode = "read_write"
     ttl_s: float | None = None
@@ -217,7 +219,9 @@ class Engine:
         noted = Noted(self.model, self.cache, PRICING, self.clock, self.stop)
         limited = RunLimited(Limited(noted, self.limiter, self.retry), self.limits, self.stop)
         journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
-        budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop)
+        likely = Likely() if self.reserve == "likely" else None
+        places = lambda: self.limiter.state().places  # noqa: E731
+        budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop, likely=likely, places=places)
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)

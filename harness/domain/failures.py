@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.domain.completion import Completion, Served
+from harness.domain.completion import AtMost, Completion, Served
 from harness.domain.misses import Explanation
 from harness.errors import FailureKind, HarnessError
 
@@ -19,7 +19,7 @@ class CompletionError(HarnessError):
     for the attempt: "no" where nothing was generated, "yes" where `partial.usage` says how much, "unknown" where the
     stream broke. `status` is the HTTP status, where there was one. `served` tells what the call went through (waits,
     earlier attempts); each layer adds its part to it as it does to a completion's. `row` is the row of the journal that
-    is open for it, 0: none is.
+    is open for it, 0: none is. `at_most` is what the attempt can have cost where nobody knows what it did.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class CompletionError(HarnessError):
         self.partial = partial
         self.billed: Literal["no", "yes", "unknown"] = billed
         self.row = 0
+        self.at_most: AtMost | None = None
         self.served: Served | None = partial.served if partial is not None else None
 
 
