@@ -90,7 +90,7 @@ def layered(
     journaled = told(Journaled(run_limited, cache, pricing, clock, keep=policy.stores), "cache")
     likely = Likely() if settings.budget_reserve == "likely" else None
     reserving = Budgeted(
-        journaled, purse, pricing, clock, stop, likely=likely, places=lambda: limiter.state().places
+        journaled, purse, pricing, clock, stop, likely=likely, limits=limits, places=lambda: limiter.state().places
     )
     budgeted = told(reserving, "money")
     retrying = told(Retrying(budgeted, settings.retry(), stop, rng), "retry")

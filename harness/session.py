@@ -15,7 +15,7 @@ from harness.adapters.datasets.dataset import Dataset
 from harness.adapters.runs.results_dir import ResultsDir
 from harness.adapters.runs.run_standing import FailedAlike, Standing
 from harness.compose import Stack, open_stack, run_context
-from harness.domain.purse import Spent
+from harness.domain.purse import Reservations, Spent
 from harness.domain.run import BadLine, Topic
 from harness.engine.board import Board
 from harness.engine.limiter import LimiterState
@@ -61,7 +61,7 @@ class Report:
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
-    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time.
+    on all money, `reservations` what holding it back did in this session. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time.
     """
 
     path: Path
@@ -77,6 +77,7 @@ class Report:
     limiter: LimiterState
     failures: tuple[FailedAlike, ...] = ()
     longest_stall_s: float = 0.0
+    reservations: Reservations = Reservations()
 
     @property
     def exit_code(self) -> int:
@@ -216,6 +217,7 @@ class Session:
             limiter=stack.limiter.state(),
             failures=results.standing.failures(),
             longest_stall_s=stack.stalls.longest_s,
+            reservations=stack.purse.reservations_so_far(),
         )
 
     async def _spent(self, stack: Stack) -> Spent:
@@ -253,6 +255,7 @@ def _log_entry(
         "in_flight": stack.limiter.state().maximum,
         "places": [[round(at_s, 3), places] for at_s, places in stack.limiter.history.since(started_s)],
         "longest_stall_s": round(stack.stalls.longest_s, 6),
+        "reservations": {name: round(number, 9) for name, number in asdict(stack.purse.reservations_so_far()).items()},
         "stop": asdict(cause) if cause else None,
     }
 

@@ -221,7 +221,7 @@ class Engine:
         journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
         likely = Likely() if self.reserve == "likely" else None
         places = lambda: self.limiter.state().places  # noqa: E731
-        budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop, likely=likely, places=places)
+        budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop, likely=likely, limits=self.limits, places=places)
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)

@@ -17,24 +17,33 @@ from typing import NamedTuple
 class Braking:
     """`lost_s` seconds of a session were lost to reservations so far, all places taken together.
 
+    `short_s` are the seconds for which there was not enough money for a call that wanted it, whatever else held it up.
     `wanted_cost` is the most, in USD, that calls would have held at one time had nobody waited for money;
     `wanted_tokens` is the same in tokens. Both are 0 where nothing was lost.
     """
 
     lost_s: float = 0.0
+    short_s: float = 0.0
     wanted_cost: float = 0.0
     wanted_tokens: int = 0
     _since_s: float = 0.0
     _share: float = 0.0
+    _is_short: bool = False
 
     def went_on(self, at_s: float) -> None:
         """Count the time until now; to be told before anything changes."""
-        self.lost_s += self._share * max(0.0, at_s - self._since_s)
+        went_s = max(0.0, at_s - self._since_s)
+        self.lost_s += self._share * went_s
+        self.short_s += went_s if self._is_short else 0.0
         self._since_s = at_s
 
     def stands(self, at_s: float, *, waiting: int, holding: int, places: int) -> int:
-        """So many calls wait for money and hold it from now on; returns the places that stand free for it."""
+        """So many calls wait for money and can be in flight with what they hold, from now on.
+
+        Returns the number of places that stand free for want of money. Without `places` it is 0.
+        """
         self.went_on(at_s)
+        self._is_short = waiting > 0
         free = max(0, min(waiting, places - holding))
         self._share = free / places if free else 0.0
         return free

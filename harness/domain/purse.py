@@ -61,6 +61,21 @@ class Reserved:
     most: AtMost
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservations:
+    """What the reservations of a session did: the seconds they cost, and how far past the budget they could have led.
+
+    `wanted_cost` in USD and `wanted_tokens` are the most that would have been reserved at one time had no call waited
+    for it; 0 where none did.
+    """
+
+    lost_s: float = 0.0
+    wanted_cost: float = 0.0
+    wanted_tokens: int = 0
+    could_pass_cost: float = 0.0
+    could_pass_tokens: int = 0
+
+
 @dataclass(slots=True)
 class Purse:
     """What is spent and what is reserved, in USD, tokens and requests: of a run over all its sessions, or of a topic.
@@ -102,19 +117,37 @@ class Purse:
             tokens_at_risk=before.tokens_at_risk,
         )
 
+    def reservations_so_far(self) -> Reservations:
+        """What all reservations did until now."""
+        braking = self.braking
+        return Reservations(
+            lost_s=braking.lost_s,
+            wanted_cost=braking.wanted_cost,
+            wanted_tokens=braking.wanted_tokens,
+            could_pass_cost=self.could_pass_cost,
+            could_pass_tokens=self.could_pass_tokens,
+        )
+
     def could_ever_afford(self, most: AtMost, likely: AtMost | None = None) -> bool:
         """Whether this request fits, if all that is reserved by others came back unspent."""
-        return self._fitting(most, likely, self.cost, self.tokens, self.calls) is not None
+        one, budget = self._one_of(most, likely)
+        return self._pays(budget, one, self.cost, self.tokens, self.calls)
 
     def can_afford(self, most: AtMost, likely: AtMost | None = None) -> bool:
         """Whether this request fits now, with all that others have reserved."""
-        return self._affordable(most, likely) is not None
+        one, budget = self._one_of(most, likely)
+        cost, tokens = self.cost + self.reserved_cost, self.tokens + self.reserved_tokens
+        return self._pays(budget, one, cost, tokens, self.calls + self.reservations)
+
+    def holds_likely(self, most: AtMost, likely: AtMost | None) -> bool:
+        """Whether less than its worst case would be held for this request, as things stand."""
+        return self._one_of(most, likely)[0] is not most
 
     def reserve(self, most: AtMost, likely: AtMost | None = None) -> Reserved:
         """Hold what this request may cost. Raises ValueError where it does not fit."""
-        held = self._affordable(most, likely)
-        if held is None:
+        if not self.can_afford(most, likely):
             raise ValueError("what does not fit cannot be reserved")
+        held, _ = self._one_of(most, likely)
         self.reservations += 1
         self.reserved_cost += held.cost or 0.0
         self.reserved_tokens += held.tokens
@@ -158,24 +191,17 @@ class Purse:
             parts.append(f"{self.calls:,} of {budget.calls:,} requests are sent")
         return "; ".join(parts)
 
-    def _affordable(self, most: AtMost, likely: AtMost | None) -> AtMost | None:
-        return self._fitting(
-            most,
-            likely,
-            self.cost + self.reserved_cost,
-            self.tokens + self.reserved_tokens,
-            self.calls + self.reservations,
-        )
+    def _one_of(self, most: AtMost, likely: AtMost | None) -> tuple[AtMost, Budget]:
+        """Which of both is reserved as things stand, and the budget that it has to fit."""
+        short = self.budget.without_last_tenth
+        if likely is not None and self._pays(short, likely, self.cost, self.tokens, self.calls):
+            return likely, short
+        return most, self.budget
 
-    def _fitting(
-        self, most: AtMost, likely: AtMost | None, cost: float, tokens: int, calls: int
-    ) -> AtMost | None:
-        """Which of both fits on top of this, the likely one without the last tenth of the budget; None: neither."""
-        if self.closed or (most.cost is None and self.budget.cost is not None):
-            return None
-        if likely is not None and _fits(self.budget.without_last_tenth, likely, cost, tokens, calls):
-            return likely
-        return most if _fits(self.budget, most, cost, tokens, calls) else None
+    def _pays(self, budget: Budget, one: AtMost, cost: float, tokens: int, calls: int) -> bool:
+        if self.closed or (one.cost is None and budget.cost is not None):
+            return False
+        return budget.allows(cost=cost + (one.cost or 0.0), tokens=tokens + one.tokens, calls=calls + 1)
 
     def _note_what_could_pass(self) -> None:
         if self.budget.cost is not None:
@@ -185,6 +211,3 @@ class Purse:
                 self.could_pass_tokens, self.tokens + self._most_tokens - self.budget.tokens
             )
 
-
-def _fits(budget: Budget, one: AtMost, cost: float, tokens: int, calls: int) -> bool:
-    return budget.allows(cost=cost + (one.cost or 0.0), tokens=tokens + one.tokens, calls=calls + 1)

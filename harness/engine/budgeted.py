@@ -6,13 +6,16 @@ and for most of its budget; then the cap can be passed, and the purse keeps by h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, Request
 from harness.domain.failures import CompletionError, TopicBudgetExceeded
 from harness.domain.likely import Likely
+from harness.domain.policy import Limits
 from harness.domain.pricing import Pricing, charge_of
 from harness.domain.purse import NOT_SENT, Charged, Purse, Reserved
 from harness.domain.recording import step_of
@@ -32,8 +35,8 @@ class Budgeted:
     payment is unknown (a broken stream, a cancelled call, an answer without usage) counts at the most that it can have
     cost: what the journal judged, else its worst case.
 
-    `places` is how many calls may be in flight now: where fewer hold money and others wait for it, time is lost, which
-    the run's purse keeps.
+    `limits` are those of the layers within, `places` is how many calls may be in flight now: where fewer hold money and
+    others wait for it, time is lost, which the run's purse keeps.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Budgeted:
         stop: Stop,
         *,
         likely: Likely | None = None,
+        limits: Limits = Limits(),
         places: Callable[[], int] | None = None,
     ) -> None:
         self._inner = inner
@@ -52,20 +56,24 @@ class Budgeted:
         self._clock = clock
         self._stop = stop
         self._likely = likely
-        self._run = _Till(purse, stop, self._end_run, places)
+        self._limits = limits
+        self._run = _Till(purse, stop, self._end_run, limits=limits, places=places)
         self._topics: dict[str, _Till] = {}
         stop.on_set(self._refuse_all)
 
     async def complete(self, request: Request, call: Call) -> Completion:
         most = self._pricing.at_most(request, self._clock.now())
-        started = now()
-        reserved: list[tuple[_Till, Reserved]] = []
+        wanted: list[tuple[_Till, _Want]] = []
+        budget_s = queued_s = 0.0
         charged = NOT_SENT
         try:
             for till in self._tills(call):
-                reserved.append((till, await till.reserve(self._want(till, request, call, most), call.priority)))
+                want = self._want(till, request, call, most)
+                waited = await till.reserve(want, call.priority)
+                wanted.append((till, want))
+                budget_s, queued_s = budget_s + waited.budget_s, queued_s + waited.queued_s
             charged = Charged.unknown(most)
-            completion = await telling(self._inner.complete(request, call), budget_s=now() - started)
+            completion = await telling(self._inner.complete(request, call), budget_s=budget_s, queued_s=queued_s)
             charged = _charged(completion, most)
             if self._likely is not None:
                 self._likely.learn(step_of(call.span_id), request, completion.usage)
@@ -78,21 +86,21 @@ class Budgeted:
         else:
             return completion
         finally:
-            for till, reservation in reserved:
-                till.settle(reservation, charged)
+            for till, want in wanted:
+                till.settle(want, charged)
             self._forget(call.topic_id)
 
     def _want(self, till: _Till, request: Request, call: Call, most: AtMost) -> _Want:
         """What a topic may spend is kept by worst cases alone: it has too few answers to go by."""
         likely = self._likely
         if likely is None or till is not self._run:
-            return _Want(most)
+            return _Want(call.topic_id, most)
 
         def likely_now() -> AtMost | None:
             usage = likely.usage(step_of(call.span_id), request)
             return None if usage is None else self._pricing.dearest(request.model, usage, self._clock.now())
 
-        return _Want(most, likely_now)
+        return _Want(call.topic_id, most, likely_now)
 
     def _tills(self, call: Call) -> tuple[_Till, ...]:
         """The topic's comes first: who waits for the run's money holds nothing that another topic waits for."""
@@ -100,7 +108,9 @@ class Budgeted:
             return (self._run,)
         till = self._topics.get(call.topic_id)
         if till is None:
-            till = self._topics[call.topic_id] = _Till(call.purse, self._stop, self._end_topic)
+            till = self._topics[call.topic_id] = _Till(
+                call.purse, self._stop, self._end_topic, limits=self._limits
+            )
         return (till, self._run)
 
     def _forget(self, topic_id: str) -> None:
@@ -140,15 +150,41 @@ def _charged_for(error: CompletionError, most: AtMost) -> Charged:
 class _Want:
     """What a request may cost, and what it will likely cost as things stand; `reserved` once it has its turn."""
 
+    topic_id: str
     most: AtMost
     likely: Callable[[], AtMost | None] = lambda: None
     reserved: Reserved | None = None
 
 
+class _Room:
+    """How many of the calls that hold money can be in flight at once, with at most so many of one topic."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._holding: Counter[str] = Counter()
+        self.taken = 0
+
+    @property
+    def is_left(self) -> bool:
+        return self.taken < self._limits.in_flight
+
+    def take(self, topic_id: str) -> None:
+        self._holding[topic_id] += 1
+        self.taken += self._holding[topic_id] <= self._limits.per_run
+
+    def give_back(self, topic_id: str) -> None:
+        self.taken -= self._holding[topic_id] <= self._limits.per_run
+        self._holding[topic_id] -= 1
+        if not self._holding[topic_id]:
+            del self._holding[topic_id]
+
+
 class _Till:
     """A purse, and the queue of those who want to reserve from it: the oldest topic first.
 
-    With `places` it measures how long places stood free while calls waited here.
+    Less than the worst case is only reserved for as many calls as can be in flight: a call that would wait for a place
+    would add to what the budget could be passed by. With `places` the time is measured for which places stood free
+    while calls waited for money.
     """
 
     def __init__(
@@ -156,12 +192,15 @@ class _Till:
         purse: Purse,
         stop: Stop,
         exhausted: Callable[[_Till, AtMost], None],
+        *,
+        limits: Limits,
         places: Callable[[], int] | None = None,
     ) -> None:
         self.purse = purse
         self._exhausted = exhausted
         self._stop = stop
         self._places = places
+        self._room = _Room(limits)
         self._waiting = 0
         self._turns: Turns[_Want] = Turns(stop)
 
@@ -169,27 +208,31 @@ class _Till:
     def unused(self) -> bool:
         return not self.purse.reservations and not self._turns
 
-    async def reserve(self, want: _Want, priority: int) -> Reserved:
+    async def reserve(self, want: _Want, priority: int) -> _Wait:
         """Wait until the purse can pay for this; raises what ended the purse, or the run."""
         self._stop.check()
-        if self._turns or not self._granted(want):
-            self._waiting += 1
-            try:
-                await self._turns.take(
-                    want, priority=priority, advance=self._advance, give_back=lambda: self._give_back(want)
-                )
-            finally:
-                if want.reserved is None:
-                    self._waiting -= 1
-                    self._measure()
-        if want.reserved is None:
-            raise AssertionError("whoever has its turn has its reservation")
-        return want.reserved
+        if not self._turns and self._granted(want):
+            return _Wait()
+        began_s, short_s = now(), self._short_s()
+        self._waiting += 1
+        try:
+            await self._turns.take(
+                want, priority=priority, advance=self._advance, give_back=lambda: self._give_back(want)
+            )
+        finally:
+            if want.reserved is None:
+                self._waiting -= 1
+                self._measure()
+        budget_s = self._short_s() - short_s
+        return _Wait(budget_s=budget_s, queued_s=max(0.0, now() - began_s - budget_s))
 
-    def settle(self, reserved: Reserved, charged: Charged) -> None:
+    def settle(self, want: _Want, charged: Charged) -> None:
         """Turn a reservation into what was really spent, and let the next go."""
-        self.purse.settle(reserved, charged)
-        self._advance()
+        if want.reserved is not None:
+            self.purse.settle(want.reserved, charged)
+            self._room.give_back(want.topic_id)
+            want.reserved = None
+            self._advance()
 
     def refuse_all(self, error: Callable[[], Exception]) -> None:
         """Have all who wait raise this."""
@@ -212,23 +255,39 @@ class _Till:
         likely = want.likely()
         if not self.purse.can_afford(want.most, likely):
             return False
+        if not self._room.is_left and self.purse.holds_likely(want.most, likely):
+            return False
         want.reserved = self.purse.reserve(want.most, likely)
+        self._room.take(want.topic_id)
         return True
 
     def _give_back(self, want: _Want) -> None:
-        if want.reserved is not None:
-            self.settle(want.reserved, NOT_SENT)
+        self.settle(want, NOT_SENT)
+
+    def _short_s(self) -> float:
+        """Seconds so far for which the first of those who wait had to wait for money."""
+        self.purse.braking.went_on(now())
+        return self.purse.braking.short_s
 
     def _measure(self) -> None:
-        if self._places is None:
-            return
-        purse = self.purse
+        purse, first = self.purse, self._turns.first
+        one = None if first is None else first.likely()
+        is_short = first is not None and not purse.can_afford(first.most, one)
         free = purse.braking.stands(
-            now(), waiting=self._waiting, holding=purse.reservations, places=self._places()
+            now(),
+            waiting=self._waiting if is_short else 0,
+            holding=self._room.taken,
+            places=self._places() if self._places is not None else 0,
         )
-        first = self._turns.first
         if free and first is not None:
-            one = first.likely() or first.most
+            more = one if one is not None and purse.holds_likely(first.most, one) else first.most
             purse.braking.wanted(
-                cost=purse.reserved_cost + free * (one.cost or 0.0), tokens=purse.reserved_tokens + free * one.tokens
+                cost=purse.reserved_cost + free * (more.cost or 0.0), tokens=purse.reserved_tokens + free * more.tokens
             )
+
+
+class _Wait(NamedTuple):
+    """Seconds waited for money, and for a place that could be used with it."""
+
+    budget_s: float = 0.0
+    queued_s: float = 0.0
