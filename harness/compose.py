@@ -18,6 +18,7 @@ from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
+from harness.domain.likely import Likely
 from harness.domain.policy import Budget, CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import resolve_model
@@ -95,7 +96,11 @@ def layered(
     )
     run_limited = told(RunLimited(limited, limits, stop), "run")
     journaled = told(Journaled(run_limited, cache, pricing, clock, keep=policy.stores), "cache")
-    budgeted = told(Budgeted(journaled, purse, pricing, clock, stop), "money")
+    likely = Likely() if settings.budget_reserve == "likely" else None
+    reserving = Budgeted(
+        journaled, purse, pricing, clock, stop, likely=likely, limits=limits, places=lambda: limiter.state().places
+    )
+    budgeted = told(reserving, "money")
     retrying = told(Retrying(budgeted, settings.retry(), limiter.provider, stop, rng), "retry")
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s + outages.patience_s))
     return told(Cached(retrying, cache, policy, clock, leases, rejections), "cache"), limiter

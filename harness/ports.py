@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Request
+from harness.domain.completion import AtMost, Completion, Request
 from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
@@ -67,7 +67,8 @@ class Resolution:
     """How a request that left came back.
 
     `outcome` "stored": `completion` is the answer, and is kept under the call's key if `keep`. "failed": `error` says
-    why, `completion` is what had arrived, if anything. `cost` in USD: what it cost, None where nobody knows.
+    why, `completion` is what had arrived, if anything. `cost` in USD: what it cost, None where nobody knows; `at_most`
+    is then the most that it can have been, None where that is the worst case it was opened with.
     """
 
     outcome: Literal["stored", "failed"]
@@ -77,6 +78,7 @@ class Resolution:
     completion: Completion | None = None
     keep: bool = True
     error: str | None = None
+    at_most: AtMost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from harness.adapters.wall_clock import keeps_real_time
 from harness.choosing import Chosen
 from harness.compose import Stack, open_stack, run_context
 from harness.domain.outlook import Track
-from harness.domain.purse import Spent
+from harness.domain.purse import Reservations, Spent
 from harness.domain.repeated import Repeated
 from harness.engine.limiter import LimiterState
 from harness.engine.runner import Progress, Runner
@@ -54,8 +54,9 @@ class Report:
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
-    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time. `skipped` are
-    the bad lines of the file, which are no topics, `bad_lines` the first of them, as `file:line: reason`.
+    on all money, `reservations` what holding it back did in this session. `longest_stall_s` is how long the event loop
+    was held up at worst; 0.0 on virtual time. `skipped` are the bad lines of the file, which are no topics, `bad_lines`
+    the first of them, as `file:line: reason`.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Report:
     longest_stall_s: float = 0.0
     skipped: int = 0
     bad_lines: tuple[str, ...] = ()
+    reservations: Reservations = Reservations()
 
     @property
     def exit_code(self) -> int:
@@ -268,6 +270,7 @@ class Session:
             longest_stall_s=stack.stalls.longest_s,
             skipped=self.dataset.report.bad,
             bad_lines=self.dataset.report.errors,
+            reservations=stack.purse.reservations_so_far(),
         )
 
     async def _spent(self, stack: Stack) -> Spent:
@@ -305,5 +308,6 @@ def _log_entry(
         "in_flight": stack.limiter.state().maximum,
         "places": [[round(at_s, 3), places] for at_s, places in stack.limiter.history.since(started_s)],
         "longest_stall_s": round(stack.stalls.longest_s, 6),
+        "reservations": {name: round(number, 9) for name, number in asdict(stack.purse.reservations_so_far()).items()},
         "stop": asdict(cause) if cause else None,
     }

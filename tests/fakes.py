@@ -14,8 +14,9 @@ from harness.adapters.memory import MemoryCache
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Message, Request, Served, Usage
 from harness.domain.failures import CompletionError, TransientError
+from harness.domain.likely import Likely
 from harness.domain.options import StepOptions
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, OutagePolicy, Patience, RetryPolicy
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, OutagePolicy, Patience, Reserve, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
 from harness.domain.purse import Purse
 from harness.domain.repeated import Repeated
@@ -205,6 +206,7 @@ class Engine:
     limits: Limits = Limits()
     retry: RetryPolicy = RetryPolicy()
     budget: Budget = Budget()
+    reserve: Reserve = "strict"
     topic_budget: Budget = Budget()
     mode: CacheMode = "read_write"
     ttl_s: float | None = None
@@ -231,7 +233,11 @@ class Engine:
         all_limited = Limited(noted, self.limiter, self.retry, self.stop, first_token_s=self.first_token_s)
         limited = RunLimited(all_limited, self.limits, self.stop)
         journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
-        budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop)
+        likely = Likely() if self.reserve == "likely" else None
+        places = lambda: self.limiter.state().places  # noqa: E731
+        budgeted = Budgeted(
+            journaled, self.purse, PRICING, self.clock, self.stop, likely=likely, limits=self.limits, places=places
+        )
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.limiter.provider, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)

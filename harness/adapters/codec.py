@@ -42,8 +42,10 @@ _COMPLETION = {
     "cost": NUMBER | NULL,
     "owner": TEXT | NULL,
 }
-TOKEN_COUNTS = tuple(field.name for field in fields(Usage))
-_USAGE = dict.fromkeys(TOKEN_COUNTS, COUNT)
+TOKEN_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
+UNTOLD_COUNTS = ("untold", "reasoning_untold")
+"""The parts of a usage that are written only where a server did not count: rows without them say that it did."""
+_USAGE = {**dict.fromkeys(TOKEN_COUNTS, COUNT), **dict.fromkeys(UNTOLD_COUNTS, COUNT | NULL)}
 _TOOL_CALL = dict.fromkeys(("id", "name", "arguments"), TEXT)
 _KEPT_SERVED = {
     "attempts": COUNT,
@@ -135,12 +137,8 @@ def completion_from_json(fields: Any) -> Completion:
 
 
 def usage_to_json(usage: Usage) -> JsonObject:
-    return {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "cached_tokens": usage.cached_tokens,
-    }
+    counts: JsonObject = {name: getattr(usage, name) for name in TOKEN_COUNTS}
+    return counts | {name: number for name in UNTOLD_COUNTS if (number := getattr(usage, name))}
 
 
 def usage_from_json(fields: Any) -> Usage:
@@ -151,6 +149,8 @@ def usage_from_json(fields: Any) -> Usage:
         output_tokens=fields["output_tokens"],
         reasoning_tokens=fields["reasoning_tokens"],
         cached_tokens=fields["cached_tokens"],
+        untold=fields.get("untold") or 0,
+        reasoning_untold=fields.get("reasoning_untold") or 0,
     )
 
 

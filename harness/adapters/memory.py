@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.adapters.codec import kept
-from harness.domain.completion import Request
+from harness.domain.completion import AtMost, Request
 from harness.domain.key import canonical_request
 from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
@@ -91,7 +91,7 @@ class MemoryCache:
                 )
             )
             self._leases.discard(entry.key)
-        row = _Row(entry, resolution.outcome, resolution.cost, resolution.tokens)
+        row = _Row(entry, resolution.outcome, resolution.cost, resolution.tokens, resolution.at_most)
         self._closed[run_id] = row.added_to(self._closed.get(run_id, Spent()))
 
     async def reject(self, rejection: Rejection) -> None:
@@ -128,19 +128,25 @@ class _Row:
     outcome: Literal["open", "stored", "failed"]
     cost: float | None
     tokens: int
+    judged: AtMost | None = None
 
     def added_to(self, total: Spent) -> Spent:
         # The payment is unknown while the call is open, where it failed and nobody knows its cost, and where an answer
         # came without its usage.
         at_risk = self.cost is None and (self.outcome != "stored" or self.tokens == 0)
-        worst = self.entry.cost_at_most
+        untold = at_risk and self.outcome == "stored"
+        most = self.judged or AtMost(cost=self.entry.cost_at_most, tokens=self.entry.tokens_at_most)
+        worst = self.entry.cost_at_most if most.cost is None else most.cost
         return replace(
             total,
             calls=total.calls + 1,
             cost=total.cost + (self.cost or 0.0),
             tokens=total.tokens + self.tokens,
             cost_at_risk=total.cost_at_risk + ((worst or 0.0) if at_risk else 0.0),
-            tokens_at_risk=total.tokens_at_risk + (max(self.entry.tokens_at_most - self.tokens, 0) if at_risk else 0),
+            tokens_at_risk=total.tokens_at_risk + (max(most.tokens - self.tokens, 0) if at_risk else 0),
             open_calls=total.open_calls + (self.outcome == "open"),
             unpriced=total.unpriced + (self.cost is None and (not at_risk or worst is None)),
+            untold=total.untold + untold,
+            cost_untold=total.cost_untold + ((worst or 0.0) if untold else 0.0),
+            tokens_untold=total.tokens_untold + (most.tokens if untold else 0),
         )

@@ -71,12 +71,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the provider counted them. `reasoning_tokens` is part of output, `cached_tokens` part of input."""
+    """Tokens as the provider counted them. `reasoning_tokens` is part of output, `cached_tokens` part of input.
+
+    Not every server counts. `untold` is the number of answers whose tokens nobody told: they are in none of the sums.
+    `reasoning_untold` is the number of answers that came with reasoning, of which the server did not say how many
+    tokens it took: they are in `output_tokens` and not in `reasoning_tokens`.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cached_tokens: int = 0
+    untold: int = 0
+    reasoning_untold: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -88,7 +95,17 @@ class Usage:
             output_tokens=self.output_tokens + other.output_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            untold=self.untold + other.untold,
+            reasoning_untold=self.reasoning_untold + other.reasoning_untold,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtMost:
+    """The most that one request can have cost, or will. `cost` in USD, None where no price is known."""
+
+    cost: float | None
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +211,9 @@ class Completion:
     `model` and `fingerprint` are what the response says, not what was asked: a version-less name changes under us.
     `cost` is in USD at the price of the instant it was made, None where no price is known. `owner` names the span
     that paid for it (`run/topic/span`): a hit whose owner is the asking span was paid by the same run earlier. `row` is
-    the row of the journal that is open for its request, 0: none is. `span_id` is the call that was answered, `id` in
-    the traces. `value` is what the step's gate found in the answer. Both are of this call, and kept nowhere.
+    the row of the journal that is open for its request, 0: none is. `at_most` is what it can have cost where the server
+    did not tell its usage, None where it did. `span_id` is the call that was answered, `id` in the traces. `value` is
+    what the step's gate found in the answer. Both are of this call, and kept nowhere.
     """
 
     model: str
@@ -209,9 +227,24 @@ class Completion:
     cost: float | None = None
     owner: str = ""
     row: int = 0
+    at_most: AtMost | None = None
     served: Served = Served()
     span_id: str = field(default="", compare=False)
     value: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def as_told(self) -> Completion:
+        """The same, with what its server did not count marked as such.
+
+        No answer takes no tokens at all, and no reasoning takes none: where there are no numbers, nobody told them.
+        """
+        usage = self.usage
+        if usage.total_tokens == 0:
+            return self if usage.untold else replace(self, usage=Usage(untold=1))
+        nothing_of_it = usage.output_tokens and not usage.reasoning_tokens and not usage.reasoning_untold
+        if nothing_of_it and self.reasoning.strip():
+            return replace(self, usage=replace(usage, reasoning_untold=1))
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

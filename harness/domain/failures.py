@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.domain.completion import Completion, Served
+from harness.domain.completion import AtMost, Completion, Served
 from harness.domain.misses import Explanation
 from harness.errors import FailureKind, HarnessError, Reach
 
@@ -21,7 +21,8 @@ class CompletionError(HarnessError):
     stream broke. `status` is the HTTP status, where there was one. `retry_after_s` is how long the server asks to wait,
     in seconds and uncapped: before the same request, or until a quota is renewed. `served` tells what the call went
     through (waits, earlier attempts); each layer adds its part to it as it does to a completion's. `row` is the row of
-    the journal that is open for it, 0: none is. `reach` is how far it reaches, None where nobody has decided that.
+    the journal that is open for it, 0: none is. `at_most` is what the attempt can have cost where nobody knows what it
+    did. `reach` is how far it reaches, None where nobody has decided that.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class CompletionError(HarnessError):
         self.retry_after_s = retry_after_s
         self.row = 0
         self.reach: Reach | None = None
+        self.at_most: AtMost | None = None
         self.served: Served | None = partial.served if partial is not None else None
 
     @property

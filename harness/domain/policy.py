@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 CacheMode = Literal["off", "read_write", "refresh", "replay"]
 Carrier = Literal["aiohttp", "httpx2"]
+Reserve = Literal["strict", "likely"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,15 @@ class Budget:
     cost: float | None = None
     tokens: int | None = None
     calls: int | None = None
+
+    @property
+    def without_last_tenth(self) -> Budget:
+        """What may be reserved for at less than the worst case: all but a tenth of the money and of the tokens."""
+        return Budget(
+            cost=None if self.cost is None else 0.9 * self.cost,
+            tokens=None if self.tokens is None else self.tokens - math.ceil(self.tokens / 10),
+            calls=self.calls,
+        )
 
     def allows(self, *, cost: float, tokens: int, calls: int = 0) -> bool:
         """Whether this much in total stays within the caps."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
-from harness.domain.completion import Request, Usage
+from harness.domain.completion import AtMost, Request, Usage
 from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
 from harness.domain.failures import CompletionError
 
@@ -78,14 +78,6 @@ def is_peak(instant: datetime) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AtMost:
-    """The worst case of one request. `cost` in USD, None where no price is known."""
-
-    cost: float | None
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Pricing:
     """The prices that apply to one endpoint, by model. A model that is not listed has no known price."""
 
@@ -110,11 +102,24 @@ class Pricing:
         Rows that are yet to come into force count too: the answer may be complete only then.
         """
         most = Usage(input_tokens=input_tokens_at_most(request), output_tokens=output_tokens_at_most(request))
-        price = self.price(request.model, instant)
+        return self.dearest(request.model, most, instant)
+
+    def dearest(self, model: str, usage: Usage, instant: datetime) -> AtMost:
+        """What this usage can cost from this instant on, whenever its answer is complete: see `at_most`."""
+        price = self.price(model, instant)
         if price is None:
-            return AtMost(cost=None, tokens=most.total_tokens)
-        to_come = [row for row in self.prices[request.model] if row.valid_from > instant]
-        return AtMost(cost=max(row.cost_at_most(most) for row in (price, *to_come)), tokens=most.total_tokens)
+            return AtMost(cost=None, tokens=usage.total_tokens)
+        to_come = [row for row in self.prices[model] if row.valid_from > instant]
+        return AtMost(cost=max(row.cost_at_most(usage) for row in (price, *to_come)), tokens=usage.total_tokens)
+
+    def dearest_between(self, model: str, usage: Usage, first: datetime, last: datetime) -> AtMost:
+        """What this usage cost at most where its answer was complete at one of these two instants, or in between.
+
+        They must not lie further apart than the shortest of the peak hours and of the times between them, which is two
+        hours; the prices of both ends are then all that there were.
+        """
+        costs = [cost for at in (first, last) if (cost := self.cost(model, usage, at)) is not None]
+        return AtMost(cost=max(costs, default=None), tokens=usage.total_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

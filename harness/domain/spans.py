@@ -28,7 +28,7 @@ class Asked:
         wasted = _cost_of_failures(completion.served)
         return self._span(
             completion,
-            usage=completion.usage,
+            usage=completion.as_told.usage,
             cost=wasted if not paid_here else None if completion.cost is None else completion.cost + wasted,
             saved=0.0 if paid_here else completion.cost or 0.0,
             served=completion.served,

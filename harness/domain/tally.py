@@ -26,6 +26,8 @@ class Totals:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cached_tokens: int = 0
+    untold: int = 0
+    reasoning_untold: int = 0
     cost: float = 0.0
     saved: float = 0.0
     unpriced: int = 0
@@ -44,6 +46,8 @@ class Totals:
         self.output_tokens += usage.output_tokens
         self.reasoning_tokens += usage.reasoning_tokens
         self.cached_tokens += usage.cached_tokens
+        self.untold += usage.untold
+        self.reasoning_untold += usage.reasoning_untold
         if span.cost is None:
             self.unpriced += 1
         else:
@@ -58,6 +62,8 @@ class Totals:
             output_tokens=self.output_tokens,
             reasoning_tokens=self.reasoning_tokens,
             cached_tokens=self.cached_tokens,
+            untold=self.untold,
+            reasoning_untold=self.reasoning_untold,
         )
 
 

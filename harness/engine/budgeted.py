@@ -1,14 +1,24 @@
-"""The budget layer: the worst case of a request is reserved before it leaves, so no cap is ever passed."""
+"""The budget layer: what a request may cost is reserved before it leaves, so no cap is passed.
+
+Reserved is the worst case. With a `Likely` it is what the answers of the same step so far say, for the run's own purse
+and for most of its budget; then the cap can be passed, and the purse keeps by how much.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Request
+from harness.domain.completion import AtMost, Completion, Request
 from harness.domain.failures import CompletionError, TopicBudgetExceeded
-from harness.domain.pricing import AtMost, Pricing, charge_of
-from harness.domain.purse import Purse
+from harness.domain.likely import Likely
+from harness.domain.policy import Limits
+from harness.domain.pricing import Pricing, charge_of
+from harness.domain.purse import NOT_SENT, Charged, Purse, Reserved
+from harness.domain.recording import step_of
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
@@ -22,46 +32,75 @@ class Budgeted:
 
     What the run's purse cannot pay ends the run; what the purse of a call's topic cannot pay is the end of that topic,
     with TopicBudgetExceeded for this call and all its later ones. Each attempt is reserved on its own. A request whose
-    payment is unknown (a broken stream, a cancelled call, an answer without usage) keeps its whole reservation as
-    spent.
+    payment is unknown (a broken stream, a cancelled call, an answer without usage) counts at the most that it can have
+    cost: what the journal judged, else its worst case.
+
+    `limits` are those of the layers within, `places` is how many calls may be in flight now: where fewer hold money and
+    others wait for it, time is lost, which the run's purse keeps.
     """
 
-    def __init__(self, inner: Completer, purse: Purse, pricing: Pricing, clock: WallClock, stop: Stop) -> None:
+    def __init__(
+        self,
+        inner: Completer,
+        purse: Purse,
+        pricing: Pricing,
+        clock: WallClock,
+        stop: Stop,
+        *,
+        likely: Likely | None = None,
+        limits: Limits = Limits(),
+        places: Callable[[], int] | None = None,
+    ) -> None:
         self._inner = inner
         self._pricing = pricing
         self._clock = clock
         self._stop = stop
-        self._run = _Till(purse, stop, self._end_run)
+        self._likely = likely
+        self._limits = limits
+        self._run = _Till(purse, stop, self._end_run, limits=limits, places=places)
         self._topics: dict[str, _Till] = {}
         stop.on_set(self._refuse_all)
 
     async def complete(self, request: Request, call: Call) -> Completion:
         most = self._pricing.at_most(request, self._clock.now())
-        started = now()
-        reserved: list[_Till] = []
-        cost, tokens, sent = 0.0, 0, False
+        wanted: list[tuple[_Till, _Want]] = []
+        budget_s = queued_s = 0.0
+        charged = NOT_SENT
         try:
             for till in self._tills(call):
-                await till.reserve(most, call.priority)
-                reserved.append(till)
-            cost, tokens, sent = most.cost or 0.0, most.tokens, True
-            completion = await telling(self._inner.complete(request, call), budget_s=now() - started)
-            if completion.usage.total_tokens:
-                cost, tokens = completion.cost or 0.0, completion.usage.total_tokens
+                want = self._want(till, request, call, most)
+                waited = await till.reserve(want, call.priority)
+                wanted.append((till, want))
+                budget_s, queued_s = budget_s + waited.budget_s, queued_s + waited.queued_s
+            charged = Charged.unknown(most)
+            completion = await telling(self._inner.complete(request, call), budget_s=budget_s, queued_s=queued_s)
+            charged = _charged(completion, most)
+            if self._likely is not None:
+                self._likely.learn(step_of(call.span_id), request, completion.usage)
         except CompletionError as error:
-            charge = charge_of(error)
-            if charge.usage is not None:
-                cost, tokens = charge.cost or 0.0, charge.usage.total_tokens
+            charged = _charged_for(error, most)
             raise
         except RunStopped:
-            cost, tokens, sent = 0.0, 0, False  # it never left
+            charged = NOT_SENT
             raise
         else:
             return completion
         finally:
-            for till in reserved:
-                till.settle(most, cost=cost, tokens=tokens, sent=sent)
+            for till, want in wanted:
+                till.settle(want, charged)
             self._forget(call.topic_id)
+
+    def _want(self, till: _Till, request: Request, call: Call, most: AtMost) -> _Want:
+        """What a topic may spend is kept by worst cases alone: it has too few answers to go by."""
+        likely = self._likely
+        if likely is None or till is not self._run:
+            return _Want(call.topic_id, most)
+
+        def likely_now() -> AtMost | None:
+            usage = likely.usage(step_of(call.span_id), request)
+            return None if usage is None else self._pricing.dearest(request.model, usage, self._clock.now())
+
+        return _Want(call.topic_id, most, likely_now)
 
     def _tills(self, call: Call) -> tuple[_Till, ...]:
         """The topic's comes first: who waits for the run's money holds nothing that another topic waits for."""
@@ -69,7 +108,7 @@ class Budgeted:
             return (self._run,)
         till = self._topics.get(call.topic_id)
         if till is None:
-            till = self._topics[call.topic_id] = _Till(call.purse, self._stop, self._end_topic)
+            till = self._topics[call.topic_id] = _Till(call.purse, self._stop, self._end_topic, limits=self._limits)
         return (till, self._run)
 
     def _forget(self, topic_id: str) -> None:
@@ -92,36 +131,106 @@ class Budgeted:
             till.refuse_all(self._stop.error)
 
 
-class _Till:
-    """A purse, and the queue of those who want to reserve from it: the oldest topic first."""
+def _charged(completion: Completion, most: AtMost) -> Charged:
+    if not completion.usage.total_tokens:
+        return Charged.unknown(completion.at_most or most)
+    return Charged(cost=completion.cost or 0.0, tokens=completion.usage.total_tokens)
 
-    def __init__(self, purse: Purse, stop: Stop, exhausted: Callable[[_Till, AtMost], None]) -> None:
+
+def _charged_for(error: CompletionError, most: AtMost) -> Charged:
+    charge = charge_of(error)
+    if charge.usage is None:
+        return Charged.unknown(error.at_most or most)
+    return Charged(cost=charge.cost or 0.0, tokens=charge.usage.total_tokens)
+
+
+@dataclass(slots=True, eq=False)
+class _Want:
+    """What a request may cost, and what it will likely cost as things stand; `reserved` once it has its turn."""
+
+    topic_id: str
+    most: AtMost
+    likely: Callable[[], AtMost | None] = lambda: None
+    reserved: Reserved | None = None
+
+
+class _Room:
+    """How many of the calls that hold money can be in flight at once, with at most so many of one topic."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._holding: Counter[str] = Counter()
+        self.taken = 0
+
+    @property
+    def is_left(self) -> bool:
+        return self.taken < self._limits.in_flight
+
+    def take(self, topic_id: str) -> None:
+        self._holding[topic_id] += 1
+        self.taken += self._holding[topic_id] <= self._limits.per_run
+
+    def give_back(self, topic_id: str) -> None:
+        self.taken -= self._holding[topic_id] <= self._limits.per_run
+        self._holding[topic_id] -= 1
+        if not self._holding[topic_id]:
+            del self._holding[topic_id]
+
+
+class _Till:
+    """A purse, and the queue of those who want to reserve from it: the oldest topic first.
+
+    Less than the worst case is only reserved for as many calls as can be in flight: a call that would wait for a place
+    would add to what the budget could be passed by. With `places` the time is measured for which places stood free
+    while calls waited for money.
+    """
+
+    def __init__(
+        self,
+        purse: Purse,
+        stop: Stop,
+        exhausted: Callable[[_Till, AtMost], None],
+        *,
+        limits: Limits,
+        places: Callable[[], int] | None = None,
+    ) -> None:
         self.purse = purse
         self._exhausted = exhausted
         self._stop = stop
-        self._turns: Turns[AtMost] = Turns(stop)
+        self._places = places
+        self._room = _Room(limits)
+        self._waiting = 0
+        self._turns: Turns[_Want] = Turns(stop)
 
     @property
     def unused(self) -> bool:
         return not self.purse.reservations and not self._turns
 
-    async def reserve(self, most: AtMost, priority: int) -> None:
+    async def reserve(self, want: _Want, priority: int) -> _Wait:
         """Wait until the purse can pay for this; raises what ended the purse, or the run."""
-        if not self._turns and self.purse.can_afford(most):
-            self._stop.check()
-            self.purse.reserve(most)
-            return
-        await self._turns.take(
-            most,
-            priority=priority,
-            advance=self._advance,
-            give_back=lambda: self.settle(most, cost=0.0, tokens=0, sent=False),
-        )
+        self._stop.check()
+        if not self._turns and self._granted(want):
+            return _Wait()
+        began_s, short_s = now(), self._short_s()
+        self._waiting += 1
+        try:
+            await self._turns.take(
+                want, priority=priority, advance=self._advance, give_back=lambda: self._give_back(want)
+            )
+        finally:
+            if want.reserved is None:
+                self._waiting -= 1
+                self._measure()
+        budget_s = self._short_s() - short_s
+        return _Wait(budget_s=budget_s, queued_s=max(0.0, now() - began_s - budget_s))
 
-    def settle(self, most: AtMost, *, cost: float, tokens: int, sent: bool) -> None:
+    def settle(self, want: _Want, charged: Charged) -> None:
         """Turn a reservation into what was really spent, and let the next go."""
-        self.purse.settle(most, cost=cost, tokens=tokens, sent=sent)
-        self._advance()
+        if want.reserved is not None:
+            self.purse.settle(want.reserved, charged)
+            self._room.give_back(want.topic_id)
+            want.reserved = None
+            self._advance()
 
     def refuse_all(self, error: Callable[[], Exception]) -> None:
         """Have all who wait raise this."""
@@ -129,11 +238,54 @@ class _Till:
 
     def _advance(self) -> None:
         """Reserve for all who can go now; where the first can never go, the purse is at its end."""
-        while (most := self._turns.first) is not None:
-            if self.purse.can_afford(most):
-                self.purse.reserve(most)
+        while (want := self._turns.first) is not None:
+            if self._granted(want):
+                self._waiting -= 1
                 self._turns.grant()
-            elif self.purse.could_ever_afford(most):
-                return
+            elif self.purse.could_ever_afford(want.most, want.likely()):
+                break
             else:
-                self._exhausted(self, most)
+                self._exhausted(self, want.most)
+        self._measure()
+
+    def _granted(self, want: _Want) -> bool:
+        """Reserve for this one, if that can be done now."""
+        likely = want.likely()
+        if not self.purse.can_afford(want.most, likely):
+            return False
+        if not self._room.is_left and self.purse.holds_likely(want.most, likely):
+            return False
+        want.reserved = self.purse.reserve(want.most, likely)
+        self._room.take(want.topic_id)
+        return True
+
+    def _give_back(self, want: _Want) -> None:
+        self.settle(want, NOT_SENT)
+
+    def _short_s(self) -> float:
+        """Seconds so far for which the first of those who wait had to wait for money."""
+        self.purse.braking.went_on(now())
+        return self.purse.braking.short_s
+
+    def _measure(self) -> None:
+        purse, first = self.purse, self._turns.first
+        one = None if first is None else first.likely()
+        is_short = first is not None and not purse.can_afford(first.most, one)
+        free = purse.braking.stands(
+            now(),
+            waiting=self._waiting if is_short else 0,
+            holding=self._room.taken,
+            places=self._places() if self._places is not None else 0,
+        )
+        if free and first is not None:
+            more = one if one is not None and purse.holds_likely(first.most, one) else first.most
+            purse.braking.wanted(
+                cost=purse.reserved_cost + free * (more.cost or 0.0), tokens=purse.reserved_tokens + free * more.tokens
+            )
+
+
+class _Wait(NamedTuple):
+    """Seconds waited for money, and for a place that could be used with it."""
+
+    budget_s: float = 0.0
+    queued_s: float = 0.0

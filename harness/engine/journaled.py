@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import anyio
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Request, Served
+from harness.domain.completion import AtMost, Completion, Request, Served
 from harness.domain.failures import CompletionError
 from harness.domain.pricing import Pricing, charge_of
+from harness.domain.unsettled import LINGER_S, FastestWriting, usage_at_most
 from harness.domain.validity import defect
 from harness.engine.clock import now
 from harness.ports import Cache, Completer, Resolution, WallClock
@@ -18,7 +20,8 @@ from harness.ports import Cache, Completer, Resolution, WallClock
 class Journaled:
     """Prices each answer, passes it through the gate, keeps it, and closes the row that `Noted` opened for it.
 
-    Once an answer has arrived, cancellation waits until it is stored.
+    Once an answer has arrived, cancellation waits until it is stored. Where nobody told what a request used, it is judged
+    here what that can have been at most (`domain/unsettled.py`), for the journal and for whoever counts the money.
     """
 
     def __init__(self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, *, keep: bool) -> None:
@@ -27,17 +30,21 @@ class Journaled:
         self._pricing = pricing
         self._clock = clock
         self._keep = keep
+        self._fastest = FastestWriting()
 
     async def complete(self, request: Request, call: Call) -> Completion:
+        started, asked_at = now(), self._clock.now()
         try:
             answer = await self._inner.complete(request, call)
-            completion = replace(answer, cost=self._price(request, answer), owner=call.owner, row=0)
+            self._fastest.learn(answer)
+            completion = self._told(request, answer, call, asked_at)
             no_answer = defect(request, completion)
             if no_answer is not None:
-                no_answer.row = answer.row
+                no_answer.row, no_answer.at_most = answer.row, completion.at_most
                 raise no_answer
         except CompletionError as error:
-            stored_s = await self._resolve(error.row, self._failed(request, error))
+            resolution = self._failed(request, error, call, asked_at, took_s=now() - started)
+            stored_s = await self._resolve(error.row, resolution)
             error.served = (error.served or Served()).waited(stored_s=stored_s)
             raise
         stored_s = await self._resolve(
@@ -49,24 +56,60 @@ class Journaled:
                 tokens=completion.usage.total_tokens,
                 completion=completion,
                 keep=self._keep,
+                at_most=completion.at_most,
             ),
         )
         served = completion.served.waited(stored_s=stored_s)
         return completion if served is completion.served else replace(completion, served=served)
 
-    def _failed(self, request: Request, error: CompletionError) -> Resolution:
+    def _told(self, request: Request, answer: Completion, call: Call, asked_at: datetime) -> Completion:
+        """The answer with its price, or with what it can have cost where its usage was not told."""
+        told = replace(answer.as_told, owner=call.owner, row=0)
+        if told.usage.total_tokens:
+            return replace(told, cost=self._price(request, told))
+        judged = self._judged(request, told, call, asked_at, elapsed_s=told.served.latency_s, ended=True)
+        return replace(told, cost=None, at_most=judged)
+
+    def _failed(
+        self, request: Request, error: CompletionError, call: Call, asked_at: datetime, *, took_s: float
+    ) -> Resolution:
         """How the journal closes a failed request; what had arrived of its answer is priced on the way."""
         partial = error.partial
         if partial is not None and error.billed == "yes":
             partial = error.partial = replace(partial, cost=self._price(request, partial))
+        charge = charge_of(error)
+        if charge.usage is None and error.at_most is None:
+            elapsed_s = took_s - (error.served.waited_s if error.served is not None else 0.0)
+            error.at_most = self._judged(request, partial, call, asked_at, elapsed_s=elapsed_s, ended=False)
         return Resolution(
             outcome="failed",
             closed_at=self._clock.now(),
-            cost=charge_of(error).cost,
+            cost=charge.cost,
             tokens=partial.usage.total_tokens if partial is not None else 0,
             completion=partial,
+            at_most=error.at_most if charge.usage is None else None,
             error=f"{error.kind}: {error}",
         )
+
+    def _judged(
+        self,
+        request: Request,
+        seen: Completion | None,
+        call: Call,
+        asked_at: datetime,
+        *,
+        elapsed_s: float,
+        ended: bool,
+    ) -> AtMost:
+        """What a request can have cost that did not say it; see `domain/unsettled.py`."""
+        usage = usage_at_most(
+            request, seen, elapsed_s=elapsed_s, ended=ended, streamed=call.stream, fastest=self._fastest
+        )
+        last = self._clock.now() + timedelta(seconds=LINGER_S)
+        first = max(asked_at, last - timedelta(seconds=elapsed_s + LINGER_S))
+        if not (ended or call.stream):
+            return self._pricing.dearest(request.model, usage, first)
+        return self._pricing.dearest_between(request.model, usage, first, last)
 
     async def _resolve(self, row: int, resolution: Resolution) -> float:
         """Close the row, whoever is cancelled meanwhile; returns the seconds that took."""

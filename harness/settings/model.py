@@ -10,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.adapters.toml_tables import StepTable
 from harness.domain.completion import Effort
 from harness.domain.options import StepOptions
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Carrier, Limits, OutagePolicy, RetryPolicy, Timeouts
+from harness.domain.policy import (
+    Budget,
+    CacheMode,
+    CachePolicy,
+    Carrier,
+    Limits,
+    OutagePolicy,
+    Reserve,
+    RetryPolicy,
+    Timeouts,
+)
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, Rates, flat_price
 from harness.domain.profiles import PROFILES, Profile, resolve_model
 from harness.settings.kinds import (
@@ -147,6 +157,12 @@ class Settings(BaseModel):
 
     budget: Dollars | None = _setting(None, "Budget", "The most that the run may spend, in USD.", metavar="USD")
     budget_tokens: Many | None = _setting(None, "Budget", "The most tokens that the run may use.")
+    budget_reserve: Reserve = _setting(
+        "strict",
+        "Budget",
+        "What is held back for a call in flight: the most that it can cost, so that no cap is ever passed, or with likely "
+        "what calls of its step have cost so far, and half as much again, which is faster.",
+    )
     run_calls: Many | None = _setting(None, "Budget", "The most requests that the run may send, retries included.")
     topic_budget: Dollars | None = _setting(
         None,

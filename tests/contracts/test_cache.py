@@ -236,6 +236,9 @@ async def test_spent_tells_known_costs_from_those_at_risk_and_those_without_a_pr
         tokens_at_risk=170 + 400 + 800 + 1600 + 3200,
         open_calls=2,
         unpriced=3,
+        untold=1,
+        cost_untold=8.0,
+        tokens_untold=3200,
     )
 
 

@@ -8,16 +8,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from harness.domain.completion import AtMost
 from harness.domain.policy import Budget
-from harness.domain.pricing import AtMost
-from harness.domain.purse import Purse
+from harness.domain.purse import Charged, Purse, Reserved
 
 
 class PurseMachine(RuleBasedStateMachine):
     @initialize(cost=st.none() | st.floats(0.0, 5.0), tokens=st.none() | st.integers(0, 5000))
     def open(self, cost: float | None, tokens: int | None) -> None:
         self.purse = Purse(budget=Budget(cost=cost, tokens=tokens))
-        self.reserved: list[AtMost] = []
+        self.reserved: list[Reserved] = []
         self.spent_tokens = 0
 
     @rule(cost=st.none() | st.floats(0.0, 2.0), tokens=st.integers(0, 2000))
@@ -25,8 +25,7 @@ class PurseMachine(RuleBasedStateMachine):
         most = AtMost(cost=cost, tokens=tokens)
         if self.purse.can_afford(most):
             assert self.purse.could_ever_afford(most)
-            self.purse.reserve(most)
-            self.reserved.append(most)
+            self.reserved.append(self.purse.reserve(most))
         elif not self.reserved:
             # With nothing to come back, "not now" is "never": otherwise the call would wait for ever.
             assert not self.purse.could_ever_afford(most)
@@ -34,9 +33,10 @@ class PurseMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.reserved)
     @rule(data=st.data(), share=st.floats(0.0, 1.0))
     def settle(self, data: st.DataObject, share: float) -> None:
-        most = self.reserved.pop(data.draw(st.integers(0, len(self.reserved) - 1)))
+        reserved = self.reserved.pop(data.draw(st.integers(0, len(self.reserved) - 1)))
+        most = reserved.most
         tokens = math.floor(most.tokens * share)
-        self.purse.settle(most, cost=(most.cost or 0.0) * share, tokens=tokens)
+        self.purse.settle(reserved, Charged(cost=(most.cost or 0.0) * share, tokens=tokens))
         self.spent_tokens += tokens
 
     @invariant()
@@ -45,12 +45,12 @@ class PurseMachine(RuleBasedStateMachine):
             return
         purse, budget = self.purse, self.purse.budget
         assert purse.tokens == self.spent_tokens
-        assert purse.reserved_tokens == sum(most.tokens for most in self.reserved)
+        assert purse.reserved_tokens == sum(reserved.most.tokens for reserved in self.reserved)
         if budget.tokens is not None:
             assert purse.tokens + purse.reserved_tokens <= budget.tokens
         if budget.cost is not None:
             assert purse.cost + purse.reserved_cost <= budget.cost + 1e-9
-            assert all(most.cost is not None for most in self.reserved)
+            assert all(reserved.most.cost is not None for reserved in self.reserved)
         if not self.reserved:
             assert purse.reserved_cost == 0.0
 

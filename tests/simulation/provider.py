@@ -20,6 +20,8 @@ from simulation.world import Fault, World
 
 MAX_TOKENS = 300
 ROUND_TRIP_S = 0.03
+WRITES_PER_S = (30.0, 45.0)
+"""The slowest and the fastest at which it writes, in tokens a second: no answer comes faster than it can be written."""
 
 WHOLE_RESPONSES: dict[Fault, tuple[str, str]] = {
     "blank": ("  \n", "stop"),
@@ -35,7 +37,8 @@ def true_answer(world: World, request: Request) -> Completion:
     usage = Usage(
         input_tokens=20 + int(share_of(f"in {key}") * 60), output_tokens=1 + int(share_of(f"out {key}") * 299)
     )
-    answer = Completion(model=request.model, content=f"answer {key[:10]}", finish_reason="stop", usage=usage)
+    text = f"answer {key[:10]}" + " so" * usage.output_tokens
+    answer = Completion(model=request.model, content=text, finish_reason="stop", usage=usage)
     if share_of(f"hopeless {world.seed} {key}") >= world.hopeless_prompts:
         return answer
     why = share_of(f"why {key}")
@@ -84,16 +87,21 @@ class Provider:
         self, sent: Sent, call: Call, fault: Fault | None, chance: random.Random, at: float
     ) -> Completion:
         world = self._world
-        seconds = world.latency(chance) + (60.0 if fault == "stall" else 0.0)
+        first_s = world.latency(chance) + (60.0 if fault == "stall" else 0.0)
+        slowest, fastest = WRITES_PER_S
+        refused: PermanentError | None = None
+        try:
+            truth = true_answer(world, sent.request)
+            seconds = first_s + truth.usage.output_tokens / (slowest + (fastest - slowest) * chance.random())
+        except PermanentError as error:
+            refused, seconds = error, first_s
         sent.due_at = at + seconds
         self._carried += 1
         asyncio.get_running_loop().call_later(seconds + world.holds_s, self._put_down)
-        try:
-            truth = true_answer(world, sent.request)
-        except PermanentError as error:
+        if refused is not None:
             await self._listening(sent, at, bill=0.0, chance=chance)
             self._settle(sent, None, 0.0)
-            raise error from None
+            raise refused
         await self._listening(sent, at, bill=1.0, chance=chance, usage=truth.usage)
         if fault in {"reset after", "stall", "garbage"}:
             if call.on_delta is not None:
@@ -114,7 +122,8 @@ class Provider:
         if call.on_delta is not None and told.content:
             call.on_delta(Delta(kind="answer", text=told.content[:4]))
             call.on_delta(Delta(kind="answer", text=told.content[4:]))
-        return replace(told, served=Served(latency_s=asyncio.get_running_loop().time() - at))
+        took_s = asyncio.get_running_loop().time() - at
+        return replace(told, served=Served(latency_s=took_s, ttft_answer_s=first_s))
 
     async def _listening(
         self, sent: Sent, at: float, *, bill: float, chance: random.Random, usage: Usage | None = None

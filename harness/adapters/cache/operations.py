@@ -30,7 +30,10 @@ ON CONFLICT (key) DO UPDATE SET
 _OPEN = """
 INSERT INTO calls (key, run_id, topic_id, span_id, opened_at, cost_at_most, tokens_at_most) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
-_CLOSE = "UPDATE calls SET closed_at = ?, outcome = ?, cost = ?, tokens = ?, error = ? WHERE id = ?"
+_CLOSE = """
+UPDATE calls SET closed_at = ?, outcome = ?, cost = ?, tokens = ?, error = ?, cost_judged = ?, tokens_judged = ?
+WHERE id = ?
+"""
 
 _REJECT_ANSWER = """
 UPDATE responses SET rejected = ?
@@ -45,11 +48,14 @@ UPDATE calls SET rejected = ? WHERE id = (
 """
 
 # The payment of a row is unknown while it is open, where it failed and nobody knows its cost, and where an answer came
-# without its usage.
+# without its usage. It is at most what was judged when the row was closed, else the worst case that it was opened with.
 _SPENT = """
 WITH rows AS (
-    SELECT outcome, cost, cost_at_most, tokens_at_most, coalesce(tokens, 0) AS tokens,
-           cost IS NULL AND (outcome <> 'stored' OR coalesce(tokens, 0) = 0) AS at_risk
+    SELECT outcome, cost, coalesce(tokens, 0) AS tokens,
+           coalesce(cost_judged, cost_at_most) AS cost_at_most,
+           coalesce(tokens_judged, tokens_at_most) AS tokens_at_most,
+           cost IS NULL AND (outcome <> 'stored' OR coalesce(tokens, 0) = 0) AS at_risk,
+           outcome = 'stored' AND cost IS NULL AND coalesce(tokens, 0) = 0 AS untold
     FROM calls WHERE run_id = ?
 )
 SELECT count(*),
@@ -58,9 +64,16 @@ SELECT count(*),
        coalesce(sum(cost_at_most) FILTER (WHERE at_risk), 0.0),
        coalesce(sum(max(tokens_at_most - tokens, 0)) FILTER (WHERE at_risk), 0),
        count(*) FILTER (WHERE outcome = 'open'),
-       count(*) FILTER (WHERE cost IS NULL AND (NOT at_risk OR cost_at_most IS NULL))
+       count(*) FILTER (WHERE cost IS NULL AND (NOT at_risk OR cost_at_most IS NULL)),
+       count(*) FILTER (WHERE untold),
+       coalesce(sum(cost_at_most) FILTER (WHERE untold), 0.0),
+       coalesce(sum(tokens_at_most) FILTER (WHERE untold), 0)
 FROM rows
 """
+_SPENT_FIELDS = (
+    "calls", "cost", "tokens", "cost_at_risk", "tokens_at_risk", "open_calls", "unpriced",
+    "untold", "cost_untold", "tokens_untold",
+)  # fmt: skip
 _LEFT_OPEN = """
 SELECT key, topic_id, span_id, opened_at, cost_at_most, tokens_at_most
 FROM calls WHERE run_id = ? AND outcome = 'open' ORDER BY id
@@ -196,7 +209,9 @@ class Closing:
         resolution = self.resolution
         error = None if resolution.error is None else storable(resolution.error)
         values = (stamp(resolution.closed_at), resolution.outcome, resolution.cost, resolution.tokens, error)
-        connection.execute(_CLOSE, (*values, self.number))
+        most = resolution.at_most
+        judged = (None, None) if most is None else (most.cost, most.tokens)
+        connection.execute(_CLOSE, (*values, *judged, self.number))
 
     def committed(self) -> int:
         return self.number
@@ -257,18 +272,8 @@ def _apply(writes: Sequence[Write], connection: sqlite3.Connection) -> None:
 
 
 def spent(run_id: str, connection: sqlite3.Connection) -> Spent:
-    calls, cost, tokens, cost_at_risk, tokens_at_risk, open_calls, unpriced = connection.execute(
-        _SPENT, (storable(run_id),)
-    ).fetchone()
-    return Spent(
-        calls=calls,
-        cost=cost,
-        tokens=tokens,
-        cost_at_risk=cost_at_risk,
-        tokens_at_risk=tokens_at_risk,
-        open_calls=open_calls,
-        unpriced=unpriced,
-    )
+    row = connection.execute(_SPENT, (storable(run_id),)).fetchone()
+    return Spent(**dict(zip(_SPENT_FIELDS, row, strict=True)))
 
 
 def left_open(run_id: str, connection: sqlite3.Connection) -> list[OpenCall]:

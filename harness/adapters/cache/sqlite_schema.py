@@ -115,8 +115,15 @@ _REJECTED = (
     """,
 )
 
+# What a request can have cost of which nobody knows what it did, as judged when its row was closed; null before that, for
+# rows of earlier versions, and where it is known.
+_JUDGED = (
+    "ALTER TABLE calls ADD COLUMN cost_judged REAL",
+    "ALTER TABLE calls ADD COLUMN tokens_judged INTEGER",
+)
+
 # Step n leads from user_version n to n + 1. A step that was released is never changed.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LEASES, _PLACES, _REJECTED)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _LEASES, _PLACES, _REJECTED, _JUDGED)
 VERSION = len(MIGRATIONS)
 TABLES = {"responses": 1, "calls": 1, "leases": 2}
 """The tables, each with the first version that has it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.adapters.codec import TOKEN_COUNTS
+from harness.adapters.codec import TOKEN_COUNTS, UNTOLD_COUNTS
 from harness.domain.outlook import cause_of
 from harness.domain.redo import TopicState
 from harness.domain.sanitize import one_line
@@ -20,6 +20,7 @@ STATUSES = ("ok", "degraded", "failed")
 LONGEST_MESSAGE = 4_000
 _BAD_LINE = "DatasetError"
 _SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
+_NAMES = ("rows", *STATUSES, "unpriced", *_SUMS, *TOKEN_COUNTS, *UNTOLD_COUNTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,7 @@ class FailedAlike:
 class RowTotals:
     """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost."""
 
-    sums: dict[str, int | float] = field(
-        default_factory=lambda: dict.fromkeys(("rows", *STATUSES, "unpriced", *_SUMS, *TOKEN_COUNTS), 0)
-    )
+    sums: dict[str, int | float] = field(default_factory=lambda: dict.fromkeys(_NAMES, 0))
 
     def add(self, row: Mapping[str, Any], sign: int = 1) -> None:
         """Add a row of `results.jsonl`, or take one away with `sign` -1."""
@@ -57,12 +56,15 @@ class RowTotals:
             sums[name] += sign * (row[name] or 0)
         for name in TOKEN_COUNTS:
             sums[name] += sign * row["usage"][name]
+        for name in UNTOLD_COUNTS:
+            sums[name] += sign * row["usage"].get(name, 0)
 
     def as_json(self) -> dict[str, Any]:
         """Whole numbers where they count, money and seconds rounded to what is meant."""
         plain = {name: round(value, 9) if isinstance(value, float) else value for name, value in self.sums.items()}
         usage = {name: plain.pop(name) for name in TOKEN_COUNTS}
-        return {**plain, "usage": usage}
+        untold = {name: number for name in UNTOLD_COUNTS if (number := plain.pop(name))}
+        return {**plain, "usage": usage | untold}
 
 
 class Standing:
