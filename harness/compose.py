@@ -82,7 +82,7 @@ def layered(
         return layer if board is None else board.watching(layer, stage)
 
     pricing, policy = settings.pricing(), settings.cache_policy()
-    limiter = Limiter(limits, stop, capped=purse.budget != Budget())
+    limiter = Limiter(limits, stop, capped=lambda: reserving.may_end_the_run())
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
     sent = told(Noted(endpoint, cache, pricing, clock, stop), "sent")
     limited = told(Limited(sent, limiter, settings.retry()), "all")
@@ -90,7 +90,15 @@ def layered(
     journaled = told(Journaled(run_limited, cache, pricing, clock, keep=policy.stores), "cache")
     likely = Likely() if settings.budget_reserve == "likely" else None
     reserving = Budgeted(
-        journaled, purse, pricing, clock, stop, likely=likely, limits=limits, places=lambda: limiter.state().places
+        journaled,
+        purse,
+        pricing,
+        clock,
+        stop,
+        likely=likely,
+        limits=limits,
+        places=lambda: limiter.state().places,
+        by_arrival=lambda: limiter.goes_by_arrival,
     )
     budgeted = told(reserving, "money")
     retrying = told(Retrying(budgeted, settings.retry(), stop, rng), "retry")

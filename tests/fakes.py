@@ -215,13 +215,22 @@ class Engine:
     def __post_init__(self) -> None:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
-        self.limiter = Limiter(self.limits, self.stop, capped=self.budget != Budget())
+        self.limiter = Limiter(self.limits, self.stop, capped=lambda: budgeted.may_end_the_run())
         noted = Noted(self.model, self.cache, PRICING, self.clock, self.stop)
         limited = RunLimited(Limited(noted, self.limiter, self.retry), self.limits, self.stop)
         journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
         likely = Likely() if self.reserve == "likely" else None
-        places = lambda: self.limiter.state().places  # noqa: E731
-        budgeted = Budgeted(journaled, self.purse, PRICING, self.clock, self.stop, likely=likely, limits=self.limits, places=places)
+        budgeted = Budgeted(
+            journaled,
+            self.purse,
+            PRICING,
+            self.clock,
+            self.stop,
+            likely=likely,
+            limits=self.limits,
+            places=lambda: self.limiter.state().places,
+            by_arrival=lambda: self.limiter.goes_by_arrival,
+        )
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)

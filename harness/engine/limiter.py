@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,11 +60,11 @@ class LimiterState:
 class Limiter:
     """Places for calls in flight, requests per minute and tokens per minute, in order of priority.
 
-    `capped`: the run has a budget, so it may end before its work does. `history` is how many calls the limiter let in
+    `capped` says whether a budget may end the run before its work is done. `history` is how many calls the limiter let in
     at once, on the loop's clock.
     """
 
-    def __init__(self, limits: Limits, stop: Stop, *, capped: bool = False) -> None:
+    def __init__(self, limits: Limits, stop: Stop, *, capped: Callable[[], bool] = lambda: False) -> None:
         self._window = Window.opening(limits.in_flight)
         self.history = Levels()
         self._pace = Pace.of(limits)
@@ -83,6 +84,11 @@ class Limiter:
     def in_flight(self) -> int:
         """Calls that have a place now."""
         return self._in_flight
+
+    @property
+    def goes_by_arrival(self) -> bool:
+        """Whether calls go in the order of their arrival now, as at the end of a batch."""
+        return self._turns.goes_by_arrival
 
     @property
     def streak(self) -> int:
@@ -185,7 +191,7 @@ class Limiter:
             self._timer = None
         wait_s: float | None = None
         paced = full = False
-        self._turns.go_by_arrival(goes_by_arrival(left=self._left, in_flight=self._in_flight, capped=self._capped))
+        self._turns.go_by_arrival(goes_by_arrival(left=self._left, in_flight=self._in_flight, capped=self._capped()))
         while (wish := self._turns.first) is not None:
             wait_s = self._pace.wait_s(at)
             paced = wait_s > 0
