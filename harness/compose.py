@@ -19,7 +19,7 @@ from harness.adapters.wall_clock import SystemClock
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
 from harness.domain.likely import Likely
-from harness.domain.policy import Budget, CachePolicy, Limits, Patience
+from harness.domain.policy import CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import resolve_model
 from harness.domain.purse import Purse, Spent
@@ -89,7 +89,7 @@ def layered(
     outages = settings.outages()
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
     probing = random.Random(f"{settings.seed}/probes")  # noqa: S311 - as above
-    limiter = Limiter(limits, stop, capped=purse.budget != Budget(), outages=outages, rng=probing)
+    limiter = Limiter(limits, stop, capped=lambda: reserving.may_end_the_run(), outages=outages, rng=probing)
     sent = told(Noted(endpoint, cache, pricing, clock, stop), "sent")
     limited = told(
         Limited(sent, limiter, settings.retry(), stop, first_token_s=settings.timeouts().first_token_s), "all"
@@ -98,7 +98,15 @@ def layered(
     journaled = told(Journaled(run_limited, cache, pricing, clock, keep=policy.stores), "cache")
     likely = Likely() if settings.budget_reserve == "likely" else None
     reserving = Budgeted(
-        journaled, purse, pricing, clock, stop, likely=likely, limits=limits, places=lambda: limiter.state().places
+        journaled,
+        purse,
+        pricing,
+        clock,
+        stop,
+        likely=likely,
+        limits=limits,
+        places=lambda: limiter.state().places,
+        by_arrival=lambda: limiter.goes_by_arrival,
     )
     budgeted = told(reserving, "money")
     retrying = told(Retrying(budgeted, settings.retry(), limiter.provider, stop, rng), "retry")

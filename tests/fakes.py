@@ -227,16 +227,27 @@ class Engine:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
         self.limiter = Limiter(
-            self.limits, self.stop, capped=self.budget != Budget(), outages=self.outages, rng=random.Random(11)
+            self.limits,
+            self.stop,
+            capped=lambda: budgeted.may_end_the_run(),
+            outages=self.outages,
+            rng=random.Random(11),
         )
         noted = Noted(self.model, self.cache, PRICING, self.clock, self.stop)
         all_limited = Limited(noted, self.limiter, self.retry, self.stop, first_token_s=self.first_token_s)
         limited = RunLimited(all_limited, self.limits, self.stop)
         journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
         likely = Likely() if self.reserve == "likely" else None
-        places = lambda: self.limiter.state().places  # noqa: E731
         budgeted = Budgeted(
-            journaled, self.purse, PRICING, self.clock, self.stop, likely=likely, limits=self.limits, places=places
+            journaled,
+            self.purse,
+            PRICING,
+            self.clock,
+            self.stop,
+            likely=likely,
+            limits=self.limits,
+            places=lambda: self.limiter.state().places,
+            by_arrival=lambda: self.limiter.goes_by_arrival,
         )
         rng = random.Random(7)
         retrying = Retrying(budgeted, self.retry, self.limiter.provider, self.stop, rng)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from harness.domain.completion import Request, Usage
 from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
 
-ENOUGH_ANSWERS = 5
+ENOUGH_ANSWERS = 3
 SHARE = 0.99
 FACTOR = 1.5
 KEPT = 1000
@@ -69,10 +69,11 @@ class Likely:
     def usage(self, step: str, request: Request) -> Usage | None:
         """What a request of this step will likely use, never more than its worst case; None: too early to say."""
         seen = self._steps.get(step)
-        if seen is None or len(seen.output_tokens) < ENOUGH_ANSWERS:
+        if seen is None:
             return None
+        factor = FACTOR * max(1.0, ENOUGH_ANSWERS / len(seen.output_tokens))
         given = input_tokens_at_most(request)
         return Usage(
-            input_tokens=min(given, math.ceil(FACTOR * seen.input_shares.reaching(SHARE) * given)),
-            output_tokens=min(output_tokens_at_most(request), math.ceil(FACTOR * seen.output_tokens.reaching(SHARE))),
+            input_tokens=min(given, math.ceil(factor * seen.input_shares.reaching(SHARE) * given)),
+            output_tokens=min(output_tokens_at_most(request), math.ceil(factor * seen.output_tokens.reaching(SHARE))),
         )

@@ -50,6 +50,8 @@ class Charged:
         return cls(cost=cost, tokens=most.tokens, cost_at_risk=cost, tokens_at_risk=most.tokens)
 
 
+PLENTY = 0.6
+"""The share of a budget of which too little is spent to fear for its end."""
 NOT_SENT = Charged(sent=False)
 
 
@@ -138,6 +140,23 @@ class Purse:
         one, budget = self._one_of(most, likely)
         cost, tokens = self.cost + self.reserved_cost, self.tokens + self.reserved_tokens
         return self._pays(budget, one, cost, tokens, self.calls + self.reservations)
+
+    def may_end_the_run(self, *, places: int, most: AtMost) -> bool:
+        """Whether the budget may be at its end before the work is.
+
+        A number of requests says nothing about that, so it may. Of money and tokens it may not while not much more than
+        half is spent, nor while what is left would hold this worst case for every place.
+        """
+        budget = self.budget
+        if budget.calls is not None:
+            return True
+        for cap, spent, one in (
+            (budget.cost, self.cost, most.cost or 0.0),
+            (budget.tokens, self.tokens, most.tokens),
+        ):
+            if cap is not None and spent > PLENTY * cap and spent + places * one > cap:
+                return True
+        return False
 
     def holds_likely(self, most: AtMost, likely: AtMost | None) -> bool:
         """Whether less than its worst case would be held for this request, as things stand."""

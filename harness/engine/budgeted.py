@@ -36,7 +36,8 @@ class Budgeted:
     cost: what the journal judged, else its worst case.
 
     `limits` are those of the layers within, `places` is how many calls may be in flight now: where fewer hold money and
-    others wait for it, time is lost, which the run's purse keeps.
+    others wait for it, time is lost, which the run's purse keeps. `by_arrival` says whether places are given in the order
+    of arrival now: then money is, too.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Budgeted:
         likely: Likely | None = None,
         limits: Limits = Limits(),
         places: Callable[[], int] | None = None,
+        by_arrival: Callable[[], bool] = lambda: False,
     ) -> None:
         self._inner = inner
         self._pricing = pricing
@@ -57,12 +59,25 @@ class Budgeted:
         self._stop = stop
         self._likely = likely
         self._limits = limits
-        self._run = _Till(purse, stop, self._end_run, limits=limits, places=places)
+        self._most = AtMost(cost=None, tokens=0)
+        self._run = _Till(
+            purse,
+            stop,
+            self._end_run,
+            limits=limits,
+            places=places,
+            makes_likely=likely is not None,
+            by_arrival=by_arrival,
+        )
         self._topics: dict[str, _Till] = {}
         stop.on_set(self._refuse_all)
 
+    def may_end_the_run(self) -> bool:
+        """Whether the run's budget may be at its end before its work is, going by the last request."""
+        return self._run.purse.may_end_the_run(places=self._limits.in_flight, most=self._most)
+
     async def complete(self, request: Request, call: Call) -> Completion:
-        most = self._pricing.at_most(request, self._clock.now())
+        most = self._most = self._pricing.at_most(request, self._clock.now())
         wanted: list[tuple[_Till, _Want]] = []
         budget_s = queued_s = 0.0
         charged = NOT_SENT
@@ -92,15 +107,15 @@ class Budgeted:
 
     def _want(self, till: _Till, request: Request, call: Call, most: AtMost) -> _Want:
         """What a topic may spend is kept by worst cases alone: it has too few answers to go by."""
-        likely = self._likely
+        step, likely = step_of(call.span_id), self._likely
         if likely is None or till is not self._run:
-            return _Want(call.topic_id, most)
+            return _Want(call.topic_id, step, most)
 
         def likely_now() -> AtMost | None:
-            usage = likely.usage(step_of(call.span_id), request)
+            usage = likely.usage(step, request)
             return None if usage is None else self._pricing.dearest(request.model, usage, self._clock.now())
 
-        return _Want(call.topic_id, most, likely_now)
+        return _Want(call.topic_id, step, most, likely_now)
 
     def _tills(self, call: Call) -> tuple[_Till, ...]:
         """The topic's comes first: who waits for the run's money holds nothing that another topic waits for."""
@@ -149,6 +164,7 @@ class _Want:
     """What a request may cost, and what it will likely cost as things stand; `reserved` once it has its turn."""
 
     topic_id: str
+    step: str
     most: AtMost
     likely: Callable[[], AtMost | None] = lambda: None
     reserved: Reserved | None = None
@@ -193,12 +209,17 @@ class _Till:
         *,
         limits: Limits,
         places: Callable[[], int] | None = None,
+        makes_likely: bool = False,
+        by_arrival: Callable[[], bool] = lambda: False,
     ) -> None:
         self.purse = purse
         self._exhausted = exhausted
         self._stop = stop
         self._places = places
         self._room = _Room(limits)
+        self._makes_likely = makes_likely
+        self._by_arrival = by_arrival
+        self._trying: Counter[str] = Counter()
         self._waiting = 0
         self._turns: Turns[_Want] = Turns(stop)
 
@@ -229,6 +250,7 @@ class _Till:
         if want.reserved is not None:
             self.purse.settle(want.reserved, charged)
             self._room.give_back(want.topic_id)
+            self._trying[want.step] -= 1
             want.reserved = None
             self._advance()
 
@@ -238,15 +260,26 @@ class _Till:
 
     def _advance(self) -> None:
         """Reserve for all who can go now; where the first can never go, the purse is at its end."""
+        self._turns.go_by_arrival(self._by_arrival())
         while (want := self._turns.first) is not None:
             if self._granted(want):
                 self._waiting -= 1
                 self._turns.grant()
+            elif self._tries(want):
+                self._turns.set_aside()
             elif self.purse.could_ever_afford(want.most, want.likely()):
                 break
             else:
                 self._exhausted(self, want.most)
+        self._turns.bring_back()
         self._measure()
+
+    def _tries(self, want: _Want) -> bool:
+        """Whether this one will cost less soon: its step has had no answer, and calls of it are in flight.
+
+        Then the others need not wait behind it until there is money for its worst case.
+        """
+        return self._makes_likely and self._trying[want.step] > 0 and want.likely() is None
 
     def _granted(self, want: _Want) -> bool:
         """Reserve for this one, if that can be done now."""
@@ -257,6 +290,7 @@ class _Till:
             return False
         want.reserved = self.purse.reserve(want.most, likely)
         self._room.take(want.topic_id)
+        self._trying[want.step] += 1
         return True
 
     def _give_back(self, want: _Want) -> None:

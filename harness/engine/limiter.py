@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,7 +77,7 @@ class LimiterState:
 class Limiter:
     """Places for calls in flight, requests per minute and tokens per minute, in order of priority.
 
-    `capped`: the run has a budget, so it may end before its work does. `outages` says how the provider's outages are
+    `capped` says whether a budget may end the run before its work is done. `outages` says how the provider's outages are
     waited out; `rng` draws the jitter of the probes. `history` is how many calls the limiter let in at once, on the
     loop's clock. `provider` is what is known of the provider: while it is away, only probes get a place.
     """
@@ -86,7 +87,7 @@ class Limiter:
         limits: Limits,
         stop: Stop,
         *,
-        capped: bool = False,
+        capped: Callable[[], bool] = lambda: False,
         outages: OutagePolicy | None = None,
         rng: random.Random | None = None,
     ) -> None:
@@ -115,6 +116,11 @@ class Limiter:
     def in_flight(self) -> int:
         """Calls that have a place now."""
         return self._in_flight
+
+    @property
+    def goes_by_arrival(self) -> bool:
+        """Whether calls go in the order of their arrival now, as at the end of a batch."""
+        return self._turns.goes_by_arrival
 
     @property
     def streak(self) -> int:
@@ -265,7 +271,7 @@ class Limiter:
         paced = full = False
         # While the provider is away each probe is another call: one that fails by itself must not be all of them.
         self._turns.go_by_arrival(
-            self.provider.is_down or goes_by_arrival(left=self._left, in_flight=self._in_flight, capped=self._capped)
+            self.provider.is_down or goes_by_arrival(left=self._left, in_flight=self._in_flight, capped=self._capped())
         )
         while (wish := self._turns.first) is not None:
             wait_s = self.provider.wait_s(at)

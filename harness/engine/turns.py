@@ -32,10 +32,16 @@ class Turns(Generic[Want]):
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
         self._heap: list[_Waiter[Want]] = []
+        self._aside: list[_Waiter[Want]] = []
         self._order = itertools.count()
         self._by_arrival = False
         self._waiting = 0
         self._granted = 0
+
+    @property
+    def goes_by_arrival(self) -> bool:
+        """Whether the order is that of arrival alone."""
+        return self._by_arrival
 
     @property
     def granted(self) -> int:
@@ -83,6 +89,16 @@ class Turns(Generic[Want]):
         while self._heap and self._heap[0].turn.done():
             heapq.heappop(self._heap)
         return self._heap[0].want if self._heap else None
+
+    def set_aside(self) -> None:
+        """Look past the first until `bring_back`: it keeps its place in the queue."""
+        self._aside.append(heapq.heappop(self._heap))
+
+    def bring_back(self) -> None:
+        """Put back those that were set aside."""
+        aside, self._aside = self._aside, []
+        for waiter in aside:
+            heapq.heappush(self._heap, waiter)
 
     def go_by_arrival(self, by_arrival: bool) -> None:
         """From now on in the order of arrival alone; or by priority again, those who wait already included."""
