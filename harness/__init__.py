@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.domain.run import Failed, Ok, Output, Topic
     from harness.engine.step import Step
     from harness.engine.stopping import Stop
-    from harness.errors import HarnessError, InputError, ParseError, TopicFailed
+    from harness.errors import HarnessError, InputError, ParseError, Rejected, TopicFailed
     from harness.session import Report
 
 _HOMES = {
@@ -34,7 +34,7 @@ _HOMES = {
     "harness.engine.step": ("Step",),
     "harness.engine.stopping": ("Stop",),
     "harness.domain.failures": ("CompletionError",),
-    "harness.errors": ("HarnessError", "InputError", "ParseError", "TopicFailed"),
+    "harness.errors": ("HarnessError", "InputError", "ParseError", "Rejected", "TopicFailed"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -49,6 +49,7 @@ __all__ = [
     "Ok",
     "Output",
     "ParseError",
+    "Rejected",
     "Report",
     "Step",
     "StepOptions",

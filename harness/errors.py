@@ -100,7 +100,13 @@ class CacheError(InputError):
 
 
 class ParseError(HarnessError):
-    """A model's text does not hold the value that was asked for; the message can be sent back to the model."""
+    """A model's text does not hold the value that was asked for; the message can be sent back to the model.
+
+    `text` is what `parse_json` and `parse_string_list` were given. Where such an error ends a topic, or a part of one,
+    the answer with this text is rejected.
+    """
+
+    text: str | None = None
 
 
 class Rejected(ParseError):  # noqa: N818 - what became of the answers

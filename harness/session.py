@@ -26,6 +26,7 @@ from harness.domain.outlook import Track
 from harness.domain.purse import Reservations, Spent
 from harness.domain.repeated import Repeated
 from harness.engine.limiter import LimiterState
+from harness.engine.rejecting import rejecting
 from harness.engine.runner import Progress, Runner
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop, StopCause
@@ -143,7 +144,7 @@ class Session:
             # Closed after the books are: the collector's patience is none of the run's time.
             async with self._observed(stack, run_id, started_at) as observed_results:
                 runner = Runner(
-                    workflow=self.workflow.function,
+                    workflow=rejecting(self.workflow.function),
                     context=replace(self._context(run_id, started_s), rejections=stack.rejections),
                     completer=stack.completer,
                     results=observed_results,

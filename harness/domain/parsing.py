@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from harness.domain.completion import Json
 from harness.domain.strict_json import NotJson, kind_of, loads, loads_prefix
@@ -30,6 +30,31 @@ def parse_json(text: str) -> Json:
 
     What stands before a closing `</think>` is no part of the answer. Raises ParseError.
     """
+    with _blaming(text):
+        return _json_in(text)
+
+
+def parse_string_list(text: str, *, at_least: int, at_most: int) -> tuple[str, ...]:
+    """The strings of the JSON array in a model's text, stripped, without blanks and repetitions.
+
+    An object that holds one array stands for it, and an object that holds one text stands for that text. Up to twice
+    `at_most` items are cut to the first `at_most`; more than that was not meant as an answer. Raises ParseError.
+    """
+    with _blaming(text):
+        return _strings_in(_array_in(_json_in(text)), at_least=at_least, at_most=at_most)
+
+
+@contextmanager
+def _blaming(text: str) -> Iterator[None]:
+    """Have an error say which text it is about."""
+    try:
+        yield
+    except ParseError as error:
+        error.text = text
+        raise
+
+
+def _json_in(text: str) -> Json:
     if len(text) > MAX_TEXT_CHARS:
         raise ParseError(f"it was {len(text):,} characters long, far more than was asked for")
     if not text.strip():
@@ -45,13 +70,7 @@ def parse_json(text: str) -> Json:
     return _longest_in_prose(answer)
 
 
-def parse_string_list(text: str, *, at_least: int, at_most: int) -> tuple[str, ...]:
-    """The strings of the JSON array in a model's text, stripped, without blanks and repetitions.
-
-    An object that holds one array stands for it, and an object that holds one text stands for that text. Up to twice
-    `at_most` items are cut to the first `at_most`; more than that was not meant as an answer. Raises ParseError.
-    """
-    items = _array_in(parse_json(text))
+def _strings_in(items: list[Json], *, at_least: int, at_most: int) -> tuple[str, ...]:
     wanted = f"{at_least} to {at_most}" if at_least < at_most else f"{at_least}"
     if len(items) > 2 * at_most:
         raise ParseError(f"it held {len(items):,} items, {wanted} are needed")

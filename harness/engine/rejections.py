@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion
 from harness.ports import Cache, Rejection
 
 
@@ -21,8 +20,11 @@ class Rejections:
     def __contains__(self, key: str) -> bool:
         return key in self._keys
 
-    async def add(self, *, key: str, call: Call, completion: Completion, reason: str, mark: bool) -> None:
-        """Note it, and with `mark` durably. Raises StorageError and CacheError as the cache does."""
+    async def add(self, *, key: str, call: Call, owner: str, reason: str, mark: bool) -> None:
+        """Note it, and with `mark` durably; `owner` paid for the answer to the call.
+
+        Raises StorageError and CacheError as the cache does.
+        """
         self._keys.add(key)
         if mark:
-            await self._cache.reject(Rejection(key=key, call=call, owner=completion.owner, reason=reason))
+            await self._cache.reject(Rejection(key=key, call=call, owner=owner, reason=reason))

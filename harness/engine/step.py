@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 
 import anyio
 
+from harness.domain.blamed import blamed_texts
 from harness.domain.call import Call
 from harness.domain.check import REASKS, Check, Gate, check_of
 from harness.domain.completion import Completion, Delta, Json, Message, OnDelta, Request, Tool
@@ -163,18 +164,33 @@ class Step:
             raise ValueError("reject takes a completion that `complete` has returned for this topic")
         await self._reject(completion, reason, mark=True)
 
-    async def _reject(self, completion: Completion, reason: str, *, mark: bool) -> None:
-        """Note it in the trace, and where verdicts are kept. `mark`: durably, so that it holds for later sessions.
+    async def reject_blamed(self, error: BaseException) -> None:
+        """Reject the answers whose texts could not be read, where that ends the topic or a part of it.
 
-        An answer that was found, or shared, is another's to judge: it stays as it is for whoever accepted it.
+        Without it the cache would answer with them for ever.
         """
-        span = self._trace.reject(completion.span_id, reason)
+        texts = blamed_texts(error)
+        for span in self._trace.spans if texts else ():
+            if span.content in texts and span.error is None and span.rejected is None:
+                await self._note(span, self._trace.owners[span.id], str(error), mark=True)
+
+    async def _reject(self, completion: Completion, reason: str, *, mark: bool) -> None:
+        """Note the verdict on an answer at hand.
+
+        One that was found, or shared, is another's to judge: without `mark` it stays as it is for whoever accepted it.
+        """
+        span = next(span for span in self._trace.spans if span.id == completion.span_id)
+        await self._note(span, completion.owner, reason, mark=mark)
+
+    async def _note(self, span: Span, owner: str, reason: str, *, mark: bool) -> None:
+        """Note a verdict in the trace, and where verdicts are kept. `mark`: durably, so that later sessions know it."""
+        self._trace.reject(span.id, reason)
         self._rejected.add(span.key)
         if self._context.rejections is None:
             return
         call = Call(run_id=span.run_id, topic_id=span.topic_id, span_id=span.id)
         try:
-            await self._context.rejections.add(key=span.key, call=call, completion=completion, reason=reason, mark=mark)
+            await self._context.rejections.add(key=span.key, call=call, owner=owner, reason=reason, mark=mark)
         except (StorageError, CacheError) as error:
             self._trace.stop.set("storage", str(error))
             await self._trace.drained()
@@ -214,7 +230,7 @@ class Step:
         except RunStopped as error:
             stopped_by = error
         else:
-            self._trace.add(self._asked(name, request, call, started).answered(completion))
+            self._trace.add(self._asked(name, request, call, started).answered(completion), owner=completion.owner)
             return replace(completion, span_id=call.span_id)
         finally:
             self._trace.ended()
@@ -240,6 +256,7 @@ class Step:
             try:
                 outcomes[index] = Ok(value=await work(step, item))
             except (CompletionError, ParseError, TopicBudgetExceeded) as error:
+                await self.reject_blamed(error)
                 outcomes[index] = Failed(error=failure_of(error, step=step.path))
             except Exception as error:  # noqa: BLE001 - raised again below, without the task group's wrapping
                 broken.append(error)

@@ -20,20 +20,22 @@ class Trace:
     """The spans of one topic, in the order in which its calls ended, and what bounds them.
 
     `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts calls. `purse` pays for
-    all of them, where the topic has a budget of its own.
+    all of them, where the topic has a budget of its own. `owners` are the calls that paid for the answers, by span.
     """
 
     on_span: Callable[[Span], None]
     stop: Stop = field(default_factory=Stop)
     purse: Purse | None = None
     spans: list[Span] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
     calls: int = 0
     under_way: int = 0
     stopped: bool = False
     names: dict[str, int] = field(default_factory=dict)
     _quiet: anyio.Event | None = field(default=None, init=False)
 
-    def add(self, span: Span) -> None:
+    def add(self, span: Span, *, owner: str = "") -> None:
+        """A call has ended; `owner` paid for its answer."""
         log.debug(
             "%s from %s after %.2f s: %d attempts, %d tokens in, %d out",
             *("failed" if span.error else "answered", span.served.source, span.end_s - span.start_s),
@@ -41,16 +43,13 @@ class Trace:
             extra={"span_id": span.id},
         )
         self.spans.append(span)
+        self.owners[span.id] = owner
         self.on_span(span)
 
-    def reject(self, span_id: str, reason: str) -> Span:
-        """Note why the answer of a call is not taken; returns the call's span. Raises KeyError for an unknown call."""
-        for place, span in enumerate(self.spans):
-            if span.id == span_id:
-                log.info("the answer was rejected: %s", reason, extra={"span_id": span_id})
-                self.spans[place] = replace(span, rejected=reason)
-                return span
-        raise KeyError(span_id)
+    def reject(self, span_id: str, reason: str) -> None:
+        """Note in the span of a call why its answer is not taken."""
+        log.info("the answer was rejected: %s", reason, extra={"span_id": span_id})
+        self.spans = [replace(span, rejected=reason) if span.id == span_id else span for span in self.spans]
 
     def unique(self, path: str) -> str:
         """The path, numbered from its second use on."""

@@ -21,7 +21,7 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Json, Message, Request, Tool, Usage
 from harness.domain.key import cache_key
 from harness.errors import StorageError
-from harness.ports import OpenCall, Resolution
+from harness.ports import OpenCall, Rejection, Resolution
 from harness.testing.virtual_time import run_virtual
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -425,3 +425,41 @@ def test_virtual_time_stands_still_while_the_database_works(path: Path) -> None:
         return loop.time()
 
     assert run_virtual(main) == 0.0
+
+
+REJECTION = Rejection(
+    key=cache_key(a_request()),
+    call=Call(run_id="run", topic_id="t", span_id="1"),
+    owner="run/t/1",
+    reason="no list \ud800",
+)
+
+
+async def test_the_journal_says_of_the_newest_row_of_the_call_that_its_answer_was_rejected(path: Path) -> None:
+    async with SqliteCache.open(path) as cache:
+        await put(cache, content="first")
+        await put(cache, content="second")
+        await cache.reject(REJECTION)
+    rows = sql(path, "SELECT outcome, rejected, cost FROM calls ORDER BY id")
+    assert rows == [("stored", None, 0.5), ("stored", r"no list \ud800", 0.5)]
+
+
+async def test_a_verdict_on_an_answer_that_another_run_paid_for_leaves_the_journal_alone(path: Path) -> None:
+    async with SqliteCache.open(path) as cache:
+        await put(cache)
+        await cache.reject(replace(REJECTION, owner=""))
+    assert sql(path, "SELECT rejected FROM responses") == [(r"no list \ud800",)]
+    assert sql(path, "SELECT rejected FROM calls") == [(None,)]
+
+
+async def test_a_verdict_on_a_damaged_entry_disturbs_nobody(path: Path) -> None:
+    async with SqliteCache.open(path) as cache:
+        await put(cache)
+    sql(path, "PRAGMA ignore_check_constraints = ON")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE responses SET value = 'torn'")
+        connection.commit()
+    async with SqliteCache.open(path) as cache:
+        await cache.reject(REJECTION)
+        assert await content_of(cache) is None

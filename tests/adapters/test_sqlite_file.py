@@ -11,12 +11,18 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from harness.adapters.cache import sqlite_schema
+from harness.adapters.cache.recorded_times import RecordedTimes
+from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.adapters.cache.sqlite_file import open_file
+from harness.adapters.cache_entry import entry_of
+from harness.domain.completion import Completion, Request, Usage
+from harness.domain.key import cache_key
 from harness.errors import CacheError, HarnessError
 
 INSERT = (
@@ -72,6 +78,34 @@ def test_answers_of_an_older_cache_learn_their_calls_from_its_journal(path: Path
     with closing(open_file(path)) as connection:
         rows = connection.execute("SELECT key, topic_id, span_id FROM responses ORDER BY key").fetchall()
     assert rows == [("a", "t1", "s"), ("b", "", ""), ("c", "t2", "s")]
+
+
+async def test_a_cache_from_before_there_were_verdicts_is_upgraded_and_answers_as_before(path: Path) -> None:
+    request = Request(endpoint="e", model="m", messages=())
+    answer = Completion(model="m", content="kept", finish_reason="stop", usage=Usage())
+    entry = entry_of(cache_key(request), request, answer, run_id="r", created_at=datetime(2026, 11, 20, tzinfo=UTC))
+    columns = ("key", "request", "value", "digest", "created_at", "run_id", "endpoint", "model", "bytes")
+    with closing(sqlite3.connect(path)) as connection:
+        for statements in sqlite_schema.MIGRATIONS[:3]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(
+            f"INSERT INTO responses ({', '.join(columns)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [getattr(entry, column) for column in columns],
+        )
+        connection.execute(f"PRAGMA application_id = {sqlite_schema.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 3")
+        connection.commit()
+
+    with closing(RecordedTimes.open(path)) as untouched:
+        assert untouched.answer(entry.key) == (request, answer)
+    async with SqliteCache.open(path) as cache:
+        hit = await cache.get(entry.key, request)
+
+    assert hit is not None
+    assert (hit.completion, hit.rejected) == (answer, None)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT answer, rejected FROM answers").fetchall() == [("kept", None)]
 
 
 def test_only_the_owner_may_read_a_new_cache_and_the_directories_made_for_it(tmp_path: Path) -> None:

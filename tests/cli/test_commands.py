@@ -128,6 +128,52 @@ def test_a_topic_is_shown_with_its_report_and_its_calls(harness: Harness, a_run:
     assert len(json.loads(harness("show", str(a_run), "sky", "--json").stdout)["spans"]) >= 5
 
 
+PICKY = """
+from harness import ParseError, Rejected, TopicFailed
+
+
+def nothing_will_do(completion):
+    raise ParseError("it was not good enough")
+
+
+async def flow(step, topic):
+    try:
+        await step.complete("plan", topic.text, accept=nothing_will_do, reasks=1)
+    except Rejected as error:
+        raise TopicFailed(str(error)) from error
+"""
+
+
+@pytest.fixture
+def a_picky_run(harness: Harness) -> str:
+    """A run whose step takes no answer."""
+    Path("picky.py").write_text(PICKY)
+    done = harness("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "picky.py:flow", "--out", "picky")
+    assert done.exit_code == 1, done.output
+    return "picky"
+
+
+def test_a_rejected_answer_is_shown_with_the_reason(harness: Harness, a_picky_run: str) -> None:
+    shown = harness("show", a_picky_run, "sky").stdout
+    assert "TopicFailed: all 2 answers were rejected by the check of step 'plan'" in shown
+    assert shown.count("rejected: it was not good enough") == 2
+    assert harness("show", a_picky_run, "sky", "--calls").stdout.count("--- rejected\nit was not good enough") == 2
+
+
+def test_a_row_from_before_there_were_verdicts_is_shown_as_it_was(harness: Harness, a_picky_run: str) -> None:
+    traces = Path(a_picky_run, "traces.jsonl")
+    rows = [json.loads(line) for line in traces.read_text().splitlines()]
+    traces.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "rejected"}) + "\n" for row in rows))
+    assert "rejected: " not in harness("show", a_picky_run, "sky", "--calls").stdout
+
+
+def test_the_cache_says_what_was_rejected(harness: Harness, a_picky_run: str) -> None:
+    key = json.loads(harness("show", a_picky_run, "sky", "--json").stdout)["spans"][0]["key"]
+    assert "4 stored (4 of them rejected)" in harness("cache", "stats").stdout
+    assert "--- rejected\nit was not good enough" in harness("cache", "show", key).stdout
+    assert "but a step rejected it (it was not good enough)" in harness("cache", "explain", key).stdout
+
+
 def test_an_unknown_topic_says_how_to_list_them(harness: Harness, a_run: Path) -> None:
     assert problem_of(harness("show", str(a_run), "x")) == "done: no finished topic 'x'; `harness show done` lists them"
 

@@ -19,7 +19,7 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
 from harness.domain.key import cache_key
 from harness.domain.purse import Spent
-from harness.ports import Cache, OpenCall, Resolution
+from harness.ports import Cache, OpenCall, Rejection, Resolution
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -114,6 +114,46 @@ async def test_an_entry_tells_of_the_paid_call_and_not_of_the_waits_around_it(op
         hit = await cache.get(cache_key(a_request()), a_request())
     assert hit is not None
     assert hit.completion.served == Served(attempts=2, ttft_reasoning_s=0.25, ttft_answer_s=0.5, latency_s=0.75)
+
+
+def a_rejection(owner: str = "run-1/topic-1/1", reason: str = "it held no list") -> Rejection:
+    call = Call(run_id="run-1", topic_id="topic-1", span_id="1")
+    return Rejection(key=cache_key(a_request()), call=call, owner=owner, reason=reason)
+
+
+async def test_a_rejected_answer_is_kept_as_it_is_with_the_reason(open_cache: CacheFactory) -> None:
+    async with open_cache() as cache:
+        await put(cache, a_request(), an_answer())
+        before = await cache.get(cache_key(a_request()), a_request())
+        await cache.reject(a_rejection())
+        hit = await cache.get(cache_key(a_request()), a_request())
+        assert await cache.spent("run-1") == Spent(calls=1, cost=0.00125, tokens=46)
+        assert [one.completion for one in await cache.recorded("topic-1")] == [an_answer()]
+    assert before is not None
+    assert hit is not None
+    assert (before.rejected, hit.rejected) == (None, "it held no list")
+    assert hit.completion == an_answer()
+
+
+async def test_the_answer_that_takes_its_place_is_not_rejected(open_cache: CacheFactory) -> None:
+    async with open_cache() as cache:
+        await put(cache, a_request(), an_answer())
+        await cache.reject(a_rejection())
+        await put(cache, a_request(), an_answer("A list."))
+        hit = await cache.get(cache_key(a_request()), a_request())
+    assert hit is not None
+    assert (hit.completion.content, hit.rejected) == ("A list.", None)
+
+
+async def test_a_verdict_on_an_answer_that_is_gone_or_anothers_has_no_effect(open_cache: CacheFactory) -> None:
+    async with open_cache() as cache:
+        await cache.reject(a_rejection())
+        assert await cache.get(cache_key(a_request()), a_request()) is None
+        await put(cache, a_request(), an_answer())
+        await cache.reject(a_rejection(owner="another run/topic-1/1"))
+        hit = await cache.get(cache_key(a_request()), a_request())
+    assert hit is not None
+    assert hit.rejected is None
 
 
 async def test_a_newer_answer_replaces_the_older(open_cache: CacheFactory) -> None:

@@ -106,7 +106,8 @@ def test_the_conversation_goes_on_with_the_answer_and_the_problem() -> None:
         Message(role="assistant", content="too long"),
         Message(
             role="user",
-            content="That answer could not be used: it was too long. Answer again, with nothing but what was asked for.",
+            content="That answer could not be used: it was too long. "
+            "Answer again, with nothing but what was asked for.",
         ),
     )
     assert (again.sample, left.reasks) == (3, 1)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fakes import Engine, FakeModel, Outcome, SlowCache, a_request, an_answer, gathered, one_after_another, text_of
 
+from harness.adapters.cassettes.recorded_first import RecordedFirst
+from harness.adapters.memory import MemoryCache
 from harness.domain.completion import Completion, Delta, Request
 from harness.domain.failures import CacheMiss
 from harness.domain.key import cache_key
+from harness.domain.parsing import parse_string_list
 from harness.domain.policy import CacheMode
-from harness.domain.run import Failed, Ok
+from harness.domain.run import Failed, Ok, Topic
+from harness.engine.rejecting import rejecting
 from harness.engine.step import REPEATS_APART, Step
+from harness.engine.trace import Trace
 from harness.errors import ParseError, Rejected, RunStopped, StorageError
+from harness.ports import Stored
 
 pytestmark = pytest.mark.harness_virtual_time
 
@@ -367,9 +373,6 @@ async def test_in_replay_a_re_ask_that_was_not_recorded_is_a_miss() -> None:
 # A workflow that looks for itself.
 
 
-Loop = Callable[[Step], Any]
-
-
 async def by_hand(step: Step) -> list[str]:
     """Asks the very same until the answer is good, three times at most."""
     said = []
@@ -457,3 +460,83 @@ async def test_a_run_that_ends_amid_the_asking_again_leaves_its_topic_for_resume
         await step.complete("ask", "why?", accept=good)
     assert trace.stopped
     assert [span.rejected for span in trace.spans] == ["it was bad"]
+
+
+# A workflow that parses an answer and lets the error pass.
+
+
+async def reads_a_list(step: Step, topic: Topic) -> list[str]:
+    return list(parse_string_list((await step.complete("ask", topic.text)).content, at_least=1, at_most=3))
+
+
+async def test_an_answer_over_which_its_topic_failed_is_asked_for_anew_by_resume() -> None:
+    cache = SlowCache()
+    failed = session(saying("I would rather not."), cache)
+    await failed.runner(rejecting(reads_a_list)).run([Topic(id="t", text="why?")])
+    [row] = failed.results.rows
+    assert (row.status, row.error and row.error.type) == ("failed", "ParseError")
+    assert [span.rejected for span in failed.results.spans] == ["it held no JSON array or object"]
+
+    resumed = session(saying('["because"]'), cache)
+    await resumed.runner(rejecting(reads_a_list)).run([Topic(id="t", text="why?")])
+
+    assert [row.output for row in resumed.results.rows] == [["because"]]
+    assert len(resumed.model.sent) == 1
+
+
+async def test_an_answer_over_which_a_part_failed_is_rejected_too() -> None:
+    engine = Engine(model=saying("I would rather not."))
+    step, trace = engine.step()
+    [part] = await step.fan_out("part", ["why?"], lambda child, text: reads_a_list(child, Topic(id="t", text=text)))
+    assert isinstance(part, Failed)
+    assert [span.rejected for span in trace.spans] == ["it held no JSON array or object"]
+
+
+async def test_an_error_about_another_text_rejects_nothing() -> None:
+    async def reads_something_else(step: Step, topic: Topic) -> list[str]:
+        await step.complete("ask", topic.text)
+        return list(parse_string_list("no answer of a model's", at_least=1, at_most=3))
+
+    engine = Engine(model=saying("I would rather not."))
+    await engine.runner(rejecting(reads_something_else)).run([Topic(id="t", text="why?")])
+    assert [span.rejected for span in engine.results.spans] == [None]
+
+
+async def test_a_step_that_nobody_listens_to_tells_its_trace_alone() -> None:
+    engine = Engine(model=saying("bad", "good"))
+    trace = Trace(on_span=lambda span: None)
+    step = Step(
+        topic=Topic(id="t", text="t"),
+        context=replace(engine.context(), rejections=None),
+        completer=engine.completer,
+        trace=trace,
+    )
+    assert (await step.complete("ask", "why?", accept=good)).value == "GOOD"
+    assert [span.rejected for span in trace.spans] == ["it was bad", None]
+    assert engine.cache.rejected == []
+
+
+# Recordings that rule over a cache.
+
+
+def under(recording: MemoryCache, model: FakeModel) -> Engine:
+    return Engine(model=model, cache=RecordedOver(recording))
+
+
+class RecordedOver(SlowCache):
+    """A cache under a recording, as `RecordedFirst` is one."""
+
+    def __init__(self, recording: MemoryCache) -> None:
+        super().__init__()
+        self._first = RecordedFirst(recording, MemoryCache())
+
+    async def get(self, key: str, request: Request) -> Stored | None:
+        return await self._first.get(key, request)
+
+
+async def test_what_a_recording_says_is_played_as_it_is_and_asked_for_again_behind_it() -> None:
+    recorded = session(saying("bad"), SlowCache())
+    await ask(recorded, accept=anything)
+    engine = under(recorded.cache, saying("good"))
+    assert (await ask(engine)).value == "GOOD"
+    assert [len(prompts) for prompts in prompts_of(engine.model)] == [3]

@@ -3,10 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from records import a_result, a_span
 from report_runs import Told, a_failed_topic, a_topic, append, write_run
 
+from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.errors import ResultsError
-from harness.report.records import RunReader
+from harness.report.detail import detail_of
+from harness.report.records import Place, Record, RunReader
 
 
 def read(reader: RunReader) -> list[tuple[str, list[str]]]:
@@ -87,3 +90,11 @@ def test_a_damaged_row_is_named_with_its_topic(tmp_path: Path) -> None:
     rows.write_text(rows.read_text().replace('"usage"', '"usages"'))
     with pytest.raises(ResultsError, match=r"a row of topic 't0' is damaged"):
         RunReader(run).look()
+
+
+def test_the_detail_of_a_call_says_why_its_answer_was_rejected_where_the_row_tells() -> None:
+    row = result_to_row(a_result(), session=1)
+    call = span_to_row(a_span(rejected="it held \x1b[31mno list"), index=0, session=1)
+    older = {name: value for name, value in call.items() if name != "rejected"}
+    detail = detail_of(Record(row=row, calls=(call, older), at=Place()))
+    assert [each["rejected"] for each in detail["calls"]] == ["it held \\x1b[31mno list", None]
