@@ -9,7 +9,6 @@ from harness.domain.failures import PermanentError
 from harness.domain.run import BadLine, Failure, Output, Span, Topic, TopicResult
 from harness.domain.spans import Asked, failure_of
 from harness.domain.tally import Totals, size_of_output, topic_result, totals_of, unrecordable
-from harness.errors import ParseError
 
 ASKED = Asked(
     call=Call(run_id="r", topic_id="t", span_id="s"),
@@ -108,10 +107,12 @@ def test_what_a_row_can_hold() -> None:
     assert "recursion" in str(unrecordable(Output(value=deep)))  # type: ignore[arg-type]
 
 
-def test_a_group_of_several_errors_stays_a_group() -> None:
-    several = ExceptionGroup("two", [ParseError("a"), ParseError("b")])
-    assert failure_of(several).type == "ExceptionGroup"
-    assert failure_of(ExceptionGroup("one", [ExceptionGroup("one", [ParseError("a")])])).type == "ParseError"
+def test_an_exception_that_cannot_say_what_it_is_is_told_all_the_same() -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    assert failure_of(Broken()).message == "(its own message cannot be made: RuntimeError)"
 
 
 def test_a_bad_line_reads_as_a_compiler_would_say_it() -> None:

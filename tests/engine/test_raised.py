@@ -145,7 +145,7 @@ def a_group(*errors: Exception) -> Raised:
 def test_a_group_of_several_causes_tells_them_all() -> None:
     found = a_group(ValueError("a"), ExceptionGroup("inner", [KeyError("b"), ValueError("c")]))
     assert found.failure.type == "ExceptionGroup"
-    assert found.failure.message == "2 errors at once: ValueError: a; KeyError: 'b'"
+    assert found.failure.message == "2 errors at once: KeyError: 'b'; ValueError: a"
     assert found.alike == {("ValueError", ""), ("KeyError", "")}
 
 
