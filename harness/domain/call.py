@@ -21,8 +21,8 @@ class Call:
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
     which costs next to nothing; both must be quick and must not raise. `on_life` is called once, when the server has
     shown that it works on the request. `on_silence` is asked now and then while no token has come, with the seconds of
-    silence. `moment` is the run's (see `engine.provider`) at which the attempt before this one failed. `purse` pays for
-    what the topic may spend at most; None: the topic has no cap of its own.
+    silence. `failed_after` is how many requests the run had sent when the attempt before this one failed. `purse` pays
+    for what the topic may spend at most; None: the topic has no cap of its own.
     """
 
     run_id: str
@@ -34,7 +34,7 @@ class Call:
     on_events: Callable[[int], None] | None = field(default=None, compare=False)
     on_life: Callable[[], None] | None = field(default=None, compare=False)
     on_silence: Callable[[float], OnSilence] | None = field(default=None, compare=False)
-    moment: int | None = field(default=None, compare=False)
+    failed_after: int | None = field(default=None, compare=False)
     purse: Purse | None = field(default=None, compare=False)
 
     @property
