@@ -20,7 +20,7 @@ class Call:
 
     `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
-    which costs next to nothing. `moment` is the run's (see `engine.provider`) at which the attempt before this one
+    which costs next to nothing. `failed_after` is how many requests the run had sent when the attempt before this one
     failed. `purse` pays for what the topic may spend at most; None: the topic has no cap of its own. `check` is what
     the step demands of an answer; None: nothing beyond what every answer must be.
 
@@ -39,7 +39,7 @@ class Call:
     on_events: Callable[[int], None] | None = field(default=None, compare=False)
     on_life: Callable[[], None] | None = field(default=None, compare=False)
     on_silence: Callable[[float], OnSilence] | None = field(default=None, compare=False)
-    moment: int | None = field(default=None, compare=False)
+    failed_after: int | None = field(default=None, compare=False)
     purse: Purse | None = field(default=None, compare=False)
     check: Check | None = field(default=None, compare=False)
 

@@ -32,7 +32,8 @@ class Seen:
     """What a run had seen of its provider when a request failed.
 
     `answered` counts the requests that were answered. `alike` counts refusals in the same words in a row, this one
-    included. `others_served` says whether another call was served while this one failed.
+    included. `others_served` says whether another call was served since the attempt of this one before failed as well:
+    by a first failure nobody can tell whether it is the call's own.
     """
 
     answered: int = 0

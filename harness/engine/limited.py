@@ -84,7 +84,7 @@ class Limited:
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (completion.usage.output_tokens - self._likely_output)
             self._provider.answered()
-            self._provider.alive(owner=call.owner, sent_at=place.sent_at)
+            self._provider.alive(owner=call.owner, sent_at=place.sent_at, number=place.number)
             self._limiter.succeeded(place)
         except CompletionError as error:
             charged = charge_of(error).usage
@@ -100,10 +100,10 @@ class Limited:
         """The call with what tells of its first sign of life, and what decides about its silence."""
 
         def alive() -> None:
-            self._provider.alive(owner=call.owner, sent_at=place.sent_at)
+            self._provider.alive(owner=call.owner, sent_at=place.sent_at, number=place.number)
 
         def silent(seconds: float) -> OnSilence:
-            if call.stream and self._provider.is_lost(owner=call.owner, sent_at=place.sent_at):
+            if call.stream and self._provider.is_lost(sent_at=place.sent_at, number=place.number):
                 return "give up"
             if seconds >= self._first_token_s and self._is_queued(call, place):
                 self._limiter.queued(place)
@@ -113,7 +113,7 @@ class Limited:
         return replace(call, on_life=alive, on_silence=silent)
 
     def _is_queued(self, call: Call, place: Place) -> bool:
-        return place.among > 1 and self._provider.others_served_since(place.moment, call.owner)
+        return place.among > 1 and self._provider.others_lived_since(place.lives, call.owner)
 
     def _learn(self, place: Place, error: CompletionError, call: Call) -> None:
         """What a failure says about the calls that come after it."""
@@ -121,7 +121,8 @@ class Limited:
             error,
             owner=call.owner,
             sent_at=place.sent_at,
-            moment=place.moment if call.moment is None else call.moment,
+            number=place.number,
+            failed_after=call.failed_after,
             probe=place.probe,
             alone=self._limiter.in_flight == 1,
         )

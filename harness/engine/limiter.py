@@ -39,8 +39,8 @@ class Place:
     """The right to have one call in flight; `queued_s`, `paced_s` and `outage_s` are what it waited for, by cause.
 
     `number` counts the calls of the run in the order in which they were let go, `among` those that were in flight
-    then, itself included, `answers` those that had been answered by then. `sent_at` is the loop's time, `moment` the
-    provider's. A `probe` is sent while the provider is away.
+    then, itself included, `answers` those that had been answered by then, `lives` the signs of life. `sent_at` is the
+    loop's time. A `probe` is sent while the provider is away.
     """
 
     number: int
@@ -50,7 +50,7 @@ class Place:
     paced_s: float
     outage_s: float
     sent_at: float
-    moment: int
+    lives: int
     answers: int
     probe: bool
 
@@ -171,7 +171,7 @@ class Limiter:
             paced_s=paced_s,
             outage_s=outage_s,
             sent_at=got_at,
-            moment=self.provider.moment,
+            lives=self.provider.lives,
             answers=wish.answers,
             probe=wish.probe,
         )
@@ -248,7 +248,7 @@ class Limiter:
         """Take up that an outage has begun, goes on or has ended; after one the window opens from its start."""
         if self._was_down and not self.provider.is_down:
             self._learn(self._window.paused())
-        self._was_down = self.provider.is_down
+        self._was_down = self.provider.is_certainly_down
         self._advance()
 
     def _learn(self, window: Window) -> None:
@@ -291,8 +291,7 @@ class Limiter:
                 break
             self._in_flight += 1
             wish.among, wish.answers, wish.probe = self._in_flight, self._answers, self.provider.is_down
-            if wish.probe:
-                self.provider.sent_probe(at)
+            self.provider.sends(at)
             self._pace = self._pace.sent(at, wish.tokens)
             self._turns.grant()
         else:

@@ -20,6 +20,9 @@ from harness.errors import Reach
 log = logging.getLogger("harness.limit")
 
 KEPT_OUTAGES = 200
+WEATHER_S = 10.0
+"""What failed in an outage of so many seconds tells nothing about the call. Shorter ones may be a few calls in a row
+that each fail by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +45,24 @@ class OutageState:
 class Provider:
     """Watches the requests of a run. `changed` is called when an outage has begun or ended.
 
-    `outages` are those that were certain and are over, in their order, with the loop's times.
+    `outages` are those that were certain and are over, in their order, with the loop's times. `sent` counts requests,
+    and so numbers them; `lives` counts signs of life.
     """
 
     def __init__(self, policy: OutagePolicy, stop: Stop, rng: random.Random, changed: Callable[[], None]) -> None:
         self.outages: list[Outage] = []
         self.policy = policy
+        self.sent = 0
+        self.lives = 0
         self._stop = stop
         self._rng = rng
         self._changed = changed
         self._belief = Availability(policy=policy)
         self._answered = 0
-        self._lives = 0
         self._slowest_life_s = 0.0
         self._life_at: dict[str, tuple[int, float]] = {}
+        self._served: dict[str, int] = {}
+        self._weather_through = 0
         self._down_s = 0.0
         self._alike = _Alike()
 
@@ -65,9 +72,9 @@ class Provider:
         return self._belief.outage is not None
 
     @property
-    def moment(self) -> int:
-        """Signs of life so far: a clock that also tells apart what happens at the same time."""
-        return self._lives
+    def is_certainly_down(self) -> bool:
+        """Whether that is more than a suspicion."""
+        return self._belief.outage is not None and self._belief.outage.certain
 
     def down_until(self, at: float) -> float:
         """Return the seconds, in all until then, in which the provider was away."""
@@ -78,9 +85,11 @@ class Provider:
         """Return the seconds until a request may be sent."""
         return self._belief.wait_s(at)
 
-    def sent_probe(self, at: float) -> None:
-        """Note that a request leaves while the provider is away."""
-        self._belief = self._belief.probing(at, draw=self._rng.random())
+    def sends(self, at: float) -> None:
+        """Note that a request leaves, as a probe while the provider is away."""
+        self.sent += 1
+        if self.is_down:
+            self._belief = self._belief.probing(at, draw=self._rng.random())
 
     def state(self) -> OutageState | None:
         """Return the outage that goes on, or None."""
@@ -97,36 +106,41 @@ class Provider:
             patience_s=max(0.0, self._belief.gives_up_at - at),
         )
 
-    def alive(self, *, owner: str, sent_at: float) -> None:
-        """Note that the server showed that it works on the request of `owner`, which was sent then."""
-        at = now()
-        self._lives += 1
+    def alive(self, *, owner: str, sent_at: float, number: int) -> None:
+        """Note that the server showed that it works on this request of `owner`."""
+        at, outage = now(), self._belief.outage
+        self.lives += 1
         self._slowest_life_s = max(self._slowest_life_s, at - sent_at)
         self._note_life(owner, at)
-        if self._belief.ended_by(sent_at=sent_at):
-            self._end_outage(at)
+        self._note_served(owner, number)
+        self._belief = self._belief.alive(number)
+        if outage is not None and self._belief.outage is None:
+            self._end_outage(outage, at)
+        elif self._belief.wait_s(at) == 0 and outage is not None:
+            self._changed()
 
     def answered(self) -> None:
         """Note that a request was answered."""
         self._answered += 1
 
-    def others_served_since(self, moment: int, owner: str) -> bool:
-        """Return whether a call other than that of `owner` has shown life since that moment."""
-        return any(lived > moment for other, (lived, _) in self._life_at.items() if other != owner)
+    def others_lived_since(self, lives: int, owner: str) -> bool:
+        """Return whether there was a sign of life for another call than that of `owner`, after so many of all."""
+        return any(lived > lives for other, (lived, _) in self._life_at.items() if other != owner)
 
-    def is_lost(self, *, owner: str, sent_at: float) -> bool:
+    def is_lost(self, *, sent_at: float, number: int) -> bool:
         """Return whether a streamed request that has been silent since it was sent is taken for lost.
 
         So it is if an outage has come and gone since, or if no call was heard for far too long. A whole answer may be
         silent until its end, so this says nothing of it.
         """
-        if self.outages and sent_at <= self.outages[-1].since:
+        silent_s = now() - sent_at
+        if self.outages and number <= self.outages[-1].after and silent_s > self._slowest_life_s:
             return True
-        quiet_s = self.policy.quiet_for_s(self._slowest_life_s, self._lives)
-        if quiet_s is None or self.is_down:
+        quiet_s = self.policy.quiet_for_s(self._slowest_life_s, self.lives)
+        if quiet_s is None:
             return False
         last_life_at = max((at for _, at in self._life_at.values()), default=-math.inf)
-        return now() - max(last_life_at, sent_at) >= quiet_s
+        return min(silent_s, now() - last_life_at) >= quiet_s
 
     def failed(
         self,
@@ -134,25 +148,26 @@ class Provider:
         *,
         owner: str,
         sent_at: float,
-        moment: int,
+        number: int,
+        failed_after: int | None,
         probe: bool,
         alone: bool,
     ) -> Reach:
         """Learn from a failure, and return how far it reaches. Ends the run where the patience is at its end.
 
-        `moment` is that of the call's failure before this one, else that of its sending.
+        `failed_after` counts the requests sent by the call's failure before this one, None if it is the first.
         """
         at = now()
         seen = Seen(
             answered=self._answered,
             alike=self._count_alike(error, sent_at=sent_at, at=at),
-            others_served=self.others_served_since(moment, owner),
+            others_served=failed_after is not None and self._served_others_after(failed_after, owner),
         )
         reach = reach_of(error, seen, alike_at_most=self.policy.alike_at_most)
         if reach == "everyone until someone acts":
             return reach
         if isinstance(error, PermanentError) and error.status is not None:
-            self.alive(owner=owner, sent_at=sent_at)
+            self.alive(owner=owner, sent_at=sent_at, number=number)
         elif isinstance(error, TransientError) and self._is_outage(error, reach, probe=probe, alone=alone):
             self._suspect(error, at, probe=probe)
         return reach
@@ -196,7 +211,13 @@ class Provider:
         asked_s = error.retry_after_s
         long_asked_s = asked_s if asked_s is not None and 0 < asked_s < math.inf else None
         self._belief = self._belief.failed(
-            at, kind=error.kind, message=str(error), probed=probe, asked_s=long_asked_s, draw=self._rng.random()
+            at,
+            newest=self.sent,
+            kind=error.kind,
+            message=str(error),
+            probed=probe,
+            asked_s=long_asked_s,
+            draw=self._rng.random(),
         )
         outage = self._belief.outage
         if outage is None:
@@ -209,12 +230,10 @@ class Provider:
         self.look()
         self._changed()
 
-    def _end_outage(self, at: float) -> None:
-        outage = self._belief.outage
-        if outage is None:
-            return
-        self._down_s = self.down_until(at)
-        self._belief = self._belief.over()
+    def _end_outage(self, outage: Outage, at: float) -> None:
+        self._down_s += at - outage.since
+        if outage.certain and at - outage.since >= WEATHER_S:
+            self._weather_through = self.sent
         if outage.certain:
             log.warning(
                 "the provider answers again after %s, %s", duration(at - outage.since), counted(outage.probes, "probe")
@@ -230,9 +249,21 @@ class Provider:
     def _note_life(self, owner: str, at: float) -> None:
         """Keep the last sign of life of two different calls: enough to tell whether another than one was heard."""
         self._life_at.pop(owner, None)
-        self._life_at[owner] = (self._lives, at)
+        self._life_at[owner] = (self.lives, at)
         if len(self._life_at) > 2:
             del self._life_at[next(iter(self._life_at))]
+
+    def _note_served(self, owner: str, number: int) -> None:
+        """Keep the newest requests of two different calls on which the server showed life."""
+        self._served[owner] = max(number, self._served.get(owner, 0))
+        if len(self._served) > 2:
+            del self._served[min(self._served, key=self._served.__getitem__)]
+
+    def _served_others_after(self, failed_after: int, owner: str) -> bool:
+        """Return whether a later request of another call was served than those sent by then. Not if it was weather."""
+        if failed_after <= self._weather_through:
+            return False
+        return any(number > failed_after for other, number in self._served.items() if other != owner)
 
     def _count_alike(self, error: CompletionError, *, sent_at: float, at: float) -> int:
         """Count refusals in the same words in a row; of transient ones that fail together only one counts."""

@@ -60,8 +60,8 @@ class Retrying:
                 if not isinstance(error, TransientError) or own >= self._policy.attempts:
                     self._log(own, error, call, "given up")
                     raise
+                call = replace(call, failed_after=self._provider.sent)
                 past = await self._back_off(past, own, error, call)
-                call = replace(call, moment=self._provider.moment)
             else:
                 return completion if past.attempts == 0 else _after(past, completion)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 
 import pytest
@@ -58,13 +59,46 @@ async def test_an_outage_of_75_seconds_fails_no_call_and_meets_only_probes(
         retry=RetryPolicy(attempts=attempts),
         outages=WAITING,
     )
-    answers = await all_at_once(engine, 60 * in_flight)
+    answers = await all_at_once(engine, max(60, 10 * in_flight))
     assert all(isinstance(answer, Completion) for answer in answers)
     # Intervals of 1, 2, 4 … 64 s, each at least half as long: at most ten probes in 75 s.
     meanwhile = [at for at in model.sent_at if 9.0 <= at < 84.0]
     assert len(meanwhile) <= in_flight + 10
     # The last interval before the end is at most a minute.
     assert min(at for at in model.sent_at if at >= 84.0) <= 84.0 + 60.0
+
+
+@pytest.mark.parametrize("in_flight", [4, 64])
+@pytest.mark.parametrize("kind", ["503", "refused"])
+async def test_answers_that_still_come_in_at_the_start_of_an_outage_send_nothing_into_it(
+    kind: str, in_flight: int
+) -> None:
+    draw = random.Random(3)
+    model = FakeModel(latency_s=lambda request: draw.uniform(2.0, 8.0), refuse=away(31.0, 106.0, KINDS[kind]))
+    engine = Engine(
+        model=model,
+        limits=Limits(in_flight=in_flight, per_run=100),
+        retry=RetryPolicy(attempts=1),
+        outages=WAITING,
+    )
+    answers = await all_at_once(engine, 20 * in_flight)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    # The first failure, three more until it is certain, and the probes of 75 s.
+    assert len([at for at in model.sent_at if 31.0 <= at < 106.0]) <= 4 + 10
+
+
+async def test_two_failures_of_a_hundred_slow_nothing_down() -> None:
+    draw, chance = random.Random(5), random.Random(6)
+    model = FakeModel(
+        latency_s=lambda request: draw.uniform(2.0, 8.0),
+        refuse=lambda it: KINDS["503"]() if chance.random() < 0.02 else None,
+    )
+    engine = Engine(model=model, limits=Limits(in_flight=64, per_run=100), outages=WAITING)
+    answers = await all_at_once(engine, 1280)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    assert engine.limiter.provider.outages == []
+    # 1280 answers of 5 s on average, 64 at a time, take 100 s, and the last of them up to 8 s more.
+    assert asyncio.get_running_loop().time() < 1.05 * 100.0 + 8.0
 
 
 @pytest.mark.parametrize("kind", ["503", "refused", "502 with HTML", "429"])
@@ -148,7 +182,8 @@ async def test_one_call_that_fails_by_itself_holds_up_no_other_and_fails_after_i
         outcomes = await gathered(*calls)
         assert isinstance(outcomes[0], TransientError)
         assert all(isinstance(outcome, Completion) for outcome in outcomes[1:])
-        assert len([request for request in model.sent if "poison" in str(request)]) <= 5
+        # Each attempt that counts comes after one by which nothing could be told yet.
+        assert len([request for request in model.sent if "poison" in str(request)]) <= 2 * 3
 
 
 async def test_equal_refusals_before_anything_was_answered_end_the_run() -> None:
