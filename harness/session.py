@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from harness.adapters.datasets.dataset import Dataset
+from harness.adapters.runs.outages import outage_to_json
 from harness.adapters.runs.results_dir import ResultsDir
 from harness.adapters.runs.run_standing import FailedAlike, Standing
 from harness.compose import Stack, open_stack, run_context
+from harness.domain.outages import PastOutage
 from harness.domain.purse import Spent
 from harness.domain.run import BadLine, Topic
 from harness.engine.board import Board
-from harness.engine.limiter import LimiterState
+from harness.engine.limiter import Limiter, LimiterState
 from harness.engine.runner import Progress, Runner
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop, StopCause
@@ -47,6 +49,7 @@ class Watch:
     standing: Standing | None = None
     progress: Progress | None = None
     stack: Stack | None = None
+    started_at: datetime | None = None
     started_s: float = 0.0
     report: Report | None = None
     board: Board | None = None
@@ -61,7 +64,8 @@ class Report:
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
-    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time.
+    on all money. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time. `outages` are
+    those of this session.
     """
 
     path: Path
@@ -77,6 +81,7 @@ class Report:
     limiter: LimiterState
     failures: tuple[FailedAlike, ...] = ()
     longest_stall_s: float = 0.0
+    outages: tuple[PastOutage, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -120,7 +125,7 @@ class Session:
         started_at, started_s = self.clock.now(), anyio.current_time()
         run_id = results.manifest["run_id"]
         watch.path, watch.topics, watch.started_s = results.path, self.dataset.count, started_s
-        watch.standing = results.standing
+        watch.started_at, watch.standing = started_at, results.standing
         watch.progress = progress = Progress()
         async with open_stack(
             self.loaded,
@@ -160,7 +165,8 @@ class Session:
 
         def levels() -> Levels:
             state = stack.limiter.state()
-            return Levels(in_flight=state.in_flight, waiting=state.waiting, places=state.places)
+            is_down = state.outage is not None and state.outage.certain
+            return Levels(in_flight=state.in_flight, waiting=state.waiting, places=state.places, is_down=is_down)
 
         return observed(
             self.results,
@@ -188,7 +194,11 @@ class Session:
         if unfinished == 0:
             await self._storing(results.finish)
         cause = self.stop.cause
-        entry = _log_entry(stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s)
+        outages = outages_met(stack.limiter, started_at=started_at, started_s=started_s)
+        entry = {
+            **_log_entry(stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s),
+            "outages": [outage_to_json(outage) for outage in outages],
+        }
         sessions = [*results.manifest.get("session_log", []), entry]
         changes = {
             "status": cause.kind if cause else "incomplete" if unfinished else "complete",
@@ -198,7 +208,7 @@ class Session:
                 "wall_s": round(sum(session["wall_s"] for session in sessions), 6),
             },
             "journal": asdict(spent),
-            "limits_learned": asdict(stack.limiter.state()),
+            "limits_learned": limits_learned(stack.limiter.state()),
             "session_log": sessions,
         }
         await self._storing(lambda: results.update(changes))
@@ -216,6 +226,7 @@ class Session:
             limiter=stack.limiter.state(),
             failures=results.standing.failures(),
             longest_stall_s=stack.stalls.longest_s,
+            outages=outages,
         )
 
     async def _spent(self, stack: Stack) -> Spent:
@@ -237,6 +248,44 @@ class Session:
         settings = self.loaded.settings
         name = workflow_name(settings.workflow)
         return replace(run_context(self.loaded, self.workflow, run_id=run_id, name=name), origin_s=started_s)
+
+
+def outages_met(limiter: Limiter, *, started_at: datetime, started_s: float) -> tuple[PastOutage, ...]:
+    """The outages of a session that began then, on both clocks; the last may go on. What was only suspected is none."""
+
+    def at(seconds: float) -> datetime:
+        return started_at + timedelta(seconds=seconds - started_s)
+
+    met = [
+        PastOutage(
+            since=at(one.since),
+            until=None if one.until is None else at(one.until),
+            seconds=0.0 if one.until is None else one.until - one.since,
+            probes=one.probes,
+            kind=one.kind,
+            message=one.message,
+        )
+        for one in limiter.provider.outages
+    ]
+    now_s, still = anyio.current_time(), limiter.state().outage
+    if still is not None and still.certain:
+        since = at(now_s - still.for_s)
+        met.append(
+            PastOutage(
+                since=since,
+                until=None,
+                seconds=still.for_s,
+                probes=still.probes,
+                kind=still.kind,
+                message=still.message,
+            )
+        )
+    return tuple(met)
+
+
+def limits_learned(state: LimiterState) -> dict[str, Any]:
+    """What `run.json` keeps of the limiter; outages stand with their sessions."""
+    return {name: value for name, value in asdict(state).items() if name != "outage"}
 
 
 def _log_entry(

@@ -6,7 +6,9 @@ import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from harness.domain.outages import down_words, is_told, queue_words
 from harness.domain.outlook import Range, Track, less, time_left
 from harness.domain.wording import counted
 from harness.engine.board import Board, Stage
@@ -45,7 +47,8 @@ class Glance:
     failed in an earlier session is not finished, for it is run again.
 
     `steps` are the calls in flight by step, `stages` those that wait, by what they wait for. `cost` is what the budget
-    counts: what is known, and `unknown_cost` at most. `likely_end` is what the budget will count in the end.
+    counts: what is known, and `unknown_cost` at most. `likely_end` is what the budget will count in the end. `down`
+    says that the provider is away, `works_on` how many calls it seems to work on at a time.
     """
 
     topics: int
@@ -76,6 +79,8 @@ class Glance:
     oldest: Sequence[InFlight] = ()
     causes: Mapping[str, int] = field(default_factory=dict)
     failures: Sequence[Failing] = ()
+    down: str | None = None
+    works_on: int | None = None
     stopping: str | None = None
 
 
@@ -129,7 +134,26 @@ def glance(watch: Watch, track: Track, now_s: float, *, stopping: str | None = N
         oldest=_oldest(board, now_s),
         causes=dict(board.causes.most_common()),
         failures=_failures(watch, board, now_s),
+        down=_down(watch, now_s),
+        works_on=limiter.works_on,
         stopping=stopping,
+    )
+
+
+def _down(watch: Watch, now_s: float) -> str | None:
+    """That the provider is away, in words and in the local time of this machine; None while it is not."""
+    limiter = watch.limiter()
+    outage = limiter.outage if limiter is not None else None
+    if outage is None or watch.started_at is None or not is_told(certain=outage.certain, for_s=outage.for_s):
+        return None
+    since = watch.started_at + timedelta(seconds=now_s - outage.for_s - watch.started_s)
+    return down_words(
+        since=since.astimezone(),
+        certain=outage.certain,
+        probes=outage.probes,
+        next_look_s=outage.next_probe_s,
+        message=outage.message,
+        patience_s=outage.patience_s,
     )
 
 
@@ -198,7 +222,9 @@ def calls_words(seen: Glance) -> str:
     parts += [f"{seen.waiting:,} waiting"] if seen.waiting else []
     if seen.refusals:
         parts.append(limit_words(seen))
-    if seen.paused_s > 0:
+    if seen.works_on is not None:
+        parts.append(queue_words(seen.works_on))
+    if seen.paused_s > 0 and seen.down is None:
         parts.append(f"pausing {seen.paused_s:.0f} s")
     return ", ".join(parts)
 
@@ -254,6 +280,8 @@ def time_words(seen: Glance) -> str:
     elapsed = f"{clock(seen.elapsed_s)} so far"
     if seen.finished >= seen.topics:
         return f"{elapsed}, nearly done"
+    if seen.down is not None:
+        return f"{elapsed}, goes on when the provider is back"
     if seen.left is None:
         return f"{elapsed}, too early to say how much is left"
     low, high = clock(seen.left.low), seen.left.high
@@ -268,7 +296,8 @@ def ends_words(amount: Range) -> str:
 
 def line_of(seen: Glance, settings: Settings) -> str:
     """One plain line."""
-    parts = [topics_words(seen), calls_words(seen), money_words(seen, settings), time_words(seen)]
+    down = [seen.down] if seen.down is not None else []
+    parts = [topics_words(seen), *down, calls_words(seen), money_words(seen, settings), time_words(seen)]
     return "; ".join([*parts, *([seen.stopping] if seen.stopping is not None else [])])
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.adapters.runs.outages import outage_to_json, outages_of
 from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.glance import clock, usd
+from harness.domain.outages import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
 from harness.ports import OpenCall
-from harness.session import Report
+from harness.session import Report, limits_learned
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
@@ -53,6 +56,7 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET) -
         )
     else:
         lines.append(f"time      {_span(report.wall_s)}")
+    lines += outages_lines(report.outages)
     if report.longest_stall_s > 0:
         lines.append(f"loop      longest stall of the event loop {report.longest_stall_s * 1000:.0f} ms")
     if report.limiter.refusals:
@@ -62,6 +66,8 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET) -
             f"limits    {refused} refused (429); at most {report.limiter.places} of "
             f"{report.limiter.maximum} calls in flight at the end{named}"
         )
+    if report.limiter.works_on is not None:
+        lines.append(f"queue     {queue_words(report.limiter.works_on)}")
     lines.append(f"results   {report.path}")
     if report.stop is not None:
         lines.append(f"stopped   {report.stop.message}")
@@ -95,7 +101,8 @@ def report_json(report: Report) -> dict[str, Any]:
             }
             for request in report.left_open
         ],
-        "limits_learned": asdict(report.limiter),
+        "limits_learned": limits_learned(report.limiter),
+        "outages": [outage_to_json(outage) for outage in report.outages],
         "longest_stall_s": round(report.longest_stall_s, 6),
     }
 
@@ -199,12 +206,33 @@ def run_lines(
             simulated=manifest["identity"]["endpoint"] == "mock",
         ),
     ]
+    lines += run_outages_lines(manifest)
     sessions = manifest.get("session_log", [])
     if sessions and sessions[-1]["stop"]:
         lines.append(f"stopped   {sessions[-1]['stop']['message']}")
     if not running and (totals["failed"] or unfinished):
         lines.append(f"continue  harness resume {shlex.quote(str(path))}")
     return lines
+
+
+def run_outages_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """The outages of all sessions of a run, from its `run.json`."""
+    return outages_lines([outage for entry in manifest.get("session_log", ()) for outage in outages_of(entry)])
+
+
+def outages_lines(outages: Sequence[PastOutage]) -> list[str]:
+    """Outages in the local time of this machine, a line each."""
+    lines = outage_lines([_local(outage) for outage in outages], _today())
+    return [f"{'outages' if number == 0 else '':<10}{line}" for number, line in enumerate(lines)]
+
+
+def _local(outage: PastOutage) -> PastOutage:
+    until = None if outage.until is None else outage.until.astimezone()
+    return replace(outage, since=outage.since.astimezone(), until=until)
+
+
+def _today() -> date:
+    return datetime.now().astimezone().date()
 
 
 def _span(seconds: float) -> str:

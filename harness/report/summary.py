@@ -24,6 +24,11 @@ _STATES = {
     "interrupted": ("warn", "interrupted"),
     "auth": ("bad", "stopped: the key was refused"),
     "balance": ("bad", "stopped: the account is empty"),
+    "quota": ("bad", "stopped: the quota is used up"),
+    "unknown_model": ("bad", "stopped: the server has no such model"),
+    "refused": ("bad", "stopped: every request was refused"),
+    "provider": ("warn", "stopped: the provider was away for too long"),
+    "workflow": ("bad", "stopped: the workflow fails on every topic"),
     "budget": ("warn", "stopped: the budget is reached"),
     "storage": ("bad", "stopped: the disk failed"),
 }

@@ -21,6 +21,7 @@ from harness.cli.glance import (
     topics_words,
     usd,
 )
+from harness.domain.outages import queue_words
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
 from harness.engine.board import Stage
@@ -39,6 +40,7 @@ MOST_ROWS = 32
 
 _SHORTER = (
     (" so far, about", ","),
+    (" so far, goes on when the provider is back", ", then when the provider is back"),
     (" so far, too early to say how much is left", ", left: too early to say"),
     (" so far", ""),
     ("about ", ""),
@@ -83,10 +85,13 @@ def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
     rows += [("", line) for line in _outlook(seen, settings, width)]
     rows.append(("in flight", _in_flight(seen)))
     rows.append(("waiting", _waiting(seen)))
-    if seen.refusals or seen.paused_s > 0:
-        rows.append(("limits", _limits(seen)))
+    limits = _limits(seen)
+    if limits:
+        rows.append(("limits", limits))
     rows.append(("calls", _calls(seen)))
     lines = [_topics(seen, width)]
+    if seen.down is not None:
+        lines.append(((one_line(seen.down, 400), "red"),))
     if seen.stopping is not None:
         lines.append(((f"stopping: {one_line(seen.stopping)}", "yellow"),))
     return lines + [((_label(name, width), "dim"), *line) for name, line in rows]
@@ -142,18 +147,29 @@ def _in_flight(seen: Glance) -> Line:
 def _waiting(seen: Glance) -> Line:
     """`12: 4 for a place in their run, 8 for the pace`."""
     number = sum(seen.stages.values())
-    names = {**_WAITS, "all": "for the pace"} if seen.paced else _WAITS
+    names = {**_WAITS, "all": _held_by(seen)}
     waits = ", ".join(f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage))
     if len(seen.stages) > 1:
         waits = f"{number:,}: {waits}"
     return ((waits or "none", ""),)
 
 
+def _held_by(seen: Glance) -> str:
+    """What the calls wait for that have a place in their run."""
+    if seen.down is not None:
+        return "for the provider"
+    return "for the pace" if seen.paced else _WAITS["all"]
+
+
 def _limits(seen: Glance) -> Line:
-    parts = [f"pausing {seen.paused_s:.0f} s"] if seen.paused_s > 0 else []
+    """What holds all calls back for a moment, and what was learned; empty where nothing is to be said."""
+    pausing = seen.paused_s > 0 and seen.down is None
+    parts = [f"pausing {seen.paused_s:.0f} s"] if pausing else []
+    if seen.works_on is not None:
+        parts.append(queue_words(seen.works_on))
     if seen.refusals:
         parts.append(limit_words(seen).removeprefix("limit "))
-    return ((", ".join(parts), "yellow" if seen.paused_s > 0 else ""),)
+    return ((", ".join(parts), "yellow" if pausing else ""),) if parts else ()
 
 
 def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:

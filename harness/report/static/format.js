@@ -47,6 +47,7 @@ const KINDS = {
   connection: "connection broke",
   timeout: "timed out",
   server: "server error",
+  gateway: "a gateway without its server",
   incomplete: "broken off",
   malformed: "malformed answer",
   blank: "blank answer",
@@ -55,10 +56,15 @@ const KINDS = {
   length: "cut off by max_tokens",
   content_filter: "content filter",
   Degraded: "not all of the output",
+  refusal: "the model declined",
+  too_long: "prompt too long",
   bad_request: "bad request",
+  forbidden: "forbidden",
   redirect: "redirected",
   auth: "key refused",
   balance: "account empty",
+  quota: "quota used up",
+  unknown_model: "unknown model",
 };
 
 /** So many characters of a text, from its beginning or (of a path, say) from its end. */
