@@ -206,7 +206,7 @@ CALLS: tuple[Column, ...] = (
     _column("served_stored_s", "number", "Seconds spent on the cache.", "served", "stored_s"),
     _column("served_failures", "json", "Attempts that failed, each an object.", "served", "failures", required=True),
     *_ERROR,
-    Column("served_outage_s", "number", "Seconds waited for a provider that was away.", _outage_s),
+    Column("served_outage_s", "number", "Seconds waited for a provider that was away.", _outage_s, required=True),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {"topics": TOPICS, "calls": CALLS}
