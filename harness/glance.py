@@ -6,12 +6,15 @@ import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from harness.adapters.runs.run_standing import Standing
 from harness.compose import Stack
+from harness.domain.outages import down_words, is_told
 from harness.domain.outlook import Range, Track, less, time_left
 from harness.engine.board import Board, Stage
+from harness.engine.limiter import LimiterState
 from harness.engine.runner import Progress
 
 MOST_CALLS = 40
@@ -51,7 +54,8 @@ class Glance:
     failed in an earlier session is not finished, for it is run again.
 
     `steps` are the calls in flight by step, `stages` those that wait, by what they wait for. `cost` is what the budget
-    counts: what is known, and `unknown_cost` at most. `likely_end` is what the budget will count in the end.
+    counts: what is known, and `unknown_cost` at most. `likely_end` is what the budget will count in the end. `down`
+    says that the provider is away, `works_on` how many calls it seems to work on at a time.
     """
 
     topics: int
@@ -82,6 +86,8 @@ class Glance:
     oldest: Sequence[InFlight] = ()
     causes: Mapping[str, int] = field(default_factory=dict)
     failures: Sequence[Failing] = ()
+    down: str | None = None
+    works_on: int | None = None
     stopping: str | None = None
 
 
@@ -99,8 +105,13 @@ class Sight:
     standing: Standing | None = None
     progress: Progress | None = None
     stack: Stack | None = None
+    started_at: datetime | None = None
     started_s: float = 0.0
     board: Board | None = None
+
+    def limiter(self) -> LimiterState | None:
+        """What the limiter has learned so far, or None before the run has begun."""
+        return self.stack.limiter.state() if self.stack is not None else None
 
 
 def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = None) -> Glance | None:
@@ -152,7 +163,26 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
         oldest=_oldest(board, now_s),
         causes=dict(board.causes.most_common()),
         failures=_failures(watch, board, now_s),
+        down=_down(watch, now_s),
+        works_on=limiter.works_on,
         stopping=stopping,
+    )
+
+
+def _down(watch: Sight, now_s: float) -> str | None:
+    """That the provider is away, in words and in the local time of this machine; None while it is not."""
+    limiter = watch.limiter()
+    outage = limiter.outage if limiter is not None else None
+    if outage is None or watch.started_at is None or not is_told(certain=outage.certain, for_s=outage.for_s):
+        return None
+    since = watch.started_at + timedelta(seconds=now_s - outage.for_s - watch.started_s)
+    return down_words(
+        since=since.astimezone(),
+        certain=outage.certain,
+        probes=outage.probes,
+        next_look_s=outage.next_probe_s,
+        message=outage.message,
+        patience_s=outage.patience_s,
     )
 
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,15 +17,17 @@ import anyio
 
 from harness.adapters.datasets.dataset import Dataset
 from harness.adapters.datasets.line_digests import write_digests
+from harness.adapters.runs.outages import outage_to_json
 from harness.adapters.runs.results_dir import LINES_FILE, ResultsDir
 from harness.adapters.runs.run_standing import FailedAlike
 from harness.adapters.wall_clock import keeps_real_time
 from harness.choosing import Chosen
 from harness.compose import Stack, open_stack, run_context
+from harness.domain.outages import PastOutage
 from harness.domain.outlook import Track
 from harness.domain.purse import Reservations, Spent
 from harness.domain.repeated import Repeated
-from harness.engine.limiter import LimiterState
+from harness.engine.limiter import Limiter, LimiterState
 from harness.engine.rejecting import rejecting
 from harness.engine.runner import Progress, Runner
 from harness.engine.step import RunContext
@@ -57,7 +59,7 @@ class Report:
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
     on all money, `reservations` what holding it back did in this session. `longest_stall_s` is how long the event loop
     was held up at worst; 0.0 on virtual time. `skipped` are the bad lines of the file, which are no topics, `bad_lines`
-    the first of them, as `file:line: reason`.
+    the first of them, as `file:line: reason`. `outages` are those of this session.
     """
 
     path: Path
@@ -76,6 +78,7 @@ class Report:
     skipped: int = 0
     bad_lines: tuple[str, ...] = ()
     reservations: Reservations = Reservations()
+    outages: tuple[PastOutage, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -127,6 +130,7 @@ class Session:
         started_at, started_s = self.clock.now(), anyio.current_time()
         run_id = results.manifest["run_id"]
         watch.path, watch.started_s, watch.standing = results.path, started_s, results.standing
+        watch.started_at = started_at
         watch.to_do = self.chosen.number
         watch.topics = self.chosen.number if self.chosen.narrow else self.dataset.count
         watch.progress = progress = Progress()
@@ -204,7 +208,8 @@ class Session:
 
         def levels() -> Levels:
             state = stack.limiter.state()
-            return Levels(in_flight=state.in_flight, waiting=state.waiting, places=state.places)
+            is_down = state.outage is not None and state.outage.certain
+            return Levels(in_flight=state.in_flight, waiting=state.waiting, places=state.places, is_down=is_down)
 
         return observed(
             self.results,
@@ -240,8 +245,12 @@ class Session:
         if unfinished == 0:
             await self._storing(results.finish)
         cause = self.stop.cause
-        entry = _log_entry(stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s)
-        entry["workflow_sha256"] = self.workflow.code_sha256
+        outages = outages_met(stack.limiter, started_at=started_at, started_s=started_s)
+        entry = {
+            **_log_entry(stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s),
+            "outages": [outage_to_json(outage) for outage in outages],
+            "workflow_sha256": self.workflow.code_sha256,
+        }
         sessions = [*results.manifest.get("session_log", []), entry]
         changes = {
             "status": cause.kind if cause else "incomplete" if unfinished else "complete",
@@ -251,7 +260,7 @@ class Session:
                 "wall_s": round(sum(session["wall_s"] for session in sessions), 6),
             },
             "journal": asdict(spent),
-            "limits_learned": asdict(stack.limiter.state()),
+            "limits_learned": limits_learned(stack.limiter.state()),
             "session_log": sessions,
         }
         await self._storing(lambda: results.update(changes))
@@ -272,6 +281,7 @@ class Session:
             skipped=self.dataset.report.bad,
             bad_lines=self.dataset.report.errors,
             reservations=stack.purse.reservations_so_far(),
+            outages=outages,
         )
 
     async def _spent(self, stack: Stack) -> Spent:
@@ -293,6 +303,44 @@ class Session:
         settings = self.loaded.settings
         name = workflow_name(settings.workflow)
         return replace(run_context(self.loaded, self.workflow, run_id=run_id, name=name), origin_s=started_s)
+
+
+def outages_met(limiter: Limiter, *, started_at: datetime, started_s: float) -> tuple[PastOutage, ...]:
+    """The outages of a session that began then, on both clocks; the last may go on. What was only suspected is none."""
+
+    def at(seconds: float) -> datetime:
+        return started_at + timedelta(seconds=seconds - started_s)
+
+    met = [
+        PastOutage(
+            since=at(one.since),
+            until=None if one.until is None else at(one.until),
+            seconds=0.0 if one.until is None else one.until - one.since,
+            probes=one.probes,
+            kind=one.kind,
+            message=one.message,
+        )
+        for one in limiter.provider.outages
+    ]
+    now_s, still = anyio.current_time(), limiter.state().outage
+    if still is not None and still.certain:
+        since = at(now_s - still.for_s)
+        met.append(
+            PastOutage(
+                since=since,
+                until=None,
+                seconds=still.for_s,
+                probes=still.probes,
+                kind=still.kind,
+                message=still.message,
+            )
+        )
+    return tuple(met)
+
+
+def limits_learned(state: LimiterState) -> dict[str, Any]:
+    """What `run.json` keeps of the limiter; outages stand with their sessions."""
+    return {name: value for name, value in asdict(state).items() if name != "outage"}
 
 
 def _log_entry(

@@ -84,6 +84,7 @@ def a_hard_won_span() -> Span:
             queued_s=0.2,
             paced_s=0.3,
             budget_s=0.4,
+            outage_s=0.7,
             ttft_reasoning_s=0.5,
             ttft_answer_s=0.75,
             latency_s=2.0,

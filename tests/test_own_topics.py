@@ -103,10 +103,10 @@ def test_a_degraded_report_says_what_it_lacks(rows: list[dict[str, Any]]) -> Non
 
 
 def test_every_second_of_a_call_has_a_name(calls: dict[str, list[dict[str, Any]]]) -> None:
-    waits = ("queued_run_s", "queued_s", "paced_s", "budget_s", "stored_s", "latency_s")
+    waits = ("queued_run_s", "queued_s", "paced_s", "budget_s", "stored_s", "outage_s", "latency_s")
     for span in (span for spans in calls.values() for span in spans):
         served = span["served"]
-        seconds = sum(served[name] for name in waits)
+        seconds = sum(served.get(name, 0.0) for name in waits)
         seconds += sum(failure["elapsed_s"] + failure["backoff_s"] for failure in served["failures"])
         assert seconds == pytest.approx(span["end_s"] - span["start_s"], abs=1e-4)
         assert served["attempts"] == len(served["failures"]) + (span["error"] is None)

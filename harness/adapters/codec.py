@@ -3,6 +3,9 @@
 Fields are written in a fixed order, and those that say nothing (None, empty) are left out, so a text stays short and
 two texts of equal values are equal. Reading checks every type: what comes from a file may have been edited.
 
+A wait that came later than the format (`outage_s`) is written where there was one, so rows without it stay as they
+were.
+
 A stored completion keeps of `served` what describes the call that was paid for (attempts, times to first token,
 latency). Where this answer came from, and what it waited for, belongs to each use of it.
 """
@@ -53,7 +56,7 @@ _KEPT_SERVED = {
     "ttft_reasoning_s": NUMBER | NULL,
     "ttft_answer_s": NUMBER | NULL,
 }
-_WAITS = dict.fromkeys((field.name for field in fields(Waits)), NUMBER)
+_WAITS = {**dict.fromkeys((field.name for field in fields(Waits)), NUMBER), "outage_s": NUMBER | NULL}
 _SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **_WAITS}
 _FAILED_ATTEMPT = {
     "number": COUNT,
@@ -173,6 +176,7 @@ def served_to_json(served: Served) -> JsonObject:
         "queued_s": served.queued_s,
         "paced_s": served.paced_s,
         "budget_s": served.budget_s,
+        **_outage(served),
         "ttft_reasoning_s": served.ttft_reasoning_s,
         "ttft_answer_s": served.ttft_answer_s,
         "latency_s": served.latency_s,
@@ -192,6 +196,7 @@ def served_from_json(fields: Any) -> Served:
         queued_s=fields["queued_s"],
         paced_s=fields["paced_s"],
         budget_s=fields["budget_s"],
+        outage_s=fields.get("outage_s") or 0.0,
         ttft_reasoning_s=fields.get("ttft_reasoning_s"),
         ttft_answer_s=fields.get("ttft_answer_s"),
         latency_s=fields["latency_s"],
@@ -212,6 +217,7 @@ def failed_attempt_to_json(failure: FailedAttempt) -> JsonObject:
         "queued_s": failure.queued_s,
         "paced_s": failure.paced_s,
         "budget_s": failure.budget_s,
+        **_outage(failure),
         "stored_s": failure.stored_s,
         "usage": None if failure.usage is None else usage_to_json(failure.usage),
         "cost": failure.cost,
@@ -236,12 +242,17 @@ def failed_attempt_from_json(fields: Any) -> FailedAttempt:
         queued_s=fields["queued_s"],
         paced_s=fields["paced_s"],
         budget_s=fields["budget_s"],
+        outage_s=fields.get("outage_s") or 0.0,
         stored_s=fields["stored_s"],
         usage=None if usage is None else usage_from_json(usage),
         cost=fields.get("cost"),
         content=fields["content"],
         reasoning=fields["reasoning"],
     )
+
+
+def _outage(waits: Waits) -> JsonObject:
+    return {"outage_s": waits.outage_s} if waits.outage_s else {}
 
 
 def tool_calls_from_json(fields: Mapping[str, Any]) -> tuple[ToolCall, ...]:

@@ -33,11 +33,11 @@ class Measured:
 
     @property
     def queue_wait_s(self) -> float:
-        """What it waited for a place, the pace or money, from when it was wanted, over all its attempts: the delay that
-        a closed-loop load generator omits (G. Tene, "How NOT to Measure Latency", 2015).
+        """What it waited for a place, the pace, money or a provider that was away, from when it was wanted, over all
+        its attempts: the delay that a closed-loop load generator omits (G. Tene, "How NOT to Measure Latency", 2015).
         """
         times = self.times
-        return times.queued_run_s + times.queued_s + times.paced_s + times.budget_s
+        return times.queued_run_s + times.queued_s + times.paced_s + times.budget_s + times.outage_s
 
     @property
     def total_s(self) -> float:

@@ -22,6 +22,7 @@ _CAUSES = {
     "queued_s": "waits for --in-flight",
     "paced_s": "waits for pace or a pause",
     "budget_s": "waits for the budget",
+    "outage_s": "waits for a provider that is away",
     "backoff_s": "waits between attempts",
 }
 _WORTH_TELLING_S = 0.005
@@ -201,7 +202,7 @@ def _why_no_more(plan: Plan, arm: Arm) -> str:
 def _held_back(arm: Arm) -> bool:
     """Whether something else than too few topics or calls kept its places free."""
     waits = arm.waits_s()
-    waited_s = waits["paced_s"] + waits["budget_s"]
+    waited_s = waits["paced_s"] + waits["budget_s"] + waits["outage_s"]
     return arm.stopped is not None or arm.refusals.mean > 0 or waited_s > _WORTH_NAMING * arm.mean_call_s
 
 

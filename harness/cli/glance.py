@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from harness.domain.outages import queue_words
 from harness.domain.outlook import Range
 from harness.domain.wording import counted
 from harness.engine.board import Stage
@@ -43,19 +44,30 @@ def calls_words(seen: Glance) -> str:
     parts += [f"{seen.waiting:,} waiting"] if seen.waiting else []
     if seen.refusals:
         parts.append(limit_words(seen))
+    if seen.works_on is not None:
+        parts.append(queue_words(seen.works_on))
     return ", ".join(parts)
 
 
 def waits_words(seen: Glance) -> str:
     """`12: 4 for a place in their run, 8 for the pace`; empty where no call waits."""
     number = sum(seen.stages.values())
-    names = {**_WAITS, "all": "for the pace"} if seen.paced else _WAITS
+    names = {**_WAITS, "all": _held_by(seen)}
     waits = ", ".join(f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage))
     return f"{number:,}: {waits}" if len(seen.stages) > 1 else waits
 
 
+def _held_by(seen: Glance) -> str:
+    """What the calls wait for that have a place in their run."""
+    if seen.down is not None:
+        return "for the provider"
+    return "for the pace" if seen.paced else _WAITS["all"]
+
+
 def held_words(seen: Glance) -> list[str]:
-    """What holds back all calls of the run now, each in a few words: `pausing 2 s`."""
+    """What holds back all calls of the run now, each in a few words: `pausing 2 s`, or that the provider is down."""
+    if seen.down is not None:
+        return [seen.down]
     return [f"pausing {seen.paused_s:.0f} s"] if seen.paused_s > 0 else []
 
 
@@ -116,6 +128,10 @@ def time_words(seen: Glance) -> str:
     elapsed = f"{clock(seen.elapsed_s)} so far"
     if seen.finished >= seen.topics:
         return f"{elapsed}, nearly done"
+    if seen.down is not None:
+        return f"{elapsed}, goes on when the provider is back"
+    if seen.down is not None:
+        return f"{elapsed}, how much is left shows when the provider is back"
     if seen.left is None:
         return f"{elapsed}, too early to say how much is left"
     low, high = clock(seen.left.low), seen.left.high

@@ -11,7 +11,7 @@ import click
 
 from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans
 from harness.cli.output import say, say_json
-from harness.cli.summary import place_words
+from harness.cli.summary import place_words, run_outages_lines
 from harness.domain.outlook import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import one_line, terminal_safe
@@ -28,11 +28,14 @@ LONGEST_MESSAGE = 4_000
 @click.option("--json", "json_output", is_flag=True, help="Print JSON lines for machines.")
 def show(run: Path, topic_id: str | None, calls: bool, status: str | None, json_output: bool) -> None:
     """The topics of the run in the directory RUN, or the report of TOPIC_ID with the calls behind it."""
-    read_manifest(run)
+    manifest = read_manifest(run)
     rows = (row for row in read_results(run) if status in (None, row["status"]))
     if topic_id is None:
         for each in rows:
             _say_row(each, json_output)
+        if not json_output:
+            for line in run_outages_lines(manifest):
+                click.echo(terminal_safe(line))
         return
     row = next((row for row in rows if row["topic_id"] == topic_id), None)
     if row is None:

@@ -9,7 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from harness.cli.glance import calls_words, causes_words, held_words, money_words, time_words, waits_words
-from harness.cli.summary import failure_lines, left_open_lines, money_lines, skipped_lines, topics_line, work_lines
+from harness.cli.summary import (
+    failure_lines,
+    left_open_lines,
+    money_lines,
+    run_outages_lines,
+    skipped_lines,
+    topics_line,
+    work_lines,
+)
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.wording import counted, duration
@@ -45,6 +53,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         lines += [*work_lines(totals), *_money_lines(state)]
     lines += left_open_lines(state.left_open)
     lines += [f"note      {note}" for note in state.notes]
+    lines += run_outages_lines(manifest)
     stop = stop_of(state)
     if stop is not None:
         lines.append(f"stopped   {stop['message']}")

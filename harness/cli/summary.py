@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import date, datetime
 from typing import Any
 
+from harness.adapters.runs.outages import outage_to_json, outages_of
 from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.glance import clock, usd
+from harness.domain.outages import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.remedies import remedy_of
 from harness.domain.wording import counted
 from harness.ports import OpenCall
-from harness.session import Report
+from harness.session import Report, limits_learned
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
@@ -37,6 +40,7 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET, v
         *left_open_lines(report.left_open),
     ]
     lines += time_lines(report.wall_s, report.session.totals.sequential_s, report.longest_stall_s, verbose=verbose)
+    lines += outages_lines(report.outages)
     if report.limiter.refusals:
         refused = f"{counted(report.limiter.refusals, 'request')} {'was' if report.limiter.refusals == 1 else 'were'}"
         named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
@@ -44,6 +48,8 @@ def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET, v
             f"limits    {refused} refused (429); at most {report.limiter.places} of "
             f"{counted(report.limiter.maximum, 'call')} in flight at the end{named}"
         )
+    if report.limiter.works_on is not None:
+        lines.append(f"queue     {queue_words(report.limiter.works_on)}")
     lines.append(f"results   {report.path}")
     if report.stop is not None:
         lines.append(f"stopped   {report.stop.message}")
@@ -79,7 +85,8 @@ def report_json(report: Report) -> dict[str, Any]:
             }
             for request in report.left_open
         ],
-        "limits_learned": asdict(report.limiter),
+        "limits_learned": limits_learned(report.limiter),
+        "outages": [outage_to_json(outage) for outage in report.outages],
         "longest_stall_s": round(report.longest_stall_s, 6),
     }
 
@@ -193,6 +200,26 @@ def money_lines(
     if budget.tokens is not None:
         lines.append(f"budget    {outlay.counted_tokens:,} of {budget.tokens:,} tokens used")
     return lines
+
+
+def run_outages_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """The outages of all sessions of a run, from its `run.json`."""
+    return outages_lines([outage for entry in manifest.get("session_log", ()) for outage in outages_of(entry)])
+
+
+def outages_lines(outages: Sequence[PastOutage]) -> list[str]:
+    """Outages in the local time of this machine, a line each."""
+    lines = outage_lines([_local(outage) for outage in outages], _today())
+    return [f"{'outages' if number == 0 else '':<10}{line}" for number, line in enumerate(lines)]
+
+
+def _local(outage: PastOutage) -> PastOutage:
+    until = None if outage.until is None else outage.until.astimezone()
+    return replace(outage, since=outage.since.astimezone(), until=until)
+
+
+def _today() -> date:
+    return datetime.now().astimezone().date()
 
 
 def _span(seconds: float) -> str:

@@ -23,7 +23,7 @@ from harness.domain.completion import Waits
 from harness.domain.policy import Limits
 
 Cause = Literal[
-    "in_flight", "per_run", "runs", "pace", "budget", "backoff", "attempts", "provider", "own_code", "order"
+    "in_flight", "per_run", "runs", "pace", "budget", "outage", "backoff", "attempts", "provider", "own_code", "order"
 ]
 
 CAUSES: Mapping[Cause, str] = {
@@ -32,6 +32,7 @@ CAUSES: Mapping[Cause, str] = {
     "runs": "topics that waited for the limit on topics worked on at once",
     "pace": "waiting for requests and tokens per minute, and pauses that the provider asked for",
     "budget": "waiting for money that other calls held in reserve",
+    "outage": "waiting for a provider that was away, and asking it in vain",
     "backoff": "sleeping between attempts",
     "attempts": "attempts that failed and were repeated",
     "provider": "the provider's queue: answers that took longer than they do alone",
@@ -41,15 +42,20 @@ CAUSES: Mapping[Cause, str] = {
 """Every cause, in words."""
 
 _State = Literal[
-    "working", "attempts", "provider", "storing", "in_flight", "per_run", "pace", "budget", "backoff", "between",
-    "open", "begun",
+    "working", "attempts", "probing", "provider", "storing", "in_flight", "per_run", "pace", "budget", "outage",
+    "backoff", "between", "open", "begun",
 ]  # fmt: skip
-_HOLDING: Mapping[_State, Cause] = {"attempts": "attempts", "provider": "provider", "storing": "own_code"}
+_HOLDING: Mapping[_State, Cause] = {
+    "attempts": "attempts", "probing": "outage", "provider": "provider", "storing": "own_code",
+}  # fmt: skip
 _WAITING: Mapping[_State, Cause] = {
-    "in_flight": "in_flight", "per_run": "per_run", "pace": "pace", "budget": "budget", "backoff": "backoff",
-    "between": "own_code",
+    "in_flight": "in_flight", "per_run": "per_run", "pace": "pace", "budget": "budget", "outage": "outage",
+    "backoff": "backoff", "between": "own_code",
 }  # fmt: skip
 _Event = tuple[float, _State, int]
+
+_TOLD_S = 1e-4
+"""What is shorter may be what rounding left: records tell times to the microsecond."""
 
 
 def losses_of(calls: Sequence[CallTimes], wall_s: float, bound: Bound, limits: Limits) -> dict[Cause, float]:
@@ -122,12 +128,13 @@ def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
 
 def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
     """What a call went through, one after the other; together they are as long as the call."""
-    for attempt in call.before:
+    last = _last_waits(call)
+    for number, attempt in enumerate(call.before, start=1):
+        following = call.before[number] if number < len(call.before) else last
         yield from _waits(attempt)
         yield "storing", attempt.stored_s
-        yield "attempts", attempt.elapsed_s
+        yield _in_vain(following), attempt.elapsed_s
         yield "backoff", attempt.backoff_s
-    last = _last_waits(call)
     yield from _waits(last)
     yield "storing", last.stored_s
     yield "provider", call.provider_queue_s
@@ -140,8 +147,14 @@ def _waits(waits: Waits) -> Iterator[tuple[_State, float]]:
     """In the order in which an attempt meets them."""
     yield "budget", waits.budget_s
     yield "per_run", waits.queued_run_s
+    yield "outage", waits.outage_s
     yield "in_flight", waits.queued_s
     yield "pace", waits.paced_s
+
+
+def _in_vain(following: Waits) -> _State:
+    """What a failed attempt was, by what came after it: where the provider was waited for then, it was away already."""
+    return "probing" if following.outage_s > _TOLD_S else "attempts"
 
 
 def _last_waits(call: CallTimes) -> Waits:

@@ -108,6 +108,10 @@ def _backoff_s(row: Mapping[str, Any]) -> float:
     return round(sum(float(failure["backoff_s"]) for failure in row["served"]["failures"]), 6)
 
 
+def _outage_s(row: Mapping[str, Any]) -> float:
+    return float(row["served"].get("outage_s", 0.0))
+
+
 _OF_ERROR = (
     ("type", "text", "Why it failed, or is degraded: the name of the exception."),
     ("kind", "text", "Class of a failed call: `timeout`, `rate_limited`, `length` and so on."),
@@ -208,6 +212,7 @@ CALLS: tuple[Column, ...] = (
     _column("served_stored_s", "number", "Seconds spent on the cache.", "served", "stored_s"),
     _column("served_failures", "json", "Attempts that failed, each an object.", "served", "failures", required=True),
     *_ERROR,
+    Column("served_outage_s", "number", "Seconds waited for a provider that was away.", _outage_s, required=True),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {"topics": TOPICS, "calls": CALLS}

@@ -66,6 +66,7 @@ def _call(call: Row) -> dict[str, Any]:
         "source": served["source"],
         "attempts": served["attempts"],
         **{name: served.get(name) for name in _WAITS},
+        "outage_s": served.get("outage_s", 0.0),
         "failures": [
             {**failure, "message": terminal_safe(failure["message"])} for failure in map(_failure, served["failures"])
         ],

@@ -9,7 +9,7 @@ from typing import Literal
 from harness.report.records import Row
 
 End = Literal["answered", "refused", "failed"]
-_WAITS = ("budget_s", "queued_run_s", "queued_s", "paced_s")
+_WAITS = ("budget_s", "queued_run_s", "queued_s", "paced_s", "outage_s")
 _TOO_MANY = 429
 
 
@@ -31,7 +31,7 @@ def requests_of(call: Row) -> Iterator[Sent]:
     served = call["served"]
     if served["source"] != "endpoint":
         return
-    at_s = call["start_s"] + sum(served[name] for name in _WAITS)
+    at_s = call["start_s"] + sum(served.get(name, 0.0) for name in _WAITS)
     for failure in served["failures"]:
         end_s = min(call["end_s"], at_s + failure["elapsed_s"])
         yield Sent(min(at_s, end_s), end_s, "refused" if failure["status"] == _TOO_MANY else "failed")

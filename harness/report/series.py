@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from harness.report.away import Away
 from harness.report.digest import Digest, SessionTimes
 
 POINTS = 600
 """Instants that a curve over time has at most."""
 SHARES = 160
 """Points of a distribution."""
+_NO_OUTAGES: Mapping[int, Sequence[Away]] = MappingProxyType({})
 
 
-def series_of(digest: Digest, history: Mapping[int, Sequence[Sequence[float]]]) -> dict[str, Any]:
+def series_of(
+    digest: Digest,
+    history: Mapping[int, Sequence[Sequence[float]]],
+    outages: Mapping[int, Sequence[Away]] = _NO_OUTAGES,
+) -> dict[str, Any]:
     """What is drawn over time. `history` is, by session, when how many calls were let in at once (may be empty).
+
+    `outages` are, by session, when the provider was away; a session is at least as long as they are.
 
     `t` are seconds of work; what lies between two sessions is left out, `begun` says where each begins. Of each stretch
     between two instants `in_flight` is the most that was reached, `limit` the least that was allowed (None: not known),
-    `refused` a sum; `cost` is the sum up to its end.
+    `refused` a sum; `cost` is the sum up to its end; `away` is the number of the outage in it, from 1 (None: none).
     """
-    ends = _ends(digest.sessions)
+    ends = _ends(digest.sessions, outages)
     whole = sum(ends.values())
     if whole <= 0:
-        return {"t": [], "in_flight": [], "refused": [], "limit": [], "cost": [], "begun": []}
+        return {"t": [], "in_flight": [], "refused": [], "limit": [], "cost": [], "away": [], "begun": []}
     width = whole / POINTS
     grid = _Grid(width)
-    begun, at = [], 0.0
+    begun, at, met = [], 0.0, 0
     for number, length in ends.items():
         begun.append(round(at, 3))
-        grid.add(digest.sessions[number], at)
+        grid.add(digest.sessions.get(number, SessionTimes()), at)
+        for outage in outages.get(number, ()):
+            met += 1
+            grid.away(met, at + outage.from_s, at + outage.to_s)
         grid.limit(history.get(number, ()), at, at + length)
         at += length
     return {"t": [round(width * place, 3) for place in range(POINTS + 1)], **grid.columns(), "begun": begun}
@@ -59,8 +71,11 @@ def _shares(ordered: Sequence[float], grid: Sequence[float]) -> Iterator[float]:
         yield round(below / len(ordered), 4)
 
 
-def _ends(sessions: Mapping[int, SessionTimes]) -> dict[int, float]:
-    return {number: sessions[number].end_s for number in sorted(sessions) if sessions[number].end_s > 0}
+def _ends(sessions: Mapping[int, SessionTimes], outages: Mapping[int, Sequence[Away]]) -> dict[int, float]:
+    ends = {number: session.end_s for number, session in sessions.items()}
+    for number, met in outages.items():
+        ends[number] = max([ends.get(number, 0.0), *(outage.to_s for outage in met)])
+    return {number: ends[number] for number in sorted(ends) if ends[number] > 0}
 
 
 class _Grid:
@@ -72,6 +87,7 @@ class _Grid:
         self._refused = [0] * (POINTS + 1)
         self._cost = [0.0] * (POINTS + 1)
         self._limit: list[int | None] = [None] * (POINTS + 1)
+        self._away: list[int | None] = [None] * (POINTS + 1)
 
     def add(self, session: SessionTimes, at: float) -> None:
         level, here = 0, self._place(at)
@@ -93,12 +109,22 @@ class _Grid:
                 known = self._limit[here]
                 self._limit[here] = int(places) if known is None else min(known, int(places))
 
+    def away(self, number: int, start: float, end: float) -> None:
+        for place in range(self._place(start), self._place(end) + 1):
+            self._away[place] = number
+
     def columns(self) -> dict[str, list[Any]]:
         cost, costs = 0.0, []
         for paid in self._cost:
             cost += paid
             costs.append(round(cost, 6))
-        return {"in_flight": self._most, "refused": self._refused, "limit": self._limit, "cost": costs}
+        return {
+            "in_flight": self._most,
+            "refused": self._refused,
+            "limit": self._limit,
+            "cost": costs,
+            "away": self._away,
+        }
 
     def _place(self, time_s: float) -> int:
         return min(POINTS, max(0, math.floor(time_s / self._width)))

@@ -14,6 +14,7 @@ from harness.domain.losses import CAUSES, losses_of
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
 from harness.domain.stats import Distribution
+from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
 
@@ -26,28 +27,34 @@ _STATES = {
     "auth": ("bad", "stopped: the key was refused"),
     "balance": ("bad", "stopped: the account is empty"),
     "quota": ("bad", "stopped: the quota is used up"),
-    "unknown_model": ("bad", "stopped: the model is not known to the server"),
+    "unknown_model": ("bad", "stopped: the server has no such model"),
     "refused": ("bad", "stopped: every request was refused"),
-    "provider": ("bad", "stopped: the provider was away for too long"),
-    "workflow": ("bad", "stopped: the workflow failed for the first topics"),
+    "provider": ("warn", "stopped: the provider was away for too long"),
+    "workflow": ("bad", "stopped: the workflow fails on every topic"),
     "budget": ("warn", "stopped: the budget is reached"),
     "storage": ("bad", "stopped: the disk failed"),
 }
 
 
-def summary_of(name: str, manifest: Manifest, standing: Standing, digest: Digest, *, running: bool) -> dict[str, Any]:
-    """One run for the page: everything but what a topic holds when it is opened."""
+def summary_of(
+    name: str, manifest: Manifest, standing: Standing, digest: Digest, *, running: bool, down: str | None = None
+) -> dict[str, Any]:
+    """One run for the page: everything but what a topic holds when it is opened.
+
+    `down` is what a run that goes on says of a provider that is away.
+    """
     log = manifest.get("session_log", [])
     totals = standing.totals.as_json()
     unfinished = unfinished_topics(manifest, standing)
     complete_log = len(log) == manifest["sessions"] and not running
     active_s = sum(times.end_s for times in digest.sessions.values())
     wall_s = sum(entry["wall_s"] for entry in log) if complete_log else active_s
+    outages = outages_by_session(manifest)
     time = _time(digest, manifest, wall_s=wall_s, sequential_s=totals["sequential_s"])
     return {
         "name": name,
         "run_id": manifest["run_id"],
-        "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished),
+        "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished, down=down),
         "about": _about(manifest),
         "totals": {**totals, "unfinished": unfinished, "requests": digest.requests, "refusals": digest.refusals},
         "time": {**time, "whole_sessions": complete_log},
@@ -57,17 +64,21 @@ def summary_of(name: str, manifest: Manifest, standing: Standing, digest: Digest
         "troubles": {status: [asdict(cause) for cause in found.found] for status, found in digest.troubles.items()},
         "attempts": sorted(map(asdict, digest.attempts.found), key=lambda cause: -cause["count"]),
         "steps": [_step(step, numbers) for step, numbers in digest.steps.items()],
-        "series": series_of(digest, history_of(manifest, running=running)),
+        "series": series_of(digest, history_of(manifest, running=running), outages),
+        "outages": [asdict(outage) for met in outages.values() for outage in met],
         "shares": shares_of(digest),
         "topics": digest.as_columns(),
     }
 
 
-def state_of(manifest: Manifest, *, running: bool, failed: int = 0, missing: int = 0) -> dict[str, str]:
-    """How the run stands: a tone for the eye (`good`, `warn`, `bad`, `busy`), a word, and what stopped it."""
+def state_of(
+    manifest: Manifest, *, running: bool, failed: int = 0, missing: int = 0, down: str | None = None
+) -> dict[str, str]:
+    """How the run stands: a tone for the eye (`good`, `warn`, `bad`, `busy`), a word, and what stops it or did."""
     status, log = manifest["status"], manifest.get("session_log", [])
     if running:
-        return {"tone": "busy", "word": "running", "said": ""}
+        word = "running" if down is None else "running, waiting for the provider"
+        return {"tone": "busy", "word": word, "said": down or ""}
     if status == "running":
         return {"tone": "bad", "word": "ended without a word (killed?)", "said": ""}
     tone, word = _STATES.get(status, ("warn", status))
@@ -85,6 +96,14 @@ def history_of(manifest: Manifest, *, running: bool) -> dict[int, Sequence[Seque
     if len(log) != manifest["sessions"] - (1 if running else 0):
         return {}
     return {number: entry.get("places", ()) for number, entry in enumerate(log, start=1)}
+
+
+def outages_by_session(manifest: Manifest) -> dict[int, Sequence[Away]]:
+    """By session, when the provider was away; empty where sessions and their log cannot be matched."""
+    log = manifest.get("session_log", [])
+    if len(log) not in (manifest["sessions"], manifest["sessions"] - 1):
+        return {}
+    return {number: away_in(entry) for number, entry in enumerate(log, start=1)}
 
 
 def limits_of(settings: Mapping[str, Any]) -> Limits:

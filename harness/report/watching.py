@@ -14,6 +14,7 @@ from harness.adapters.runs.directory_lock import LOCK_FILE
 from harness.adapters.runs.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running, unfinished_topics
 from harness.domain.outlay import Outlay
 from harness.errors import ResultsError
+from harness.report.away import down_in
 from harness.report.detail import detail_of
 from harness.report.digest import Digest
 from harness.report.records import Place, RunReader
@@ -38,17 +39,22 @@ class WatchedRun:
 
     def stamp(self) -> str:
         """A text that is another one whenever the run may look otherwise."""
-        return "-".join(map(str, (*map(_size_and_time, (self.path / name for name in _FILES)), is_running(self.path))))
+        running = is_running(self.path)
+        files = map(_size_and_time, (self.path / name for name in _FILES))
+        return "-".join(map(str, (*files, running, down_in(self.path) if running else None)))
 
     def summary(self) -> Mapping[str, Any]:
         """What the page shows before a topic is opened. Raises ResultsError."""
         stamp, running = self.stamp(), is_running(self.path)
+        down = down_in(self.path) if running else None
         with self._lock:
             if self._summary is None or self._summary[0] != stamp:
                 began = time.monotonic()
                 self._read_on()
                 reader = self._reader
-                found = summary_of(self.path.name, reader.manifest, reader.standing, self._digest, running=running)
+                found = summary_of(
+                    self.path.name, reader.manifest, reader.standing, self._digest, running=running, down=down
+                )
                 self._summary = stamp, {**found, "base": f"run/{quote(self.path.name, safe='')}/"}
                 self.took_s = time.monotonic() - began
             return self._summary[1]
@@ -67,6 +73,7 @@ class WatchedRun:
     def line(self) -> dict[str, Any]:
         """The run in the list of all. What is wrong with it is a part of it."""
         running = is_running(self.path)
+        down = down_in(self.path) if running else None
         with self._lock:
             try:
                 self._reader.look()
@@ -76,7 +83,7 @@ class WatchedRun:
             totals, unfinished = standing.totals.as_json(), unfinished_topics(manifest, standing)
         return {
             "name": self.path.name,
-            "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished),
+            "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished, down=down),
             **{status: totals[status] for status in ("ok", "degraded", "failed")},
             "unfinished": unfinished,
             "cost": round(Outlay.of(totals, manifest.get("journal", {})).cost, 9),

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from harness.adapters.jsonl_file import storage_errors, write_whole
 from harness.adapters.runs.results_dir import TRACES_FILE, is_running
+from harness.report.away import down_in
 from harness.report.blocks import Blocks, parts_of
 from harness.report.detail import detail_of
 from harness.report.digest import Digest
@@ -35,6 +36,7 @@ def write_report(runs: Sequence[Path], target: Path, plotting: Plotting, *, now:
 def _gather(path: Path, held_back: IO[bytes], number: int) -> dict[str, Any]:
     # Before its rows: a run that ends in between is called running, and not one that lacks its last rows complete.
     running = is_running(path)
+    down = down_in(path) if running else None
     reader, digest, blocks = RunReader(path), Digest(), Blocks(held_back, number)
     reader.look()
     for record in reader.records():
@@ -42,7 +44,7 @@ def _gather(path: Path, held_back: IO[bytes], number: int) -> dict[str, Any]:
             digest.add(record)
             blocks.add(detail_of(record))
     blocks.close()
-    return summary_of(name_of(path), reader.manifest, reader.standing, digest, running=running)
+    return summary_of(name_of(path), reader.manifest, reader.standing, digest, running=running, down=down)
 
 
 @contextmanager

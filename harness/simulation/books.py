@@ -15,6 +15,7 @@ class WaitSums:
     queued_s: float = 0.0
     paced_s: float = 0.0
     budget_s: float = 0.0
+    outage_s: float = 0.0
     backoff_s: float = 0.0
 
     def add(self, served: Served) -> None:
@@ -22,6 +23,7 @@ class WaitSums:
         self.queued_s += served.queued_s
         self.paced_s += served.paced_s
         self.budget_s += served.budget_s
+        self.outage_s += served.outage_s
         self.backoff_s += served.backoff_s
 
 

@@ -106,6 +106,7 @@ def _times(span: Span) -> dict[str, Attribute | None]:
         names.QUEUED: (served.queued_run_s + served.queued_s) or None,
         names.PACED: served.paced_s or None,
         names.BUDGET_WAIT: served.budget_s or None,
+        names.OUTAGE_WAIT: served.outage_s or None,
         names.BACKOFF: served.backoff_s or None,
         names.STORED: served.stored_s or None,
     }

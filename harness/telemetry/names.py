@@ -66,6 +66,7 @@ LATENCY = "harness.latency"
 QUEUED = "harness.wait.queue"
 PACED = "harness.wait.pace"
 BUDGET_WAIT = "harness.wait.budget"
+OUTAGE_WAIT = "harness.wait.outage"
 BACKOFF = "harness.wait.backoff"
 STORED = "harness.wait.store"
 ATTEMPT_FAILED = "harness.attempt_failed"
@@ -126,9 +127,10 @@ COST_COUNT = Instrument("harness.cost", "counter", "{USD}", "USD paid, where the
 IN_FLIGHT = Instrument("harness.calls.in_flight", "gauge", "{call}", "Requests under way.")
 WAITING = Instrument("harness.calls.waiting", "gauge", "{call}", "Calls that wait for a place.")
 PLACES = Instrument("harness.calls.limit", "gauge", "{call}", "Requests that may be under way at once.")
+DOWN = Instrument("harness.provider.down", "gauge", "1", "1 while the provider is away, else 0.")
 
 INSTRUMENTS: tuple[Instrument, ...] = (
     *(REQUEST_DURATION, FIRST_CHUNK, INPUT_USAGE, OUTPUT_USAGE, CACHE_READ_USAGE, REASONING_USAGE),
     *(INPUT_OF_CALL, OUTPUT_OF_CALL, WORKFLOW_DURATION, TOPIC_COUNT, CALL_COUNT, COST_COUNT),
-    *(IN_FLIGHT, WAITING, PLACES),
+    *(IN_FLIGHT, WAITING, PLACES, DOWN),
 )

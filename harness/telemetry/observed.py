@@ -23,14 +23,20 @@ from harness.threads import in_thread
 
 log = logging.getLogger("harness.telemetry")
 
+LOOK_EVERY_S = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levels:
-    """How many requests are under way, how many calls wait, and how many may be under way at once."""
+    """How many requests are under way, how many calls wait, and how many may be under way at once.
+
+    `is_down`: the provider is away.
+    """
 
     in_flight: int
     waiting: int
     places: int
+    is_down: bool = False
 
 
 class ObservedResults:
@@ -84,15 +90,33 @@ async def observed(
 
     courier = Courier(OtlpSink(url, run_id=run_id))
     patience_s = PATIENCE_S
+    looks = _Looks(courier, levels)
     try:
         yield ObservedResults(results, courier, origin_at=origin_at, content=content, levels=levels)
     except asyncio.CancelledError:
         patience_s = IMPATIENCE_S
         raise
     finally:
+        looks.end()
         with anyio.CancelScope(shield=True):
             delivery = await in_thread(lambda: courier.close(patience_s))
         _tell(delivery, url)
+
+
+class _Looks:
+    """Notes the levels every few seconds, on the event loop, until `end`."""
+
+    def __init__(self, courier: Courier, levels: Callable[[], Levels]) -> None:
+        self._courier = courier
+        self._levels = levels
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        self._courier.note(measured(self._levels()))
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
+
+    def end(self) -> None:
+        self._timer.cancel()
 
 
 def check_installed() -> None:
@@ -111,6 +135,7 @@ def measured(levels: Levels) -> tuple[Measurement, ...]:
         Measurement(names.IN_FLIGHT, levels.in_flight, {}),
         Measurement(names.WAITING, levels.waiting, {}),
         Measurement(names.PLACES, levels.places, {}),
+        Measurement(names.DOWN, int(levels.is_down), {}),
     )
 
 

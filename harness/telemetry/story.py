@@ -128,7 +128,8 @@ class _Trace:
     def _failed_attempts(self, span: Span) -> Iterator[EventRecord]:
         """An event where each attempt failed. Waits are known as sums, so they are taken to lie before the first."""
         served = span.served
-        at_s = span.start_s + served.queued_run_s + served.queued_s + served.paced_s + served.budget_s
+        queued_s = served.queued_run_s + served.queued_s
+        at_s = span.start_s + queued_s + served.paced_s + served.budget_s + served.outage_s
         for failure in served.failures:
             at_s = min(span.end_s, at_s + failure.elapsed_s)
             attributes: dict[str, Attribute] = {

@@ -33,8 +33,8 @@ def slices(found: Sequence[Event], category: str) -> list[tuple[str, int, int]]:
 
 
 def test_a_call_shows_each_wait_each_attempt_and_its_tokens_in_order() -> None:
-    # 0.1 + 0.2 + 0.3 + 0.4 of waits, 0.5 failed, 0.25 of backoff, 2.0 answered, 0.6 stored.
-    calls = rows(Span(**{**fields(a_hard_won_span()), "start_s": 1.0, "end_s": 5.35}))
+    # 0.1 + 0.2 + 0.3 + 0.4 + 0.7 of waits, 0.5 failed, 0.25 of backoff, 2.0 answered, 0.6 stored.
+    calls = rows(Span(**{**fields(a_hard_won_span()), "start_s": 1.0, "end_s": 6.05}))
 
     found = events(calls)
 
@@ -44,17 +44,18 @@ def test_a_call_shows_each_wait_each_attempt_and_its_tokens_in_order() -> None:
         ("waits for a place in its topic", 1_400_000, 100_000),
         ("waits for a place", 1_500_000, 200_000),
         ("paced", 1_700_000, 300_000),
-        ("cache and journal", 2_000_000, 600_000),
-        ("backoff", 3_100_000, 250_000),
+        ("waits for a provider that is away", 2_000_000, 700_000),
+        ("cache and journal", 2_700_000, 600_000),
+        ("backoff", 3_800_000, 250_000),
     ]
     assert slices(found, "attempt") == [
-        ("attempt 1 failed: rate_limited", 2_600_000, 500_000),
-        ("attempt 2", 3_350_000, 2_000_000),
+        ("attempt 1 failed: rate_limited", 3_300_000, 500_000),
+        ("attempt 2", 4_050_000, 2_000_000),
     ]
     assert slices(found, "generation") == [
-        ("to the first token", 3_350_000, 500_000),
-        ("reasoning", 3_850_000, 250_000),
-        ("answer", 4_100_000, 1_250_000),
+        ("to the first token", 4_050_000, 500_000),
+        ("reasoning", 4_550_000, 250_000),
+        ("answer", 4_800_000, 1_250_000),
     ]
 
 
@@ -191,6 +192,7 @@ seconds = st.floats(0, 20).map(lambda value: round(value, 6))
                 served=Served(
                     queued_s=waits[0],
                     paced_s=waits[1],
+                    outage_s=waits[2],
                     stored_s=waits[2],
                     latency_s=latency,
                     ttft_answer_s=ttft,

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from records import a_failed_result, a_hard_won_span, a_result, a_span
 
 from harness.adapters.json_text import to_text
-from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.adapters.runs.rows import call_times_of, result_to_row, span_to_row
 from harness.domain.run import Failure
 
 
@@ -47,6 +47,7 @@ def test_a_row_of_a_call_tells_its_whole_story() -> None:
         "queued_s": 0.2,
         "paced_s": 0.3,
         "budget_s": 0.4,
+        "outage_s": 0.7,
         "ttft_reasoning_s": 0.5,
         "ttft_answer_s": 0.75,
         "latency_s": 2.0,
@@ -73,6 +74,18 @@ def test_a_row_of_a_call_tells_its_whole_story() -> None:
     }
     assert row["tool_calls"] == [{"id": "c1", "name": "look_up", "arguments": "{}"}]
     assert (row["index"], row["session"], row["own_s"]) == (3, 2, 2.5)
+
+
+def test_a_wait_for_the_provider_stands_in_a_row_where_there_was_one_and_old_rows_are_read() -> None:
+    waited = span_to_row(a_hard_won_span(), index=0, session=1)
+    others = span_to_row(a_span(), index=0, session=1)
+
+    served = others["served"]
+    assert isinstance(served, dict)
+    assert "outage_s" not in served
+    assert call_times_of(waited).outage_s == 0.7
+    assert [attempt.outage_s for attempt in call_times_of(waited).before] == [0.0]
+    assert call_times_of(others).outage_s == 0.0
 
 
 def test_seconds_are_rounded_to_what_a_clock_can_tell() -> None:

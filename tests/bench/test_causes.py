@@ -63,7 +63,8 @@ def check(arm: dict[str, Any]) -> None:
         ("per_run", {"per_run": 1, "topics": 2}),
         ("runs", {"runs": 1, "per_run": 1}),
         ("in_flight", {"faults": "429-tpm=0.5"}),
-        ("backoff", {"faults": "503=0.95", "topics": 1, "in_flight": 1}),
+        ("backoff", {"faults": "503=0.95", "topics": 1, "in_flight": 1, "patience": "0"}),
+        ("outage", {"faults": "503=0.95", "topics": 1, "in_flight": 1}),
         ("attempts", {"faults": "reset=0.5", "topics": 2, "in_flight": 1}),
         ("pace", {"tpm": 6_000, "in_flight": 16}),
         ("budget", {"budget_tokens": 120_000, "in_flight": 8}),
@@ -91,7 +92,7 @@ def test_a_workflow_that_waits_for_itself_is_our_own_code(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("faults", ["none", "0.3", "reset=0.3,503=0.3", "stall=0.1,429-rpm=0.2"])
 def test_one_call_at_a_time_loses_as_much_to_its_failed_attempts_as_they_took(tmp_path: Path, faults: str) -> None:
-    bench = benchmark(tmp_path, faults=faults, arms="sequential,batch", topics=3, idle_timeout=30)
+    bench = benchmark(tmp_path, arms="sequential,batch", topics=3, faults=faults, patience="0", idle_timeout=30)
     sequential, batch = report_of(bench)["arms"]
     check(sequential)
     check(batch)

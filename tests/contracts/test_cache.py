@@ -106,8 +106,8 @@ async def test_a_hit_is_the_stored_answer_with_its_run_and_its_time(open_cache: 
 async def test_an_entry_tells_of_the_paid_call_and_not_of_the_waits_around_it(open_cache: CacheFactory) -> None:
     failure = FailedAttempt(number=1, kind="server", message="503")
     served = Served(
-        source="shared", attempts=2, failures=(failure,), queued_s=1, queued_run_s=2, paced_s=3, budget_s=4, stored_s=5,
-        ttft_reasoning_s=0.25, ttft_answer_s=0.5, latency_s=0.75,
+        source="shared", attempts=2, failures=(failure,), queued_s=1, queued_run_s=2, paced_s=3, budget_s=4, outage_s=6,
+        stored_s=5, ttft_reasoning_s=0.25, ttft_answer_s=0.5, latency_s=0.75,
     )  # fmt: skip
     async with open_cache() as cache:
         await put(cache, a_request(), replace(an_answer(), served=served))

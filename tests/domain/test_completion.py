@@ -15,9 +15,11 @@ def test_usage_adds_field_by_field() -> None:
 
 
 def test_waits_add_up_by_cause() -> None:
-    served = Served(queued_s=1.0).waited(queued_s=2.0, queued_run_s=4.0, paced_s=8.0, budget_s=16.0, stored_s=32.0)
-    assert served == Served(queued_s=3.0, queued_run_s=4.0, paced_s=8.0, budget_s=16.0, stored_s=32.0)
-    assert served.waited_s == 63.0
+    served = Served(queued_s=1.0).waited(
+        queued_run_s=4.0, queued_s=2.0, paced_s=8.0, budget_s=16.0, outage_s=64.0, stored_s=32.0
+    )
+    assert served == Served(queued_run_s=4.0, queued_s=3.0, paced_s=8.0, budget_s=16.0, outage_s=64.0, stored_s=32.0)
+    assert served.waited_s == 127.0
     assert served.waited() is served
 
 

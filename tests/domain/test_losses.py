@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ CAUSE_OF: dict[str, Cause] = {
     "queued_s": "in_flight",
     "paced_s": "pace",
     "budget_s": "budget",
+    "outage_s": "outage",
     "stored_s": "own_code",
 }
 WAITS = tuple(CAUSE_OF)
@@ -56,6 +58,30 @@ def test_a_single_call_loses_what_it_waited_for(wait: str) -> None:
 def test_a_single_call_loses_its_failed_attempts_and_the_sleep_after_them() -> None:
     calls = [a_call("ask", 0, 4, before=(InVain(paced_s=1, elapsed_s=2, backoff_s=3), InVain(elapsed_s=5)))]
     assert lost(calls, 15, Limits(in_flight=1)) == {"pace": 1, "attempts": 7, "backoff": 3}
+
+
+def test_a_request_after_which_the_provider_was_waited_for_is_laid_to_the_outage() -> None:
+    # It failed after 2 s, waited 8 s and looked in vain for 1 s, waited 4 s; then a failure of its own, and the answer.
+    before = (InVain(elapsed_s=2), InVain(outage_s=8, elapsed_s=1), InVain(outage_s=4, elapsed_s=3, backoff_s=1))
+    calls = [a_call("ask", 0, 5, before=before)]
+    assert lost(calls, 24, Limits(in_flight=1)) == {"outage": 15, "attempts": 3, "backoff": 1}
+
+
+def test_what_rounding_leaves_of_a_wait_is_no_outage() -> None:
+    # A record tells the sum and its parts to the microsecond, so their difference may be one.
+    before = (InVain(outage_s=2.0, elapsed_s=3),)
+    (call,) = [a_call("ask", 0, 5, before=before)]
+    told = replace(call, outage_s=2.000001, end_s=10.000001)
+    assert lost([told], 10.000001, Limits(in_flight=1))["attempts"] == pytest.approx(3, abs=1e-5)
+
+
+def test_an_outage_keeps_all_places_from_work_and_a_probe_one_of_them() -> None:
+    # Two places. Both calls fail at 1 s; a looks at 3 s for 1 s, and at 6 s finds the provider back; both end at 8 s.
+    calls = [
+        a_call("part.1/a", 0, 2, before=(InVain(elapsed_s=1), InVain(outage_s=2, elapsed_s=1)), outage_s=2),
+        a_call("part.2/a", 0, 2, before=(InVain(elapsed_s=1),), outage_s=5),
+    ]
+    assert lost(calls, 8, Limits(in_flight=2)) == {"outage": 6}
 
 
 def test_what_one_call_waits_for_is_told_by_when_it_waited() -> None:
@@ -110,7 +136,7 @@ def test_every_cause_has_words() -> None:
 
 
 seconds = st.floats(0, 50)
-in_vain = st.builds(InVain, elapsed_s=seconds, backoff_s=seconds, paced_s=seconds, queued_s=seconds)
+in_vain = st.builds(InVain, elapsed_s=seconds, backoff_s=seconds, paced_s=seconds, queued_s=seconds, outage_s=seconds)
 
 
 @st.composite
@@ -122,7 +148,7 @@ def schedules(draw: st.DrawFn) -> tuple[list[CallTimes], float, Limits]:
     for place in range(places):
         at_s = draw(seconds)
         for number in range(draw(st.integers(0, 4))):
-            waits = {name: draw(seconds) for name in draw(st.sets(st.sampled_from(WAITS[:4])))}
+            waits = {name: draw(seconds) for name in draw(st.sets(st.sampled_from(WAITS[:5])))}
             stored = {"stored_s": draw(seconds)} if draw(st.booleans()) else {}
             before = draw(st.lists(in_vain, max_size=2).map(tuple))
             wanted_s = at_s - min(at_s, sum(waits.values()))

@@ -46,13 +46,13 @@ tool_calls = st.lists(st.builds(ToolCall, id=texts, name=texts, arguments=texts)
 failures = st.builds(
     FailedAttempt, number=counts, kind=st.sampled_from(get_args(FailureKind)), message=texts, status=st.none() | counts,
     elapsed_s=seconds, backoff_s=seconds, queued_run_s=seconds, queued_s=seconds, paced_s=seconds, budget_s=seconds,
-    stored_s=seconds, usage=st.none() | usages, cost=costs, content=texts, reasoning=texts,
+    outage_s=seconds, stored_s=seconds, usage=st.none() | usages, cost=costs, content=texts, reasoning=texts,
 )  # fmt: skip
 serveds = st.builds(
     Served, source=st.sampled_from(get_args(Source)), attempts=counts,
     failures=st.lists(failures, max_size=2).map(tuple),
-    queued_run_s=seconds, queued_s=seconds, paced_s=seconds, budget_s=seconds, ttft_reasoning_s=st.none() | seconds,
-    ttft_answer_s=st.none() | seconds, latency_s=seconds, stored_s=seconds,
+    queued_run_s=seconds, queued_s=seconds, paced_s=seconds, budget_s=seconds, outage_s=seconds,
+    ttft_reasoning_s=st.none() | seconds, ttft_answer_s=st.none() | seconds, latency_s=seconds, stored_s=seconds,
 )  # fmt: skip
 completions = st.builds(
     Completion, model=texts, content=texts, finish_reason=texts, usage=usages, fingerprint=st.none() | texts,

@@ -166,7 +166,7 @@ async def test_rows_are_written_first_and_told_of_then() -> None:
         await port.write(a_result(1), [a_span("t1")])
 
     assert courier.close().sent == 2
-    assert [level.value for level in sink.levels[-1]] == [3, 2, 8]
+    assert [level.value for level in sink.levels[-1]] == [3, 2, 8, 0]
 
 
 async def test_a_topic_that_cannot_be_told_of_is_written_all_the_same() -> None:

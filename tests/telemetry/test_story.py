@@ -167,8 +167,9 @@ def test_failed_attempts_are_events_and_their_tokens_are_counted() -> None:
     _, call = spans_of(span)
     (event,) = call.events
 
-    # After the waits for a place (0.1 + 0.2), the pace (0.3) and the budget (0.4), the attempt took 0.5 s.
-    assert event.at_ns == nanoseconds(2.5)
+    # After the waits for a place (0.1 + 0.2), the pace (0.3), the budget (0.4) and the provider (0.7), it took 0.5 s.
+    assert event.at_ns == nanoseconds(3.2)
+    assert call.attributes["harness.wait.outage"] == 0.7
     assert event.attributes == {
         "harness.attempt.number": 1,
         "error.type": "rate_limited",

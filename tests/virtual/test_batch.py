@@ -74,7 +74,8 @@ async def test_all_seconds_of_a_call_are_accounted_for(tmp_path: Path) -> None:
 
     for span in rows_of(tmp_path, "traces"):
         served = span["served"]
-        waits = sum(served[name] for name in ("queued_run_s", "queued_s", "paced_s", "budget_s", "stored_s"))
+        names = ("queued_run_s", "queued_s", "paced_s", "budget_s", "stored_s", "outage_s")
+        waits = sum(served.get(name, 0.0) for name in names)
         attempts = sum(failure["elapsed_s"] + failure["backoff_s"] for failure in served["failures"])
         assert waits + attempts + served["latency_s"] == pytest.approx(span["end_s"] - span["start_s"], abs=1e-4)
 

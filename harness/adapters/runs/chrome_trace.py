@@ -35,6 +35,7 @@ _WAITS = (
     ("queued_run_s", "waits for a place in its topic"),
     ("queued_s", "waits for a place"),
     ("paced_s", "paced"),
+    ("outage_s", "waits for a provider that is away"),
     ("stored_s", "cache and journal"),
 )
 
@@ -97,7 +98,7 @@ class Timeline:
             return min(end, at + _micros(seconds))
 
         for field, name in _WAITS:
-            if (then := until(served[field])) > at:
+            if (then := until(served.get(field, 0.0))) > at:
                 yield _slice("wait", name, pid, tid, at, then)
                 at = then
         at = max(at, end - _attempts(call))

@@ -89,12 +89,18 @@ def call_times_of(row: Mapping[str, Any], *, origin_s: float = 0.0) -> CallTimes
         before=tuple(_in_vain(failure) for failure in served["failures"]) if sent else (),
         tokens=row["usage"]["input_tokens"] + row["usage"]["output_tokens"] if sent else 0,
         sent=sent,
-        **{field.name: served[field.name] for field in fields(Waits)},
+        **_fields_of(Waits, served),
     )
 
 
 def _in_vain(failure: Mapping[str, Any]) -> InVain:
-    return InVain(**{field.name: failure[field.name] for field in fields(InVain)})
+    return InVain(**_fields_of(InVain, failure))
+
+
+def _fields_of(kind: type[Waits], row: Mapping[str, Any]) -> dict[str, float]:
+    """The waits in a row, and what else the kind has. `outage_s` stands there only where it was one."""
+    names = [field.name for field in fields(kind) if field.name != "outage_s"]
+    return {**{name: row[name] for name in names}, "outage_s": row.get("outage_s", 0.0)}
 
 
 def seconds(value: Any) -> Any:

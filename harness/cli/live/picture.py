@@ -21,6 +21,7 @@ from harness.cli.glance import (
     usd,
     waits_words,
 )
+from harness.domain.outages import queue_words
 from harness.domain.sanitize import one_line
 from harness.glance import Failing, Glance, InFlight
 from harness.settings import Settings
@@ -38,6 +39,7 @@ MOST_ROWS = 32
 
 _SHORTER = (
     (" so far, about", ","),
+    (" so far, goes on when the provider is back", ", then when the provider is back"),
     (" so far, too early to say how much is left", ", left: too early to say"),
     (" so far", ""),
     ("about ", ""),
@@ -75,11 +77,15 @@ def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
     rows += [("", line) for line in _outlook(seen, settings, width)]
     rows.append(("in flight", _in_flight(seen)))
     rows.append(("waiting", ((waits_words(seen) or "none", ""),)))
-    rows += [("all wait", ((words, "yellow"),)) for words in held_words(seen)]
-    if seen.refusals:
-        rows.append(("limits", ((limit_words(seen).removeprefix("limit "), ""),)))
+    if seen.down is None:
+        rows += [("all wait", ((words, "yellow"),)) for words in held_words(seen)]
+    limits = _limits(seen)
+    if limits:
+        rows.append(("limits", limits))
     rows.append(("calls", _calls(seen)))
     lines = [_topics(seen, width)]
+    if seen.down is not None:
+        lines.append(((one_line(seen.down, 400), "red"),))
     if seen.stopping is not None:
         lines.append(((f"stopping: {one_line(seen.stopping)}", "yellow"),))
     return lines + [((_label(name, width), "dim"), *line) for name, line in rows]
@@ -130,6 +136,14 @@ def _in_flight(seen: Glance) -> Line:
     """`5 of 64: 3 research, 2 synthesize`."""
     steps = ", ".join(f"{number:,} {one_line(step)}" for step, number in sorted(seen.steps.items()))
     return ((f"{seen.in_flight:,} of {seen.places:,}" + (f": {steps}" if steps else ""), ""),)
+
+
+def _limits(seen: Glance) -> Line:
+    """What was learned of the limits; empty where nothing is to be said."""
+    parts = [queue_words(seen.works_on)] if seen.works_on is not None else []
+    if seen.refusals:
+        parts.append(limit_words(seen).removeprefix("limit "))
+    return ((", ".join(parts), ""),) if parts else ()
 
 
 def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:

@@ -175,6 +175,7 @@ function facts(call) {
     ["Waited for a place", waited(call.queued_s, call.queued_run_s && `${show.time(call.queued_run_s)} in its topic`)],
     ["Paced", waited(call.paced_s)],
     ["Waited for money", waited(call.budget_s)],
+    ["Waited for the provider", waited(call.outage_s)],
     ["Storing", waited(call.stored_s)],
     ["Asked", asked],
     ["Model", call.model],

@@ -58,6 +58,7 @@ function inFlightPlot(runs) {
   const steps = uPlot.paths.stepped({ align: 1 });
   const refused = runs.some((run) => run.series.refused.some(Boolean));
   const names = ["in_flight", "limit", "refused"];
+  const away = runs.filter((run) => run.outages.length);
   const series = runs.flatMap((run, place) => [
     {
       label: nameOf(run, "in flight"),
@@ -88,13 +89,20 @@ function inFlightPlot(runs) {
       value: (_, value) => value ?? 0,
     },
   ]);
+  const [t, ...columns] = onGrid(runs, names);
+  const numbers = away.map((run) => resampled(run.series, "away", t));
   return {
-    data: onGrid(runs, names),
+    data: [t, ...numbers.map((column) => column.map((number) => number && 1)), ...columns],
     options: {
-      series: [{ label: "at", value: (_, value) => (value === null ? "–" : show.clock(value)) }, ...series],
+      series: [
+        { label: "at", value: (_, value) => (value === null ? "–" : show.clock(value)) },
+        ...away.map((run, place) => awayBand(run, numbers[place])),
+        ...series,
+      ],
       scales: {
         x: { time: false },
         y: { range: (_, low, high) => [0, Math.max(1, high) * 1.08] },
+        away: { range: () => [0, 1] },
         refused: { range: (_, low, high) => [0, Math.max(1, high) * 4] },
       },
       axes: [
@@ -113,6 +121,23 @@ function inFlightPlot(runs) {
             ]
           : []),
       ],
+    },
+  };
+}
+
+/** A band over the whole height while the provider was away; `numbers` are those of the outages, by instant. */
+function awayBand(run, numbers) {
+  return {
+    label: nameOf(run, "provider away"),
+    scale: "away",
+    stroke: () => colour("away"),
+    fill: () => colour("away"),
+    width: 0,
+    paths: uPlot.paths.bars({ size: [1, Number.POSITIVE_INFINITY, 1], align: 1 }),
+    points: { show: false },
+    value: (_, __, ___, place) => {
+      const outage = run.outages[(numbers[place ?? -1] ?? 0) - 1];
+      return outage ? `${show.between(outage)}, ${kindOf(outage.kind)}` : "–";
     },
   };
 }

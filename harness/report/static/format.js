@@ -39,6 +39,12 @@ const show = {
   },
   minute: (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 16)}` : "–"),
   moment: (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC` : "–"),
+  /** When something began and ended, with the date where it is needed. */
+  between: ({ since, until }) => {
+    if (until === null) return `${show.minute(since)} UTC to the end of the session`;
+    const end = since.slice(0, 10) === until.slice(0, 10) ? until.slice(11, 16) : show.minute(until);
+    return `${show.minute(since)} to ${end} UTC`;
+  },
   plural: (count, one, many) => `${whole.format(count)} ${count === 1 ? one : many || `${one}s`}`,
 };
 
@@ -47,7 +53,7 @@ const KINDS = {
   connection: "connection broke",
   timeout: "timed out",
   server: "server error",
-  gateway: "a proxy's page",
+  gateway: "a gateway without its server",
   incomplete: "broken off",
   malformed: "malformed answer",
   blank: "blank answer",

@@ -3,6 +3,7 @@
 const GANTT_ROW = 24;
 const PHASES = {
   wait: "waiting",
+  outage: "waiting for a provider that was away",
   failed: "attempt that failed",
   backoff: "backoff",
   silence: "to the first token",
@@ -21,6 +22,7 @@ function phasesOf(call) {
     at = end;
   };
   if (call.source !== "endpoint") return [["cache", call.start_s, Math.max(call.end_s, call.start_s)]];
+  until("outage", call.outage_s);
   until("wait", call.budget_s + call.queued_run_s + call.queued_s + call.paced_s);
   for (const failure of call.failures) {
     until("failed", failure.elapsed_s);

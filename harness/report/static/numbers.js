@@ -1,13 +1,14 @@
 // The numbers as cards, and where the time went.
 
 const LOSS_COLOURS = ["c3", "c4", "c6", "c2", "warn", "c5"];
+const OUTAGES = 6;
 
 function numbers() {
   const element = h("section", { id: "numbers", "aria-label": "Summary" });
   const update = () => {
     const [run, other] = data.runs;
     const shown = other ? comparison(data.runs) : h("div", { class: "cards" }, metrics(run).map(card));
-    element.replaceChildren(shown, ...data.runs.map(timeCard).filter(Boolean));
+    element.replaceChildren(shown, ...data.runs.flatMap((one) => [timeCard(one), outagesCard(one)]).filter(Boolean));
   };
   return { element, update };
 }
@@ -56,4 +57,35 @@ function timeCard(run) {
   ];
   const title = h("h2", { class: "label" }, data.runs.length > 1 && letterOf(run), "Where the time went");
   return h("div", { class: "card wide" }, title, shareBar(parts, show.time));
+}
+
+/** When the provider was away, and why. */
+function outagesCard(run) {
+  const { outages } = run;
+  if (!outages.length) return null;
+  const whole = outages.reduce((sum, outage) => sum + outage.seconds, 0);
+  const title = h("h2", { class: "label" }, data.runs.length > 1 && letterOf(run), "When the provider was away");
+  const sum = `${show.plural(outages.length, "outage")}, ${show.time(whole)} in all`;
+  const lines = outages.map(outageLine);
+  const list = (some) => h("ul", { class: "outages" }, some);
+  const more = h(
+    "details",
+    null,
+    h("summary", null, `${show.count(lines.length - OUTAGES)} more`),
+    list(lines.slice(OUTAGES)),
+  );
+  return h(
+    "div",
+    { class: "card wide", id: `outages-${run.letter}` },
+    title,
+    h("p", { class: "under" }, sum),
+    list(lines.slice(0, OUTAGES)),
+    lines.length > OUTAGES && more,
+  );
+}
+
+function outageLine(outage) {
+  const words = [show.time(outage.seconds), show.plural(outage.probes, "probe"), kindOf(outage.kind)].join(", ");
+  const message = h("span", { class: "message" }, outage.message);
+  return h("li", null, h("b", null, show.between(outage)), ` ${words}`, message);
 }

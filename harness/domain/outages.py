@@ -1,0 +1,93 @@
+"""Outages of the provider in words: the one that goes on, and those that were. Every display uses these.
+
+Times are told as they are given: whoever shows them gives them in the local time of the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from harness.domain.sanitize import one_line
+from harness.domain.wording import counted, duration
+
+SUSPECTED_S = 5.0
+"""A suspicion is told when it has lasted for so long: most are over before."""
+LISTED = 5
+_SAID = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastOutage:
+    """An outage that a session met. `until` None: it went on when the session ended.
+
+    `seconds` is how long it lasted, `probes` how many requests looked meanwhile whether it was over; `kind` and
+    `message` are those of the last failure.
+    """
+
+    since: datetime
+    until: datetime | None
+    seconds: float
+    probes: int
+    kind: str
+    message: str
+
+
+def down_words(
+    *, since: datetime, certain: bool, probes: int, next_look_s: float, message: str, patience_s: float
+) -> str:
+    """`provider down since 03:12, 9 probes, next look in 40 s: connection refused (waits up to 5 h 12 more)`."""
+    state = "provider down" if certain else "no answer from the provider"
+    look = f"next look in {round_duration(next_look_s)}" if next_look_s >= 0.5 else "looking now"
+    waits = f"waits up to {round_duration(patience_s)} more"
+    return f"{state} since {since:%H:%M}, {counted(probes, 'probe')}, {look}: {one_line(message, _SAID)} ({waits})"
+
+
+def is_told(*, certain: bool, for_s: float) -> bool:
+    """Return whether an outage that goes on is shown: if it is certain, or has been suspected for some seconds."""
+    return certain or for_s >= SUSPECTED_S
+
+
+def outage_lines(outages: Sequence[PastOutage], today: date) -> list[str]:
+    """Return the outages of a run, a line each after the first that says how many; none where there was none.
+
+    `today` is the reader's: times of another day are told with their date.
+    """
+    if not outages:
+        return []
+    told = [past_words(outage, today) for outage in outages[-LISTED:]]
+    if len(outages) == 1:
+        return [f"1: {told[0]}"]
+    whole = round_duration(sum(outage.seconds for outage in outages))
+    earlier = f", the last {LISTED} of them" if len(outages) > LISTED else ""
+    return [f"{len(outages):,}, {whole} in all{earlier}:", *told]
+
+
+def past_words(outage: PastOutage, today: date) -> str:
+    """`03:12 to 03:31 (19 min, 14 probes): connection refused`."""
+    since, until = _when(outage.since, today), "the end of the session"
+    if outage.until is not None:
+        same_day = outage.until.date() == outage.since.date()
+        until = f"{outage.until:%H:%M}" if same_day else _when(outage.until, today)
+    lasted = f"{round_duration(outage.seconds)}, {counted(outage.probes, 'probe')}"
+    return f"{since} to {until} ({lasted}): {one_line(outage.message, _SAID)}"
+
+
+def queue_words(works_on: int) -> str:
+    """Return what helps where the server queues calls in silence."""
+    return f"the server seems to work on {works_on:,} at a time; --in-flight {works_on} avoids the queue"
+
+
+def round_duration(seconds: float) -> str:
+    """`40 s`, `19 min`, `5 h 12`: as exact as a reader of a clock is."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{round(whole / 60)} min"
+    return duration(whole)
+
+
+def _when(moment: datetime, today: date) -> str:
+    return f"{moment:%H:%M}" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M}"
