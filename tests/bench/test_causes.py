@@ -92,7 +92,7 @@ def test_a_workflow_that_waits_for_itself_is_our_own_code(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("faults", ["none", "0.3", "reset=0.3,503=0.3", "stall=0.1,429-rpm=0.2"])
 def test_one_call_at_a_time_loses_as_much_to_its_failed_attempts_as_they_took(tmp_path: Path, faults: str) -> None:
-    weather = {"faults": faults, "patience": "0", "idle_timeout": 30}
+    weather: dict[str, Any] = {"faults": faults, "patience": "0", "idle_timeout": 30}
     bench = benchmark(tmp_path, arms="sequential,batch", topics=3, **weather)
     sequential, batch = report_of(bench)["arms"]
     check(sequential)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.domain.call import Call
@@ -15,7 +17,7 @@ def test_usage_adds_field_by_field() -> None:
 
 
 def test_waits_add_up_by_cause() -> None:
-    waits = {"queued_run_s": 4.0, "paced_s": 8.0, "budget_s": 16.0, "stored_s": 32.0, "outage_s": 64.0}
+    waits: dict[str, Any] = {"queued_run_s": 4.0, "paced_s": 8.0, "budget_s": 16.0, "stored_s": 32.0, "outage_s": 64.0}
     served = Served(queued_s=1.0).waited(queued_s=2.0, **waits)
     assert served == Served(queued_s=3.0, **waits)
     assert served.waited_s == 127.0
