@@ -123,7 +123,10 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     if progress is None or standing is None or stack is None:
         return None
     limiter, totals, ended, board = stack.limiter.state(), progress.totals, progress.ended, watch.board or Board()
-    track.add(now_s, totals.calls)
+    provider = stack.limiter.provider
+    if not provider.is_down:
+        # On a clock that stands still while the provider is away: the pace before is the best guess at that after.
+        track.add(now_s - provider.down_until(now_s), totals.calls)
     rows, elapsed_s = standing.totals.sums, now_s - watch.started_s
     left = watch.to_do - progress.done
     known = stack.before.cost + totals.cost

@@ -130,8 +130,6 @@ def time_words(seen: Glance) -> str:
         return f"{elapsed}, nearly done"
     if seen.down is not None:
         return f"{elapsed}, goes on when the provider is back"
-    if seen.down is not None:
-        return f"{elapsed}, how much is left shows when the provider is back"
     if seen.left is None:
         return f"{elapsed}, too early to say how much is left"
     low, high = clock(seen.left.low), seen.left.high

@@ -37,11 +37,14 @@ class PastOutage:
 def down_words(
     *, since: datetime, certain: bool, probes: int, next_look_s: float, message: str, patience_s: float
 ) -> str:
-    """`provider down since 03:12, 9 probes, next look in 40 s: connection refused (waits up to 5 h 12 more)`."""
+    """`provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): connection refused`.
+
+    What the provider said comes last, for it may be long, and a terminal may be narrow.
+    """
     state = "provider down" if certain else "no answer from the provider"
     look = f"next look in {round_duration(next_look_s)}" if next_look_s >= 0.5 else "looking now"
     waits = f"waits up to {round_duration(patience_s)} more"
-    return f"{state} since {since:%H:%M}, {counted(probes, 'probe')}, {look}: {one_line(message, _SAID)} ({waits})"
+    return f"{state} since {since:%H:%M}, {counted(probes, 'probe')}, {look} ({waits}): {one_line(message, _SAID)}"
 
 
 def is_told(*, certain: bool, for_s: float) -> bool:

@@ -248,6 +248,21 @@ def test_a_state_that_is_none_is_a_mistake_of_usage(harness: Harness, a_run: Pat
     assert said in result.stderr
 
 
+@pytest.mark.parametrize("command", ["status", "show"])
+def test_the_outages_of_all_sessions_are_told_by(harness: Harness, a_run: Path, command: str) -> None:
+    manifest = json.loads((a_run / "run.json").read_text())
+    told = {"since": "2026-11-21T03:12:00.000+00:00", "until": "2026-11-21T03:31:00.000+00:00", "seconds": 1140.0}
+    said = {"probes": 14, "kind": "connection", "message": "connection\x1b[2J refused"}
+    before = {name: value for name, value in manifest["session_log"][0].items() if name != "outages"}
+    log = [before, {**before, "outages": [{**told, **said}]}]
+    (a_run / "run.json").write_text(json.dumps({**manifest, "sessions": 2, "session_log": log}))
+
+    (line,) = [line for line in harness(command, str(a_run)).stdout.splitlines() if line.startswith("outages ")]
+
+    assert line.startswith("outages   1: ")
+    assert line.endswith(" (19 min, 14 probes): connection\\x1b[2J refused")
+
+
 @pytest.mark.parametrize("command", ["status", "show", "resume"])
 def test_a_directory_that_is_no_run_is_refused(harness: Harness, command: str) -> None:
     Path("other").mkdir()

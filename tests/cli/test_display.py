@@ -258,6 +258,49 @@ def test_what_waits_for_the_pace_is_told_apart() -> None:
     )
 
 
+DOWN = a_glance(
+    down="provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): refused\x1b[2J",
+    stages={"all": 10, "run": 2},
+    paused_s=30.0,
+    left=Range(low=9.0, likely=12.0, high=19.0),
+)
+
+
+def test_that_the_provider_is_away_stands_in_red_right_under_the_topics() -> None:
+    lines = picture(DOWN, settings(), width=120, height=40)
+    assert words_of(lines)[1] == (
+        "provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): refused\\x1b[2J"
+    )
+    assert [style for _, style in lines[1]] == ["red"]
+
+
+def test_while_the_provider_is_away_calls_wait_for_it_and_no_time_left_is_told() -> None:
+    words = words_of(picture(DOWN, settings(), width=120, height=40))
+    assert "waiting   12: 2 for a place in their run, 10 for the provider" in words
+    assert "time      00:51 so far, goes on when the provider is back" in words
+    # The pause is a part of the outage, and is not told twice.
+    assert not [line for line in words if "pausing" in line]
+
+
+def test_a_narrow_terminal_still_says_since_when_the_provider_is_away() -> None:
+    words = words_of(picture(DOWN, settings(), width=39, height=20))
+    assert words[1] == "provider down since 03:12, 9 probes, n…"
+    assert "time   00:51, then when the provider i…" in words
+
+
+def test_a_plain_line_says_that_the_provider_is_away() -> None:
+    line = line_of(DOWN, settings())
+    assert line.startswith("17 of 42 topics, 8 open; provider down since 03:12, 9 probes, next look in 40 s (waits")
+    assert line.endswith("; 00:51 so far, goes on when the provider is back")
+
+
+def test_a_server_that_queues_calls_is_told_of_with_what_avoids_it() -> None:
+    hint = "the server seems to work on 4 at a time; --in-flight 4 avoids the queue"
+    assert f"limits    {hint}" in words_of(picture(a_glance(works_on=4), settings(), width=120, height=40))
+    assert hint in line_of(a_glance(works_on=4), settings())
+    assert not [line for line in words_of(picture(a_glance(), settings(), width=120, height=40)) if "limits" in line]
+
+
 def test_a_narrow_terminal_gets_shorter_words() -> None:
     words = words_of(picture(BUSY, settings(budget=2.5), width=39, height=20))
     assert "time   00:51, 00:12 left (00:09–00:19)" in words

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from report_runs import Told, a_degraded_topic, a_failed_topic, a_topic, digested, write_run
 
+from harness.engine.stopping import StopKind
 from harness.report.summary import history_of, limits_of, state_of, summary_of
 
 
@@ -59,6 +60,60 @@ def test_topics_of_one_cause_know_it(tmp_path: Path) -> None:
     )
     assert [cause["count"] for cause in found["troubles"]["failed"]] == [2]
     assert found["topics"]["cause"] == [0, -1, 0]
+
+
+@pytest.mark.parametrize("kind", get_args(StopKind))
+def test_every_cause_of_a_stop_has_words_and_a_tone(kind: str) -> None:
+    log = [{"stop": {"kind": kind, "message": "said so"}}]
+    found = state_of({"status": kind, "session_log": log}, running=False)
+    assert found["said"] == "said so"
+    assert found["tone"] in ("warn", "bad")
+    assert found["word"] == "interrupted" or found["word"].startswith("stopped: ")
+
+
+def test_a_run_that_waits_for_its_provider_says_so() -> None:
+    found = state_of({"status": "running", "session_log": []}, running=True, down="provider down since 03:12")
+    expected = {"tone": "busy", "word": "running, waiting for the provider", "said": "provider down since 03:12"}
+    assert found == expected
+
+
+STARTED = "2026-11-21T03:00:00.000+00:00"
+OUTAGE = {
+    "since": "2026-11-21T03:00:02.000+00:00",
+    "until": "2026-11-21T03:00:03.500+00:00",
+    "seconds": 1.5,
+    "probes": 2,
+    "kind": "connection",
+    "message": "refused\x1b[2J",
+}
+
+
+def test_outages_are_told_and_marked_where_they_were(tmp_path: Path) -> None:
+    entry = {"wall_s": 8.0, "places": [], "stop": None, "started_at": STARTED, "outages": [OUTAGE]}
+    found = summary(tmp_path, [a_topic(0), a_topic(1)], session_log=[entry])
+
+    expected = {**OUTAGE, "from_s": 2.0, "to_s": 3.5, "message": "refused\\x1b[2J"}
+    assert found["outages"] == [expected]
+    marked = [at for at, number in zip(found["series"]["t"], found["series"]["away"], strict=True) if number == 1]
+    assert (marked[0], marked[-1]) == (pytest.approx(2.0, abs=0.01), pytest.approx(3.5, abs=0.01))
+
+
+def test_a_session_is_drawn_as_long_as_the_outage_that_ended_it_and_outages_are_counted_on(tmp_path: Path) -> None:
+    long = {**OUTAGE, "until": None, "seconds": 60.0}
+    first = {"wall_s": 62.0, "places": [], "stop": None, "started_at": STARTED, "outages": [long]}
+    second = {"wall_s": 8.0, "places": [], "stop": None, "started_at": STARTED, "outages": [OUTAGE]}
+    found = summary(tmp_path, [a_topic(0)], sessions=2, session_log=[first, second])
+
+    assert found["series"]["begun"] == [0.0, 62.0]
+    assert found["series"]["t"][-1] == pytest.approx(65.5)
+    assert {number for number in found["series"]["away"] if number} == {1, 2}
+    assert [outage["until"] for outage in found["outages"]] == [None, OUTAGE["until"]]
+
+
+def test_runs_from_before_there_were_outages_have_none(tmp_path: Path) -> None:
+    found = summary(tmp_path, [a_topic(0)])
+    assert found["outages"] == []
+    assert set(found["series"]["away"]) == {None}
 
 
 @pytest.mark.parametrize(
