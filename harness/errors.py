@@ -49,7 +49,7 @@ FailureKind = Literal[
     "content_filter",  # the prompt was flagged, or the answer was withheld
     "refusal",  # the model declined
     "too_long",  # the prompt does not fit the model's context
-    "bad_request",  # 400, 404, 413, 422 …
+    "bad_request",  # 400, 404, 422 …
     "forbidden",  # a 403 that names neither the key nor the prompt
     "redirect",  # never followed: it could carry the key to another host
     "auth",  # 401, or any status whose words say that the key is wrong or missing

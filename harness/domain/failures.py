@@ -11,6 +11,12 @@ from harness.domain.completion import AtMost, Completion, Served
 from harness.domain.misses import Explanation
 from harness.errors import FailureKind, HarnessError, Reach
 
+TORN_STREAM_ADVICE = (
+    "if this happens when several calls are in flight, the server may cut one stream for the next: "
+    "try --no-stream or --in-flight 1"
+)
+"""For a stream that ends in the middle: llama-cpp-python, say, answers one call at a time and drops it for the next."""
+
 
 class CompletionError(HarnessError):
     """A call that brought no usable completion.

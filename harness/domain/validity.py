@@ -7,7 +7,7 @@ step's check (`domain/check.py`), JSON mode included: such an answer is asked fo
 from __future__ import annotations
 
 from harness.domain.completion import Completion, Request, ToolCall
-from harness.domain.failures import CompletionError, PermanentError, TransientError
+from harness.domain.failures import TORN_STREAM_ADVICE, CompletionError, PermanentError, TransientError
 
 ACCEPTED_FINISH_REASONS = frozenset({"stop", "tool_calls"})
 INTERRUPTED_FINISH_REASONS = frozenset({"insufficient_system_resource", "aborted"})
@@ -22,8 +22,9 @@ def defect(request: Request, completion: Completion) -> CompletionError | None:
     """
     reason = completion.finish_reason
     if not reason:
+        text = "the answer ended without a finish reason: it may not be whole"
         return TransientError(
-            "the answer ended without a finish reason: it may not be whole",
+            text if completion.served.ttft_s is None else f"{text}; {TORN_STREAM_ADVICE}",
             kind="incomplete",
             partial=completion,
             billed="yes",

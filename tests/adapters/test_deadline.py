@@ -86,3 +86,49 @@ async def test_a_loop_that_is_a_little_late_moves_nothing() -> None:
     lasted_s = await waited(deadline, 10_000)
     assert deadline.expired == "first_token"
     assert lasted_s == pytest.approx(30.4)
+
+
+async def test_a_standstill_amid_an_answer_is_forgiven_like_one_before_it() -> None:
+    tokens: list[float] = []
+    deadline = Deadline(
+        first_token_s=100, idle_s=30, total_s=1000, last_token_at=lambda: tokens[-1] if tokens else None
+    )
+    later(7.0, 3600)
+    with deadline:
+        await asyncio.sleep(5)
+        tokens.append(deadline.clock())
+        deadline.begun()
+        await asyncio.sleep(10)  # the process stands still meanwhile
+        await asyncio.sleep(15)
+        tokens.append(deadline.clock())
+        await asyncio.sleep(29)
+    assert deadline.expired is None
+
+
+async def test_a_server_that_stalls_after_a_standstill_is_given_up() -> None:
+    deadline = Deadline(first_token_s=100, idle_s=30, total_s=10_000, last_token_at=lambda: 0.0)
+    later(7.0, 3600)
+    lasted_s = await waited(deadline, 8000)
+    assert deadline.expired == "idle"
+    assert 3600 + 30 - 7 <= lasted_s <= 3600 + 30 + 7
+
+
+async def test_the_first_token_starts_the_shorter_time_at_once() -> None:
+    """Though the next look was due later."""
+    tokens: list[float] = []
+    deadline = Deadline(first_token_s=100, idle_s=2, total_s=1000, last_token_at=lambda: tokens[-1] if tokens else None)
+    with deadline:
+        await asyncio.sleep(1)
+        tokens.append(deadline.clock())
+        deadline.begun()
+        await asyncio.sleep(50)
+    assert deadline.expired == "idle"
+    assert anyio.current_time() == pytest.approx(3.0)
+
+
+async def test_waiting_on_is_asked_again_after_each_time_without_a_first_token() -> None:
+    answers = iter([True, True, False])
+    deadline = Deadline(first_token_s=30, idle_s=9, total_s=1000, waits_on=lambda: next(answers))
+    lasted_s = await waited(deadline, 10_000)
+    assert deadline.expired == "first_token"
+    assert lasted_s == pytest.approx(90.0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.completion import Completion, Request, Tool, ToolCall, Usage
+from harness.domain.completion import Completion, Request, Served, Tool, ToolCall, Usage
 from harness.domain.failures import PermanentError, TransientError
 from harness.domain.validity import defect
 
@@ -50,6 +50,12 @@ def test_what_another_try_may_mend_is_transient(request_: Request, completion: C
     error = defect(request_, completion)
     assert isinstance(error, TransientError)
     assert (error.kind, error.billed, error.partial) == (kind, "yes", completion)
+
+
+@pytest.mark.parametrize(("ttft_s", "advised"), [(0.5, True), (None, False)])
+def test_a_stream_without_a_finish_reason_leads_to_the_settings_that_help(ttft_s: float | None, advised: bool) -> None:
+    error = defect(PLAIN, answered("half", "", served=Served(ttft_answer_s=ttft_s)))
+    assert ("try --no-stream or --in-flight 1" in str(error)) == advised
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from harness.adapters.cassettes.cassette import recording_of_line
 from harness.adapters.endpoint import wire
 from harness.adapters.endpoint.assembly import Assembly, StreamFault
+from harness.adapters.endpoint.faults import Origin, reported_error, status_error
 from harness.adapters.endpoint.sse import SSEParser
 from harness.domain.completion import Completion
+from harness.domain.failures import CompletionError
 from harness.errors import SettingsError
 from harness.settings import load_settings
 from harness.settings.model import field_names
+from harness.testing.virtual_time import EPOCH
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -69,6 +72,37 @@ def test_any_stream_is_a_completion_or_one_of_our_errors(pieces: list[bytes]) ->
         assert partial is None or isinstance(partial, Completion)
     else:
         assert isinstance(assembly.completion(trace_id=None), Completion)
+
+
+words = st.sampled_from(["invalid api key", "quota exceeded", "per day", "overloaded", "model not found", "flagged"])
+reports = st.recursive(
+    words | json_values,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*NAMES, "detail", "details", "metadata", "raw", "status", "type"]), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.integers(min_value=300, max_value=600), st.binary() | reports.map(lambda value: json.dumps(value).encode()))
+@example(500, b'{"error":' + b"[" * 50_000)
+@example(400, b'{"error":{"code":' + b"9" * 5000 + b"}}")
+@example(429, b'{"error":{"message":"' + b"{" * 3000 + b'"}}')
+@example(502, b"<html" + b"<!--" * 9000)
+def test_any_refusal_is_one_of_our_errors(status: int, body: bytes) -> None:
+    origin = Origin(who="who", now=EPOCH, headers={}, sent=b"why?")
+    error = status_error(status=status, body=body, origin=origin)
+    assert (error.status, error.begun, error.billed) == (status, False, "no")
+    assert str(error).startswith("who answered ")
+    assert len(str(error)) < 1000
+
+
+@given(st.dictionaries(st.sampled_from([*NAMES, "message", "detail"]), reports))
+def test_any_report_under_200_is_one_of_our_errors(fields: dict[str, Any]) -> None:
+    error = reported_error(fields, origin=Origin(who="who", now=EPOCH, headers={}))
+    assert isinstance(error, CompletionError)
+    assert len(str(error)) < 1000
 
 
 # --- cassettes

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.system
 
 STOPPED_S = 4.0
 RUN = ("run", "topics.jsonl", "--model", "deepseek-flash", "--out", "out", "-q", "-y", "--limit", "6")
-TIMEOUTS = ("--idle-timeout", "2", "--total-timeout", "3", "--base-url")
+TIMEOUTS = ("--first-token-timeout", "2", "--idle-timeout", "2", "--total-timeout", "3", "--base-url")
 
 
 def test_a_run_that_was_stopped_and_continued_repeats_no_call(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from harness.adapters.endpoint.report import reports_an_error
 from harness.adapters.endpoint.sse import EventTooLongError, SSEParser
 from harness.domain.call import OnSilence
 from harness.domain.completion import Completion, OnDelta, Served
-from harness.domain.failures import CompletionError, PermanentError, TransientError
+from harness.domain.failures import TORN_STREAM_ADVICE, CompletionError, PermanentError, TransientError
 from harness.domain.policy import Timeouts
 from harness.errors import FailureKind
 from harness.ports import WallClock
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from harness.adapters.endpoint.sdk import ChatClient
 
 _MAX_PLAIN_BYTES = 64 * 1024 * 1024  # forty times the longest answer
-_TORN_ADVICE = (
-    "if this happens when several calls are in flight, the server may cut one stream for the next: "
-    "try --no-stream or --in-flight 1"
-)
 _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it the connection cannot be used again
 
 
@@ -219,7 +215,7 @@ class Exchange:
                 return f"did not finish within {timeouts.total_s:g} s (--total-timeout)"
 
     def _torn(self, kind: FailureKind, text: str) -> TransientError:
-        return self._transient(kind, f"{text}; {_TORN_ADVICE}")
+        return self._transient(kind, f"{text}; {TORN_STREAM_ADVICE}")
 
     def _transient(self, kind: FailureKind, text: str) -> TransientError:
         partial = self._partial()
