@@ -27,7 +27,7 @@ class LoadedWorkflow:
     """A workflow ready to run. `settings` is its table [workflow], checked where the workflow offers a check.
 
     `code_sha256` names the source file's content, so that a change of the code between sessions can be told. `steps`
-    are the names of its steps, as far as the source tells them.
+    are the names of its steps, as far as the source tells them. `prompts_file` is where its prompts stand, if anywhere.
     """
 
     name: str
@@ -36,6 +36,7 @@ class LoadedWorkflow:
     settings: Mapping[str, Json]
     code_sha256: str
     steps: StepNames
+    prompts_file: Path | None = None
 
     def strange_steps(self, named: Iterable[str]) -> dict[str, str]:
         """Those of these names that are no step of it, or may be none, each with what is to be said of it."""
@@ -82,6 +83,7 @@ def load_workflow(
         settings=_checked_settings(name, module, (str(chosen), prompts.settings), (settings_from, settings)),
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         steps=step_names(module),
+        prompts_file=chosen,
     )
     if workflow.steps.all_known and (strange := workflow.strange_steps(steps)):
         raise SettingsError("\n".join(f"{steps[step]}: [steps.{step}]: {said}" for step, said in strange.items()))
