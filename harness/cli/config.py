@@ -7,22 +7,38 @@ from typing import Any
 
 import click
 
-from harness.cli.help import SectionedCommand
+from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.domain.endpoint import GENERIC_KEY_ENV
 from harness.domain.sanitize import one_line
+from harness.errors import PromptsError
 from harness.manifest import recorded
 from harness.settings import Settings
+from harness.workflows.loading import load_workflow
 
 _IN_FILES = {"workflow_settings": "[workflow]", "steps": "[steps]", "prices": "[prices]"}
 
 
 @click.command(cls=SectionedCommand)
+@click.option(
+    "--show-prompts",
+    cls=SectionedOption,
+    section="Workflow",
+    is_flag=True,
+    help="Print the workflow's prompts file instead, to copy and change.",
+)
 @settings_options(*RUN_OPTIONS)
-def config(**values: Any) -> None:
-    """Every effective setting and where it comes from: flag, environment, file or default."""
+def config(show_prompts: bool, **values: Any) -> None:
+    """Every effective setting and where it comes from: flag, environment, file or default.
+
+    \b
+    harness config --show-prompts > my-prompts.toml    then harness run … --prompts my-prompts.toml
+    """
     loaded = loaded_from(values)
+    if show_prompts:
+        click.echo(_prompts_of(loaded.settings), nl=False)
+        return
     effective = _effective(loaded.settings)
     if loaded.settings.json_output:
         say_json({name: {"value": value, "from": loaded.origins[name]} for name, value in effective.items()})
@@ -37,6 +53,14 @@ def config(**values: Any) -> None:
         click.echo(f"note: {one_line(loaded.key_problem)}", err=True)
     if loaded.ignored:
         click.echo(f"note: no settings of ours, and ignored: {one_line(', '.join(loaded.ignored))}", err=True)
+
+
+def _prompts_of(settings: Settings) -> str:
+    """The text of the file that the workflow takes its prompts from. Raises PromptsError where there is none."""
+    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    if workflow.prompts_file is None:
+        raise PromptsError(f"the workflow {workflow.name} has no prompts file: its prompts stand in its code")
+    return workflow.prompts_file.read_text(encoding="utf-8-sig")
 
 
 def _effective(settings: Settings) -> dict[str, Any]:

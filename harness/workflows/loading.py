@@ -28,7 +28,7 @@ class LoadedWorkflow:
 
     `code_sha256` names the source file's content, so that a change of the code between sessions can be told. `steps`
     are the names of its steps, as far as the source tells them. `own_files` are the paths of that file and of the
-    directory, or of the whole package, that it lies in.
+    directory, or of the whole package, that it lies in. `prompts_file` is where its prompts stand, if anywhere.
     """
 
     name: str
@@ -38,6 +38,7 @@ class LoadedWorkflow:
     code_sha256: str
     steps: StepNames
     own_files: tuple[str, ...] = ()
+    prompts_file: Path | None = None
 
     def strange_steps(self, named: Iterable[str]) -> dict[str, str]:
         """Those of these names that are no step of it, or may be none, each with what is to be said of it."""
@@ -85,6 +86,7 @@ def load_workflow(
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         own_files=_own_files(module, source.absolute(), built_in=name in BUILT_IN),
         steps=step_names(module),
+        prompts_file=chosen,
     )
     if workflow.steps.all_known and (strange := workflow.strange_steps(steps)):
         raise SettingsError("\n".join(f"{steps[step]}: [steps.{step}]: {said}" for step, said in strange.items()))

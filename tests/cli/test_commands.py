@@ -412,6 +412,21 @@ def test_config_never_shows_a_key(harness: Harness, monkeypatch: pytest.MonkeyPa
     assert re.search(r"^DEEPSEEK_API_KEY +\*\*\*", output, re.MULTILINE)
 
 
+def test_the_prompts_of_a_workflow_can_be_copied_and_used(harness: Harness) -> None:
+    shown = harness("config", "--show-prompts")
+    assert shown.exit_code == 0, shown.output
+    Path("my-prompts.toml").write_text(shown.stdout.replace("careful", "diligent"))
+    ran = harness(*("run", "topics.jsonl", "--endpoint", "mock", "--prompts", "my-prompts.toml", "--out", "out", "-q"))
+    assert ran.exit_code == 0, ran.output
+    assert "You are a diligent researcher." in Path("out/traces.jsonl").read_text()
+
+
+def test_a_workflow_without_a_prompts_file_says_so(harness: Harness) -> None:
+    Path("own.py").write_text("async def flow(step, topic):\n    return topic.text\n")
+    said = problem_of(harness("config", "--show-prompts", "--workflow", "own.py:flow"))
+    assert said == "the workflow own.py:flow has no prompts file: its prompts stand in its code"
+
+
 def test_doctor_finds_the_mock_in_good_health(harness: Harness) -> None:
     result = harness("doctor", "--endpoint", "mock")
     assert result.exit_code == 0, result.output
