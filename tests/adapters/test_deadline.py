@@ -126,9 +126,8 @@ async def test_the_first_token_starts_the_shorter_time_at_once() -> None:
     assert anyio.current_time() == pytest.approx(3.0)
 
 
-async def test_waiting_on_is_asked_again_after_each_time_without_a_first_token() -> None:
-    answers = iter([True, True, False])
-    deadline = Deadline(first_token_s=30, idle_s=9, total_s=1000, waits_on=lambda: next(answers))
+async def test_a_silence_may_be_waited_for_beyond_its_time_and_ends_with_the_total() -> None:
+    deadline = Deadline(first_token_s=30, idle_s=9, total_s=1000, on_silence=lambda seconds: "wait on")
     lasted_s = await waited(deadline, 10_000)
-    assert deadline.expired == "first_token"
-    assert lasted_s == pytest.approx(90.0)
+    assert deadline.expired == "total"
+    assert lasted_s == pytest.approx(1000.0)
