@@ -250,7 +250,17 @@ EVERYONE = [
     ),
     Row("OpenRouter: the key's limit of a day", 403, said("Key limit exceeded (daily limit)."), "quota"),
     Row("a quota with a reset in hours", 429, said("Quota exceeded"), "quota", 7200.0, {"x-ratelimit-reset": "7200"}),
+    Row(
+        "an empty account beside limits per minute",
+        429,
+        said("Quota exceeded"),
+        "balance",
+        None,
+        {"x-ratelimit-reset": "9s"},
+    ),
     # The model
+    Row("LM Studio: nothing is loaded", 400, said("No models loaded. Load one."), "unknown_model"),
+    Row("a model by its name", 404, said("Model with name x-1.5 not found"), "unknown_model"),
     Row(
         "litellm: no such model",
         400,
@@ -629,6 +639,7 @@ PASSING = [
     Row("a gateway quotes a 429", 502, said("upstream", code="429"), "rate_limited"),
     Row("Cloudflare limits", 429, page("Access denied | you are being rate limited"), "rate_limited"),
     Row("ollama: an hour", 429, bare({"error": "you have reached your hourly usage limit"}), "rate_limited"),
+    Row("Kubernetes: no room", 503, said("pods exceeded quota"), "server"),
     Row("408", 408, b"", "timeout"),
     Row("llama.cpp: a cold start", 503, said("Loading model", type="unavailable_error", code=503), "server"),
     Row("a cold start under 404", 404, said("Loading model"), "server"),

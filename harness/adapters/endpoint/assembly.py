@@ -152,7 +152,7 @@ class Assembly:
     def _bare(self, line: bytes) -> None:
         self.flush()
         report = wire.json_object(line)
-        if not report.get("error"):
+        if not reports_an_error(report):
             raise wire.MalformedError(f"a line that is no event: {wire.excerpt(line)}")
         raise StreamFault(report)
 

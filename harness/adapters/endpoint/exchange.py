@@ -116,18 +116,10 @@ class Exchange:
             if assembly.done:
                 break
         else:
-            assembly.flush()
-            try:
-                assembly.feed(parser.close())
-                assembly.flush()
-            except wire.PageError:
-                raise
-            except wire.MalformedError as error:
-                return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
+            torn = self._torn_end(parser)
+            if torn is not None:
+                return torn
         latency_s = self._deadline.elapsed_s
-        if not assembly.done and not assembly.finish_reason:
-            text = f"the stream of {self._who} ended without [DONE] and without a finish reason"
-            return self._torn("incomplete", text)
         await self._drain(body)
         return replace(
             assembly.completion(trace_id=self._trace_id()),
@@ -152,6 +144,21 @@ class Exchange:
         if self._on_life is not None:
             self._on_life()
             self._on_life = None
+
+    def _torn_end(self, parser: SSEParser) -> CompletionError | None:
+        """What is wrong with a stream that ended without `[DONE]`; None: it said why it ended."""
+        assembly = self._assembly
+        assembly.flush()
+        try:
+            assembly.feed(parser.close())
+            assembly.flush()
+        except wire.PageError:
+            raise
+        except wire.MalformedError as error:
+            return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
+        if assembly.done or assembly.finish_reason:
+            return None
+        return self._torn("incomplete", f"the stream of {self._who} ended without [DONE] and without a finish reason")
 
     async def _drain(self, body: AsyncIterator[bytes]) -> None:
         # Shielded: an answer that has arrived is not lost to a deadline or a Ctrl-C in this tenth of a second.

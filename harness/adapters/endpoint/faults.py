@@ -41,6 +41,7 @@ _VAGUE_STATUSES = frozenset({400, 403, 500, 502, 503})
 # 429 is about now; a gateway of 5xx may have lost the server that has the model.
 _NOT_ABOUT_THE_MODEL = frozenset({429, 502, 503, 504, 529})
 _NOT_ABOUT_A_RATE = frozenset({404, 413, 502, 503, 504, 529})
+_NOT_ABOUT_MONEY = frozenset({502, 503, 504, 529})
 
 _KINDS: dict[int, FailureKind] = {
     401: "auth",
@@ -184,19 +185,19 @@ def _kind_of_words(
         case "rate":
             return None if status in _NOT_ABOUT_A_RATE else "rate_limited"
         case "spent":
-            return _kind_of_spent(words, report, origin)
+            return None if status in _NOT_ABOUT_MONEY else _kind_of_spent(words, report, origin)
         case _:
             return meaning
 
 
 def _kind_of_spent(words: Words, report: Report, origin: Origin) -> FailureKind:
     """A quota of something that is not said: OpenAI means the money, Google the requests per minute or day."""
-    if words.period() == "short":
+    asked_s = waits.wait_s(report, origin.headers, now=origin.now, limited=False)
+    if words.period() == "short" or (asked_s is not None and asked_s < _SHORT_WAIT_S):
         return "rate_limited"
-    wait_s = waits.wait_s(report, origin.headers, now=origin.now, limited=True)
-    if wait_s is None:
-        return "balance"
-    return "rate_limited" if wait_s < _SHORT_WAIT_S else "quota"
+    # The headers tell on every response when the limits per minute are restored: that says nothing of the money.
+    restored_s = waits.wait_s(report, origin.headers, now=origin.now, limited=True)
+    return "quota" if restored_s is not None and restored_s >= _SHORT_WAIT_S else "balance"
 
 
 def _kind_of_status(status: int | None) -> FailureKind:

@@ -71,7 +71,8 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
         r"model not found|models? not exist|model not supported|model not available|model decommissioned",  # codes
         r"unknown model|no such model|not found the model|could not find (?:the )?model",  # GitHub Models, Moonshot
         r"invalid model\b(?! (?:output|response|param|setting|config|input))",  # Mistral, litellm
-        r"models?\b(?:/| )\S{1,120} " + _MISSING,  # vLLM, OpenAI, ollama, Google
+        r"models?\b(?:/| )(?:with (?:name|id|alias) )?\S{1,120} " + _MISSING,  # vLLM, OpenAI, ollama, Google
+        r"no models? (?:is |are )?(?:loaded|named|called)",  # LM Studio
         r"(?:the|this|requested|model) model (?:does not exist|is not found|was not found|is not supported)",
         r"model does not exist|model or endpoint \S+ does not exist",  # SiliconFlow, Volcengine
         r"(?:^|; )model: \S+(?:$|;)",  # Anthropic, beside not_found_error
