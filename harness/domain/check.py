@@ -54,7 +54,7 @@ class Check:
 
     def following(self, request: Request, rejected: Completion, problem: str) -> tuple[Request, Check] | None:
         """What is asked after a rejected answer, and what is demanded then; None if nothing more is to be asked."""
-        if self.reasks == 0:
+        if self.reasks <= 0:
             return None
         turns = _after(request, rejected, self.again(problem))
         return replace(request, messages=(*request.messages, *turns)), replace(self, reasks=self.reasks - 1)

@@ -160,7 +160,8 @@ class Step:
         ask the very same again: that is asked anew, as often as its answers are rejected. Raises ValueError for a
         completion that is no answer to a call of this topic.
         """
-        if all(span.id != completion.span_id for span in self._trace.spans):
+        asked = {span.id: span.content for span in self._trace.spans}
+        if asked.get(completion.span_id) != completion.content:
             raise ValueError("reject takes a completion that `complete` has returned for this topic")
         await self._reject(completion, reason, mark=True)
 

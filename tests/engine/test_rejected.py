@@ -426,6 +426,9 @@ async def test_only_an_answer_of_this_topic_can_be_rejected() -> None:
     answer = await mine.complete("ask", "why?")
     with pytest.raises(ValueError, match="reject takes a completion that `complete` has returned for this topic"):
         await other.reject(answer, "it was bad")
+    await other.complete("ask", "who?")
+    with pytest.raises(ValueError, match="reject takes a completion"):
+        await other.reject(replace(answer, content="of another topic"), "it was bad")
 
 
 # JSON mode.
