@@ -63,7 +63,9 @@ def test_an_outage_is_a_band_in_the_plot_and_a_line_with_its_cause(
     # From 2.0 to 3.5 of 3.75 s; the cursor in the band tells of it, beside it of nothing.
     over = page.locator("#plot-in-flight .u-over")
     away = page.locator("#plot-in-flight .u-series", has_text="provider away").locator(".u-value")
-    width, height = (over.bounding_box() or {})["width"], (over.bounding_box() or {})["height"]
+    box = over.bounding_box()
+    assert box is not None
+    width, height = box["width"], box["height"]
     over.hover(position={"x": width * 0.7, "y": height / 2})
     expect(away).to_have_text("2026-11-21 03:12 to 03:12 UTC, connection broke")
     over.hover(position={"x": width * 0.2, "y": height / 2})
