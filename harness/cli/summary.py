@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
-from harness.adapters.runs.outages import outage_to_json, outages_of
+from harness.adapters.runs.outages import outage_to_json, run_outages
 from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.glance import clock, usd
 from harness.domain.outages import PastOutage, outage_lines, queue_words
@@ -203,8 +203,8 @@ def money_lines(
 
 
 def run_outages_lines(manifest: Mapping[str, Any]) -> list[str]:
-    """The outages of all sessions of a run, from its `run.json`."""
-    return outages_lines([outage for entry in manifest.get("session_log", ()) for outage in outages_of(entry)])
+    """The outages of all sessions of a run, from its `run.json`, a line each."""
+    return outages_lines(run_outages(manifest))
 
 
 def outages_lines(outages: Sequence[PastOutage]) -> list[str]:

@@ -13,6 +13,7 @@ import click
 
 from harness.adapters.jsonl_file import storage_errors, write_whole
 from harness.adapters.runs.chrome_trace import BEGINNING, Event, Timeline, trace_file
+from harness.adapters.runs.outages import run_outages
 from harness.adapters.runs.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
 from harness.cli.place import check_place
 from harness.domain.sanitize import terminal_safe
@@ -63,7 +64,10 @@ def trace_of(run: Path, line: Timeline, topic_id: str | None) -> Iterator[bytes]
 
 
 def _events(run: Path, line: Timeline, topic_id: str | None) -> Iterator[Event]:
-    """Topic by topic, in the order of the file, and then the counters. Raises ResultsError where there are no calls."""
+    """Topic by topic, in the order of the file, then the outages and the counters.
+
+    Raises ResultsError where there are no calls.
+    """
     opened, elapsed = _times(run)
     origins = dict[int, float]()
     zero_s = min((at for at in opened if at), default=0.0)
@@ -82,6 +86,7 @@ def _events(run: Path, line: Timeline, topic_id: str | None) -> Iterator[Event]:
         if topic_id is not None:
             raise ResultsError(f"{run}: no finished topic {topic_id!r} with calls; `harness show {run}` lists them")
         raise ResultsError(f"{run}: no finished topic has calls in {TRACES_FILE}, so there is nothing to show")
+    yield from line.outages(run_outages(read_manifest(run)), zero_s=zero_s)
     yield from line.counters()
 
 

@@ -25,14 +25,15 @@ class Sent:
 def requests_of(call: Row) -> Iterator[Sent]:
     """The requests of a call, in order; none for an answer from the cache.
 
-    The one that was answered ended with the call. A record tells waits as sums over all attempts, so those before it
-    are reckoned before the first.
+    The one that was answered ended with the call. Those before it are reckoned from its begin, each after its own
+    waits; the time to note and to keep them is told as sums and left out.
     """
     served = call["served"]
     if served["source"] != "endpoint":
         return
-    at_s = call["start_s"] + sum(served.get(name, 0.0) for name in _WAITS)
+    at_s = call["start_s"]
     for failure in served["failures"]:
+        at_s += sum(failure.get(name, 0.0) for name in _WAITS)
         end_s = min(call["end_s"], at_s + failure["elapsed_s"])
         yield Sent(min(at_s, end_s), end_s, "refused" if failure["status"] == _TOO_MANY else "failed")
         at_s = end_s + failure["backoff_s"]

@@ -90,7 +90,7 @@ async def observed(
 
     courier = Courier(OtlpSink(url, run_id=run_id))
     patience_s = PATIENCE_S
-    looks = _Looks(courier, levels)
+    looks = Looks(courier, levels)
     try:
         yield ObservedResults(results, courier, origin_at=origin_at, content=content, levels=levels)
     except asyncio.CancelledError:
@@ -103,8 +103,8 @@ async def observed(
         _tell(delivery, url)
 
 
-class _Looks:
-    """Notes the levels every few seconds, on the event loop, until `end`."""
+class Looks:
+    """Tells a courier the levels every few seconds until `end`: they change also while no topic ends."""
 
     def __init__(self, courier: Courier, levels: Callable[[], Levels]) -> None:
         self._courier = courier

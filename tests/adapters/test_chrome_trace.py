@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from trace_events import assert_valid
 from harness.adapters.runs.chrome_trace import RUN_PID, Event, Timeline, trace_file
 from harness.adapters.runs.rows import span_to_row
 from harness.domain.completion import FailedAttempt, Served
+from harness.domain.outages import PastOutage
 from harness.domain.run import Failure, Span
 
 
@@ -57,6 +59,19 @@ def test_a_call_shows_each_wait_each_attempt_and_its_tokens_in_order() -> None:
         ("reasoning", 4_550_000, 250_000),
         ("answer", 4_800_000, 1_250_000),
     ]
+
+
+def test_outages_are_slices_of_the_run() -> None:
+    line = Timeline("run")
+    call = line.topic(rows(a_span(start_s=0.0, end_s=2.0)), offset_s=0.0, elapsed_s=2.0)
+    since = datetime(2026, 11, 21, 3, 12, tzinfo=UTC)
+    away = PastOutage(since=since, until=None, seconds=75.5, probes=6, kind="connection", message="refused")
+
+    found = [*call, *line.outages([away], zero_s=since.timestamp() - 10.0), *line.counters()]
+
+    assert_valid(found)
+    assert slices(found, "outage") == [("provider away", 10_000_000, 75_500_000)]
+    assert list(line.outages([], zero_s=0.0)) == []
 
 
 def fields(span: Span) -> dict[str, Any]:

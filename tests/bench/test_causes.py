@@ -13,6 +13,8 @@ from harness.bench.arms import arms_of
 from harness.bench.experiment import Plan, run_experiment
 from harness.bench.files import Bench
 from harness.bench.numbers import report_of
+from harness.bench.words import story_of
+from harness.domain.losses import CAUSES
 from harness.settings import load_settings
 from harness.testing.virtual_time import VirtualClock
 
@@ -76,6 +78,18 @@ def test_the_greatest_loss_is_laid_to_what_was_made_scarce(
 ) -> None:
     losses = measure(tmp_path, **settings)["losses"]
     assert max(losses, key=lambda name: losses[name]) == cause, losses
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_has_words_in_the_story_of_an_arm(cause: str) -> None:
+    bound = {"seconds": 1.0, "by": "work", "work_s": 1.0}
+    story = story_of({"limits": {"in_flight": 1}, "bound": bound, "wall_s": 10.0, "losses": {cause: 9.0}})
+    assert "; 9.0 s was lost to " in story
+
+
+def test_a_benchmark_that_met_no_outage_does_not_speak_of_one(tmp_path: Path) -> None:
+    report = report_of(benchmark(tmp_path, topics=2))
+    assert "outage" not in json.dumps(report["arms"])
 
 
 def test_the_pace_is_a_bound_and_no_loss_where_it_is_met(tmp_path: Path) -> None:

@@ -50,6 +50,39 @@ def test_every_plot_is_drawn(page: Page, watched: Watched) -> None:
     assert watched.quiet()
 
 
+def test_an_outage_is_a_band_in_the_plot_and_a_line_with_its_cause(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    told = {"seconds": 1.5, "probes": 2, "kind": "connection", "message": "no connection: <b>refused</b>"}
+    times = {"since": "2026-11-21T03:12:02.000+00:00", "until": "2026-11-21T03:12:03.500+00:00"}
+    entry = {"wall_s": 8.0, "places": [], "stop": None, "started_at": "2026-11-21T03:12:00.000+00:00"}
+    run = write_run(
+        tmp_path / "night", [a_topic(0), a_topic(1)], session_log=[{**entry, "outages": [{**told, **times}]}]
+    )
+    page = watched.open(address_of(write(run)))
+
+    expect(page.locator("#outages-A li")).to_have_text(
+        "2026-11-21 03:12 to 03:12 UTC 1.50\u00a0s, 2 probes, connection brokeno connection: <b>refused</b>"
+    )
+    expect(page.locator("#plot-in-flight .u-legend")).to_contain_text("provider away")
+    # From 2.0 to 3.5 of 3.75 s; the cursor in the band tells of it, beside it of nothing.
+    over = page.locator("#plot-in-flight .u-over")
+    away = page.locator("#plot-in-flight .u-series", has_text="provider away").locator(".u-value")
+    box = over.bounding_box()
+    assert box is not None
+    width, height = box["width"], box["height"]
+    over.hover(position={"x": width * 0.7, "y": height / 2})
+    expect(away).to_have_text("2026-11-21 03:12 to 03:12 UTC, connection broke")
+    over.hover(position={"x": width * 0.2, "y": height / 2})
+    expect(away).to_have_text("–")
+    assert watched.quiet()
+
+
+def test_a_run_without_an_outage_speaks_of_none(page: Page) -> None:
+    expect(page.locator("#outages-A")).to_have_count(0)
+    expect(page.locator("#plot-in-flight .u-legend")).not_to_contain_text("provider away")
+
+
 def test_search_filter_and_sort_work_together(page: Page) -> None:
     page.fill("#search", "t4")
     assert rows(page) == ["t4", *(f"t{number}" for number in range(40, 47))]

@@ -76,6 +76,29 @@ def test_a_run_is_followed_to_its_end(watched: Watched, address: str, root: Path
     assert watched.quiet(address.rsplit("/", 2)[0])
 
 
+def test_a_run_that_waits_for_its_provider_says_so_until_it_is_back(watched: Watched, address: str, root: Path) -> None:
+    run = write_run(root / "waiting", [a_topic(0)], status="running", session_log=[])
+    lock = DirectoryLock.take(run)
+
+    def tell(down: str | None) -> None:
+        (run / "live.json").write_text(json.dumps({"version": 1, "seen": {"down": down}}))
+
+    tell(None)
+    page = watched.open(f"{address}run/waiting/")
+    expect(page.locator("#state-A")).to_have_text("running")
+    tell("provider down since 03:12, 9 probes, next look in 40 s: \x1b[2Jrefused")
+    expect(page.locator("#state-A")).to_have_text("running, waiting for the provider")
+    expect(page.locator(".said")).to_have_text(
+        "provider down since 03:12, 9 probes, next look in 40 s: \\x1b[2Jrefused"
+    )
+    tell(None)
+    expect(page.locator("#state-A")).to_have_text("running")
+    (run / "live.json").write_text("{")
+    page.reload()
+    expect(page.locator("#state-A")).to_have_text("running")
+    lock.release()
+
+
 def test_a_real_run_is_seen_while_it_goes_on_and_when_it_has_ended(
     watched: Watched, address: str, root: Path, tmp_path: Path
 ) -> None:

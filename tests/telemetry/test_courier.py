@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from records import a_result, a_span
 
 from harness.telemetry import names
 from harness.telemetry.courier import Courier
-from harness.telemetry.observed import Levels, ObservedResults, observed
+from harness.telemetry.observed import LOOK_EVERY_S, Levels, Looks, ObservedResults, observed
 from harness.telemetry.story import story_of
 from harness.telemetry.values import Measurement, TopicStory
 
@@ -176,6 +177,24 @@ async def test_a_topic_that_cannot_be_told_of_is_written_all_the_same() -> None:
     assert len(results.rows) == 1
     delivery = courier.close()
     assert (delivery.dropped, "NaN" in str(delivery.why)) == (2, True)
+
+
+@pytest.mark.harness_virtual_time
+async def test_that_the_provider_is_away_is_told_also_while_no_topic_ends() -> None:
+    sink, is_down = FakeSink(), False
+    courier = Courier(sink)
+    looks = Looks(courier, lambda: Levels(in_flight=0, waiting=4, places=8, is_down=is_down))
+
+    await asyncio.sleep(LOOK_EVERY_S + 0.1)
+    is_down = True
+    await asyncio.sleep(LOOK_EVERY_S)
+    looks.end()
+    is_down = False
+    await asyncio.sleep(3 * LOOK_EVERY_S)
+    courier.close()
+
+    (told,) = sink.levels
+    assert {level.instrument.name: level.value for level in told}["harness.provider.down"] == 1
 
 
 def observing(results: Any, courier: Courier) -> ObservedResults:

@@ -5,7 +5,7 @@ slice, and what it went through are slices in it: waits by cause, the cache and 
 backoff, the attempt that succeeded up to its first token, reasoning and answer. A row tells waits, and the time for the
 cache, as sums: they are drawn before the first attempt, and the attempts so that the last ends with the call. So an
 only attempt is drawn within the time for which it had its place, and those before a last one later than they were. A
-process of the run has the counters.
+process of the run has the counters, and a slice for each time in which the provider was away.
 
 Times are whole microseconds since the first session began. Only pairs of times are kept for the counters: some tens of
 bytes a request, whatever the calls say.
@@ -17,6 +17,8 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
+
+from harness.domain.outages import PastOutage
 
 Event: TypeAlias = dict[str, Any]
 Row: TypeAlias = Mapping[str, Any]
@@ -86,6 +88,16 @@ class Timeline:
         for name, what, (starts, ends) in (("calls", "in flight", self._requests), ("topics", "open", self._topics)):
             for at, number in _levels(starts, ends):
                 yield {"ph": "C", "name": name, "pid": RUN_PID, "ts": at, "args": {what: number}}
+
+    def outages(self, outages: Sequence[PastOutage], *, zero_s: float) -> Iterator[Event]:
+        """When the provider was away; `zero_s` is the instant from which times count, in seconds since the epoch."""
+        tid = RUN_PID * _LANES_A_PROCESS
+        if outages:
+            yield from _thread(RUN_PID, tid, "provider")
+        for outage in outages:
+            start = max(0, _micros(outage.since.timestamp() - zero_s))
+            what = {"kind": outage.kind, "message": outage.message, "probes": outage.probes}
+            yield _slice("outage", "provider away", RUN_PID, tid, start, start + _micros(outage.seconds), what)
 
     def _phases(self, call: Row, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
         """What happened within a call, one slice after another, none beyond its end."""

@@ -35,3 +35,8 @@ def outages_of(entry: Mapping[str, Any]) -> tuple[PastOutage, ...]:
         )
         for told in entry.get("outages", ())
     )
+
+
+def run_outages(manifest: Mapping[str, Any]) -> list[PastOutage]:
+    """Return the outages of all sessions of a run, from what `run.json` says of it."""
+    return [outage for entry in manifest.get("session_log", ()) for outage in outages_of(entry)]

@@ -4,7 +4,7 @@ const PLOTS = [
   [
     "in-flight",
     "Calls in flight",
-    "Requests under way, how many were let in, and what was refused. First attempts of repeated calls stand roughly.",
+    "Requests under way, how many were let in, and what was refused. Attempts that failed stand roughly.",
     inFlightPlot,
   ],
   ["cost", "Cost so far", "What the calls of finished topics had cost by then, failed attempts included.", costPlot],
