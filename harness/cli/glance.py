@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.cli.money_words import spent_words, to_come_words, usd
 from harness.domain.outlook import Range, Track, less, time_left
 from harness.domain.wording import counted
 from harness.engine.board import Board, Stage
@@ -45,7 +46,9 @@ class Glance:
     failed in an earlier session is not finished, for it is run again.
 
     `steps` are the calls in flight by step, `stages` those that wait, by what they wait for. `cost` is what the budget
-    counts: what is known, and `unknown_cost` at most. `likely_end` is what the budget will count in the end.
+    counts: what is known, and `unknown_cost` at most; `reserved_cost` is held for `reserved_calls` on top of it. `unpriced`:
+    there are calls whose cost is not known. Where there is a budget in money, `to_come` is what it will count, with as
+    much that nobody knows as so far, so that `cost` and `to_come` add up to `likely_end`.
     """
 
     topics: int
@@ -69,6 +72,10 @@ class Glance:
     paced: bool = False
     left: Range | None = None
     to_come: Range | None = None
+    unpriced: bool = False
+    reserved_cost: float = 0.0
+    reserved_calls: int = 0
+    unknown_tokens: int = 0
     likely_end: Range | None = None
     likely_tokens: Range | None = None
     steps: Mapping[str, int] = field(default_factory=dict)
@@ -92,13 +99,15 @@ def glance(watch: Watch, track: Track, now_s: float, *, stopping: str | None = N
     rows, elapsed_s = standing.totals.sums, now_s - watch.started_s
     finished = int(rows["ok"] + rows["degraded"]) + progress.topics["failed"]
     left = watch.topics - finished
-    known = stack.before.cost + totals.cost
+    purse = stack.purse
     work, to_come = (
         None if whole is None else less(whole, done - spread.mean * spread.count)
         for spread, done in ((ended.calls, totals.calls), (ended.cost, totals.cost))
         for whole in (spread.sum_of(left),)
     )
     unpriced = progress.totals.unpriced > 0
+    if purse.budget.cost is not None:
+        to_come = _counted(to_come, totals.cost, purse.cost_at_risk - stack.before.cost_at_risk)
     stages = Counter(call.stage for call in board.calls)
     return Glance(
         topics=watch.topics,
@@ -117,13 +126,17 @@ def glance(watch: Watch, track: Track, now_s: float, *, stopping: str | None = N
         calls=totals.calls,
         hit_rate=totals.hits / totals.calls if totals.calls else None,
         tokens_per_s=totals.output_tokens / elapsed_s if elapsed_s > 0 else None,
-        cost=stack.purse.cost,
-        unknown_cost=max(0.0, stack.purse.cost - known),
-        tokens=stack.purse.tokens,
+        cost=purse.cost,
+        unknown_cost=max(0.0, purse.cost_at_risk),
+        tokens=purse.tokens,
+        unknown_tokens=purse.tokens_at_risk,
+        reserved_cost=purse.reserved_cost,
+        reserved_calls=purse.reservations,
+        unpriced=unpriced,
         left=time_left(work, track.rates(), tuple(board.durations_s)) if left > 0 else None,
         to_come=None if unpriced or left <= 0 else to_come,
-        likely_end=None if unpriced else _end(stack.purse.cost, stack.purse.cost - stack.before.cost, known, to_come),
-        likely_tokens=_end(stack.purse.tokens, 1.0, 1.0, ended.tokens.sum_of(left)),
+        likely_end=None if unpriced else _end(purse.cost, to_come),
+        likely_tokens=_end(purse.tokens, ended.tokens.sum_of(left)),
         steps=Counter(call.step for call in board.calls if call.stage == "sent"),
         stages={stage: number for stage, number in stages.items() if stage != "sent"},
         oldest=_oldest(board, now_s),
@@ -133,16 +146,21 @@ def glance(watch: Watch, track: Track, now_s: float, *, stopping: str | None = N
     )
 
 
-def _end(spent: float, here: float, known: float, to_come: Range | None) -> Range | None:
-    """What will be spent in the end, if what is unknown stays in proportion to what is known."""
+def _counted(to_come: Range | None, known: float, unknown: float) -> Range | None:
+    """What a budget will count of what is to come, if what nobody knows stays in proportion to what is known."""
+    if to_come is None or known <= 0 or unknown <= 0:
+        return to_come
+    scale = 1 + unknown / known
+    high = None if to_come.high is None else to_come.high * scale
+    return Range(low=to_come.low * scale, likely=to_come.likely * scale, high=high)
+
+
+def _end(spent: float, to_come: Range | None) -> Range | None:
+    """What will be counted in the end."""
     if to_come is None:
         return None
-    scale = max(1.0, here / known) if known > 0 else 1.0
-    return Range(
-        low=spent + to_come.low * scale,
-        likely=spent + to_come.likely * scale,
-        high=None if to_come.high is None else spent + to_come.high * scale,
-    )
+    high = None if to_come.high is None else spent + to_come.high
+    return Range(low=spent + to_come.low, likely=spent + to_come.likely, high=high)
 
 
 def _oldest(board: Board, now_s: float) -> tuple[InFlight, ...]:
@@ -209,30 +227,11 @@ def limit_words(seen: Glance) -> str:
 
 
 def money_words(seen: Glance, settings: Settings) -> str:
-    """`$0.0123 of $2.50, about $0.02 to come ($0.01 to $0.03), 1,234 tokens/s`, and what the budget is in danger of."""
-    parts = [spent_words(seen, settings), *outlook_words(seen, settings)]
+    """What is spent and to come, and what the budget is in danger of: see `money_words.py`; then the tokens a second."""
+    parts = [spent_words(seen, settings), to_come_words(seen, settings), budget_warning(seen, settings)]
     if seen.tokens_per_s is not None:
         parts.append(f"{seen.tokens_per_s:,.0f} tokens/s")
-    return ", ".join(parts)
-
-
-def spent_words(seen: Glance, settings: Settings) -> str:
-    """`$0.0123 of $2.50`, with what is unknown of it, and tokens where there is a budget of them."""
-    words = f"${seen.cost:.4f}" + (f" of {usd(settings.budget)}" if settings.budget is not None else "")
-    if seen.unknown_cost >= 0.00005:
-        words += f" (${seen.unknown_cost:.4f} of it unknown, at most)"
-    if settings.budget_tokens is not None:
-        words += f", {seen.tokens:,} of {settings.budget_tokens:,} tokens"
-    return words
-
-
-def outlook_words(seen: Glance, settings: Settings) -> list[str]:
-    """What is to come, and a warning where the budget will not, or may not, be enough."""
-    parts = []
-    if seen.to_come is not None:
-        parts.append(f"about {usd(seen.to_come.likely)} to come ({ends_words(seen.to_come)})")
-    warning = budget_warning(seen, settings)
-    return [*parts, warning] if warning is not None else parts
+    return ", ".join(part for part in parts if part is not None)
 
 
 def budget_warning(seen: Glance, settings: Settings) -> str | None:
@@ -261,23 +260,10 @@ def time_words(seen: Glance) -> str:
     return f"{elapsed}, about {clock(seen.left.likely)} left ({ends})"
 
 
-def ends_words(amount: Range) -> str:
-    """`$0.01 to $0.03`."""
-    return f"{usd(amount.low)} to {usd(amount.high)}"
-
-
 def line_of(seen: Glance, settings: Settings) -> str:
     """One plain line."""
     parts = [topics_words(seen), calls_words(seen), money_words(seen, settings), time_words(seen)]
     return "; ".join([*parts, *([seen.stopping] if seen.stopping is not None else [])])
-
-
-def usd(value: float | None) -> str:
-    """An amount with as many digits as say something: `$0.0012`, `$0.012`, `$1.23`, `$1,234`; `?` where it is None."""
-    if value is None:
-        return "?"
-    digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 1000 else 0
-    return f"${value:,.{digits}f}"
 
 
 def clock(seconds: float) -> str:

@@ -95,7 +95,7 @@ def print_report(report: Report, loaded: Loaded) -> None:
     if settings.json_output:
         say_json(report_json(report))
     else:
-        click.echo(terminal_safe(summary_of(report, simulated=settings.is_mock, budget=settings.spending_cap())))
+        click.echo(terminal_safe(summary_of(report, settings)))
 
 
 def note_aliases(loaded: Loaded) -> None:
