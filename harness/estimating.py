@@ -13,17 +13,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
-from harness.adapters.datasets.dataset import open_dataset
+from harness.adapters.datasets.dataset import Dataset, open_dataset
 from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.adapters.memory import MemoryCache
 from harness.batch import dataset_spec
 from harness.compose import layered, mock_transport, run_context
+from harness.domain.braking import Held, most_ahead, most_at_once
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Request, Usage
+from harness.domain.completion import AtMost, Completion, Request, Usage
 from harness.domain.endpoint import profile_endpoint
 from harness.domain.estimate import likely_input_tokens
-from harness.domain.policy import Budget, Limits
+from harness.domain.likely import Likely
+from harness.domain.policy import LAST_SHARE, Budget, Limits
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import PROFILES
 from harness.domain.purse import Purse
@@ -37,6 +39,8 @@ from harness.testing.virtual_time import VirtualClock, run_virtual
 from harness.workflows.loading import LoadedWorkflow, load_workflow
 
 SAMPLE = 50
+MOST_REHEARSED = 256
+"""Topics that are rehearsed at the most to see what a budget costs."""
 LATENCY = "per-token:1:0.02"
 """How the sample is timed where the user says nothing: a second to the first token, then 50 tokens a second."""
 
@@ -54,6 +58,20 @@ class StepEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budgets:
+    """What a budget costs in time, in USD, as far as a rehearsal without broken requests tells.
+
+    `enough` is the smallest that keeps no call waiting for money, `enough_likely` the same with `--budget-reserve
+    likely` once each step has had answers. `held` is what a call at work holds on average, `places` is how many are.
+    """
+
+    enough: float
+    enough_likely: float
+    held: float
+    places: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """The whole batch, scaled up from `sample` topics, of which `failed` failed. `cost` in USD, None: not known."""
 
@@ -65,6 +83,7 @@ class Estimate:
     latency: str
     failed: int = 0
     first_failure: str | None = None
+    budgets: Budgets | None = None
 
     @property
     def calls(self) -> float:
@@ -82,9 +101,14 @@ class Estimate:
 
 
 def estimate_batch(
-    loaded: Loaded, source: str, clock: WallClock, *, wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow
+    loaded: Loaded,
+    source: str,
+    clock: WallClock,
+    *,
+    wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
+    budgets: bool = False,
 ) -> Estimate:
-    """Estimate a batch, with what `wrap` makes of its workflow.
+    """Estimate a batch, with what `wrap` makes of its workflow; `budgets`: also what a budget costs in time.
 
     Raises what a run would raise for its file, settings and prompts; sends nothing.
     """
@@ -99,18 +123,79 @@ def estimate_batch(
         dataset.check(skip_bad=settings.skip_bad)
         sample = list(islice(dataset.read(), SAMPLE))
         timed = settings.latency if settings.latency != "none" else LATENCY
-        rehearsed = _rehearsed(loaded, replace(workflow, function=wrap(workflow.function)), sample, timed)
+        workflow = replace(workflow, function=wrap(workflow.function))
+        rehearsed = _rehearsed(loaded, workflow, sample, timed, runs=1)
         scale = dataset.count / len(sample) if sample else 0.0
+        steps = _by_step(rehearsed.spans, settings.pricing(), clock, scale)
+        found = None
+        if budgets and sample:
+            found = _budgets(loaded, workflow, dataset, timed, steps, clock.now())
         return Estimate(
             topics=dataset.count,
             bad_lines=dataset.report.bad,
             sample=len(sample),
-            steps=_by_step(rehearsed.spans, settings.pricing(), clock, scale),
+            steps=steps,
             wall_s=_wall_s(rehearsed, settings.limits(), scale),
             latency=timed,
             failed=len(rehearsed.failures),
             first_failure=rehearsed.failures[0] if rehearsed.failures else None,
+            budgets=found,
         )
+
+
+def _budgets(
+    loaded: Loaded,
+    workflow: LoadedWorkflow,
+    dataset: Dataset,
+    latency: str,
+    steps: Sequence[StepEstimate],
+    now: datetime,
+) -> Budgets | None:
+    """What a budget costs, from a rehearsal under the run's own limits; None where no price is known.
+
+    A budget is enough that pays for the batch and, at the worst moment of it, for what is held beyond that.
+    """
+    limits, pricing = loaded.settings.limits(), loaded.settings.pricing()
+    cost = _total([step.cost for step in steps], 1.0)
+    wanted = min(MOST_REHEARSED, max(SAMPLE, 2 * limits.in_flight))
+    topics = list(islice(dataset.read(), wanted))
+    spans = _rehearsed(loaded, workflow, topics, latency, runs=limits.open_runs).spans
+    sent = [span for span in spans if span.served.source == "endpoint"]
+    likely = Likely()
+    for span in sent:
+        likely.learn(span.step, span.request, span.usage)
+    worst = _held(sent, pricing, now, lambda span: pricing.at_most(span.request, now))
+    hoped = _held(sent, pricing, now, lambda span: _likely_of(likely, span, pricing, now))
+    if cost is None or not worst or worst[0].held is None:
+        return None
+    places = most_at_once(worst)
+    # More topics than were rehearsed may fill places that these could not.
+    more = limits.in_flight / places if dataset.count > len(topics) else 1.0
+    work_s = sum(call.until_s - call.from_s for call in worst)
+    dearest, dearest_likely = (max(call.held for call in calls) for calls in (worst, hoped))
+    return Budgets(
+        enough=cost + most_ahead(worst) * more + dearest,
+        enough_likely=(cost + most_ahead(hoped) * more + dearest_likely) / (1 - LAST_SHARE),
+        held=sum(call.held * (call.until_s - call.from_s) for call in worst) / work_s if work_s else dearest,
+        places=round(places * more),
+    )
+
+
+def _held(spans: Sequence[Span], pricing: Pricing, now: datetime, of: Callable[[Span], AtMost]) -> list[Held]:
+    calls = []
+    for span in spans:
+        usage = Usage(input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens)
+        held, cost = of(span).cost, pricing.cost(span.request.model, usage, now)
+        if held is not None and cost is not None:
+            calls.append(
+                Held(from_s=span.end_s - span.served.latency_s, until_s=span.end_s, held=held, cost=min(cost, held))
+            )
+    return calls
+
+
+def _likely_of(likely: Likely, span: Span, pricing: Pricing, now: datetime) -> AtMost:
+    usage = likely.usage(span.step, span.request)
+    return pricing.at_most(span.request, now) if usage is None else pricing.dearest(span.request.model, usage, now)
 
 
 class _AsMock:
@@ -140,16 +225,18 @@ class _Kept:
             self.failures.append(f"{result.topic_id}: {result.error.type}{where}: {result.error.message}")
 
 
-def _rehearsed(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str) -> _Kept:
+def _rehearsed(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str, *, runs: int) -> _Kept:
     try:
-        return run_virtual(_rehearse, loaded, workflow, sample, latency)
+        return run_virtual(_rehearse, loaded, workflow, sample, latency, runs)
     except RuntimeError as error:
         # Only a workflow that waits for something else than its calls (a thread, a socket) can bring this about.
         raise WorkflowError(f"{workflow.name} cannot be rehearsed: {error}") from error
 
 
-async def _rehearse(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str) -> _Kept:
-    """Run the sample against the mock, each topic with all the room that one run may have."""
+async def _rehearse(
+    loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str, runs: int
+) -> _Kept:
+    """Run the sample against the mock, so many topics at a time: with one, each has all the room that there is."""
     settings = loaded.settings.model_copy(update={"latency": latency, "faults": "none", "cache_mode": "off"})
     stop, clock, kept = Stop(), VirtualClock(), _Kept()
     endpoint = profile_endpoint(PROFILES["mock"], api_key=MOCK_KEY)
@@ -159,7 +246,7 @@ async def _rehearse(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[T
     async with client:
         chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
         purse = Purse(budget=Budget())
-        completer, _ = layered(
+        completer, limiter = layered(
             _AsMock(chat),
             cache=MemoryCache(),
             settings=settings,
@@ -176,7 +263,8 @@ async def _rehearse(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[T
             results=kept,
             stop=stop,
             clock=clock,
-            runs=1,
+            runs=runs,
+            ending=limiter.ending,
         )
         await runner.run(sample)
         return kept

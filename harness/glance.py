@@ -54,8 +54,9 @@ class Glance:
     failed in an earlier session is not finished, for it is run again.
 
     `steps` are the calls in flight by step, `stages` those that wait, by what they wait for. `cost` is what the budget
-    counts: what is known, and `unknown_cost` at most. `likely_end` is what the budget will count in the end. `down`
-    says that the provider is away, `works_on` how many calls it seems to work on at a time.
+    counts: what is known, and `unknown_cost` at most; `reserved_cost` is held for `reserved_calls` on top of it.
+    `unpriced`: there are calls whose cost is not known. Where there is a budget in money, `to_come` is what it will
+    count, with as much that nobody knows as so far, so that `cost` and `to_come` add up to `likely_end`. `down` says that the provider is away, `works_on` how many calls it seems to work on at a time.
     """
 
     topics: int
@@ -79,6 +80,10 @@ class Glance:
     paced: bool = False
     left: Range | None = None
     to_come: Range | None = None
+    unpriced: bool = False
+    reserved_cost: float = 0.0
+    reserved_calls: int = 0
+    unknown_tokens: int = 0
     likely_end: Range | None = None
     likely_tokens: Range | None = None
     steps: Mapping[str, int] = field(default_factory=dict)
@@ -129,13 +134,15 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
         track.add(now_s - provider.down_until(now_s), totals.calls)
     rows, elapsed_s = standing.totals.sums, now_s - watch.started_s
     left = watch.to_do - progress.done
-    known = stack.before.cost + totals.cost
+    purse = stack.purse
     work, to_come = (
         None if whole is None else less(whole, done - spread.mean * spread.count)
         for spread, done in ((ended.calls, totals.calls), (ended.cost, totals.cost))
         for whole in (spread.sum_of(left),)
     )
     unpriced = progress.totals.unpriced > 0
+    if purse.budget.cost is not None:
+        to_come = _counted(to_come, totals.cost, purse.cost_at_risk - stack.before.cost_at_risk)
     stages = Counter(call.stage for call in board.calls)
     return Glance(
         topics=watch.topics,
@@ -154,13 +161,17 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
         calls=totals.calls,
         hit_rate=totals.hits / totals.calls if totals.calls else None,
         tokens_per_s=totals.output_tokens / elapsed_s if elapsed_s > 0 else None,
-        cost=stack.purse.cost,
-        unknown_cost=max(0.0, stack.purse.cost - known),
-        tokens=stack.purse.tokens,
+        cost=purse.cost,
+        unknown_cost=max(0.0, purse.cost_at_risk),
+        tokens=purse.tokens,
+        unknown_tokens=purse.tokens_at_risk,
+        reserved_cost=purse.reserved_cost,
+        reserved_calls=purse.reservations,
+        unpriced=unpriced,
         left=time_left(work, track.rates(), tuple(board.durations_s)) if left > 0 else None,
         to_come=None if unpriced or left <= 0 else to_come,
-        likely_end=None if unpriced else _end(stack.purse.cost, stack.purse.cost - stack.before.cost, known, to_come),
-        likely_tokens=_end(stack.purse.tokens, 1.0, 1.0, ended.tokens.sum_of(left)),
+        likely_end=None if unpriced else _end(purse.cost, to_come),
+        likely_tokens=_end(purse.tokens, ended.tokens.sum_of(left)),
         steps=dict(Counter(call.step for call in board.calls if call.stage == "sent")),
         stages={stage: number for stage, number in stages.items() if stage != "sent"},
         oldest=_oldest(board, now_s),
@@ -189,16 +200,21 @@ def _down(watch: Sight, now_s: float) -> str | None:
     )
 
 
-def _end(spent: float, here: float, known: float, to_come: Range | None) -> Range | None:
-    """What will be spent in the end, if what is unknown stays in proportion to what is known."""
+def _counted(to_come: Range | None, known: float, unknown: float) -> Range | None:
+    """What a budget will count of what is to come, if what nobody knows stays in proportion to what is known."""
+    if to_come is None or known <= 0 or unknown <= 0:
+        return to_come
+    scale = 1 + unknown / known
+    high = None if to_come.high is None else to_come.high * scale
+    return Range(low=to_come.low * scale, likely=to_come.likely * scale, high=high)
+
+
+def _end(spent: float, to_come: Range | None) -> Range | None:
+    """What will be counted in the end."""
     if to_come is None:
         return None
-    scale = max(1.0, here / known) if known > 0 else 1.0
-    return Range(
-        low=spent + to_come.low * scale,
-        likely=spent + to_come.likely * scale,
-        high=None if to_come.high is None else spent + to_come.high * scale,
-    )
+    high = None if to_come.high is None else spent + to_come.high
+    return Range(low=spent + to_come.low, likely=spent + to_come.likely, high=high)
 
 
 def _oldest(board: Board, now_s: float) -> tuple[InFlight, ...]:

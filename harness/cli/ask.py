@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import anyio
 import click
 
+from harness.adapters.codec import usage_to_json
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand
 from harness.cli.log_lines import start_log_lines
@@ -15,6 +17,7 @@ from harness.cli.options import CALL_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.cli.signals import interruptible
+from harness.cli.usage_words import tokens_words
 from harness.domain.completion import Completion, Delta
 from harness.domain.options import StepOptions
 from harness.domain.sanitize import terminal_safe
@@ -104,19 +107,14 @@ class _Shown:
 
 
 def _as_json(completion: Completion) -> dict[str, Any]:
-    usage, served = completion.usage, completion.served
+    served = completion.served
     return {
         "model": completion.model,
         "fingerprint": completion.fingerprint,
         "reasoning": completion.reasoning,
         "content": completion.content,
         "finish_reason": completion.finish_reason,
-        "usage": {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "cached_tokens": usage.cached_tokens,
-        },
+        "usage": usage_to_json(completion.as_told.usage),
         "cost": completion.cost,
         "source": served.source,
         "attempts": served.attempts,
@@ -125,13 +123,11 @@ def _as_json(completion: Completion) -> dict[str, Any]:
 
 
 def _account_of(completion: Completion) -> str:
-    usage, served = completion.usage, completion.served
-    cost = "price not known" if completion.cost is None else f"${completion.cost:.6f}"
+    usage, served = completion.as_told.usage, completion.served
+    cost = "cost not known" if completion.cost is None else f"${completion.cost:.6f}"
     if served.source == "endpoint":
         how = f"{cost}, {served.latency_s:.2f} s" + (f", {served.attempts} attempts" if served.attempts > 1 else "")
     else:
-        how = f"from the {served.source}, nothing paid (it had cost {cost})"
-    return (
-        f"\n{completion.model}: {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out "
-        f"({usage.reasoning_tokens:,} reasoning), {how}"
-    )
+        had_cost = "what it had cost is not known" if completion.cost is None else f"it had cost {cost}"
+        how = f"from the {served.source}, nothing paid ({had_cost})"
+    return f"\n{completion.model}: {tokens_words(asdict(usage))}, {how}"

@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 import click
 
 from harness.adapters.wall_clock import SystemClock
-from harness.cli.glance import usd
+from harness.cli.money_words import usd
 from harness.domain.profiles import profile_of
 from harness.domain.wording import counted
 from harness.errors import SettingsError

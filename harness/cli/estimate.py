@@ -10,9 +10,11 @@ import click
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.glance import clock
 from harness.cli.help import SectionedCommand
+from harness.cli.money_words import usd
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
+from harness.domain.braking import slowdown
 from harness.domain.sanitize import terminal_safe
 from harness.domain.wording import counted
 from harness.estimating import Estimate, estimate_batch
@@ -28,7 +30,7 @@ def estimate(dataset: str, **values: Any) -> None:
     """
     loaded = loaded_from(values)
     note_aliases(loaded)
-    found = estimate_batch(loaded, dataset, SystemClock())
+    found = estimate_batch(loaded, dataset, SystemClock(), budgets=True)
     if loaded.settings.json_output:
         totals = {"calls": found.calls, "cost": found.cost, "cost_at_most": found.cost_at_most}
         say_json({**asdict(found), **totals})
@@ -57,6 +59,7 @@ def _text(found: Estimate, budget: float | None) -> str:
         lines.append(
             f"{found.failed:,} of the {found.sample:,} failed in the rehearsal, the first: {found.first_failure}"
         )
+    lines += _budget_lines(found, budget)
     if budget is not None and found.cost is not None and found.cost > budget:
         share = budget / found.cost
         lines.append(
@@ -65,6 +68,31 @@ def _text(found: Estimate, budget: float | None) -> str:
     if found.bad_lines:
         lines.append(f"{counted(found.bad_lines, 'bad line')} would be skipped")
     return "\n".join(lines)
+
+
+def _budget_lines(found: Estimate, budget: float | None) -> list[str]:
+    """The smallest budget that does not slow the run, and what lower ones cost."""
+    budgets, cost = found.budgets, found.cost
+    if budgets is None or not cost:
+        return []
+    lower = [2 * cost] if budget is None else [budget]
+    words = [
+        f"{usd(one)} {_slowed(slowdown(one, cost=cost, held=budgets.held, places=budgets.places))}"
+        for one in lower
+        if cost <= one < budgets.enough
+    ]
+    return [
+        f"A budget of {usd(budgets.enough)} or more does not slow the run with {budgets.places:,} calls in flight"
+        f"{'; ' if words else ''}{', '.join(words)}",
+        f"With --budget-reserve likely {usd(min(budgets.enough, budgets.enough_likely))} is enough "
+        "once each step has had an answer",
+    ]
+
+
+def _slowed(times: float | None) -> str:
+    if times is None:
+        return "is too little to end it: the last calls are held back at their worst case"
+    return f"makes it about {times:.1f} times as long"
 
 
 def _money(cost: float | None) -> str:

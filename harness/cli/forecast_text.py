@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from harness._version import __version__
-from harness.cli.glance import clock, usd
+from harness.cli.glance import clock
+from harness.cli.money_words import usd
 from harness.domain.pricing import is_peak
 from harness.domain.wording import counted
 from harness.simulation.fit import StepFit

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from harness.cli.money_words import Caps, spent_words, to_come_words, usd
 from harness.domain.outages import queue_words
-from harness.domain.outlook import Range
 from harness.domain.wording import counted
 from harness.engine.board import Stage
 from harness.glance import Glance
@@ -17,15 +15,6 @@ _WAITS: dict[Stage, str] = {
     "all": "for a place",
     "cache": "for the cache or an equal call",
 }
-
-
-class Caps(Protocol):
-    """The settings of a run that money is told against."""
-
-    @property
-    def budget(self) -> float | None: ...
-    @property
-    def budget_tokens(self) -> int | None: ...
 
 
 def topics_words(seen: Glance) -> str:
@@ -83,30 +72,11 @@ def limit_words(seen: Glance) -> str:
 
 
 def money_words(seen: Glance, settings: Caps) -> str:
-    """`$0.0123 of $2.50, about $0.02 to come ($0.01 to $0.03), 1,234 tokens/s`, and what the budget is in danger of."""
-    parts = [spent_words(seen, settings), *outlook_words(seen, settings)]
+    """What is spent and to come, and what the budget is in danger of: see `money_words.py`; then the tokens a second."""
+    parts = [spent_words(seen, settings), to_come_words(seen, settings), budget_warning(seen, settings)]
     if seen.tokens_per_s is not None:
         parts.append(f"{seen.tokens_per_s:,.0f} tokens/s")
-    return ", ".join(parts)
-
-
-def spent_words(seen: Glance, settings: Caps) -> str:
-    """`$0.0123 of $2.50`, with what is unknown of it, and tokens where there is a budget of them."""
-    words = f"${seen.cost:.4f}" + (f" of {usd(settings.budget)}" if settings.budget is not None else "")
-    if seen.unknown_cost >= 0.00005:
-        words += f" (${seen.unknown_cost:.4f} of it unknown, at most)"
-    if settings.budget_tokens is not None:
-        words += f", {seen.tokens:,} of {settings.budget_tokens:,} tokens"
-    return words
-
-
-def outlook_words(seen: Glance, settings: Caps) -> list[str]:
-    """What is to come, and a warning where the budget will not, or may not, be enough."""
-    parts = []
-    if seen.to_come is not None:
-        parts.append(f"about {usd(seen.to_come.likely)} to come ({ends_words(seen.to_come)})")
-    warning = budget_warning(seen, settings)
-    return [*parts, warning] if warning is not None else parts
+    return ", ".join(part for part in parts if part is not None)
 
 
 def budget_warning(seen: Glance, settings: Caps) -> str | None:
@@ -137,11 +107,6 @@ def time_words(seen: Glance) -> str:
     return f"{elapsed}, about {clock(seen.left.likely)} left ({ends})"
 
 
-def ends_words(amount: Range) -> str:
-    """`$0.01 to $0.03`."""
-    return f"{usd(amount.low)} to {usd(amount.high)}"
-
-
 def line_of(seen: Glance, settings: Caps) -> str:
     """One plain line."""
     parts = [
@@ -149,14 +114,6 @@ def line_of(seen: Glance, settings: Caps) -> str:
         *(money_words(seen, settings), time_words(seen)),
     ]
     return "; ".join([*parts, *([seen.stopping] if seen.stopping is not None else [])])
-
-
-def usd(value: float | None) -> str:
-    """An amount with as many digits as say something: `$0.0012`, `$0.012`, `$1.23`, `$1,234`; `?` where it is None."""
-    if value is None:
-        return "?"
-    digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 1000 else 0
-    return f"${value:,.{digits}f}"
 
 
 def clock(seconds: float) -> str:

@@ -102,8 +102,7 @@ def print_report(report: Report, loaded: Loaded) -> None:
     if settings.json_output:
         say_json(report_json(report))
     else:
-        budget = settings.spending_cap()
-        say(summary_of(report, simulated=settings.is_mock, budget=budget, verbose=settings.verbose))
+        say(summary_of(report, settings))
 
 
 def note_aliases(loaded: Loaded) -> None:

@@ -12,6 +12,7 @@ import click
 from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans
 from harness.cli.output import say, say_json
 from harness.cli.summary import place_words, run_outages_lines
+from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
 from harness.domain.outlook import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import one_line, terminal_safe
@@ -79,8 +80,8 @@ def _head_lines(row: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{row['topic_id']}: {row['status']}",
         f"topic: {row['topic']}",
-        f"{row['calls']} calls, {row['hits']} from the cache, {row['usage']['input_tokens']:,} tokens in, "
-        f"{row['usage']['output_tokens']:,} out, {_money(row['cost'])}, {row['elapsed_s']:.1f} s "
+        f"{row['calls']} calls, {row['hits']} from the cache, {tokens_words(row['usage'])}, "
+        f"{_cost(row['cost'])}, {row['elapsed_s']:.1f} s "
         f"({row['sequential_s']:.1f} s one after another)",
     ]
     if error:
@@ -105,7 +106,8 @@ def _call_line(span: Mapping[str, Any]) -> str:
     elif span.get("rejected"):
         outcome = f"rejected: {one_line(span['rejected'], 70)}"
     else:
-        outcome = f"{span['usage']['output_tokens']:,} tokens out, {span['usage']['reasoning_tokens']:,} reasoning"
+        usage = span["usage"]
+        outcome = "tokens not told" if is_untold(usage) else _tokens_out(usage)
     return (
         f"  {span['id']:<26} {served['source']:<8} {served['attempts']} sent  {span['start_s']:>8.2f} s + "
         f"{span['end_s'] - span['start_s']:>7.2f} s  {_money(span['cost']):>9}  {outcome}"
@@ -132,5 +134,15 @@ def _first_words(output: Any) -> str:
     return next((line.lstrip("# ") for line in text.splitlines() if line.strip()), "")
 
 
+def _tokens_out(usage: Mapping[str, Any]) -> str:
+    return f"{usage['output_tokens']:,} tokens out, {reasoning_words(usage)}"
+
+
 def _money(cost: float | None) -> str:
-    return "$?" if cost is None else f"${cost:.4f}"
+    """In a column."""
+    return "not known" if cost is None else f"${cost:.4f}"
+
+
+def _cost(cost: float | None) -> str:
+    """In a sentence."""
+    return "cost not known" if cost is None else f"${cost:.4f}"

@@ -50,7 +50,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
     if state.live is not None:
         lines += _live_lines(state.live, _caps(manifest), now)
     else:
-        lines += [*work_lines(totals), *_money_lines(state)]
+        lines += [*work_lines(totals, streamed=manifest["settings"].get("stream", True)), *_money_lines(state)]
     lines += left_open_lines(state.left_open)
     lines += [f"note      {note}" for note in state.notes]
     lines += run_outages_lines(manifest)

@@ -10,7 +10,9 @@ from typing import Any
 
 from harness.adapters.runs.outages import outage_to_json, run_outages
 from harness.adapters.runs.run_standing import FailedAlike
-from harness.cli.glance import clock, usd
+from harness.cli.glance import clock
+from harness.cli.money_words import LEAST_SAID, budget_lines, reservation_lines
+from harness.cli.usage_words import is_untold, reasoning_words, untold_words
 from harness.domain.outages import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
@@ -18,28 +20,38 @@ from harness.domain.remedies import remedy_of
 from harness.domain.wording import counted
 from harness.ports import OpenCall
 from harness.session import Report, limits_learned
+from harness.settings import Settings
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
 LISTED_BAD = 5
 LARGE_STALL_S = 5.0
 """A loop held up for so long delays every call and display; less than that is common on a machine with much to do."""
-LEAST_SAID = 0.00005
-NO_BUDGET = Budget()
 
 
-def summary_of(report: Report, *, simulated: bool, budget: Budget = NO_BUDGET, verbose: bool = False) -> str:
-    """Some lines for a person; `verbose` adds what is of use to few."""
+def summary_of(report: Report, settings: Settings) -> str:
+    """Some lines for a person; with `verbose` also what is of use to few."""
+    budget = settings.spending_cap()
     outlay = Outlay.of(report.totals, asdict(report.spent))
     lines = [
         topics_line(report.totals, report.unfinished, report.skipped),
         *failure_lines(report.failures),
         *skipped_lines(report.skipped, report.bad_lines),
-        *work_lines(report.totals),
-        *money_lines(outlay, report.totals, report.unfinished, budget, simulated=simulated),
+        *work_lines(report.totals, streamed=settings.stream),
+        *money_lines(outlay, report.totals, report.unfinished, budget, simulated=settings.is_mock),
+        *reservation_lines(
+            report.reservations,
+            outlay,
+            budget,
+            settings.budget_reserve,
+            wall_s=report.wall_s,
+            unfinished=report.unfinished,
+        ),
         *left_open_lines(report.left_open),
     ]
-    lines += time_lines(report.wall_s, report.session.totals.sequential_s, report.longest_stall_s, verbose=verbose)
+    lines += time_lines(
+        report.wall_s, report.session.totals.sequential_s, report.longest_stall_s, verbose=settings.verbose
+    )
     lines += outages_lines(report.outages)
     if report.limiter.refusals:
         refused = f"{counted(report.limiter.refusals, 'request')} {'was' if report.limiter.refusals == 1 else 'were'}"
@@ -87,6 +99,7 @@ def report_json(report: Report) -> dict[str, Any]:
         ],
         "limits_learned": limits_learned(report.limiter),
         "outages": [outage_to_json(outage) for outage in report.outages],
+        "reservations": _rounded(asdict(report.reservations)),
         "longest_stall_s": round(report.longest_stall_s, 6),
     }
 
@@ -166,40 +179,45 @@ def skipped_lines(skipped: int, bad_lines: Sequence[str]) -> list[str]:
     return [f"skipped   {lines[0].lstrip()}", *lines[1:]] if lines else []
 
 
-def work_lines(totals: Mapping[str, Any]) -> list[str]:
+def work_lines(totals: Mapping[str, Any], *, streamed: bool) -> list[str]:
     usage = totals["usage"]
-    cached = usage["cached_tokens"] / usage["input_tokens"] if usage["input_tokens"] else 0.0
-    return [
-        f"calls     {totals['calls']:,}, {totals['hits']:,} of them answered by the cache",
-        f"tokens    {usage['input_tokens']:,} in ({cached:.0%} cached by the provider), {usage['output_tokens']:,} out "
-        f"({usage['reasoning_tokens']:,} of them reasoning)",
-    ]
+    lines = [f"calls     {totals['calls']:,}, {totals['hits']:,} of them answered by the cache"]
+    if is_untold(usage):
+        lines.append(f"tokens    not told by the server for {counted(usage['untold'], 'answer')}")
+    else:
+        cached = usage["cached_tokens"] / usage["input_tokens"] if usage["input_tokens"] else 0.0
+        lines.append(
+            f"tokens    {usage['input_tokens']:,} in ({cached:.0%} cached by the provider), "
+            f"{usage['output_tokens']:,} out ({reasoning_words(usage, of=' of them')}){untold_words(usage)}"
+        )
+    if usage.get("untold", 0) and streamed:
+        lines.append("            → --no-stream may make the server tell them")
+    return lines
 
 
 def money_lines(
     outlay: Outlay, totals: Mapping[str, Any], unfinished: int, budget: Budget, *, simulated: bool
 ) -> list[str]:
     """What was spent, then what of it counts against the budget, or what may come on top where there is none."""
+    return [_cost_line(outlay, totals, unfinished, simulated=simulated), *budget_lines(outlay, budget)]
+
+
+def _cost_line(outlay: Outlay, totals: Mapping[str, Any], unfinished: int, *, simulated: bool) -> str:
+    untold = totals["usage"].get("untold", 0)
+    why = "the server told no usage" if untold else "no price is known for the model"
+    if totals["unpriced"] and not outlay.cost:
+        return f"cost      not known: {why}"
     cost = f"cost      ${outlay.cost:.4f}"
     elsewhere = outlay.cost - outlay.cost_in_rows
     if elsewhere >= LEAST_SAID:
         cost += f", ${elsewhere:.4f} of it for topics that {'are not finished' if unfinished else 'were run again'}"
     if totals["unpriced"]:
-        cost += f" (not counting {counted(totals['unpriced'], 'topic')} with calls whose price is not known)"
+        cost += f" (not counting {counted(totals['unpriced'], 'topic')} with calls whose cost is not known: {why})"
     if totals["saved"]:
         cost += f"; answers worth ${totals['saved']:.4f} came from the cache"
     if simulated:
         cost += "; simulated at DeepSeek's prices, nothing was paid"
-    lines = [cost]
-    unknown = f"at most ${outlay.cost_at_risk:.4f} for requests that broke off" if outlay.cost_at_risk else None
-    if budget.cost is not None:
-        used = f"budget    ${outlay.counted_cost:.4f} of {usd(budget.cost)} used"
-        lines.append(f"{used}: ${outlay.cost:.4f} spent, and {unknown}" if unknown else used)
-    elif unknown:
-        lines.append(f"unknown   {unknown}, on top of the cost")
-    if budget.tokens is not None:
-        lines.append(f"budget    {outlay.counted_tokens:,} of {budget.tokens:,} tokens used")
-    return lines
+    return cost
 
 
 def run_outages_lines(manifest: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlay:
-    """`cost` in USD and `tokens` are known; what requests that broke off came to is not, and is at most `…_at_risk`.
+    """`cost` in USD and `tokens` are known; what requests came to that broke off, or whose usage the server did not
+    tell, is not, and is at most `…_at_risk`. `untold` answers without usage have `…_untold` of that.
 
     `cost_in_rows` is the part of the cost that the rows of topics tell of; the rest is in topics that are not finished,
     or in rows that later ones superseded.
@@ -20,6 +21,9 @@ class Outlay:
     cost_in_rows: float
     cost_at_risk: float = 0.0
     tokens_at_risk: int = 0
+    untold: int = 0
+    cost_untold: float = 0.0
+    tokens_untold: int = 0
 
     @classmethod
     def of(cls, totals: Mapping[str, Any], journal: Mapping[str, Any]) -> Outlay:
@@ -31,11 +35,14 @@ class Outlay:
             cost_in_rows=totals["cost"],
             cost_at_risk=journal.get("cost_at_risk", 0.0),
             tokens_at_risk=journal.get("tokens_at_risk", 0),
+            untold=journal.get("untold", 0),
+            cost_untold=journal.get("cost_untold", 0.0),
+            tokens_untold=journal.get("tokens_untold", 0),
         )
 
     @property
     def counted_cost(self) -> float:
-        """What the budget counts, in USD: requests that broke off at their most."""
+        """What the budget counts, in USD: what is not known at its most."""
         return self.cost + self.cost_at_risk
 
     @property

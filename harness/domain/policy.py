@@ -10,6 +10,9 @@ CacheMode = Literal["off", "read_write", "refresh", "replay"]
 Carrier = Literal["aiohttp", "httpx2"]
 Reserve = Literal["strict", "likely"]
 
+LAST_SHARE = 0.1
+"""The part of a budget, its last, in which only worst cases are reserved."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -154,8 +157,8 @@ class Budget:
     def without_last_tenth(self) -> Budget:
         """What may be reserved for at less than the worst case: all but a tenth of the money and of the tokens."""
         return Budget(
-            cost=None if self.cost is None else 0.9 * self.cost,
-            tokens=None if self.tokens is None else self.tokens - math.ceil(self.tokens / 10),
+            cost=None if self.cost is None else (1 - LAST_SHARE) * self.cost,
+            tokens=None if self.tokens is None else self.tokens - math.ceil(LAST_SHARE * self.tokens),
             calls=self.calls,
         )
 

@@ -155,6 +155,9 @@ def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
         "budget_tokens": settings.get("budget_tokens"),
         "saved": totals["saved"],
         "unpriced": totals["unpriced"],
+        "known": outlay.cost > 0 or not totals["unpriced"],
+        "why": "the server told no usage" if totals["usage"].get("untold") else "no price is known for the model",
+        "untold_cost": outlay.cost_untold,
         "simulated": manifest["identity"]["endpoint"] == "mock",
     }
 

@@ -81,12 +81,13 @@ class WatchedRun:
                 return {"name": self.path.name, "problem": str(error)}
             manifest, standing = self._reader.manifest, self._reader.standing
             totals, unfinished = standing.totals.as_json(), unfinished_topics(manifest, standing)
+        cost = Outlay.of(totals, manifest.get("journal", {})).cost
         return {
             "name": self.path.name,
             "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished, down=down),
             **{status: totals[status] for status in ("ok", "degraded", "failed")},
             "unfinished": unfinished,
-            "cost": round(Outlay.of(totals, manifest.get("journal", {})).cost, 9),
+            "cost": round(cost, 9) if cost > 0 or not totals["unpriced"] else None,
             "wall_s": None if running else manifest.get("totals", {}).get("wall_s"),
             "model": manifest["identity"].get("model"),
             "created_at": manifest.get("created_at"),

@@ -110,16 +110,56 @@ def test_what_holds_back_all_calls_is_said_in_a_place_of_its_own() -> None:
 
 
 def test_the_money_is_told_against_the_budget() -> None:
-    assert money_words(a_glance(tokens_per_s=1234.4), settings()) == "$0.0123, 1,234 tokens/s"
-    assert money_words(a_glance(), settings(budget=2.5)) == "$0.0123 of $2.50"
-    assert money_words(a_glance(), settings(budget_tokens=10_000)) == "$0.0123, 9,000 of 10,000 tokens"
+    assert money_words(a_glance(tokens_per_s=1234.4), settings()) == "$0.0123 spent, 1,234 tokens/s"
+    assert money_words(a_glance(), settings(budget=2.5)) == "$0.012 of $2.50 spent"
+    assert money_words(a_glance(), settings(budget_tokens=10_000)) == "$0.0123 spent, 9,000 of 10,000 tokens"
     unknown = a_glance(cost=0.5, unknown_cost=0.25)
-    assert money_words(unknown, settings()) == "$0.5000 ($0.2500 of it unknown, at most)"
+    assert money_words(unknown, settings()) == "$0.2500 spent, at most $0.2500 more for what was not told"
+
+
+def test_what_is_spent_not_told_and_to_come_adds_up_to_the_end() -> None:
+    seen = a_glance(
+        cost=0.4604,
+        unknown_cost=0.0502,
+        reserved_cost=0.1204,
+        reserved_calls=3,
+        to_come=Range(low=0.28, likely=0.3004, high=0.33),
+    )
+    assert money_words(seen, settings(budget=1.0)) == (
+        "$0.410 of $1.00 spent, at most $0.050 more for what was not told, $0.120 held for 3 calls under way, "
+        "about $0.300 to come ($0.280 to $0.330): about $0.760 in the end"
+    )
+
+
+@given(st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(0.01, 2000.0))
+def test_the_numbers_add_up_as_they_are_read(spent: float, untold: float, to_come: float, budget: float) -> None:
+    seen = a_glance(cost=spent + untold, unknown_cost=untold, to_come=Range(low=0.0, likely=to_come, high=None))
+    words = money_words(seen, settings(budget=budget))
+    read = {
+        name: float(found.group(1).replace(",", "")) if (found := re.search(pattern, words)) else 0.0
+        for name, pattern in {
+            "spent": r"^\$([\d,.]+) of",
+            "untold": r"at most \$([\d,.]+) more",
+            "to come": r"about \$([\d,.]+) to come",
+            "end": r"about \$([\d,.]+) in the end",
+        }.items()
+    }
+    # What is too little to be said is no addend that a reader sees.
+    assert read["end"] == pytest.approx(read["spent"] + read["untold"] + read["to come"], abs=0.00011)
+
+
+def test_a_cost_that_nobody_knows_is_not_zero() -> None:
+    assert money_words(a_glance(cost=0.0, unpriced=True), settings()) == "cost not known"
+    assert money_words(a_glance(unpriced=True), settings()) == "$0.0123 spent, calls of unknown cost not counted"
+    untold = a_glance(cost=0.0, unpriced=True, tokens=9000, unknown_tokens=8000)
+    assert money_words(untold, settings(budget_tokens=10_000)) == (
+        "cost not known, 9,000 of 10,000 tokens (8,000 of them not told, at most)"
+    )
 
 
 def test_the_money_to_come_is_a_range() -> None:
     seen = a_glance(to_come=Range(low=0.01, likely=0.5, high=1234.5))
-    assert money_words(seen, settings()) == "$0.0123, about $0.50 to come ($0.010 to $1,234)"
+    assert money_words(seen, settings()) == "$0.0123 spent, about $0.50 to come ($0.010 to $1,234)"
     assert money_words(a_glance(to_come=Range(low=0.001, likely=2.0, high=None)), settings()).endswith("($0.0010 to ?)")
 
 
@@ -153,7 +193,7 @@ def test_the_time_left_is_a_range_or_it_is_said_why_not() -> None:
 
 def test_a_plain_line_says_all_of_it() -> None:
     assert line_of(a_glance(stopping="interrupted by Ctrl-C"), settings()) == (
-        "17 of 42 topics, 8 open; 123 calls done, 5 in flight of 64; $0.0123; "
+        "17 of 42 topics, 8 open; 123 calls done, 5 in flight of 64; $0.0123 spent; "
         "00:51 so far, too early to say how much is left; interrupted by Ctrl-C"
     )
 
@@ -221,7 +261,8 @@ def test_the_picture_says_what_is_in_flight_what_waits_and_what_failed() -> None
     for line in (
         "stopping: interrupted by Ctrl-C",
         "time      00:51 so far, about 00:12 left (00:09 to 00:19)",
-        "          about $0.20 to come ($0.10 to $0.30)",
+        "cost      $0.012 of $2.50 spent",
+        "          about $0.200 to come ($0.100 to $0.300): about $0.212 in the end",
         "          the budget is likely not enough: about $3.00 in the end",
         "in flight 5 of 5: 4 research, 1 synthesize",
         "waiting   12: 2 for a place in their run, 10 for a place",
@@ -304,7 +345,8 @@ def test_a_server_that_queues_calls_is_told_of_with_what_avoids_it() -> None:
 def test_a_narrow_terminal_gets_shorter_words() -> None:
     words = words_of(picture(BUSY, settings(budget=2.5), width=39, height=20))
     assert "time   00:51, 00:12 left (00:09–00:19)" in words
-    assert "       $0.20 to come ($0.10–$0.30)" in words
+    assert "cost   $0.012 of $2.50 spent" in words
+    assert "       $0.200 to come ($0.100–$0.300):…" in words
 
 
 # What is written for it

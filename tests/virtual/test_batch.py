@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import RUN_ID, Files, a_topic_file, clear, journaled, lasting, manifest_of, rows_of, run
+from batches import RUN_ID, Files, a_topic_file, clear, journaled, lasting, loaded, manifest_of, rows_of, run
 from prompts import edited_prompts
 
 from harness.cli.summary import report_json, summary_of
@@ -49,12 +49,13 @@ async def test_a_night_of_two_hundred_topics_shows_its_speed_up(tmp_path: Path) 
 
 async def test_a_batch_ends_in_full_width_where_no_budget_may_end_it_before(tmp_path: Path) -> None:
     walls_s = []
-    for budget in (None, 1000.0):
-        report = await run(tmp_path, a_topic_file(tmp_path, 16), latency="fixed:10", in_flight=8, budget=budget)
+    for caps in ({}, {"budget": 1000.0}, {"run_calls": 1000}):
+        report = await run(tmp_path, a_topic_file(tmp_path, 16), latency="fixed:10", in_flight=8, **caps)
         walls_s.append(report.wall_s)
         clear(tmp_path)
 
-    assert walls_s[0] < walls_s[1] - 9.0
+    assert walls_s[1] == pytest.approx(walls_s[0])
+    assert walls_s[0] < walls_s[2] - 9.0
 
 
 async def test_a_storm_of_faults_fails_no_topic_and_hides_no_attempt(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ async def test_a_run_that_was_cancelled_in_mid_flight_goes_on_and_lists_what_was
     assert len(resumed.left_open) >= 4
     assert resumed.spent.open_calls == len(resumed.left_open)
     assert resumed.spent.cost_at_risk == pytest.approx(sum(call.cost_at_most or 0 for call in resumed.left_open))
-    said = summary_of(resumed, simulated=True)
+    said = summary_of(resumed, loaded(tmp_path).settings)
     for request in resumed.left_open:
         assert f"at most ${request.cost_at_most:.4f}: {request.call.topic_id} {request.call.span_id}\n" in said
     assert [(entry["topic_id"], entry["span_id"]) for entry in report_json(resumed)["left_open"]] == [
@@ -257,7 +258,7 @@ async def test_a_bad_line_is_skipped_and_is_no_failure_of_the_run(tmp_path: Path
     assert manifest_of(tmp_path)["status"] == "complete"
     assert manifest_of(tmp_path)["dataset"]["skipped"] == 1
     for told in (report, again):
-        said = summary_of(told, simulated=True)
+        said = summary_of(told, loaded(tmp_path).settings)
         assert said.startswith("topics    2: 2 ok, 0 degraded, 0 failed, 1 skipped\nskipped   ")
         assert f"skipped   {source}:2: the field 'topic' is a number, not a string" in said
         assert "harness resume" not in said

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import a_topic_file, lasting, manifest_of, rows_of, run
+from batches import a_topic_file, lasting, loaded, manifest_of, rows_of, run
 
 from harness.adapters.runs.results_dir import read_results
 from harness.cli.summary import summary_of
@@ -282,7 +282,7 @@ async def test_what_is_not_chosen_is_still_told_in_the_end(tmp_path: Path) -> No
 
     assert (report.exit_code, report.unfinished, report.totals["failed"], report.session.done) == (1, 4, 0, 2)
     assert manifest_of(tmp_path)["status"] == "incomplete"
-    assert "continue  harness resume" in summary_of(report, simulated=True)
+    assert "continue  harness resume" in summary_of(report, loaded(tmp_path).settings)
 
 
 # Runs of versions before

@@ -155,7 +155,9 @@ async def test_an_outage_of_an_hour_does_not_make_the_time_left_longer(tmp_path:
 async def test_the_summary_and_the_json_tell_of_it(tmp_path: Path) -> None:
     report = await night(tmp_path, Away())
 
-    (line,) = [line for line in summary_of(report, simulated=True).splitlines() if line.startswith("outages   ")]
+    (line,) = [
+        line for line in summary_of(report, loaded(tmp_path).settings).splitlines() if line.startswith("outages   ")
+    ]
     assert line.startswith("outages   1: ")
     assert line.endswith("connection refused") or "connection refused" in line
     assert report_json(report)["outages"] == manifest_of(tmp_path)["session_log"][0]["outages"]
@@ -164,7 +166,7 @@ async def test_the_summary_and_the_json_tell_of_it(tmp_path: Path) -> None:
 
 async def test_a_run_without_an_outage_does_not_speak_of_one(tmp_path: Path) -> None:
     report = await night(tmp_path, Away(end_s=0.0))
-    assert "outages   " not in summary_of(report, simulated=True)
+    assert "outages   " not in summary_of(report, loaded(tmp_path).settings)
 
 
 def text_of(file: Path) -> str:

@@ -12,15 +12,13 @@ from harness.cli.glance import (
     budget_warning,
     causes_words,
     clock,
-    ends_words,
     held_words,
     limit_words,
-    spent_words,
     time_words,
     topics_words,
-    usd,
     waits_words,
 )
+from harness.cli.money_words import spent_words, to_come_words
 from harness.domain.outages import queue_words
 from harness.domain.sanitize import one_line
 from harness.glance import Failing, Glance, InFlight
@@ -43,7 +41,9 @@ _SHORTER = (
     (" so far, too early to say how much is left", ", left: too early to say"),
     (" so far", ""),
     ("about ", ""),
-    (" of it unknown, at most", " unknown"),
+    ("at most ", "≤ "),
+    (" more for what was not told", " not told"),
+    (" in the end", " in all"),
     ("the budget is likely not enough:", "budget short!"),
     ("the budget may not be enough:", "budget short?"),
     ("too early to say what is to come", "to come: too early to say"),
@@ -103,12 +103,10 @@ def _topics(seen: Glance, width: int) -> Line:
 
 def _outlook(seen: Glance, settings: Settings, width: int) -> Iterable[Line]:
     """What is to come, and in a line of its own what the budget is in danger of."""
-    if seen.to_come is None:
+    words = to_come_words(seen, settings)
+    if words is None:
         words = "too early to say what is to come" if seen.finished < seen.topics else "nothing to come"
-        yield ((_short(words, width), ""),)
-    else:
-        words = f"about {usd(seen.to_come.likely)} to come ({ends_words(seen.to_come)})"
-        yield ((_short(words, width), ""),)
+    yield ((_short(words, width), ""),)
     warning = budget_warning(seen, settings)
     if warning is not None:
         yield ((_short(warning, width), "red"),)

@@ -10,7 +10,7 @@ function callElement(call, detail, run) {
     call.source === "endpoint" ? null : call.source === "shared" ? "shared" : "cached",
     call.usage.output_tokens ? `${show.short(call.usage.output_tokens)} tokens out` : null,
     call.attempts > 1 ? `${call.attempts} attempts` : null,
-    show.money(call.cost),
+    call.cost === null ? null : show.money(call.cost),
   ].filter(Boolean);
   const element = h(
     "details",
@@ -164,9 +164,10 @@ function facts(call) {
     .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join(", ");
   const rows = [
-    ["Tokens in", counted(usage.input_tokens, usage.cached_tokens, "cached by the provider")],
-    ["Tokens out", counted(usage.output_tokens, usage.reasoning_tokens, "reasoning")],
-    ["Cost", `${show.money(call.cost)}${call.saved ? `; the answer had cost ${show.money(call.saved)} before` : ""}`],
+    ["Tokens in", usage.untold ? "not told" : counted(usage.input_tokens, usage.cached_tokens, "cached by the provider")],
+    ["Tokens out", usage.untold ? "not told" : counted(usage.output_tokens, usage.reasoning_tokens, "reasoning")],
+    ["Of it reasoning", usage.reasoning_untold ? "not told" : null],
+    ["Cost", `${call.cost === null ? "not known" : show.money(call.cost)}${call.saved ? `; the answer had cost ${show.money(call.saved)} before` : ""}`],
     ["Answered by", `${call.source}${call.attempts ? `, ${show.plural(call.attempts, "request")}` : ""}`],
     ["Finished", call.finish_reason],
     ["Latency", show.time(call.latency_s)],

@@ -154,6 +154,7 @@ function shortTime(seconds) {
 
 function costPlot(runs) {
   const budget = runs.map((run) => run.money.budget).find((cap) => cap !== null && cap !== undefined);
+  if (!runs.some((run) => run.money.known)) return null;
   const most = Math.max(...runs.map((run) => run.series.cost.at(-1) || 0));
   const cap = budget !== undefined && budget <= most * 4 ? budget : undefined;
   const columns = onGrid(runs, ["cost"]);

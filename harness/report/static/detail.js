@@ -27,15 +27,21 @@ function columnBody(detail, run) {
   return topicBody(detail, run);
 }
 
+function tokensIn(usage) {
+  const untold = usage.untold ? [`tokens not told for ${show.plural(usage.untold, "answer")}`] : [];
+  const sum = usage.input_tokens + usage.output_tokens;
+  if (untold.length && !sum) return untold;
+  return [`${show.short(usage.input_tokens)} tokens in`, `${show.short(usage.output_tokens)} out`, ...untold];
+}
+
 function topicBody(detail, run) {
   const facts = [
-    show.money(detail.cost),
+    detail.cost === null ? "cost not known" : show.money(detail.cost),
     show.time(detail.elapsed_s),
     `${show.time(detail.sequential_s)} one after another`,
     show.plural(detail.told, "call"),
     detail.hits ? `${show.count(detail.hits)} cached` : null,
-    `${show.short(detail.usage.input_tokens)} tokens in`,
-    `${show.short(detail.usage.output_tokens)} out`,
+    ...tokensIn(detail.usage),
     detail.session > 1 ? `session ${detail.session}` : null,
   ].filter(Boolean);
   const metadata = Object.entries(detail.metadata);

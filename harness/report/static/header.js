@@ -60,8 +60,8 @@ function noticesOf({ state, totals, money }) {
     ],
     [money.simulated, "Answered by the mock: the cost is simulated at DeepSeek's prices, nothing was paid."],
     [
-      money.unpriced > 0,
-      `The cost leaves out ${show.plural(money.unpriced, "topic")} with calls whose price is not known.`,
+      money.unpriced > 0 && money.known,
+      `The cost leaves out ${show.plural(money.unpriced, "topic")} with calls whose cost is not known: ${money.why}.`,
     ],
   ];
   return notices.filter(([holds]) => holds).map(([, text]) => text);

@@ -34,9 +34,11 @@ function speedUpOf({ time }) {
 function costOf({ money, totals }) {
   const { cost, at_risk: unknown, used, budget } = money;
   const near = budget && used >= budget * 0.95;
+  if (!money.known) return { label: "Cost", value: "not known", number: null, better: -1, note: money.why };
   const bar = (budget || unknown > 0) && [
     ["spent", near ? "warn" : "c1", cost],
-    ["at most for requests that broke off", "c3", unknown],
+    ["at most for requests that broke off", "c3", unknown - money.untold_cost],
+    ["reserved for answers whose usage was not told", "c3", money.untold_cost],
     ["left of the budget", "none", budget ? Math.max(0, budget - used) : 0],
   ];
   const begun = totals.unfinished ? "are not finished" : "were run again";
@@ -54,8 +56,14 @@ function sentence(parts) {
 
 function tokensOf({ totals: { usage }, money }) {
   const sum = usage.input_tokens + usage.output_tokens;
+  if (usage.untold && !sum) {
+    const note = `by the server, for ${show.plural(usage.untold, "answer")}`;
+    return { label: "Tokens", value: "not told", number: null, better: -1, note };
+  }
   const cached = usage.cached_tokens / usage.input_tokens;
   const note = sentence([
+    usage.untold && `not told for ${show.plural(usage.untold, "answer")}`,
+    usage.reasoning_untold && `reasoning not told for ${show.plural(usage.reasoning_untold, "answer")}`,
     usage.cached_tokens && `${show.percent(cached)} of the input cached by the provider`,
     money.budget_tokens && `${show.short(money.used_tokens)} of the budget of ${show.short(money.budget_tokens)} used`,
   ]);

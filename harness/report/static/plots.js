@@ -53,7 +53,7 @@ function figure(name, title, words, make) {
     const made = data.runs.some((run) => run.series.t.length) ? make(data.runs) : null;
     clear();
     if (!made) {
-      place.append(h("p", { class: "empty" }, "Nothing to draw yet: no request has come back."));
+      place.append(h("p", { class: "empty" }, "Nothing to draw yet: no request has come back, or no cost is known."));
       return;
     }
     const cursor = { drag: { x: true, y: false }, ...made.options.cursor };

@@ -64,7 +64,7 @@ function row(run) {
       ),
       h("small", null, shares.map(([name, , number]) => `${show.count(number)} ${name}`).join(" · ")),
     ),
-    h("td", { class: "right", "data-label": "Cost" }, show.money(run.cost)),
+    h("td", { class: "right", "data-label": "Cost" }, run.cost === null ? "not known" : show.money(run.cost)),
     h("td", { class: "right", "data-label": "Time" }, show.time(run.wall_s)),
     h("td", { "data-label": "Model" }, run.model ?? "–"),
     h("td", { "data-label": "Begun (UTC)" }, show.minute(run.created_at)),

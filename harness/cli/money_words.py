@@ -1,0 +1,209 @@
+"""Money in words: what is spent, what is held back for calls in flight, what is to come, and what that adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.domain.outlay import Outlay
+from harness.domain.outlook import Range
+from harness.domain.policy import Budget, Reserve
+from harness.domain.purse import Reservations
+from harness.domain.wording import counted
+
+LEAST_SAID = 0.00005
+LEAST_LOST_S = 1.0
+LEAST_LOST_SHARE = 0.02
+
+
+class Account(Protocol):
+    """The money of a moment of a run. `cost` is what the budget counts, `unknown_cost` at most a part of it."""
+
+    @property
+    def cost(self) -> float: ...
+    @property
+    def unknown_cost(self) -> float: ...
+    @property
+    def unpriced(self) -> bool: ...
+    @property
+    def reserved_cost(self) -> float: ...
+    @property
+    def reserved_calls(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def unknown_tokens(self) -> int: ...
+    @property
+    def to_come(self) -> Range | None: ...
+
+
+class Caps(Protocol):
+    """The settings that money is told against."""
+
+    @property
+    def budget(self) -> float | None: ...
+    @property
+    def budget_tokens(self) -> int | None: ...
+
+
+def usd(value: float | None) -> str:
+    """An amount with as many digits as say something: `$0.0012`, `$0.012`, `$1.23`, `$1,234`; `?` where it is None."""
+    if value is None:
+        return "?"
+    digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 1000 else 0
+    return f"${value:,.{digits}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Digits:
+    """Amounts that stand beside each other have equally many digits, so that they add up as they are read."""
+
+    number: int
+
+    @classmethod
+    def beside(cls, largest: float) -> _Digits:
+        return cls(4 if largest < 1 else 3 if largest < 10 else 2)
+
+    def of(self, value: float) -> str:
+        return f"${self.rounded(value):,.{self.number}f}"
+
+    def rounded(self, value: float) -> float:
+        return round(value, self.number)
+
+
+def _digits(seen: Account, caps: Caps) -> _Digits:
+    to_come = 0.0 if seen.to_come is None else seen.to_come.likely
+    return _Digits.beside(max(caps.budget or 0.0, seen.cost + to_come))
+
+
+def spent_words(seen: Account, caps: Caps) -> str:
+    """`$0.410 of $1.00 spent, at most $0.050 more for requests that broke off, $0.120 held for 3 calls in flight`.
+
+    What broke off and what is spent are the two addends that `to_come_words` ends the sum with; what is held is no
+    addend, for what it is held for is a part of what is to come.
+    """
+    if seen.unpriced and not seen.cost:
+        parts = ["cost not known"]
+    else:
+        digits = _digits(seen, caps)
+        of_budget = f" of {usd(caps.budget)}" if caps.budget is not None else ""
+        parts = [f"{digits.of(seen.cost - seen.unknown_cost)}{of_budget} spent"]
+        if seen.unpriced:
+            parts.append("calls of unknown cost not counted")
+        if seen.unknown_cost >= LEAST_SAID:
+            parts.append(f"at most {digits.of(seen.unknown_cost)} more for what was not told")
+        if caps.budget is not None and seen.reserved_calls:
+            parts.append(f"{digits.of(seen.reserved_cost)} held for {counted(seen.reserved_calls, 'call')} under way")
+    if caps.budget_tokens is not None:
+        untold = f" ({seen.unknown_tokens:,} of them not told, at most)" if seen.unknown_tokens else ""
+        parts.append(f"{seen.tokens:,} of {caps.budget_tokens:,} tokens{untold}")
+    return ", ".join(parts)
+
+
+def to_come_words(seen: Account, caps: Caps) -> str | None:
+    """`about $0.300 to come ($0.280 to $0.330): about $0.760 in the end`; None: too early to say."""
+    if seen.to_come is None:
+        return None
+    if caps.budget is None:
+        return f"about {usd(seen.to_come.likely)} to come ({ends_words(seen.to_come)})"
+    digits = _digits(seen, caps)
+    parts = (seen.cost - seen.unknown_cost, seen.unknown_cost, seen.to_come.likely)
+    end = digits.of(sum(digits.rounded(part) for part in parts))
+    high = "?" if seen.to_come.high is None else digits.of(seen.to_come.high)
+    ends = f"{digits.of(seen.to_come.low)} to {high}"
+    return f"about {digits.of(seen.to_come.likely)} to come ({ends}): about {end} in the end"
+
+
+def ends_words(amount: Range) -> str:
+    """`$0.01 to $0.03`."""
+    return f"{usd(amount.low)} to {usd(amount.high)}"
+
+
+def budget_lines(outlay: Outlay, budget: Budget) -> list[str]:
+    """What of the budget is used, and which part of that nobody told; without one, what may come on top of the cost."""
+    lines = []
+    cost = outlay.cost_at_risk - outlay.cost_untold
+    money = _untold_parts(f"${cost:.4f}" if cost >= LEAST_SAID else "", f"${outlay.cost_untold:.4f}", outlay.untold)
+    if budget.cost is not None:
+        used = f"budget    ${outlay.counted_cost:.4f} of {usd(budget.cost)} used"
+        lines.append(_with_parts(used, f"${outlay.cost:.4f} spent", money))
+    elif outlay.cost_at_risk >= LEAST_SAID:
+        lines.append(f"unknown   {', and '.join(money)}, on top of the cost")
+    if budget.tokens is not None:
+        tokens = outlay.tokens_at_risk - outlay.tokens_untold
+        parts = _untold_parts(f"{tokens:,}" if tokens else "", f"{outlay.tokens_untold:,}", outlay.untold)
+        used = f"budget    {outlay.counted_tokens:,} of {budget.tokens:,} tokens used"
+        lines.append(_with_parts(used, f"{outlay.tokens:,} told", parts))
+    return lines
+
+
+def _untold_parts(broke_off: str, reserved: str, untold: int) -> list[str]:
+    parts = [f"at most {broke_off} for requests that broke off"] if broke_off else []
+    return parts + ([f"{reserved} reserved for {counted(untold, 'answer')}, not told by the server"] if untold else [])
+
+
+def _with_parts(used: str, told: str, untold: Sequence[str]) -> str:
+    """`... used: A spent, and B`; what is only reserved is not said to be used."""
+    if not untold:
+        return used
+    if any("reserved" in part for part in untold):
+        used = used.replace("used", "used or reserved")
+    return f"{used}: {', '.join([told, *untold[:-1]])}, and {untold[-1]}"
+
+
+def reservation_lines(
+    found: Reservations, outlay: Outlay, budget: Budget, reserve: Reserve, *, wall_s: float, unfinished: int
+) -> list[str]:
+    """What holding money back cost in time and what gives that back; with likely reservations, what was risked."""
+    lines = []
+    if found.lost_s >= max(LEAST_LOST_S, LEAST_LOST_SHARE * wall_s):
+        lines.append(
+            f"          {found.lost_s:,.0f} s of the {wall_s:,.0f} s went by waiting for money held for other calls"
+        )
+        ways = [*_higher(found, outlay, budget, unfinished), "a lower max_tokens"]
+        ways += ["--budget-reserve likely"] if reserve == "strict" else []
+        lines.append(f"            → {' or '.join(ways)} gives them back")
+    if reserve == "likely":
+        lines += _risk_lines(found, outlay, budget)
+    return lines
+
+
+def _higher(found: Reservations, outlay: Outlay, budget: Budget, unfinished: int) -> list[str]:
+    """The budget with which nothing had to wait: all that was spent, and the most that was wanted at one time."""
+    rest = " and what the other topics cost" if unfinished else ""
+    ways = []
+    if budget.cost is not None and outlay.counted_cost + found.wanted_cost > budget.cost:
+        ways.append(f"--budget {_rounded_up(outlay.counted_cost + found.wanted_cost):.2f}{rest}")
+    if budget.tokens is not None and outlay.counted_tokens + found.wanted_tokens > budget.tokens:
+        ways.append(f"--budget-tokens {outlay.counted_tokens + found.wanted_tokens}{rest}")
+    return ways
+
+
+def _rounded_up(value: float) -> float:
+    """To the next cent: an amount that is enough."""
+    return -(-value * 100 // 1) / 100
+
+
+def _risk_lines(found: Reservations, outlay: Outlay, budget: Budget) -> list[str]:
+    lines = []
+    if budget.cost is not None:
+        passed = outlay.counted_cost - budget.cost
+        could = max(found.could_pass_cost, passed)
+        lines += _risk_line(could=f"${could:.4f}", passed=f"${passed:.4f}" if passed > 0 else None, said=could > 0)
+    if budget.tokens is not None:
+        over = outlay.counted_tokens - budget.tokens
+        most = max(found.could_pass_tokens, over)
+        lines += _risk_line(could=f"{most:,} tokens", passed=f"{over:,} tokens" if over > 0 else None, said=most > 0)
+    return lines
+
+
+def _risk_line(*, could: str, passed: str | None, said: bool) -> list[str]:
+    """By how much the budget could have been passed, and by how much it was (None: it was not)."""
+    if not said:
+        return []
+    did = "was not passed" if passed is None else f"was passed by {passed}"
+    return [
+        "          what calls likely cost was held back, not the most that they can: the budget could have been "
+        f"passed by {could}, and {did}"
+    ]
