@@ -70,11 +70,12 @@ def layered(
     purse: Purse,
     stop: Stop,
     clock: WallClock,
+    answered_before: bool = False,
     board: Board | None = None,
 ) -> tuple[Completer, Limiter]:
     """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache.
 
-    A `board` notes between them where each call is.
+    `answered_before`: the run had answers in earlier sessions. A `board` notes between the layers where each call is.
     """
 
     def told(layer: Completer, stage: Stage) -> Completer:
@@ -84,7 +85,14 @@ def layered(
     outages = settings.outages()
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
     probing = random.Random(f"{settings.seed}/probes")  # noqa: S311 - as above
-    limiter = Limiter(limits, stop, capped=purse.budget != Budget(), outages=outages, rng=probing)
+    limiter = Limiter(
+        limits,
+        stop,
+        capped=purse.budget != Budget(),
+        outages=outages,
+        rng=probing,
+        answered_before=answered_before,
+    )
     sent = told(Noted(endpoint, cache, pricing, clock, stop), "sent")
     limited = told(
         Limited(sent, limiter, settings.retry(), stop, first_token_s=settings.timeouts().first_token_s), "all"
@@ -158,7 +166,15 @@ async def open_stack(
         async with client:
             chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
             completer, limiter = layered(
-                chat, cache=cache, settings=settings, limits=limits, purse=purse, stop=stop, clock=clock, board=board
+                chat,
+                cache=cache,
+                settings=settings,
+                limits=limits,
+                purse=purse,
+                stop=stop,
+                clock=clock,
+                answered_before=before.tokens > 0,
+                board=board,
             )
             with StallMeter().running() as stalls:
                 yield Stack(
