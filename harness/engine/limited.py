@@ -12,6 +12,7 @@ from harness.domain.call import Call, OnSilence
 from harness.domain.completion import Completion, Request
 from harness.domain.estimate import likely_input_tokens
 from harness.domain.failures import CompletionError, FatalError, TransientError
+from harness.domain.key import cache_key
 from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.pricing import charge_of
 from harness.engine.clock import now
@@ -90,7 +91,7 @@ class Limited:
         except CompletionError as error:
             charged = charge_of(error).usage
             used = likely if charged is None else charged.total_tokens
-            self._learn(place, error, call)
+            self._learn(place, error, request, call)
             raise
         else:
             return completion
@@ -116,11 +117,12 @@ class Limited:
     def _is_queued(self, call: Call, place: Place) -> bool:
         return place.among > 1 and self._provider.others_lived_within(self._first_token_s, call.owner)
 
-    def _learn(self, place: Place, error: CompletionError, call: Call) -> None:
+    def _learn(self, place: Place, error: CompletionError, request: Request, call: Call) -> None:
         """What a failure says about the calls that come after it."""
         error.reach = self._provider.failed(
             error,
             owner=call.owner,
+            key=cache_key(request),
             sent_at=place.sent_at,
             number=place.number,
             failed_after=call.failed_after,

@@ -6,7 +6,7 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.domain.availability import Availability, Outage
 from harness.domain.failures import CompletionError, PermanentError, TransientError
@@ -159,6 +159,7 @@ class Provider:
         error: CompletionError,
         *,
         owner: str,
+        key: str,
         sent_at: float,
         number: int,
         failed_after: int | None,
@@ -167,12 +168,13 @@ class Provider:
     ) -> Reach:
         """Learn from a failure, and return how far it reaches. Ends the run where the patience is at its end.
 
-        `failed_after` counts the requests sent by the call's failure before this one, None if it is the first.
+        `key` is that of the request. `failed_after` counts the requests sent by the call's failure before this one, None
+        if it is the first.
         """
         at = now()
         seen = Seen(
             answered=self._answered,
-            alike=self._count_alike(error, sent_at=sent_at, at=at),
+            alike=self._count_alike(error, key=key, sent_at=sent_at, at=at),
             others_served=failed_after is not None and self._served_others_after(failed_after, owner),
         )
         reach = reach_of(error, seen, alike_at_most=self.policy.alike_at_most)
@@ -277,12 +279,13 @@ class Provider:
             return False
         return any(number > failed_after for other, number in self._served.items() if other != owner)
 
-    def _count_alike(self, error: CompletionError, *, sent_at: float, at: float) -> int:
-        """Count refusals in the same words in a row; of transient ones that fail together only one counts."""
-        together = not isinstance(error, PermanentError)
-        if self._answered or not is_refusal(error) or (together and not self.policy.waits):
+    def _count_alike(self, error: CompletionError, *, key: str, sent_at: float, at: float) -> int:
+        """Count refusals in the same words in a row: requests, or probes where the same request may succeed later."""
+        permanent = isinstance(error, PermanentError)
+        if self._answered or not is_refusal(error) or not (permanent or self.policy.waits):
             return 0
-        return self._alike.count(wording_of(error), sent_at=sent_at if together else None, at=at)
+        words = wording_of(error)
+        return self._alike.request(words, key) if permanent else self._alike.probe(words, sent_at=sent_at, at=at)
 
 
 @dataclass(slots=True)
@@ -290,13 +293,23 @@ class _Alike:
     """How often the same words came in a row."""
 
     words: str = ""
-    number: int = 0
+    keys: set[str] = field(default_factory=set)
+    probes: int = 0
     last_at: float = -math.inf
 
-    def count(self, words: str, *, sent_at: float | None, at: float) -> int:
-        """Return the number with this one. One that was sent before the last was heard of (`sent_at`) adds nothing."""
+    def request(self, words: str, key: str) -> int:
+        """Return how many different requests were refused in these words."""
+        self._begin(words)
+        self.keys.add(key)
+        return len(self.keys)
+
+    def probe(self, words: str, *, sent_at: float, at: float) -> int:
+        """Return how many requests in turn were; one sent before the last refusal came adds nothing."""
+        self._begin(words)
+        if sent_at >= self.last_at:
+            self.probes, self.last_at = self.probes + 1, at
+        return self.probes
+
+    def _begin(self, words: str) -> None:
         if words != self.words:
-            self.words, self.number, self.last_at = words, 1, at
-        elif sent_at is None or sent_at >= self.last_at:
-            self.number, self.last_at = self.number + 1, at
-        return self.number
+            self.words, self.keys, self.probes, self.last_at = words, set(), 0, -math.inf
