@@ -74,12 +74,14 @@ def layered(
     purse: Purse,
     stop: Stop,
     clock: WallClock,
+    answered_before: bool = False,
     board: Board | None = None,
     rejections: Rejections | None = None,
 ) -> tuple[Completer, Limiter]:
     """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache.
 
-    A `board` notes between them where each call is; `rejections` are those that the steps tell of.
+    `answered_before`: the run had answers in earlier sessions. A `board` notes between the layers where each call is;
+    `rejections` are those that the steps tell of.
     """
 
     def told(layer: Completer, stage: Stage) -> Completer:
@@ -89,7 +91,14 @@ def layered(
     outages = settings.outages()
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
     probing = random.Random(f"{settings.seed}/probes")  # noqa: S311 - as above
-    limiter = Limiter(limits, stop, capped=lambda: reserving.may_end_the_run(), outages=outages, rng=probing)
+    limiter = Limiter(
+        limits,
+        stop,
+        capped=lambda: reserving.may_end_the_run(),  # noqa: PLW0108 - the budget comes further out, so it is made later
+        outages=outages,
+        rng=probing,
+        answered_before=answered_before,
+    )
     sent = told(Noted(endpoint, cache, pricing, clock, stop), "sent")
     limited = told(
         Limited(sent, limiter, settings.retry(), stop, first_token_s=settings.timeouts().first_token_s), "all"
@@ -185,6 +194,7 @@ async def open_stack(
                 purse=purse,
                 stop=stop,
                 clock=clock,
+                answered_before=before.tokens > 0,
                 board=board,
                 rejections=rejections,
             )

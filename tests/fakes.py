@@ -229,7 +229,7 @@ class Engine:
         self.limiter = Limiter(
             self.limits,
             self.stop,
-            capped=lambda: budgeted.may_end_the_run(),
+            capped=lambda: budgeted.may_end_the_run(),  # noqa: PLW0108 - made further below
             outages=self.outages,
             rng=random.Random(11),
         )

@@ -127,7 +127,7 @@ class OutagePolicy:
     alike_at_most: int | None = 5
 
     QUIET_FACTOR = 5.0
-    FEWEST_LIVES = 5
+    FEWEST_BEGUN = 5
 
     @property
     def waits(self) -> bool:
@@ -138,11 +138,11 @@ class OutagePolicy:
         """Return the seconds between a probe and the next, after so many; `draw` is uniform in [0, 1)."""
         return min(self.longest_s, self.first_s * 2.0 ** min(probes, 62)) * (1 + draw) / 2
 
-    def quiet_for_s(self, slowest_life_s: float, lives: int) -> float | None:
+    def quiet_for_s(self, slowest_begin_s: float, begun: int) -> float | None:
         """Return after how long a silence of all calls they are taken for lost; None: too little is known."""
-        if not self.waits or lives < self.FEWEST_LIVES:
+        if not self.waits or begun < self.FEWEST_BEGUN:
             return None
-        return max(self.quiet_s, self.QUIET_FACTOR * slowest_life_s)
+        return max(self.quiet_s, self.QUIET_FACTOR * slowest_begin_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,10 @@ from harness.domain.call import Call, OnSilence
 from harness.domain.completion import Completion, Request
 from harness.domain.estimate import likely_input_tokens
 from harness.domain.failures import CompletionError, FatalError, TransientError
+from harness.domain.key import cache_key
 from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.pricing import charge_of
+from harness.engine.clock import now
 from harness.engine.limiter import Limiter, Place, Places
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
@@ -84,12 +86,12 @@ class Limited:
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (completion.usage.output_tokens - self._likely_output)
             self._provider.answered()
-            self._provider.alive(owner=call.owner, sent_at=place.sent_at, number=place.number)
+            self._provider.alive(owner=call.owner, number=place.number)
             self._limiter.succeeded(place)
         except CompletionError as error:
             charged = charge_of(error).usage
             used = likely if charged is None else charged.total_tokens
-            self._learn(place, error, call)
+            self._learn(place, error, request, call)
             raise
         else:
             return completion
@@ -100,7 +102,7 @@ class Limited:
         """The call with what tells of its first sign of life, and what decides about its silence."""
 
         def alive() -> None:
-            self._provider.alive(owner=call.owner, sent_at=place.sent_at, number=place.number)
+            self._provider.begun(owner=call.owner, number=place.number, after_s=now() - place.sent_at)
 
         def silent(seconds: float) -> OnSilence:
             if call.stream and self._provider.is_lost(sent_at=place.sent_at, number=place.number):
@@ -113,13 +115,14 @@ class Limited:
         return replace(call, on_life=alive, on_silence=silent)
 
     def _is_queued(self, call: Call, place: Place) -> bool:
-        return place.among > 1 and self._provider.others_lived_since(place.lives, call.owner)
+        return place.among > 1 and self._provider.others_lived_within(self._first_token_s, call.owner)
 
-    def _learn(self, place: Place, error: CompletionError, call: Call) -> None:
+    def _learn(self, place: Place, error: CompletionError, request: Request, call: Call) -> None:
         """What a failure says about the calls that come after it."""
         error.reach = self._provider.failed(
             error,
             owner=call.owner,
+            key=cache_key(request),
             sent_at=place.sent_at,
             number=place.number,
             failed_after=call.failed_after,

@@ -39,8 +39,8 @@ class Place:
     """The right to have one call in flight; `queued_s`, `paced_s` and `outage_s` are what it waited for, by cause.
 
     `number` counts the calls of the run in the order in which they were let go, `among` those that were in flight
-    then, itself included, `answers` those that had been answered by then, `lives` the signs of life. `sent_at` is the
-    loop's time. A `probe` is sent while the provider is away.
+    then, itself included, `answers` those that had been answered by then. `sent_at` is the loop's time. A `probe` is sent
+    while the provider is away.
     """
 
     number: int
@@ -50,7 +50,6 @@ class Place:
     paced_s: float
     outage_s: float
     sent_at: float
-    lives: int
     answers: int
     probe: bool
 
@@ -79,7 +78,8 @@ class Limiter:
 
     `capped` says whether a budget may end the run before its work is done. `outages` says how the provider's outages are
     waited out; `rng` draws the jitter of the probes. `history` is how many calls the limiter let in at once, on the
-    loop's clock. `provider` is what is known of the provider: while it is away, only probes get a place.
+    loop's clock. `provider` is what is known of the provider, which has answered earlier sessions if `answered_before`:
+    while it is away, only probes get a place.
     """
 
     def __init__(
@@ -90,9 +90,12 @@ class Limiter:
         capped: Callable[[], bool] = lambda: False,
         outages: OutagePolicy | None = None,
         rng: random.Random | None = None,
+        answered_before: bool = False,
     ) -> None:
         jitter = rng or random.Random(0)  # noqa: S311 - jitter, not secrets
-        self.provider = Provider(outages or OutagePolicy(), stop, jitter, self._provider_changed)
+        self.provider = Provider(
+            outages or OutagePolicy(), stop, jitter, self._provider_changed, answered_before=answered_before
+        )
         self._answers = 0
         self._shortest_s = math.inf
         self._works_on: int | None = None
@@ -171,7 +174,6 @@ class Limiter:
             paced_s=paced_s,
             outage_s=outage_s,
             sent_at=got_at,
-            lives=self.provider.lives,
             answers=wish.answers,
             probe=wish.probe,
         )
@@ -299,8 +301,11 @@ class Limiter:
         if not full:
             self._learn(self._window.seen(at, full=False))
         self._count_paced(at, paced=paced)
-        if wait_s is not None:
-            self._timer = loop.call_at(min(at + wait_s, max(at, self.provider.gives_up_at)), self._look)
+        due_at = math.inf if wait_s is None else at + wait_s
+        if at < self.provider.gives_up_at:
+            due_at = min(due_at, self.provider.gives_up_at)
+        if due_at < math.inf:
+            self._timer = loop.call_at(due_at, self._look)
 
     def _look(self) -> None:
         """Go on when it is time; the run ends here when the patience with the provider does."""

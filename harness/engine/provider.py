@@ -6,7 +6,7 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.domain.availability import Availability, Outage
 from harness.domain.failures import CompletionError, PermanentError, TransientError
@@ -46,21 +46,29 @@ class Provider:
     """Watches the requests of a run. `changed` is called when an outage has begun or ended.
 
     `outages` are those that were certain and are over, in their order, with the loop's times. `sent` counts requests,
-    and so numbers them; `lives` counts signs of life.
+    and so numbers them. `answered_before`: in an earlier session of the run it answered.
     """
 
-    def __init__(self, policy: OutagePolicy, stop: Stop, rng: random.Random, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        policy: OutagePolicy,
+        stop: Stop,
+        rng: random.Random,
+        changed: Callable[[], None],
+        *,
+        answered_before: bool = False,
+    ) -> None:
         self.outages: list[Outage] = []
         self.policy = policy
         self.sent = 0
-        self.lives = 0
         self._stop = stop
         self._rng = rng
         self._changed = changed
         self._belief = Availability(policy=policy)
-        self._answered = 0
-        self._slowest_life_s = 0.0
-        self._life_at: dict[str, tuple[int, float]] = {}
+        self._answered = int(answered_before)
+        self._begun = 0
+        self._slowest_begin_s = 0.0
+        self._life_at: dict[str, float] = {}
         self._served: dict[str, int] = {}
         self._weather_through = 0
         self._down_s = 0.0
@@ -106,11 +114,15 @@ class Provider:
             patience_s=max(0.0, self._belief.gives_up_at - at),
         )
 
-    def alive(self, *, owner: str, sent_at: float, number: int) -> None:
+    def begun(self, *, owner: str, number: int, after_s: float) -> None:
+        """Note the first sign of life for this request of `owner`, so long after it was sent."""
+        self._begun += 1
+        self._slowest_begin_s = max(self._slowest_begin_s, after_s)
+        self.alive(owner=owner, number=number)
+
+    def alive(self, *, owner: str, number: int) -> None:
         """Note that the server showed that it works on this request of `owner`."""
         at, outage = now(), self._belief.outage
-        self.lives += 1
-        self._slowest_life_s = max(self._slowest_life_s, at - sent_at)
         self._note_life(owner, at)
         self._note_served(owner, number)
         self._belief = self._belief.alive(number)
@@ -123,23 +135,23 @@ class Provider:
         """Note that a request was answered."""
         self._answered += 1
 
-    def others_lived_since(self, lives: int, owner: str) -> bool:
-        """Return whether there was a sign of life for another call than that of `owner`, after so many of all."""
-        return any(lived > lives for other, (lived, _) in self._life_at.items() if other != owner)
+    def others_lived_within(self, seconds: float, owner: str) -> bool:
+        """Return whether there was a sign of life for another call than that of `owner` in the last so many seconds."""
+        return any(now() - at < seconds for other, at in self._life_at.items() if other != owner)
 
     def is_lost(self, *, sent_at: float, number: int) -> bool:
         """Return whether a streamed request that has been silent since it was sent is taken for lost.
 
-        So it is if an outage has come and gone since, or if no call was heard for far too long. A whole answer may be
-        silent until its end, so this says nothing of it.
+        So it is if an outage has come and gone since, and others had begun by then; or if no call was heard for far too
+        long. A whole answer may be silent until its end, so this says nothing of it.
         """
         silent_s = now() - sent_at
-        if self.outages and number <= self.outages[-1].after and silent_s > self._slowest_life_s:
+        if number <= self._weather_through and silent_s > self._slowest_begin_s:
             return True
-        quiet_s = self.policy.quiet_for_s(self._slowest_life_s, self.lives)
+        quiet_s = self.policy.quiet_for_s(self._slowest_begin_s, self._begun)
         if quiet_s is None:
             return False
-        last_life_at = max((at for _, at in self._life_at.values()), default=-math.inf)
+        last_life_at = max(self._life_at.values(), default=-math.inf)
         return min(silent_s, now() - last_life_at) >= quiet_s
 
     def failed(
@@ -147,6 +159,7 @@ class Provider:
         error: CompletionError,
         *,
         owner: str,
+        key: str,
         sent_at: float,
         number: int,
         failed_after: int | None,
@@ -155,19 +168,20 @@ class Provider:
     ) -> Reach:
         """Learn from a failure, and return how far it reaches. Ends the run where the patience is at its end.
 
-        `failed_after` counts the requests sent by the call's failure before this one, None if it is the first.
+        `key` is that of the request. `failed_after` counts the requests sent by the call's failure before this one, None
+        if it is the first.
         """
         at = now()
         seen = Seen(
             answered=self._answered,
-            alike=self._count_alike(error, sent_at=sent_at, at=at),
+            alike=self._count_alike(error, key=key, sent_at=sent_at, at=at),
             others_served=failed_after is not None and self._served_others_after(failed_after, owner),
         )
         reach = reach_of(error, seen, alike_at_most=self.policy.alike_at_most)
         if reach == "everyone until someone acts":
             return reach
         if isinstance(error, PermanentError) and error.status is not None:
-            self.alive(owner=owner, sent_at=sent_at, number=number)
+            self.alive(owner=owner, number=number)
         elif isinstance(error, TransientError) and self._is_outage(error, reach, probe=probe, alone=alone):
             self._suspect(error, at, probe=probe)
         return reach
@@ -249,7 +263,7 @@ class Provider:
     def _note_life(self, owner: str, at: float) -> None:
         """Keep the last sign of life of two different calls: enough to tell whether another than one was heard."""
         self._life_at.pop(owner, None)
-        self._life_at[owner] = (self.lives, at)
+        self._life_at[owner] = at
         if len(self._life_at) > 2:
             del self._life_at[next(iter(self._life_at))]
 
@@ -265,12 +279,13 @@ class Provider:
             return False
         return any(number > failed_after for other, number in self._served.items() if other != owner)
 
-    def _count_alike(self, error: CompletionError, *, sent_at: float, at: float) -> int:
-        """Count refusals in the same words in a row; of transient ones that fail together only one counts."""
-        together = not isinstance(error, PermanentError)
-        if self._answered or not is_refusal(error) or (together and not self.policy.waits):
+    def _count_alike(self, error: CompletionError, *, key: str, sent_at: float, at: float) -> int:
+        """Count refusals in the same words in a row: requests, or probes where the same request may succeed later."""
+        permanent = isinstance(error, PermanentError)
+        if self._answered or not is_refusal(error) or not (permanent or self.policy.waits):
             return 0
-        return self._alike.count(wording_of(error), sent_at=sent_at if together else None, at=at)
+        words = wording_of(error)
+        return self._alike.request(words, key) if permanent else self._alike.probe(words, sent_at=sent_at, at=at)
 
 
 @dataclass(slots=True)
@@ -278,13 +293,23 @@ class _Alike:
     """How often the same words came in a row."""
 
     words: str = ""
-    number: int = 0
+    keys: set[str] = field(default_factory=set)
+    probes: int = 0
     last_at: float = -math.inf
 
-    def count(self, words: str, *, sent_at: float | None, at: float) -> int:
-        """Return the number with this one. One that was sent before the last was heard of (`sent_at`) adds nothing."""
+    def request(self, words: str, key: str) -> int:
+        """Return how many different requests were refused in these words."""
+        self._begin(words)
+        self.keys.add(key)
+        return len(self.keys)
+
+    def probe(self, words: str, *, sent_at: float, at: float) -> int:
+        """Return how many requests in turn were; one sent before the last refusal came adds nothing."""
+        self._begin(words)
+        if sent_at >= self.last_at:
+            self.probes, self.last_at = self.probes + 1, at
+        return self.probes
+
+    def _begin(self, words: str) -> None:
         if words != self.words:
-            self.words, self.number, self.last_at = words, 1, at
-        elif sent_at is None or sent_at >= self.last_at:
-            self.number, self.last_at = self.number + 1, at
-        return self.number
+            self.words, self.keys, self.probes, self.last_at = words, set(), 0, -math.inf

@@ -32,7 +32,7 @@ from simulation.disk import Disk, NightCache, NightResults
 from simulation.provider import MAX_TOKENS, Provider, true_answer
 from simulation.session import Sent, Session
 from simulation.workflows import workflow_of
-from simulation.world import Ending, World, world_of
+from simulation.world import Ending, Outage, World, world_of
 
 RUN_ID = "tonight"
 EARLIER = "an earlier night"
@@ -87,11 +87,12 @@ class Night:
         self._sent: list[Sent] = []
         self._session: Session | None = None
         self._items = [_item(index, world) for index in range(world.topics)]
+        self._wanted: dict[int, TopicResult] = {}
 
     async def play(self) -> None:
         """Session after session, as a user would who comes back and tries again."""
         oracle = _Oracle(self._world)
-        wanted = {row.index: row for row in await self._undisturbed(oracle)}
+        wanted = self._wanted = {row.index: row for row in await self._undisturbed(oracle)}
         await self._seed_the_cache(oracle.answered)
         budget = self._world.settings.spending_cap()
         endings = list(self._world.endings)
@@ -106,7 +107,7 @@ class Night:
                 budget = _raised(budget, number)
             await asyncio.sleep(self._world.rest_s)
             if not endings and number > len(self._world.endings) + 1:
-                await asyncio.sleep(max(0.0, self._world.calm_from_s - _at()))
+                await asyncio.sleep(max(0.0, self._world.quiet_from_s - _at()))
         self._break(rules.at_the_end_of_the_night(self._disk.rows, wanted))
         self._break(self._money_of_the_rows())
 
@@ -128,6 +129,7 @@ class Night:
             purse=purse,
             stop=session.stop,
             clock=self._clock,
+            answered_before=any(sent.answered for sent in self._sent),
         )
         results = NightResults(self._disk, session, self._on_row)
         runner = self._runner(_Watched(self, completer), results, session.stop, limiter.ending)
@@ -135,6 +137,7 @@ class Night:
         session.pace = None if limits.requests_per_minute is None else Bucket.full(limits.requests_per_minute, _at())
         body = asyncio.create_task(self._body(runner))
         session.begin(body)
+        self._expect_ends(session)
         await asyncio.wait([body])
         await session.closed()
         self._tell("ends", session.stop.cause, "alive" if session.alive else "dead")
@@ -243,7 +246,7 @@ class Night:
             at=now,
         )
         session.requests += 1
-        session.attempts[sent.owner] += 1
+        session.last_sent_at = now
         self._tell("sends", sent.owner, key[:6])
         if row is None:
             self._break([f"{sent.owner} was sent without a row of its own in the journal"])
@@ -259,6 +262,8 @@ class Night:
             )
         )  # fmt: skip
         self._break(rules.at_its_turn(session, now=now))
+        sent.outage = self._provider.outage_at(now)
+        self._break(rules.at_leaving_in_an_outage(sent, session, now=now))
         self._break(rules.at_reserving(sent, session, cost=self._provider.cost, tokens=self._provider.tokens))
         if self._provider.requests > REQUESTS_AT_MOST:
             self._break(["the night never ends"])
@@ -269,6 +274,9 @@ class Night:
             return await self._provider.answer(sent, call, session)
         finally:
             del session.at_work[sent.row]
+            session.own_failures[sent.owner] += sent.own_failure
+            if sent.outage is not None and sent.state == "told" and session.hears_of(sent.outage):
+                self._expect_an_end_of_the_patience(sent.outage, session)
             if sent.state == "told":
                 self._tell("gets", sent.owner, sent.cost)
                 asyncio.get_running_loop().call_later(A_MOMENT_S, self._look_between, session)
@@ -303,6 +311,8 @@ class Night:
             if session.rows[result.index] > 1:
                 self._break([f"{result.topic_id} has two rows of one session"])
         self._break(rules.at_row(result, spans))
+        if self._world.weathers_all:
+            self._break(rules.at_a_row_in_weather(result, self._wanted[result.index]))
         self._check_the_books()
 
     def on_use(self, request: Request, call: Call, completion: Completion, shown: str) -> None:
@@ -311,6 +321,39 @@ class Night:
             return
         stored = self._disk.peek(request)
         self._break(rules.at_use(completion, shown, stored, stores=self._policy.stores, owner=call.owner))
+
+    def _expect_an_end_of_the_patience(self, outage: Outage, session: Session) -> None:
+        """The process has heard of an outage for the first time: look whether it waits no longer than it may."""
+        patience_s = self._world.settings.patience
+        until_s = _at() + patience_s + rules.PAUSE_S
+        if patience_s and until_s < outage.end_s:
+            asyncio.get_running_loop().call_at(until_s, self._look_after_the_patience, session)
+
+    def _look_after_the_patience(self, session: Session) -> None:
+        if self._goes_on(session):
+            self._break(rules.after_the_patience(self._world.settings.patience))
+
+    def _expect_ends(self, session: Session) -> None:
+        """Look at each outage to come, one probe after its end, whether this session goes on by then."""
+        loop = asyncio.get_running_loop()
+        if self._world.weathers_all:
+            for outage in self._world.outages:
+                if outage.end_s > loop.time():
+                    loop.call_at(outage.end_s, self._expect_to_go_on, session, outage.end_s)
+
+    def _expect_to_go_on(self, session: Session, end_s: float) -> None:
+        if self._goes_on(session):
+            unheard_s = rules.seconds_to_notice_a_silence(session) if session.unheard else 0.0
+            within_s = rules.PROBES_EVERY_S + rules.PAUSE_S + unheard_s
+            asyncio.get_running_loop().call_later(within_s, self._look_after_an_outage, session, end_s)
+
+    def _look_after_an_outage(self, session: Session, end_s: float) -> None:
+        if self._goes_on(session):
+            self._break(rules.after_an_outage(session, since=end_s, now=_at()))
+
+    def _goes_on(self, session: Session) -> bool:
+        body = session.body
+        return session.alive and not session.stop.is_set and body is not None and not body.done()
 
     def _look_between(self, session: Session) -> None:
         if session.alive and session is self._session:

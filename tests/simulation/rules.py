@@ -47,14 +47,71 @@ def at_leaving(
     of_topic = sum(other.topic_id == sent.topic_id for other in at_work)
     if of_topic >= limits.per_run:
         yield f"{sent.owner} is call {of_topic + 1} in flight of its topic, of at most {limits.per_run}"
-    if session.attempts[sent.owner] > attempts:
-        yield f"{sent.owner} was sent {session.attempts[sent.owner]} times of at most {attempts}"
+    if session.own_failures[sent.owner] >= attempts:
+        yield f"{sent.owner} is sent again after {attempts} failures of its own"
     if answers:
         yield f"{sent.owner} was sent though the cache knows the answer"
     if shares and any(other.key == sent.key for other in at_work):
         yield f"{sent.owner} was sent while an equal request was in flight"
     if shares and not leased:
         yield f"{sent.owner} was sent without the lease on its key"
+
+
+PROBES_EVERY_S = 60.0
+PAUSE_S = 30.0
+"""The longest rest after refusals in a row for which the server named no time."""
+UNTIL_CERTAIN = 3
+"""Requests that may leave because older answers come in, until enough of them have failed to make the outage certain."""
+
+
+def at_leaving_in_an_outage(sent: Sent, session: Session, *, now: float) -> Iterator[str]:
+    """When a request leaves while the provider is away, and the process has heard of it: it is a probe.
+
+    One for each that was in flight at the first failure is allowed, too: what fails is sent again, once.
+    """
+    told = session.told.get(sent.outage) if sent.outage is not None else None
+    if told is None or not session.world.settings.patience:
+        return
+    told.sent_since += 1
+    most = probes_at_most(now - told.at) + told.in_flight + UNTIL_CERTAIN
+    if told.sent_since > most:
+        yield f"{sent.owner} is request {told.sent_since} of at most {most} in an outage of {now - told.at:.1f} s so far"
+
+
+def probes_at_most(seconds: float) -> int:
+    """Probes that may leave in so many seconds: after half a second at the soonest, then 1, 2, … 30 s apart."""
+    probes, apart_s = 0, 0.5
+    while seconds >= apart_s:
+        seconds -= apart_s
+        probes += 1
+        apart_s = min(PROBES_EVERY_S / 2, apart_s * 2)
+    return probes
+
+
+def seconds_to_notice_a_silence(session: Session) -> float:
+    """How long it may take until a request that is never answered is given up."""
+    policy = session.world.settings.outages()
+    quiet_s = policy.quiet_for_s(session.slowest_begin_s, session.begun)
+    first_token_s = session.world.settings.first_token_timeout
+    return min(first_token_s, math.inf if quiet_s is None else quiet_s) + 15.0
+
+
+def after_an_outage(session: Session, *, since: float, now: float) -> Iterator[str]:
+    """When the time has come by which a run must have gone on after an outage."""
+    busy = any(not sent.unheard for sent in session.at_work.values())
+    if session.last_sent_at < since and not busy:
+        yield f"nothing was sent in the {now - since:.1f} s since the outage ended"
+
+
+def after_the_patience(patience_s: float) -> Iterator[str]:
+    """When a run goes on although an outage has lasted for longer than its patience."""
+    yield f"the run goes on, and its patience of {patience_s:g} s with the provider is over"
+
+
+def at_a_row_in_weather(result: TopicResult, wanted: TopicResult) -> Iterator[str]:
+    """When a row is written in a night in which only outages go wrong: nothing fails that does not fail by itself."""
+    if result.status == "failed" != wanted.status:
+        yield f"{result.topic_id} has failed for weather: {result.error}"
 
 
 def at_its_turn(session: Session, *, now: float) -> Iterator[str]:

@@ -12,7 +12,7 @@ from harness.domain.pace import Bucket
 from harness.domain.policy import Budget
 from harness.engine.limiter import Limiter
 from harness.engine.stopping import Stop
-from simulation.world import DiskWork, Ending, World
+from simulation.world import DiskWork, Ending, Outage, World
 
 
 class Dead(BaseException):
@@ -24,7 +24,8 @@ class Sent:
     """A request as the provider saw it. `cost` in USD and `tokens` are what it bills, None while it works on it.
 
     `state`: "at work"; "told" once its end has reached the process; "cut off" if the process left it. `known` is
-    whether the process can know what is billed. `due_at` is when it ends, on the loop's clock.
+    whether the process can know what is billed. `due_at` is when it ends, on the loop's clock; an `unheard` one ends only
+    because it is given up. `outage` is the one that it met.
     """
 
     session: int
@@ -42,13 +43,27 @@ class Sent:
     known: bool = True
     answered: bool = False
     closed: bool = False
+    unheard: bool = False
+    outage: Outage | None = None
+    own_failure: bool = False
+
+
+@dataclass(slots=True)
+class Told:
+    """What a session knows of an outage: when its first failure came, what was in flight then, what was sent since."""
+
+    at: float
+    in_flight: int
+    sent_since: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Session:
     """A session of the run, as the world sees it. All times are the loop's.
 
-    `busy` counts operations on the disk that somebody waits for, `pace` is what may leave in a minute.
+    `busy` counts operations on the disk that somebody waits for, `pace` is what may leave in a minute. `begun` counts
+    the answers that began, the slowest of them `slowest_begin_s` after it was asked for. `own_failures` counts, by
+    call, the attempts that the call has to bear itself.
     """
 
     number: int
@@ -68,10 +83,15 @@ class Session:
     rows_begun: int = 0
     stopped_at: float | None = None
     hopeless_at: float | None = None
-    last_due_at: float = 0.0
     limiter: Limiter | None = None
     at_work: dict[int, Sent] = field(default_factory=dict)
-    attempts: Counter[str] = field(default_factory=Counter)
+    own_failures: Counter[str] = field(default_factory=Counter)
+    told: dict[Outage, Told] = field(default_factory=dict)
+    begun: int = 0
+    slowest_begin_s: float = 0.0
+    last_sent_at: float = 0.0
+    unheard: bool = False
+    left_at_the_stop: list[Sent] = field(default_factory=list)
     rows: Counter[int] = field(default_factory=Counter)
     body: asyncio.Task[None] | None = None
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -135,6 +155,23 @@ class Session:
         ending = self.ending
         return ending is not None and ending.kind in {"auth", "balance"} and self.requests >= ending.step
 
+    def begins(self, after_s: float) -> None:
+        """An answer has begun, so long after it was asked for."""
+        self.begun += 1
+        self.slowest_begin_s = max(self.slowest_begin_s, after_s)
+
+    def hears_of(self, outage: Outage) -> bool:
+        """Note that a failure of this outage has reached the process, and return whether it is the first."""
+        if outage in self.told:
+            return False
+        self.told[outage] = Told(asyncio.get_running_loop().time(), len(self.at_work))
+        return True
+
+    @property
+    def last_due_at(self) -> float:
+        """When the last request ends that was at work at the stop."""
+        return max((sent.due_at for sent in self.left_at_the_stop), default=self.stopped_at or 0.0)
+
     def refused_for_good(self) -> None:
         """The process has been told that the account cannot be used."""
         self._hopeless()
@@ -154,7 +191,7 @@ class Session:
 
     def _note_the_stop(self) -> None:
         self.stopped_at = asyncio.get_running_loop().time()
-        self.last_due_at = max((sent.due_at for sent in self.at_work.values()), default=self.stopped_at)
+        self.left_at_the_stop = list(self.at_work.values())
 
 
 def _after_turns(turns: int, session: Session) -> None:

@@ -19,10 +19,16 @@ Fault = Literal[
     "reset before", "reset after", "stall", "server error", "refused", "garbage", "blank", "unfinished", "interrupted"
 ]
 EndingKind = Literal["crash", "crash later", "interrupt", "interrupt twice", "auth", "balance", "disk full"]
+OutageKind = Literal[
+    "unavailable", "bad gateway", "internal", "no connection", "reset", "too many", "silence", "loading"
+]
 DiskWork = Literal["look", "open", "resolve", "row"]
 
 FAULTS: tuple[Fault, ...] = (
     "reset before", "reset after", "stall", "server error", "refused", "garbage", "blank", "unfinished", "interrupted",
+)  # fmt: skip
+OUTAGES: tuple[OutageKind, ...] = (
+    "unavailable", "bad gateway", "internal", "no connection", "reset", "too many", "silence", "silence", "loading",
 )  # fmt: skip
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 SHORTLY_BEFORE_PEAK = datetime(2026, 11, 17, 0, 59, 40, tzinfo=UTC)
@@ -40,6 +46,19 @@ class Storm:
     share: float
     fault: Fault
     retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A window of time, in seconds of the night, in which no request is answered.
+
+    Requests that were sent before it are answered, but `reset` breaks off those whose answer has not begun, and
+    `silence` leaves them unanswered for ever.
+    """
+
+    start_s: float
+    end_s: float
+    kind: OutageKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +103,8 @@ class World:
     rate_per_minute: int | None
     faults: tuple[tuple[Fault, float], ...]
     storms: tuple[Storm, ...]
+    outages: tuple[Outage, ...]
+    begins_after: float
     tells_usage: float
     calm_from_s: float
     # The disk
@@ -101,6 +122,18 @@ class World:
         """Whether no part of its workflow ever has a reason to cancel its sisters."""
         return self.shape == "fan" and self.settings.max_calls >= DEFAULT_CALLS
 
+    @property
+    def weathers_all(self) -> bool:
+        """Whether nothing goes wrong at the provider but outages, and each is shorter than the patience."""
+        longest_s = max((outage.end_s - outage.start_s for outage in self.outages), default=0.0)
+        patient = self.settings.patience > 2 * longest_s
+        return bool(self.outages) and patient and not self.faults and not self.storms
+
+    @property
+    def quiet_from_s(self) -> float:
+        """The time from which nothing goes wrong at the provider any more."""
+        return max([self.calm_from_s, *(outage.end_s for outage in self.outages)])
+
 
 def world_of(seed: int) -> World:
     """The world of a seed; equal in every version of Python and on every machine."""
@@ -109,9 +142,13 @@ def world_of(seed: int) -> World:
     topics = draw.whole(40, 120) if large else draw.whole(3, 15)
     shape: Shape = draw.one(("single", "chain", "fan", "fan", "nested", "own group"))
     weather = draw.one((0.0, 0.0, 0.03, 0.1, 0.25))
+    drawn = _Draw(f"outages {seed}")
+    outages = _outages(drawn) if drawn.chance(0.4) else ()
+    # In half of the nights with outages nothing else goes wrong at the provider.
+    only_outages = bool(outages) and drawn.chance(0.5)
     return World(
         seed=seed,
-        settings=_settings(draw, seed),
+        settings=_settings(draw, seed, patience_s=_patience_s(drawn)),
         topics=topics,
         bad_lines=frozenset(index for index in range(topics) if draw.chance(0.05)) if draw.chance(0.2) else frozenset(),
         shape=shape,
@@ -127,8 +164,12 @@ def world_of(seed: int) -> World:
         announces=draw.chance(0.5),
         holds_s=draw.one((0.0, 0.0, 0.05)),
         rate_per_minute=draw.one((None, None, None, 30, 120, 600)),
-        faults=tuple((fault, weather * draw.real(0.0, 0.5)) for fault in FAULTS if draw.chance(0.4)),
-        storms=tuple(_storm(draw) for _ in range(draw.one((0, 0, 1, 2)))),
+        faults=_unless(
+            only_outages, tuple((fault, weather * draw.real(0.0, 0.5)) for fault in FAULTS if draw.chance(0.4))
+        ),
+        storms=_unless(only_outages, tuple(_storm(draw) for _ in range(draw.one((0, 0, 1, 2))))),
+        outages=outages,
+        begins_after=drawn.one((0.05, 0.3, 0.9)),
         tells_usage=draw.one((1.0, 1.0, 1.0, 0.7, 0.0)),
         calm_from_s=draw.real(30.0, 400.0),
         look_s=draw.one((0.0, 0.0, 0.001, 0.02)),
@@ -144,7 +185,7 @@ def world_of(seed: int) -> World:
 class _Draw:
     """Choices from a seed. Of all methods of `random.Random`, `random()` alone promises the same in every version."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         self._random = random.Random(seed).random
 
     def chance(self, share: float) -> bool:
@@ -164,7 +205,7 @@ class _Draw:
         return items[int(self._random() * len(items))]
 
 
-def _settings(draw: _Draw, seed: int) -> Settings:
+def _settings(draw: _Draw, seed: int, *, patience_s: float) -> Settings:
     mode: CacheMode = draw.one(("read_write", "read_write", "read_write", "refresh", "off"))
     model = draw.one(("priced", "priced", "deepseek-flash", "unpriced"))
     cap = draw.one((None, None, None, "cost", "tokens"))
@@ -172,6 +213,7 @@ def _settings(draw: _Draw, seed: int) -> Settings:
         "endpoint": "mock",
         "model": model,
         "seed": seed,
+        "patience": patience_s,
         "cache_mode": mode,
         "ttl": draw.one((None, None, 1000.0)),
         "in_flight": draw.one((1, 2, 3, 5, 8, 12, 64)),
@@ -189,6 +231,26 @@ def _settings(draw: _Draw, seed: int) -> Settings:
     elif cap == "cost" and model != "unpriced":
         chosen["budget"] = draw.about(5_000) * (1.0 if model == "priced" else 6e-7)
     return Settings(**chosen)
+
+
+def _unless(clear: bool, troubles: tuple[T, ...]) -> tuple[T, ...]:
+    return () if clear else troubles
+
+
+def _patience_s(draw: _Draw) -> float:
+    return draw.one((0.0, 0.0, draw.real(60.0, 900.0), 6 * 3600.0, 6 * 3600.0, 6 * 3600.0))
+
+
+def _outages(draw: _Draw) -> tuple[Outage, ...]:
+    """One to three, one after another, of half a minute to two hours."""
+    outages: list[Outage] = []
+    at_s = draw.one((0.0, draw.real(0.5, 40.0)))
+    for _ in range(draw.whole(1, 3)):
+        kind = draw.one(OUTAGES)
+        end_s = at_s + 30.0 * 240.0 ** draw.real(0.0, 1.0)
+        outages.append(Outage(start_s=at_s, end_s=end_s, kind=kind))
+        at_s = end_s + draw.real(5.0, 120.0)
+    return tuple(outages)
 
 
 def _latency(draw: _Draw) -> Callable[[random.Random], float]:
