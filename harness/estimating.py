@@ -187,9 +187,9 @@ def _held(spans: Sequence[Span], pricing: Pricing, now: datetime, of: Callable[[
         usage = Usage(input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens)
         held, cost = of(span).cost, pricing.cost(span.request.model, usage, now)
         if held is not None and cost is not None:
-            calls.append(
-                Held(from_s=span.end_s - span.served.latency_s, until_s=span.end_s, held=held, cost=min(cost, held))
-            )
+            # To the microsecond: the next call begins when one ends, and not a rounding before.
+            from_s, until_s = round(span.end_s - span.served.latency_s, 6), round(span.end_s, 6)
+            calls.append(Held(from_s=from_s, until_s=until_s, held=held, cost=min(cost, held)))
     return calls
 
 
