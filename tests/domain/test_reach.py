@@ -38,13 +38,17 @@ class Situation:
 
 
 def situation(line: str) -> Situation:
-    kind, status, words, begun, answered, others, alike, reach = (cell.strip() for cell in line.strip("|").split("|"))
-    assert kind in get_args(FailureKind)
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    kind, status, words, begun, answered, others, alike, reach = cells
     assert {begun, others} <= {"yes", "no"}
+    error = an_error(
+        next(known for known in get_args(FailureKind) if known == kind),
+        words,
+        status=None if status == "–" else int(status),
+        begun=begun == "yes",
+    )
     seen = Seen(answered=int(answered), alike=int(alike), others_served=others == "yes")
-    return Situation(
-        an_error(kind, words, status=None if status == "–" else int(status), begun=begun == "yes"), seen, reach
-    )  # type: ignore[arg-type]
+    return Situation(error, seen, reach)
 
 
 def an_error(kind: FailureKind, words: str = "x", *, status: int | None = None, begun: bool = False) -> CompletionError:

@@ -48,7 +48,7 @@ def test_nothing_is_sent_before_its_time_and_only_later_requests_end_an_outage(
         before = belief.outage
         match event:
             case "sent" if belief.wait_s(at) == 0.0:
-                # The gate is open: without an outage, at the time of a probe, or for a sign of life before it is certain.
+                # Without an outage, at the time of a probe, or after a sign of life while it is not certain.
                 assert before is None or at >= before.next_probe_at or (before.may_look_now and not before.certain)
                 newest += 1
                 if before is not None:

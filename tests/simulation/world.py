@@ -19,7 +19,9 @@ Fault = Literal[
     "reset before", "reset after", "stall", "server error", "refused", "garbage", "blank", "unfinished", "interrupted"
 ]
 EndingKind = Literal["crash", "crash later", "interrupt", "interrupt twice", "auth", "balance", "disk full"]
-OutageKind = Literal["unavailable", "bad gateway", "internal", "no connection", "reset", "too many", "silence", "loading"]
+OutageKind = Literal[
+    "unavailable", "bad gateway", "internal", "no connection", "reset", "too many", "silence", "loading"
+]
 DiskWork = Literal["look", "open", "resolve", "row"]
 
 FAULTS: tuple[Fault, ...] = (
