@@ -39,8 +39,8 @@ class Place:
     """The right to have one call in flight; `queued_s`, `paced_s` and `outage_s` are what it waited for, by cause.
 
     `number` counts the calls of the run in the order in which they were let go, `among` those that were in flight
-    then, itself included, `answers` those that had been answered by then. `sent_at` is the loop's time. A `probe` is sent
-    while the provider is away.
+    then, itself included, `answers` those that had been answered by then. `sent_at` is the loop's time. A `probe` is
+    sent while the provider is away.
     """
 
     number: int
@@ -100,6 +100,8 @@ class Limiter:
         self._shortest_s = math.inf
         self._works_on: int | None = None
         self._was_down = False
+        self._before_refusals: Window | None = None
+        self._refused_from = 0
         self._window = Window.opening(limits.in_flight)
         self.history = Levels()
         self._pace = Pace.of(limits)
@@ -195,12 +197,16 @@ class Limiter:
     def succeeded(self, place: Place) -> None:
         """Learn from a call that was answered; call it before `release`."""
         self._answers += 1
+        if place.number > self._refused_from:
+            self._before_refusals = None
         self._shortest_s = min(self._shortest_s, now() - place.sent_at)
         self._learn(self._window.succeeded(place.number, min(place.among, self._in_flight)))
 
     def refused(self, place: Place, *, named: int | None, by_rate: bool) -> None:
         """Learn from a 429; call it before `release`."""
         self._refusals += 1
+        if self._before_refusals is None:
+            self._before_refusals, self._refused_from = self._window, self._turns.granted
         self._named = named if named is not None else self._named
         self._learn(
             self._window.refused(
@@ -247,9 +253,13 @@ class Limiter:
         self._learn(self._window.paused())
 
     def _provider_changed(self) -> None:
-        """Take up that an outage has begun, goes on or has ended; after one the window opens from its start."""
+        """Take up that an outage has begun, goes on or has ended; after one the window opens from its start.
+
+        What it learned from refusals since the last call that was served was the outage's, and says nothing any more.
+        """
         if self._was_down and not self.provider.is_down:
-            self._learn(self._window.paused())
+            self._learn((self._before_refusals or self._window).paused())
+            self._before_refusals = None
         self._was_down = self.provider.is_certainly_down
         self._advance()
 

@@ -168,8 +168,8 @@ class Provider:
     ) -> Reach:
         """Learn from a failure, and return how far it reaches. Ends the run where the patience is at its end.
 
-        `key` is that of the request. `failed_after` counts the requests sent by the call's failure before this one, None
-        if it is the first.
+        `key` is that of the request. `failed_after` counts the requests sent by the time of the call's failure before
+        this one, None if it is the first.
         """
         at = now()
         seen = Seen(

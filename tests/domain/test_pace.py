@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.domain.pace import Bucket, Pace, Window
+from harness.domain.pace import Bucket, Pace, Window, served_at_once
 from harness.domain.policy import Limits
 
 
@@ -212,3 +212,11 @@ def test_if_no_rest_helps_less_is_carried_than_before() -> None:
 def test_a_limit_named_below_what_was_carried_is_news() -> None:
     window = refused(proved(30), others=29, number=2, named=7)
     assert (window.places, window.turnaround_s) == (7, 0.0)
+
+
+def test_a_server_seems_to_work_on_as_many_at_a_time_as_its_answers_take_of_the_time() -> None:
+    # 20 answers of 3 s in 30 s: two at a time.
+    assert served_at_once(answers=20, shortest_s=3.0, within_s=30.0) == 2
+    assert served_at_once(answers=0, shortest_s=3.0, within_s=30.0) == 1
+    assert served_at_once(answers=20, shortest_s=math.inf, within_s=30.0) == 1
+    assert served_at_once(answers=20, shortest_s=3.0, within_s=0.0) == 1

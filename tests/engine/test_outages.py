@@ -13,6 +13,9 @@ from fakes import Engine, FakeModel, a_call, a_refusal, a_request, a_reset, an_a
 from harness.domain.completion import Completion
 from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
 from harness.domain.policy import Limits, OutagePolicy, RetryPolicy
+from harness.engine.limiter import Limiter
+from harness.engine.provider import KEPT_OUTAGES, OutageState, Provider
+from harness.engine.stopping import Stop
 from harness.errors import RunStopped
 
 pytestmark = pytest.mark.harness_virtual_time
@@ -121,6 +124,22 @@ async def test_after_the_patience_the_run_stops_and_no_call_has_failed() -> None
     assert asyncio.get_running_loop().time() == pytest.approx(609.0, abs=3.0)
 
 
+async def test_after_an_hour_of_refusals_the_window_is_as_wide_as_before() -> None:
+    model = FakeModel(latency_s=2.0, refuse=away(31.0, 3631.0, KINDS["429"]))
+    engine = Engine(model=model, limits=Limits(in_flight=64, per_run=100), outages=WAITING)
+    peaks: list[int] = []
+
+    def look() -> None:
+        peaks.append(engine.limiter.in_flight)
+
+    asyncio.get_running_loop().call_at(30.0, look)
+    # A minute at most until the next probe, two seconds for its answer, and one for the window to open.
+    asyncio.get_running_loop().call_at(3631.0 + 63.0, look)
+    answers = await all_at_once(engine, 64 * 80)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    assert peaks == [64, 64]
+
+
 async def test_a_wait_that_is_longer_than_the_patience_is_told_at_once() -> None:
     model = FakeModel(refuse=lambda it: a_refusal(retry_after_s=7 * 3600.0))
     engine = Engine(model=model, outages=WAITING)
@@ -227,3 +246,76 @@ async def test_an_outage_is_logged_when_it_is_certain_and_when_it_is_over(caplog
         "the provider does not answer",
         "the provider answers again",
     ]
+
+
+async def test_an_outage_that_goes_on_is_shown_with_what_comes_next() -> None:
+    model = FakeModel(latency_s=1.0, refuse=away(0.0, 1e9, KINDS["503"]))
+    engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), outages=OutagePolicy(patience_s=600.0))
+    loop = asyncio.get_running_loop()
+    shown: list[OutageState | None] = [engine.limiter.state().outage]
+    loop.call_later(100.0, lambda: shown.append(engine.limiter.state().outage))
+    await all_at_once(engine, 3)
+    before, during = shown
+    assert before is None
+    assert during is not None
+    assert (during.for_s, during.patience_s, during.kind, during.message) == (100.0, 500.0, "server", "503: busy")
+    assert during.certain
+    assert during.probes == len([at for at in model.sent_at if 0.0 < at <= 100.0])
+    assert during.next_probe_s == pytest.approx(min(at for at in model.sent_at if at > 100.0) - 100.0)
+
+
+async def test_of_many_outages_the_last_are_kept() -> None:
+    provider = Provider(WAITING, Stop(), random.Random(0), lambda: None)
+    for number in range(KEPT_OUTAGES + 5):
+        provider.failed(
+            KINDS["503"](),
+            owner="a",
+            key="a",
+            sent_at=0.0,
+            number=number,
+            failed_after=None,
+            probe=True,
+            alone=True,
+        )
+        await asyncio.sleep(20.0)
+        provider.sends(asyncio.get_running_loop().time())
+        provider.begun(owner="b", number=provider.sent, after_s=1.0)
+        await asyncio.sleep(20.0)
+    # The first five, each 40 s after the one before, are gone.
+    assert [(outage.since, outage.until) for outage in provider.outages] == [
+        (40.0 * number, 40.0 * number + 20.0) for number in range(5, KEPT_OUTAGES + 5)
+    ]
+
+
+async def test_a_call_that_failed_in_an_outage_is_not_held_responsible_in_the_next() -> None:
+    # Up for 15 s and down for 30 s, again and again; answers take 8 s, and what has not come is cut off.
+    def cut(request: object) -> Completion | CompletionError:
+        return KINDS["reset"]() if asyncio.get_running_loop().time() % 45.0 < 30.0 else an_answer("fine")
+
+    model = FakeModel(latency_s=8.0, script=cut)
+    engine = Engine(
+        model=model, limits=Limits(in_flight=4, per_run=100), retry=RetryPolicy(attempts=1), outages=WAITING
+    )
+    answers = await all_at_once(engine, 60)
+    assert all(isinstance(answer, Completion) for answer in answers)
+
+
+async def test_equal_refusals_of_one_and_the_same_request_are_no_sign_of_a_mistake_in_the_settings() -> None:
+    model = FakeModel(refuse=lambda it: PermanentError("400: no", kind="bad_request", status=400))
+    engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), mode="off", outages=WAITING)
+    outcomes = await gathered(*(engine.completer.complete(a_request("same"), a_call(span_id=f"{i}")) for i in range(9)))
+    assert engine.stop.cause is None
+    assert {type(outcome) for outcome in outcomes} == {PermanentError}
+
+
+async def test_equal_refusals_in_a_run_that_was_answered_in_an_earlier_session_are_each_topics_own() -> None:
+    stop = Stop()
+    limiter = Limiter(Limits(), stop, answered_before=True)
+    error = PermanentError("400: no", kind="bad_request", status=400)
+    reaches = {
+        limiter.provider.failed(
+            error, owner=f"{i}", key=f"{i}", sent_at=0.0, number=i, failed_after=None, probe=False, alone=False
+        )
+        for i in range(9)
+    }
+    assert reaches == {"topic"}

@@ -61,7 +61,7 @@ PROBES_EVERY_S = 60.0
 PAUSE_S = 30.0
 """The longest rest after refusals in a row for which the server named no time."""
 UNTIL_CERTAIN = 3
-"""Requests that may leave because older answers come in, until enough of them have failed to make the outage certain."""
+"""Requests that may leave because older answers come in, until enough have failed to make the outage certain."""
 
 
 def at_leaving_in_an_outage(sent: Sent, session: Session, *, now: float) -> Iterator[str]:
@@ -75,7 +75,7 @@ def at_leaving_in_an_outage(sent: Sent, session: Session, *, now: float) -> Iter
     told.sent_since += 1
     most = probes_at_most(now - told.at) + told.in_flight + UNTIL_CERTAIN
     if told.sent_since > most:
-        yield f"{sent.owner} is request {told.sent_since} of at most {most} in an outage of {now - told.at:.1f} s so far"
+        yield f"{sent.owner} is request {told.sent_since} of at most {most} in {now - told.at:.1f} s of an outage"
 
 
 def probes_at_most(seconds: float) -> int:

@@ -24,8 +24,8 @@ class Sent:
     """A request as the provider saw it. `cost` in USD and `tokens` are what it bills, None while it works on it.
 
     `state`: "at work"; "told" once its end has reached the process; "cut off" if the process left it. `known` is
-    whether the process can know what is billed. `due_at` is when it ends, on the loop's clock; an `unheard` one ends only
-    because it is given up. `outage` is the one that it met.
+    whether the process can know what is billed. `due_at` is when it ends, on the loop's clock; an `unheard` one ends
+    only because it is given up. `outage` is the one that it met, `own_failure` whether it costs the call an attempt.
     """
 
     session: int
