@@ -177,9 +177,7 @@ def _budgets(
     )
 
 
-def _held(
-    spans: Sequence[Span], pricing: Pricing, now: datetime, of: Callable[[Span], AtMost]
-) -> list[Held]:
+def _held(spans: Sequence[Span], pricing: Pricing, now: datetime, of: Callable[[Span], AtMost]) -> list[Held]:
     calls = []
     for span in spans:
         usage = Usage(input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens)
@@ -222,9 +220,7 @@ class _Kept:
             self.failures.append(f"{result.topic_id}: {result.error.type}: {result.error.message}")
 
 
-def _rehearsed(
-    loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str, *, runs: int
-) -> _Kept:
+def _rehearsed(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str, *, runs: int) -> _Kept:
     try:
         return run_virtual(_rehearse, loaded, workflow, sample, latency, runs)
     except RuntimeError as error:

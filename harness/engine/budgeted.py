@@ -123,9 +123,7 @@ class Budgeted:
             return (self._run,)
         till = self._topics.get(call.topic_id)
         if till is None:
-            till = self._topics[call.topic_id] = _Till(
-                call.purse, self._stop, self._end_topic, limits=self._limits
-            )
+            till = self._topics[call.topic_id] = _Till(call.purse, self._stop, self._end_topic, limits=self._limits)
         return (till, self._run)
 
     def _forget(self, topic_id: str) -> None:

@@ -124,6 +124,9 @@ _OF_USAGE = (
 _USAGE = tuple(
     _column(f"usage_{name}", "integer", meaning, "usage", name, required=True) for name, meaning in _OF_USAGE
 )
+_UNTOLD = _column(
+    "usage_untold", "integer", "Answers whose tokens the server did not tell; null: it told all.", "usage", "untold"
+)
 _ERROR = tuple(
     _column(f"error_{name}", "integer" if kind == "integer" else "text", meaning, "error", name)
     for name, kind, meaning in _OF_ERROR
@@ -142,6 +145,7 @@ TOPICS: tuple[Column, ...] = (
     _column("sections", "json", "Parts of the output, each an object; for `research` the sub-questions."),
     *_ERROR,
     *_USAGE,
+    _UNTOLD,
     _column("cost", "number", "USD that this run paid for it; null where a price is not known."),
     _column("saved", "number", "USD that the answers from the cache had cost before.", required=True),
     _column("calls", "integer", "Number of its calls.", required=True),
@@ -185,6 +189,7 @@ CALLS: tuple[Column, ...] = (
     _column("tool_calls", "json", "Functions that the model wants called."),
     _column("finish_reason", "text", "Why the model stopped."),
     *_USAGE,
+    _UNTOLD,
     _column("cost", "number", "USD that this run paid for it; null where the price is not known."),
     _column("saved", "number", "USD that its answer had cost another run or call.", required=True),
     _column("served_source", "text", "`endpoint`, `cache`, `shared` or `replay`.", "served", "source", required=True),

@@ -127,13 +127,9 @@ def test_what_is_spent_not_told_and_to_come_adds_up_to_the_end() -> None:
     )
 
 
-@given(
-    st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(0.01, 2000.0)
-)
+@given(st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(0.01, 2000.0))
 def test_the_numbers_add_up_as_they_are_read(spent: float, untold: float, to_come: float, budget: float) -> None:
-    seen = a_glance(
-        cost=spent + untold, unknown_cost=untold, to_come=Range(low=0.0, likely=to_come, high=None)
-    )
+    seen = a_glance(cost=spent + untold, unknown_cost=untold, to_come=Range(low=0.0, likely=to_come, high=None))
     words = money_words(seen, settings(budget=budget))
     read = {
         name: float(found.group(1).replace(",", "")) if (found := re.search(pattern, words)) else 0.0

@@ -39,9 +39,7 @@ class FailedAlike:
 class RowTotals:
     """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost."""
 
-    sums: dict[str, int | float] = field(
-        default_factory=lambda: dict.fromkeys(_NAMES, 0)
-    )
+    sums: dict[str, int | float] = field(default_factory=lambda: dict.fromkeys(_NAMES, 0))
 
     def add(self, row: Mapping[str, Any], sign: int = 1) -> None:
         """Add a row of `results.jsonl`, or take one away with `sign` -1."""
