@@ -145,7 +145,8 @@ class Purse:
         """Whether the budget may be at its end before the work is.
 
         A number of requests says nothing about that, so it may. Of money and tokens it may not while not much more than
-        half is spent, nor while what is left would hold this worst case for every place.
+        half is spent, nor while what is left would hold this worst case for half of the places: the other half is soon
+        not needed any more.
         """
         budget = self.budget
         if budget.calls is not None:
@@ -154,7 +155,7 @@ class Purse:
             (budget.cost, self.cost, most.cost or 0.0),
             (budget.tokens, self.tokens, most.tokens),
         ):
-            if cap is not None and spent > PLENTY * cap and spent + places * one > cap:
+            if cap is not None and spent > PLENTY * cap and spent + places * one / 2 > cap:
                 return True
         return False
 

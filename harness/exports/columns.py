@@ -132,6 +132,9 @@ _OF_CODE = (
 _USAGE = tuple(
     _column(f"usage_{name}", "integer", meaning, "usage", name, required=True) for name, meaning in _OF_USAGE
 )
+_UNTOLD = _column(
+    "usage_untold", "integer", "Answers whose tokens the server did not tell; null: it told all.", "usage", "untold"
+)
 _ERROR = tuple(
     _column(f"error_{name}", "integer" if kind == "integer" else "text", meaning, "error", name)
     for name, kind, meaning in _OF_ERROR
@@ -151,6 +154,7 @@ TOPICS: tuple[Column, ...] = (
     *_ERROR,
     *_OF_CODE,
     *_USAGE,
+    _UNTOLD,
     _column("cost", "number", "USD that this run paid for it; null where a price is not known."),
     _column("saved", "number", "USD that the answers from the cache had cost before.", required=True),
     _column("calls", "integer", "Number of its calls.", required=True),
@@ -195,6 +199,7 @@ CALLS: tuple[Column, ...] = (
     _column("finish_reason", "text", "Why the model stopped."),
     _column("rejected", "text", "Why the step did not take the answer; null if it did."),
     *_USAGE,
+    _UNTOLD,
     _column("cost", "number", "USD that this run paid for it; null where the price is not known."),
     _column("saved", "number", "USD that its answer had cost another run or call.", required=True),
     _column("served_source", "text", "`endpoint`, `cache`, `shared` or `replay`.", "served", "source", required=True),

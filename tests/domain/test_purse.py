@@ -80,13 +80,13 @@ def test_tokens_that_were_not_told_are_said_to_be_reserved() -> None:
         (Budget(), 5.0, False),
         (Budget(calls=1000), 0.0, True),
         # Not much more than half is spent.
-        (Budget(cost=10.0), 6.0, False),
-        (Budget(cost=10.0), 6.1, True),
-        # What is left would hold four worst cases of a dollar.
-        (Budget(cost=100.0), 96.0, False),
-        (Budget(cost=100.0), 96.1, True),
-        (Budget(tokens=100), 96.0, False),
-        (Budget(tokens=100), 97.0, True),
+        (Budget(cost=5.0), 3.0, False),
+        (Budget(cost=5.0), 3.1, True),
+        # What is left would hold two worst cases of a dollar, for half of the places.
+        (Budget(cost=100.0), 98.0, False),
+        (Budget(cost=100.0), 98.1, True),
+        (Budget(tokens=100), 98.0, False),
+        (Budget(tokens=100), 99.0, True),
     ],
 )
 def test_a_budget_may_end_the_run_where_little_is_left_of_it(budget: Budget, spent: float, may: bool) -> None:

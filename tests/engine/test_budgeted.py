@@ -178,3 +178,119 @@ async def test_the_next_session_counts_an_answer_without_usage_at_its_worst() ->
     assert (spent.cost, spent.cost_at_risk, spent.tokens_at_risk) == (0.0, worst(), worst())
     after = Purse.after(Budget(), spent)
     assert (after.cost, after.tokens) == (engine.purse.cost, engine.purse.tokens)
+
+
+# Requests that broke off
+
+
+async def test_a_stream_that_broke_counts_what_can_have_been_written_and_the_journal_says_so() -> None:
+    request = a_request("a", max_tokens=100_000)
+    engine = Engine(model=FakeModel(latency_s=2.0, script=one_after_another(a_reset(billed="unknown"), an_answer())))
+    await engine.completer.complete(request, a_call())
+    # Before any answer was seen: two seconds and two more, at a thousand tokens a second.
+    judged = PRICING.at_most(request, VirtualClock().now()).tokens - 100_000 + 4000
+    assert (engine.purse.tokens_at_risk, engine.purse.cost_at_risk) == (judged, judged)
+    assert engine.purse.tokens == judged + 150
+    spent = await engine.cache.spent("run")
+    assert (spent.tokens_at_risk, spent.cost_at_risk, spent.cost) == (judged, judged, 150.0)
+
+
+async def test_waits_before_a_request_left_are_no_time_in_which_it_was_written() -> None:
+    script = one_after_another(an_answer(), a_reset(billed="unknown"))
+    model = FakeModel(latency_s=2.0, script=script)
+    engine = Engine(model=model, limits=Limits(in_flight=1), retry=RetryPolicy(attempts=1))
+    requests = {name: a_request(name, max_tokens=100_000) for name in ("a", "b")}
+    calls = (engine.completer.complete(request, a_call(span_id=name)) for name, request in requests.items())
+    await gathered(*calls)
+    judged = PRICING.at_most(requests["b"], VirtualClock().now()).tokens - 100_000 + 4000
+    assert engine.purse.tokens_at_risk == judged
+
+
+async def test_a_request_for_a_whole_answer_that_broke_counts_at_its_worst() -> None:
+    engine = Engine(model=FakeModel(script=lambda request: a_reset(billed="unknown")), retry=RetryPolicy(attempts=1))
+    request = a_request("a", max_tokens=100_000)
+    await gathered(engine.completer.complete(request, a_call(stream=False)))
+    assert engine.purse.tokens_at_risk == PRICING.at_most(request, VirtualClock().now()).tokens
+
+
+async def test_an_answer_without_usage_counts_what_can_have_been_written_and_is_marked() -> None:
+    engine = Engine(model=FakeModel(latency_s=3.0, script=lambda request: an_answer(usage=Usage())))
+    request = a_request("a", max_tokens=100_000)
+    answer = await engine.completer.complete(request, a_call())
+    judged = PRICING.at_most(request, VirtualClock().now()).tokens - 100_000 + 3000
+    assert (answer.usage, answer.cost) == (Usage(untold=1), None)
+    spent = await engine.cache.spent("run")
+    assert (spent.untold, spent.tokens_untold, engine.purse.tokens_at_risk) == (1, judged, judged)
+
+
+# Likely reservations
+
+
+def a_long_answer(request: object) -> Completion:
+    return an_answer(usage=Usage(input_tokens=10, output_tokens=100))
+
+
+def likely_engine(cap: int, model: FakeModel | None = None, **fields: Any) -> Engine:
+    model = model or FakeModel(latency_s=10.0, script=a_long_answer)
+    limits = Limits(in_flight=64, per_run=64)
+    return Engine(model=model, budget=Budget(tokens=cap), **{"reserve": "likely", "limits": limits, **fields})
+
+
+def ask_long(engine: Engine, name: str, **call: object) -> Coroutine[Any, Any, Completion]:
+    request = a_request(name, max_tokens=10_000)
+    return engine.completer.complete(request, a_call(**{"span_id": "ask", "topic_id": name, **call}))
+
+
+async def test_after_the_first_answer_as_many_calls_go_as_their_likely_cost_allows() -> None:
+    engine = likely_engine(45_000)
+    ends = await gathered(*(ask_long(engine, f"{number:02}") for number in range(40)))
+    assert all(isinstance(end, Completion) for end in ends)
+    begun = [at - engine.model.sent_at[0] for at in engine.model.sent_at]
+    # Four worst cases fit, and then all others, as fast as the window opens.
+    assert begun[3] == 0.0
+    assert 10.0 <= begun[4] <= begun[-1] < 11.0
+
+
+async def test_strict_reservations_keep_them_waiting_and_the_purse_knows_how_long() -> None:
+    engine = likely_engine(45_000, reserve="strict")
+    await gathered(*(ask_long(engine, f"{number:02}") for number in range(8)))
+    assert sorted(set(engine.model.sent_at)) == pytest.approx([engine.model.sent_at[0], engine.model.sent_at[0] + 10.0])
+    # Eight places: four of them stood free for ten seconds, while four waited.
+    assert engine.purse.reservations_so_far().lost_s == pytest.approx(5.0)
+    assert engine.purse.reservations_so_far().could_pass_tokens == 0
+
+
+async def test_another_step_is_not_kept_waiting_behind_one_without_an_answer() -> None:
+    engine = likely_engine(15_000)
+    first = [ask_long(engine, f"{number}", priority=number) for number in range(3)]
+    short = engine.completer.complete(
+        a_request("short", max_tokens=10), a_call(span_id="other", topic_id="short", priority=9)
+    )
+    await gathered(*first, short)
+    assert [text_of(request) for request in engine.model.sent] == ["0", "short", "1", "2"]
+
+
+async def test_money_that_is_waited_for_is_told_apart_from_a_place_that_is_waited_for() -> None:
+    engine = likely_engine(1_000_000, limits=Limits(in_flight=1))
+    await ask_long(engine, "first")
+    ends = await gathered(ask_long(engine, "a"), ask_long(engine, "b"))
+    assert [(end.served.budget_s, end.served.queued_s) for end in ends] == [(0.0, 0.0), (0.0, 10.0)]
+
+
+async def test_likely_reservations_are_for_as_many_calls_as_can_be_in_flight() -> None:
+    engine = likely_engine(1_000_000, limits=Limits(in_flight=2, per_run=1))
+    await ask_long(engine, "first")
+    calls = [asyncio.create_task(ask_long(engine, f"{number}", topic_id=topic)) for number, topic in enumerate("aabb")]
+    await asyncio.sleep(1.0)
+    # The second call of each topic could not be sent beside the first; the one of topic a came before there was a limit.
+    assert engine.purse.reservations == 3
+    await gathered(*calls)
+
+
+async def test_a_topics_own_cap_is_kept_by_worst_cases() -> None:
+    engine = likely_engine(1_000_000)
+    await ask_long(engine, "first")
+    purse = Purse(budget=Budget(tokens=12_000))
+    ends = await gathered(*(ask_long(engine, f"{number}", topic_id="t", purse=purse) for number in range(3)))
+    assert all(isinstance(end, Completion) for end in ends)
+    assert len(set(engine.model.sent_at)) == 4
