@@ -193,14 +193,10 @@ class Night:
         """The table, and the verdict."""
         yield f"{'outage':12} {'lasts':>8} {'in flight':>10} {'sent into it':>13} {'goes on after':>14}"
         for outage in self.outages:
-            lasts_s = outage.end_s - outage.start_s
-            yield (
-                f"{outage.kind:12} {lasts_s:6.0f} s {outage.in_flight:10} {outage.sent:13} {outage.goes_on_after_s:12.1f} s"
-            )
-        yield (
-            f"{self.ok:,} of {self.topics:,} topics ok; a night of {self.lasted_s / 3600:.1f} h in {self.real_s:.1f} s: "
-            f"{'met' if self.met else 'NOT met'}"
-        )
+            lasts, after = f"{outage.end_s - outage.start_s:.0f} s", f"{outage.goes_on_after_s:.1f} s"
+            yield f"{outage.kind:12} {lasts:>8} {outage.in_flight:10} {outage.sent:13} {after:>14}"
+        yield f"{self.ok:,} of {self.topics:,} topics ok; {self.lasted_s / 3600:.1f} h in {self.real_s:.1f} s"
+        yield "met" if self.met else "NOT met"
 
 
 def ten_outages() -> list[Outage]:

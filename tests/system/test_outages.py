@@ -1,0 +1,145 @@
+"""A provider that goes away amid a run of real processes, in each way that it can; and runs that end meanwhile.
+
+`HARNESS_OUTAGE_S=75 pytest tests/system/test_outages.py -s` does it with outages as long as real ones, and prints what
+they cost.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from away_server import AwayServer, Kind, away_server
+from processes import done, rows_of, started, until, write_topics
+
+OUTAGE_S = float(os.environ.get("HARNESS_OUTAGE_S", "6"))
+LONG = OUTAGE_S > 30
+"""Then a hang is noticed by the silence of all calls, in two minutes; else by short time-outs."""
+TOPICS = 60
+ENDED_S = 60.0 if not LONG else 900.0
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(150 if not LONG else 1000)]
+
+KINDS: tuple[Kind, ...] = ("503", "502 HTML", "500", "refused", "reset", "429", "hang", "loading")
+WORKFLOW = 'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
+
+
+def run_at(url: str, *more: str) -> tuple[str, ...]:
+    where = ("--base-url", url, "--model", "m", "--workflow", "flow.py:ask")
+    return ("run", "topics.jsonl", *where, "--out", "out", "-y", "-q", *more)
+
+
+def a_place(directory: Path) -> Path:
+    directory.mkdir(exist_ok=True)
+    write_topics(directory, TOPICS)
+    (directory / "flow.py").write_text(WORKFLOW)
+    return directory
+
+
+@dataclass
+class Run:
+    """One run through one outage."""
+
+    kind: Kind
+    directory: Path
+    server: AwayServer
+    process: subprocess.Popen[str]
+
+    @property
+    def statuses(self) -> list[str]:
+        return [row["status"] for row in rows_of(self.directory / "out" / "results.jsonl")]
+
+
+def side_by_side(directory: Path, in_flight: int, stack: ExitStack) -> Iterator[Run]:
+    """Start a run for each kind. The server is away from its 20th request on, or from the first at a cold start."""
+    for kind in KINDS:
+        place = a_place(directory / kind.replace(" ", "-"))
+        after = 1 if kind == "loading" else 20
+        seconds = 25.0 if LONG and kind == "loading" else OUTAGE_S
+        server = stack.enter_context(away_server(place, kind, after=after, seconds=seconds))
+        # A server that hangs is else noticed after two minutes.
+        hasty = ("--first-token-timeout", "3", "--idle-timeout", "3") if kind == "hang" and not LONG else ()
+        process = started(place, *run_at(server.url, "--in-flight", str(in_flight), *hasty))
+        stack.callback(process.kill)
+        yield Run(kind, place, server, process)
+
+
+def told(run: Run, said: str) -> str:
+    """What an outage cost: a line for each run."""
+    seen = run.server.seen()
+    first_away, last_away = min(seen.away), max(seen.away)
+    after = min((at for at in seen.served if at > last_away), default=float("nan"))
+    return (
+        f"{run.kind}: {run.statuses.count('ok')} of {TOPICS} ok, {len(seen.away)} requests while it was away, "
+        f"served again {after - first_away:.1f} s after it went\n{said}"
+    )
+
+
+@pytest.mark.parametrize("in_flight", [4, 64])
+def test_an_outage_in_the_middle_of_a_run_fails_no_topic(in_flight: int, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        runs = list(side_by_side(tmp_path, in_flight, stack))
+        for run in runs:
+            run.server.come_back()
+        for run in runs:
+            said, complained = run.process.communicate(timeout=ENDED_S)
+            print(f"{in_flight} in flight, {told(run, '')}", end="")
+            assert run.process.returncode == 0, told(run, said + complained)
+            assert run.statuses == ["ok"] * TOPICS, told(run, said + complained)
+            # A call is sent again, or waits: nothing is sent at the pace at which it fails.
+            assert len(run.server.seen().away) <= 2 * in_flight + 12, told(run, said + complained)
+
+
+def test_after_the_patience_nothing_has_failed_and_resume_finishes(tmp_path: Path) -> None:
+    place = a_place(tmp_path / "run")
+    with away_server(place, "503", after=20, seconds=4.0) as server:
+        code, said = done(place, *run_at(server.url, "--in-flight", "4", "--patience", "2"))
+        assert code == 3, said
+        rows = rows_of(place / "out" / "results.jsonl")
+        assert {row["status"] for row in rows} == {"ok"}
+        assert 15 <= len(rows) < TOPICS
+        assert "Traceback" not in said
+        time.sleep(3.0)
+        code, said = done(place, "resume", "out", "-q")
+        assert code == 0, said
+    rows = rows_of(place / "out" / "results.jsonl")
+    assert [row["status"] for row in rows] == ["ok"] * TOPICS
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_the_provider(number: signal.Signals, tmp_path: Path) -> None:
+    place = a_place(tmp_path / "run")
+    with away_server(place, "503", after=20, seconds=3600.0) as server:
+        process = started(place, *run_at(server.url, "--in-flight", "4"))
+        # The first failure, and two probes.
+        until(lambda: len(server.seen().away) >= 3, process)
+        at = time.monotonic()
+        process.send_signal(number)
+        said, complained = process.communicate(timeout=ENDED_S)
+        took_s = time.monotonic() - at
+    assert process.returncode == 130, said + complained
+    assert took_s < 2.0
+    assert {row["status"] for row in rows_of(place / "out" / "results.jsonl")} == {"ok"}
+    with away_server(place, "503", after=1_000_000, seconds=0.0) as server:
+        code, said = done(place, "resume", "out", "-q", "--base-url", server.url)
+    assert code in {0, 2}, said
+
+
+def test_forty_two_equal_refusals_end_the_run(tmp_path: Path) -> None:
+    place = a_place(tmp_path / "run")
+    write_topics(place, 42)
+    with away_server(place, "400", after=1, seconds=3600.0) as server:
+        code, said = done(place, *run_at(server.url, "--in-flight", "1"))
+        assert len(server.seen().away) <= 5
+    assert code == 3, said
+    rows: Sequence[dict[str, str]] = rows_of(place / "out" / "results.jsonl")
+    assert len(rows) <= 5
+    assert "no such model" in said
+    assert "doctor" in said
