@@ -24,6 +24,8 @@ _FOR_NOW_WORDS = re.compile(
     re.IGNORECASE,
 )
 _NOT_BEGUN_KINDS = frozenset({"connection", "timeout", "server", "gateway", "incomplete"})
+_REFUSAL_KINDS = frozenset({"server", "gateway", "incomplete", "malformed"})
+"""Transient kinds that may be lasting: a wrong URL behind a gateway, a server that answers nothing or nonsense."""
 _VARIABLE_WORD = re.compile(r"\S*\d\S*")
 
 
@@ -68,7 +70,7 @@ def is_refusal(error: CompletionError) -> bool:
     """Return whether the server turned the request down, and did not say that this is only so for now."""
     if isinstance(error, PermanentError):
         return error.kind not in ("length", "content_filter", "refusal", "too_long")
-    if error.kind != "server" or error.begun:
+    if error.kind not in _REFUSAL_KINDS or error.begun:
         return False
     return error.status not in _FOR_NOW_STATUSES and _FOR_NOW_WORDS.search(str(error)) is None
 

@@ -161,7 +161,7 @@ async def test_a_run_that_was_cancelled_in_mid_flight_goes_on_and_lists_what_was
 
 async def test_failed_topics_are_tried_again_and_leave_one_row(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 10)
-    first = await run(tmp_path, source, latency="fixed:1", faults="empty-200=1", attempts=1)
+    first = await run(tmp_path, source, latency="fixed:1", faults="empty-200=1", attempts=1, patience=0.0)
     assert first.exit_code == 1
     assert first.totals["failed"] == 10
 

@@ -73,7 +73,14 @@ async def test_the_row_has_the_line_and_rows_of_other_failures_are_as_ever(tmp_p
         "where": "beside_the_flow.py:2",
         "code": "return text.split()[10_000]  # {}",
     }
-    await run(tmp_path, a_topic_file(tmp_path, 1, name="one.jsonl"), out=tmp_path / "other", attempts=1, faults="500=1")
+    await run(
+        tmp_path,
+        a_topic_file(tmp_path, 1, name="one.jsonl"),
+        out=tmp_path / "other",
+        attempts=1,
+        patience=0.0,
+        faults="500=1",
+    )
     (tmp_path / "out").rename(tmp_path / "first")
     (tmp_path / "other").rename(tmp_path / "out")
     assert list(rows_of(tmp_path)[0]["error"]) == ["type", "kind", "message", "step", "status"]

@@ -275,7 +275,7 @@ async def test_a_topic_that_cannot_be_run_again_is_named_and_nothing_is_begun(
 
 async def test_what_is_not_chosen_is_still_told_in_the_end(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 6)
-    await run(tmp_path, source, limit=2, faults="empty-200=1", attempts=1)
+    await run(tmp_path, source, limit=2, faults="empty-200=1", attempts=1, patience=0.0)
     assert [row["status"] for row in rows_of(tmp_path)] == ["failed", "failed"]
 
     report = await run(tmp_path, source, redo=Redo(states=("failed",)))

@@ -51,7 +51,7 @@ async def test_calls_in_flight_and_calls_that_wait_are_told_by_what_they_do(tmp_
 async def test_a_session_of_chosen_topics_counts_to_them_and_an_ordinary_one_to_all(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 6)
     slow: dict[str, Any] = {"latency": "fixed:10", "runs": 1}
-    await run(tmp_path, source, limit=2, faults="empty-200=1", attempts=1)
+    await run(tmp_path, source, limit=2, faults="empty-200=1", attempts=1, patience=0.0)
     narrow, report = await seen_after(tmp_path, source, 5.0, redo=Redo(states=("failed",)), **slow)
     assert (narrow.finished, narrow.topics, report.session.done) == (0, 2, 2)
 
