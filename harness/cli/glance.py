@@ -109,10 +109,10 @@ def time_words(seen: Glance) -> str:
 
 def line_of(seen: Glance, settings: Caps) -> str:
     """One plain line."""
-    parts = [
-        *(topics_words(seen), calls_words(seen), *held_words(seen)),
-        *(money_words(seen, settings), time_words(seen)),
-    ]
+    held = held_words(seen)
+    # Lines are cut at their end: what holds the run up for minutes stands near the beginning.
+    first = [calls_words(seen), *held] if seen.down is None else [*held, calls_words(seen)]
+    parts = [topics_words(seen), *first, money_words(seen, settings), time_words(seen)]
     return "; ".join([*parts, *([seen.stopping] if seen.stopping is not None else [])])
 
 

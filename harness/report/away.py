@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +10,8 @@ from typing import Any
 
 from harness.adapters.runs.outages import outages_of
 from harness.domain.sanitize import one_line, terminal_safe
-
-LIVE_FILE = "live.json"
+from harness.errors import ResultsError
+from harness.live import read_live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +58,8 @@ def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
 def down_in(run: Path) -> str | None:
     """Return what a run that goes on last said of a provider that is away; None where it said nothing."""
     try:
-        said = json.loads((run / LIVE_FILE).read_bytes())["seen"]["down"]
-    except (OSError, ValueError, KeyError, TypeError):
-        # Runs of other versions tell nothing, or in another form; the page has all the rest.
+        live = read_live(run)
+    except ResultsError:
+        # A run of another version tells it in another form; the page has all the rest.
         return None
-    return one_line(said, 500) if isinstance(said, str) else None
+    return None if live is None or live.seen.down is None else one_line(live.seen.down, 500)

@@ -109,7 +109,7 @@ def test_what_cannot_be_measured_is_refused_and_leaves_nothing(
 
 
 def test_an_arm_in_which_topics_failed_is_no_measurement(harness: Harness) -> None:
-    flags = (*VIRTUAL, "--faults", "empty-200=1", "--attempts", "1", "--out", "b")
+    flags = (*VIRTUAL, "--faults", "empty-200=1", "--attempts", "1", "--patience", "0", "--out", "b")
     assert "2 of 2 topics failed" in problem_of(harness("bench", "topics.jsonl", *flags))
     assert "was interrupted" in problem_of(harness("bench", "report", "b"))
 

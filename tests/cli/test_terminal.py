@@ -146,7 +146,7 @@ def test_a_run_in_the_background_of_a_terminal_tells_plain_lines_and_paints_noth
         assert list(terminal.frames()) == []
         assert terminal.process.wait(timeout=30) == 0
     assert "\x1b" not in terminal.written
-    assert terminal.written.startswith("0 of 1 topics, 1 open; ")
+    assert terminal.written.startswith("0 of 1 topic, 1 open; ")
     assert "\ntopics    1: 1 ok" in terminal.written.replace("\r", "")
 
 

@@ -8,6 +8,8 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,18 @@ from processes import started
 from report_runs import a_topic, append, write_run
 
 from harness.adapters.runs.directory_lock import DirectoryLock
+from harness.glance import Glance
+from harness.live import Live, live_to_json
+
+A_MOMENT = Live(
+    at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC),
+    session=1,
+    pid=4711,
+    seen=Glance(
+        topics=3, finished=0, degraded=0, failed=0, open_topics=3, elapsed_s=1.0, in_flight=0, places=8, maximum=8,
+        refusals=0, paused_s=0.0, calls=0, hit_rate=None, tokens_per_s=None, cost=0.0, unknown_cost=0.0, tokens=0,
+    ),
+)  # fmt: skip
 
 
 @contextmanager
@@ -43,6 +57,17 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(root: Path) -> Iterator[str]:
     with view_of(root) as found:
         yield found
+
+
+A_MOMENT = Live(
+    at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC),
+    session=1,
+    pid=4711,
+    seen=Glance(
+        topics=3, finished=0, degraded=0, failed=0, open_topics=3, elapsed_s=1.0, in_flight=0, places=8, maximum=8,
+        refusals=0, paused_s=0.0, calls=0, hit_rate=None, tokens_per_s=None, cost=0.0, unknown_cost=0.0, tokens=0,
+    ),
+)  # fmt: skip
 
 
 def test_a_run_is_followed_to_its_end(watched: Watched, address: str, root: Path) -> None:
@@ -81,7 +106,9 @@ def test_a_run_that_waits_for_its_provider_says_so_until_it_is_back(watched: Wat
     lock = DirectoryLock.take(run)
 
     def tell(down: str | None) -> None:
-        (run / "live.json").write_text(json.dumps({"version": 1, "seen": {"down": down}}))
+        (run / "live.json").write_text(
+            json.dumps(live_to_json(replace(A_MOMENT, seen=replace(A_MOMENT.seen, down=down))))
+        )
 
     tell(None)
     page = watched.open(f"{address}run/waiting/")
