@@ -9,7 +9,7 @@ import pytest
 from command_line import Harness, problem_of
 
 RUN = ("run", "topics.jsonl", "--endpoint", "mock", "--out", "done", "-q", "--cache-mode", "off")
-FAILING = ("--faults", "500=1.0", "--attempts", "1")
+FAILING = ("--faults", "500=1.0", "--attempts", "1", "--patience", "0")
 
 
 def lines_of(text: str) -> list[dict[str, Any]]:
