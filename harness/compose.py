@@ -19,7 +19,7 @@ from harness.adapters.wall_clock import SystemClock
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
 from harness.domain.likely import Likely
-from harness.domain.policy import Budget, CachePolicy, Limits, Patience
+from harness.domain.policy import CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import resolve_model
 from harness.domain.purse import Purse, Spent
@@ -82,7 +82,7 @@ def layered(
         return layer if board is None else board.watching(layer, stage)
 
     pricing, policy = settings.pricing(), settings.cache_policy()
-    limiter = Limiter(limits, stop, capped=lambda: reserving.may_end_the_run())
+    limiter = Limiter(limits, stop, capped=lambda: reserving.may_end_the_run())  # noqa: PLW0108 - it is made below
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
     sent = told(Noted(endpoint, cache, pricing, clock, stop), "sent")
     limited = told(Limited(sent, limiter, settings.retry()), "all")

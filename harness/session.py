@@ -61,7 +61,8 @@ class Report:
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
-    on all money, `reservations` what holding it back did in this session. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual time.
+    on all money, `reservations` what holding it back did in this session. `longest_stall_s` is how long the event loop
+    was held up at worst; 0.0 on virtual time.
     """
 
     path: Path

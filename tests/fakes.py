@@ -215,7 +215,7 @@ class Engine:
     def __post_init__(self) -> None:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
-        self.limiter = Limiter(self.limits, self.stop, capped=lambda: budgeted.may_end_the_run())
+        self.limiter = Limiter(self.limits, self.stop, capped=lambda: budgeted.may_end_the_run())  # noqa: PLW0108 - it is made below
         noted = Noted(self.model, self.cache, PRICING, self.clock, self.stop)
         limited = RunLimited(Limited(noted, self.limiter, self.retry), self.limits, self.stop)
         journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)

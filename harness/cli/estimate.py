@@ -9,8 +9,8 @@ import click
 
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.glance import clock
-from harness.cli.money_words import usd
 from harness.cli.help import SectionedCommand
+from harness.cli.money_words import usd
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases

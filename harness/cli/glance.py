@@ -46,9 +46,9 @@ class Glance:
     failed in an earlier session is not finished, for it is run again.
 
     `steps` are the calls in flight by step, `stages` those that wait, by what they wait for. `cost` is what the budget
-    counts: what is known, and `unknown_cost` at most; `reserved_cost` is held for `reserved_calls` on top of it. `unpriced`:
-    there are calls whose cost is not known. Where there is a budget in money, `to_come` is what it will count, with as
-    much that nobody knows as so far, so that `cost` and `to_come` add up to `likely_end`.
+    counts: what is known, and `unknown_cost` at most; `reserved_cost` is held for `reserved_calls` on top of it.
+    `unpriced`: there are calls whose cost is not known. Where there is a budget in money, `to_come` is what it will
+    count, with as much that nobody knows as so far, so that `cost` and `to_come` add up to `likely_end`.
     """
 
     topics: int
@@ -227,7 +227,7 @@ def limit_words(seen: Glance) -> str:
 
 
 def money_words(seen: Glance, settings: Settings) -> str:
-    """What is spent and to come, and what the budget is in danger of: see `money_words.py`; then the tokens a second."""
+    """What is spent and to come, what the budget is in danger of, and the tokens a second. See `money_words.py`."""
     parts = [spent_words(seen, settings), to_come_words(seen, settings), budget_warning(seen, settings)]
     if seen.tokens_per_s is not None:
         parts.append(f"{seen.tokens_per_s:,.0f} tokens/s")

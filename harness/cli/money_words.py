@@ -187,18 +187,21 @@ def _rounded_up(value: float) -> float:
 
 def _risk_lines(found: Reservations, outlay: Outlay, budget: Budget) -> list[str]:
     lines: list[str] = []
-    for cap, could, counted_now, unit in (
-        (budget.cost, found.could_pass_cost, outlay.counted_cost, lambda value: f"${value:.4f}"),
-        (budget.tokens, found.could_pass_tokens, outlay.counted_tokens, lambda value: f"{value:,} tokens"),
-    ):
-        if cap is None:
-            continue
-        passed = counted_now - cap
-        if could <= 0 and passed <= 0:
-            continue
-        did = f"was passed by {unit(passed)}" if passed > 0 else "was not passed"
-        lines.append(
-            "          what calls likely cost was held back, not the most that they can: the budget could have been "
-            f"passed by {unit(max(could, passed))}, and {did}"
-        )
+    if budget.cost is not None:
+        passed = outlay.counted_cost - budget.cost
+        if found.could_pass_cost > 0 or passed > 0:
+            lines.append(
+                _risked(f"${max(found.could_pass_cost, passed):.4f}", f"${passed:.4f}" if passed > 0 else None)
+            )
+    if budget.tokens is not None:
+        more = outlay.counted_tokens - budget.tokens
+        if found.could_pass_tokens > 0 or more > 0:
+            could = f"{max(found.could_pass_tokens, more):,} tokens"
+            lines.append(_risked(could, f"{more:,} tokens" if more > 0 else None))
     return lines
+
+
+def _risked(could: str, passed: str | None) -> str:
+    did = "was not passed" if passed is None else f"was passed by {passed}"
+    words = "          likely costs were held back, not worst cases: the budget could have been passed by"
+    return f"{words} {could}, and {did}"

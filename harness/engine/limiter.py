@@ -60,8 +60,8 @@ class LimiterState:
 class Limiter:
     """Places for calls in flight, requests per minute and tokens per minute, in order of priority.
 
-    `capped` says whether a budget may end the run before its work is done. `history` is how many calls the limiter let in
-    at once, on the loop's clock.
+    `capped` says whether a budget may end the run before its work is done. `history` is how many calls the limiter let
+    in at once, on the loop's clock.
     """
 
     def __init__(self, limits: Limits, stop: Stop, *, capped: Callable[[], bool] = lambda: False) -> None:

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from harness.domain.policy import Budget
 from harness.domain.completion import AtMost
+from harness.domain.policy import Budget
 from harness.domain.purse import Charged, Purse, Reserved
 
 

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.domain.completion import Request
+from harness.domain.completion import AtMost, Request
 from harness.domain.pace import Bucket
 from harness.domain.policy import Budget
-from harness.domain.completion import AtMost
 from harness.engine.limiter import Limiter
 from harness.engine.stopping import Stop
 from simulation.world import DiskWork, Ending, World
