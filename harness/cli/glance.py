@@ -72,7 +72,7 @@ def limit_words(seen: Glance) -> str:
 
 
 def money_words(seen: Glance, settings: Caps) -> str:
-    """What is spent and to come, and what the budget is in danger of: see `money_words.py`; then the tokens a second."""
+    """What is spent and to come, what the budget is in danger of, and the tokens a second. See `money_words.py`."""
     parts = [spent_words(seen, settings), to_come_words(seen, settings), budget_warning(seen, settings)]
     if seen.tokens_per_s is not None:
         parts.append(f"{seen.tokens_per_s:,.0f} tokens/s")

@@ -186,24 +186,22 @@ def _rounded_up(value: float) -> float:
 
 
 def _risk_lines(found: Reservations, outlay: Outlay, budget: Budget) -> list[str]:
-    lines = []
+    lines: list[str] = []
     if budget.cost is not None:
         passed = outlay.counted_cost - budget.cost
-        could = max(found.could_pass_cost, passed)
-        lines += _risk_line(could=f"${could:.4f}", passed=f"${passed:.4f}" if passed > 0 else None, said=could > 0)
+        if found.could_pass_cost > 0 or passed > 0:
+            lines.append(
+                _risked(f"${max(found.could_pass_cost, passed):.4f}", f"${passed:.4f}" if passed > 0 else None)
+            )
     if budget.tokens is not None:
-        over = outlay.counted_tokens - budget.tokens
-        most = max(found.could_pass_tokens, over)
-        lines += _risk_line(could=f"{most:,} tokens", passed=f"{over:,} tokens" if over > 0 else None, said=most > 0)
+        more = outlay.counted_tokens - budget.tokens
+        if found.could_pass_tokens > 0 or more > 0:
+            could = f"{max(found.could_pass_tokens, more):,} tokens"
+            lines.append(_risked(could, f"{more:,} tokens" if more > 0 else None))
     return lines
 
 
-def _risk_line(*, could: str, passed: str | None, said: bool) -> list[str]:
-    """By how much the budget could have been passed, and by how much it was (None: it was not)."""
-    if not said:
-        return []
+def _risked(could: str, passed: str | None) -> str:
     did = "was not passed" if passed is None else f"was passed by {passed}"
-    return [
-        "          what calls likely cost was held back, not the most that they can: the budget could have been "
-        f"passed by {could}, and {did}"
-    ]
+    words = "          likely costs were held back, not worst cases: the budget could have been passed by"
+    return f"{words} {could}, and {did}"

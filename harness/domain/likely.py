@@ -2,10 +2,15 @@
 
 A worst case is the whole cap, often twenty times what an answer takes, so worst cases keep calls waiting that the
 budget would pay for easily. `--budget-reserve likely` holds back the 99th percentile of the step's answers, and half as
-much again. Until a step has had `ENOUGH_ANSWERS` its worst case is held: of answers of one kind, the next is longer than
-the longest of five in one case of six, and longer by half in far fewer, while more than five would leave a small run no
-time to gain from it. What it could go wrong by is bounded: the last tenth of a budget is for worst cases only
-(`Purse`), and how far past the budget it could have gone is recorded.
+much again.
+
+Until a step has had an answer its worst case is held. The first answers that come are the short ones, so more is added
+to them: the first counts three times over, the second one and a half times, on top of the half; from the third on, the
+longest of few is what stands for the 99th percentile. More answers are not waited for: as a batch comes to each of its
+steps at about one time, a small one would be over before it gained anything, and a step whose answers turn out longer
+says so with each of them. What this could go wrong by is bounded: only as many calls as can be in flight are reserved
+for so, the last tenth of a budget is for worst cases alone (`Purse`), and how far past the budget all that was in
+flight could have led is recorded.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from harness.domain.completion import Request, Usage
 from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
 
 ENOUGH_ANSWERS = 3
+"""From so many on an answer counts as it is."""
 SHARE = 0.99
 FACTOR = 1.5
 KEPT = 1000

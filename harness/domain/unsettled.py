@@ -30,7 +30,7 @@ from harness.domain.completion import Completion, Request, Usage
 from harness.domain.estimate import input_tokens_at_most, likely_tokens, output_tokens_at_most
 
 UNSEEN_TOKENS_PER_S = 1000.0
-"""Faster than the large providers write; a host of special hardware is faster still, and known after its first answer."""
+"""Faster than large providers write; a host of special hardware is faster still, and known after its first answer."""
 ENOUGH_ANSWERS = 20
 MARGIN = 1.5
 LINGER_S = 2.0

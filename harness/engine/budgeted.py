@@ -36,8 +36,8 @@ class Budgeted:
     cost: what the journal judged, else its worst case.
 
     `limits` are those of the layers within, `places` is how many calls may be in flight now: where fewer hold money and
-    others wait for it, time is lost, which the run's purse keeps. `by_arrival` says whether places are given in the order
-    of arrival now: then money is, too.
+    others wait for it, time is lost, which the run's purse keeps. `by_arrival` says whether places are given in the
+    order of arrival now: then money is, too.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Budgeted:
         stop: Stop,
         *,
         likely: Likely | None = None,
-        limits: Limits = Limits(),
+        limits: Limits,
         places: Callable[[], int] | None = None,
         by_arrival: Callable[[], bool] = lambda: False,
     ) -> None:

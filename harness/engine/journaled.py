@@ -20,8 +20,8 @@ from harness.ports import Cache, Completer, Resolution, WallClock
 class Journaled:
     """Prices each answer, passes it through the gate, keeps it, and closes the row that `Noted` opened for it.
 
-    Once an answer has arrived, cancellation waits until it is stored. Where nobody told what a request used, it is judged
-    here what that can have been at most (`domain/unsettled.py`), for the journal and for whoever counts the money.
+    Once an answer has arrived, cancellation waits until it is stored. Where nobody told what a request used, it is
+    judged here what that can have been at most (`domain/unsettled.py`), for the journal and for who counts the money.
     """
 
     def __init__(self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, *, keep: bool) -> None:

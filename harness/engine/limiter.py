@@ -76,8 +76,8 @@ class LimiterState:
 class Limiter:
     """Places for calls in flight, requests per minute and tokens per minute, in order of priority.
 
-    `capped` says whether a budget may end the run before its work is done. `outages` says how the provider's outages are
-    waited out; `rng` draws the jitter of the probes. `history` is how many calls the limiter let in at once, on the
+    `capped` says whether a budget may end the run before its work is done. `outages` says how the provider's outages
+    are waited out; `rng` draws the jitter of the probes. `history` is how many calls the limiter let in at once, on the
     loop's clock. `provider` is what is known of the provider, which has answered earlier sessions if `answered_before`:
     while it is away, only probes get a place.
     """

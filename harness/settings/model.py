@@ -160,8 +160,8 @@ class Settings(BaseModel):
     budget_reserve: Reserve = _setting(
         "strict",
         "Budget",
-        "What is held back for a call in flight: the most that it can cost, so that no cap is ever passed, or with likely "
-        "what calls of its step have cost so far, and half as much again, which is faster.",
+        "What is held back for a call in flight: the most that it can cost, so that no cap is ever passed; or, likely, "
+        "what its step's answers have cost so far and half as much again, which is faster.",
     )
     run_calls: Many | None = _setting(None, "Budget", "The most requests that the run may send, retries included.")
     topic_budget: Dollars | None = _setting(

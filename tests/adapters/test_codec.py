@@ -14,6 +14,7 @@ from harness.adapters.codec import (
     served_from_json,
     served_to_json,
     usage_from_json,
+    usage_to_json,
 )
 from harness.adapters.json_text import storable, to_text
 from harness.adapters.request_codec import request_from_canonical
@@ -105,3 +106,12 @@ def test_a_completion_forgets_how_it_was_waited_for() -> None:
         model="m", content="", finish_reason="stop", usage=Usage(), served=Served(source="shared", queued_s=3.0)
     )
     assert completion_from_json(completion_to_json(waited)).served == Served()
+
+
+def test_a_usage_that_was_told_says_nothing_of_what_was_not() -> None:
+    assert list(usage_to_json(Usage(input_tokens=1))) == [
+        "input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens",
+    ]  # fmt: skip
+    untold = Usage(untold=2, reasoning_untold=1)
+    assert usage_to_json(untold) == {**usage_to_json(Usage()), "untold": 2, "reasoning_untold": 1}
+    assert usage_from_json(usage_to_json(untold)) == untold

@@ -55,8 +55,8 @@ def test_what_a_server_did_not_tell_is_reserved_and_not_used() -> None:
     totals = {**TOTALS, "cost": 0.0, "unpriced": 3, "usage": {"input_tokens": 0, "output_tokens": 0, "untold": 3}}
     assert money_lines(Outlay.of(totals, untold), totals, 0, Budget(tokens=2000), simulated=False) == [
         "cost      not known: the server told no usage",
-        "budget    900 of 2,000 tokens used or reserved: 0 told, at most 200 for requests that broke off, and 700 reserved "
-        "for 3 answers, not told by the server",
+        "budget    900 of 2,000 tokens used or reserved: 0 told, at most 200 for requests that broke off, and 700 "
+        "reserved for 3 answers, not told by the server",
     ]
 
 
@@ -82,15 +82,15 @@ def test_time_lost_to_reservations_is_told_with_what_gives_it_back() -> None:
         "            → --budget 1.59 or a lower max_tokens or --budget-reserve likely gives them back",
     ]
     assert lines_of(Reservations(lost_s=30.0, wanted_tokens=4000), Budget(tokens=500), unfinished=1)[1] == (
-        "            → --budget-tokens 4120 and what the other topics cost or a lower max_tokens or --budget-reserve likely "
-        "gives them back"
+        "            → --budget-tokens 4120 and what the other topics cost or a lower max_tokens or --budget-reserve "
+        "likely gives them back"
     )
     assert lines_of(Reservations(lost_s=0.7), Budget(cost=1.0)) == []
 
 
 def test_likely_reservations_say_what_they_risked_and_what_came_of_it() -> None:
     risked = Reservations(could_pass_cost=0.25)
-    words = "          what calls likely cost was held back, not the most that they can: the budget could have been passed by "
+    words = "          likely costs were held back, not worst cases: the budget could have been passed by "
     assert lines_of(risked, Budget(cost=1.0), "likely") == [f"{words}$0.2500, and was not passed"]
     assert lines_of(risked, Budget(cost=0.45), "likely") == [f"{words}$0.2500, and was passed by $0.0500"]
     assert lines_of(Reservations(), Budget(cost=1.0), "likely") == []

@@ -16,7 +16,7 @@ from harness.adapters.cache.sqlite_cache import SqliteCache
 from harness.adapters.cassettes.recorded_first import RecordedFirst
 from harness.adapters.memory import MemoryCache
 from harness.domain.call import Call
-from harness.domain.completion import Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
+from harness.domain.completion import AtMost, Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
 from harness.domain.key import cache_key
 from harness.domain.purse import Spent
 from harness.ports import Cache, OpenCall, Rejection, Resolution
@@ -339,3 +339,29 @@ async def test_releasing_what_is_not_leased_changes_nothing(open_cache: CacheFac
     async with open_cache() as cache:
         cache.release(key)
         assert await cache.claim(key) == "taken"
+
+
+async def test_what_was_judged_of_a_request_counts_in_place_of_its_worst_case(open_cache: CacheFactory) -> None:
+    judged = AtMost(cost=0.5, tokens=40)
+    rows = [
+        replace(failed(cost=None), at_most=judged),
+        replace(stored(replace(an_answer(), cost=None)), tokens=0, at_most=judged),
+        # Without a price, tokens alone.
+        replace(failed(cost=None), at_most=AtMost(cost=None, tokens=40)),
+    ]
+    async with open_cache() as cache:
+        for index, resolution in enumerate(rows):
+            request = a_request(str(index))
+            worst = None if index == 2 else 8.0
+            number = await cache.open_call(request, an_entry(request, cost=worst, tokens=3200))
+            await cache.resolve(number, resolution)
+        spent = await cache.spent("run-1")
+    assert spent == Spent(
+        calls=3,
+        cost_at_risk=1.0,
+        tokens_at_risk=120,
+        unpriced=1,
+        untold=1,
+        cost_untold=0.5,
+        tokens_untold=40,
+    )

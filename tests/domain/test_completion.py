@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.domain.call import Call
-from harness.domain.completion import FailedAttempt, Request, Served, Usage
+from harness.domain.completion import Completion, FailedAttempt, Request, Served, Usage
 
 
 def test_usage_adds_field_by_field() -> None:
@@ -46,3 +48,29 @@ def test_the_first_token_is_the_first_of_reasoning_and_answer(
     reasoning_s: float | None, answer_s: float | None, first_s: float | None
 ) -> None:
     assert Served(ttft_reasoning_s=reasoning_s, ttft_answer_s=answer_s).ttft_s == first_s
+
+
+def told(usage: Usage, *, reasoning: str = "") -> Usage:
+    answer = Completion(model="m", content="x", reasoning=reasoning, finish_reason="stop", usage=usage)
+    return answer.as_told.usage
+
+
+def test_an_answer_of_no_tokens_was_not_counted() -> None:
+    assert told(Usage()) == told(Usage(untold=1)) == Usage(untold=1)
+    counted = Usage(input_tokens=5, output_tokens=7)
+    assert told(counted) == counted
+
+
+def test_reasoning_of_no_tokens_was_not_counted() -> None:
+    counted = Usage(input_tokens=5, output_tokens=7)
+    assert told(counted, reasoning="hm").reasoning_untold == 1
+    assert told(replace(counted, reasoning_untold=1), reasoning="hm").reasoning_untold == 1
+    assert told(replace(counted, reasoning_tokens=2), reasoning="hm").reasoning_untold == 0
+    # Where nothing was put out, nothing of it is reasoning.
+    assert told(Usage(input_tokens=5), reasoning="hm").reasoning_untold == 0
+
+
+def test_what_was_not_told_adds_up_with_the_rest() -> None:
+    assert Usage(untold=1, output_tokens=2) + Usage(untold=2, reasoning_untold=1) == Usage(
+        untold=3, output_tokens=2, reasoning_untold=1
+    )

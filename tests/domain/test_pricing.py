@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from harness.domain.completion import Completion, Message, Request, Usage
+from harness.domain.completion import AtMost, Completion, Message, Request, Usage
 from harness.domain.estimate import input_tokens_at_most
 from harness.domain.failures import TransientError
 from harness.domain.pricing import DEEPSEEK_PRICES, Charge, Price, Pricing, Rates, charge_of, flat_price, is_peak
@@ -98,3 +98,12 @@ def test_what_a_failed_attempt_was_charged() -> None:
     )
     assert charge_of(TransientError("", kind="server", partial=half, billed="unknown")) == Charge(usage=None, cost=None)
     assert charge_of(TransientError("", kind="server", billed="yes")) == Charge(usage=None, cost=None)
+
+
+def test_between_two_instants_the_dearer_price_counts() -> None:
+    pricing = Pricing(prices=DEEPSEEK_PRICES)
+    usage = Usage(input_tokens=1_000_000)
+    before, within = datetime(2026, 11, 16, 0, 59, tzinfo=UTC), datetime(2026, 11, 16, 1, 1, tzinfo=UTC)
+    for first, last, cost in ((before, before, 0.15), (before, within, 0.30), (within, within, 0.30)):
+        assert pricing.dearest_between("deepseek-flash", usage, first, last) == AtMost(cost=cost, tokens=1_000_000)
+    assert pricing.dearest_between("unheard-of", usage, before, within) == AtMost(cost=None, tokens=1_000_000)

@@ -282,7 +282,7 @@ async def test_likely_reservations_are_for_as_many_calls_as_can_be_in_flight() -
     await ask_long(engine, "first")
     calls = [asyncio.create_task(ask_long(engine, f"{number}", topic_id=topic)) for number, topic in enumerate("aabb")]
     await asyncio.sleep(1.0)
-    # The second call of each topic could not be sent beside the first; the one of topic a came before there was a limit.
+    # The second call of each topic could not be sent beside the first; that of topic a came while there was room.
     assert engine.purse.reservations == 3
     await gathered(*calls)
 

@@ -1,7 +1,7 @@
 """A thousand small runs with a budget, each from a seed: what the provider bills never passes the cap.
 
-The provider writes at a bounded rate and bills what it wrote. Of a request that broke off nobody else knows that, and it
-goes on for a moment for nobody.
+The provider writes at a bounded rate and bills what it wrote. Of a request that broke off nobody else knows that, and
+it goes on for a moment for nobody.
 """
 
 from __future__ import annotations

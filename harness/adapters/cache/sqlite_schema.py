@@ -115,8 +115,8 @@ _REJECTED = (
     """,
 )
 
-# What a request can have cost of which nobody knows what it did, as judged when its row was closed; null before that, for
-# rows of earlier versions, and where it is known.
+# What a request can have cost of which nobody knows what it did, as judged when its row was closed; null before that,
+# for rows of earlier versions, and where it is known.
 _JUDGED = (
     "ALTER TABLE calls ADD COLUMN cost_judged REAL",
     "ALTER TABLE calls ADD COLUMN tokens_judged INTEGER",

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.cli.usage_words import tokens_words
+
+
+@pytest.mark.parametrize(
+    ("usage", "words"),
+    [
+        ({}, "889 tokens in, 110 out (40 reasoning)"),
+        ({"untold": 3}, "889 tokens in, 110 out (40 reasoning), not told by the server for 3 answers"),
+        ({"reasoning_untold": 1}, "889 tokens in, 110 out (40 reasoning, not told for 1 answer)"),
+        ({"reasoning_tokens": 0, "reasoning_untold": 2}, "889 tokens in, 110 out (reasoning not told)"),
+        ({"reasoning_tokens": 0}, "889 tokens in, 110 out (0 reasoning)"),
+        ({"input_tokens": 0, "output_tokens": 0, "untold": 1}, "tokens not told by the server"),
+        ({"input_tokens": 0, "output_tokens": 0, "untold": 2}, "tokens not told by the server (2 answers)"),
+    ],
+)
+def test_tokens_are_told_or_it_is_said_that_they_are_not(usage: dict[str, Any], words: str) -> None:
+    told = {"input_tokens": 889, "output_tokens": 110, "reasoning_tokens": 40, "cached_tokens": 0}
+    assert tokens_words({**told, **usage}) == words
