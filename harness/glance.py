@@ -56,7 +56,9 @@ class Glance:
     `steps` are the calls in flight by step, `stages` those that wait, by what they wait for. `cost` is what the budget
     counts: what is known, and `unknown_cost` at most; `reserved_cost` is held for `reserved_calls` on top of it.
     `unpriced`: there are calls whose cost is not known. Where there is a budget in money, `to_come` is what it will
-    count, with as much that nobody knows as so far, so that `cost` and `to_come` add up to `likely_end`. `down` says that the provider is away, `works_on` how many calls it seems to work on at a time.
+    count, with as much that nobody knows as so far, so that `cost` and `to_come` add up to `likely_end`.
+
+    `down` says that the provider is away, `works_on` how many calls it seems to work on at a time.
     """
 
     topics: int

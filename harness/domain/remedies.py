@@ -41,7 +41,8 @@ REMEDIES: Mapping[str, str] = {
     "FatalError": "mend what the message names, and resume",
     "CacheMiss": "record it: the same run with --cache-mode read_write asks for what is missing",
     "ParseError": "the model's text could not be read: let the workflow ask again with the message, or mend the prompt",
-    "Rejected": "the model gives no answer that the step takes: mend its prompt, or take another model; resume asks again",
+    "Rejected": "the model gives no answer that the step takes: mend its prompt, or take another model; resume asks "
+    "again",
     "TopicFailed": "the workflow gave the topic up: resume tries it again; see its calls with `harness show`",
     "TopicBudgetExceeded": "raise --topic-budget, and resume",
     "TooManyCalls": "raise --max-calls, or let the workflow ask for fewer parts",
