@@ -293,19 +293,11 @@ class Limiter:
             paced = wait_s > 0
             if paced:
                 break
-            used = self._in_flight + self._resting
-            full = used >= self._window.places
-            if full:
-                self._learn(self._window.seen(at, full=True))
-                full = used >= self._window.places
+            full = self._is_full(at)
             if full:
                 wait_s = self._window.opens_in_s(at)
                 break
-            self._in_flight += 1
-            wish.among, wish.answers, wish.probe = self._in_flight, self._answers, self.provider.is_down
-            self.provider.sends(at)
-            self._pace = self._pace.sent(at, wish.tokens)
-            self._turns.grant()
+            self._grant(wish, at)
         else:
             wait_s = None
         if not full:
@@ -316,6 +308,22 @@ class Limiter:
             due_at = min(due_at, self.provider.gives_up_at)
         if due_at < math.inf:
             self._timer = loop.call_at(due_at, self._look)
+
+    def _is_full(self, at: float) -> bool:
+        """Return whether no place is free. A probe may pass the window: what hangs can fill it, too."""
+        if self.provider.probe_is_due(at):
+            return self._in_flight >= self._window.maximum
+        used = self._in_flight + self._resting
+        if used >= self._window.places:
+            self._learn(self._window.seen(at, full=True))
+        return used >= self._window.places
+
+    def _grant(self, wish: _Wish, at: float) -> None:
+        self._in_flight += 1
+        wish.among, wish.answers, wish.probe = self._in_flight, self._answers, self.provider.is_down
+        self.provider.sends(at)
+        self._pace = self._pace.sent(at, wish.tokens)
+        self._turns.grant()
 
     def _look(self) -> None:
         """Go on when it is time; the run ends here when the patience with the provider does."""

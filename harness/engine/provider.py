@@ -93,6 +93,10 @@ class Provider:
         """Return the seconds until a request may be sent."""
         return self._belief.wait_s(at)
 
+    def probe_is_due(self, at: float) -> bool:
+        """Return whether the time has come to look again whether the provider answers."""
+        return self._belief.outage is not None and at >= self._belief.outage.next_probe_at
+
     def sends(self, at: float) -> None:
         """Note that a request leaves, as a probe while the provider is away."""
         self.sent += 1

@@ -194,3 +194,22 @@ async def test_a_call_that_is_silent_alone_is_given_up_at_its_time_out_and_asked
     (answer,) = await all_at_once(engine, 1)
     assert isinstance(answer, Completion)
     assert model.given_up == [("0", 60.0)]
+
+
+async def test_a_window_that_was_narrowed_and_is_full_of_what_hangs_keeps_no_probe_from_leaving() -> None:
+    # The first two are answered; what comes then hangs, is taken for queued, and the window shrinks to one place.
+    model = SilentModel(
+        begins_s=lambda request, at: math.inf if 5.0 < at < 800.0 else 1.0, latency_s=3.0, first_token_s=60.0
+    )
+    engine = an_engine(model, in_flight=4)
+
+    async def one(number: int, after_s: float) -> object:
+        await asyncio.sleep(after_s)
+        return await engine.completer.complete(a_request(f"{number}"), a_call(span_id=f"{number}", priority=number))
+
+    calls = [one(0, 0.0), one(1, 4.0), one(2, 6.0), one(3, 6.5), one(4, 30.0), one(5, 900.0)]
+    answers = await gathered(*calls)
+    assert all(isinstance(answer, Completion) for answer in answers)
+    # The fourth is given up at 90 s, while two hang in a window of one place; the first probe leaves a second later.
+    assert model.given_up[0] == ("4", 90.0)
+    assert min(at for at in model.sent_at if at > 30.0) <= 91.0
