@@ -63,6 +63,10 @@ class Reserved:
     most: AtMost
 
 
+NOTHING = Reserved(AtMost(cost=None, tokens=0), AtMost(cost=None, tokens=0))
+"""What is held for a request that still waits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservations:
     """What the reservations of a session did: the seconds they cost, and how far past the budget they could have led.

@@ -17,7 +17,7 @@ from harness.domain.failures import CompletionError, TopicBudgetExceeded
 from harness.domain.likely import Likely
 from harness.domain.policy import Limits
 from harness.domain.pricing import Pricing, charge_of
-from harness.domain.purse import NOT_SENT, Charged, Purse, Reserved
+from harness.domain.purse import NOT_SENT, NOTHING, Charged, Purse, Reserved
 from harness.domain.recording import step_of
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
@@ -167,7 +167,7 @@ class _Want:
     step: str
     most: AtMost
     likely: Callable[[], AtMost | None] = lambda: None
-    reserved: Reserved | None = None
+    reserved: Reserved = NOTHING
 
 
 class _Room:
@@ -239,7 +239,7 @@ class _Till:
                 want, priority=priority, advance=self._advance, give_back=lambda: self._give_back(want)
             )
         finally:
-            if want.reserved is None:
+            if want.reserved is NOTHING:
                 self._waiting -= 1
                 self._measure()
         budget_s = self._short_s() - short_s
@@ -247,12 +247,10 @@ class _Till:
 
     def settle(self, want: _Want, charged: Charged) -> None:
         """Turn a reservation into what was really spent, and let the next go."""
-        if want.reserved is not None:
-            self.purse.settle(want.reserved, charged)
-            self._room.give_back(want.topic_id)
-            self._trying[want.step] -= 1
-            want.reserved = None
-            self._advance()
+        self.purse.settle(want.reserved, charged)
+        self._room.give_back(want.topic_id)
+        self._trying[want.step] -= 1
+        self._advance()
 
     def refuse_all(self, error: Callable[[], Exception]) -> None:
         """Have all who wait raise this."""
