@@ -116,7 +116,7 @@ def layered(
 
 def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str) -> RunContext:
     """What all calls of a run have in common, from its settings and its workflow, which rows call by `name`."""
-    settings = loaded.settings
+    settings, profile = loaded.settings, loaded.settings.profile
     return RunContext(
         run_id=run_id,
         endpoint=loaded.endpoint(key_needed=False).identity,
@@ -125,7 +125,7 @@ def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: 
         overrides={step: table.options() for step, table in settings.steps.items()},
         prompts=workflow.prompts,
         settings=workflow.settings,
-        known_model=lambda model: resolve_model(settings.profile, model)[:2],
+        known_model=lambda model: resolve_model(profile, model)[:2],
         max_calls_per_topic=settings.max_calls,
         max_depth=settings.max_depth,
         topic_budget=settings.topic_cap(),
@@ -241,7 +241,7 @@ def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTran
 
 def check_budget(settings: Settings) -> None:
     """Raise SettingsError for a budget in money where the price of the model is not known."""
-    model = resolve_model(settings.profile, settings.model).model
+    model = settings.defaults().model or ""
     for flag, cap in (("--budget", settings.budget), ("--topic-budget", settings.topic_budget)):
         if cap is None or settings.pricing().prices.get(model):
             continue

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.domain.base_url import likely_base_urls, normalized_base_url
 from harness.domain.endpoint import base_url_endpoint, endpoint_identity, profile_endpoint
 from harness.domain.profiles import PROFILES, profile_of, resolve_model
+from harness.domain.request_form import OPENAI_FORM
 from harness.domain.secret import Secret
 from harness.errors import SettingsError
 
@@ -98,8 +99,11 @@ def test_only_a_profiles_own_base_url_has_its_identity(url: str, identity: str) 
     assert (profile_of(url) is not None) == (identity in PROFILES)
 
 
-def test_a_profiles_identity_is_its_name() -> None:
-    assert {endpoint_identity(profile) for profile in PROFILES.values()} == {"deepseek", "openai", "mock"}
+def test_an_identity_is_a_name_where_it_always_was_one_and_else_an_address() -> None:
+    named = {profile.name for profile in PROFILES.values() if endpoint_identity(profile) == profile.name}
+    assert named == {"deepseek", "openai", "mock"}
+    assert endpoint_identity(PROFILES["openrouter"]) == endpoint_identity("https://openrouter.ai/api/v1/")
+    assert endpoint_identity(PROFILES["vllm"]) == "http://localhost:8000/v1"
 
 
 @pytest.mark.parametrize(
@@ -151,8 +155,8 @@ def test_without_key_and_password_there_is_no_authorization() -> None:
 
 
 def test_a_base_url_of_a_known_service_speaks_its_dialect() -> None:
-    assert base_url_endpoint("https://api.deepseek.com/v1", api_key=None).dialect == "deepseek"
-    assert base_url_endpoint("http://localhost:8000/v1", api_key=None).dialect == "openai"
+    assert base_url_endpoint("https://api.deepseek.com/v1", api_key=None).form.dialect == "deepseek"
+    assert base_url_endpoint("http://localhost:8000/v1", api_key=None).form == OPENAI_FORM
 
 
 @pytest.mark.parametrize(
