@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from harness._version import __version__
 
 if TYPE_CHECKING:
+    from harness.adapters.image_file import image
     from harness.adapters.runs.results_dir import read_results, read_spans
     from harness.api import ask, ask_sync, run, run_sync
-    from harness.domain.completion import Completion, Delta, Message, Tool, Usage
+    from harness.domain.completion import Completion, Delta, JsonSchema, Message, Tool, ToolCall, Usage
     from harness.domain.failures import CompletionError
+    from harness.domain.image import Image
     from harness.domain.options import StepOptions
     from harness.domain.parsing import parse_json, parse_string_list
     from harness.domain.run import Failed, Ok, Output, Topic
@@ -27,7 +29,9 @@ _HOMES = {
     "harness.adapters.runs.results_dir": ("read_results", "read_spans"),
     "harness.api": ("ask", "ask_sync", "run", "run_sync"),
     "harness.session": ("Report",),
-    "harness.domain.completion": ("Completion", "Delta", "Message", "Tool", "Usage"),
+    "harness.domain.completion": ("Completion", "Delta", "JsonSchema", "Message", "Tool", "ToolCall", "Usage"),
+    "harness.domain.image": ("Image",),
+    "harness.adapters.image_file": ("image",),
     "harness.domain.options": ("StepOptions",),
     "harness.domain.parsing": ("parse_json", "parse_string_list"),
     "harness.domain.run": ("Failed", "Ok", "Output", "Topic"),
@@ -44,7 +48,9 @@ __all__ = [
     "Delta",
     "Failed",
     "HarnessError",
+    "Image",
     "InputError",
+    "JsonSchema",
     "Message",
     "Ok",
     "Output",
@@ -55,12 +61,14 @@ __all__ = [
     "StepOptions",
     "Stop",
     "Tool",
+    "ToolCall",
     "Topic",
     "TopicFailed",
     "Usage",
     "__version__",
     "ask",
     "ask_sync",
+    "image",
     "parse_json",
     "parse_string_list",
     "read_results",

@@ -19,7 +19,8 @@ _CALL = "/chat/completions"
 def normalized_base_url(base_url: str) -> str:
     """One spelling per server: scheme and host in lower case, no default port, no trailing slash, no credentials.
 
-    The path of the call itself, `/chat/completions`, is no part of it. Raises SettingsError, which shows no credential, for what is not an http(s) URL of a server and a path.
+    The path of the call itself, `/chat/completions`, is no part of it. Raises SettingsError, which shows no
+    credential, for what is not an http(s) URL of a server and a path.
     """
     parts = _split(base_url)
     host = parts.hostname or ""
@@ -40,7 +41,8 @@ def note_on(base_url: str) -> str | None:
     if _split(base_url).path.rstrip("/").endswith(_CALL):
         return f"the base URL is taken without the path of the call: {normalized}"
     if not parts.path:
-        return f"the base URL {normalized} has no path; most servers want {normalized}{_VERSION} (harness doctor finds out)"
+        likely = f"{normalized}{_VERSION}"
+        return f"the base URL {normalized} has no path, and most servers want {likely}; harness doctor finds out"
     return None
 
 

@@ -1,7 +1,8 @@
 """The endpoints that are known by name: each field with the page or the source file that says so.
 
-What no source says is left out, and so not known. `docs/endpoints.md` is made from this table. Prices and limits of these
-services change with models and accounts; but for DeepSeek's prices (`domain/pricing.py`) they are the user's to give.
+What no source says is left out, and so not known. `docs/endpoints.md` is made from this table. Prices and limits of
+these services change with models and accounts; but for DeepSeek's prices (`domain/pricing.py`) they are the user's to
+give.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ _OPENAI_SDK = f"{_GITHUB}/openai/openai-python/blob/e43b422/src/openai"
 _GROQ_SDK = f"{_GITHUB}/groq/groq-python/blob/9620fde/src/groq"
 _MISTRAL_SDK = f"{_GITHUB}/mistralai/client-python/blob/05629d2/src/mistralai/client"
 _VLLM = f"{_GITHUB}/vllm-project/vllm/blob/002032e/vllm/entrypoints/openai"
+_XAI_COPY = "https://www.withone.ai/knowledge/x-ai"
 _LMSTUDIO = f"{_GITHUB}/lmstudio-ai/docs/blob/c6854fb/1_developer"
 
 KNOWN: tuple[Known, ...] = (

@@ -10,7 +10,7 @@ from harness.domain.base_url import note_on
 from harness.domain.profiles import PROFILES
 from harness.domain.request_form import RequestForm, Unsent, unsent
 from harness.errors import SettingsError
-from harness.settings.endpoints import EndpointTable, named, parse_mends
+from harness.settings.endpoints import named, parse_mends
 from harness.settings.given import Given
 from harness.settings.model import Settings
 
@@ -93,7 +93,7 @@ def endpoint_defaults(settings: Settings) -> dict[str, int]:
     table = settings.endpoints.get(settings.endpoint or "") if settings.base_url is None else None
     mends = parse_mends(settings.mends)
     found: dict[str, int] = {}
-    for source in (table or EndpointTable(), mends):
+    for source in (mends,) if table is None else (table, mends):
         for name in ("in_flight", "rpm", "tpm"):
             value = getattr(source, name)
             if value is not None:

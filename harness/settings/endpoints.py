@@ -192,7 +192,7 @@ def service_of(
         known = profile_of(base_url)
         form = OPENAI_FORM if known is None else known.form
         service = Profile(name=normalized_base_url(base_url), base_url=base_url, key_env=None, form=form, hosted=False)
-    service = mended(service, EndpointTable(dialect=dialect)) if dialect is not None else service
+    service = mended(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
     if service.name == MOCK.name and mends.base_url is not None:
         raise SettingsError("endpoint.base_url: the mock answers in this process, at no address")
     return mended(service, mends)

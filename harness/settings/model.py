@@ -86,7 +86,8 @@ class Settings(BaseModel):
     mends: Mends = _setting(
         (),
         "Endpoint",
-        "Mend a field of the endpoint, such as endpoint.cap=max_tokens or endpoint.thinking=enable_thinking; repeatable.",
+        "Mend a field of the endpoint, such as endpoint.cap=max_tokens or endpoint.thinking=enable_thinking; "
+        "repeatable.",
         metavar="endpoint.FIELD=VALUE",
         alias="set",
     )

@@ -80,8 +80,8 @@ cached_input = 0.1          # optional: the same as input
 
 A key is never a setting: it comes from the environment or from a file `.env` in the working directory, and is never
 logged, recorded or shown. Each known endpoint takes it from a variable of its own, such as `DEEPSEEK_API_KEY`
-([endpoints.md](endpoints.md)). A `--base-url` takes `HARNESS_API_KEY`, or the variable that `--api-key-env` names, and may have none. The key of a known
-service is never sent to another host.
+([endpoints.md](endpoints.md)). A `--base-url` takes `HARNESS_API_KEY`, or the variable that `--api-key-env` names, and
+may have none. The key of a known service is never sent to another host.
 """
 
 

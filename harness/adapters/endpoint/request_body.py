@@ -128,11 +128,8 @@ def _turns(request: Request, form: RequestForm) -> tuple[Message, ...]:
 def _message(message: Message, request: Request, form: RequestForm) -> Body:
     # `content` is never null: DeepSeek refuses an assistant's turn with neither content nor calls.
     fields: Body = {"role": message.role, "content": _content(message)}
-    if message.role == "assistant" and request.tools and form.reasoning_back != "none":
-        # With tools, DeepSeek wants the reasoning of every earlier turn back; an empty one passes. Others get back
-        # what they sent.
-        if message.reasoning or form.dialect == "deepseek":
-            fields[form.reasoning_back] = message.reasoning or ""
+    if _brings_reasoning_back(message, request, form):
+        fields[form.reasoning_back] = message.reasoning or ""
     if message.tool_calls:
         fields["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -141,6 +138,13 @@ def _message(message: Message, request: Request, form: RequestForm) -> Body:
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
     return fields
+
+
+def _brings_reasoning_back(message: Message, request: Request, form: RequestForm) -> bool:
+    """With tools, DeepSeek wants the reasoning of every earlier turn, and an empty one passes; others get what they told."""
+    if message.role != "assistant" or not request.tools or form.reasoning_back == "none":
+        return False
+    return bool(message.reasoning) or form.dialect == "deepseek"
 
 
 def _content(message: Message) -> Any:
