@@ -128,8 +128,8 @@ class Step:
         answer is rejected. Then the conversation goes on, with the answer and a word about what is wrong with it, up to
         `reasks` times; `again` makes that word from the error's text. `response_format` asks for JSON, or with a
         `JsonSchema` for JSON of that form, as strictly as the endpoint can be asked for it; then an answer in which
-        `parse_json` finds no JSON is rejected before that, and without `accept` the JSON is the value. A rejected answer
-        is paid for and kept, and answers in no later session.
+        `parse_json` finds no JSON is rejected before that, and without `accept` the JSON is the value. A rejected
+        answer is paid for and kept, and answers in no later session.
 
         Raises Rejected if no answer was accepted, CompletionError if the call failed for good, TooManyCalls and
         TopicBudgetExceeded beyond the topic's bounds, CacheMiss in replay, and RunStopped when the run is ending, which

@@ -32,7 +32,8 @@ class Loaded:
     """Settings with the origin of each. `keys` holds at most the one key that belongs to their endpoint.
 
     `header_values` are the variables that its own headers name. `key_problem` is why a key that is there cannot be
-    used. `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls apart from others of the same key, where the provider can.
+    used. `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls apart from
+    others of the same key, where the provider can.
     """
 
     settings: Settings

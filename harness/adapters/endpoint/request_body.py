@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from harness.domain.completion import Json, JsonSchema, Message, Request, Tool
+from harness.domain.completion import JsonSchema, Message, Request, Tool
 from harness.domain.extras import merged
 from harness.domain.request_form import RequestForm, has_switch
 
@@ -100,7 +100,7 @@ def _sampling(request: Request, form: RequestForm) -> Body:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _response_format(request: Request, form: RequestForm) -> Json:
+def _response_format(request: Request, form: RequestForm) -> Body | None:
     wanted = request.response_format
     if wanted is None:
         return None
@@ -141,7 +141,7 @@ def _message(message: Message, request: Request, form: RequestForm) -> Body:
 
 
 def _brings_reasoning_back(message: Message, request: Request, form: RequestForm) -> bool:
-    """With tools, DeepSeek wants the reasoning of every earlier turn, and an empty one passes; others get what they told."""
+    """With tools, DeepSeek wants the reasoning of every earlier turn; others get back what they told."""
     if message.role != "assistant" or not request.tools or form.reasoning_back == "none":
         return False
     return bool(message.reasoning) or form.dialect == "deepseek"
