@@ -91,8 +91,7 @@ KNOWN: tuple[Known, ...] = (
             (f"{_OPENAI_SDK}/types/chat/completion_create_params.py", date(2026, 8, 21)),
             (f"{_OPENAI_SDK}/types/chat/chat_completion_assistant_message_param.py", date(2026, 8, 21)),
         ),
-        remark="Not every model takes every effort: one that refuses `none` is asked without it, which is told. "
-        "Our `max` is sent as `xhigh`, which more models take than `max`.",
+        remark="Not every model takes every effort: one that refuses `none` is asked without it, which is told.",
     ),
     Known(
         name="openrouter",
