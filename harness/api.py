@@ -16,6 +16,7 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, OnDelta, Request, ResponseFormat
 from harness.domain.image import Image
 from harness.domain.options import StepOptions
+from harness.domain.profiles import form_mark
 from harness.engine.stopping import Stop
 from harness.logs import logged_with
 from harness.session import Report
@@ -123,6 +124,7 @@ def request_of(
         presence_penalty=defaults.presence_penalty,
         frequency_penalty=defaults.frequency_penalty,
         extra_body=defaults.extra_body,
+        form=form_mark(loaded.settings.service),
     )
 
 

@@ -21,7 +21,7 @@ from harness.domain.completion import Completion, Request
 from harness.domain.likely import Likely
 from harness.domain.policy import CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
-from harness.domain.profiles import resolve_model
+from harness.domain.profiles import form_mark, resolve_model
 from harness.domain.purse import Purse, Spent
 from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted
@@ -116,7 +116,7 @@ def layered(
 
 def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str) -> RunContext:
     """What all calls of a run have in common, from its settings and its workflow, which rows call by `name`."""
-    settings, profile = loaded.settings, loaded.settings.profile
+    settings, profile, service = loaded.settings, loaded.settings.profile, loaded.settings.service
     return RunContext(
         run_id=run_id,
         endpoint=loaded.endpoint(key_needed=False).identity,
@@ -129,6 +129,7 @@ def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: 
         max_calls_per_topic=settings.max_calls,
         max_depth=settings.max_depth,
         topic_budget=settings.topic_cap(),
+        form=form_mark(service),
         own_files=workflow.own_files,
         redact=loaded.endpoint(key_needed=False).redact,
     )

@@ -28,6 +28,7 @@ _REQUEST = {
     "presence_penalty": NUMBER | NULL,
     "frequency_penalty": NUMBER | NULL,
     "extra_body": OBJECT | NULL,
+    "form": OBJECT | NULL,
     "sample": COUNT | NULL,
 }
 _MESSAGE = {
@@ -75,6 +76,7 @@ def request_from_json(fields: Any) -> Request:
         presence_penalty=get("presence_penalty"),
         frequency_penalty=get("frequency_penalty"),
         extra_body=get("extra_body") or {},
+        form=get("form") or {},
         sample=get("sample") or 0,
     )
 

@@ -85,7 +85,8 @@ class Request:
     `endpoint` is the identity of who answers (a profile's name, or a normalized base URL), not a way to reach it.
     `max_tokens` counts reasoning and answer together. None means: not sent, the provider's default rules.
     `logprobs` asks for the likelihood of each token, and of so many others beside it. `extra_body` are fields that a
-    user adds. `sample` tells repeated draws of the same request apart; it is never sent.
+    user adds; `form` is how the user had requests written otherwise than this endpoint's are. `sample` tells repeated
+    draws of the same request apart; it is never sent.
     """
 
     endpoint: str
@@ -105,6 +106,7 @@ class Request:
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     extra_body: Mapping[str, Json] = field(default_factory=dict)
+    form: Mapping[str, Json] = field(default_factory=dict)
     sample: int = 0
     # A memo, not a part of the value: the canonical text and the key are needed by several layers of one call.
     memo: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)

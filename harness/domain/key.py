@@ -68,6 +68,7 @@ def request_fields(request: Request) -> dict[str, Json]:
         "presence_penalty": _number(request.presence_penalty),
         "frequency_penalty": _number(request.frequency_penalty),
         "extra_body": _normal(request.extra_body) or None,
+        "form": _normal(request.form) or None,
         "sample": request.sample or None,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -18,16 +18,19 @@ from harness.errors import SettingsError
 class Profile:
     """An endpoint with a name: a known service, a known kind of server, or one of the user's own.
 
-    `key_env` names the variable of its key; None: it takes no key. `hosted`: it has hosts of its own, which are those
-    of `base_url` and of `equivalents`, it wants its key, and its key is sent nowhere else. `default_model` None: the
-    user must choose. `keyed_by_name`: its name, and not its address, stands in the keys of its answers. `extra_body`
-    is added to each request, `extra_headers` are sent with it; in their values `$NAME` stands for a variable.
+    `key_env` names the variable of its key; None: it takes no key. `form` is how requests are written for it, `form_of`
+    the known endpoint whose form that was before it was mended; None: that of any server. `hosted`: it has hosts of its
+    own, which are those of `base_url` and of `equivalents`, it wants its key, and its key is sent nowhere else.
+    `default_model` None: the user must choose. `keyed_by_name`: its name, and not its address, stands in the keys of
+    its answers. `extra_body` is added to each request, `extra_headers` are sent with it; in their values `$NAME` stands
+    for a variable.
     """
 
     name: str
     base_url: str
     key_env: str | None
     form: RequestForm = OPENAI_FORM
+    form_of: str | None = None
     hosted: bool = True
     default_model: str | None = None
     equivalents: tuple[str, ...] = ()
@@ -54,6 +57,7 @@ def _profile_from(known: Known) -> Profile:
         base_url=normalized_base_url(facts["base_url"]),
         key_env=facts["api_key_env"],
         form=form,
+        form_of=known.name,
         hosted=known.hosted,
         default_model=known.default_model,
         equivalents=known.hosts,
@@ -67,6 +71,7 @@ MOCK = Profile(
     base_url="http://mock.invalid",
     key_env=None,
     form=DEEPSEEK_FORM,
+    form_of="mock",
     default_model="deepseek-flash",
     keyed_by_name=True,
 )
@@ -131,7 +136,9 @@ def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
             where = f"endpoint {profile.name}" if profile else "a base URL"
             raise SettingsError(f"{where} has no default model: give one with --model NAME")
         return ResolvedModel(profile.default_model)
-    alias = next((a for a in MODEL_ALIASES if profile and a.dialect == profile.form.dialect and a.name == name), None)
+    # Another server may serve a model of that very name.
+    dialect = profile.form.dialect if profile is not None and profile.keyed_by_name else None
+    alias = next((one for one in MODEL_ALIASES if one.dialect == dialect and one.name == name), None)
     if alias is None:
         return ResolvedModel(name)
     fate = "was withdrawn by the provider" if alias.withdrawn else "is served as a newer model"
@@ -146,6 +153,23 @@ def profile_of(base_url: str) -> Profile | None:
     """
     normalized = normalized_base_url(base_url)
     return next((one for one in PROFILES.values() if one.hosted and normalized in one.urls), None)
+
+
+def form_mark(service: Profile) -> Mapping[str, Json]:
+    """What of an endpoint's form is not that of its address, and so must be known of its answers; mostly nothing.
+
+    The standard is the form of the service at that address, or for any other address OpenAI's. How a stream's tokens
+    are asked for changes no answer, so it is not in it.
+    """
+    at_its_address = profile_of(service.base_url)
+    standard = None if at_its_address is None else at_its_address.name
+    base = OPENAI_FORM if service.form_of is None else PROFILES[service.form_of].form
+    mark: dict[str, Json] = {} if service.form_of == standard else {"like": service.form_of or "any"}
+    for name in ("dialect", *_FORM_FIELDS):
+        value = getattr(service.form, name)
+        if name != "stream_options" and value != getattr(base, name):
+            mark[name] = dict(value) if isinstance(value, Mapping) else value
+    return mark
 
 
 def owner_of_key(variable: str) -> Profile | None:

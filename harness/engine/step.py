@@ -52,6 +52,7 @@ class RunContext:
     `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step chose.
     `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a name that was withdrawn
     into today's name and the thinking it stood for. `topic_budget` is what each topic may spend in one session.
+    `form` is how the user had requests written otherwise than the endpoint's are.
     `origin_s` is the loop's time at which the session began; spans count from it. `own_files` are the paths of the
     workflow's file and of its directory, `redact` masks the keys in a text: both for telling what a workflow raised.
     `rejections` hears which answers a step would not take; None: nobody does, as in a replay.
@@ -68,6 +69,7 @@ class RunContext:
     max_calls_per_topic: int = 200
     max_depth: int = 8
     topic_budget: Budget = Budget()
+    form: Mapping[str, Json] = field(default_factory=dict)
     origin_s: float = 0.0
     own_files: tuple[str, ...] = ()
     redact: Callable[[str], str] = str
@@ -337,6 +339,7 @@ class Step:
             presence_penalty=chosen.presence_penalty,
             frequency_penalty=chosen.frequency_penalty,
             extra_body=chosen.extra_body,
+            form=context.form,
             sample=self.topic.sample * DRAWS_APART + sample,
         )
         while self._rejected and cache_key(request) in self._rejected:

@@ -16,7 +16,6 @@ from harness.domain.pricing import Price, Rates, flat_price
 from harness.domain.profiles import MOCK, PROFILES, Profile, profile_of
 from harness.domain.request_form import (
     FORMS,
-    OPENAI_FORM,
     CapField,
     Dialect,
     EffortName,
@@ -190,8 +189,9 @@ def service_of(
         service = named(name, tables)
     else:
         known = profile_of(base_url)
-        form = OPENAI_FORM if known is None else known.form
-        service = Profile(name=normalized_base_url(base_url), base_url=base_url, key_env=None, form=form, hosted=False)
+        service = Profile(name=normalized_base_url(base_url), base_url=base_url, key_env=None, hosted=False)
+        if known is not None:
+            service = replace(service, form=known.form, form_of=known.name)
     service = mended(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
     if service.name == MOCK.name and mends.base_url is not None:
         raise SettingsError("endpoint.base_url: the mock answers in this process, at no address")
@@ -218,12 +218,14 @@ def mended(service: Profile, table: EndpointTable) -> Profile:
         like = PROFILES[table.like]
         service = replace(like, name=service.name, base_url=service.base_url or like.base_url)
         if like.hosted and service.base_url not in like.urls:
-            service = replace(service, key_env=None, hosted=False)
+            service = replace(service, key_env=None, hosted=False, keyed_by_name=False)
     moved = table.base_url is not None and normalized_base_url(table.base_url) not in service.urls
     if table.base_url is not None:
         service = replace(service, base_url=normalized_base_url(table.base_url))
     if moved and service.hosted:
-        service = replace(service, key_env=None, hosted=False, equivalents=())
+        service = replace(service, key_env=None, hosted=False, keyed_by_name=False, equivalents=())
+    if table.dialect is not None and table.dialect != service.form.dialect:
+        service = replace(service, form=FORMS[table.dialect], form_of=None)
     return replace(
         service,
         key_env=table.api_key_env or service.key_env,
@@ -235,8 +237,6 @@ def mended(service: Profile, table: EndpointTable) -> Profile:
 
 
 def _mended_form(form: RequestForm, table: EndpointTable) -> RequestForm:
-    if table.dialect is not None and table.dialect != form.dialect:
-        form = FORMS[table.dialect]
     changes: dict[str, Any] = {name: value for name in _FORM_FIELDS if (value := getattr(table, name)) is not None}
     if table.efforts is not None:
         changes["efforts"] = {**form.efforts, **table.efforts}

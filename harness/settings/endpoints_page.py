@@ -12,9 +12,9 @@ from harness.settings.endpoints import EndpointTable
 _HEAD = f"""\
 # Endpoints
 
-`--endpoint NAME` asks one of the endpoints below, or one of your own. Each field of a known one stands in the
-documentation or in the source of that server, which is named with its date; what no source says is left out, and then it
-is not known. The table was checked on {CHECKED}. `harness doctor --endpoint NAME --ask` looks at the server itself.
+`--endpoint NAME` asks one of the endpoints below, or one of your own. Each field of a known one stands in a source that
+is named with its date; what no source says is left out, and then it is not known. The table was checked on {CHECKED}.
+`harness doctor --endpoint NAME --ask` looks at the server itself.
 
 ```sh
 harness ask "Why is the sky blue?" --endpoint groq --model qwen/qwen3-32b --thinking off
@@ -41,21 +41,22 @@ input = 0.1
 output = 0.4
 ```
 
-A table with the name of a known endpoint mends that one. `--dialect` and `--set endpoint.FIELD=VALUE` mend any of them on
-the command line, a `--base-url` too; the fields of a table within are written `endpoint.efforts.max=xhigh` or
+A table with the name of a known endpoint mends that one. `--dialect` and `--set endpoint.FIELD=VALUE` mend any of them
+on the command line, a `--base-url` too; the fields of a table within are written `endpoint.efforts.max=xhigh` or
 `endpoint.extra_body.top_k=40`. What is wrong is an error before anything is sent, by its file and line or its flag.
 
 The key of a known service goes to its own hosts only: an endpoint that is moved elsewhere sends no key but one that
-`api_key_env` names. Headers are no part of a request's key in the cache, fields of `extra_body` are.
+`api_key_env` names. In the cache, an answer is known by the address of who gave it, by `extra_body`, and by what of the
+form was mended, so a mended endpoint is asked anew; headers and `stream_options` make no difference there.
 """
 
 _SILENCE = """\
 ## What would not be sent
 
-A setting that an endpoint cannot be told is never dropped in silence. Where you set it (`--thinking`, `--effort`, a table
-[steps.NAME]) it is an error that says what helps. Where a workflow chose it, one line tells it before the first call that
-it concerns. A server that refuses `stream_options`, or the switch for a thinking that a workflow chose, with a 400 or 422
-that names the field is asked without it from then on; one line tells that, too.
+A setting that an endpoint cannot be told is never dropped in silence. Where you set it (`--thinking`, `--effort`, a
+table [steps.NAME]) it is an error that says what helps. Where a workflow chose it, one line tells it before the first
+call that it concerns. A server that refuses `stream_options`, or the switch for a thinking that a workflow chose, with
+a 400 or 422 that names the field is asked without it from then on; one line tells that, too.
 
 The path of the call, `/chat/completions`, at the end of a base URL is left away, with a note; a base URL without a path
 gets a note that most servers want `/v1`.

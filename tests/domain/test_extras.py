@@ -53,7 +53,9 @@ def test_a_header_that_cannot_be_or_shows_a_secret_is_refused_unseen(name: str, 
     assert "in-the-open" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("X-Team", "blue"), ("X-Api-Key", "$KEY"), ("Authorization", "Token ${K}")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("X-Team", "blue"), ("X-Api-Key", "$KEY"), ("Authorization", "Token ${K}")]
+)
 def test_a_plain_header_and_a_secret_in_a_variable_pass(name: str, value: str) -> None:
     check_header(name, value)
 
