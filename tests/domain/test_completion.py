@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.domain.call import Call
-from harness.domain.completion import FailedAttempt, Request, Served, Usage
+from harness.domain.completion import FailedAttempt, JsonSchema, Request, Served, Usage
 
 
 def test_usage_adds_field_by_field() -> None:
@@ -46,3 +48,20 @@ def test_the_first_token_is_the_first_of_reasoning_and_answer(
     reasoning_s: float | None, answer_s: float | None, first_s: float | None
 ) -> None:
     assert Served(ttft_reasoning_s=reasoning_s, ttft_answer_s=answer_s).ttft_s == first_s
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "why"),
+    [
+        ("a city", {"type": "object"}, "letters, digits"),
+        ("", {"type": "object"}, "letters, digits"),
+        ("x" * 65, {"type": "object"}, "letters, digits"),
+        ("city", {}, "not empty"),
+        ("city", ["type"], "must be an object"),
+        ("city", {"minimum": float("nan")}, "what JSON can say"),
+        ("city", {"enum": {1, 2}}, "what JSON can say"),
+    ],
+)
+def test_a_schema_that_no_server_takes_is_refused_where_it_is_made(name: str, schema: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        JsonSchema(name=name, schema=schema)

@@ -67,6 +67,7 @@ def test_an_image_that_was_read_back_is_equal_and_cannot_be_sent() -> None:
     image = image_of(PNG)
     again = Image(sha256=image.sha256, media_type=image.media_type)
     assert again == image
+    assert Image(url="https://h/a.png").as_url() == "https://h/a.png"
     with pytest.raises(ValueError, match="not at hand"):
         again.as_url()
 
