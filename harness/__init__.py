@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from harness.adapters.image_file import image
     from harness.adapters.runs.results_dir import read_results, read_spans
     from harness.api import ask, ask_sync, run, run_sync
-    from harness.domain.completion import Completion, Delta, JsonSchema, Message, Tool, ToolCall, Usage
+    from harness.domain.completion import Completion, Delta, JsonSchema, Message, Tool, Usage
     from harness.domain.failures import CompletionError
-    from harness.domain.image import Image
     from harness.domain.options import StepOptions
     from harness.domain.parsing import parse_json, parse_string_list
     from harness.domain.run import Failed, Ok, Output, Topic
@@ -29,8 +28,7 @@ _HOMES = {
     "harness.adapters.runs.results_dir": ("read_results", "read_spans"),
     "harness.api": ("ask", "ask_sync", "run", "run_sync"),
     "harness.session": ("Report",),
-    "harness.domain.completion": ("Completion", "Delta", "JsonSchema", "Message", "Tool", "ToolCall", "Usage"),
-    "harness.domain.image": ("Image",),
+    "harness.domain.completion": ("Completion", "Delta", "JsonSchema", "Message", "Tool", "Usage"),
     "harness.adapters.image_file": ("image",),
     "harness.domain.options": ("StepOptions",),
     "harness.domain.parsing": ("parse_json", "parse_string_list"),
@@ -48,7 +46,6 @@ __all__ = [
     "Delta",
     "Failed",
     "HarnessError",
-    "Image",
     "InputError",
     "JsonSchema",
     "Message",
@@ -61,7 +58,6 @@ __all__ = [
     "StepOptions",
     "Stop",
     "Tool",
-    "ToolCall",
     "Topic",
     "TopicFailed",
     "Usage",
