@@ -11,10 +11,11 @@ from _contest import OUR_ADAPTER, RAW_AIOHTTP, Ask, Contestant, request
 
 from harness.adapters.endpoint.aiohttp_transport import AiohttpTransport
 from harness.adapters.endpoint.http import build_http_client
+from harness.adapters.endpoint.request_body import request_body
 from harness.adapters.endpoint.sdk import ChatClient
-from harness.adapters.endpoint.wire import request_body
 from harness.domain.endpoint import base_url_endpoint
 from harness.domain.policy import Timeouts
+from harness.domain.request_form import OPENAI_FORM
 
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
 
@@ -29,7 +30,7 @@ async def _transport(base_url: str, stream: bool) -> AsyncIterator[Ask]:
     url = f"{base_url}/chat/completions"
 
     async def ask(number: int) -> object:
-        body = request_body(request(number), stream=stream, dialect="openai")
+        body = request_body(request(number), stream=stream, form=OPENAI_FORM)
         response = await transport.handle_async_request(httpx2.Request("POST", url, headers=_HEADERS, content=body))
         data = await response.aread()
         await response.aclose()
@@ -45,7 +46,7 @@ async def _client(base_url: str, stream: bool) -> AsyncIterator[Ask]:
     async with build_http_client(Timeouts(), base_url=base_url) as client:
 
         async def ask(number: int) -> object:
-            body = request_body(request(number), stream=stream, dialect="openai")
+            body = request_body(request(number), stream=stream, form=OPENAI_FORM)
             response = await client.post(url, headers=_HEADERS, content=body)
             return _finished(response.content, stream)
 
@@ -58,7 +59,7 @@ async def _sdk(base_url: str, stream: bool) -> AsyncIterator[Ask]:
         client = ChatClient(base_url_endpoint(base_url, api_key=None), http_client)
 
         async def ask(number: int) -> object:
-            response = await client.post(request_body(request(number), stream=stream, dialect="openai"))
+            response = await client.post(request_body(request(number), stream=stream, form=OPENAI_FORM))
             body = client.body_of(response)
             data = b"".join([piece async for piece in body])
             await client.close(response, body)

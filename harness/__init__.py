@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from harness._version import __version__
 
 if TYPE_CHECKING:
+    from harness.adapters.image_file import image
     from harness.adapters.runs.results_dir import read_results, read_spans
     from harness.api import ask, ask_sync, run, run_sync
-    from harness.domain.completion import Completion, Delta, Message, Tool, Usage
+    from harness.domain.completion import Completion, Delta, JsonSchema, Message, Tool, Usage
     from harness.domain.failures import CompletionError
     from harness.domain.options import StepOptions
     from harness.domain.parsing import parse_json, parse_string_list
@@ -27,7 +28,8 @@ _HOMES = {
     "harness.adapters.runs.results_dir": ("read_results", "read_spans"),
     "harness.api": ("ask", "ask_sync", "run", "run_sync"),
     "harness.session": ("Report",),
-    "harness.domain.completion": ("Completion", "Delta", "Message", "Tool", "Usage"),
+    "harness.domain.completion": ("Completion", "Delta", "JsonSchema", "Message", "Tool", "Usage"),
+    "harness.adapters.image_file": ("image",),
     "harness.domain.options": ("StepOptions",),
     "harness.domain.parsing": ("parse_json", "parse_string_list"),
     "harness.domain.run": ("Failed", "Ok", "Output", "Topic"),
@@ -45,6 +47,7 @@ __all__ = [
     "Failed",
     "HarnessError",
     "InputError",
+    "JsonSchema",
     "Message",
     "Ok",
     "Output",
@@ -61,6 +64,7 @@ __all__ = [
     "__version__",
     "ask",
     "ask_sync",
+    "image",
     "parse_json",
     "parse_string_list",
     "read_results",

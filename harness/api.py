@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,10 @@ from harness.adapters.wall_clock import SystemClock
 from harness.batch import new_run_id, run_batch
 from harness.compose import open_stack
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Message, OnDelta, Request
+from harness.domain.completion import Completion, Message, OnDelta, Request, ResponseFormat
+from harness.domain.image import Image
 from harness.domain.options import StepOptions
+from harness.domain.profiles import form_mark
 from harness.engine.stopping import Stop
 from harness.logs import logged_with
 from harness.session import Report
@@ -43,16 +45,27 @@ async def ask(
     *,
     system: str | None = None,
     max_tokens: int | None = None,
+    images: Sequence[Image] = (),
+    response_format: ResponseFormat | None = None,
     on_delta: OnDelta | None = None,
     **settings: Any,
 ) -> Completion:
     """One call, through the cache, the limits and the retries. The settings are those of `harness ask`.
 
+    `images` go with the prompt, see `image`.
+
     Raises CompletionError if it failed for good, InputError for anything wrong with what was given.
     """
     options = StepOptions(max_tokens=max_tokens)
     return await ask_once(
-        load_settings(settings), prompt, system=system, options=options, on_delta=on_delta, stop=Stop()
+        load_settings(settings),
+        prompt,
+        system=system,
+        options=options,
+        on_delta=on_delta,
+        stop=Stop(),
+        images=images,
+        response_format=response_format,
     )
 
 
@@ -64,6 +77,8 @@ async def ask_once(
     options: StepOptions,
     on_delta: OnDelta | None,
     stop: Stop,
+    images: Sequence[Image] = (),
+    response_format: ResponseFormat | None = None,
 ) -> Completion:
     """One call with settings that are at hand: as one step of a workflow of one step.
 
@@ -73,16 +88,26 @@ async def ask_once(
         loaded = replace(loaded, settings=loaded.settings.model_copy(update={"patience": 0.0}))
     defaults = options.over(loaded.settings.defaults())
     run_id = f"ask-{new_run_id(SystemClock().now())}"
-    request = request_of(loaded, prompt, system=system, defaults=defaults)
+    request = request_of(
+        loaded, prompt, system=system, defaults=defaults, images=images, response_format=response_format
+    )
     call = Call(run_id=run_id, topic_id="ask", span_id="ask", stream=defaults.stream is not False, on_delta=on_delta)
     async with open_stack(loaded, run_id=run_id, stop=stop) as stack:
         with logged_with(run_id=run_id, topic_id=call.topic_id, span_id=call.span_id):
             return await stack.completer.complete(request, call)
 
 
-def request_of(loaded: Loaded, prompt: str, *, system: str | None, defaults: StepOptions) -> Request:
+def request_of(
+    loaded: Loaded,
+    prompt: str,
+    *,
+    system: str | None,
+    defaults: StepOptions,
+    images: Sequence[Image] = (),
+    response_format: ResponseFormat | None = None,
+) -> Request:
     """What one question asks of a model; `defaults` are the options with those of the settings behind them."""
-    turns = (Message(role="user", content=prompt),)
+    turns = (Message(role="user", content=prompt, images=tuple(images)),)
     return Request(
         endpoint=loaded.endpoint(key_needed=False).identity,
         model=defaults.model or "",
@@ -91,6 +116,15 @@ def request_of(loaded: Loaded, prompt: str, *, system: str | None, defaults: Ste
         thinking=defaults.thinking,
         effort=defaults.effort,
         temperature=defaults.temperature,
+        top_p=defaults.top_p,
+        response_format=response_format,
+        seed=defaults.seed,
+        logprobs=defaults.logprobs,
+        service_tier=defaults.service_tier,
+        presence_penalty=defaults.presence_penalty,
+        frequency_penalty=defaults.frequency_penalty,
+        extra_body=defaults.extra_body,
+        form=form_mark(loaded.settings.service),
     )
 
 

@@ -21,7 +21,7 @@ from harness.domain.completion import Completion, Request
 from harness.domain.likely import Likely
 from harness.domain.policy import CachePolicy, Limits, Patience
 from harness.domain.pricing import Pricing
-from harness.domain.profiles import resolve_model
+from harness.domain.profiles import form_mark, resolve_model
 from harness.domain.purse import Purse, Spent
 from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted
@@ -125,7 +125,7 @@ def layered(
 
 def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str) -> RunContext:
     """What all calls of a run have in common, from its settings and its workflow, which rows call by `name`."""
-    settings = loaded.settings
+    settings, profile, service = loaded.settings, loaded.settings.profile, loaded.settings.service
     return RunContext(
         run_id=run_id,
         endpoint=loaded.endpoint(key_needed=False).identity,
@@ -134,10 +134,11 @@ def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: 
         overrides={step: table.options() for step, table in settings.steps.items()},
         prompts=workflow.prompts,
         settings=workflow.settings,
-        known_model=lambda model: resolve_model(settings.profile, model)[:2],
+        known_model=lambda model: resolve_model(profile, model)[:2],
         max_calls_per_topic=settings.max_calls,
         max_depth=settings.max_depth,
         topic_budget=settings.topic_cap(),
+        form=form_mark(service),
         own_files=workflow.own_files,
         redact=loaded.endpoint(key_needed=False).redact,
     )
@@ -251,7 +252,7 @@ def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTran
 
 def check_budget(settings: Settings) -> None:
     """Raise SettingsError for a budget in money where the price of the model is not known."""
-    model = resolve_model(settings.profile, settings.model).model
+    model = settings.defaults().model or ""
     for flag, cap in (("--budget", settings.budget), ("--topic-budget", settings.topic_budget)):
         if cap is None or settings.pricing().prices.get(model):
             continue

@@ -205,7 +205,7 @@ class _AsMock:
         self._inner = inner
 
     async def complete(self, request: Request, call: Call) -> Completion:
-        asked = replace(request, endpoint="mock", model="deepseek-flash", tools=())
+        asked = replace(request, endpoint="mock", model="deepseek-flash", tools=(), extra_body={})
         return replace(await self._inner.complete(asked, call), model=request.model)
 
 

@@ -165,6 +165,7 @@ class Wanted:
             "model": defaults.model,
             "thinking": defaults.thinking,
             "effort": defaults.effort,
+            "extra_body": dict(settings.service.extra_body) or None,
             "steps": {name: table.model_dump(exclude_none=True) for name, table in settings.steps.items()},
             "topic_field": settings.topic_field,
             "id_field": settings.id_field,

@@ -7,7 +7,8 @@ from typing import Any, Literal, cast, get_args
 
 from harness.adapters.codec import tool_calls_from_json
 from harness.adapters.json_fields import COUNT, FLAG, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
-from harness.domain.completion import Effort, Message, Request, Role, Tool
+from harness.domain.completion import Effort, JsonSchema, Message, Request, ResponseFormat, Role, Tool
+from harness.domain.image import Image
 
 _REQUEST = {
     "endpoint": TEXT,
@@ -18,9 +19,16 @@ _REQUEST = {
     "effort": TEXT | NULL,
     "temperature": NUMBER | NULL,
     "top_p": NUMBER | NULL,
-    "response_format": TEXT | NULL,
+    "response_format": TEXT | OBJECT | NULL,
     "tools": LIST | NULL,
     "stop": LIST | NULL,
+    "seed": NUMBER | NULL,
+    "logprobs": COUNT | NULL,
+    "service_tier": TEXT | NULL,
+    "presence_penalty": NUMBER | NULL,
+    "frequency_penalty": NUMBER | NULL,
+    "extra_body": OBJECT | NULL,
+    "form": OBJECT | NULL,
     "sample": COUNT | NULL,
 }
 _MESSAGE = {
@@ -29,7 +37,10 @@ _MESSAGE = {
     "reasoning": TEXT | NULL,
     "tool_calls": LIST | NULL,
     "tool_call_id": TEXT | NULL,
+    "images": LIST | NULL,
 }
+_IMAGE = {"url": TEXT | NULL, "sha256": TEXT | NULL, "media_type": TEXT | NULL}
+_SCHEMA = {"name": TEXT, "schema": OBJECT, "strict": FLAG}
 _TOOL = {"name": TEXT, "description": TEXT, "parameters": OBJECT}
 
 
@@ -47,7 +58,6 @@ def request_from_json(fields: Any) -> Request:
     stop = get("stop") or ()
     if not all(isinstance(item, str) for item in stop):
         raise ValueError("field 'stop' must hold texts only")
-    response_format = one_of(fields, "response_format", ("text", "json_object"))
     return Request(
         endpoint=fields["endpoint"],
         model=fields["model"],
@@ -57,9 +67,16 @@ def request_from_json(fields: Any) -> Request:
         effort=cast("Effort | None", one_of(fields, "effort", get_args(Effort))),
         temperature=get("temperature"),
         top_p=get("top_p"),
-        response_format=cast('Literal["text", "json_object"] | None', response_format),
+        response_format=_response_format(fields),
         tools=tuple(_tool(item) for item in get("tools") or ()),
         stop=tuple(stop),
+        seed=get("seed"),
+        logprobs=get("logprobs"),
+        service_tier=get("service_tier"),
+        presence_penalty=get("presence_penalty"),
+        frequency_penalty=get("frequency_penalty"),
+        extra_body=get("extra_body") or {},
+        form=get("form") or {},
         sample=get("sample") or 0,
     )
 
@@ -72,7 +89,23 @@ def _message(fields: Any) -> Message:
         reasoning=fields.get("reasoning"),
         tool_calls=tool_calls_from_json(fields),
         tool_call_id=fields.get("tool_call_id"),
+        images=tuple(_image(item) for item in fields.get("images") or ()),
     )
+
+
+def _image(fields: Any) -> Image:
+    """An image as it is known by its hash; its bytes are kept nowhere."""
+    check_fields(fields, "image", _IMAGE)
+    return Image(url=fields.get("url"), sha256=fields.get("sha256"), media_type=fields.get("media_type"))
+
+
+def _response_format(fields: Any) -> ResponseFormat | None:
+    wanted = fields.get("response_format")
+    if not isinstance(wanted, dict):
+        plain = one_of(fields, "response_format", ("text", "json_object"))
+        return cast('Literal["text", "json_object"] | None', plain)
+    check_fields(wanted, "response_format", _SCHEMA)
+    return JsonSchema(name=wanted["name"], schema=wanted["schema"], strict=wanted["strict"])
 
 
 def _tool(fields: Any) -> Tool:

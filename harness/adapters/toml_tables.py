@@ -11,16 +11,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.adapters.toml_lines import place
 from harness.domain.completion import Effort
+from harness.domain.extras import check_extra_body
 from harness.domain.options import StepOptions
 from harness.errors import InputError
 
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
+
+
+def _extra_body(extra: dict[str, Any]) -> dict[str, Any]:
+    check_extra_body(extra)
+    return extra
 
 
 class StepTable(BaseModel):
@@ -35,9 +41,17 @@ class StepTable(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     stream: bool | None = None
+    seed: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    service_tier: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    extra_body: Annotated[dict[str, Any], AfterValidator(_extra_body)] | None = None
 
     def options(self) -> StepOptions:
-        return StepOptions(**self.model_dump())
+        values = self.model_dump()
+        values["extra_body"] = values["extra_body"] or {}
+        return StepOptions(**values)
 
 
 def read_toml(path: Path, error: type[InputError]) -> tuple[dict[str, Any], bytes]:
@@ -93,13 +107,13 @@ def _complaint(where: str | Callable[[tuple[str, ...]], str], detail: Mapping[st
     name = ".".join(path)
     begun = where if isinstance(where, str) else where(path)
     if detail["type"] == "extra_forbidden":
-        return f"{begun}: unknown setting {shown(name)}{suggestion(path[-1], _known_at(model, path[:-1]))}"
+        return f"{begun}: unknown setting {shown(name)}{suggestion(path[-1], known_at(model, path[:-1]))}"
     if detail["type"] == "missing":
         return f"{begun}: {name} {reason(detail)}"
     return f"{begun}: {name} = {shown(detail.get('input'))}: {reason(detail)}"
 
 
-def _known_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+def known_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     """The names that the table at this path may have."""
     for part in path:
         field = model.model_fields.get(part)

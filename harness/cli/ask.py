@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import anyio
 import click
 
 from harness.adapters.codec import usage_to_json
+from harness.adapters.image_file import image
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand
 from harness.cli.log_lines import start_log_lines
@@ -18,7 +22,7 @@ from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.cli.signals import interruptible
 from harness.cli.usage_words import tokens_words
-from harness.domain.completion import Completion, Delta
+from harness.domain.completion import Completion, Delta, JsonSchema
 from harness.domain.options import StepOptions
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
@@ -30,8 +34,18 @@ from harness.errors import InputError
 @click.option("--system", metavar="TEXT", help="A system message to go before it.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Cap on reasoning and answer together.")
 @click.option("--temperature", type=click.FloatRange(0, 2), metavar="T", help="From 0 to 2; thinking ignores it.")
+@click.option("--image", "images", multiple=True, metavar="FILE|URL", help="An image to go with it; repeatable.")
+@click.option("--schema", type=click.Path(path_type=Path), metavar="FILE", help="Answer with JSON of this JSON schema.")
 @settings_options(*CALL_OPTIONS)
-def ask(prompt: str, system: str | None, max_tokens: int | None, temperature: float | None, **values: Any) -> None:
+def ask(
+    prompt: str,
+    system: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    images: tuple[str, ...],
+    schema: Path | None,
+    **values: Any,
+) -> None:
     """Ask PROMPT (- for standard input) once, and print the reasoning and then the answer as they come.
 
     The answer is cached like any other: the same question costs nothing the second time.
@@ -43,12 +57,24 @@ def ask(prompt: str, system: str | None, max_tokens: int | None, temperature: fl
     text = _from_stdin() if prompt == "-" else prompt
     if not text.strip():
         raise InputError("the prompt is blank: give a text, or - and a text on standard input")
+    shown_to_it = [image(source) for source in images]
+    wanted = None if schema is None else _schema_in(schema)
     shown, stop, answers = _Shown(), Stop(), list[Completion]()
 
     async def work() -> None:
         options = StepOptions(max_tokens=max_tokens, temperature=temperature)
         on_delta = None if settings.json_output else shown.delta
-        answers.append(await ask_once(loaded, text, system=system, options=options, on_delta=on_delta, stop=stop))
+        answer = await ask_once(
+            loaded,
+            text,
+            system=system,
+            options=options,
+            on_delta=on_delta,
+            stop=stop,
+            images=shown_to_it,
+            response_format=wanted,
+        )
+        answers.append(answer)
 
     try:
         anyio.run(lambda: interruptible(work, stop, drain_s=0.0))
@@ -68,6 +94,17 @@ def _from_stdin() -> str:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
         raise InputError(f"<stdin>: not UTF-8 (byte {error.start}); the prompt must be text") from error
+
+
+def _schema_in(path: Path) -> JsonSchema:
+    """The JSON schema in a file, by the file's name. Raises InputError for a file that holds none."""
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8-sig"))
+        return JsonSchema(name=re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)[:64], schema=schema)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}; expected a JSON schema") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no JSON schema: {error}") from error
 
 
 class _Shown:

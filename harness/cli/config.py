@@ -17,7 +17,7 @@ from harness.manifest import recorded
 from harness.settings import Settings
 from harness.workflows.loading import load_workflow
 
-_IN_FILES = {"workflow_settings": "[workflow]", "steps": "[steps]", "prices": "[prices]"}
+_IN_FILES = {"workflow_settings": "[workflow]", "steps": "[steps]", "prices": "[prices]", "endpoints": "[endpoints]"}
 
 
 @click.command(cls=SectionedCommand)

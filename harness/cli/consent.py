@@ -69,15 +69,15 @@ def consent_of(settings: Settings, *, someone_there: bool) -> Consent:
 def costs_money(settings: Settings) -> bool:
     """Whether calls are paid for, as far as can be known: at a known service that takes a key, or at a known price.
 
-    A server of one's own, at a base URL and without a price in [prices], costs no money that we know of.
+    A server of one's own, without a price in [prices] or in its own table, costs no money that we know of.
     """
     if settings.cache_mode == "replay":
         return False
     service = settings.profile or profile_of(settings.base_url or "")
-    if service is not None:
+    if service is not None and service.hosted:
         return service.key_env is not None
-    models = {settings.model, *(table.model for table in settings.steps.values())}
-    return not models.isdisjoint(settings.prices)
+    models = {settings.model or settings.service.default_model, *(table.model for table in settings.steps.values())}
+    return not models.isdisjoint(settings.pricing().prices)
 
 
 def question_of(found: Estimate) -> str:

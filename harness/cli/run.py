@@ -20,13 +20,14 @@ from harness.cli.output import say, say_json
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
 from harness.domain.redo import ALL_LEFT, Redo
+from harness.domain.sanitize import terminal_safe
 from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
 from harness.ports import Cache
 from harness.session import Report, Watch
-from harness.settings import Loaded
+from harness.settings import Loaded, notes_on
 
 
 @click.command(cls=SectionedCommand)
@@ -106,7 +107,6 @@ def print_report(report: Report, loaded: Loaded) -> None:
 
 
 def note_aliases(loaded: Loaded) -> None:
-    """Say in one line that a withdrawn model name was replaced."""
-    note = loaded.settings.model_note()
-    if note is not None and not loaded.settings.quiet:
-        click.echo(f"note: {note}", err=True)
+    """Say, a line each, what was understood otherwise than it was written: a withdrawn model name, a base URL."""
+    for note in () if loaded.settings.quiet else notes_on(loaded.settings):
+        click.echo(f"note: {terminal_safe(note)}", err=True)

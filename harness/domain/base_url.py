@@ -13,12 +13,14 @@ from harness.errors import SettingsError
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _PATHS_BELOW = ("/chat/completions", "/completions", "/chat", "/models", "/responses", "/embeddings")
 _VERSION = "/v1"
+_CALL = "/chat/completions"
 
 
 def normalized_base_url(base_url: str) -> str:
     """One spelling per server: scheme and host in lower case, no default port, no trailing slash, no credentials.
 
-    Raises SettingsError, which shows no credential, for what is not an http(s) URL of a server and a path.
+    The path of the call itself, `/chat/completions`, is no part of it. Raises SettingsError, which shows no
+    credential, for what is not an http(s) URL of a server and a path.
     """
     parts = _split(base_url)
     host = parts.hostname or ""
@@ -26,7 +28,22 @@ def normalized_base_url(base_url: str) -> str:
         host = f"[{host}]"
     if parts.port is not None and parts.port != DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{parts.port}"
-    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    path = parts.path.rstrip("/")
+    while path.endswith(_CALL):
+        path = path.removesuffix(_CALL).rstrip("/")
+    return urlunsplit((parts.scheme, host, path, "", ""))
+
+
+def note_on(base_url: str) -> str | None:
+    """One line for the user about a base URL that is not what servers usually want, or None."""
+    normalized = normalized_base_url(base_url)
+    parts = urlsplit(normalized)
+    if _split(base_url).path.rstrip("/").endswith(_CALL):
+        return f"the base URL is taken without the path of the call: {normalized}"
+    if not parts.path:
+        likely = f"{normalized}{_VERSION}"
+        return f"the base URL {normalized} has no path, and most servers want {likely}; harness doctor finds out"
+    return None
 
 
 def credentials(base_url: str) -> Secret | None:

@@ -63,7 +63,7 @@ class Check:
 def check_of(request: Request, *, accept: Gate | None, reasks: int, again: Callable[[str], str] | None) -> Check | None:
     """What is demanded of the answers to a request: by its step, and by JSON mode; None if nothing is."""
     gate = accept
-    if request.response_format == "json_object":
+    if request.response_format not in (None, "text"):
         gate = _json_first(request, accept)
     return None if gate is None else Check(gate=gate, reasks=reasks, again=again or asked_plainly)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from harness.domain.image import Image
 from harness.errors import FailureKind
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -26,13 +29,17 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation. `reasoning` must be sent back where the request carries tools."""
+    """One turn of a conversation. `reasoning` must be sent back where the request carries tools.
+
+    `images` stand after the text of a user's turn.
+    """
 
     role: Role
     content: str = ""
     reasoning: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +52,41 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JsonSchema:
+    """The JSON that an answer must be, by a schema. `strict`: the server shall hold the model to it.
+
+    Raises ValueError for a name that servers refuse (letters, digits, - and _, at most 64), or a schema that is no
+    JSON object.
+    """
+
+    name: str
+    schema: Mapping[str, Json]
+    strict: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name):
+            raise ValueError(f"the name of a JSON schema must be 1 to 64 letters, digits, - or _: {self.name[:80]!r}")
+        schema: object = self.schema  # code that is not checked gives what it likes
+        if not isinstance(schema, Mapping) or not schema:
+            raise ValueError(f"the JSON schema {self.name!r} must be an object that is not empty")
+        try:
+            json.dumps(self.schema, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"the JSON schema {self.name!r} must be what JSON can say: {error}") from None
+
+
+ResponseFormat: TypeAlias = Literal["text", "json_object"] | JsonSchema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """Everything that decides the answer, and nothing else: its hash is the cache key.
 
     `endpoint` is the identity of who answers (a profile's name, or a normalized base URL), not a way to reach it.
     `max_tokens` counts reasoning and answer together. None means: not sent, the provider's default rules.
-    `sample` tells repeated draws of the same request apart; it is never sent.
+    `logprobs` asks for the likelihood of each token, and of so many others beside it. `extra_body` are fields that a
+    user adds; `form` is how the user had requests written otherwise than this endpoint's are. `sample` tells repeated
+    draws of the same request apart; it is never sent.
     """
 
     endpoint: str
@@ -61,9 +97,16 @@ class Request:
     effort: Effort | None = None
     temperature: float | None = None
     top_p: float | None = None
-    response_format: Literal["text", "json_object"] | None = None
+    response_format: ResponseFormat | None = None
     tools: tuple[Tool, ...] = ()
     stop: tuple[str, ...] = ()
+    seed: int | None = None
+    logprobs: int | None = None
+    service_tier: str | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    extra_body: Mapping[str, Json] = field(default_factory=dict)
+    form: Mapping[str, Json] = field(default_factory=dict)
     sample: int = 0
     # A memo, not a part of the value: the canonical text and the key are needed by several layers of one call.
     memo: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -6,11 +6,13 @@ A profile's key belongs to the profile's own hosts: whoever is reached by a bare
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from harness.domain.base_url import credentials, normalized_base_url
-from harness.domain.profiles import CapField, Dialect, Profile, profile_of
+from harness.domain.profiles import Profile, profile_of
 from harness.domain.redaction import PieceRedactor
+from harness.domain.request_form import OPENAI_FORM, RequestForm
 from harness.domain.secret import Secret
 
 GENERIC_KEY_ENV = "HARNESS_API_KEY"
@@ -23,18 +25,22 @@ class Endpoint:
 
     `identity` is what a request's cache key knows. `base_url` is normalized and free of credentials. `api_key` is sent
     as a bearer token; `basic_auth` (`user:password`, from the base URL) only where there is no key; neither: no
-    Authorization header at all. `key_env` is named in the message when the key is refused. DeepSeek keeps a prefix
-    cache of its own for each `user_id`; in other dialects it is not sent.
+    Authorization header at all. `key_env` is named in the message when the key is refused. `form` is how requests are
+    written for it. `extra_headers` are sent too, `hidden` is what of them must not be shown. DeepSeek keeps a prefix
+    cache of its own for each `user_id`; in other dialects it is not sent. `may_leave_out` are the fields without which
+    it is asked again where it refuses them.
     """
 
     identity: str
     base_url: str
     api_key: Secret | None = None
     basic_auth: Secret | None = None
-    dialect: Dialect = "openai"
-    cap_field: CapField = "max_tokens"
+    form: RequestForm = OPENAI_FORM
     key_env: str | None = None
     user_id: str | None = None
+    extra_headers: Mapping[str, Secret] = field(default_factory=dict)
+    hidden: tuple[Secret, ...] = ()
+    may_leave_out: frozenset[str] = frozenset({"stream_options"})
 
     @property
     def authorization(self) -> Secret | None:
@@ -44,6 +50,13 @@ class Endpoint:
         if self.basic_auth is not None:
             return Secret("Basic " + base64.b64encode(self.basic_auth.reveal().encode()).decode())
         return None
+
+    def headers(self) -> dict[str, str]:
+        """All headers that say who asks, revealed; a user's own Authorization rules over ours."""
+        found = {} if self.authorization is None else {"Authorization": self.authorization.reveal()}
+        for name, value in self.extra_headers.items():
+            found["Authorization" if name.lower() == "authorization" else name] = value.reveal()
+        return found
 
     def redact(self, text: str) -> str:
         """`text` without any of this endpoint's secrets."""
@@ -56,41 +69,44 @@ class Endpoint:
         return PieceRedactor(self.redact, [spelling for secret in self._secrets() for spelling in secret.spellings()])
 
     def _secrets(self) -> tuple[Secret, ...]:
-        return tuple(secret for secret in (self.api_key, self.basic_auth) if secret is not None)
+        return tuple(secret for secret in (self.api_key, self.basic_auth, *self.hidden) if secret is not None)
 
 
 def profile_endpoint(profile: Profile, *, api_key: Secret | None) -> Endpoint:
-    """A known service, reached at its own base URL."""
+    """An endpoint with a name, reached at its own base URL. Raises SettingsError if that is none."""
     return Endpoint(
-        identity=profile.name,
-        base_url=profile.base_url,
+        identity=endpoint_identity(profile),
+        base_url=normalized_base_url(profile.base_url),
         api_key=api_key,
-        dialect=profile.dialect,
-        cap_field=profile.cap_field,
+        form=profile.form,
         key_env=profile.key_env,
     )
 
 
-def base_url_endpoint(base_url: str, *, api_key: Secret | None, key_env: str = GENERIC_KEY_ENV) -> Endpoint:
-    """Any server that speaks the OpenAI protocol. Raises SettingsError if the URL is none."""
+def base_url_endpoint(
+    base_url: str, *, api_key: Secret | None, key_env: str = GENERIC_KEY_ENV, form: RequestForm | None = None
+) -> Endpoint:
+    """Any server that speaks the OpenAI protocol, in the form of a known service where it is one.
+
+    Raises SettingsError if the URL is none.
+    """
     profile = profile_of(base_url)
+    known = OPENAI_FORM if profile is None else profile.form
     return Endpoint(
         identity=endpoint_identity(base_url),
         base_url=normalized_base_url(base_url),
         api_key=api_key,
         basic_auth=credentials(base_url),
-        dialect=profile.dialect if profile else "openai",
-        cap_field=profile.cap_field if profile else "max_tokens",
+        form=known if form is None else form,
         key_env=key_env,
     )
 
 
 def endpoint_identity(endpoint: Profile | str) -> str:
-    """A profile's name, also where its base URL is given; else the normalized base URL. Never holds a credential.
+    """Who answers: an address, normalized; or the name of one of the services that are keyed by it.
 
-    Raises SettingsError if the URL is none.
+    Never holds a credential. Raises SettingsError if the URL is none.
     """
-    if isinstance(endpoint, Profile):
-        return endpoint.name
-    profile = profile_of(endpoint)
-    return profile.name if profile else normalized_base_url(endpoint)
+    base_url = endpoint.base_url if isinstance(endpoint, Profile) else endpoint
+    profile = profile_of(base_url)
+    return profile.name if profile is not None and profile.keyed_by_name else normalized_base_url(base_url)

@@ -16,6 +16,11 @@ LATIN_TOKENS_PER_CHAR = 0.25
 OTHER_TOKENS_PER_CHAR = 0.6
 MESSAGE_OVERHEAD_TOKENS = 8
 
+# An image is billed by its size, in a way of each model's own. The first is a guess at a common one; the second is more
+# than OpenAI's dearest counting comes to (2,833 and 5,667 for each of eight tiles).
+IMAGE_TOKENS = 1_000
+IMAGE_TOKENS_AT_MOST = 50_000
+
 # DeepSeek's defaults where max_tokens is not sent; reasoning counts inside them.
 DEFAULT_OUTPUT_TOKENS = 8 * 1024
 DEFAULT_OUTPUT_TOKENS_THINKING = 64 * 1024
@@ -32,6 +37,7 @@ def likely_tokens(text: str) -> int:
 def likely_input_tokens(request: Request) -> int:
     """About how many input tokens a request has."""
     tokens = sum(likely_tokens(message.content) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
+    tokens += IMAGE_TOKENS * _images(request)
     if request.tools:
         tokens += likely_tokens(json.dumps(request_fields(request)["tools"], ensure_ascii=False))
     return tokens
@@ -43,7 +49,12 @@ def input_tokens_at_most(request: Request) -> int:
     The bytes are those of the canonical request, which holds every message and tool, and a little more.
     """
     payload = canonical_request(request).encode("utf-8", "surrogatepass")
-    return len(payload) + MESSAGE_OVERHEAD_TOKENS * len(request.messages)
+    text = len(payload) + MESSAGE_OVERHEAD_TOKENS * len(request.messages)
+    return text + IMAGE_TOKENS_AT_MOST * _images(request)
+
+
+def _images(request: Request) -> int:
+    return sum(len(message.images) for message in request.messages)
 
 
 def output_tokens_at_most(request: Request) -> int:

@@ -11,7 +11,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from harness.domain.completion import Json, Message, Request, Tool
+from harness.domain.completion import Json, JsonSchema, Message, Request, ResponseFormat, Tool
+from harness.domain.image import Image
 
 KEY_VERSION = 1
 
@@ -58,9 +59,16 @@ def request_fields(request: Request) -> dict[str, Json]:
         "effort": request.effort,
         "temperature": _number(request.temperature),
         "top_p": _number(request.top_p),
-        "response_format": request.response_format,
+        "response_format": _format_fields(request.response_format),
         "tools": [_tool_fields(tool) for tool in request.tools] or None,
         "stop": list(request.stop) or None,
+        "seed": request.seed,
+        "logprobs": request.logprobs,
+        "service_tier": request.service_tier,
+        "presence_penalty": _number(request.presence_penalty),
+        "frequency_penalty": _number(request.frequency_penalty),
+        "extra_body": _normal(request.extra_body) or None,
+        "form": _normal(request.form) or None,
         "sample": request.sample or None,
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -76,7 +84,21 @@ def _message_fields(message: Message) -> dict[str, Json]:
         ]
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
+    if message.images:
+        fields["images"] = [_image_fields(image) for image in message.images]
     return fields
+
+
+def _image_fields(image: Image) -> dict[str, Json]:
+    if image.url is not None:
+        return {"url": image.url}
+    return {"sha256": image.sha256, "media_type": image.media_type}
+
+
+def _format_fields(wanted: ResponseFormat | None) -> Json:
+    if not isinstance(wanted, JsonSchema):
+        return wanted
+    return {"name": wanted.name, "schema": _normal(wanted.schema), "strict": wanted.strict}
 
 
 def _tool_fields(tool: Tool) -> dict[str, Json]:

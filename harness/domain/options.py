@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
-from harness.domain.completion import Effort
+from harness.domain.completion import Effort, Json
+from harness.domain.extras import check_extra_body, merged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOptions:
-    """None means: not chosen here. `stream` is how the answer travels; all others are part of the request."""
+    """None means: not chosen here. `stream` is how the answer travels; all others are part of the request.
+
+    `extra_body` are fields that are added to the body as they are; those of several sources are put together. Raises
+    ValueError where one of them is said by another option, or by none that JSON knows.
+    """
 
     model: str | None = None
     thinking: bool | None = None
@@ -18,15 +24,20 @@ class StepOptions:
     temperature: float | None = None
     top_p: float | None = None
     stream: bool | None = None
+    seed: int | None = None
+    logprobs: int | None = None
+    service_tier: str | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    extra_body: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_extra_body(self.extra_body)
 
     def over(self, base: StepOptions) -> StepOptions:
         """These options where they are chosen, else those of `base`."""
-        return StepOptions(
-            model=base.model if self.model is None else self.model,
-            thinking=base.thinking if self.thinking is None else self.thinking,
-            effort=base.effort if self.effort is None else self.effort,
-            max_tokens=base.max_tokens if self.max_tokens is None else self.max_tokens,
-            temperature=base.temperature if self.temperature is None else self.temperature,
-            top_p=base.top_p if self.top_p is None else self.top_p,
-            stream=base.stream if self.stream is None else self.stream,
-        )
+        chosen = {}
+        for one in fields(self):
+            own = getattr(self, one.name)
+            chosen[one.name] = getattr(base, one.name) if own is None else own
+        return StepOptions(**{**chosen, "extra_body": merged(base.extra_body, self.extra_body)})

@@ -2,63 +2,80 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from harness.domain.base_url import normalized_base_url
+from harness.domain.completion import Json
+from harness.domain.known_endpoints import KNOWN, Known
+from harness.domain.request_form import DEEPSEEK_FORM, OPENAI_FORM, Dialect, RequestForm
 from harness.errors import SettingsError
-
-Dialect = Literal["deepseek", "openai"]
-CapField = Literal["max_tokens", "max_completion_tokens"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """An endpoint that is known by name.
+    """An endpoint with a name: a known service, a known kind of server, or one of the user's own.
 
-    `key_env` names the variable of its key; None: it takes no key. `equivalents` are other base URLs of the same
-    service. `default_model` None: the user must choose. `cap_field` is how it wants the cap on output tokens called.
+    `key_env` names the variable of its key; None: it takes no key. `form` is how requests are written for it, `form_of`
+    the known endpoint whose form that was before it was mended; None: that of any server. `hosted`: it has hosts of its
+    own, which are those of `base_url` and of `equivalents`, it wants its key, and its key is sent nowhere else.
+    `default_model` None: the user must choose. `keyed_by_name`: its name, and not its address, stands in the keys of
+    its answers. `extra_body` is added to each request, `extra_headers` are sent with it; in their values `$NAME` stands
+    for a variable.
     """
 
     name: str
     base_url: str
     key_env: str | None
-    dialect: Dialect
+    form: RequestForm = OPENAI_FORM
+    form_of: str | None = None
+    hosted: bool = True
     default_model: str | None = None
     equivalents: tuple[str, ...] = ()
-    cap_field: CapField = "max_tokens"
+    keyed_by_name: bool = False
+    extra_body: Mapping[str, Json] = field(default_factory=dict)
+    extra_headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return (self.base_url, *self.equivalents)
 
 
-PROFILES: dict[str, Profile] = {
-    profile.name: profile
-    for profile in (
-        Profile(
-            name="deepseek",
-            base_url="https://api.deepseek.com",
-            equivalents=("https://api.deepseek.com/v1",),
-            key_env="DEEPSEEK_API_KEY",
-            dialect="deepseek",
-            default_model="deepseek-flash",
-        ),
-        Profile(
-            name="openai",
-            base_url="https://api.openai.com/v1",
-            key_env="OPENAI_API_KEY",
-            dialect="openai",
-            # OpenAI's reasoning models refuse `max_tokens`; other servers may not know the newer name.
-            cap_field="max_completion_tokens",
-        ),
-        Profile(
-            # In-process: the URL only has to look like one, and `.invalid` never resolves (RFC 2606).
-            name="mock",
-            base_url="http://mock.invalid",
-            key_env=None,
-            dialect="deepseek",
-            default_model="deepseek-flash",
-        ),
+_FORM_FIELDS = ("thinking", "efforts", "cap", "seed", "stream_options", "structured", "reasoning_back")
+
+
+def _profile_from(known: Known) -> Profile:
+    facts: dict[str, Any] = {name: value for name, (value, _) in known.facts.items()}
+    form_fields = {name: facts[name] for name in _FORM_FIELDS if name in facts}
+    dialect: Dialect = facts.get("dialect", "openai")
+    # Efforts that no source names are not known: better an error than a word that the server does not have.
+    form = RequestForm(**{"dialect": dialect, "efforts": {}, **form_fields})
+    return Profile(
+        name=known.name,
+        base_url=normalized_base_url(facts["base_url"]),
+        key_env=facts["api_key_env"],
+        form=form,
+        form_of=known.name,
+        hosted=known.hosted,
+        default_model=known.default_model,
+        equivalents=known.hosts,
+        keyed_by_name=known.keyed_by_name,
     )
-}
+
+
+MOCK = Profile(
+    # In-process: the URL only has to look like one, and `.invalid` never resolves (RFC 2606).
+    name="mock",
+    base_url="http://mock.invalid",
+    key_env=None,
+    form=DEEPSEEK_FORM,
+    form_of="mock",
+    default_model="deepseek-flash",
+    keyed_by_name=True,
+)
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in (*map(_profile_from, KNOWN), MOCK)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +136,9 @@ def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
             where = f"endpoint {profile.name}" if profile else "a base URL"
             raise SettingsError(f"{where} has no default model: give one with --model NAME")
         return ResolvedModel(profile.default_model)
-    alias = next((a for a in MODEL_ALIASES if profile and a.dialect == profile.dialect and a.name == name), None)
+    # Another server may serve a model of that very name.
+    dialect = profile.form.dialect if profile is not None and profile.keyed_by_name else None
+    alias = next((one for one in MODEL_ALIASES if one.dialect == dialect and one.name == name), None)
     if alias is None:
         return ResolvedModel(name)
     fate = "was withdrawn by the provider" if alias.withdrawn else "is served as a newer model"
@@ -128,6 +147,31 @@ def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
 
 
 def profile_of(base_url: str) -> Profile | None:
-    """The profile whose service is reached at this base URL. Raises SettingsError if the URL is none."""
+    """The profile whose service is reached at this base URL: not a server of one's own, which may be anything.
+
+    Raises SettingsError if the URL is none.
+    """
     normalized = normalized_base_url(base_url)
-    return next((p for p in PROFILES.values() if normalized in (p.base_url, *p.equivalents)), None)
+    return next((one for one in PROFILES.values() if one.hosted and normalized in one.urls), None)
+
+
+def form_mark(service: Profile) -> Mapping[str, Json]:
+    """What of an endpoint's form is not that of its address, and so must be known of its answers; mostly nothing.
+
+    The standard is the form of the service at that address, or for any other address OpenAI's. How a stream's tokens
+    are asked for changes no answer, so it is not in it.
+    """
+    at_its_address = profile_of(service.base_url)
+    standard = None if at_its_address is None else at_its_address.name
+    base = OPENAI_FORM if service.form_of is None else PROFILES[service.form_of].form
+    mark: dict[str, Json] = {} if service.form_of == standard else {"like": service.form_of or "any"}
+    for name in ("dialect", *_FORM_FIELDS):
+        value = getattr(service.form, name)
+        if name != "stream_options" and value != getattr(base, name):
+            mark[name] = dict(value) if isinstance(value, Mapping) else value
+    return mark
+
+
+def owner_of_key(variable: str) -> Profile | None:
+    """The service whose key is in this variable."""
+    return next((one for one in PROFILES.values() if one.hosted and one.key_env == variable), None)

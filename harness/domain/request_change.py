@@ -17,7 +17,7 @@ from harness.domain.words import Segment, WordDiff, change, diff_words, joined, 
 Answers = Sequence[tuple[str, str]]
 """Answers as pairs of a span id and its content. A span may have several."""
 
-MessagePart = Literal["content", "reasoning", "tool_calls", "tool_call_id"]
+MessagePart = Literal["content", "reasoning", "tool_calls", "tool_call_id", "images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +141,9 @@ class _Sides:
         for name in beside:
             diff = diff_words(_beside(old, name), _beside(new, name))
             yield MessageChange(position=position, role=new.role, part=name, kind="changed", own=False, diff=diff)
+        if old.images != new.images:
+            diff = diff_words(_images(old), _images(new))
+            yield MessageChange(position=position, role=new.role, part="images", kind="changed", own=True, diff=diff)
 
     def _lone(
         self, index: int, message: Message, kind: Literal["added", "removed"], seen: Counter[Part]
@@ -208,6 +211,10 @@ def _beside(message: Message, name: MessagePart) -> str:
         calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls]
         return json.dumps(calls, ensure_ascii=False) if calls else ""
     return (message.reasoning if name == "reasoning" else message.tool_call_id) or ""
+
+
+def _images(message: Message) -> str:
+    return " ".join(image.url or str(image.sha256) for image in message.images)
 
 
 def _roles(messages: Sequence[Message]) -> list[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import anyio
 
 from harness.domain.blamed import blamed_texts
 from harness.domain.call import Call
 from harness.domain.check import REASKS, Check, Gate, check_of
-from harness.domain.completion import Completion, Delta, Json, Message, OnDelta, Request, Tool
+from harness.domain.completion import Completion, Delta, Json, Message, OnDelta, Request, ResponseFormat, Tool
 from harness.domain.failures import CacheMiss, CompletionError, FatalError, TopicBudgetExceeded
 from harness.domain.key import cache_key
 from harness.domain.options import StepOptions
@@ -52,6 +52,7 @@ class RunContext:
     `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step chose.
     `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a name that was withdrawn
     into today's name and the thinking it stood for. `topic_budget` is what each topic may spend in one session.
+    `form` is how the user had requests written otherwise than the endpoint's are.
     `origin_s` is the loop's time at which the session began; spans count from it. `own_files` are the paths of the
     workflow's file and of its directory, `redact` masks the keys in a text: both for telling what a workflow raised.
     `rejections` hears which answers a step would not take; None: nobody does, as in a replay.
@@ -68,6 +69,7 @@ class RunContext:
     max_calls_per_topic: int = 200
     max_depth: int = 8
     topic_budget: Budget = Budget()
+    form: Mapping[str, Json] = field(default_factory=dict)
     origin_s: float = 0.0
     own_files: tuple[str, ...] = ()
     redact: Callable[[str], str] = str
@@ -110,7 +112,7 @@ class Step:
         *,
         system: str | None = None,
         options: StepOptions | None = None,
-        response_format: Literal["text", "json_object"] | None = None,
+        response_format: ResponseFormat | None = None,
         tools: Sequence[Tool] = (),
         stop: Sequence[str] = (),
         sample: int = 0,
@@ -126,8 +128,9 @@ class Step:
 
         `accept` looks at the answer: what it returns is the completion's `value`, and where it raises ParseError the
         answer is rejected. Then the conversation goes on, with the answer and a word about what is wrong with it, up to
-        `reasks` times; `again` makes that word from the error's text. With `response_format="json_object"` an answer in
-        which `parse_json` finds no JSON is rejected before that, and without `accept` the JSON is the value. A rejected
+        `reasks` times; `again` makes that word from the error's text. `response_format` asks for JSON, or with a
+        `JsonSchema` for JSON of that form, as strictly as the endpoint can be asked for it; then an answer in which
+        `parse_json` finds no JSON is rejected before that, and without `accept` the JSON is the value. A rejected
         answer is paid for and kept, and answers in no later session.
 
         Raises Rejected if no answer was accepted, CompletionError if the call failed for good, TooManyCalls and
@@ -306,7 +309,7 @@ class Step:
         prompt: str | Sequence[Message],
         system: str | None,
         options: StepOptions | None,
-        response_format: Literal["text", "json_object"] | None,
+        response_format: ResponseFormat | None,
         tools: Sequence[Tool],
         stop: Sequence[str],
         sample: int,
@@ -331,6 +334,13 @@ class Step:
             response_format=response_format,
             tools=tuple(tools),
             stop=tuple(stop),
+            seed=chosen.seed,
+            logprobs=chosen.logprobs,
+            service_tier=chosen.service_tier,
+            presence_penalty=chosen.presence_penalty,
+            frequency_penalty=chosen.frequency_penalty,
+            extra_body=chosen.extra_body,
+            form=context.form,
             sample=self.topic.sample * DRAWS_APART + sample,
         )
         while self._rejected and cache_key(request) in self._rejected:

@@ -104,6 +104,11 @@ def _prompt(row: Mapping[str, Any]) -> Any:
     return row["request"]["messages"][-1].get("content", "")
 
 
+def _response_format(row: Mapping[str, Any]) -> Any:
+    wanted = row["request"].get("response_format")
+    return f"json_schema {wanted['name']}" if isinstance(wanted, dict) else wanted
+
+
 def _backoff_s(row: Mapping[str, Any]) -> float:
     return round(sum(float(failure["backoff_s"]) for failure in row["served"]["failures"]), 6)
 
@@ -186,7 +191,9 @@ CALLS: tuple[Column, ...] = (
     _column("request_effort", "text", "How much reasoning; null: not sent.", "request", "effort"),
     _column("request_temperature", "number", "Null: not sent.", "request", "temperature"),
     _column("request_top_p", "number", "Null: not sent.", "request", "top_p"),
-    _column("request_response_format", "text", "Null: not sent.", "request", "response_format"),
+    Column("request_response_format", "text", "A JSON schema is told by its name. Null: not sent.", _response_format),
+    _column("request_seed", "integer", "Null: not sent.", "request", "seed"),
+    _column("request_extra_body", "json", "Fields that the user added.", "request", "extra_body"),
     _column("request_tools", "json", "Functions that were offered.", "request", "tools"),
     _column("request_stop", "json", "Texts at which to stop.", "request", "stop"),
     _column("request_sample", "integer", "Number of the draw; null is 0.", "request", "sample"),

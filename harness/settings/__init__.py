@@ -5,6 +5,7 @@ A flag rules over the environment (`HARNESS_IN_FLIGHT=8`, also in a file `.env`)
 reader of the environment.
 """
 
+from harness.settings.checking import notes_on
 from harness.settings.ci import step_summary_file
 from harness.settings.kinds import duration_s
 from harness.settings.loaded import MOCK_KEY, Loaded
@@ -19,5 +20,6 @@ __all__ = [
     "duration_s",
     "field_names",
     "load_settings",
+    "notes_on",
     "step_summary_file",
 ]

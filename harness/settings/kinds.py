@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from harness.adapters.toml_tables import suggestion
 from harness.domain.base_url import normalized_base_url
-from harness.domain.profiles import PROFILES
 from harness.errors import SettingsError
 from harness.logs import parse_level
+from harness.settings.endpoints import parse_mends
 
 _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -47,12 +46,6 @@ def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _profile_name(name: str) -> str:
-    if name not in PROFILES:
-        raise ValueError(f"no such profile{suggestion(name, PROFILES)}; any other server goes by its base_url")
-    return name
-
-
 def _saying(check: Callable[[str], object]) -> Callable[[str], str]:
     """A check that raises our own error, as pydantic wants it."""
 
@@ -78,6 +71,15 @@ def _faults(text: str) -> None:
     FaultPlan.parse(text)
 
 
+def _mends(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            parse_mends((text,))
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+    return texts
+
+
 def _collector(text: str) -> None:
     # A credential would stand in the run's description; the SDK's own variable for headers takes it.
     if "@" in text:
@@ -101,22 +103,18 @@ def _levels(value: Any) -> Any:
     return found
 
 
-Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Many = Annotated[int, Field(strict=True, ge=1, le=10**15)]
 WholeOrOff = Annotated[int | str, BeforeValidator(_whole_or_off)]
 Attempts = Annotated[int, Field(strict=True, ge=1, le=6)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 Dollars = Annotated[float, Field(strict=True, gt=0, le=1e9)]
-Rate = Annotated[float, Field(strict=True, ge=0, le=1e9)]
 Seconds = Annotated[float, BeforeValidator(duration_s), Field(strict=True, gt=0, le=31_536_000)]
 SecondsOrZero = Annotated[float, BeforeValidator(duration_s), Field(strict=True, ge=0, le=31_536_000)]
 OnOff = Annotated[bool, BeforeValidator(_on_off), Field(strict=True)]
-Name = Annotated[str, Field(min_length=1, max_length=500)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 LogFormat = Literal["text", "json"]
 LogLevels = Annotated[tuple[str, ...], BeforeValidator(_levels)]
 CollectorUrl = Annotated[str, AfterValidator(_saying(_collector))]
-ProfileName = Annotated[str, AfterValidator(_profile_name)]
+Mends = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), AfterValidator(_mends)]
 BaseUrl = Annotated[str, AfterValidator(_saying(normalized_base_url))]
 LatencyModel = Annotated[str, AfterValidator(_saying(_latency))]
 FaultRates = Annotated[str, AfterValidator(_saying(_faults))]

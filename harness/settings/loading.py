@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,14 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from harness.adapters.toml_lines import place
-from harness.adapters.toml_tables import StepTable, read_toml, reason, shown, suggestion
+from harness.adapters.toml_tables import known_at, read_toml, reason, shown, suggestion
 from harness.domain.endpoint import GENERIC_KEY_ENV
 from harness.errors import SettingsError
+from harness.settings.checking import check_endpoints, endpoint_defaults
+from harness.settings.given import Given, cut
 from harness.settings.kinds import from_text
-from harness.settings.loaded import Loaded, find_key
-from harness.settings.model import PriceTable, Settings, field_names, kind_of, scalar_names
+from harness.settings.loaded import Loaded, find_headers, find_key
+from harness.settings.model import Settings, field_names, kind_of, scalar_names
 
 DEFAULT_FILE = Path("harness.toml")
 DOTENV_FILE = Path(".env")
@@ -26,24 +27,7 @@ ENV_PREFIX = "HARNESS_"
 CONFIG_ENV = "HARNESS_CONFIG"
 
 # Never repeated in a message: a credential may stand in it.
-_UNSHOWN = frozenset({"base_url", "otlp"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """A value and who gave it. `where` begins a message about it; `origin` is what `harness config` shows.
-
-    `rank` is the source's: the greater rules. `said` is the value as it was written in a flag or a variable; `raw` the
-    text of the file, to find lines in.
-    """
-
-    name: str
-    value: Any
-    origin: str
-    where: str
-    rank: int
-    said: str | None = None
-    raw: str | None = None
+_UNSHOWN = frozenset({"base_url", "otlp", "extra_headers"})
 
 
 def load_settings(
@@ -75,9 +59,30 @@ def load_settings(
     given += [_from_flag(name, value, flag_style=flag_style) for name, value in flags.items() if value is not None]
     ruling = _ruling(given)
     settings = _validated(ruling)
+    check_endpoints(settings, ruling)
+    settings = _with_defaults_of_endpoint(settings, ruling)
     origins = {name: ruling[name].origin if name in ruling else "default" for name in field_names()}
     keys, key_problem = find_key(settings, env)
-    return Loaded(settings=settings, origins=origins, keys=keys, key_problem=key_problem, ignored=ignored)
+    headers, header_problem = find_headers(settings, env)
+    return Loaded(
+        settings=settings,
+        origins=origins,
+        keys=keys,
+        header_values=headers,
+        key_problem=key_problem or header_problem,
+        ignored=ignored,
+    )
+
+
+def _with_defaults_of_endpoint(settings: Settings, ruling: dict[str, Given]) -> Settings:
+    """The settings with the limits of the endpoint's table where no source gives others."""
+    missing = {name: value for name, value in endpoint_defaults(settings).items() if name not in ruling}
+    where = ruling.get("set") or ruling.get("endpoints")
+    if not missing or where is None:
+        return settings
+    for name, value in missing.items():
+        ruling[name] = Given(name=name, value=value, origin=where.origin, where=where.where, rank=where.rank)
+    return _validated(ruling)
 
 
 def _settings_file(config: Path | None, env: Mapping[str, str]) -> Path | None:
@@ -131,7 +136,7 @@ def _settings_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _nearest(name: str) -> str:
-    return suggestion(name, [*scalar_names(), "steps", "prices"], listed=False)
+    return suggestion(name, [*scalar_names(), "steps", "prices", "endpoints"], listed=False)
 
 
 def _from_environment(env: Mapping[str, str]) -> tuple[list[Given], tuple[str, ...]]:
@@ -219,15 +224,11 @@ def _finding(detail: Mapping[str, Any], ruling: Mapping[str, Given]) -> str:
     if given.raw is not None and len(path) > 1:
         where = place(given.origin, given.raw, path)
     if unknown:
-        known = StepTable.model_fields if top == "steps" else PriceTable.model_fields
+        known = known_at(Settings, path[:-1])
         return f"{where}: unknown setting {shown('.'.join(path))}{suggestion(path[-1], known)}"
-    if top in _UNSHOWN:
+    if not _UNSHOWN.isdisjoint(path):
         return f"{where}: {reason(detail)}"
     if given.said is not None:
-        return f"{where}{_cut(given.said)}: {reason(detail).replace('true or false', 'on or off')}"
+        return f"{where}{cut(given.said)}: {reason(detail).replace('true or false', 'on or off')}"
     value = given.value if len(path) == 1 else detail.get("input")
     return f"{where}: {'.'.join(path)} = {shown(value)}: {reason(detail)}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."

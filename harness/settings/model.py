@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.adapters.toml_tables import StepTable
 from harness.domain.completion import Effort
+from harness.domain.endpoint import endpoint_identity
 from harness.domain.options import StepOptions
 from harness.domain.policy import (
     Budget,
@@ -21,8 +22,10 @@ from harness.domain.policy import (
     RetryPolicy,
     Timeouts,
 )
-from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, Rates, flat_price
-from harness.domain.profiles import PROFILES, Profile, resolve_model
+from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, flat_price
+from harness.domain.profiles import Profile, resolve_model
+from harness.domain.request_form import Dialect
+from harness.settings.endpoints import EndpointTable, PriceTable, parse_mends, service_of
 from harness.settings.kinds import (
     Attempts,
     BaseUrl,
@@ -32,18 +35,15 @@ from harness.settings.kinds import (
     LatencyModel,
     LogFormat,
     LogLevels,
-    Many,
-    Name,
+    Mends,
     OnOff,
-    ProfileName,
-    Rate,
     Seconds,
     SecondsOrZero,
     Seed,
     Texts,
-    Whole,
     WholeOrOff,
 )
+from harness.settings.scalars import Many, Name, Whole
 
 SECTIONS = ("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output", "Telemetry")
 
@@ -57,20 +57,6 @@ def _setting(default: Any, section: str, description: str, *, metavar: str = "N"
     )
 
 
-class PriceTable(BaseModel):
-    """USD per million tokens of a model that the built-in table does not know."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    input: Rate
-    output: Rate
-    cached_input: Rate | None = None
-
-    def rates(self) -> Rates:
-        cached = self.input if self.cached_input is None else self.cached_input
-        return Rates(cached_input=cached, input=self.input, output=self.output)
-
-
 class Settings(BaseModel):
     """Every setting of a run. The descriptions are the help texts of the flags and of docs/settings.md."""
 
@@ -81,17 +67,29 @@ class Settings(BaseModel):
     )
     prompts: Path | None = _setting(None, "Workflow", "Prompts (TOML) in place of the workflow's own.", metavar="FILE")
 
-    endpoint: ProfileName | None = _setting(
+    endpoint: Name | None = _setting(
         None,
         "Endpoint",
-        "Known service; each takes its key from a variable of its own.  [default: deepseek]",
-        metavar=f"[{'|'.join(PROFILES)}]",
+        "A known endpoint, such as deepseek, openai, openrouter, vllm, ollama or mock, or one of your tables "
+        "[endpoints.NAME]; docs/endpoints.md has them all.  [default: deepseek]",
+        metavar="NAME",
     )
     base_url: BaseUrl | None = _setting(
         None, "Endpoint", "Any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1.", metavar="URL"
     )
     api_key_env: Name | None = _setting(
         None, "Endpoint", "Variable that holds the key for --base-url.  [default: HARNESS_API_KEY]", metavar="VAR"
+    )
+    dialect: Dialect | None = _setting(
+        None, "Endpoint", "How requests are written: deepseek or openai.  [default: the endpoint's, else openai]"
+    )
+    mends: Mends = _setting(
+        (),
+        "Endpoint",
+        "Mend a field of the endpoint, such as endpoint.cap=max_tokens or endpoint.thinking=enable_thinking; "
+        "repeatable.",
+        metavar="endpoint.FIELD=VALUE",
+        alias="set",
     )
     model: Name | None = _setting(None, "Endpoint", "Model.  [default: the endpoint's]", metavar="NAME")
     thinking: OnOff | None = _setting(None, "Endpoint", "Reasoning, where a step does not say.", metavar="[on|off]")
@@ -210,11 +208,25 @@ class Settings(BaseModel):
     steps: dict[str, StepTable] = Field(default_factory=dict)
     workflow_settings: dict[str, Any] = Field(default_factory=dict)
     prices: dict[Annotated[str, Field(min_length=1)], PriceTable] = Field(default_factory=dict)
+    endpoints: dict[Annotated[str, Field(min_length=1, pattern="^[A-Za-z0-9_.-]+$")], EndpointTable] = Field(
+        default_factory=dict
+    )
+
+    @property
+    def service(self) -> Profile:
+        """Who answers, with all that mends it. Raises SettingsError for an endpoint that is not known."""
+        return service_of(
+            self.endpoint,
+            self.base_url,
+            tables=self.endpoints,
+            dialect=self.dialect,
+            mends=parse_mends(self.mends),
+        )
 
     @property
     def profile(self) -> Profile | None:
-        """The known service that answers, or None for a bare base URL."""
-        return None if self.base_url is not None else PROFILES[self.endpoint or "deepseek"]
+        """The endpoint that was chosen by its name, or None for a bare base URL."""
+        return None if self.base_url is not None else self.service
 
     @property
     def is_mock(self) -> bool:
@@ -260,22 +272,34 @@ class Settings(BaseModel):
 
     def defaults(self) -> StepOptions:
         """What rules where a step chooses nothing, withdrawn model names resolved. Raises SettingsError."""
-        model = resolve_model(self.profile, self.model)
+        service = self.service
+        model = resolve_model(None if self.base_url is not None else service, self.model or service.default_model)
         thinking = self.thinking if self.thinking is not None else model.thinking
-        return StepOptions(model=model.model, thinking=thinking, effort=self.effort, stream=self.stream)
+        return StepOptions(
+            model=model.model,
+            thinking=thinking,
+            effort=self.effort,
+            stream=self.stream,
+            extra_body=service.extra_body,
+        )
 
     def model_note(self) -> str | None:
         """One line for the user where the model is not the one they named."""
         return resolve_model(self.profile, self.model).note if self.model is not None else None
 
     def pricing(self) -> Pricing:
-        """The provider's table for DeepSeek and the mock, with what the user's table [prices] adds or replaces."""
-        known = DEEPSEEK_PRICES if self.profile is not None and self.profile.dialect == "deepseek" else {}
+        """The provider's table for DeepSeek and the mock, with what the user's tables of prices add or replace."""
+        profile = self.profile
+        known = DEEPSEEK_PRICES if profile is not None and endpoint_identity(profile) in _PRICED else {}
+        table = self.endpoints.get(self.endpoint or "") if profile is not None else None
+        of_endpoint = {} if table is None else table.price_rows()
         own = {model: flat_price(table.rates()) for model, table in self.prices.items()}
-        return Pricing(prices={**known, **own})
+        return Pricing(prices={**known, **of_endpoint, **own})
 
 
-TABLES = ("steps", "workflow_settings", "prices")
+_PRICED = ("deepseek", "mock")
+
+TABLES = ("steps", "workflow_settings", "prices", "endpoints")
 """The settings that are tables: a file has them, a flag and a variable do not."""
 
 

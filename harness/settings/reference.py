@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from harness.domain.profiles import PROFILES
 from harness.settings.kinds import WholeOrOff, base_kind, choices
 from harness.settings.loading import ENV_PREFIX
 from harness.settings.model import SECTIONS, TABLES, Settings, kind_of
@@ -51,6 +50,11 @@ max_tokens = 32768          # reasoning and answer together
 temperature = 0.7           # 0 to 2; thinking ignores it
 top_p = 0.95
 stream = false
+seed = 7                    # of the model's draws, where the endpoint knows one
+service_tier = "flex"       # the endpoint's own words
+presence_penalty = 0.5      # -2 to 2; frequency_penalty likewise
+logprobs = 3                # asks for the likelihood of each token, and of so many others
+extra_body = { top_k = 40 } # fields that are added to the request as they are
 
 [workflow]                  # the workflow's own settings, over those of its prompts file
 name = "research"           # optional: the same as the setting `workflow`, which cannot stand beside this table
@@ -58,6 +62,13 @@ min_questions = 3           # these are those of `research`
 max_questions = 5
 reasks = 2                  # how often an unusable decomposition is asked for again
 min_answers = 1             # how many sub-questions must be answered for a report
+
+[endpoints.gpu1]            # an endpoint of your own, for --endpoint gpu1; or a known one, mended: docs/endpoints.md
+like = "vllm"
+base_url = "http://gpu1:8000/v1"
+api_key_env = "GPU1_KEY"
+in_flight = 16
+extra_headers = { X-Team = "blue", X-Pass = "$GPU1_PASS" }
 
 [prices."some-model"]       # USD per million tokens, of a model whose price is not built in
 input = 0.5
@@ -68,9 +79,9 @@ cached_input = 0.1          # optional: the same as input
 ## Keys
 
 A key is never a setting: it comes from the environment or from a file `.env` in the working directory, and is never
-logged, recorded or shown. `--endpoint deepseek` takes `DEEPSEEK_API_KEY`, `--endpoint openai` takes `OPENAI_API_KEY`. A
-`--base-url` takes `HARNESS_API_KEY`, or the variable that `--api-key-env` names, and may have none. The key of a known
-service is never sent to another host.
+logged, recorded or shown. Each known endpoint takes it from a variable of its own, such as `DEEPSEEK_API_KEY`
+([endpoints.md](endpoints.md)). A `--base-url` takes `HARNESS_API_KEY`, or the variable that `--api-key-env` names, and
+may have none. The key of a known service is never sent to another host.
 """
 
 
@@ -111,7 +122,7 @@ def _default(default: Any) -> str:
 
 
 def _value(name: str) -> str:
-    found = tuple(PROFILES) if name == "endpoint" else choices(kind_of(name))
+    found = choices(kind_of(name))
     if found:
         return ", ".join(f"`{one}`" for one in found)
     if kind_of(name) == WholeOrOff:

@@ -49,7 +49,7 @@ def call_attributes(span: Span, *, content: bool) -> dict[str, Attribute]:
         names.TEMPERATURE: request.temperature,
         names.TOP_P: request.top_p,
         names.STOP_SEQUENCES: request.stop or None,
-        names.OUTPUT_TYPE: {"json_object": "json", "text": "text"}.get(request.response_format or ""),
+        names.OUTPUT_TYPE: _output_type(request),
         names.THINKING: request.thinking,
         names.EFFORT: request.effort,
         names.RESPONSE_MODEL: span.model,
@@ -79,6 +79,12 @@ def call_attributes(span: Span, *, content: bool) -> dict[str, Attribute]:
         if span.error is not None:
             found[names.ERROR_MESSAGE] = span.error.message
     return found
+
+
+def _output_type(request: Request) -> str | None:
+    if request.response_format in (None, "text"):
+        return request.response_format
+    return "json"
 
 
 def paid_usage(span: Span) -> Usage | None:

@@ -19,6 +19,7 @@ from harness.domain.completion import Completion, Message, OnDelta, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError
 from harness.domain.policy import Timeouts
+from harness.domain.request_form import DEEPSEEK_FORM
 from harness.domain.secret import Secret
 
 CANARY = "sk-canary/9f8e+7d6c5b4a"
@@ -27,7 +28,7 @@ ENDPOINT = Endpoint(
     identity="deepseek",
     base_url="https://api.deepseek.com",
     api_key=Secret(CANARY),
-    dialect="deepseek",
+    form=DEEPSEEK_FORM,
     key_env="DEEPSEEK_API_KEY",
 )
 REQUEST = Request(endpoint="deepseek", model="deepseek-flash", messages=(Message(role="user", content="Why?"),))

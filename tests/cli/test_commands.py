@@ -43,7 +43,15 @@ def test_the_help_of_run_groups_the_options_under_headings(harness: Harness) -> 
 @pytest.mark.parametrize(
     "flag",
     [
-        *("--workflow", "--endpoint [deepseek|openai|mock]", "--base-url", "--model", "--thinking [on|off]"),
+        *(
+            "--workflow",
+            "--endpoint NAME",
+            "--dialect [deepseek|openai]",
+            "--set endpoint.FIELD=VALUE",
+            "--base-url",
+            "--model",
+            "--thinking [on|off]",
+        ),
         *("--effort [none|low|high|max]", "--cache FILE", "--cache-mode [off|read_write|refresh|replay]", "--ttl"),
         *("--out DIR", "--in-flight N", "--per-run N", "--runs N", "--rpm N", "--tpm N", "--attempts N"),
         *("--idle-timeout S", "--total-timeout S", "--no-stream", "--budget USD", "--budget-tokens N"),

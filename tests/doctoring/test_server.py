@@ -301,7 +301,7 @@ async def test_a_refused_key_is_said_in_the_servers_words(key: str | None, said:
 
 @pytest.mark.parametrize(
     ("given", "works"),
-    [("", "/v1"), ("/", "/v1"), ("/v1/chat/completions", "/v1"), ("/v1/models", "/v1"), ("/v1/v1", "/v1")],
+    [("", "/v1"), ("/", "/v1"), ("/v1/models", "/v1"), ("/v1/v1", "/v1")],
 )
 async def test_a_base_url_with_a_wrong_path_is_named_with_the_one_that_works(given: str, works: str) -> None:
     async with a_site({f"GET {works}/models": http(MODELS)}) as (_, where):
@@ -309,6 +309,13 @@ async def test_a_base_url_with_a_wrong_path_is_named_with_the_one_that_works(giv
     assert only(found, "endpoint").verdict == "problem"
     assert f"http://{where}{works} answers" in only(found, "endpoint").said
     assert only(found, "endpoint").advice == f"--base-url http://{where}{works}"
+
+
+async def test_a_base_url_with_the_path_of_the_call_is_taken_without_it() -> None:
+    async with a_site({"GET /v1/models": http(MODELS)}) as (site, where):
+        found = await look(f"http://{where}/v1/chat/completions")
+    assert only(found, "endpoint").verdict == "ok"
+    assert site.asked[0] == "GET /v1/models"
 
 
 async def test_a_call_under_a_path_without_v1_is_found_too() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion, FailedAttempt, Request, Served, Usage
+from harness.domain.completion import Completion, FailedAttempt, JsonSchema, Request, Served, Usage
 
 
 def test_usage_adds_field_by_field() -> None:
@@ -74,3 +75,20 @@ def test_what_was_not_told_adds_up_with_the_rest() -> None:
     assert Usage(untold=1, output_tokens=2) + Usage(untold=2, reasoning_untold=1) == Usage(
         untold=3, output_tokens=2, reasoning_untold=1
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "why"),
+    [
+        ("a city", {"type": "object"}, "letters, digits"),
+        ("", {"type": "object"}, "letters, digits"),
+        ("x" * 65, {"type": "object"}, "letters, digits"),
+        ("city", {}, "not empty"),
+        ("city", ["type"], "must be an object"),
+        ("city", {"minimum": float("nan")}, "what JSON can say"),
+        ("city", {"enum": {1, 2}}, "what JSON can say"),
+    ],
+)
+def test_a_schema_that_no_server_takes_is_refused_where_it_is_made(name: str, schema: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        JsonSchema(name=name, schema=schema)

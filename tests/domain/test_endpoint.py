@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.domain.base_url import likely_base_urls, normalized_base_url
+from harness.domain.base_url import likely_base_urls, normalized_base_url, note_on
 from harness.domain.endpoint import base_url_endpoint, endpoint_identity, profile_endpoint
-from harness.domain.profiles import PROFILES, profile_of, resolve_model
+from harness.domain.profiles import PROFILES, form_mark, profile_of, resolve_model
+from harness.domain.request_form import OPENAI_FORM
 from harness.domain.secret import Secret
 from harness.errors import SettingsError
 
@@ -73,6 +75,8 @@ def test_a_dummy_key_of_a_few_letters_garbles_no_message() -> None:
         ("https://host:80", "https://host:80"),
         ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
         (" https://user:secret-word@host/v1 ", "https://host/v1"),
+        ("https://host/v1/chat/completions", "https://host/v1"),
+        ("https://host/chat/completions/chat/completions/", "https://host"),
     ],
 )
 def test_one_server_has_one_spelling(url: str, normalized: str) -> None:
@@ -98,8 +102,11 @@ def test_only_a_profiles_own_base_url_has_its_identity(url: str, identity: str) 
     assert (profile_of(url) is not None) == (identity in PROFILES)
 
 
-def test_a_profiles_identity_is_its_name() -> None:
-    assert {endpoint_identity(profile) for profile in PROFILES.values()} == {"deepseek", "openai", "mock"}
+def test_an_identity_is_a_name_where_it_always_was_one_and_else_an_address() -> None:
+    named = {profile.name for profile in PROFILES.values() if endpoint_identity(profile) == profile.name}
+    assert named == {"deepseek", "openai", "mock"}
+    assert endpoint_identity(PROFILES["openrouter"]) == endpoint_identity("https://openrouter.ai/api/v1/")
+    assert endpoint_identity(PROFILES["vllm"]) == "http://localhost:8000/v1"
 
 
 @pytest.mark.parametrize(
@@ -151,8 +158,8 @@ def test_without_key_and_password_there_is_no_authorization() -> None:
 
 
 def test_a_base_url_of_a_known_service_speaks_its_dialect() -> None:
-    assert base_url_endpoint("https://api.deepseek.com/v1", api_key=None).dialect == "deepseek"
-    assert base_url_endpoint("http://localhost:8000/v1", api_key=None).dialect == "openai"
+    assert base_url_endpoint("https://api.deepseek.com/v1", api_key=None).form.dialect == "deepseek"
+    assert base_url_endpoint("http://localhost:8000/v1", api_key=None).form == OPENAI_FORM
 
 
 @pytest.mark.parametrize(
@@ -203,3 +210,45 @@ def test_without_a_default_the_model_must_be_named(profile: None) -> None:
 )
 def test_other_base_urls_may_have_been_meant(given: str, likely: tuple[str, ...]) -> None:
     assert likely_base_urls(given) == likely
+
+
+@pytest.mark.parametrize(
+    ("given", "note"),
+    [
+        ("http://h:1/v1", None),
+        ("http://h:1/v1/chat/completions", "the base URL is taken without the path of the call: http://h:1/v1"),
+        (
+            "http://h:1/",
+            "the base URL http://h:1 has no path, and most servers want http://h:1/v1; harness doctor finds out",
+        ),
+    ],
+)
+def test_a_base_url_that_is_not_what_servers_want_is_noted(given: str, note: str | None) -> None:
+    assert note_on(given) == note
+
+
+def test_headers_of_the_users_own_go_with_the_key_and_rule_over_it() -> None:
+    endpoint = base_url_endpoint("http://h/v1", api_key=Secret("sk-1234"))
+    assert endpoint.headers() == {"Authorization": "Bearer sk-1234"}
+    assert base_url_endpoint("http://h/v1", api_key=None).headers() == {}
+    more = replace(endpoint, extra_headers={"X-Team": Secret("blue"), "authorization": Secret("Token x")})
+    assert more.headers() == {"Authorization": "Token x", "X-Team": "blue"}
+
+
+def test_a_base_url_may_be_given_a_form() -> None:
+    form = PROFILES["vllm"].form
+    assert base_url_endpoint("http://h/v1", api_key=None, form=form).form == form
+
+
+def test_a_form_is_marked_where_it_is_not_that_of_its_address() -> None:
+    vllm, groq = PROFILES["vllm"], PROFILES["groq"]
+    assert form_mark(groq) == {}
+    assert form_mark(vllm) == {"like": "vllm"}
+    assert form_mark(replace(groq, form_of=None, form=OPENAI_FORM)) == {"like": "any"}
+    mended = replace(groq.form, cap="max_tokens", stream_options=False, efforts={"low": "tiny"})
+    assert form_mark(replace(groq, form=mended)) == {"cap": "max_tokens", "efforts": {"low": "tiny"}}
+
+
+def test_an_old_name_of_deepseeks_is_only_that_at_deepseek() -> None:
+    elsewhere = replace(PROFILES["deepseek"], base_url="http://h/v1", keyed_by_name=False)
+    assert resolve_model(elsewhere, "deepseek-chat").model == "deepseek-chat"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.domain.completion import Message, Request, Role, Tool, ToolCall
+from harness.domain.image import Image
 from harness.domain.request_change import FieldChange, RequestChange, compare_requests
 
 BEGUN = Message(role="user", content="List three.")
@@ -198,3 +199,11 @@ def test_what_a_model_asked_of_tools_and_what_they_said_follows() -> None:
     ]
     longer = compare_requests(user("why?"), talk("sky", "blue"))
     assert not longer.own
+
+
+def test_another_image_is_the_requests_own_change() -> None:
+    old, new = (Message(role="user", content="What?", images=(Image(url=f"https://h/{name}.png"),)) for name in "ab")
+    change = compare_requests(asking(old), asking(new))
+    (only,) = change.messages
+    assert (only.part, only.kind, only.own) == ("images", "changed", True)
+    assert change.own

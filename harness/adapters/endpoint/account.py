@@ -54,8 +54,7 @@ async def ask_account(
     import httpx2  # noqa: PLC0415 - start-up that only those who ask pay for
 
     client = build_http_client(timeouts, base_url=endpoint.base_url, transport=transport, carrier=carrier)
-    authorization = endpoint.authorization
-    headers = {"Authorization": authorization.reveal()} if authorization is not None else {}
+    headers = endpoint.headers()
     url = f"{base_url or endpoint.base_url}{path}"
     async with client:
         try:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from harness.adapters.endpoint import wire
 from harness.adapters.endpoint.exchange import Exchange
+from harness.adapters.endpoint.left_out import LeftOut
+from harness.adapters.endpoint.request_body import request_body
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
 from harness.domain.endpoint import Endpoint
+from harness.domain.failures import CompletionError, PermanentError
 from harness.domain.key import size_of
 from harness.domain.policy import Timeouts
 from harness.domain.redaction import RedactedDeltas
@@ -38,6 +41,7 @@ class OpenAIChat:
         self._endpoint = endpoint
         self._timeouts = timeouts
         self._wall_clock = wall_clock
+        self._left_out = LeftOut(endpoint)
 
     async def complete(self, request: Request, call: Call) -> Completion:
         """Raises TransientError, PermanentError or FatalError.
@@ -45,28 +49,9 @@ class OpenAIChat:
         They chain to nothing: the SDK's own exceptions carry the request, and its Authorization header with it.
         """
         endpoint = self._endpoint
+        self._left_out.tell_unsent(request, call)
         shown = None if call.on_delta is None else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
-        make_body = partial(
-            wire.request_body,
-            request,
-            stream=call.stream,
-            dialect=endpoint.dialect,
-            cap_field=endpoint.cap_field,
-            user_id=endpoint.user_id,
-        )
-        body = await off_loop(make_body, size_of(request))
-        exchange = Exchange(
-            self._client,
-            who=endpoint.identity,
-            timeouts=self._timeouts,
-            wall_clock=self._wall_clock,
-            stream=call.stream,
-            on_delta=shown,
-            on_events=call.on_events,
-            on_life=call.on_life,
-            on_silence=call.on_silence,
-        )
-        outcome = await exchange.run(body)
+        outcome = await self._asked(request, call, shown)
         if shown is not None:
             shown.end()
         if isinstance(outcome, Completion):
@@ -77,6 +62,39 @@ class OpenAIChat:
         if outcome.kind == "auth":
             outcome.args = (f"{outcome} – {self._key_advice()}",)
         raise outcome
+
+    async def _asked(self, request: Request, call: Call, shown: RedactedDeltas | None) -> Completion | CompletionError:
+        """One answer or refusal; where the server refuses a field that may be left out, that without it."""
+        while True:
+            left_out = self._left_out.fields
+            make_body = partial(
+                request_body,
+                request,
+                stream=call.stream,
+                form=self._endpoint.form,
+                user_id=self._endpoint.user_id,
+                leave_out=left_out,
+            )
+            try:
+                body = await off_loop(make_body, size_of(request))
+            except ValueError as error:  # an image without its bytes; a number that JSON does not know
+                return PermanentError(str(error), kind="bad_request")
+            outcome = await self._exchange(call, shown).run(body)
+            if not self._left_out.learn(outcome, body, left_out):
+                return outcome
+
+    def _exchange(self, call: Call, shown: RedactedDeltas | None) -> Exchange:
+        return Exchange(
+            self._client,
+            who=self._endpoint.identity,
+            timeouts=self._timeouts,
+            wall_clock=self._wall_clock,
+            stream=call.stream,
+            on_delta=shown,
+            on_events=call.on_events,
+            on_life=call.on_life,
+            on_silence=call.on_silence,
+        )
 
     def _key_advice(self) -> str:
         if self._endpoint.api_key is None:

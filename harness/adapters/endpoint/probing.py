@@ -10,6 +10,7 @@ import anyio
 from harness._version import __version__
 from harness.adapters.endpoint import wire
 from harness.adapters.endpoint.http import build_http_client
+from harness.adapters.endpoint.request_body import request_body
 from harness.adapters.endpoint.sse import EventTooLongError, SSEParser
 from harness.domain.completion import Request
 from harness.domain.endpoint import Endpoint
@@ -95,7 +96,7 @@ def _read_stream(status: int, body: bytes, took_s: float) -> Probe:
 
 
 def _body(endpoint: Endpoint, request: Request, *, stream: bool) -> bytes:
-    return wire.request_body(request, stream=stream, dialect=endpoint.dialect, cap_field=endpoint.cap_field)
+    return request_body(request, stream=stream, form=endpoint.form)
 
 
 async def _sent(client: httpx2.AsyncClient, endpoint: Endpoint, body: bytes) -> tuple[int, str, bytes]:
@@ -105,9 +106,8 @@ async def _sent(client: httpx2.AsyncClient, endpoint: Endpoint, body: bytes) -> 
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "User-Agent": f"harness/{__version__}",
+        **endpoint.headers(),
     }
-    if endpoint.authorization is not None:
-        headers["Authorization"] = endpoint.authorization.reveal()
     sent = client.build_request("POST", f"{endpoint.base_url}/chat/completions", content=body, headers=headers)
     response = await client.send(sent, stream=True)
     try:

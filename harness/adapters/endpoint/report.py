@@ -48,13 +48,15 @@ _MOST_ITEMS = 50
 class Report:
     """An error in the server's own words.
 
-    `says` are its messages, the outermost first, and `codes` the names that it gives itself. `told` are all its plain
+    `says` are its messages, the outermost first, and `codes` the names that it gives itself; `about` are the fields of
+    the request that it complains of. `told` are all its plain
     fields, among which a wait may stand, and `headers` those of another server that it passes on. `status` is the HTTP
     status that it names, the outermost one. `is_page`: it is a page of HTML, and its title is all that it says.
     """
 
     says: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    about: list[str] = field(default_factory=list)
     told: list[tuple[str, object]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     status: int | None = None
@@ -65,7 +67,7 @@ class Report:
     @property
     def message(self) -> str:
         """What to quote, on one line: its messages without repetition, else its codes, else all that there is."""
-        said = list(dict.fromkeys(one_line(text) for text in self.says))
+        said = list(dict.fromkeys(one_line(text) for text in (*self.about, *self.says)))
         return shortened(": ".join(text for text in said if text) or "; ".join(self.codes) or one_line(self.rest))
 
 
@@ -138,6 +140,8 @@ def _read(value: Mapping[str, Any] | list[Any], report: Report, *, depth: int) -
         return
     for key, item in list(value.items())[:_MOST_ITEMS]:
         name = plain_name(key)
+        if name == "loc" and isinstance(item, list):
+            _take_place(item, report)
         if isinstance(item, dict | list):
             _read_inside(name, item, report, depth=depth)
         elif item is not None:
@@ -183,6 +187,13 @@ def _hear(text: str, report: Report, *, depth: int) -> None:
                 return
     if stripped:
         report.says.append(stripped[:_LONGEST_TEXT])
+
+
+def _take_place(steps: list[Any], report: Report) -> None:
+    """The path of a field that servers written with pydantic name beside their message."""
+    names = [str(step)[:60] for step in steps[:_DEEPEST] if step != "body"]
+    if names and sum(map(len, report.about)) < _LONGEST_MESSAGE:
+        report.about.append(".".join(names))
 
 
 def _take_status(value: object, report: Report, *, depth: int) -> None:

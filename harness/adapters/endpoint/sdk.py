@@ -24,13 +24,12 @@ class ChatClient:
     errors: tuple[type[Exception], ...] = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)
 
     def __init__(self, endpoint: Endpoint, http_client: httpx2.AsyncClient) -> None:
-        authorization = endpoint.authorization
         self._sdk = _QuietOpenAI(endpoint.base_url, http_client)
         # Absolute, so that the SDK does not join it with the base URL anew for every call.
         self._url = f"{endpoint.base_url}/chat/completions"
         # Ours is the only key: with no scheme of security, the SDK adds none that it found by itself.
         self._options: RequestOptions = {
-            "headers": {"Authorization": omit if authorization is None else authorization.reveal()},
+            "headers": {"Authorization": omit, **endpoint.headers()},
             "security": {},
             "follow_redirects": False,
         }

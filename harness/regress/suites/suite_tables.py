@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from harness.adapters.toml_tables import StepTable
 from harness.domain.validity import ACCEPTED_FINISH_REASONS
-from harness.settings.model import PriceTable
+from harness.settings.endpoints import PriceTable
 
 _MODEL = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

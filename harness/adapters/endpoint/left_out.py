@@ -1,0 +1,64 @@
+"""What a server is not told: fields that it refused before, and settings that its form has no field for."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from harness.domain.call import Call
+from harness.domain.completion import Completion, Request
+from harness.domain.endpoint import Endpoint
+from harness.domain.failures import CompletionError
+from harness.domain.request_form import unsent
+
+log = logging.getLogger("harness.call")
+
+_REFUSALS = (400, 422)
+
+
+class LeftOut:
+    """Remembers, for as long as its endpoint is asked, which fields to leave out. Each is told in one line."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._told: set[tuple[str, str]] = set()
+        self.fields: frozenset[str] = frozenset()
+
+    def learn(self, outcome: Completion | CompletionError, body: bytes, left_out: frozenset[str]) -> bool:
+        """Whether a request that had to do without `left_out` is to be sent again, without what was refused now."""
+        if isinstance(outcome, Completion) or outcome.status not in _REFUSALS:
+            return False
+        words = str(outcome)
+        for name in sorted(self._endpoint.may_leave_out - left_out):
+            if f'"{name}":'.encode() in body and re.search(rf"(?<![A-Za-z_]){name}(?![A-Za-z_])", words):
+                self._leave_out(name, words)
+                return True
+        return False
+
+    def _leave_out(self, name: str, words: str) -> None:
+        if name in self.fields:  # another call that was under way has learned it
+            return
+        self.fields |= {name}
+        mend = "stream_options=false" if name == "stream_options" else "thinking=none"
+        log.warning(
+            "%s refuses the field %s and is asked without it from now on; --set endpoint.%s spares it the first time",
+            self._endpoint.identity,
+            name,
+            mend,
+            extra={"refusal": self._endpoint.redact(words)},
+        )
+
+    def tell_unsent(self, request: Request, call: Call) -> None:
+        """Say once what a step chose and this server is not told."""
+        for one in unsent(thinking=request.thinking, effort=request.effort, form=self._endpoint.form):
+            if (one.name, one.value) in self._told:
+                continue
+            self._told.add((one.name, one.value))
+            log.warning(
+                "%s %s, which step %s chose, is not sent to %s: %s",
+                one.name,
+                one.value,
+                call.span_id.rpartition("/")[2],
+                self._endpoint.identity,
+                one.advice,
+            )

@@ -1,0 +1,29 @@
+"""An image for a message, from a file or an address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.domain.image import Image, image_of
+from harness.errors import InputError
+
+MOST_BYTES = 20 * 1024 * 1024
+
+
+def image(source: str | Path) -> Image:
+    """The image at a URL, which the server will fetch, or in a file, which is sent with the request.
+
+    Raises InputError for a file that cannot be read, is larger than 20 MiB, or holds no PNG, JPEG, GIF or WebP image.
+    """
+    try:
+        if isinstance(source, str) and source.startswith(("http://", "https://")):
+            return Image(url=source)
+        with Path(source).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise InputError(f"{source}: larger than {MOST_BYTES // 2**20} MiB; expected an image for a prompt")
+        return image_of(data)
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read: {error.strerror or error}; expected an image") from error
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from error

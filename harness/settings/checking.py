@@ -1,0 +1,101 @@
+"""What settings say of their endpoint that cannot be: by who gave it, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.adapters.toml_lines import place
+from harness.adapters.toml_tables import StepTable, suggestion
+from harness.domain.base_url import note_on
+from harness.domain.profiles import PROFILES
+from harness.domain.request_form import RequestForm, Unsent, unsent
+from harness.errors import SettingsError
+from harness.settings.endpoints import named, parse_mends
+from harness.settings.given import Given
+from harness.settings.model import Settings
+
+FROM_THE_RUN = 0
+
+
+def check_endpoints(settings: Settings, ruling: Mapping[str, Given]) -> None:
+    """Raise SettingsError, one line for each, where an endpoint is not known, or a setting would not be sent to it."""
+    wrong = [*_tables(settings, ruling), *_chosen(settings, ruling)]
+    if not wrong:
+        wrong = list(_never_sent(settings, ruling))
+    if wrong:
+        raise SettingsError("\n".join(dict.fromkeys(wrong)))
+
+
+def _tables(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
+    for name in settings.endpoints:
+        try:
+            named(name, settings.endpoints)
+        except SettingsError as error:
+            yield f"{_place(ruling, 'endpoints', name)}: {error}"
+
+
+def _chosen(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
+    given, name = ruling.get("endpoint"), settings.endpoint
+    if given is not None and name is not None and name not in PROFILES and name not in settings.endpoints:
+        near = suggestion(name, [*PROFILES, *settings.endpoints])
+        yield f"{given.told(name)}: no such profile{near}; any other server goes by its base_url"
+    try:
+        mends = parse_mends(settings.mends)
+    except SettingsError as error:  # each alone is right, together they are not
+        yield f"{ruling['set'].where}: {error}"
+        return
+    if settings.base_url is not None:
+        for field, flag in (("base_url", "base_url"), ("api_key_env", "api_key_env")):
+            if getattr(mends, field) is not None:
+                yield f"{ruling['set'].where}: endpoint.{field}: a base URL is given already; mend {flag} itself"
+    elif name == "mock" and mends.base_url is not None:
+        yield f"{ruling['set'].where}: endpoint.base_url: the mock answers in this process, at no address"
+
+
+def _never_sent(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
+    """What the user asks for and the endpoint would not be told. A run that goes on is only warned, elsewhere."""
+    form = settings.service.form
+    for one in unsent(thinking=settings.thinking, effort=settings.effort, form=form):
+        given = ruling.get(one.name)
+        if given is not None and given.rank > FROM_THE_RUN:
+            yield f"{given.where}: {_words(one, settings)}"
+    steps = ruling.get("steps")
+    if steps is not None and steps.rank > FROM_THE_RUN:
+        for name, table in settings.steps.items():
+            for one in _unsent_of(table, settings, form):
+                yield f"{_place(ruling, 'steps', name, one.name)}: {_words(one, settings)}"
+
+
+def _unsent_of(table: StepTable, settings: Settings, form: RequestForm) -> tuple[Unsent, ...]:
+    effort = table.effort or (settings.effort if table.thinking is not None else None)
+    return tuple(
+        one for one in unsent(thinking=table.thinking, effort=effort, form=form) if getattr(table, one.name) is not None
+    )
+
+
+def _words(one: Unsent, settings: Settings) -> str:
+    return f"{one.name} {one.value} would not be sent to {settings.service.name}: {one.advice}"
+
+
+def _place(ruling: Mapping[str, Given], *path: str) -> str:
+    given = ruling[path[0]]
+    return given.where if given.raw is None else place(given.origin, given.raw, path)
+
+
+def notes_on(settings: Settings) -> tuple[str, ...]:
+    """Lines for the user before the first call: what was understood otherwise than it was written."""
+    notes = (settings.model_note(), note_on(settings.base_url) if settings.base_url is not None else None)
+    return tuple(note for note in notes if note is not None)
+
+
+def endpoint_defaults(settings: Settings) -> dict[str, int]:
+    """The limits that the endpoint's table has for runs that do not set any."""
+    table = settings.endpoints.get(settings.endpoint or "") if settings.base_url is None else None
+    mends = parse_mends(settings.mends)
+    found: dict[str, int] = {}
+    for source in (mends,) if table is None else (table, mends):
+        for name in ("in_flight", "rpm", "tpm"):
+            value = getattr(source, name)
+            if value is not None:
+                found[name] = value
+    return found

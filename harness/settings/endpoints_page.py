@@ -1,0 +1,130 @@
+"""docs/endpoints.md, made from the table: `python -m harness.settings.endpoints_page > docs/endpoints.md`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.domain.known_endpoints import CHECKED, KNOWN, OURS, Known
+from harness.settings.endpoints import EndpointTable
+
+_HEAD = f"""\
+# Endpoints
+
+`--endpoint NAME` asks one of the endpoints below, or one of your own. Each field of a known one stands in a source that
+is named with its date; what no source says is left out, and then it is not known. The table was checked on {CHECKED}.
+`harness doctor --endpoint NAME --ask` looks at the server itself.
+
+```sh
+harness ask "Why is the sky blue?" --endpoint groq --model qwen/qwen3-32b --thinking off
+harness run topics.jsonl --endpoint vllm --set endpoint.base_url=http://gpu1:8000/v1 --model some-model
+harness run topics.jsonl --base-url http://gpu1:8000/v1 --model some-model --dialect deepseek
+```
+
+## One of your own
+
+```toml
+[endpoints.gpu1]                          # harness run topics.jsonl --endpoint gpu1
+like = "vllm"
+base_url = "http://gpu1:8000/v1"
+api_key_env = "GPU1_KEY"
+thinking = "chat_template_kwargs.thinking"
+in_flight = 16
+extra_headers = {{ X-Team = "blue", X-Pass = "$GPU1_PASS" }}
+
+[endpoints.gpu1.extra_body]
+top_k = 40
+
+[endpoints.gpu1.prices."some-model"]
+input = 0.1
+output = 0.4
+```
+
+A table with the name of a known endpoint mends that one. `--dialect` and `--set endpoint.FIELD=VALUE` mend any of them
+on the command line, a `--base-url` too; the fields of a table within are written `endpoint.efforts.max=xhigh` or
+`endpoint.extra_body.top_k=40`. What is wrong is an error before anything is sent, by its file and line or its flag.
+
+The key of a known service goes to its own hosts only: an endpoint that is moved elsewhere sends no key but one that
+`api_key_env` names. In the cache, an answer is known by the address of who gave it, by `extra_body`, and by what of the
+form was mended, so a mended endpoint is asked anew; headers and `stream_options` make no difference there.
+"""
+
+_SILENCE = """\
+## What would not be sent
+
+A setting that an endpoint cannot be told is never dropped in silence. Where you set it (`--thinking`, `--effort`, a
+table [steps.NAME]) it is an error that says what helps. Where a workflow chose it, one line tells it before the first
+call that it concerns. A server that refuses `stream_options`, or the switch for a thinking that a workflow chose, with
+a 400 or 422 that names the field is asked without it from then on; one line tells that, too.
+
+The path of the call, `/chat/completions`, at the end of a base URL is left away, with a note; a base URL without a path
+gets a note that most servers want `/v1`.
+"""
+
+_WORDS = {
+    "base_url": "base URL",
+    "api_key_env": "key from",
+    "dialect": "dialect",
+    "thinking": "thinking",
+    "efforts": "efforts",
+    "cap": "cap",
+    "seed": "seed",
+    "stream_options": "`stream_options`",
+    "structured": "structure",
+    "reasoning_back": "reasoning back",
+}
+
+
+def endpoints_page() -> str:
+    """The text of docs/endpoints.md."""
+    return "\n".join([_HEAD, _fields(), _SILENCE, "## Known endpoints\n", *map(_section, KNOWN), _LOCAL])
+
+
+_LOCAL = """\
+### `mock`: the built-in DeepSeek
+
+In this process, with no address and no key. It takes what DeepSeek takes.
+"""
+
+
+def _fields() -> str:
+    rows = [
+        f"| `{name}` | {_of_kind(name)} | {field.description} |" for name, field in EndpointTable.model_fields.items()
+    ]
+    return "\n".join(["## Fields\n", "| Field | Value | Meaning |", "|---|---|---|", *rows, ""])
+
+
+def _of_kind(name: str) -> str:
+    schema = EndpointTable.model_json_schema()["properties"][name]
+    found = next(option for option in schema["anyOf"] if option.get("type") != "null")
+    if "enum" in found:
+        return ", ".join(f"`{word}`" for word in found["enum"])
+    kinds = {"string": "text", "integer": "whole number", "boolean": "`true` or `false`", "object": "table"}
+    return kinds[found["type"]]
+
+
+def _section(known: Known) -> str:
+    where = "" if known.hosted else "; a server of your own"
+    lines = [f"### `{known.name}`: {known.title}{where}\n", "| Field | Value | Source |", "|---|---|---|"]
+    for name, (value, source) in known.facts.items():
+        lines.append(f"| {_WORDS[name]} | {_value(value)} | {'a name of ours' if source == OURS else source} |")
+    lines.append("")
+    lines += [f"{number}. <{url}>, {day}" for number, (url, day) in enumerate(known.sources, start=1)]
+    if known.hosts:
+        lines += ["", "Also its own: " + ", ".join(f"`{host}`" for host in known.hosts) + "."]
+    if known.remark:
+        lines += ["", known.remark]
+    return "\n".join([*lines, ""])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{ours} as `{theirs}`" if ours != theirs else f"`{ours}`" for ours, theirs in value.items())
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    click.echo(endpoints_page(), nl=False)

@@ -1,0 +1,35 @@
+"""A value and who gave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.adapters.toml_tables import shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A value and who gave it. `where` begins a message about it; `origin` is what `harness config` shows.
+
+    `rank` is the source's: the greater rules. `said` is the value as it was written in a flag or a variable; `raw` the
+    text of the file, to find lines in.
+    """
+
+    name: str
+    value: Any
+    origin: str
+    where: str
+    rank: int
+    said: str | None = None
+    raw: str | None = None
+
+    def told(self, value: object) -> str:
+        """Where it was given and what: `--endpoint x`, or `harness.toml:3: endpoint = 'x'`."""
+        if self.said is not None:
+            return f"{self.where}{cut(self.said)}"
+        return f"{self.where}: {self.name} = {shown(value)}"
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
