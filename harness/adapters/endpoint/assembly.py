@@ -46,20 +46,18 @@ class Assembly:
     def __init__(self, *, clock: Callable[[], float], on_delta: OnDelta | None = None) -> None:
         self.done = False
         self.usage: Usage | None = None
-        self._counted = False
+        self._counted_pieces = -1  # so many pieces had come when the last usage did; -1: none has
         self._usages_with_text = 0
         self.cost: float | None = None
         self._clock = clock
         self._on_delta = on_delta
         self._view = None if on_delta is None else thinking.LiveView(on_delta)
+        self._begun = False  # a chunk that names the model has come
         self._batches = False  # whether payloads may wait to be parsed
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._arrived: list[float] = []  # when each of the pending did
         self._fault: wire.MalformedError | StreamFault | None = None
-        self._first_reasoning_at: float | None = None
-        self._first_tool_call_at: float | None = None
-        self._token_at: float | None = None
         self._index: object = None  # of the choice that is read, None before the first
         self._model = ""
         self._fingerprint = ""
@@ -70,8 +68,11 @@ class Assembly:
         self._timings: object = None
         self._reasoning: list[str] = []
         self._answer: list[str] = []
-        self._answer_at: list[float] = []
         self._calls = Calls()
+        # When each piece came.
+        self._reasoning_at: list[float] = []
+        self._answer_at: list[float] = []
+        self._calls_at: list[float] = []
 
     def feed(self, events: Iterable[Event]) -> None:
         """Raises MalformedError for garbage and StreamFault for a reported failure; what came before is kept."""
@@ -83,9 +84,10 @@ class Assembly:
                 # Quotes inside a JSON text are escaped, so this is syntax and never somebody's words.
                 if self._batches and b'"error"' not in data:
                     self._put_off(data, at)
-                else:
-                    self.flush()
-                    self._take_payload(data, at)
+                    continue
+                self.flush()
+                self._take_payload(data, at)
+                self._batches = self._view is None and bool(self._pieces)
             elif name is None:
                 self._bare(data, at)
             elif name == b"error":
@@ -144,7 +146,7 @@ class Assembly:
     @property
     def counted(self) -> bool:
         """Whether a usage came at the end, behind the last token or once with it: whoever is cut sends none."""
-        return self._counted and self._usages_with_text <= 1
+        return self._counted_pieces == self._pieces and self._usages_with_text <= 1
 
     @property
     def calls_tools(self) -> bool:
@@ -153,17 +155,16 @@ class Assembly:
     @property
     def first_token_at(self) -> float | None:
         """When the first piece came that holds reasoning, answer or a part of a tool call; None: none has."""
-        answer_at = self._answer_at[0] if self._answer_at else None
-        times = (self._first_reasoning_at, answer_at, self._first_tool_call_at)
-        return min((at for at in times if at is not None), default=None)
+        return min((times[0] for times in self._times), default=None)
 
     def first_times(self) -> tuple[float | None, float | None]:
         """When the first token of the reasoning and of the answer came; None: none did."""
+        reasoning_at = self._reasoning_at[0] if self._reasoning_at else None
         if not self._answer_at:
-            return self._first_reasoning_at, None
+            return reasoning_at, None
         reasoning, answer = self._told_apart()
-        if self._first_reasoning_at is not None or not reasoning:
-            return self._first_reasoning_at, self._answer_at[0]
+        if reasoning_at is not None or not reasoning:
+            return reasoning_at, self._answer_at[0]
         return self._answer_at[0], self._arrival_of(len("".join(self._answer)) - len(answer)) if answer else None
 
     def last_token_at(self) -> float | None:
@@ -172,7 +173,7 @@ class Assembly:
             self.flush()
         except (wire.MalformedError, StreamFault) as fault:
             self._fault = fault
-        return self._token_at
+        return max((times[-1] for times in self._times), default=None)
 
     def completion(self, *, trace_id: str | None, reason: str | None = None) -> Completion:
         """Everything taken in so far. `reason` is why it ended, where the caller knows better."""
@@ -199,6 +200,15 @@ class Assembly:
             self.flush()
         arrived = self._answer or self._reasoning or self._calls or self.usage or self._refusal is not None
         return self.completion(trace_id=trace_id) if arrived else None
+
+    @property
+    def _times(self) -> list[list[float]]:
+        """When pieces came, of each kind of which any did."""
+        return [times for times in (self._reasoning_at, self._answer_at, self._calls_at) if times]
+
+    @property
+    def _pieces(self) -> int:
+        return len(self._reasoning_at) + len(self._answer_at) + len(self._calls_at)
 
     @property
     def _says_something(self) -> bool:
@@ -257,6 +267,13 @@ class Assembly:
         self._take(chunk, at)
 
     def _take_payload(self, data: bytes, at: float) -> None:
+        try:
+            chunk = json.loads(data)
+        except (ValueError, RecursionError):
+            chunk = None
+        if type(chunk) is dict and "choices" in chunk:
+            self._take(chunk, at)
+            return
         for chunk in payload.chunks_in(data):
             if chunk is None:
                 self.done = True
@@ -264,25 +281,32 @@ class Assembly:
             self._take(chunk, at)
 
     def _take(self, chunk: wire.JsonObject, at: float) -> None:
+        """Most chunks hold one plain delta and nothing else that is new: those come first."""
+        choices = chunk.get("choices")
+        if self._begun and type(choices) is list and len(choices) == 1 and not chunk.get("usage"):
+            choice = choices[0]
+            if type(choice) is dict and len(choice) <= _PLAIN_CHOICE and choice.get("index") == self._index:
+                delta = choice.get("delta")
+                if delta and type(delta) is dict and not choice.get("finish_reason") and not chunk.get("error"):
+                    self._take_delta(delta, at)
+                    return
+        self._take_any(chunk, at)
+
+    def _take_any(self, chunk: wire.JsonObject, at: float) -> None:
         if chunk.get("error") and reports_an_error(chunk):
             raise StreamFault(chunk)
-        if not self._model:
-            self._model = text_of(chunk, "model")
-        if not self._fingerprint:
-            self._fingerprint = text_of(chunk, "system_fingerprint")
-        pieces = len(self._answer) + len(self._reasoning)
-        choices = chunk.get("choices")
-        if type(choices) is list and len(choices) == 1 and type(choices[0]) is dict:
-            self._take_choice(choices[0], chunk, at)
-        elif choices:
-            for choice in choices_of(chunk):
-                self._take_choice(choice, chunk, at)
-        else:
+        self._model = self._model or text_of(chunk, "model")
+        self._fingerprint = self._fingerprint or text_of(chunk, "system_fingerprint")
+        pieces = self._pieces
+        choices = choices_of(chunk)
+        for choice in choices:
+            self._take_choice(choice, chunk, at)
+        if not choices:
             self._take_rest(chunk)
         if chunk.get("usage"):
             self._take_usage(chunk["usage"])
-            if len(self._answer) + len(self._reasoning) > pieces:
-                self._usages_with_text += 1
+            self._usages_with_text += self._pieces > pieces
+        self._begun = bool(self._model)
 
     def _take_rest(self, chunk: wire.JsonObject) -> None:
         """A chunk without a choice: an error, an account of the work, or nothing."""
@@ -305,7 +329,8 @@ class Assembly:
         if usage is None:
             return
         self.usage = usages.merged(self.usage, usage)
-        self._counted = self._counted or bool(usage.total_tokens)
+        if usage.total_tokens:
+            self._counted_pieces = self._pieces
         cost = usages.cost_of(fields)
         self.cost = self.cost if cost is None else cost
 
@@ -366,41 +391,41 @@ class Assembly:
             self._take_delta({"content": choice["text"]}, at)
 
     def _take_delta(self, delta: dict[str, Any], at: float) -> None:
-        answer, reasoning = delta.get("content"), delta.get("reasoning_content")
+        answer, reasoning, calls = delta.get("content"), delta.get("reasoning_content"), None
         plain = (answer is None or type(answer) is str) and (reasoning is None or type(reasoning) is str)
-        if not plain or not PLAIN_FIELDS.issuperset(delta):
-            answer, reasoning = self._take_other_fields(delta, at)
+        if answer is None or len(delta) > 1:
+            for name, value in delta.items():
+                if value and name not in PLAIN_FIELDS:
+                    if name == "tool_calls":
+                        calls = value
+                    elif name == "reasoning" and type(value) is str:
+                        reasoning = reasoning or value
+                    else:
+                        plain = False
+        if not plain:
+            answer, reasoning = self._take_other_fields(delta)
+        if calls or (not plain and "function_call" in delta):
+            self._take_calls(calls or [{"index": 0, "function": delta["function_call"]}], at)
         if reasoning:
-            self._token_at = at
-            self._counted = False
-            if self._first_reasoning_at is None:
-                self._first_reasoning_at = at
-                self._batches = self._view is None
             self._reasoning.append(reasoning)
+            self._reasoning_at.append(at)
             if self._view is not None:
                 self._view.reasoning(reasoning)
         if answer:
-            self._token_at = at
-            self._counted = False
-            self._batches = self._view is None
             self._answer.append(answer)
             self._answer_at.append(at)
             if self._view is not None:
                 self._view.answer(answer)
 
-    def _take_other_fields(self, delta: dict[str, Any], at: float) -> tuple[str, str]:
-        """Tool calls and refusals, and the texts wherever they stand: the answer and the reasoning."""
+    def _take_calls(self, pieces: object, at: float) -> None:
+        if self._calls.take(pieces):
+            self._calls_at.append(at)
+
+    def _take_other_fields(self, delta: dict[str, Any]) -> tuple[str, str]:
+        """The texts wherever they stand, the answer and the reasoning; and what else it is that they stand beside."""
         said = said_in(delta)
         if said.refusal is not None:
             self._refusal = [*(self._refusal or ()), said.refusal]
-        calls = delta.get("tool_calls")
-        if not calls and delta.get("function_call"):
-            calls = [{"index": 0, "function": delta["function_call"]}]
-        if calls and self._calls.take(calls):
-            self._token_at = at
-            self._counted = False
-            if self._first_tool_call_at is None:
-                self._first_tool_call_at = at
         native = _behind(delta).get("native_finish_reason")
         if isinstance(native, str):
             self._native_reason = native

@@ -61,6 +61,8 @@ class Calls:
 
     def take(self, pieces: object) -> bool:
         """Take in a list of pieces; the value is whether they hold any of a call. Raises MalformedError."""
+        if type(pieces) is list and len(pieces) == 1 and self._goes_on(pieces[0]):
+            return True
         if isinstance(pieces, dict):
             pieces = [pieces]
         if not isinstance(pieces, list):
@@ -88,6 +90,20 @@ class Calls:
             ToolCall(id=call.id or f"call_{place}", name=call.name, arguments=call.text)
             for place, call in enumerate(calls)
         )
+
+    def _goes_on(self, raw: object) -> bool:
+        """Take in what most pieces are: more of the arguments of the call whose index they name, and nothing else."""
+        if type(raw) is not dict or raw.get("id"):
+            return False
+        function, index = raw.get("function"), raw.get("index")
+        if type(function) is not dict or function.get("name") or type(index) is not int:
+            return False
+        arguments = function.get("arguments")
+        call = self._calls[-1] if self._calls else None
+        if call is None or call.index != index or type(arguments) is not str or not arguments:
+            return False
+        call.arguments.append(arguments)
+        return True
 
     def _call_of(self, piece: _Piece, at_its_place: _Call | None) -> _Call:
         """The call that a piece belongs to: one that has begun, or a new one."""

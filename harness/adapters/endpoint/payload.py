@@ -1,4 +1,4 @@
-"""The payload of an event as the chunks that it is: most are one, a heartbeat is none, and some servers pack several."""
+"""The payload of an event as the chunks that it is: mostly one, none in a heartbeat, several with some servers."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from harness.adapters.endpoint.wire import JsonObject, MalformedError
 
 PLAIN_FIELDS = frozenset({"role", "content", "reasoning_content"})
-"""A message with no other fields, whose content is a text, is read without this module: most chunks are such."""
+"""Where these are texts and nothing else is set, a message is read without this module: most chunks are such."""
 
 # The first of them that says something counts: where there are several they say the same.
 _REASONING = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details", "thinking_blocks")

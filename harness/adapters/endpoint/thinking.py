@@ -7,7 +7,8 @@ opening one, so that only `</think>` comes. Marks anywhere else are somebody's w
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 from harness.domain.completion import Delta, OnDelta
 
@@ -82,7 +83,7 @@ def _partition(text: str, tag: str) -> tuple[str, str, str]:
 
 def _find(text: str, tag: str) -> int:
     place = text.find(tag)
-    if place >= 0:
+    if place >= 0 or tag[-1] not in text:
         return place
     found = re.search(re.escape(tag), text, re.IGNORECASE)
     return -1 if found is None else found.start()
@@ -129,108 +130,103 @@ class LiveView:
     """
 
     def __init__(self, shown: OnDelta) -> None:
+        self.answer: Callable[[str], None] = self._head
+        """Take in a piece of the text: what is done with it changes as the text goes on."""
         self._shown = shown
-        self._feed = self._head
         self._held = ""
         self._said: list[str] = []
         self._closing = ""
         self._told_apart = False
-        self._unsure = True
+        self._seen_closing = False
 
     def reasoning(self, text: str) -> None:
         """A piece that the server itself calls reasoning: then tags in the answer are text."""
-        self._told_apart = self._told_apart or bool(text.strip())
+        if not self._told_apart:
+            self._told_apart = bool(text.strip())
         self._shown(Delta(kind="reasoning", text=text))
-
-    def answer(self, text: str) -> None:
-        """A piece of the text."""
-        self._feed(text)
 
     def end(self) -> None:
         """Nothing more comes: show what was held back."""
         held, self._held = self._held, ""
-        if not held or self._feed == self._lead:
-            return
-        if self._closing:
-            self._show("reasoning", held)
-        elif self._feed == self._text:
+        if self.answer == self._text:
             self._look_back(ended=True)
-        else:
+        elif self._closing:
+            self._show("reasoning", held)
+        elif self.answer == self._head:
             self._show("answer", held)
 
     def _head(self, text: str) -> None:
         """At the head: a tag opens, or the answer begins, or it cannot be told yet."""
         self._held += text
         if self._told_apart:
-            self._feed = self._lead
+            self.answer = self._lead
             self._flush()
             return
         body = self._held.lstrip("\ufeff \t\r\n")
         opening = _opening_at(body)
         if opening:
             self._closing = dict(_TAGS)[opening]
-            self._feed, self._held = self._thought, body[len(opening) :]
+            self.answer, self._held = self._thought, body[len(opening) :]
             self._held = self._held.lstrip()
             self._flush()
         elif not any(tag.startswith(body.lower()) for tag, _ in _TAGS):
-            self._feed = self._text
+            self.answer = self._text
             self._flush()
 
     def _flush(self) -> None:
         held, self._held = self._held, ""
         if held:
-            self._feed(held)
+            self.answer(held)
 
     def _thought(self, text: str) -> None:
         """Between the tags; what may be the beginning of the closing one is held back."""
-        self._held += text
-        place = _find(self._held, self._closing)
+        held = self._held + text
+        place = _find(held, self._closing)
         if place >= 0:
-            self._show("reasoning", self._held[:place])
-            self._held = self._held[place + len(self._closing) :]
-            self._closing, self._feed = "", self._lead
+            self._show("reasoning", held[:place])
+            self._held = held[place + len(self._closing) :]
+            self._closing, self.answer = "", self._lead
             self._flush()
             return
-        kept = min(len(self._held), len(self._closing) - 1)
-        self._show("reasoning", self._held[: len(self._held) - kept])
-        self._held = self._held[len(self._held) - kept :]
+        begun = held.rfind(self._closing[0], 1 - len(self._closing))
+        kept = begun if begun >= 0 else len(held)
+        self._show("reasoning", held[:kept])
+        self._held = held[kept:]
 
     def _lead(self, text: str) -> None:
         """Between reasoning and answer: blank lines are dropped."""
         self._held += text
         if self._held.strip():
             answer = (without_blank_lines if self._told_apart else without_lead)(self._held)
-            self._feed, self._held = self._answer, ""
+            self.answer, self._held = self._answer, ""
             self._show("answer", answer)
 
     def _answer(self, text: str) -> None:
-        self._show("answer", text)
+        self._shown(Delta(kind="answer", text=text))
 
     def _text(self, text: str) -> None:
         """The answer, as far as can be seen: an unopened tag may come yet."""
-        self._show("answer", text)
-        if not self._unsure:
-            return
+        self._shown(Delta(kind="answer", text=text))
         self._said.append(text)
-        self._held = (self._held + text)[-2 * _LONGEST_TAG :]
-        if any(tag in self._held for tag in _UNOPENED):
+        if self._seen_closing or ">" in text or "]" in text or "▷" in text:  # each closing tag ends with one of these
             self._look_back(ended=False)
 
     def _look_back(self, *, ended: bool) -> None:
-        said = "".join(self._said)
-        reasoning, answer = split(said)
-        if not (ended or reasoning or answer != said or said.rstrip().endswith(_UNOPENED)):
-            self._unsure, self._held = False, ""
-        if not reasoning and answer == said:
+        """Whether a closing tag has come, and what it closes. What follows it decides, so that is waited for."""
+        if not self._seen_closing:
+            self._seen_closing = any(tag in "".join(self._said[-_LONGEST_TAG:]) for tag in _UNOPENED)
+        if not self._seen_closing:
             return
-        if not ended and not answer.strip():
-            return  # what follows the tag decides
-        self._unsure, self._held = False, ""
-        self._feed = self._answer
-        self._shown(Delta(kind="restart", text=RESTARTED))
-        self._show("reasoning", reasoning)
-        self._show("answer", answer)
+        said = "".join(self._said)
+        if not ended and said.rstrip().endswith(_UNOPENED):
+            return
+        self.answer = self._answer
+        reasoning, answer = split(said)
+        if answer != said:
+            self._shown(Delta(kind="restart", text=RESTARTED))
+            self._show("reasoning", reasoning)
+            self._show("answer", answer)
 
-    def _show(self, kind: str, text: str) -> None:
+    def _show(self, kind: Literal["reasoning", "answer"], text: str) -> None:
         if text:
-            self._shown(Delta(kind="reasoning" if kind == "reasoning" else "answer", text=text))
+            self._shown(Delta(kind=kind, text=text))
