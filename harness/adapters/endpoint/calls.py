@@ -72,7 +72,7 @@ class Calls:
             piece = _piece(raw)
             last = place if len(pieces) > 1 else before - 1
             call = self._call_of(piece, self._calls[last] if 0 <= last < before else None)
-            if piece.name and piece.arguments and piece.arguments == call.text:
+            if piece.arguments.startswith("{") and piece.arguments == call.text and call.is_whole:
                 continue  # the whole call once more
             told = told or bool(piece.arguments) or (bool(piece.name) and not call.name)
             if piece.name != call.name:
@@ -102,6 +102,8 @@ class Calls:
         call = self._calls[-1] if self._calls else None
         if call is None or call.index != index or type(arguments) is not str or not arguments:
             return False
+        if arguments[0] == "{" and any(call.arguments):
+            return False
         call.arguments.append(arguments)
         return True
 
@@ -120,8 +122,12 @@ class Calls:
                 if call.id == piece.id:
                     return call
         if piece.index is None:
-            return at_its_place
-        return next((call for call in reversed(self._calls) if call.index == piece.index), None)
+            # An id that is new and has no index can only be of a new call, also where its name is yet to come.
+            return None if piece.id and not piece.name else at_its_place
+        found = next((call for call in reversed(self._calls) if call.index == piece.index), None)
+        if found is None and self._calls and not (piece.id or piece.name):
+            return self._calls[-1]  # its first piece had another index
+        return found
 
 
 def _begins_another(piece: _Piece, begun: _Call) -> bool:

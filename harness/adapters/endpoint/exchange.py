@@ -119,27 +119,22 @@ class Exchange:
 
     async def _streamed(self, head: bytes, body: AsyncIterator[bytes]) -> Completion | CompletionError:
         parser, assembly = SSEParser(), self._assembly
-        self._streaming, begun = True, False
-        async for data in _with_head(head, body):
-            if not begun:
-                self._deadline.heard()
-            events = parser.feed(data)
-            if self._on_events is not None:
-                self._on_events(len(events))
-            assembly.feed(events)
-            if not begun:
-                begun = self._begins(signs_of_life=bool(events) or parser.commented)
-            if assembly.done:
-                break
-        else:
-            try:
-                assembly.flush()
-                assembly.feed(parser.close())
-                assembly.flush()
-            except wire.PageError:
-                raise
-            except wire.MalformedError as error:
-                return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
+        self._streaming = True
+        begun = self._hear(head, parser, begun=False)
+        if not assembly.done:
+            async for data in body:
+                begun = self._hear(data, parser, begun=begun)
+                if assembly.done:
+                    break
+            else:
+                try:
+                    assembly.flush()
+                    assembly.feed(parser.close())
+                    assembly.flush()
+                except wire.PageError:
+                    raise
+                except wire.MalformedError as error:
+                    return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
         latency_s = self._deadline.elapsed_s
         assembly.end()
         if not assembly.done and not assembly.reason:
@@ -176,6 +171,16 @@ class Exchange:
             completion = replace(completion, cost=_cost_in(self._response.headers))
         return completion
 
+    def _hear(self, data: bytes, parser: SSEParser, *, begun: bool) -> bool:
+        """Take in bytes of a stream; the value is whether its first token has come."""
+        if not begun:
+            self._deadline.heard()
+        events = parser.feed(data)
+        if self._on_events is not None:
+            self._on_events(len(events))
+        self._assembly.feed(events)
+        return begun or self._begins(signs_of_life=bool(events) or parser.commented)
+
     def _begins(self, *, signs_of_life: bool) -> bool:
         """Whether the first token has come, when the deadline is told of it."""
         if signs_of_life:
@@ -198,9 +203,8 @@ class Exchange:
                 pass
 
     async def _plain(self, head: bytes, body: AsyncIterator[bytes]) -> Completion | CompletionError:
-        pieces: list[bytes] = []
-        size = 0
-        async for data in _with_head(head, body):
+        pieces, size = [head], len(head)
+        async for data in body:
             self._deadline.heard()
             pieces.append(data)
             size += len(data)
@@ -278,13 +282,6 @@ class Exchange:
 
     def _since_start(self, instant: float | None) -> float | None:
         return None if instant is None else instant - self._deadline.started_at
-
-
-async def _with_head(head: bytes, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A body whose beginning was read already."""
-    yield head
-    async for data in body:
-        yield data
 
 
 def _cost_in(headers: Mapping[str, str]) -> float | None:
