@@ -46,7 +46,7 @@ _COMPLETION = {
     "owner": TEXT | NULL,
 }
 TOKEN_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
-UNTOLD_COUNTS = ("untold", "reasoning_untold")
+UNTOLD_COUNTS = ("untold", "reasoning_untold", "reasoning_estimated")
 """The parts of a usage that are written only where a server did not count: rows without them say that it did."""
 _USAGE = {**dict.fromkeys(TOKEN_COUNTS, COUNT), **dict.fromkeys(UNTOLD_COUNTS, COUNT | NULL)}
 _TOOL_CALL = dict.fromkeys(("id", "name", "arguments"), TEXT)
@@ -154,6 +154,7 @@ def usage_from_json(fields: Any) -> Usage:
         cached_tokens=fields["cached_tokens"],
         untold=fields.get("untold") or 0,
         reasoning_untold=fields.get("reasoning_untold") or 0,
+        reasoning_estimated=fields.get("reasoning_estimated") or 0,
     )
 
 

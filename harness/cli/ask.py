@@ -133,7 +133,8 @@ class _Shown:
 
     def _print(self, delta: Delta) -> None:
         if delta.kind == "restart":
-            click.echo("\n[the attempt failed and is made again; forget what stands above]\n")
+            why = delta.text or "the attempt failed and is made again"
+            click.echo(f"\n[{why}; forget what stands above]\n")
             self._kind = None
             return
         if delta.kind != self._kind:

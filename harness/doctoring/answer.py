@@ -7,7 +7,9 @@ from typing import Any
 
 from harness.adapters.endpoint import wire
 from harness.adapters.endpoint.account import Answer, words_of
+from harness.adapters.endpoint.fields import first_choice, text_of
 from harness.adapters.endpoint.probing import Probe
+from harness.adapters.endpoint.usages import usage_of as usage_in
 from harness.doctoring.finding import Finding, ok, problem, warning
 from harness.domain.completion import Usage
 
@@ -89,9 +91,7 @@ def _reasoning(probe: Probe) -> Finding:
 
 
 def _finish(probe: Probe) -> Finding:
-    reason = next(
-        (wire.text_of(choice, "finish_reason") for choice in _choices(probe) if choice.get("finish_reason")), ""
-    )
+    reason = next((text_of(choice, "finish_reason") for choice in _choices(probe) if choice.get("finish_reason")), "")
     if reason:
         return ok("finish", f"the reason is told: {reason}")
     said = "no reason is told: whether an answer is whole cannot be seen"
@@ -109,7 +109,7 @@ def _cap(probe: Probe) -> Finding:
 
 
 def _model(probe: Probe, asked: str) -> Finding:
-    name = next((wire.text_of(chunk, "model") for chunk in probe.chunks if chunk.get("model")), "")
+    name = next((text_of(chunk, "model") for chunk in probe.chunks if chunk.get("model")), "")
     if name == asked:
         return ok("answers", f"as {name}")
     return ok("answers", f"as {name!r}, asked for as {asked!r}" if name else "without the name of a model")
@@ -117,7 +117,7 @@ def _model(probe: Probe, asked: str) -> Finding:
 
 def usage_of(probe: Probe) -> Usage | None:
     """The last usage that was told."""
-    told = [found for chunk in probe.chunks if (found := wire.usage(chunk.get("usage"))) is not None]
+    told = [found for chunk in probe.chunks if (found := usage_in(chunk.get("usage"))) is not None]
     return told[-1] if told else None
 
 
@@ -131,7 +131,7 @@ def _choices(probe: Probe) -> Iterator[wire.JsonObject]:
 
 def _choice(chunk: wire.JsonObject) -> wire.JsonObject | None:
     try:
-        return wire.first_choice(chunk)
+        return first_choice(chunk)
     except wire.MalformedError:
         return None
 

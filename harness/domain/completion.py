@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from harness.domain.image import Image
+from harness.domain.text_tokens import likely_tokens
 from harness.errors import FailureKind
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -118,7 +119,8 @@ class Usage:
 
     Not every server counts. `untold` is the number of answers whose tokens nobody told: they are in none of the sums.
     `reasoning_untold` is the number of answers that came with reasoning, of which the server did not say how many
-    tokens it took: they are in `output_tokens` and not in `reasoning_tokens`.
+    tokens it took: they are in `output_tokens` and not in `reasoning_tokens`. `reasoning_estimated` is about how many
+    tokens these were, by our own count.
     """
 
     input_tokens: int = 0
@@ -127,6 +129,7 @@ class Usage:
     cached_tokens: int = 0
     untold: int = 0
     reasoning_untold: int = 0
+    reasoning_estimated: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -140,6 +143,7 @@ class Usage:
             cached_tokens=self.cached_tokens + other.cached_tokens,
             untold=self.untold + other.untold,
             reasoning_untold=self.reasoning_untold + other.reasoning_untold,
+            reasoning_estimated=self.reasoning_estimated + other.reasoning_estimated,
         )
 
 
@@ -256,7 +260,8 @@ class Completion:
     that paid for it (`run/topic/span`): a hit whose owner is the asking span was paid by the same run earlier. `row` is
     the row of the journal that is open for its request, 0: none is. `at_most` is what it can have cost where the server
     did not tell its usage, None where it did. `span_id` is the call that was answered, `id` in the traces. `value` is
-    what the step's gate found in the answer. Both are of this call, and kept nowhere.
+    what the step's gate found in the answer. Both are of this call, and kept nowhere. So is `refusal`: the words with
+    which the model declined, or what a filter of the provider found; an answer has none.
     """
 
     model: str
@@ -272,6 +277,7 @@ class Completion:
     row: int = 0
     at_most: AtMost | None = None
     served: Served = Served()
+    refusal: str = ""
     span_id: str = field(default="", compare=False)
     value: Any = field(default=None, compare=False, repr=False)
 
@@ -280,19 +286,28 @@ class Completion:
         """The same, with what its server did not count marked as such.
 
         No answer takes no tokens at all, and no reasoning takes none: where there are no numbers, nobody told them.
+        What the reasoning took of the output is then judged by its share of the text.
         """
         usage = self.usage
         if usage.total_tokens == 0:
             return self if usage.untold else replace(self, usage=Usage(untold=1))
         nothing_of_it = usage.output_tokens and not usage.reasoning_tokens and not usage.reasoning_untold
         if nothing_of_it and self.reasoning.strip():
-            return replace(self, usage=replace(usage, reasoning_untold=1))
+            estimated = self._share_of_reasoning(usage.output_tokens)
+            return replace(self, usage=replace(usage, reasoning_untold=1, reasoning_estimated=estimated))
         return self
+
+    def _share_of_reasoning(self, output_tokens: int) -> int:
+        answer = self.content + "".join(call.name + call.arguments for call in self.tool_calls)
+        reasoning, rest = (likely_tokens(text) for text in (self.reasoning, answer))
+        return max(1, round(output_tokens * reasoning / max(1, reasoning + rest)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """A piece of a streamed answer. `restart`: the attempt failed, forget what was shown of it."""
+    """A piece of a streamed answer. `restart`: forget what was shown of it. Then `text` says why, "" where its attempt
+    failed.
+    """
 
     kind: Literal["reasoning", "answer", "restart"]
     text: str = ""

@@ -11,9 +11,8 @@ import json
 
 from harness.domain.completion import Request
 from harness.domain.key import canonical_request, request_fields
+from harness.domain.text_tokens import likely_tokens
 
-LATIN_TOKENS_PER_CHAR = 0.25
-OTHER_TOKENS_PER_CHAR = 0.6
 MESSAGE_OVERHEAD_TOKENS = 8
 
 # An image is billed by its size, in a way of each model's own. The first is a guess at a common one; the second is more
@@ -25,13 +24,6 @@ IMAGE_TOKENS_AT_MOST = 50_000
 DEFAULT_OUTPUT_TOKENS = 8 * 1024
 DEFAULT_OUTPUT_TOKENS_THINKING = 64 * 1024
 DEFAULT_OUTPUT_TOKENS_MAX_EFFORT = 128 * 1024
-
-
-def likely_tokens(text: str) -> int:
-    """About how many tokens a text has."""
-    ascii_characters = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
-    other = len(text) - ascii_characters
-    return round(ascii_characters * LATIN_TOKENS_PER_CHAR + other * OTHER_TOKENS_PER_CHAR)
 
 
 def likely_input_tokens(request: Request) -> int:

@@ -40,6 +40,11 @@ class RedactedDeltas:
         self._last: Delta | None = None
 
     def __call__(self, delta: Delta) -> None:
+        if delta.kind == "restart":
+            self._redactor.rest()  # what was held back belongs to what is to be forgotten
+            self._last = None
+            self._shown(delta)
+            return
         if self._last is not None and delta.kind != self._last.kind:
             self.end()
         self._last = delta

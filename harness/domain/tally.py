@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.domain.completion import Usage
+from harness.domain.finish import doubt_of
 from harness.domain.run import Failure, Output, Span, Status, Topic, TopicResult
 
 
@@ -28,6 +29,7 @@ class Totals:
     cached_tokens: int = 0
     untold: int = 0
     reasoning_untold: int = 0
+    reasoning_estimated: int = 0
     cost: float = 0.0
     saved: float = 0.0
     unpriced: int = 0
@@ -48,6 +50,7 @@ class Totals:
         self.cached_tokens += usage.cached_tokens
         self.untold += usage.untold
         self.reasoning_untold += usage.reasoning_untold
+        self.reasoning_estimated += usage.reasoning_estimated
         if span.cost is None:
             self.unpriced += 1
         else:
@@ -64,6 +67,7 @@ class Totals:
             cached_tokens=self.cached_tokens,
             untold=self.untold,
             reasoning_untold=self.reasoning_untold,
+            reasoning_estimated=self.reasoning_estimated,
         )
 
 
@@ -114,14 +118,20 @@ def topic_result(
     started_at: datetime,
     elapsed_s: float,
 ) -> TopicResult:
-    """The row of a topic that ended: failed where there is an error, degraded where the output says so."""
-    totals = totals_of(spans)
+    """The row of a topic that ended.
+
+    It is failed where there is an error, and degraded where the output says so or one of its answers may not be whole.
+    """
+    calls = tuple(spans)
+    totals = totals_of(calls)
     status: Status = "ok"
     if error is not None:
         status = "failed"
-    elif output is not None and output.degraded is not None:
-        status = "degraded"
-        error = Failure(type="Degraded", message=output.degraded)
+    else:
+        doubts = _doubts(output, calls)
+        if doubts:
+            status = "degraded"
+            error = Failure(type="Degraded", message="; ".join(doubts))
     return TopicResult(
         run_id=run_id,
         topic_id=topic.id,
@@ -142,3 +152,13 @@ def topic_result(
         sequential_s=totals.sequential_s,
         metadata=topic.metadata,
     )
+
+
+def _doubts(output: Output | None, calls: Iterable[Span]) -> list[str]:
+    """What is missing of an output, or may be, each thing once."""
+    doubts = [] if output is None or output.degraded is None else [output.degraded]
+    for call in calls:
+        doubt = None if call.error is not None else doubt_of(call.finish_reason)
+        if doubt is not None:
+            doubts.append(f"{call.step}: {doubt}")
+    return list(dict.fromkeys(doubts))

@@ -6,11 +6,13 @@ step's check (`domain/check.py`), JSON mode included: such an answer is asked fo
 
 from __future__ import annotations
 
+from typing import Literal
+
 from harness.domain.completion import Completion, Request, ToolCall
 from harness.domain.failures import TORN_STREAM_ADVICE, CompletionError, PermanentError, TransientError
+from harness.domain.finish import finish_of
 
-ACCEPTED_FINISH_REASONS = frozenset({"stop", "tool_calls"})
-INTERRUPTED_FINISH_REASONS = frozenset({"insufficient_system_resource", "aborted"})
+_LONGEST_WORDS = 300
 
 
 def defect(request: Request, completion: Completion) -> CompletionError | None:
@@ -18,42 +20,29 @@ def defect(request: Request, completion: Completion) -> CompletionError | None:
 
     The error carries the completion as its partial, and counts as billed: the provider generated it. Calls of tools are
     an answer where the request offered one of them. A call of another tool is not: beside a text it is left to whoever
-    reads the answer, and without a text the answer is blank.
+    reads the answer, and without a text the answer is blank. An answer that ended for a reason that nobody knows here
+    is one: throwing it away would cost every answer of a server that has a word of its own. Whoever tells of its topic
+    says that it may not be whole (`domain/finish.py`).
     """
-    reason = completion.finish_reason
-    if not reason:
-        text = "the answer ended without a finish reason: it may not be whole"
-        return TransientError(
-            text if completion.served.ttft_s is None else f"{text}; {TORN_STREAM_ADVICE}",
-            kind="incomplete",
-            partial=completion,
-            billed="yes",
-        )
-    if reason in INTERRUPTED_FINISH_REASONS:
-        return TransientError(
-            f"the provider broke off its answer (finish reason {reason!r})",
-            kind="interrupted",
-            partial=completion,
-            billed="yes",
-        )
-    if reason == "length":
-        return PermanentError(_length_message(request, completion), kind="length", partial=completion, billed="yes")
-    if reason == "content_filter":
-        return PermanentError(
-            "the provider's content filter withheld the answer; the same request would meet it again",
-            kind="content_filter",
-            partial=completion,
-            billed="yes",
-        )
-    if reason not in ACCEPTED_FINISH_REASONS:
-        return PermanentError(
-            f"the answer ended for a reason that is not known here ({reason!r}; known: stop, tool_calls)",
-            kind="malformed",
-            partial=completion,
-            billed="yes",
-        )
+    finish = finish_of(completion.finish_reason)
+    if completion.refusal.strip() and finish != "filtered":
+        finish = "refused"
+    match finish:
+        case "refused":
+            return _permanent(_refused_message(completion), "refusal", completion)
+        case "filtered":
+            return _permanent(_filtered_message(completion), "content_filter", completion)
+        case "length":
+            return _permanent(_length_message(request, completion), "length", completion)
+        case "looping":
+            return _permanent(_looping_message(completion), "malformed", completion)
+        case "untold":
+            return _transient(_untold_message(completion), "incomplete", completion)
+        case "interrupted":
+            text = f"the provider broke off its answer (finish reason {completion.finish_reason!r})"
+            return _transient(text, "interrupted", completion)
     if not completion.content.strip() and not offered_calls(request, completion):
-        return TransientError(_blank_message(request, completion), kind="blank", partial=completion, billed="yes")
+        return _transient(_blank_message(request, completion), "blank", completion)
     return None
 
 
@@ -63,20 +52,73 @@ def offered_calls(request: Request, completion: Completion) -> tuple[ToolCall, .
     return tuple(call for call in completion.tool_calls if call.name in offered)
 
 
+def _permanent(
+    text: str, kind: Literal["refusal", "content_filter", "length", "malformed"], answer: Completion
+) -> PermanentError:
+    return PermanentError(text, kind=kind, partial=answer, billed="yes")
+
+
+def _transient(text: str, kind: Literal["incomplete", "interrupted", "blank"], answer: Completion) -> TransientError:
+    return TransientError(text, kind=kind, partial=answer, billed="yes")
+
+
+def _refused_message(completion: Completion) -> str:
+    words = " ".join((completion.refusal.strip() or completion.content).split())
+    return f"the model refused: {_shortened(words)}" if words else "the model refused, without a word"
+
+
+def _filtered_message(completion: Completion) -> str:
+    words = " ".join(completion.refusal.split())
+    of_what = f" ({_shortened(words)})" if words else ""
+    return f"the provider's content filter withheld the answer{of_what}; the same request would meet it again"
+
+
+def _looping_message(completion: Completion) -> str:
+    return (
+        f"the server stopped a model that repeated itself (finish reason {completion.finish_reason!r}); "
+        "change the prompt, or take another model"
+    )
+
+
+def _untold_message(completion: Completion) -> str:
+    text = "the answer ended without a finish reason: it may not be whole"
+    return text if completion.served.ttft_s is None else f"{text}; {TORN_STREAM_ADVICE}"
+
+
 def _blank_message(request: Request, completion: Completion) -> str:
-    if not completion.tool_calls:
-        return "the answer is blank"
-    called = ", ".join(dict.fromkeys(repr(call.name) for call in completion.tool_calls))
-    offered = ", ".join(repr(tool.name) for tool in request.tools) or "no tool"
-    return f"the answer is blank: all it does is call {called}, and the request offered {offered}"
+    if completion.tool_calls:
+        called = ", ".join(dict.fromkeys(repr(call.name) for call in completion.tool_calls))
+        offered = ", ".join(repr(tool.name) for tool in request.tools) or "no tool"
+        return f"the answer is blank: all it does is call {called}, and the request offered {offered}"
+    if completion.reasoning.strip():
+        return (
+            f"the answer is blank: all there is is reasoning{_of_tokens(completion)}; "
+            "if it stays so, turn thinking off for this step"
+        )
+    return "the answer is blank"
 
 
 def _length_message(request: Request, completion: Completion) -> str:
     cap = f"max_tokens={request.max_tokens}" if request.max_tokens is not None else "the provider's default cap"
     usage = completion.usage
-    if not completion.content.strip() and usage.reasoning_tokens:
+    if not completion.content.strip() and (usage.reasoning_tokens or completion.reasoning.strip()):
         return (
-            f"{cap} was used up by the reasoning ({usage.reasoning_tokens} of {usage.output_tokens} tokens) before the "
+            f"{cap} was used up by the reasoning{_of_tokens(completion)} before the "
             "answer began; raise max_tokens for this step, lower its effort, or turn its thinking off"
         )
-    return f"{cap} cut the answer after {usage.output_tokens} tokens; raise max_tokens for this step"
+    after = f" after {usage.output_tokens} tokens" if usage.output_tokens else ""
+    return f"{cap} cut the answer{after}; raise max_tokens for this step"
+
+
+def _of_tokens(completion: Completion) -> str:
+    """How much of the output the reasoning took, as far as that is known."""
+    usage = completion.usage
+    if usage.reasoning_tokens:
+        return f" ({usage.reasoning_tokens} of {usage.output_tokens} tokens)"
+    if usage.reasoning_estimated:
+        return f" (about {usage.reasoning_estimated} of {usage.output_tokens} tokens, as counted here)"
+    return ""
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"

@@ -68,7 +68,7 @@ class Journaled:
         if told.usage.total_tokens:
             return replace(told, cost=self._price(request, told))
         judged = self._judged(request, told, call, asked_at, elapsed_s=told.served.latency_s, ended=True)
-        return replace(told, cost=None, at_most=judged)
+        return replace(told, at_most=judged)
 
     def _failed(
         self, request: Request, error: CompletionError, call: Call, asked_at: datetime, *, took_s: float
@@ -119,7 +119,13 @@ class Journaled:
         return now() - started
 
     def _price(self, request: Request, completion: Completion) -> float | None:
-        """USD, or None: no price is known, or the provider did not say what was used."""
+        """USD: what the server said, else the price of what was used; None where nobody knows.
+
+        A server that says that an answer cost nothing is believed only where no price says otherwise.
+        """
+        if completion.cost:
+            return completion.cost
         if completion.usage.total_tokens == 0:
-            return None
-        return self._pricing.cost(request.model, completion.usage, self._clock.now())
+            return completion.cost
+        priced = self._pricing.cost(request.model, completion.usage, self._clock.now())
+        return completion.cost if priced is None else priced

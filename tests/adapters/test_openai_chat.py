@@ -119,15 +119,16 @@ async def test_cached_tokens_are_read_where_openai_puts_them() -> None:
     assert (await Server([plain(usage=usage)]).answer(stream=False)).usage.cached_tokens == 3
 
 
-async def test_usage_that_cannot_be_is_cut_to_what_can() -> None:
-    usage = {
-        "prompt_tokens": 2,
-        "completion_tokens": 3,
-        "prompt_cache_hit_tokens": 9,
-        "completion_tokens_details": {"reasoning_tokens": 8},
-    }
+async def test_cached_tokens_that_cannot_be_are_cut_to_what_can() -> None:
+    usage = {"prompt_tokens": 2, "completion_tokens": 3, "prompt_cache_hit_tokens": 9}
     answer = await Server([plain(usage=usage)]).answer(stream=False)
-    assert answer.usage == Usage(input_tokens=2, output_tokens=3, reasoning_tokens=3, cached_tokens=2)
+    assert answer.usage == Usage(input_tokens=2, output_tokens=3, cached_tokens=2)
+
+
+async def test_reasoning_that_is_more_than_the_output_was_counted_beside_it() -> None:
+    usage = {"prompt_tokens": 2, "completion_tokens": 3, "completion_tokens_details": {"reasoning_tokens": 8}}
+    answer = await Server([plain(usage=usage)]).answer(stream=False)
+    assert answer.usage == Usage(input_tokens=2, output_tokens=11, reasoning_tokens=8)
 
 
 @pytest.mark.parametrize("value", [None, {}, [], "many", {"prompt_tokens": "3", "completion_tokens": -1}])
@@ -170,8 +171,8 @@ async def test_a_stream_without_done_is_whole_with_a_finish_reason() -> None:
     assert (await streaming(*WHOLE_STREAM[:-1]).answer()).finish_reason == "stop"
 
 
-async def test_a_stream_with_done_and_no_finish_reason_is_passed_on_with_none() -> None:
-    assert (await streaming(chunk({"content": "Yes."}), DONE).answer()).finish_reason == ""
+async def test_a_stream_with_done_and_no_finish_reason_has_stopped_where_nothing_can_have_cut_it() -> None:
+    assert (await streaming(chunk({"content": "Yes."}), DONE).answer()).finish_reason == "stop"
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", "insufficient_system_resource", "aborted", "new"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from harness.domain.completion import Json
 from harness.domain.extras import check_extra_body, check_header, filled, merged, variables_in
 
 
@@ -25,7 +26,7 @@ def test_a_field_needs_a_name() -> None:
 
 
 def test_objects_of_two_sources_are_put_together_and_all_else_is_replaced() -> None:
-    base = {"a": 1, "kwargs": {"x": 1, "y": 1}, "list": [1]}
+    base: dict[str, Json] = {"a": 1, "kwargs": {"x": 1, "y": 1}, "list": [1]}
     assert merged(base, {"a": 2, "kwargs": {"y": 2}, "list": [2], "new": None}) == {
         "a": 2,
         "kwargs": {"x": 1, "y": 2},

@@ -27,6 +27,7 @@ def answered(content: str, finish_reason: str = "stop", **fields: object) -> Com
         (OFFERS, answered("", "tool_calls", tool_calls=(LOOK,))),
         (OFFERS, answered("", "tool_calls", tool_calls=(LEAP, LOOK))),
         (PLAIN, answered("text", "tool_calls", tool_calls=(LOOK,))),
+        (PLAIN, answered("text", "a word that nobody knows")),
     ],
 )
 def test_an_answer_passes(request_: Request, completion: Completion) -> None:
@@ -71,7 +72,7 @@ def test_a_blank_answer_names_the_tool_that_nobody_offered(request_: Request, me
 
 
 @pytest.mark.parametrize(
-    ("finish_reason", "kind"), [("content_filter", "content_filter"), ("length", "length"), ("novel", "malformed")]
+    ("finish_reason", "kind"), [("content_filter", "content_filter"), ("length", "length"), ("repetition", "malformed")]
 )
 def test_what_another_try_would_meet_again_is_permanent(finish_reason: str, kind: str) -> None:
     error = defect(PLAIN, answered("half", finish_reason))

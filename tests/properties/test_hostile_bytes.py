@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.adapters.cassettes.cassette import recording_of_line
-from harness.adapters.endpoint import wire
+from harness.adapters.endpoint import payload, wire
 from harness.adapters.endpoint.assembly import Assembly, StreamFault
 from harness.adapters.endpoint.faults import Origin, reported_error, status_error
 from harness.adapters.endpoint.sse import SSEParser
@@ -35,7 +35,8 @@ NAMES = [
     *("choices", "message", "delta", "content", "reasoning_content", "reasoning", "finish_reason", "usage", "model"),
     *("tool_calls", "function", "name", "arguments", "index", "id", "error", "code", "system_fingerprint"),
     *("prompt_tokens", "completion_tokens", "prompt_tokens_details", "cached_tokens", "prompt_cache_hit_tokens"),
-    *("completion_tokens_details", "reasoning_tokens"),
+    *("completion_tokens_details", "reasoning_tokens", "refusal", "type", "text", "thinking", "reasoning_details"),
+    *("cost", "total_tokens", "input_tokens", "timings", "content_filter_results", "native_finish_reason"),
 ]
 bodies: st.SearchStrategy[Any] = st.recursive(
     json_values,
@@ -55,8 +56,10 @@ responses = st.fixed_dictionaries(
 @example(b"[" * 100_000)
 @example(b"9" * 10_000)
 def test_any_body_is_a_completion_or_one_of_our_errors(body: bytes) -> None:
-    with suppress(wire.MalformedError):
-        assert isinstance(wire.completion(wire.json_object(body), trace_id=None), Completion)
+    with suppress(wire.MalformedError, StreamFault):
+        assembly = Assembly(clock=lambda: 0.0)
+        assembly.whole(payload.objects_in(body))
+        assert isinstance(assembly.completion(trace_id=None), Completion)
 
 
 @given(st.lists(st.binary(max_size=40) | responses.map(lambda value: b"data: " + json.dumps(value).encode() + b"\n\n")))

@@ -11,6 +11,9 @@ _KEEP_ALIVE_S = 15.0  # an idle connection is dropped before most servers drop i
 _DNS_CACHE_S = 60
 _MAX_ERROR_BYTES = 256 * 1024
 
+_MAX_HEADER_BYTES = 64 * 1024  # of one header: gateways write traces, cookies and policies of any length
+_MAX_HEADERS = 1000
+
 _AIOHTTP_ERRORS = (aiohttp.ClientError, OSError)  # OSError: also time-outs and TLS
 
 
@@ -89,6 +92,9 @@ def _open_session(*, secure: bool) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         auto_decompress=False,
+        max_line_size=_MAX_HEADER_BYTES,
+        max_field_size=_MAX_HEADER_BYTES,
+        max_headers=_MAX_HEADERS,
     )
 
 

@@ -1,8 +1,8 @@
-"""A completion put together from the events of a stream.
+"""A completion put together from the chunks of a stream, or from the one object of a whole answer.
 
 Where nobody watches, payloads are kept as bytes and parsed many at a time, which costs a third less than one by one.
-Only the first token of each kind is looked for at once, for its time. Each payload keeps the time of its arrival, so
-that whoever asks when the last token came gets the truth, and every payload is parsed once all the same.
+Only the first token is looked for at once, for its time. Each payload keeps the time of its arrival, so that whoever
+asks when a token came gets the truth, and every payload is parsed once all the same.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
-from harness.adapters.endpoint import wire
+from harness.adapters.endpoint import payload, thinking, usages, wire
+from harness.adapters.endpoint.calls import Calls
+from harness.adapters.endpoint.fields import choices_of, object_of, text_of
+from harness.adapters.endpoint.filtered import blocked_in, filtered_in
+from harness.adapters.endpoint.pieces import PLAIN_FIELDS, said_in
 from harness.adapters.endpoint.report import reports_an_error
 from harness.adapters.endpoint.sse import Event
-from harness.domain.completion import Completion, Delta, OnDelta, ToolCall, Usage
+from harness.domain.completion import Completion, OnDelta, Usage
+from harness.domain.finish import finish_of, plain_reason, truer_reason
 
 _BATCH_BYTES = 64 * 1024  # about a millisecond of parsing: the longest the event loop is held
-_DONE = b"[DONE]"
+_PLAIN_CHOICE = 4
+"""Fields of a choice that holds nothing but `index`, `delta`, `logprobs` and `finish_reason`."""
 
 
 class StreamFault(Exception):  # noqa: N818 - it carries a server's report, which becomes one of our errors later
@@ -30,38 +36,43 @@ class StreamFault(Exception):  # noqa: N818 - it carries a server's report, whic
         self.report = report
 
 
-@dataclass(slots=True)
-class _ToolCallParts:
-    id: str = ""
-    name: str = ""
-    arguments: list[str] = field(default_factory=list)
-
-
 class Assembly:
     """Feed it events in order; then `completion` is what has arrived, whole or not.
 
-    `clock` gives the time of the first tokens; `on_delta` is shown each piece. `done`: `[DONE]` was seen.
+    `clock` gives the time of the tokens; `on_delta` is shown each piece. `done`: `[DONE]` was seen. `cost` is what the
+    server says that the answer cost, in USD.
     """
 
     def __init__(self, *, clock: Callable[[], float], on_delta: OnDelta | None = None) -> None:
         self.done = False
-        self.first_reasoning_at: float | None = None
-        self.first_answer_at: float | None = None
         self.usage: Usage | None = None
-        self.finish_reason = ""
+        self._counted_pieces = -1  # so many pieces had come when the last usage did; -1: none has
+        self._usages_with_text = 0
+        self.cost: float | None = None
         self._clock = clock
         self._on_delta = on_delta
+        self._view = None if on_delta is None else thinking.LiveView(on_delta)
+        self._begun = False  # a chunk that names the model has come
+        self._batches = False  # whether payloads may wait to be parsed
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._arrived: list[float] = []  # when each of the pending did
         self._fault: wire.MalformedError | StreamFault | None = None
-        self._first_tool_call_at: float | None = None
-        self._token_at: float | None = None
+        self._index: object = None  # of the choice that is read, None before the first
         self._model = ""
         self._fingerprint = ""
+        self._reason = ""
+        self._native_reason = ""
+        self._refusal: list[str] | None = None
+        self._filtered: list[str] = []
+        self._timings: object = None
         self._reasoning: list[str] = []
         self._answer: list[str] = []
-        self._tools: dict[int, _ToolCallParts] = {}
+        self._calls = Calls()
+        # When each piece came.
+        self._reasoning_at: list[float] = []
+        self._answer_at: list[float] = []
+        self._calls_at: list[float] = []
 
     def feed(self, events: Iterable[Event]) -> None:
         """Raises MalformedError for garbage and StreamFault for a reported failure; what came before is kept."""
@@ -69,23 +80,38 @@ class Assembly:
             raise self._fault
         at = self._clock()
         for data, name in events:
-            if name is None:
-                self._bare(data)
+            if name == b"" and len(data) >= payload.SHORTEST_CHUNK:
+                # Quotes inside a JSON text are escaped, so this is syntax and never somebody's words.
+                if self._batches and b'"error"' not in data:
+                    self._put_off(data, at)
+                    continue
+                self.flush()
+                self._take_payload(data, at)
+                self._batches = self._view is None and bool(self._pieces)
+            elif name is None:
+                self._bare(data, at)
             elif name == b"error":
                 self._error_event(data)
-            elif data.strip() == _DONE:
-                self.flush()
-                self.done = True
+            elif name not in payload.HEARTBEAT_NAMES:
+                self._short(data, at)
+            if self.done:
                 return
-            elif self._can_wait(data):
-                self._pending.append(data)
-                self._arrived.append(at)
-                self._pending_bytes += len(data)
-                if self._pending_bytes >= _BATCH_BYTES:
-                    self.flush()
+
+    def whole(self, objects: Iterable[wire.JsonObject | None]) -> None:
+        """Take in an answer that is not streamed: one object, or chunks one after the other; None stands for `[DONE]`.
+
+        Raises MalformedError where it is none, and StreamFault where it is an error.
+        """
+        at = self._clock()
+        choices = 0
+        for fields in objects:
+            if fields is None:
+                self.done = True
             else:
-                self.flush()
-                self._take(wire.json_object(data), at)
+                self._take(fields, at)
+                choices += len(choices_of(fields))
+        if not choices and not self._filtered:
+            raise wire.MalformedError("a response without choices")
 
     def flush(self) -> None:
         """Take in the payloads that were put off. Raises as `feed`."""
@@ -93,14 +119,53 @@ class Assembly:
             return
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         arrived, self._arrived = self._arrived, []
-        for chunk, at in zip(_parsed(pending), arrived, strict=False):
-            self._take(chunk, at)
+        for number, chunk in enumerate(_parsed(pending)):
+            if chunk is None:
+                self._take_payload(pending[number], arrived[number])
+            else:
+                self._take(chunk, arrived[number])
+
+    def end(self) -> None:
+        """Nothing more comes: show what was held back of what is shown."""
+        if self._view is not None:
+            self._view.end()
+
+    @property
+    def reason(self) -> str:
+        """Why the answer ended, in OpenAI's words where it has one; "" where nobody said it."""
+        reason = plain_reason(truer_reason(self._reason, self._native_reason))
+        if self._filtered and not self._says_something and finish_of(reason) in ("whole", "untold"):
+            return "content_filter"
+        return "" if finish_of(reason) == "untold" else reason
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is an answer, if not a whole one: a text, a call, or words of refusal."""
+        return self._says_something or self._refusal is not None
+
+    @property
+    def counted(self) -> bool:
+        """Whether a usage came at the end, behind the last token or once with it: whoever is cut sends none."""
+        return self._counted_pieces == self._pieces and self._usages_with_text <= 1
+
+    @property
+    def calls_tools(self) -> bool:
+        return bool(self._calls)
 
     @property
     def first_token_at(self) -> float | None:
         """When the first piece came that holds reasoning, answer or a part of a tool call; None: none has."""
-        times = (self.first_reasoning_at, self.first_answer_at, self._first_tool_call_at)
-        return min((at for at in times if at is not None), default=None)
+        return min((times[0] for times in self._times), default=None)
+
+    def first_times(self) -> tuple[float | None, float | None]:
+        """When the first token of the reasoning and of the answer came; None: none did."""
+        reasoning_at = self._reasoning_at[0] if self._reasoning_at else None
+        if not self._answer_at:
+            return reasoning_at, None
+        reasoning, answer = self._told_apart()
+        if reasoning_at is not None or not reasoning:
+            return reasoning_at, self._answer_at[0]
+        return self._answer_at[0], self._arrival_of(len("".join(self._answer)) - len(answer)) if answer else None
 
     def last_token_at(self) -> float | None:
         """When the last such piece came. What is wrong with a payload that was put off is raised by the next `feed`."""
@@ -108,38 +173,82 @@ class Assembly:
             self.flush()
         except (wire.MalformedError, StreamFault) as fault:
             self._fault = fault
-        return self._token_at
+        return max((times[-1] for times in self._times), default=None)
 
-    def completion(self, *, trace_id: str | None) -> Completion:
-        """Everything taken in so far."""
+    def completion(self, *, trace_id: str | None, reason: str | None = None) -> Completion:
+        """Everything taken in so far. `reason` is why it ended, where the caller knows better."""
+        reasoning, answer = self._told_apart()
+        usage = self.usage
+        if usage is None or not usage.total_tokens:
+            usage = usages.timings_of(self._timings) or usage
         return Completion(
             model=self._model,
-            content="".join(self._answer),
-            reasoning="".join(self._reasoning),
-            finish_reason=self.finish_reason,
-            tool_calls=tuple(
-                ToolCall(id=call.id, name=call.name, arguments="".join(call.arguments))
-                for _, call in sorted(self._tools.items())
-            ),
-            usage=self.usage or Usage(),
+            content=answer,
+            reasoning=reasoning,
+            finish_reason=self.reason if reason is None else reason,
+            tool_calls=self._calls.whole(),
+            usage=usage or Usage(),
             fingerprint=self._fingerprint or None,
             trace_id=trace_id,
+            cost=self.cost,
+            refusal=self._declined(),
         )
 
     def partial(self, *, trace_id: str | None) -> Completion | None:
         """What had arrived when the stream failed, or None. A second fault behind the first is not told."""
         with contextlib.suppress(wire.MalformedError, StreamFault):
             self.flush()
-        arrived = self._answer or self._reasoning or self._tools or self.usage
+        arrived = self._answer or self._reasoning or self._calls or self.usage or self._refusal is not None
         return self.completion(trace_id=trace_id) if arrived else None
 
-    def _can_wait(self, data: bytes) -> bool:
-        if self._on_delta is not None or (self.first_reasoning_at is None and self.first_answer_at is None):
-            return False
-        # Quotes inside a JSON text are escaped, so these patterns are syntax and never somebody's words.
-        if b'"error"' in data:
-            return False
-        return self.first_answer_at is not None or b'"content":null' in data or b'"content"' not in data
+    @property
+    def _times(self) -> list[list[float]]:
+        """When pieces came, of each kind of which any did."""
+        return [times for times in (self._reasoning_at, self._answer_at, self._calls_at) if times]
+
+    @property
+    def _pieces(self) -> int:
+        return len(self._reasoning_at) + len(self._answer_at) + len(self._calls_at)
+
+    @property
+    def _says_something(self) -> bool:
+        return bool(self._calls) or any(text.strip() for text in self._answer)
+
+    def _told_apart(self) -> thinking.Split:
+        """The reasoning and the answer: where the server does not tell them apart, by the tags at the text's head."""
+        text, reasoning = "".join(self._answer), "".join(self._reasoning)
+        if reasoning.strip():
+            return thinking.Split(reasoning, thinking.without_blank_lines(text))
+        found = thinking.split(text)
+        return found if found.answer != text else thinking.Split(reasoning, text)
+
+    def _arrival_of(self, place: int) -> float:
+        """When the character at this place of the text came."""
+        ends = accumulate(map(len, self._answer))
+        return next(at for end, at in zip(ends, self._answer_at, strict=True) if end > place)
+
+    def _declined(self) -> str:
+        """The words of a refusal, or what a filter found."""
+        if self._refusal is not None:
+            return "".join(self._refusal).strip() or "it gave no words"
+        return ", ".join(dict.fromkeys(self._filtered)) if self.reason == "content_filter" else ""
+
+    def _put_off(self, data: bytes, at: float) -> None:
+        self._pending.append(data)
+        self._arrived.append(at)
+        self._pending_bytes += len(data)
+        if self._pending_bytes >= _BATCH_BYTES:
+            self.flush()
+
+    def _short(self, data: bytes, at: float) -> None:
+        """A payload of few bytes, or of an event with a name of its own."""
+        if payload.is_heartbeat(data):
+            return
+        self.flush()
+        if payload.is_done(data):
+            self.done = True
+        else:
+            self._take_payload(data, at)
 
     def _error_event(self, data: bytes) -> None:
         self.flush()
@@ -149,85 +258,192 @@ class Assembly:
             report = {"error": data.decode(errors="replace")}
         raise StreamFault(report if report.get("error") else {"error": report})
 
-    def _bare(self, line: bytes) -> None:
+    def _bare(self, line: bytes, at: float) -> None:
+        """A line of JSON outside of any event: mostly an error that a proxy writes into a stream."""
         self.flush()
-        report = wire.json_object(line)
-        if not reports_an_error(report):
+        chunk = payload.unwrapped(wire.json_object(line))
+        if not chunk.get("choices") and not reports_an_error(chunk):
             raise wire.MalformedError(f"a line that is no event: {wire.excerpt(line)}")
-        raise StreamFault(report)
+        self._take(chunk, at)
+
+    def _take_payload(self, data: bytes, at: float) -> None:
+        try:
+            chunk = json.loads(data)
+        except (ValueError, RecursionError):
+            chunk = None
+        if type(chunk) is dict and "choices" in chunk:
+            self._take(chunk, at)
+            return
+        for chunk in payload.chunks_in(data):
+            if chunk is None:
+                self.done = True
+                return
+            self._take(chunk, at)
 
     def _take(self, chunk: wire.JsonObject, at: float) -> None:
-        if chunk.get("error"):
+        """Most chunks hold one plain delta and nothing else that is new: those come first."""
+        choices = chunk.get("choices")
+        if self._begun and type(choices) is list and len(choices) == 1 and not chunk.get("usage"):
+            choice = choices[0]
+            if type(choice) is dict and len(choice) <= _PLAIN_CHOICE and choice.get("index") == self._index:
+                delta = choice.get("delta")
+                if delta and type(delta) is dict and not choice.get("finish_reason") and not chunk.get("error"):
+                    self._take_delta(delta, at)
+                    return
+        self._take_any(chunk, at)
+
+    def _take_any(self, chunk: wire.JsonObject, at: float) -> None:
+        if chunk.get("error") and reports_an_error(chunk):
             raise StreamFault(chunk)
+        self._model = self._model or text_of(chunk, "model")
+        self._fingerprint = self._fingerprint or text_of(chunk, "system_fingerprint")
+        pieces = self._pieces
+        choices = choices_of(chunk)
+        for choice in choices:
+            self._take_choice(choice, chunk, at)
+        if not choices:
+            self._take_rest(chunk)
         if chunk.get("usage"):
-            self.usage = wire.usage(chunk["usage"]) or self.usage  # the latest wins
-        if not self._model:
-            self._model = wire.text_of(chunk, "model")
-        if not self._fingerprint:
-            self._fingerprint = wire.text_of(chunk, "system_fingerprint")
-        choice = wire.first_choice(chunk)
-        if choice is None:
-            if reports_an_error(chunk):
-                raise StreamFault(chunk)
+            self._take_usage(chunk["usage"])
+            self._usages_with_text += self._pieces > pieces
+        self._begun = bool(self._model)
+
+    def _take_rest(self, chunk: wire.JsonObject) -> None:
+        """A chunk without a choice: an error, an account of the work, or nothing."""
+        blocked = blocked_in(chunk)
+        if blocked:
+            self._filtered.append(blocked)
+        elif reports_an_error(chunk) and not payload.says_nothing(chunk):
+            raise StreamFault(chunk)
+        self._take_account(chunk)
+
+    def _take_account(self, chunk: wire.JsonObject) -> None:
+        """What stands beside the choices of the last chunks only."""
+        self._timings = chunk.get("timings") or self._timings
+        elsewhere = object_of(object_of(chunk, "x_groq"), "usage")
+        if elsewhere:
+            self._take_usage(elsewhere)
+
+    def _take_usage(self, fields: object) -> None:
+        usage = usages.usage_of(fields)
+        if usage is None:
             return
-        if choice.get("finish_reason"):
-            self.finish_reason = wire.text_of(choice, "finish_reason")
+        self.usage = usages.merged(self.usage, usage)
+        if usage.total_tokens:
+            self._counted_pieces = self._pieces
+        cost = usages.cost_of(fields)
+        self.cost = self.cost if cost is None else cost
+
+    def _take_choice(self, choice: dict[str, Any], chunk: wire.JsonObject, at: float) -> None:
+        index = choice.get("index")
+        if index != self._index and index is not None:
+            if self._index is not None:
+                return  # another answer to the same request, which was not asked for
+            self._index = index
         delta = choice.get("delta")
-        if not delta:
-            return
-        if not isinstance(delta, dict):
-            raise wire.MalformedError("a delta that is no object")
-        self._take_delta(delta, at)
+        if delta:
+            if type(delta) is not dict:
+                raise wire.MalformedError("a delta that is no object")
+            self._take_delta(delta, at)
+        if choice.get("finish_reason") or len(choice) > _PLAIN_CHOICE or not delta:
+            self._take_end(choice, chunk, at)
+
+    def _take_end(self, choice: dict[str, Any], chunk: wire.JsonObject, at: float) -> None:
+        """What a choice holds besides a delta, mostly at the end."""
+        if choice.get("error"):
+            raise StreamFault({"error": choice["error"]})
+        if not choice.get("delta"):
+            self._take_message(choice, at)
+        reason = choice.get("finish_reason")
+        if reason:
+            self._take_reason(reason)
+        native = choice.get("native_finish_reason") or _behind(choice).get("native_finish_reason")
+        if isinstance(native, str):
+            self._native_reason = native
+        if choice.get("usage"):
+            self._take_usage(choice["usage"])
+        self._filtered.extend(filtered_in(choice))
+        if reason:
+            blocked = blocked_in(chunk)
+            self._filtered.extend([blocked] if blocked else [])
+            self._take_account(chunk)
+
+    def _take_reason(self, reason: object) -> None:
+        if isinstance(reason, dict):  # SGLang's own API: {"type": "stop", "matched": …}
+            reason = reason.get("type") or reason.get("reason")
+        if not isinstance(reason, str):
+            raise wire.MalformedError(f"'finish_reason' is no text but {type(reason).__name__}")
+        if finish_of(reason) != "untold":
+            self._reason = reason
+
+    def _take_message(self, choice: dict[str, Any], at: float) -> None:
+        """A whole message, or a bare text as completions have it. In a stream it may repeat all that came before."""
+        message = choice.get("message")
+        if isinstance(message, dict):
+            came = "".join(self._answer)
+            content = message.get("content")
+            if came and isinstance(content, str) and content.startswith(came):
+                message = {**message, "content": content[len(came) :], "reasoning_content": None, "reasoning": None}
+            self._take_delta(message, at)
+        elif message is not None:
+            raise wire.MalformedError("a message that is no object")
+        elif isinstance(choice.get("text"), str):
+            self._take_delta({"content": choice["text"]}, at)
 
     def _take_delta(self, delta: dict[str, Any], at: float) -> None:
-        if reasoning := wire.reasoning_of(delta):
-            self._token_at = at
-            if self.first_reasoning_at is None:
-                self.first_reasoning_at = at
+        answer, reasoning, calls = delta.get("content"), delta.get("reasoning_content"), None
+        plain = (answer is None or type(answer) is str) and (reasoning is None or type(reasoning) is str)
+        if answer is None or len(delta) > 1:
+            for name, value in delta.items():
+                if value and name not in PLAIN_FIELDS:
+                    if name == "tool_calls":
+                        calls = value
+                    elif name == "reasoning" and type(value) is str:
+                        reasoning = reasoning or value
+                    else:
+                        plain = False
+        if not plain:
+            answer, reasoning = self._take_other_fields(delta)
+        if calls or (not plain and "function_call" in delta):
+            self._take_calls(calls or [{"index": 0, "function": delta["function_call"]}], at)
+        if reasoning:
             self._reasoning.append(reasoning)
-            if self._on_delta is not None:
-                self._on_delta(Delta(kind="reasoning", text=reasoning))
-        if answer := wire.text_of(delta, "content"):
-            self._token_at = at
-            if self.first_answer_at is None:
-                self.first_answer_at = at
+            self._reasoning_at.append(at)
+            if self._view is not None:
+                self._view.reasoning(reasoning)
+        if answer:
             self._answer.append(answer)
-            if self._on_delta is not None:
-                self._on_delta(Delta(kind="answer", text=answer))
-        if delta.get("tool_calls"):
-            self._take_tool_calls(delta["tool_calls"], at)
+            self._answer_at.append(at)
+            if self._view is not None:
+                self._view.answer(answer)
 
-    def _take_tool_calls(self, pieces: object, at: float) -> None:
-        if not isinstance(pieces, list):
-            raise wire.MalformedError("tool calls that are no list")
-        for position, piece in enumerate(pieces):
-            if not isinstance(piece, dict):
-                raise wire.MalformedError("a tool call that is no object")
-            index = piece.get("index", position)
-            if not isinstance(index, int):
-                raise wire.MalformedError("a tool call whose index is no number")
-            call = self._tools.setdefault(index, _ToolCallParts())
-            function = piece.get("function") or {}
-            if not isinstance(function, dict):
-                raise wire.MalformedError("a tool call without a function")
-            name, arguments = wire.text_of(function, "name"), wire.text_of(function, "arguments")
-            if arguments or (name and not call.name):
-                self._token_at = at
-                if self._first_tool_call_at is None:
-                    self._first_tool_call_at = at
-            call.id = call.id or wire.text_of(piece, "id")
-            call.name = call.name or name
-            call.arguments.append(arguments)
+    def _take_calls(self, pieces: object, at: float) -> None:
+        if self._calls.take(pieces):
+            self._calls_at.append(at)
+
+    def _take_other_fields(self, delta: dict[str, Any]) -> tuple[str, str]:
+        """The texts wherever they stand, the answer and the reasoning; and what else it is that they stand beside."""
+        said = said_in(delta)
+        if said.refusal is not None:
+            self._refusal = [*(self._refusal or ()), said.refusal]
+        native = _behind(delta).get("native_finish_reason")
+        if isinstance(native, str):
+            self._native_reason = native
+        return said.answer, said.reasoning
 
 
-def _parsed(payloads: list[bytes]) -> Iterable[wire.JsonObject]:
+def _behind(fields: dict[str, Any]) -> dict[str, Any]:
+    """What litellm passes on of the provider behind it."""
+    return object_of(fields, "provider_specific_fields")
+
+
+def _parsed(payloads: list[bytes]) -> Iterable[wire.JsonObject | None]:
+    """Each payload as JSON; None for those that are no plain object, where they could not be parsed together."""
     try:
         chunks = json.loads(b"[" + b",".join(payloads) + b"]")
     except (ValueError, RecursionError):
         chunks = []
     # Joined, two broken payloads could mend each other: the count must be right as well.
     if len(chunks) == len(payloads) and all(type(chunk) is dict for chunk in chunks):
-        yield from chunks
-        return
-    for payload in payloads:
-        yield wire.json_object(payload)
+        return [chunk if "choices" in chunk else None for chunk in chunks]
+    return [None] * len(payloads)

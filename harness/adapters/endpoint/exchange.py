@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 
-from harness.adapters.endpoint import faults, wire
+from harness.adapters.endpoint import ends, faults, payload, wire
 from harness.adapters.endpoint.assembly import Assembly, StreamFault
+from harness.adapters.endpoint.body import Kind, kind_of
 from harness.adapters.endpoint.deadline import Deadline
-from harness.adapters.endpoint.report import reports_an_error
 from harness.adapters.endpoint.sse import EventTooLongError, SSEParser
+from harness.adapters.endpoint.usages import amount_of
 from harness.domain.call import OnSilence
 from harness.domain.completion import Completion, OnDelta, Served
 from harness.domain.failures import TORN_STREAM_ADVICE, CompletionError, PermanentError, TransientError
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from harness.adapters.endpoint.sdk import ChatClient
 
 _MAX_PLAIN_BYTES = 64 * 1024 * 1024  # forty times the longest answer
+_COST_HEADER = "x-litellm-response-cost"  # in USD; 0.0 where litellm knows no price
 _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it the connection cannot be used again
 
 
 class Exchange:
-    """Run it once. `who` names the endpoint in messages."""
+    """Run it once. `who` names the endpoint in messages, `manners` is what it has shown of how it ends its streams."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Exchange:
         timeouts: Timeouts,
         wall_clock: WallClock,
         stream: bool,
+        manners: ends.Manners,
         on_delta: OnDelta | None,
         on_events: Callable[[int], None] | None = None,
         on_life: Callable[[], None] | None = None,
@@ -53,6 +56,8 @@ class Exchange:
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._stream = stream
+        self._manners = manners
+        self._number = 0
         self._on_events = on_events
         self._on_life = on_life
         self._assembly = Assembly(clock=asyncio.get_running_loop().time, on_delta=on_delta)
@@ -71,6 +76,7 @@ class Exchange:
     async def run(self, content: bytes) -> Completion | CompletionError:
         """The completion, or the error to be raised: as a value, so that it chains to no foreign exception."""
         self._sent = content
+        self._manners.sent = self._number = self._manners.sent + 1
         try:
             with self._deadline:
                 return await self._answer(content)
@@ -87,7 +93,8 @@ class Exchange:
             if self._response.status_code >= 300:
                 return self._refused(self._response)
             self._body = body = self._client.body_of(self._response)
-            return await (self._streamed(body) if self._is_stream(self._response) else self._plain(body))
+            head, kind = await self._head(body, self._response.headers.get("content-type", "").lower())
+            return await (self._streamed(head, body) if kind == "events" else self._plain(head, body))
         except self._client.errors as error:
             return self._broken(error)
         except StreamFault as fault:
@@ -97,38 +104,77 @@ class Exchange:
         except (wire.MalformedError, EventTooLongError) as error:
             return self._transient("malformed", f"{self._who} sent what is no completion: {error}")
 
-    def _is_stream(self, response: httpx2.Response) -> bool:
-        kind = response.headers.get("content-type", "")
-        return "event-stream" in kind or (self._stream and "json" not in kind and "html" not in kind)
-
-    async def _streamed(self, body: AsyncIterator[bytes]) -> Completion | CompletionError:
-        parser, assembly = SSEParser(), self._assembly
-        self._streaming, begun = True, False
+    async def _head(self, body: AsyncIterator[bytes], content_type: str) -> tuple[bytes, Kind]:
+        """The beginning of the body, as much as tells what it is."""
+        head = b""
         async for data in body:
-            if not begun:
-                self._deadline.heard()
-            events = parser.feed(data)
-            if self._on_events is not None:
-                self._on_events(len(events))
-            assembly.feed(events)
-            if not begun:
-                begun = self._begins(signs_of_life=bool(events) or parser.commented)
-            if assembly.done:
+            self._deadline.heard()
+            head += data
+            kind = kind_of(head, content_type, asked_to_stream=self._stream)
+            if kind is not None:
+                return head, kind
+            if len(head) > _MAX_PLAIN_BYTES:
                 break
-        else:
-            torn = self._torn_end(parser)
-            if torn is not None:
-                return torn
+        return head, kind_of(head, content_type, asked_to_stream=self._stream, ended=True) or "whole"
+
+    async def _streamed(self, head: bytes, body: AsyncIterator[bytes]) -> Completion | CompletionError:
+        parser, assembly = SSEParser(), self._assembly
+        self._streaming = True
+        begun = self._hear(head, parser, begun=False)
+        if not assembly.done:
+            async for data in body:
+                begun = self._hear(data, parser, begun=begun)
+                if assembly.done:
+                    break
+            else:
+                torn = self._torn_end(parser)
+                if torn is not None:
+                    return torn
         latency_s = self._deadline.elapsed_s
+        assembly.end()
+        if not assembly.done and not assembly.reason:
+            text = f"the stream of {self._who} ended without [DONE] and without a finish reason"
+            return self._torn("incomplete", text)
         await self._drain(body)
+        ttft_reasoning_at, ttft_answer_at = assembly.first_times()
         return replace(
-            assembly.completion(trace_id=self._trace_id()),
+            self._completion(assembly, streamed=True),
             served=Served(
-                ttft_reasoning_s=self._since_start(assembly.first_reasoning_at),
-                ttft_answer_s=self._since_start(assembly.first_answer_at),
+                ttft_reasoning_s=self._since_start(ttft_reasoning_at),
+                ttft_answer_s=self._since_start(ttft_answer_at),
                 latency_s=latency_s,
             ),
         )
+
+    def _completion(self, assembly: Assembly, *, streamed: bool) -> Completion:
+        """What has arrived, with why it ended: that is told, or judged by what is known of this server."""
+        reason = assembly.reason
+        seen = ends.Seen(
+            streamed=streamed,
+            done=assembly.done,
+            says_something=assembly.says_something,
+            counted=assembly.counted,
+            alone=self._manners.sent == self._number,
+        )
+        if not reason and ends.stopped_by_itself(seen, self._manners):
+            reason = "tool_calls" if assembly.calls_tools else "stop"
+            ends.learn(seen, self._manners)
+        elif reason and streamed:
+            ends.learn(None, self._manners)
+        completion = assembly.completion(trace_id=self._trace_id(), reason=reason)
+        if completion.cost is None and self._response is not None:
+            completion = replace(completion, cost=_cost_in(self._response.headers))
+        return completion
+
+    def _hear(self, data: bytes, parser: SSEParser, *, begun: bool) -> bool:
+        """Take in bytes of a stream; the value is whether its first token has come."""
+        if not begun:
+            self._deadline.heard()
+        events = parser.feed(data)
+        if self._on_events is not None:
+            self._on_events(len(events))
+        self._assembly.feed(events)
+        return begun or self._begins(signs_of_life=bool(events) or parser.commented)
 
     def _begins(self, *, signs_of_life: bool) -> bool:
         """Whether the first token has come, when the deadline is told of it."""
@@ -146,7 +192,7 @@ class Exchange:
             self._on_life = None
 
     def _torn_end(self, parser: SSEParser) -> CompletionError | None:
-        """What is wrong with a stream that ended without `[DONE]`; None: it said why it ended."""
+        """Take in what the end of a stream without `[DONE]` completes; the error where it ended in the middle."""
         assembly = self._assembly
         assembly.flush()
         try:
@@ -156,9 +202,7 @@ class Exchange:
             raise
         except wire.MalformedError as error:
             return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
-        if assembly.done or assembly.finish_reason:
-            return None
-        return self._torn("incomplete", f"the stream of {self._who} ended without [DONE] and without a finish reason")
+        return None
 
     async def _drain(self, body: AsyncIterator[bytes]) -> None:
         # Shielded: an answer that has arrived is not lost to a deadline or a Ctrl-C in this tenth of a second.
@@ -166,9 +210,8 @@ class Exchange:
             async for _ in body:
                 pass
 
-    async def _plain(self, body: AsyncIterator[bytes]) -> Completion | CompletionError:
-        pieces: list[bytes] = []
-        size = 0
+    async def _plain(self, head: bytes, body: AsyncIterator[bytes]) -> Completion | CompletionError:
+        pieces, size = [head], len(head)
         async for data in body:
             self._deadline.heard()
             pieces.append(data)
@@ -177,10 +220,10 @@ class Exchange:
                 raise wire.MalformedError(f"more than {_MAX_PLAIN_BYTES} bytes")
         latency_s = self._deadline.elapsed_s
         # Leading blank lines, by which a queue keeps the connection alive, are legal JSON.
-        fields = await off_loop(lambda: wire.json_object(b"".join(pieces)), size)
-        if reports_an_error(fields):
-            return faults.reported_error(fields, origin=self._origin())
-        completion = wire.completion(fields, trace_id=self._trace_id())
+        objects = await off_loop(lambda: payload.objects_in(b"".join(pieces)), size)
+        answer = Assembly(clock=asyncio.get_running_loop().time)
+        answer.whole(objects)
+        completion = self._completion(answer, streamed=len(objects) > 1)
         self._lives()
         return replace(completion, served=Served(latency_s=latency_s))
 
@@ -232,11 +275,12 @@ class Exchange:
         partial = self._assembly.partial(trace_id=self._trace_id())
         if partial is None:
             return None
+        ttft_reasoning_at, ttft_answer_at = self._assembly.first_times()
         return replace(
             partial,
             served=Served(
-                ttft_reasoning_s=self._since_start(self._assembly.first_reasoning_at),
-                ttft_answer_s=self._since_start(self._assembly.first_answer_at),
+                ttft_reasoning_s=self._since_start(ttft_reasoning_at),
+                ttft_answer_s=self._since_start(ttft_answer_at),
                 latency_s=self._deadline.elapsed_s,
             ),
         )
@@ -246,3 +290,12 @@ class Exchange:
 
     def _since_start(self, instant: float | None) -> float | None:
         return None if instant is None else instant - self._deadline.started_at
+
+
+def _cost_in(headers: Mapping[str, str]) -> float | None:
+    """What a gateway says in a header that the answer cost, in USD."""
+    try:
+        cost = amount_of(float(headers.get(_COST_HEADER, "")))
+    except ValueError:
+        return None
+    return cost or None

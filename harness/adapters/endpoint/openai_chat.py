@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.adapters.endpoint import wire
+from harness.adapters.endpoint.ends import Manners
 from harness.adapters.endpoint.exchange import Exchange
 from harness.adapters.endpoint.left_out import LeftOut
 from harness.adapters.endpoint.request_body import request_body
@@ -28,8 +29,9 @@ class OpenAIChat:
     """One call is one request: retries, limits and prices are the business of other layers.
 
     `http_client` comes from `build_http_client` and stays the caller's to close. A completion's usage is what the
-    provider told: `Usage()`, all zeros, where it told nothing. Its finish reason is passed on unjudged, "" where a
-    stream ended with `[DONE]` and gave none. `cost` and `owner` are left open.
+    provider told: `Usage()`, all zeros, where it told nothing. Its finish reason is passed on unjudged, in OpenAI's
+    word where it has one, "" where a stream that may be cut gave none. `cost` is what the server says, None where it
+    does not. `owner` is left open.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class OpenAIChat:
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._left_out = LeftOut(endpoint)
+        self._manners = Manners()
 
     async def complete(self, request: Request, call: Call) -> Completion:
         """Raises TransientError, PermanentError or FatalError.
@@ -90,6 +93,7 @@ class OpenAIChat:
             timeouts=self._timeouts,
             wall_clock=self._wall_clock,
             stream=call.stream,
+            manners=self._manners,
             on_delta=shown,
             on_events=call.on_events,
             on_life=call.on_life,
@@ -114,6 +118,7 @@ class OpenAIChat:
             finish_reason=self._clean(completion.finish_reason),
             fingerprint=self._clean(completion.fingerprint or "") or None,
             trace_id=self._clean(completion.trace_id or "") or None,
+            refusal=self._clean(completion.refusal),
             tool_calls=tuple(
                 replace(
                     call, id=self._clean(call.id), name=self._clean(call.name), arguments=self._clean(call.arguments)

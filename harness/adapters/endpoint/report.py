@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from harness.adapters.endpoint import wire
 from harness.adapters.endpoint.page import is_page, title_of
@@ -34,7 +34,10 @@ _INSIDE = frozenset(
 )
 _STATUSES = frozenset({"code", "status", "status_code", "error_code", "http_status"})
 # A whole answer without choices that has one of these is an error of a server that has its own form for them.
-_REPORTING = ("error", "message", "msg", "detail", "base_resp")
+_REPORTING = (
+    *("error", "message", "msg", "detail", "base_resp"),
+    *("errors", "error_msg", "error_message", "error_code", "errorMessage"),  # Cloudflare, Baidu
+)
 
 _CAPITAL_INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST_MESSAGE = 500
@@ -95,9 +98,19 @@ def report_of(value: object) -> Report:
 
 def reports_an_error(fields: wire.JsonObject) -> bool:
     """Whether this JSON object, which came under status 200, tells of an error instead of being an answer."""
-    if fields.get("error") or fields.get("object") == "error":
+    error = fields.get("error")
+    if isinstance(error, Mapping):
+        # Some servers send the fields of an error with every answer, all of them empty.
+        error = any(value not in (None, "", 0, "0") for value in error.values())
+    if error or fields.get("object") == "error":
         return True
-    return not fields.get("choices") and any(fields.get(name) for name in _REPORTING)
+    if fields.get("choices"):
+        return False
+    return any(fields.get(name) for name in _REPORTING) or any(map(_is_error_status, _statuses_in(fields)))
+
+
+def _statuses_in(fields: wire.JsonObject) -> Iterable[object]:
+    return (value for name, value in fields.items() if plain_name(name) in _STATUSES)
 
 
 def one_line(text: str) -> str:
@@ -199,7 +212,10 @@ def _take_place(steps: list[Any], report: Report) -> None:
 def _take_status(value: object, report: Report, *, depth: int) -> None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:4])
-    if isinstance(value, bool) or not isinstance(value, int) or not 400 <= value <= 599:
-        return
-    if depth < report._status_depth:
+    if _is_error_status(value) and depth < report._status_depth:
         report.status, report._status_depth = value, depth
+
+
+def _is_error_status(value: object) -> TypeGuard[int]:
+    """Whether this is an HTTP status of an error."""
+    return isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599

@@ -1,0 +1,59 @@
+"""How a response ended, where its server does not say why.
+
+A whole JSON body is whole, so an answer in it without a reason has stopped. A stream is whole where it ends with
+`[DONE]`, but one server writes `[DONE]` also behind a stream that it cuts: llama-cpp-python works on one call and drops
+it for the next. Such a stream has neither a reason nor a usage, and nothing in it tells it from a whole one of a server
+that never names reasons. So what is known of the server and of our own other calls decides, and where these say
+nothing the end stays untold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(slots=True)
+class Manners:
+    """What an endpoint has shown so far of how it ends its streams. `sent` counts the requests to it."""
+
+    sent: int = 0
+    names_reasons: bool = False
+    leaves_reasons_out: bool = False
+
+
+class Seen(NamedTuple):
+    """How a response without a reason ended.
+
+    `counted`: its usage came behind its last token. `alone`: no other request of ours was sent to the same endpoint
+    while it came, so none can have cut it.
+    """
+
+    streamed: bool
+    done: bool
+    says_something: bool
+    counted: bool
+    alone: bool
+
+
+def stopped_by_itself(seen: Seen, manners: Manners) -> bool:
+    """Whether an answer without a finish reason is whole all the same."""
+    if not seen.says_something:
+        return False
+    if not seen.streamed:
+        return True
+    if not seen.done:
+        return False
+    if seen.counted:
+        return True
+    if manners.names_reasons:
+        return False
+    return seen.alone or manners.leaves_reasons_out
+
+
+def learn(seen: Seen | None, manners: Manners) -> None:
+    """Take note of a stream that ended: None of one with a reason."""
+    if seen is None:
+        manners.names_reasons = True
+    elif seen.streamed and seen.done and seen.says_something and (seen.alone or seen.counted):
+        manners.leaves_reasons_out = True
