@@ -1,4 +1,4 @@
-"""Every form in `forms/`, through a real socket: asked for as a stream, watched and unwatched, and as a whole answer."""
+"""Every form in `forms/` through a real socket: asked for as a stream, watched and not, and as a whole answer."""
 
 from __future__ import annotations
 

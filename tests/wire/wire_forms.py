@@ -17,6 +17,7 @@ from typing import Any, Literal
 FORMS = Path(__file__).parent / "forms"
 
 Manner = Literal["stream", "whole"]
+MANNERS: tuple[Manner, ...] = ("stream", "whole")
 
 KINDS: Mapping[str, str] = {
     "as it should be": "Nothing is odd: what must stay as it is.",
@@ -79,7 +80,7 @@ def form_of(path: Path) -> Form:
     missing = {"server", "kind", "about", "source", "tells"} - fields.keys()
     if unknown or missing:
         raise ValueError(f"{path.name}: unknown {sorted(unknown)}, missing {sorted(missing)}")
-    manners: list[Manner] = [manner for manner in ("stream", "whole") if manner in fields]  # type: ignore[misc]
+    manners = [manner for manner in MANNERS if manner in fields]
     if not manners or fields["kind"] not in KINDS:
         raise ValueError(f"{path.name}: it needs `stream` or `whole`, and one of these kinds: {', '.join(KINDS)}")
     tells = fields["tells"]

@@ -60,6 +60,7 @@ class Exchange:
         self._number = 0
         self._on_events = on_events
         self._on_life = on_life
+        self._on_delta = on_delta
         self._assembly = Assembly(clock=asyncio.get_running_loop().time, on_delta=on_delta)
         self._deadline = Deadline(
             first_token_s=timeouts.first_token_s,
@@ -221,8 +222,10 @@ class Exchange:
         latency_s = self._deadline.elapsed_s
         # Leading blank lines, by which a queue keeps the connection alive, are legal JSON.
         objects = await off_loop(lambda: payload.objects_in(b"".join(pieces)), size)
-        answer = Assembly(clock=asyncio.get_running_loop().time)
+        # Whoever watches for a stream sees the answer all the same where it comes whole.
+        answer = Assembly(clock=asyncio.get_running_loop().time, on_delta=self._on_delta if self._stream else None)
         answer.whole(objects)
+        answer.end()
         completion = self._completion(answer, streamed=len(objects) > 1)
         self._lives()
         return replace(completion, served=Served(latency_s=latency_s))
