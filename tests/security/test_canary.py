@@ -36,7 +36,7 @@ class Case:
     environ: dict[str, str] = field(default_factory=dict)
 
 
-RUN = "run topics.jsonl -y -v --attempts 2 --model m --out out --cache cache.db"
+RUN = "run topics.jsonl --patience 0 -y -v --attempts 2 --model m --out out --cache cache.db"
 CASES = {
     "refused in the body": Case(f"{RUN} --base-url {{url}}/body/v1", 3),
     "an HTML error": Case(f"{RUN} --base-url {{url}}/html/v1", 1),
