@@ -319,3 +319,13 @@ async def test_equal_refusals_in_a_run_that_was_answered_in_an_earlier_session_a
         for i in range(9)
     }
     assert reaches == {"topic"}
+
+
+async def test_refusals_of_requests_that_were_in_flight_together_count_once() -> None:
+    model = FakeModel(latency_s=2.0, script=lambda request: KINDS["500"]())
+    engine = Engine(model=model, limits=Limits(in_flight=8, per_run=100), outages=WAITING)
+    await all_at_once(engine, 42)
+    assert engine.stop.cause is not None
+    assert engine.stop.cause.kind == "refused"
+    # The eight of the start are one refusal; four probes make it five. Others may leave while those are under way.
+    assert 8 + 4 <= len(model.sent) <= 8 + 4 + 3
