@@ -151,7 +151,7 @@ def test_a_budget_that_is_too_small_ends_the_night_early_and_says_so(tmp_path: P
 def test_a_night_ends_as_a_run_does_with_its_last_topics_side_by_side(tmp_path: Path) -> None:
     recorded(tmp_path, 16, latency="fixed:10")
 
-    ends = [predicted(tmp_path, 30, 8, budget=budget).nights[0].wall_s for budget in (None, 1000.0)]
+    ends = [predicted(tmp_path, 30, 8, run_calls=calls).nights[0].wall_s for calls in (None, 10_000)]
 
     assert ends[0] < ends[1] - 9.0
 
