@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import click
 
+from harness.adapters.codec import usage_to_json
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand
 from harness.cli.log_lines import start_log_lines
@@ -18,6 +19,7 @@ from harness.cli.signals import interruptible
 from harness.domain.completion import Completion, Delta
 from harness.domain.options import StepOptions
 from harness.domain.sanitize import terminal_safe
+from harness.domain.wording import reasoning_tokens_words
 from harness.engine.stopping import Stop
 from harness.errors import InputError
 
@@ -112,12 +114,7 @@ def _as_json(completion: Completion) -> dict[str, Any]:
         "reasoning": completion.reasoning,
         "content": completion.content,
         "finish_reason": completion.finish_reason,
-        "usage": {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "cached_tokens": usage.cached_tokens,
-        },
+        "usage": usage_to_json(usage),
         "cost": completion.cost,
         "source": served.source,
         "attempts": served.attempts,
@@ -127,6 +124,7 @@ def _as_json(completion: Completion) -> dict[str, Any]:
 
 def _account_of(completion: Completion) -> str:
     usage, served = completion.usage, completion.served
+    told = usage_to_json(usage)
     cost = "price not known" if completion.cost is None else f"${completion.cost:.6f}"
     if served.source == "endpoint":
         how = f"{cost}, {served.latency_s:.2f} s" + (f", {served.attempts} attempts" if served.attempts > 1 else "")
@@ -134,5 +132,5 @@ def _account_of(completion: Completion) -> str:
         how = f"from the {served.source}, nothing paid (it had cost {cost})"
     return (
         f"\n{completion.model}: {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out "
-        f"({usage.reasoning_tokens:,} reasoning), {how}"
+        f"({reasoning_tokens_words(told)} reasoning), {how}"
     )

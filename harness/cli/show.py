@@ -15,6 +15,7 @@ from harness.cli.summary import place_words, run_outages_lines
 from harness.domain.outlook import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import one_line, terminal_safe
+from harness.domain.wording import reasoning_tokens_words
 from harness.errors import ResultsError
 
 LONGEST_MESSAGE = 4_000
@@ -105,7 +106,7 @@ def _call_line(span: Mapping[str, Any]) -> str:
     elif span.get("rejected"):
         outcome = f"rejected: {one_line(span['rejected'], 70)}"
     else:
-        outcome = f"{span['usage']['output_tokens']:,} tokens out, {span['usage']['reasoning_tokens']:,} reasoning"
+        outcome = f"{span['usage']['output_tokens']:,} tokens out, {reasoning_tokens_words(span['usage'])} reasoning"
     return (
         f"  {span['id']:<26} {served['source']:<8} {served['attempts']} sent  {span['start_s']:>8.2f} s + "
         f"{span['end_s'] - span['start_s']:>7.2f} s  {_money(span['cost']):>9}  {outcome}"

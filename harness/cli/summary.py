@@ -15,7 +15,7 @@ from harness.domain.outages import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.remedies import remedy_of
-from harness.domain.wording import counted
+from harness.domain.wording import counted, reasoning_tokens_words
 from harness.ports import OpenCall
 from harness.session import Report, limits_learned
 
@@ -172,7 +172,7 @@ def work_lines(totals: Mapping[str, Any]) -> list[str]:
     return [
         f"calls     {totals['calls']:,}, {totals['hits']:,} of them answered by the cache",
         f"tokens    {usage['input_tokens']:,} in ({cached:.0%} cached by the provider), {usage['output_tokens']:,} out "
-        f"({usage['reasoning_tokens']:,} of them reasoning)",
+        f"({reasoning_tokens_words(usage)} of them reasoning)",
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 def counted(number: int, noun: str) -> str:
@@ -24,3 +25,9 @@ def duration(seconds: float) -> str:
 def listed(words: Sequence[str]) -> str:
     """`failed`, `failed and degraded`, `failed, degraded and unfinished`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def reasoning_tokens_words(usage: Mapping[str, Any]) -> str:
+    """How many tokens were reasoning, as a row's usage tells it; "about" where a part of them was judged here."""
+    told, estimated = usage["reasoning_tokens"], usage.get("reasoning_estimated") or 0
+    return f"about {told + estimated:,}" if estimated else f"{told:,}"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.wording import counted, duration, listed
+from harness.domain.wording import counted, duration, listed, reasoning_tokens_words
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,11 @@ def test_a_duration_is_said_in_the_units_that_its_length_asks_for(seconds: float
 )
 def test_words_are_listed_as_in_a_sentence(words: list[str], said: str) -> None:
     assert listed(words) == said
+
+
+@pytest.mark.parametrize(
+    ("usage", "said"),
+    [({"reasoning_tokens": 1200}, "1,200"), ({"reasoning_tokens": 200, "reasoning_estimated": 30}, "about 230")],
+)
+def test_tokens_of_reasoning_that_were_judged_here_are_said_to_be_about(usage: dict[str, int], said: str) -> None:
+    assert reasoning_tokens_words(usage) == said
