@@ -28,8 +28,14 @@ def untold_words(usage: Mapping[str, Any]) -> str:
 
 
 def reasoning_words(usage: Mapping[str, Any], of: str = "") -> str:
-    """`40 reasoning`; where a server does not tell it of an answer that has reasoning, that. `of` goes between."""
+    """`40 reasoning`; `about 40 reasoning` where a part of it was judged here, for want of a count. `of` goes between.
+
+    Where there is reasoning and neither a count nor a judgement of it, that is said instead.
+    """
     told, untold = usage["reasoning_tokens"], usage.get("reasoning_untold", 0)
+    estimated = usage.get("reasoning_estimated") or 0
+    if estimated:
+        return f"about {told + estimated:,}{of} reasoning"
     if untold and not told:
         return "reasoning not told"
     return f"{told:,}{of} reasoning" + (f", not told for {counted(untold, 'answer')}" if untold else "")

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion, FailedAttempt, JsonSchema, Request, Served, Usage
+from harness.domain.completion import Completion, FailedAttempt, JsonSchema, Request, Served, ToolCall, Usage
 
 
 def test_usage_adds_field_by_field() -> None:
@@ -51,24 +50,39 @@ def test_the_first_token_is_the_first_of_reasoning_and_answer(
     assert Served(ttft_reasoning_s=reasoning_s, ttft_answer_s=answer_s).ttft_s == first_s
 
 
-def told(usage: Usage, *, reasoning: str = "") -> Usage:
-    answer = Completion(model="m", content="x", reasoning=reasoning, finish_reason="stop", usage=usage)
+def told(reasoning: str, content: str, usage: Usage, *, tool_calls: tuple[ToolCall, ...] = ()) -> Usage:
+    answer = Completion(
+        model="m", content=content, finish_reason="stop", usage=usage, reasoning=reasoning, tool_calls=tool_calls
+    )
     return answer.as_told.usage
 
 
 def test_an_answer_of_no_tokens_was_not_counted() -> None:
-    assert told(Usage()) == told(Usage(untold=1)) == Usage(untold=1)
-    counted = Usage(input_tokens=5, output_tokens=7)
-    assert told(counted) == counted
+    assert told("", "Yes.", Usage()) == Usage(untold=1)
+    assert told("", "Yes.", Usage(untold=1)) == Usage(untold=1)
 
 
-def test_reasoning_of_no_tokens_was_not_counted() -> None:
-    counted = Usage(input_tokens=5, output_tokens=7)
-    assert told(counted, reasoning="hm").reasoning_untold == 1
-    assert told(replace(counted, reasoning_untold=1), reasoning="hm").reasoning_untold == 1
-    assert told(replace(counted, reasoning_tokens=2), reasoning="hm").reasoning_untold == 0
-    # Where nothing was put out, nothing of it is reasoning.
-    assert told(Usage(input_tokens=5), reasoning="hm").reasoning_untold == 0
+def test_reasoning_that_was_not_counted_is_judged_by_its_share_of_the_text() -> None:
+    counted = Usage(input_tokens=5, output_tokens=40)
+    judged = Usage(input_tokens=5, output_tokens=40, reasoning_untold=1, reasoning_estimated=30)
+    assert told("r" * 120, "a" * 40, counted) == judged
+
+
+def test_calls_are_a_part_of_the_text() -> None:
+    call = ToolCall(id="1", name="look", arguments="x" * 36)
+    assert told("r" * 40, "", Usage(output_tokens=20), tool_calls=(call,)).reasoning_estimated == 10
+
+
+def test_reasoning_of_a_few_characters_took_a_token() -> None:
+    assert told("R", "a" * 400, Usage(output_tokens=100)).reasoning_estimated == 1
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [Usage(output_tokens=9, reasoning_tokens=4), Usage(output_tokens=9, reasoning_untold=1), Usage(input_tokens=9)],
+)
+def test_what_the_server_counted_stays_as_it_is(usage: Usage) -> None:
+    assert told("Hm.", "Yes.", usage) == usage
 
 
 def test_what_was_not_told_adds_up_with_the_rest() -> None:

@@ -122,3 +122,28 @@ def test_a_bad_line_reads_as_a_compiler_would_say_it() -> None:
 def test_the_size_of_an_output_is_that_of_its_texts() -> None:
     assert size_of_output(Output(value="abc", sections=({"answer": "de", "cited": 7}, {"error": "f"}))) == 6
     assert size_of_output(Output(value={"a": "b"}, sections=(7,))) == 1  # type: ignore[arg-type]
+
+
+def test_a_topic_with_an_answer_that_may_not_be_whole_is_degraded_and_says_why() -> None:
+    doubtful = ASKED.answered(replace(ANSWER, finish_reason="spark"))
+    doubt = "s: an answer ended for a reason that is not known here ('spark'): it may not be whole"
+    row = row_of(doubtful, doubtful, paid(), output=Output(value="x"))
+    assert (row.status, row.error) == ("degraded", Failure(type="Degraded", message=doubt))
+    row = row_of(doubtful, output=Output(value="x", degraded="one part is missing"))
+    assert row.error == Failure(type="Degraded", message=f"one part is missing; {doubt}")
+
+
+def test_a_call_that_failed_leaves_no_doubt() -> None:
+    error = PermanentError("no", kind="malformed", partial=replace(ANSWER, finish_reason="spark"))
+    assert row_of(ASKED.failed(error), output=Output(value="x")).status == "ok"
+
+
+def test_a_topic_without_an_output_and_without_an_error_is_ok() -> None:
+    assert row_of(paid()).status == "ok"
+
+
+def test_what_was_judged_here_is_summed_apart() -> None:
+    answer = replace(ANSWER, content="a" * 16, reasoning="r" * 16, usage=Usage(output_tokens=8))
+    judged = ASKED.answered(answer)
+    usage = totals_of([judged, judged]).usage
+    assert (usage.reasoning_tokens, usage.reasoning_untold, usage.reasoning_estimated) == (0, 2, 8)

@@ -44,6 +44,8 @@ def test_an_answer_passes(request_: Request, completion: Completion) -> None:
         (OFFERS, answered("\n", "tool_calls", tool_calls=(LEAP,)), "blank"),
         (PLAIN, answered("half", "insufficient_system_resource"), "interrupted"),
         (PLAIN, answered("half", "aborted"), "interrupted"),
+        (PLAIN, answered("half", "network_error"), "interrupted"),
+        (PLAIN, answered("", "a word that nobody knows"), "blank"),
         (PLAIN, answered("half", ""), "incomplete"),
     ],
 )
@@ -90,3 +92,54 @@ def test_an_answer_that_reasoning_left_no_room_for_says_so() -> None:
 def test_an_answer_that_was_cut_says_by_which_cap() -> None:
     error = defect(PLAIN, answered("half", "length", usage=Usage(output_tokens=8192)))
     assert str(error).startswith("the provider's default cap cut the answer after 8192 tokens")
+
+
+@pytest.mark.parametrize(
+    ("usage", "share"),
+    [
+        (
+            Usage(output_tokens=64, reasoning_untold=1, reasoning_estimated=60),
+            " (about 60 of 64 tokens, as counted here)",
+        ),
+        (Usage(untold=1), ""),
+    ],
+)
+def test_a_cap_inside_the_thinking_says_so_also_where_the_server_does_not_count_it(usage: Usage, share: str) -> None:
+    error = defect(PLAIN, answered("", "length", usage=usage, reasoning="Let me see"))
+    assert str(error).startswith(f"the provider's default cap was used up by the reasoning{share} before the answer")
+
+
+def test_an_answer_that_was_cut_by_a_server_that_does_not_count_names_no_number() -> None:
+    error = defect(PLAIN, answered("half", "length"))
+    assert str(error) == "the provider's default cap cut the answer; raise max_tokens for this step"
+
+
+def test_a_blank_answer_of_nothing_but_reasoning_says_so() -> None:
+    answer = answered("", reasoning="A greeting.", usage=Usage(output_tokens=9, reasoning_tokens=9))
+    error = defect(PLAIN, answer)
+    assert isinstance(error, TransientError)
+    assert str(error).startswith("the answer is blank: all there is is reasoning (9 of 9 tokens); ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (answered("", refusal="No,\n not that."), "the model refused: No, not that."),
+        (answered("half an answer", refusal="No."), "the model refused: No."),
+        (answered("", "", refusal="No."), "the model refused: No."),
+        (answered("I will not.", "refusal"), "the model refused: I will not."),
+        (answered("", "refusal"), "the model refused, without a word"),
+        (answered("", refusal="n" * 400), f"the model refused: {'n' * 300}…"),
+    ],
+)
+def test_a_refusal_is_permanent_and_says_its_words(answer: Completion, said: str) -> None:
+    error = defect(PLAIN, answer)
+    assert isinstance(error, PermanentError)
+    assert (error.kind, str(error)) == ("refusal", said)
+
+
+def test_a_filter_says_what_it_found() -> None:
+    error = defect(PLAIN, answered("", "content_filter", refusal="violence: high"))
+    assert isinstance(error, PermanentError)
+    assert error.kind == "content_filter"
+    assert "withheld the answer (violence: high)" in str(error)

@@ -100,3 +100,25 @@ async def test_a_bug_leaves_the_request_open_for_its_payment_is_unknown() -> Non
     engine = Engine(model=FakeModel(script=lambda request: ZeroDivisionError()))
     await gathered(engine.completer.complete(a_request(), a_call()))
     assert len(await engine.cache.left_open("run")) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [(0.25, 0.25), (None, 150.0), (0.0, 150.0)],
+    ids=["a cost that the server says", "none", "nothing, where a price says otherwise"],
+)
+async def test_what_the_server_says_an_answer_cost_is_what_it_cost(told: float | None, kept: float) -> None:
+    engine = Engine(model=FakeModel(script=lambda request: an_answer(cost=told)))
+    answer = await engine.completer.complete(a_request(), a_call())
+    assert answer.cost == kept
+    assert [resolution.cost for resolution in engine.cache.resolutions] == [kept]
+
+
+@pytest.mark.parametrize(
+    ("answer", "cost"),
+    [(an_answer(cost=0.0), 0.0), (an_answer(cost=0.5, usage=Usage()), 0.5), (an_answer(usage=Usage()), None)],
+    ids=["a free model without a price", "a cost without a usage", "neither"],
+)
+async def test_a_cost_that_is_told_needs_no_price(answer: Completion, cost: float | None) -> None:
+    engine = Engine(model=FakeModel(script=lambda request: answer))
+    assert (await engine.completer.complete(a_request(model="unpriced"), a_call())).cost == cost

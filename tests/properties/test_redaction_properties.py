@@ -54,3 +54,13 @@ def test_an_end_without_a_piece_shows_nothing() -> None:
     seen: list[Delta] = []
     RedactedDeltas(seen.append, an_endpoint("sk-canary-123").piece_redactor()).end()
     assert seen == []
+
+
+def test_what_was_held_back_is_forgotten_with_the_rest() -> None:
+    seen: list[Delta] = []
+    deltas = RedactedDeltas(seen.append, an_endpoint("sk-canary-123").piece_redactor())
+    again = Delta(kind="restart", text="it was reasoning")
+    for delta in (Delta(kind="answer", text="a sk-ca"), again, Delta(kind="answer", text="b")):
+        deltas(delta)
+    deltas.end()
+    assert seen == [Delta(kind="answer", text="a "), again, Delta(kind="answer", text="b")]
