@@ -195,7 +195,7 @@ async def open_stack(
                 purse=purse,
                 stop=stop,
                 clock=clock,
-                answered_before=before.tokens > 0,
+                answered_before=before.tokens > 0 or before.untold > 0,
                 board=board,
                 rejections=rejections,
             )
