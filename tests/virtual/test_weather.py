@@ -199,9 +199,9 @@ TRANSIENT: dict[str, tuple[Reply, str]] = {
     "a deep nest": (Reply([b"[" * 200_000], headers=JSON), "malformed"),
     "no choices": (Reply([b'{"choices":[]}'], headers=JSON), "malformed"),
     "choices of text": (Reply([b'{"choices":"none"}'], headers=JSON), "malformed"),
-    "a choice without a message": (plain(b'{"finish_reason":"stop"}'), "malformed"),
+    "a choice without a message": (plain(b'{"finish_reason":"stop"}'), "blank"),
     "content that is a number": (plain(CHOICE.replace(b'"Rayleigh."', b"7")), "malformed"),
-    "no finish reason": (plain(CHOICE.replace(b'"stop"', b"null")), "incomplete"),
+    "no finish reason and no text": (plain(b'{"message":{"content":null},"finish_reason":null}'), "incomplete"),
     "only spaces": (plain(CHOICE.replace(b"Rayleigh.", b" \\n\\t ")), "blank"),
     "aborted": (plain(CHOICE.replace(b"stop", b"aborted")), "interrupted"),
     "an error without a message": (Reply([b'{"error":{"code":503}}'], headers=JSON), "server"),
@@ -222,7 +222,9 @@ TRANSIENT: dict[str, tuple[Reply, str]] = {
 }
 ROWS: dict[str, tuple[Reply, str]] = {
     "a certificate that is not trusted": (Reply(before=_certificate_error()), "connection"),
-    "an unknown finish reason": (plain(CHOICE.replace(b"stop", b"recitation")), "malformed"),
+    "a model that repeats itself": (plain(CHOICE.replace(b"stop", b"repetition")), "malformed"),
+    "an answer that is withheld": (plain(CHOICE.replace(b"stop", b"recitation")), "content_filter"),
+    "a refusal": (plain(CHOICE.replace(b'"Rayleigh."', b'null,"refusal":"No."')), "refusal"),
     "403 without a word": (Reply(status=403), "forbidden"),
     "404": (Reply([b'{"detail":"Not Found"}'], status=404), "bad_request"),
     "413": (Reply(status=413), "too_long"),
