@@ -88,7 +88,7 @@ def test_an_unknown_source_is_refused() -> None:
     [
         ('{"endpoint":"e","model":"m"}', "field 'messages'"),
         ('{"endpoint":"e","model":"m","messages":[{"role":"robot","content":""}]}', "field 'role' must be one of"),
-        ('{"endpoint":"e","model":"m","messages":[],"seed":1}', "unknown fields: seed"),
+        ('{"endpoint":"e","model":"m","messages":[],"sead":1}', "unknown fields: sead"),
         ('{"endpoint":"e","model":"m","messages":[],"memo":{}}', "unknown fields: memo"),
         ('{"endpoint":"e","model":"m","messages":[],"stop":[1]}', "field 'stop'"),
         ('{"endpoint":"e","model":"m","messages":[],"effort":"some"}', "field 'effort' must be one of"),

@@ -108,7 +108,7 @@ def test_topics_that_end_otherwise_than_most_are_left_out_and_that_is_said(tmp_p
 
 def test_topics_whose_answers_are_gone_are_left_out_and_that_is_said(tmp_path: Path) -> None:
     recorded(tmp_path, 12, latency="fixed:5")
-    change(tmp_path, "DELETE FROM responses WHERE id = 1")
+    change(tmp_path, "DELETE FROM responses WHERE key = (SELECT key FROM calls WHERE topic_id = 'topic-3')")
     change(tmp_path, "UPDATE responses SET value = '{}' WHERE key = (SELECT key FROM calls WHERE topic_id = 'topic-7')")
 
     recording = cached(tmp_path)
