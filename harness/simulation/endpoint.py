@@ -127,6 +127,9 @@ class FittedEndpoint:
         if failure.usage is not None:
             billed = "yes" if failure.usage.total_tokens else "no"
             partial = _answer(request, failure.usage, latency_s=0.0) if billed == "yes" else None
+        if partial is None and (failure.content or failure.reasoning):
+            # Broken off in the middle: that is the call's own trouble, and no outage of the provider.
+            partial = _answer(request, Usage(), latency_s=0.0)
         if final:
             return PermanentError(
                 failure.message, kind=failure.kind, status=failure.status, billed=billed, partial=partial
