@@ -21,7 +21,7 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
         *("stop", "stop_sequence"),  # OpenAI, DeepSeek; Hugging Face, Anthropic, Cohere
         *("eos", "eos_token", "end_turn", "complete"),  # Together; Hugging Face; Anthropic, Bedrock; Cohere
         *("eosfound", "stopstringfound", "stop_token", "normal"),  # LM Studio; watsonx; Baidu
-        *("completed", "finished", "end", "done"),  # OpenAI's Responses; GPT4All and others
+        *("completed", "finished", "end", "done"),  # OpenAI's Responses; neighbours of it
     ),
     "calls": (
         *("tool_calls", "function_call"),  # OpenAI, DeepSeek
@@ -45,7 +45,7 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
         *("not_finished", "incomplete", "failed"),  # watsonx; Responses; LM Studio
         *("userstopped", "modelunloaded", "load", "unload"),  # LM Studio; Ollama, before its model is there
         *("pause_turn", "malformed_function_call", "unexpected_tool_call"),  # Anthropic; Google
-        *("network", "disconnected", "connection_error", "interrupted", "server_error"),
+        *("network", "disconnected", "connection_error", "interrupted", "server_error"),  # neighbours of these
     ),
     "looping": ("repetition",),  # vLLM's loop detector
     "untold": ("null", "none", "unspecified", "finish_reason_unspecified"),  # Alibaba; Google
