@@ -32,7 +32,8 @@ REFUSALS: dict[Kind, tuple[int, str, str]] = {
     "500": (500, "application/json", '{"error": {"message": "Internal Server Error", "type": "server_error"}}'),
     "429": (429, "application/json", '{"error": {"message": "Too many requests", "type": "rate_limit_error"}}'),
     "loading": (503, "application/json", '{"error": {"message": "Loading model", "type": "unavailable_error"}}'),
-    "400": (400, "application/json", '{"error": {"message": "no such model", "type": "invalid_request_error"}}'),
+    # Words that no table knows: only their repetition tells that it is not the topics.
+    "400": (400, "application/json", '{"error": {"message": "I will not do that", "type": "invalid_request_error"}}'),
 }
 
 

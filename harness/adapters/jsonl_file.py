@@ -18,11 +18,15 @@ _BLOCK_BYTES = 64 * 1024
 
 
 class AppendedFile:
-    """A file that lines are appended to, opened at the first of them; nobody but its owner can read it."""
+    """A file that lines are appended to; nobody but its owner can read it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: BinaryIO | None = None
+
+    def begin(self) -> None:
+        """Make the file if there is none. Raises OSError."""
+        self._opened()
 
     def append(self, lines: Sequence[str]) -> int:
         """Add whole lines, or nothing; returns the size before, in bytes.

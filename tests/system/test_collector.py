@@ -129,8 +129,9 @@ def _answers(port: int) -> bool:
 
 @pytest.mark.harness_virtual_time
 async def test_a_collector_receives_what_the_rows_say(collector: Collector, tmp_path: Path) -> None:
-    source = a_topic_file(tmp_path, 6)
-    faults = "500=0.2,429-rpm=0.05,length=0.1"
+    source = a_topic_file(tmp_path, 12)
+    # A filter's refusal is a topic's own failure, however the requests meet; the others are sent again.
+    faults = "content-filter=0.1,500=0.1,429-rpm=0.05,length=0.1"
     report = await run(tmp_path, source, otlp=collector.url, faults=faults, latency="fixed:2", attempts=2)
     results, calls = rows_of(tmp_path), rows_of(tmp_path, "traces")
     parts = {(call["topic_id"], call["parent"]) for call in calls if call["parent"]}

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +143,6 @@ def test_forty_two_equal_refusals_end_the_run(tmp_path: Path) -> None:
         code, said = done(place, *run_at(server.url, "--in-flight", "1"))
         assert len(server.seen().away) <= 5
     assert code == 3, said
-    rows: Sequence[dict[str, str]] = rows_of(place / "out" / "results.jsonl")
-    assert len(rows) <= 5
-    assert "no such model" in said
+    assert len(rows_of(place / "out" / "results.jsonl")) <= 5
+    assert "I will not do that" in said
     assert "doctor" in said

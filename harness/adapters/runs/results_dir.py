@@ -109,10 +109,13 @@ class ResultsDir:
             raise
 
     def begin(self) -> None:
-        """Write `run.json`: from now on this is the run's directory. Raises StorageError."""
+        """Write `run.json`: from now on this is the run's directory, with no rows yet if it is new. Raises StorageError."""
         with storage_errors(self.path / RUN_FILE):
             write_whole(self.path / RUN_FILE, pretty(self.manifest))
         self._begun = True
+        with storage_errors(self.path):
+            self._traces.begin()
+            self._results.begin()
 
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
         """Append the calls of a topic and then its row; both are with the operating system on return.
