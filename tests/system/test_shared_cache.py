@@ -86,7 +86,9 @@ def test_the_leases_of_a_killed_process_are_taken_over_within_two_seconds(tmp_pa
     assert took_s < 2.0
 
 
-def test_a_process_that_is_stopped_for_good_is_waited_for_no_longer_than_a_call_and_an_outage_may_take(tmp_path: Path) -> None:
+def test_a_process_that_is_stopped_for_good_is_waited_for_no_longer_than_a_call_and_an_outage_may_take(
+    tmp_path: Path,
+) -> None:
     with a_server("fixed:60") as server:
         owner, waiter = two_runs(tmp_path, server, "--total-timeout", "3", "--patience", "0")
         try:

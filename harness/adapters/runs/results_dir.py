@@ -109,7 +109,10 @@ class ResultsDir:
             raise
 
     def begin(self) -> None:
-        """Write `run.json`: from now on this is the run's directory, with no rows yet if it is new. Raises StorageError."""
+        """Write `run.json`, and the files of rows without rows where there are none. Raises StorageError.
+
+        From now on this is the run's directory.
+        """
         with storage_errors(self.path / RUN_FILE):
             write_whole(self.path / RUN_FILE, pretty(self.manifest))
         self._begun = True
