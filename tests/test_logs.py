@@ -7,10 +7,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from fakes import Engine, FakeModel
 
-from harness.domain.run import BadLine, Topic
-from harness.engine.step import Step
 from harness.logs import logged_with, start_logging
 
 log = logging.getLogger("harness.run")
@@ -82,12 +79,3 @@ def test_a_time_is_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
 
 def _said(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().err.splitlines()
-
-
-async def test_lines_of_a_bad_line_carry_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    async def never(step: Step, topic: Topic) -> str:
-        raise AssertionError(topic.id)
-
-    start_logging(style="json", verbose=True)
-    await Engine(model=FakeModel()).runner(never).run([BadLine(where="x.jsonl:2", reason="not JSON", sample=1)])
-    assert [json.loads(line)["topic_id"] for line in _said(capsys)] == ["x.jsonl:2#2"]

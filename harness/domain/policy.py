@@ -106,6 +106,10 @@ class Patience:
         return min(self.longest_s, self.first_s * self.growth ** min(looks, 64)) * (1 + draw) / 2
 
 
+EQUAL_FAILURES = 5
+"""So many equal failures in a row before any success are a mistake in the settings or the workflow, not in topics."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutagePolicy:
     """How an outage of the provider is waited out. Seconds.
@@ -124,7 +128,7 @@ class OutagePolicy:
     longest_s: float = 60.0
     pause_cap_s: float = 120.0
     quiet_s: float = 120.0
-    alike_at_most: int | None = 5
+    alike_at_most: int | None = EQUAL_FAILURES
 
     QUIET_FACTOR = 5.0
     FEWEST_BEGUN = 5

@@ -11,10 +11,8 @@ import re
 from dataclasses import dataclass
 
 from harness.domain.failures import CompletionError, FatalError, PermanentError
+from harness.domain.policy import EQUAL_FAILURES
 from harness.errors import Reach
-
-ALIKE_AT_MOST = 5
-"""So many equal refusals in a row, with nothing ever answered, are a mistake in the settings and not bad topics."""
 
 _FOR_NOW_STATUSES = frozenset({408, 429, 502, 503, 504, *range(520, 531)})
 """Statuses by which a server or a proxy says that it cannot serve at the moment; 520 to 530 are Cloudflare's and 529
@@ -43,7 +41,7 @@ class Seen:
     others_served: bool = False
 
 
-def reach_of(error: CompletionError, seen: Seen, *, alike_at_most: int | None = ALIKE_AT_MOST) -> Reach:
+def reach_of(error: CompletionError, seen: Seen, *, alike_at_most: int | None = EQUAL_FAILURES) -> Reach:
     """Return how far this error reaches. `alike_at_most` None: equal refusals never end the run."""
     if isinstance(error, FatalError):
         return "everyone until someone acts"

@@ -39,24 +39,6 @@ def topic_of_drawn(drawn: str, sample: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadLine:
-    """A line of a dataset that is no topic. `where` is `file:line`, the line counted from 1."""
-
-    where: str
-    reason: str
-    index: int = 0
-    sample: int = 0
-
-    @property
-    def id(self) -> str:
-        """Names the line, so that it is found, alike whatever directory the file lies in; as a topic's, by its draw."""
-        return drawn_id(self.where.rpartition("/")[2], self.sample)
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ok(Generic[T]):
     """A part of a fan-out that succeeded."""
 

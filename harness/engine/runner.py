@@ -16,7 +16,7 @@ from harness.domain.outlook import Ended
 from harness.domain.policy import Budget
 from harness.domain.purse import Purse
 from harness.domain.repeated import Repeated, stopped_words
-from harness.domain.run import BadLine, Failure, Output, Span, Status, Topic, TopicResult
+from harness.domain.run import Output, Span, Status, Topic, TopicResult
 from harness.domain.tally import Totals, size_of_output, topic_result, unrecordable
 from harness.engine.clock import now
 from harness.engine.raised import Raised, raised_by, returned_by
@@ -90,10 +90,10 @@ class Runner:
         self._resume = resume
         self._all_open = False
 
-    async def run(self, topics: Iterable[Topic | BadLine]) -> Progress:
+    async def run(self, topics: Iterable[Topic]) -> Progress:
         """Work through all topics, or until the run is stopped; what was interrupted has no row and can be resumed.
 
-        A bad line becomes a failed row. An error of the workflow fails its topic and no other. An error of `topics`
+        An error of the workflow fails its topic and no other. An error of `topics`
         itself is raised once the topics before it have ended.
         """
         slots = anyio.Semaphore(self._runs)
@@ -105,7 +105,7 @@ class Runner:
                 if self._stop.is_set:
                     break
                 try:
-                    item = next(items)
+                    topic = next(items)
                 except StopIteration:
                     self._all_open = True
                     self._ending(self.progress.open_topics)
@@ -114,20 +114,16 @@ class Runner:
                     unreadable = error
                 else:
                     self.progress.open_topics += 1
-                    group.start_soon(self._run_one, item, slots)
+                    group.start_soon(self._run_one, topic, slots)
         if unreadable is not None:
             raise unreadable
         return self.progress
 
-    async def _run_one(self, item: Topic | BadLine, slots: anyio.Semaphore) -> None:
+    async def _run_one(self, topic: Topic, slots: anyio.Semaphore) -> None:
         finished = False
         try:
-            with logged_with(topic_id=item.id):
-                if isinstance(item, BadLine):
-                    await self._finish(self._bad_row(item), ())
-                    finished = True
-                else:
-                    finished = await self._run_topic(item)
+            with logged_with(topic_id=topic.id):
+                finished = await self._run_topic(topic)
         except (StorageError, InputError) as error:
             self._stop.set("storage", str(error))
         finally:
@@ -201,18 +197,6 @@ class Runner:
         log.info(
             "%s after %.2f s, %d calls, %d of them answered by the cache%s",
             *(result.status, result.elapsed_s, result.calls, result.hits, why),
-        )
-
-    def _bad_row(self, line: BadLine) -> TopicResult:
-        return topic_result(
-            run_id=self._context.run_id,
-            workflow=self._context.workflow,
-            topic=Topic(id=line.id, text="", index=line.index, sample=line.sample),
-            spans=(),
-            output=None,
-            error=Failure(type="DatasetError", message=str(line)),
-            started_at=self._clock.now(),
-            elapsed_s=0.0,
         )
 
 

@@ -12,6 +12,7 @@ from harness.domain.completion import Effort
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.options import StepOptions
 from harness.domain.policy import (
+    EQUAL_FAILURES,
     Budget,
     CacheMode,
     CachePolicy,
@@ -134,7 +135,7 @@ class Settings(BaseModel):
         metavar="AGE",
     )
     max_failures: WholeOrOff = _setting(
-        5,
+        EQUAL_FAILURES,
         "Limits",
         "Stop after N failures of one kind in a row before anything succeeded: the same exception of the workflow, or "
         "the same refusal of the provider; or off.",

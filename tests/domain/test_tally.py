@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from harness.domain.call import Call
 from harness.domain.completion import Completion, FailedAttempt, Request, Served, Usage
 from harness.domain.failures import PermanentError
-from harness.domain.run import BadLine, Failure, Output, Span, Topic, TopicResult
+from harness.domain.run import Failure, Output, Span, Topic, TopicResult
 from harness.domain.spans import Asked, failure_of
 from harness.domain.tally import Totals, size_of_output, topic_result, totals_of, unrecordable
 
@@ -113,10 +113,6 @@ def test_an_exception_that_cannot_say_what_it_is_is_told_all_the_same() -> None:
             raise RuntimeError("no words")
 
     assert failure_of(Broken()).message == "(its own message cannot be made: RuntimeError)"
-
-
-def test_a_bad_line_reads_as_a_compiler_would_say_it() -> None:
-    assert str(BadLine(where="x.jsonl:3", reason="not JSON")) == "x.jsonl:3: not JSON"
 
 
 def test_the_size_of_an_output_is_that_of_its_texts() -> None:

@@ -14,7 +14,7 @@ import pytest
 from fakes import Engine, FakeModel, gathered, text_of, topics
 
 from harness.domain.policy import Limits
-from harness.domain.run import BadLine, Output, Topic
+from harness.domain.run import Output, Topic
 from harness.engine.step import Step
 from harness.errors import DatasetError, ParseError, ResultsError
 
@@ -89,24 +89,6 @@ async def test_how_many_topics_are_left_is_told_once_no_other_follows() -> None:
     await engine.runner(ask, ending=ending).run(topics(5))
     # Topic 3 is begun at 1.0 and topic 4 at 2.0; only at 3.0, with a slot free again, is it known that none follows.
     assert told == [(3.0, 2), (5.0, 1), (7.0, 0)]
-
-
-async def test_a_bad_line_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "harness.run")
-    await run(Engine(model=FakeModel()), ask, [BadLine(where="somewhere/x.jsonl:2", reason="not JSON")])
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "harness.run"]
-    assert line == "failed after 0.00 s, 0 calls, 0 of them answered by the cache: somewhere/x.jsonl:2: not JSON"
-
-
-async def test_a_bad_line_is_a_failed_row_and_the_others_go_on() -> None:
-    engine = Engine(model=FakeModel())
-    bad = BadLine(where="somewhere/x.jsonl:2", reason="not JSON", index=1)
-    progress = await run(engine, ask, [topics(1)[0], bad])
-    row = engine.results.by_topic["x.jsonl:2"]
-    assert (row.status, row.index, row.calls) == ("failed", 1, 0)
-    assert row.error is not None
-    assert (row.error.type, row.error.message) == ("DatasetError", "somewhere/x.jsonl:2: not JSON")
-    assert progress.topics == {"ok": 1, "degraded": 0, "failed": 1}
 
 
 async def test_a_degraded_output_says_what_is_missing() -> None:
@@ -229,13 +211,6 @@ async def test_results_of_another_kind_of_trouble_stop_the_run_too() -> None:
     assert engine.stop.cause is not None
     assert engine.stop.cause.message == "the directory is gone"
     assert progress.unfinished == 1
-
-
-async def test_a_bad_line_that_cannot_be_written_stops_the_run() -> None:
-    engine = Engine(model=FakeModel(), limits=Limits(runs=1))
-    engine.results.failing = ResultsError("the directory is gone")
-    progress = await run(engine, ask, [BadLine(where="x:1", reason="blank"), *topics(2)])
-    assert (progress.unfinished, engine.stop.is_set) == (1, True)
 
 
 async def test_a_row_that_is_being_written_is_finished_when_all_is_cancelled() -> None:

@@ -19,7 +19,7 @@ from harness.domain.options import StepOptions
 from harness.domain.pace import Bucket
 from harness.domain.policy import Budget
 from harness.domain.purse import Purse
-from harness.domain.run import BadLine, Span, Topic, TopicResult
+from harness.domain.run import Span, Topic, TopicResult
 from harness.domain.validity import defect
 from harness.engine.limiter import Limiter
 from harness.engine.runner import Runner
@@ -86,7 +86,7 @@ class Night:
         self._by_row: dict[int, Sent] = {}
         self._sent: list[Sent] = []
         self._session: Session | None = None
-        self._items = [_item(index, world) for index in range(world.topics)]
+        self._items = [Topic(id=f"t{index}", text=f"topic {index}", index=index) for index in range(world.topics)]
         self._wanted: dict[int, TopicResult] = {}
 
     async def play(self) -> None:
@@ -209,7 +209,7 @@ class Night:
             ending=ending,
         )
 
-    def _unfinished(self) -> list[Topic | BadLine]:
+    def _unfinished(self) -> list[Topic]:
         """Topics without a row, and those whose row says that they failed."""
         done = {index for index, rows in self._disk.rows.items() if rows[-1].status != "failed"}
         return [item for item in self._items if item.index not in done]
@@ -444,12 +444,6 @@ class _Rows:
 
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
         self.rows.append(result)
-
-
-def _item(index: int, world: World) -> Topic | BadLine:
-    if index in world.bad_lines:
-        return BadLine(where=f"topics.jsonl:{index + 1}", reason="is no topic", index=index)
-    return Topic(id=f"t{index}", text=f"topic {index}", index=index)
 
 
 def _raised(budget: Budget, number: int) -> Budget:

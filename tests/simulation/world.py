@@ -88,7 +88,6 @@ class World:
     settings: Settings
     # What is asked
     topics: int
-    bad_lines: frozenset[int]
     shape: Shape
     width: int
     depth: int
@@ -150,7 +149,6 @@ def world_of(seed: int) -> World:
         seed=seed,
         settings=_settings(draw, seed, patience_s=_patience_s(drawn)),
         topics=topics,
-        bad_lines=frozenset(index for index in range(topics) if draw.chance(0.05)) if draw.chance(0.2) else frozenset(),
         shape=shape,
         width=draw.whole(1, 5) if shape != "nested" else draw.whole(1, 3),
         depth=draw.whole(1, 4) if shape == "chain" else draw.whole(1, 3),
