@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import click
 
 from harness.bench.experiment import WARM_UP_TOPICS, Plan
+from harness.cli.terminal import someone_answers
 from harness.domain.wording import counted, duration
 from harness.errors import SettingsError
 from harness.estimating import Estimate, estimate_batch
@@ -23,7 +23,7 @@ def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
     click.echo(question_of(estimates_of(plan, clock), plan, topics), err=True)
     if settings.yes:
         return True
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not someone_answers():
         raise SettingsError("a benchmark sends all that to a live model; say --yes to agree to it")
     return click.confirm("Begin?", default=False, err=True)
 

@@ -10,6 +10,7 @@ import click
 
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.money_words import usd
+from harness.cli.terminal import someone_answers
 from harness.domain.profiles import profile_of
 from harness.domain.wording import counted
 from harness.errors import SettingsError
@@ -29,8 +30,7 @@ def agreed(loaded: Loaded, source: str) -> bool:
 
 def confirmed(loaded: Loaded, question: Callable[[], str]) -> bool:
     """The same with a question of one's own, which is made only where it is asked."""
-    someone_there = sys.stdin.isatty() and sys.stderr.isatty()
-    consent = consent_of(loaded.settings, someone_there=someone_there)
+    consent = consent_of(loaded.settings, someone_there=someone_answers())
     if consent == "given":
         return True
     name = loaded.endpoint().identity

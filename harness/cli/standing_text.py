@@ -62,6 +62,9 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
     return lines
 
 
+_PLAIN_STATUSES = ("complete", "incomplete", "interrupted")
+
+
 def state_words(state: RunState, now: datetime) -> str:
     """`running (process 4711)`, `killed, last alive 03:12 …`, `complete, 169 failed`."""
     if state.running:
@@ -70,6 +73,8 @@ def state_words(state: RunState, now: datetime) -> str:
         ago = duration(max(0.0, (now - state.last_alive).total_seconds()))
         return f"killed, last alive at {state.last_alive:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
     word = str(state.manifest["status"])
+    if word not in _PLAIN_STATUSES:  # The cause, as one word for programs; a line of its own tells it.
+        word = "stopped"
     if word == "complete" and state.unfinished:
         word = f"complete, but rows are missing: {state.unfinished:,}"
     failed = state.totals["failed"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import termios
 from contextlib import suppress
 from typing import TextIO
@@ -36,6 +37,11 @@ def in_foreground(descriptor: int) -> bool:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except OSError:  # not our controlling terminal, so no shell shares it with us
         return True
+
+
+def someone_answers() -> bool:
+    """Whether a person can be asked: both ends are terminals, and reading would not stop us in the background."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and in_foreground(sys.stdin.fileno())
 
 
 def can_be_written(descriptor: int) -> bool:

@@ -150,6 +150,16 @@ def test_a_run_in_the_background_of_a_terminal_tells_plain_lines_and_paints_noth
     assert "\ntopics    1: 1 ok" in terminal.written.replace("\r", "")
 
 
+def test_nobody_is_asked_in_the_background_where_an_answer_could_not_be_typed() -> None:
+    Path("topics.jsonl").write_text('{"topic": "How is tea made?"}\n')
+    live = ("run", "topics.jsonl", "--endpoint", "deepseek", "--out", "out")
+    with a_terminal(*live, columns=80, lines=24, launched=IN_THE_BACKGROUND, DEEPSEEK_API_KEY="sk-test") as terminal:
+        assert list(terminal.frames()) == []
+        assert terminal.process.wait(timeout=30) == 2
+    assert "no terminal on which to ask" in terminal.written.replace("\r\n", " ")
+    assert not Path("out").exists()
+
+
 def test_a_summary_hangs_together_on_a_narrow_terminal() -> None:
     Path("topics.jsonl").write_text('{"topic": "How is tea made?"}\n')
     failing = ("--faults", "400=1", "--latency", "none", "--quiet")
