@@ -20,7 +20,9 @@ from harness.ports import WallClock
 from harness.testing.deepseek.answers import answer
 from harness.testing.deepseek.chat_request import ChatRequest
 from harness.testing.deepseek.draws import Draws
-from harness.testing.deepseek.faults import Fault, FaultPlan
+from harness.testing.deepseek.faults import Fault, FaultPlan, Oddity
+from harness.testing.deepseek.filling import Own, form_reply, manner_played
+from harness.testing.deepseek.forms import Form
 from harness.testing.deepseek.gate import Gate
 from harness.testing.deepseek.latency import Latency, Timing
 from harness.testing.deepseek.misbehaviour import Scene, bent_answer, bent_reply, concurrency_429, error_reply, instead
@@ -53,7 +55,7 @@ class Logged:
     path: str
     status: int | None
     digest: str = ""
-    fault: Fault | None = None
+    fault: Oddity | None = None
 
 
 class Exchange:
@@ -172,18 +174,22 @@ class FakeDeepSeek:
             return Exchange(refusal)
         asked = self._asked.count(digest)
         line = self._script(request)
-        fault = line if isinstance(line, Fault) else None
+        met = line if isinstance(line, Fault | Form) else None
         if line is None:
-            fault = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
+            met = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
+        fault = met if isinstance(met, Fault) else None
         reply = line.reply(scene) if isinstance(line, Refuse) else instead(fault, scene) if fault else None
         conversation = None
         if reply is None:
             said = line if isinstance(line, Say) else self._invented(request, digest, fault)
-            reply = self._reply(request, said, digest, asked, scene)
             conversation = request.prompt + encoded(said.answer.content)
+            reply = self._in_form(met, request, said, digest) if isinstance(met, Form) else None
+            if reply is None:
+                met = fault
+                reply = self._reply(request, said, digest, asked, scene)
             if fault:
                 reply = bent_reply(reply, fault, scene)
-        self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=fault))
+        self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=met))
         pieces = self._sent(reply.pieces, digest)
         return Exchange(replace(reply, pieces=pieces), _Seat(self.gate, self._prefixes, request.user_id, conversation))
 
@@ -217,16 +223,9 @@ class FakeDeepSeek:
             fingerprint=self._fingerprint,
             dialect=self._dialect,
         )
-        usage = line.usage or Usage(
-            input_tokens=count_tokens(request.prompt),
-            cached_tokens=self._prefixes.hit_tokens(request.prompt, request.user_id),
-            output_tokens=said.output_tokens,
-            reasoning_tokens=said.reasoning_tokens,
-        )
+        usage = self._usage(request, line)
         billing = Billing(usage=usage, thinking=request.thinking or bool(said.reasoning))
-        timing = self.latency.timing(digest, said.output_tokens)
-        if line.after_s is not None:
-            timing = Timing(line.after_s, 0.0)
+        timing = self._timing(line, digest)
         if not request.stream:
             whole_s = timing.first_s + timing.token_s * max(said.output_tokens - 1, 0)
             body = json_bytes(plain_json(said, envelope, billing))
@@ -236,6 +235,28 @@ class FakeDeepSeek:
         )
         headers = _typed(scene, "text/event-stream; charset=utf-8")
         return Reply(status=200, headers=headers, pieces=_paced(frames, timing))
+
+    def _in_form(self, form: Form, request: ChatRequest, line: Say, digest: bytes) -> Reply | None:
+        """The answer as another server would send it, or None where this form cannot hold it."""
+        manner = manner_played(form, stream=request.stream, answer=line.answer)
+        if manner is None:
+            return None
+        own = Own(model=request.model, answer=line.answer, usage=self._usage(request, line))
+        return form_reply(form, manner, own, self._timing(line, digest))
+
+    def _usage(self, request: ChatRequest, line: Say) -> Usage:
+        said = line.answer
+        return line.usage or Usage(
+            input_tokens=count_tokens(request.prompt),
+            cached_tokens=self._prefixes.hit_tokens(request.prompt, request.user_id),
+            output_tokens=said.output_tokens,
+            reasoning_tokens=said.reasoning_tokens,
+        )
+
+    def _timing(self, line: Say, digest: bytes) -> Timing:
+        if line.after_s is not None:
+            return Timing(line.after_s, 0.0)
+        return self.latency.timing(digest, line.answer.output_tokens)
 
     def _scene(self, body_digest: bytes) -> Scene:
         return Scene(
