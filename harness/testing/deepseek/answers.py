@@ -183,7 +183,7 @@ def _tool_call(request: ChatRequest, draws: Draws, subject: str, digest: bytes) 
     return ToolCall(
         id=f"call_00_{digest.hex()[:24]}",
         name=function["name"],
-        arguments=json.dumps(arguments, ensure_ascii=False),
+        arguments=json.dumps(arguments if isinstance(arguments, dict) else {}, ensure_ascii=False),
     )
 
 
