@@ -13,6 +13,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from harness.domain.completion import Usage
 from harness.errors import SettingsError
@@ -98,8 +99,9 @@ class FakeDeepSeek:
     `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit` is off. `rpm` bounds
     the requests of any 60 seconds. `delta_tokens` is the size of a stream's pieces; `splinter` cuts its bytes at
     arbitrary places. `dialect` "openai": no reasoning, usage in a chunk of its own, every model name accepted. `keys`:
-    the API keys that are known (None: any). `clock` stamps completions (None: all with
-    the same instant, so that equal runs are equal to the byte). `silence_s` is the time between keep-alives,
+    the API keys that are known (None: any). `clock` stamps completions and dates (None:
+    with the time that the face tells, and where that tells none, all with the same instant, so that equal runs are
+    equal to the byte). `silence_s` is the time between keep-alives,
     where a fault sends them. `untidy`: the share of JSON arrays that come fenced or with prose around them.
     `balance_usd` may be set at any time: at 0 every call is refused with 402. `script` rules over invention and plan.
 
@@ -149,10 +151,22 @@ class FakeDeepSeek:
         self._prefixes = PrefixCache()
         self._asked = Repeats()
 
-    def begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Exchange:
-        """Take a request in. Names in `headers` are lower-case; `now_s` is the event loop's time."""
+    def begin(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        now_s: float,
+        now: datetime | None = None,
+    ) -> Exchange:
+        """Take a request in. Names in `headers` are lower-case; `now_s` is the event loop's time.
+
+        `now` is the time of day for a fake that has no clock of its own; None: always the same instant.
+        """
         route = route_of(path)
-        scene = self._scene(hashlib.blake2b(body, digest_size=16).digest())
+        scene = self._scene(hashlib.blake2b(body, digest_size=16).digest(), now or EPOCH)
         try:
             check_key(headers.get("authorization", ""), self._keys)
             if (method, route) == CHAT:
@@ -258,11 +272,11 @@ class FakeDeepSeek:
             return Timing(line.after_s, 0.0)
         return self.latency.timing(digest, line.answer.output_tokens)
 
-    def _scene(self, body_digest: bytes) -> Scene:
+    def _scene(self, body_digest: bytes, now: datetime) -> Scene:
         return Scene(
             headers=(*_STATIC_HEADERS, ("x-ds-trace-id", body_digest.hex())),
             stream=False,
-            now=self._clock.now() if self._clock else EPOCH,
+            now=self._clock.now() if self._clock else now,
             silence_s=self._silence_s,
             concurrency=self.gate.concurrency or _LIMIT_NAMED,
         )
