@@ -105,7 +105,7 @@ class ScriptWriter:
         message: str | None = None,
         times: int | None = 1,
     ) -> Self:
-        """The next `times` calls (None: all) fail: with a status, or in one of the ways that `Fault` names ("reset").
+        """The next `times` calls (None: all) fail: with a status, or as `harness mock forms` names it ("reset").
 
         `retry_after` (seconds) and `message` go with a status. Raises SettingsError for a fault that is not known, a
         status that is no error, and for either of the two beside the name of a fault.

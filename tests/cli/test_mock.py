@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 from command_line import Harness, problem_of
 from processes import rows_of
+
+from harness.testing import FaultPlan
 
 TOLD = ("topic_id", "status", "output", "sections")
 
@@ -100,6 +103,23 @@ def test_the_list_of_forms_is_also_json_and_an_empty_one_is_an_error(harness: Ha
     assert "no fault and no form has 'refusall'; did you mean 'refusal'?" in problem_of(
         harness("mock", "forms", "refusall")
     )
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "mock.md").read_text(encoding="utf-8")
+
+
+def test_what_the_page_of_the_mock_plays_can_be_played(tmp_path: Path) -> None:
+    [own] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "mine.toml").write_text(own)
+    rows = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
+    plans = {row: FaultPlan.parse(row) for row in rows if row != "--faults"}
+    assert len(plans) == 7
+    assert [row for row, plan in plans.items() if plan.is_empty] == ["none"]
+
+
+def test_the_page_of_the_mock_shows_what_the_list_says(harness: Harness) -> None:
+    [(words, shown)] = re.findall(r"\$ harness mock forms (.*?)\n(.*?)```", PAGE, re.DOTALL)
+    assert harness("mock", "forms", *words.split()).stdout == shown
 
 
 def test_a_served_mock_plays_a_form_and_dates_its_waits_from_now() -> None:

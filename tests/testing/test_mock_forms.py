@@ -41,7 +41,7 @@ CALLS = [(form, manner) for form, manner in BODIES if form.told[manner]["calls"]
 TEXTS = [(form, manner) for form, manner in BODIES if form.told[manner]["content"] in ANSWERS]
 
 
-def named(cases: list[tuple[Form, Manner]]) -> Any:
+def named(cases: list[tuple[Form, Manner]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("form", "manner"), cases, ids=[f"{form}-{manner}" for form, manner in cases])
 
 
