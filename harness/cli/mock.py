@@ -7,6 +7,7 @@ import errno
 import anyio
 import click
 
+from harness.cli.mock_forms import forms
 from harness.cli.signals import interruptible
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
@@ -15,7 +16,13 @@ from harness.errors import InputError
 
 @click.group()
 def mock() -> None:
-    """The built-in DeepSeek, for clients of any kind: deterministic, offline, without a key of yours."""
+    """The built-in DeepSeek, for clients of any kind: deterministic, offline, without a key of yours.
+
+    It also plays what goes wrong and how other servers answer: `harness mock forms` lists the names for --faults.
+    """
+
+
+mock.add_command(forms)
 
 
 def _announce(url: str) -> None:
@@ -40,9 +47,10 @@ def _tell_left(path: str) -> None:
 @click.option(
     "--faults",
     default="none",
-    metavar="RATES",
+    metavar="WHAT",
     show_default=True,
-    help="Share of requests that fail, 0.05, or by kind: 429-tpm=0.1,reset=0.05.",
+    help="Share of requests that fail, 0.05; or by name, 429-tpm=0.1,reset=0.05; or think-tags, how a server answers "
+    "every request. `harness mock forms` lists the names; a file of yours is named by its path.",
 )
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Calls at a time before it answers 429.")
 @click.option(

@@ -175,7 +175,11 @@ class Settings(BaseModel):
         "none", "Mock", "fixed:S, uniform:LOW:HIGH, lognormal:MEDIAN:SIGMA or per-token:FIRST:EACH.", metavar="MODEL"
     )
     faults: FaultRates = _setting(
-        "none", "Mock", "Share of requests that fail, 0.05, or by kind: 429-tpm=0.1,reset=0.05.", metavar="RATES"
+        "none",
+        "Mock",
+        "Share of requests that fail, 0.05; or by name, 429-tpm=0.1; or how a server answers them all, think-tags: "
+        "`harness mock forms` lists the names.",
+        metavar="WHAT",
     )
     seed: Seed = _setting(0, "Mock", "Seed of its answers and faults, and of the jitter between attempts.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import threading
@@ -16,7 +15,7 @@ from harness.errors import SettingsError
 from harness.testing.deepseek.answers import Answer, FinishReason
 from harness.testing.deepseek.chat_request import ChatRequest
 from harness.testing.deepseek.fake import Exchange, FakeDeepSeek
-from harness.testing.deepseek.faults import Fault
+from harness.testing.deepseek.faults import Oddity, oddity_named
 from harness.testing.deepseek.routes import CHAT, route_of
 from harness.testing.deepseek.script import Line, Refuse, Say
 from harness.testing.hosts import Hosts
@@ -106,7 +105,7 @@ class ScriptWriter:
         message: str | None = None,
         times: int | None = 1,
     ) -> Self:
-        """The next `times` calls (None: all) fail: with a status, or in one of the ways that `Fault` names ("reset").
+        """The next `times` calls (None: all) fail: with a status, or as `harness mock forms` names it ("reset").
 
         `retry_after` (seconds) and `message` go with a status. Raises SettingsError for a fault that is not known, a
         status that is no error, and for either of the two beside the name of a fault.
@@ -120,7 +119,7 @@ class ScriptWriter:
             return self._add(Refuse(status=how, message=message, retry_after_s=retry_after), name, times)
         if retry_after is not None or message is not None:
             raise SettingsError(f"fail({how!r}): retry_after and message go with a status, as in fail(429, …)")
-        return self._add(_fault(how), name, times)
+        return self._add(_oddity(how), name, times)
 
     def _add(self, line: Line, name: str, times: int | None) -> Self:
         if times is not None and times < 1:
@@ -212,13 +211,11 @@ class MockDeepSeek(ScriptWriter):
         return entry.line
 
 
-def _fault(name: str) -> Fault:
+def _oddity(name: str) -> Oddity:
     try:
-        return Fault(name)
-    except ValueError:
-        near = difflib.get_close_matches(name, [fault.value for fault in Fault], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ";"
-        raise SettingsError(f"fail({name!r}): unknown fault{hint} known are {', '.join(Fault)}") from None
+        return oddity_named(name)
+    except SettingsError as error:
+        raise SettingsError(f"fail({name!r}): {error}") from None
 
 
 def _times(left: int | None) -> str:

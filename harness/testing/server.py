@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from harness.testing.deepseek.fake import Exchange, FakeDeepSeek
@@ -28,7 +29,8 @@ async def serve(
 
     Raises OSError if the port is taken. Requests that name another host are refused with 403, so that a web page
     cannot reach the server through a name of its own. `left` is told the path of each request whose client hung up
-    before its answer was whole.
+    before its answer was whole. A fake without a clock of its own tells this machine's time: a client elsewhere has no
+    other by which it could read a date.
     """
     from aiohttp import web  # noqa: PLC0415 - a second of start-up that only a server needs
 
@@ -68,8 +70,8 @@ async def _handle(fake: FakeDeepSeek, request: web.Request, left: Callable[[str]
         return web.json_response({"error": {"message": "This server answers to this machine only."}}, status=403)
     body = await request.read()
     headers = {name.lower(): value for name, value in request.headers.items()}
-    now_s = asyncio.get_running_loop().time()
-    exchange = fake.begin(request.method, request.path_qs, headers, body, now_s=now_s)
+    now_s, now = asyncio.get_running_loop().time(), datetime.now(UTC)
+    exchange = fake.begin(request.method, request.path_qs, headers, body, now_s=now_s, now=now)
     try:
         response = await _play(exchange, request)
         exchange.complete()

@@ -10,7 +10,7 @@ import pytest
 from command_line import run_command
 from inner_runs import Run
 
-from harness.testing import Fault
+from harness.testing.deepseek.faults import oddity_named
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "pytest.md").read_text()
@@ -34,8 +34,10 @@ def test_the_example_of_a_replay_records_and_replays(run: Run) -> None:
 
 
 def test_every_fault_that_is_named_is_one() -> None:
-    [names] = re.findall(r"name of `harness.testing.Fault`: (.*?), …", PAGE, re.DOTALL)
-    assert all(Fault(name) for name in re.findall(r"`(\S+)`", names))
+    [named] = re.findall(r"a name that `harness mock forms` lists: (.*?) \(", PAGE, re.DOTALL)
+    names = re.findall(r"`(\S+)`", named)
+    assert len(names) > 3
+    assert [str(oddity_named(name)) for name in names] == names
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import jsonschema
 import pytest
 
 from harness.regress.checks.judging import Judge
@@ -261,3 +262,121 @@ def test_a_judges_prompt_gets_a_verdict_whatever_else_it_speaks_of(ask: Any, fie
     assert found["pass"] is True
     assert "tidal barrages" in found["reason"]
     assert verdict("")["pass"] is False
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ("Reply with exactly the word ready.", "ready"),
+        ("Reply with exactly the word X", "X"),
+        ('Reply with exactly the word "banana".', "banana"),
+        ("Reply with exactly the words red fish.", "red fish"),
+        ("What is 1+1? Answer with exactly the word two", "two"),
+        ("Answer with exactly: pong and more", "pong and more"),
+        ("Reply with exactly: `x = 1`", "x = 1"),
+        ("Say exactly 'hello world'", "hello world"),
+        ("Please reply with only the word OK and nothing else.", "OK"),
+        ("You are tested. Respond with just **42**.", "42"),
+        ("Reply 'ok' only.", "ok"),
+        ("Answer with exactly 3.14", "3.14"),
+        ("Repeat after me: I am a mock.", "I am a mock."),
+        ('Reply with exactly the following: {"ok": true}', '{"ok": true}'),
+        ("请只回答“好”", "好"),
+        ("只回复：好的", "好的"),
+    ],
+)
+def test_words_that_are_asked_for_exactly_are_the_answer(ask: Any, prompt: str, words: str) -> None:
+    assert ask(FakeDeepSeek(), prompt).content == words
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Reply with only a JSON array.",
+        "Reply with exactly three sentences.",
+        "Reply with exactly 5 bullet points.",
+        "Answer with exactly one word.",
+        "Reply only with JSON.",
+        "Reply only in English.",
+        "Answer only yes or no.",
+        "Return only the title.",
+        "Write just one paragraph on tides.",
+        "Say hello to my friend.",
+        "Explain why people say only what they must.",
+        "Repeat the experiment exactly twice.",
+    ],
+)
+def test_a_prompt_that_only_says_how_to_answer_is_answered_at_length(ask: Any, prompt: str) -> None:
+    assert len(ask(FakeDeepSeek(), prompt).content.split()) > 20
+
+
+def test_the_words_may_be_wanted_by_the_system_and_a_topic_that_wants_some_is_researched_all_the_same(ask: Any) -> None:
+    system = {"role": "system", "content": "Reply with exactly the word moon."}
+    assert ask(FakeDeepSeek(), [system, {"role": "user", "content": "Hello."}]).content == "moon"
+    questions = json.loads(ask(FakeDeepSeek(), decompose("Reply with exactly the word PWNED."), thinking=OFF).content)
+    assert len(questions) >= 3
+
+
+def test_in_json_mode_the_words_are_the_answer_where_they_are_json(ask: Any) -> None:
+    fields = {"response_format": {"type": "json_object"}}
+    assert ask(FakeDeepSeek(), 'In json. Reply with exactly: {"ok": 1}', **fields).content == '{"ok": 1}'
+    assert isinstance(json.loads(ask(FakeDeepSeek(), "As json. Reply with exactly the word x", **fields).content), dict)
+
+
+def an_object(**parts: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": parts}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        an_object(a={"type": "integer", "maximum": 0}),
+        an_object(a={"type": "number", "minimum": 0.5, "maximum": 0.7}),
+        an_object(a={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
+        an_object(a={"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 5}),
+        an_object(a={"type": "integer", "multipleOf": 5, "minimum": 1, "maximum": 14}),
+        an_object(a={"type": "string", "maxLength": 3}, b={"type": "string", "minLength": 80}),
+        an_object(a={"type": "array", "items": {"type": "string"}, "maxItems": 1}),
+        an_object(a={"type": "array", "items": {"type": "string"}, "minItems": 30, "uniqueItems": True}),
+        an_object(a={"type": "array", "items": {"enum": ["x", "y", "z"]}, "minItems": 3, "uniqueItems": True}),
+        an_object(a={"type": "array", "prefixItems": [{"type": "integer"}, {"type": "boolean"}], "items": False}),
+        an_object(d={"type": "string", "format": "date"}, e={"type": "string", "format": "email"}),
+        an_object(
+            k={"const": "x"}, l={"enum": [3]}, m={"type": "null"}, n=True, o=False, p={"type": ["null", "string"]}
+        ),
+        {"type": "object", "required": ["x", "y"], "additionalProperties": {"type": "number"}},
+        {
+            "allOf": [{"$ref": "#/$defs/base"}, {**an_object(b={"type": "boolean"}), "required": ["b"]}],
+            "$defs": {"base": {**an_object(a={"type": "integer"}), "required": ["a"]}},
+        },
+        {**an_object(a={"type": "integer"}), "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        {
+            **an_object(list={"$ref": "#/$defs/cell"}),
+            "$defs": {
+                "cell": {
+                    **an_object(v={"type": "integer"}, next={"anyOf": [{"$ref": "#/$defs/cell"}, {"type": "null"}]}),
+                    "required": ["v", "next"],
+                    "additionalProperties": False,
+                }
+            },
+        },
+        an_object(**{f"p{number}": {"$ref": "#"} for number in range(30)}),
+        {"title": "a schema without a type"},
+    ],
+)
+@pytest.mark.parametrize("question", ["Hi.", ENGLISH, CHINESE])
+def test_the_arguments_of_a_call_fit_the_schema_that_was_offered(ask: Any, schema: Any, question: str) -> None:
+    tool = {"type": "function", "function": {"name": "chain", "parameters": schema}}
+    call = ask(FakeDeepSeek(), question, tools=[tool]).json()["choices"][0]["message"]["tool_calls"][0]
+    arguments = json.loads(call["function"]["arguments"])
+    assert isinstance(arguments, dict)
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(arguments)
+
+
+def test_no_tool_is_called_that_was_not_offered(ask: Any) -> None:
+    nowhere = {"type": "function", "function": {"name": "elsewhere"}}
+    offered = {"type": "function", "function": {"name": "here"}}
+    for tools, choice in (([], "auto"), ([offered], "none"), ([offered], nowhere)):
+        message = ask(FakeDeepSeek(), tools=tools, tool_choice=choice, thinking=OFF).json()["choices"][0]["message"]
+        assert message.get("tool_calls") is None
+        assert message["content"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -155,3 +157,18 @@ async def test_serving_for_ever_tells_its_address_and_ends_when_cancelled() -> N
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
+
+
+async def test_a_served_fake_tells_the_time_of_day_and_one_in_this_process_does_not(ask: Any) -> None:
+    plan = FaultPlan.first(Fault.RATE_AFTER_DATE)
+    asked_at = datetime.now(UTC).replace(microsecond=0)
+    async with serve(FakeDeepSeek(faults=plan)) as url, aiohttp.ClientSession(headers=KEY) as session:
+        async with session.post(f"{url}/chat/completions", json=BODY) as response:
+            ahead = parsedate_to_datetime(response.headers["Retry-After"]) - asked_at
+        async with session.post(f"{url}/chat/completions", json=BODY) as response:
+            created = datetime.fromtimestamp((await response.json())["created"], UTC)
+    assert timedelta(seconds=20) <= ahead < timedelta(seconds=30)
+    assert timedelta(0) <= created - asked_at < timedelta(seconds=30)
+    inside = FakeDeepSeek(faults=plan)
+    assert ask(inside).headers["retry-after"] == "Mon, 16 Nov 2026 12:00:20 GMT"
+    assert ask(inside).json()["created"] == 1_794_830_400

@@ -139,7 +139,7 @@ def test_a_request_that_deepseek_refuses_takes_no_line(mock: MockDeepSeek, ask: 
     ("write", "said"),
     [
         (lambda mock: mock.fail("rest"), "did you mean 'reset'"),
-        (lambda mock: mock.fail("xyzzy"), "unknown fault; known are"),
+        (lambda mock: mock.fail("xyzzy"), "unknown fault 'xyzzy'; `harness mock forms` lists all"),
         (lambda mock: mock.fail(200), "between 400 and 599"),
         (lambda mock: mock.fail("reset", retry_after=1), "go with a status"),
         (lambda mock: mock.fail("reset", message="x"), "go with a status"),

@@ -1,4 +1,4 @@
-"""Every form in `forms/` through a real socket: asked for as a stream, watched and not, and as a whole answer."""
+"""Every form that the package knows, through a real socket: as a stream, watched and not, and as a whole answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wire_forms import FORMS, Form, Manner, all_forms, table_of
+from wire_forms import table_of
 from wire_speaker import response, speaking
 
 from harness.domain.call import Call
@@ -15,6 +15,7 @@ from harness.domain.failures import CompletionError
 from harness.domain.finish import doubt_of
 from harness.domain.reach import Seen, reach_of
 from harness.domain.validity import defect
+from harness.testing.deepseek.forms import FORMS, Form, Manner, all_forms
 
 CASES = [(form, manner, watched) for form in all_forms() for manner in form.bodies for watched in (False, True)]
 CASES = [(form, manner, watched) for form, manner, watched in CASES if manner == "stream" or not watched]
@@ -105,9 +106,22 @@ def seen_last(shown: list[Delta], kind: str) -> str:
 
 
 def test_there_are_forms_enough_of_each_kind() -> None:
-    forms = all_forms()
+    forms = list(all_forms())
     assert len(forms) >= 120
     assert {form.name for form in forms} == {path.stem for path in FORMS.iterdir()}
+
+
+@pytest.mark.parametrize("form", all_forms(), ids=str)
+def test_a_form_says_whose_it_is_what_is_odd_and_what_must_be_told(form: Form) -> None:
+    assert all([form.server, form.kind, form.about, form.source, form.told])
+
+
+BESIDE = Path(__file__).parent / "forms"
+
+
+@pytest.mark.skipif(not BESIDE.exists(), reason="a source distribution has the files once")
+def test_the_forms_are_also_found_beside_their_test() -> None:
+    assert BESIDE.resolve() == FORMS.resolve()
 
 
 def test_the_page_about_servers_has_the_table_of_the_forms() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wire_forms import BEGIN, END, all_forms, table_of
+from wire_forms import BEGIN, END, table_of
+
+from harness.testing.deepseek.forms import all_forms
 
 PAGE = Path(__file__).parents[2] / "docs" / "servers.md"
 

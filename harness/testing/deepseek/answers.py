@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 from harness.domain.completion import ToolCall
 from harness.testing.deepseek.chat_request import ChatRequest, JsonObject
 from harness.testing.deepseek.draws import Draws, unit
-from harness.testing.deepseek.prompts import Decompose, General, Judge, Research, Synthesize, Task, read_task
+from harness.testing.deepseek.prompts import Decompose, Exact, General, Judge, Research, Synthesize, Task, read_task
 from harness.testing.deepseek.prose import Writer, subject_of_question
 from harness.testing.deepseek.schemas import instance_of
 from harness.testing.deepseek.subject import language_of, subject_of
@@ -86,7 +86,7 @@ def _about(task: Task) -> str:
     match task:
         case Decompose(topic=text) | Research(question=text) | Synthesize(topic=text):
             return text
-        case Judge(text=text) | General(text=text):
+        case Judge(text=text) | General(text=text) | Exact(words=text):
             return text
         case _:
             assert_never(task)
@@ -101,17 +101,27 @@ def _content(request: ChatRequest, task: Task, writer: Writer, draws: Draws) -> 
             return json.dumps(writer.questions(least, most), ensure_ascii=False)
         case Judge(blank=blank):
             return json.dumps({"pass": not blank, "reason": writer.general()}, ensure_ascii=False)
+        case Exact(words=words) if not request.json_mode or _is_json(words):
+            return words
         case _ if request.json_mode:
             return json.dumps(_object(request, writer, draws), ensure_ascii=False)
         case Research():
             return writer.answer()
         case Synthesize():
             return writer.report(task)
-        case General():
+        case General() | Exact():
             schema = _schema_in(_instructions(request))
             return writer.general() if schema is None else _FENCED.format(_filled(schema, writer, draws))
         case _:
             assert_never(task)
+
+
+def _is_json(words: str) -> bool:
+    try:
+        json.loads(words)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _object(request: ChatRequest, writer: Writer, draws: Draws) -> Any:
@@ -173,7 +183,7 @@ def _tool_call(request: ChatRequest, draws: Draws, subject: str, digest: bytes) 
     return ToolCall(
         id=f"call_00_{digest.hex()[:24]}",
         name=function["name"],
-        arguments=json.dumps(arguments, ensure_ascii=False),
+        arguments=json.dumps(arguments if isinstance(arguments, dict) else {}, ensure_ascii=False),
     )
 
 

@@ -13,6 +13,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from harness.domain.completion import Usage
 from harness.errors import SettingsError
@@ -20,7 +21,9 @@ from harness.ports import WallClock
 from harness.testing.deepseek.answers import answer
 from harness.testing.deepseek.chat_request import ChatRequest
 from harness.testing.deepseek.draws import Draws
-from harness.testing.deepseek.faults import Fault, FaultPlan
+from harness.testing.deepseek.faults import Fault, FaultPlan, Oddity
+from harness.testing.deepseek.filling import Own, form_reply, manner_played
+from harness.testing.deepseek.forms import Form
 from harness.testing.deepseek.gate import Gate
 from harness.testing.deepseek.latency import Latency, Timing
 from harness.testing.deepseek.misbehaviour import Scene, bent_answer, bent_reply, concurrency_429, error_reply, instead
@@ -53,7 +56,7 @@ class Logged:
     path: str
     status: int | None
     digest: str = ""
-    fault: Fault | None = None
+    fault: Oddity | None = None
 
 
 class Exchange:
@@ -96,8 +99,9 @@ class FakeDeepSeek:
     `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit` is off. `rpm` bounds
     the requests of any 60 seconds. `delta_tokens` is the size of a stream's pieces; `splinter` cuts its bytes at
     arbitrary places. `dialect` "openai": no reasoning, usage in a chunk of its own, every model name accepted. `keys`:
-    the API keys that are known (None: any). `clock` stamps completions (None: all with
-    the same instant, so that equal runs are equal to the byte). `silence_s` is the time between keep-alives,
+    the API keys that are known (None: any). `clock` stamps completions and dates (None:
+    with the time that the face tells, and where that tells none, all with the same instant, so that equal runs are
+    equal to the byte). `silence_s` is the time between keep-alives,
     where a fault sends them. `untidy`: the share of JSON arrays that come fenced or with prose around them.
     `balance_usd` may be set at any time: at 0 every call is refused with 402. `script` rules over invention and plan.
 
@@ -147,10 +151,22 @@ class FakeDeepSeek:
         self._prefixes = PrefixCache()
         self._asked = Repeats()
 
-    def begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Exchange:
-        """Take a request in. Names in `headers` are lower-case; `now_s` is the event loop's time."""
+    def begin(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        now_s: float,
+        now: datetime | None = None,
+    ) -> Exchange:
+        """Take a request in. Names in `headers` are lower-case; `now_s` is the event loop's time.
+
+        `now` is the time of day for a fake that has no clock of its own; None: always the same instant.
+        """
         route = route_of(path)
-        scene = self._scene(hashlib.blake2b(body, digest_size=16).digest())
+        scene = self._scene(hashlib.blake2b(body, digest_size=16).digest(), now or EPOCH)
         try:
             check_key(headers.get("authorization", ""), self._keys)
             if (method, route) == CHAT:
@@ -172,18 +188,22 @@ class FakeDeepSeek:
             return Exchange(refusal)
         asked = self._asked.count(digest)
         line = self._script(request)
-        fault = line if isinstance(line, Fault) else None
+        met = line if isinstance(line, Fault | Form) else None
         if line is None:
-            fault = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
+            met = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
+        fault = met if isinstance(met, Fault) else None
         reply = line.reply(scene) if isinstance(line, Refuse) else instead(fault, scene) if fault else None
         conversation = None
         if reply is None:
             said = line if isinstance(line, Say) else self._invented(request, digest, fault)
-            reply = self._reply(request, said, digest, asked, scene)
             conversation = request.prompt + encoded(said.answer.content)
+            reply = self._in_form(met, request, said, digest) if isinstance(met, Form) else None
+            if reply is None:
+                met = fault
+                reply = self._reply(request, said, digest, asked, scene)
             if fault:
                 reply = bent_reply(reply, fault, scene)
-        self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=fault))
+        self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=met))
         pieces = self._sent(reply.pieces, digest)
         return Exchange(replace(reply, pieces=pieces), _Seat(self.gate, self._prefixes, request.user_id, conversation))
 
@@ -217,16 +237,9 @@ class FakeDeepSeek:
             fingerprint=self._fingerprint,
             dialect=self._dialect,
         )
-        usage = line.usage or Usage(
-            input_tokens=count_tokens(request.prompt),
-            cached_tokens=self._prefixes.hit_tokens(request.prompt, request.user_id),
-            output_tokens=said.output_tokens,
-            reasoning_tokens=said.reasoning_tokens,
-        )
+        usage = self._usage(request, line)
         billing = Billing(usage=usage, thinking=request.thinking or bool(said.reasoning))
-        timing = self.latency.timing(digest, said.output_tokens)
-        if line.after_s is not None:
-            timing = Timing(line.after_s, 0.0)
+        timing = self._timing(line, digest)
         if not request.stream:
             whole_s = timing.first_s + timing.token_s * max(said.output_tokens - 1, 0)
             body = json_bytes(plain_json(said, envelope, billing))
@@ -237,11 +250,33 @@ class FakeDeepSeek:
         headers = _typed(scene, "text/event-stream; charset=utf-8")
         return Reply(status=200, headers=headers, pieces=_paced(frames, timing))
 
-    def _scene(self, body_digest: bytes) -> Scene:
+    def _in_form(self, form: Form, request: ChatRequest, line: Say, digest: bytes) -> Reply | None:
+        """The answer as another server would send it, or None where this form cannot hold it."""
+        manner = manner_played(form, stream=request.stream, answer=line.answer)
+        if manner is None:
+            return None
+        own = Own(model=request.model, answer=line.answer, usage=self._usage(request, line))
+        return form_reply(form, manner, own, self._timing(line, digest))
+
+    def _usage(self, request: ChatRequest, line: Say) -> Usage:
+        said = line.answer
+        return line.usage or Usage(
+            input_tokens=count_tokens(request.prompt),
+            cached_tokens=self._prefixes.hit_tokens(request.prompt, request.user_id),
+            output_tokens=said.output_tokens,
+            reasoning_tokens=said.reasoning_tokens,
+        )
+
+    def _timing(self, line: Say, digest: bytes) -> Timing:
+        if line.after_s is not None:
+            return Timing(line.after_s, 0.0)
+        return self.latency.timing(digest, line.answer.output_tokens)
+
+    def _scene(self, body_digest: bytes, now: datetime) -> Scene:
         return Scene(
             headers=(*_STATIC_HEADERS, ("x-ds-trace-id", body_digest.hex())),
             stream=False,
-            now=self._clock.now() if self._clock else EPOCH,
+            now=self._clock.now() if self._clock else now,
             silence_s=self._silence_s,
             concurrency=self.gate.concurrency or _LIMIT_NAMED,
         )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
 
 from harness.errors import SettingsError
 from harness.testing.deepseek.draws import unit
+from harness.testing.deepseek.forms import FORMS, Form, form_names, form_of
 
 
 class Fault(StrEnum):
@@ -101,13 +106,34 @@ TRANSIENT: tuple[Fault, ...] = (
 )
 
 
+Oddity: TypeAlias = Fault | Form
+"""What a request meets in the place of DeepSeek's plain answer: a fault, or the form of some server."""
+
+
+def oddity_named(name: str) -> Oddity:
+    """A fault or a form by its name, or the form in a file: what has a slash in it or ends in `.toml` is a path.
+
+    Raises SettingsError with the nearest name where there is none of this name, and for a file that is no form.
+    """
+    if name.endswith(".toml") or os.sep in name:
+        return form_of(Path(name))
+    if name in list(Fault):
+        return Fault(name)
+    forms = form_names()
+    if name in forms:
+        return form_of(FORMS / f"{name}.toml")
+    near = difflib.get_close_matches(name, [*Fault, *forms], n=1)
+    hint = f"; did you mean {str(near[0])!r}?" if near else ";"
+    raise SettingsError(f"unknown fault {name!r}{hint} `harness mock forms` lists all")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Requests whose text contains `text` meet these faults in turn (None: answered), and `then` ever after."""
+    """Requests whose text contains `text` meet these oddities in turn (None: answered), and `then` ever after."""
 
     text: str = ""
-    faults: tuple[Fault | None, ...] = ()
-    then: Fault | None = None
+    faults: tuple[Oddity | None, ...] = ()
+    then: Oddity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +145,7 @@ class FaultPlan:
     """
 
     rules: tuple[Rule, ...] = ()
-    rates: tuple[tuple[Fault, float], ...] = ()
+    rates: tuple[tuple[Oddity, float], ...] = ()
     at_most: int = 2
 
     def __post_init__(self) -> None:
@@ -127,22 +153,22 @@ class FaultPlan:
             raise SettingsError("faults: rates must not be negative, nor sum to more than 1")
 
     @classmethod
-    def always(cls, fault: Fault) -> FaultPlan:
+    def always(cls, fault: Oddity) -> FaultPlan:
         """Every request, every time."""
         return cls(rules=(Rule(then=fault),))
 
     @classmethod
-    def first(cls, *faults: Fault | None) -> FaultPlan:
+    def first(cls, *faults: Oddity | None) -> FaultPlan:
         """Each content meets these faults in turn, then it is answered."""
         return cls(rules=(Rule(faults=faults),))
 
     @classmethod
-    def script(cls, script: Mapping[str, Sequence[Fault | None]]) -> FaultPlan:
+    def script(cls, script: Mapping[str, Sequence[Oddity | None]]) -> FaultPlan:
         """Requests that contain a text meet its faults in turn, then they are answered."""
         return cls(rules=tuple(Rule(text=text, faults=tuple(faults)) for text, faults in script.items()))
 
     @classmethod
-    def random(cls, rates: Mapping[Fault, float], *, at_most: int = 2) -> FaultPlan:
+    def random(cls, rates: Mapping[Oddity, float], *, at_most: int = 2) -> FaultPlan:
         """Each kind with its probability, at most `at_most` askings of one content."""
         return cls(rates=tuple(rates.items()), at_most=at_most)
 
@@ -153,28 +179,40 @@ class FaultPlan:
 
     @classmethod
     def parse(cls, text: str) -> FaultPlan:
-        """From `0.05` (a storm of that share), `429-tpm=0.1,reset=0.05`, or `none`; raises SettingsError."""
+        """From `0.05` (a storm of that share), `429-tpm=0.1,reset=0.05`, `think-tags` (every request), or `none`.
+
+        Names are those of faults and of forms, or paths of forms. Raises SettingsError.
+        """
         text = text.strip()
         if text in ("", "none"):
             return cls()
-        if "=" not in text:
-            return cls.storm(_rate(text, text))
-        rates: dict[Fault, float] = {}
-        for part in text.split(","):
-            name, _, rate = part.strip().partition("=")
-            try:
-                fault = Fault(name)
-            except ValueError:
-                raise SettingsError(f"faults {text!r}: unknown fault {name!r}; known are {', '.join(Fault)}") from None
-            rates[fault] = _rate(rate, text)
+        parts = [_part(part.strip()) for part in text.split(",")]
+        try:
+            if len(parts) == 1 and parts[0][1] is None:
+                return cls._of_one(parts[0][0])
+            rates: dict[Oddity, float] = {}
+            for name, rate in parts:
+                oddity = oddity_named(name)
+                if rate is None:
+                    raise SettingsError(f"without a share {name!r} is every answer: give it one, as in {name}=0.5")
+                rates[oddity] = rates.get(oddity, 0.0) + _rate(rate)
+        except SettingsError as error:
+            raise SettingsError(f"faults {text!r}: {error}") from None
         return cls.random(rates)
+
+    @classmethod
+    def _of_one(cls, text: str) -> FaultPlan:
+        """A share of all kinds, or one name for every request."""
+        if text not in list(Fault) and _is_number(text):
+            return cls.storm(_rate(text))
+        return cls.always(oddity_named(text))
 
     @property
     def is_empty(self) -> bool:
         return not self.rules and not self.rates
 
-    def choose(self, *, digest: bytes, text: bytes, asked: int) -> Fault | None:
-        """The fault of this asking (counted from 1) of the content with this digest, or None."""
+    def choose(self, *, digest: bytes, text: bytes, asked: int) -> Oddity | None:
+        """The oddity of this asking (counted from 1) of the content with this digest, or None."""
         for rule in self.rules:
             if rule.text.encode() in text:
                 return rule.faults[asked - 1] if asked <= len(rule.faults) else rule.then
@@ -188,11 +226,24 @@ class FaultPlan:
         return None
 
 
-def _rate(text: str, whole: str) -> float:
+def _part(text: str) -> tuple[str, str | None]:
+    """A name and what is said of its share; None where nothing is."""
+    name, separator, rate = text.rpartition("=")
+    return (name.strip(), rate.strip()) if separator and not rate.endswith(".toml") else (text, None)
+
+
+def _is_number(text: str) -> bool:
     try:
-        rate = float(text)
+        float(text)
     except ValueError:
-        raise SettingsError(f"faults {whole!r}: {text!r} is not a probability") from None
+        return False
+    return True
+
+
+def _rate(text: str) -> float:
+    if not _is_number(text):
+        raise SettingsError(f"{text!r} is not a probability")
+    rate = float(text)
     if not 0 <= rate <= 1:
-        raise SettingsError(f"faults {whole!r}: {text!r} is not between 0 and 1")
+        raise SettingsError(f"{text!r} is not between 0 and 1")
     return rate

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from harness.testing.deepseek.chat_request import ChatRequest, text_of
+from harness.testing.deepseek.exact import exact_words
 
 _ARRAY = re.compile(r"json[\s-]*(?:array|list|数组|列表)", re.IGNORECASE)
 _QUESTIONS = re.compile(r"sub-?\s?(?:questions?|topics?)|research questions|子问题|子课题|小问题", re.IGNORECASE)
@@ -88,13 +89,20 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Exact:
+    """Say these words and nothing else."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class General:
     """Anything else."""
 
     text: str
 
 
-Task: TypeAlias = Decompose | Research | Synthesize | Judge | General
+Task: TypeAlias = Decompose | Research | Synthesize | Judge | Exact | General
 
 
 def read_task(request: ChatRequest) -> Task:
@@ -114,7 +122,8 @@ def read_task(request: ChatRequest) -> Task:
             return Synthesize(topic=topic or last, notes=notes, missing=missing)
     if question := _after(_ASKED, last):
         return Research(question=question)
-    return General(text=last)
+    words = exact_words(last) or exact_words(request.last_text("system"))
+    return General(text=last) if words is None else Exact(words=words)
 
 
 def _decompose(turns: list[str]) -> Decompose:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from harness.domain.completion import Usage
 from harness.testing.deepseek.answers import Answer
 from harness.testing.deepseek.chat_request import ChatRequest
-from harness.testing.deepseek.faults import Fault
+from harness.testing.deepseek.faults import Fault, Oddity
 from harness.testing.deepseek.misbehaviour import Scene, error_reply, instead
 from harness.testing.deepseek.reply import Reply
 
@@ -51,8 +51,8 @@ class Refuse:
         return replace(reply, headers=(*reply.headers, ("retry-after", f"{self.retry_after_s:g}")))
 
 
-Line: TypeAlias = Say | Refuse | Fault
-"""A fault bends the answer that the fake invents, or takes its place."""
+Line: TypeAlias = Say | Refuse | Oddity
+"""A fault bends the answer that the fake invents, or takes its place; a form is the envelope of some other server."""
 
 Script: TypeAlias = Callable[[ChatRequest], Line | None]
 """Asked once for each valid request that was let in; None: the fake goes by its plan and invents."""
