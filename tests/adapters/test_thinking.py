@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters.endpoint.thinking import LiveView, split
+from harness.adapters.endpoint.live_view import LiveView
+from harness.adapters.endpoint.thinking import split
 from harness.domain.completion import Delta
 
 

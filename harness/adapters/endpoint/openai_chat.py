@@ -82,17 +82,18 @@ class OpenAIChat:
                 body = await off_loop(make_body, size_of(request))
             except ValueError as error:  # an image without its bytes; a number that JSON does not know
                 return PermanentError(str(error), kind="bad_request")
-            outcome = await self._exchange(call, shown).run(body)
+            outcome = await self._exchange(request, call, shown).run(body)
             if not self._left_out.learn(outcome, body, left_out):
                 return outcome
 
-    def _exchange(self, call: Call, shown: RedactedDeltas | None) -> Exchange:
+    def _exchange(self, request: Request, call: Call, shown: RedactedDeltas | None) -> Exchange:
         return Exchange(
             self._client,
             who=self._endpoint.identity,
             timeouts=self._timeouts,
             wall_clock=self._wall_clock,
             stream=call.stream,
+            logprobs=request.logprobs is not None,
             manners=self._manners,
             on_delta=shown,
             on_events=call.on_events,
