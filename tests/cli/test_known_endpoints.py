@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import Harness, problem_of
+from listening import Listening, listening
 
 from harness.domain.known_endpoints import KNOWN
 from harness.domain.profiles import PROFILES
 from harness.settings import load_settings
 
-ANSWER = {
-    "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Scattering."}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
-}
 ASKED = '{"model":"m","messages":[{"role":"user","content":"Why?"}],"stream":true'
 COUNTED = ',"stream_options":{"include_usage":true}'
 EFFORT_NONE = ',"reasoning_effort":"none"}'
@@ -57,47 +50,10 @@ THINKING_ON = {
 NO_SWITCH = ("lmstudio", "litellm")
 
 
-@dataclass
-class Listening:
-    """A server that notes what it is sent, and answers always the same."""
-
-    url: str = ""
-    bodies: list[str] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-
-    @property
-    def sent(self) -> dict[str, Any]:
-        body: dict[str, Any] = json.loads(self.bodies[-1])
-        return body
-
-
 @pytest.fixture
 def server() -> Iterator[Listening]:
-    noted = Listening()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            noted.paths.append(self.path)
-            noted.headers.append({name.lower(): value for name, value in self.headers.items()})
-            noted.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            body = json.dumps(ANSWER).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Not on the terminal."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        noted.url = f"http://127.0.0.1:{listening.server_address[1]}/v1"
-        thread = threading.Thread(target=listening.serve_forever, daemon=True)
-        thread.start()
+    with listening() as noted:
         yield noted
-        listening.shutdown()
-        thread.join()
 
 
 def ask(harness: Harness, server: Listening, name: str, *flags: str) -> Any:

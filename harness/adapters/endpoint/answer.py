@@ -170,7 +170,8 @@ class Answer:
                 raise wire.MalformedError("a delta that is no object")
             self._take_delta(delta, at)
         if self._logprobs is not None:
-            self._logprobs.take(choice.get("logprobs"))
+            content = delta.get("content") if delta else None
+            self._logprobs.take(choice.get("logprobs"), piece=content if isinstance(content, str) else "")
         if choice.get("finish_reason") or len(choice) > _PLAIN_CHOICE or not delta:
             self._take_end(choice, chunk, at)
 
@@ -232,20 +233,17 @@ class Answer:
             answer, reasoning = self._take_other_fields(delta)
         if calls or (not plain and "function_call" in delta):
             self._take_calls(calls or [{"index": 0, "function": delta["function_call"]}], at)
+        arrived = self.arrived
         if reasoning:
-            self._take_reasoning(reasoning, at)
+            arrived.reasoning.append(reasoning)
+            arrived.reasoning_at.append(at)
+            if self._view is not None:
+                self._view.reasoning(reasoning)
         if answer:
-            arrived = self.arrived
             arrived.answer.append(answer)
             arrived.answer_at.append(at)
             if self._view is not None:
                 self._view.answer(answer)
-
-    def _take_reasoning(self, text: str, at: float) -> None:
-        self.arrived.reasoning.append(text)
-        self.arrived.reasoning_at.append(at)
-        if self._view is not None:
-            self._view.reasoning(text)
 
     def _take_calls(self, pieces: object, at: float) -> None:
         if self._calls.take(pieces):

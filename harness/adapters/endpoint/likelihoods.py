@@ -23,9 +23,11 @@ class Likelihoods:
         self.answer: list[TokenLogprob] = []
         self.reasoning: list[TokenLogprob] = []
 
-    def take(self, fields: object) -> None:
-        """Take in the next; anything but an object says nothing."""
+    def take(self, fields: object, *, piece: str = "") -> None:
+        """Take in the next. `piece` is the answer that came beside it: a bare number is that of the one token it is."""
         if not isinstance(fields, dict):
+            alone = _alternative(piece, fields) if piece else None
+            self.answer.extend([TokenLogprob(token=piece, logprob=alone.logprob)] if alone is not None else ())
             return
         self.answer.extend(_tokens_in(fields.get("content")))
         self.reasoning.extend(_tokens_in(fields.get("reasoning_content")))
@@ -45,7 +47,7 @@ def _tokens_in(items: object) -> Iterator[TokenLogprob]:
 
 
 def _tokens_side_by_side(fields: dict[str, Any]) -> Iterator[TokenLogprob]:
-    """Lists beside each other, as the older completions have them, and some servers in chats, too."""
+    """Lists beside each other, as the older completions have them, and Together in chats."""
     tokens, numbers, tops = (_list(fields.get(name)) for name in ("tokens", "token_logprobs", "top_logprobs"))
     for place, (token, number) in enumerate(zip(tokens, numbers, strict=False)):
         found = _alternative(token, number)
