@@ -3,8 +3,8 @@
 A file is TOML. `server` is who answers so, `kind` what is odd, `about` in a sentence how, `source` who says so. Of
 `stream` and `whole` there is at least one: the bytes of the body where a stream was asked for, and where it was not.
 `[tells]` is what must be told of both; `[tells.stream]` and `[tells.whole]` rule where they differ. What a form does
-not name must be as it is by default: no reasoning, no call, no error. `likely` are tokens, each with its likelihood and the
-others beside it: where a form tells of them, they are asked for.
+not name must be as it is by default: no reasoning, no call, no error. `likely` are tokens, each with its
+likelihood and the others beside it: where a form tells of them, they are asked for.
 """
 
 from __future__ import annotations
