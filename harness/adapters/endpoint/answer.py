@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.adapters.endpoint import payload, wire
+from harness.adapters.endpoint import payload, thinking, wire
 from harness.adapters.endpoint.arrivals import Arrivals
 from harness.adapters.endpoint.bill import Bill
 from harness.adapters.endpoint.calls import Calls
@@ -49,6 +49,7 @@ class Answer:
         self._fingerprint = ""
         self._reason = ""
         self._native_reason = ""
+        self._reasoning_in = "reasoning_content"
         self._refusal: list[str] | None = None
         self._filtered: list[str] = []
         self._calls = Calls()
@@ -80,6 +81,28 @@ class Answer:
     @property
     def calls_tools(self) -> bool:
         return bool(self._calls)
+
+    @property
+    def reasoning_in(self) -> str:
+        """The field in which the reasoning came; the mark that it stands behind in the text; "" where there is none."""
+        if self.reasoning_is_told:
+            return self._reasoning_in
+        return thinking.mark_in("".join(self.arrived.answer))
+
+    @property
+    def reasoning_is_told(self) -> bool:
+        """Whether the server tells reasoning apart from the answer."""
+        return any(text.strip() for text in self.arrived.reasoning)
+
+    @property
+    def finish_told(self) -> bool:
+        """Whether the server named a reason for the end."""
+        return bool(self._reason)
+
+    @property
+    def usage_told(self) -> bool:
+        """Whether the server told a number of tokens."""
+        return bool(self._bill.usage.total_tokens)
 
     @property
     def has_begun(self) -> bool:
@@ -226,6 +249,7 @@ class Answer:
                     if name == "tool_calls":
                         calls = value
                     elif name == "reasoning" and type(value) is str:
+                        self._reasoning_in = self._reasoning_in if reasoning else name
                         reasoning = reasoning or value
                     else:
                         plain = False
@@ -257,6 +281,7 @@ class Answer:
         native = _behind(delta).get("native_finish_reason")
         if isinstance(native, str):
             self._native_reason = native
+        self._reasoning_in = said.reasoning_in or self._reasoning_in
         return said.answer, said.reasoning
 
 

@@ -89,10 +89,12 @@ class Marked:
     """Feed it a text in pieces: it tells of each part what it is. `opened`: the text begins with a mark.
 
     `opened` is None while that cannot be told yet; where it is False nothing is told, and nothing more is to be fed.
+    `opening` is the mark with which it begins.
     """
 
     def __init__(self, told: Callable[[Kind, str], None]) -> None:
         self.opened: bool | None = None
+        self.opening = ""
         self._told = told
         self._mark: Mark | None = None
         self._may_open: tuple[Mark, ...] = HEADS  # empty: the part is read that `_mark` is, or the rest
@@ -125,6 +127,7 @@ class Marked:
         found = next((mark for mark in self._may_open if lowered.startswith(mark.opening)), None)
         if found is not None:
             self._held = body[len(found.opening) :]
+            self.opening = self.opening or body[: len(found.opening)]
             if found.kind == "reasoning" and self._has_reasoned:
                 self._tell("reasoning", "\n\n")
             self.opened = True

@@ -45,6 +45,16 @@ def split(text: str) -> Split:
     return Split(text[begin:start].strip(), without_lead(text[end:]))
 
 
+def mark_in(text: str) -> str:
+    """The mark by which `split` finds reasoning in a text; "" where it finds none."""
+    marked = Marked(lambda kind, part: None)
+    marked.feed(text)
+    if marked.opened:
+        return marked.opening if split(text).reasoning else ""
+    place = _words_of_channels(text) or _unopened(text)
+    return "" if place is None else text[place[1] : place[2]]
+
+
 def without_lead(text: str) -> str:
     """What follows reasoning, without the blank lines between; the first line keeps its indentation."""
     lead = len(text) - len(text.lstrip())
