@@ -102,6 +102,7 @@ def test_an_answer_that_was_cut_says_by_which_cap() -> None:
             " (about 60 of 64 tokens, as counted here)",
         ),
         (Usage(untold=1), " (about 2 tokens, as counted here)"),
+        (Usage(input_tokens=3), ""),
     ],
 )
 def test_a_cap_inside_the_thinking_says_so_also_where_the_server_does_not_count_it(usage: Usage, share: str) -> None:
