@@ -21,6 +21,7 @@ from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.sqlite_schema import create
 from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Tool, ToolCall
+from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.outlook import Range
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError
@@ -118,7 +119,9 @@ def test_rows_with_all_that_may_be_in_them_are_as_documented() -> None:
         sample=2,
     )
     span = span_to_row(a_hard_won_span(), index=0, session=1)
-    fields = span_to_row(replace(a_hard_won_span(), request=request), index=0, session=1)
+    half = TokenLogprob(token="\ufffd", logprob=-1.5, top=(Alternative("a", -0.5),), raw=b"\xe5")
+    told = replace(a_hard_won_span(), request=request, logprobs=(half,), reasoning_logprobs=(half,))
+    fields = span_to_row(told, index=0, session=1)
 
     check("traces.row", {**fields, "key": "0" * 64}, {**span, "key": "0" * 64})
     check("results.row", result_to_row(a_failed_result(output={"any": ["json"]}, metadata={"n": None}), session=1))

@@ -27,6 +27,8 @@ from harness.domain.completion import (
     Usage,
     Waits,
 )
+from harness.domain.logprobs import Alternative, TokenLogprob
+from harness.domain.run import Span
 from harness.errors import FailureKind
 
 JsonObject = dict[str, Json]
@@ -44,11 +46,15 @@ _COMPLETION = {
     "trace_id": TEXT | NULL,
     "cost": NUMBER | NULL,
     "owner": TEXT | NULL,
+    "logprobs": LIST | NULL,
+    "reasoning_logprobs": LIST | NULL,
 }
 TOKEN_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 UNTOLD_COUNTS = ("untold", "reasoning_untold", "reasoning_estimated")
 """The parts of a usage that are written only where a server did not count: rows without them say that it did."""
 _USAGE = {**dict.fromkeys(TOKEN_COUNTS, COUNT), **dict.fromkeys(UNTOLD_COUNTS, COUNT | NULL)}
+_TOKEN_LOGPROB = {"token": TEXT, "logprob": NUMBER, "bytes": LIST | NULL, "top_logprobs": LIST | NULL}
+_ALTERNATIVE = {"token": TEXT, "logprob": NUMBER}
 _TOOL_CALL = dict.fromkeys(("id", "name", "arguments"), TEXT)
 _KEPT_SERVED = {
     "attempts": COUNT,
@@ -101,6 +107,7 @@ def completion_to_json(completion: Completion) -> JsonObject:
         "cost": completion.cost,
         "trace_id": completion.trace_id,
         "owner": completion.owner or None,
+        **logprobs_to_json(completion),
         "served": _set_fields(
             {
                 "attempts": served.attempts,
@@ -130,6 +137,8 @@ def completion_from_json(fields: Any) -> Completion:
         trace_id=get("trace_id"),
         cost=get("cost"),
         owner=get("owner") or "",
+        logprobs=logprobs_from_json(get("logprobs")),
+        reasoning_logprobs=logprobs_from_json(get("reasoning_logprobs")),
         served=Served(
             attempts=served["attempts"],
             ttft_reasoning_s=served.get("ttft_reasoning_s"),
@@ -155,6 +164,45 @@ def usage_from_json(fields: Any) -> Usage:
         untold=fields.get("untold") or 0,
         reasoning_untold=fields.get("reasoning_untold") or 0,
         reasoning_estimated=fields.get("reasoning_estimated") or 0,
+    )
+
+
+def logprobs_to_json(told: Completion | Span) -> JsonObject:
+    """The likelihoods of the tokens, in the words of OpenAI's protocol; nothing where there are none."""
+    named = {"logprobs": told.logprobs, "reasoning_logprobs": told.reasoning_logprobs}
+    return {name: [_token_to_json(token) for token in tokens] for name, tokens in named.items() if tokens}
+
+
+def logprobs_from_json(items: Any) -> tuple[TokenLogprob, ...]:
+    """The same from a list, or from None. Raises ValueError, naming the field, where one is missing or wrong."""
+    return tuple(map(_token_from_json, items or ()))
+
+
+def _token_to_json(token: TokenLogprob) -> JsonObject:
+    top: list[Json] = [{"token": other.token, "logprob": other.logprob} for other in token.top]
+    fields: JsonObject = {
+        "token": token.token,
+        "logprob": token.logprob,
+        "bytes": None if token.raw is None else list(token.raw),
+        "top_logprobs": top or None,
+    }
+    return _set_fields(fields)
+
+
+def _token_from_json(fields: Any) -> TokenLogprob:
+    check_fields(fields, "token", _TOKEN_LOGPROB)
+    others = fields.get("top_logprobs") or ()
+    for other in others:
+        check_fields(other, "alternative", _ALTERNATIVE)
+    try:
+        raw = bytes(fields["bytes"]) if fields.get("bytes") else None
+    except TypeError as error:
+        raise ValueError(f"field 'bytes' of token must be a list of numbers: {error}") from error
+    return TokenLogprob(
+        token=fields["token"],
+        logprob=fields["logprob"],
+        top=tuple(Alternative(other["token"], other["logprob"]) for other in others),
+        raw=raw,
     )
 
 

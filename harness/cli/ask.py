@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import click
 
-from harness.adapters.codec import usage_to_json
+from harness.adapters.codec import logprobs_to_json, usage_to_json
 from harness.adapters.image_file import image
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand
@@ -151,6 +151,7 @@ def _as_json(completion: Completion) -> dict[str, Any]:
         "fingerprint": completion.fingerprint,
         "reasoning": completion.reasoning,
         "content": completion.content,
+        **logprobs_to_json(completion),
         "finish_reason": completion.finish_reason,
         "usage": usage_to_json(completion.as_told.usage),
         "cost": completion.cost,

@@ -16,6 +16,7 @@ from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
 from harness.domain.outlook import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import one_line, terminal_safe
+from harness.domain.wording import counted
 from harness.errors import ResultsError
 
 LONGEST_MESSAGE = 4_000
@@ -124,9 +125,20 @@ def _call_text(span: Mapping[str, Any]) -> str:
     if span["reasoning"]:
         parts.append(f"--- reasoning\n{span['reasoning']}")
     parts.append(f"--- answer ({span['finish_reason'] or 'not finished'})\n{span['content']}")
+    if told := _likelihoods_words(span):
+        parts.append(f"--- {told}")
     if span.get("rejected"):
         parts.append(f"--- rejected\n{span['rejected']}")
     return "\n".join(parts)
+
+
+def _likelihoods_words(span: Mapping[str, Any]) -> str:
+    """`likelihoods of 40 tokens, 30 of them reasoning (--json shows them)`; empty where there are none."""
+    answer, reasoning = (len(span.get(name) or ()) for name in ("logprobs", "reasoning_logprobs"))
+    if not answer + reasoning:
+        return ""
+    of_them = f", {reasoning:,} of them reasoning" if reasoning else ""
+    return f"likelihoods of {counted(answer + reasoning, 'token')}{of_them} (--json shows them)"
 
 
 def _first_words(output: Any) -> str:

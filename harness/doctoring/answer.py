@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from typing import Any
 
-from harness.adapters.endpoint import wire
-from harness.adapters.endpoint.account import Answer, words_of
-from harness.adapters.endpoint.fields import first_choice, text_of
+from harness.adapters.endpoint.account import Answer as Said
+from harness.adapters.endpoint.account import words_of
+from harness.adapters.endpoint.answer import Answer
 from harness.adapters.endpoint.probing import Probe
-from harness.adapters.endpoint.usages import usage_of as usage_in
 from harness.doctoring.finding import Finding, ok, problem, warning
-from harness.domain.completion import Usage
+from harness.domain.finish import finish_of
+from harness.domain.wording import counted
 
 CAP = 16
 """Tokens of the call: enough to see reasoning and the cap itself at work."""
-_REASONING_FIELDS = ("reasoning_content", "reasoning")
 
 
 def is_answered(probe: Probe) -> bool:
     """Whether the call was answered, with whatever."""
-    return probe.status == 200 and not _error(probe) and any(_choice(chunk) is not None for chunk in probe.chunks)
+    return probe.status == 200 and probe.answer is not None
 
 
-def findings_of(probe: Probe, *, asked_to_stream: bool, model: str) -> Iterator[Finding]:
-    """What the call shows, or that it failed."""
-    if not is_answered(probe):
+def findings_of(probe: Probe, *, asked_to_stream: bool, model: str, cap: str) -> Iterator[Finding]:
+    """What the call shows, or that it failed. `cap` is the field in which the request named its cap."""
+    answer = probe.answer
+    if answer is None or probe.status != 200:
         yield _failed(probe)
         return
     yield ok("call", f"answered in {probe.took_s:.1f} s")
-    yield _streaming(probe, asked_to_stream)
-    yield _usage(probe)
-    yield _reasoning(probe)
-    yield _finish(probe)
-    yield _cap(probe)
-    yield _model(probe, model)
+    yield _streaming(probe, answer, asked_to_stream)
+    yield _usage(probe, answer)
+    yield _reasoning(answer)
+    yield _finish(probe, answer)
+    yield _cap(answer, cap)
+    yield _model(answer, model)
 
 
 def _failed(probe: Probe) -> Finding:
-    error = _error(probe)
-    body = {"error": error} if error else (probe.chunks[0] if probe.chunks else probe.text)
-    words = words_of(Answer(status=probe.status, body=body, at=None))
+    body: Any = probe.report or _json_or_text(probe.text)
+    words = words_of(Said(status=probe.status, body=body, at=None))
     said = f"the call was answered with {probe.status}{': ' + words if words else ''}"
-    if probe.status == 200 and not error:
+    if probe.status == 200 and probe.report is None:
         said = f"what came back is no completion{': ' + words if words else ''}"
     return problem("call", said, _advice(probe.status))
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _advice(status: int) -> str:
@@ -55,92 +62,59 @@ def _advice(status: int) -> str:
     return "see what the message names"
 
 
-def _streaming(probe: Probe, asked: bool) -> Finding:
+def _streaming(probe: Probe, answer: Answer, asked: bool) -> Finding:
     if not asked:
         return ok("stream", "not asked for (--no-stream), and the answer came whole")
     if not probe.streamed:
         return ok("stream", "asked for, but the answer came whole: no token is seen before the last")
-    pieces = sum(1 for chunk in probe.chunks if _choice(chunk) is not None)
     end = "ended with [DONE]" if probe.done else "ended without [DONE]"
-    return ok("stream", f"yes, in {pieces} pieces, and {end}")
+    return ok("stream", f"yes, in {counted(answer.arrived.count, 'piece')}, and {end}")
 
 
-def _usage(probe: Probe) -> Finding:
-    told = usage_of(probe)
-    if told is None:
+def _usage(probe: Probe, answer: Answer) -> Finding:
+    if not answer.usage_told:
         return warning(
             "usage",
             "not told: tokens and cost stay unknown, and a budget counts each call at its cap",
             "try --no-stream" if probe.streamed else "cap a run with --run-calls",
         )
+    told = answer.completion(trace_id=None).usage
     where = "with the stream" if probe.streamed else "with the answer"
     return ok("usage", f"told {where}: {told.input_tokens} tokens in, {told.output_tokens} out")
 
 
-def _reasoning(probe: Probe) -> Finding:
-    for name in _REASONING_FIELDS:
-        if _text(probe, name):
-            return ok("reasoning", f"in the field {name}")
-    if "<think" in _text(probe, "content"):
-        return warning(
-            "reasoning",
-            "in the text of the answer, between <think> and </think>",
-            "have the server tell it apart (a reasoning parser), or turn thinking off there",
-        )
-    return ok("reasoning", "none was seen in this call")
+def _reasoning(answer: Answer) -> Finding:
+    place = answer.reasoning_in
+    if not place:
+        return ok("reasoning", "none was seen in this call")
+    if answer.reasoning_is_told:
+        return ok("reasoning", f"in the field {place}")
+    return warning(
+        "reasoning",
+        f"in the text of the answer, told apart here by its mark {place}",
+        "have the server tell it apart (a reasoning parser), or turn thinking off there",
+    )
 
 
-def _finish(probe: Probe) -> Finding:
-    reason = next((text_of(choice, "finish_reason") for choice in _choices(probe) if choice.get("finish_reason")), "")
-    if reason:
-        return ok("finish", f"the reason is told: {reason}")
+def _finish(probe: Probe, answer: Answer) -> Finding:
+    if answer.finish_told:
+        return ok("finish", f"the reason is told: {answer.reason}")
     said = "no reason is told: whether an answer is whole cannot be seen"
     return warning("finish", said, "try --no-stream" if probe.streamed else "look at the server's version")
 
 
-def _cap(probe: Probe) -> Finding:
-    told = usage_of(probe)
-    if told is not None and told.output_tokens > CAP:
-        said = f"max_tokens is ignored: {told.output_tokens} tokens came for a cap of {CAP}"
+def _cap(answer: Answer, name: str) -> Finding:
+    written = answer.completion(trace_id=None).usage.output_tokens
+    if written > CAP:
+        said = f"{name} is ignored: {written} tokens came for a cap of {CAP}"
         return warning("cap", said, "a budget counts on the cap; look for the server's own limit of tokens")
-    if any(choice.get("finish_reason") == "length" for choice in _choices(probe)):
-        return ok("cap", f"max_tokens is honoured: cut at {CAP} tokens")
+    if finish_of(answer.reason) == "length":
+        return ok("cap", f"{name} is honoured: cut at {CAP} tokens")
     return ok("cap", f"the answer ended before its cap of {CAP} tokens")
 
 
-def _model(probe: Probe, asked: str) -> Finding:
-    name = next((text_of(chunk, "model") for chunk in probe.chunks if chunk.get("model")), "")
+def _model(answer: Answer, asked: str) -> Finding:
+    name = answer.completion(trace_id=None).model
     if name == asked:
         return ok("answers", f"as {name}")
     return ok("answers", f"as {name!r}, asked for as {asked!r}" if name else "without the name of a model")
-
-
-def usage_of(probe: Probe) -> Usage | None:
-    """The last usage that was told."""
-    told = [found for chunk in probe.chunks if (found := usage_in(chunk.get("usage"))) is not None]
-    return told[-1] if told else None
-
-
-def _error(probe: Probe) -> Any:
-    return next((chunk["error"] for chunk in probe.chunks if chunk.get("error")), None)
-
-
-def _choices(probe: Probe) -> Iterator[wire.JsonObject]:
-    return (choice for chunk in probe.chunks if (choice := _choice(chunk)) is not None)
-
-
-def _choice(chunk: wire.JsonObject) -> wire.JsonObject | None:
-    try:
-        return first_choice(chunk)
-    except wire.MalformedError:
-        return None
-
-
-def _text(probe: Probe, name: str) -> str:
-    """What came in this field of the message, all pieces together."""
-    pieces = []
-    for choice in _choices(probe):
-        message = choice.get("delta") or choice.get("message")
-        if isinstance(message, Mapping) and isinstance(message.get(name), str):
-            pieces.append(message[name])
-    return "".join(pieces)

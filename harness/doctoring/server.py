@@ -157,7 +157,7 @@ class Server:
         except CompletionError as error:
             found = [problem("call", str(error), "see the server's log")]
         else:
-            found = list(findings_of(seen, asked_to_stream=settings.stream, model=model))
+            found = list(findings_of(seen, asked_to_stream=settings.stream, model=model, cap=self._endpoint.form.cap))
             if self._doubt is not None and is_answered(seen):
                 said = f"{self._doubt.said}; a call is answered all the same"
                 self._doubt = warning(self._doubt.name, said, "see below as what it answers")

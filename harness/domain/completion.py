@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from harness.domain.image import Image
+from harness.domain.logprobs import TokenLogprob
 from harness.domain.text_tokens import likely_tokens
 from harness.errors import FailureKind
 
@@ -261,7 +262,8 @@ class Completion:
     the row of the journal that is open for its request, 0: none is. `at_most` is what it can have cost where the server
     did not tell its usage, None where it did. `span_id` is the call that was answered, `id` in the traces. `value` is
     what the step's gate found in the answer. Both are of this call, and kept nowhere. So is `refusal`: the words with
-    which the model declined, or what a filter of the provider found; an answer has none.
+    which the model declined, or what a filter of the provider found; an answer has none. `logprobs` are the likelihoods
+    of the answer's tokens, `reasoning_logprobs` those of its reasoning: empty unless the request asked for them.
     """
 
     model: str
@@ -278,6 +280,8 @@ class Completion:
     at_most: AtMost | None = None
     served: Served = Served()
     refusal: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    reasoning_logprobs: tuple[TokenLogprob, ...] = ()
     span_id: str = field(default="", compare=False)
     value: Any = field(default=None, compare=False, repr=False)
 

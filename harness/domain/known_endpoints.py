@@ -43,7 +43,9 @@ _OPENAI_SDK = f"{_GITHUB}/openai/openai-python/blob/e43b422/src/openai"
 _GROQ_SDK = f"{_GITHUB}/groq/groq-python/blob/9620fde/src/groq"
 _MISTRAL_SDK = f"{_GITHUB}/mistralai/client-python/blob/05629d2/src/mistralai/client"
 _VLLM = f"{_GITHUB}/vllm-project/vllm/blob/002032e/vllm/entrypoints/openai"
-_XAI_COPY = "https://www.withone.ai/knowledge/x-ai"
+_XAI_SDK = f"{_GITHUB}/xai-org/xai-sdk-python/blob/4dab6a4/src/xai_sdk"
+_SGLANG = f"{_GITHUB}/sgl-project/sglang/blob/004c82e/python/sglang/srt/entrypoints/openai"
+_LITELLM = f"{_GITHUB}/BerriAI/litellm/blob/101bba0/litellm/llms/litellm_proxy"
 _LMSTUDIO = f"{_GITHUB}/lmstudio-ai/docs/blob/c6854fb/1_developer"
 
 KNOWN: tuple[Known, ...] = (
@@ -138,18 +140,13 @@ KNOWN: tuple[Known, ...] = (
         facts={
             "base_url": ("https://api.together.ai/v1", 1),
             "api_key_env": ("TOGETHER_API_KEY", 1),
-            "thinking": ("reasoning", 2),
-            "efforts": ({"low": "low", "high": "high"}, 2),
-            "cap": ("max_tokens", 3),
+            "thinking": ("reasoning", 1),
+            "efforts": ({"low": "low", "high": "high"}, 1),
+            "cap": ("max_tokens", 1),
+            "structured": ("json_schema", 1),
+            "logprobs": ("number", 1),
         },
-        sources=(
-            ("https://docs.together.ai/docs/inference/openai-compatibility", CHECKED),
-            ("https://docs.together.ai/docs/inference/chat/reasoning", CHECKED),
-            (
-                f"{_GITHUB}/togethercomputer/together-python/blob/065118b/src/together/types/chat_completions.py",
-                CHECKED,
-            ),
-        ),
+        sources=((f"{_GITHUB}/togethercomputer/openapi/blob/090263a/openapi.yaml", date(2026, 4, 28)),),
         remark="Models that always reason cannot be switched.",
     ),
     Known(
@@ -198,16 +195,19 @@ KNOWN: tuple[Known, ...] = (
         name="moonshot",
         title="Moonshot AI (Kimi)",
         facts={
-            "base_url": ("https://api.moonshot.ai/v1", 1),
+            "base_url": ("https://api.moonshot.ai/v1", 2),
             "api_key_env": ("MOONSHOT_API_KEY", 1),
-            "thinking": ("thinking", 1),
+            "thinking": ("thinking", 2),
             "cap": ("max_completion_tokens", 2),
-            "reasoning_back": ("reasoning_content", 3),
+            "stream_options": (True, 2),
+            "reasoning_back": ("reasoning_content", 2),
         },
         sources=(
             ("https://platform.kimi.ai/docs/guide/use-kimi-k2-thinking-model", CHECKED),
-            ("https://test-platform.kimi.ai/docs/api/chat", CHECKED),
-            ("https://www.librechat.ai/docs/configuration/librechat_yaml/ai_endpoints/moonshot", CHECKED),
+            (
+                f"{_GITHUB}/MoonshotAI/kimi-cli/blob/4a550ef/packages/kosong/src/kosong/chat_provider/kimi.py",
+                date(2026, 7, 16),
+            ),
         ),
         remark="Models that always think refuse to be switched off.",
     ),
@@ -262,20 +262,17 @@ KNOWN: tuple[Known, ...] = (
         title="xAI",
         facts={
             "base_url": ("https://api.x.ai/v1", 1),
-            "api_key_env": ("XAI_API_KEY", OURS),
-            "thinking": ("reasoning_effort", 2),
-            "efforts": ({"none": "none", "on": "low", "low": "low", "high": "high"}, 2),
-            "cap": ("max_completion_tokens", 1),
+            "api_key_env": ("XAI_API_KEY", 2),
+            "thinking": ("reasoning_effort", 3),
+            "efforts": ({"none": "none", "on": "low", "low": "low", "high": "high", "max": "xhigh"}, 4),
         },
         sources=(
-            # xAI's reference as this page gives it; its own was not at hand.
-            (
-                "https://www.withone.ai/knowledge/x-ai/conn_mod_def%3A%3AGJ8XVadI5tM%3A%3ADPfbppXEQcykqfDIUoeNgw",
-                CHECKED,
-            ),
+            ("https://docs.x.ai/api", CHECKED),
+            (f"{_XAI_SDK}/client.py", date(2026, 8, 18)),
             ("https://docs.x.ai/developers/model-capabilities/text/reasoning", date(2026, 6, 24)),
+            (f"{_XAI_SDK}/chat.py", date(2026, 8, 18)),
         ),
-        remark="Its cap counts the visible tokens. Its reasoning models refuse penalties and `stop`.",
+        remark="Few models take `xhigh`. Its reasoning models refuse penalties and `stop`.",
     ),
     Known(
         name="vllm",
@@ -289,14 +286,17 @@ KNOWN: tuple[Known, ...] = (
             "cap": ("max_completion_tokens", 3),
             "stream_options": (True, 3),
             "structured": ("json_schema", 3),
+            "reasoning_back": ("reasoning", 4),
         },
         sources=(
             ("https://docs.vllm.ai/en/v0.7.3/features/reasoning_outputs.html", CHECKED),
             ("https://docs.vllm.ai/en/v0.26.0/features/reasoning_outputs/", CHECKED),
             (f"{_VLLM}/chat_completion/protocol.py", CHECKED),
+            (f"{_GITHUB}/vllm-project/vllm/blob/001eadc/vllm/entrypoints/chat_utils.py", CHECKED),
         ),
         remark="Templates of DeepSeek and Granite call the switch `thinking`: "
-        "`--set endpoint.thinking=chat_template_kwargs.thinking`.",
+        "`--set endpoint.thinking=chat_template_kwargs.thinking`. It names reasoning `reasoning` since 0.11.2, and "
+        "drops a `reasoning_content` that is sent back (its issue 38488).",
     ),
     Known(
         name="sglang",
@@ -306,11 +306,16 @@ KNOWN: tuple[Known, ...] = (
             "base_url": ("http://localhost:30000/v1", 1),
             "api_key_env": ("SGLANG_API_KEY", OURS),
             "thinking": ("chat_template_kwargs", 2),
-            "efforts": ({"low": "low", "high": "high", "max": "max"}, 2),
+            "efforts": ({"none": "none", "low": "low", "high": "high", "max": "max"}, 3),
+            "cap": ("max_completion_tokens", 3),
+            "stream_options": (True, 3),
+            "structured": ("json_schema", 3),
+            "reasoning_back": ("reasoning_content", 3),
         },
         sources=(
             ("https://docs.sglang.io/docs/basic_usage/send_request", CHECKED),
             ("https://docs.sglang.io/docs/advanced_features/thinking_budget", CHECKED),
+            (f"{_SGLANG}/protocol.py", CHECKED),
         ),
         remark="DeepSeek's templates call the switch `thinking`: "
         "`--set endpoint.thinking=chat_template_kwargs.thinking`. An effort reaches the template as it is.",
@@ -325,13 +330,14 @@ KNOWN: tuple[Known, ...] = (
             "thinking": ("chat_template_kwargs", 2),
             "efforts": ({"none": "none", "low": "low", "high": "high", "max": "max"}, 2),
             "structured": ("json_schema", 2),
+            "reasoning_back": ("reasoning_content", 2),
         },
         sources=(
-            ("https://iii.dev/registry/workers/provider-llamacpp.md", CHECKED),
+            (f"{_GITHUB}/ggml-org/llama.cpp/pull/26508", date(2026, 8, 3)),
             (f"{_GITHUB}/ggml-org/llama.cpp/blob/00dc805/tools/server/README.md", CHECKED),
         ),
-        remark="Newer builds and the desktop app may listen on port 9931. It queues what it cannot serve: "
-        "`--in-flight` with its number of slots.",
+        remark="A later version is to listen on port 9931. It queues what it cannot serve: `--in-flight` with its "
+        "number of slots.",
     ),
     Known(
         name="ollama",
@@ -378,11 +384,12 @@ KNOWN: tuple[Known, ...] = (
         hosted=False,
         facts={
             "base_url": ("http://localhost:4000", 1),
-            "api_key_env": ("LITELLM_PROXY_API_KEY", 1),
-            "efforts": ({"low": "low", "high": "high"}, 2),
+            "api_key_env": ("LITELLM_PROXY_API_KEY", 2),
+            "efforts": ({"low": "low", "high": "high"}, 3),
         },
         sources=(
-            ("https://docs.litellm.ai/docs/providers/litellm_proxy", date(2026, 10, 20)),
+            ("https://docs.litellm.ai/docs/proxy/quick_start", date(2026, 10, 14)),
+            (f"{_LITELLM}/chat/transformation.py", CHECKED),
             ("https://docs.litellm.ai/docs/reasoning_content", CHECKED),
         ),
         remark="What switches thinking depends on the service behind it, so none is known here.",

@@ -43,7 +43,7 @@ class Profile:
         return (self.base_url, *self.equivalents)
 
 
-_FORM_FIELDS = ("thinking", "efforts", "cap", "seed", "stream_options", "structured", "reasoning_back")
+_FORM_FIELDS = ("thinking", "efforts", "cap", "seed", "stream_options", "structured", "reasoning_back", "logprobs")
 
 
 def _profile_from(known: Known) -> Profile:

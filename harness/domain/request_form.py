@@ -12,6 +12,7 @@ Dialect = Literal["deepseek", "openai"]
 CapField = Literal["max_tokens", "max_completion_tokens"]
 SeedField = Literal["seed", "random_seed"]
 Structure = Literal["json_schema", "json_object", "text"]
+LogprobsForm = Literal["flag", "number"]
 ReasoningBack = Literal["reasoning_content", "reasoning", "none"]
 Switch = Literal[
     "thinking",
@@ -37,7 +38,8 @@ class RequestForm:
     where that field is the switch. `cap` and `seed` are how it calls these. `stream_options`: it may be asked to count
     the tokens of a stream. `structured` is the strictest way in which it can be asked for JSON; None: not known, so
     what a request wants is sent as OpenAI has it. `reasoning_back` is the field in which a request with tools brings
-    the reasoning of earlier turns back.
+    the reasoning of earlier turns back. `logprobs` is what that field is: a flag beside `top_logprobs`, as OpenAI has
+    it, or the number of tokens itself.
     """
 
     dialect: Dialect = "openai"
@@ -48,6 +50,7 @@ class RequestForm:
     stream_options: bool = True
     structured: Structure | None = None
     reasoning_back: ReasoningBack = "reasoning_content"
+    logprobs: LogprobsForm = "flag"
 
 
 OPENAI_FORM = RequestForm()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from harness.domain.completion import Json, Request, Served, ToolCall, Usage
+from harness.domain.logprobs import TokenLogprob
 
 T = TypeVar("T")
 
@@ -117,6 +118,8 @@ class Span:
     trace_id: str | None
     error: Failure | None
     rejected: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
+    reasoning_logprobs: tuple[TokenLogprob, ...] = ()
 
     @property
     def own_s(self) -> float:

@@ -82,6 +82,8 @@ class Asked:
             fingerprint=told.fingerprint if told else None,
             trace_id=told.trace_id if told else None,
             error=error,
+            logprobs=told.logprobs if told else (),
+            reasoning_logprobs=told.reasoning_logprobs if told else (),
         )
 
 

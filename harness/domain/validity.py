@@ -11,6 +11,8 @@ from typing import Literal
 from harness.domain.completion import Completion, Request, ToolCall
 from harness.domain.failures import TORN_STREAM_ADVICE, CompletionError, PermanentError, TransientError
 from harness.domain.finish import finish_of
+from harness.domain.text_tokens import likely_tokens
+from harness.domain.wording import counted
 
 _LONGEST_WORDS = 300
 
@@ -113,6 +115,8 @@ def _length_message(request: Request, completion: Completion) -> str:
 def _of_tokens(completion: Completion) -> str:
     """How much of the output the reasoning took, as far as that is known."""
     usage = completion.usage
+    if not usage.total_tokens and completion.reasoning.strip():
+        return f" (about {counted(likely_tokens(completion.reasoning), 'token')}, as counted here)"
     if usage.reasoning_tokens:
         return f" ({usage.reasoning_tokens} of {usage.output_tokens} tokens)"
     if usage.reasoning_estimated:

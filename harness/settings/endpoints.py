@@ -19,6 +19,7 @@ from harness.domain.request_form import (
     CapField,
     Dialect,
     EffortName,
+    LogprobsForm,
     ReasoningBack,
     RequestForm,
     SeedField,
@@ -29,7 +30,7 @@ from harness.errors import SettingsError
 from harness.settings.scalars import Many, Name, Rate, Whole
 
 MENDS = "endpoint."
-_FORM_FIELDS = ("thinking", "cap", "seed", "stream_options", "structured", "reasoning_back")
+_FORM_FIELDS = ("thinking", "cap", "seed", "stream_options", "structured", "reasoning_back", "logprobs")
 
 
 def _plain_url(url: str) -> str:
@@ -109,6 +110,11 @@ class EndpointTable(BaseModel):
     )
     reasoning_back: ReasoningBack | None = Field(
         None, description="The field in which a request with tools brings the reasoning of earlier turns back."
+    )
+    logprobs: LogprobsForm | None = Field(
+        None,
+        description="How it is asked for likelihoods of tokens: `flag`, `logprobs: true` beside `top_logprobs`; or "
+        "`number`, `logprobs: 3`.",
     )
     in_flight: Whole | None = Field(None, description="Calls in flight, where no setting says how many.")
     rpm: Whole | None = Field(None, description="Requests per minute, where no setting says how many.")

@@ -73,6 +73,7 @@ _WORDS = {
     "stream_options": "`stream_options`",
     "structured": "structure",
     "reasoning_back": "reasoning back",
+    "logprobs": "`logprobs`",
 }
 
 

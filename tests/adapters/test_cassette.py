@@ -25,6 +25,7 @@ from harness.adapters.cassettes.cassette_file import lines, prepare_place, read_
 from harness.adapters.json_text import to_text
 from harness.domain.completion import Completion, Message, Request, Usage
 from harness.domain.key import cache_key, canonical_request, request_fields
+from harness.domain.logprobs import TokenLogprob
 from harness.errors import CacheError, StorageError
 
 REQUEST = Request(endpoint="mock", model="m", messages=(Message(role="user", content="a"),))
@@ -102,6 +103,13 @@ def test_nothing_of_a_call_is_recorded_that_changes_from_run_to_run() -> None:
     first = recording_of_row(a_row(), day=day, harness="1.0")
     other = recording_of_row(a_row(cost=1.0, trace_id="t-2", served={}, run_id="r2"), day=day, harness="1.0")
     assert first == other == a_recording()
+
+
+def test_likelihoods_are_recorded_where_there_are_any_and_played_again() -> None:
+    likely = [{"token": "b", "logprob": -0.5}]
+    recording = recording_of_row(a_row(logprobs=likely), day=date(2026, 11, 20), harness="1.0")
+    assert json.loads(recording.completion)["logprobs"] == likely
+    assert call_of_recording(recording).completion.logprobs == (TokenLogprob(token="b", logprob=-0.5),)
 
 
 def test_a_row_whose_key_is_not_its_requests_is_refused() -> None:

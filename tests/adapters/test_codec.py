@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from harness.adapters.codec import (
 from harness.adapters.json_text import storable, to_text
 from harness.adapters.request_codec import request_from_canonical
 from harness.domain.completion import Completion, Served, Usage
+from harness.domain.logprobs import Alternative, TokenLogprob
 
 SMALL = Completion(model="m", content="天", finish_reason="stop", usage=Usage(input_tokens=1, output_tokens=2))
 SMALL_TEXT = (
@@ -34,6 +36,34 @@ def test_a_completion_is_stored_as_readable_text_without_what_says_nothing() -> 
 
 def test_the_stored_text_is_read_back() -> None:
     assert completion_from_json(json.loads(SMALL_TEXT)) == SMALL
+
+
+def test_likelihoods_are_stored_in_the_words_of_the_protocol_and_read_back() -> None:
+    half = TokenLogprob(token="\ufffd", logprob=-9999.0, raw=b"\xe5")
+    likely = TokenLogprob(token="天", logprob=-0.5, top=(Alternative("天", -0.5), Alternative("地", -1.0)))
+    told = replace(SMALL, logprobs=(likely,), reasoning_logprobs=(half,))
+
+    fields = completion_to_json(told)
+    top = [{"token": "天", "logprob": -0.5}, {"token": "地", "logprob": -1.0}]
+    assert fields["logprobs"] == [{"token": "天", "logprob": -0.5, "top_logprobs": top}]
+    assert fields["reasoning_logprobs"] == [{"token": "\ufffd", "logprob": -9999.0, "bytes": [229]}]
+    assert completion_from_json(json.loads(to_text(fields))) == told
+
+
+@pytest.mark.parametrize(
+    ("tokens", "complaint"),
+    [
+        ("ab", "field 'logprobs' of completion must be list, not str"),
+        (["a"], "token must be a JSON object, not str"),
+        ([{"token": "a"}], "field 'logprob' of token must be float or int, not absent"),
+        ([{"token": "a", "logprob": -1, "bytes": ["b"]}], "field 'bytes' of token must be a list of numbers"),
+        ([{"token": "a", "logprob": -1, "bytes": [300]}], "bytes must be in range"),
+        ([{"token": "a", "logprob": -1, "top_logprobs": [{"token": 1}]}], "field 'token' of alternative must be str"),
+    ],
+)
+def test_likelihoods_of_another_form_are_refused_by_name(tokens: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        completion_from_json({**json.loads(SMALL_TEXT), "logprobs": tokens})
 
 
 def test_fields_of_a_later_version_are_passed_over() -> None:

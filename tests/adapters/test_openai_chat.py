@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from harness.domain.completion import Delta, Message, Request, Tool, ToolCall, Usage
 from harness.domain.endpoint import base_url_endpoint, profile_endpoint
+from harness.domain.logprobs import TokenLogprob
 from harness.domain.profiles import PROFILES
 from harness.testing.virtual_time import run_virtual
 
@@ -350,3 +351,35 @@ async def test_the_endpoint_of_a_request_is_not_where_it_goes() -> None:
     await server.answer(stream=False, request=replace(REQUEST, endpoint="http://elsewhere.example"))
     assert server.seen[0].url.host == "api.deepseek.com"
     assert ENDPOINT.identity == "deepseek"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_likelihoods_that_nobody_asked_for_are_not_kept(stream: bool) -> None:
+    told = {"content": [{"token": "Because.", "logprob": -0.5, "top_logprobs": []}]}
+    choice = {
+        "index": 0,
+        "logprobs": told,
+        "finish_reason": "stop",
+        "delta" if stream else "message": {"content": "B."},
+    }
+    body = {"model": "m", "choices": [choice]}
+    server = streaming(event(body), DONE) if stream else Server([json.dumps(body).encode()])
+    assert (await server.answer(stream=stream)).logprobs == ()
+
+
+async def test_what_has_not_the_form_of_a_likelihood_is_left_out() -> None:
+    tokens: list[Any] = [
+        "a",
+        {"token": "b"},
+        {"token": 1, "logprob": -1},
+        {"token": "c", "logprob": True},
+        {"token": "d", "logprob": float("nan")},
+        {"token": "e", "logprob": float("-inf"), "bytes": [999], "top_logprobs": ["f", {"token": "g"}]},
+        {"token": "\ufffd", "logprob": -1, "bytes": [0xE5]},
+    ]
+    body = {"model": "m", "choices": [{"index": 0, "message": {"content": "e"}, "logprobs": {"content": tokens}}]}
+    answer = await Server([json.dumps(body).encode()]).answer(request=replace(REQUEST, logprobs=2), stream=False)
+    assert answer.logprobs == (
+        TokenLogprob(token="e", logprob=-9999.0),
+        TokenLogprob(token="\ufffd", logprob=-1.0, raw=b"\xe5"),
+    )

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import httpx2
 import pytest
-from _chat import CANARY, ENDPOINT, WHOLE_STREAM, Server, chunk, error_body, event, plain, streaming
+from _chat import CANARY, DONE, ENDPOINT, REQUEST, WHOLE_STREAM, Server, chunk, error_body, event, plain, streaming
 
 from harness.domain.completion import Completion
 from harness.domain.endpoint import Endpoint, base_url_endpoint
@@ -96,6 +96,18 @@ async def test_an_answer_that_echoes_the_key_is_kept_without_it(stream: bool) ->
     answer: Completion = await server.answer(stream=stream)
     assert answer.content == "I saw ***."
     assert CANARY not in repr(answer)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_likelihoods_of_an_answer_that_spells_the_key_out_are_not_kept(stream: bool) -> None:
+    pieces = [CANARY[:8], CANARY[8:], "."]
+    tokens = [{"token": piece, "logprob": -0.5, "top_logprobs": []} for piece in pieces]
+    choice = {"index": 0, "logprobs": {"content": tokens}, "finish_reason": "stop"}
+    text = {"content": "".join(pieces)}
+    body = {"model": "m", "choices": [{**choice, "delta" if stream else "message": text}]}
+    server = streaming(event(body), DONE) if stream else Server([json.dumps(body).encode()])
+    answer = await server.answer(request=replace(REQUEST, logprobs=0), stream=stream)
+    assert (answer.content, answer.logprobs) == ("***.", ())
 
 
 async def test_the_key_is_sent_as_a_bearer_token() -> None:

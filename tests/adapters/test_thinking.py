@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters.endpoint.thinking import LiveView, split
+from harness.adapters.endpoint.live_view import LiveView
+from harness.adapters.endpoint.thinking import split
 from harness.domain.completion import Delta
 
 
@@ -26,6 +27,20 @@ from harness.domain.completion import Delta
         ("so I am done </think>\n\nParis.", "so I am done", "Paris."),
         ("</think>\n\nParis.", "", "Paris."),
         ("Hm.\n</think>", "Hm.", ""),
+        (
+            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Paris.",
+            "Hm.",
+            "Paris.",
+        ),
+        ("<|channel|>analysis<|message|>Hm.<|end|>\n\nParis.", "Hm.", "Paris."),
+        ("<|channel|>analysis<|message|>Hm.<|channel|>final<|message|>Paris.<|return|>\n", "Hm.", "Paris."),
+        ("<|channel|>analysis<|message|>Hm, and", "Hm, and", ""),
+        ("<|channel|>analysis<|message|>Hm.<|end|><|start|>assis", "Hm.", ""),
+        ("<|channel|>final<|message|>Say <|end|> at last.<|end|>", "", "Say <|end|> at last."),
+        ("analysisHm.assistantfinalParis.", "Hm.", "Paris."),
+        ("<|channel>thought\nHm.<channel|>Paris.", "Hm.", "Paris."),
+        ("<|START_THINKING|>Hm.<|END_THINKING|>Paris.", "Hm.", "Paris."),
+        ("<|inner_prefix|>Hm.<|inner_suffix|>Paris.", "Hm.", "Paris."),
     ],
 )
 def test_thinking_at_the_head_is_told_from_the_answer(text: str, reasoning: str, answer: str) -> None:
@@ -46,6 +61,11 @@ def test_thinking_at_the_head_is_told_from_the_answer(text: str, reasoning: str,
         "So:\n```\nHm.\n</think>\n```\nNext.",
         "<thinker>Hm.</thinker>",
         "a < b and <b>bold</b>",
+        "<|channel|>analysis of it",
+        "It begins with <|channel|>analysis<|message|>Hm.<|end|>",
+        "analysis: assistantfinal is what is left of the marks",
+        "analysisHm. and no end",
+        "analysis",
     ],
 )
 def test_a_text_that_only_talks_of_tags_stays_whole(text: str) -> None:
@@ -55,9 +75,16 @@ def test_a_text_that_only_talks_of_tags_stays_whole(text: str) -> None:
 TEXTS = st.sampled_from(
     ["<think>", "</think>", "\n", "\n\n", "Hm.", " so", "Paris", "`", "<", "</", "think>", "[THINK]", "[/THINK]", "<b>"]
 )
+CHANNELS = st.sampled_from(
+    [
+        *("<|channel|>", "<|start|>", "assistant", "analysis", "final", "commentary", "<|message|>", "<|end|>"),
+        *("<|return|>", "<|channel|>final<|message|>", "<|channel|>analysis<|message|>", "\n", "Hm.", " so", "<|"),
+        *("<|START_THINKING|>", "<|END_THINKING|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    ]
+)
 
 
-@given(st.lists(TEXTS, max_size=9).map("".join), st.sets(st.integers(0, 60), max_size=8), st.booleans())
+@given(st.lists(TEXTS | CHANNELS, max_size=9).map("".join), st.sets(st.integers(0, 60), max_size=8), st.booleans())
 def test_whoever_watches_is_left_with_what_the_text_was_split_into(text: str, cuts: set[int], told: bool) -> None:
     seen: list[Delta] = []
     view = LiveView(seen.append)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import Harness, problem_of
+from listening import Listening, listening
 
+from harness.adapters.endpoint.request_body import request_body
+from harness.domain.completion import Message, Request, Tool, ToolCall
 from harness.domain.known_endpoints import KNOWN
 from harness.domain.profiles import PROFILES
 from harness.settings import load_settings
 
-ANSWER = {
-    "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Scattering."}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
-}
 ASKED = '{"model":"m","messages":[{"role":"user","content":"Why?"}],"stream":true'
 COUNTED = ',"stream_options":{"include_usage":true}'
 EFFORT_NONE = ',"reasoning_effort":"none"}'
@@ -39,65 +34,72 @@ THINKING_OFF = {
     "moonshot": f'{ASKED}{COUNTED},"max_completion_tokens":9,"thinking":{{"type":"disabled"}}}}',
     "groq": f'{ASKED}{COUNTED},"max_completion_tokens":9{EFFORT_NONE}',
     "mistral": f'{ASKED},"max_tokens":9{EFFORT_NONE}',
-    "xai": f'{ASKED}{COUNTED},"max_completion_tokens":9{EFFORT_NONE}',
+    "xai": f'{ASKED}{COUNTED},"max_tokens":9{EFFORT_NONE}',
     "vllm": f'{ASKED}{COUNTED},"max_completion_tokens":9{TEMPLATE_OFF}',
-    "sglang": f'{ASKED}{COUNTED},"max_tokens":9{TEMPLATE_OFF}',
+    "sglang": f'{ASKED}{COUNTED},"max_completion_tokens":9{TEMPLATE_OFF}',
     "llamacpp": f'{ASKED}{COUNTED},"max_tokens":9{TEMPLATE_OFF}',
     "ollama": f'{ASKED}{COUNTED},"max_tokens":9{EFFORT_NONE}',
 }
-THINKING_ON = {
-    "deepseek": f'{ASKED}{COUNTED},"max_tokens":9,"thinking":{{"type":"enabled"}},"reasoning_effort":"high"}}',
-    "openai": f'{ASKED}{COUNTED},"max_completion_tokens":9,"reasoning_effort":"high"}}',
-    "openrouter": f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}},"reasoning_effort":"high"}}',
-    "siliconflow": f'{ASKED}{COUNTED},"max_tokens":9,"enable_thinking":true,"reasoning_effort":"high"}}',
-    "groq": f'{ASKED}{COUNTED},"max_completion_tokens":9,"reasoning_effort":"high"}}',
-    "vllm": f'{ASKED}{COUNTED},"max_completion_tokens":9,"chat_template_kwargs":{{"enable_thinking":true}},'
-    '"reasoning_effort":"high"}',
+EFFORT_HIGH = ',"reasoning_effort":"high"}'
+TEMPLATE_ON = ',"chat_template_kwargs":{"enable_thinking":true}'
+HARD = ("--thinking", "on", "--effort", "high")
+ON = ("--thinking", "on")
+
+THINKING_ON: dict[str, tuple[tuple[str, ...], str]] = {
+    "deepseek": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"thinking":{{"type":"enabled"}}{EFFORT_HIGH}'),
+    "openai": (HARD, f'{ASKED}{COUNTED},"max_completion_tokens":9{EFFORT_HIGH}'),
+    "openrouter": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}'),
+    "siliconflow": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"enable_thinking":true{EFFORT_HIGH}'),
+    "together": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}'),
+    "deepinfra": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}'),
+    "alibaba": (ON, f'{ASKED}{COUNTED},"max_tokens":9,"enable_thinking":true}}'),
+    "moonshot": (ON, f'{ASKED}{COUNTED},"max_completion_tokens":9,"thinking":{{"type":"enabled"}}}}'),
+    "groq": (HARD, f'{ASKED}{COUNTED},"max_completion_tokens":9{EFFORT_HIGH}'),
+    "mistral": (HARD, f'{ASKED},"max_tokens":9{EFFORT_HIGH}'),
+    "xai": (HARD, f'{ASKED}{COUNTED},"max_tokens":9{EFFORT_HIGH}'),
+    "vllm": (HARD, f'{ASKED}{COUNTED},"max_completion_tokens":9{TEMPLATE_ON}{EFFORT_HIGH}'),
+    "sglang": (HARD, f'{ASKED}{COUNTED},"max_completion_tokens":9{TEMPLATE_ON}{EFFORT_HIGH}'),
+    "llamacpp": (HARD, f'{ASKED}{COUNTED},"max_tokens":9{TEMPLATE_ON}{EFFORT_HIGH}'),
+    "ollama": (HARD, f'{ASKED}{COUNTED},"max_tokens":9{EFFORT_HIGH}'),
+    "lmstudio": ((), f'{ASKED}{COUNTED},"max_tokens":9}}'),
+    "litellm": (("--effort", "high"), f'{ASKED}{COUNTED},"max_tokens":9{EFFORT_HIGH}'),
+}
+WHOLE = '{"model":"m","messages":[{"role":"user","content":"Why?"}],"stream":false'
+STRICT = (
+    ',"response_format":{"type":"json_schema","json_schema":{"name":"city","schema":{"type":"object"},"strict":true}}}'
+)
+IN_WORDS = (
+    '{"role":"system","content":"Answer with JSON that is valid against this JSON schema, and with nothing else:'
+    '\\n{\\"type\\":\\"object\\"}"}'
+)
+
+BY_SCHEMA = {
+    "deepseek": f'{{"model":"m","messages":[{IN_WORDS},{{"role":"user","content":"Why?"}}],"stream":false'
+    ',"max_tokens":9,"response_format":{"type":"json_object"}}',
+    "openai": f'{WHOLE},"max_completion_tokens":9{STRICT}',
+    "openrouter": f'{WHOLE},"max_tokens":9{STRICT}',
+    "siliconflow": f'{WHOLE},"max_tokens":9{STRICT}',
+    "together": f'{WHOLE},"max_tokens":9{STRICT}',
+    "deepinfra": f'{WHOLE},"max_tokens":9{STRICT}',
+    "alibaba": f'{WHOLE},"max_tokens":9{STRICT}',
+    "moonshot": f'{WHOLE},"max_completion_tokens":9{STRICT}',
+    "groq": f'{WHOLE},"max_completion_tokens":9{STRICT}',
+    "mistral": f'{WHOLE},"max_tokens":9{STRICT}',
+    "xai": f'{WHOLE},"max_tokens":9{STRICT}',
+    "vllm": f'{WHOLE},"max_completion_tokens":9{STRICT}',
+    "sglang": f'{WHOLE},"max_completion_tokens":9{STRICT}',
+    "llamacpp": f'{WHOLE},"max_tokens":9{STRICT}',
+    "ollama": f'{WHOLE},"max_tokens":9{STRICT}',
+    "lmstudio": f'{WHOLE},"max_tokens":9{STRICT}',
+    "litellm": f'{WHOLE},"max_tokens":9{STRICT}',
 }
 NO_SWITCH = ("lmstudio", "litellm")
 
 
-@dataclass
-class Listening:
-    """A server that notes what it is sent, and answers always the same."""
-
-    url: str = ""
-    bodies: list[str] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-
-    @property
-    def sent(self) -> dict[str, Any]:
-        body: dict[str, Any] = json.loads(self.bodies[-1])
-        return body
-
-
 @pytest.fixture
 def server() -> Iterator[Listening]:
-    noted = Listening()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            noted.paths.append(self.path)
-            noted.headers.append({name.lower(): value for name, value in self.headers.items()})
-            noted.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            body = json.dumps(ANSWER).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Not on the terminal."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        noted.url = f"http://127.0.0.1:{listening.server_address[1]}/v1"
-        thread = threading.Thread(target=listening.serve_forever, daemon=True)
-        thread.start()
+    with listening() as noted:
         yield noted
-        listening.shutdown()
-        thread.join()
 
 
 def ask(harness: Harness, server: Listening, name: str, *flags: str) -> Any:
@@ -107,7 +109,8 @@ def ask(harness: Harness, server: Listening, name: str, *flags: str) -> Any:
 
 
 def test_each_known_endpoint_is_in_the_table() -> None:
-    assert {known.name for known in KNOWN} == {*THINKING_OFF, *NO_SWITCH}
+    names = {known.name for known in KNOWN}
+    assert names == {*THINKING_OFF, *NO_SWITCH} == {*THINKING_ON} == {*BY_SCHEMA}
 
 
 @pytest.mark.parametrize(("name", "body"), THINKING_OFF.items())
@@ -120,13 +123,43 @@ def test_thinking_is_turned_off_in_the_words_of_the_endpoint(
     assert server.paths == ["/v1/chat/completions"]
 
 
-@pytest.mark.parametrize(("name", "body"), THINKING_ON.items())
+@pytest.mark.parametrize("name", THINKING_ON)
 def test_thinking_and_its_effort_are_said_in_the_words_of_the_endpoint(
-    harness: Harness, server: Listening, name: str, body: str
+    harness: Harness, server: Listening, name: str
 ) -> None:
-    result = ask(harness, server, name, "--thinking", "on", "--effort", "high")
+    flags, body = THINKING_ON[name]
+    result = ask(harness, server, name, *flags)
     assert result.exit_code == 0, result.output
     assert server.bodies == [body]
+
+
+@pytest.mark.parametrize(("name", "body"), BY_SCHEMA.items())
+def test_json_by_a_schema_is_asked_for_in_the_words_of_the_endpoint(
+    harness: Harness, server: Listening, name: str, body: str
+) -> None:
+    Path("city.json").write_text('{"type": "object"}')
+    result = ask(harness, server, name, "--schema", "city.json", "--no-stream")
+    assert result.exit_code == 0, result.output
+    assert server.bodies == [body]
+
+
+def test_likelihoods_are_asked_for_by_a_flag_or_by_their_number() -> None:
+    messages = (Message(role="user", content="Why?"),)
+    request = Request(endpoint="e", model="m", messages=messages, logprobs=3)
+    asked = {name: json.loads(request_body(request, stream=False, form=PROFILES[name].form)) for name in PROFILES}
+    numbers = {name: body["logprobs"] for name, body in asked.items() if "top_logprobs" not in body}
+    flags = {(body["logprobs"], body["top_logprobs"]) for name, body in asked.items() if name not in numbers}
+    assert numbers == {"together": 3}
+    assert flags == {(True, 3)}
+
+
+@pytest.mark.parametrize(("name", "field"), [("vllm", "reasoning"), ("sglang", "reasoning_content")])
+def test_reasoning_goes_back_in_the_field_that_the_server_reads(name: str, field: str) -> None:
+    call = ToolCall(id="c", name="look", arguments="{}")
+    turn = Message(role="assistant", content="", reasoning="Hm.", tool_calls=(call,))
+    request = Request(endpoint="e", model="m", messages=(turn,), tools=(Tool(name="look"),))
+    sent = json.loads(request_body(request, stream=False, form=PROFILES[name].form))["messages"][0]
+    assert {key: value for key, value in sent.items() if key.startswith("reasoning")} == {field: "Hm."}
 
 
 @pytest.mark.parametrize("name", [known.name for known in KNOWN])
@@ -199,21 +232,6 @@ def test_fields_and_headers_of_ones_own_are_sent(
     assert (server.headers[0]["x-team"], server.headers[0]["x-pass-key"]) == ("blue", "sk-of-the-team")
     assert server.sent["chat_template_kwargs"] == {"enable_thinking": False, "extra": 1}
     assert (server.sent["top_k"], server.sent["min_p"]) == (40, 0.1)
-
-
-def test_a_schema_is_asked_for_as_strictly_as_the_endpoint_can(harness: Harness, server: Listening) -> None:
-    Path("city.json").write_text('{"type": "object"}')
-    for name in ("groq", "deepseek"):
-        result = ask(harness, server, name, "--schema", "city.json")
-        assert result.exit_code == 0, result.output
-    strict, loose = (json.loads(body) for body in server.bodies)
-    assert strict["response_format"] == {
-        "type": "json_schema",
-        "json_schema": {"name": "city", "schema": {"type": "object"}, "strict": True},
-    }
-    assert loose["response_format"] == {"type": "json_object"}
-    assert loose["messages"][0]["role"] == "system"
-    assert loose["messages"][0]["content"].endswith('JSON schema, and with nothing else:\n{"type":"object"}')
 
 
 def test_images_go_with_the_prompt_and_a_changed_file_is_asked_anew(harness: Harness, server: Listening) -> None:

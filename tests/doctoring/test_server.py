@@ -121,7 +121,7 @@ def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more
     return {"model": "qwen3:8b", "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}], **more}
 
 
-def stream(*chunks: dict[str, Any], done: bool = True) -> bytes:
+def stream(*chunks: dict[str, Any] | None, done: bool = True) -> bytes:
     events = [f"data: {json.dumps(one)}\n\n" for one in chunks] + (["data: [DONE]\n\n"] if done else [])
     return http("".join(events).encode(), 200, "text/event-stream")
 
@@ -131,11 +131,12 @@ def whole(message: dict[str, Any], finish: str = "length", **more: Any) -> bytes
 
 
 async def look(
-    base_url: str, *, ask: bool = False, key: str | None = None, model: str = "qwen3:8b", **settings: Any
+    base_url: str | None, *, ask: bool = False, key: str | None = None, model: str = "qwen3:8b", **settings: Any
 ) -> list[Finding]:
     """What is found of the server, in order; nothing of this machine and of the settings."""
     environ = {} if key is None else {"HARNESS_API_KEY": key}
-    loaded = load_settings({"base_url": base_url, "model": model, **settings}, environ=environ)
+    where = {} if base_url is None else {"base_url": base_url}
+    loaded = load_settings({**where, "model": model, **settings}, environ=environ)
     found = [finding async for finding in examine(loaded, Noon(), ask=ask)]
     return [finding for finding in found if finding.name not in ("versions", "files", "disk", "cache", "key", "model")]
 
@@ -381,6 +382,10 @@ REASONED = stream(
 )
 
 
+MARKED = "in the text of the answer, told apart here by its mark"
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+
+
 async def test_a_call_shows_what_the_server_does() -> None:
     async with a_site({**LIST, CALL: REASONED}) as (site, where):
         found = await look(f"http://{where}/v1", ask=True)
@@ -389,7 +394,7 @@ async def test_a_call_shows_what_the_server_does() -> None:
     assert said.pop("call").startswith("answered in ")
     assert said == {
         "asks": f"POST http://{where}/v1/chat/completions, one call of at most 16 tokens",
-        "stream": "yes, in 4 pieces, and ended with [DONE]",
+        "stream": "yes, in 2 pieces, and ended with [DONE]",
         "usage": "told with the stream: 20 tokens in, 16 out",
         "reasoning": "in the field reasoning_content",
         "finish": "the reason is told: length",
@@ -406,9 +411,33 @@ async def test_a_call_shows_what_the_server_does() -> None:
         (stream(chunk({"content": "one"}), chunk({}, "stop")), "usage", "warning", "not told: tokens and cost stay"),
         (stream(chunk({"reasoning": "hm"}), chunk({}, "stop")), "reasoning", "ok", "in the field reasoning"),
         (stream(chunk({"content": "<think>hm"}), chunk({}, "stop")), "reasoning", "warning", "in the text of the"),
+        (stream(chunk({"content": "<think>hm"}), chunk({}, "stop")), "reasoning", "warning", f"{MARKED} <think>"),
+        (
+            stream(chunk({"content": "<|channel|>analysis<|message|>hm"})),
+            "reasoning",
+            "warning",
+            f"{MARKED} <|channel|>",
+        ),
+        (stream(chunk({"content": "Hm.\n</think>\n\none"}, "stop")), "reasoning", "warning", f"{MARKED} </think>"),
+        (stream(chunk({"reasoning_content": "hm"})), "reasoning", "ok", "in the field reasoning_content"),
+        (stream(chunk({"thinking": "hm"})), "reasoning", "ok", "in the field thinking"),
+        (stream(chunk({"reasoning_details": [{"text": "hm"}]})), "reasoning", "ok", "in the field reasoning_details"),
+        (
+            stream(chunk({"content": [THOUGHT]})),
+            "reasoning",
+            "ok",
+            "in the field content, in parts of the type thinking",
+        ),
         (stream(chunk({"content": "one"}, "stop")), "reasoning", "ok", "none was seen"),
+        (stream(None, chunk({"content": "one"}, "stop")), "call", "ok", "answered in"),
+        (
+            whole({"content": "one"}, timings={"prompt_n": 20, "predicted_n": 3}),
+            "usage",
+            "ok",
+            "told with the answer: 20",
+        ),
         (stream(chunk({"content": "one"})), "finish", "warning", "no reason is told"),
-        (stream(chunk({"content": "one"}, "stop"), done=False), "stream", "ok", "yes, in 1 pieces, and ended without"),
+        (stream(chunk({"content": "one"}, "stop"), done=False), "stream", "ok", "yes, in 1 piece, and ended without"),
         (whole({"content": "one"}, usage=USAGE), "stream", "ok", "asked for, but the answer came whole"),
         (whole({"content": "one"}, usage=USAGE), "usage", "ok", "told with the answer: 20 tokens in, 16 out"),
         (
@@ -426,6 +455,26 @@ async def test_what_a_call_shows_is_told_one_by_one(reply: bytes, name: str, ver
         found = only(await look(f"http://{where}/v1", ask=True), name)
     assert (found.verdict, found.said[: len(said)]) == (verdict, said)
     assert bool(found.advice) == (verdict == "warning")
+
+
+def name_an_endpoint(fields: str) -> None:
+    Path("harness.toml").write_text(f"[endpoints.own]\n{fields}")
+
+
+@pytest.mark.parametrize(
+    ("finish", "tokens", "said"),
+    [
+        ("length", 16, "max_completion_tokens is honoured: cut at 16 tokens"),
+        ("stop", 300, "max_completion_tokens is ignored: 300 tokens came for a cap of 16"),
+    ],
+)
+async def test_the_cap_has_the_name_under_which_it_was_sent(finish: str, tokens: int, said: str) -> None:
+    reply = whole({"content": "one"}, finish, usage={**USAGE, "completion_tokens": tokens})
+    async with a_site({**LIST, CALL: reply}) as (site, where):
+        name_an_endpoint(f'base_url = "http://{where}/v1"\ncap = "max_completion_tokens"\n')
+        found = await look(None, ask=True, endpoint="own")
+    assert only(found, "cap").said == said
+    assert site.bodies[0]["max_completion_tokens"] == 16
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,8 @@ def test_an_answer_that_was_cut_says_by_which_cap() -> None:
             Usage(output_tokens=64, reasoning_untold=1, reasoning_estimated=60),
             " (about 60 of 64 tokens, as counted here)",
         ),
-        (Usage(untold=1), ""),
+        (Usage(untold=1), " (about 2 tokens, as counted here)"),
+        (Usage(input_tokens=3), ""),
     ],
 )
 def test_a_cap_inside_the_thinking_says_so_also_where_the_server_does_not_count_it(usage: Usage, share: str) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from harness.adapters.cassettes.cassette import recording_of_line
 from harness.adapters.endpoint import payload, wire
-from harness.adapters.endpoint.assembly import Assembly, StreamFault
+from harness.adapters.endpoint.answer import StreamFault
+from harness.adapters.endpoint.assembly import Assembly
 from harness.adapters.endpoint.faults import Origin, reported_error, status_error
 from harness.adapters.endpoint.sse import SSEParser
 from harness.domain.completion import Completion
@@ -59,7 +60,7 @@ def test_any_body_is_a_completion_or_one_of_our_errors(body: bytes) -> None:
     with suppress(wire.MalformedError, StreamFault):
         assembly = Assembly(clock=lambda: 0.0)
         assembly.whole(payload.objects_in(body))
-        assert isinstance(assembly.completion(trace_id=None), Completion)
+        assert isinstance(assembly.answer.completion(trace_id=None), Completion)
 
 
 @given(st.lists(st.binary(max_size=40) | responses.map(lambda value: b"data: " + json.dumps(value).encode() + b"\n\n")))
@@ -74,7 +75,7 @@ def test_any_stream_is_a_completion_or_one_of_our_errors(pieces: list[bytes]) ->
         partial = assembly.partial(trace_id=None)
         assert partial is None or isinstance(partial, Completion)
     else:
-        assert isinstance(assembly.completion(trace_id=None), Completion)
+        assert isinstance(assembly.answer.completion(trace_id=None), Completion)
 
 
 words = st.sampled_from(["invalid api key", "quota exceeded", "per day", "overloaded", "model not found", "flagged"])

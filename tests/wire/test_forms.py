@@ -13,6 +13,7 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Message, OnDelta, Request, Tool, Usage
 from harness.domain.failures import CompletionError
 from harness.domain.finish import doubt_of
+from harness.domain.logprobs import TokenLogprob
 from harness.domain.reach import Seen, reach_of
 from harness.domain.validity import defect
 from harness.testing.deepseek.forms import FORMS, Form, Manner, all_forms
@@ -38,6 +39,8 @@ async def test_a_form_is_read(form: Form, manner: Manner, watched: bool) -> None
     assert what_came(outcome, told) == {
         **{name: told[name] for name in ("content", "reasoning", "finish", "doubt", "estimated", "cost", "trace")},
         "calls": [dict(call) for call in told["calls"]],
+        "likely": list(told["likely"]),
+        "likely_reasoning": list(told["likely_reasoning"]),
         "usage": told["usage"] and {"input": 0, "output": 0, "reasoning": 0, "cached": 0, **told["usage"]},
         "model": told["model"],
         "error": told["error"],
@@ -55,7 +58,9 @@ async def asked(form: Form, manner: Manner, on_delta: OnDelta | None) -> Complet
         return [response(form.bodies[manner].encode(), status=form.status, headers=headers)]
 
     tools = tuple(Tool(name=name) for name in form.offers)
-    request = Request(endpoint="e", model="m", messages=(Message(role="user", content="Why?"),), tools=tools)
+    logprobs = 2 if form.told[manner]["likely"] else None
+    messages = (Message(role="user", content="Why?"),)
+    request = Request(endpoint="e", model="m", messages=messages, tools=tools, logprobs=logprobs)
     call = Call(run_id="r", topic_id="t", span_id="s", stream=manner == "stream", on_delta=on_delta)
     async with speaking(reply) as (_, chat):
         try:
@@ -79,6 +84,8 @@ def what_came(answer: Completion, told: Any) -> dict[str, Any]:
         "content": answer.content,
         "reasoning": answer.reasoning,
         "calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in answer.tool_calls],
+        "likely": [listed(token) for token in answer.logprobs],
+        "likely_reasoning": [listed(token) for token in answer.reasoning_logprobs],
         "finish": answer.finish_reason,
         "doubt": doubt_of(answer.finish_reason) is not None,
         "usage": None if answer.usage.untold else counts(answer.usage),
@@ -88,6 +95,10 @@ def what_came(answer: Completion, told: Any) -> dict[str, Any]:
         "model": answer.model if told["model"] is not None else None,
         "error": None,
     }
+
+
+def listed(token: TokenLogprob) -> list[Any]:
+    return [token.token, token.logprob, [list(other) for other in token.top]]
 
 
 def counts(usage: Usage) -> dict[str, int]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from harness.adapters.endpoint import ends, faults, payload, wire
-from harness.adapters.endpoint.assembly import Assembly, StreamFault
+from harness.adapters.endpoint.answer import StreamFault
+from harness.adapters.endpoint.assembly import Assembly
 from harness.adapters.endpoint.body import Kind, kind_of
 from harness.adapters.endpoint.deadline import Deadline
 from harness.adapters.endpoint.sse import EventTooLongError, SSEParser
@@ -35,7 +36,10 @@ _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it th
 
 
 class Exchange:
-    """Run it once. `who` names the endpoint in messages, `manners` is what it has shown of how it ends its streams."""
+    """Run it once. `who` names the endpoint in messages, `manners` is what it has shown of how it ends its streams.
+
+    `logprobs`: the request asks for likelihoods, so those that come are kept.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class Exchange:
         timeouts: Timeouts,
         wall_clock: WallClock,
         stream: bool,
+        logprobs: bool,
         manners: ends.Manners,
         on_delta: OnDelta | None,
         on_events: Callable[[int], None] | None = None,
@@ -61,7 +66,8 @@ class Exchange:
         self._on_events = on_events
         self._on_life = on_life
         self._on_delta = on_delta
-        self._assembly = Assembly(clock=asyncio.get_running_loop().time, on_delta=on_delta)
+        self._logprobs = logprobs
+        self._assembly = self._new_assembly(on_delta)
         self._deadline = Deadline(
             first_token_s=timeouts.first_token_s,
             idle_s=timeouts.idle_s,
@@ -86,6 +92,9 @@ class Exchange:
             if self._response is not None:
                 with anyio.CancelScope(shield=True):
                     await self._client.close(self._response, self._body)
+
+    def _new_assembly(self, on_delta: OnDelta | None) -> Assembly:
+        return Assembly(clock=asyncio.get_running_loop().time, on_delta=on_delta, logprobs=self._logprobs)
 
     async def _answer(self, content: bytes) -> Completion | CompletionError:
         try:
@@ -133,11 +142,11 @@ class Exchange:
                     return torn
         latency_s = self._deadline.elapsed_s
         assembly.end()
-        if not assembly.done and not assembly.reason:
+        if not assembly.done and not assembly.answer.reason:
             text = f"the stream of {self._who} ended without [DONE] and without a finish reason"
             return self._torn("incomplete", text)
         await self._drain(body)
-        ttft_reasoning_at, ttft_answer_at = assembly.first_times()
+        ttft_reasoning_at, ttft_answer_at = assembly.answer.arrived.first_times()
         return replace(
             self._completion(assembly, streamed=True),
             served=Served(
@@ -149,20 +158,21 @@ class Exchange:
 
     def _completion(self, assembly: Assembly, *, streamed: bool) -> Completion:
         """What has arrived, with why it ended: that is told, or judged by what is known of this server."""
-        reason = assembly.reason
+        answer = assembly.answer
+        reason = answer.reason
         seen = ends.Seen(
             streamed=streamed,
             done=assembly.done,
-            says_something=assembly.says_something,
-            counted=assembly.counted,
+            says_something=answer.says_something,
+            counted=answer.counted,
             alone=self._manners.sent == self._number,
         )
         if not reason and ends.stopped_by_itself(seen, self._manners):
-            reason = "tool_calls" if assembly.calls_tools else "stop"
+            reason = "tool_calls" if answer.calls_tools else "stop"
             ends.learn(seen, self._manners)
         elif reason and streamed:
             ends.learn(None, self._manners)
-        completion = assembly.completion(trace_id=self._trace_id(), reason=reason)
+        completion = answer.completion(trace_id=self._trace_id(), reason=reason)
         if completion.cost is None and self._response is not None:
             completion = replace(completion, cost=_cost_in(self._response.headers))
         return completion
@@ -181,7 +191,7 @@ class Exchange:
         """Whether the first token has come, when the deadline is told of it."""
         if signs_of_life:
             self._lives()
-        if self._assembly.first_token_at is None:
+        if self._assembly.answer.arrived.first_at is None:
             return False
         self._deadline.begun()
         return True
@@ -223,10 +233,10 @@ class Exchange:
         # Leading blank lines, by which a queue keeps the connection alive, are legal JSON.
         objects = await off_loop(lambda: payload.objects_in(b"".join(pieces)), size)
         # Whoever watches for a stream sees the answer all the same where it comes whole.
-        answer = Assembly(clock=asyncio.get_running_loop().time, on_delta=self._on_delta if self._stream else None)
-        answer.whole(objects)
-        answer.end()
-        completion = self._completion(answer, streamed=len(objects) > 1)
+        assembly = self._new_assembly(self._on_delta if self._stream else None)
+        assembly.whole(objects)
+        assembly.end()
+        completion = self._completion(assembly, streamed=len(objects) > 1)
         self._lives()
         return replace(completion, served=Served(latency_s=latency_s))
 
@@ -259,7 +269,7 @@ class Exchange:
             case "lost":
                 return f"was silent for {self._deadline.silent_s:.0f} s and is taken for lost: other calls are answered"
             case "idle":
-                lasted_s = (self._assembly.last_token_at() or 0.0) - (self._assembly.first_token_at or 0.0)
+                lasted_s = (self._assembly.last_token_at() or 0.0) - (self._assembly.answer.arrived.first_at or 0.0)
                 return (
                     f"stalled: no token for {timeouts.idle_s:g} s after {round(lasted_s, 1):g} s of its answer "
                     "(--idle-timeout)"
@@ -278,7 +288,7 @@ class Exchange:
         partial = self._assembly.partial(trace_id=self._trace_id())
         if partial is None:
             return None
-        ttft_reasoning_at, ttft_answer_at = self._assembly.first_times()
+        ttft_reasoning_at, ttft_answer_at = self._assembly.answer.arrived.first_times()
         return replace(
             partial,
             served=Served(

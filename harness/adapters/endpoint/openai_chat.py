@@ -16,6 +16,7 @@ from harness.domain.completion import Completion, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError, PermanentError
 from harness.domain.key import size_of
+from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.policy import Timeouts
 from harness.domain.redaction import RedactedDeltas
 from harness.ports import WallClock
@@ -82,17 +83,18 @@ class OpenAIChat:
                 body = await off_loop(make_body, size_of(request))
             except ValueError as error:  # an image without its bytes; a number that JSON does not know
                 return PermanentError(str(error), kind="bad_request")
-            outcome = await self._exchange(call, shown).run(body)
+            outcome = await self._exchange(request, call, shown).run(body)
             if not self._left_out.learn(outcome, body, left_out):
                 return outcome
 
-    def _exchange(self, call: Call, shown: RedactedDeltas | None) -> Exchange:
+    def _exchange(self, request: Request, call: Call, shown: RedactedDeltas | None) -> Exchange:
         return Exchange(
             self._client,
             who=self._endpoint.identity,
             timeouts=self._timeouts,
             wall_clock=self._wall_clock,
             stream=call.stream,
+            logprobs=request.logprobs is not None,
             manners=self._manners,
             on_delta=shown,
             on_events=call.on_events,
@@ -125,7 +127,20 @@ class OpenAIChat:
                 )
                 for call in completion.tool_calls
             ),
+            logprobs=self._clean_tokens(completion.logprobs),
+            reasoning_logprobs=self._clean_tokens(completion.reasoning_logprobs),
         )
+
+    def _clean_tokens(self, tokens: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
+        """The likelihoods, or none where the tokens spell our key out: a piece of it is a piece of it."""
+        spelled = "".join(token.token for token in tokens)
+        if self._endpoint.redact(spelled) != spelled:
+            return ()
+        return tuple(self._clean_token(token) for token in tokens)
+
+    def _clean_token(self, token: TokenLogprob) -> TokenLogprob:
+        top = tuple(Alternative(self._clean(other.token), other.logprob) for other in token.top)
+        return replace(token, token=self._clean(token.token), top=top)
 
     def _clean(self, text: str) -> str:
         return self._endpoint.redact(wire.whole_characters(text))

@@ -17,11 +17,12 @@ _DEEPEST = 8
 
 
 class Said(NamedTuple):
-    """`refusal` is None where there is none; it may be without words."""
+    """`refusal` is None where there is none; it may be without words. `reasoning_in` is the field that it stands in."""
 
     answer: str
     reasoning: str
     refusal: str | None
+    reasoning_in: str = ""
 
 
 def said_in(message: JsonObject) -> Said:
@@ -33,18 +34,19 @@ def said_in(message: JsonObject) -> Said:
         said = _said_in_parts(content if isinstance(content, list) else [content])
     else:
         raise MalformedError(f"'content' is no text but {type(content).__name__}")
-    reasoning = _first_text(message, _REASONING) or said.reasoning
+    place = next((name for name in _REASONING if _text_in(message.get(name))), "")
+    if place:
+        said = said._replace(reasoning=_text_in(message[place]), reasoning_in=place)
     refusal = message.get("refusal")
     if refusal is None or refusal is False:
-        return Said(said.answer, reasoning, said.refusal)
+        return said
     if refusal is True:
-        return Said("", reasoning, said.answer)
-    words = _text_in(refusal)
-    return Said(said.answer, reasoning, words or said.refusal)
+        return said._replace(answer="", refusal=said.answer)
+    return said._replace(refusal=_text_in(refusal) or said.refusal)
 
 
 def _said_in_parts(parts: list[Any]) -> Said:
-    answer, reasoning, refusal = "", "", None
+    answer, reasoning, refusal, place = "", "", None, ""
     for part in parts:
         if isinstance(part, str):
             answer += part
@@ -54,13 +56,10 @@ def _said_in_parts(parts: list[Any]) -> Said:
                 refusal = (refusal or "") + _text_in(part.get("refusal"))
             elif kind in _REASONING_PARTS or part.get("thought") is True:
                 reasoning += _text_in(part)
+                place = f"content, in parts of the type {kind}" if kind in _REASONING_PARTS else "content, in its parts"
             else:
                 answer += _text_in(part.get("text"))
-    return Said(answer, reasoning, refusal)
-
-
-def _first_text(fields: JsonObject, names: tuple[str, ...]) -> str:
-    return next((text for name in names if (text := _text_in(fields.get(name)))), "")
+    return Said(answer, reasoning, refusal, place if reasoning else "")
 
 
 def _text_in(value: object, depth: int = 0) -> str:

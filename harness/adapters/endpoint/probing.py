@@ -1,4 +1,4 @@
-"""One call of few tokens, kept as it came: what a server does is read off it, and not what a run would make of it."""
+"""One call of few tokens, read as a run would read it, and kept with how it came."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from harness._version import __version__
-from harness.adapters.endpoint import wire
+from harness.adapters.endpoint import payload, wire
+from harness.adapters.endpoint.answer import Answer, StreamFault
+from harness.adapters.endpoint.assembly import Assembly
+from harness.adapters.endpoint.body import kind_of
 from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.request_body import request_body
 from harness.adapters.endpoint.sse import EventTooLongError, SSEParser
@@ -22,19 +25,20 @@ if TYPE_CHECKING:
 
 PROBE_S = 120.0
 _MOST_BYTES = 1024 * 1024
-_DONE = b"[DONE]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What came back. `chunks` are those of a stream, in their order, or the one object of a whole answer.
+    """What came back. `answer` is what a run would read out of it, None where it is no answer.
 
-    `done`: the stream ended with `[DONE]`. `text` is a body that is neither.
+    `report` is the error that it is then, if it says that it is one, and `text` its body. `streamed`: it came as
+    events; `done`: they ended with `[DONE]`.
     """
 
     status: int
-    streamed: bool
-    chunks: tuple[wire.JsonObject, ...] = ()
+    streamed: bool = False
+    answer: Answer | None = None
+    report: wire.JsonObject | None = None
     done: bool = False
     text: str = ""
     took_s: float = 0.0
@@ -65,34 +69,44 @@ async def probe(
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             what = endpoint.redact(f"{type(error).__name__}: {error}")
             raise TransientError(f"{endpoint.base_url} broke the call off: {what}", kind="connection") from None
-    return read(
-        status, kind, endpoint.redact(body.decode(errors="replace")).encode(), took_s=anyio.current_time() - began_s
+    took_s = anyio.current_time() - began_s
+    shown = endpoint.redact(body.decode(errors="replace")).encode()
+    return read(status, kind, shown, asked_to_stream=stream, took_s=took_s)
+
+
+def read(status: int, content_type: str, body: bytes, *, asked_to_stream: bool, took_s: float = 0.0) -> Probe:
+    """The probe that a response is."""
+    text = body.decode(errors="replace")
+    streamed = kind_of(body, content_type.lower(), asked_to_stream=asked_to_stream, ended=True) == "events"
+    assembly = Assembly(clock=lambda: 0.0)
+    report = None
+    try:
+        if streamed:
+            _feed(assembly, body)
+        else:
+            assembly.whole(payload.objects_in(body))
+    except StreamFault as fault:
+        report = fault.report
+    except (wire.MalformedError, EventTooLongError):
+        return Probe(status=status, streamed=streamed, text=text, took_s=took_s)
+    answer = assembly.answer
+    is_one = report is None and (answer.has_begun or answer.finish_told or not streamed)
+    return Probe(
+        status=status,
+        streamed=streamed,
+        answer=answer if is_one else None,
+        report=report,
+        done=assembly.done,
+        text=text,
+        took_s=took_s,
     )
 
 
-def read(status: int, content_type: str, body: bytes, *, took_s: float = 0.0) -> Probe:
-    """The probe that a response is."""
-    if "event-stream" in content_type or body.lstrip().startswith((b"data:", b":", b"event:")):
-        return _read_stream(status, body, took_s)
-    try:
-        return Probe(status=status, streamed=False, chunks=(wire.json_object(body),), took_s=took_s)
-    except wire.MalformedError:
-        return Probe(status=status, streamed=False, text=body.decode(errors="replace"), took_s=took_s)
-
-
-def _read_stream(status: int, body: bytes, took_s: float) -> Probe:
+def _feed(assembly: Assembly, body: bytes) -> None:
     parser = SSEParser()
-    chunks: list[wire.JsonObject] = []
-    try:
-        for data, _ in (*parser.feed(body), *parser.close()):
-            if data.strip() == _DONE:
-                return Probe(status=status, streamed=True, chunks=tuple(chunks), done=True, took_s=took_s)
-            if data.strip():
-                chunks.append(wire.json_object(data))
-    except (wire.MalformedError, EventTooLongError):
-        text = body.decode(errors="replace")
-        return Probe(status=status, streamed=True, chunks=tuple(chunks), text=text, took_s=took_s)
-    return Probe(status=status, streamed=True, chunks=tuple(chunks), took_s=took_s)
+    assembly.feed(parser.feed(body))
+    assembly.feed(parser.close())
+    assembly.flush()
 
 
 def _body(endpoint: Endpoint, request: Request, *, stream: bool) -> bytes:

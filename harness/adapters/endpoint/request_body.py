@@ -93,11 +93,19 @@ def _sampling(request: Request, form: RequestForm) -> Body:
         form.seed: request.seed,
         "presence_penalty": request.presence_penalty,
         "frequency_penalty": request.frequency_penalty,
-        "logprobs": None if request.logprobs is None else True,
-        "top_logprobs": request.logprobs or None,
+        **_logprobs(request.logprobs, form),
         "service_tier": request.service_tier,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _logprobs(number: int | None, form: RequestForm) -> Body:
+    """The likelihoods of the tokens, and of so many others beside each."""
+    if number is None:
+        return {}
+    if form.logprobs == "number":
+        return {"logprobs": max(1, number)}
+    return {"logprobs": True, "top_logprobs": number or None}
 
 
 def _response_format(request: Request, form: RequestForm) -> Body | None:

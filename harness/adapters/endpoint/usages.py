@@ -79,13 +79,19 @@ def cost_of(fields: object) -> float | None:
 
 def amount_of(value: object) -> float | None:
     """A number that is no less than zero; None for anything else."""
+    amount = number_of(value)
+    return amount if amount is not None and math.isfinite(amount) and amount >= 0 else None
+
+
+def number_of(value: object) -> float | None:
+    """A number, which may be infinite; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        amount = float(value)
+        number = float(value)
     except OverflowError:
         return None
-    return amount if math.isfinite(amount) and amount >= 0 else None
+    return None if math.isnan(number) else number
 
 
 def _paid_elsewhere(usage: JsonObject) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.adapters.codec import JsonObject, served_to_json, tool_call_to_json, usage_to_json
+from harness.adapters.codec import JsonObject, logprobs_to_json, served_to_json, tool_call_to_json, usage_to_json
 from harness.domain.bounds import CallTimes, InVain
 from harness.domain.completion import Json, Waits
 from harness.domain.key import request_fields
@@ -64,6 +64,7 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "reasoning": span.reasoning,
         "content": span.content,
         "tool_calls": [tool_call_to_json(call) for call in span.tool_calls],
+        **logprobs_to_json(span),
         "finish_reason": span.finish_reason,
         "usage": usage_to_json(span.usage),
         "cost": dollars(span.cost),

@@ -5,7 +5,8 @@ sentence how, `source` who says so, `ran` the version that was run. Of `stream` 
 bytes of the body where a stream was asked for, and where it was not. `status`, `[headers]` and `offers` (the tools that
 the request offers) are as usual where they are left out. `[tells]` is what must be told of both bodies;
 `[tells.stream]` and `[tells.whole]` rule where they differ. What it does not name must be as it is by default: no
-reasoning, no call, no error.
+reasoning, no call, no error. `likely` are tokens, each with its likelihood and the others beside it: where a form tells
+of them, they are asked for.
 
 A file of one's own needs no more than a body.
 """
@@ -67,6 +68,8 @@ _TOLD: Mapping[str, Any] = {
     "words": "",
     "reach": None,
     "wait_s": None,
+    "likely": (),
+    "likely_reasoning": (),
 }
 
 

@@ -1,0 +1,179 @@
+"""The marks between which models write their reasoning, and a reader of a text that begins with one.
+
+Marks count only at the head of a text. Anywhere else they are somebody's words: an answer may talk of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+Kind = Literal["reasoning", "answer"]
+SPACE = "\ufeff \t\r\n"
+"""What may stand before a mark."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What opens a part of a text, in small letters as `closings`, the marks that end it.
+
+    An answer is closed only by the end of the text. `then` are the marks with which the next part may begin; one of
+    them ends a reasoning, too. A part that begins with none of them is the answer.
+    """
+
+    opening: str
+    closings: tuple[str, ...]
+    kind: Kind = "reasoning"
+    then: tuple[Mark, ...] = ()
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """All that ends a reasoning."""
+        return (*self.closings, *(mark.opening for mark in self.then))
+
+    @cached_property
+    def end(self) -> re.Pattern[str]:
+        """Finds the end of this part; what only begins the next part is not taken away."""
+        closings = "|".join(map(re.escape, self.closings))
+        if self.kind == "answer":
+            return re.compile(rf"(?:{closings})\s*\Z", re.IGNORECASE)
+        openings = "".join(f"|(?={re.escape(mark.opening)})" for mark in self.then)
+        return re.compile(closings + openings, re.IGNORECASE)
+
+
+def _harmony() -> tuple[Mark, ...]:
+    """The channels of gpt-oss. What follows an `<|end|>` without a channel is the answer, as llama.cpp leaves it.
+
+    Its calls of tools name who is called before `<|message|>`: that is no mark here, and stays in the text.
+    """
+    starts = ("<|channel|>", "<|start|>assistant<|channel|>")
+    over = ("<|end|>", "<|return|>")
+    final = tuple(Mark(opening=f"{start}final<|message|>", closings=over, kind="answer") for start in starts)
+    thinking = [f"{start}{channel}<|message|>" for start in starts for channel in ("analysis", "commentary")]
+    following = final
+    for _ in range(_MOST_MESSAGES):
+        following = (*final, *(Mark(opening=opening, closings=over, then=following) for opening in thinking))
+    return following
+
+
+_MOST_MESSAGES = 8  # messages of reasoning before the answer
+_COHERE_ANSWER = Mark(opening="<|start_response|>", closings=("<|end_response|>",), kind="answer")
+
+# docs/servers.md names whose each is.
+HEADS: tuple[Mark, ...] = (
+    Mark(opening="<think>", closings=("</think>",)),
+    Mark(opening="<thinking>", closings=("</thinking>",)),
+    Mark(opening="<thought>", closings=("</thought>",)),
+    Mark(opening="[think]", closings=("[/think]",)),
+    Mark(opening="<seed:think>", closings=("</seed:think>",)),
+    Mark(opening="◁think▷", closings=("◁/think▷",)),
+    Mark(opening="<|inner_prefix|>", closings=("<|inner_suffix|>",)),
+    Mark(opening="<|channel>thought", closings=("<channel|>",)),
+    Mark(opening="<|start_thinking|>", closings=("<|end_thinking|>",), then=(_COHERE_ANSWER,)),
+    *_harmony(),
+)
+UNOPENED = ("</think>", "[/think]", "</seed:think>", "◁/think▷")
+"""Closing marks that come alone where a template wrote the opening one."""
+
+
+def opening_in(text: str) -> bool:
+    """Whether a text holds an opening mark, in whatever letters."""
+    lowered = text.lower()
+    return any(mark.opening in lowered for mark in HEADS)
+
+
+class Marked:
+    """Feed it a text in pieces: it tells of each part what it is. `opened`: the text begins with a mark.
+
+    `opened` is None while that cannot be told yet; where it is False nothing is told, and nothing more is to be fed.
+    `opening` is the mark with which it begins.
+    """
+
+    def __init__(self, told: Callable[[Kind, str], None]) -> None:
+        self.opened: bool | None = None
+        self.opening = ""
+        self._told = told
+        self._mark: Mark | None = None
+        self._may_open: tuple[Mark, ...] = HEADS  # empty: the part is read that `_mark` is, or the rest
+        self._held = ""
+        self._has_reasoned = False
+
+    def feed(self, text: str) -> None:
+        """Take in the next piece. What may be the beginning of a mark is held back."""
+        self._held += text
+        while self.opened is not False and (self._opens() if self._may_open else self._reads()):
+            pass
+
+    def end(self) -> None:
+        """Nothing more comes: tell what was held back, but for marks."""
+        held, self._held = self._held, ""
+        if not self.opened:
+            return
+        if self._may_open:
+            body = held.strip(SPACE)
+            self._tell("answer", "" if len(body) > 1 and _begins_one(body, self._may_open) else held)
+        elif self._mark is None or self._mark.kind == "reasoning":
+            self._tell("answer" if self._mark is None else "reasoning", held)
+        else:
+            self._tell("answer", self._mark.end.sub("", held))
+
+    def _opens(self) -> bool:
+        """Where a part may begin: with a mark, or as the rest of the text. False: it cannot be told yet."""
+        body = self._held.lstrip(SPACE)
+        lowered = body[: max(len(mark.opening) for mark in self._may_open)].lower()
+        found = next((mark for mark in self._may_open if lowered.startswith(mark.opening)), None)
+        if found is not None:
+            self._held = body[len(found.opening) :]
+            self.opening = self.opening or body[: len(found.opening)]
+            if found.kind == "reasoning" and self._has_reasoned:
+                self._tell("reasoning", "\n\n")
+            self.opened = True
+        elif _begins_one(body, self._may_open):
+            return False
+        elif self.opened is None:
+            self.opened = False
+            return False
+        self._mark, self._may_open = found, ()
+        return True
+
+    def _reads(self) -> bool:
+        """Within a part. True: it has ended, and the next may begin."""
+        mark = self._mark
+        if mark is None:
+            held, self._held = self._held, ""
+            self._tell("answer", held)
+            return False
+        found = mark.end.search(self._held)
+        if found is not None and mark.kind == "reasoning":
+            self._tell("reasoning", self._held[: found.start()])
+            self._held = self._held[found.end() :]
+            self._mark, self._may_open = None, mark.then
+            return True
+        ends = mark.ends if mark.kind == "reasoning" else mark.closings
+        kept = _tail_at(self._held, ends) if found is None else found.start()
+        self._tell(mark.kind, self._held[:kept])
+        self._held = self._held[kept:]
+        return False
+
+    def _tell(self, kind: Kind, text: str) -> None:
+        if text:
+            self._has_reasoned = self._has_reasoned or (kind == "reasoning" and bool(text.strip()))
+            self._told(kind, text)
+
+
+def _begins_one(body: str, marks: tuple[Mark, ...]) -> bool:
+    """Whether a text is the beginning of an opening mark, or nothing yet."""
+    lowered = body.lower()
+    return any(mark.opening.startswith(lowered) for mark in marks)
+
+
+def _tail_at(text: str, marks: tuple[str, ...]) -> int:
+    """Where the end of a text may be the beginning of one of these marks; its length where it is not."""
+    starts = {mark[0] for mark in marks}
+    for at in range(max(0, len(text) - max(map(len, marks)) + 1), len(text)):
+        if text[at] in starts and any(mark.startswith(text[at:].lower()) for mark in marks):
+            return at
+    return len(text)
