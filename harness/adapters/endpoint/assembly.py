@@ -46,6 +46,7 @@ class Assembly:
     def __init__(self, *, clock: Callable[[], float], on_delta: OnDelta | None = None) -> None:
         self.done = False
         self.usage: Usage | None = None
+        self.counted_by_gateway: bool | None = None
         self._counted_pieces = -1  # so many pieces had come when the last usage did; -1: none has
         self._usages_with_text = 0
         self.cost: float | None = None
@@ -326,8 +327,9 @@ class Assembly:
 
     def _take_usage(self, fields: object) -> None:
         usage = usages.usage_of(fields)
-        if usage is None:
+        if usage is None or not isinstance(fields, dict):
             return
+        self.counted_by_gateway = usages.is_of_the_gateway(fields)
         self.usage = usages.merged(self.usage, usage)
         if usage.total_tokens:
             self._counted_pieces = self._pieces
