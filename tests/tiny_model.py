@@ -112,8 +112,8 @@ class _Chain:
             begun += word
             if _as_bytes(begun) not in taken:
                 taken.add(_as_bytes(begun))
-                options = begun.split("|")
-                yield [options[0], *(f" {option}" for option in options[1:])]
+                before, space, drawn = begun.rpartition(" ")
+                yield [before + space + option for option in drawn.split("|")]
                 begun = ""
         assert not begun, f"{text!r} ends with a token that is there already: {begun!r}"
 
