@@ -38,7 +38,8 @@ TEMPLATE = """\
 {%- if tools %}{{- '<|im_start|>system\\n<tools>' }}{%- for tool in tools %}{{- '\\n' + (tool | tojson) }}{%- endfor %}\
 {{- '\\n</tools><|im_end|>\\n' }}{%- endif %}\
 {%- for m in messages %}\
-{%- if m.role == 'tool' %}{{- '<|im_start|>user\\n<tool_response>\\n' + m.content + '\\n</tool_response><|im_end|>\\n' }}\
+{%- if m.role == 'tool' %}\
+{{- '<|im_start|>user\\n<tool_response>\\n' + m.content + '\\n</tool_response><|im_end|>\\n' }}\
 {%- else %}{{- '<|im_start|>' + m.role + '\\n' }}\
 {%- if m.role == 'assistant' and m.reasoning_content %}\
 {{- '<think>\\n' + m.reasoning_content + '\\n</think>\\n\\n' }}{%- endif %}\

@@ -136,7 +136,7 @@ def test_a_server_that_starts_while_the_run_waits_for_it(binaries: Path, model: 
     write_topics(tmp_path, 4)
     with _nobody() as (port, came):
         run = started(tmp_path, "run", "topics.jsonl", *at(f"http://127.0.0.1:{port}/v1"), "--out", "out")
-        until(lambda: came.is_set(), run)
+        until(came.is_set, run)
     with llama_cpp(binaries, model, port=port):
         code, said = ended(run)
     assert code == 0, said
