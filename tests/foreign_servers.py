@@ -49,7 +49,7 @@ def free_port() -> int:
 
 @contextmanager
 def llama_cpp(binaries: Path, model: Path, *, port: int | None = None, **params: Any) -> Iterator[str]:
-    """llama.cpp's server with this model and one slot. `params` are fields of its `CommonParams`; yields the base URL."""
+    """llama.cpp's server with this model and one slot; `params` are fields of its CommonParams. Yields the base URL."""
     port = free_port() if port is None else port
     # The path is the model's name to it.
     command = [str(binaries / "python"), "-c", _LLAMA_CPP, model.name, str(port), json.dumps(params)]

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -269,7 +270,7 @@ def _value(value: object) -> bytes:
         case str():
             return struct.pack("<I", 8) + _text(value)
         case [str(), *_]:
-            return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(_text, value))
+            return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(_text(str(item)) for item in value)
         case [int(), *_]:
             return struct.pack(f"<IIQ{len(value)}i", 9, 5, len(value), *value)
     raise TypeError(f"no GGUF value: {value!r}")
@@ -290,3 +291,7 @@ _BYTES = _byte_names()
 
 def _as_bytes(text: str) -> str:
     return "".join(_BYTES[byte] for byte in text.encode())
+
+
+if __name__ == "__main__":
+    write_tiny_model(Path(sys.argv[1]))

@@ -657,8 +657,8 @@ PASSING = [
         500,
         said(
             "litellm.APIError: APIError: DeepseekException - Unable to get json response - Unterminated string "
-            'starting at: line 1 column 676 (char 675), Original Response: {"choices":[{"message":{"content":"Banks refuse '
-            "whoever has an insufficient balance, an invalid API key or a used up daily quota",
+            'starting at: line 1 column 676 (char 675), Original Response: {"choices":[{"message":{"content":"Banks '
+            "refuse whoever has an insufficient balance, an invalid API key or a used up daily quota",
             type="internal_server_error",
             code="500",
         ),

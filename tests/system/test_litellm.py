@@ -62,7 +62,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     once = Rule(text=BROKEN_ONCE, faults=(Fault.EOF_WITHOUT_FINISH,))
     plan = FaultPlan(rules=(once, *(Rule(text=f"<{fault}>", then=fault) for fault in Fault)))
     with Server(FakeDeepSeek(faults=plan, delta_tokens=20)) as behind:
-        params = {"model": "deepseek/deepseek-flash", "api_base": behind.url, "api_key": "sk-of-deepseek"}
+        params: dict[str, Any] = {
+            "model": "deepseek/deepseek-flash",
+            "api_base": behind.url,
+            "api_key": "sk-of-deepseek",
+        }
         # Names of their own for each fault, as what has failed may not be asked for the next seconds.
         faults = (name_for(fault, how) for fault in Fault for how in (STREAMED, WHOLE))
         served = dict.fromkeys(("flash", *faults), params)
@@ -207,7 +211,7 @@ def test_the_name_of_the_model_tells_a_fallback_in_two_ways(gateway: Gateway) ->
 
 def test_a_prompt_that_does_not_fit_behind_it_is_too_long(gateway: Gateway, tmp_path: Path) -> None:
     write_topics(tmp_path, 1)
-    (tmp_path / "flow.py").write_text(ONE_CALL.replace("topic.text", "'why ' * 1_100_000"))
+    (tmp_path / "flow.py").write_text(ONE_CALL.replace("topic.text", "'why ' * 1_400_000"))
     where = ("--workflow", "flow.py:ask", "--out", "out", "-y")
     code, said = done(tmp_path, "run", "topics.jsonl", *gateway.at("flash"), *where)
     assert code == 1, said
