@@ -76,6 +76,12 @@ async def test_whoever_watches_sees_each_piece_in_order() -> None:
     ]
 
 
+async def test_whoever_watches_sees_an_answer_that_comes_whole_too() -> None:
+    seen: list[Delta] = []
+    await Server((plain(),)).answer(stream=False, on_delta=seen.append)
+    assert seen == [Delta(kind="reasoning", text="Hm."), Delta(kind="answer", text="Because.")]
+
+
 @pytest.mark.parametrize("watched", [True, False])
 def test_times_to_first_tokens_and_the_latency_count_from_sending(watched: bool) -> None:
     role, think, think_more, answer_1, answer_2, last, done = WHOLE_STREAM

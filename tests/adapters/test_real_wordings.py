@@ -653,6 +653,31 @@ PASSING = [
     Row("a cold start under 400", 400, said("The model is warming up"), "server"),
     Row("Anthropic: overloaded", 529, said("Overloaded", type="overloaded_error"), "server"),
     Row(
+        "litellm: an answer that broke off, and that talks of what stops a run",
+        500,
+        said(
+            "litellm.APIError: APIError: DeepseekException - Unable to get json response - Unterminated string "
+            'starting at: line 1 column 676 (char 675), Original Response: {"choices":[{"message":{"content":"Banks '
+            "refuse whoever has an insufficient balance, an invalid API key or a used up daily quota",
+            type="internal_server_error",
+            code="500",
+        ),
+        "server",
+    ),
+    Row(
+        "litellm: the server behind it failed",
+        429,
+        said(
+            "No deployments available for selected model, Try again in 5 seconds. All deployments for selected model "
+            "are in cooldown. Passed model=m. pre-call-checks=False, cooldown_list=['97']",
+            type="all_deployments_in_cooldown",
+            code="429",
+        ),
+        "server",
+        5.0,
+        {"retry-after": "5"},
+    ),
+    Row(
         "Moonshot: overloaded under 429",
         429,
         said("The engine is currently overloaded", type="engine_overloaded_error"),

@@ -315,6 +315,12 @@ def test_ask_prints_the_reasoning_and_then_the_answer_labelled(harness: Harness)
     assert "tokens in" in result.stderr
 
 
+def test_ask_prints_an_answer_that_came_whole_as_one_that_was_streamed(harness: Harness) -> None:
+    streamed, whole = (harness("ask", "Why?", "--endpoint", "mock", "--cache-mode", "off", *more)
+                       for more in ((), ("--no-stream",)))  # fmt: skip
+    assert whole.stdout == streamed.stdout != ""
+
+
 def test_ask_a_second_time_comes_from_the_cache(harness: Harness) -> None:
     first, second = (harness("ask", "Why?", "--endpoint", "mock") for _ in range(2))
     assert second.stdout == first.stdout

@@ -79,6 +79,11 @@ class Answer:
         return self._bill.counts_all(self.arrived.count)
 
     @property
+    def counted_by_gateway(self) -> bool | None:
+        """Whether the usage is of a gateway's own making; None: there is none."""
+        return self._bill.by_gateway
+
+    @property
     def calls_tools(self) -> bool:
         return bool(self._calls)
 

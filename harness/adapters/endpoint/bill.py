@@ -11,11 +11,14 @@ from harness.domain.completion import Usage
 class Bill:
     """`cost` is what the server says that the answer cost, in USD; None where it does not.
 
+    `by_gateway`: whether the last usage is of a gateway's own making; None: none has come.
+
     A number of pieces, where one is asked for, is that of the pieces of the answer that had come by then.
     """
 
     def __init__(self) -> None:
         self.cost: float | None = None
+        self.by_gateway: bool | None = None
         self._usage: Usage | None = None
         self._timings: object = None
         self._counted_at = -1  # so many pieces had come when the last usage did; -1: none has
@@ -41,8 +44,9 @@ class Bill:
     def take(self, fields: object, *, pieces: int) -> None:
         """Take in the usage that a response tells."""
         usage = usages.usage_of(fields)
-        if usage is None:
+        if usage is None or not isinstance(fields, dict):
             return
+        self.by_gateway = usages.is_of_the_gateway(fields)
         self._usage = usages.merged(self._usage, usage)
         if usage.total_tokens:
             self._counted_at = pieces

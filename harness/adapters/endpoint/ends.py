@@ -5,21 +5,28 @@ A whole JSON body is whole, so an answer in it without a reason has stopped. A s
 it for the next. Such a stream has neither a reason nor a usage, and nothing in it tells it from a whole one of a server
 that never names reasons. So what is known of the server and of our own other calls decides, and where these say
 nothing the end stays untold.
+
+A gateway may hide the end: litellm writes `stop` and a usage of its own behind a stream that broke off. Then it is the
+usage that tells: who passed the provider's on before has not got it this time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
 @dataclass(slots=True)
 class Manners:
-    """What an endpoint has shown so far of how it ends its streams. `sent` counts the requests to it."""
+    """What an endpoint has shown so far of how it ends its streams. `sent` counts the requests to it.
+
+    `passes_counts_on` are the servers behind a gateway whose own usages it was seen to pass on, by its names for them.
+    """
 
     sent: int = 0
     names_reasons: bool = False
     leaves_reasons_out: bool = False
+    passes_counts_on: set[str] = field(default_factory=set)
 
 
 class Seen(NamedTuple):
@@ -57,3 +64,16 @@ def learn(seen: Seen | None, manners: Manners) -> None:
         manners.names_reasons = True
     elif seen.streamed and seen.done and seen.says_something and (seen.alone or seen.counted):
         manners.leaves_reasons_out = True
+
+
+def broke_off_behind(server: str, manners: Manners, *, counted_by_gateway: bool | None) -> bool:
+    """Whether a stream broke off behind a gateway that ended it as if it were whole; what it shows is learned.
+
+    `server` is the gateway's name for the one behind it, "" where there is no gateway that names one.
+    `counted_by_gateway`: whether the usage is of its own making; None: there is no usage.
+    """
+    if not server or counted_by_gateway is None:
+        return False
+    if not counted_by_gateway:
+        manners.passes_counts_on.add(server)
+    return counted_by_gateway and server in manners.passes_counts_on

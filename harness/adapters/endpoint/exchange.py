@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _MAX_PLAIN_BYTES = 64 * 1024 * 1024  # forty times the longest answer
 _COST_HEADER = "x-litellm-response-cost"  # in USD; 0.0 where litellm knows no price
+_SERVER_HEADER = "x-litellm-model-id"  # which of the servers behind litellm the answer is from
 _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it the connection cannot be used again
 
 
@@ -146,6 +147,9 @@ class Exchange:
             text = f"the stream of {self._who} ended without [DONE] and without a finish reason"
             return self._torn("incomplete", text)
         await self._drain(body)
+        if self._broke_off_behind():
+            text = f"the stream of {self._who} broke off behind its gateway, which ended it with a count of its own"
+            return self._transient("incomplete", text)
         ttft_reasoning_at, ttft_answer_at = assembly.answer.arrived.first_times()
         return replace(
             self._completion(assembly, streamed=True),
@@ -176,6 +180,10 @@ class Exchange:
         if completion.cost is None and self._response is not None:
             completion = replace(completion, cost=_cost_in(self._response.headers))
         return completion
+
+    def _broke_off_behind(self) -> bool:
+        server = "" if self._response is None else self._response.headers.get(_SERVER_HEADER, "")
+        return ends.broke_off_behind(server, self._manners, counted_by_gateway=self._assembly.answer.counted_by_gateway)
 
     def _hear(self, data: bytes, parser: SSEParser, *, begun: bool) -> bool:
         """Take in bytes of a stream; the value is whether its first token has come."""
@@ -232,8 +240,8 @@ class Exchange:
         latency_s = self._deadline.elapsed_s
         # Leading blank lines, by which a queue keeps the connection alive, are legal JSON.
         objects = await off_loop(lambda: payload.objects_in(b"".join(pieces)), size)
-        # Whoever watches for a stream sees the answer all the same where it comes whole.
-        assembly = self._new_assembly(self._on_delta if self._stream else None)
+        # Whoever watches sees the answer also where it comes whole.
+        assembly = self._new_assembly(self._on_delta)
         assembly.whole(objects)
         assembly.end()
         completion = self._completion(assembly, streamed=len(objects) > 1)

@@ -40,6 +40,8 @@ _REPORTING = (
 )
 
 _CAPITAL_INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+# litellm quotes an answer that it cannot read; what a model says must not decide what an error means.
+_QUOTED_ANSWER = re.compile(r"[,;.]?\s*\b(?:original|raw) response:.*", re.IGNORECASE | re.DOTALL)
 _LONGEST_MESSAGE = 500
 _LONGEST_TEXT = 4000  # the words that decide stand at the beginning
 _LONGEST_BODY = 64 * 1024  # of JSON inside a text
@@ -190,7 +192,7 @@ def _read_field(name: str, item: object, report: Report, *, depth: int) -> None:
 
 def _hear(text: str, report: Report, *, depth: int) -> None:
     """Take in a message. A gateway's may be the whole JSON of the server behind it."""
-    stripped = text.strip()
+    stripped = _QUOTED_ANSWER.sub("", text).strip()
     if stripped.startswith(("{", "[")):
         inner = _json_in(stripped[:_LONGEST_BODY].encode(errors="replace"))
         if inner is not None:

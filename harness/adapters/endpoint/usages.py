@@ -39,6 +39,12 @@ def usage_of(fields: object) -> Usage | None:
     )
 
 
+def is_of_the_gateway(fields: JsonObject) -> bool:
+    """Whether litellm counted by itself: it tells the text of the answer apart, and of the prompt nothing."""
+    written = object_of(fields, "completion_tokens_details")
+    return "text_tokens" in written and not fields.get("prompt_tokens_details")
+
+
 def timings_of(fields: object) -> Usage | None:
     """The tokens that llama.cpp's server tells with its times, which it sends whether or not it is asked for usage."""
     if not isinstance(fields, dict):

@@ -109,6 +109,7 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
         r"model\b.{0,120} (?:is |are )?(?:currently |still )?(?:being )?loading",  # TGI
         r"warming up|cold start|model is (?:starting|cold)",
         r"负载已饱和",  # new-api
+        r"deployments (?:for selected model )?(?:are )?in cooldown",  # litellm, after a failure of the server behind it
     ),
     "spent": (
         r"exceeded (?:your|the|its|their)?[^.]{0,30}\bquota",  # OpenAI, Google
