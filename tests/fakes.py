@@ -250,7 +250,7 @@ class Engine:
             by_arrival=lambda: self.limiter.goes_by_arrival,
         )
         rng = random.Random(7)
-        retrying = Retrying(budgeted, self.retry, self.limiter.provider, self.stop, rng)
+        retrying = Retrying(budgeted, self.retry, lambda call: self.limiter.provider, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)
         self.rejections = Rejections(self.cache)
         self.completer = Cached(retrying, self.cache, policy, self.clock, leases, self.rejections)
