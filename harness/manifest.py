@@ -7,7 +7,7 @@ import logging
 import platform
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from harness.adapters.datasets.dataset import Dataset
 from harness.adapters.datasets.line_digests import read_digests
 from harness.adapters.runs.results_dir import LINES_FILE, MANIFEST_VERSION
 from harness.domain.growth import change_words, first_difference, lines_added
+from harness.domain.profiles import MOCK
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
 from harness.errors import ResultsError
@@ -37,7 +38,7 @@ _BEFORE = {"samples": 1}
 class Wanted:
     """The run that a user asks for: makes the manifest of a new one, or that of one that goes on.
 
-    `source` is what the user named, `continued` whether there must be a run already, `path` its directory.
+    `endpoints` are those that it asks, by name, the run's own first. `source` is what the user named, `continued` whether there must be a run already, `path` its directory.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Wanted:
     run_id: str
     now: datetime
     continued: bool
+    endpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def manifest(self, known: dict[str, Any] | None) -> dict[str, Any]:
         """What `run.json` shall say, given what it says. Raises ResultsError that names what differs.
@@ -139,6 +141,7 @@ class Wanted:
             },
             "workflow_sha256": self.workflow.code_sha256,
             "settings": recorded(self.settings),
+            "endpoints": {name: dict(told) for name, told in self.endpoints.items()},
         }
 
     def _where(self, known: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -161,11 +164,12 @@ class Wanted:
             "prompts": self.workflow.prompts.sha256,
             "workflow": workflow_name(settings.workflow),
             "workflow_settings": dict(self.workflow.settings),
-            "endpoint": Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).identity,
+            "endpoint": Loaded(settings=settings, origins={}).endpoint(key_needed=False).identity,
             "model": defaults.model,
             "thinking": defaults.thinking,
             "effort": defaults.effort,
             "extra_body": dict(settings.service.extra_body) or None,
+            "endpoints": self._elsewhere() or None,
             "steps": {name: table.model_dump(exclude_none=True) for name, table in settings.steps.items()},
             "topic_field": settings.topic_field,
             "id_field": settings.id_field,
@@ -174,10 +178,20 @@ class Wanted:
             "samples": settings.samples,
         }
 
+    def _elsewhere(self) -> dict[str, object]:
+        """Who answers where other endpoints are asked, by their names."""
+        return {name: told["endpoint"] for name, told in list(self.endpoints.items())[1:]}
+
 
 def can_be_read_again(source: str) -> bool:
     """Not so standard input, and a pipe: whatever is piped in is read once."""
     return source != STDIN and Path(source).is_file()
+
+
+def is_simulated(manifest: Mapping[str, Any]) -> bool:
+    """Whether a run asked nobody but the mock. Its own endpoint, where all steps ask another, was not asked."""
+    told = manifest.get("endpoints") or {"": {"endpoint": manifest["identity"]["endpoint"]}}
+    return all(one["endpoint"] == MOCK.name for one in told.values() if one.get("asked", True))
 
 
 def workflow_name(workflow: str) -> str:
@@ -193,7 +207,7 @@ def recorded(settings: Settings) -> dict[str, Any]:
     """
     values: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
     if settings.base_url is not None:
-        values["base_url"] = Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).base_url
+        values["base_url"] = Loaded(settings=settings, origins={}).endpoint(key_needed=False).base_url
     for name in ("cache", "prompts", "out", "log_file"):
         if values[name] is not None:
             values[name] = str(Path(values[name]).absolute())

@@ -135,6 +135,7 @@ class Span:
     trace_id: str | None
     error: Failure | None
     rejected: str | None = None
+    endpoint: str | None = None
 
     @property
     def own_s(self) -> float:

@@ -82,6 +82,7 @@ class Asked:
             fingerprint=told.fingerprint if told else None,
             trace_id=told.trace_id if told else None,
             error=error,
+            endpoint=self.call.endpoint or None,
         )
 
 

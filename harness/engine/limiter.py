@@ -316,7 +316,8 @@ class Limiter:
         paced = full = False
         # While the provider is away each probe is another call: one that fails by itself must not be all of them.
         self._turns.go_by_arrival(
-            self.provider.is_down or goes_by_arrival(left=self._left, in_flight=self._room.in_flight, capped=self._capped())
+            self.provider.is_down
+            or goes_by_arrival(left=self._left, in_flight=self._room.in_flight, capped=self._capped())
         )
         while (wish := self._turns.first) is not None:
             wait_s = self.provider.wait_s(at)
@@ -329,6 +330,9 @@ class Limiter:
             full = self._is_full(at)
             if full:
                 wait_s = self._window.opens_in_s(at)
+                break
+            if self._room.is_full_for(self):  # of the calls of others: that says nothing about this window
+                wait_s = None
                 break
             self._grant(wish, at)
         else:
@@ -345,11 +349,11 @@ class Limiter:
     def _is_full(self, at: float) -> bool:
         """Return whether no place is free. A probe may pass the window: what hangs can fill it, too."""
         if self.provider.probe_is_due(at):
-            return self._in_flight >= self._window.maximum or self._room.is_full_for(self)
+            return self._in_flight >= self._window.maximum
         used = self._in_flight + self._resting
         if used >= self._window.places:
             self._learn(self._window.seen(at, full=True))
-        return used >= self._window.places or self._room.is_full_for(self)
+        return used >= self._window.places
 
     def _grant(self, wish: _Wish, at: float) -> None:
         self._in_flight += 1

@@ -25,6 +25,10 @@ StopKind = Literal[
 ]
 
 
+MENDED_BY_TIME: frozenset[StopKind] = frozenset({"quota", "provider"})
+"""What ends the calls to one endpoint only, where a run asks several: nobody has to act, and the others go on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopCause:
     """Why no more calls are sent."""
@@ -91,6 +95,36 @@ class Stop:
     async def wait(self) -> None:
         """Return when the run is to end."""
         await self._event.wait()
+
+
+class RouteStop(Stop):
+    """The end of the calls to one endpoint of several.
+
+    What time mends (a quota that is used up, an outage beyond the patience) ends this endpoint's calls alone, and
+    `closed` is told; anything else ends the run. The end of the run is also its end. `name` stands in each message.
+    """
+
+    def __init__(self, run: Stop, name: str, closed: Callable[[StopCause], None]) -> None:
+        super().__init__()
+        self._run = run
+        self._name = name
+        self._closed = closed
+        run.on_set(self._end_with_the_run)
+
+    def set(self, kind: StopKind, message: str) -> None:
+        """End what this cause ends."""
+        if self.cause is not None:
+            return
+        told = f"{self._name}: {message}"
+        if kind not in MENDED_BY_TIME:
+            self._run.set(kind, told)
+            return
+        super().set(kind, told)
+        self._closed(StopCause(kind=kind, message=told))
+
+    def _end_with_the_run(self) -> None:
+        if self._run.cause is not None:
+            super().set(self._run.cause.kind, self._run.cause.message)
 
 
 def _wake(sleeper: asyncio.Future[None]) -> None:

@@ -29,6 +29,7 @@ class Away:
     probes: int
     kind: str
     message: str
+    endpoint: str | None = None
 
 
 def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
@@ -50,6 +51,7 @@ def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
                 probes=outage.probes,
                 kind=outage.kind,
                 message=terminal_safe(outage.message),
+                endpoint=None if outage.endpoint is None else terminal_safe(outage.endpoint),
             )
         )
     return tuple(found)
@@ -62,4 +64,7 @@ def down_in(run: Path) -> str | None:
     except ResultsError:
         # A run of another version tells it in another form; the page has all the rest.
         return None
-    return None if live is None or live.seen.down is None else one_line(live.seen.down, 500)
+    if live is None:
+        return None
+    away = [live.seen.down, *(one.down for one in live.seen.endpoints)]
+    return "; ".join(one_line(words, 500) for words in away if words is not None) or None
