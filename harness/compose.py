@@ -57,10 +57,10 @@ RUNS_OWN = "the run's own"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The layers over the endpoints of a run, ready to be asked. `before` is what the run had spent in earlier sessions.
+    """The layers over the endpoints of a run, ready to be asked.
 
-    `left_open` are the requests of earlier sessions whose payment is unknown. `rejections` hears which answers a step
-    would not take. `stalls` measures the event loop.
+    `before` is what the run had spent in earlier sessions, `left_open` are their requests whose payment is unknown.
+    `rejections` hears which answers a step would not take. `stalls` measures the event loop.
     """
 
     completer: Completer
@@ -102,8 +102,8 @@ def layered(
     """The layers around the endpoints, from the inside out: journal, limits, budget, retry, cache.
 
     `answered_before`: the run had answers in earlier sessions. A `board` notes between the layers where each call is;
-    `rejections` are those that the steps tell of. `limits` are the run's; what of them is the endpoint's is in its
-    route: that of the run's own `endpoint`, called `name`, within `own_limits` if there are such, and those `elsewhere`.
+    `rejections` are those that the steps tell of. `limits` are the run's. The run's own `endpoint` is called `name` and
+    has `own_limits`, if there are such; those `elsewhere` have theirs.
     """
 
     def told(layer: Completer, stage: Stage) -> Completer:

@@ -7,7 +7,7 @@ how long the real model's answers will be: they may be several times as long as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,7 +33,7 @@ from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.errors import WorkflowError
-from harness.in_use import endpoints_in_use
+from harness.in_use import InUse, endpoints_in_use
 from harness.ports import Completer, WallClock
 from harness.settings import MOCK_KEY, Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
@@ -120,7 +120,7 @@ def estimate_batch(
         settings=settings.workflow_settings,
         steps=loaded.step_places(),
     )
-    endpoints_in_use(loaded, workflow)
+    used = endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         dataset.check(skip_bad=settings.skip_bad)
         sample = list(islice(dataset.read(), SAMPLE))
@@ -137,7 +137,7 @@ def estimate_batch(
             bad_lines=dataset.report.bad,
             sample=len(sample),
             steps=steps,
-            wall_s=_wall_s(rehearsed, settings.limits(), scale),
+            wall_s=_wall_s(rehearsed, _limits_of(loaded, used), scale),
             latency=timed,
             failed=len(rehearsed.failures),
             first_failure=rehearsed.failures[0] if rehearsed.failures else None,
@@ -310,19 +310,35 @@ def _step(name: str, spans: Sequence[Span], pricing: Pricing, now: datetime, sca
     )
 
 
-def _wall_s(rehearsed: _Kept, limits: Limits, scale: float) -> float:
+def _limits_of(loaded: Loaded, used: Sequence[InUse]) -> tuple[Limits, Mapping[str | None, Limits]]:
+    """The run's limits, and those of each endpoint as its spans name it."""
+    if len(used) == 1:
+        return loaded.settings.limits(), {None: loaded.settings.limits()}
+    loaded = loaded.among_several()
+    there: dict[str | None, Limits] = {one.name: loaded.limits_at(one.name) for one in used[1:]}
+    return loaded.settings.limits(), {None: loaded.limits_at(), **there}
+
+
+def _wall_s(rehearsed: _Kept, limits: tuple[Limits, Mapping[str | None, Limits]], scale: float) -> float:
     """The largest of what bounds the batch: places for calls, places for runs, the pace, the longest topic."""
+    run, endpoints = limits
     bounds = [
-        sum(span.own_s for span in rehearsed.spans) * scale / limits.in_flight,
-        sum(rehearsed.elapsed_s) * scale / limits.open_runs,
+        sum(span.own_s for span in rehearsed.spans) * scale / run.in_flight,
+        sum(rehearsed.elapsed_s) * scale / run.open_runs,
         max(rehearsed.elapsed_s, default=0.0),
     ]
-    if limits.requests_per_minute is not None:
-        bounds.append(len(rehearsed.spans) * scale * 60 / limits.requests_per_minute)
-    if limits.tokens_per_minute is not None:
-        tokens = sum(span.usage.total_tokens for span in rehearsed.spans)
-        bounds.append(tokens * scale * 60 / limits.tokens_per_minute)
+    for name, own in endpoints.items():
+        bounds += _bounds_of([span for span in rehearsed.spans if span.endpoint == name], own, scale)
     return max(bounds)
+
+
+def _bounds_of(spans: Sequence[Span], limits: Limits, scale: float) -> Iterator[float]:
+    """What bounds the calls to one endpoint."""
+    yield sum(span.own_s for span in spans) * scale / limits.in_flight
+    if limits.requests_per_minute is not None:
+        yield len(spans) * scale * 60 / limits.requests_per_minute
+    if limits.tokens_per_minute is not None:
+        yield sum(span.usage.total_tokens for span in spans) * scale * 60 / limits.tokens_per_minute
 
 
 def _total(costs: Sequence[float | None], scale: float) -> float | None:

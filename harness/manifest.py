@@ -38,7 +38,8 @@ _BEFORE = {"samples": 1}
 class Wanted:
     """The run that a user asks for: makes the manifest of a new one, or that of one that goes on.
 
-    `endpoints` are those that it asks, by name, the run's own first. `source` is what the user named, `continued` whether there must be a run already, `path` its directory.
+    `source` is what the user named, `continued` whether there must be a run already, `path` its directory. `endpoints`
+    are those that it asks, by name, its own first.
     """
 
     path: Path
@@ -80,11 +81,11 @@ class Wanted:
 
     def _same_run(self, known: Mapping[str, Any]) -> list[int]:
         """The numbers of lines that the file of topics had when it grew. Raises ResultsError for another run."""
-        began, ours = known["identity"], f"this directory holds the run {known['run_id']}"
+        began, wanted, ours = known["identity"], self._identity(), f"this directory holds the run {known['run_id']}"
         differing = [
-            _difference(name, began.get(name, _BEFORE.get(name)), value)
-            for name, value in self._identity().items()
-            if name != "dataset" and began.get(name, _BEFORE.get(name)) != value
+            _difference(name, began.get(name, _BEFORE.get(name)), wanted.get(name))
+            for name in dict.fromkeys((*wanted, "endpoints"))
+            if name != "dataset" and began.get(name, _BEFORE.get(name)) != wanted.get(name)
         ]
         if differing:
             raise ResultsError(f"{ours}, which differs in {', '.join(differing)}; go back to what it began with, {_OR}")
@@ -158,7 +159,7 @@ class Wanted:
 
     def _identity(self) -> dict[str, Any]:
         """What decides the answers: a run is continued only with all of it unchanged."""
-        settings, defaults = self.settings, self.settings.defaults()
+        settings, defaults, elsewhere = self.settings, self.settings.defaults(), self._elsewhere()
         return {
             "dataset": self.dataset.sha256,
             "prompts": self.workflow.prompts.sha256,
@@ -169,13 +170,13 @@ class Wanted:
             "thinking": defaults.thinking,
             "effort": defaults.effort,
             "extra_body": dict(settings.service.extra_body) or None,
-            "endpoints": self._elsewhere() or None,
             "steps": {name: table.model_dump(exclude_none=True) for name, table in settings.steps.items()},
             "topic_field": settings.topic_field,
             "id_field": settings.id_field,
             "filter": list(settings.filter),
             "shuffle": settings.shuffle,
             "samples": settings.samples,
+            **({"endpoints": elsewhere} if elsewhere else {}),
         }
 
     def _elsewhere(self) -> dict[str, object]:

@@ -61,8 +61,8 @@ class Report:
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
     on all money, `reservations` what holding it back did in this session. `longest_stall_s` is how long the event loop
     was held up at worst; 0.0 on virtual time. `skipped` are the bad lines of the file, which are no topics, `bad_lines`
-    the first of them, as `file:line: reason`. `outages` are those of this session. `limiter` is what was learned in all,
-    `endpoints` what of each, by name, where several are asked; `simulated`: nobody but the mock was.
+    the first of them, as `file:line: reason`. `outages` are those of this session. `limiter` is what was learned in
+    all, `endpoints` what of each, by name, where several are asked; `simulated`: nobody but the mock was.
     """
 
     path: Path
