@@ -331,24 +331,20 @@ def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTran
 
 
 def check_budget(settings: Settings, used: Sequence[InUse] = ()) -> None:
-    """Raise SettingsError for a budget in money where the price of a model is not known.
-
-    Of the other endpoints only services that are hosted must have prices: what a server of one's own costs is not
-    counted where its table does not say it.
-    """
-    caps = [("--budget", settings.budget), ("--topic-budget", settings.topic_budget)]
-    for flag, cap in caps:
+    """Raise SettingsError for a budget in money where the price of a model is not known; 0 is a price."""
+    own, *others = used or (InUse(service=settings.service),)
+    for flag, cap in (("--budget", settings.budget), ("--topic-budget", settings.topic_budget)):
         if cap is None:
             continue
-        own, *others = used or (InUse(service=settings.service),)
         model = settings.defaults().model or ""
         if own.key_needed and not settings.pricing().prices.get(model):
-            raise SettingsError(_unpriced(flag, cap, model, f'[prices."{model}"]'))
+            raise SettingsError(_unpriced(flag, cap, repr(model), f'[prices."{model}"]'))
         for one in others:
-            for model in _models_at(settings, one) if one.service.hosted else ():
-                if not settings.pricing().at(endpoint_identity(one.service)).prices.get(model):
+            prices = settings.pricing().at(endpoint_identity(one.service)).prices
+            for model in _models_at(settings, one):
+                if not prices.get(model):
                     table = f'[endpoints.{one.name}.prices."{model}"]'
-                    raise SettingsError(_unpriced(flag, cap, f"{model} at {one.name}", table))
+                    raise SettingsError(_unpriced(flag, cap, f"{model!r} at {one.name}", table))
 
 
 def _models_at(settings: Settings, one: InUse) -> list[str]:
@@ -361,6 +357,6 @@ def _models_at(settings: Settings, one: InUse) -> list[str]:
 
 def _unpriced(flag: str, cap: float, model: str, table: str) -> str:
     return (
-        f"{flag} {cap:g}: no price is known for the model {model!r}; give one in harness.toml as "
+        f"{flag} {cap:g}: no price is known for the model {model}; give one in harness.toml as "
         f"{table} with input and output in USD per million tokens, or cap with {flag}-tokens"
     )

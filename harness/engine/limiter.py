@@ -212,10 +212,9 @@ class Limiter:
         if self._window.turnaround_s:
             self._resting += 1
             asyncio.get_running_loop().call_later(self._window.turnaround_s, self._rested)
-            self._room.freed(besides=self)
+            self._room.freed(by=self, rests=True)
         else:
-            self.advance()
-            self._room.freed(besides=self)
+            self._room.freed(by=self)
 
     def _rested(self) -> None:
         self._resting -= 1
@@ -303,7 +302,7 @@ class Limiter:
         """Undo a grant whose call was not sent."""
         self._in_flight -= 1
         self._pace = self._pace.corrected(-tokens, requests=-1)
-        self._room.freed(besides=self)
+        self._room.freed(by=self, rests=True)
 
     def advance(self) -> None:
         """Grant all places that can be granted now, and wake up again when more can be."""

@@ -49,15 +49,16 @@ class Room:
         most = [one.most for one in self._members]
         return not may_take(self._members.index(member), taken=taken, most=most, places=self.places)
 
-    def freed(self, *, besides: Member | None = None) -> None:
+    def freed(self, *, by: Member, rests: bool = False) -> None:
         """Have the endpoints look again, for a place is free: that of the oldest topic's call first.
 
-        `besides` is left out: its places are not free for itself yet.
+        `rests`: it is free for the others, and not yet for the one that had it.
         """
 
         def turn(member: Member) -> tuple[float, int]:
             return member.next_rank, member.in_flight
 
         for member in sorted(self._members, key=turn):
-            if member is not besides and member.next_rank < math.inf:
+            looks = not rests if member is by else member.next_rank < math.inf
+            if looks:
                 member.advance()

@@ -25,8 +25,9 @@ StopKind = Literal[
 ]
 
 
-MENDED_BY_TIME: frozenset[StopKind] = frozenset({"quota", "provider"})
-"""What ends the calls to one endpoint only, where a run asks several: nobody has to act, and the others go on."""
+OF_ONE_ENDPOINT: frozenset[StopKind] = frozenset({"quota", "balance", "provider"})
+"""What ends the calls to one endpoint only, where a run asks several: something is used up, or away. A mistake in the
+settings (a wrong key, a model that is not there) ends the run: whoever mends it wants to know at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ class Stop:
 class RouteStop(Stop):
     """The end of the calls to one endpoint of several.
 
-    What time mends (a quota that is used up, an outage beyond the patience) ends this endpoint's calls alone, and
+    A quota or an account that is used up, and an outage beyond the patience, end this endpoint's calls alone, and
     `closed` is told; anything else ends the run. The end of the run is also its end. `name` stands in each message.
     """
 
@@ -116,7 +117,7 @@ class RouteStop(Stop):
         if self.cause is not None:
             return
         told = f"{self._name}: {message}"
-        if kind not in MENDED_BY_TIME:
+        if kind not in OF_ONE_ENDPOINT:
             self._run.set(kind, told)
             return
         super().set(kind, told)
