@@ -124,8 +124,8 @@ class RouteStop(Stop):
         self._closed(StopCause(kind=kind, message=told))
 
     def _end_with_the_run(self) -> None:
-        if self._run.cause is not None:
-            super().set(self._run.cause.kind, self._run.cause.message)
+        cause = self._run.cause or StopCause(kind="interrupted", message="the run is ending")
+        super().set(cause.kind, cause.message)
 
 
 def _wake(sleeper: asyncio.Future[None]) -> None:

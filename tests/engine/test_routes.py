@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -16,7 +17,8 @@ from harness.domain.failures import FatalError, PermanentError
 from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, Limits, OutagePolicy
 from harness.domain.run import Topic
-from harness.engine.step import Step
+from harness.engine.step import Addressee, RunContext, Step
+from harness.engine.trace import Trace
 from harness.errors import FailureKind, RunStopped
 
 pytestmark = pytest.mark.harness_virtual_time
@@ -298,6 +300,7 @@ async def test_what_each_endpoint_had_in_flight_is_told_together() -> None:
     assert list(engine.routes.history().since(0.0)) == [(0.0, 8)]
     assert not engine.routes.is_down
     assert not engine.routes.is_certainly_down
+    assert engine.routes.closed is None
     assert engine.routes.down_until(0.5) == 0.0
     await gathered(*calls)
 
@@ -328,3 +331,48 @@ async def test_the_same_question_to_another_endpoint_is_another_request() -> Non
 
     assert (first.content, second.content, again.content) == ("answer to why?", "from local", "from local")
     assert again.served.source == "cache"
+
+
+async def test_a_run_that_knows_no_other_endpoint_says_so() -> None:
+    engine = Engine(model=FakeModel())
+    trace = Trace(on_span=lambda span: None, stop=engine.stop)
+    context = RunContext(run_id="run", endpoint="mock", workflow="test", defaults=StepOptions(model="m"))
+    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+
+    with pytest.raises(TypeError, match="step 'a' asks the endpoint 'local', and the run knows no other"):
+        await step.complete("a", "why?", options=LOCAL)
+
+
+async def test_a_step_without_a_model_for_its_endpoint_says_where_to_name_one() -> None:
+    engine = Engine(model=FakeModel())
+    trace = Trace(on_span=lambda span: None, stop=engine.stop)
+
+    def elsewhere(step: str, name: str) -> Addressee:
+        return Addressee(name=name, identity="http://h/v1", defaults=StepOptions(endpoint=name))
+
+    context = RunContext(
+        run_id="run", endpoint="mock", workflow="test", defaults=StepOptions(model="m"), elsewhere=elsewhere
+    )
+    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+
+    said = r"step 'a' has no model for the endpoint local: \[steps.a\] or \[endpoints.local\] must name one"
+    with pytest.raises(TypeError, match=said):
+        await step.complete("a", "why?", options=LOCAL)
+
+
+async def test_a_table_of_a_step_rules_over_the_endpoint_of_its_code() -> None:
+    own, local = FakeModel(), FakeModel()
+    engine = Engine(model=own, others={"local": local})
+    defaults = StepOptions(endpoint="own", model="m")
+    context = replace(
+        engine.context(), defaults=defaults, overrides={"a": LOCAL, "b": StepOptions(endpoint="own", effort="low")}
+    )
+    trace = Trace(on_span=lambda span: None, stop=engine.stop)
+    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+
+    await step.complete("a", "one", options=StepOptions(model="code's"))
+    await step.complete("b", "two", options=StepOptions(endpoint="local", model="tiny"))
+    await step.complete("c", "three", options=StepOptions(model="code's"))
+
+    assert [request.model for request in local.sent] == ["m"]  # a model of the run's own endpoint is none there
+    assert [(request.model, request.effort) for request in own.sent] == [("m", "low"), ("code's", None)]
