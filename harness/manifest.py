@@ -195,6 +195,15 @@ def is_simulated(manifest: Mapping[str, Any]) -> bool:
     return all(one["endpoint"] == MOCK.name for one in told.values() if one.get("asked", True))
 
 
+def elsewhere_words(manifest: Mapping[str, Any]) -> list[str]:
+    """The endpoints that a run asks besides its own: `decompose at local (http://127.0.0.1:8080/v1)`."""
+    words = []
+    for name, one in list(manifest.get("endpoints", {}).items())[1:]:
+        where = "" if name == one["endpoint"] else f" ({one['endpoint']})"
+        words.append(f"{', '.join(one['steps']) or 'some calls'} at {name}{where}")
+    return words
+
+
 def workflow_name(workflow: str) -> str:
     """What records call a workflow: a file without its directory, which another day may be another."""
     where, colon, function = workflow.rpartition(":")

@@ -30,7 +30,7 @@ from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.wording import counted, duration
 from harness.live import Live
-from harness.manifest import is_simulated
+from harness.manifest import elsewhere_words, is_simulated
 from harness.run_state import RunState
 
 SILENT_S = 15.0
@@ -52,7 +52,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         f"run       {manifest['run_id']}, {state_words(state, now)}, session {manifest['sessions']}",
         f"dataset   {manifest['dataset']['path']}",
         f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
-        *_endpoint_lines(manifest),
+        *(f"          {words}" for words in elsewhere_words(manifest)),
         topics_line(totals, state.unfinished, state.skipped),
         *failure_lines(state.failures),
         *skipped_lines(state.skipped, manifest["dataset"].get("skipped_lines", ())),
@@ -70,19 +70,6 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
     if not state.running and (totals["failed"] or state.unfinished or state.killed):
         lines.append(f"continue  harness resume {shlex.quote(str(state.path))}")
     return lines
-
-
-def _endpoint_lines(manifest: Mapping[str, Any]) -> list[str]:
-    """The endpoints that are asked besides the run's own, with the steps that ask them."""
-    others = list(manifest.get("endpoints", {}).items())[1:]
-    return [
-        f"          {', '.join(one['steps']) or 'some calls'} at {name}" + _where(name, str(one["endpoint"]))
-        for name, one in others
-    ]
-
-
-def _where(name: str, endpoint: str) -> str:
-    return "" if name == endpoint else f" ({endpoint})"
 
 
 def state_words(state: RunState, now: datetime) -> str:

@@ -47,7 +47,7 @@ class Provider:
 
     `outages` are those that were certain and are over, in their order, with the loop's times. `sent` counts requests,
     and so numbers them. `answered_before`: in an earlier session of the run it answered. `name` is the endpoint's where
-    the run has others.
+    the run has others, and `who` is what messages call it.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Provider:
         answered_before: bool = False,
         name: str | None = None,
     ) -> None:
-        self._who = "the provider" if name is None else name
+        self.who = "the provider" if name is None else name
         self._nothing = "nothing else is sent" if name is None else f"nothing else is sent to {name}"
         self.outages: list[Outage] = []
         self.policy = policy
@@ -203,13 +203,13 @@ class Provider:
             asked = duration(outage.next_probe_at - at)
             self._stop.set(
                 "provider",
-                f"{self._who} asks to be left alone for {asked}, longer than the patience of "
+                f"{self.who} asks to be left alone for {asked}, longer than the patience of "
                 f"{duration(self.policy.patience_s)} ({outage.message}). Resume after that, or raise --patience.",
             )
         elif at >= self._belief.gives_up_at:
             self._stop.set(
                 "provider",
-                f"{self._who} has been away for {duration(at - outage.since)}, "
+                f"{self.who} has been away for {duration(at - outage.since)}, "
                 f"{counted(outage.probes, 'probe')} failed, the last with: {outage.message}. "
                 "Resume when it is back, or raise --patience.",
             )
@@ -246,9 +246,9 @@ class Provider:
             return
         next_s = max(0.0, outage.next_probe_at - at)
         if outage.certain and not was_certain:
-            log.warning("%s does not answer, %s; next look in %.0f s: %s", self._who, self._nothing, next_s, error)
+            log.warning("%s does not answer, %s; next look in %.0f s: %s", self.who, self._nothing, next_s, error)
         elif outage.certain:
-            log.info("%s is still away, next look in %.0f s: %s", self._who, next_s, error)
+            log.info("%s is still away, next look in %.0f s: %s", self.who, next_s, error)
         self.look()
         self._changed()
 
@@ -259,7 +259,7 @@ class Provider:
         if outage.certain:
             log.warning(
                 "%s answers again after %s, %s",
-                *(self._who, duration(at - outage.since), counted(outage.probes, "probe")),
+                *(self.who, duration(at - outage.since), counted(outage.probes, "probe")),
             )
             self._keep(outage, at)
         self._changed()

@@ -67,17 +67,15 @@ class Retrying:
                     self._log(own, error, call, "given up")
                     raise
                 call = replace(call, failed_after=provider.sent)
-                past = await self._back_off(past, own, error, call, provider.policy)
+                past = await self._back_off(past, own, error, call, provider)
             else:
                 return completion if past.attempts == 0 else _after(past, completion)
 
-    async def _back_off(
-        self, past: Served, own: int, error: TransientError, call: Call, outages: OutagePolicy
-    ) -> Served:
+    async def _back_off(self, past: Served, own: int, error: TransientError, call: Call, provider: Provider) -> Served:
         if call.on_delta is not None:
             call.on_delta(Delta(kind="restart"))
-        if _waits_at_the_limits(error, outages):
-            self._log(own, error, call, "waits for the provider")
+        if _waits_at_the_limits(error, provider.policy):
+            self._log(own, error, call, f"waits for {provider.who}")
             return past
         delay_s = self._policy.delay_s(
             attempt=past.attempts, retry_after_s=error.retry_after_s, draw=self._rng.random()

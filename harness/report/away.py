@@ -18,7 +18,7 @@ from harness.live import read_live
 class Away:
     """An outage for the page: `from_s` and `to_s` count from the start of its session.
 
-    `until` None: it went on when the session ended.
+    `until` None: it went on when the session ended. `message` begins with the endpoint's name where there are several.
     """
 
     from_s: float
@@ -29,7 +29,6 @@ class Away:
     probes: int
     kind: str
     message: str
-    endpoint: str | None = None
 
 
 def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
@@ -40,6 +39,7 @@ def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
     began = datetime.fromisoformat(entry["started_at"])
     found = []
     for outage in outages:
+        whose = outage.endpoint
         from_s = max(0.0, (outage.since - began).total_seconds())
         found.append(
             Away(
@@ -50,8 +50,7 @@ def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
                 seconds=outage.seconds,
                 probes=outage.probes,
                 kind=outage.kind,
-                message=terminal_safe(outage.message),
-                endpoint=None if outage.endpoint is None else terminal_safe(outage.endpoint),
+                message=terminal_safe(outage.message if whose is None else f"{whose}: {outage.message}"),
             )
         )
     return tuple(found)

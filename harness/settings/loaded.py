@@ -71,10 +71,14 @@ class Loaded:
         """
         service = self.settings.service_at(name)
         access = self._access(service)
-        if key_needed and access.problem is not None:
-            raise SettingsError(access.problem)
-        headers, hidden = access.headers(service, needed=key_needed)
         is_own = service.name == self.settings.service.name
+        try:
+            if key_needed and access.problem is not None:
+                raise SettingsError(access.problem)
+            headers, hidden = access.headers(service, needed=key_needed)
+        except SettingsError as error:
+            whose = "" if is_own else f"{service.name}{_asked_by(steps)}: "
+            raise SettingsError(f"{whose}{error}") from None
         return replace(
             self._endpoint(service, access, key_needed=key_needed, steps=() if is_own else steps),
             name=None if is_own else service.name,
@@ -149,5 +153,12 @@ def _no_key(service: Profile, steps: Sequence[str]) -> str:
             f"no key for {service.name}: set {service.key_env} in the environment or in a file .env here, "
             "or try --endpoint mock, which needs none"
         )
-    who = f"step {steps[0]} asks" if len(steps) == 1 else f"the steps {', '.join(steps)} ask"
-    return f"no key for {service.name}, which {who}: set {service.key_env} in the environment or in a file .env here"
+    where = f"{service.name}{_asked_by(steps)}"
+    return f"no key for {where}: set {service.key_env} in the environment or in a file .env here"
+
+
+def _asked_by(steps: Sequence[str]) -> str:
+    """`, which step decompose asks`."""
+    if not steps:
+        return ""
+    return f", which step {steps[0]} asks" if len(steps) == 1 else f", which the steps {', '.join(steps)} ask"

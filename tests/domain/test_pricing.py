@@ -116,5 +116,5 @@ def test_a_request_is_priced_at_the_endpoint_that_it_goes_to() -> None:
     both = replace(own, elsewhere={"http://dear/v1": dear, "http://free/v1": Pricing()})
     asking = Request(endpoint="mock", model="m", messages=(Message(role="user", content="why?"),), max_tokens=1000)
     asked = [replace(asking, endpoint=endpoint) for endpoint in ("mock", "http://dear/v1", "http://free/v1")]
-    assert [both.of(one).cost("m", MILLION_EACH, OFF_PEAK) for one in asked] == [2.0, 18.0, None]
+    assert [both.of(one).cost("m", MILLION_EACH, OFF_PEAK) for one in asked] == [3.0, 27.0, None]
     assert [both.at_most(one, OFF_PEAK).cost is None for one in asked] == [False, False, True]
