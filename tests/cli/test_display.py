@@ -85,7 +85,8 @@ def test_each_endpoint_of_several_is_told_with_what_holds_it_up() -> None:
     assert endpoint_words(seen) == [
         "deepseek 5 in flight of 48",
         "local 1 in flight of 1, 12 waiting, pausing 3 s, limit 1 of 8 after 2 refusals (429), "
-        "the server seems to work on 1 at a time; in_flight = 1 in [endpoints.local] avoids the queue, local down since 03:12",
+        "the server seems to work on 1 at a time; in_flight = 1 in [endpoints.local] avoids the queue, "
+        "local down since 03:12",
     ]
     assert endpoint_words(a_glance()) == []
     painted = ["".join(text for text, _ in line) for line in picture(seen, settings(), width=120, height=30)]

@@ -95,12 +95,13 @@ async def night(directory: Path, two: Two, topics: int = 40, **more: Any) -> Rep
 
 
 async def test_the_topics_of_the_other_go_on_and_those_that_waited_lose_no_attempt(tmp_path: Path) -> None:
-    two = Two()
+    two = Two(start_s=4.0)
     report = await night(tmp_path, two, runs=40)
 
     assert report.exit_code == 0
     assert report.totals["ok"] == 40
-    served_meanwhile = [at_s for at_s in two.answered_at if BEGIN_S + 5 < at_s < END_S]
+    # Twenty topics ask the run's own endpoint alone; four calls of two seconds are in flight at once.
+    served_meanwhile = [at_s for at_s in two.answered_at if 5.0 < at_s < 60.0]
     assert len(served_meanwhile) >= 10
     failed = [span for span in rows_of(tmp_path, "traces") if span["error"] is not None]
     assert failed == []
