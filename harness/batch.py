@@ -24,6 +24,7 @@ from harness.domain.redo import ALL_LEFT, Redo
 from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
+from harness.in_use import as_json, check_access, endpoints_in_use
 from harness.manifest import Wanted, can_be_read_again
 from harness.ports import Cache, WallClock
 from harness.session import Report, Session, Watch
@@ -73,7 +74,8 @@ async def run_batch(
     for step, said in workflow.strange_steps(settings.steps).items():
         log.warning("[steps.%s]: %s", step, said)
     workflow = replace(workflow, function=wrap(workflow.function))
-    loaded.endpoint(key_needed=settings.cache_mode != "replay")
+    used = endpoints_in_use(loaded, workflow, continued=continued)
+    check_access(loaded, used)
     if settings.otlp is not None:
         check_installed()
     dataset = await _checked_dataset(settings, source, stop)
@@ -89,10 +91,12 @@ async def run_batch(
             run_id=run_id,
             now=clock.now(),
             continued=continued,
+            endpoints=as_json(loaded, used),
         )
         async with _open_results(path, wanted.manifest) as results:
             return await Session(
-                loaded=loaded,
+                loaded=loaded.among_several() if len(used) > 1 else loaded,
+                used=used,
                 workflow=workflow,
                 dataset=dataset,
                 chosen=choose(redo, dataset, results.standing),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.adapters.cache.sqlite_cache import SqliteCache
@@ -18,10 +19,11 @@ from harness.adapters.stall_meter import StallMeter
 from harness.adapters.wall_clock import SystemClock
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
+from harness.domain.endpoint import endpoint_identity
 from harness.domain.likely import Likely
-from harness.domain.policy import CachePolicy, Limits, Patience
+from harness.domain.policy import CachePolicy, Limits, Patience, within
 from harness.domain.pricing import Pricing
-from harness.domain.profiles import form_mark, resolve_model
+from harness.domain.profiles import MOCK, form_mark, resolve_model
 from harness.domain.purse import Purse, Spent
 from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted
@@ -33,11 +35,15 @@ from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
 from harness.engine.rejections import Rejections
 from harness.engine.retrying import Retrying
-from harness.engine.step import RunContext
+from harness.engine.room import Room
+from harness.engine.routes import Routes
+from harness.engine.step import Addressee, RunContext
 from harness.engine.stopping import Stop
 from harness.errors import CacheError, SettingsError
+from harness.in_use import InUse, check_access
 from harness.ports import Cache, Completer, OpenCall, WallClock
 from harness.settings import Loaded, Settings
+from harness.workflows.endpoint_names import DECLARED as ENDPOINTS_DECLARED
 from harness.workflows.loading import LoadedWorkflow
 
 if TYPE_CHECKING:
@@ -45,24 +51,36 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("harness.run")
 
+RUNS_OWN = "the run's own"
+"""What the route to the run's endpoint is called where nothing names it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The layers over one endpoint, ready to be asked. `before` is what the run had spent in earlier sessions.
+    """The layers over the endpoints of a run, ready to be asked.
 
-    `left_open` are the requests of earlier sessions whose payment is unknown. `rejections` hears which answers a step
-    would not take. `stalls` measures the event loop.
+    `before` is what the run had spent in earlier sessions, `left_open` are their requests whose payment is unknown.
+    `rejections` hears which answers a step would not take. `stalls` measures the event loop.
     """
 
     completer: Completer
     cache: Cache
     rejections: Rejections
-    limiter: Limiter
+    routes: Routes
     purse: Purse
     pricing: Pricing
     before: Spent
     left_open: tuple[OpenCall, ...]
     stalls: StallMeter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """An endpoint that a run asks besides its own: its name, what answers there, and its own limits."""
+
+    name: str
+    endpoint: Completer
+    limits: Limits
 
 
 def layered(
@@ -77,11 +95,15 @@ def layered(
     answered_before: bool = False,
     board: Board | None = None,
     rejections: Rejections | None = None,
-) -> tuple[Completer, Limiter]:
-    """The layers around an endpoint, from the inside out: journal, limits, budget, retry, cache.
+    name: str = RUNS_OWN,
+    own_limits: Limits | None = None,
+    elsewhere: Sequence[Elsewhere] = (),
+) -> tuple[Completer, Routes]:
+    """The layers around the endpoints, from the inside out: journal, limits, budget, retry, cache.
 
     `answered_before`: the run had answers in earlier sessions. A `board` notes between the layers where each call is;
-    `rejections` are those that the steps tell of.
+    `rejections` are those that the steps tell of. `limits` are the run's. The run's own `endpoint` is called `name` and
+    has `own_limits`, if there are such; those `elsewhere` have theirs.
     """
 
     def told(layer: Completer, stage: Stage) -> Completer:
@@ -91,19 +113,26 @@ def layered(
     outages = settings.outages()
     rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
     probing = random.Random(f"{settings.seed}/probes")  # noqa: S311 - as above
-    limiter = Limiter(
-        limits,
-        stop,
-        capped=lambda: reserving.may_end_the_run(),  # noqa: PLW0108 - the budget comes further out, so it is made later
-        outages=outages,
-        rng=probing,
-        answered_before=answered_before,
-    )
-    sent = told(Noted(endpoint, cache, pricing, clock, stop), "sent")
-    limited = told(
-        Limited(sent, limiter, settings.retry(), stop, first_token_s=settings.timeouts().first_token_s), "all"
-    )
-    run_limited = told(RunLimited(limited, limits, stop), "run")
+    routes = Routes(Room(limits.in_flight), stop)
+    first = Elsewhere(name=name, endpoint=endpoint, limits=own_limits or limits)
+
+    def route_to(one: Elsewhere, end: Stop, called: str | None) -> tuple[Limiter, Completer]:
+        limiter = Limiter(
+            one.limits,
+            end,
+            name=called,
+            room=routes.room,
+            capped=lambda: reserving.may_end_the_run(),  # noqa: PLW0108 - the budget is further out, so it is made later
+            outages=outages,
+            rng=probing,
+            answered_before=answered_before,
+        )
+        sent = told(Noted(one.endpoint, cache, pricing, clock, end), "sent")
+        return limiter, Limited(sent, limiter, settings.retry(), end, first_token_s=settings.timeouts().first_token_s)
+
+    for one in (first, *elsewhere):
+        routes.add(one.name, partial(route_to, one), several=bool(elsewhere))
+    run_limited = told(RunLimited(told(routes, "all"), limits, stop), "run")
     journaled = told(Journaled(run_limited, cache, pricing, clock, keep=policy.stores), "cache")
     likely = Likely() if settings.budget_reserve == "likely" else None
     reserving = Budgeted(
@@ -114,21 +143,27 @@ def layered(
         stop,
         likely=likely,
         limits=limits,
-        places=lambda: limiter.state().places,
-        by_arrival=lambda: limiter.goes_by_arrival,
+        places=lambda: routes.state().places,
+        by_arrival=lambda: routes.goes_by_arrival,
     )
     budgeted = told(reserving, "money")
-    retrying = told(Retrying(budgeted, settings.retry(), limiter.provider, stop, rng), "retry")
+    retrying = told(Retrying(budgeted, settings.retry(), routes.provider_of, stop, rng), "retry")
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s + outages.patience_s))
-    return told(Cached(retrying, cache, policy, clock, leases, rejections), "cache"), limiter
+    return told(Cached(retrying, cache, policy, clock, leases, rejections), "cache"), routes
 
 
-def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str) -> RunContext:
-    """What all calls of a run have in common, from its settings and its workflow, which rows call by `name`."""
+def run_context(
+    loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str, used: Sequence[InUse] | None = None
+) -> RunContext:
+    """What all calls of a run have in common, from its settings and its workflow, which rows call by `name`.
+
+    `used` are the endpoints that can be asked; None: any that is known, as in a replay.
+    """
     settings, profile, service = loaded.settings, loaded.settings.profile, loaded.settings.service
+    own = loaded.endpoint(key_needed=False)
     return RunContext(
         run_id=run_id,
-        endpoint=loaded.endpoint(key_needed=False).identity,
+        endpoint=own.identity,
         workflow=name,
         defaults=settings.defaults(),
         overrides={step: table.options() for step, table in settings.steps.items()},
@@ -140,7 +175,29 @@ def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: 
         topic_budget=settings.topic_cap(),
         form=form_mark(service),
         own_files=workflow.own_files,
-        redact=loaded.endpoint(key_needed=False).redact,
+        redact=lambda text: loaded.keyring.redact(own.redact(text)),
+        elsewhere=partial(_elsewhere, loaded, None if used is None else {one.name for one in used}),
+    )
+
+
+def _elsewhere(loaded: Loaded, asked: Collection[str] | None, step: str, name: str) -> Addressee:
+    """What requests to another endpoint have in common. Raises SettingsError for one that this run cannot ask."""
+    settings = loaded.settings
+    try:
+        service = settings.service_at(name)
+    except SettingsError as error:
+        raise SettingsError(f"step {step}: {error}") from None
+    if asked is not None and service.name not in asked:
+        raise SettingsError(
+            f"step {step} asks the endpoint {name}, which could not be read from the workflow's source before the run; "
+            f'a line `{ENDPOINTS_DECLARED} = ("{name}",)` in its file names it, so that its key is looked at first'
+        )
+    return Addressee(
+        name=service.name,
+        identity=endpoint_identity(service),
+        defaults=settings.defaults(service.name),
+        form=form_mark(service),
+        known_model=lambda model: resolve_model(service, model)[:2],
     )
 
 
@@ -154,22 +211,23 @@ async def open_stack(
     transport: httpx2.AsyncBaseTransport | None = None,
     recording: Cache | None = None,
     board: Board | None = None,
+    used: Sequence[InUse] | None = None,
 ) -> AsyncIterator[Stack]:
-    """Open the cache and the client of an endpoint, and close both on every way out.
+    """Open the cache and a client for each endpoint, and close them on every way out.
 
-    `transport` replaces the network; without it the mock brings its own. What `recording` knows is neither asked nor
+    `used` are the endpoints that are asked, the run's own first; None: that one alone. `transport` replaces the
+    network; without it the mock brings its own. What `recording` knows is neither asked nor
     looked up: its answers rule over those of the cache file, and it is only read. A `board` is told where each call
     is. Raises SettingsError for a missing key or a budget that cannot be kept, CacheError for a file that is no cache.
     """
     settings, clock = loaded.settings, clock or SystemClock()
-    check_budget(settings)
+    asked = used or (InUse(service=settings.service),)
+    check_budget(settings, asked)
     if settings.cache_mode == "replay" and not settings.cache.exists():
         raise CacheError(
             f"{settings.cache}: there is no such cache to replay; record one first, or name it with --cache"
         )
-    endpoint = loaded.endpoint(key_needed=settings.cache_mode != "replay")
-    if transport is None and settings.is_mock:
-        transport = mock_transport(settings, clock)
+    check_access(loaded, asked)
     limits = settings.limits()
     if transport is None:
         files = budgeted_files(limits.in_flight)
@@ -182,13 +240,17 @@ async def open_stack(
         before = await cache.spent(run_id)
         left_open = tuple(await cache.left_open(run_id))
         purse = Purse.after(settings.spending_cap(), before)
-        client = build_http_client(
-            settings.timeouts(), base_url=endpoint.base_url, transport=transport, carrier=settings.transport
-        )
-        async with client:
-            chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
-            completer, limiter = layered(
-                chat,
+        async with AsyncExitStack() as clients:
+            reached = [
+                Elsewhere(
+                    name=one.name,
+                    endpoint=await clients.enter_async_context(_reached(loaded, one, clock, transport)),
+                    limits=limits if len(asked) == 1 else within(limits, loaded.limits_at(one.name)),
+                )
+                for one in asked
+            ]
+            completer, routes = layered(
+                reached[0].endpoint,
                 cache=cache,
                 settings=settings,
                 limits=limits,
@@ -198,19 +260,37 @@ async def open_stack(
                 answered_before=before.tokens > 0 or before.untold > 0,
                 board=board,
                 rejections=rejections,
+                name=reached[0].name,
+                own_limits=reached[0].limits,
+                elsewhere=reached[1:],
             )
             with StallMeter().running() as stalls:
                 yield Stack(
                     completer=completer,
                     cache=cache,
                     rejections=rejections,
-                    limiter=limiter,
+                    routes=routes,
                     purse=purse,
                     pricing=settings.pricing(),
                     before=before,
                     left_open=left_open,
                     stalls=stalls,
                 )
+
+
+@asynccontextmanager
+async def _reached(
+    loaded: Loaded, one: InUse, clock: WallClock, transport: httpx2.AsyncBaseTransport | None
+) -> AsyncIterator[OpenAIChat]:
+    """An endpoint with a client of its own, closed on every way out."""
+    settings, endpoint = loaded.settings, loaded.endpoint(one.name, key_needed=False)
+    if transport is None and endpoint.identity == MOCK.name:
+        transport = mock_transport(settings, clock)
+    client = build_http_client(
+        settings.timeouts(), base_url=endpoint.base_url, transport=transport, carrier=settings.transport
+    )
+    async with client:
+        yield OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
 
 
 def replaying(recording: Cache, *, stop: Stop, clock: WallClock) -> Completer:
@@ -250,13 +330,33 @@ def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTran
     return FakeTransport(fake)
 
 
-def check_budget(settings: Settings) -> None:
-    """Raise SettingsError for a budget in money where the price of the model is not known."""
-    model = settings.defaults().model or ""
+def check_budget(settings: Settings, used: Sequence[InUse] = ()) -> None:
+    """Raise SettingsError for a budget in money where the price of a model is not known; 0 is a price."""
+    own, *others = used or (InUse(service=settings.service),)
     for flag, cap in (("--budget", settings.budget), ("--topic-budget", settings.topic_budget)):
-        if cap is None or settings.pricing().prices.get(model):
+        if cap is None:
             continue
-        raise SettingsError(
-            f"{flag} {cap:g}: no price is known for the model {model!r}; give one in harness.toml as "
-            f'[prices."{model}"] with input and output in USD per million tokens, or cap with {flag}-tokens'
-        )
+        model = settings.defaults().model or ""
+        if own.key_needed and not settings.pricing().prices.get(model):
+            raise SettingsError(_unpriced(flag, cap, repr(model), f'[prices."{model}"]'))
+        for one in others:
+            prices = settings.pricing().at(endpoint_identity(one.service)).prices
+            for model in _models_at(settings, one):
+                if not prices.get(model):
+                    table = f'[endpoints.{one.name}.prices."{model}"]'
+                    raise SettingsError(_unpriced(flag, cap, f"{model!r} at {one.name}", table))
+
+
+def _models_at(settings: Settings, one: InUse) -> list[str]:
+    """The models that are known to be asked there."""
+    default = settings.defaults(one.name).model
+    tables = [settings.steps[step] for step in one.steps if step in settings.steps]
+    models = [table.model or default for table in tables] or [default]
+    return [model for model in dict.fromkeys(models) if model is not None]
+
+
+def _unpriced(flag: str, cap: float, model: str, table: str) -> str:
+    return (
+        f"{flag} {cap:g}: no price is known for the model {model}; give one in harness.toml as "
+        f"{table} with input and output in USD per million tokens, or cap with {flag}-tokens"
+    )

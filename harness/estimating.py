@@ -7,7 +7,7 @@ how long the real model's answers will be: they may be several times as long as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,14 +18,14 @@ from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.adapters.memory import MemoryCache
 from harness.batch import dataset_spec
-from harness.compose import layered, mock_transport, run_context
+from harness.compose import Elsewhere, layered, mock_transport, run_context
 from harness.domain.braking import Held, most_ahead, most_at_once
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, Request, Usage
 from harness.domain.endpoint import profile_endpoint
 from harness.domain.estimate import likely_input_tokens
 from harness.domain.likely import Likely
-from harness.domain.policy import LAST_SHARE, Budget, Limits
+from harness.domain.policy import LAST_SHARE, Budget, Limits, within
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import PROFILES
 from harness.domain.purse import Purse
@@ -33,6 +33,7 @@ from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.errors import WorkflowError
+from harness.in_use import InUse, endpoints_in_use
 from harness.ports import Completer, WallClock
 from harness.settings import MOCK_KEY, Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
@@ -119,6 +120,7 @@ def estimate_batch(
         settings=settings.workflow_settings,
         steps=loaded.step_places(),
     )
+    used = endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         dataset.check(skip_bad=settings.skip_bad)
         sample = list(islice(dataset.read(), SAMPLE))
@@ -135,7 +137,7 @@ def estimate_batch(
             bad_lines=dataset.report.bad,
             sample=len(sample),
             steps=steps,
-            wall_s=_wall_s(rehearsed, settings.limits(), scale),
+            wall_s=_wall_s(rehearsed, _limits_of(loaded, used), scale),
             latency=timed,
             failed=len(rehearsed.failures),
             first_failure=rehearsed.failures[0] if rehearsed.failures else None,
@@ -185,7 +187,7 @@ def _held(spans: Sequence[Span], pricing: Pricing, now: datetime, of: Callable[[
     calls = []
     for span in spans:
         usage = Usage(input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens)
-        held, cost = of(span).cost, pricing.cost(span.request.model, usage, now)
+        held, cost = of(span).cost, pricing.of(span.request).cost(span.request.model, usage, now)
         if held is not None and cost is not None:
             # To the microsecond: the next call begins when one ends, and not a rounding before.
             from_s, until_s = round(span.end_s - span.served.latency_s, 6), round(span.end_s, 6)
@@ -195,7 +197,11 @@ def _held(spans: Sequence[Span], pricing: Pricing, now: datetime, of: Callable[[
 
 def _likely_of(likely: Likely, span: Span, pricing: Pricing, now: datetime) -> AtMost:
     usage = likely.usage(span.step, span.request)
-    return pricing.at_most(span.request, now) if usage is None else pricing.dearest(span.request.model, usage, now)
+    return (
+        pricing.at_most(span.request, now)
+        if usage is None
+        else pricing.of(span.request).dearest(span.request.model, usage, now)
+    )
 
 
 class _AsMock:
@@ -237,6 +243,8 @@ async def _rehearse(
     loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str, runs: int
 ) -> _Kept:
     """Run the sample against the mock, so many topics at a time: with one, each has all the room that there is."""
+    used = endpoints_in_use(loaded, workflow)
+    loaded = loaded.among_several() if len(used) > 1 else loaded
     settings = loaded.settings.model_copy(update={"latency": latency, "faults": "none", "cache_mode": "off"})
     stop, clock, kept = Stop(), VirtualClock(), _Kept()
     endpoint = profile_endpoint(PROFILES["mock"], api_key=MOCK_KEY)
@@ -245,17 +253,23 @@ async def _rehearse(
     )
     async with client:
         chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
-        purse = Purse(budget=Budget())
+        purse, limits = Purse(budget=Budget()), settings.limits()
         completer, limiter = layered(
             _AsMock(chat),
             cache=MemoryCache(),
             settings=settings,
-            limits=settings.limits(),
+            limits=limits,
             purse=purse,
             stop=stop,
             clock=clock,
+            name=used[0].name,
+            own_limits=loaded.limits_at() if len(used) > 1 else None,
+            elsewhere=[
+                Elsewhere(name=one.name, endpoint=_AsMock(chat), limits=within(limits, loaded.limits_at(one.name)))
+                for one in used[1:]
+            ],
         )
-        context = run_context(loaded, workflow, run_id="estimate", name=settings.workflow)
+        context = run_context(loaded, workflow, run_id="estimate", name=settings.workflow, used=used)
         runner = Runner(
             workflow=workflow.function,
             context=replace(context, topic_budget=Budget()),
@@ -283,7 +297,9 @@ def _step(name: str, spans: Sequence[Span], pricing: Pricing, now: datetime, sca
     usages = [
         Usage(input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens) for span in spans
     ]
-    costs = [pricing.cost(span.request.model, usage, now) for span, usage in zip(spans, usages, strict=True)]
+    costs = [
+        pricing.of(span.request).cost(span.request.model, usage, now) for span, usage in zip(spans, usages, strict=True)
+    ]
     return StepEstimate(
         step=name,
         calls=len(spans) * scale,
@@ -294,19 +310,35 @@ def _step(name: str, spans: Sequence[Span], pricing: Pricing, now: datetime, sca
     )
 
 
-def _wall_s(rehearsed: _Kept, limits: Limits, scale: float) -> float:
+def _limits_of(loaded: Loaded, used: Sequence[InUse]) -> tuple[Limits, Mapping[str | None, Limits]]:
+    """The run's limits, and those of each endpoint as its spans name it."""
+    if len(used) == 1:
+        return loaded.settings.limits(), {None: loaded.settings.limits()}
+    loaded = loaded.among_several()
+    there: dict[str | None, Limits] = {one.name: loaded.limits_at(one.name) for one in used[1:]}
+    return loaded.settings.limits(), {None: loaded.limits_at(), **there}
+
+
+def _wall_s(rehearsed: _Kept, limits: tuple[Limits, Mapping[str | None, Limits]], scale: float) -> float:
     """The largest of what bounds the batch: places for calls, places for runs, the pace, the longest topic."""
+    run, endpoints = limits
     bounds = [
-        sum(span.own_s for span in rehearsed.spans) * scale / limits.in_flight,
-        sum(rehearsed.elapsed_s) * scale / limits.open_runs,
+        sum(span.own_s for span in rehearsed.spans) * scale / run.in_flight,
+        sum(rehearsed.elapsed_s) * scale / run.open_runs,
         max(rehearsed.elapsed_s, default=0.0),
     ]
-    if limits.requests_per_minute is not None:
-        bounds.append(len(rehearsed.spans) * scale * 60 / limits.requests_per_minute)
-    if limits.tokens_per_minute is not None:
-        tokens = sum(span.usage.total_tokens for span in rehearsed.spans)
-        bounds.append(tokens * scale * 60 / limits.tokens_per_minute)
+    for name, own in endpoints.items():
+        bounds += _bounds_of([span for span in rehearsed.spans if span.endpoint == name], own, scale)
     return max(bounds)
+
+
+def _bounds_of(spans: Sequence[Span], limits: Limits, scale: float) -> Iterator[float]:
+    """What bounds the calls to one endpoint."""
+    yield sum(span.own_s for span in spans) * scale / limits.in_flight
+    if limits.requests_per_minute is not None:
+        yield len(spans) * scale * 60 / limits.requests_per_minute
+    if limits.tokens_per_minute is not None:
+        yield sum(span.usage.total_tokens for span in spans) * scale * 60 / limits.tokens_per_minute
 
 
 def _total(costs: Sequence[float | None], scale: float) -> float | None:

@@ -15,6 +15,7 @@ from harness.domain.outages import down_words, is_told
 from harness.domain.outlook import Range, Track, less, time_left
 from harness.engine.board import Board, Stage
 from harness.engine.limiter import LimiterState
+from harness.engine.routes import Route
 from harness.engine.runner import Progress
 
 MOST_CALLS = 40
@@ -49,6 +50,21 @@ class Failing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointStanding:
+    """How one endpoint of several stands. `down` says that it is away, or is asked no more, with its name."""
+
+    name: str
+    in_flight: int
+    waiting: int
+    places: int
+    maximum: int
+    refusals: int = 0
+    paused_s: float = 0.0
+    down: str | None = None
+    works_on: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
     """`None` where nothing can be said yet. `finished` topics are `ok`, `degraded` or `failed`, of all sessions; what
     failed in an earlier session is not finished, for it is run again.
@@ -58,7 +74,8 @@ class Glance:
     `unpriced`: there are calls whose cost is not known. Where there is a budget in money, `to_come` is what it will
     count, with as much that nobody knows as so far, so that `cost` and `to_come` add up to `likely_end`.
 
-    `down` says that the provider is away, `works_on` how many calls it seems to work on at a time.
+    `down` says that the provider is away, `works_on` how many calls it seems to work on at a time. Where several
+    endpoints are asked, both stand in `endpoints`, which is empty where there is only one.
     """
 
     topics: int
@@ -95,6 +112,7 @@ class Glance:
     failures: Sequence[Failing] = ()
     down: str | None = None
     works_on: int | None = None
+    endpoints: Sequence[EndpointStanding] = ()
     stopping: str | None = None
 
 
@@ -116,10 +134,6 @@ class Sight:
     started_s: float = 0.0
     board: Board | None = None
 
-    def limiter(self) -> LimiterState | None:
-        """What the limiter has learned so far, or None before the run has begun."""
-        return self.stack.limiter.state() if self.stack is not None else None
-
 
 def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = None) -> Glance | None:
     """What `watch` shows now, or None before the run has begun. `now_s` is the loop's time.
@@ -129,11 +143,11 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     progress, standing, stack = watch.progress, watch.standing, watch.stack
     if progress is None or standing is None or stack is None:
         return None
-    limiter, totals, ended, board = stack.limiter.state(), progress.totals, progress.ended, watch.board or Board()
-    provider = stack.limiter.provider
-    if not provider.is_down:
-        # On a clock that stands still while the provider is away: the pace before is the best guess at that after.
-        track.add(now_s - provider.down_until(now_s), totals.calls)
+    routes, limiter = stack.routes, stack.routes.state()
+    totals, ended, board = progress.totals, progress.ended, watch.board or Board()
+    if not routes.is_down:
+        # On a clock that stands still while a provider is away: the pace before is the best guess at that after.
+        track.add(now_s - routes.down_until(now_s), totals.calls)
     rows, elapsed_s = standing.totals.sums, now_s - watch.started_s
     left = watch.to_do - progress.done
     purse = stack.purse
@@ -159,7 +173,7 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
         maximum=limiter.maximum,
         refusals=limiter.refusals,
         paused_s=limiter.paused_s,
-        paced=stack.limiter.is_paced,
+        paced=routes.is_paced,
         calls=totals.calls,
         hit_rate=totals.hits / totals.calls if totals.calls else None,
         tokens_per_s=totals.output_tokens / elapsed_s if elapsed_s > 0 else None,
@@ -179,16 +193,33 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
         oldest=_oldest(board, now_s),
         causes=dict(board.causes.most_common()),
         failures=_failures(watch, board, now_s),
-        down=_down(watch, now_s),
+        down=None if routes.several else _down(watch, limiter, now_s),
         works_on=limiter.works_on,
+        endpoints=tuple(_standing(watch, route, now_s) for route in routes.all) if routes.several else (),
         stopping=stopping,
     )
 
 
-def _down(watch: Sight, now_s: float) -> str | None:
+def _standing(watch: Sight, route: Route, now_s: float) -> EndpointStanding:
+    """How one endpoint of several stands."""
+    state = route.limiter.state()
+    cause = route.stop.cause
+    return EndpointStanding(
+        name=route.name,
+        in_flight=state.in_flight,
+        waiting=state.waiting,
+        places=state.places,
+        maximum=state.maximum,
+        refusals=state.refusals,
+        paused_s=state.paused_s,
+        down=cause.message if cause is not None else _down(watch, state, now_s, route.name),
+        works_on=state.works_on,
+    )
+
+
+def _down(watch: Sight, limiter: LimiterState, now_s: float, name: str | None = None) -> str | None:
     """That the provider is away, in words and in the local time of this machine; None while it is not."""
-    limiter = watch.limiter()
-    outage = limiter.outage if limiter is not None else None
+    outage = limiter.outage
     if outage is None or watch.started_at is None or not is_told(certain=outage.certain, for_s=outage.for_s):
         return None
     since = watch.started_at + timedelta(seconds=now_s - outage.for_s - watch.started_s)
@@ -199,6 +230,7 @@ def _down(watch: Sight, now_s: float) -> str | None:
         next_look_s=outage.next_probe_s,
         message=outage.message,
         patience_s=outage.patience_s,
+        endpoint=name,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from harness.adapters.runs.results_dir import LIVE_FILE
 from harness.domain.outlook import Range
 from harness.errors import ResultsError
-from harness.glance import Failing, Glance, InFlight
+from harness.glance import EndpointStanding, Failing, Glance, InFlight
 
 LIVE_VERSION = 1
 CALLS_TOLD = 5
@@ -71,5 +71,6 @@ def _glance(value: Mapping[str, Any]) -> Glance:
         if known.get(name) is not None:
             known[name] = Range(**known[name])
     known["oldest"] = tuple(InFlight(**call) for call in value.get("oldest", ()))
+    known["endpoints"] = tuple(EndpointStanding(**one) for one in value.get("endpoints", ()))
     known["failures"] = tuple(Failing(**failing) for failing in value.get("failures", ()))
     return Glance(**known)

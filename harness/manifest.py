@@ -7,7 +7,7 @@ import logging
 import platform
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from harness.adapters.datasets.dataset import Dataset
 from harness.adapters.datasets.line_digests import read_digests
 from harness.adapters.runs.results_dir import LINES_FILE, MANIFEST_VERSION
 from harness.domain.growth import change_words, first_difference, lines_added
+from harness.domain.profiles import MOCK
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
 from harness.errors import ResultsError
@@ -37,7 +38,8 @@ _BEFORE = {"samples": 1}
 class Wanted:
     """The run that a user asks for: makes the manifest of a new one, or that of one that goes on.
 
-    `source` is what the user named, `continued` whether there must be a run already, `path` its directory.
+    `source` is what the user named, `continued` whether there must be a run already, `path` its directory. `endpoints`
+    are those that it asks, by name, its own first.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Wanted:
     run_id: str
     now: datetime
     continued: bool
+    endpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def manifest(self, known: dict[str, Any] | None) -> dict[str, Any]:
         """What `run.json` shall say, given what it says. Raises ResultsError that names what differs.
@@ -78,11 +81,11 @@ class Wanted:
 
     def _same_run(self, known: Mapping[str, Any]) -> list[int]:
         """The numbers of lines that the file of topics had when it grew. Raises ResultsError for another run."""
-        began, ours = known["identity"], f"this directory holds the run {known['run_id']}"
+        began, wanted, ours = known["identity"], self._identity(), f"this directory holds the run {known['run_id']}"
         differing = [
-            _difference(name, began.get(name, _BEFORE.get(name)), value)
-            for name, value in self._identity().items()
-            if name != "dataset" and began.get(name, _BEFORE.get(name)) != value
+            _difference(name, began.get(name, _BEFORE.get(name)), wanted.get(name))
+            for name in dict.fromkeys((*wanted, "endpoints"))
+            if name != "dataset" and began.get(name, _BEFORE.get(name)) != wanted.get(name)
         ]
         if differing:
             raise ResultsError(f"{ours}, which differs in {', '.join(differing)}; go back to what it began with, {_OR}")
@@ -139,6 +142,7 @@ class Wanted:
             },
             "workflow_sha256": self.workflow.code_sha256,
             "settings": recorded(self.settings),
+            "endpoints": {name: dict(told) for name, told in self.endpoints.items()},
         }
 
     def _where(self, known: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -155,13 +159,13 @@ class Wanted:
 
     def _identity(self) -> dict[str, Any]:
         """What decides the answers: a run is continued only with all of it unchanged."""
-        settings, defaults = self.settings, self.settings.defaults()
+        settings, defaults, elsewhere = self.settings, self.settings.defaults(), self._elsewhere()
         return {
             "dataset": self.dataset.sha256,
             "prompts": self.workflow.prompts.sha256,
             "workflow": workflow_name(settings.workflow),
             "workflow_settings": dict(self.workflow.settings),
-            "endpoint": Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).identity,
+            "endpoint": Loaded(settings=settings, origins={}).endpoint(key_needed=False).identity,
             "model": defaults.model,
             "thinking": defaults.thinking,
             "effort": defaults.effort,
@@ -172,12 +176,32 @@ class Wanted:
             "filter": list(settings.filter),
             "shuffle": settings.shuffle,
             "samples": settings.samples,
+            **({"endpoints": elsewhere} if elsewhere else {}),
         }
+
+    def _elsewhere(self) -> dict[str, object]:
+        """Who answers where other endpoints are asked, by their names."""
+        return {name: told["endpoint"] for name, told in list(self.endpoints.items())[1:]}
 
 
 def can_be_read_again(source: str) -> bool:
     """Not so standard input, and a pipe: whatever is piped in is read once."""
     return source != STDIN and Path(source).is_file()
+
+
+def is_simulated(manifest: Mapping[str, Any]) -> bool:
+    """Whether a run asked nobody but the mock. Its own endpoint, where all steps ask another, was not asked."""
+    told = manifest.get("endpoints") or {"": {"endpoint": manifest["identity"]["endpoint"]}}
+    return all(one["endpoint"] == MOCK.name for one in told.values() if one.get("asked", True))
+
+
+def elsewhere_words(manifest: Mapping[str, Any]) -> list[str]:
+    """The endpoints that a run asks besides its own: `decompose at local (http://127.0.0.1:8080/v1)`."""
+    words = []
+    for name, one in list(manifest.get("endpoints", {}).items())[1:]:
+        where = "" if name == one["endpoint"] else f" ({one['endpoint']})"
+        words.append(f"{', '.join(one['steps']) or 'some calls'} at {name}{where}")
+    return words
 
 
 def workflow_name(workflow: str) -> str:
@@ -193,7 +217,7 @@ def recorded(settings: Settings) -> dict[str, Any]:
     """
     values: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
     if settings.base_url is not None:
-        values["base_url"] = Loaded(settings=settings, origins={}, keys={}).endpoint(key_needed=False).base_url
+        values["base_url"] = Loaded(settings=settings, origins={}).endpoint(key_needed=False).base_url
     for name in ("cache", "prompts", "out", "log_file"):
         if values[name] is not None:
             values[name] = str(Path(values[name]).absolute())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,11 +29,13 @@ from harness.domain.purse import Reservations, Spent
 from harness.domain.repeated import Repeated
 from harness.engine.limiter import Limiter, LimiterState
 from harness.engine.rejecting import rejecting
+from harness.engine.routes import Routes
 from harness.engine.runner import Progress, Runner
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop, StopCause
 from harness.errors import CacheError, ResultsError, StorageError
 from harness.glance import Sight, glance
+from harness.in_use import InUse, is_simulated
 from harness.live import Live, live_to_json
 from harness.logs import logged_with
 from harness.manifest import STDIN, workflow_name
@@ -59,7 +61,8 @@ class Report:
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
     on all money, `reservations` what holding it back did in this session. `longest_stall_s` is how long the event loop
     was held up at worst; 0.0 on virtual time. `skipped` are the bad lines of the file, which are no topics, `bad_lines`
-    the first of them, as `file:line: reason`. `outages` are those of this session.
+    the first of them, as `file:line: reason`. `outages` are those of this session. `limiter` is what was learned in
+    all, `endpoints` what of each, by name, where several are asked; `simulated`: nobody but the mock was.
     """
 
     path: Path
@@ -73,6 +76,8 @@ class Report:
     spent: Spent
     left_open: tuple[OpenCall, ...]
     limiter: LimiterState
+    endpoints: Mapping[str, LimiterState] = field(default_factory=dict)
+    simulated: bool = False
     failures: tuple[FailedAlike, ...] = ()
     longest_stall_s: float = 0.0
     skipped: int = 0
@@ -97,7 +102,10 @@ class Watch(Sight):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One session of a run: what is left to do is done, and the books are closed whatever happens."""
+    """One session of a run: what is left to do is done, and the books are closed whatever happens.
+
+    `used` are the endpoints that it asks, the run's own first.
+    """
 
     loaded: Loaded
     workflow: LoadedWorkflow
@@ -107,6 +115,7 @@ class Session:
     stop: Stop
     watch: Watch
     clock: WallClock
+    used: Sequence[InUse]
     transport: httpx2.AsyncBaseTransport | None = None
     recording: Cache | None = None
 
@@ -142,6 +151,7 @@ class Session:
             transport=self.transport,
             recording=self.recording,
             board=watch.board,
+            used=self.used,
         ) as stack:
             await in_thread(self._begin)
             watch.stack = stack
@@ -156,7 +166,7 @@ class Session:
                     clock=self.clock,
                     runs=self.loaded.settings.limits().open_runs,
                     progress=progress,
-                    ending=stack.limiter.ending,
+                    ending=stack.routes.ending,
                     repeated=Repeated(at_most=self.loaded.settings.equal_failures(), succeeded=self._has_succeeded()),
                     resume=f"harness resume {shlex.quote(str(results.path))}",
                 )
@@ -207,8 +217,7 @@ class Session:
         settings = self.loaded.settings
 
         def levels() -> Levels:
-            state = stack.limiter.state()
-            is_down = state.outage is not None and state.outage.certain
+            state, is_down = stack.routes.state(), stack.routes.is_certainly_down
             return Levels(in_flight=state.in_flight, waiting=state.waiting, places=state.places, is_down=is_down)
 
         return observed(
@@ -244,8 +253,11 @@ class Session:
         spent = await self._spent(stack)
         if unfinished == 0:
             await self._storing(results.finish)
+        closed = stack.routes.closed
+        if unfinished and closed is not None:
+            self.stop.set(closed.kind, closed.message)
         cause = self.stop.cause
-        outages = outages_met(stack.limiter, started_at=started_at, started_s=started_s)
+        outages = outages_met(stack.routes, started_at=started_at, started_s=started_s)
         entry = {
             **_log_entry(stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s),
             "outages": [outage_to_json(outage) for outage in outages],
@@ -260,7 +272,7 @@ class Session:
                 "wall_s": round(sum(session["wall_s"] for session in sessions), 6),
             },
             "journal": asdict(spent),
-            "limits_learned": limits_learned(stack.limiter.state()),
+            "limits_learned": limits_learned(stack.routes.state(), stack.routes.states()),
             "session_log": sessions,
         }
         await self._storing(lambda: results.update(changes))
@@ -275,7 +287,9 @@ class Session:
             stop=self.stop.cause,
             spent=spent,
             left_open=stack.left_open,
-            limiter=stack.limiter.state(),
+            limiter=stack.routes.state(),
+            endpoints=stack.routes.states() if stack.routes.several else {},
+            simulated=is_simulated(self.used),
             failures=results.standing.failures(),
             longest_stall_s=stack.stalls.longest_s,
             skipped=self.dataset.report.bad,
@@ -302,44 +316,58 @@ class Session:
     def _context(self, run_id: str, started_s: float) -> RunContext:
         settings = self.loaded.settings
         name = workflow_name(settings.workflow)
-        return replace(run_context(self.loaded, self.workflow, run_id=run_id, name=name), origin_s=started_s)
+        context = run_context(self.loaded, self.workflow, run_id=run_id, name=name, used=self.used)
+        return replace(context, origin_s=started_s)
 
 
-def outages_met(limiter: Limiter, *, started_at: datetime, started_s: float) -> tuple[PastOutage, ...]:
+def outages_met(routes: Routes, *, started_at: datetime, started_s: float) -> tuple[PastOutage, ...]:
     """The outages of a session that began then, on both clocks; the last may go on. What was only suspected is none."""
+    met: list[PastOutage] = []
+    for route in routes.all:
+        name = route.name if routes.several else None
+        met += _outages_of(route.limiter, name, started_at=started_at, started_s=started_s)
+    return tuple(sorted(met, key=lambda outage: outage.since))
 
+
+def _outages_of(limiter: Limiter, name: str | None, *, started_at: datetime, started_s: float) -> Iterator[PastOutage]:
     def at(seconds: float) -> datetime:
         return started_at + timedelta(seconds=seconds - started_s)
 
-    met = [
-        PastOutage(
+    for one in limiter.provider.outages:
+        yield PastOutage(
             since=at(one.since),
             until=None if one.until is None else at(one.until),
             seconds=0.0 if one.until is None else one.until - one.since,
             probes=one.probes,
             kind=one.kind,
             message=one.message,
+            endpoint=name,
         )
-        for one in limiter.provider.outages
-    ]
     now_s, still = anyio.current_time(), limiter.state().outage
     if still is not None and still.certain:
-        since = at(now_s - still.for_s)
-        met.append(
-            PastOutage(
-                since=since,
-                until=None,
-                seconds=still.for_s,
-                probes=still.probes,
-                kind=still.kind,
-                message=still.message,
-            )
+        yield PastOutage(
+            since=at(now_s - still.for_s),
+            until=None,
+            seconds=still.for_s,
+            probes=still.probes,
+            kind=still.kind,
+            message=still.message,
+            endpoint=name,
         )
-    return tuple(met)
 
 
-def limits_learned(state: LimiterState) -> dict[str, Any]:
-    """What `run.json` keeps of the limiter; outages stand with their sessions."""
+def limits_learned(state: LimiterState, endpoints: Mapping[str, LimiterState]) -> dict[str, Any]:
+    """What `run.json` keeps of the limits: what was learned in all, and of each endpoint where there are several.
+
+    Outages stand with their sessions.
+    """
+    learned = _without_outage(state)
+    if len(endpoints) > 1:
+        learned["endpoints"] = {name: _without_outage(one) for name, one in endpoints.items()}
+    return learned
+
+
+def _without_outage(state: LimiterState) -> dict[str, Any]:
     return {name: value for name, value in asdict(state).items() if name != "outage"}
 
 
@@ -354,8 +382,8 @@ def _log_entry(
         "calls": progress.totals.calls,
         "hits": progress.totals.hits,
         "retries": progress.totals.retries,
-        "in_flight": stack.limiter.state().maximum,
-        "places": [[round(at_s, 3), places] for at_s, places in stack.limiter.history.since(started_s)],
+        "in_flight": stack.routes.state().maximum,
+        "places": [[round(at_s, 3), places] for at_s, places in stack.routes.history().since(started_s)],
         "longest_stall_s": round(stack.stalls.longest_s, 6),
         "reservations": {name: round(number, 9) for name, number in asdict(stack.purse.reservations_so_far()).items()},
         "stop": asdict(cause) if cause else None,

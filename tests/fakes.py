@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -30,8 +31,10 @@ from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
 from harness.engine.rejections import Rejections
 from harness.engine.retrying import Retrying
+from harness.engine.room import Room
+from harness.engine.routes import Routes
 from harness.engine.runner import Runner, Workflow
-from harness.engine.step import RunContext, Step
+from harness.engine.step import Addressee, RunContext, Step
 from harness.engine.stopping import Stop
 from harness.engine.trace import Trace
 from harness.errors import StorageError
@@ -39,6 +42,9 @@ from harness.ports import Claim, Completer, OpenCall, Rejection, Resolution
 from harness.testing.virtual_time import VirtualClock
 
 USAGE = Usage(input_tokens=100, output_tokens=50)
+
+OWN = "own"
+"""What the tests call the endpoint of the run itself."""
 
 # One dollar a token makes sums that can be read.
 DOLLAR_A_TOKEN = Rates(cached_input=1_000_000.0, input=1_000_000.0, output=1_000_000.0)
@@ -200,9 +206,11 @@ class ListResults:
 
 @dataclass(slots=True, kw_only=True)
 class Engine:
-    """All layers over a model, as `compose` stacks them."""
+    """All layers over a model, as `compose` stacks them, and over `others` by name, within limits of their own."""
 
     model: FakeModel
+    others: Mapping[str, FakeModel] = field(default_factory=dict)
+    limits_of: Mapping[str, Limits] = field(default_factory=dict)
     limits: Limits = Limits()
     retry: RetryPolicy = RetryPolicy()
     budget: Budget = Budget()
@@ -219,6 +227,7 @@ class Engine:
     clock: VirtualClock = field(default_factory=VirtualClock)
     run_id: str = "run"
     purse: Purse = field(init=False)
+    routes: Routes = field(init=False)
     limiter: Limiter = field(init=False)
     completer: Completer = field(init=False)
     rejections: Rejections = field(init=False)
@@ -226,16 +235,26 @@ class Engine:
     def __post_init__(self) -> None:
         policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
-        self.limiter = Limiter(
-            self.limits,
-            self.stop,
-            capped=lambda: budgeted.may_end_the_run(),  # noqa: PLW0108 - made further below
-            outages=self.outages,
-            rng=random.Random(11),
-        )
-        noted = Noted(self.model, self.cache, PRICING, self.clock, self.stop)
-        all_limited = Limited(noted, self.limiter, self.retry, self.stop, first_token_s=self.first_token_s)
-        limited = RunLimited(all_limited, self.limits, self.stop)
+        self.routes = Routes(Room(self.limits.in_flight), self.stop)
+
+        def route(model: FakeModel, limits: Limits, end: Stop, name: str | None) -> tuple[Limiter, Completer]:
+            limiter = Limiter(
+                limits,
+                end,
+                name=name,
+                room=self.routes.room,
+                capped=lambda: budgeted.may_end_the_run(),  # noqa: PLW0108 - made further below
+                outages=self.outages,
+                rng=random.Random(11),
+            )
+            noted = Noted(model, self.cache, PRICING, self.clock, end)
+            return limiter, Limited(noted, limiter, self.retry, end, first_token_s=self.first_token_s)
+
+        for name, model in {OWN: self.model, **self.others}.items():
+            limits = self.limits_of.get(name, self.limits)
+            self.routes.add(name, partial(route, model, limits), several=bool(self.others))
+        self.limiter = self.routes.all[0].limiter
+        limited = RunLimited(self.routes, self.limits, self.stop)
         journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
         likely = Likely() if self.reserve == "likely" else None
         budgeted = Budgeted(
@@ -246,11 +265,11 @@ class Engine:
             self.stop,
             likely=likely,
             limits=self.limits,
-            places=lambda: self.limiter.state().places,
-            by_arrival=lambda: self.limiter.goes_by_arrival,
+            places=lambda: self.routes.state().places,
+            by_arrival=lambda: self.routes.goes_by_arrival,
         )
         rng = random.Random(7)
-        retrying = Retrying(budgeted, self.retry, self.limiter.provider, self.stop, rng)
+        retrying = Retrying(budgeted, self.retry, self.routes.provider_of, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)
         self.rejections = Rejections(self.cache)
         self.completer = Cached(retrying, self.cache, policy, self.clock, leases, self.rejections)
@@ -265,6 +284,9 @@ class Engine:
             max_depth=self.limits.max_depth,
             topic_budget=self.topic_budget,
             rejections=self.rejections,
+            elsewhere=lambda step, name: Addressee(
+                name=name, identity=name, defaults=StepOptions(endpoint=name, model="m", max_tokens=1000)
+            ),
         )
 
     def step(self, topic_id: str = "t", index: int = 0) -> tuple[Step, Trace]:
@@ -290,7 +312,7 @@ class Engine:
             stop=self.stop,
             clock=self.clock,
             runs=self.limits.open_runs,
-            ending=ending or self.limiter.ending,
+            ending=ending or self.routes.ending,
             repeated=repeated,
         )
 

@@ -25,7 +25,7 @@ from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.outlook import Range
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError
-from harness.glance import Failing, Glance, InFlight
+from harness.glance import EndpointStanding, Failing, Glance, InFlight
 from harness.live import Live, live_to_json, read_live
 from harness.testing.virtual_time import VirtualClock
 
@@ -147,6 +147,7 @@ def test_what_a_run_tells_of_itself_is_as_documented_and_is_read_as_it_was_writt
         causes={"server 500": 2},
         failures=(Failing(topic_id="a", span_id=None, cause="blank", message="no", ago_s=1.0),),
         stopping="interrupted",
+        endpoints=(EndpointStanding(name="local", in_flight=1, waiting=2, places=3, maximum=4, down="local down"),),
     )
     live = Live(at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC), session=2, pid=4711, seen=seen)
     check("live", live_to_json(live))

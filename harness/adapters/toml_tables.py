@@ -34,6 +34,7 @@ class StepTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
+    endpoint: Annotated[str, Field(min_length=1)] | None = None
     model: Annotated[str, Field(min_length=1)] | None = None
     thinking: bool | None = None
     effort: Effort | None = None

@@ -9,7 +9,10 @@ from harness.bench.files import Bench
 from harness.bench.measured import Measured
 from harness.errors import ResultsError
 
-_SAME_WORK = ("dataset", "prompts", "workflow", "workflow_settings", "endpoint", "model", "thinking", "effort", "steps")
+_SAME_WORK = (
+    *("dataset", "prompts", "workflow", "workflow_settings"),
+    *("endpoint", "endpoints", "model", "thinking", "effort", "steps"),
+)
 
 
 def check_arms(bench: Bench) -> None:

@@ -32,6 +32,7 @@ from harness.domain.purse import Spent
 from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
+from harness.in_use import InUse, check_access, endpoints_in_use, is_simulated
 from harness.manifest import STDIN, recorded
 from harness.ports import WallClock
 from harness.session import Report
@@ -75,20 +76,27 @@ def check_plan(plan: Plan) -> int:
         raise SettingsError("bench reads its topics once an arm and round, and - can be read once; give it a file")
     if plan.repeat < 1:
         raise SettingsError("--repeat: at least one round")
-    if plan.virtual and not settings.is_mock:
-        raise SettingsError("--virtual: only the mock lives on virtual time; add --endpoint mock")
     if plan.virtual and settings.latency == "none":
         raise SettingsError("--virtual: with --latency none nothing takes time; give one, such as uniform:8:12")
-    load_workflow(
+    used = plan_endpoints(plan)
+    if plan.virtual and not is_simulated(used):
+        raise SettingsError("--virtual: only the mock lives on virtual time; add --endpoint mock")
+    check_access(plan.loaded, used)
+    with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
+        dataset.check(skip_bad=settings.skip_bad)
+        return dataset.count
+
+
+def plan_endpoints(plan: Plan) -> tuple[InUse, ...]:
+    """The endpoints that are asked. Raises what a run raises for its workflow, and for a name that is not known."""
+    settings = plan.loaded.settings
+    workflow = load_workflow(
         settings.workflow,
         prompts_file=settings.prompts,
         settings=settings.workflow_settings,
         steps=plan.loaded.step_places(),
     )
-    plan.loaded.endpoint()
-    with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
-        dataset.check(skip_bad=settings.skip_bad)
-        return dataset.count
+    return endpoints_in_use(plan.loaded, workflow)
 
 
 def about_here(settings_seed: int) -> dict[str, Any]:

@@ -7,18 +7,19 @@ from dataclasses import replace
 
 import click
 
-from harness.bench.experiment import WARM_UP_TOPICS, Plan
+from harness.bench.experiment import WARM_UP_TOPICS, Plan, plan_endpoints
 from harness.cli.terminal import someone_answers
 from harness.domain.wording import counted, duration
 from harness.errors import SettingsError
 from harness.estimating import Estimate, estimate_batch
+from harness.in_use import is_simulated
 from harness.ports import WallClock
 
 
 def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
     """Whether a benchmark that costs money may begin. Raises SettingsError where nobody is there to say so."""
     settings = plan.loaded.settings
-    if settings.is_mock:
+    if is_simulated(plan_endpoints(plan)):
         return True
     click.echo(question_of(estimates_of(plan, clock), plan, topics), err=True)
     if settings.yes:

@@ -20,7 +20,7 @@ from harness.cli.output import say_json
 from harness.cli.recording import agreed_to, agreed_to_all, record_into
 from harness.domain.sanitize import terminal_safe
 from harness.engine.runner import Workflow
-from harness.errors import HarnessError, InputError, SuiteError, WorkflowError
+from harness.errors import HarnessError, InputError, SettingsError, SuiteError, WorkflowError
 from harness.regress.checks.golden import golden_diff, read_golden, write_golden
 from harness.regress.checks.judging import judged
 from harness.regress.recorded.expecting import expected
@@ -128,7 +128,15 @@ def _checked(suite_file: Path, values: Mapping[str, Any], *, accepting: bool, on
 
 def _settings(suite: Suite, values: Mapping[str, Any]) -> Loaded:
     """The suite decides alone what is asked: neither variables nor harness.toml are looked at, but for a key."""
-    return loaded_from(values, base={**suite.settings, "samples": suite.samples})
+    loaded = loaded_from(values, base={**suite.settings, "samples": suite.samples})
+    judge = suite.judge.options.endpoint
+    if judge is None:
+        return loaded
+    try:
+        loaded.settings.service_at(judge)
+    except SettingsError as error:
+        raise SuiteError(f"{suite.place('judge')}: endpoint: {error}") from None
+    return replace(loaded, also=(judge,))
 
 
 def _cassette(suite: Suite, on_miss: str) -> tuple[Recording, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NoReturn
 
 import click
@@ -11,11 +11,14 @@ import click
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.money_words import usd
 from harness.cli.terminal import someone_answers
+from harness.domain.endpoint import endpoint_identity
 from harness.domain.profiles import profile_of
 from harness.domain.wording import counted
 from harness.errors import SettingsError
 from harness.estimating import Estimate, estimate_batch
+from harness.in_use import InUse, check_access, endpoints_in_use
 from harness.settings import Loaded, Settings
+from harness.workflows.loading import load_workflow
 
 Consent = Literal["given", "to be asked for", "missing"]
 
@@ -30,10 +33,21 @@ def agreed(loaded: Loaded, source: str) -> bool:
 
 def confirmed(loaded: Loaded, question: Callable[[], str]) -> bool:
     """The same with a question of one's own, which is made only where it is asked."""
-    consent = consent_of(loaded.settings, someone_there=someone_answers())
+    settings = loaded.settings
+    if _is_agreed_to(settings):
+        return True
+    workflow = load_workflow(
+        settings.workflow,
+        prompts_file=settings.prompts,
+        settings=settings.workflow_settings,
+        steps=loaded.step_places(),
+    )
+    used = endpoints_in_use(loaded, workflow)
+    consent = consent_of(settings, used, someone_there=someone_answers())
     if consent == "given":
         return True
-    name = loaded.endpoint().identity
+    check_access(loaded, used)
+    name = " and ".join(loaded.endpoint(one.name).identity for one in used if is_paid(settings, one))
     if consent == "missing":
         raise SettingsError(
             f"this would spend money at {name}, and there is no terminal on which to ask: "
@@ -52,32 +66,45 @@ def exit_unsent() -> NoReturn:
     sys.exit(130)
 
 
-def consent_of(settings: Settings, *, someone_there: bool) -> Consent:
+def consent_of(settings: Settings, used: Sequence[InUse] = (), *, someone_there: bool) -> Consent:
     """Whether these settings say that money may be spent: `--yes` and a budget do, and nothing is spent on the mock.
+
+    `used` are the endpoints that are asked; where none are named, the run's own.
 
     Words for machines only (`--quiet`, `--json`) put off a question, and so agree for a person who is there; they say
     nothing where nobody is.
     """
-    capped = settings.budget is not None or settings.budget_tokens is not None or settings.run_calls is not None
-    if settings.yes or capped or not costs_money(settings):
+    used = used or (InUse(service=settings.service),)
+    if _is_agreed_to(settings) or not any(is_paid(settings, one) for one in used):
         return "given"
     if not someone_there:
         return "missing"
     return "given" if settings.quiet or settings.json_output else "to be asked for"
 
 
-def costs_money(settings: Settings) -> bool:
-    """Whether calls are paid for, as far as can be known: at a known service that takes a key, or at a known price.
+def _is_agreed_to(settings: Settings) -> bool:
+    capped = settings.budget is not None or settings.budget_tokens is not None or settings.run_calls is not None
+    return settings.yes or capped or settings.cache_mode == "replay"
+
+
+def is_paid(settings: Settings, one: InUse) -> bool:
+    """Whether calls to this endpoint are paid for, as far as can be known: a known service that takes a key, or a known
+    price.
 
     A server of one's own, without a price in [prices] or in its own table, costs no money that we know of.
     """
-    if settings.cache_mode == "replay":
+    if settings.cache_mode == "replay" or not one.key_needed:
         return False
-    service = settings.profile or profile_of(settings.base_url or "")
-    if service is not None and service.hosted:
+    service = profile_of(one.service.base_url) or one.service
+    if service.hosted:
         return service.key_env is not None
-    models = {settings.model or settings.service.default_model, *(table.model for table in settings.steps.values())}
-    return not models.isdisjoint(settings.pricing().prices)
+    is_own = one.name == settings.service.name
+    default = (settings.model if is_own else None) or service.default_model
+    models = {default}
+    for name, table in settings.steps.items():
+        if name in one.steps or (is_own and table.endpoint in (None, one.name)):
+            models.add(table.model)
+    return not models.isdisjoint(settings.pricing().at(endpoint_identity(one.service)).prices)
 
 
 def question_of(found: Estimate) -> str:

@@ -6,7 +6,7 @@ from harness.cli.money_words import Caps, spent_words, to_come_words, usd
 from harness.domain.outages import queue_words
 from harness.domain.wording import counted
 from harness.engine.board import Stage
-from harness.glance import Glance
+from harness.glance import EndpointStanding, Glance
 
 _WAITS: dict[Stage, str] = {
     "retry": "to try again",
@@ -58,6 +58,27 @@ def held_words(seen: Glance) -> list[str]:
     if seen.down is not None:
         return [seen.down]
     return [f"pausing {seen.paused_s:.0f} s"] if seen.paused_s > 0 else []
+
+
+def endpoint_words(seen: Glance) -> list[str]:
+    """How each endpoint of several stands: `local 1 in flight of 1, 12 waiting`, and what holds it up."""
+    return [_standing_words(one) for one in seen.endpoints]
+
+
+def _standing_words(one: EndpointStanding) -> str:
+    parts = [f"{one.name} {one.in_flight:,} in flight of {one.places:,}"]
+    parts += [f"{one.waiting:,} waiting"] if one.waiting else []
+    parts += [f"pausing {one.paused_s:.0f} s"] if one.paused_s > 0 else []
+    if one.refusals:
+        parts.append(f"limit {one.places:,} of {one.maximum:,} after {counted(one.refusals, 'refusal')} (429)")
+    parts += [queue_words(one.works_on, one.name)] if one.works_on is not None else []
+    parts += [one.down] if one.down is not None else []
+    return ", ".join(parts)
+
+
+def away_words(seen: Glance) -> list[str]:
+    """Which endpoints of several are away, or are asked no more."""
+    return [one.down for one in seen.endpoints if one.down is not None]
 
 
 def causes_words(seen: Glance) -> str:
@@ -112,6 +133,7 @@ def line_of(seen: Glance, settings: Caps) -> str:
     held = held_words(seen)
     # Lines are cut at their end: what holds the run up for minutes stands near the beginning.
     first = [calls_words(seen), *held] if seen.down is None else [*held, calls_words(seen)]
+    first = [*away_words(seen), *first]
     parts = [topics_words(seen), *first, money_words(seen, settings), time_words(seen)]
     return "; ".join([*parts, *([seen.stopping] if seen.stopping is not None else [])])
 

@@ -12,9 +12,7 @@ def start_log_lines(loaded: Loaded) -> None:
     settings, endpoint = loaded.settings, loaded.endpoint(key_needed=False)
 
     def redact(line: str) -> str:
-        for key in loaded.keys.values():
-            line = key.redact(line)
-        return endpoint.redact(line)
+        return endpoint.redact(loaded.keyring.redact(line))
 
     try:
         start_logging(

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from harness.cli.glance import calls_words, causes_words, held_words, money_words, time_words, waits_words
+from harness.cli.glance import (
+    calls_words,
+    causes_words,
+    endpoint_words,
+    held_words,
+    money_words,
+    time_words,
+    waits_words,
+)
 from harness.cli.summary import (
     failure_lines,
     left_open_lines,
@@ -22,6 +30,7 @@ from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.wording import counted, duration
 from harness.live import Live
+from harness.manifest import elsewhere_words, is_simulated
 from harness.run_state import RunState
 
 SILENT_S = 15.0
@@ -43,6 +52,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         f"run       {manifest['run_id']}, {state_words(state, now)}, session {manifest['sessions']}",
         f"dataset   {manifest['dataset']['path']}",
         f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
+        *(f"          {words}" for words in elsewhere_words(manifest)),
         topics_line(totals, state.unfinished, state.skipped),
         *failure_lines(state.failures),
         *skipped_lines(state.skipped, manifest["dataset"].get("skipped_lines", ())),
@@ -99,6 +109,7 @@ def _live_lines(live: Live, caps: _Caps, now: datetime) -> list[str]:
         f"calls     {calls_words(seen)}",
         *([f"waiting   {waits}"] if waits else []),
         *(f"all wait  {words}" for words in held_words(seen)),
+        *(f"endpoint  {words}" for words in endpoint_words(seen)),
         *([f"failing   {causes_words(seen)}"] if seen.causes else []),
         f"cost      {money_words(seen, caps)}",
         f"time      {time_words(seen)}",
@@ -118,7 +129,7 @@ def _money_lines(state: RunState) -> list[str]:
         state.totals,
         state.unfinished,
         Budget(cost=caps.budget, tokens=caps.budget_tokens),
-        simulated=state.manifest["identity"]["endpoint"] == "mock",
+        simulated=is_simulated(state.manifest),
     )
     if state.left_open:
         lines.append(f"open      {counted(len(state.left_open), 'request')} had no answer yet when it was killed")

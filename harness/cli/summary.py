@@ -18,6 +18,7 @@ from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.remedies import remedy_of
 from harness.domain.wording import counted
+from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall
 from harness.session import Report, limits_learned
 from harness.settings import Settings
@@ -38,7 +39,7 @@ def summary_of(report: Report, settings: Settings) -> str:
         *failure_lines(report.failures),
         *skipped_lines(report.skipped, report.bad_lines),
         *work_lines(report.totals, streamed=settings.stream),
-        *money_lines(outlay, report.totals, report.unfinished, budget, simulated=settings.is_mock),
+        *money_lines(outlay, report.totals, report.unfinished, budget, simulated=report.simulated),
         *reservation_lines(
             report.reservations,
             outlay,
@@ -53,7 +54,7 @@ def summary_of(report: Report, settings: Settings) -> str:
         report.wall_s, report.session.totals.sequential_s, report.longest_stall_s, verbose=settings.verbose
     )
     lines += outages_lines(report.outages)
-    if report.limiter.refusals:
+    if report.limiter.refusals and not report.endpoints:
         refused = f"{counted(report.limiter.refusals, 'request')} {'was' if report.limiter.refusals == 1 else 'were'}"
         named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
         lines.append(
@@ -62,6 +63,7 @@ def summary_of(report: Report, settings: Settings) -> str:
         )
     if report.limiter.works_on is not None:
         lines.append(f"queue     {queue_words(report.limiter.works_on)}")
+    lines += endpoint_lines(report.endpoints)
     lines.append(f"results   {report.path}")
     if report.stop is not None:
         lines.append(f"stopped   {report.stop.message}")
@@ -69,6 +71,23 @@ def summary_of(report: Report, settings: Settings) -> str:
         lines.append(f"continue  harness resume {shlex.quote(str(report.path))}")
     lines.append(f"look      harness show {shlex.quote(str(report.path))}")
     return "\n".join(lines)
+
+
+def endpoint_lines(endpoints: Mapping[str, LimiterState]) -> list[str]:
+    """What was learned of the limits of each endpoint of several, a line each; none of one that showed no limit."""
+    lines = []
+    for name, state in endpoints.items():
+        said = []
+        if state.refusals:
+            said.append(
+                f"{counted(state.refusals, 'refusal')} (429), at most {state.places} of "
+                f"{counted(state.maximum, 'call')} in flight at the end"
+            )
+        if state.works_on is not None:
+            said.append(queue_words(state.works_on, name))
+        if said:
+            lines.append(f"endpoint  {name}: {'; '.join(said)}")
+    return lines
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -97,7 +116,7 @@ def report_json(report: Report) -> dict[str, Any]:
             }
             for request in report.left_open
         ],
-        "limits_learned": limits_learned(report.limiter),
+        "limits_learned": limits_learned(report.limiter, report.endpoints),
         "outages": [outage_to_json(outage) for outage in report.outages],
         "reservations": _rounded(asdict(report.reservations)),
         "longest_stall_s": round(report.longest_stall_s, 6),

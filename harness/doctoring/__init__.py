@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.batch import RESULTS_ROOT
 from harness.compose import mock_transport
 from harness.doctoring import chosen, here
-from harness.doctoring.finding import Finding, Verdict
+from harness.doctoring.finding import Finding, Verdict, problem
 from harness.doctoring.server import Server
+from harness.domain.endpoint import endpoint_identity
+from harness.domain.profiles import MOCK
+from harness.errors import InputError
+from harness.in_use import InUse, endpoints_in_use
 from harness.ports import WallClock
 from harness.settings import Loaded
+from harness.workflows.loading import load_workflow
 
 if TYPE_CHECKING:
     import httpx2
@@ -24,20 +30,47 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """All checks, in the order in which a run would meet them.
 
-    The endpoint gets a request for its models, and a known provider one for the balance, if the key that is needed is
-    there; with `ask` also one call of few tokens. Each is said before it is sent. `transport` replaces the network;
-    without it the mock brings its own.
+    Each endpoint that a run would ask gets a request for its models, and a known provider one for the balance, if the
+    key that is needed is there; with `ask` also one call of few tokens. Each is said before it is sent. `transport`
+    replaces the network; without it the mock brings its own.
     """
-    if transport is None and loaded.settings.is_mock:
-        transport = mock_transport(loaded.settings, clock)
     yield here.versions()
     yield here.files(loaded)
     for name, directory in (("cache", loaded.settings.cache.parent), ("results", RESULTS_ROOT)):
         yield here.disk(name, directory)
     yield await here.cache(loaded, clock)
-    key = chosen.key(loaded)
+    used, doubt = _in_use(loaded)
+    if doubt is not None:
+        yield doubt
+    for number, one in enumerate(used):
+        async for finding in _examined(loaded, one, clock, ask=ask, transport=transport):
+            yield finding if number == 0 else replace(finding, said=f"{one.name}: {finding.said}")
+
+
+async def _examined(
+    loaded: Loaded, one: InUse, clock: WallClock, *, ask: bool, transport: httpx2.AsyncBaseTransport | None
+) -> AsyncIterator[Finding]:
+    """One endpoint: its key, the models that are asked of it, and the server."""
+    if transport is None and endpoint_identity(one.service) == MOCK.name:
+        transport = mock_transport(loaded.settings, clock)
+    key = chosen.key(loaded, one)
     yield key
-    yield chosen.model(loaded)
+    yield chosen.model(loaded, one)
     if key.verdict == "ok":
-        async for finding in Server(loaded, clock, transport=transport, ask=ask).examined():
+        async for finding in Server(loaded, one, clock, transport=transport, ask=ask).examined():
             yield finding
+
+
+def _in_use(loaded: Loaded) -> tuple[tuple[InUse, ...], Finding | None]:
+    """The endpoints that a run would ask; where its workflow cannot be loaded, its own, and why."""
+    settings = loaded.settings
+    try:
+        workflow = load_workflow(
+            settings.workflow,
+            prompts_file=settings.prompts,
+            settings=settings.workflow_settings,
+            steps=loaded.step_places(),
+        )
+        return endpoints_in_use(loaded, workflow), None
+    except InputError as error:
+        return (InUse(service=settings.service),), problem("workflow", str(error), "mend it, then look again")

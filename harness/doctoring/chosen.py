@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from harness.doctoring.finding import Finding, ok, problem, warning
+from harness.domain.endpoint import endpoint_identity
 from harness.errors import SettingsError
+from harness.in_use import InUse
 from harness.settings import Loaded
 
 
-def key(loaded: Loaded) -> Finding:
+def key(loaded: Loaded, one: InUse) -> Finding:
     try:
-        endpoint = loaded.endpoint()
+        endpoint = loaded.endpoint(one.name, key_needed=one.key_needed, steps=one.steps)
     except SettingsError as error:
         return problem("key", str(error), "put it there, then look again")
     if endpoint.api_key is None:
@@ -17,7 +19,9 @@ def key(loaded: Loaded) -> Finding:
     return ok("key", f"there is one for {endpoint.identity}")
 
 
-def model(loaded: Loaded) -> Finding:
+def model(loaded: Loaded, one: InUse) -> Finding:
+    if one.name != loaded.settings.service.name:
+        return _model_elsewhere(loaded, one)
     try:
         name = loaded.settings.defaults().model
     except SettingsError as error:
@@ -29,11 +33,34 @@ def model(loaded: Loaded) -> Finding:
     return warning("model", said, f'without [prices."{name}"] in harness.toml only --budget-tokens can cap the run')
 
 
-def wanted_models(loaded: Loaded) -> tuple[str, ...]:
-    """The models that the settings ask for: the run's, and those of single steps."""
+def _model_elsewhere(loaded: Loaded, one: InUse) -> Finding:
+    """The models that steps ask of another endpoint, as far as the settings name them."""
+    names = wanted_models(loaded, one)
+    table = f"[endpoints.{one.name}]"
+    if not names:
+        return warning("model", "no setting names one", f"model = NAME in {table}, unless the workflow names one")
+    prices = loaded.settings.pricing().at(endpoint_identity(one.service)).prices
+    unpriced = [name for name in names if not prices.get(name)]
+    said = f"{', '.join(names)}; {'the price is' if len(names) == 1 else 'prices are'} "
+    if not unpriced:
+        return ok("model", f"{said}known")
+    advice = f'without [endpoints.{one.name}.prices."{unpriced[0]}"] no budget in money counts its calls'
+    return warning("model", f"{said}not known", advice)
+
+
+def wanted_models(loaded: Loaded, one: InUse) -> tuple[str, ...]:
+    """The models that the settings ask of this endpoint: the default there, and those of single steps."""
+    settings = loaded.settings
+    is_own = one.name == settings.service.name
+    names: list[str | None] = []
     try:
-        first = (loaded.settings.defaults().model,)
+        names.append(settings.defaults(one.name).model)
     except SettingsError:
-        first = (None,)
-    names = (*first, *(table.model for table in loaded.settings.steps.values()))
+        names.append(None)
+    tables = {step: table for step, table in settings.steps.items() if step in one.steps}
+    if is_own:
+        tables = {step: table for step, table in settings.steps.items() if table.endpoint in (None, one.name)}
+    elif tables and all(table.model is not None for table in tables.values()):
+        names.clear()  # nothing asks for the default
+    names += [table.model for table in tables.values()]
     return tuple(dict.fromkeys(name for name in names if name is not None))

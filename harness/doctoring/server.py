@@ -23,6 +23,7 @@ from harness.domain.base_url import likely_base_urls, without_call
 from harness.domain.completion import Message, Request
 from harness.domain.failures import CompletionError
 from harness.errors import SettingsError
+from harness.in_use import InUse
 from harness.ports import WallClock
 from harness.settings import Loaded
 
@@ -33,19 +34,19 @@ QUESTION = "Count from one to one hundred in words."
 
 
 class Server:
-    """The endpoint of the settings, looked at once. `transport` stands in for the network."""
+    """An endpoint of the settings, looked at once. `transport` stands in for the network."""
 
     def __init__(
-        self, loaded: Loaded, clock: WallClock, *, transport: httpx2.AsyncBaseTransport | None, ask: bool
+        self, loaded: Loaded, one: InUse, clock: WallClock, *, transport: httpx2.AsyncBaseTransport | None, ask: bool
     ) -> None:
         self._loaded = loaded
-        self._endpoint = loaded.endpoint()
+        self._one = one
+        self._endpoint = loaded.endpoint(one.name, key_needed=one.key_needed)
         self._clock = clock
         self._transport = transport
         self._ask = ask
         # Only of a service at its own hosts is known what it answers; a server of one's own may be anything.
-        profile = loaded.settings.profile
-        self._profile = profile if profile is not None and profile.hosted else None
+        self._profile = one.service if one.service.hosted else None
         self._ended = False  # nothing can be seen behind what was found
         self._doubt: Finding | None = None  # a problem, unless a call is answered all the same
         self._list: Answer | None = None
@@ -109,7 +110,7 @@ class Server:
         known = self._profile is not None
         if is_list(answer):
             self._list = answer
-            verdict = listed(self._endpoint, answer, wanted_models(self._loaded), known_service=known)
+            verdict = listed(self._endpoint, answer, wanted_models(self._loaded, self._one), known_service=known)
         else:
             verdict = unlisted(self._endpoint, answer, known_service=known)
         if verdict.verdict == "problem":
@@ -126,7 +127,7 @@ class Server:
         if self._profile is None or self._list is None:
             return
         yield clock_of(self._list, self._clock)
-        if self._profile.name not in ("deepseek", "mock"):
+        if self._endpoint.identity not in ("deepseek", "mock"):
             return
         if self._transport is None:
             yield note("asks", f"GET {self._endpoint.base_url}/user/balance{self._with_key()}")
@@ -137,7 +138,7 @@ class Server:
 
     async def _call(self) -> AsyncIterator[Finding]:
         """One call, if it was asked for. What is doubtful until then is decided by it."""
-        model = next(iter(wanted_models(self._loaded)), None)
+        model = next(iter(wanted_models(self._loaded, self._one)), None)
         if not self._ask or model is None:
             if self._doubt is not None:
                 yield replace(self._doubt, advice=f"{self._doubt.advice} (--ask tries a call of {CAP} tokens)")
@@ -166,7 +167,7 @@ class Server:
                 yield finding
 
     def _request(self, model: str) -> Request:
-        chosen = self._loaded.settings.defaults()
+        chosen = self._loaded.settings.defaults(self._one.name)
         return Request(
             endpoint=self._endpoint.identity,
             model=model,

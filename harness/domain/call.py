@@ -18,7 +18,8 @@ OnSilence = Literal["give up", "wait on", "as set"]
 class Call:
     """Who asks, and how the asking is done: nothing here changes the answer, so nothing here is part of the key.
 
-    `priority` is the index of the topic: the call of the oldest open topic goes first. `stream` asks for a streamed
+    `priority` is the index of the topic: the call of the oldest open topic goes first. `endpoint` is the name of the
+    endpoint that is asked, "" for the run's own. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
     which costs next to nothing. `failed_after` is how many requests the run had sent when the attempt before this one
     failed. `purse` pays for what the topic may spend at most; None: the topic has no cap of its own. `check` is what
@@ -34,6 +35,7 @@ class Call:
     topic_id: str
     span_id: str
     priority: int = 0
+    endpoint: str = ""
     stream: bool = True
     on_delta: OnDelta | None = None
     on_events: Callable[[int], None] | None = field(default=None, compare=False)

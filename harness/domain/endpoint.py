@@ -23,16 +23,17 @@ GENERIC_KEY_ENV = "HARNESS_API_KEY"
 class Endpoint:
     """Everything needed to reach one endpoint.
 
-    `identity` is what a request's cache key knows. `base_url` is normalized and free of credentials. `api_key` is sent
-    as a bearer token; `basic_auth` (`user:password`, from the base URL) only where there is no key; neither: no
-    Authorization header at all. `key_env` is named in the message when the key is refused. `form` is how requests are
-    written for it. `extra_headers` are sent too, `hidden` is what of them must not be shown. DeepSeek keeps a prefix
-    cache of its own for each `user_id`; in other dialects it is not sent. `may_leave_out` are the fields without which
-    it is asked again where it refuses them.
+    `identity` is what a request's cache key knows. `name` is what the settings call it, where it is not the run's own.
+    `base_url` is normalized and free of credentials. `api_key` is sent as a bearer token; `basic_auth`
+    (`user:password`, from the base URL) only where there is no key; neither: no Authorization header at all. `key_env`
+    is named in the message when the key is refused. `form` is how requests are written for it. `extra_headers` are sent
+    too, `hidden` is what of them must not be shown. DeepSeek keeps a prefix cache of its own for each `user_id`; in
+    other dialects it is not sent. `may_leave_out` are the fields without which it is asked again where it refuses them.
     """
 
     identity: str
     base_url: str
+    name: str | None = None
     api_key: Secret | None = None
     basic_auth: Secret | None = None
     form: RequestForm = OPENAI_FORM

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 class Levels:
@@ -12,6 +12,16 @@ class Levels:
 
     def __init__(self) -> None:
         self._steps: list[tuple[float, int]] = []
+
+    @classmethod
+    def sum_of(cls, parts: Sequence[Levels], *, most: int) -> Levels:
+        """Several numbers added up at each time, but never more than `most`."""
+        changes = sorted((at_s, number, level) for number, part in enumerate(parts) for at_s, level in part._steps)
+        now, total = [0] * len(parts), cls()
+        for at_s, number, level in changes:
+            now[number] = level
+            total.note(at_s, min(most, sum(now)))
+        return total
 
     def note(self, at_s: float, level: int) -> None:
         """The number is this from now on. Times never go back."""

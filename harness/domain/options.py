@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from harness.domain.completion import Effort, Json
 from harness.domain.extras import check_extra_body, merged
@@ -13,10 +13,13 @@ from harness.domain.extras import check_extra_body, merged
 class StepOptions:
     """None means: not chosen here. `stream` is how the answer travels; all others are part of the request.
 
+    `endpoint` is the name of who is asked. A model is one of the endpoint that it was chosen for.
+
     `extra_body` are fields that are added to the body as they are; those of several sources are put together. Raises
     ValueError where one of them is said by another option, or by none that JSON knows.
     """
 
+    endpoint: str | None = None
     model: str | None = None
     thinking: bool | None = None
     effort: Effort | None = None
@@ -35,8 +38,10 @@ class StepOptions:
         check_extra_body(self.extra_body)
 
     def over(self, base: StepOptions) -> StepOptions:
-        """These options where they are chosen, else those of `base`."""
+        """These options where they are chosen, else those of `base`; from another endpoint no model is taken over."""
         chosen = {}
+        if self.endpoint is not None and base.endpoint not in (None, self.endpoint):
+            base = replace(base, model=None)
         for one in fields(self):
             own = getattr(self, one.name)
             chosen[one.name] = getattr(base, one.name) if own is None else own

@@ -23,7 +23,7 @@ class PastOutage:
     """An outage that a session met. `until` None: it went on when the session ended.
 
     `seconds` is how long it lasted, `probes` how many requests looked meanwhile whether it was over; `kind` and
-    `message` are those of the last failure.
+    `message` are those of the last failure. `endpoint` is the name of who was away, where the run asked several.
     """
 
     since: datetime
@@ -32,16 +32,27 @@ class PastOutage:
     probes: int
     kind: str
     message: str
+    endpoint: str | None = None
 
 
 def down_words(
-    *, since: datetime, certain: bool, probes: int, next_look_s: float, message: str, patience_s: float
+    *,
+    since: datetime,
+    certain: bool,
+    probes: int,
+    next_look_s: float,
+    message: str,
+    patience_s: float,
+    endpoint: str | None = None,
 ) -> str:
     """`provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): connection refused`.
 
+    `endpoint` stands in the provider's place where the run asks several.
+
     What the provider said comes last, for it may be long, and a terminal may be narrow.
     """
-    state = "provider down" if certain else "no answer from the provider"
+    who = one_line(endpoint or "provider", _SAID)
+    state = f"{who} down" if certain else f"no answer from {'the provider' if endpoint is None else who}"
     look = f"next look in {round_duration(next_look_s)}" if next_look_s >= 0.5 else "looking now"
     waits = f"waits up to {round_duration(patience_s)} more"
     return f"{state} since {since:%H:%M}, {counted(probes, 'probe')}, {look} ({waits}): {one_line(message, _SAID)}"
@@ -74,12 +85,14 @@ def past_words(outage: PastOutage, today: date) -> str:
         same_day = outage.until.date() == outage.since.date()
         until = f"{outage.until:%H:%M}" if same_day else _when(outage.until, today)
     lasted = f"{round_duration(outage.seconds)}, {counted(outage.probes, 'probe')}"
-    return f"{since} to {until} ({lasted}): {one_line(outage.message, _SAID)}"
+    who = "" if outage.endpoint is None else f"{one_line(outage.endpoint, _SAID)}: "
+    return f"{who}{since} to {until} ({lasted}): {one_line(outage.message, _SAID)}"
 
 
-def queue_words(works_on: int) -> str:
-    """Return what helps where the server queues calls in silence."""
-    return f"the server seems to work on {works_on:,} at a time; --in-flight {works_on} avoids the queue"
+def queue_words(works_on: int, endpoint: str | None = None) -> str:
+    """Return what helps where the server queues calls in silence; `endpoint` is its name where there are several."""
+    setting = f"--in-flight {works_on}" if endpoint is None else f"in_flight = {works_on} in [endpoints.{endpoint}]"
+    return f"the server seems to work on {works_on:,} at a time; {setting} avoids the queue"
 
 
 def round_duration(seconds: float) -> str:

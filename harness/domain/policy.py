@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 CacheMode = Literal["off", "read_write", "refresh", "replay"]
@@ -43,6 +43,11 @@ class Limits:
         begun when the end of the batch is near, and fill the places then (`domain.order`).
         """
         return self.RUNS_PER_PLACE * self.in_flight if self.runs is None else self.runs
+
+
+def within(run: Limits, one: Limits) -> Limits:
+    """The limits of one endpoint within those of its run: no more calls in flight than that has."""
+    return replace(one, in_flight=min(one.in_flight, run.in_flight))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

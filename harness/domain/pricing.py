@@ -79,9 +79,21 @@ def is_peak(instant: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pricing:
-    """The prices that apply to one endpoint, by model. A model that is not listed has no known price."""
+    """The prices that apply to one endpoint, by model. A model that is not listed has no known price.
+
+    `elsewhere` are the prices of other endpoints that are known, by the identity of who answers there.
+    """
 
     prices: Mapping[str, tuple[Price, ...]] = field(default_factory=dict)
+    elsewhere: Mapping[str, Pricing] = field(default_factory=dict)
+
+    def of(self, request: Request) -> Pricing:
+        """The prices of the endpoint that this request goes to."""
+        return self.at(request.endpoint)
+
+    def at(self, endpoint: str) -> Pricing:
+        """The prices of the endpoint of this identity."""
+        return self.elsewhere.get(endpoint, self)
 
     def price(self, model: str, instant: datetime) -> Price | None:
         """The row in force at this instant, or None."""
@@ -102,7 +114,7 @@ class Pricing:
         Rows that are yet to come into force count too: the answer may be complete only then.
         """
         most = Usage(input_tokens=input_tokens_at_most(request), output_tokens=output_tokens_at_most(request))
-        return self.dearest(request.model, most, instant)
+        return self.of(request).dearest(request.model, most, instant)
 
     def dearest(self, model: str, usage: Usage, instant: datetime) -> AtMost:
         """What this usage can cost from this instant on, whenever its answer is complete: see `at_most`."""

@@ -81,6 +81,11 @@ def unsent(*, thinking: bool | None, effort: Effort | None, form: RequestForm) -
     return tuple(found)
 
 
+def advice_elsewhere(advice: str, endpoint: str) -> str:
+    """The same for an endpoint that is not the run's own, which its table mends and not the command line."""
+    return advice.replace("--set endpoint.", f"[endpoints.{endpoint}] ")
+
+
 def has_switch(form: RequestForm) -> bool:
     """Whether thinking is turned on and off by a field of its own, that is known."""
     return form.thinking not in (None, "none", "reasoning_effort")

@@ -93,7 +93,8 @@ class Span:
     `start_s` is the moment the call was wanted, before any wait. `cost` is what this run is known to have paid for it,
     in USD, failed attempts included (None: no price known; an attempt whose payment nobody knows counts nothing here,
     and stands in the journal with its worst case); `saved` what its answer had cost another run or another span.
-    `rejected` is why the step did not take the answer; None: it did.
+    `rejected` is why the step did not take the answer; None: it did. `endpoint` is the name of who was asked where it
+    was not the run's own.
     """
 
     run_id: str
@@ -120,6 +121,7 @@ class Span:
     rejected: str | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
     reasoning_logprobs: tuple[TokenLogprob, ...] = ()
+    endpoint: str | None = None
 
     @property
     def own_s(self) -> float:

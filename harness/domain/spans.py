@@ -84,6 +84,7 @@ class Asked:
             error=error,
             logprobs=told.logprobs if told else (),
             reasoning_logprobs=told.reasoning_logprobs if told else (),
+            endpoint=self.call.endpoint or None,
         )
 
 

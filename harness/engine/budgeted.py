@@ -113,7 +113,7 @@ class Budgeted:
 
         def likely_now() -> AtMost | None:
             usage = likely.usage(step, request)
-            return None if usage is None else self._pricing.dearest(request.model, usage, self._clock.now())
+            return None if usage is None else self._pricing.of(request).dearest(request.model, usage, self._clock.now())
 
         return _Want(call.topic_id, step, most, likely_now)
 

@@ -107,9 +107,10 @@ class Journaled:
         )
         last = self._clock.now() + timedelta(seconds=LINGER_S)
         first = max(asked_at, last - timedelta(seconds=elapsed_s + LINGER_S))
+        prices = self._pricing.of(request)
         if not (ended or call.stream):
-            return self._pricing.dearest(request.model, usage, first)
-        return self._pricing.dearest_between(request.model, usage, first, last)
+            return prices.dearest(request.model, usage, first)
+        return prices.dearest_between(request.model, usage, first, last)
 
     async def _resolve(self, row: int, resolution: Resolution) -> float:
         """Close the row, whoever is cancelled meanwhile; returns the seconds that took."""
@@ -127,5 +128,5 @@ class Journaled:
             return completion.cost
         if completion.usage.total_tokens == 0:
             return completion.cost
-        priced = self._pricing.cost(request.model, completion.usage, self._clock.now())
+        priced = self._pricing.of(request).cost(request.model, completion.usage, self._clock.now())
         return completion.cost if priced is None else priced

@@ -23,19 +23,23 @@ from harness.ports import Completer
 
 
 class RunLimited:
-    """At most `limits.per_run` calls of one topic in flight."""
+    """At most `limits.per_run` calls of one topic in flight at one endpoint.
+
+    Places are held while a call waits for its endpoint, so those of an endpoint that is away are no other's.
+    """
 
     def __init__(self, inner: Completer, limits: Limits, stop: Stop) -> None:
         self._inner = inner
         self._per_run = limits.per_run
         self._stop = stop
-        self._runs: dict[str, Places] = {}
+        self._runs: dict[tuple[str, str], Places] = {}
         stop.on_set(self._refuse_all)
 
     async def complete(self, request: Request, call: Call) -> Completion:
-        places = self._runs.get(call.topic_id)
+        run = (call.topic_id, call.endpoint)
+        places = self._runs.get(run)
         if places is None:
-            places = self._runs[call.topic_id] = Places(self._per_run, self._stop)
+            places = self._runs[run] = Places(self._per_run, self._stop)
         try:
             queued_run_s = await places.acquire()
             try:
@@ -44,7 +48,7 @@ class RunLimited:
                 places.release()
         finally:
             if places.unused:
-                self._runs.pop(call.topic_id, None)
+                self._runs.pop(run, None)
 
     def _refuse_all(self) -> None:
         for places in self._runs.values():

@@ -20,6 +20,7 @@ from harness.domain.pace import Pace, Window, served_at_once
 from harness.domain.policy import Limits, OutagePolicy
 from harness.engine.clock import now
 from harness.engine.provider import OutageState, Provider
+from harness.engine.room import Room
 from harness.engine.stopping import Stop
 from harness.engine.turns import Turns
 
@@ -80,6 +81,9 @@ class Limiter:
     are waited out; `rng` draws the jitter of the probes. `history` is how many calls the limiter let in at once, on the
     loop's clock. `provider` is what is known of the provider, which has answered earlier sessions if `answered_before`:
     while it is away, only probes get a place.
+
+    `room` is shared with the limiters of the run's other endpoints; without one all the places are its own. `name` is
+    the endpoint's where there are others.
     """
 
     def __init__(
@@ -87,6 +91,8 @@ class Limiter:
         limits: Limits,
         stop: Stop,
         *,
+        name: str | None = None,
+        room: Room | None = None,
         capped: Callable[[], bool] = lambda: False,
         outages: OutagePolicy | None = None,
         rng: random.Random | None = None,
@@ -94,8 +100,15 @@ class Limiter:
     ) -> None:
         jitter = rng or random.Random(0)  # noqa: S311 - jitter, not secrets
         self.provider = Provider(
-            outages or OutagePolicy(), stop, jitter, self._provider_changed, answered_before=answered_before
+            outages or OutagePolicy(),
+            stop,
+            jitter,
+            self._provider_changed,
+            answered_before=answered_before,
+            name=name,
         )
+        self._name = name
+        self._whose = "" if name is None else f"{name}: "
         self._answers = 0
         self._shortest_s = math.inf
         self._works_on: int | None = None
@@ -115,12 +128,24 @@ class Limiter:
         self._paced_s = 0.0
         self._refusals = 0
         self._named: int | None = None
+        self._room = room or Room(limits.in_flight)
+        self._room.join(self)
         stop.on_set(self._turns.refuse_all)
 
     @property
     def in_flight(self) -> int:
         """Calls that have a place now."""
         return self._in_flight
+
+    @property
+    def most(self) -> int:
+        """Calls that may ever be in flight."""
+        return self._window.maximum
+
+    @property
+    def next_rank(self) -> float:
+        """The rank of the call that goes next, the lower the sooner; infinite where none waits."""
+        return self._turns.next_rank
 
     @property
     def goes_by_arrival(self) -> bool:
@@ -162,7 +187,7 @@ class Limiter:
         down_before = self.provider.down_until(wanted_at)
         wish = _Wish(tokens)
         number = await self._turns.take(
-            wish, priority=priority, advance=self._advance, give_back=partial(self._give_back, tokens)
+            wish, priority=priority, advance=self.advance, give_back=partial(self._give_back, tokens)
         )
         got_at = now()
         waited_s = got_at - wanted_at
@@ -187,12 +212,13 @@ class Limiter:
         if self._window.turnaround_s:
             self._resting += 1
             asyncio.get_running_loop().call_later(self._window.turnaround_s, self._rested)
+            self._room.freed(by=self, rests=True)
         else:
-            self._advance()
+            self._room.freed(by=self)
 
     def _rested(self) -> None:
         self._resting -= 1
-        self._advance()
+        self.advance()
 
     def succeeded(self, place: Place) -> None:
         """Learn from a call that was answered; call it before `release`."""
@@ -217,7 +243,10 @@ class Limiter:
                 by_rate=by_rate,
             )
         )
-        log.info("refused (429): %d places from now on, %d requests under way", self._window.places, self._in_flight)
+        log.info(
+            "%srefused (429): %d places from now on, %d requests under way",
+            *(self._whose, self._window.places, self._in_flight),
+        )
 
     def queued(self, place: Place) -> int:
         """Learn that the server keeps this call waiting in silence while it serves others: it has fewer places.
@@ -230,10 +259,8 @@ class Limiter:
         if place.number > self._window.shrunk_after:
             self._works_on = at_once
             log.warning(
-                "the server seems to work on %s at a time and keeps the others waiting: --in-flight %d says so from "
-                "the start",
-                at_once,
-                at_once,
+                "%sthe server seems to work on %s at a time and keeps the others waiting: %s says so from the start",
+                *(self._whose, at_once, self._in_flight_setting(at_once)),
             )
         self._learn(
             self._window.refused(
@@ -248,7 +275,7 @@ class Limiter:
 
     def pause(self, seconds: float) -> None:
         """Send no call at all for so long, and then begin again with few."""
-        log.info("nothing is sent for %.1f s", seconds)
+        log.info("%snothing is sent for %.1f s", self._whose, seconds)
         self._pace = self._pace.paused(now() + seconds)
         self._learn(self._window.paused())
 
@@ -261,7 +288,11 @@ class Limiter:
             self._learn((self._before_refusals or self._window).paused())
             self._before_refusals = None
         self._was_down = self.provider.is_certainly_down
-        self._advance()
+        self.advance()
+
+    def _in_flight_setting(self, number: int) -> str:
+        name = self._name
+        return f"--in-flight {number}" if name is None else f"in_flight = {number} in [endpoints.{name}]"
 
     def _learn(self, window: Window) -> None:
         self._window = window
@@ -271,8 +302,9 @@ class Limiter:
         """Undo a grant whose call was not sent."""
         self._in_flight -= 1
         self._pace = self._pace.corrected(-tokens, requests=-1)
+        self._room.freed(by=self, rests=True)
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Grant all places that can be granted now, and wake up again when more can be."""
         loop = asyncio.get_running_loop()
         at = loop.time()
@@ -283,7 +315,8 @@ class Limiter:
         paced = full = False
         # While the provider is away each probe is another call: one that fails by itself must not be all of them.
         self._turns.go_by_arrival(
-            self.provider.is_down or goes_by_arrival(left=self._left, in_flight=self._in_flight, capped=self._capped())
+            self.provider.is_down
+            or goes_by_arrival(left=self._left, in_flight=self._room.in_flight, capped=self._capped())
         )
         while (wish := self._turns.first) is not None:
             wait_s = self.provider.wait_s(at)
@@ -296,6 +329,9 @@ class Limiter:
             full = self._is_full(at)
             if full:
                 wait_s = self._window.opens_in_s(at)
+                break
+            if self._room.is_full_for(self):  # of the calls of others: that says nothing about this window
+                wait_s = None
                 break
             self._grant(wish, at)
         else:
@@ -328,7 +364,7 @@ class Limiter:
     def _look(self) -> None:
         """Go on when it is time; the run ends here when the patience with the provider does."""
         self.provider.look()
-        self._advance()
+        self.advance()
 
     def _paced_until(self, at: float) -> float:
         """Seconds in all for which the pace held calls back."""

@@ -46,7 +46,8 @@ class Provider:
     """Watches the requests of a run. `changed` is called when an outage has begun or ended.
 
     `outages` are those that were certain and are over, in their order, with the loop's times. `sent` counts requests,
-    and so numbers them. `answered_before`: in an earlier session of the run it answered.
+    and so numbers them. `answered_before`: in an earlier session of the run it answered. `name` is the endpoint's where
+    the run has others, and `who` is what messages call it.
     """
 
     def __init__(
@@ -57,7 +58,10 @@ class Provider:
         changed: Callable[[], None],
         *,
         answered_before: bool = False,
+        name: str | None = None,
     ) -> None:
+        self.who = "the provider" if name is None else name
+        self._nothing = "nothing else is sent" if name is None else f"nothing else is sent to {name}"
         self.outages: list[Outage] = []
         self.policy = policy
         self.sent = 0
@@ -199,13 +203,13 @@ class Provider:
             asked = duration(outage.next_probe_at - at)
             self._stop.set(
                 "provider",
-                f"the provider asks to be left alone for {asked}, longer than the patience of "
+                f"{self.who} asks to be left alone for {asked}, longer than the patience of "
                 f"{duration(self.policy.patience_s)} ({outage.message}). Resume after that, or raise --patience.",
             )
         elif at >= self._belief.gives_up_at:
             self._stop.set(
                 "provider",
-                f"the provider has been away for {duration(at - outage.since)}, "
+                f"{self.who} has been away for {duration(at - outage.since)}, "
                 f"{counted(outage.probes, 'probe')} failed, the last with: {outage.message}. "
                 "Resume when it is back, or raise --patience.",
             )
@@ -242,9 +246,9 @@ class Provider:
             return
         next_s = max(0.0, outage.next_probe_at - at)
         if outage.certain and not was_certain:
-            log.warning("the provider does not answer, nothing else is sent; next look in %.0f s: %s", next_s, error)
+            log.warning("%s does not answer, %s; next look in %.0f s: %s", self.who, self._nothing, next_s, error)
         elif outage.certain:
-            log.info("the provider is still away, next look in %.0f s: %s", next_s, error)
+            log.info("%s is still away, next look in %.0f s: %s", self.who, next_s, error)
         self.look()
         self._changed()
 
@@ -254,7 +258,8 @@ class Provider:
             self._weather_through = self.sent
         if outage.certain:
             log.warning(
-                "the provider answers again after %s, %s", duration(at - outage.since), counted(outage.probes, "probe")
+                "%s answers again after %s, %s",
+                *(self.who, duration(at - outage.since), counted(outage.probes, "probe")),
             )
             self._keep(outage, at)
         self._changed()

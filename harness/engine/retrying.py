@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, FailedAttempt, Request, Served
 from harness.domain.failures import CompletionError, TopicBudgetExceeded, TransientError
-from harness.domain.policy import RetryPolicy
+from harness.domain.policy import OutagePolicy, RetryPolicy
 from harness.domain.pricing import charge_of
 from harness.engine.clock import now
 from harness.engine.provider import Provider
@@ -26,21 +27,26 @@ log = logging.getLogger("harness.retry")
 class Retrying:
     """Tries transient failures again, up to `policy.attempts` of its own, and records each with its cause.
 
-    The error that finally leaves carries every failed attempt in its `served`. Whether the outages of `provider` are
-    waited for, and how long a call waits at most, is that one's policy.
+    The error that finally leaves carries every failed attempt in its `served`. `provider_of` says which provider a call
+    goes to: whether its outages are waited for, and how long a call waits at most, is that one's policy.
     """
 
     def __init__(
-        self, inner: Completer, policy: RetryPolicy, provider: Provider, stop: Stop, rng: random.Random
+        self,
+        inner: Completer,
+        policy: RetryPolicy,
+        provider_of: Callable[[Call], Provider],
+        stop: Stop,
+        rng: random.Random,
     ) -> None:
         self._inner = inner
         self._policy = policy
-        self._provider = provider
-        self._outages = provider.policy
+        self._provider_of = provider_of
         self._stop = stop
         self._rng = rng
 
     async def complete(self, request: Request, call: Call) -> Completion:
+        provider = self._provider_of(call)
         past = Served(attempts=0)
         own = 0
         first_failed_at = None
@@ -56,24 +62,20 @@ class Retrying:
                 error.served = past
                 failed_at = now()
                 first_failed_at = failed_at if first_failed_at is None else first_failed_at
-                own += not self._is_spared(error, waiting_s=failed_at - first_failed_at)
+                own += not _is_spared(error, provider.policy, waiting_s=failed_at - first_failed_at)
                 if not isinstance(error, TransientError) or own >= self._policy.attempts:
                     self._log(own, error, call, "given up")
                     raise
-                call = replace(call, failed_after=self._provider.sent)
-                past = await self._back_off(past, own, error, call)
+                call = replace(call, failed_after=provider.sent)
+                past = await self._back_off(past, own, error, call, provider)
             else:
                 return completion if past.attempts == 0 else _after(past, completion)
 
-    def _is_spared(self, error: CompletionError, *, waiting_s: float) -> bool:
-        """Return whether a failure costs the call no attempt. For ever it is not: a call may be refused alone."""
-        return error.reach == "everyone for now" and self._outages.waits and waiting_s < self._outages.patience_s
-
-    async def _back_off(self, past: Served, own: int, error: TransientError, call: Call) -> Served:
+    async def _back_off(self, past: Served, own: int, error: TransientError, call: Call, provider: Provider) -> Served:
         if call.on_delta is not None:
             call.on_delta(Delta(kind="restart"))
-        if self._waits_at_the_limits(error):
-            self._log(own, error, call, "waits for the provider")
+        if _waits_at_the_limits(error, provider.policy):
+            self._log(own, error, call, f"waits for {provider.who}")
             return past
         delay_s = self._policy.delay_s(
             attempt=past.attempts, retry_after_s=error.retry_after_s, draw=self._rng.random()
@@ -83,10 +85,6 @@ class Retrying:
         await self._stop.sleep(delay_s)
         last = replace(past.failures[-1], backoff_s=now() - started)
         return replace(past, failures=(*past.failures[:-1], last))
-
-    def _waits_at_the_limits(self, error: TransientError) -> bool:
-        """Return whether the limits hold this call back by themselves. After a 429 they may have a place for others."""
-        return error.reach == "everyone for now" and self._outages.waits and error.kind != "rate_limited"
 
     def _log(self, own: int, error: CompletionError, call: Call, then: str) -> None:
         """Tell of each attempt that failed with its cause, the last one too; `own` counts those that cost one."""
@@ -99,6 +97,16 @@ class Retrying:
             then,
             extra={"run_id": call.run_id, "topic_id": call.topic_id, "span_id": call.span_id},
         )
+
+
+def _is_spared(error: CompletionError, outages: OutagePolicy, *, waiting_s: float) -> bool:
+    """Return whether a failure costs the call no attempt. For ever it is not: a call may be refused alone."""
+    return error.reach == "everyone for now" and outages.waits and waiting_s < outages.patience_s
+
+
+def _waits_at_the_limits(error: TransientError, outages: OutagePolicy) -> bool:
+    """Return whether the limits hold this call back by themselves. After a 429 they may have a place for others."""
+    return error.reach == "everyone for now" and outages.waits and error.kind != "rate_limited"
 
 
 def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:

@@ -46,6 +46,26 @@ REPEATS_APART = DRAWS_APART * DRAWS_APART
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """What all requests to one endpoint have in common. `name` is what calls say of it, "" for the run's own.
+
+    `identity` and `form` are what a request's key knows of it; `defaults` rule where a step chooses nothing;
+    `known_model` turns a model's name that was withdrawn into today's name and the thinking it stood for.
+    """
+
+    name: str
+    identity: str
+    defaults: StepOptions
+    form: Mapping[str, Json] = field(default_factory=dict)
+    known_model: Callable[[str], tuple[str, bool | None]] = lambda name: (name, None)
+
+
+def nowhere_else(step: str, endpoint: str) -> Addressee:
+    """For a run that knows no endpoint but its own."""
+    raise TypeError(f"step {step!r} asks the endpoint {endpoint!r}, and the run knows no other than its own")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """What all calls of a run have in common.
 
@@ -55,7 +75,8 @@ class RunContext:
     `form` is how the user had requests written otherwise than the endpoint's are.
     `origin_s` is the loop's time at which the session began; spans count from it. `own_files` are the paths of the
     workflow's file and of its directory, `redact` masks the keys in a text: both for telling what a workflow raised.
-    `rejections` hears which answers a step would not take; None: nobody does, as in a replay.
+    `rejections` hears which answers a step would not take; None: nobody does, as in a replay. `elsewhere` finds the
+    endpoint of this name that a step asks instead of the run's own; it raises where the run cannot ask it.
     """
 
     run_id: str
@@ -74,6 +95,21 @@ class RunContext:
     own_files: tuple[str, ...] = ()
     redact: Callable[[str], str] = str
     rejections: Rejections | None = None
+    elsewhere: Callable[[str, str], Addressee] = nowhere_else
+
+    def addressee(self, step: str, options: StepOptions | None) -> tuple[Addressee, StepOptions]:
+        """Whom a step asks, and with which options, all sources together."""
+        own = self.defaults.endpoint
+        chosen = (options or StepOptions()).over(StepOptions(endpoint=own))
+        if (override := self.overrides.get(step)) is not None:
+            chosen = override.over(chosen)
+        there = self._own() if chosen.endpoint in (None, own) else self.elsewhere(step, str(chosen.endpoint))
+        return there, chosen.over(there.defaults)
+
+    def _own(self) -> Addressee:
+        return Addressee(
+            name="", identity=self.endpoint, defaults=self.defaults, form=self.form, known_model=self.known_model
+        )
 
 
 class Step:
@@ -137,11 +173,14 @@ class Step:
         TopicBudgetExceeded beyond the topic's bounds, CacheMiss in replay, and RunStopped when the run is ending, which
         a workflow must let pass.
         """
-        request, stream = self._request(name, prompt, system, options, response_format, tools, stop, sample)
+        there, chosen = self._context.addressee(name, options)
+        request = self._request(name, prompt, system, there, chosen, response_format, tools, stop, sample)
         check = check_of(request, accept=accept, reasks=reasks, again=again)
         problems: list[str] = []
         while True:
-            completion = await self._ask(name, request, stream=stream, on_delta=on_delta, check=check)
+            completion = await self._ask(
+                name, request, endpoint=there.name, stream=chosen.stream is not False, on_delta=on_delta, check=check
+            )
             if check is None:
                 return completion
             try:
@@ -201,7 +240,14 @@ class Step:
             raise
 
     async def _ask(
-        self, name: str, request: Request, *, stream: bool, on_delta: OnDelta | None, check: Check | None
+        self,
+        name: str,
+        request: Request,
+        *,
+        endpoint: str,
+        stream: bool,
+        on_delta: OnDelta | None,
+        check: Check | None,
     ) -> Completion:
         """One call, which leaves its span."""
         self._refuse_beyond(1)
@@ -211,6 +257,7 @@ class Step:
             topic_id=self.topic.id,
             span_id=self._trace.unique(f"{self.path}/{name}" if self.path else name),
             priority=self.topic.index,
+            endpoint=endpoint,
             stream=stream,
             on_delta=on_delta,
             purse=self._trace.purse,
@@ -308,22 +355,21 @@ class Step:
         name: str,
         prompt: str | Sequence[Message],
         system: str | None,
-        options: StepOptions | None,
+        there: Addressee,
+        chosen: StepOptions,
         response_format: ResponseFormat | None,
         tools: Sequence[Tool],
         stop: Sequence[str],
         sample: int,
-    ) -> tuple[Request, bool]:
-        context = self._context
-        chosen = context.defaults if options is None else options.over(context.defaults)
-        if (override := context.overrides.get(name)) is not None:
-            chosen = override.over(chosen)
+    ) -> Request:
         if chosen.model is None:
-            raise TypeError(f"step {name!r} has no model: the run's defaults must name one")
-        model, implied_thinking = context.known_model(chosen.model)
+            where = f"[steps.{name}] or [endpoints.{there.name}]" if there.name else "the run's defaults"
+            whose = f" for the endpoint {there.name}" if there.name else ""
+            raise TypeError(f"step {name!r} has no model{whose}: {where} must name one")
+        model, implied_thinking = there.known_model(chosen.model)
         turns = (Message(role="user", content=prompt),) if isinstance(prompt, str) else tuple(prompt)
         request = Request(
-            endpoint=context.endpoint,
+            endpoint=there.identity,
             model=model,
             messages=(Message(role="system", content=system), *turns) if system is not None else turns,
             max_tokens=chosen.max_tokens,
@@ -340,12 +386,12 @@ class Step:
             presence_penalty=chosen.presence_penalty,
             frequency_penalty=chosen.frequency_penalty,
             extra_body=chosen.extra_body,
-            form=context.form,
+            form=there.form,
             sample=self.topic.sample * DRAWS_APART + sample,
         )
         while self._rejected and cache_key(request) in self._rejected:
             request = replace(request, sample=request.sample + REPEATS_APART)
-        return request, chosen.stream is not False
+        return request
 
     def _asked(self, name: str, request: Request, call: Call, started: float) -> Asked:
         return Asked(

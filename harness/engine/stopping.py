@@ -25,6 +25,11 @@ StopKind = Literal[
 ]
 
 
+OF_ONE_ENDPOINT: frozenset[StopKind] = frozenset({"quota", "balance", "provider"})
+"""What ends the calls to one endpoint only, where a run asks several: something is used up, or away. A mistake in the
+settings (a wrong key, a model that is not there) ends the run: whoever mends it wants to know at once."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopCause:
     """Why no more calls are sent."""
@@ -91,6 +96,36 @@ class Stop:
     async def wait(self) -> None:
         """Return when the run is to end."""
         await self._event.wait()
+
+
+class RouteStop(Stop):
+    """The end of the calls to one endpoint of several.
+
+    A quota or an account that is used up, and an outage beyond the patience, end this endpoint's calls alone, and
+    `closed` is told; anything else ends the run. The end of the run is also its end. `name` stands in each message.
+    """
+
+    def __init__(self, run: Stop, name: str, closed: Callable[[StopCause], None]) -> None:
+        super().__init__()
+        self._run = run
+        self._name = name
+        self._closed = closed
+        run.on_set(self._end_with_the_run)
+
+    def set(self, kind: StopKind, message: str) -> None:
+        """End what this cause ends."""
+        if self.cause is not None:
+            return
+        told = f"{self._name}: {message}"
+        if kind not in OF_ONE_ENDPOINT:
+            self._run.set(kind, told)
+            return
+        super().set(kind, told)
+        self._closed(StopCause(kind=kind, message=told))
+
+    def _end_with_the_run(self) -> None:
+        cause = self._run.cause or StopCause(kind="interrupted", message="the run is ending")
+        super().set(cause.kind, cause.message)
 
 
 def _wake(sleeper: asyncio.Future[None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -89,6 +90,11 @@ class Turns(Generic[Want]):
         while self._heap and self._heap[0].turn.done():
             heapq.heappop(self._heap)
         return self._heap[0].want if self._heap else None
+
+    @property
+    def next_rank(self) -> float:
+        """The rank of the first of those who wait, the lower the sooner; infinite if nobody does."""
+        return math.inf if self.first is None else self._heap[0].rank
 
     def set_aside(self) -> None:
         """Look past the first until `bring_back`: it keeps its place in the queue."""

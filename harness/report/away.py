@@ -18,7 +18,7 @@ from harness.live import read_live
 class Away:
     """An outage for the page: `from_s` and `to_s` count from the start of its session.
 
-    `until` None: it went on when the session ended.
+    `until` None: it went on when the session ended. `message` begins with the endpoint's name where there are several.
     """
 
     from_s: float
@@ -39,6 +39,7 @@ def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
     began = datetime.fromisoformat(entry["started_at"])
     found = []
     for outage in outages:
+        whose = outage.endpoint
         from_s = max(0.0, (outage.since - began).total_seconds())
         found.append(
             Away(
@@ -49,7 +50,7 @@ def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
                 seconds=outage.seconds,
                 probes=outage.probes,
                 kind=outage.kind,
-                message=terminal_safe(outage.message),
+                message=terminal_safe(outage.message if whose is None else f"{whose}: {outage.message}"),
             )
         )
     return tuple(found)
@@ -62,4 +63,7 @@ def down_in(run: Path) -> str | None:
     except ResultsError:
         # A run of another version tells it in another form; the page has all the rest.
         return None
-    return None if live is None or live.seen.down is None else one_line(live.seen.down, 500)
+    if live is None:
+        return None
+    away = [live.seen.down, *(one.down for one in live.seen.endpoints)]
+    return "; ".join(one_line(words, 500) for words in away if words is not None) or None

@@ -14,6 +14,7 @@ from harness.domain.losses import CAUSES, losses_of
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
 from harness.domain.stats import Distribution
+from harness.manifest import elsewhere_words, is_simulated
 from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
@@ -158,7 +159,7 @@ def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
         "known": outlay.cost > 0 or not totals["unpriced"],
         "why": "the server told no usage" if totals["usage"].get("untold") else "no price is known for the model",
         "untold_cost": outlay.cost_untold,
-        "simulated": manifest["identity"]["endpoint"] == "mock",
+        "simulated": is_simulated(manifest),
     }
 
 
@@ -169,6 +170,7 @@ def _about(manifest: Manifest) -> dict[str, Any]:
         "workflow": identity.get("workflow"),
         "model": identity.get("model"),
         "endpoint": identity.get("endpoint"),
+        "elsewhere": "; ".join(elsewhere_words(manifest)) or None,
         "created_at": manifest.get("created_at"),
         "sessions": manifest["sessions"],
         "harness": versions.get("harness"),

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from harness.adapters.toml_lines import place
 from harness.adapters.toml_tables import StepTable, suggestion
 from harness.domain.base_url import note_on
-from harness.domain.profiles import PROFILES
-from harness.domain.request_form import RequestForm, Unsent, unsent
+from harness.domain.profiles import PROFILES, Profile
+from harness.domain.request_form import RequestForm, Unsent, advice_elsewhere, unsent
 from harness.errors import SettingsError
 from harness.settings.endpoints import named, parse_mends
 from harness.settings.given import Given
@@ -21,6 +21,8 @@ def check_endpoints(settings: Settings, ruling: Mapping[str, Given]) -> None:
     """Raise SettingsError, one line for each, where an endpoint is not known, or a setting would not be sent to it."""
     wrong = [*_tables(settings, ruling), *_chosen(settings, ruling)]
     if not wrong:
+        wrong = list(_of_steps(settings, ruling))
+    if not wrong:
         wrong = list(_never_sent(settings, ruling))
     if wrong:
         raise SettingsError("\n".join(dict.fromkeys(wrong)))
@@ -32,6 +34,17 @@ def _tables(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
             named(name, settings.endpoints)
         except SettingsError as error:
             yield f"{_place(ruling, 'endpoints', name)}: {error}"
+
+
+def _of_steps(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
+    """The endpoints that steps ask, where they are not known."""
+    for name, table in settings.steps.items():
+        if table.endpoint is None:
+            continue
+        try:
+            settings.service_at(table.endpoint)
+        except SettingsError as error:
+            yield f"{_place(ruling, 'steps', name, 'endpoint')}: step {name}: {error}"
 
 
 def _chosen(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
@@ -54,16 +67,17 @@ def _chosen(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
 
 def _never_sent(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
     """What the user asks for and the endpoint would not be told. A run that goes on is only warned, elsewhere."""
-    form = settings.service.form
-    for one in unsent(thinking=settings.thinking, effort=settings.effort, form=form):
-        given = ruling.get(one.name)
-        if given is not None and given.rank > FROM_THE_RUN:
-            yield f"{given.where}: {_words(one, settings)}"
+    services = [settings.service_at(table.endpoint or "") for table in settings.steps.values()]
+    for service in (settings.service, *services):
+        for one in unsent(thinking=settings.thinking, effort=settings.effort, form=service.form):
+            given = ruling.get(one.name)
+            if given is not None and given.rank > FROM_THE_RUN:
+                yield f"{given.where}: {_words(one, service, settings)}"
     steps = ruling.get("steps")
     if steps is not None and steps.rank > FROM_THE_RUN:
-        for name, table in settings.steps.items():
-            for one in _unsent_of(table, settings, form):
-                yield f"{_place(ruling, 'steps', name, one.name)}: {_words(one, settings)}"
+        for (name, table), service in zip(settings.steps.items(), services, strict=True):
+            for one in _unsent_of(table, settings, service.form):
+                yield f"{_place(ruling, 'steps', name, one.name)}: {_words(one, service, settings)}"
 
 
 def _unsent_of(table: StepTable, settings: Settings, form: RequestForm) -> tuple[Unsent, ...]:
@@ -73,8 +87,9 @@ def _unsent_of(table: StepTable, settings: Settings, form: RequestForm) -> tuple
     )
 
 
-def _words(one: Unsent, settings: Settings) -> str:
-    return f"{one.name} {one.value} would not be sent to {settings.service.name}: {one.advice}"
+def _words(one: Unsent, service: Profile, settings: Settings) -> str:
+    advice = one.advice if service.name == settings.service.name else advice_elsewhere(one.advice, service.name)
+    return f"{one.name} {one.value} would not be sent to {service.name}: {advice}"
 
 
 def _place(ruling: Mapping[str, Given], *path: str) -> str:

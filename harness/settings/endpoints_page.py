@@ -62,6 +62,59 @@ The path of the call, `/chat/completions`, at the end of a base URL is left away
 gets a note that most servers want `/v1`.
 """
 
+_SEVERAL = """\
+## Several endpoints in one run
+
+A step can be asked elsewhere than the rest of the run: in `harness.toml`, or in the workflow's code with
+`StepOptions(endpoint="local", model="tiny")`, over which the file rules.
+
+```toml
+endpoint = "deepseek"                     # the run's own: every step that says nothing else
+
+[steps.decompose]
+endpoint = "local"
+
+[endpoints.local]
+like = "llamacpp"
+base_url = "http://127.0.0.1:8080/v1"
+model = "tiny"
+in_flight = 1                             # what it serves at a time
+
+[endpoints.local.prices.tiny]             # only a budget in money needs them
+input = 0
+output = 0
+```
+
+**What each endpoint has for itself**: its key, its prices (those of its table; `[prices]` are the run's own
+endpoint's), the form of its requests and the fields that it refused, its calls in flight, requests and tokens per
+minute (`in_flight`, `rpm`, `tpm` of its table; `--rpm` and `--tpm` are the run's own endpoint's), and all that is
+learned of it: a limit that it showed, a pause after a 429, an outage. A model belongs to the endpoint that it was
+chosen for: a step that is asked elsewhere takes the model of that table, or one that is named together with the
+endpoint.
+
+**What they share**: the budget, `--in-flight`, the cache and the journal. Of `--in-flight` each endpoint is kept half
+of an even share that the others cannot take, so that one that hangs does not stop the others; with fewer places than
+two for each there is nothing to keep, and they take turns. `--per-run` counts the calls of one topic to one endpoint.
+Money that is reserved for a call that waits for its endpoint stays reserved meanwhile.
+
+**When one fails**: an outage, a cold start and a 429 hold back its own calls, and no others. Where its quota or its
+account is used up, or an outage outlasts `--patience`, it is asked no more: the topics that need it stay unfinished,
+the others go on, and the run ends with exit code 3 and says which endpoint it was; `harness resume` goes on from
+there. A mistake in the settings (a refused key, an unknown model, the same refusal again and again) stops the whole
+run at once, exit code 3 too. The live display, `status`, the summary, the log and `run.json` name the endpoint in
+each of these.
+
+**Before the first call** each name is looked up and each key is there, or it is an error with the step and the
+nearest name. Names in a workflow's code are read from its source; one that is put together while it runs must be
+named in a line `ENDPOINTS = ("local",)` of its file, else the call that asks it fails and says so. `--endpoint mock`
+changes the run's own endpoint only. `harness doctor` looks at each. A run is continued only where the same endpoints
+answer; `resume` takes those that it began with.
+
+In the cache an answer is known by who gave it (see above), so the same question to two endpoints is two requests, and
+a step that is moved is asked anew. Two tables with one address are one server there: what one was answered, the other
+finds.
+"""
+
 _WORDS = {
     "base_url": "base URL",
     "api_key_env": "key from",
@@ -79,7 +132,17 @@ _WORDS = {
 
 def endpoints_page() -> str:
     """The text of docs/endpoints.md."""
-    return "\n".join([_HEAD, _fields(), _SILENCE, "## Known endpoints\n", *map(_section, KNOWN), _LOCAL])
+    return "\n".join(
+        [
+            _HEAD,
+            _fields(),
+            _SEVERAL.rstrip("\n") + "\n",
+            _SILENCE,
+            "## Known endpoints\n",
+            *map(_section, KNOWN),
+            _LOCAL,
+        ]
+    )
 
 
 _LOCAL = """\

@@ -1,19 +1,19 @@
-"""Settings that were brought together, and the endpoint and the one key that follow from them."""
+"""Settings that were brought together, and the endpoints that follow from them, each with its one key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.adapters.toml_lines import place
-from harness.domain.base_url import normalized_base_url
-from harness.domain.endpoint import GENERIC_KEY_ENV, Endpoint, base_url_endpoint, profile_endpoint
-from harness.domain.extras import filled, variables_in
-from harness.domain.profiles import Profile, owner_of_key
+from harness.domain.endpoint import GENERIC_KEY_ENV, Endpoint, base_url_endpoint, endpoint_identity, profile_endpoint
+from harness.domain.policy import Limits
+from harness.domain.profiles import MOCK, Profile
 from harness.domain.request_form import Switch
 from harness.domain.secret import Secret
 from harness.errors import SettingsError
+from harness.settings.access import Access, Keyring
 from harness.settings.model import Settings
 
 MOCK_KEY = Secret("sk-of-the-mock")
@@ -29,20 +29,20 @@ _LEFT_OUT: Mapping[Switch | None, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Settings with the origin of each. `keys` holds at most the one key that belongs to their endpoint.
+    """Settings with the origin of each, and the `keyring` out of which each endpoint is given what is its own.
 
-    `header_values` are the variables that its own headers name. `key_problem` is why a key that is there cannot be
-    used. `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls apart from
-    others of the same key, where the provider can.
+    `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls apart from others of
+    the same key, where the provider can. `own_in_flight` is the number of calls in flight that the table of the run's
+    endpoint brought, where nobody gave one. `also` names endpoints that are asked by others than the workflow's steps.
     """
 
     settings: Settings
     origins: Mapping[str, str]
-    keys: Mapping[str, Secret]
-    header_values: Mapping[str, Secret] = field(default_factory=dict)
-    key_problem: str | None = None
+    keyring: Keyring = field(default_factory=Keyring)
     ignored: tuple[str, ...] = ()
     user_id: str | None = None
+    own_in_flight: int | None = None
+    also: tuple[str, ...] = ()
 
     def step_places(self) -> dict[str, str]:
         """Where each table [steps.NAME] stands, for messages: `harness.toml:12`, or who else gave it."""
@@ -53,108 +53,112 @@ class Loaded:
             return dict.fromkeys(self.settings.steps, origin)
         return {name: place(origin, text, ("steps", name)) for name in self.settings.steps}
 
-    def endpoint(self, *, key_needed: bool = True) -> Endpoint:
-        """Where calls go, with the key that belongs there. Raises SettingsError if it is needed and there is none."""
-        if key_needed and self.key_problem is not None:
-            raise SettingsError(self.key_problem)
-        service = self.settings.service
-        headers, hidden = self._headers(service, key_needed=key_needed)
+    @property
+    def keys(self) -> Mapping[str, Secret]:
+        """The key of the run's own endpoint by its variable, if there is one."""
+        return self._access(self.settings.service).keys
+
+    @property
+    def key_problem(self) -> str | None:
+        """Why a key of the run's own endpoint that is there cannot be used."""
+        return self._access(self.settings.service).problem
+
+    def endpoint(self, name: str = "", *, key_needed: bool = True, steps: Sequence[str] = ()) -> Endpoint:
+        """Where calls go to this endpoint, "" for the run's own, with the key that belongs there.
+
+        Raises SettingsError for a name that is not known, and if the key is needed and there is none; `steps` are those
+        that need it, for the message.
+        """
+        service = self.settings.service_at(name)
+        access = self._access(service)
+        is_own = service.name == self.settings.service.name
+        try:
+            if key_needed and access.problem is not None:
+                raise SettingsError(access.problem)
+            headers, hidden = access.headers(service, needed=key_needed)
+        except SettingsError as error:
+            whose = "" if is_own else f"{service.name}{_asked_by(steps)}: "
+            raise SettingsError(f"{whose}{error}") from None
         return replace(
-            self._endpoint(service, key_needed=key_needed),
+            self._endpoint(service, access, key_needed=key_needed, steps=() if is_own else steps),
+            name=None if is_own else service.name,
             user_id=self.user_id,
             extra_headers=headers,
             hidden=hidden,
-            may_leave_out=self._may_leave_out(),
+            may_leave_out=self._may_leave_out(service),
         )
 
-    def _endpoint(self, service: Profile, *, key_needed: bool) -> Endpoint:
+    def _access(self, service: Profile) -> Access:
         settings = self.settings
-        if settings.base_url is not None:
+        if settings.base_url is not None and service.name == settings.service.name:
+            return self.keyring.of(service, settings.api_key_env or GENERIC_KEY_ENV)
+        return self.keyring.of(service, service.key_env)
+
+    def _endpoint(self, service: Profile, access: Access, *, key_needed: bool, steps: Sequence[str]) -> Endpoint:
+        settings = self.settings
+        if settings.base_url is not None and service.name == settings.service.name:
             name = settings.api_key_env or GENERIC_KEY_ENV
-            key = self.keys.get(name)
+            key = access.keys.get(name)
             if key is None and settings.api_key_env is not None and key_needed:
                 raise SettingsError(f"the variable {name} (from api_key_env) is not set, neither here nor in .env")
             return base_url_endpoint(settings.base_url, api_key=key, key_env=name, form=service.form)
-        if service.name == "mock":
+        if endpoint_identity(service) == MOCK.name:
             return profile_endpoint(service, api_key=MOCK_KEY)
-        key = self.keys.get(service.key_env) if service.key_env else None
-        if key is None and service.key_env and service.hosted and key_needed:
-            raise SettingsError(
-                f"no key for {service.name}: set {service.key_env} in the environment or in a file .env here, "
-                "or try --endpoint mock, which needs none"
-            )
+        key = access.keys.get(service.key_env) if service.key_env else None
+        if key is None and service.key_env and key_needed and self._wants_key(service):
+            raise SettingsError(_no_key(service, steps))
         return profile_endpoint(service, api_key=key)
 
-    def _headers(self, service: Profile, *, key_needed: bool) -> tuple[dict[str, Secret], tuple[Secret, ...]]:
-        """The endpoint's own headers. Where no key is needed, one whose variable is not set is left out."""
-        values = {name: secret.reveal() for name, secret in self.header_values.items()}
-        headers: dict[str, Secret] = {}
-        for name, template in service.extra_headers.items():
-            try:
-                headers[name] = Secret(filled(template, values))
-            except KeyError as missing:
-                if key_needed:
-                    variable = missing.args[0]
-                    raise SettingsError(
-                        f"the variable {variable} (from extra_headers.{name}) is not set, neither here nor in .env"
-                    ) from None
-        return headers, tuple(self.header_values.values())
+    def _wants_key(self, service: Profile) -> bool:
+        """A service that is hosted does, and a server of one's own whose table names a variable for it."""
+        table = self.settings.endpoints.get(service.name)
+        return service.hosted or (table is not None and table.api_key_env is not None)
 
-    def _may_leave_out(self) -> frozenset[str]:
+    def _may_leave_out(self, service: Profile) -> frozenset[str]:
         """The fields that are left out where the server refuses them: what a user set himself is none of these."""
         fields = {"stream_options"}
-        settings, switch = self.settings, self.settings.service.form.thinking
+        settings, switch = self.settings, service.form.thinking
         chosen = [settings.thinking, settings.effort, *(table.thinking for table in settings.steps.values())]
         if switch in _LEFT_OUT and all(one is None for one in chosen):
             fields.add(_LEFT_OUT[switch])
         return frozenset(fields)
 
+    def among_several(self) -> Loaded:
+        """The same for a run that asks several endpoints: the limits of the own one's table are not the run's."""
+        if self.own_in_flight is None:
+            return self
+        everywhere = Settings.model_fields["in_flight"].default
+        return replace(self, settings=self.settings.model_copy(update={"in_flight": everywhere}))
 
-def key_variable(settings: Settings) -> str | None:
-    """The variable of the one key that these settings may send, or None where none is sent."""
-    if settings.base_url is not None:
-        return settings.api_key_env or GENERIC_KEY_ENV
-    return settings.service.key_env
-
-
-def find_key(settings: Settings, env: Mapping[str, str]) -> tuple[Mapping[str, Secret], str | None]:
-    """That key, by its variable, and what is wrong with it, which never shows it."""
-    name = key_variable(settings)
-    if name is None or not env.get(name, "").strip():
-        return {}, None
-    if (problem := _foreign(name, settings, "api_key_env")) is not None:
-        return {}, problem
-    return _secret(name, env)
-
-
-def find_headers(settings: Settings, env: Mapping[str, str]) -> tuple[Mapping[str, Secret], str | None]:
-    """The variables that the endpoint's headers name, as far as they are set, and what is wrong with one of them."""
-    found: dict[str, Secret] = {}
-    for template in settings.service.extra_headers.values():
-        for name in variables_in(template):
-            if not env.get(name, "").strip():
-                continue
-            problem = _foreign(name, settings, "extra_headers")
-            secret, unusable = _secret(name, env)
-            if problem is not None or unusable is not None:
-                return {}, problem or unusable
-            found |= secret
-    return found, None
+    def limits_at(self, name: str = "") -> Limits:
+        """The limits of one endpoint of several: those of its table, within the run's calls in flight."""
+        settings = self.settings
+        run = settings.limits()
+        if settings.service_at(name).name == settings.service.name:
+            most = run.in_flight if self.own_in_flight is None else min(run.in_flight, self.own_in_flight)
+            return replace(run, in_flight=most)
+        table = settings.endpoints.get(name)
+        most = run.in_flight if table is None or table.in_flight is None else min(run.in_flight, table.in_flight)
+        return replace(
+            run,
+            in_flight=most,
+            requests_per_minute=None if table is None else table.rpm,
+            tokens_per_minute=None if table is None else table.tpm,
+        )
 
 
-def _foreign(variable: str, settings: Settings, setting: str) -> str | None:
-    """Why the key in this variable may not go where these settings lead: it is a known service's, at other hosts."""
-    owner = owner_of_key(variable)
-    if owner is None or normalized_base_url(settings.service.base_url) in owner.urls:
-        return None
-    return (
-        f"{setting} = {variable}: that key is {owner.name}'s and is never sent to another host; use --endpoint "
-        f"{owner.name}, or put the key of the server into a variable of its own"
-    )
+def _no_key(service: Profile, steps: Sequence[str]) -> str:
+    if not steps:
+        return (
+            f"no key for {service.name}: set {service.key_env} in the environment or in a file .env here, "
+            "or try --endpoint mock, which needs none"
+        )
+    where = f"{service.name}{_asked_by(steps)}"
+    return f"no key for {where}: set {service.key_env} in the environment or in a file .env here"
 
 
-def _secret(variable: str, env: Mapping[str, str]) -> tuple[Mapping[str, Secret], str | None]:
-    try:
-        return {variable: Secret(env[variable])}, None
-    except SettingsError as error:
-        return {}, f"${variable}: {error}"
+def _asked_by(steps: Sequence[str]) -> str:
+    """`, which step decompose asks`."""
+    if not steps:
+        return ""
+    return f", which step {steps[0]} asks" if len(steps) == 1 else f", which the steps {', '.join(steps)} ask"

@@ -15,10 +15,11 @@ from harness.adapters.toml_lines import place
 from harness.adapters.toml_tables import known_at, read_toml, reason, shown, suggestion
 from harness.domain.endpoint import GENERIC_KEY_ENV
 from harness.errors import SettingsError
+from harness.settings.access import Keyring
 from harness.settings.checking import check_endpoints, endpoint_defaults
 from harness.settings.given import Given, cut
 from harness.settings.kinds import from_text
-from harness.settings.loaded import Loaded, find_headers, find_key
+from harness.settings.loaded import Loaded
 from harness.settings.model import Settings, field_names, kind_of, scalar_names
 
 DEFAULT_FILE = Path("harness.toml")
@@ -60,18 +61,23 @@ def load_settings(
     ruling = _ruling(given)
     settings = _validated(ruling)
     check_endpoints(settings, ruling)
+    own_in_flight = _in_flight_of_endpoint(settings, ruling, continued=base is not None)
     settings = _with_defaults_of_endpoint(settings, ruling)
     origins = {name: ruling[name].origin if name in ruling else "default" for name in field_names()}
-    keys, key_problem = find_key(settings, env)
-    headers, header_problem = find_headers(settings, env)
     return Loaded(
-        settings=settings,
-        origins=origins,
-        keys=keys,
-        header_values=headers,
-        key_problem=key_problem or header_problem,
-        ignored=ignored,
+        settings=settings, origins=origins, keyring=Keyring(env), ignored=ignored, own_in_flight=own_in_flight
     )
+
+
+def _in_flight_of_endpoint(settings: Settings, ruling: Mapping[str, Given], *, continued: bool) -> int | None:
+    """The calls in flight that the table of the run's endpoint says, where nobody else does.
+
+    In the settings of a run that is continued they stand as if somebody had.
+    """
+    own, given = endpoint_defaults(settings).get("in_flight"), ruling.get("in_flight")
+    if given is None or (continued and given.rank == 0 and given.value == own):
+        return own
+    return None
 
 
 def _with_defaults_of_endpoint(settings: Settings, ruling: dict[str, Given]) -> Settings:

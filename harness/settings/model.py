@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.adapters.toml_tables import StepTable
+from harness.adapters.toml_tables import StepTable, suggestion
 from harness.domain.completion import Effort
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.options import StepOptions
@@ -24,9 +24,10 @@ from harness.domain.policy import (
     Timeouts,
 )
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, flat_price
-from harness.domain.profiles import Profile, resolve_model
+from harness.domain.profiles import PROFILES, Profile, resolve_model
 from harness.domain.request_form import Dialect
-from harness.settings.endpoints import EndpointTable, PriceTable, parse_mends, service_of
+from harness.errors import SettingsError
+from harness.settings.endpoints import EndpointTable, PriceTable, named, parse_mends, service_of
 from harness.settings.kinds import (
     Attempts,
     BaseUrl,
@@ -228,6 +229,18 @@ class Settings(BaseModel):
             mends=parse_mends(self.mends),
         )
 
+    def service_at(self, name: str) -> Profile:
+        """The endpoint of this name, which only for the run's own, "", may be mended by the command line.
+
+        Raises SettingsError, with the nearest name, for one that is not known.
+        """
+        own = self.service
+        if name in ("", own.name):
+            return own
+        if name not in PROFILES and name not in self.endpoints:
+            raise SettingsError(f"no such endpoint: {name}{suggestion(name, [*PROFILES, *self.endpoints])}")
+        return named(name, self.endpoints)
+
     @property
     def profile(self) -> Profile | None:
         """The endpoint that was chosen by its name, or None for a bare base URL."""
@@ -235,7 +248,7 @@ class Settings(BaseModel):
 
     @property
     def is_mock(self) -> bool:
-        return self.profile is not None and self.profile.name == "mock"
+        return self.profile is not None and endpoint_identity(self.profile) == "mock"
 
     def limits(self) -> Limits:
         return Limits(
@@ -275,14 +288,22 @@ class Settings(BaseModel):
     def topic_cap(self) -> Budget:
         return Budget(cost=self.topic_budget, tokens=self.topic_budget_tokens)
 
-    def defaults(self) -> StepOptions:
-        """What rules where a step chooses nothing, withdrawn model names resolved. Raises SettingsError."""
-        service = self.service
-        model = resolve_model(None if self.base_url is not None else service, self.model or service.default_model)
-        thinking = self.thinking if self.thinking is not None else model.thinking
+    def defaults(self, endpoint: str = "") -> StepOptions:
+        """What rules where a step chooses nothing and asks this endpoint, withdrawn model names resolved.
+
+        Only the run's own, "", must have a model: elsewhere a step may name its own. Raises SettingsError.
+        """
+        service = self.service_at(endpoint)
+        is_own = service.name == self.service.name
+        name = (self.model or service.default_model) if is_own else service.default_model
+        model = None
+        if is_own or name is not None:
+            model = resolve_model(None if is_own and self.base_url is not None else service, name)
+        implied = None if model is None else model.thinking
         return StepOptions(
-            model=model.model,
-            thinking=thinking,
+            endpoint=service.name,
+            model=None if model is None else model.model,
+            thinking=self.thinking if self.thinking is not None else implied,
             effort=self.effort,
             stream=self.stream,
             extra_body=service.extra_body,
@@ -293,13 +314,28 @@ class Settings(BaseModel):
         return resolve_model(self.profile, self.model).note if self.model is not None else None
 
     def pricing(self) -> Pricing:
-        """The provider's table for DeepSeek and the mock, with what the user's tables of prices add or replace."""
+        """The provider's table for DeepSeek and the mock, with what the user's tables of prices add or replace.
+
+        [prices] are those of the run's own endpoint; another has those of its table.
+        """
         profile = self.profile
-        known = DEEPSEEK_PRICES if profile is not None and endpoint_identity(profile) in _PRICED else {}
+        identity = endpoint_identity(self.base_url or self.service)
+        known = DEEPSEEK_PRICES if profile is not None and identity in _PRICED else {}
         table = self.endpoints.get(self.endpoint or "") if profile is not None else None
         of_endpoint = {} if table is None else table.price_rows()
         own = {model: flat_price(table.rates()) for model, table in self.prices.items()}
-        return Pricing(prices={**known, **of_endpoint, **own})
+        elsewhere: dict[str, Pricing] = {}
+        for name in (*PROFILES, *self.endpoints):
+            there = endpoint_identity(named(name, self.endpoints))
+            if there != identity:
+                elsewhere[there] = self._prices_at(name, there, elsewhere.get(there, Pricing()))
+        return Pricing(prices={**known, **of_endpoint, **own}, elsewhere=elsewhere)
+
+    def _prices_at(self, name: str, identity: str, others: Pricing) -> Pricing:
+        """The prices of an endpoint of this name, with those of others that are the same server."""
+        table = self.endpoints.get(name)
+        known = DEEPSEEK_PRICES if identity in _PRICED else {}
+        return Pricing(prices={**known, **others.prices, **({} if table is None else table.price_rows())})
 
 
 _PRICED = ("deepseek", "mock")

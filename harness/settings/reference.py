@@ -43,6 +43,7 @@ These have no flag and no variable.
 
 ```toml
 [steps.research]            # options of one step of the workflow, over what the step itself chose
+endpoint = "deepseek"       # who is asked, where that is not the run's own endpoint: docs/endpoints.md
 model = "deepseek-v4-pro"
 thinking = true
 effort = "high"             # none, low, high, max

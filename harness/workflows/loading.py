@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import cast
@@ -16,6 +16,7 @@ from harness.domain.completion import Json
 from harness.domain.prompts import Prompts
 from harness.engine.runner import Workflow
 from harness.errors import InputError, PromptsError, SettingsError, WorkflowError
+from harness.workflows.endpoint_names import endpoint_names
 from harness.workflows.importing import import_file, import_named
 from harness.workflows.steps import DECLARED, StepNames, step_names
 
@@ -27,8 +28,9 @@ class LoadedWorkflow:
     """A workflow ready to run. `settings` is its table [workflow], checked where the workflow offers a check.
 
     `code_sha256` names the source file's content, so that a change of the code between sessions can be told. `steps`
-    are the names of its steps, as far as the source tells them. `own_files` are the paths of that file and of the
-    directory, or of the whole package, that it lies in. `prompts_file` is where its prompts stand, if anywhere.
+    are the names of its steps, as far as the source tells them, `endpoints` those that its code names, each with the
+    steps that are known to ask it. `own_files` are the paths of that file and of the directory, or of the whole
+    package, that it lies in. `prompts_file` is where its prompts stand, if anywhere.
     """
 
     name: str
@@ -37,6 +39,7 @@ class LoadedWorkflow:
     settings: Mapping[str, Json]
     code_sha256: str
     steps: StepNames
+    endpoints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own_files: tuple[str, ...] = ()
     prompts_file: Path | None = None
 
@@ -86,6 +89,7 @@ def load_workflow(
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         own_files=_own_files(module, source.absolute(), built_in=name in BUILT_IN),
         steps=step_names(module),
+        endpoints=endpoint_names(module),
         prompts_file=chosen,
     )
     if workflow.steps.all_known and (strange := workflow.strange_steps(steps)):

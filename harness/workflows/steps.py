@@ -39,7 +39,7 @@ def step_names(module: ModuleType) -> StepNames:
         return StepNames(names=frozenset(declared), all_known=True)
     names: set[str] = set()
     all_known = True
-    for source in _sources(module):
+    for source in sources_of(module):
         found = _names_in(source) if source is not None else _NOTHING_KNOWN
         names |= found.names
         all_known = all_known and found.all_known
@@ -49,7 +49,7 @@ def step_names(module: ModuleType) -> StepNames:
 _NOTHING_KNOWN = StepNames(names=frozenset(), all_known=False)
 
 
-def _sources(module: ModuleType) -> Iterator[ast.Module | None]:
+def sources_of(module: ModuleType) -> Iterator[ast.Module | None]:
     """The module and those of the same author that it imports; None for what cannot be read."""
     waiting, seen = [module], {module.__name__}
     while waiting:
@@ -107,21 +107,21 @@ def _is_of_the_same_author(imported: ModuleType, workflow: ModuleType) -> bool:
 
 
 def _names_in(tree: ast.Module) -> StepNames:
-    constants = _constants(tree)
+    constants = constants_of(tree)
     names: set[str] = set()
     all_known = True
     called: set[ast.AST] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _is_complete(node.func):
+        if isinstance(node, ast.Call) and is_complete(node.func):
             called.add(node.func)
-            found = _texts(_first_argument(node), constants)
+            found = texts_of(first_argument(node), constants)
             names |= set(found or ())
             all_known = all_known and found is not None
-    hidden = any(_hides_a_name(node) or (_is_complete(node) and node not in called) for node in ast.walk(tree))
+    hidden = any(_hides_a_name(node) or (is_complete(node) and node not in called) for node in ast.walk(tree))
     return StepNames(names=frozenset(names), all_known=all_known and not hidden)
 
 
-def _is_complete(node: ast.AST) -> bool:
+def is_complete(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "complete"
 
 
@@ -139,13 +139,13 @@ def _hides_a_name(node: ast.AST) -> bool:
     return False
 
 
-def _first_argument(call: ast.Call) -> ast.expr | None:
+def first_argument(call: ast.Call) -> ast.expr | None:
     if call.args:
         return call.args[0]
     return next((keyword.value for keyword in call.keywords if keyword.arg == "name"), None)
 
 
-def _texts(node: ast.expr | None, constants: Mapping[str, str]) -> tuple[str, ...] | None:
+def texts_of(node: ast.expr | None, constants: Mapping[str, str]) -> tuple[str, ...] | None:
     """The texts that this may be, or None where they cannot be read."""
     match node:
         case ast.Constant(value=str(text)):
@@ -153,12 +153,12 @@ def _texts(node: ast.expr | None, constants: Mapping[str, str]) -> tuple[str, ..
         case ast.Name(id=name) if name in constants:
             return (constants[name],)
         case ast.IfExp(body=body, orelse=orelse):
-            one, other = _texts(body, constants), _texts(orelse, constants)
+            one, other = texts_of(body, constants), texts_of(orelse, constants)
             return None if one is None or other is None else (*one, *other)
     return None
 
 
-def _constants(tree: ast.Module) -> dict[str, str]:
+def constants_of(tree: ast.Module) -> dict[str, str]:
     """Texts that a module gives a name to, and never another: no other line of it, in whatever function, binds it."""
     found: dict[str, str] = {}
     for node in tree.body:

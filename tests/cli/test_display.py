@@ -20,6 +20,7 @@ from harness.cli.glance import (
     budget_warning,
     calls_words,
     clock,
+    endpoint_words,
     held_words,
     line_of,
     money_words,
@@ -34,7 +35,7 @@ from harness.domain.completion import Delta
 from harness.domain.outlook import Range
 from harness.domain.remedies import IN_THE_CODE, REMEDIES
 from harness.domain.sanitize import one_line
-from harness.glance import Failing, Glance, InFlight
+from harness.glance import EndpointStanding, Failing, Glance, InFlight
 from harness.settings import Settings
 
 
@@ -65,6 +66,33 @@ def a_glance(**values: Any) -> Glance:
 
 def settings(**values: Any) -> Settings:
     return Settings.model_validate(values)
+
+
+def test_each_endpoint_of_several_is_told_with_what_holds_it_up() -> None:
+    idle = EndpointStanding(name="deepseek", in_flight=5, waiting=0, places=48, maximum=64)
+    slow = EndpointStanding(
+        name="local",
+        in_flight=1,
+        waiting=12,
+        places=1,
+        maximum=8,
+        refusals=2,
+        paused_s=3.0,
+        works_on=1,
+        down="local down since 03:12",
+    )
+    seen = a_glance(endpoints=(idle, slow))
+    assert endpoint_words(seen) == [
+        "deepseek 5 in flight of 48",
+        "local 1 in flight of 1, 12 waiting, pausing 3 s, limit 1 of 8 after 2 refusals (429), "
+        "the server seems to work on 1 at a time; in_flight = 1 in [endpoints.local] avoids the queue, "
+        "local down since 03:12",
+    ]
+    assert endpoint_words(a_glance()) == []
+    painted = ["".join(text for text, _ in line) for line in picture(seen, settings(), width=120, height=30)]
+    assert "local down since 03:12" in painted
+    assert any(line.startswith("at        deepseek 5 in flight of 48") for line in painted)
+    assert "; local down since 03:12; 123 calls done" in line_of(seen, settings())
 
 
 def test_the_pieces_of_an_answer_are_labelled_where_their_kind_changes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,3 +35,11 @@ def test_however_long_the_story_it_stays_short() -> None:
     kept = list(levels_of([(float(at_s), at_s % 7) for at_s in range(20_000)]).since(0))
     assert len(kept) <= Levels.MOST
     assert [at_s for at_s, _ in kept] == sorted(at_s for at_s, _ in kept)
+
+
+def test_several_numbers_are_added_up_at_each_time_within_a_bound() -> None:
+    one, other = Levels(), Levels()
+    for at_s, level in ((0.0, 8), (2.0, 16)):
+        one.note(at_s, level)
+    other.note(1.0, 4)
+    assert list(Levels.sum_of([one, other], most=18).since(0.0)) == [(0.0, 8), (1.0, 12), (2.0, 18)]

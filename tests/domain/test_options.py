@@ -23,3 +23,14 @@ def test_fields_of_the_body_of_both_are_put_together() -> None:
 def test_a_field_of_the_body_that_is_said_otherwise_is_refused_where_it_is_chosen() -> None:
     with pytest.raises(ValueError, match="'max_tokens' is said by"):
         StepOptions(extra_body={"max_tokens": 5})
+
+
+def test_a_model_is_not_taken_over_from_another_endpoint() -> None:
+    base = StepOptions(endpoint="deepseek", model="deepseek-flash", effort="low")
+    assert StepOptions(endpoint="local").over(base) == StepOptions(endpoint="local", effort="low")
+    assert StepOptions(endpoint="local", model="tiny").over(base).model == "tiny"
+    assert StepOptions(endpoint="deepseek").over(base).model == "deepseek-flash"
+    assert StepOptions(effort="max").over(base) == StepOptions(
+        endpoint="deepseek", model="deepseek-flash", effort="max"
+    )
+    assert StepOptions(endpoint="local").over(StepOptions(model="tiny")).model == "tiny"

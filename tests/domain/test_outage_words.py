@@ -94,3 +94,17 @@ def test_a_queue_is_told_with_what_avoids_it() -> None:
 )
 def test_a_duration_is_as_exact_as_a_reader_of_a_clock(seconds: float, said: str) -> None:
     assert round_duration(seconds) == said
+
+
+def test_an_outage_of_one_endpoint_of_several_is_told_with_its_name() -> None:
+    words = down_words(
+        since=datetime(2026, 11, 16, 3, 12, tzinfo=UTC),
+        certain=True,
+        probes=9,
+        next_look_s=40,
+        message="refused",
+        patience_s=60,
+        endpoint="local",
+    )
+    assert words == "local down since 03:12, 9 probes, next look in 40 s (waits up to 60 s more): refused"
+    assert queue_words(1, "local").endswith("in_flight = 1 in [endpoints.local] avoids the queue")

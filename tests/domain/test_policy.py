@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, RetryPolicy
+from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, RetryPolicy, within
 
 RETRY = RetryPolicy(base_s=0.5, cap_s=30.0, floor_s=0.05, retry_after_cap_s=120.0)
 
@@ -62,3 +62,9 @@ def test_without_a_ttl_nothing_ages() -> None:
 )
 def test_a_budget_allows_what_stays_within_each_cap(budget: Budget, allowed: bool) -> None:
     assert budget.allows(cost=2.0, tokens=10) is allowed
+
+
+def test_an_endpoint_has_no_more_calls_in_flight_than_its_run() -> None:
+    run = Limits(in_flight=8)
+    assert within(run, Limits(in_flight=64, requests_per_minute=60)) == Limits(in_flight=8, requests_per_minute=60)
+    assert within(run, Limits(in_flight=1)) == Limits(in_flight=1)

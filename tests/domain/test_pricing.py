@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -107,3 +108,13 @@ def test_between_two_instants_the_dearer_price_counts() -> None:
     for first, last, cost in ((before, before, 0.15), (before, within, 0.30), (within, within, 0.30)):
         assert pricing.dearest_between("deepseek-flash", usage, first, last) == AtMost(cost=cost, tokens=1_000_000)
     assert pricing.dearest_between("unheard-of", usage, before, within) == AtMost(cost=None, tokens=1_000_000)
+
+
+def test_a_request_is_priced_at_the_endpoint_that_it_goes_to() -> None:
+    own = Pricing(prices={"m": flat_price(Rates(cached_input=1, input=1, output=1))})
+    dear = Pricing(prices={"m": flat_price(Rates(cached_input=9, input=9, output=9))})
+    both = replace(own, elsewhere={"http://dear/v1": dear, "http://free/v1": Pricing()})
+    asking = Request(endpoint="mock", model="m", messages=(Message(role="user", content="why?"),), max_tokens=1000)
+    asked = [replace(asking, endpoint=endpoint) for endpoint in ("mock", "http://dear/v1", "http://free/v1")]
+    assert [both.of(one).cost("m", MILLION_EACH, OFF_PEAK) for one in asked] == [3.0, 27.0, None]
+    assert [both.at_most(one, OFF_PEAK).cost is None for one in asked] == [False, False, True]

@@ -6,7 +6,7 @@ import pytest
 
 from harness.domain.completion import Effort
 from harness.domain.profiles import PROFILES, owner_of_key
-from harness.domain.request_form import DEEPSEEK_FORM, OPENAI_FORM, RequestForm, Switch, unsent
+from harness.domain.request_form import DEEPSEEK_FORM, OPENAI_FORM, RequestForm, Switch, advice_elsewhere, unsent
 
 EFFORT_SWITCH = RequestForm(thinking="reasoning_effort", efforts={"none": "none", "high": "high"})
 
@@ -69,3 +69,9 @@ def test_the_advice_on_an_effort_names_those_that_are_known() -> None:
 def test_a_variable_belongs_to_the_service_whose_key_it_holds() -> None:
     assert owner_of_key("GROQ_API_KEY") is PROFILES["groq"]
     assert owner_of_key("VLLM_API_KEY") is None  # a server of one's own may stand anywhere
+
+
+def test_the_advice_for_an_endpoint_of_a_step_names_its_table_and_no_flag() -> None:
+    (one,) = unsent(thinking=True, effort=None, form=replace(OPENAI_FORM, thinking="none"))
+    told = advice_elsewhere(one.advice, "local")
+    assert told == "it has no switch for thinking; [endpoints.local] thinking=FIELD names one"

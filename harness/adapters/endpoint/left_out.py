@@ -9,7 +9,7 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError
-from harness.domain.request_form import unsent
+from harness.domain.request_form import advice_elsewhere, unsent
 
 log = logging.getLogger("harness.call")
 
@@ -40,11 +40,12 @@ class LeftOut:
             return
         self.fields |= {name}
         mend = "stream_options=false" if name == "stream_options" else "thinking=none"
+        spares = self._advised(f"--set endpoint.{mend} spares it the first time")
         log.warning(
-            "%s refuses the field %s and is asked without it from now on; --set endpoint.%s spares it the first time",
+            "%s refuses the field %s and is asked without it from now on; %s",
             self._endpoint.identity,
             name,
-            mend,
+            spares,
             extra={"refusal": self._endpoint.redact(words)},
         )
 
@@ -60,5 +61,9 @@ class LeftOut:
                 one.value,
                 call.span_id.rpartition("/")[2],
                 self._endpoint.identity,
-                one.advice,
+                self._advised(one.advice),
             )
+
+    def _advised(self, advice: str) -> str:
+        name = self._endpoint.name
+        return advice if name is None else advice_elsewhere(advice, name)

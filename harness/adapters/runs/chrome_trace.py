@@ -97,7 +97,8 @@ class Timeline:
         for outage in outages:
             start = max(0, _micros(outage.since.timestamp() - zero_s))
             what = {"kind": outage.kind, "message": outage.message, "probes": outage.probes}
-            yield _slice("outage", "provider away", RUN_PID, tid, start, start + _micros(outage.seconds), what)
+            name = f"{outage.endpoint or 'provider'} away"
+            yield _slice("outage", name, RUN_PID, tid, start, start + _micros(outage.seconds), what)
 
     def _phases(self, call: Row, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
         """What happened within a call, one slice after another, none beyond its end."""

@@ -19,6 +19,7 @@ def outage_to_json(outage: PastOutage) -> JsonObject:
         "probes": outage.probes,
         "kind": outage.kind,
         "message": outage.message,
+        **({} if outage.endpoint is None else {"endpoint": outage.endpoint}),
     }
 
 
@@ -32,6 +33,7 @@ def outages_of(entry: Mapping[str, Any]) -> tuple[PastOutage, ...]:
             probes=told["probes"],
             kind=told["kind"],
             message=told["message"],
+            endpoint=told.get("endpoint"),
         )
         for told in entry.get("outages", ())
     )

@@ -53,6 +53,7 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "id": span.id,
         "parent": span.parent,
         "step": span.step,
+        **({} if span.endpoint is None else {"endpoint": span.endpoint}),
         "start_s": seconds(span.start_s),
         "end_s": seconds(span.end_s),
         "own_s": seconds(span.own_s),

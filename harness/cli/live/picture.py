@@ -9,9 +9,11 @@ from typing import Literal, TypeAlias
 from rich.cells import cell_len, set_cell_size
 
 from harness.cli.glance import (
+    away_words,
     budget_warning,
     causes_words,
     clock,
+    endpoint_words,
     held_words,
     limit_words,
     time_words,
@@ -76,6 +78,7 @@ def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
     ]
     rows += [("", line) for line in _outlook(seen, settings, width)]
     rows.append(("in flight", _in_flight(seen)))
+    rows += [("at", ((one_line(words, 400), ""),)) for words in endpoint_words(seen)]
     rows.append(("waiting", ((waits_words(seen) or "none", ""),)))
     if seen.down is None:
         rows += [("all wait", ((words, "yellow"),)) for words in held_words(seen)]
@@ -84,8 +87,8 @@ def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
         rows.append(("limits", limits))
     rows.append(("calls", _calls(seen)))
     lines = [_topics(seen, width)]
-    if seen.down is not None:
-        lines.append(((one_line(seen.down, 400), "red"),))
+    for words in [*([seen.down] if seen.down is not None else []), *away_words(seen)]:
+        lines.append(((one_line(words, 400), "red"),))
     if seen.stopping is not None:
         lines.append(((f"stopping: {one_line(seen.stopping)}", "yellow"),))
     return lines + [((_label(name, width), "dim"), *line) for name, line in rows]

@@ -74,7 +74,7 @@ def list_price(call: Row, pricing: Pricing) -> float | None:
 
     So it is the same in a recording and in its replay, at any hour and on any day. None where no price is known.
     """
-    rows = pricing.prices.get(call["request"]["model"], ())
+    rows = pricing.at(call["request"]["endpoint"]).prices.get(call["request"]["model"], ())
     if not rows:
         return None
     usage = Usage(input_tokens=call["usage"]["input_tokens"], output_tokens=call["usage"]["output_tokens"])

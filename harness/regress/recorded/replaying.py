@@ -18,6 +18,7 @@ from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult, topic_of_drawn
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
+from harness.in_use import endpoints_in_use
 from harness.manifest import workflow_name
 from harness.regress.case import Case
 from harness.regress.recorded.standing_in import Miss, StandIns
@@ -97,6 +98,7 @@ async def replay_file(
         settings_from=settings_from,
         steps=loaded.step_places() if steps is None else steps,
     )
+    endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         dataset.check(skip_bad=settings.skip_bad)
         return await replay(loaded, workflow, dataset, cassette, stop=Stop(), wrap=wrap)
@@ -107,7 +109,7 @@ def recorded_calls(cassette: Iterable[Recording], pricing: Pricing) -> Iterable[
     for recording in cassette:
         call = call_of_recording(recording)
         # A day begins off-peak: 00:00 UTC.
-        cost = pricing.cost(call.request.model, call.completion.usage, call.created_at)
+        cost = pricing.of(call.request).cost(call.request.model, call.completion.usage, call.created_at)
         yield replace(call, completion=replace(call.completion, cost=cost))
 
 

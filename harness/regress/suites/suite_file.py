@@ -24,6 +24,7 @@ _PLACES = {
     "cassette": ("cassette",),
     "workflow": ("settings", "workflow"),
     "workflow_settings": ("workflow",),
+    "judge": ("judge",),
 }
 
 
@@ -112,13 +113,14 @@ def _settings(file: _File, table: SuiteTable) -> Mapping[str, Any]:
     settings["steps"] = {name: step.model_dump(exclude_none=True) for name, step in table.steps.items()}
     settings["workflow_settings"] = table.workflow
     settings["prices"] = {name: price.model_dump(exclude_none=True) for name, price in table.prices.items()}
+    settings["endpoints"] = {name: one.model_dump(exclude_none=True) for name, one in table.endpoints.items()}
     return settings
 
 
 def _misplaced(given: str, name: str) -> str:
     if name in ("dataset", "cassette", "golden", "samples"):
         return f"{given!r} stands at the beginning of a suite, above [settings]"
-    if name in ("steps", "prices", "workflow_settings"):
+    if name in ("steps", "prices", "endpoints", "workflow_settings"):
         return f"{given!r} is a table of its own in a suite: [{name.removesuffix('_settings')}]"
     if name in field_names():
         return f"{given!r} decides no answer, so it is no setting of a suite; give it as a flag or in harness.toml"

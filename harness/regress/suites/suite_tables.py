@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from harness.adapters.toml_tables import StepTable
 from harness.domain.finish import ACCEPTED_FINISH_REASONS
-from harness.settings.endpoints import PriceTable
+from harness.settings.endpoints import EndpointTable, PriceTable
 
 _MODEL = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -171,5 +171,6 @@ class SuiteTable(BaseModel):
     steps: dict[str, StepTable] = Field(default_factory=dict)
     workflow: dict[str, Any] = Field(default_factory=dict)
     prices: dict[str, PriceTable] = Field(default_factory=dict)
+    endpoints: dict[str, EndpointTable] = Field(default_factory=dict)
     judge: JudgeTable = JudgeTable()
     check: Annotated[list[dict[str, Any]], BeforeValidator(_tables)] = Field(default_factory=list)

@@ -10,6 +10,7 @@ function runHeader(run) {
   const about = run.about;
   const facts = [
     ["model", `${about.model ?? "default"} at ${about.endpoint}`],
+    ["besides", about.elsewhere],
     ["workflow", about.workflow],
     ["topics from", about.dataset === "-" ? "standard input" : about.dataset?.split("/").pop()],
     ["begun", show.moment(about.created_at)],

@@ -1,0 +1,23 @@
+"""How the calls in flight of one run are shared among its endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+KEPT_PARTS = 2
+"""Each endpoint is kept this part of an even share: half of it, so that one that is busy can have more than half of all
+places, and one that hangs cannot have them all."""
+
+
+def may_take(mine: int, *, taken: Sequence[int], most: Sequence[int], places: int) -> bool:
+    """Whether the endpoint of this number may have one more of the run's `places`.
+
+    `taken` is how many each has now, `most` how many each could ever use. What the others are kept and do not use stays
+    free for them. Where there is less than one place for each, none is kept: they take turns.
+    """
+    share = places // (KEPT_PARTS * len(taken))
+    kept = 0
+    for number, (has, could_use) in enumerate(zip(taken, most, strict=True)):
+        if number != mine:
+            kept += max(0, min(share, could_use) - has)
+    return places - sum(taken) > kept

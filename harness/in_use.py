@@ -1,0 +1,102 @@
+"""Which endpoints a run asks, found before anything is sent: its own, those of its steps, those of the workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.domain.endpoint import endpoint_identity
+from harness.domain.profiles import MOCK, Profile
+from harness.errors import SettingsError
+from harness.settings import Loaded, Settings
+from harness.workflows.loading import LoadedWorkflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InUse:
+    """An endpoint of a run, and the steps that are known to ask it. `key_needed`: calls may go there."""
+
+    service: Profile
+    steps: tuple[str, ...] = ()
+    key_needed: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.service.name
+
+
+def endpoints_in_use(loaded: Loaded, workflow: LoadedWorkflow, *, continued: bool = False) -> tuple[InUse, ...]:
+    """The run's own endpoint, then the others by name. Raises SettingsError for one that is not known.
+
+    What a table [steps.NAME] says rules over what the workflow says of that step. `continued`: the run goes on with the
+    endpoints that it began with.
+    """
+    settings = loaded.settings
+    chosen = {step: table.endpoint for step, table in settings.steps.items() if table.endpoint is not None}
+    asked: dict[str, set[str]] = {name: set() for name in loaded.also}
+    for step, name in chosen.items():
+        asked.setdefault(name, set()).add(step)
+    for name, steps in _of_the_workflow(workflow).items():
+        left = [step for step in steps if step not in chosen]
+        if left or not steps:
+            asked.setdefault(name, set()).update(left)
+    own = settings.service.name
+    used = tuple(
+        InUse(service=_service(settings, name, steps, continued=continued), steps=tuple(sorted(steps)))
+        for name, steps in sorted(asked.items())
+        if name != own
+    )
+    elsewhere = {step for one in used for step in one.steps}
+    names = workflow.steps
+    is_asked = own in asked or not names.all_known or not names.names <= elsewhere
+    return (InUse(service=settings.service, key_needed=is_asked), *used)
+
+
+def check_access(loaded: Loaded, used: Iterable[InUse]) -> None:
+    """Raise SettingsError for the first of these endpoints whose key is missing or may not be used there."""
+    for one in used:
+        loaded.endpoint(one.name, key_needed=_is_needed(loaded.settings, one), steps=one.steps)
+
+
+def is_simulated(used: Sequence[InUse]) -> bool:
+    """Whether nobody but the mock is asked."""
+    return all(endpoint_identity(one.service) == MOCK.name for one in used if one.key_needed)
+
+
+def as_json(loaded: Loaded, used: Sequence[InUse]) -> dict[str, dict[str, object]]:
+    """What `run.json` says of the endpoints of a run, by name; no key is in it, and no credential of a URL."""
+    told: dict[str, dict[str, object]] = {}
+    for one in used:
+        endpoint = loaded.endpoint(one.name, key_needed=False)
+        told[one.name] = {"endpoint": endpoint.identity, "base_url": endpoint.base_url, "steps": list(one.steps)}
+        if not one.key_needed:
+            told[one.name]["asked"] = False
+    return told
+
+
+def _is_needed(settings: Settings, one: InUse) -> bool:
+    return one.key_needed and settings.cache_mode != "replay"
+
+
+def _of_the_workflow(workflow: LoadedWorkflow) -> Mapping[str, tuple[str, ...]]:
+    """What its code and its prompts say; a prompt has the name of its step."""
+    found = {name: tuple(steps) for name, steps in workflow.endpoints.items()}
+    for step, prompt in workflow.prompts.prompts.items():
+        if (name := prompt.options.endpoint) is not None:
+            found[name] = (*found.get(name, ()), step)
+    return found
+
+
+def _service(settings: Settings, name: str, steps: Iterable[str], *, continued: bool) -> Profile:
+    try:
+        service = settings.service_at(name)
+    except SettingsError as error:
+        who = ", ".join(f"step {step}" for step in sorted(steps)) or "the workflow"
+        known = ""
+        if continued:
+            known = (
+                "; the run goes on with the endpoints that it began with, and with known ones: name one of these in "
+            )
+            known += "the workflow, or begin another run with a new --out DIR"
+        raise SettingsError(f"{who}: {error}{known}") from None
+    return service
