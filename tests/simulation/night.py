@@ -21,7 +21,7 @@ from harness.domain.policy import Budget
 from harness.domain.purse import Purse
 from harness.domain.run import Span, Topic, TopicResult
 from harness.domain.validity import defect
-from harness.engine.limiter import Limiter
+from harness.engine.routes import Routes
 from harness.engine.runner import Runner
 from harness.engine.step import RunContext
 from harness.engine.stopping import Stop
@@ -151,7 +151,7 @@ class Night:
             self._break([f"{progress.open_topics} topics are open after the session"])
 
     def _look_back(
-        self, session: Session, body: asyncio.Task[None], sent: Sequence[Sent], limiter: Limiter, purse: Purse
+        self, session: Session, body: asyncio.Task[None], sent: Sequence[Sent], limiter: Routes, purse: Purse
     ) -> None:
         # Tasks are cancelled in no order that is the same in every process, so this is told afterwards.
         for owner in sorted(request.owner for request in sent if request.state == "cut off"):

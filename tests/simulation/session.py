@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from harness.domain.completion import AtMost, Request
 from harness.domain.pace import Bucket
 from harness.domain.policy import Budget
-from harness.engine.limiter import Limiter
+from harness.engine.routes import Routes
 from harness.engine.stopping import Stop
 from simulation.world import DiskWork, Ending, Outage, World
 
@@ -83,7 +83,7 @@ class Session:
     rows_begun: int = 0
     stopped_at: float | None = None
     hopeless_at: float | None = None
-    limiter: Limiter | None = None
+    limiter: Routes | None = None
     at_work: dict[int, Sent] = field(default_factory=dict)
     own_failures: Counter[str] = field(default_factory=Counter)
     told: dict[Outage, Told] = field(default_factory=dict)
