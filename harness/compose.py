@@ -139,6 +139,7 @@ def run_context(loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: 
         max_depth=settings.max_depth,
         topic_budget=settings.topic_cap(),
         form=form_mark(service),
+        aliases=service.aliases,
         own_files=workflow.own_files,
         redact=loaded.endpoint(key_needed=False).redact,
     )

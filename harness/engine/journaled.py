@@ -105,11 +105,12 @@ class Journaled:
         usage = usage_at_most(
             request, seen, elapsed_s=elapsed_s, ended=ended, streamed=call.stream, fastest=self._fastest
         )
+        model = self._pricing.billed(request.model, seen.model if seen is not None else "")
         last = self._clock.now() + timedelta(seconds=LINGER_S)
         first = max(asked_at, last - timedelta(seconds=elapsed_s + LINGER_S))
         if not (ended or call.stream):
-            return self._pricing.dearest(request.model, usage, first)
-        return self._pricing.dearest_between(request.model, usage, first, last)
+            return self._pricing.dearest(model, usage, first)
+        return self._pricing.dearest_between(model, usage, first, last)
 
     async def _resolve(self, row: int, resolution: Resolution) -> float:
         """Close the row, whoever is cancelled meanwhile; returns the seconds that took."""
@@ -119,7 +120,7 @@ class Journaled:
         return now() - started
 
     def _price(self, request: Request, completion: Completion) -> float | None:
-        """USD: what the server said, else the price of what was used; None where nobody knows.
+        """USD: what the server said, else the price of what was used by the model that answered; None where nobody knows.
 
         A server that says that an answer cost nothing is believed only where no price says otherwise.
         """
@@ -127,5 +128,6 @@ class Journaled:
             return completion.cost
         if completion.usage.total_tokens == 0:
             return completion.cost
-        priced = self._pricing.cost(request.model, completion.usage, self._clock.now())
+        billed = self._pricing.billed(request.model, completion.model)
+        priced = self._pricing.cost(billed, completion.usage, self._clock.now())
         return completion.cost if priced is None else priced

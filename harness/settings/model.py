@@ -294,7 +294,7 @@ class Settings(BaseModel):
         table = self.endpoints.get(self.endpoint or "") if profile is not None else None
         of_endpoint = {} if table is None else table.price_rows()
         own = {model: flat_price(table.rates()) for model, table in self.prices.items()}
-        return Pricing(prices={**known, **of_endpoint, **own})
+        return Pricing(prices={**known, **of_endpoint, **own}, aliases=self.service.aliases)
 
 
 _PRICED = ("deepseek", "mock")

@@ -20,6 +20,7 @@ from harness.adapters.endpoint.filtered import blocked_in, filtered_in
 from harness.adapters.endpoint.pieces import PLAIN_FIELDS, said_in
 from harness.adapters.endpoint.report import reports_an_error
 from harness.adapters.endpoint.sse import Event
+from harness.adapters.endpoint.who import Who
 from harness.domain.completion import Completion, OnDelta, Usage
 from harness.domain.finish import finish_of, plain_reason, truer_reason
 
@@ -59,8 +60,8 @@ class Assembly:
         self._arrived: list[float] = []  # when each of the pending did
         self._fault: wire.MalformedError | StreamFault | None = None
         self._index: object = None  # of the choice that is read, None before the first
-        self._model = ""
-        self._fingerprint = ""
+        self._who = Who()
+        self._said_fingerprint: object = None  # by the last chunk: one with the same says nothing new
         self._reason = ""
         self._native_reason = ""
         self._refusal: list[str] | None = None
@@ -119,11 +120,11 @@ class Assembly:
             return
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         arrived, self._arrived = self._arrived, []
-        for number, chunk in enumerate(_parsed(pending)):
-            if chunk is None:
-                self._take_payload(pending[number], arrived[number])
+        for data, chunk, at in zip(pending, _parsed(pending), arrived, strict=True):
+            if "choices" in chunk:
+                self._take(chunk, at)
             else:
-                self._take(chunk, arrived[number])
+                self._take_payload(data, at)
 
     def end(self) -> None:
         """Nothing more comes: show what was held back of what is shown."""
@@ -182,13 +183,14 @@ class Assembly:
         if usage is None or not usage.total_tokens:
             usage = usages.timings_of(self._timings) or usage
         return Completion(
-            model=self._model,
+            model=self._who.model,
             content=answer,
             reasoning=reasoning,
             finish_reason=self.reason if reason is None else reason,
             tool_calls=self._calls.whole(),
             usage=usage or Usage(),
-            fingerprint=self._fingerprint or None,
+            fingerprint=self._who.fingerprint or None,
+            earlier=self._who.earlier,
             trace_id=trace_id,
             cost=self.cost,
             refusal=self._declined(),
@@ -288,6 +290,9 @@ class Assembly:
             if type(choice) is dict and len(choice) <= _PLAIN_CHOICE and choice.get("index") == self._index:
                 delta = choice.get("delta")
                 if delta and type(delta) is dict and not choice.get("finish_reason") and not chunk.get("error"):
+                    # Another model stays to the end, and the last chunks are none of these.
+                    if chunk.get("system_fingerprint") != self._said_fingerprint:
+                        self._name(chunk)
                     self._take_delta(delta, at)
                     return
         self._take_any(chunk, at)
@@ -295,8 +300,7 @@ class Assembly:
     def _take_any(self, chunk: wire.JsonObject, at: float) -> None:
         if chunk.get("error") and reports_an_error(chunk):
             raise StreamFault(chunk)
-        self._model = self._model or text_of(chunk, "model")
-        self._fingerprint = self._fingerprint or text_of(chunk, "system_fingerprint")
+        self._name(chunk)
         pieces = self._pieces
         choices = choices_of(chunk)
         for choice in choices:
@@ -306,7 +310,11 @@ class Assembly:
         if chunk.get("usage"):
             self._take_usage(chunk["usage"])
             self._usages_with_text += self._pieces > pieces
-        self._begun = bool(self._model)
+        self._begun = bool(self._who.model)
+
+    def _name(self, chunk: wire.JsonObject) -> None:
+        self._said_fingerprint = chunk.get("system_fingerprint")
+        self._who.take(chunk)
 
     def _take_rest(self, chunk: wire.JsonObject) -> None:
         """A chunk without a choice: an error, an account of the work, or nothing."""
@@ -437,13 +445,13 @@ def _behind(fields: dict[str, Any]) -> dict[str, Any]:
     return object_of(fields, "provider_specific_fields")
 
 
-def _parsed(payloads: list[bytes]) -> Iterable[wire.JsonObject | None]:
-    """Each payload as JSON; None for those that are no plain object, where they could not be parsed together."""
+def _parsed(payloads: list[bytes]) -> list[wire.JsonObject]:
+    """Each payload as JSON; empty objects where they could not be parsed together."""
     try:
         chunks = json.loads(b"[" + b",".join(payloads) + b"]")
     except (ValueError, RecursionError):
         chunks = []
     # Joined, two broken payloads could mend each other: the count must be right as well.
-    if len(chunks) == len(payloads) and all(type(chunk) is dict for chunk in chunks):
-        return [chunk if "choices" in chunk else None for chunk in chunks]
-    return [None] * len(payloads)
+    if len(chunks) == len(payloads) and set(map(type, chunks)) == {dict}:
+        return chunks
+    return [{}] * len(payloads)

@@ -107,7 +107,8 @@ def recorded_calls(cassette: Iterable[Recording], pricing: Pricing) -> Iterable[
     for recording in cassette:
         call = call_of_recording(recording)
         # A day begins off-peak: 00:00 UTC.
-        cost = pricing.cost(call.request.model, call.completion.usage, call.created_at)
+        billed = pricing.billed(call.request.model, call.completion.model)
+        cost = pricing.cost(billed, call.completion.usage, call.created_at)
         yield replace(call, completion=replace(call.completion, cost=cost))
 
 
