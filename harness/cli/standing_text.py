@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.cli.glance import calls_words, causes_words, held_words, money_words, time_words, waits_words
 from harness.cli.summary import (
+    answer_lines,
     failure_lines,
     left_open_lines,
     money_lines,
@@ -51,6 +52,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         lines += _live_lines(state.live, _caps(manifest), now)
     else:
         lines += [*work_lines(totals, streamed=manifest["settings"].get("stream", True)), *_money_lines(state)]
+    lines += answer_lines(totals)
     lines += left_open_lines(state.left_open)
     lines += [f"note      {note}" for note in state.notes]
     lines += run_outages_lines(manifest)

@@ -34,10 +34,11 @@ async def examine(
     yield here.files(loaded)
     for name, directory in (("cache", loaded.settings.cache.parent), ("results", RESULTS_ROOT)):
         yield here.disk(name, directory)
-    yield await here.cache(loaded, clock)
+    cache, answers = await here.cache(loaded, clock)
+    yield cache
     key = chosen.key(loaded)
     yield key
     yield chosen.model(loaded)
     if key.verdict == "ok":
-        async for finding in Server(loaded, clock, transport=transport, ask=ask).examined():
+        async for finding in Server(loaded, clock, transport=transport, ask=ask, cached=answers).examined():
             yield finding

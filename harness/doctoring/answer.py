@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.adapters.endpoint import wire
 from harness.adapters.endpoint.account import Answer, words_of
 from harness.adapters.endpoint.fields import first_choice, text_of
 from harness.adapters.endpoint.probing import Probe
 from harness.adapters.endpoint.usages import usage_of as usage_in
+from harness.adapters.endpoint.who import Who
 from harness.doctoring.finding import Finding, ok, problem, warning
-from harness.domain.completion import Usage
+from harness.domain.answerers import Answers, answered, doubt_lines, doubts
+from harness.domain.completion import Answerer, Usage
 
 CAP = 16
 """Tokens of the call: enough to see reasoning and the cap itself at work."""
@@ -23,8 +26,16 @@ def is_answered(probe: Probe) -> bool:
     return probe.status == 200 and not _error(probe) and any(_choice(chunk) is not None for chunk in probe.chunks)
 
 
-def findings_of(probe: Probe, *, asked_to_stream: bool, model: str) -> Iterator[Finding]:
-    """What the call shows, or that it failed."""
+class Asked(NamedTuple):
+    """What the call asked for, and where. `aliases` are names of models there, with what answers to them."""
+
+    endpoint: str
+    model: str
+    aliases: Mapping[str, str]
+
+
+def findings_of(probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: Answers) -> Iterator[Finding]:
+    """What the call shows, or that it failed. `cached` is who gave the answers that the cache has."""
     if not is_answered(probe):
         yield _failed(probe)
         return
@@ -34,7 +45,7 @@ def findings_of(probe: Probe, *, asked_to_stream: bool, model: str) -> Iterator[
     yield _reasoning(probe)
     yield _finish(probe)
     yield _cap(probe)
-    yield _model(probe, model)
+    yield _model(probe, asked, cached)
 
 
 def _failed(probe: Probe) -> Finding:
@@ -108,11 +119,23 @@ def _cap(probe: Probe) -> Finding:
     return ok("cap", f"the answer ended before its cap of {CAP} tokens")
 
 
-def _model(probe: Probe, asked: str) -> Finding:
-    name = next((text_of(chunk, "model") for chunk in probe.chunks if chunk.get("model")), "")
-    if name == asked:
-        return ok("answers", f"as {name}")
-    return ok("answers", f"as {name!r}, asked for as {asked!r}" if name else "without the name of a model")
+def _model(probe: Probe, asked: Asked, cached: Answers) -> Finding:
+    who = Who()
+    for chunk in probe.chunks:
+        who.take(chunk)
+    told = (*who.earlier, Answerer(who.model, who.fingerprint))
+    now: Answers = Counter(answered(asked.endpoint, asked.model, told, asked.aliases))
+    if any(one.other for one in now):
+        return warning("answers", doubt_lines(now)[0], "ask for it by that name, or see what the server serves")
+    changed = [] if doubts(cached) else doubt_lines(cached + now)
+    if changed:
+        return warning("answers", f"with the cache, {changed[0]}", "--cache-mode refresh asks anew")
+    build = f", fingerprint {who.fingerprint}" if who.fingerprint else ""
+    if who.model == asked.model:
+        return ok("answers", f"as {who.model}{build}")
+    if not who.model:
+        return ok("answers", f"without the name of a model{build}")
+    return ok("answers", f"as {who.model!r}, asked for as {asked.model!r}{build}")
 
 
 def usage_of(probe: Probe) -> Usage | None:

@@ -95,6 +95,13 @@ def difference_lines(a: Answers, b: Answers) -> list[str]:
     return lines
 
 
+def why_unpriced(found: Answers) -> str:
+    """Why the cost of these answers is not known, where no price of them is."""
+    if any(one.other for one in found):
+        return "no price is known for the model that answered"
+    return "no price is known for the model"
+
+
 def _words(doubt: Doubt, found: Answers) -> str:
     parts = []
     for number, variant in enumerate(doubt.variants):

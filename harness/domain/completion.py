@@ -291,6 +291,11 @@ class Completion:
     value: Any = field(default=None, compare=False, repr=False)
 
     @property
+    def answerers(self) -> tuple[Answerer, ...]:
+        """All that the answer names itself to come from."""
+        return (*self.earlier, Answerer(self.model, self.fingerprint or ""))
+
+    @property
     def as_told(self) -> Completion:
         """The same, with what its server did not count marked as such.
 

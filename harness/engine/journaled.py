@@ -120,7 +120,7 @@ class Journaled:
         return now() - started
 
     def _price(self, request: Request, completion: Completion) -> float | None:
-        """USD: what the server said, else the price of what was used by the model that answered; None where nobody knows.
+        """USD: what the server said, else the price at the model that answered; None where nobody knows.
 
         A server that says that an answer cost nothing is believed only where no price says otherwise.
         """

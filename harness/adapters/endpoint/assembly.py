@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.adapters.endpoint import payload, thinking, usages, wire
 from harness.adapters.endpoint.calls import Calls
-from harness.adapters.endpoint.fields import choices_of, object_of, text_of
+from harness.adapters.endpoint.fields import choices_of, object_of
 from harness.adapters.endpoint.filtered import blocked_in, filtered_in
 from harness.adapters.endpoint.pieces import PLAIN_FIELDS, said_in
 from harness.adapters.endpoint.report import reports_an_error
