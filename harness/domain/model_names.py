@@ -49,6 +49,7 @@ _BUILD = (
 _SAYS_NOTHING = r"latest|instruct|it|hf|gguf|ggml|mlx|dynamic"
 _TAIL = re.compile(rf"-(?:(?P<version>{_VERSION})|(?P<build>{_BUILD})|{_SAYS_NOTHING})$")
 _VERSION_OR_BUILD = re.compile(rf"(?:{_VERSION}|{_BUILD})$")
+_DIGIT = re.compile(r"\d")
 _WORDS = re.compile(r"\d+(?:-\d+)*|[^\W\d_]+")
 
 
@@ -79,6 +80,8 @@ def _alike(asked: str, told: str) -> bool:
         return True
     if told.strip().lower() in SAID_BY_HABIT and not _OF_OPENAI.search(plain):
         return True
+    if _FILE.search(told.strip().lower()) and not _FILE.search(plain) and not _DIGIT.search(plain):
+        return True  # a server of one file takes any name, and this one chooses no model
     one, other = _read(asked), _read(told)
     builds_agree = one.build <= other.build or other.build <= one.build
     return one.words == other.words and builds_agree and _agree(one.version, other.version)

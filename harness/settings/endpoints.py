@@ -134,9 +134,7 @@ class EndpointTable(BaseModel):
         return {model: flat_price(table.rates()) for model, table in (self.prices or {}).items()}
 
 
-_TABLES = tuple(
-    name for name in EndpointTable.model_fields if name in ("efforts", "aliases", "extra_body", "extra_headers")
-)
+_TABLES = ("efforts", "aliases", "extra_body", "extra_headers")
 
 
 def parse_mends(texts: Sequence[str]) -> EndpointTable:

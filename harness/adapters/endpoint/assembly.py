@@ -448,7 +448,7 @@ def _behind(fields: dict[str, Any]) -> dict[str, Any]:
 def _parsed(payloads: list[bytes]) -> list[wire.JsonObject]:
     """Each payload as JSON; empty objects where they could not be parsed together."""
     try:
-        chunks = json.loads(b"[" + b",".join(payloads) + b"]")
+        chunks: list[wire.JsonObject] = json.loads(b"[" + b",".join(payloads) + b"]")
     except (ValueError, RecursionError):
         chunks = []
     # Joined, two broken payloads could mend each other: the count must be right as well.

@@ -80,7 +80,8 @@ class SuiteReport:
     """All that came of a suite.
 
     `stale` counts entries of the cassette that nothing asked for, `gone` are accepted draws that the dataset does not
-    have any more, `answers` is who gave the recorded ones: none of these fails a suite. `misses_fail` is whether a request that is not recorded does.
+    have any more, `answers` is who gave the recorded ones: none of these fails a suite. `misses_fail` is whether a
+    request that is not recorded does.
     """
 
     suite: Suite
