@@ -14,7 +14,7 @@ import click
 
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.answerers import counted_answers
-from harness.adapters.cache.reports import Sound
+from harness.adapters.cache.reports import JournalStats, Sound
 from harness.adapters.codec import completion_to_json
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.explain import explain
@@ -69,7 +69,7 @@ def stats(models: bool, **values: Any) -> None:
         click.echo(f"          {name}: {model.entries:,} entries, {model.bytes:,} bytes")
     click.echo(
         f"journal   {journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,} stored{rejected}, "
-        f"{journal.failed:,} failed, {journal.open:,} open; ${journal.cost:.4f}, {journal.tokens:,} tokens"
+        f"{journal.failed:,} failed, {journal.open:,} open; {_spent_words(journal)}, {journal.tokens:,} tokens"
     )
 
 
@@ -144,6 +144,14 @@ def verify(**values: Any) -> None:
         click.echo(f"{found.entries:,} entries checked, {len(found.bad):,} damaged")
     if not found.ok:
         sys.exit(1)
+
+
+def _spent_words(journal: JournalStats) -> str:
+    if not journal.unpriced:
+        return f"${journal.cost:.4f}"
+    if not journal.cost:
+        return "cost not known"
+    return f"${journal.cost:.4f} (not counting {counted(journal.unpriced, 'request')} of unknown cost)"
 
 
 def _say_models(values: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ def ratio(a: float | None, b: float | None) -> str:
 
 
 def money(cost: float | None) -> str:
-    return "$?" if cost is None else f"${cost:,.4f}"
+    return "not known" if cost is None else f"${cost:,.4f}"
 
 
 def status_words(topic: TopicDifference) -> str:
