@@ -124,7 +124,7 @@ def _shortened(parts: list[str]) -> list[str]:
 
 def _has_changed(group: list[Answered]) -> bool:
     """Whether two of them contradict each other, by their names or by what they say of their build."""
-    return len(_builds(group)) > 1 or _contradict(one.by.model for one in group)
+    return len(_builds(group)) > 1 or _contradict(group)
 
 
 def _variants(group: list[Answered]) -> Iterator[Variant]:
@@ -132,7 +132,7 @@ def _variants(group: list[Answered]) -> Iterator[Variant]:
     by_name: dict[str, list[Answered]] = {}
     for one in group:
         by_name.setdefault(one.by.model, []).append(one)
-    is_one_model = not _contradict(by_name)
+    is_one_model = not _contradict(group) and not any(one.other for one in group)
     for name, ones in by_name.items():
         shown = one_line(name, _LONGEST_NAME) or "no name"
         if len(_builds(group if is_one_model else ones)) < 2:
@@ -148,6 +148,7 @@ def _builds(group: list[Answered]) -> set[str]:
     return {one.by.fingerprint for one in group if one.by.fingerprint}
 
 
-def _contradict(names: Iterable[str]) -> bool:
-    told = sorted(name for name in names if name)
-    return any(not same_model(one, other) for one, other in combinations(told, 2))
+def _contradict(group: list[Answered]) -> bool:
+    """Whether two of the names are two models; the one that was asked for may be the alias of another."""
+    names = {one.by.model for one in group if one.by.model and (one.other or one.by.model != one.asked)}
+    return any(not same_model(one, other) for one, other in combinations(sorted(names), 2))

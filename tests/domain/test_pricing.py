@@ -107,3 +107,27 @@ def test_between_two_instants_the_dearer_price_counts() -> None:
     for first, last, cost in ((before, before, 0.15), (before, within, 0.30), (within, within, 0.30)):
         assert pricing.dearest_between("deepseek-flash", usage, first, last) == AtMost(cost=cost, tokens=1_000_000)
     assert pricing.dearest_between("unheard-of", usage, before, within) == AtMost(cost=None, tokens=1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "billed"),
+    [
+        ("m", "m", "m"),
+        ("m", "", "m"),
+        ("m", "n", "n"),
+        ("m", "org/m-2024-07-18", "m"),
+        ("m", "org/n-2024-07-18", "n"),
+        ("m", "unheard-of", ""),
+        ("unheard-of", "n:free", "n"),
+        ("fast", "n", "n"),
+        ("fast", "deployment-of-n", "fast"),
+        # Which of the two dated ones it is, its name does not say.
+        ("unheard-of", "d", ""),
+    ],
+)
+def test_an_answer_has_the_price_of_the_model_that_gave_it(asked: str, told: str, billed: str) -> None:
+    price = flat_price(Rates(cached_input=1.0, input=1.0, output=1.0))
+    names = ("m", "n", "fast", "d-2024-05-13", "d-2024-08-06")
+    pricing = Pricing(prices=dict.fromkeys(names, price), aliases={"fast": "deployment-of-n"})
+    assert pricing.billed(asked, told) == billed
+    assert (pricing.cost(pricing.billed(asked, told), MILLION_EACH, OFF_PEAK) is None) == (billed == "")

@@ -34,7 +34,7 @@ class ModelStats:
 class JournalStats:
     """All calls of all runs. `cost` in USD and `tokens` are what is known to have been spent.
 
-    `rejected` are those of the stored ones whose answers a step would not take, `unpriced` those whose cost is not known.
+    `rejected` are those of the stored ones whose answers a step would not take, `unpriced` those of unknown cost.
     """
 
     runs: int
