@@ -79,9 +79,10 @@ and on the page, in one line for each model, with all values and how many answer
 The same model in another style is no other: a path before the name (`openai/gpt-4o`, `models/gemini-2.5-flash`,
 `accounts/fireworks/models/…`), capitals, dots for dashes, words in another order, a date or a version that was not
 asked for (`gpt-4o-2024-08-06` for `gpt-4o`; not for `gpt-4o-2024-05-13`), a file's path and ending, a quantisation
-(`-Q4_K_M`, `-fp8`) where none was asked for, a route (`:free`, `:latest`, `@provider`). An answer that names no model contradicts
-nothing; nor does `gpt-3.5-turbo`, which local servers say by habit, unless a model of OpenAI was asked for; nor a file
-(`.gguf`), unless the name that was asked for has a digit in it and is another: a server of one file takes any name.
+(`-Q4_K_M`, `-fp8`) where none was asked for, a route (`:free`, `:latest`, `@provider`). An answer that names no model
+contradicts nothing; nor does `gpt-3.5-turbo`, which local servers say by habit, unless a model of OpenAI was asked
+for; nor a file (`.gguf`), unless the name that was asked for has a digit in it and is another: a server of one file
+takes any name.
 `auto`, `default` and the like choose no model, so whatever answers is what was asked for.
 
 What the rule cannot know is an alias: the name of a deployment or of a proxy. Name it, and it is the same model, at the

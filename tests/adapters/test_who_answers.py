@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from _chat import DONE, USAGE, Server, chunk, plain, streaming
+from _chat import CANARY, DONE, USAGE, Server, chunk, plain, streaming
 
 from harness.adapters.codec import completion_from_json, completion_to_json
 from harness.domain.completion import Answerer, Completion
@@ -56,8 +56,6 @@ async def test_a_whole_answer_is_from_whom_it_names() -> None:
 
 
 async def test_a_key_that_is_echoed_as_a_model_is_not_kept() -> None:
-    from _chat import CANARY
-
     answer = await streaming(*named(*[(f"m {CANARY}", "a")] * 2, *[("n", f"b {CANARY}")] * 3)).answer()
     assert CANARY not in json.dumps(completion_to_json(answer))
 
