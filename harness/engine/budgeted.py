@@ -119,8 +119,8 @@ class Budgeted:
             self._stop.set(
                 "budget",
                 f"the budget cannot be kept: {name} answered, which is not the model that was asked for, and its price "
-                f'is not known. Give it one as [prices."{name}"] in harness.toml and run the same command again, or cap '
-                "with --budget-tokens.",
+                f'is not known. Give it one as [prices."{name}"] in harness.toml and run the same command again, '
+                "or cap with --budget-tokens.",
             )
 
     def _caps_money(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from _chat import CANARY, DONE, USAGE, Server, chunk, plain, streaming
@@ -13,7 +14,8 @@ from harness.domain.completion import Answerer, Completion
 
 def named(*said: tuple[str | None, str | None]) -> list[bytes]:
     """A stream whose chunks say these models and fingerprints; the last two are its end and its usage."""
-    *texts, end, usage = [{"model": model, "system_fingerprint": fingerprint} for model, fingerprint in said]
+    every: list[dict[str, Any]] = [{"model": model, "system_fingerprint": fingerprint} for model, fingerprint in said]
+    *texts, end, usage = every
     return [
         *(chunk({"content": f"word {number} "}, **who) for number, who in enumerate(texts)),
         chunk({}, finish_reason="stop", **end),

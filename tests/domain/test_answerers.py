@@ -5,7 +5,7 @@ from collections import Counter
 from records import a_span
 
 from harness.domain.answerers import Answers, answered, answers_of, difference_lines, doubt_lines, why_unpriced
-from harness.domain.completion import Answerer, Request
+from harness.domain.completion import Answerer, Completion, Request, Usage
 from harness.domain.run import Failure
 
 
@@ -106,6 +106,11 @@ def test_the_calls_that_were_answered_are_counted_and_a_stream_that_named_two_fo
     ]
     assert answers_of(calls) == from_("x", "fp_a", number=2) + from_("other", "fp_b")
     assert answers_of(calls, {"x": "other"}).total() == 3
+
+
+def test_an_answer_names_all_that_its_response_named_the_last_of_them_last() -> None:
+    answer = Completion(model="x", content="a", finish_reason="stop", usage=Usage(), earlier=(Answerer("y", "fp_b"),))
+    assert answer.answerers == (Answerer("y", "fp_b"), Answerer("x"))
 
 
 def test_an_alias_and_what_answers_to_it_are_no_change() -> None:

@@ -345,3 +345,10 @@ async def test_a_budget_in_money_ends_the_run_where_another_model_broke_off_and_
     await gathered(ask(engine, "a"))
     assert engine.stop.cause is not None
     assert "other answered" in engine.stop.cause.message
+
+
+async def test_a_budget_goes_on_where_an_answer_tells_no_usage_and_its_price_is_known() -> None:
+    engine = answered_by("m", usage=Usage())
+    assert (await ask(engine, "a")).cost is None
+    assert engine.stop.cause is None
+    assert engine.purse.cost_at_risk > 0

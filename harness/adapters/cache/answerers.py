@@ -80,6 +80,7 @@ def _named(told: bytes) -> tuple[Answerer, ...]:
     """All that an answer names, the last of them last; nobody where the value is damaged."""
     try:
         model, fingerprint, earlier = json.loads(told)
-        return (*answerers_from_json({"earlier": earlier}), Answerer(str(model or ""), str(fingerprint or "")))
+        last = {"model": model, "fingerprint": fingerprint}
+        return answerers_from_json({"earlier": [*(earlier or ()), last]})
     except (ValueError, TypeError):
         return ()
