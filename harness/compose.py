@@ -174,6 +174,7 @@ def run_context(
         max_depth=settings.max_depth,
         topic_budget=settings.topic_cap(),
         form=form_mark(service),
+        aliases=settings.aliases,
         own_files=workflow.own_files,
         redact=lambda text: loaded.keyring.redact(own.redact(text)),
         elsewhere=partial(_elsewhere, loaded, None if used is None else {one.name for one in used}),

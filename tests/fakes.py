@@ -87,7 +87,7 @@ class FakeModel:
     """
 
     latency_s: float | Callable[[Request], float] = 1.0
-    script: Script = lambda request: an_answer(f"answer to {text_of(request)}")
+    script: Script = lambda request: an_answer(f"answer to {text_of(request)}", model=request.model)
     refuse: Callable[[FakeModel], Outcome | None] = lambda model: None
     sent: list[Request] = field(default_factory=list)
     sent_at: list[float] = field(default_factory=list)

@@ -33,6 +33,7 @@ def a_call(span_id: str = "ask", content: str = "because", **fields: Any) -> Row
         step=step,
         parent=parent,
         content=content,
+        model=model,
         usage=Usage(input_tokens=given, output_tokens=out, reasoning_tokens=reasoning),
         request=Request(endpoint="mock", model=model, messages=(Message(role="user", content="why?"),)),
         error=Failure(type=error, message=f"it was a {error}") if error else None,

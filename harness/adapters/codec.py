@@ -12,12 +12,13 @@ latency). Where this answer came from, and what it waited for, belongs to each u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast, get_args
 
 from harness.adapters.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 from harness.domain.completion import (
+    Answerer,
     Completion,
     FailedAttempt,
     Json,
@@ -41,6 +42,7 @@ _COMPLETION = {
     "usage": OBJECT,
     "served": OBJECT,
     "fingerprint": TEXT | NULL,
+    "earlier": LIST | NULL,
     "reasoning": TEXT | NULL,
     "tool_calls": LIST | NULL,
     "trace_id": TEXT | NULL,
@@ -49,6 +51,7 @@ _COMPLETION = {
     "logprobs": LIST | NULL,
     "reasoning_logprobs": LIST | NULL,
 }
+_ANSWERER = {"model": TEXT, "fingerprint": TEXT | NULL}
 TOKEN_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 UNTOLD_COUNTS = ("untold", "reasoning_untold", "reasoning_estimated")
 """The parts of a usage that are written only where a server did not count: rows without them say that it did."""
@@ -99,6 +102,7 @@ def completion_to_json(completion: Completion) -> JsonObject:
     fields: JsonObject = {
         "model": completion.model,
         "fingerprint": completion.fingerprint,
+        **earlier_to_json(completion.earlier),
         "reasoning": completion.reasoning or None,
         "content": completion.content,
         "tool_calls": [tool_call_to_json(call) for call in completion.tool_calls] or None,
@@ -132,6 +136,7 @@ def completion_from_json(fields: Any) -> Completion:
         finish_reason=fields["finish_reason"],
         usage=usage_from_json(fields["usage"]),
         fingerprint=get("fingerprint"),
+        earlier=answerers_from_json(fields),
         reasoning=get("reasoning") or "",
         tool_calls=tool_calls_from_json(fields),
         trace_id=get("trace_id"),
@@ -146,6 +151,20 @@ def completion_from_json(fields: Any) -> Completion:
             latency_s=served["latency_s"],
         ),
     )
+
+
+def earlier_to_json(earlier: Sequence[Answerer]) -> JsonObject:
+    """Who else an answer named before, mostly nobody: then there is no such field."""
+    named: list[Json] = [{"model": one.model, "fingerprint": one.fingerprint or None} for one in earlier]
+    return {"earlier": named} if named else {}
+
+
+def answerers_from_json(fields: Mapping[str, Any]) -> tuple[Answerer, ...]:
+    """Raises ValueError, naming the field, where one is missing or is not of its type."""
+    named = fields.get("earlier") or ()
+    for one in named:
+        check_fields(one, "an earlier answerer", _ANSWERER)
+    return tuple(Answerer(one["model"], one.get("fingerprint") or "") for one in named)
 
 
 def usage_to_json(usage: Usage) -> JsonObject:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.cli.signals import interruptible
 from harness.cli.usage_words import tokens_words
+from harness.domain.answerers import answered, doubt_lines
 from harness.domain.completion import Completion, Delta, JsonSchema
 from harness.domain.options import StepOptions
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError
+from harness.settings import Loaded
 
 
 @click.command(cls=SectionedCommand)
@@ -87,6 +90,8 @@ def ask(
         say_json(_as_json(answers[0]), indent=None)
     elif not settings.quiet:
         click.echo(terminal_safe(_account_of(answers[0])), err=True)
+        for line in _doubts_about(answers[0], loaded):
+            click.echo(f"note: {line}", err=True)
 
 
 def _from_stdin() -> str:
@@ -159,6 +164,13 @@ def _as_json(completion: Completion) -> dict[str, Any]:
         "attempts": served.attempts,
         "latency_s": round(served.latency_s, 6),
     }
+
+
+def _doubts_about(completion: Completion, loaded: Loaded) -> list[str]:
+    """That another model answered than was asked for, or two."""
+    settings, endpoint = loaded.settings, loaded.endpoint(key_needed=False)
+    asked = settings.defaults().model or ""
+    return doubt_lines(Counter(answered(endpoint.identity, asked, completion.answerers, settings.aliases)))
 
 
 def _account_of(completion: Completion) -> str:

@@ -13,15 +13,18 @@ import anyio
 import click
 
 from harness.adapters.cache.admin import CacheAdmin
-from harness.adapters.cache.reports import Sound
+from harness.adapters.cache.answerers import counted_answers
+from harness.adapters.cache.reports import JournalStats, Sound
 from harness.adapters.codec import completion_to_json
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.explain import explain
-from harness.cli.help import SectionedCommand
+from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
+from harness.domain.answerers import doubt_lines
 from harness.domain.key import request_fields
-from harness.domain.sanitize import terminal_safe
+from harness.domain.sanitize import one_line, terminal_safe
+from harness.domain.wording import counted
 from harness.errors import InputError
 from harness.settings import duration_s
 
@@ -39,9 +42,19 @@ cache.add_command(explain)
 
 
 @cache.command(cls=SectionedCommand)
+@click.option(
+    "--models",
+    is_flag=True,
+    cls=SectionedOption,
+    section=GENERAL,
+    help="Who gave the answers instead: models and fingerprints, how often, from when to when.",
+)
 @settings_options("cache", "json_output")
-def stats(**values: Any) -> None:
+def stats(models: bool, **values: Any) -> None:
     """Entries and bytes by endpoint and model, and what the journal says was spent."""
+    if models:
+        _say_models(values)
+        return
     found = _with(values, lambda admin: admin.stats())
     if values["json_output"]:
         say_json(asdict(found))
@@ -56,7 +69,7 @@ def stats(**values: Any) -> None:
         click.echo(f"          {name}: {model.entries:,} entries, {model.bytes:,} bytes")
     click.echo(
         f"journal   {journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,} stored{rejected}, "
-        f"{journal.failed:,} failed, {journal.open:,} open; ${journal.cost:.4f}, {journal.tokens:,} tokens"
+        f"{journal.failed:,} failed, {journal.open:,} open; {_spent_words(journal)}, {journal.tokens:,} tokens"
     )
 
 
@@ -131,6 +144,34 @@ def verify(**values: Any) -> None:
         click.echo(f"{found.entries:,} entries checked, {len(found.bad):,} damaged")
     if not found.ok:
         sys.exit(1)
+
+
+def _spent_words(journal: JournalStats) -> str:
+    if not journal.unpriced:
+        return f"${journal.cost:.4f}"
+    if not journal.cost:
+        return "cost not known"
+    return f"${journal.cost:.4f} (not counting {counted(journal.unpriced, 'request')} of unknown cost)"
+
+
+def _say_models(values: dict[str, Any]) -> None:
+    found = _with(values, lambda admin: admin.answerers())
+    aliases = loaded_from(values).settings.aliases
+    doubts = doubt_lines(counted_answers(found, aliases))
+    if values["json_output"]:
+        say_json({"models": [asdict(one) for one in found], "answerers": doubts})
+        return
+    asked: tuple[str, str] | None = None
+    for one in found:
+        if asked != (one.endpoint, one.asked):
+            asked = (one.endpoint, one.asked)
+            click.echo(terminal_safe(f"asked     {one.asked} at {one.endpoint}"))
+        build = "no fingerprint" if one.fingerprint is None else f"fingerprint {one.fingerprint}"
+        times = f"{one.first:%Y-%m-%d %H:%M} to {one.last:%Y-%m-%d %H:%M} UTC"
+        named = f"{one.model or 'no name'}, {build}"
+        click.echo(f"          {one_line(named, 300)}: {counted(one.answers, 'answer')}, {times}")
+    for line in doubts:
+        click.echo(f"model     {line}")
 
 
 def _with(values: dict[str, Any], do: Callable[[CacheAdmin], Awaitable[T]], *, create: bool = False) -> T:

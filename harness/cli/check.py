@@ -122,6 +122,7 @@ def _checked(suite_file: Path, values: Mapping[str, Any], *, accepting: bool, on
         misses=found.misses,
         not_checked=left_out,
         stale=len(found.stale),
+        answers=found.answers,
         misses_fail=on_miss != "skip",
     )
 

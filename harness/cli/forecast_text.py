@@ -153,7 +153,7 @@ def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
 def _peak(arm: Arm) -> str:
     cost, peak = arm.cost, arm.peak_cost
     if cost is None or peak is None:
-        return ""
+        return "not known"
     return f"{usd(peak.mean)}, {peak.mean / cost.mean:.0%}" if peak.mean else "$0"
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans
+from harness.adapters.runs.answers import answers_in
+from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans, read_standing
 from harness.cli.output import say, say_json
-from harness.cli.summary import place_words, run_outages_lines
+from harness.cli.summary import answer_lines, place_words, run_outages_lines
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
 from harness.domain.outlook import cause_of
 from harness.domain.remedies import remedy_of
@@ -36,7 +37,7 @@ def show(run: Path, topic_id: str | None, calls: bool, status: str | None, json_
         for each in rows:
             _say_row(each, json_output)
         if not json_output:
-            for line in run_outages_lines(manifest):
+            for line in (*answer_lines(read_standing(run).totals.as_json()), *run_outages_lines(manifest)):
                 click.echo(terminal_safe(line))
         return
     row = next((row for row in rows if row["topic_id"] == topic_id), None)
@@ -51,7 +52,8 @@ def show(run: Path, topic_id: str | None, calls: bool, status: str | None, json_
     if calls:
         click.echo(terminal_safe("\n\n".join(map(_call_text, spans))))
     else:
-        say("\n".join(map(_call_line, spans)), hanging=4)
+        others = {one.by.model for one in answers_in(row) if one.other}
+        say("\n".join(_call_line(span, others) for span in spans), hanging=4)
 
 
 def _say_row(row: Mapping[str, Any], json_output: bool) -> None:
@@ -90,7 +92,7 @@ def _head_lines(row: Mapping[str, Any]) -> list[str]:
         if error.get("where"):
             lines.append(f"  {place_words(error['where'], error.get('code'))}")
         lines.append(f"  → {remedy_of(type=error['type'], kind=error['kind'])}")
-    return lines
+    return [*lines, *answer_lines(row)]
 
 
 def _output_lines(row: Mapping[str, Any]) -> list[str]:
@@ -100,7 +102,8 @@ def _output_lines(row: Mapping[str, Any]) -> list[str]:
     return ["", output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2), "", "calls:"]
 
 
-def _call_line(span: Mapping[str, Any]) -> str:
+def _call_line(span: Mapping[str, Any], others: Collection[str] = ()) -> str:
+    """`others` are the models that answered the topic's calls and were not asked for."""
     served = span["served"]
     if span["error"]:
         outcome = _failure_words(span["error"])
@@ -109,6 +112,7 @@ def _call_line(span: Mapping[str, Any]) -> str:
     else:
         usage = span["usage"]
         outcome = "tokens not told" if is_untold(usage) else _tokens_out(usage)
+    outcome += _other_words(span, others)
     return (
         f"  {span['id']:<26} {served['source']:<8} {served['attempts']} sent  {span['start_s']:>8.2f} s + "
         f"{span['end_s'] - span['start_s']:>7.2f} s  {_money(span['cost']):>9}  {outcome}"
@@ -124,7 +128,7 @@ def _call_text(span: Mapping[str, Any]) -> str:
     ]
     if span["reasoning"]:
         parts.append(f"--- reasoning\n{span['reasoning']}")
-    parts.append(f"--- answer ({span['finish_reason'] or 'not finished'})\n{span['content']}")
+    parts.append(f"--- answer ({_about_answer(span)})\n{span['content']}")
     if told := _likelihoods_words(span):
         parts.append(f"--- {told}")
     if span.get("rejected"):
@@ -139,6 +143,18 @@ def _likelihoods_words(span: Mapping[str, Any]) -> str:
         return ""
     of_them = f", {reasoning:,} of them reasoning" if reasoning else ""
     return f"likelihoods of {counted(answer + reasoning, 'token')}{of_them} (--json shows them)"
+
+
+def _about_answer(span: Mapping[str, Any]) -> str:
+    """`stop, gpt-4o-2024-08-06, fingerprint fp_1`: why it ended, and who gave it."""
+    parts = [span["finish_reason"] or "not finished"]
+    parts += [one_line(span["model"], 120)] if span.get("model") else []
+    parts += [f"fingerprint {one_line(span['fingerprint'], 120)}"] if span.get("fingerprint") else []
+    return ", ".join(parts)
+
+
+def _other_words(span: Mapping[str, Any], others: Collection[str]) -> str:
+    return f", answered by {one_line(span['model'], 120)}" if span.get("model") in others else ""
 
 
 def _first_words(output: Any) -> str:

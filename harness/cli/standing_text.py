@@ -18,6 +18,7 @@ from harness.cli.glance import (
     waits_words,
 )
 from harness.cli.summary import (
+    answer_lines,
     failure_lines,
     left_open_lines,
     money_lines,
@@ -61,6 +62,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         lines += _live_lines(state.live, _caps(manifest), now)
     else:
         lines += [*work_lines(totals, streamed=manifest["settings"].get("stream", True)), *_money_lines(state)]
+    lines += answer_lines(totals)
     lines += left_open_lines(state.left_open)
     lines += [f"note      {note}" for note in state.notes]
     lines += run_outages_lines(manifest)

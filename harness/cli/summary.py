@@ -8,11 +8,13 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
+from harness.adapters.runs.answers import answers_in
 from harness.adapters.runs.outages import outage_to_json, run_outages
 from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.glance import clock
 from harness.cli.money_words import LEAST_SAID, budget_lines, reservation_lines
 from harness.cli.usage_words import is_untold, reasoning_words, untold_words
+from harness.domain.answerers import doubt_lines, why_unpriced
 from harness.domain.outages import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
@@ -39,6 +41,7 @@ def summary_of(report: Report, settings: Settings) -> str:
         *failure_lines(report.failures),
         *skipped_lines(report.skipped, report.bad_lines),
         *work_lines(report.totals, streamed=settings.stream),
+        *answer_lines(report.totals),
         *money_lines(outlay, report.totals, report.unfinished, budget, simulated=report.simulated),
         *reservation_lines(
             report.reservations,
@@ -214,6 +217,11 @@ def work_lines(totals: Mapping[str, Any], *, streamed: bool) -> list[str]:
     return lines
 
 
+def answer_lines(totals: Mapping[str, Any]) -> list[str]:
+    """Where what answered was not what was asked for, or not the same throughout: a line for each model."""
+    return [f"model     {line}" for line in doubt_lines(answers_in(totals))]
+
+
 def money_lines(
     outlay: Outlay, totals: Mapping[str, Any], unfinished: int, budget: Budget, *, simulated: bool
 ) -> list[str]:
@@ -223,7 +231,7 @@ def money_lines(
 
 def _cost_line(outlay: Outlay, totals: Mapping[str, Any], unfinished: int, *, simulated: bool) -> str:
     untold = totals["usage"].get("untold", 0)
-    why = "the server told no usage" if untold else "no price is known for the model"
+    why = "the server told no usage" if untold else why_unpriced(answers_in(totals))
     if totals["unpriced"] and not outlay.cost:
         return f"cost      not known: {why}"
     cost = f"cost      ${outlay.cost:.4f}"

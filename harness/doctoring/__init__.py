@@ -11,6 +11,7 @@ from harness.compose import mock_transport
 from harness.doctoring import chosen, here
 from harness.doctoring.finding import Finding, Verdict, problem
 from harness.doctoring.server import Server
+from harness.domain.answerers import Answers
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.profiles import MOCK
 from harness.errors import InputError
@@ -38,26 +39,36 @@ async def examine(
     yield here.files(loaded)
     for name, directory in (("cache", loaded.settings.cache.parent), ("results", RESULTS_ROOT)):
         yield here.disk(name, directory)
-    yield await here.cache(loaded, clock)
     used, doubt = _in_use(loaded)
+    cache, answers = await here.cache(loaded, used, clock)
+    yield cache
     if doubt is not None:
         yield doubt
     for number, one in enumerate(used):
-        async for finding in _examined(loaded, one, clock, ask=ask, transport=transport):
+        async for finding in _examined(loaded, one, clock, ask=ask, transport=transport, cached=answers):
             yield finding if number == 0 else replace(finding, said=f"{one.name}: {finding.said}")
 
 
 async def _examined(
-    loaded: Loaded, one: InUse, clock: WallClock, *, ask: bool, transport: httpx2.AsyncBaseTransport | None
+    loaded: Loaded,
+    one: InUse,
+    clock: WallClock,
+    *,
+    ask: bool,
+    transport: httpx2.AsyncBaseTransport | None,
+    cached: Answers,
 ) -> AsyncIterator[Finding]:
-    """One endpoint: its key, the models that are asked of it, and the server."""
+    """One endpoint: its key, the models that are asked of it, and the server.
+
+    `cached` is who gave the answers that the cache has.
+    """
     if transport is None and endpoint_identity(one.service) == MOCK.name:
         transport = mock_transport(loaded.settings, clock)
     key = chosen.key(loaded, one)
     yield key
     yield chosen.model(loaded, one)
     if key.verdict == "ok":
-        async for finding in Server(loaded, one, clock, transport=transport, ask=ask).examined():
+        async for finding in Server(loaded, one, clock, transport=transport, ask=ask, cached=cached).examined():
             yield finding
 
 

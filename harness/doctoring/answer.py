@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from harness.adapters.endpoint.account import Answer as Said
 from harness.adapters.endpoint.account import words_of
 from harness.adapters.endpoint.answer import Answer
 from harness.adapters.endpoint.probing import Probe
 from harness.doctoring.finding import Finding, ok, problem, warning
+from harness.domain.answerers import Answers, answered, doubt_lines, doubts
+from harness.domain.completion import Answerer
 from harness.domain.finish import finish_of
 from harness.domain.wording import counted
 
@@ -23,8 +26,20 @@ def is_answered(probe: Probe) -> bool:
     return probe.status == 200 and probe.answer is not None
 
 
-def findings_of(probe: Probe, *, asked_to_stream: bool, model: str, cap: str) -> Iterator[Finding]:
-    """What the call shows, or that it failed. `cap` is the field in which the request named its cap."""
+class Asked(NamedTuple):
+    """What the call asked for, and where. `aliases` are names of models there, with what answers to them.
+
+    `cap` is the field in which the request named its cap.
+    """
+
+    endpoint: str
+    model: str
+    aliases: Mapping[str, str]
+    cap: str
+
+
+def findings_of(probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: Answers) -> Iterator[Finding]:
+    """What the call shows, or that it failed. `cached` is who gave the answers that the cache has."""
     answer = probe.answer
     if answer is None or probe.status != 200:
         yield _failed(probe)
@@ -34,8 +49,8 @@ def findings_of(probe: Probe, *, asked_to_stream: bool, model: str, cap: str) ->
     yield _usage(probe, answer)
     yield _reasoning(answer)
     yield _finish(probe, answer)
-    yield _cap(answer, cap)
-    yield _model(answer, model)
+    yield _cap(answer, asked.cap)
+    yield _model(answer, asked, cached)
 
 
 def _failed(probe: Probe) -> Finding:
@@ -113,8 +128,18 @@ def _cap(answer: Answer, name: str) -> Finding:
     return ok("cap", f"the answer ended before its cap of {CAP} tokens")
 
 
-def _model(answer: Answer, asked: str) -> Finding:
-    name = answer.completion(trace_id=None).model
-    if name == asked:
-        return ok("answers", f"as {name}")
-    return ok("answers", f"as {name!r}, asked for as {asked!r}" if name else "without the name of a model")
+def _model(answer: Answer, asked: Asked, cached: Answers) -> Finding:
+    came = answer.completion(trace_id=None)
+    told = (*came.earlier, Answerer(came.model, came.fingerprint or ""))
+    now: Answers = Counter(answered(asked.endpoint, asked.model, told, asked.aliases))
+    if any(one.other for one in now):
+        return warning("answers", doubt_lines(now)[0], "ask for it by that name, or see what the server serves")
+    changed = [] if doubts(cached) else doubt_lines(cached + now)
+    if changed:
+        return warning("answers", f"with the cache, {changed[0]}", "--cache-mode refresh asks anew")
+    build = f", fingerprint {came.fingerprint}" if came.fingerprint else ""
+    if came.model == asked.model:
+        return ok("answers", f"as {came.model}{build}")
+    if not came.model:
+        return ok("answers", f"without the name of a model{build}")
+    return ok("answers", f"as {came.model!r}, asked for as {asked.model!r}{build}")

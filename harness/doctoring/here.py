@@ -8,13 +8,19 @@ import platform
 import resource
 import shutil
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness._version import __version__
 from harness.adapters.cache.admin import CacheAdmin
+from harness.adapters.cache.answerers import counted_answers
 from harness.adapters.file_limit import SPARE_FILES, budget, raised
+from harness.doctoring.chosen import wanted_models
 from harness.doctoring.finding import Finding, ok, problem, warning
+from harness.domain.answerers import Answers, doubt_lines
 from harness.errors import HarnessError
+from harness.in_use import InUse
 from harness.ports import WallClock
 from harness.settings import Loaded
 
@@ -50,14 +56,27 @@ def disk(name: str, directory: Path) -> Finding:
     return warning("disk", said, "10,000 topics take about 1 GiB: make room")
 
 
-async def cache(loaded: Loaded, clock: WallClock) -> Finding:
+async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tuple[Finding, Answers]:
+    """How the cache stands, and who gave its answers to the models that the settings ask for."""
     path = loaded.settings.cache
     if not path.exists():
-        return ok("cache", f"{path} will be made")
+        return ok("cache", f"{path} will be made"), Counter()
     try:
         async with CacheAdmin.open(path, clock=clock) as admin:
-            stats = await admin.stats()
+            stats, answerers = await admin.stats(), await admin.answerers()
+        wanted = {
+            (loaded.endpoint(one.name, key_needed=False).identity, model)
+            for one in used
+            for model in wanted_models(loaded, one)
+        }
     except HarnessError as error:
-        return problem("cache", str(error), "name another with --cache FILE")
+        return problem("cache", str(error), "name another with --cache FILE"), Counter()
     left_open = f", {stats.journal.open:,} requests whose payment is unknown" if stats.journal.open else ""
-    return ok("cache", f"{path}: {stats.entries:,} entries{left_open}")
+    said = f"{path}: {stats.entries:,} entries{left_open}"
+    ours = (one for one in answerers if (one.endpoint, one.asked) in wanted)
+    answers = counted_answers(ours, loaded.settings.aliases)
+    found = doubt_lines(answers)
+    if not found:
+        return ok("cache", said), answers
+    advice = "--cache-mode refresh asks anew; `harness cache stats --models` tells when each answered"
+    return warning("cache", "; ".join((said, *found)), advice), answers

@@ -15,10 +15,11 @@ from harness.adapters.endpoint.http import environment_proxy
 from harness.adapters.endpoint.probing import probe
 from harness.adapters.endpoint.reaching import UnreachableError, reach, speaks_tls
 from harness.doctoring.account import balance_of, clock_of
-from harness.doctoring.answer import CAP, findings_of, is_answered
+from harness.doctoring.answer import CAP, Asked, findings_of, is_answered
 from harness.doctoring.chosen import wanted_models
 from harness.doctoring.finding import Finding, note, ok, problem, warning
 from harness.doctoring.models import is_elsewhere, is_list, listed, refused, unlisted
+from harness.domain.answerers import Answers
 from harness.domain.base_url import likely_base_urls, without_call
 from harness.domain.completion import Message, Request
 from harness.domain.failures import CompletionError
@@ -34,10 +35,20 @@ QUESTION = "Count from one to one hundred in words."
 
 
 class Server:
-    """An endpoint of the settings, looked at once. `transport` stands in for the network."""
+    """An endpoint of the settings, looked at once. `transport` stands in for the network.
+
+    `cached` is who gave the answers that the cache has.
+    """
 
     def __init__(
-        self, loaded: Loaded, one: InUse, clock: WallClock, *, transport: httpx2.AsyncBaseTransport | None, ask: bool
+        self,
+        loaded: Loaded,
+        one: InUse,
+        clock: WallClock,
+        *,
+        transport: httpx2.AsyncBaseTransport | None,
+        ask: bool,
+        cached: Answers,
     ) -> None:
         self._loaded = loaded
         self._one = one
@@ -45,7 +56,9 @@ class Server:
         self._clock = clock
         self._transport = transport
         self._ask = ask
+        self._cached = cached
         # Only of a service at its own hosts is known what it answers; a server of one's own may be anything.
+        self._aliases = one.service.aliases
         self._profile = one.service if one.service.hosted else None
         self._ended = False  # nothing can be seen behind what was found
         self._doubt: Finding | None = None  # a problem, unless a call is answered all the same
@@ -158,7 +171,8 @@ class Server:
         except CompletionError as error:
             found = [problem("call", str(error), "see the server's log")]
         else:
-            found = list(findings_of(seen, asked_to_stream=settings.stream, model=model, cap=self._endpoint.form.cap))
+            asked = Asked(self._endpoint.identity, model, self._aliases, self._endpoint.form.cap)
+            found = list(findings_of(seen, asked, asked_to_stream=settings.stream, cached=self._cached))
             if self._doubt is not None and is_answered(seen):
                 said = f"{self._doubt.said}; a call is answered all the same"
                 self._doubt = warning(self._doubt.name, said, "see below as what it answers")

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from harness.domain.image import Image
 from harness.domain.logprobs import TokenLogprob
@@ -252,11 +252,19 @@ class Served(Waits):
         )
 
 
+class Answerer(NamedTuple):
+    """Who gave an answer, by its own word: a model, and the fingerprint of its build; "" where it does not say."""
+
+    model: str
+    fingerprint: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """A model's whole answer.
 
     `model` and `fingerprint` are what the response says, not what was asked: a version-less name changes under us.
+    Where one response names several, they are the last, and `earlier` are those before.
     `cost` is in USD at the price of the instant it was made, None where no price is known. `owner` names the span
     that paid for it (`run/topic/span`): a hit whose owner is the asking span was paid by the same run earlier. `row` is
     the row of the journal that is open for its request, 0: none is. `at_most` is what it can have cost where the server
@@ -271,6 +279,7 @@ class Completion:
     finish_reason: str
     usage: Usage
     fingerprint: str | None = None
+    earlier: tuple[Answerer, ...] = ()
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     trace_id: str | None = None
@@ -284,6 +293,11 @@ class Completion:
     reasoning_logprobs: tuple[TokenLogprob, ...] = ()
     span_id: str = field(default="", compare=False)
     value: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def answerers(self) -> tuple[Answerer, ...]:
+        """All that the answer names itself to come from."""
+        return (*self.earlier, Answerer(self.model, self.fingerprint or ""))
 
     @property
     def as_told(self) -> Completion:

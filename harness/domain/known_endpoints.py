@@ -65,11 +65,19 @@ KNOWN: tuple[Known, ...] = (
             "stream_options": (True, 1),
             "structured": ("json_object", 3),
             "reasoning_back": ("reasoning_content", 2),
+            "aliases": (
+                dict.fromkeys(
+                    ("deepseek-chat", "deepseek-reasoner", "deepseek-v4-flash", "deepseek-v4-flash-vision-exp"),
+                    "deepseek-flash",
+                ),
+                4,
+            ),
         },
         sources=(
             ("https://api-docs.deepseek.com/api/create-chat-completion", date(2026, 11, 15)),
             ("https://api-docs.deepseek.com/guides/thinking_mode", date(2026, 11, 15)),
             ("https://api-docs.deepseek.com/guides/json_mode", date(2026, 11, 15)),
+            ("https://api-docs.deepseek.com/quick_start/pricing", date(2026, 11, 15)),
         ),
         remark="Prices are built in, peak hours included. With tools, the reasoning of every earlier turn goes back.",
     ),

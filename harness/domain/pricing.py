@@ -15,6 +15,7 @@ from datetime import UTC, datetime, time
 from harness.domain.completion import AtMost, Request, Usage
 from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
 from harness.domain.failures import CompletionError
+from harness.domain.model_names import same_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +82,12 @@ def is_peak(instant: datetime) -> bool:
 class Pricing:
     """The prices that apply to one endpoint, by model. A model that is not listed has no known price.
 
-    `elsewhere` are the prices of other endpoints that are known, by the identity of who answers there.
+    `aliases` are names of models there, with what answers to them. `elsewhere` are the prices of other endpoints that
+    are known, by the identity of who answers there.
     """
 
     prices: Mapping[str, tuple[Price, ...]] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Mapping[str, Pricing] = field(default_factory=dict)
 
     def of(self, request: Request) -> Pricing:
@@ -102,6 +105,20 @@ class Pricing:
             if row.valid_from <= instant and (found is None or row.valid_from > found.valid_from):
                 found = row
         return found
+
+    def billed(self, asked: str, told: str) -> str:
+        """The model whose price an answer has: that which it says to come from, which may be listed by another name.
+
+        "" where that is another model than was asked for, and no price of it is known.
+        """
+        if not told.strip():
+            return asked
+        if told in self.prices:
+            return told
+        if asked in self.prices and same_model(asked, told, self.aliases):
+            return asked
+        alike = [listed for listed in self.prices if same_model(listed, told, self.aliases)]
+        return alike[0] if len(alike) == 1 else ""
 
     def cost(self, model: str, usage: Usage, instant: datetime) -> float | None:
         """USD for this usage at the price of this instant, or None where no price is known."""

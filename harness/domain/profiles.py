@@ -18,12 +18,12 @@ from harness.errors import SettingsError
 class Profile:
     """An endpoint with a name: a known service, a known kind of server, or one of the user's own.
 
-    `key_env` names the variable of its key; None: it takes no key. `form` is how requests are written for it, `form_of`
-    the known endpoint whose form that was before it was mended; None: that of any server. `hosted`: it has hosts of its
-    own, which are those of `base_url` and of `equivalents`, it wants its key, and its key is sent nowhere else.
-    `default_model` None: the user must choose. `keyed_by_name`: its name, and not its address, stands in the keys of
-    its answers. `extra_body` is added to each request, `extra_headers` are sent with it; in their values `$NAME` stands
-    for a variable.
+    `key_env` names the variable of its key; None: it takes no key. `form` is how requests are written for it,
+    `form_of` the known endpoint whose form that was before it was mended; None: that of any server. `hosted`: it has
+    hosts of its own, which are those of `base_url` and of `equivalents`, it wants its key, and its key is sent
+    nowhere else. `default_model` None: the user must choose. `keyed_by_name`: its name, and not its address, stands
+    in the keys of its answers. `aliases` are names of models with what answers to them. `extra_body` is added to each
+    request, `extra_headers` are sent with it; in their values `$NAME` stands for a variable.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Profile:
     default_model: str | None = None
     equivalents: tuple[str, ...] = ()
     keyed_by_name: bool = False
+    aliases: Mapping[str, str] = field(default_factory=dict)
     extra_body: Mapping[str, Json] = field(default_factory=dict)
     extra_headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,6 +63,7 @@ def _profile_from(known: Known) -> Profile:
         default_model=known.default_model,
         equivalents=known.hosts,
         keyed_by_name=known.keyed_by_name,
+        aliases=facts.get("aliases", {}),
     )
 
 

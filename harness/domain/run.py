@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from harness.domain.completion import Json, Request, Served, ToolCall, Usage
+from harness.domain.completion import Answerer, Json, Request, Served, ToolCall, Usage
 from harness.domain.logprobs import TokenLogprob
 
 T = TypeVar("T")
@@ -93,8 +93,8 @@ class Span:
     `start_s` is the moment the call was wanted, before any wait. `cost` is what this run is known to have paid for it,
     in USD, failed attempts included (None: no price known; an attempt whose payment nobody knows counts nothing here,
     and stands in the journal with its worst case); `saved` what its answer had cost another run or another span.
-    `rejected` is why the step did not take the answer; None: it did. `endpoint` is the name of who was asked where it
-    was not the run's own.
+    `model`, `fingerprint` and `earlier` are those of `Completion`. `rejected` is why the step did not take the answer;
+    None: it did. `endpoint` is the name of who was asked where it was not the run's own.
     """
 
     run_id: str
@@ -122,6 +122,12 @@ class Span:
     logprobs: tuple[TokenLogprob, ...] = ()
     reasoning_logprobs: tuple[TokenLogprob, ...] = ()
     endpoint: str | None = None
+    earlier: tuple[Answerer, ...] = ()
+
+    @property
+    def answerers(self) -> tuple[Answerer, ...]:
+        """All that the answer names itself to come from."""
+        return (*self.earlier, Answerer(self.model or "", self.fingerprint or ""))
 
     @property
     def own_s(self) -> float:
@@ -132,12 +138,22 @@ class Span:
         return sum(failure.elapsed_s for failure in served.failures) + served.latency_s
 
 
+class Answered(NamedTuple):
+    """What was asked for at an endpoint, and who answered it. `other`: it is another model than was asked for."""
+
+    endpoint: str
+    asked: str
+    by: Answerer
+    other: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicResult:
     """One row of `results.jsonl`.
 
     `elapsed_s` is the time from the topic's start to its end, `sequential_s` the sum of its calls' own times.
     `cost` is what this run is known to have paid, None where a price is not known; `saved` what hits had cost before.
+    `answers` is who answered, and how often.
     """
 
     run_id: str
@@ -158,3 +174,4 @@ class TopicResult:
     elapsed_s: float
     sequential_s: float
     metadata: Mapping[str, Json]
+    answers: Mapping[Answered, int] = field(default_factory=dict)

@@ -80,6 +80,7 @@ class Asked:
             served=served,
             model=told.model if told else None,
             fingerprint=told.fingerprint if told else None,
+            earlier=told.earlier if told else (),
             trace_id=told.trace_id if told else None,
             error=error,
             logprobs=told.logprobs if told else (),

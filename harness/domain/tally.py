@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness.domain.answerers import answers_of
 from harness.domain.completion import Usage
 from harness.domain.finish import doubt_of
+from harness.domain.model_names import NO_ALIASES
 from harness.domain.run import Failure, Output, Span, Status, Topic, TopicResult
 
 
@@ -117,8 +119,9 @@ def topic_result(
     error: Failure | None,
     started_at: datetime,
     elapsed_s: float,
+    aliases: Mapping[str, str] = NO_ALIASES,
 ) -> TopicResult:
-    """The row of a topic that ended.
+    """The row of a topic that ended. `aliases` are names of models, with what answers to them.
 
     It is failed where there is an error, and degraded where the output says so or one of its answers may not be whole.
     """
@@ -151,6 +154,7 @@ def topic_result(
         elapsed_s=elapsed_s,
         sequential_s=totals.sequential_s,
         metadata=topic.metadata,
+        answers=answers_of(calls, aliases),
     )
 
 

@@ -19,6 +19,7 @@ from harness.domain.policy import Limits
 from harness.domain.pricing import Pricing, charge_of
 from harness.domain.purse import NOT_SENT, NOTHING, Charged, Purse, Reserved
 from harness.domain.recording import step_of
+from harness.domain.sanitize import one_line
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
@@ -33,7 +34,8 @@ class Budgeted:
     What the run's purse cannot pay ends the run; what the purse of a call's topic cannot pay is the end of that topic,
     with TopicBudgetExceeded for this call and all its later ones. Each attempt is reserved on its own. A request whose
     payment is unknown (a broken stream, a cancelled call, an answer without usage) counts at the most that it can have
-    cost: what the journal judged, else its worst case.
+    cost: what the journal judged, else its worst case. An answer of a model that was not asked for, and whose price
+    nobody knows, ends the run: no cap in money can be kept any more.
 
     `limits` are those of the layers within, `places` is how many calls may be in flight now: where fewer hold money and
     others wait for it, time is lost, which the run's purse keeps. `by_arrival` says whether places are given in the
@@ -90,10 +92,13 @@ class Budgeted:
             charged = Charged.unknown(most)
             completion = await telling(self._inner.complete(request, call), budget_s=budget_s, queued_s=queued_s)
             charged = _charged(completion, most)
+            self._keep_sure(most, completion, completion.cost)
             if self._likely is not None:
                 self._likely.learn(step_of(call.span_id), request, completion.usage)
         except CompletionError as error:
             charged = _charged_for(error, most)
+            if error.partial is not None and error.billed == "yes":
+                self._keep_sure(most, error.partial, charge_of(error).cost)
             raise
         except RunStopped:
             charged = NOT_SENT
@@ -104,6 +109,22 @@ class Budgeted:
             for till, want in wanted:
                 till.settle(want, charged)
             self._forget(call.topic_id)
+
+    def _keep_sure(self, most: AtMost, answer: Completion, cost: float | None) -> None:
+        """End the run where another model answered, of unknown price: what is left of the budget is then not known."""
+        if most.cost is None or cost is not None or not self._caps_money():
+            return
+        if answer.usage.total_tokens or (answer.at_most is not None and answer.at_most.cost is None):
+            name = one_line(answer.model, 120)
+            self._stop.set(
+                "budget",
+                f"the budget cannot be kept: {name} answered, which is not the model that was asked for, and its price "
+                f'is not known. Give it one as [prices."{name}"] in harness.toml and run the same command again, '
+                "or cap with --budget-tokens.",
+            )
+
+    def _caps_money(self) -> bool:
+        return any(till.purse.budget.cost is not None for till in (self._run, *self._topics.values()))
 
     def _want(self, till: _Till, request: Request, call: Call, most: AtMost) -> _Want:
         """What a topic may spend is kept by worst cases alone: it has too few answers to go by."""

@@ -108,9 +108,10 @@ class Journaled:
         last = self._clock.now() + timedelta(seconds=LINGER_S)
         first = max(asked_at, last - timedelta(seconds=elapsed_s + LINGER_S))
         prices = self._pricing.of(request)
+        model = prices.billed(request.model, seen.model if seen is not None else "")
         if not (ended or call.stream):
-            return prices.dearest(request.model, usage, first)
-        return prices.dearest_between(request.model, usage, first, last)
+            return prices.dearest(model, usage, first)
+        return prices.dearest_between(model, usage, first, last)
 
     async def _resolve(self, row: int, resolution: Resolution) -> float:
         """Close the row, whoever is cancelled meanwhile; returns the seconds that took."""
@@ -120,7 +121,7 @@ class Journaled:
         return now() - started
 
     def _price(self, request: Request, completion: Completion) -> float | None:
-        """USD: what the server said, else the price of what was used; None where nobody knows.
+        """USD: what the server said, else the price at the model that answered; None where nobody knows.
 
         A server that says that an answer cost nothing is believed only where no price says otherwise.
         """
@@ -128,5 +129,7 @@ class Journaled:
             return completion.cost
         if completion.usage.total_tokens == 0:
             return completion.cost
-        priced = self._pricing.of(request).cost(request.model, completion.usage, self._clock.now())
+        prices = self._pricing.of(request)
+        billed = prices.billed(request.model, completion.model)
+        priced = prices.cost(billed, completion.usage, self._clock.now())
         return completion.cost if priced is None else priced

@@ -155,6 +155,7 @@ class Runner:
             error=ended.failure if isinstance(ended, Raised) else None,
             started_at=started_at,
             elapsed_s=now() - started,
+            aliases=self._context.aliases,
         )
         await self._finish(result, trace.spans)
         return True

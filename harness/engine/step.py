@@ -72,7 +72,8 @@ class RunContext:
     `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step chose.
     `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a name that was withdrawn
     into today's name and the thinking it stood for. `topic_budget` is what each topic may spend in one session.
-    `form` is how the user had requests written otherwise than the endpoint's are.
+    `form` is how the user had requests written otherwise than the endpoint's are. `aliases` are names of models there,
+    with what answers to them.
     `origin_s` is the loop's time at which the session began; spans count from it. `own_files` are the paths of the
     workflow's file and of its directory, `redact` masks the keys in a text: both for telling what a workflow raised.
     `rejections` hears which answers a step would not take; None: nobody does, as in a replay. `elsewhere` finds the
@@ -91,6 +92,7 @@ class RunContext:
     max_depth: int = 8
     topic_budget: Budget = Budget()
     form: Mapping[str, Json] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     origin_s: float = 0.0
     own_files: tuple[str, ...] = ()
     redact: Callable[[str], str] = str

@@ -117,6 +117,10 @@ def _outage_s(row: Mapping[str, Any]) -> float:
     return float(row["served"].get("outage_s", 0.0))
 
 
+def _cost_known(row: Mapping[str, Any]) -> bool:
+    return row["cost"] is not None
+
+
 _OF_ERROR = (
     ("type", "text", "Why it failed, or is degraded: the name of the exception."),
     ("kind", "text", "Class of a failed call: `timeout`, `rate_limited`, `length` and so on."),
@@ -168,6 +172,8 @@ TOPICS: tuple[Column, ...] = (
     _column("elapsed_s", "number", "Seconds from its begin to its end.", required=True),
     _column("sequential_s", "number", "Seconds that its calls would take one after another.", required=True),
     _column("metadata", "json", "All other fields of its line in the dataset."),
+    _column("answered_by", "json", "Who answered its calls, and how often; `other`: not the model that was asked for."),
+    Column("cost_known", "boolean", "Whether its cost is known.", _cost_known, required=True),
 )
 
 CALLS: tuple[Column, ...] = (
@@ -225,6 +231,7 @@ CALLS: tuple[Column, ...] = (
     _column("served_failures", "json", "Attempts that failed, each an object.", "served", "failures", required=True),
     *_ERROR,
     Column("served_outage_s", "number", "Seconds waited for a provider that was away.", _outage_s, required=True),
+    Column("cost_known", "boolean", "Whether its cost is known.", _cost_known, required=True),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {"topics": TOPICS, "calls": CALLS}

@@ -59,6 +59,9 @@ def report(cells: Mapping[str, Any], row: Mapping[str, Any], calls: Iterable[Map
     return "\n\n".join(parts) + "\n"
 
 
+_NOT_KNOWN = "not known"
+
+
 def _front_matter(cells: Mapping[str, Any]) -> str:
     """YAML in which every value is written as JSON, which YAML contains, so that no text can end it."""
     shown = (
@@ -67,6 +70,7 @@ def _front_matter(cells: Mapping[str, Any]) -> str:
         *("cost", "calls", "hits", "started_at", "elapsed_s", "sequential_s"),
     )
     values = {name: iso(cells[name]) if name == "started_at" else cells[name] for name in shown}
+    values["cost"] = _NOT_KNOWN if cells["cost"] is None else cells["cost"]
     lines = [f"{name}: {_yaml(value)}" for name, value in values.items() if value is not None]
     metadata = json.loads(cells["metadata"] or "{}")
     return "\n".join(["---", *lines, f"metadata: {_yaml(metadata)}", "---"])
@@ -95,7 +99,7 @@ def _section(number: int, section: Mapping[str, Any]) -> str:
 def _line_of_call(call: Mapping[str, Any]) -> str:
     error = call["error_kind"] or call["error_type"]
     source = call["served_source"] if error is None else f"failed: {error}"
-    cost = "?" if call["cost"] is None else f"{call['cost']:.6f}"
+    cost = _NOT_KNOWN if call["cost"] is None else f"{call['cost']:.6f}"
     return (
         f"| {markdown_safe(one_line(call['call_id']))} | {markdown_safe(one_line(source))} "
         f"| {call['served_attempts']} | {call['usage_input_tokens']} | {call['usage_output_tokens']} "
@@ -110,7 +114,7 @@ def _head_of_index(facts: RunFacts) -> Iterator[str]:
 
 
 def _line_of_index(cells: Mapping[str, Any], name: str) -> str:
-    cost = "?" if cells["cost"] is None else f"{cells['cost']:.6f}"
+    cost = _NOT_KNOWN if cells["cost"] is None else f"{cells['cost']:.6f}"
     return (
         f"| [{markdown_safe(one_line(cells['topic_id'], 80))}]({quote(name)}) | {cells['status']} | {cells['calls']} "
         f"| {cost} | {cells['elapsed_s']:.2f} |\n"

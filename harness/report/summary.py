@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.adapters.runs.answers import answers_in
 from harness.adapters.runs.results_dir import unfinished_topics
 from harness.adapters.runs.run_standing import Standing
+from harness.domain.answerers import doubt_lines, why_unpriced
 from harness.domain.bounds import bound_of
 from harness.domain.losses import CAUSES, losses_of
 from harness.domain.outlay import Outlay
@@ -60,6 +62,7 @@ def summary_of(
         "totals": {**totals, "unfinished": unfinished, "requests": digest.requests, "refusals": digest.refusals},
         "time": {**time, "whole_sessions": complete_log},
         "money": _money(manifest, totals),
+        "answerers": doubt_lines(answers_in(totals)),
         "limits": manifest.get("limits_learned"),
         "in_flight": manifest["settings"].get("in_flight"),
         "troubles": {status: [asdict(cause) for cause in found.found] for status, found in digest.troubles.items()},
@@ -157,7 +160,7 @@ def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
         "saved": totals["saved"],
         "unpriced": totals["unpriced"],
         "known": outlay.cost > 0 or not totals["unpriced"],
-        "why": "the server told no usage" if totals["usage"].get("untold") else "no price is known for the model",
+        "why": "the server told no usage" if totals["usage"].get("untold") else why_unpriced(answers_in(totals)),
         "untold_cost": outlay.cost_untold,
         "simulated": is_simulated(manifest),
     }

@@ -127,6 +127,11 @@ class EndpointTable(BaseModel):
         description="Headers of each request: `$NAME` in a value stands for a variable, and a secret must be one. They "
         "are no part of its key.",
     )
+    aliases: dict[Annotated[str, Field(min_length=1)], Name] | None = Field(
+        None,
+        description="Names of models with the name that answers to them, where it is another: those of a proxy, or of "
+        "a deployment.",
+    )
     prices: dict[Annotated[str, Field(min_length=1)], PriceTable] | None = Field(
         None, description="USD per million tokens by model, as in [prices]."
     )
@@ -135,7 +140,7 @@ class EndpointTable(BaseModel):
         return {model: flat_price(table.rates()) for model, table in (self.prices or {}).items()}
 
 
-_TABLES = tuple(name for name in EndpointTable.model_fields if name in ("efforts", "extra_body", "extra_headers"))
+_TABLES = ("efforts", "aliases", "extra_body", "extra_headers")
 
 
 def parse_mends(texts: Sequence[str]) -> EndpointTable:
@@ -197,7 +202,7 @@ def service_of(
         known = profile_of(base_url)
         service = Profile(name=normalized_base_url(base_url), base_url=base_url, key_env=None, hosted=False)
         if known is not None:
-            service = replace(service, form=known.form, form_of=known.name)
+            service = replace(service, form=known.form, form_of=known.name, aliases=known.aliases)
     service = mended(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
     if service.name == MOCK.name and mends.base_url is not None:
         raise SettingsError("endpoint.base_url: the mock answers in this process, at no address")
@@ -237,6 +242,7 @@ def mended(service: Profile, table: EndpointTable) -> Profile:
         key_env=table.api_key_env or service.key_env,
         default_model=table.model or service.default_model,
         form=_mended_form(service.form, table),
+        aliases={**service.aliases, **(table.aliases or {})},
         extra_body=merged(service.extra_body, table.extra_body or {}),
         extra_headers={**service.extra_headers, **(table.extra_headers or {})},
     )

@@ -115,6 +115,38 @@ a step that is moved is asked anew. Two tables with one address are one server t
 finds.
 """
 
+_ANSWERED = """\
+## Which model answered
+
+A row tells for each model that was asked for who answered, by its own word: `model` and `system_fingerprint` of the
+response (`answered_by`). Two things are told in the summary of a run, by `status`, `show`, `diff`, `check`, `doctor`
+and on the page, in one line for each model, with all values and how many answers each gave:
+
+- **Another model than was asked for**, as a router's fallback is. Its answers are priced as its own, by `usage.cost` or
+  by a price of that model, else the cost is not known. Where a budget in money is set and the price is not known, the
+  run stops with exit code 3: nobody could say what is left of the budget.
+- **A model that changed behind its name**: two fingerprints, or two versions of one name, within a run, a cache or a
+  cassette. It says that answers are not all of one build, not which is better. Some services always alternate between
+  a few builds. `harness cache stats --models` lists who answered, how often, and from when to when.
+
+The same model in another style is no other: a path before the name (`openai/gpt-4o`, `models/gemini-2.5-flash`,
+`accounts/fireworks/models/…`), capitals, dots for dashes, words in another order, a date or a version that was not
+asked for (`gpt-4o-2024-08-06` for `gpt-4o`; not for `gpt-4o-2024-05-13`), a file's path and ending, a quantisation
+(`-Q4_K_M`, `-fp8`) where none was asked for, a route (`:free`, `:latest`, `@provider`). An answer that names no model
+contradicts nothing; nor does `gpt-3.5-turbo`, which local servers say by habit, unless a model of OpenAI was asked
+for; nor a file (`.gguf`), unless the name that was asked for has a digit in it and is another: a server of one file
+takes any name.
+`auto`, `default` and the like choose no model, so whatever answers is what was asked for.
+
+What the rule cannot know is an alias: the name of a deployment or of a proxy. Name it, and it is the same model, at the
+price of either:
+
+```toml
+[endpoints.proxy.aliases]                 # or --set endpoint.aliases.fast=gpt-4o-mini
+fast = "gpt-4o-mini"
+```
+"""
+
 _WORDS = {
     "base_url": "base URL",
     "api_key_env": "key from",
@@ -127,6 +159,7 @@ _WORDS = {
     "structured": "structure",
     "reasoning_back": "reasoning back",
     "logprobs": "`logprobs`",
+    "aliases": "aliases",
 }
 
 
@@ -138,6 +171,7 @@ def endpoints_page() -> str:
             _fields(),
             _SEVERAL.rstrip("\n") + "\n",
             _SILENCE,
+            _ANSWERED,
             "## Known endpoints\n",
             *map(_section, KNOWN),
             _LOCAL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -229,6 +230,14 @@ class Settings(BaseModel):
             mends=parse_mends(self.mends),
         )
 
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Names of models at any of the endpoints, with what answers to them; those of the run's own rule."""
+        found: dict[str, str] = {}
+        for name in self.endpoints:
+            found.update(named(name, self.endpoints).aliases)
+        return {**found, **self.service.aliases}
+
     def service_at(self, name: str) -> Profile:
         """The endpoint of this name, which only for the run's own, "", may be mended by the command line.
 
@@ -329,13 +338,17 @@ class Settings(BaseModel):
             there = endpoint_identity(named(name, self.endpoints))
             if there != identity:
                 elsewhere[there] = self._prices_at(name, there, elsewhere.get(there, Pricing()))
-        return Pricing(prices={**known, **of_endpoint, **own}, elsewhere=elsewhere)
+        prices = {**known, **of_endpoint, **own}
+        return Pricing(prices=prices, aliases=self.service.aliases, elsewhere=elsewhere)
 
     def _prices_at(self, name: str, identity: str, others: Pricing) -> Pricing:
         """The prices of an endpoint of this name, with those of others that are the same server."""
         table = self.endpoints.get(name)
         known = DEEPSEEK_PRICES if identity in _PRICED else {}
-        return Pricing(prices={**known, **others.prices, **({} if table is None else table.price_rows())})
+        return Pricing(
+            prices={**known, **others.prices, **({} if table is None else table.price_rows())},
+            aliases={**others.aliases, **named(name, self.endpoints).aliases},
+        )
 
 
 _PRICED = ("deepseek", "mock")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.adapters.cache.admin import CacheAdmin, Exported, Imported
+from harness.adapters.cache.answerers import counted_answers
 from harness.adapters.cache.pruning import Pruned
 from harness.adapters.cache.reports import JournalStats, ModelStats
 from harness.adapters.cache.sqlite_cache import SqliteCache
@@ -383,3 +384,21 @@ async def test_a_browser_can_read_the_answers(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT created_at, prompt, answer, output_tokens, cost_usd FROM answers").fetchall()
     assert rows == [("2026-11-20T12:00:00.000000Z", "Why?", "Why?", 5, 0.25)]
+
+
+async def test_who_answered_is_read_from_the_answers_and_damaged_ones_are_left_out(path: Path) -> None:
+    await fill(path, "a", "b", age_s=DAY_S)
+    await fill(path, "c", "d", "e")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        swapped = """'{"model":"flash","fingerprint":"fp_b","earlier":[{"model":"flash","fingerprint":"fp_a"}]}'"""
+        for text, value in (("c", swapped), ("d", "'[1]'"), ("e", """'{"model":"flash","earlier":7}'""")):
+            connection.execute(f"UPDATE responses SET value = {value} WHERE key = ?", (cache_key(a_request(text)),))
+    async with CacheAdmin.open(path, clock=CLOCK) as admin:
+        found = await admin.answerers()
+    yesterday = NOON - timedelta(seconds=DAY_S)
+    assert [(one.asked, one.model, one.fingerprint, one.answers, one.first, one.last) for one in found] == [
+        ("flash", "flash", None, 2, yesterday, yesterday),
+        ("flash", "flash", "fp_a", 1, NOON, NOON),
+        ("flash", "flash", "fp_b", 1, NOON, NOON),
+    ]
+    assert counted_answers(found).total() == 4

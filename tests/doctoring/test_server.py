@@ -447,7 +447,18 @@ async def test_a_call_shows_what_the_server_does() -> None:
             "max_tokens is ignored: 300 tokens came for a cap of 16",
         ),
         (whole({"content": "one"}, "stop", usage=USAGE), "cap", "ok", "the answer ended before its cap"),
-        (stream({**chunk({"content": "one"}, "stop"), "model": "a.gguf"}), "answers", "ok", "as 'a.gguf', asked for"),
+        (
+            stream({**chunk({"content": "one"}, "stop"), "model": "/models/Qwen3-8B-Q4_K_M.gguf"}),
+            "answers",
+            "ok",
+            "as '/models/Qwen3-8B-Q4_K_M.gguf', asked for as 'qwen3:8b'",
+        ),
+        (
+            stream({**chunk({"content": "one"}, "stop"), "model": "phi-4.gguf"}),
+            "answers",
+            "warning",
+            "qwen3:8b was asked for, and another model answered: phi-4.gguf gave 1 answer",
+        ),
     ],
 )
 async def test_what_a_call_shows_is_told_one_by_one(reply: bytes, name: str, verdict: str, said: str) -> None:

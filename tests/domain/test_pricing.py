@@ -118,3 +118,27 @@ def test_a_request_is_priced_at_the_endpoint_that_it_goes_to() -> None:
     asked = [replace(asking, endpoint=endpoint) for endpoint in ("mock", "http://dear/v1", "http://free/v1")]
     assert [both.of(one).cost("m", MILLION_EACH, OFF_PEAK) for one in asked] == [3.0, 27.0, None]
     assert [both.at_most(one, OFF_PEAK).cost is None for one in asked] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "billed"),
+    [
+        ("m", "m", "m"),
+        ("m", "", "m"),
+        ("m", "n", "n"),
+        ("m", "org/m-2024-07-18", "m"),
+        ("m", "org/n-2024-07-18", "n"),
+        ("m", "unheard-of", ""),
+        ("unheard-of", "n:free", "n"),
+        ("fast", "n", "n"),
+        ("fast", "deployment-of-n", "fast"),
+        # Which of the two dated ones it is, its name does not say.
+        ("unheard-of", "d", ""),
+    ],
+)
+def test_an_answer_has_the_price_of_the_model_that_gave_it(asked: str, told: str, billed: str) -> None:
+    price = flat_price(Rates(cached_input=1.0, input=1.0, output=1.0))
+    names = ("m", "n", "fast", "d-2024-05-13", "d-2024-08-06")
+    pricing = Pricing(prices=dict.fromkeys(names, price), aliases={"fast": "deployment-of-n"})
+    assert pricing.billed(asked, told) == billed
+    assert (pricing.cost(pricing.billed(asked, told), MILLION_EACH, OFF_PEAK) is None) == (billed == "")

@@ -294,3 +294,61 @@ async def test_a_topics_own_cap_is_kept_by_worst_cases() -> None:
     ends = await gathered(*(ask_long(engine, f"{number}", topic_id="t", purse=purse) for number in range(3)))
     assert all(isinstance(end, Completion) for end in ends)
     assert len(set(engine.model.sent_at)) == 4
+
+
+def answered_by(model: str, **fields: Any) -> Engine:
+    script = lambda request: an_answer(model=model, **fields)  # noqa: E731 - a script
+    return Engine(model=FakeModel(script=script), budget=Budget(cost=1_000_000.0))
+
+
+@pytest.mark.parametrize("fields", [{}, {"usage": Usage()}], ids=["usage told", "usage not told"])
+async def test_a_budget_in_money_ends_the_run_where_another_model_answers_of_unknown_price(
+    fields: dict[str, Any],
+) -> None:
+    engine = answered_by("other/dear", **fields)
+    answer = await ask(engine, "a")
+    assert (answer.model, answer.cost) == ("other/dear", None)
+    cause = engine.stop.cause
+    assert cause is not None
+    assert cause.kind == "budget"
+    assert "other/dear answered" in cause.message
+    assert '[prices."other/dear"]' in cause.message
+    with pytest.raises(BudgetExceeded):
+        await ask(engine, "b")
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [("M-2024-07-18", {}), ("", {}), ("other/dear", {"cost": 0.5})],
+    ids=["the same in another style", "no name", "its cost is told"],
+)
+async def test_a_budget_goes_on_where_the_cost_of_an_answer_is_known(model: str, fields: dict[str, Any]) -> None:
+    engine = answered_by(model, **fields)
+    assert (await ask(engine, "a")).cost == fields.get("cost", 150.0)
+    assert engine.stop.cause is None
+    assert engine.purse.cost == fields.get("cost", 150.0)
+
+
+async def test_without_a_budget_in_money_another_model_ends_nothing() -> None:
+    engine = Engine(model=FakeModel(script=lambda request: an_answer(model="other")), budget=Budget(tokens=200_000))
+    assert (await ask(engine, "a")).cost is None
+    assert engine.stop.cause is None
+
+
+async def test_a_budget_in_money_ends_the_run_where_another_model_broke_off_and_billed() -> None:
+    broken = a_reset(billed="yes", partial=an_answer("half", model="other"))
+    engine = Engine(
+        model=FakeModel(script=one_after_another(broken, an_answer())),
+        budget=Budget(cost=1_000_000.0),
+        retry=RetryPolicy(attempts=1),
+    )
+    await gathered(ask(engine, "a"))
+    assert engine.stop.cause is not None
+    assert "other answered" in engine.stop.cause.message
+
+
+async def test_a_budget_goes_on_where_an_answer_tells_no_usage_and_its_price_is_known() -> None:
+    engine = answered_by("m", usage=Usage())
+    assert (await ask(engine, "a")).cost is None
+    assert engine.stop.cause is None
+    assert engine.purse.cost_at_risk > 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from fakes import USAGE, Engine, FakeModel, SlowCache, a_call, a_request, a_reset, an_answer, gathered
@@ -120,5 +121,5 @@ async def test_what_the_server_says_an_answer_cost_is_what_it_cost(told: float |
     ids=["a free model without a price", "a cost without a usage", "neither"],
 )
 async def test_a_cost_that_is_told_needs_no_price(answer: Completion, cost: float | None) -> None:
-    engine = Engine(model=FakeModel(script=lambda request: answer))
+    engine = Engine(model=FakeModel(script=lambda request: replace(answer, model=request.model)))
     assert (await engine.completer.complete(a_request(model="unpriced"), a_call())).cost == cost

@@ -83,7 +83,7 @@ def test_json_that_holds_a_fence_gets_a_longer_one(tmp_path: Path) -> None:
 def test_calls_are_listed_with_what_they_cost(tmp_path: Path) -> None:
     report = exported(tmp_path, *odd_topics())["000-t0.md"]
     assert "| first | endpoint | 1 | 10 | 20 | 5 | 0.125000 | 2.00 |" in report
-    assert "| second | endpoint | 1 | 10 | 20 | 5 | ? | 2.00 |" in report
+    assert "| second | endpoint | 1 | 10 | 20 | 5 | not known | 2.00 |" in report
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from harness.adapters.cassettes.cassette import entry_of_recording, line_of, rec
 from harness.adapters.json_text import storable, to_text
 from harness.adapters.request_codec import request_from_canonical
 from harness.domain.completion import (
+    Answerer,
     Completion,
     Effort,
     FailedAttempt,
@@ -54,8 +55,10 @@ serveds = st.builds(
     queued_run_s=seconds, queued_s=seconds, paced_s=seconds, budget_s=seconds, outage_s=seconds,
     ttft_reasoning_s=st.none() | seconds, ttft_answer_s=st.none() | seconds, latency_s=seconds, stored_s=seconds,
 )  # fmt: skip
+answerers = st.lists(st.builds(Answerer, texts, texts), max_size=2).map(tuple)
 completions = st.builds(
     Completion, model=texts, content=texts, finish_reason=texts, usage=usages, fingerprint=st.none() | texts,
+    earlier=answerers,
     reasoning=texts, tool_calls=tool_calls, trace_id=st.none() | texts, cost=costs, owner=texts, served=serveds,
 )  # fmt: skip
 messages = st.builds(

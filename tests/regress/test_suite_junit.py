@@ -116,7 +116,7 @@ def test_a_failure_tells_where_and_what_and_shows_the_call(tmp_path: Path) -> No
         "bad: the text does not contain 'sea'",
         "expected: contains 'sea'",
         "got: tide and lake",
-        "call: ask, key kkkkkkkkkkkk, m-1, stop, 20 tokens out, 5 of them reasoning",
+        "call: ask, key kkkkkkkkkkkk, deepseek-flash, stop, 20 tokens out, 5 of them reasoning",
         "prompt: why?",
         "reasoning: well",
         "answer: tide and lake",

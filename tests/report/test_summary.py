@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from records import a_result
 from report_runs import Told, a_degraded_topic, a_failed_topic, a_topic, digested, write_run
 
+from harness.domain.completion import Answerer
+from harness.domain.run import Answered
 from harness.engine.stopping import StopKind
 from harness.report.summary import history_of, limits_of, state_of, summary_of
 
@@ -31,6 +34,16 @@ def test_the_cost_of_a_run_is_that_of_its_journal_and_the_budget_counts_what_is_
     money = summary(tmp_path, [a_topic(0)], journal=journal)["money"]
     assert (money["cost"], money["elsewhere"], money["at_risk"], money["used"]) == (0.5, 0.25, 1.0, 1.5)
     assert money["used_tokens"] == 1000
+
+
+def test_another_model_than_was_asked_for_is_told_and_why_its_cost_is_not_known(tmp_path: Path) -> None:
+    other = Answered("mock", "x", Answerer("other/dear"), other=True)
+    found = summary(tmp_path, [Told(a_result(0, cost=None, answers={other: 2})), Told(a_result(1, cost=None))])
+    assert found["answerers"] == ["x was asked for, and another model answered: other/dear gave 2 answers"]
+    assert (found["money"]["known"], found["money"]["why"]) == (
+        False,
+        "no price is known for the model that answered",
+    )
 
 
 def test_speed_up_and_efficiency_come_from_the_bounds(tmp_path: Path) -> None:

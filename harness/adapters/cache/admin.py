@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from harness._version import __version__
 from harness.adapters.cache import operations, pruning, reports
+from harness.adapters.cache.answerers import AnswererStats, answerers
 from harness.adapters.cache.operations import store
 from harness.adapters.cache.pruning import Pruned
 from harness.adapters.cache.reports import BadRow, CacheStats, Sound, Verified
@@ -70,6 +71,10 @@ class CacheAdmin:
     async def stats(self) -> CacheStats:
         """Entries and bytes, by endpoint and model, and the totals of the journal."""
         return await self._database.run(reports.stats)
+
+    async def answerers(self) -> tuple[AnswererStats, ...]:
+        """Who gave the answers, by what was asked for. Reads all of them."""
+        return await self._database.run(answerers)
 
     async def show(self, prefix: str, *, limit: int = 20) -> tuple[Sound, ...]:
         """The entries whose keys begin with `prefix`, in the order of keys. Raises CacheError for no such entry."""

@@ -34,7 +34,7 @@ class ModelStats:
 class JournalStats:
     """All calls of all runs. `cost` in USD and `tokens` are what is known to have been spent.
 
-    `rejected` are those of the stored ones whose answers a step would not take.
+    `rejected` are those of the stored ones whose answers a step would not take, `unpriced` those of unknown cost.
     """
 
     runs: int
@@ -45,6 +45,7 @@ class JournalStats:
     cost: float
     tokens: int
     rejected: int = 0
+    unpriced: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +126,10 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
     )
     oldest, newest = connection.execute("SELECT min(created_at), max(created_at) FROM responses").fetchone()
     pages, page_bytes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-    runs, calls, kept, rejected, failed, open_, cost, tokens = connection.execute(
+    runs, calls, kept, rejected, unpriced, failed, open_, cost, tokens = connection.execute(
         "SELECT count(DISTINCT run_id), count(*), count(*) FILTER (WHERE outcome = 'stored'), "
         "count(*) FILTER (WHERE rejected IS NOT NULL), "
+        "count(*) FILTER (WHERE outcome = 'stored' AND cost IS NULL), "
         "count(*) FILTER (WHERE outcome = 'failed'), count(*) FILTER (WHERE outcome = 'open'), "
         "coalesce(sum(cost), 0.0), coalesce(sum(tokens), 0) FROM calls"
     ).fetchone()
@@ -147,6 +149,7 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
             cost=cost,
             tokens=tokens,
             rejected=rejected,
+            unpriced=unpriced,
         ),
     )
 

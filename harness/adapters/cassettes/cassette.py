@@ -29,7 +29,7 @@ RUN_ID = "cassette"
 """The run that a cassette's answers are said to be paid by, wherever they are taken in."""
 
 _ALWAYS = ("model", "content", "finish_reason")
-_TEXTS = ("model", "fingerprint", "reasoning", "content", "tool_calls", "finish_reason")
+_TEXTS = ("model", "fingerprint", "earlier", "reasoning", "content", "tool_calls", "finish_reason")
 _KEPT = (*_TEXTS, "logprobs", "reasoning_logprobs")
 _COUNTED = ("input_tokens", "output_tokens", "reasoning_tokens")
 

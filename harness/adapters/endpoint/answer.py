@@ -12,12 +12,13 @@ from harness.adapters.endpoint import payload, thinking, wire
 from harness.adapters.endpoint.arrivals import Arrivals
 from harness.adapters.endpoint.bill import Bill
 from harness.adapters.endpoint.calls import Calls
-from harness.adapters.endpoint.fields import choices_of, object_of, text_of
+from harness.adapters.endpoint.fields import choices_of, object_of
 from harness.adapters.endpoint.filtered import blocked_in, filtered_in
 from harness.adapters.endpoint.likelihoods import Likelihoods
 from harness.adapters.endpoint.live_view import LiveView
 from harness.adapters.endpoint.pieces import PLAIN_FIELDS, said_in
 from harness.adapters.endpoint.report import reports_an_error
+from harness.adapters.endpoint.who import Who
 from harness.domain.completion import Completion
 from harness.domain.finish import finish_of, plain_reason, truer_reason
 
@@ -45,8 +46,8 @@ class Answer:
         self._logprobs = Likelihoods() if logprobs else None
         self._begun = False  # a chunk that names the model has come
         self._index: object = None  # of the choice that is read, None before the first
-        self._model = ""
-        self._fingerprint = ""
+        self._who = Who()
+        self._said_fingerprint: object = None  # by the last chunk: one with the same says nothing new
         self._reason = ""
         self._native_reason = ""
         self._reasoning_in = "reasoning_content"
@@ -120,13 +121,14 @@ class Answer:
         reasoning, answer = self.arrived.told_apart()
         likely = self._logprobs or Likelihoods()
         return Completion(
-            model=self._model,
+            model=self._who.model,
             content=answer,
             reasoning=reasoning,
             finish_reason=self.reason if reason is None else reason,
             tool_calls=self._calls.whole(),
             usage=self._bill.usage,
-            fingerprint=self._fingerprint or None,
+            fingerprint=self._who.fingerprint or None,
+            earlier=self._who.earlier,
             trace_id=trace_id,
             cost=self._bill.cost,
             refusal=self._declined(),
@@ -142,6 +144,9 @@ class Answer:
             if type(choice) is dict and len(choice) <= _PLAIN_CHOICE and choice.get("index") == self._index:
                 delta = choice.get("delta")
                 if delta and type(delta) is dict and not choice.get("finish_reason") and not chunk.get("error"):
+                    # Another model stays to the end, and the last chunks are none of these.
+                    if chunk.get("system_fingerprint") != self._said_fingerprint:
+                        self._name(chunk)
                     self._take_delta(delta, at)
                     return
         self._take_any(chunk, at)
@@ -159,8 +164,7 @@ class Answer:
     def _take_any(self, chunk: wire.JsonObject, at: float) -> None:
         if chunk.get("error") and reports_an_error(chunk):
             raise StreamFault(chunk)
-        self._model = self._model or text_of(chunk, "model")
-        self._fingerprint = self._fingerprint or text_of(chunk, "system_fingerprint")
+        self._name(chunk)
         pieces = self.arrived.count
         choices = choices_of(chunk)
         for choice in choices:
@@ -172,7 +176,11 @@ class Answer:
             if self.arrived.count > pieces:
                 self._bill.came_with_text()
         # Where likelihoods are kept, no chunk is a plain one: they stand beside its delta.
-        self._begun = bool(self._model) and self._logprobs is None
+        self._begun = bool(self._who.model) and self._logprobs is None
+
+    def _name(self, chunk: wire.JsonObject) -> None:
+        self._said_fingerprint = chunk.get("system_fingerprint")
+        self._who.take(chunk)
 
     def _take_rest(self, chunk: wire.JsonObject) -> None:
         """A chunk without a choice: an error, an account of the work, or nothing."""

@@ -12,7 +12,7 @@ from harness.adapters.endpoint.exchange import Exchange
 from harness.adapters.endpoint.left_out import LeftOut
 from harness.adapters.endpoint.request_body import request_body
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Request
+from harness.domain.completion import Answerer, Completion, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError, PermanentError
 from harness.domain.key import size_of
@@ -119,6 +119,7 @@ class OpenAIChat:
             reasoning=self._clean(completion.reasoning),
             finish_reason=self._clean(completion.finish_reason),
             fingerprint=self._clean(completion.fingerprint or "") or None,
+            earlier=tuple(Answerer(*map(self._clean, one)) for one in completion.earlier),
             trace_id=self._clean(completion.trace_id or "") or None,
             refusal=self._clean(completion.refusal),
             tool_calls=tuple(

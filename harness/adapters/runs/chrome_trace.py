@@ -194,7 +194,7 @@ def _args(call: Row) -> dict[str, Any]:
         "source": served["source"],
         "attempts": served["attempts"],
         **usage,
-        "cost_usd": call["cost"],
+        "cost_usd": "not known" if call["cost"] is None else call["cost"],
     }
     if call["error"]:
         args["error"] = f"{call['error']['type']}: {call['error']['message']}"
@@ -207,7 +207,7 @@ def _sums(calls: Sequence[Row]) -> dict[str, Any]:
         "calls": len(calls),
         "failed": sum(call["error"] is not None for call in calls),
         "output_tokens": sum(call["usage"]["output_tokens"] for call in calls),
-        "cost_usd": None if None in costs else round(sum(costs), 12),
+        "cost_usd": "not known" if None in costs else round(sum(costs), 12),
         "session": calls[0]["session"],
     }
 

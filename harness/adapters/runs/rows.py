@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.adapters.codec import JsonObject, logprobs_to_json, served_to_json, tool_call_to_json, usage_to_json
+from harness.adapters.codec import (
+    JsonObject,
+    earlier_to_json,
+    logprobs_to_json,
+    served_to_json,
+    tool_call_to_json,
+    usage_to_json,
+)
+from harness.adapters.runs.answers import answers_to_json
 from harness.domain.bounds import CallTimes, InVain
 from harness.domain.completion import Json, Waits
 from harness.domain.key import request_fields
@@ -38,6 +46,7 @@ def result_to_row(result: TopicResult, *, session: int) -> JsonObject:
         "elapsed_s": seconds(result.elapsed_s),
         "sequential_s": seconds(result.sequential_s),
         "metadata": dict(result.metadata),
+        "answered_by": answers_to_json(result.answers),
     }
 
 
@@ -61,6 +70,7 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "request": request_fields(span.request),
         "model": span.model,
         "fingerprint": span.fingerprint,
+        **earlier_to_json(span.earlier),
         "trace_id": span.trace_id,
         "reasoning": span.reasoning,
         "content": span.content,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.adapters.codec import TOKEN_COUNTS, UNTOLD_COUNTS
+from harness.adapters.runs.answers import answers_in, answers_to_json
+from harness.domain.answerers import Answers
 from harness.domain.outlook import cause_of
 from harness.domain.redo import TopicState
 from harness.domain.sanitize import one_line
@@ -42,9 +44,13 @@ class FailedAlike:
 
 @dataclass(slots=True)
 class RowTotals:
-    """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost."""
+    """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost.
+
+    `answers` is who answered, and how often.
+    """
 
     sums: dict[str, int | float] = field(default_factory=lambda: dict.fromkeys(_NAMES, 0))
+    answers: Answers = field(default_factory=Counter)
 
     def add(self, row: Mapping[str, Any], sign: int = 1) -> None:
         """Add a row of `results.jsonl`, or take one away with `sign` -1."""
@@ -58,13 +64,15 @@ class RowTotals:
             sums[name] += sign * row["usage"][name]
         for name in UNTOLD_COUNTS:
             sums[name] += sign * row["usage"].get(name, 0)
+        for one, number in answers_in(row).items():
+            self.answers[one] += sign * number
 
     def as_json(self) -> dict[str, Any]:
         """Whole numbers where they count, money and seconds rounded to what is meant."""
         plain = {name: round(value, 9) if isinstance(value, float) else value for name, value in self.sums.items()}
         usage = {name: plain.pop(name) for name in TOKEN_COUNTS}
         untold = {name: number for name in UNTOLD_COUNTS if (number := plain.pop(name))}
-        return {**plain, "usage": usage | untold}
+        return {**plain, "usage": usage | untold, "answered_by": answers_to_json(self.answers)}
 
 
 class Standing:
@@ -132,6 +140,7 @@ class Standing:
     def _kept_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What is remembered of a row that may be superseded."""
         kept: dict[str, Any] = {name: row[name] for name in ("status", "usage", *_SUMS)}
+        kept["answered_by"] = row.get("answered_by", ())
         if row["status"] == "failed":
             kept["cause"] = self._cause_of(row)
             kept["bad_line"] = row["error"]["type"] == _BAD_LINE and not row["calls"]

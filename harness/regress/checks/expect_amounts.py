@@ -56,7 +56,7 @@ class CostAtMost:
 
     def look(self, view: View) -> Finding:
         costs = {call["id"]: list_price(call, view.pricing) for call in view.calls}
-        unpriced = sorted({call["request"]["model"] for call in view.calls if costs[call["id"]] is None})
+        unpriced = sorted({_answered(call) for call in view.calls if costs[call["id"]] is None})
         if unpriced:
             message = (
                 f'no price is known for the model {unpriced[0]!r}; give one in the suite as [prices."{unpriced[0]}"]'
@@ -74,8 +74,15 @@ def list_price(call: Row, pricing: Pricing) -> float | None:
 
     So it is the same in a recording and in its replay, at any hour and on any day. None where no price is known.
     """
-    rows = pricing.at(call["request"]["endpoint"]).prices.get(call["request"]["model"], ())
+    prices = pricing.at(call["request"]["endpoint"])
+    rows = prices.prices.get(prices.billed(call["request"]["model"], call.get("model") or ""), ())
     if not rows:
         return None
     usage = Usage(input_tokens=call["usage"]["input_tokens"], output_tokens=call["usage"]["output_tokens"])
     return max(rows, key=lambda row: row.valid_from).cost_at_most(usage)
+
+
+def _answered(call: Row) -> str:
+    """The model that answered, by its own word; where it says nothing, the one that was asked for."""
+    name: str = call.get("model") or call["request"]["model"]
+    return name

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from harness.adapters.runs.answers import answers_to_json
+from harness.domain.answerers import difference_lines
 from harness.domain.misses import change_to_json
 from harness.domain.words import WordDiff
 from harness.regress.comparing.run_comparison import Comparison, Head
@@ -29,6 +31,8 @@ def comparison_to_json(found: Comparison) -> dict[str, Any]:
             "only_b": list(found.only_b),
         },
         "settings": [asdict(one) for one in found.settings],
+        "answered_by": {"a": answers_to_json(found.answers_a), "b": answers_to_json(found.answers_b)},
+        "answerers": difference_lines(found.answers_a, found.answers_b),
         "checks": [asdict(one) for one in found.checks],
         "amounts": {"a": asdict(found.amounts_a), "b": asdict(found.amounts_b)},
         "topic_s": {"a": found.topic_s[0], "b": found.topic_s[1]},

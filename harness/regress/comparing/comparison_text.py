@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from harness.domain.answerers import difference_lines
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted, duration
 from harness.regress.comparing.document import Block, Heading, Lines, Table
@@ -73,7 +74,7 @@ def ratio(a: float | None, b: float | None) -> str:
 
 
 def money(cost: float | None) -> str:
-    return "$?" if cost is None else f"${cost:,.4f}"
+    return "not known" if cost is None else f"${cost:,.4f}"
 
 
 def status_words(topic: TopicDifference) -> str:
@@ -98,6 +99,8 @@ def _statements(found: Comparison) -> Iterator[str]:
         gained = sum(bool(topic.gained) for topic in found.changed)
         yield f"checks: {lost:,} topics lost some, {gained:,} gained some"
     yield from _setting_lines(found.settings)
+    for line in difference_lines(found.answers_a, found.answers_b):
+        yield f"model: {line}"
 
 
 def _setting_lines(settings: tuple[Setting, ...]) -> Iterator[str]:

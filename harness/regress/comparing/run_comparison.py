@@ -13,7 +13,9 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any
 
+from harness.adapters.runs.answers import answers_of_topic
 from harness.adapters.runs.run_index import RunIndex
+from harness.domain.answerers import Answers
 from harness.errors import InputError
 from harness.regress.case import Case
 from harness.regress.comparing.topic_difference import (
@@ -98,7 +100,8 @@ class CheckDifference:
 class Comparison:
     """Two runs. `changed` topics come the worst first; amounts are those of the topics that both have.
 
-    `only_a` and `only_b` are ids. `topic_s` is the median time of a topic in each run.
+    `only_a` and `only_b` are ids. `topic_s` is the median time of a topic in each run. `answers_a` and `answers_b` are
+    who answered the calls of these topics.
     """
 
     a: Head
@@ -114,6 +117,8 @@ class Comparison:
     amounts_a: Amounts
     amounts_b: Amounts
     topic_s: tuple[float, float]
+    answers_a: Answers
+    answers_b: Answers
 
     @property
     def common(self) -> int:
@@ -135,7 +140,10 @@ def compare_runs(a: RunIndex, b: RunIndex, checks: Checks = NO_CHECKS) -> Compar
     found = _Found(checks.names)
     for topic_id in a:
         if topic_id in b:
-            found.add(*compare_cases(case_of(a, topic_id), case_of(b, topic_id), checks))
+            case_a, case_b = case_of(a, topic_id), case_of(b, topic_id)
+            found.add(*compare_cases(case_a, case_b, checks))
+            found.answers_a += answers_of_topic(case_a.row, case_a.calls)
+            found.answers_b += answers_of_topic(case_b.row, case_b.calls)
     if checks.names and not any(map(Counter.total, found.checks.values())):
         raise InputError("none of the checks could be made on any topic of both runs, so they say nothing")
     return Comparison(
@@ -152,6 +160,8 @@ def compare_runs(a: RunIndex, b: RunIndex, checks: Checks = NO_CHECKS) -> Compar
         amounts_a=found.amounts_a,
         amounts_b=found.amounts_b,
         topic_s=(median(found.times_a), median(found.times_b)),
+        answers_a=found.answers_a,
+        answers_b=found.answers_b,
     )
 
 
@@ -222,6 +232,8 @@ class _Found:
         self.steps: dict[str, StepDifference] = {}
         self.checks = {name: Counter[tuple[bool, bool]]() for name in checks}
         self.amounts_a = self.amounts_b = Amounts()
+        self.answers_a: Answers = Counter()
+        self.answers_b: Answers = Counter()
         self.times_a, self.times_b = array("d"), array("d")
 
     def add(self, topic: TopicDifference, calls: Sequence[CallDifference]) -> None:

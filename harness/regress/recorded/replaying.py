@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.adapters.wall_clock import SystemClock
 from harness.batch import dataset_spec
 from harness.compose import replaying, run_context
+from harness.domain.answerers import Answers, answered
 from harness.domain.pricing import Pricing
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult, topic_of_drawn
@@ -30,7 +32,8 @@ RUN_ID = "replay"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What came out. `cases` are in the order of the dataset. `stale` are recordings that nothing asked for.
+    """What came out. `cases` are in the order of the dataset. `stale` are recordings that nothing asked for, `answers`
+    is who gave the others.
 
     A case with a miss is no result: calls of it were not recorded, and some were answered by stand-ins.
     """
@@ -38,6 +41,7 @@ class Replay:
     cases: tuple[Case, ...]
     misses: tuple[Miss, ...]
     stale: tuple[Recording, ...]
+    answers: Answers
 
 
 async def replay(
@@ -74,6 +78,7 @@ async def replay(
         cases=tuple(case for _, case in sorted(kept.cases.items())),
         misses=tuple(sorted(stand_ins.misses, key=lambda miss: (miss.topic_id, miss.sample, miss.span_id))),
         stale=tuple(one for one in cassette if one.key not in used),
+        answers=_recorded_by((one for one in cassette if one.key in used), loaded.settings.aliases),
     )
 
 
@@ -109,8 +114,18 @@ def recorded_calls(cassette: Iterable[Recording], pricing: Pricing) -> Iterable[
     for recording in cassette:
         call = call_of_recording(recording)
         # A day begins off-peak: 00:00 UTC.
-        cost = pricing.of(call.request).cost(call.request.model, call.completion.usage, call.created_at)
+        prices = pricing.of(call.request)
+        billed = prices.billed(call.request.model, call.completion.model)
+        cost = prices.cost(billed, call.completion.usage, call.created_at)
         yield replace(call, completion=replace(call.completion, cost=cost))
+
+
+def _recorded_by(recordings: Iterable[Recording], aliases: Mapping[str, str]) -> Answers:
+    found: Answers = Counter()
+    for call in map(call_of_recording, recordings):
+        told, request = call.completion.answerers, call.request
+        found.update(answered(request.endpoint, request.model, told, aliases))
+    return found
 
 
 class _Kept:

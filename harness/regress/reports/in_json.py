@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.adapters.runs.answers import answers_to_json
+from harness.domain.answerers import doubt_lines
 from harness.domain.words import diff_words
 from harness.regress.case import Row
 from harness.regress.checks.checks import Draw, Failing
@@ -29,6 +31,8 @@ def in_json(report: SuiteReport) -> dict[str, Any]:
         "misses_fail": report.misses_fail,
         "stale": report.stale,
         "gone": list(report.gone),
+        "answered_by": answers_to_json(report.answers),
+        "answerers": doubt_lines(report.answers),
         "checks": [_check(one, suite.samples) for one in report.checks],
     }
 

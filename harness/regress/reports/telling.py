@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.domain.answerers import doubt_lines
 from harness.domain.run import drawn_id
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
@@ -140,6 +141,8 @@ def why_not_checked(one: CheckVerdict) -> str:
 
 def notes_of(report: SuiteReport) -> Iterator[str]:
     """What fails nothing, and should be known; at the end what to do about what was meant to change."""
+    for line in doubt_lines(report.answers):
+        yield f"recorded answers: {line}"
     if report.stale and not report.misses:  # else some of them are what the missing ones were before
         yield (
             f"{counted(report.stale, 'recorded answer')} that nothing asked for any more; "

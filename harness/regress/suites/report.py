@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.domain.answerers import Answers
 from harness.domain.wording import counted
 from harness.regress.checks.checks import Check, Draw, State
 from harness.regress.checks.misses import MissGroup
@@ -78,7 +80,8 @@ class SuiteReport:
     """All that came of a suite.
 
     `stale` counts entries of the cassette that nothing asked for, `gone` are accepted draws that the dataset does not
-    have any more: neither fails a suite. `misses_fail` is whether a request that is not recorded does.
+    have any more, `answers` is who gave the recorded ones: none of these fails a suite. `misses_fail` is whether a
+    request that is not recorded does.
     """
 
     suite: Suite
@@ -88,6 +91,7 @@ class SuiteReport:
     misses_fail: bool = True
     stale: int = 0
     gone: tuple[str, ...] = ()
+    answers: Answers = field(default_factory=Counter)
 
     @property
     def checked(self) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.adapters.toml_tables import suggestion
+from harness.domain.answerers import Answers
 from harness.errors import SuiteError
 from harness.regress.case import Case
 from harness.regress.checks.checks import Check, Draw, Evidence, look
@@ -26,8 +28,9 @@ def judge_all(
     not_checked: Mapping[tuple[str, int], str] | None = None,
     stale: int = 0,
     misses_fail: bool = True,
+    answers: Answers | None = None,
 ) -> SuiteReport:
-    """Check everything. `cases` are the draws that were replayed, in the order of the dataset.
+    """Check everything. `cases` are the draws that were replayed, in the order of the dataset, `answers` who gave them.
 
     `not_checked` says of draws, by topic and sample, why they were left out; they need no case. Raises SuiteError where
     there is no topic at all, or where the suite names a step that no topic has.
@@ -54,6 +57,7 @@ def judge_all(
         misses_fail=misses_fail,
         stale=stale,
         gone=gone(replayed, evidence.golden, left_out) if suite.compares else (),
+        answers=answers or Counter(),
     )
 
 

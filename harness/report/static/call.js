@@ -10,7 +10,7 @@ function callElement(call, detail, run) {
     call.source === "endpoint" ? null : call.source === "shared" ? "shared" : "cached",
     call.usage.output_tokens ? `${show.short(call.usage.output_tokens)} tokens out` : null,
     call.attempts > 1 ? `${call.attempts} attempts` : null,
-    call.cost === null ? null : show.money(call.cost),
+    call.cost === null ? "cost not known" : show.money(call.cost),
   ].filter(Boolean);
   const element = h(
     "details",

@@ -154,13 +154,14 @@ function shortTime(seconds) {
 
 function costPlot(runs) {
   const budget = runs.map((run) => run.money.budget).find((cap) => cap !== null && cap !== undefined);
-  if (!runs.some((run) => run.money.known)) return null;
-  const most = Math.max(...runs.map((run) => run.series.cost.at(-1) || 0));
+  const known = runs.filter((run) => run.money.known);
+  if (!known.length) return null;
+  const most = Math.max(...known.map((run) => run.series.cost.at(-1) || 0));
   const cap = budget !== undefined && budget <= most * 4 ? budget : undefined;
-  const columns = onGrid(runs, ["cost"]);
-  const series = runs.map((run, place) => ({
+  const columns = onGrid(known, ["cost"]);
+  const series = known.map((run) => ({
     label: nameOf(run, "cost"),
-    stroke: () => colour(RUN_COLOURS[place]),
+    stroke: () => colour(RUN_COLOURS[runs.indexOf(run)]),
     width: 2,
     points: { show: false },
     fill: runs.length === 1 ? () => colour("c1-fill") : undefined,

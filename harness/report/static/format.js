@@ -14,7 +14,7 @@ const show = {
   percent: (share) => (share === null ? "–" : `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)}%`),
   times: (value) => (value === null ? "–" : `${value.toFixed(value < 100 ? 1 : 0)}×`),
   money: (value) => {
-    if (value === null || value === undefined) return "$?";
+    if (value === null || value === undefined) return "not known";
     if (value === 0) return "$0";
     if (value >= 100) return `$${whole.format(Math.round(value))}`;
     return `$${value.toFixed(value >= 1 ? 2 : value >= 0.001 ? 4 : 6)}`;

@@ -50,7 +50,7 @@ function notices() {
   });
 }
 
-function noticesOf({ state, totals, money }) {
+function noticesOf({ state, totals, money, answerers }) {
   const finished = show.plural(totals.rows, "topic");
   const notices = [
     [
@@ -65,5 +65,6 @@ function noticesOf({ state, totals, money }) {
       `The cost leaves out ${show.plural(money.unpriced, "topic")} with calls whose cost is not known: ${money.why}.`,
     ],
   ];
-  return notices.filter(([holds]) => holds).map(([, text]) => text);
+  const models = answerers.map((line) => `Model: ${line}.`);
+  return [...models, ...notices.filter(([holds]) => holds).map(([, text]) => text)];
 }

@@ -45,6 +45,12 @@ function trouble({ run, status, cause, number }, choose) {
   );
 }
 
+/** What is known of it, and of how many calls it is not. */
+function costOfStep({ cost, unpriced }) {
+  if (!unpriced) return show.money(cost);
+  return cost ? `${show.money(cost)} + ${show.count(unpriced)} not known` : show.money(null);
+}
+
 const STEP_COLUMNS = [
   ["Calls", (step) => show.count(step.calls)],
   ["Cached", (step) => show.count(step.hits)],
@@ -56,7 +62,7 @@ const STEP_COLUMNS = [
   ["Tokens in", (step) => show.short(step.input_tokens)],
   ["Tokens out", (step) => show.short(step.output_tokens)],
   ["Reasoning", (step) => show.short(step.reasoning_tokens)],
-  ["Cost", (step) => show.money(step.cost)],
+  ["Cost", costOfStep],
 ];
 
 /** The steps of all runs as `{ run, step }`; those of one name stand together. */

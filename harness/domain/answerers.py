@@ -1,0 +1,154 @@
+"""Who answered, by its own word: counted, and told where it is not the model that was asked for, or not one alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeAlias
+
+from harness.domain.completion import Answerer
+from harness.domain.model_names import NO_ALIASES, same_model
+from harness.domain.run import Answered, Span
+from harness.domain.sanitize import one_line
+from harness.domain.wording import counted
+
+NAMED = 4
+"""Of many that answered, so many are named."""
+_LONGEST_NAME = 120
+
+
+Answers: TypeAlias = Counter[Answered]
+"""How many answers came from whom. One that named two of them counts for both."""
+
+
+def answered(
+    endpoint: str, asked: str, told: Iterable[Answerer], aliases: Mapping[str, str] = NO_ALIASES
+) -> Iterator[Answered]:
+    """One answer, by all that it names itself to come from."""
+    for by in told:
+        if by.model or by.fingerprint:
+            yield Answered(endpoint, asked, by, not same_model(asked, by.model, aliases))
+
+
+def answers_of(spans: Iterable[Span], aliases: Mapping[str, str] = NO_ALIASES) -> Answers:
+    """Who answered these calls; a call that failed has no answer."""
+    found: Answers = Counter()
+    for span in spans:
+        if span.error is None:
+            found.update(answered(span.request.endpoint, span.request.model, span.answerers, aliases))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One of those that answered, as it is told apart from the others. `who` are all that it stands for."""
+
+    label: str
+    who: tuple[Answered, ...]
+
+    def answers(self, found: Answers) -> int:
+        return sum(found[one] for one in self.who)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What was asked for was not, or not always, what answered. The most frequent of the `variants` comes first.
+
+    `other`: a model of another name answered. Else it is known by the same name, and changed behind it.
+    """
+
+    asked: str
+    other: bool
+    variants: tuple[Variant, ...]
+
+
+def doubts(found: Answers) -> list[Doubt]:
+    """At most one for each model that was asked for at an endpoint."""
+    groups: dict[tuple[str, str], list[Answered]] = {}
+    for one in sorted(one for one, number in found.items() if number > 0):
+        groups.setdefault((one.endpoint, one.asked), []).append(one)
+    told: list[Doubt] = []
+    for (_, asked), group in groups.items():
+        other = any(one.other for one in group)
+        if other or _has_changed(group):
+            variants = sorted(_variants(group), key=lambda variant: -variant.answers(found))
+            told.append(Doubt(asked=asked, other=other, variants=tuple(variants)))
+    return told
+
+
+def doubt_lines(found: Answers) -> list[str]:
+    """Each doubt in one line, with all values and how many answers each gave."""
+    return [_words(doubt, found) for doubt in doubts(found)]
+
+
+def difference_lines(a: Answers, b: Answers) -> list[str]:
+    """The doubts about two runs taken together, each in one line, with the numbers of both."""
+    lines = []
+    for doubt in doubts(a + b):
+        parts = [
+            f"{variant.label} gave {variant.answers(a):,} answers in A, {variant.answers(b):,} in B"
+            for variant in doubt.variants
+        ]
+        lines.append(f"{_beginning(doubt)}: {'; '.join(_shortened(parts))}")
+    return lines
+
+
+def why_unpriced(found: Answers) -> str:
+    """Why the cost of these answers is not known, where no price of them is."""
+    if any(one.other for one in found):
+        return "no price is known for the model that answered"
+    return "no price is known for the model"
+
+
+def _words(doubt: Doubt, found: Answers) -> str:
+    parts = []
+    for number, variant in enumerate(doubt.variants):
+        answers = variant.answers(found)
+        parts.append(f"{variant.label} {answers:,}" if number else f"{variant.label} gave {counted(answers, 'answer')}")
+    return f"{_beginning(doubt)}: {', '.join(_shortened(parts))}"
+
+
+def _beginning(doubt: Doubt) -> str:
+    asked = one_line(doubt.asked, _LONGEST_NAME)
+    if doubt.other:
+        return f"{asked} was asked for, and another model answered"
+    return f"what answers to {asked} was not the same throughout"
+
+
+def _shortened(parts: list[str]) -> list[str]:
+    left = len(parts) - NAMED
+    return parts if left <= 0 else [*parts[:NAMED], f"and {left:,} more"]
+
+
+def _has_changed(group: list[Answered]) -> bool:
+    """Whether two of them contradict each other, by their names or by what they say of their build."""
+    return len(_builds(group)) > 1 or _contradict(group)
+
+
+def _variants(group: list[Answered]) -> Iterator[Variant]:
+    """By their names where these differ, and by their fingerprints where the names do not tell them apart."""
+    by_name: dict[str, list[Answered]] = {}
+    for one in group:
+        by_name.setdefault(one.by.model, []).append(one)
+    is_one_model = not _contradict(group) and not any(one.other for one in group)
+    for name, ones in by_name.items():
+        shown = one_line(name, _LONGEST_NAME) or "no name"
+        if len(_builds(group if is_one_model else ones)) < 2:
+            yield Variant(label=shown, who=tuple(ones))
+            continue
+        for one in ones:
+            build = one_line(one.by.fingerprint, _LONGEST_NAME)
+            build = f"fingerprint {build}" if build else "no fingerprint"
+            yield Variant(label=build if len(by_name) == 1 else f"{shown} ({build})", who=(one,))
+
+
+def _builds(group: list[Answered]) -> set[str]:
+    return {one.by.fingerprint for one in group if one.by.fingerprint}
+
+
+def _contradict(group: list[Answered]) -> bool:
+    """Whether two of the names are two models; the one that was asked for may be the alias of another."""
+    names = {one.by.model for one in group if one.by.model and (one.other or one.by.model != one.asked)}
+    return any(not same_model(one, other) for one, other in combinations(sorted(names), 2))
