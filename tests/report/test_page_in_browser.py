@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from browsers import Watched, address_of, watched_page
 from playwright.sync_api import Browser, Page, expect
-from records import a_span
+from records import a_result, a_span
 from report_runs import Told, a_topic, write_run
 
-from harness.domain.completion import FailedAttempt, Served
+from harness.domain.completion import Answerer, FailedAttempt, Served
 from harness.domain.remedies import IN_THE_CODE
-from harness.domain.run import Failure
+from harness.domain.run import Answered, Failure
 
 
 @pytest.fixture
@@ -75,6 +75,37 @@ def test_an_outage_is_a_band_in_the_plot_and_a_line_with_its_cause(
     expect(away).to_have_text("2026-11-21 03:12 to 03:12 UTC, connection broke")
     over.hover(position={"x": width * 0.2, "y": height / 2})
     expect(away).to_have_text("–")
+    assert watched.quiet()
+
+
+def test_a_cost_that_nobody_knows_reads_so_in_the_card_the_tables_and_the_plot(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = Answered("mock", "x", Answerer("other/dear"), other=True)
+    calls = (a_span("t0", cost=None, start_s=0.0, end_s=1.0), a_span("t0", "more", cost=None, start_s=1.0, end_s=2.0))
+    run = write_run(tmp_path / "night", [Told(a_result(0, topic_id="t0", cost=None, answers={other: 2}), calls)])
+    page = watched.open(address_of(write(run)))
+
+    expect(page.locator(".card", has_text="Cost").locator(".value")).to_have_text("not known")
+    expect(page.locator(".note", has_text="Model:")).to_have_text(
+        "Model: x was asked for, and another model answered: other/dear gave 2 answers."
+    )
+    expect(page.locator("#steps tbody tr").first.locator("td").last).to_have_text("not known")
+    expect(page.locator(".topics tbody")).to_contain_text("not known")
+    expect(page.locator("#plot-cost")).to_contain_text("no cost is known")
+    page.locator(".topics tbody th a").first.click()
+    expect(page.locator(".call summary").first).to_contain_text("cost not known")
+    assert "$" not in page.locator("body").inner_text()
+    assert watched.quiet()
+
+
+def test_beside_a_run_of_known_cost_one_of_unknown_cost_has_no_line_at_zero(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    unknown = Told(a_result(0, cost=None), (a_span("t0", cost=None, start_s=0.0, end_s=2.0),))
+    runs = [write_run(tmp_path / "a", [unknown]), write_run(tmp_path / "b", [a_topic(0), a_topic(1)])]
+    page = watched.open(address_of(write(*runs)))
+    expect(page.locator("#plot-cost .u-legend .u-label")).to_have_text(["at", "cost, B", "budget"])
     assert watched.quiet()
 
 
