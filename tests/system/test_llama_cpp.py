@@ -262,6 +262,15 @@ def test_a_prompt_that_does_not_fit_fails_its_topic_once(
     assert "exceeds the available context size" in said
 
 
+def test_an_answer_that_fills_the_context_before_its_cap_says_so(binaries: Path, model: Path) -> None:
+    with llama_cpp(binaries, model, n_ctx=256) as url:
+        asked = run_command("ask", "COUNT" + " and count" * 12, *at(url), "--max-tokens", "1000")
+    assert isinstance(asked.exception, CompletionError)
+    assert asked.exception.kind == "length"
+    assert "before max_tokens=1000" in str(asked.exception)
+    assert "seems to fill the context" in str(asked.exception)
+
+
 def test_a_key_that_it_wants_and_does_not_get_stops_the_run(binaries: Path, model: Path, tmp_path: Path) -> None:
     write_topics(tmp_path, 30)
     with llama_cpp(binaries, model, api_keys=["sk-of-the-server"]) as url:
