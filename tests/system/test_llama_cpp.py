@@ -96,12 +96,12 @@ def at(url: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("how", [(), ("--no-stream",)], ids=["streamed", "whole"])
 def test_research_with_default_flags_on_one_slot(server: str, tmp_path: Path, how: tuple[str, ...]) -> None:
-    write_topics(tmp_path, 12)
+    write_topics(tmp_path, 6)
     code, said = done(tmp_path, "run", "topics.jsonl", *at(server), "--out", "out", *how)
     assert code == 0, said
     calls = rows(tmp_path, "traces")
-    assert statuses(tmp_path) == {"ok": 12}
-    assert len(calls) == 12 * 5
+    assert statuses(tmp_path) == {"ok": 6}
+    assert len(calls) == 6 * 5
     assert {call["served"]["attempts"] for call in calls} == {1}
     for call in calls:
         assert call["content"] in ((ARRAY,) if call["step"] == "decompose" else ANSWERS)
