@@ -21,7 +21,7 @@ LLAMA_CPP = ("xllamacpp==2026.10.11549",)
 LITELLM = ("litellm[proxy]==1.108.7",)
 MASTER_KEY = "sk-of-the-gateway-0123456789abcdef"
 
-READY_S = 120.0  # litellm's proxy takes twelve seconds of CPU to start
+READY_S = 240.0  # litellm's proxy takes twelve seconds of CPU to start, which are many more on a busy machine
 
 _LLAMA_CPP = dedent(
     """

@@ -14,6 +14,7 @@ from harness.domain.finish import finish_of
 from harness.domain.text_tokens import likely_tokens
 from harness.domain.wording import counted
 
+_NEAR_THE_CAP = 0.9  # servers count a token more or less
 _LONGEST_WORDS = 300
 
 
@@ -103,6 +104,12 @@ def _blank_message(request: Request, completion: Completion) -> str:
 def _length_message(request: Request, completion: Completion) -> str:
     cap = f"max_tokens={request.max_tokens}" if request.max_tokens is not None else "the provider's default cap"
     usage = completion.usage
+    if request.max_tokens is not None and 0 < usage.output_tokens < _NEAR_THE_CAP * request.max_tokens:
+        return (
+            f"the server cut the answer after {usage.output_tokens} tokens, before {cap}: with its prompt of "
+            f"{usage.input_tokens} tokens it seems to fill the context; shorten the prompt, or give the server a "
+            "longer context"
+        )
     if not completion.content.strip() and (usage.reasoning_tokens or completion.reasoning.strip()):
         return (
             f"{cap} was used up by the reasoning{_of_tokens(completion)} before the "

@@ -94,6 +94,23 @@ def test_an_answer_that_was_cut_says_by_which_cap() -> None:
     assert str(error).startswith("the provider's default cap cut the answer after 8192 tokens")
 
 
+def test_an_answer_that_was_cut_before_its_cap_says_that_the_context_is_full() -> None:
+    capped = Request(endpoint="e", model="m", messages=(), max_tokens=2048)
+    usage = Usage(input_tokens=1984, output_tokens=64, reasoning_untold=1, reasoning_estimated=64)
+    error = defect(capped, answered("", "length", usage=usage, reasoning="Let me see"))
+    assert str(error).startswith(
+        "the server cut the answer after 64 tokens, before max_tokens=2048: with its prompt of 1984 tokens it seems to "
+        "fill the context"
+    )
+
+
+@pytest.mark.parametrize("output_tokens", [1844, 2048, 2050])
+def test_a_server_may_count_its_cap_a_little_otherwise(output_tokens: int) -> None:
+    capped = Request(endpoint="e", model="m", messages=(), max_tokens=2048)
+    error = defect(capped, answered("half", "length", usage=Usage(output_tokens=output_tokens)))
+    assert str(error) == f"max_tokens=2048 cut the answer after {output_tokens} tokens; raise max_tokens for this step"
+
+
 @pytest.mark.parametrize(
     ("usage", "share"),
     [

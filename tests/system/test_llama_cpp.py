@@ -96,12 +96,12 @@ def at(url: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("how", [(), ("--no-stream",)], ids=["streamed", "whole"])
 def test_research_with_default_flags_on_one_slot(server: str, tmp_path: Path, how: tuple[str, ...]) -> None:
-    write_topics(tmp_path, 12)
+    write_topics(tmp_path, 6)
     code, said = done(tmp_path, "run", "topics.jsonl", *at(server), "--out", "out", *how)
     assert code == 0, said
     calls = rows(tmp_path, "traces")
-    assert statuses(tmp_path) == {"ok": 12}
-    assert len(calls) == 12 * 5
+    assert statuses(tmp_path) == {"ok": 6}
+    assert len(calls) == 6 * 5
     assert {call["served"]["attempts"] for call in calls} == {1}
     for call in calls:
         assert call["content"] in ((ARRAY,) if call["step"] == "decompose" else ANSWERS)
@@ -260,6 +260,15 @@ def test_a_prompt_that_does_not_fit_fails_its_topic_once(
     (failed,) = (call for call in rows(tmp_path, "traces") if call["topic_id"] == "long")
     assert failed["served"]["attempts"] == 1
     assert "exceeds the available context size" in said
+
+
+def test_an_answer_that_fills_the_context_before_its_cap_says_so(binaries: Path, model: Path) -> None:
+    with llama_cpp(binaries, model, n_ctx=256) as url:
+        asked = run_command("ask", "COUNT" + " and count" * 12, *at(url), "--max-tokens", "1000")
+    assert isinstance(asked.exception, CompletionError)
+    assert asked.exception.kind == "length"
+    assert "before max_tokens=1000" in str(asked.exception)
+    assert "seems to fill the context" in str(asked.exception)
 
 
 def test_a_key_that_it_wants_and_does_not_get_stops_the_run(binaries: Path, model: Path, tmp_path: Path) -> None:
