@@ -495,6 +495,8 @@ def test_the_time_is_told_against_one_call_after_another() -> None:
         "time      5.5 s, 20.3 × faster than one after another (111.8 s)"
     ]
     assert time_lines(5.5, 4.0, 0.0, verbose=True) == ["time      5.5 s"]
+    # The server worked on one call at a time, and each call's time holds that of those before it.
+    assert time_lines(5.5, 111.8, 0.09, queued=True, verbose=False) == ["time      5.5 s"]
     assert time_lines(0.0, 0.0, 0.0, verbose=False) == ["time      0.0 s"]
 
 
