@@ -22,7 +22,7 @@ from harness.domain.recording import step_of
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
-from harness.engine.turns import Turns
+from harness.engine.turns import SteppedBackError, Turns
 from harness.errors import RunStopped
 from harness.ports import Completer, WallClock
 
@@ -95,7 +95,7 @@ class Budgeted:
         except CompletionError as error:
             charged = _charged_for(error, most)
             raise
-        except RunStopped:
+        except (RunStopped, SteppedBackError):
             charged = NOT_SENT
             raise
         else:

@@ -15,6 +15,10 @@ from harness.engine.stopping import Stop
 Want = TypeVar("Want")
 
 
+class SteppedBackError(Exception):
+    """A call gave up its turn, for its endpoint is away: it is to wait where it holds nothing."""
+
+
 @dataclass(slots=True, order=True)
 class _Waiter(Generic[Want]):
     rank: int
