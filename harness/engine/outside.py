@@ -57,7 +57,7 @@ class _Door:
     async def enter(self, call: Call) -> None:
         """Return when the call may go on. Raises RunStopped once its endpoint is asked no more."""
         if self._provider.is_certainly_down:
-            await self._turns.take(call.owner, advance=self.look, give_back=self._forget)
+            await self._turns.take(call.owner, advance=self.look)
 
     def look(self) -> None:
         """Let all in, or where the endpoint is away the next, if it is time."""
@@ -73,13 +73,9 @@ class _Door:
             self._turns.grant()
 
     def _wait_s(self) -> float:
-        """Seconds until the next may go on. One that was let in and is not sent yet may be waiting for money."""
+        """Seconds until the next may go on. One that was let in may be waiting for money, or be cancelled."""
         if not self._provider.is_certainly_down:
             return 0.0
         if self._sent_before == self._provider.sent:
             return max(0.0, self._let_in_at + self._provider.policy.longest_s - now())
         return self._provider.wait_s(now())
-
-    def _forget(self) -> None:
-        """Let another go in the place of one that was cancelled."""
-        self._sent_before = -1

@@ -62,7 +62,7 @@ class Turns(Generic[Want]):
         *,
         priority: int = 0,
         advance: Callable[[], None],
-        give_back: Callable[[], None],
+        give_back: Callable[[], None] = lambda: None,
     ) -> int:
         """Wait for a turn, and return its number, counted from 1 in the order in which turns are granted.
 
