@@ -33,6 +33,7 @@ from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
+from harness.engine.outside import Outside
 from harness.engine.rejections import Rejections
 from harness.engine.retrying import Retrying
 from harness.engine.room import Room
@@ -147,7 +148,9 @@ def layered(
         by_arrival=lambda: routes.goes_by_arrival,
     )
     budgeted = told(reserving, "money")
-    retrying = told(Retrying(budgeted, settings.retry(), routes.provider_of, stop, rng), "retry")
+    # With one endpoint nobody else wants the money that waits for it.
+    held = Outside(budgeted, routes) if routes.several else budgeted
+    retrying = told(Retrying(held, settings.retry(), routes.provider_of, stop, rng), "retry")
     leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s + outages.patience_s))
     return told(Cached(retrying, cache, policy, clock, leases, rejections), "cache"), routes
 

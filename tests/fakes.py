@@ -29,6 +29,7 @@ from harness.engine.leases import Leases
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
+from harness.engine.outside import Outside
 from harness.engine.rejections import Rejections
 from harness.engine.retrying import Retrying
 from harness.engine.room import Room
@@ -269,7 +270,8 @@ class Engine:
             by_arrival=lambda: self.routes.goes_by_arrival,
         )
         rng = random.Random(7)
-        retrying = Retrying(budgeted, self.retry, self.routes.provider_of, self.stop, rng)
+        held = Outside(budgeted, self.routes) if self.others else budgeted
+        retrying = Retrying(held, self.retry, self.routes.provider_of, self.stop, rng)
         leases = Leases(self.cache, policy, self.stop, rng, self.patience)
         self.rejections = Rejections(self.cache)
         self.completer = Cached(retrying, self.cache, policy, self.clock, leases, self.rejections)

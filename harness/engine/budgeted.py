@@ -23,7 +23,7 @@ from harness.domain.sanitize import one_line
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
-from harness.engine.turns import Turns
+from harness.engine.turns import SteppedBackError, Turns
 from harness.errors import RunStopped
 from harness.ports import Completer, WallClock
 
@@ -100,7 +100,7 @@ class Budgeted:
             if error.partial is not None and error.billed == "yes":
                 self._keep_sure(most, error.partial, charge_of(error).cost)
             raise
-        except RunStopped:
+        except (RunStopped, SteppedBackError):
             charged = NOT_SENT
             raise
         else:

@@ -22,7 +22,7 @@ from harness.engine.clock import now
 from harness.engine.provider import OutageState, Provider
 from harness.engine.room import Room
 from harness.engine.stopping import Stop
-from harness.engine.turns import Turns
+from harness.engine.turns import SteppedBackError, Turns
 
 log = logging.getLogger("harness.limit")
 
@@ -128,6 +128,7 @@ class Limiter:
         self._paced_s = 0.0
         self._refusals = 0
         self._named: int | None = None
+        self._changed: Callable[[], None] | None = None
         self._room = room or Room(limits.in_flight)
         self._room.join(self)
         stop.on_set(self._turns.refuse_all)
@@ -288,7 +289,18 @@ class Limiter:
             self._learn((self._before_refusals or self._window).paused())
             self._before_refusals = None
         self._was_down = self.provider.is_certainly_down
+        if self._was_down and self._changed is not None:
+            self._turns.refuse_all(SteppedBackError)
         self.advance()
+        if self._changed is not None:
+            self._changed()
+
+    def on_provider_changed(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called when an outage begins, goes on or ends.
+
+        Those who wait here then step back as soon as it is certain.
+        """
+        self._changed = changed
 
     def _in_flight_setting(self, number: int) -> str:
         name = self._name

@@ -15,6 +15,10 @@ from harness.engine.stopping import Stop
 Want = TypeVar("Want")
 
 
+class SteppedBackError(Exception):
+    """A call gave up its turn, for its endpoint is away: it is to wait where it holds nothing."""
+
+
 @dataclass(slots=True, order=True)
 class _Waiter(Generic[Want]):
     rank: int
@@ -58,7 +62,7 @@ class Turns(Generic[Want]):
         *,
         priority: int = 0,
         advance: Callable[[], None],
-        give_back: Callable[[], None],
+        give_back: Callable[[], None] = lambda: None,
     ) -> int:
         """Wait for a turn, and return its number, counted from 1 in the order in which turns are granted.
 

@@ -95,7 +95,7 @@ endpoint.
 **What they share**: the budget, `--in-flight`, the cache and the journal. Of `--in-flight` each endpoint is kept half
 of an even share that the others cannot take, so that one that hangs does not stop the others; with fewer places than
 two for each there is nothing to keep, and they take turns. `--per-run` counts the calls of one topic to one endpoint.
-Money that is reserved for a call that waits for its endpoint stays reserved meanwhile.
+A call that waits for an endpoint that is away holds no money meanwhile.
 
 **When one fails**: an outage, a cold start and a 429 hold back its own calls, and no others. Where its quota or its
 account is used up, or an outage outlasts `--patience`, it is asked no more: the topics that need it stay unfinished,

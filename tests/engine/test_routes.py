@@ -9,7 +9,19 @@ from dataclasses import replace
 
 import anyio
 import pytest
-from fakes import Engine, FakeModel, ListResults, a_refusal, a_request, a_reset, an_answer, at_most, gathered, topics
+from fakes import (
+    Engine,
+    FakeModel,
+    ListResults,
+    a_refusal,
+    a_request,
+    a_reset,
+    accounted_s,
+    an_answer,
+    at_most,
+    gathered,
+    topics,
+)
 
 from harness.domain.call import Call
 from harness.domain.completion import Completion
@@ -168,6 +180,51 @@ async def test_the_budget_is_one_for_all_endpoints() -> None:
     assert sum(isinstance(outcome, RunStopped) for outcome in outcomes) == 3
     assert engine.stop.cause is not None
     assert engine.stop.cause.kind == "budget"
+
+
+async def test_calls_that_wait_for_an_endpoint_hold_no_money_that_the_other_wants() -> None:
+    # A dollar a token: each call may cost 1000 and some dollars, so no more than three can be paid for at once.
+    own, local = FakeModel(), away(10.0, HOUR_S)
+    engine = Engine(
+        model=own, others={"local": local}, outages=WAITING, limits=Limits(in_flight=8), budget=Budget(cost=6000.0)
+    )
+    await asyncio.sleep(10.0)
+
+    stuck = [ask(engine, number, "local") for number in range(12)]
+    await asyncio.sleep(100.0)
+    await gathered(*(ask(engine, number) for number in range(20, 24)))
+
+    assert own.finished == 4
+    assert anyio.current_time() <= 114.0
+    assert local.finished == 0
+    outcomes = await gathered(*stuck)
+    assert all(isinstance(outcome, Completion) for outcome in outcomes)
+    assert HOUR_S <= anyio.current_time() <= HOUR_S + 200
+    assert sum(outcome.cost for outcome in outcomes) + 4 * 150 == engine.purse.cost
+
+
+async def test_those_who_wait_for_an_endpoint_that_is_away_lose_no_second_of_their_account() -> None:
+    engine = Engine(model=FakeModel(), others={"local": away(0.0, 500.0)}, outages=WAITING)
+
+    answers = await gathered(*(ask(engine, number, "local") for number in range(9)))
+
+    assert all(accounted_s(answer.served) == pytest.approx(anyio.current_time(), abs=70.0) for answer in answers)
+    assert all(answer.served.outage_s > 400.0 for answer in answers)
+    assert all(answer.served.waited_s <= anyio.current_time() for answer in answers)
+
+
+async def test_a_call_that_is_cancelled_while_it_waits_outside_leaves_its_turn_to_another() -> None:
+    engine = Engine(model=FakeModel(), others={"local": away(0.0, 500.0)}, outages=WAITING, limits=Limits(in_flight=1))
+    waiting = [ask(engine, number, "local") for number in range(4)]
+    await asyncio.sleep(100.0)
+
+    for one in waiting[:3]:
+        one.cancel()
+    await gathered(*waiting[:3])
+    answer = await waiting[3]
+
+    assert answer.content == "answer to local 3"
+    assert anyio.current_time() <= 700.0
 
 
 async def test_a_key_that_one_endpoint_refuses_ends_the_run_with_its_name() -> None:
