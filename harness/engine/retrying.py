@@ -57,10 +57,10 @@ class Retrying:
                 failed_at = now()
                 first_failed_at = failed_at if first_failed_at is None else first_failed_at
                 own += not self._is_spared(error, waiting_s=failed_at - first_failed_at)
-                if not isinstance(error, TransientError) or own >= self._policy.attempts:
+                if not _may_pass(error) or own >= self._policy.attempts:
                     self._log(own, error, call, "given up")
                     raise
-                call = replace(call, failed_after=self._provider.sent)
+                call = replace(call, before=self._provider.after(error, call.before))
                 past = await self._back_off(past, own, error, call)
             else:
                 return completion if past.attempts == 0 else _after(past, completion)
@@ -69,7 +69,7 @@ class Retrying:
         """Return whether a failure costs the call no attempt. For ever it is not: a call may be refused alone."""
         return error.reach == "everyone for now" and self._outages.waits and waiting_s < self._outages.patience_s
 
-    async def _back_off(self, past: Served, own: int, error: TransientError, call: Call) -> Served:
+    async def _back_off(self, past: Served, own: int, error: CompletionError, call: Call) -> Served:
         if call.on_delta is not None:
             call.on_delta(Delta(kind="restart"))
         if self._waits_at_the_limits(error):
@@ -84,7 +84,7 @@ class Retrying:
         last = replace(past.failures[-1], backoff_s=now() - started)
         return replace(past, failures=(*past.failures[:-1], last))
 
-    def _waits_at_the_limits(self, error: TransientError) -> bool:
+    def _waits_at_the_limits(self, error: CompletionError) -> bool:
         """Return whether the limits hold this call back by themselves. After a 429 they may have a place for others."""
         return error.reach == "everyone for now" and self._outages.waits and error.kind != "rate_limited"
 
@@ -99,6 +99,11 @@ class Retrying:
             then,
             extra={"run_id": call.run_id, "topic_id": call.topic_id, "span_id": call.span_id},
         )
+
+
+def _may_pass(error: CompletionError) -> bool:
+    """Return whether the same request may succeed later."""
+    return isinstance(error, TransientError) or error.reach == "everyone for now"
 
 
 def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:
