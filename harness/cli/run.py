@@ -86,7 +86,10 @@ def reported(
     def idle() -> bool:
         return watch.stack is None
 
-    anyio.run(lambda: interruptible(work, stop, drain_s=settings.drain_timeout, idle=idle))
+    try:
+        anyio.run(lambda: interruptible(work, stop, drain_s=settings.drain_timeout, idle=idle))
+    except SystemExit as left:
+        raise RunStopped(_left_words(left)) from left
     report = watch.report
     if report is None:
         click.echo("interrupted before the run had begun", err=True)
@@ -95,6 +98,15 @@ def reported(
     if report.stop is not None and report.stop.kind == "storage":
         raise StorageError(report.stop.message)
     return report
+
+
+def _left_words(left: SystemExit) -> str:
+    """Why there is no summary: in a task that nobody but the workflow knows, `sys.exit` ends the loop of all topics."""
+    said = "" if left.code is None else f": {left.code}"
+    return (
+        f"a task of the workflow's own ended the program (SystemExit{said}); what was answered is stored: "
+        "raise another exception there, then `harness resume`"
+    )
 
 
 def print_report(report: Report, loaded: Loaded) -> None:

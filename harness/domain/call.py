@@ -9,6 +9,7 @@ from typing import Literal
 from harness.domain.check import Check
 from harness.domain.completion import OnDelta
 from harness.domain.purse import Purse
+from harness.domain.reach import Before
 
 OnSilence = Literal["give up", "wait on", "as set"]
 """What to do about a request that is silent: give it up, wait although its time is over, or do as the time-out says."""
@@ -21,9 +22,9 @@ class Call:
     `priority` is the index of the topic: the call of the oldest open topic goes first. `endpoint` is the name of the
     endpoint that is asked, "" for the run's own. `stream` asks for a streamed
     response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of a stream have come,
-    which costs next to nothing. `failed_after` is how many requests the run had sent when the attempt before this one
-    failed. `purse` pays for what the topic may spend at most; None: the topic has no cap of its own. `check` is what
-    the step demands of an answer; None: nothing beyond what every answer must be.
+    which costs next to nothing. `before` is what there was when the attempt before this one failed. `purse` pays for
+    what the topic may spend at most; None: the topic has no cap of its own. `check` is what the step demands of an
+    answer; None: nothing beyond what every answer must be.
 
     `on_life` is called once a request, as soon as the server has shown that it works on it: by the first event or
     comment of a stream that is not an error, or by a whole answer; not by a mere head, a page of HTML or an error.
@@ -41,7 +42,7 @@ class Call:
     on_events: Callable[[int], None] | None = field(default=None, compare=False)
     on_life: Callable[[], None] | None = field(default=None, compare=False)
     on_silence: Callable[[float], OnSilence] | None = field(default=None, compare=False)
-    failed_after: int | None = field(default=None, compare=False)
+    before: Before | None = field(default=None, compare=False)
     purse: Purse | None = field(default=None, compare=False)
     check: Check | None = field(default=None, compare=False)
 

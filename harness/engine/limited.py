@@ -89,7 +89,7 @@ class Limited:
             )
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (completion.usage.output_tokens - self._likely_output)
-            self._provider.answered()
+            self._provider.answered(call.before)
             self._provider.alive(owner=call.owner, number=place.number)
             self._limiter.succeeded(place)
         except CompletionError as error:
@@ -129,7 +129,7 @@ class Limited:
             key=cache_key(request),
             sent_at=place.sent_at,
             number=place.number,
-            failed_after=call.failed_after,
+            before=call.before,
             probe=place.probe,
             alone=self._limiter.in_flight == 1,
         )

@@ -9,9 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from harness.domain.availability import Availability, Outage
-from harness.domain.failures import CompletionError, PermanentError, TransientError
+from harness.domain.failures import CompletionError, FatalError, PermanentError
 from harness.domain.policy import OutagePolicy
-from harness.domain.reach import Seen, is_refusal, reach_of, wording_of
+from harness.domain.reach import (
+    MOST_SPARED,
+    OFTEN_ALONE,
+    RECOVERING_SHARE,
+    Before,
+    Seen,
+    is_refusal,
+    may_concern_everyone,
+    reach_of,
+    wording_of,
+)
 from harness.domain.wording import counted, duration
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
@@ -69,7 +79,11 @@ class Provider:
         self._rng = rng
         self._changed = changed
         self._belief = Availability(policy=policy)
-        self._answered = int(answered_before)
+        self._answered_before = answered_before
+        self._answered = 0
+        self._recovered = 0
+        self._failed = 0
+        self._own_words: set[str] = set()
         self._begun = 0
         self._slowest_begin_s = 0.0
         self._life_at: dict[str, float] = {}
@@ -139,9 +153,12 @@ class Provider:
         elif self._belief.wait_s(at) == 0 and outage is not None:
             self._changed()
 
-    def answered(self) -> None:
-        """Note that a request was answered."""
+    def answered(self, before: Before | None = None) -> None:
+        """Note that a request was answered; `before`: its call had failed before."""
         self._answered += 1
+        if before is not None:
+            self._recovered += 1
+            self._own_words.discard(before.words)
 
     def others_lived_within(self, seconds: float, owner: str) -> bool:
         """Return whether there was a sign of life for another call than that of `owner` in the last so many seconds."""
@@ -170,29 +187,53 @@ class Provider:
         key: str,
         sent_at: float,
         number: int,
-        failed_after: int | None,
+        before: Before | None,
         probe: bool,
         alone: bool,
     ) -> Reach:
         """Learn from a failure, and return how far it reaches. Ends the run where the patience is at its end.
 
-        `key` is that of the request. `failed_after` counts the requests sent by the time of the call's failure before
-        this one, None if it is the first.
+        `key` is that of the request. `before` is what there was at the call's failure before this one, None if it is
+        the first.
         """
-        at = now()
+        at, words = now(), wording_of(error)
         seen = Seen(
-            answered=self._answered,
+            answered=self._answered + self._answered_before,
             alike=self._count_alike(error, key=key, sent_at=sent_at, at=at),
-            others_served=failed_after is not None and self._served_others_after(failed_after, owner),
+            others_served=before is not None and self._served_others_after(before.sent, owner),
+            others_recover=before is not None and self._recover_since(before),
+            others_failed=before is not None and self._failed > before.failed,
+            alone=before.alone if before is not None and before.words == words else 0,
+            worked=self.policy.waits and self._answered > 0,
+            known_own=words in self._own_words,
         )
         reach = reach_of(error, seen, alike_at_most=self.policy.alike_at_most)
-        if reach == "everyone until someone acts":
+        self._failed += seen.alone < OFTEN_ALONE
+        if isinstance(error, FatalError) or reach == "everyone until someone acts":
             return reach
-        if isinstance(error, PermanentError) and error.status is not None:
+        if reach == "topic" and may_concern_everyone(error) and seen.worked:
+            self._own_words.add(words)
+        if reach == "topic" and error.status is not None:
             self.alive(owner=owner, number=number)
-        elif isinstance(error, TransientError) and self._is_outage(error, reach, probe=probe, alone=alone):
+        elif self._is_outage(error, reach, probe=probe, alone=alone):
             self._suspect(error, at, probe=probe)
         return reach
+
+    def after(self, error: CompletionError, before: Before | None) -> Before:
+        """Return what there is to know at the next failure of a call that failed so, and before in `before`."""
+        words = wording_of(error)
+        of_these = before if before is not None and before.words == words else Before(sent=0)
+        by_itself = error.reach == "request" and may_concern_everyone(error)
+        recover = before is not None and self._recover_since(before)
+        return Before(
+            sent=self.sent,
+            answered=self._answered,
+            recovered=self._recovered,
+            failed=self._failed,
+            words=words,
+            alone=of_these.alone + by_itself,
+            spared=(0 if before is None else before.spared) + (recover and error.reach == "everyone for now"),
+        )
 
     def look(self) -> None:
         """Stop the run if the outage has lasted for longer than the patience, or is going to."""
@@ -219,7 +260,7 @@ class Provider:
         """The time at which `look` would stop the run; infinite while there is no outage."""
         return self._belief.gives_up_at
 
-    def _is_outage(self, error: TransientError, reach: Reach, *, probe: bool, alone: bool) -> bool:
+    def _is_outage(self, error: CompletionError, reach: Reach, *, probe: bool, alone: bool) -> bool:
         """Return whether a failure speaks for an outage. A 429 while others are in flight is the limiter's business."""
         if reach != "everyone for now":
             return False
@@ -228,7 +269,7 @@ class Provider:
         asked_s = error.retry_after_s or 0.0
         return probe or alone or self.is_down or asked_s > self.policy.pause_cap_s
 
-    def _suspect(self, error: TransientError, at: float, *, probe: bool) -> None:
+    def _suspect(self, error: CompletionError, at: float, *, probe: bool) -> None:
         was_certain = self._belief.outage is not None and self._belief.outage.certain
         asked_s = error.retry_after_s
         long_asked_s = asked_s if asked_s is not None and 0 < asked_s < math.inf else None
@@ -288,10 +329,17 @@ class Provider:
             return False
         return any(number > failed_after for other, number in self._served.items() if other != owner)
 
+    def _recover_since(self, before: Before) -> bool:
+        """Return whether many of those that were answered since then had failed before."""
+        if before.spared >= MOST_SPARED:
+            return False
+        answered, recovered = self._answered - before.answered, self._recovered - before.recovered
+        return recovered > 0 and recovered >= RECOVERING_SHARE * answered
+
     def _count_alike(self, error: CompletionError, *, key: str, sent_at: float, at: float) -> int:
         """Count refusals in the same words in a row: requests, or probes where the same request may succeed later."""
         permanent = isinstance(error, PermanentError)
-        if self._answered or not is_refusal(error) or not (permanent or self.policy.waits):
+        if self._answered or self._answered_before or not is_refusal(error) or not (permanent or self.policy.waits):
             return 0
         words = wording_of(error)
         return self._alike.request(words, key) if permanent else self._alike.probe(words, sent_at=sent_at, at=at)

@@ -63,15 +63,15 @@ class Retrying:
                 failed_at = now()
                 first_failed_at = failed_at if first_failed_at is None else first_failed_at
                 own += not _is_spared(error, provider.policy, waiting_s=failed_at - first_failed_at)
-                if not isinstance(error, TransientError) or own >= self._policy.attempts:
+                if not _may_pass(error) or own >= self._policy.attempts:
                     self._log(own, error, call, "given up")
                     raise
-                call = replace(call, failed_after=provider.sent)
+                call = replace(call, before=provider.after(error, call.before))
                 past = await self._back_off(past, own, error, call, provider)
             else:
                 return completion if past.attempts == 0 else _after(past, completion)
 
-    async def _back_off(self, past: Served, own: int, error: TransientError, call: Call, provider: Provider) -> Served:
+    async def _back_off(self, past: Served, own: int, error: CompletionError, call: Call, provider: Provider) -> Served:
         if call.on_delta is not None:
             call.on_delta(Delta(kind="restart"))
         if _waits_at_the_limits(error, provider.policy):
@@ -104,9 +104,14 @@ def _is_spared(error: CompletionError, outages: OutagePolicy, *, waiting_s: floa
     return error.reach == "everyone for now" and outages.waits and waiting_s < outages.patience_s
 
 
-def _waits_at_the_limits(error: TransientError, outages: OutagePolicy) -> bool:
+def _waits_at_the_limits(error: CompletionError, outages: OutagePolicy) -> bool:
     """Return whether the limits hold this call back by themselves. After a 429 they may have a place for others."""
     return error.reach == "everyone for now" and outages.waits and error.kind != "rate_limited"
+
+
+def _may_pass(error: CompletionError) -> bool:
+    """Return whether the same request may succeed later."""
+    return isinstance(error, TransientError) or error.reach == "everyone for now"
 
 
 def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:

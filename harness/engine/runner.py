@@ -142,7 +142,7 @@ class Runner:
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)
         started, started_at = now(), self._clock.now()
         ended = await self._ended(step, topic)
-        if trace.stopped or self._is_left(ended):
+        if ended is None or trace.stopped or self._is_left(ended):
             return False
         if isinstance(ended, Raised):
             _log_raised(topic, ended)
@@ -172,8 +172,8 @@ class Runner:
             self._stop.set("workflow", stopped_words(ended.failure, self._repeated.at_most or 0, self._resume))
         return verdict == "leave"
 
-    async def _ended(self, step: Step, topic: Topic) -> Output | Raised:
-        """What the workflow returned, or why it did not."""
+    async def _ended(self, step: Step, topic: Topic) -> Output | Raised | None:
+        """What the workflow returned, or why it did not; None: it interrupted the run."""
         own, redact = self._context.own_files, self._context.redact
         try:
             returned = await self._workflow(step, topic)
@@ -183,7 +183,13 @@ class Runner:
                 raise
             # Nobody cancelled this topic: the workflow awaited something of its own that was.
             return raised_by(error, own, redact)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it becomes the topic's row
+        except KeyboardInterrupt as error:
+            where = raised_by(error, own, redact).failure.where
+            self._stop.set("interrupted", f"interrupted by the workflow, which raised KeyboardInterrupt at {where}")
+            return None
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes the topic's row
             return raised_by(error, own, redact)
         output = returned if isinstance(returned, Output) else Output(value=returned)
         reason = await off_loop(partial(unrecordable, output), size_of_output(output))

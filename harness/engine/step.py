@@ -311,7 +311,8 @@ class Step:
             except (CompletionError, ParseError, TopicBudgetExceeded) as error:
                 await self.reject_blamed(error)
                 outcomes[index] = Failed(error=failure_of(error, step=step.path))
-            except Exception as error:  # noqa: BLE001 - raised again below, without the task group's wrapping
+            # What ends the program would else end the loop under all other topics.
+            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - raised again below
                 broken.append(error)
                 await self._trace.quiet()
                 group.cancel_scope.cancel()

@@ -47,7 +47,7 @@ def situation(line: str) -> Situation:
         status=None if status == "–" else int(status),
         begun=begun == "yes",
     )
-    seen = Seen(answered=int(answered), alike=int(alike), others_served=others == "yes")
+    seen = Seen(answered=int(answered), alike=int(alike), others_served=others == "yes", worked=int(answered) > 0)
     return Situation(error, seen, reach)
 
 
@@ -110,3 +110,23 @@ def test_refusals_that_differ_in_ids_counts_and_times_are_alike() -> None:
 )
 def test_refusals_of_other_words_another_status_or_another_kind_are_not_alike(other: CompletionError) -> None:
     assert wording_of(an_error("bad_request", "no model", status=400)) != wording_of(other)
+
+
+def test_failing_twice_while_others_were_served_is_the_calls_own_unless_others_fail_too() -> None:
+    error = an_error("server", "500: Internal Server Error", status=500)
+    assert reach_of(error, Seen(answered=12, alone=1)) == "everyone for now"
+    assert reach_of(error, Seen(answered=12, alone=2)) == "request"
+    assert reach_of(error, Seen(answered=12, alone=2, others_failed=True)) == "everyone for now"
+
+
+def test_where_others_recover_a_failure_is_not_held_against_the_call() -> None:
+    error = an_error("server", "503: unavailable", status=503)
+    assert reach_of(error, Seen(answered=12, others_served=True)) == "request"
+    assert reach_of(error, Seen(answered=12, others_served=True, others_recover=True)) == "everyone for now"
+
+
+def test_a_lost_route_fails_a_topic_where_it_was_found_to_be_a_calls_own() -> None:
+    error = an_error("bad_request", "404: page not found", status=404)
+    assert reach_of(error, Seen(answered=12, worked=True)) == "everyone for now"
+    assert reach_of(error, Seen(answered=12, worked=True, known_own=True)) == "topic"
+    assert reach_of(error, Seen(answered=12)) == "topic"

@@ -31,6 +31,9 @@ KINDS: dict[str, Failing] = {
     "reset": lambda: a_reset(billed="unknown"),
     "429": a_refusal,
     "silence": lambda: TransientError("sent no first token", kind="timeout", billed="unknown"),
+    "empty 200": lambda: TransientError("no completion: an empty body", kind="malformed"),
+    "404": lambda: PermanentError("404: no route matched", kind="bad_request", status=404),
+    "redirect": lambda: PermanentError("302: a redirect", kind="redirect", status=302),
 }
 
 
@@ -205,6 +208,44 @@ async def test_one_call_that_fails_by_itself_holds_up_no_other_and_fails_after_i
         assert len([request for request in model.sent if "poison" in str(request)]) <= 2 * 3
 
 
+async def test_a_call_that_fails_by_itself_fails_also_when_it_is_the_last_one() -> None:
+    def script(request: object) -> Completion | CompletionError:
+        return KINDS["500"]() if "poison" in str(request) else an_answer("fine")
+
+    model = FakeModel(latency_s=lambda request: 0.1 if "poison" in str(request) else 5.0, script=script)
+    engine = Engine(model=model, limits=Limits(in_flight=4, per_run=100), outages=WAITING)
+    calls = [engine.completer.complete(a_request("poison"), a_call(span_id="poison"))]
+    calls += [engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1)) for i in range(40)]
+    outcomes = await gathered(*calls)
+    assert isinstance(outcomes[0], TransientError)
+    # The others take 5 s each, four at a time; and then it is not the patience of six hours that ends it.
+    assert asyncio.get_running_loop().time() < 50.0 + 60.0
+
+
+@pytest.mark.parametrize("in_flight", [1, 8, 64])
+async def test_a_server_that_fails_half_of_all_requests_for_ever_fails_no_call(in_flight: int) -> None:
+    chance = random.Random(in_flight)
+    model = FakeModel(latency_s=2.0, refuse=lambda it: KINDS["503"]() if chance.random() < 0.5 else None)
+    engine = Engine(model=model, limits=Limits(in_flight=in_flight, per_run=100), outages=WAITING)
+    answers = await all_at_once(engine, 500)
+    assert all(isinstance(answer, Completion) for answer in answers)
+
+
+async def test_a_404_for_one_step_only_fails_its_calls_and_holds_up_nothing() -> None:
+    def script(request: object) -> Completion | CompletionError:
+        return KINDS["404"]() if "other model" in str(request) else an_answer("fine")
+
+    model = FakeModel(latency_s=2.0, script=script)
+    engine = Engine(model=model, limits=Limits(in_flight=4, per_run=100), outages=WAITING)
+    texts = [f"{'other model' if i % 2 else 'mine'} {i}" for i in range(40)]
+    outcomes = await gathered(
+        *(engine.completer.complete(a_request(text), a_call(span_id=text, priority=i)) for i, text in enumerate(texts))
+    )
+    assert [isinstance(outcome, Completion) for outcome in outcomes] == [not i % 2 for i in range(40)]
+    # Forty requests of 2 s, four at a time, take 20 s.
+    assert asyncio.get_running_loop().time() < 40.0
+
+
 async def test_equal_refusals_before_anything_was_answered_end_the_run() -> None:
     model = FakeModel(
         refuse=lambda it: PermanentError(f"400: no model, call {len(it.sent)}", kind="bad_request", status=400)
@@ -273,7 +314,7 @@ async def test_of_many_outages_the_last_are_kept() -> None:
             key="a",
             sent_at=0.0,
             number=number,
-            failed_after=None,
+            before=None,
             probe=True,
             alone=True,
         )
@@ -314,7 +355,7 @@ async def test_equal_refusals_in_a_run_that_was_answered_in_an_earlier_session_a
     error = PermanentError("400: no", kind="bad_request", status=400)
     reaches = {
         limiter.provider.failed(
-            error, owner=f"{i}", key=f"{i}", sent_at=0.0, number=i, failed_after=None, probe=False, alone=False
+            error, owner=f"{i}", key=f"{i}", sent_at=0.0, number=i, before=None, probe=False, alone=False
         )
         for i in range(9)
     }

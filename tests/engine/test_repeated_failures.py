@@ -140,14 +140,49 @@ async def test_an_output_that_no_row_can_hold_stops_the_run_as_an_exception_does
     assert len(engine.results.rows) == 5
 
 
-async def test_a_workflow_that_ends_the_program_fails_its_topics_only() -> None:
+class OddError(BaseException):
+    """Neither an Exception nor one of those that Python itself ends by."""
+
+
+@pytest.mark.parametrize("raising", [SystemExit, OddError])
+async def test_a_workflow_that_ends_the_program_fails_its_topics_only(raising: type[BaseException]) -> None:
     async def leaving(step: Step, topic: Topic) -> None:
-        raise SystemExit(3)
+        raise raising
+
+    engine = an_engine()
+    progress = await run(engine, leaving, Repeated(at_most=None), number=3)
+    assert [row.error.type for row in engine.results.rows if row.error] == [raising.__name__] * 3
+    assert progress.topics["failed"] == 3
+
+
+async def test_a_part_that_ends_the_program_fails_its_topics_only() -> None:
+    async def part(step: Step, item: int) -> None:
+        await step.complete("ask", f"part {item}")
+        raise SystemExit("bye")
+
+    async def leaving(step: Step, topic: Topic) -> None:
+        await step.fan_out("parts", [1, 2], part)
 
     engine = an_engine()
     progress = await run(engine, leaving, Repeated(at_most=None), number=3)
     assert [row.error.type for row in engine.results.rows if row.error] == ["SystemExit"] * 3
     assert progress.topics["failed"] == 3
+
+
+async def test_a_keyboard_interrupt_out_of_a_workflow_ends_the_run_in_order_and_says_where() -> None:
+    async def interrupting(step: Step, topic: Topic) -> str:
+        await step.complete("ask", topic.text)
+        if topic.index == 1:
+            raise KeyboardInterrupt
+        return "fine"
+
+    engine = an_engine()
+    progress = await run(engine, interrupting, Repeated(at_most=None), number=3)
+    assert engine.stop.cause is not None
+    assert engine.stop.cause.kind == "interrupted"
+    assert "KeyboardInterrupt at " in engine.stop.cause.message
+    assert progress.topics["failed"] == 0
+    assert progress.unfinished >= 1
 
 
 async def test_what_was_paid_is_not_paid_again_when_the_code_is_mended() -> None:

@@ -201,3 +201,15 @@ def test_a_full_disk_ends_the_run_and_leaves_what_was_written(tmp_path: Path) ->
         code, said = done(tmp_path, "resume", "out", "-q")
         assert code == 0, said
     assert len(rows_of(tmp_path / "out" / "results.jsonl")) == 30
+
+
+def test_a_task_of_the_workflows_own_that_ends_the_program_is_told_and_resumed(tmp_path: Path) -> None:
+    write_topics(tmp_path, 3)
+    code = "import asyncio, sys\n\n\nasync def leave():\n    sys.exit('bye')\n\n\nasync def flow(step, topic):\n"
+    (tmp_path / "flow.py").write_text(f"{code}    await asyncio.create_task(leave())\n")
+    run = ("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "flow.py:flow", "--out", "out", "-y", "-q")
+    status, said = done(tmp_path, *run)
+    assert status == 3
+    assert "a task of the workflow's own ended the program (SystemExit: bye)" in said
+    (tmp_path / "flow.py").write_text("async def flow(step, topic):\n    return 'fine'\n")
+    assert done(tmp_path, "resume", "out", "-q")[0] == 0
