@@ -341,12 +341,12 @@ def check_budget(settings: Settings, used: Sequence[InUse] = ()) -> None:
         if cap is None:
             continue
         model = settings.defaults().model or ""
-        if own.key_needed and not settings.pricing().prices.get(model):
+        if own.key_needed and not settings.pricing().rows(model):
             raise SettingsError(_unpriced(flag, cap, repr(model), f'[prices."{model}"]'))
         for one in others:
-            prices = settings.pricing().at(endpoint_identity(one.service)).prices
+            prices = settings.pricing().at(endpoint_identity(one.service))
             for model in _models_at(settings, one):
-                if not prices.get(model):
+                if not prices.rows(model):
                     table = f'[endpoints.{one.name}.prices."{model}"]'
                     raise SettingsError(_unpriced(flag, cap, f"{model!r} at {one.name}", table))
 

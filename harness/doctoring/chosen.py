@@ -26,7 +26,7 @@ def model(loaded: Loaded, one: InUse) -> Finding:
         name = loaded.settings.defaults().model
     except SettingsError as error:
         return problem("model", str(error), "--model NAME")
-    priced = bool(loaded.settings.pricing().prices.get(name or ""))
+    priced = bool(loaded.settings.pricing().rows(name or ""))
     said = f"{loaded.settings.model_note() or name}; its price is {'known' if priced else 'not known'}"
     if priced:
         return ok("model", said)
@@ -39,8 +39,8 @@ def _model_elsewhere(loaded: Loaded, one: InUse) -> Finding:
     table = f"[endpoints.{one.name}]"
     if not names:
         return warning("model", "no setting names one", f"model = NAME in {table}, unless the workflow names one")
-    prices = loaded.settings.pricing().at(endpoint_identity(one.service)).prices
-    unpriced = [name for name in names if not prices.get(name)]
+    prices = loaded.settings.pricing().at(endpoint_identity(one.service))
+    unpriced = [name for name in names if not prices.rows(name)]
     said = f"{', '.join(names)}; {'the price is' if len(names) == 1 else 'prices are'} "
     if not unpriced:
         return ok("model", f"{said}known")

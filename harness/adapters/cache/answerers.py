@@ -1,6 +1,7 @@
 """Who gave the answers that a cache holds: models and fingerprints, by their own word, and from when to when.
 
-It stands in each value, and so is known of old entries too. All of them are read for it: about a second for 100,000.
+It stands in each value, and so is known of old entries too. All of them are read for it: 2 to 4 s for
+100,000 answers of 4 KB.
 """
 
 from __future__ import annotations
