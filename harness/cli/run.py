@@ -104,8 +104,8 @@ def _left_words(left: SystemExit) -> str:
     """Why there is no summary: in a task that nobody but the workflow knows, `sys.exit` ends the loop of all topics."""
     said = "" if left.code is None else f": {left.code}"
     return (
-        f"a task of the workflow's own ended the program (SystemExit{said}); what was answered is stored: raise another "
-        "exception there, then `harness resume`"
+        f"a task of the workflow's own ended the program (SystemExit{said}); what was answered is stored: "
+        "raise another exception there, then `harness resume`"
     )
 
 
