@@ -40,6 +40,7 @@ def test_rows_add_up() -> None:
         "hits": 3,
         "sequential_s": 12.75,
         "usage": {"input_tokens": 30, "output_tokens": 60, "reasoning_tokens": 15, "cached_tokens": 12},
+        "answered_by": [],
     }
 
 
