@@ -123,7 +123,8 @@ def run_experiment(
     """Measure all arms and leave `bench.json` and `spans.jsonl` in `path`, which must not hold a benchmark.
 
     `run_async` runs a session to its end on real time; on virtual time it is not used. Raises what a run raises,
-    RunStopped where a round was stopped, KeyboardInterrupt where it was interrupted, and ResultsError where a round cannot be compared with the others.
+    RunStopped where a round was stopped, KeyboardInterrupt where it was interrupted, and ResultsError where a round
+    cannot be compared with the others.
     """
     topics = check_plan(plan)
     settings = plan.loaded.settings
