@@ -23,8 +23,7 @@ class Outage:
     `probes` counts the requests that were sent meanwhile, `failed_probes` those of them that failed. `looks` counts
     those that were sent because it was time, and not because an older request showed life: `older_lives` are such signs
     of life, and after one `may_look_now`. `asked_until` is until when the provider asked to be left alone. `kind` and
-    `message` are those of the last failure. `until_answer`: requests fail after a sign of life, so that only an answer
-    ends it.
+    `message` are those of the last failure.
     """
 
     since: float
@@ -39,7 +38,6 @@ class Outage:
     next_probe_at: float
     asked_until: float = -math.inf
     certain: bool = False
-    until_answer: bool = False
     until: float | None = None
 
     @property
@@ -58,21 +56,12 @@ class Availability:
     outage: Outage | None = None
 
     def failed(
-        self,
-        at: float,
-        *,
-        newest: int,
-        kind: str,
-        message: str,
-        probed: bool,
-        asked_s: float | None,
-        draw: float,
-        lived: bool = False,
+        self, at: float, *, newest: int, kind: str, message: str, probed: bool, asked_s: float | None, draw: float
     ) -> Availability:
         """Return the belief after a failure that concerns everyone, when `newest` was the last request sent.
 
         `probed`: the request was sent as a probe. `asked_s` is how long the server asks to be left alone. `draw` is
-        uniform in [0, 1). `lived`: the request had shown a sign of life before it failed.
+        uniform in [0, 1).
         """
         if not self.policy.waits:
             return self
@@ -88,7 +77,6 @@ class Availability:
             failed_probes=outage.failed_probes + probed,
             next_probe_at=max(outage.next_probe_at, asked_until),
             asked_until=asked_until,
-            until_answer=outage.until_answer or lived,
         )
         certain = failed.certain or failed.is_proved_by_probes or asked_s is not None
         return replace(self, outage=replace(failed, certain=certain, may_look_now=failed.may_look_now and not certain))
@@ -105,12 +93,10 @@ class Availability:
         next_at = at + self.policy.interval_s(probes=looks, draw=draw)
         return replace(self, outage=replace(probed, looks=looks, next_probe_at=next_at))
 
-    def alive(self, number: int, *, answered: bool = False) -> Availability:
-        """Return the belief after a sign of life from the request of this number, or after its whole answer."""
+    def alive(self, number: int) -> Availability:
+        """Return the belief after a sign of life from the request of this number."""
         outage = self.outage
         if outage is None:
-            return self
-        if outage.until_answer and not answered:
             return self
         if number > outage.after:
             return replace(self, outage=None)

@@ -22,8 +22,6 @@ _FOR_NOW_WORDS = re.compile(
     re.IGNORECASE,
 )
 _NOT_BEGUN_KINDS = frozenset({"connection", "timeout", "server", "gateway", "incomplete", "malformed"})
-_TORN_KINDS = _NOT_BEGUN_KINDS | {"interrupted"}
-"""Kinds of an answer that broke off in its middle."""
 _STATUSES_OF_THE_WAY = frozenset({404, 405, 410, 421, 426, 499})
 """Statuses of a refusal that is about the way to the server, and not about what is asked: a gateway that has lost its
 route while something behind it is replaced."""
@@ -35,8 +33,6 @@ OFTEN_ALONE = 2
 """A call that failed so often in the same words while others were served fails by itself."""
 RECOVERING_SHARE = 1 / 8
 """Where so many of the calls that are answered had failed before, failures are the server's, not the calls' own."""
-TORN_FOR_S = 900.0
-"""For so long it is waited for that answers do not break off any more; what breaks may be paid for."""
 MOST_SPARED = 15
 """What fails so often while others recover is its own fault all the same."""
 
@@ -69,8 +65,7 @@ class Seen:
     by a first failure nobody can tell whether it is the call's own. `others_recover`: many of those that were served
     had failed before, so that failing says little. `others_failed`: another call failed since then. `alone` is how
     often this call failed in the same words while others were served. `worked` says whether the provider has answered
-    in this session, `torn` is how many answers of different calls broke off in a row with none that came whole, and
-    `known_own` whether a refusal in these words was found to be a call's own.
+    in this session, and `known_own` whether a refusal in these words was found to be a call's own.
     """
 
     answered: int = 0
@@ -80,7 +75,6 @@ class Seen:
     others_failed: bool = False
     alone: int = 0
     worked: bool = False
-    torn: int = 0
     known_own: bool = False
 
     @property
@@ -105,8 +99,6 @@ def reach_of(error: CompletionError, seen: Seen, *, alike_at_most: int | None = 
         return "everyone for now"
     if may_concern_everyone(error) and not seen.is_its_own:
         return "everyone for now"
-    if is_torn(error) and seen.torn >= EQUAL_FAILURES:
-        return "everyone for now"
     return "request"
 
 
@@ -117,11 +109,6 @@ def may_concern_everyone(error: CompletionError) -> bool:
     if isinstance(error, PermanentError):
         return is_about_the_way(error)
     return error.kind in _NOT_BEGUN_KINDS and not error.begun
-
-
-def is_torn(error: CompletionError) -> bool:
-    """Return whether an answer broke off in its middle."""
-    return error.begun and error.kind in _TORN_KINDS
 
 
 def is_about_the_way(error: CompletionError) -> bool:

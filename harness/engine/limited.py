@@ -89,7 +89,8 @@ class Limited:
             )
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (completion.usage.output_tokens - self._likely_output)
-            self._provider.answered(owner=call.owner, number=place.number, before=call.before)
+            self._provider.answered(call.before)
+            self._provider.alive(owner=call.owner, number=place.number)
             self._limiter.succeeded(place)
         except CompletionError as error:
             charged = charge_of(error).usage

@@ -15,11 +15,9 @@ from harness.domain.reach import (
     MOST_SPARED,
     OFTEN_ALONE,
     RECOVERING_SHARE,
-    TORN_FOR_S,
     Before,
     Seen,
     is_refusal,
-    is_torn,
     may_concern_everyone,
     reach_of,
     wording_of,
@@ -86,8 +84,6 @@ class Provider:
         self._recovered = 0
         self._failed = 0
         self._own_words: set[str] = set()
-        self._lived: set[int] = set()
-        self._torn = _Torn()
         self._begun = 0
         self._slowest_begin_s = 0.0
         self._life_at: dict[str, float] = {}
@@ -144,29 +140,25 @@ class Provider:
         """Note the first sign of life for this request of `owner`, so long after it was sent."""
         self._begun += 1
         self._slowest_begin_s = max(self._slowest_begin_s, after_s)
-        self._lived.add(number)
         self.alive(owner=owner, number=number)
 
-    def alive(self, *, owner: str, number: int, answered: bool = False) -> None:
-        """Note that the server showed that it works on this request of `owner`, or has `answered` it."""
+    def alive(self, *, owner: str, number: int) -> None:
+        """Note that the server showed that it works on this request of `owner`."""
         at, outage = now(), self._belief.outage
         self._note_life(owner, at)
         self._note_served(owner, number)
-        self._belief = self._belief.alive(number, answered=answered)
+        self._belief = self._belief.alive(number)
         if outage is not None and self._belief.outage is None:
             self._end_outage(outage, at)
         elif self._belief.wait_s(at) == 0 and outage is not None:
             self._changed()
 
-    def answered(self, *, owner: str, number: int, before: Before | None = None) -> None:
-        """Note that this request of `owner` was answered; `before`: its call had failed before."""
+    def answered(self, before: Before | None = None) -> None:
+        """Note that a request was answered; `before`: its call had failed before."""
         self._answered += 1
-        self._torn = _Torn()
-        self._lived.discard(number)
         if before is not None:
             self._recovered += 1
             self._own_words.discard(before.words)
-        self.alive(owner=owner, number=number, answered=True)
 
     def others_lived_within(self, seconds: float, owner: str) -> bool:
         """Return whether there was a sign of life for another call than that of `owner` in the last so many seconds."""
@@ -205,10 +197,6 @@ class Provider:
         the first.
         """
         at, words = now(), wording_of(error)
-        lived = number in self._lived or error.begun
-        self._lived.discard(number)
-        if is_torn(error):
-            self._torn.note(owner, at)
         seen = Seen(
             answered=self._answered + self._answered_before,
             alike=self._count_alike(error, key=key, sent_at=sent_at, at=at),
@@ -217,7 +205,6 @@ class Provider:
             others_failed=before is not None and self._failed > before.failed,
             alone=before.alone if before is not None and before.words == words else 0,
             worked=self.policy.waits and self._answered > 0,
-            torn=self._torn.count_at(at) if self._answered and self.policy.waits else 0,
             known_own=words in self._own_words,
         )
         reach = reach_of(error, seen, alike_at_most=self.policy.alike_at_most)
@@ -229,7 +216,7 @@ class Provider:
         if reach == "topic" and error.status is not None:
             self.alive(owner=owner, number=number)
         elif self._is_outage(error, reach, probe=probe, alone=alone):
-            self._suspect(error, at, probe=probe, lived=lived)
+            self._suspect(error, at, probe=probe)
         return reach
 
     def after(self, error: CompletionError, before: Before | None) -> Before:
@@ -282,7 +269,7 @@ class Provider:
         asked_s = error.retry_after_s or 0.0
         return probe or alone or self.is_down or asked_s > self.policy.pause_cap_s
 
-    def _suspect(self, error: CompletionError, at: float, *, probe: bool, lived: bool) -> None:
+    def _suspect(self, error: CompletionError, at: float, *, probe: bool) -> None:
         was_certain = self._belief.outage is not None and self._belief.outage.certain
         asked_s = error.retry_after_s
         long_asked_s = asked_s if asked_s is not None and 0 < asked_s < math.inf else None
@@ -294,7 +281,6 @@ class Provider:
             probed=probe,
             asked_s=long_asked_s,
             draw=self._rng.random(),
-            lived=lived,
         )
         outage = self._belief.outage
         if outage is None:
@@ -357,24 +343,6 @@ class Provider:
             return 0
         words = wording_of(error)
         return self._alike.request(words, key) if permanent else self._alike.probe(words, sent_at=sent_at, at=at)
-
-
-@dataclass(slots=True)
-class _Torn:
-    """How many answers broke off since one came whole."""
-
-    owners: set[str] = field(default_factory=set)
-    number: int = 0
-    since: float = math.inf
-
-    def note(self, owner: str, at: float) -> None:
-        self.owners.add(owner)
-        self.number += 1
-        self.since = min(self.since, at)
-
-    def count_at(self, at: float) -> int:
-        """Return how many; 0 where they are all of one call, or where this goes on for too long."""
-        return self.number if len(self.owners) > 1 and at - self.since <= TORN_FOR_S else 0
 
 
 @dataclass(slots=True)

@@ -231,24 +231,6 @@ async def test_a_server_that_fails_half_of_all_requests_for_ever_fails_no_call(i
     assert all(isinstance(answer, Completion) for answer in answers)
 
 
-@pytest.mark.parametrize("in_flight", [4, 64])
-async def test_a_minute_in_which_every_answer_breaks_off_in_its_middle_fails_no_call(in_flight: int) -> None:
-    torn = lambda: a_reset(billed="unknown", partial=an_answer("half"))  # noqa: E731 - as those above
-    model = FakeModel(latency_s=2.0, refuse=away(9.0, 84.0, torn))
-    engine = Engine(model=model, limits=Limits(in_flight=in_flight, per_run=100), outages=WAITING)
-    answers = await all_at_once(engine, 10 * in_flight)
-    assert all(isinstance(answer, Completion) for answer in answers)
-    assert len([at for at in model.sent_at if 9.0 <= at < 84.0]) <= 2 * in_flight + 5 + 10
-
-
-async def test_answers_that_break_off_for_ever_fail_their_calls_before_they_cost_a_night() -> None:
-    torn = lambda: a_reset(billed="unknown", partial=an_answer("half"))  # noqa: E731 - as those above
-    model = FakeModel(latency_s=2.0, refuse=away(9.0, 1e9, torn))
-    engine = Engine(model=model, limits=Limits(in_flight=4, per_run=100), outages=WAITING)
-    answers = await all_at_once(engine, 30)
-    assert any(isinstance(answer, TransientError) for answer in answers)
-
-
 async def test_a_404_for_one_step_only_fails_its_calls_and_holds_up_nothing() -> None:
     def script(request: object) -> Completion | CompletionError:
         return KINDS["404"]() if "other model" in str(request) else an_answer("fine")
@@ -331,7 +313,7 @@ async def test_of_many_outages_the_last_are_kept() -> None:
             owner="a",
             key="a",
             sent_at=0.0,
-            number=0,
+            number=number,
             before=None,
             probe=True,
             alone=True,
