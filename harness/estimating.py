@@ -18,7 +18,7 @@ from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.adapters.memory import MemoryCache
 from harness.batch import dataset_spec
-from harness.compose import Elsewhere, layered, mock_transport, run_context
+from harness.compose import Elsewhere, Policies, layered, mock_transport, run_context
 from harness.domain.braking import Held, most_ahead, most_at_once
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, Request, Usage
@@ -257,7 +257,7 @@ async def _rehearse(
         completer, limiter = layered(
             _AsMock(chat),
             cache=MemoryCache(),
-            settings=settings,
+            policies=Policies.of(settings),
             limits=limits,
             purse=purse,
             stop=stop,

@@ -270,17 +270,22 @@ class Answer:
             answer, reasoning = self._take_other_fields(delta)
         if calls or (not plain and "function_call" in delta):
             self._take_calls(calls or [{"index": 0, "function": delta["function_call"]}], at)
-        arrived = self.arrived
         if reasoning:
-            arrived.reasoning.append(reasoning)
-            arrived.reasoning_at.append(at)
-            if self._view is not None:
-                self._view.reasoning(reasoning)
+            self._add_reasoning(reasoning, at)
         if answer:
-            arrived.answer.append(answer)
-            arrived.answer_at.append(at)
-            if self._view is not None:
-                self._view.answer(answer)
+            self._add_answer(answer, at)
+
+    def _add_reasoning(self, text: str, at: float) -> None:
+        self.arrived.reasoning.append(text)
+        self.arrived.reasoning_at.append(at)
+        if self._view is not None:
+            self._view.reasoning(text)
+
+    def _add_answer(self, text: str, at: float) -> None:
+        self.arrived.answer.append(text)
+        self.arrived.answer_at.append(at)
+        if self._view is not None:
+            self._view.answer(text)
 
     def _take_calls(self, pieces: object, at: float) -> None:
         if self._calls.take(pieces):
