@@ -8,6 +8,10 @@ from harness.adapters.endpoint.wire import JsonObject
 from harness.domain.completion import Usage
 
 
+_HOLDERS = ("x_groq", "metadata")
+_GOOGLES = ("usageMetadata", "usage_metadata")
+
+
 class Bill:
     """`cost` is what the server says that the answer cost, in USD; None where it does not.
 
@@ -44,8 +48,10 @@ class Bill:
     def take(self, fields: object, *, pieces: int) -> None:
         """Take in the usage that a response tells."""
         usage = usages.usage_of(fields)
-        if usage is None or not isinstance(fields, dict):
+        if usage is None:
             return
+        if isinstance(fields, list):
+            fields = fields[0]
         self.by_gateway = usages.is_of_the_gateway(fields)
         self._usage = usages.merged(self._usage, usage)
         if usage.total_tokens:
@@ -56,9 +62,10 @@ class Bill:
     def take_account(self, chunk: JsonObject, *, pieces: int) -> None:
         """Take in what stands beside the choices of the last chunks only."""
         self._timings = chunk.get("timings") or self._timings
-        elsewhere = object_of(object_of(chunk, "x_groq"), "usage")
-        if elsewhere:
-            self.take(elsewhere, pieces=pieces)
+        elsewhere = [object_of(object_of(chunk, name), "usage") for name in _HOLDERS]
+        for usage in (*elsewhere, *(object_of(chunk, name) for name in _GOOGLES)):
+            if usage:
+                self.take(usage, pieces=pieces)
 
     def came_with_text(self) -> None:
         """A usage stood in the same chunk as a piece of the answer: some servers tell one in every chunk."""
