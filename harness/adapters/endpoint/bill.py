@@ -7,7 +7,6 @@ from harness.adapters.endpoint.fields import object_of
 from harness.adapters.endpoint.wire import JsonObject
 from harness.domain.completion import Usage
 
-
 _HOLDERS = ("x_groq", "metadata")
 _GOOGLES = ("usageMetadata", "usage_metadata")
 
