@@ -88,8 +88,15 @@ def finish_of(reason: str) -> Finish:
     words = _words_of(reason)
     if not words:
         return "untold"
-    found = _MEANINGS.get(words.replace(" ", "")) or _MEANINGS.get(_words_of(reason.partition(":")[0]).replace(" ", ""))
-    return found or next((finish for finish, telling in _TELLING.items() if telling.search(words)), "unknown")
+    before_colon = _words_of(reason.partition(":")[0])
+    for known in (words, before_colon):
+        found = _MEANINGS.get(known.replace(" ", ""))
+        if found is not None:
+            return found
+    for finish, telling in _TELLING.items():
+        if telling.search(words):
+            return finish
+    return "unknown"
 
 
 def plain_reason(reason: str) -> str:

@@ -46,11 +46,11 @@ class Bill:
 
     def take(self, fields: object, *, pieces: int) -> None:
         """Take in the usage that a response tells."""
-        usage = usages.usage_of(fields)
-        if usage is None:
-            return
-        if isinstance(fields, list):
+        if isinstance(fields, list) and len(fields) == 1:
             fields = fields[0]
+        usage = usages.usage_of(fields)
+        if usage is None or not isinstance(fields, dict):
+            return
         self.by_gateway = usages.is_of_the_gateway(fields)
         self._usage = usages.merged(self._usage, usage)
         if usage.total_tokens:

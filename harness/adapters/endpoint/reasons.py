@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
+from harness.adapters.endpoint.wire import JsonObject
 from harness.domain.finish import finish_of
 
 _NAMES = ("finish_reason", "finishReason")
@@ -12,7 +11,7 @@ _DETAILS = ("finish_details", "stop_reason", "stopReason")
 """What may also hold another thing, as vLLM's `stop_reason` holds the stop sequence: only a known word counts."""
 
 
-def reason_in(fields: dict[str, Any]) -> str:
+def reason_in(fields: JsonObject) -> str:
     """The reason that a choice, a delta or a message names; "" where it names none."""
     for name in _NAMES:
         reason = _word_of(fields.get(name))

@@ -35,8 +35,6 @@ _TICKS_A_DOLLAR = 10_000_000_000  # xAI's `cost_in_usd_ticks`
 
 def usage_of(fields: object) -> Usage | None:
     """The tokens of a usage object, or None where it tells none."""
-    if isinstance(fields, list) and len(fields) == 1:
-        fields = fields[0]
     if not isinstance(fields, dict) or not fields:
         return None
     if "prompt_tokens" not in fields:
