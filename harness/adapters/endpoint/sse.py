@@ -1,8 +1,9 @@
 """Server-sent events out of bytes, split anywhere.
 
-Follows the parsing rules of the WHATWG HTML standard (section 9.2.6), with three deviations that real servers ask for:
+Follows the parsing rules of the WHATWG HTML standard (section 9.2.6), with four deviations that real servers ask for:
 an event that the end of the stream leaves unterminated is not dropped; a line that begins like JSON or HTML, which a
-proxy writes bare into a broken stream, is handed on instead of ignored; and lengths are bounded.
+proxy writes bare into a broken stream, is handed on instead of ignored, and so is the field `error:`, in which
+llama.cpp's server wrote its errors until September 2025, as an event of that name; and lengths are bounded.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ class SSEParser:
                 self._name = b""
             elif line.startswith(_BARE_STARTS):
                 events.append(Event(line, None))
+            elif line.startswith(b"error:"):
+                events.append(Event(line[6:].strip(), b"error"))
             elif line.startswith(b"event:"):
                 self._name = line[6:].removeprefix(b" ")
             elif line == b"data":
