@@ -79,17 +79,23 @@ class SSEParser:
                     self._data.clear()
                     self._data_bytes = 0
                 self._name = b""
-            elif line.startswith(_BARE_STARTS):
-                events.append(Event(line, None))
-            elif line.startswith(b"error:"):
-                events.append(Event(line[6:].strip(), b"error"))
-            elif line.startswith(b"event:"):
-                self._name = line[6:].removeprefix(b" ")
-            elif line == b"data":
-                self._data.append(b"")
-            elif line.startswith(b":"):
-                self.commented = True
+            else:
+                events.extend(self._of_rare_line(line))
         return events
+
+    def _of_rare_line(self, line: bytes) -> tuple[Event, ...]:
+        """The event that a line is by itself, if it is one: not of those that come for every token."""
+        if line.startswith(_BARE_STARTS):
+            return (Event(line, None),)
+        if line.startswith(b"error:"):
+            return (Event(line[6:].strip(), b"error"),)
+        if line.startswith(b"event:"):
+            self._name = line[6:].removeprefix(b" ")
+        elif line == b"data":
+            self._data.append(b"")
+        elif line.startswith(b":"):
+            self.commented = True
+        return ()
 
     def _with_newlines(self, data: bytes) -> bytes:
         if self._after_cr and data.startswith(b"\n"):
