@@ -87,7 +87,8 @@ class Report:
     @property
     def message(self) -> str:
         """What to quote, on one line: its messages without repetition, else its codes, else all that there is."""
-        said = list(dict.fromkeys(one_line(text) for text in (*self.about, *self.says)))
+        about = [name for name in self.about if not any(name in text for text in self.says)]
+        said = list(dict.fromkeys(one_line(text) for text in (*about, *self.says)))
         return shortened(": ".join(text for text in said if text) or "; ".join(self.codes) or one_line(self.rest))
 
 
@@ -221,6 +222,8 @@ def _read_field(name: str, item: object, report: Report, *, depth: int) -> None:
     report.told.append((name, item))
     if name in _STATUSES:
         _take_status(item, report, depth=depth)
+    if name == "param" and isinstance(item, str):
+        _take_place([item], report)
     if name == "flagged_input":
         report.codes.append(name)  # that there is one says enough: what it holds is the user's
     elif name in _SAYS and isinstance(item, str):
