@@ -63,7 +63,7 @@ class _Name:
 
 
 def same_model(asked: str, told: str, aliases: Mapping[str, str] = NO_ALIASES) -> bool:
-    """Whether an answer from `told` is one from the model that was asked for, as far as the names can tell.
+    """Return whether an answer from `told` is one from the model that was asked for, as far as the names can tell.
 
     `aliases` are names with what answers to them. An answer that names no model contradicts nothing.
     """
@@ -88,7 +88,7 @@ def _alike(asked: str, told: str) -> bool:
 
 
 def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether the one version is the other, or tells less of it: `v3` and `0324` both agree with `v3-0324`."""
+    """Return whether the one version is the other, or tells less of it: `v3` and `0324` both agree with `v3-0324`."""
     less, more = sorted((one, other), key=len)
     return all(any(_same_date(part, known) for known in more) for part in less)
 

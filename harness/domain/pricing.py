@@ -76,7 +76,7 @@ DEEPSEEK_PRICES: Mapping[str, tuple[Price, ...]] = {
 
 
 def is_peak(instant: datetime) -> bool:
-    """Whether the provider bills peak rates at this instant (which must carry a time zone)."""
+    """Return whether the provider bills peak rates at this instant (which must carry a time zone)."""
     utc = instant.astimezone(UTC)
     return utc.weekday() < 5 and any(start <= utc.time() < end for start, end in PEAK_HOURS_UTC)
 

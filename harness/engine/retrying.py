@@ -115,7 +115,7 @@ def _may_pass(error: CompletionError) -> bool:
 
 
 def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:
-    """What the call went through so far, the failed attempt and its waits included."""
+    """Return what the call went through so far, the failed attempt and its waits included."""
     here = error.served or Served()
     partial = error.partial
     charge = charge_of(error)
