@@ -13,7 +13,7 @@ latency). Where this answer came from, and what it waited for, belongs to each u
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from harness.adapters.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
@@ -26,10 +26,10 @@ from harness.domain.completion import (
     Source,
     ToolCall,
     Usage,
-    Waits,
 )
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.run import Span
+from harness.domain.waits import HELD, WAITS, Waits
 from harness.errors import FailureKind
 
 JsonObject = dict[str, Json]
@@ -65,7 +65,7 @@ _KEPT_SERVED = {
     "ttft_reasoning_s": NUMBER | NULL,
     "ttft_answer_s": NUMBER | NULL,
 }
-_WAITS = {**dict.fromkeys((field.name for field in fields(Waits)), NUMBER), "outage_s": NUMBER | NULL}
+_WAITS = {wait.field: NUMBER | NULL if wait.is_sparse else NUMBER for wait in WAITS}
 _SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **_WAITS}
 _FAILED_ATTEMPT = {
     "number": COUNT,
@@ -240,11 +240,7 @@ def served_to_json(served: Served) -> JsonObject:
     fields: JsonObject = {
         "source": served.source,
         "attempts": served.attempts,
-        "queued_run_s": served.queued_run_s,
-        "queued_s": served.queued_s,
-        "paced_s": served.paced_s,
-        "budget_s": served.budget_s,
-        **_outage(served),
+        **_held_to_json(served),
         "ttft_reasoning_s": served.ttft_reasoning_s,
         "ttft_answer_s": served.ttft_answer_s,
         "latency_s": served.latency_s,
@@ -260,15 +256,10 @@ def served_from_json(fields: Any) -> Served:
     return Served(
         source=cast(Source, one_of(fields, "source", get_args(Source))),
         attempts=fields["attempts"],
-        queued_run_s=fields["queued_run_s"],
-        queued_s=fields["queued_s"],
-        paced_s=fields["paced_s"],
-        budget_s=fields["budget_s"],
-        outage_s=fields.get("outage_s") or 0.0,
+        **_waits_from_json(fields),
         ttft_reasoning_s=fields.get("ttft_reasoning_s"),
         ttft_answer_s=fields.get("ttft_answer_s"),
         latency_s=fields["latency_s"],
-        stored_s=fields["stored_s"],
         failures=tuple(failed_attempt_from_json(item) for item in fields["failures"]),
     )
 
@@ -281,11 +272,7 @@ def failed_attempt_to_json(failure: FailedAttempt) -> JsonObject:
         "message": failure.message,
         "elapsed_s": failure.elapsed_s,
         "backoff_s": failure.backoff_s,
-        "queued_run_s": failure.queued_run_s,
-        "queued_s": failure.queued_s,
-        "paced_s": failure.paced_s,
-        "budget_s": failure.budget_s,
-        **_outage(failure),
+        **_held_to_json(failure),
         "stored_s": failure.stored_s,
         "usage": None if failure.usage is None else usage_to_json(failure.usage),
         "cost": failure.cost,
@@ -306,12 +293,7 @@ def failed_attempt_from_json(fields: Any) -> FailedAttempt:
         status=fields.get("status"),
         elapsed_s=fields["elapsed_s"],
         backoff_s=fields["backoff_s"],
-        queued_run_s=fields["queued_run_s"],
-        queued_s=fields["queued_s"],
-        paced_s=fields["paced_s"],
-        budget_s=fields["budget_s"],
-        outage_s=fields.get("outage_s") or 0.0,
-        stored_s=fields["stored_s"],
+        **_waits_from_json(fields),
         usage=None if usage is None else usage_from_json(usage),
         cost=fields.get("cost"),
         content=fields["content"],
@@ -319,8 +301,21 @@ def failed_attempt_from_json(fields: Any) -> FailedAttempt:
     )
 
 
-def _outage(waits: Waits) -> JsonObject:
-    return {"outage_s": waits.outage_s} if waits.outage_s else {}
+def _held_to_json(waits: Waits) -> JsonObject:
+    """The waits before a request leaves; what a row has only where there was one is left out where it was none."""
+    fields: JsonObject = {}
+    for wait in HELD:
+        seconds: float = getattr(waits, wait.field)
+        if seconds or not wait.is_sparse:
+            fields[wait.field] = seconds
+    return fields
+
+
+def _waits_from_json(fields: Mapping[str, Any]) -> dict[str, float]:
+    waits = {}
+    for wait in WAITS:
+        waits[wait.field] = (fields.get(wait.field) or 0.0) if wait.is_sparse else fields[wait.field]
+    return waits
 
 
 def tool_calls_from_json(fields: Mapping[str, Any]) -> tuple[ToolCall, ...]:

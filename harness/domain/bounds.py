@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.domain.completion import Waits
 from harness.domain.policy import Limits
+from harness.domain.waits import Waits
 
 BoundBy = Literal["work", "critical path", "pace"]
 

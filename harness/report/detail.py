@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import terminal_safe
+from harness.domain.waits import IN_ORDER
 from harness.report.markdown import Node, tree_of
 from harness.report.records import Record, Row
 
 _TIMES = ("start_s", "end_s", "own_s")
-_WAITS = ("budget_s", "queued_run_s", "queued_s", "paced_s", "stored_s", "latency_s", "ttft_reasoning_s",
-          "ttft_answer_s")  # fmt: skip
+_SERVED = ("latency_s", "ttft_reasoning_s", "ttft_answer_s")
+# As the page draws them: the provider's first.
+_WAITS = sorted(IN_ORDER, key=lambda wait: wait.colour != "outage")
 
 
 def detail_of(record: Record) -> dict[str, Any]:
@@ -65,14 +67,21 @@ def _call(call: Row) -> dict[str, Any]:
         "saved": call["saved"],
         "source": served["source"],
         "attempts": served["attempts"],
-        **{name: served.get(name) for name in _WAITS},
-        "outage_s": served.get("outage_s", 0.0),
+        **{name: served.get(name) for name in _SERVED},
+        "waits": list(_waits(served)),
         "failures": [
             {**failure, "message": terminal_safe(failure["message"])} for failure in map(_failure, served["failures"])
         ],
         "error": _error(call["error"]),
         "rejected": terminal_safe(call["rejected"]) if call.get("rejected") else None,
     }
+
+
+def _waits(served: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each wait that there was, with its words and the colour of its bar."""
+    for wait in _WAITS:
+        if served.get(wait.field):
+            yield {"words": wait.words, "colour": wait.colour, "seconds": served[wait.field]}
 
 
 def _failure(failure: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.domain.waits import HELD
 from harness.report.records import Row
 
 End = Literal["answered", "refused", "failed"]
-_WAITS = ("budget_s", "queued_run_s", "queued_s", "paced_s", "outage_s")
 _TOO_MANY = 429
 
 
@@ -33,7 +33,7 @@ def requests_of(call: Row) -> Iterator[Sent]:
         return
     at_s = call["start_s"]
     for failure in served["failures"]:
-        at_s += sum(failure.get(name, 0.0) for name in _WAITS)
+        at_s += sum(failure.get(wait.field, 0.0) for wait in HELD)
         end_s = min(call["end_s"], at_s + failure["elapsed_s"])
         yield Sent(min(at_s, end_s), end_s, "refused" if failure["status"] == _TOO_MANY else "failed")
         at_s = end_s + failure["backoff_s"]

@@ -16,9 +16,10 @@ from harness.adapters.codec import (
 )
 from harness.adapters.runs.answers import answers_to_json
 from harness.domain.bounds import CallTimes, InVain
-from harness.domain.completion import Json, Waits
+from harness.domain.completion import Json
 from harness.domain.key import request_fields
 from harness.domain.run import Failure, Span, TopicResult
+from harness.domain.waits import SPARSE, Waits
 
 ROW_VERSION = 1
 
@@ -110,9 +111,8 @@ def _in_vain(failure: Mapping[str, Any]) -> InVain:
 
 
 def _fields_of(kind: type[Waits], row: Mapping[str, Any]) -> dict[str, float]:
-    """The waits in a row, and what else the kind has. `outage_s` stands there only where it was one."""
-    names = [field.name for field in fields(kind) if field.name != "outage_s"]
-    return {**{name: row[name] for name in names}, "outage_s": row.get("outage_s", 0.0)}
+    """The waits in a row, and what else the kind has."""
+    return {field.name: row.get(field.name, 0.0) if field.name in SPARSE else row[field.name] for field in fields(kind)}
 
 
 def seconds(value: Any) -> Any:
