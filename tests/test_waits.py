@@ -44,8 +44,9 @@ def a_row(wait: Wait) -> dict[str, Any]:
 
 def a_row_after_failing(wait: Wait) -> dict[str, Any]:
     """The same for a call whose first attempt waited, and failed after half a second."""
-    failed = FailedAttempt(number=1, kind="server", message="no", elapsed_s=0.5, **{wait.field: 2.0})
-    served = Served(attempts=2, failures=(failed,), latency_s=1.0, **{wait.field: 2.0})
+    waited: dict[str, Any] = {wait.field: 2.0}
+    failed = FailedAttempt(number=1, kind="server", message="no", elapsed_s=0.5, **waited)
+    served = Served(attempts=2, failures=(failed,), latency_s=1.0, **waited)
     return span_to_row(a_span(start_s=0.0, end_s=3.5, served=served), index=0, session=1)
 
 

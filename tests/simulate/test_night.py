@@ -65,7 +65,7 @@ def test_a_pace_bounds_the_night_from_below(tmp_path: Path) -> None:
     night = predicted(tmp_path, 100, 64, rpm=60).nights[0]
 
     assert night.wall_s == pytest.approx(night.books.calls, rel=0.02)
-    assert night.books.waits.paced_s > 0
+    assert night.books.waits.seconds["paced_s"] > 0
 
 
 def test_a_provider_that_carries_less_refuses_and_the_limiter_learns(tmp_path: Path) -> None:
