@@ -153,3 +153,11 @@ def test_all_calls_are_lost_after_a_silence_that_fits_what_was_seen() -> None:
     assert policy.quiet_for_s(10.0, 5) == 120.0
     assert policy.quiet_for_s(60.0, 5) == 300.0
     assert OutagePolicy(patience_s=0.0).quiet_for_s(10.0, 5) is None
+
+
+def test_where_requests_fail_after_a_sign_of_life_only_an_answer_ends_it() -> None:
+    belief = Availability(policy=POLICY).failed(
+        100.0, newest=7, kind="incomplete", message="cut", probed=False, asked_s=None, draw=0.0, lived=True
+    )
+    assert belief.alive(8) == belief
+    assert belief.alive(8, answered=True).outage is None
