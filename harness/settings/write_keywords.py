@@ -84,6 +84,17 @@ def _class_of_settings(name: str, base: str, about: str, fields: Iterable[str]) 
     return "\n".join([*lines, ""])
 
 
+_PLAIN: Mapping[Any, str] = {
+    Path: "str | Path",
+    type(None): "None",
+    Any: "Any",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+}
+
+
 def type_text(kind: Any) -> str:
     """What a user may give for a setting of this kind, as Python writes a type."""
     for narrow, text in _WIDER:
@@ -91,12 +102,13 @@ def type_text(kind: Any) -> str:
             return text
     if kind in _TABLES:
         return _TABLES[kind][0]
-    if kind is Path:
-        return "str | Path"
-    if kind is type(None):
-        return "None"
-    if kind is Any:
-        return "Any"
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    return _compound_text(kind)
+
+
+def _compound_text(kind: Any) -> str:
+    """The same for a kind that is made of others."""
     origin = get_origin(kind)
     if origin is Annotated:
         return type_text(get_args(kind)[0])
@@ -106,8 +118,6 @@ def type_text(kind: Any) -> str:
         return " | ".join(type_text(part) for part in get_args(kind))
     if origin is dict:
         return f"dict[{', '.join(type_text(part) for part in get_args(kind))}]"
-    if kind in (bool, int, float, str):
-        return str(kind.__name__)
     raise TypeError(f"no type is known for a setting of kind {kind}: add it to {__name__}")
 
 
