@@ -41,8 +41,8 @@ RARE_CAUSES = frozenset(wait.cause for wait in WAITS if wait.is_sparse)
 """Causes that most runs never meet."""
 
 _State: TypeAlias = str
-"""What a call is doing: `working`, `attempts`, `probing`, `provider`, `storing`, the cause of a wait, `between`; or what
-a topic is: `open`, `begun`."""
+"""What a call is doing: `working`, `attempts`, `probing`, `provider`, `storing`, the cause of a wait, `between`; or
+what a topic is: `open`, `begun`."""
 
 _HOLDING: Mapping[_State, Cause] = {
     "attempts": "attempts", "probing": "outage", "provider": "provider", "storing": "own_code",

@@ -322,7 +322,7 @@ async def test_an_outage_that_goes_on_is_shown_with_what_comes_next() -> None:
 
 async def test_of_many_outages_the_last_are_kept() -> None:
     provider = Provider(WAITING, Stop(), random.Random(0), lambda: None)
-    for _ in range(KEPT_OUTAGES + 5):
+    for number in range(KEPT_OUTAGES + 5):
         provider.failed(
             KINDS["503"](),
             owner="a",
