@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.errors import DatasetError, SettingsError
+from harness.errors import DatasetError, RunStopped, SettingsError
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,8 @@ def test_a_sync_function_hands_on_what_it_is_given() -> None:
         harness.ask_sync("Why?", endpoint="mock", max_tokens=7)
     stopped = harness.Stop()
     stopped.set("interrupted", "told to")
-    assert harness.run_sync("topics.txt", endpoint="mock", out="done", stop=stopped).totals["ok"] == 0
+    with pytest.raises(RunStopped, match="told to"):
+        harness.run_sync("topics.txt", endpoint="mock", out="done", stop=stopped)
 
 
 async def test_errors_come_out_as_they_are_in_and_outside_of_a_loop() -> None:

@@ -11,11 +11,15 @@ SIMULATED_WAITS = (*HELD, BACKOFF)
 """The waits that a simulated run has: it stores nothing."""
 
 
+def _no_seconds() -> dict[str, float]:
+    return dict.fromkeys((wait.field for wait in SIMULATED_WAITS), 0.0)
+
+
+@dataclass(slots=True)
 class WaitSums:
     """Seconds that all calls together waited, by the fields of `Served`."""
 
-    def __init__(self) -> None:
-        self.seconds = dict.fromkeys((wait.field for wait in SIMULATED_WAITS), 0.0)
+    seconds: dict[str, float] = field(default_factory=_no_seconds)
 
     def add(self, served: Served) -> None:
         for name in self.seconds:
