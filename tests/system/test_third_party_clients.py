@@ -227,8 +227,8 @@ SCHEMA = {{"type": "object", "properties": {{"city": {{"type": "string"}}, "days
 
 def python_with(client: Client, scratch: Path) -> Path:
     """The interpreter of an environment that holds the client."""
-    if client is LITELLM:
-        need_time("litellm, which is imported for half a minute,")
+    if client in (LITELLM, LANGCHAIN, PYDANTIC_AI):
+        need_time(f"{client.name}, which is large,")
     if not client.requirements:
         return Path(sys.executable)
     return environment_with(client.name, client.requirements, scratch) / "python"
