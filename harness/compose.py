@@ -41,7 +41,7 @@ from harness.engine.routes import Routes
 from harness.engine.step import Addressee, RunContext
 from harness.engine.stopping import Stop
 from harness.errors import CacheError, SettingsError
-from harness.in_use import InUse, check_access
+from harness.in_use import InUse, check_access, models_at
 from harness.ports import Cache, Completer, OpenCall, WallClock
 from harness.settings import Loaded, Settings
 from harness.workflows.endpoint_names import DECLARED as ENDPOINTS_DECLARED
@@ -318,8 +318,7 @@ async def _reached(
 ) -> AsyncIterator[OpenAIChat]:
     """An endpoint with a client of its own, closed on every way out."""
     settings, endpoint = loaded.settings, loaded.endpoint(one.name, key_needed=False)
-    if transport is None and endpoint.identity == MOCK.name:
-        transport = mock_transport(settings, clock)
+    transport = transport_to(endpoint.identity, settings, clock, transport)
     client = build_http_client(
         settings.timeouts(), base_url=endpoint.base_url, transport=transport, carrier=settings.transport
     )
@@ -344,6 +343,13 @@ class _Nobody:
 
 
 MOCK_DELTA_TOKENS = 8
+
+
+def transport_to(
+    identity: str, settings: Settings, clock: WallClock, given: httpx2.AsyncBaseTransport | None
+) -> httpx2.AsyncBaseTransport | None:
+    """What stands in for the network to an endpoint: what was given, the mock for the mock, else nothing."""
+    return mock_transport(settings, clock) if given is None and identity == MOCK.name else given
 
 
 def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTransport:
@@ -375,18 +381,10 @@ def check_budget(settings: Settings, used: Sequence[InUse] = ()) -> None:
             raise SettingsError(_unpriced(flag, cap, repr(model), f'[prices."{model}"]'))
         for one in others:
             prices = settings.pricing().at(endpoint_identity(one.service))
-            for model in _models_at(settings, one):
+            for model in models_at(settings, one):
                 if not prices.rows(model):
                     table = f'[endpoints.{one.name}.prices."{model}"]'
                     raise SettingsError(_unpriced(flag, cap, f"{model!r} at {one.name}", table))
-
-
-def _models_at(settings: Settings, one: InUse) -> list[str]:
-    """The models that are known to be asked there."""
-    default = settings.defaults(one.name).model
-    tables = [settings.steps[step] for step in one.steps if step in settings.steps]
-    models = [table.model or default for table in tables] or [default]
-    return [model for model in dict.fromkeys(models) if model is not None]
 
 
 def _unpriced(flag: str, cap: float, model: str, table: str) -> str:

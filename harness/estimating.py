@@ -33,11 +33,11 @@ from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.errors import WorkflowError
-from harness.in_use import InUse, endpoints_in_use
+from harness.in_use import InUse, endpoints_in_use, workflow_of
 from harness.ports import Completer, WallClock
 from harness.settings import MOCK_KEY, Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
-from harness.workflows.loading import LoadedWorkflow, load_workflow
+from harness.workflows.loading import LoadedWorkflow
 
 SAMPLE = 50
 MOST_REHEARSED = 256
@@ -114,12 +114,7 @@ def estimate_batch(
     Raises what a run would raise for its file, settings and prompts; sends nothing.
     """
     settings = loaded.settings
-    workflow = load_workflow(
-        settings.workflow,
-        prompts_file=settings.prompts,
-        settings=settings.workflow_settings,
-        steps=loaded.step_places(),
-    )
+    workflow = workflow_of(loaded)
     used = endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         dataset.check(skip_bad=settings.skip_bad)

@@ -32,13 +32,12 @@ from harness.domain.purse import Spent
 from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
-from harness.in_use import InUse, check_access, endpoints_in_use, is_simulated
+from harness.in_use import InUse, check_access, endpoints_in_use, is_simulated, workflow_of
 from harness.manifest import STDIN, recorded
 from harness.ports import WallClock
 from harness.session import Report
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
-from harness.workflows.loading import load_workflow
 
 RunAsync = Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]
 
@@ -89,14 +88,7 @@ def check_plan(plan: Plan) -> int:
 
 def plan_endpoints(plan: Plan) -> tuple[InUse, ...]:
     """The endpoints that are asked. Raises what a run raises for its workflow, and for a name that is not known."""
-    settings = plan.loaded.settings
-    workflow = load_workflow(
-        settings.workflow,
-        prompts_file=settings.prompts,
-        settings=settings.workflow_settings,
-        steps=plan.loaded.step_places(),
-    )
-    return endpoints_in_use(plan.loaded, workflow)
+    return endpoints_in_use(plan.loaded, workflow_of(plan.loaded))
 
 
 def about_here(settings_seed: int) -> dict[str, Any]:

@@ -15,10 +15,9 @@ from datetime import datetime
 
 from harness.adapters.cache_entry import instant
 from harness.adapters.codec import answerers_from_json
-from harness.domain.answerers import Answers
+from harness.domain.answerers import Answers, answered
 from harness.domain.completion import Answerer
-from harness.domain.model_names import NO_ALIASES, same_model
-from harness.domain.run import Answered
+from harness.domain.model_names import NO_ALIASES
 
 # As bytes, and only of what is JSON: a damaged value spoils its own row only.
 _ANSWERERS = """
@@ -71,9 +70,8 @@ def counted_answers(stats: Iterable[AnswererStats], aliases: Mapping[str, str] =
     found: Answers = Counter()
     for one in stats:
         by = Answerer(one.model, one.fingerprint or "")
-        if any(by):
-            other = not same_model(one.asked, one.model, aliases)
-            found[Answered(one.endpoint, one.asked, by, other)] += one.answers
+        for key in answered(one.endpoint, one.asked, (by,), aliases):
+            found[key] += one.answers
     return found
 
 

@@ -36,9 +36,3 @@ def choices_of(response: JsonObject) -> list[dict[str, Any]]:
     if not isinstance(choices, list) or not all(choice is None or isinstance(choice, dict) for choice in choices):
         raise MalformedError("choices that are no list of objects")
     return [choice for choice in choices if choice is not None]
-
-
-def first_choice(response: JsonObject) -> JsonObject | None:
-    """The first choice of a response or chunk; None where there is none. Raises MalformedError."""
-    choices = choices_of(response)
-    return choices[0] if choices else None
