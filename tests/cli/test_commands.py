@@ -192,6 +192,13 @@ def test_the_status_of_a_run_in_words_and_as_json(harness: Harness, a_run: Path)
     assert (status["status"], status["running"], status["totals"]["unfinished"]) == ("complete", False, 0)
 
 
+def test_every_field_of_the_status_is_documented(harness: Harness, a_run: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    section = page[page.index("### What a run tells while it goes on") :].split("\n### ")[0]
+    status = json.loads(harness("status", str(a_run), "--json").stdout)
+    assert [name for name in status if f"`{name}`" not in section] == []
+
+
 def test_complete_never_stands_without_its_failures(harness: Harness) -> None:
     harness("run", "topics.jsonl", "--endpoint", "mock", "--out", "done", "-q", "--faults", "400=1")
     assert ", complete, 2 failed, session 1" in harness("status", "done").stdout
