@@ -359,7 +359,7 @@ def test_an_estimate_counts_calls_and_sends_nothing(harness: Harness) -> None:
     result = harness("estimate", "topics.jsonl", "--budget", "0.001")
     assert result.exit_code == 0, result.output
     assert "2 topics, from a rehearsal of 2" in result.stdout
-    assert "The budget of $0.00 would end after about" in result.stdout
+    assert "The budget of $0.0010 would end after about" in result.stdout
     assert not Path(".harness").exists()
     found = json.loads(harness("estimate", "topics.jsonl", "--json").stdout)
     assert found["calls"] >= 10
