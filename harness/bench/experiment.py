@@ -38,6 +38,7 @@ from harness.ports import WallClock
 from harness.session import Report
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
+from harness.text import money
 
 RunAsync = Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]
 
@@ -226,6 +227,6 @@ class _Sessions:
     def _left_words(self) -> str:
         return (
             f" (a budget is one for the whole benchmark: {len(self.spent)} sessions before this one have spent "
-            f"${sum(one.cost for one in self.spent):.4f} and {sum(one.tokens for one in self.spent):,} tokens in "
+            f"{money(sum(one.cost for one in self.spent))} and {sum(one.tokens for one in self.spent):,} tokens in "
             f"{sum(one.calls for one in self.spent):,} requests)"
         )

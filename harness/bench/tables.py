@@ -13,6 +13,7 @@ from typing import Any
 from harness.bench.words import laws_words, marked
 from harness.domain.sanitize import csv_safe, markdown_safe
 from harness.domain.wording import counted, duration
+from harness.text import money
 
 _TIMES = {
     "queue_wait_s": "queue wait",
@@ -70,7 +71,7 @@ def _price(report: Mapping[str, Any]) -> Table:
                 figure(arm["calls_per_s"]),
                 figure(arm["tokens_per_s"]),
                 f"{arm['cached_tokens']:,.0f} ({_share(arm['cached_tokens'], arm['input_tokens'])})",
-                "not known" if arm["cost"] is None else f"${arm['cost']:,.4f}",
+                money(arm["cost"]),
             )
             for arm in report["arms"]
         ),

@@ -31,6 +31,7 @@ from harness.engine.stopping import Stop
 from harness.errors import InputError
 from harness.settings import Loaded
 from harness.settings.model import CALL_FLAGS
+from harness.text import money
 
 
 @click.command(cls=SectionedCommand)
@@ -176,7 +177,7 @@ def _doubts_about(completion: Completion, loaded: Loaded) -> list[str]:
 
 def _account_of(completion: Completion) -> str:
     usage, served = completion.as_told.usage, completion.served
-    cost = "cost not known" if completion.cost is None else f"${completion.cost:.6f}"
+    cost = money(completion.cost, unknown="cost not known")
     if served.source == "endpoint":
         how = f"{cost}, {served.latency_s:.2f} s" + (f", {served.attempts} attempts" if served.attempts > 1 else "")
     else:

@@ -14,6 +14,7 @@ from harness.errors import SettingsError
 from harness.estimating import Estimate, estimate_batch
 from harness.in_use import is_simulated
 from harness.ports import WallClock
+from harness.text import money
 
 
 def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
@@ -45,7 +46,7 @@ def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
     lines = [
         f"{counted(len(plan.arms), 'arm')}, {counted(plan.repeat, 'round')} and a warm-up: "
         f"{counted(plan.sessions * topics + warm_up, 'topic')} in all, about "
-        f"{one.calls * times:,.0f} calls, {_money(one, times)}; some "
+        f"{one.calls * times:,.0f} calls, {_likely_words(one, times)}; some "
         f"{duration(sum(estimate.wall_s for estimate in estimates) * plan.repeat)} with answers timed {one.latency}, "
         "and a real model may take several times as long"
     ]
@@ -53,13 +54,13 @@ def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
     if budget is not None and one.cost is not None:
         short = one.cost * times > budget
         lines.append(
-            f"the budget of ${budget:,.2f} is one for all of that"
+            f"the budget of {money(budget)} is one for all of that"
             + (", and likely too small: the benchmark would not be complete" if short else "")
         )
     return "\n".join(lines)
 
 
-def _money(one: Estimate, times: float) -> str:
+def _likely_words(one: Estimate, times: float) -> str:
     if one.cost is None or one.cost_at_most is None:
         return "at prices that are not known"
-    return f"likely some ${one.cost * times:,.2f}, ${one.cost_at_most * times:,.2f} at most without retries"
+    return f"likely some {money(one.cost * times)}, {money(one.cost_at_most * times)} at most without retries"

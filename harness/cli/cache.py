@@ -27,6 +27,7 @@ from harness.domain.sanitize import one_line, terminal_safe
 from harness.domain.wording import counted
 from harness.errors import InputError
 from harness.settings import duration_s
+from harness.text import money
 
 T = TypeVar("T")
 
@@ -148,10 +149,10 @@ def verify(**values: Any) -> None:
 
 def _spent_words(journal: JournalStats) -> str:
     if not journal.unpriced:
-        return f"${journal.cost:.4f}"
+        return money(journal.cost)
     if not journal.cost:
         return "cost not known"
-    return f"${journal.cost:.4f} (not counting {counted(journal.unpriced, 'request')} of unknown cost)"
+    return f"{money(journal.cost)} (not counting {counted(journal.unpriced, 'request')} of unknown cost)"
 
 
 def _say_models(values: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from typing import Literal, NoReturn
 import click
 
 from harness.adapters.wall_clock import SystemClock
-from harness.cli.money_words import usd
 from harness.cli.terminal import someone_answers
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.profiles import profile_of
@@ -18,6 +17,7 @@ from harness.errors import SettingsError
 from harness.estimating import Estimate, estimate_batch
 from harness.in_use import InUse, check_access, endpoints_in_use, workflow_of
 from harness.settings import Loaded, Settings
+from harness.text import money
 
 Consent = Literal["given", "to be asked for", "missing"]
 
@@ -102,10 +102,12 @@ def is_paid(settings: Settings, one: InUse) -> bool:
 
 def question_of(found: Estimate) -> str:
     """What a person is asked."""
-    money = "at prices that are not known"
+    likely = "at prices that are not known"
     if found.cost is not None and found.cost_at_most is not None:
-        money = f"likely some {usd(found.cost)}, {usd(found.cost_at_most)} if each answer were as long as it may be"
+        likely = (
+            f"likely some {money(found.cost)}, {money(found.cost_at_most)} if each answer were as long as it may be"
+        )
     return (
-        f"{counted(found.topics, 'topic')}, about {counted(round(found.calls), 'call')}: {money}. "
+        f"{counted(found.topics, 'topic')}, about {counted(round(found.calls), 'call')}: {likely}. "
         "(--budget USD caps it, --yes does not ask.)\nBegin?"
     )

@@ -10,7 +10,6 @@ import click
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.glance import clock
 from harness.cli.help import SectionedCommand
-from harness.cli.money_words import usd
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
@@ -18,6 +17,7 @@ from harness.domain.braking import slowdown
 from harness.domain.sanitize import terminal_safe
 from harness.domain.wording import counted
 from harness.estimating import Estimate, estimate_batch
+from harness.text import money
 
 
 @click.command(cls=SectionedCommand)
@@ -42,13 +42,13 @@ def _text(found: Estimate, budget: float | None) -> str:
     lines = [f"{'step':<16} {'calls':>10} {'tokens in':>14} {'tokens out':>14} {'cost':>12} {'at most':>12}"]
     lines += [
         f"{step.step:<16} {step.calls:>10,.0f} {step.input_tokens:>14,.0f} {step.output_tokens:>14,.0f} "
-        f"{_money(step.cost):>12} {_money(step.cost_at_most):>12}"
+        f"{money(step.cost):>12} {money(step.cost_at_most):>12}"
         for step in found.steps
     ]
     tokens_in, tokens_out = (sum(getattr(step, f"{way}_tokens") for step in found.steps) for way in ("input", "output"))
     lines += [
-        f"{'all':<16} {found.calls:>10,.0f} {tokens_in:>14,.0f} {tokens_out:>14,.0f} {_money(found.cost):>12} "
-        f"{_money(found.cost_at_most):>12}",
+        f"{'all':<16} {found.calls:>10,.0f} {tokens_in:>14,.0f} {tokens_out:>14,.0f} {money(found.cost):>12} "
+        f"{money(found.cost_at_most):>12}",
         "",
         f"{counted(found.topics, 'topic')}, from a rehearsal of {found.sample:,}; about {clock(found.wall_s)} "
         f"with answers timed {found.latency}",
@@ -63,7 +63,7 @@ def _text(found: Estimate, budget: float | None) -> str:
     if budget is not None and found.cost is not None and found.cost > budget:
         share = budget / found.cost
         lines.append(
-            f"The budget of ${budget:,.2f} would end after about {counted(round(found.topics * share), 'topic')}"
+            f"The budget of {money(budget)} would end after about {counted(round(found.topics * share), 'topic')}"
         )
     if found.bad_lines:
         lines.append(f"{counted(found.bad_lines, 'bad line')} would be skipped")
@@ -77,14 +77,14 @@ def _budget_lines(found: Estimate, budget: float | None) -> list[str]:
         return []
     lower = [2 * cost] if budget is None else [budget]
     words = [
-        f"{usd(one)} {_slowed(slowdown(one, cost=cost, held=budgets.held, places=budgets.places))}"
+        f"{money(one)} {_slowed(slowdown(one, cost=cost, held=budgets.held, places=budgets.places))}"
         for one in lower
         if cost <= one < budgets.enough
     ]
     return [
-        f"A budget of {usd(budgets.enough)} or more does not slow the run with {budgets.places:,} calls in flight"
+        f"A budget of {money(budgets.enough)} or more does not slow the run with {budgets.places:,} calls in flight"
         f"{'; ' if words else ''}{', '.join(words)}",
-        f"With --budget-reserve likely {usd(min(budgets.enough, budgets.enough_likely))} is enough "
+        f"With --budget-reserve likely {money(min(budgets.enough, budgets.enough_likely))} is enough "
         "once each step has had an answer",
     ]
 
@@ -93,7 +93,3 @@ def _slowed(times: float | None) -> str:
     if times is None:
         return "is too little to end it: the last calls are held back at their worst case"
     return f"makes it about {times:.1f} times as long"
-
-
-def _money(cost: float | None) -> str:
-    return "not known" if cost is None else f"${cost:,.4f}"

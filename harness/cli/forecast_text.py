@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 from harness._version import __version__
 from harness.cli.glance import clock
-from harness.cli.money_words import usd
 from harness.domain.pricing import is_peak
 from harness.domain.waits import HELD
 from harness.domain.wording import counted
@@ -18,6 +17,7 @@ from harness.simulation.fit import StepFit
 from harness.simulation.forecast import Arm, Range
 from harness.simulation.night import Plan, with_in_flight
 from harness.simulation.recording import Recording
+from harness.text import money
 
 _ARMS_A_BLOCK = 4
 _WORTH_TELLING_S = 0.005
@@ -129,7 +129,7 @@ def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
     yield row("ends", lambda arm: _end(start, arm.wall_s.mean))
     yield row("lower bound", lambda arm: f"{_time(arm.bound_s.mean)}, {arm.bound_by}")
     yield from figure("efficiency", lambda arm: arm.efficiency, "{:.0%}".format)
-    yield from figure("cost", lambda arm: arm.cost, usd)
+    yield from figure("cost", lambda arm: arm.cost, money)
     yield row("  in peak hours", _peak)
     yield from figure("refused (429)", lambda arm: arm.refusals, "{:,.0f}".format)
     yield from figure("requests", lambda arm: arm.requests, "{:,.0f}".format)
@@ -148,7 +148,7 @@ def _peak(arm: Arm) -> str:
     cost, peak = arm.cost, arm.peak_cost
     if cost is None or peak is None:
         return "not known"
-    return f"{usd(peak.mean)}, {peak.mean / cost.mean:.0%}" if peak.mean else "$0"
+    return f"{money(peak.mean)}, {peak.mean / cost.mean:.0%}" if peak.mean else "$0"
 
 
 def _span(figures: Range | None, shown: Callable[[float], str]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from harness.cli.money_words import Caps, spent_words, to_come_words, usd
+from harness.cli.money_words import Caps, spent_words, to_come_words
 from harness.domain.outages import queue_words
 from harness.domain.wording import counted
 from harness.engine.board import Stage
 from harness.glance import EndpointStanding, Glance
+from harness.text import money
 
 _WAITS: dict[Stage, str] = {
     "retry": "to try again",
@@ -103,7 +104,7 @@ def money_words(seen: Glance, settings: Caps) -> str:
 def budget_warning(seen: Glance, settings: Caps) -> str | None:
     """What the end will be, where it passes the budget, or may."""
     for end, cap, unit in (
-        (seen.likely_end, settings.budget, usd),
+        (seen.likely_end, settings.budget, money),
         (seen.likely_tokens, settings.budget_tokens, lambda value: f"{value:,.0f} tokens"),
     ):
         if end is None or cap is None or end.high is None or end.high <= cap:

@@ -11,6 +11,7 @@ from harness.domain.outlook import Range
 from harness.domain.policy import Budget, Reserve
 from harness.domain.purse import Reservations
 from harness.domain.wording import counted
+from harness.text import money
 
 LEAST_SAID = 0.00005
 LEAST_LOST_S = 1.0
@@ -47,14 +48,6 @@ class Caps(Protocol):
     def budget_tokens(self) -> int | None: ...
 
 
-def usd(value: float | None) -> str:
-    """An amount with as many digits as say something: `$0.0012`, `$0.012`, `$1.23`, `$1,234`; `?` where it is None."""
-    if value is None:
-        return "?"
-    digits = 4 if value < 0.01 else 3 if value < 0.1 else 2 if value < 1000 else 0
-    return f"${value:,.{digits}f}"
-
-
 @dataclass(frozen=True, slots=True)
 class _Digits:
     """Amounts that stand beside each other have equally many digits, so that they add up as they are read."""
@@ -87,7 +80,7 @@ def spent_words(seen: Account, caps: Caps) -> str:
         parts = ["cost not known"]
     else:
         digits = _digits(seen, caps)
-        of_budget = f" of {usd(caps.budget)}" if caps.budget is not None else ""
+        of_budget = f" of {money(caps.budget)}" if caps.budget is not None else ""
         parts = [f"{digits.of(seen.cost - seen.unknown_cost)}{of_budget} spent"]
         if seen.unpriced:
             parts.append("calls of unknown cost not counted")
@@ -106,7 +99,7 @@ def to_come_words(seen: Account, caps: Caps) -> str | None:
     if seen.to_come is None:
         return None
     if caps.budget is None:
-        return f"about {usd(seen.to_come.likely)} to come ({ends_words(seen.to_come)})"
+        return f"about {money(seen.to_come.likely)} to come ({ends_words(seen.to_come)})"
     digits = _digits(seen, caps)
     parts = (seen.cost - seen.unknown_cost, seen.unknown_cost, seen.to_come.likely)
     end = digits.of(sum(digits.rounded(part) for part in parts))
@@ -116,20 +109,22 @@ def to_come_words(seen: Account, caps: Caps) -> str | None:
 
 
 def ends_words(amount: Range) -> str:
-    """`$0.01 to $0.03`."""
-    return f"{usd(amount.low)} to {usd(amount.high)}"
+    """`$0.0100 to $0.0300`."""
+    high = money(amount.high, unknown="?")
+    return f"{money(amount.low)} to {high}"
 
 
 def budget_lines(outlay: Outlay, budget: Budget) -> list[str]:
     """What of the budget is used, and which part of that nobody told; without one, what may come on top of the cost."""
     lines = []
     cost = outlay.cost_at_risk - outlay.cost_untold
-    money = _untold_parts(f"${cost:.4f}" if cost >= LEAST_SAID else "", f"${outlay.cost_untold:.4f}", outlay.untold)
+    broke_off = money(cost) if cost >= LEAST_SAID else ""
+    amounts = _untold_parts(broke_off, money(outlay.cost_untold), outlay.untold)
     if budget.cost is not None:
-        used = f"budget    ${outlay.counted_cost:.4f} of {usd(budget.cost)} used"
-        lines.append(_with_parts(used, f"${outlay.cost:.4f} spent", money))
+        used = f"budget    {money(outlay.counted_cost)} of {money(budget.cost)} used"
+        lines.append(_with_parts(used, f"{money(outlay.cost)} spent", amounts))
     elif outlay.cost_at_risk >= LEAST_SAID:
-        lines.append(f"unknown   {', and '.join(money)}, on top of the cost")
+        lines.append(f"unknown   {', and '.join(amounts)}, on top of the cost")
     if budget.tokens is not None:
         tokens = outlay.tokens_at_risk - outlay.tokens_untold
         parts = _untold_parts(f"{tokens:,}" if tokens else "", f"{outlay.tokens_untold:,}", outlay.untold)
@@ -190,9 +185,7 @@ def _risk_lines(found: Reservations, outlay: Outlay, budget: Budget) -> list[str
     if budget.cost is not None:
         passed = outlay.counted_cost - budget.cost
         if found.could_pass_cost > 0 or passed > 0:
-            lines.append(
-                _risked(f"${max(found.could_pass_cost, passed):.4f}", f"${passed:.4f}" if passed > 0 else None)
-            )
+            lines.append(_risked(money(max(found.could_pass_cost, passed)), money(passed) if passed > 0 else None))
     if budget.tokens is not None:
         more = outlay.counted_tokens - budget.tokens
         if found.could_pass_tokens > 0 or more > 0:

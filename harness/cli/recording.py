@@ -22,6 +22,7 @@ from harness.regress.recorded.recording import recorded_from
 from harness.regress.recorded.replaying import recorded_calls
 from harness.session import Report
 from harness.settings import Loaded
+from harness.text import money
 
 _QUESTION = "Begin?"
 
@@ -38,7 +39,7 @@ def agreed_to_all(
     """The same where nothing is recorded: what it takes is rehearsed on a sample, as `harness estimate` does it."""
     found = estimate_batch(loaded, source, SystemClock(), wrap=wrap)
     steps = ", ".join(f"{step.step} {step.calls:,.0f}" for step in found.steps)
-    likely = ", at a price that is not known" if found.cost is None else f", likely some ${found.cost:,.4f}"
+    likely = ", at a price that is not known" if found.cost is None else f", likely some {money(found.cost)}"
     said = f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics ({steps}){likely}"
     click.echo(terminal_safe(said), err=True)
     return confirmed(loaded, lambda: _QUESTION)
@@ -90,7 +91,7 @@ def expected_words(missing: Expected) -> str:
 
 
 def _about(cost: float | None) -> str:
-    return ", at a price that is not known" if cost is None else f", some ${cost:,.4f}"
+    return ", at a price that is not known" if cost is None else f", some {money(cost)}"
 
 
 def merged_words(merged: Merged, cassette: Path, *, prune: bool) -> str:

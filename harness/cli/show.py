@@ -19,6 +19,7 @@ from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.domain.wording import counted
 from harness.errors import ResultsError
+from harness.text import money
 
 LONGEST_MESSAGE = 4_000
 
@@ -66,7 +67,7 @@ def _say_row(row: Mapping[str, Any], json_output: bool) -> None:
 def _row_line(row: Mapping[str, Any]) -> str:
     said = _failure_words(row["error"]) if row["error"] else one_line(_first_words(row["output"]), 90)
     return (
-        f"{row['status']:<9} {one_line(row['topic_id'], 24):<24} {row['calls']:>3} calls  {_money(row['cost']):>9}  "
+        f"{row['status']:<9} {one_line(row['topic_id'], 24):<24} {row['calls']:>3} calls  {money(row['cost']):>9}  "
         f"{row['elapsed_s']:>8.1f} s  {said}"
     )
 
@@ -115,7 +116,7 @@ def _call_line(span: Mapping[str, Any], others: Collection[str] = ()) -> str:
     outcome += _other_words(span, others)
     return (
         f"  {span['id']:<26} {served['source']:<8} {served['attempts']} sent  {span['start_s']:>8.2f} s + "
-        f"{span['end_s'] - span['start_s']:>7.2f} s  {_money(span['cost']):>9}  {outcome}"
+        f"{span['end_s'] - span['start_s']:>7.2f} s  {money(span['cost']):>9}  {outcome}"
     )
 
 
@@ -166,11 +167,6 @@ def _tokens_out(usage: Mapping[str, Any]) -> str:
     return f"{usage['output_tokens']:,} tokens out, {reasoning_words(usage)}"
 
 
-def _money(cost: float | None) -> str:
-    """In a column."""
-    return "not known" if cost is None else f"${cost:.4f}"
-
-
 def _cost(cost: float | None) -> str:
     """In a sentence."""
-    return "cost not known" if cost is None else f"${cost:.4f}"
+    return money(cost, unknown="cost not known")

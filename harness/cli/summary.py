@@ -24,6 +24,7 @@ from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall
 from harness.session import Report, limits_learned
 from harness.settings import Settings
+from harness.text import money
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
@@ -182,7 +183,7 @@ def left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
     """The requests that earlier sessions left open, each with its cost at most."""
     lines = []
     for request in left_open[:LISTED_OPEN]:
-        most = "at a price not known" if request.cost_at_most is None else f"at most ${request.cost_at_most:.4f}"
+        most = "at a price not known" if request.cost_at_most is None else f"at most {money(request.cost_at_most)}"
         sent = f"{request.opened_at:%Y-%m-%d %H:%M:%S} UTC"
         lines.append(f"          since {sent}, {most}: {request.call.topic_id} {request.call.span_id}")
     if len(left_open) > LISTED_OPEN:
@@ -244,14 +245,14 @@ def _cost_line(outlay: Outlay, totals: Mapping[str, Any], unfinished: int, *, si
     why = "the server told no usage" if untold else why_unpriced(answers_in(totals))
     if totals["unpriced"] and not outlay.cost:
         return f"cost      not known: {why}"
-    cost = f"cost      ${outlay.cost:.4f}"
+    cost = f"cost      {money(outlay.cost)}"
     elsewhere = outlay.cost - outlay.cost_in_rows
     if elsewhere >= LEAST_SAID:
-        cost += f", ${elsewhere:.4f} of it for topics that {'are not finished' if unfinished else 'were run again'}"
+        cost += f", {money(elsewhere)} of it for topics that {'are not finished' if unfinished else 'were run again'}"
     if totals["unpriced"]:
         cost += f" (not counting {counted(totals['unpriced'], 'topic')} with calls whose cost is not known: {why})"
     if totals["saved"]:
-        cost += f"; answers worth ${totals['saved']:.4f} came from the cache"
+        cost += f"; answers worth {money(totals['saved'])} came from the cache"
     if simulated:
         cost += "; simulated at DeepSeek's prices, nothing was paid"
     return cost

@@ -57,6 +57,8 @@ PEAK_HOURS_UTC = ((time(1), time(4)), (time(6), time(10)))
 
 _SINCE_V4_1 = datetime(2026, 9, 10, tzinfo=UTC)
 
+# A row of a later day acts today: `dearest`, and so each reservation, counts all that are to come, and `cost_at_most`
+# of a suite takes the latest. Costs change on the day.
 DEEPSEEK_PRICES: Mapping[str, tuple[Price, ...]] = {
     "deepseek-flash": (
         Price(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from harness.domain.braking import Braking
 from harness.domain.completion import AtMost
 from harness.domain.policy import Budget
+from harness.text import money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,10 +202,10 @@ class Purse:
         budget = self.budget
         parts = []
         if budget.cost is not None:
-            next_call = "has no known price" if most.cost is None else f"may cost up to ${most.cost:.4f}"
-            used = f"${self.cost:.4f} of ${budget.cost:.4f} is used"
+            next_call = "has no known price" if most.cost is None else f"may cost up to {money(most.cost)}"
+            used = f"{money(self.cost)} of {money(budget.cost)} is used"
             if self.cost_at_risk >= 0.00005:
-                used += f" (${self.cost_at_risk:.4f} of it reserved for what was not told)"
+                used += f" ({money(self.cost_at_risk)} of it reserved for what was not told)"
             parts.append(f"{used} and the next call {next_call}")
         if budget.tokens is not None:
             used = f"{self.tokens:,} of {budget.tokens:,} tokens are used"

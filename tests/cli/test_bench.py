@@ -125,7 +125,7 @@ def test_a_live_benchmark_is_estimated_and_asks(harness: Harness, monkeypatch: p
     # Two topics in two arms and three rounds, and two to warm up.
     assert "2 arms, 3 rounds and a warm-up: 14 topics in all" in result.stderr
     assert "likely some $" in result.stderr
-    assert "the budget of $0.00 is one for all of that, and likely too small" in result.stderr
+    assert "the budget of $0.0010 is one for all of that, and likely too small" in result.stderr
     assert "say --yes" in problem_of(result)
     assert not Path("b").exists()
 

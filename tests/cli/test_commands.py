@@ -192,6 +192,13 @@ def test_the_status_of_a_run_in_words_and_as_json(harness: Harness, a_run: Path)
     assert (status["status"], status["running"], status["totals"]["unfinished"]) == ("complete", False, 0)
 
 
+def test_every_field_of_the_status_is_documented(harness: Harness, a_run: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    section = page[page.index("### What a run tells while it goes on") :].split("\n### ")[0]
+    status = json.loads(harness("status", str(a_run), "--json").stdout)
+    assert [name for name in status if f"`{name}`" not in section] == []
+
+
 def test_complete_never_stands_without_its_failures(harness: Harness) -> None:
     harness("run", "topics.jsonl", "--endpoint", "mock", "--out", "done", "-q", "--faults", "400=1")
     assert ", complete, 2 failed, session 1" in harness("status", "done").stdout
@@ -352,7 +359,7 @@ def test_an_estimate_counts_calls_and_sends_nothing(harness: Harness) -> None:
     result = harness("estimate", "topics.jsonl", "--budget", "0.001")
     assert result.exit_code == 0, result.output
     assert "2 topics, from a rehearsal of 2" in result.stdout
-    assert "The budget of $0.00 would end after about" in result.stdout
+    assert "The budget of $0.0010 would end after about" in result.stdout
     assert not Path(".harness").exists()
     found = json.loads(harness("estimate", "topics.jsonl", "--json").stdout)
     assert found["calls"] >= 10

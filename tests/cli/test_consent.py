@@ -73,7 +73,7 @@ def test_the_question_names_the_money() -> None:
 
 
 def test_small_money_is_not_called_nothing() -> None:
-    assert "1 topic, about 250 calls: likely some $0.0024, $0.050 if" in question_of(
+    assert "1 topic, about 250 calls: likely some $0.0024, $0.0500 if" in question_of(
         estimate(1, cost=0.0024, cost_at_most=0.05)
     )
 

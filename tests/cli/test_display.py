@@ -187,7 +187,7 @@ def test_a_cost_that_nobody_knows_is_not_zero() -> None:
 
 def test_the_money_to_come_is_a_range() -> None:
     seen = a_glance(to_come=Range(low=0.01, likely=0.5, high=1234.5))
-    assert money_words(seen, settings()) == "$0.0123 spent, about $0.50 to come ($0.010 to $1,234)"
+    assert money_words(seen, settings()) == "$0.0123 spent, about $0.5000 to come ($0.0100 to $1,234.50)"
     assert money_words(a_glance(to_come=Range(low=0.001, likely=2.0, high=None)), settings()).endswith("($0.0010 to ?)")
 
 

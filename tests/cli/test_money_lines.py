@@ -31,15 +31,15 @@ def test_what_is_known_is_one_line() -> None:
 def test_a_budget_counts_all_that_was_spent_and_all_that_may_have_been() -> None:
     assert said(MORE, Budget(cost=4.0)) == [
         "cost      $0.7500, $0.2500 of it for topics that are not finished",
-        "budget    $2.7500 of $4.00 used: $0.7500 spent, and at most $2.0000 for requests that broke off",
+        "budget    $2.75 of $4.00 used: $0.7500 spent, and at most $2.00 for requests that broke off",
     ]
-    assert said(ALL_IN_ROWS, Budget(cost=0.75)) == ["cost      $0.5000", "budget    $0.5000 of $0.75 used"]
+    assert said(ALL_IN_ROWS, Budget(cost=0.75)) == ["cost      $0.5000", "budget    $0.5000 of $0.7500 used"]
 
 
 def test_without_a_budget_what_may_have_been_spent_is_on_top() -> None:
     assert said(MORE, Budget(), unfinished=0) == [
         "cost      $0.7500, $0.2500 of it for topics that were run again",
-        "unknown   at most $2.0000 for requests that broke off, on top of the cost",
+        "unknown   at most $2.00 for requests that broke off, on top of the cost",
     ]
 
 

@@ -147,7 +147,7 @@ def test_another_model_whose_price_is_known_is_priced_as_itself(harness: Harness
 
 def test_a_cost_that_the_server_tells_is_used_whoever_answered(harness: Harness, server: Served) -> None:
     server.names, server.more = lambda number: ("other/dear", None), {"cost": 0.25}
-    assert "cost      $1.0000\n" in run(harness, server)
+    assert "cost      $1.00\n" in run(harness, server)
 
 
 def test_an_alias_that_is_named_is_the_model_that_was_asked_for(harness: Harness, server: Served) -> None:

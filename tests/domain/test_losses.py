@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 from harness.domain.bounds import CallTimes, InVain, bound_of
 from harness.domain.losses import CAUSES, Cause, losses_of
 from harness.domain.policy import Limits
+from harness.domain.waits import WAITS as KINDS
 
-CAUSE_OF: dict[str, Cause] = {
-    "queued_run_s": "per_run",
-    "queued_s": "in_flight",
-    "paced_s": "pace",
-    "budget_s": "budget",
-    "outage_s": "outage",
-    "stored_s": "own_code",
-}
+CAUSE_OF: dict[str, Cause] = {wait.field: wait.cause for wait in KINDS}
 WAITS = tuple(CAUSE_OF)
 
 
@@ -129,6 +123,18 @@ def test_what_the_pace_does_not_allow_is_not_lost() -> None:
 def test_a_batch_without_calls_lost_all_its_time_to_our_own_code() -> None:
     assert lost([], 3, Limits()) == {"own_code": 3}
     assert lost([], 0, Limits()) == {}
+
+
+def test_each_wait_is_laid_to_its_own_cause() -> None:
+    known = {
+        "queued_run_s": "per_run",
+        "queued_s": "in_flight",
+        "paced_s": "pace",
+        "budget_s": "budget",
+        "outage_s": "outage",
+        "stored_s": "own_code",
+    }
+    assert {field: CAUSE_OF[field] for field in known} == known
 
 
 def test_every_cause_has_words() -> None:

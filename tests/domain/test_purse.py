@@ -63,8 +63,7 @@ def test_what_nobody_told_is_a_part_of_what_is_spent() -> None:
     assert purse.calls == 1
     shortage = purse.shortage(most(8.0, 5))
     assert shortage == (
-        "$3.5000 of $10.0000 is used ($2.5000 of it reserved for what was not told) and the next call may cost up to "
-        "$8.0000"
+        "$3.50 of $10.00 is used ($2.50 of it reserved for what was not told) and the next call may cost up to $8.00"
     )
 
 

@@ -68,7 +68,7 @@ async def test_the_end_of_the_budget_says_what_is_spent_and_what_to_do() -> None
     *ends, refused = await gathered(*(ask(engine, f"{number}") for number in range(3)))
     assert [type(end) for end in ends] == [Completion, Completion]
     assert isinstance(refused, BudgetExceeded)
-    assert str(refused).startswith("the budget is reached: $300.0000 of $400.0000 is used and the next call may cost")
+    assert str(refused).startswith("the budget is reached: $300.00 of $400.00 is used and the next call may cost")
     assert "300 of 500 tokens are used" in str(refused)
     assert "Resume with a higher one" in str(refused)
     assert engine.stop.cause is not None

@@ -94,7 +94,7 @@ async def test_one_topic_fails_and_the_others_go_on() -> None:
     error = rows["t1"].error
     assert error is not None
     assert error.type == "TopicBudgetExceeded"
-    assert "$300.0000 of " in error.message
+    assert "$300.00 of " in error.message
     assert rows["t1"].calls == 4
 
 

@@ -12,6 +12,7 @@ from harness.domain.misses import Explanation, answers_of, change_lines, explain
 from harness.domain.recording import RecordedCall
 from harness.errors import InputError
 from harness.regress.case import Row, answers_before
+from harness.text import money
 
 Outcome: TypeAlias = Literal["hit", "shared", "asked", "failed", "missed"]
 """`hit`: the cache answered. `shared`: somebody was asking the same. `asked`: sent and answered. `failed`: sent, and no
@@ -86,7 +87,7 @@ class CallStory:
         replaced = self.payer_is_later and not (self.outcome == "shared" and same_run)
         since = "since then replaced by the answer to" if replaced else "paid for by"
         lines.append(f"  {since} {payer_words(self.payer)}{same_run}")
-        return lines + ([f"  saved {_money(self.saved)}"] if self.saved else [])
+        return lines + ([f"  saved {money(self.saved)}"] if self.saved else [])
 
     def _why(self) -> str:
         found = self.explanation
@@ -159,7 +160,7 @@ def story_of(
 def payer_words(call: RecordedCall) -> str:
     """`research.1/research of topic 'tides' in run X, 2026-11-21 12:00:00 UTC, $0.0005`."""
     where = f"{call.span_id} of topic {call.topic_id!r}" if call.span_id else "a call that is not known any more"
-    cost = "" if call.completion.cost is None else f", {_money(call.completion.cost)}"
+    cost = "" if call.completion.cost is None else f", {money(call.completion.cost)}"
     return f"{where} in run {call.run_id}, {call.created_at:%Y-%m-%d %H:%M:%S} UTC{cost}"
 
 
@@ -199,7 +200,3 @@ def _began(call: Row, row: Row, calls: Sequence[Row]) -> datetime:
     """When the call was wanted: a topic's first call is wanted when the topic begins."""
     first_s = min(one["start_s"] for one in calls)
     return datetime.fromisoformat(row["started_at"]) + timedelta(seconds=call["start_s"] - first_s)
-
-
-def _money(cost: float) -> str:
-    return f"${cost:.4f}"

@@ -12,6 +12,7 @@ from harness.domain.wording import counted, duration
 from harness.regress.comparing.document import Block, Heading, Lines, Table
 from harness.regress.comparing.run_comparison import CheckDifference, Comparison, Head, Setting, StepDifference
 from harness.regress.comparing.topic_difference import Amounts, TopicDifference
+from harness.text import money
 
 _LONGEST_VALUE = 40
 _SHOWN_ONLY = 5
@@ -71,10 +72,6 @@ def amounts_words(a: Amounts, b: Amounts) -> str:
 def ratio(a: float | None, b: float | None) -> str:
     """How much B is of A."""
     return "–" if not a or b is None else f"{b / a:.2f} ×"
-
-
-def money(cost: float | None) -> str:
-    return "not known" if cost is None else f"${cost:,.4f}"
 
 
 def status_words(topic: TopicDifference) -> str:
