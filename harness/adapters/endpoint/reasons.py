@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 from harness.adapters.endpoint.wire import JsonObject
 from harness.domain.finish import finish_of
 
