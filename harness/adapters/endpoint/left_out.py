@@ -17,7 +17,8 @@ _REFUSALS = (400, 422)
 _VAGUE_REFUSALS = (None, 403, 404, 405, 406, 415, 500, 501)
 """Under these a server is believed where it says that it does not take the field; None: under 200."""
 _NOT_TAKEN = re.compile(
-    r"\bnot |n't\b|\bun(?:known|recogni[sz]ed|expected|supported)|\bextra\b|invalid|forbid|additional|\bno such|不支持|未知|无效",
+    r"\bnot |n't\b|\bun(?:known|recogni[sz]ed|expected|supported)|\bextra\b|invalid|forbid|additional|\bno such"
+    r"|不支持|未知|无效",
     re.IGNORECASE,
 )
 _OTHER_NAMES = {"stream_options": r"|stream[ -]?options|include_?usage"}
