@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from harness.domain.image import Image, image_of
 from harness.errors import InputError
 
+_OTHER_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]+://|data:)", re.IGNORECASE)
 MOST_BYTES = 20 * 1024 * 1024
 
 
@@ -18,6 +20,8 @@ def image(source: str | Path) -> Image:
     try:
         if isinstance(source, str) and source.startswith(("http://", "https://")):
             return Image(url=source)
+        if isinstance(source, str) and _OTHER_ADDRESS.match(source):
+            raise InputError(f"{source[:80]}: expected an image in a file, or at an http:// or https:// address")
         with Path(source).open("rb") as file:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:

@@ -140,6 +140,8 @@ class _Shown:
 
     def _print(self, delta: Delta) -> None:
         if delta.kind == "restart":
+            if self._kind is None:
+                return  # nothing stands above
             why = delta.text or "the attempt failed and is made again"
             click.echo(f"\n[{why}; forget what stands above]\n")
             self._kind = None

@@ -40,6 +40,9 @@ def note_on(base_url: str) -> str | None:
     parts = urlsplit(normalized)
     if _split(base_url).path.rstrip("/").endswith(_CALL):
         return f"the base URL is taken without the path of the call: {normalized}"
+    bare = without_call(normalized)
+    if bare != normalized:
+        return f"the base URL {normalized} ends in the path of a call, and most servers want {bare}"
     if not parts.path:
         likely = f"{normalized}{_VERSION}"
         return f"the base URL {normalized} has no path, and most servers want {likely}; harness doctor finds out"

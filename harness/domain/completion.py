@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from harness.domain.image import Image
+from harness.domain.json_schema import fault_in
 from harness.domain.logprobs import TokenLogprob
 from harness.domain.text_tokens import likely_tokens
 from harness.domain.waits import Waits
@@ -59,7 +60,7 @@ class JsonSchema:
     """The JSON that an answer must be, by a schema. `strict`: the server shall hold the model to it.
 
     Raises ValueError for a name that servers refuse (letters, digits, - and _, at most 64), or a schema that is no
-    JSON object.
+    JSON object, or is wrong in itself (`domain/json_schema.py`).
     """
 
     name: str
@@ -76,6 +77,9 @@ class JsonSchema:
             json.dumps(self.schema, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"the JSON schema {self.name!r} must be what JSON can say: {error}") from None
+        fault = fault_in(schema)
+        if fault is not None:
+            raise ValueError(f"the JSON schema {self.name!r} is none: {fault}")
 
 
 ResponseFormat: TypeAlias = Literal["text", "json_object"] | JsonSchema

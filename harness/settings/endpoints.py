@@ -164,7 +164,7 @@ def parse_mends(texts: Sequence[str]) -> EndpointTable:
         return EndpointTable.model_validate(values)
     except ValidationError as invalid:
         detail = invalid.errors()[0]
-        where = ".".join(str(part) for part in detail["loc"])
+        where = ".".join(str(part) for part in detail["loc"] if part != "[key]")
         why = reason(detail)
         raise SettingsError(why if why.startswith("extra_") else f"{where} {why}") from None
 

@@ -14,6 +14,7 @@ from harness.domain.request_form import Switch
 from harness.domain.secret import Secret
 from harness.errors import SettingsError
 from harness.settings.access import Access, Keyring
+from harness.settings.endpoints import parse_mends
 from harness.settings.model import Settings
 
 MOCK_KEY = Secret("sk-of-the-mock")
@@ -110,9 +111,12 @@ class Loaded:
         return profile_endpoint(service, api_key=key)
 
     def _wants_key(self, service: Profile) -> bool:
-        """A service that is hosted does, and a server of one's own whose table names a variable for it."""
+        """A service that is hosted does, and a server of one's own for which the user names a variable."""
         table = self.settings.endpoints.get(service.name)
-        return service.hosted or (table is not None and table.api_key_env is not None)
+        is_named = table is not None and table.api_key_env is not None
+        if service.name == self.settings.service.name:
+            is_named = is_named or parse_mends(self.settings.mends).api_key_env is not None
+        return service.hosted or is_named
 
     def _may_leave_out(self, service: Profile) -> frozenset[str]:
         """The fields that are left out where the server refuses them: what a user set himself is none of these."""
