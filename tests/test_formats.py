@@ -51,6 +51,14 @@ def test_each_schema_is_one(name: str) -> None:
     Draft202012Validator.check_schema(SCHEMAS[name])
 
 
+@pytest.mark.parametrize("age", ["first", "second", "today"])
+def test_a_run_of_any_version_is_as_documented(age: str) -> None:
+    frozen = Path(__file__).parent / "data" / "runs" / age
+    for name, file in (("results.row", "results.jsonl"), ("traces.row", "traces.jsonl")):
+        check(name, *map(json.loads, (frozen / file).read_text().splitlines()))
+    check("run", json.loads((frozen / "run.json").read_text()))
+
+
 @pytest.mark.harness_virtual_time
 async def test_a_night_with_everything_in_it_is_as_documented(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 8)

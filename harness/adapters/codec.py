@@ -65,7 +65,8 @@ _KEPT_SERVED = {
     "ttft_reasoning_s": NUMBER | NULL,
     "ttft_answer_s": NUMBER | NULL,
 }
-_WAITS = {**dict.fromkeys((field.name for field in fields(Waits)), NUMBER), "outage_s": NUMBER | NULL}
+# A wait that a row does not name took no time: rows of earlier versions do not know all of them.
+_WAITS = dict.fromkeys((field.name for field in fields(Waits)), NUMBER | NULL)
 _SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **_WAITS}
 _FAILED_ATTEMPT = {
     "number": COUNT,
@@ -260,15 +261,10 @@ def served_from_json(fields: Any) -> Served:
     return Served(
         source=cast(Source, one_of(fields, "source", get_args(Source))),
         attempts=fields["attempts"],
-        queued_run_s=fields["queued_run_s"],
-        queued_s=fields["queued_s"],
-        paced_s=fields["paced_s"],
-        budget_s=fields["budget_s"],
-        outage_s=fields.get("outage_s") or 0.0,
+        **_waits_from_json(fields),
         ttft_reasoning_s=fields.get("ttft_reasoning_s"),
         ttft_answer_s=fields.get("ttft_answer_s"),
         latency_s=fields["latency_s"],
-        stored_s=fields["stored_s"],
         failures=tuple(failed_attempt_from_json(item) for item in fields["failures"]),
     )
 
@@ -306,17 +302,16 @@ def failed_attempt_from_json(fields: Any) -> FailedAttempt:
         status=fields.get("status"),
         elapsed_s=fields["elapsed_s"],
         backoff_s=fields["backoff_s"],
-        queued_run_s=fields["queued_run_s"],
-        queued_s=fields["queued_s"],
-        paced_s=fields["paced_s"],
-        budget_s=fields["budget_s"],
-        outage_s=fields.get("outage_s") or 0.0,
-        stored_s=fields["stored_s"],
+        **_waits_from_json(fields),
         usage=None if usage is None else usage_from_json(usage),
         cost=fields.get("cost"),
         content=fields["content"],
         reasoning=fields["reasoning"],
     )
+
+
+def _waits_from_json(fields: Mapping[str, Any]) -> dict[str, float]:
+    return {name: fields.get(name) or 0.0 for name in _WAITS}
 
 
 def _outage(waits: Waits) -> JsonObject:

@@ -34,6 +34,7 @@ def test_a_row_says_everything_of_a_topic() -> None:
         "elapsed_s": 3.5,
         "sequential_s": 4.25,
         "metadata": {"lang": "zh"},
+        "answered_by": [],
     }
 
 

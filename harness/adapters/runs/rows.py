@@ -110,9 +110,8 @@ def _in_vain(failure: Mapping[str, Any]) -> InVain:
 
 
 def _fields_of(kind: type[Waits], row: Mapping[str, Any]) -> dict[str, float]:
-    """The waits in a row, and what else the kind has. `outage_s` stands there only where it was one."""
-    names = [field.name for field in fields(kind) if field.name != "outage_s"]
-    return {**{name: row[name] for name in names}, "outage_s": row.get("outage_s", 0.0)}
+    """The waits in a row, and what else the kind has. One that the row does not name took no time."""
+    return {field.name: row.get(field.name, 0.0) for field in fields(kind)}
 
 
 def seconds(value: Any) -> Any:
