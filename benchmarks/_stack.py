@@ -11,7 +11,7 @@ from pathlib import Path
 
 from _contest import MODEL, Ask, Contestant, prompt
 
-from harness.adapters.runs.rows import span_to_row
+from harness.records.rows import span_to_row
 from harness.compose import open_stack
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.options import StepOptions

@@ -16,7 +16,7 @@ import anyio
 from harness.adapters.datasets.dataset import Dataset, open_dataset
 from harness.adapters.datasets.source import closing_on_error
 from harness.adapters.datasets.spec import DatasetSpec
-from harness.adapters.runs.results_dir import Describe, ResultsDir
+from harness.records.results_dir import Describe, ResultsDir
 from harness.adapters.wall_clock import SystemClock
 from harness.choosing import choose
 from harness.domain.filters import parse_filter

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from harness.adapters.datasets.dataset import Dataset
-from harness.adapters.runs.run_standing import Standing
+from harness.records.run_standing import Standing
 from harness.domain.redo import Redo, TopicState
 from harness.domain.wording import listed
 from harness.errors import InputError

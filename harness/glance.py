@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from harness.adapters.runs.run_standing import Standing
+from harness.records.run_standing import Standing
 from harness.compose import Stack
 from harness.domain.outages import down_words, is_told
 from harness.domain.outlook import Range, Track, less, time_left

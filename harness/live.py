@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.runs.results_dir import LIVE_FILE
+from harness.records.results_dir import LIVE_FILE
 from harness.domain.outlook import Range
 from harness.errors import ResultsError
 from harness.glance import EndpointStanding, Failing, Glance, InFlight

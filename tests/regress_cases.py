@@ -9,7 +9,7 @@ from typing import Any
 
 from records import a_failed_result, a_result, a_span
 
-from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.records.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Usage
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing
 from harness.domain.run import Failure

@@ -10,8 +10,8 @@ from typing import Any
 
 from records import a_result, a_span
 
-from harness.adapters.json_text import to_text
-from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.records.json_text import to_text
+from harness.records.rows import result_to_row, span_to_row
 from harness.domain.completion import FailedAttempt, Served, Usage
 from harness.domain.run import Failure, Span, TopicResult
 from harness.report.digest import Digest

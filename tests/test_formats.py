@@ -19,7 +19,7 @@ from records import a_failed_result, a_hard_won_span
 
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.sqlite_schema import create
-from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.records.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Tool, ToolCall
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.outlook import Range

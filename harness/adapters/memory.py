@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.adapters.codec import kept
+from harness.records.codec import kept
 from harness.domain.completion import AtMost, Request
 from harness.domain.key import canonical_request
 from harness.domain.purse import Spent

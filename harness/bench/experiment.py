@@ -14,7 +14,7 @@ from typing import Any
 
 from harness._version import __version__
 from harness.adapters.datasets.dataset import open_dataset
-from harness.adapters.runs.results_dir import read_manifest
+from harness.records.results_dir import read_manifest
 from harness.batch import dataset_spec, run_batch
 from harness.bench.arms import Arm, rounds_of
 from harness.bench.caps import left_of

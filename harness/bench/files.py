@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.json_text import to_text
-from harness.adapters.jsonl_file import pretty, storage_errors, write_whole
-from harness.adapters.runs.results_dir import RUN_FILE, read_manifest, read_results, read_spans
+from harness.records.json_text import to_text
+from harness.records.jsonl_file import pretty, storage_errors, write_whole
+from harness.records.results_dir import RUN_FILE, read_manifest, read_results, read_spans
 from harness.bench.arms import Arm
 from harness.bench.measured import Measured, measured_from_row, measured_from_trace, measured_to_row
 from harness.domain.policy import Limits

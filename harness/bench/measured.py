@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from harness.adapters.runs.rows import call_times_of, seconds
+from harness.records.rows import call_times_of, seconds
 from harness.domain.bounds import CallTimes, InVain
 from harness.domain.completion import Waits
 

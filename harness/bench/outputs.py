@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.jsonl_file import pretty, storage_errors, write_whole
+from harness.records.jsonl_file import pretty, storage_errors, write_whole
 from harness.bench.files import Bench
 from harness.bench.numbers import report_of, rounded
 from harness.bench.plots import draw_all

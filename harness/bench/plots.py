@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.jsonl_file import storage_errors, write_whole
+from harness.records.jsonl_file import storage_errors, write_whole
 from harness.bench.arms import PER_RUN
 from harness.bench.files import Bench
 from harness.bench.measured import Measured

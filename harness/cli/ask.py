@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import click
 
-from harness.adapters.codec import logprobs_to_json, usage_to_json
+from harness.records.codec import logprobs_to_json, usage_to_json
 from harness.adapters.image_file import image
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand

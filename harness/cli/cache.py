@@ -15,7 +15,7 @@ import click
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.answerers import counted_answers
 from harness.adapters.cache.reports import JournalStats, Sound
-from harness.adapters.codec import completion_to_json
+from harness.records.codec import completion_to_json
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.explain import explain
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption

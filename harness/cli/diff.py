@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.runs.run_index import RunIndex
+from harness.records.run_index import RunIndex
 from harness.cli.output import say_json
 from harness.errors import InputError, ResultsError
 from harness.regress.comparing.comparison_json import comparison_to_json, detail_to_json

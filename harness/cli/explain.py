@@ -13,7 +13,7 @@ import click
 
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.reports import Sound
-from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans
+from harness.records.results_dir import read_manifest, read_results, read_spans
 from harness.adapters.wall_clock import SystemClock
 from harness.batch import RESULTS_ROOT
 from harness.cli.help import OWN, SectionedCommand, SectionedOption

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.runs.chrome_trace import Timeline
-from harness.adapters.runs.results_dir import read_manifest
+from harness.records.chrome_trace import Timeline
+from harness.records.results_dir import read_manifest
 from harness.cli.timeline import TIMELINE_FILE, trace_of
 from harness.domain.sanitize import terminal_safe
 from harness.exports.formats import FORMATS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.runs.results_dir import read_manifest
+from harness.records.results_dir import read_manifest
 from harness.batch import RESULTS_ROOT
 from harness.cli.place import check_place
 from harness.domain.sanitize import terminal_safe

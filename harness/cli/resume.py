@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness.adapters.runs.results_dir import read_manifest
+from harness.records.results_dir import read_manifest
 from harness.batch import RESULTS_ROOT
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from harness.adapters.runs.answers import answers_in
-from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans, read_standing
+from harness.records.answers import answers_in
+from harness.records.results_dir import read_manifest, read_results, read_spans, read_standing
 from harness.cli.output import say, say_json
 from harness.cli.summary import answer_lines, place_words, run_outages_lines
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words

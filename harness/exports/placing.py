@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.adapters.jsonl_file import pretty, storage_errors
-from harness.adapters.runs.directory_lock import LOCK_FILE
-from harness.adapters.runs.results_dir import KEPT_INPUTS, RESULTS_FILE, RUN_FILE, TRACES_FILE
+from harness.records.jsonl_file import pretty, storage_errors
+from harness.records.directory_lock import LOCK_FILE
+from harness.records.results_dir import KEPT_INPUTS, RESULTS_FILE, RUN_FILE, TRACES_FILE
 from harness.errors import ResultsError
 from harness.exports.source import RunFacts
 

@@ -15,9 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness.adapters.jsonl_file import lines_in, row_at
-from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest, take_note
-from harness.adapters.runs.run_standing import Standing
+from harness.records.jsonl_file import lines_in, row_at
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest, take_note
+from harness.records.run_standing import Standing
 from harness.errors import ResultsError
 
 Row = dict[str, Any]

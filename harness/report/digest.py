@@ -7,8 +7,8 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.adapters.json_text import to_text
-from harness.adapters.runs.rows import call_times_of
+from harness.records.json_text import to_text
+from harness.records.rows import call_times_of
 from harness.domain.bounds import CallTimes
 from harness.domain.sanitize import one_line
 from harness.report.causes import Causes

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.adapters.jsonl_file import placed_lines_of
-from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, read_manifest
-from harness.adapters.runs.run_standing import Standing
+from harness.records.jsonl_file import placed_lines_of
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, read_manifest
+from harness.records.run_standing import Standing
 from harness.errors import ResultsError
 
 Row: TypeAlias = Mapping[str, Any]

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.adapters.runs.answers import answers_in
-from harness.adapters.runs.results_dir import unfinished_topics
-from harness.adapters.runs.run_standing import Standing
+from harness.records.answers import answers_in
+from harness.records.results_dir import unfinished_topics
+from harness.records.run_standing import Standing
 from harness.domain.answerers import doubt_lines, why_unpriced
 from harness.domain.bounds import bound_of
 from harness.domain.losses import CAUSES, losses_of

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness.adapters.runs.directory_lock import LOCK_FILE
-from harness.adapters.runs.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running, unfinished_topics
+from harness.records.directory_lock import LOCK_FILE
+from harness.records.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running, unfinished_topics
 from harness.domain.outlay import Outlay
 from harness.errors import ResultsError
 from harness.report.away import down_in

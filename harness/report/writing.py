@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from harness.adapters.jsonl_file import storage_errors, write_whole
-from harness.adapters.runs.results_dir import TRACES_FILE, is_running
+from harness.records.jsonl_file import storage_errors, write_whole
+from harness.records.results_dir import TRACES_FILE, is_running
 from harness.report.away import down_in
 from harness.report.blocks import Blocks, parts_of
 from harness.report.detail import detail_of

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.cache.recorded_times import RecordedTimes
-from harness.adapters.runs.results_dir import TRACES_FILE, is_running, read_manifest, read_results, read_spans
+from harness.records.results_dir import TRACES_FILE, is_running, read_manifest, read_results, read_spans
 from harness.errors import ResultsError
 from harness.simulation.recorded import RecordedTopic, topic_of
 from harness.simulation.recording import Recording, notes_on_material, refusal_s_of, refuse_untimed, sampled

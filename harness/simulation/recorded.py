@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.adapters.codec import served_from_json, usage_from_json
-from harness.adapters.request_codec import request_from_json
+from harness.records.codec import served_from_json, usage_from_json
+from harness.records.request_codec import request_from_json
 from harness.domain.completion import FailedAttempt, Request, Served, Usage
 from harness.simulation.fit import Sample
 from harness.simulation.shape import Timed, turns_of, worth

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters.jsonl_file import (
+from harness.records.jsonl_file import (
     AppendedFile,
     count_lines,
     cut_torn_line,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.adapters.endpoint.request_body import request_body
-from harness.adapters.request_codec import request_from_canonical
+from harness.records.request_codec import request_from_canonical
 from harness.domain.completion import JsonSchema, Message, Request, Tool, ToolCall
 from harness.domain.image import Image
 from harness.domain.key import cache_key, canonical_request

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from records import a_failed_result, a_result, a_span
 
-from harness.adapters.runs.directory_lock import LOCK_FILE
-from harness.adapters.runs.results_dir import (
+from harness.records.directory_lock import LOCK_FILE
+from harness.records.results_dir import (
     RESULTS_FILE,
     RUN_FILE,
     TRACES_FILE,

@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 from records import a_failed_result, a_hard_won_span, a_result, a_span
 
-from harness.adapters.json_text import to_text
-from harness.adapters.runs.rows import call_times_of, result_to_row, span_to_row
+from harness.records.json_text import to_text
+from harness.records.rows import call_times_of, result_to_row, span_to_row
 from harness.domain.run import Failure
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from run_directories import Made, make_run, said
 
-from harness.adapters.runs.directory_lock import DirectoryLock
-from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE
-from harness.adapters.runs.run_index import RunIndex
+from harness.records.directory_lock import DirectoryLock
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE
+from harness.records.run_index import RunIndex
 from harness.errors import ResultsError
 
 TOPICS = [

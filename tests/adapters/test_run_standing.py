@@ -4,8 +4,8 @@ from typing import Any
 
 from records import a_failed_result, a_result
 
-from harness.adapters.runs.rows import result_to_row
-from harness.adapters.runs.run_standing import Standing
+from harness.records.rows import result_to_row
+from harness.records.run_standing import Standing
 from harness.domain.completion import Usage
 from harness.domain.run import Failure
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from _chat import CANARY, DONE, USAGE, Server, chunk, plain, streaming
 
-from harness.adapters.codec import completion_from_json, completion_to_json
+from harness.records.codec import completion_from_json, completion_to_json
 from harness.domain.completion import Answerer, Completion
 
 

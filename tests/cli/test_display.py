@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from harness.adapters.runs.run_standing import FailedAlike
+from harness.records.run_standing import FailedAlike
 from harness.cli.ask import _Shown
 from harness.cli.glance import (
     budget_warning,

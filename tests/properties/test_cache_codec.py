@@ -9,11 +9,11 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters import codec
+from harness.records import codec
 from harness.adapters.cache_entry import entry_of, instant, stamp
 from harness.adapters.cassettes.cassette import entry_of_recording, line_of, recording_of_entry, recording_of_line
-from harness.adapters.json_text import storable, to_text
-from harness.adapters.request_codec import request_from_canonical
+from harness.records.json_text import storable, to_text
+from harness.records.request_codec import request_from_canonical
 from harness.domain.completion import (
     Answerer,
     Completion,

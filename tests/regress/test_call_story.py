@@ -11,7 +11,7 @@ from fakes import an_answer
 from records import STARTED_AT, a_result
 from run_directories import asking, said
 
-from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.records.rows import result_to_row, span_to_row
 from harness.domain.completion import Request, Served
 from harness.domain.key import cache_key
 from harness.domain.recording import RecordedCall

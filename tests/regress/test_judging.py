@@ -10,7 +10,7 @@ import pytest
 from fakes import Engine, FakeModel, Outcome, an_answer
 from regress_cases import a_call, a_case, a_suite
 
-from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.records.rows import result_to_row, span_to_row
 from harness.domain.completion import Request
 from harness.domain.failures import PermanentError
 from harness.domain.policy import Limits

@@ -16,7 +16,7 @@ from prompts import edited_prompts
 from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
 from harness.adapters.datasets.dataset import open_dataset
-from harness.adapters.json_text import to_text
+from harness.records.json_text import to_text
 from harness.batch import dataset_spec
 from harness.domain.run import Topic
 from harness.engine.step import Step

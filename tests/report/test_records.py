@@ -6,7 +6,7 @@ import pytest
 from records import a_result, a_span
 from report_runs import Told, a_failed_topic, a_topic, append, write_run
 
-from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.records.rows import result_to_row, span_to_row
 from harness.errors import ResultsError
 from harness.report.detail import detail_of
 from harness.report.records import Place, Record, RunReader

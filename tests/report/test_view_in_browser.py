@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, expect
 from processes import started
 from report_runs import a_topic, append, write_run
 
-from harness.adapters.runs.directory_lock import DirectoryLock
+from harness.records.directory_lock import DirectoryLock
 from harness.glance import Glance
 from harness.live import Live, live_to_json
 

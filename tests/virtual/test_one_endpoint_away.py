@@ -14,8 +14,8 @@ import pytest
 from batches import a_topic_file, manifest_of, rows_of
 from jsonschema import Draft202012Validator
 
-from harness.adapters.runs.chrome_trace import Timeline
-from harness.adapters.runs.outages import run_outages
+from harness.records.chrome_trace import Timeline
+from harness.records.outages import run_outages
 from harness.batch import run_batch
 from harness.cli.glance import endpoint_words, line_of
 from harness.cli.summary import report_json, run_outages_lines, summary_of

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from batches import RUN_ID, a_topic_file, loaded, manifest_of, rows_of, run
 
-from harness.adapters.runs.outages import outage_to_json, outages_of
+from harness.records.outages import outage_to_json, outages_of
 from harness.batch import run_batch
 from harness.cli.summary import report_json, summary_of
 from harness.domain.outlook import Track

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.adapters.cache_entry import instant
-from harness.adapters.codec import answerers_from_json
+from harness.records.codec import answerers_from_json
 from harness.domain.answerers import Answers
 from harness.domain.completion import Answerer
 from harness.domain.model_names import NO_ALIASES, same_model

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from harness.adapters.cache_entry import Entry, instant, stored, stored_request
-from harness.adapters.json_text import storable
-from harness.adapters.request_codec import request_from_canonical
+from harness.records.json_text import storable
+from harness.records.request_codec import request_from_canonical
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
 from harness.domain.recording import RecordedCall

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.jsonl_file import write_whole
+from harness.records.jsonl_file import write_whole
 from harness.domain.completion import Json
 from harness.domain.recording import step_of
 from harness.domain.sanitize import json_safe

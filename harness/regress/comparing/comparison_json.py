@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from harness.adapters.runs.answers import answers_to_json
+from harness.records.answers import answers_to_json
 from harness.domain.answerers import difference_lines
 from harness.domain.misses import change_to_json
 from harness.domain.words import WordDiff

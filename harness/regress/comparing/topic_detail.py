@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from harness.adapters.request_codec import request_from_json
+from harness.records.request_codec import request_from_json
 from harness.domain.request_change import RequestChange, compare_requests
 from harness.domain.words import WordDiff, diff_words
 from harness.errors import InputError

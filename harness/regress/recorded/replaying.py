@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from harness.adapters.cassettes.cassette import Recording, call_of_recording
 from harness.adapters.datasets.dataset import Dataset, open_dataset
 from harness.adapters.memory import MemoryCache
-from harness.adapters.runs.rows import result_to_row, span_to_row
+from harness.records.rows import result_to_row, span_to_row
 from harness.adapters.wall_clock import SystemClock
 from harness.batch import dataset_spec
 from harness.compose import replaying, run_context

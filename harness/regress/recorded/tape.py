@@ -17,7 +17,7 @@ from harness._version import __version__
 from harness.adapters.cassettes.cassette import Recording, recording_of_call, recording_of_row
 from harness.adapters.cassettes.cassette_file import write_cassette
 from harness.adapters.memory import MemoryCache
-from harness.adapters.runs.results_dir import read_spans
+from harness.records.results_dir import read_spans
 from harness.adapters.wall_clock import SystemClock
 from harness.api import request_of, wait_for
 from harness.batch import new_run_id, run_batch

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.adapters.codec import TOKEN_COUNTS, UNTOLD_COUNTS
-from harness.adapters.runs.answers import answers_in, answers_to_json
+from harness.records.codec import TOKEN_COUNTS, UNTOLD_COUNTS
+from harness.records.answers import answers_in, answers_to_json
 from harness.domain.answerers import Answers
 from harness.domain.outlook import cause_of
 from harness.domain.redo import TopicState

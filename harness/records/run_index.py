@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.codec import TOKEN_COUNTS
-from harness.adapters.json_fields import COUNT, FLAG, LIST, NULL, NUMBER, OBJECT, TEXT, FieldTypes
-from harness.adapters.jsonl_file import placed_lines_of
-from harness.adapters.runs.results_dir import (
+from harness.records.codec import TOKEN_COUNTS
+from harness.records.json_fields import COUNT, FLAG, LIST, NULL, NUMBER, OBJECT, TEXT, FieldTypes
+from harness.records.jsonl_file import placed_lines_of
+from harness.records.results_dir import (
     RESULTS_FILE,
     TRACES_FILE,
     is_running,
     read_manifest,
     read_standing,
 )
-from harness.adapters.runs.run_standing import Standing
+from harness.records.run_standing import Standing
 from harness.domain.run import topic_of_drawn
 from harness.errors import ResultsError
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import anyio
 
-from harness.adapters.json_text import to_text
-from harness.adapters.jsonl_file import (
+from harness.records.json_text import to_text
+from harness.records.jsonl_file import (
     NEW_SUFFIX,
     AppendedFile,
     count_lines,
@@ -31,9 +31,9 @@ from harness.adapters.jsonl_file import (
     storage_errors,
     write_whole,
 )
-from harness.adapters.runs.directory_lock import LOCK_FILE, DirectoryLock, is_locked
-from harness.adapters.runs.rows import result_to_row, span_to_row
-from harness.adapters.runs.run_standing import Standing
+from harness.records.directory_lock import LOCK_FILE, DirectoryLock, is_locked
+from harness.records.rows import result_to_row, span_to_row
+from harness.records.run_standing import Standing
 from harness.domain.completion import Json
 from harness.domain.run import Span, TopicResult
 from harness.errors import ResultsError, StorageError

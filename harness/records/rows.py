@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.adapters.codec import (
+from harness.records.codec import (
     JsonObject,
     earlier_to_json,
     logprobs_to_json,
@@ -14,7 +14,7 @@ from harness.adapters.codec import (
     tool_call_to_json,
     usage_to_json,
 )
-from harness.adapters.runs.answers import answers_to_json
+from harness.records.answers import answers_to_json
 from harness.domain.bounds import CallTimes, InVain
 from harness.domain.completion import Json, Waits
 from harness.domain.key import request_fields

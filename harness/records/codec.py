@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast, get_args
 
-from harness.adapters.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
+from harness.records.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 from harness.domain.completion import (
     Answerer,
     Completion,
@@ -162,10 +162,13 @@ def earlier_to_json(earlier: Sequence[Answerer]) -> JsonObject:
 
 def answerers_from_json(fields: Mapping[str, Any]) -> tuple[Answerer, ...]:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    named = fields.get("earlier") or ()
-    for one in named:
-        check_fields(one, "an earlier answerer", _ANSWERER)
-    return tuple(Answerer(one["model"], one.get("fingerprint") or "") for one in named)
+    return tuple(map(answerer_from_json, fields.get("earlier") or ()))
+
+
+def answerer_from_json(fields: Any) -> Answerer:
+    """Raises ValueError, naming the field, where one is missing or is not of its type."""
+    check_fields(fields, "an earlier answerer", _ANSWERER)
+    return Answerer(fields["model"], fields.get("fingerprint") or "")
 
 
 def usage_to_json(usage: Usage) -> JsonObject:
@@ -195,7 +198,7 @@ def logprobs_to_json(told: Completion | Span) -> JsonObject:
 
 def logprobs_from_json(items: Any) -> tuple[TokenLogprob, ...]:
     """The same from a list, or from None. Raises ValueError, naming the field, where one is missing or wrong."""
-    return tuple(map(_token_from_json, items or ()))
+    return tuple(map(token_from_json, items or ()))
 
 
 def _token_to_json(token: TokenLogprob) -> JsonObject:
@@ -209,7 +212,8 @@ def _token_to_json(token: TokenLogprob) -> JsonObject:
     return _set_fields(fields)
 
 
-def _token_from_json(fields: Any) -> TokenLogprob:
+def token_from_json(fields: Any) -> TokenLogprob:
+    """Raises ValueError, naming the field, where one is missing or is not of its type."""
     check_fields(fields, "token", _TOKEN_LOGPROB)
     others = fields.get("top_logprobs") or ()
     for other in others:

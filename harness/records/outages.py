@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from harness.adapters.codec import JsonObject
+from harness.records.codec import JsonObject
 from harness.domain.outages import PastOutage
 
 
