@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.cache.admin import CacheAdmin
+from harness.errors import CacheError, ResultsError, StorageError
+from harness.live import Live, read_live
+from harness.ports import OpenCall, WallClock
 from harness.records.results_dir import (
     RESULTS_FILE,
     RUN_FILE,
@@ -19,9 +22,6 @@ from harness.records.results_dir import (
     unfinished_topics,
 )
 from harness.records.run_standing import FailedAlike
-from harness.errors import CacheError, ResultsError, StorageError
-from harness.live import Live, read_live
-from harness.ports import OpenCall, WallClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,6 @@ from records import a_failed_result, a_hard_won_span
 
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.sqlite_schema import create
-from harness.records.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Tool, ToolCall
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.outlook import Range
@@ -27,6 +26,7 @@ from harness.engine.stopping import Stop
 from harness.errors import ResultsError
 from harness.glance import EndpointStanding, Failing, Glance, InFlight
 from harness.live import Live, live_to_json, read_live
+from harness.records.rows import result_to_row, span_to_row
 from harness.testing.virtual_time import VirtualClock
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.records.codec import answerers_from_json
-from harness.records.json_fields import COUNT, FLAG, NULL, TEXT, check_fields
 from harness.domain.answerers import Answers, answered
 from harness.domain.completion import Answerer, Json
 from harness.domain.run import Answered
+from harness.records.codec import answerers_from_json
+from harness.records.json_fields import COUNT, FLAG, NULL, TEXT, check_fields
 
 FIELD = "answered_by"
 _ANSWERED = {
@@ -59,7 +59,7 @@ def answers_from_json(items: Any) -> Answers:
 
 def answers_of_topic(row: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> Answers:
     """The same for a topic; of rows of versions before, what its calls say."""
-    return answers_in(row) if FIELD in row else answers_in_calls(calls)
+    return answers_in(row) or answers_in_calls(calls)
 
 
 def answers_in_calls(calls: Iterable[Mapping[str, Any]]) -> Answers:

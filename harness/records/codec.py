@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast, get_args
 
-from harness.records.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 from harness.domain.completion import (
     Answerer,
     Completion,
@@ -31,6 +30,7 @@ from harness.domain.completion import (
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.run import Span
 from harness.errors import FailureKind
+from harness.records.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 
 JsonObject = dict[str, Json]
 

@@ -6,17 +6,43 @@ and the session that wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from harness.domain.completion import Answerer
 from harness.domain.logprobs import TokenLogprob
 from harness.domain.run import Answered, Span, TopicResult
+from harness.errors import ResultsError
 from harness.records.answers import FIELD, answers_from_json
-from harness.records.codec import answerer_from_json, token_from_json
+from harness.records.codec import JsonObject, answerer_from_json, token_from_json
+from harness.records.jsonl_file import texts_of
+from harness.records.rows import result_to_row, span_to_row
 from harness.records.typed import TypedReader
+
+T = TypeVar("T")
+
+
+class Lines(NamedTuple):
+    """From where to where something stands in a file, in bytes."""
+
+    began: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """What every row of either file has: its topic, and the session that wrote it."""
+
+    topic_id: str
+    index: int
+    session: int
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.index, self.session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,24 +52,92 @@ class StoredResult(TopicResult):
     session: int
     version: Literal[1] = 1
 
+    def __post_init__(self) -> None:
+        _check_numbers(self.index, self.session)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSpan(Span):
-    """A row of `traces.jsonl`. `index` is its topic's, `session` the one that made the call."""
+    """A row of `traces.jsonl`. `index` is its topic's, `session` the one that made the call.
+
+    `written_own_s` is `own_s` as it was before its parts were rounded.
+    """
 
     index: int
     session: int
+    written_own_s: float
     version: Literal[1] = 1
 
-
-def result_of(line: bytes) -> StoredResult:
-    """The topic in a line of `results.jsonl`. Raises ValueError, naming the field, where it is none."""
-    return _RESULTS.of_line(line)
+    def __post_init__(self) -> None:
+        _check_numbers(self.index, self.session)
 
 
-def span_of(line: bytes) -> StoredSpan:
-    """The call in a line of `traces.jsonl`. Raises ValueError, naming the field, where it is none."""
-    return _SPANS.of_line(line)
+def results_in(path: Path, *, start: int = 0) -> Iterator[tuple[Lines, StoredResult]]:
+    """The whole lines of a `results.jsonl`, from a byte on where a line begins.
+
+    Raises ResultsError for a line that is no row, and says what is wrong with it.
+    """
+    for at, raw in texts_of(path, start=start):
+        yield Lines(at, at + len(raw)), result_of(raw, path, at)
+
+
+def spans_in(path: Path, *, start: int = 0) -> Iterator[tuple[Lines, StoredSpan]]:
+    """The same of a `traces.jsonl`."""
+    for at, raw in texts_of(path, start=start):
+        yield Lines(at, at + len(raw)), span_of(raw, path, at)
+
+
+def result_of(raw: bytes, path: Path, at: int) -> StoredResult:
+    """The row in a line of a `results.jsonl` that begins at byte `at`. Raises ResultsError."""
+    return _row_of(_RESULTS, raw, path, at)
+
+
+def span_of(raw: bytes, path: Path, at: int) -> StoredSpan:
+    """The row in a line of a `traces.jsonl` that begins at byte `at`. Raises ResultsError."""
+    return _row_of(_SPANS, raw, path, at)
+
+
+def owner_of(raw: bytes, path: Path, at: int) -> Owner:
+    """Whose row a line of either file holds; nothing else of it is read. Raises ResultsError."""
+    return _row_of(_OWNERS, raw, path, at)
+
+
+def result_row(row: StoredResult) -> JsonObject:
+    """The row again, as it stands in the file."""
+    return result_to_row(row, session=row.session)
+
+
+def span_row(span: StoredSpan) -> JsonObject:
+    """The row again, as it stands in the file."""
+    return {**span_to_row(span, index=span.index, session=span.session), "own_s": span.written_own_s}
+
+
+def _row_of(reader: TypedReader[T], raw: bytes, path: Path, at: int) -> T:
+    """Raises ResultsError that names the topic, where the line tells it."""
+    try:
+        return reader.of_line(raw)
+    except (ValueError, RecursionError) as error:
+        whose = _topic_in(raw)
+        if whose is None:
+            raise ResultsError(
+                f"{path}: the line at byte {at}: not a row of ours ({error}); restore or remove the line"
+            ) from None
+        raise ResultsError(
+            f"{path}: a row of topic {whose!r} is damaged: {error}; restore or remove the line"
+        ) from None
+
+
+def _topic_in(raw: bytes) -> str | None:
+    try:
+        whose = json.loads(raw)["topic_id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return whose if isinstance(whose, str) else None
+
+
+def _check_numbers(index: int, session: int) -> None:
+    if index < 0 or session < 1:
+        raise ValueError(f"index {index} must be 0 or more, and session {session} 1 or more")
 
 
 def _moment(text: Any) -> datetime:
@@ -59,4 +153,5 @@ _SPECIAL = {
     Mapping[Answered, int]: answers_from_json,
 }
 _RESULTS = TypedReader(StoredResult, special=_SPECIAL, named={"answers": FIELD})
-_SPANS = TypedReader(StoredSpan, special=_SPECIAL, named={})
+_OWNERS = TypedReader(Owner, special={}, named={})
+_SPANS = TypedReader(StoredSpan, special=_SPECIAL, named={"written_own_s": "own_s"})

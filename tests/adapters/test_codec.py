@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.domain.completion import Completion, Served, Usage
+from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.records.codec import (
     completion_from_json,
     completion_to_json,
@@ -19,8 +21,6 @@ from harness.records.codec import (
 )
 from harness.records.json_text import storable, to_text
 from harness.records.request_codec import request_from_canonical
-from harness.domain.completion import Completion, Served, Usage
-from harness.domain.logprobs import Alternative, TokenLogprob
 
 SMALL = Completion(model="m", content="天", finish_reason="stop", usage=Usage(input_tokens=1, output_tokens=2))
 SMALL_TEXT = (

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import ResultsError, StorageError
 from harness.records.jsonl_file import (
     AppendedFile,
     count_lines,
@@ -17,7 +18,6 @@ from harness.records.jsonl_file import (
     storage_errors,
     write_whole,
 )
-from harness.errors import ResultsError, StorageError
 
 
 def a_line(index: int, text: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from records import a_failed_result, a_result, a_span
 
+from harness.errors import ResultsError, StorageError
 from harness.records.directory_lock import LOCK_FILE
 from harness.records.results_dir import (
     RESULTS_FILE,
@@ -21,7 +22,6 @@ from harness.records.results_dir import (
     read_spans,
     read_standing,
 )
-from harness.errors import ResultsError, StorageError
 
 
 def a_manifest(known: dict[str, Any] | None) -> dict[str, Any]:

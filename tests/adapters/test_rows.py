@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from records import a_failed_result, a_hard_won_span, a_result, a_span
 
+from harness.domain.run import Failure
 from harness.records.json_text import to_text
 from harness.records.rows import call_times_of, result_to_row, span_to_row
-from harness.domain.run import Failure
 
 
 def test_a_row_says_everything_of_a_topic() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from run_directories import Made, make_run, said
 
+from harness.errors import ResultsError
 from harness.records.directory_lock import DirectoryLock
 from harness.records.results_dir import RESULTS_FILE, TRACES_FILE
 from harness.records.run_index import RunIndex
-from harness.errors import ResultsError
 
 TOPICS = [
     Made(id="sea", calls=[said("b", "?", "two", at_s=5.0), said("a", "?", "one", at_s=2.0)]),

@@ -9,11 +9,8 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records import codec
 from harness.adapters.cache_entry import entry_of, instant, stamp
 from harness.adapters.cassettes.cassette import entry_of_recording, line_of, recording_of_entry, recording_of_line
-from harness.records.json_text import storable, to_text
-from harness.records.request_codec import request_from_canonical
 from harness.domain.completion import (
     Answerer,
     Completion,
@@ -30,6 +27,9 @@ from harness.domain.completion import (
 )
 from harness.domain.key import cache_key, canonical_request
 from harness.errors import FailureKind
+from harness.records import codec
+from harness.records.json_text import storable, to_text
+from harness.records.request_codec import request_from_canonical
 
 # Whole characters, or a lone half of a pair: two halves in a row are one character, in JSON as everywhere.
 texts = st.text() | st.sampled_from(["\ud83d", "a\udc00b", "\\\ud800", "\x00\u2028\ufeff"])

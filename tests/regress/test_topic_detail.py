@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from run_directories import Made, asking, make_run, said
 
+from harness.errors import InputError
 from harness.records.results_dir import TRACES_FILE
 from harness.records.run_index import RunIndex
-from harness.errors import InputError
 from harness.regress.comparing.run_comparison import case_of
 from harness.regress.comparing.topic_detail import TopicDetail, detail_of
 

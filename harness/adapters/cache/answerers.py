@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.adapters.cache_entry import instant
-from harness.records.codec import answerers_from_json
 from harness.domain.answerers import Answers
 from harness.domain.completion import Answerer
 from harness.domain.model_names import NO_ALIASES, same_model
 from harness.domain.run import Answered
+from harness.records.codec import answerers_from_json
 
 # As bytes, and only of what is JSON: a damaged value spoils its own row only.
 _ANSWERERS = """
