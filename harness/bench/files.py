@@ -129,10 +129,11 @@ def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
         raise ResultsError(f"{where}: this round was interrupted, so it has no timings that mean anything; begin anew")
     failed = [row for row in run.results() if row.status == "failed"]
     if failed:
+        first, why = failed[0], failed[0].error
         raise ResultsError(
             f"{where}: {len(failed)} of {manifest['dataset']['topics']} topics failed (the first: "
-            f"{failed[0].topic_id}: {failed[0].error.message if failed[0].error else None}), so this arm did other work than "
-            f"the rest and is not compared; see `harness show {where}`"
+            f"{first.topic_id}: {why.message if why else None}), so this arm did other work than the rest "
+            f"and is not compared; see `harness show {where}`"
         )
     spans = list(run.spans())
     if not spans or max(span.end_s for span in spans) <= min(span.start_s for span in spans):

@@ -48,7 +48,7 @@ def answers_in(fields: Mapping[str, Any]) -> Answers:
 def answers_from_json(items: Any) -> Answers:
     """The same from the list. Raises ValueError, naming the field, where one is missing or is not of its type."""
     if not isinstance(items, list | tuple):
-        raise ValueError(f"{FIELD!r} must be a list")
+        raise ValueError(f"{FIELD!r} must be a list")  # noqa: TRY004 - what is wrong is a value of JSON
     found: Answers = Counter()
     for one in items:
         check_fields(one, FIELD, _ANSWERED)

@@ -124,6 +124,12 @@ def texts_in(file: BinaryIO, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
         start += len(raw)
 
 
+def line_number(path: Path, at: int) -> int:
+    """Which line begins at a byte, from 1."""
+    with path.open("rb") as file:
+        return file.read(at).count(b"\n") + 1
+
+
 def row_at(file: BinaryIO, offset: int, path: Path) -> dict[str, Any]:
     """The row whose line begins at this offset. Raises ResultsError if there is none."""
     file.seek(offset)

@@ -1,7 +1,7 @@
 """The rows of a run as values: what `results.jsonl` and `traces.jsonl` say, typed.
 
-A stored row is the value that was written, and the two numbers that only the files know: the topic's place in the dataset
-and the session that wrote it.
+A stored row is the value that was written, and the two numbers that only the files know: the topic's place in the
+dataset and the session that wrote it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.domain.run import Answered, Span, TopicResult
 from harness.errors import ResultsError
 from harness.records.answers import FIELD, answers_from_json
 from harness.records.codec import JsonObject, answerer_from_json, token_from_json
-from harness.records.jsonl_file import texts_of
+from harness.records.jsonl_file import line_number, texts_of
 from harness.records.rows import result_to_row, span_to_row
 from harness.records.typed import TypedReader
 
@@ -89,17 +89,17 @@ def spans_in(path: Path, *, start: int = 0) -> Iterator[tuple[Lines, StoredSpan]
 
 def result_of(raw: bytes, path: Path, at: int) -> StoredResult:
     """The row in a line of a `results.jsonl` that begins at byte `at`. Raises ResultsError."""
-    return _row_of(_RESULTS, raw, path, at)
+    return _row_of(_RESULTS, raw, path, at, "the row")
 
 
 def span_of(raw: bytes, path: Path, at: int) -> StoredSpan:
     """The row in a line of a `traces.jsonl` that begins at byte `at`. Raises ResultsError."""
-    return _row_of(_SPANS, raw, path, at)
+    return _row_of(_SPANS, raw, path, at, "a call")
 
 
 def owner_of(raw: bytes, path: Path, at: int) -> Owner:
     """Whose row a line of either file holds; nothing else of it is read. Raises ResultsError."""
-    return _row_of(_OWNERS, raw, path, at)
+    return _row_of(_OWNERS, raw, path, at, "a row")
 
 
 def result_row(row: StoredResult) -> JsonObject:
@@ -112,7 +112,7 @@ def span_row(span: StoredSpan) -> JsonObject:
     return {**span_to_row(span, index=span.index, session=span.session), "own_s": span.written_own_s}
 
 
-def _row_of(reader: TypedReader[T], raw: bytes, path: Path, at: int) -> T:
+def _row_of(reader: TypedReader[T], raw: bytes, path: Path, at: int, what: str) -> T:
     """Raises ResultsError that names the topic, where the line tells it."""
     try:
         return reader.of_line(raw)
@@ -120,10 +120,10 @@ def _row_of(reader: TypedReader[T], raw: bytes, path: Path, at: int) -> T:
         whose = _topic_in(raw)
         if whose is None:
             raise ResultsError(
-                f"{path}: the line at byte {at}: not a row of ours ({error}); restore or remove the line"
+                f"{path}:{line_number(path, at)}: not a row of ours ({error}); restore or remove the line"
             ) from None
         raise ResultsError(
-            f"{path}: a row of topic {whose!r} is damaged: {error}; restore or remove the line"
+            f"{path}: {what} of topic {whose!r} is damaged: {error}; restore or remove the line"
         ) from None
 
 
@@ -142,7 +142,7 @@ def _check_numbers(index: int, session: int) -> None:
 
 def _moment(text: Any) -> datetime:
     if not isinstance(text, str):
-        raise ValueError("a time of day must be a text")
+        raise ValueError("a time of day must be a text")  # noqa: TRY004 - what is wrong is a value of JSON
     return datetime.fromisoformat(text)
 
 

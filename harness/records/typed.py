@@ -1,8 +1,8 @@
 """Values of the domain out of JSON, by their own types: the frozen dataclass is the description of its form.
 
-A field that has a default may be missing, an unknown field is passed over, and a wrong type is refused by name: the rule
-of docs/formats.md. pydantic's core does the work, in one pass from the bytes of a line. Its own reading of annotations
-is not used: it would need pydantic in `domain`, for a list of answerers, a token's bytes and the recursive `Json`.
+A field that has a default may be missing, an unknown field is passed over, and a wrong type is refused by name:
+the rule of docs/formats.md. pydantic's core does the work, in one pass from the bytes of a line. Its own reading of
+annotations is not used: it would need pydantic in `domain`, for answerers, a token's bytes and the recursive `Json`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Special = Mapping[Any, Callable[[Any], Any]]
 
 
 class TypedReader(Generic[T]):
-    """Reads values of one dataclass. `special` are types that are made by a function, `named` fields with other names."""
+    """Reads values of one dataclass.
+
+    `special` are types that are made by a function, `named` the fields that JSON calls otherwise.
+    """
 
     def __init__(self, kind: type[T], *, special: Special, named: Mapping[str, str]) -> None:
         self._from_text = SchemaValidator(_Schemas(special, named, core_schema.str_schema(strict=True)).of(kind))
@@ -114,4 +117,17 @@ def _words_of(error: ValidationError) -> str:
     """The first thing that is wrong: `served.latency_s: Input should be a valid number`."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    said = _SAID.get(first["type"], first["msg"])
+    return f"{where}: {said}" if where else said
+
+
+# In place of pydantic's words, which speak of Python.
+_SAID = {
+    "missing": "is missing",
+    "tuple_type": "must be a list",
+    "dataclass_type": "must be an object",
+    "dict_type": "must be an object",
+    "is_instance_of": "must be a text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+}

@@ -91,7 +91,7 @@ def test_a_damaged_row_is_named_with_its_topic(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [a_topic(0)])
     rows = run / "results.jsonl"
     rows.write_text(rows.read_text().replace('"usage"', '"usages"'))
-    with pytest.raises(ResultsError, match=r"a row of topic 't0' is damaged: usage: Field required"):
+    with pytest.raises(ResultsError, match=r"the row of topic 't0' is damaged: usage: is missing"):
         Run(run).look()
 
 
