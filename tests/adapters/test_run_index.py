@@ -145,7 +145,7 @@ def test_a_call_whose_messages_are_wrong_is_named(run: Path, messages: object) -
     rows = [json.loads(line) for line in (run / TRACES_FILE).read_text().splitlines()]
     rows[2]["request"]["messages"] = messages
     (run / TRACES_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(ResultsError, match="a call of topic 'sky' is damaged: request.messages"):
+    with pytest.raises(ResultsError, match=r"a call of topic 'sky' is damaged: request\.messages"):
         RunIndex.open(run).calls("sky")
 
 
@@ -154,6 +154,6 @@ def test_a_call_whose_tokens_are_wrong_is_named(run: Path) -> None:
     rows[2]["usage"] = {"input_tokens": "many"}
     (run / TRACES_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(
-        ResultsError, match="a call of topic 'sky' is damaged: usage.input_tokens: must be a whole number"
+        ResultsError, match=r"a call of topic 'sky' is damaged: usage\.input_tokens: must be a whole number"
     ):
         RunIndex.open(run).calls("sky")

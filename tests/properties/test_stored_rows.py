@@ -34,13 +34,13 @@ likelihoods = st.lists(
     max_size=2,
 ).map(tuple)  # fmt: skip
 spans = st.builds(
-    lambda **fields: a_span(**fields),
+    a_span,
     request=requests, content=texts, reasoning=texts, tool_calls=tool_calls, finish_reason=maybe_texts, usage=usages,
     cost=costs | st.just(0), served=serveds, model=maybe_texts, fingerprint=maybe_texts, trace_id=maybe_texts,
     error=failures, rejected=maybe_texts, logprobs=likelihoods, endpoint=maybe_texts, earlier=answerers,
 )  # fmt: skip
 results = st.builds(
-    lambda **fields: a_result(**fields),
+    a_result,
     topic_id=texts, status=st.sampled_from(["ok", "degraded", "failed"]), topic=texts, output=json_values,
     sections=st.lists(st.dictionaries(texts, json_values, max_size=2), max_size=2).map(tuple), error=failures,
     usage=usages, cost=costs, metadata=st.dictionaries(texts, json_values, max_size=2),

@@ -124,5 +124,5 @@ def test_a_damaged_request_is_named(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (runs[1] / TRACES_FILE).read_text().splitlines()]
     rows[1]["request"]["messages"][0]["role"] = "teacher"
     (runs[1] / TRACES_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(InputError, match="topic 'tides' is damaged: request.messages.0.role: Input should be"):
+    with pytest.raises(InputError, match=r"topic 'tides' is damaged: request\.messages\.0\.role: Input should be"):
         case_of(RunIndex.open(runs[1]), "tides")
