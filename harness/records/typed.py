@@ -62,7 +62,12 @@ class _Schemas:
             int: core_schema.int_schema(strict=True),
             bool: core_schema.bool_schema(strict=True),
             # 0 stays 0, so that what is written again is the same text.
-            float: core_schema.union_schema([*number], mode="left_to_right"),
+            float: core_schema.union_schema(
+                [*number],
+                mode="left_to_right",
+                custom_error_type="number",
+                custom_error_message="must be a number",
+            ),
             Any: core_schema.any_schema(),
             # The bytes of an image are kept nowhere.
             bytes: core_schema.is_instance_schema(bytes),
