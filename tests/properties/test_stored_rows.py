@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import answerers, costs, json_values, requests, serveds, texts, tool_calls, usages
 from records import a_result, a_span
-from test_cache_codec import answerers, costs, json_values, requests, serveds, texts, tool_calls, usages
 
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.run import Failure, Span, TopicResult
