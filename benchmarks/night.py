@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.adapters.memory import MemoryCache
-from harness.compose import layered
+from harness.compose import Policies, layered
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request, Served, Usage
 from harness.domain.failures import TransientError
@@ -222,7 +222,7 @@ async def _night(topics: int, in_flight: int, outages: Sequence[Outage]) -> tupl
     completer, limiter = layered(
         provider,
         cache=MemoryCache(),
-        settings=settings,
+        policies=Policies.of(settings),
         limits=settings.limits(),
         purse=Purse(budget=settings.spending_cap()),
         stop=stop,

@@ -1,4 +1,8 @@
-"""The package as a library: run a batch, ask once; async, and without a loop of one's own for scripts and notebooks."""
+"""The package as a library: run a batch, ask once; async, and without a loop of one's own for scripts and notebooks.
+
+Settings are keyword arguments. `CallSettings` and `RunSettings` name them with their types, for a function of your own
+that passes them on: `def mine(**settings: Unpack[RunSettings])`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from harness.adapters.wall_clock import SystemClock
 from harness.batch import new_run_id, run_batch
@@ -21,23 +25,40 @@ from harness.engine.stopping import Stop
 from harness.logs import logged_with
 from harness.session import Report
 from harness.settings import Loaded, load_settings
+from harness.settings.keywords import CallSettings, RunSettings
+
+__all__ = ["CallSettings", "RunSettings", "ask", "ask_sync", "run", "run_sync"]
 
 T = TypeVar("T")
 
 
-async def run(dataset: str | Path, *, stop: Stop | None = None, **settings: Any) -> Report:
+async def run(
+    dataset: str | Path,
+    *,
+    workflow: str | None = None,
+    stop: Stop | None = None,
+    **settings: Unpack[RunSettings],
+) -> Report:
     """Run a topic file through a workflow, or continue the run in `out`; the settings are those of `harness run`.
+
+    `workflow` is `research`, or your own as `module:function` or `path.py:function`.
 
     As on the command line, the environment and ./harness.toml fill what is not given; but nobody is asked before money
     is spent: a call agrees to it. Setting `stop` ends the run as Ctrl-C does. Raises InputError before the first call
     for anything wrong with what was given.
     """
-    return await run_batch(load_settings(settings), str(dataset), stop=stop)
+    return await run_batch(load_settings({**settings, "workflow": workflow}), str(dataset), stop=stop)
 
 
-def run_sync(dataset: str | Path, **settings: Any) -> Report:
+def run_sync(
+    dataset: str | Path,
+    *,
+    workflow: str | None = None,
+    stop: Stop | None = None,
+    **settings: Unpack[RunSettings],
+) -> Report:
     """`run`, for scripts and notebooks."""
-    return wait_for(lambda: run(dataset, **settings))
+    return wait_for(lambda: run(dataset, workflow=workflow, stop=stop, **settings))
 
 
 async def ask(
@@ -48,7 +69,7 @@ async def ask(
     images: Sequence[Image] = (),
     response_format: ResponseFormat | None = None,
     on_delta: OnDelta | None = None,
-    **settings: Any,
+    **settings: Unpack[CallSettings],
 ) -> Completion:
     """One call, through the cache, the limits and the retries. The settings are those of `harness ask`.
 
@@ -128,9 +149,28 @@ def request_of(
     )
 
 
-def ask_sync(prompt: str, **settings: Any) -> Completion:
+def ask_sync(
+    prompt: str,
+    *,
+    system: str | None = None,
+    max_tokens: int | None = None,
+    images: Sequence[Image] = (),
+    response_format: ResponseFormat | None = None,
+    on_delta: OnDelta | None = None,
+    **settings: Unpack[CallSettings],
+) -> Completion:
     """`ask`, for scripts and notebooks."""
-    return wait_for(lambda: ask(prompt, **settings))
+    return wait_for(
+        lambda: ask(
+            prompt,
+            system=system,
+            max_tokens=max_tokens,
+            images=images,
+            response_format=response_format,
+            on_delta=on_delta,
+            **settings,
+        )
+    )
 
 
 def wait_for(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

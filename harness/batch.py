@@ -23,7 +23,7 @@ from harness.domain.redo import ALL_LEFT, Redo
 from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
-from harness.in_use import as_json, check_access, endpoints_in_use
+from harness.in_use import as_json, check_access, endpoints_in_use, workflow_of
 from harness.manifest import Wanted, can_be_read_again
 from harness.ports import Cache, WallClock
 from harness.records.results_dir import Describe, ResultsDir
@@ -31,7 +31,6 @@ from harness.session import Report, Session, Watch
 from harness.settings import Loaded, Settings
 from harness.telemetry.observed import check_installed
 from harness.threads import in_thread
-from harness.workflows.loading import load_workflow
 
 if TYPE_CHECKING:
     import httpx2
@@ -65,12 +64,7 @@ async def run_batch(
     """
     stop, watch, clock = stop or Stop(), watch or Watch(board=Board()), clock or SystemClock()
     settings = loaded.settings
-    workflow = load_workflow(
-        settings.workflow,
-        prompts_file=settings.prompts,
-        settings=settings.workflow_settings,
-        steps={} if continued else loaded.step_places(),
-    )
+    workflow = workflow_of(loaded, steps={} if continued else None)
     for step, said in workflow.strange_steps(settings.steps).items():
         log.warning("[steps.%s]: %s", step, said)
     workflow = replace(workflow, function=wrap(workflow.function))

@@ -21,7 +21,7 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.likely import Likely
-from harness.domain.policy import CachePolicy, Limits, Patience, within
+from harness.domain.policy import CachePolicy, Limits, OutagePolicy, Patience, Reserve, RetryPolicy, within
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import MOCK, form_mark, resolve_model
 from harness.domain.purse import Purse, Spent
@@ -41,7 +41,7 @@ from harness.engine.routes import Routes
 from harness.engine.step import Addressee, RunContext
 from harness.engine.stopping import Stop
 from harness.errors import CacheError, SettingsError
-from harness.in_use import InUse, check_access
+from harness.in_use import InUse, check_access, models_at
 from harness.ports import Cache, Completer, OpenCall, WallClock
 from harness.settings import Loaded, Settings
 from harness.workflows.endpoint_names import DECLARED as ENDPOINTS_DECLARED
@@ -84,11 +84,44 @@ class Elsewhere:
     limits: Limits
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """What rules the layers of a run.
+
+    `lease` is how a call waits while another process asks for the same answer. `first_token_s` is how long, in seconds,
+    a call may be silent before its first token. `seed` is that of the jitter between attempts and probes.
+    """
+
+    pricing: Pricing
+    cache: CachePolicy = CachePolicy()
+    retry: RetryPolicy = RetryPolicy()
+    outages: OutagePolicy = OutagePolicy()
+    lease: Patience = Patience()
+    first_token_s: float = 600.0
+    reserve: Reserve = "strict"
+    seed: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policies:
+        """Those that the settings name. An outage is waited out for an answer of another process, too."""
+        timeouts, outages = settings.timeouts(), settings.outages()
+        return cls(
+            pricing=settings.pricing(),
+            cache=settings.cache_policy(),
+            retry=settings.retry(),
+            outages=outages,
+            lease=Patience(total_s=timeouts.total_s + outages.patience_s),
+            first_token_s=timeouts.first_token_s,
+            reserve=settings.budget_reserve,
+            seed=settings.seed,
+        )
+
+
 def layered(
     endpoint: Completer,
     *,
     cache: Cache,
-    settings: Settings,
+    policies: Policies,
     limits: Limits,
     purse: Purse,
     stop: Stop,
@@ -100,7 +133,7 @@ def layered(
     own_limits: Limits | None = None,
     elsewhere: Sequence[Elsewhere] = (),
 ) -> tuple[Completer, Routes]:
-    """The layers around the endpoints, from the inside out: journal, limits, budget, retry, cache.
+    """The layers around the endpoints. Only this function knows their order; ARCHITECTURE.md gives the reasons.
 
     `answered_before`: the run had answers in earlier sessions. A `board` notes between the layers where each call is;
     `rejections` are those that the steps tell of. `limits` are the run's. The run's own `endpoint` is called `name` and
@@ -110,12 +143,10 @@ def layered(
     def told(layer: Completer, stage: Stage) -> Completer:
         return layer if board is None else board.watching(layer, stage)
 
-    pricing, policy = settings.pricing(), settings.cache_policy()
-    outages = settings.outages()
-    rng = random.Random(settings.seed)  # noqa: S311 - jitter, not secrets
-    probing = random.Random(f"{settings.seed}/probes")  # noqa: S311 - as above
+    pricing, retry = policies.pricing, policies.retry
+    rng = random.Random(policies.seed)  # noqa: S311 - jitter, not secrets
+    probing = random.Random(f"{policies.seed}/probes")  # noqa: S311 - as above
     routes = Routes(Room(limits.in_flight), stop)
-    first = Elsewhere(name=name, endpoint=endpoint, limits=own_limits or limits)
 
     def route_to(one: Elsewhere, end: Stop, called: str | None) -> tuple[Limiter, Completer]:
         limiter = Limiter(
@@ -124,25 +155,24 @@ def layered(
             name=called,
             room=routes.room,
             capped=lambda: reserving.may_end_the_run(),  # noqa: PLW0108 - the budget is further out, so it is made later
-            outages=outages,
+            outages=policies.outages,
             rng=probing,
             answered_before=answered_before,
         )
-        sent = told(Noted(one.endpoint, cache, pricing, clock, end), "sent")
-        return limiter, Limited(sent, limiter, settings.retry(), end, first_token_s=settings.timeouts().first_token_s)
+        noted = told(Noted(one.endpoint, cache, pricing, clock, end), "sent")
+        return limiter, Limited(noted, limiter, retry, end, first_token_s=policies.first_token_s)
 
-    for one in (first, *elsewhere):
+    for one in (Elsewhere(name=name, endpoint=endpoint, limits=own_limits or limits), *elsewhere):
         routes.add(one.name, partial(route_to, one), several=bool(elsewhere))
     run_limited = told(RunLimited(told(routes, "all"), limits, stop), "run")
-    journaled = told(Journaled(run_limited, cache, pricing, clock, keep=policy.stores), "cache")
-    likely = Likely() if settings.budget_reserve == "likely" else None
+    kept = told(Journaled(run_limited, cache, pricing, clock, keep=policies.cache.stores), "cache")
     reserving = Budgeted(
-        journaled,
+        kept,
         purse,
         pricing,
         clock,
         stop,
-        likely=likely,
+        likely=Likely() if policies.reserve == "likely" else None,
         limits=limits,
         places=lambda: routes.state().places,
         by_arrival=lambda: routes.goes_by_arrival,
@@ -150,9 +180,9 @@ def layered(
     budgeted = told(reserving, "money")
     # With one endpoint nobody else wants the money that waits for it.
     held = Outside(budgeted, routes) if routes.several else budgeted
-    retrying = told(Retrying(held, settings.retry(), routes.provider_of, stop, rng), "retry")
-    leases = Leases(cache, policy, stop, rng, Patience(total_s=settings.timeouts().total_s + outages.patience_s))
-    return told(Cached(retrying, cache, policy, clock, leases, rejections), "cache"), routes
+    retrying = told(Retrying(held, retry, routes.provider_of, stop, rng), "retry")
+    leases = Leases(cache, policies.cache, stop, rng, policies.lease)
+    return told(Cached(retrying, cache, policies.cache, clock, leases, rejections), "cache"), routes
 
 
 def run_context(
@@ -256,7 +286,7 @@ async def open_stack(
             completer, routes = layered(
                 reached[0].endpoint,
                 cache=cache,
-                settings=settings,
+                policies=Policies.of(settings),
                 limits=limits,
                 purse=purse,
                 stop=stop,
@@ -288,8 +318,7 @@ async def _reached(
 ) -> AsyncIterator[OpenAIChat]:
     """An endpoint with a client of its own, closed on every way out."""
     settings, endpoint = loaded.settings, loaded.endpoint(one.name, key_needed=False)
-    if transport is None and endpoint.identity == MOCK.name:
-        transport = mock_transport(settings, clock)
+    transport = transport_to(endpoint.identity, settings, clock, transport)
     client = build_http_client(
         settings.timeouts(), base_url=endpoint.base_url, transport=transport, carrier=settings.transport
     )
@@ -314,6 +343,13 @@ class _Nobody:
 
 
 MOCK_DELTA_TOKENS = 8
+
+
+def transport_to(
+    identity: str, settings: Settings, clock: WallClock, given: httpx2.AsyncBaseTransport | None
+) -> httpx2.AsyncBaseTransport | None:
+    """What stands in for the network to an endpoint: what was given, the mock for the mock, else nothing."""
+    return mock_transport(settings, clock) if given is None and identity == MOCK.name else given
 
 
 def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTransport:
@@ -341,22 +377,14 @@ def check_budget(settings: Settings, used: Sequence[InUse] = ()) -> None:
         if cap is None:
             continue
         model = settings.defaults().model or ""
-        if own.key_needed and not settings.pricing().prices.get(model):
+        if own.key_needed and not settings.pricing().rows(model):
             raise SettingsError(_unpriced(flag, cap, repr(model), f'[prices."{model}"]'))
         for one in others:
-            prices = settings.pricing().at(endpoint_identity(one.service)).prices
-            for model in _models_at(settings, one):
-                if not prices.get(model):
+            prices = settings.pricing().at(endpoint_identity(one.service))
+            for model in models_at(settings, one):
+                if not prices.rows(model):
                     table = f'[endpoints.{one.name}.prices."{model}"]'
                     raise SettingsError(_unpriced(flag, cap, f"{model!r} at {one.name}", table))
-
-
-def _models_at(settings: Settings, one: InUse) -> list[str]:
-    """The models that are known to be asked there."""
-    default = settings.defaults(one.name).model
-    tables = [settings.steps[step] for step in one.steps if step in settings.steps]
-    models = [table.model or default for table in tables] or [default]
-    return [model for model in dict.fromkeys(models) if model is not None]
 
 
 def _unpriced(flag: str, cap: float, model: str, table: str) -> str:

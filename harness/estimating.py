@@ -18,7 +18,7 @@ from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.adapters.memory import MemoryCache
 from harness.batch import dataset_spec
-from harness.compose import Elsewhere, layered, mock_transport, run_context
+from harness.compose import Elsewhere, Policies, layered, mock_transport, run_context
 from harness.domain.braking import Held, most_ahead, most_at_once
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, Request, Usage
@@ -33,11 +33,11 @@ from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.errors import WorkflowError
-from harness.in_use import InUse, endpoints_in_use
+from harness.in_use import InUse, endpoints_in_use, workflow_of
 from harness.ports import Completer, WallClock
 from harness.settings import MOCK_KEY, Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
-from harness.workflows.loading import LoadedWorkflow, load_workflow
+from harness.workflows.loading import LoadedWorkflow
 
 SAMPLE = 50
 MOST_REHEARSED = 256
@@ -114,12 +114,7 @@ def estimate_batch(
     Raises what a run would raise for its file, settings and prompts; sends nothing.
     """
     settings = loaded.settings
-    workflow = load_workflow(
-        settings.workflow,
-        prompts_file=settings.prompts,
-        settings=settings.workflow_settings,
-        steps=loaded.step_places(),
-    )
+    workflow = workflow_of(loaded)
     used = endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         dataset.check(skip_bad=settings.skip_bad)
@@ -257,7 +252,7 @@ async def _rehearse(
         completer, limiter = layered(
             _AsMock(chat),
             cache=MemoryCache(),
-            settings=settings,
+            policies=Policies.of(settings),
             limits=limits,
             purse=purse,
             stop=stop,

@@ -9,7 +9,7 @@ from harness.domain.endpoint import endpoint_identity
 from harness.domain.profiles import MOCK, Profile
 from harness.errors import SettingsError
 from harness.settings import Loaded, Settings
-from harness.workflows.loading import LoadedWorkflow
+from harness.workflows.loading import LoadedWorkflow, load_workflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,23 @@ class InUse:
     @property
     def name(self) -> str:
         return self.service.name
+
+
+def workflow_of(
+    loaded: Loaded, *, steps: Mapping[str, str] | None = None, settings_from: str = "settings"
+) -> LoadedWorkflow:
+    """The workflow that the settings name, with its prompts and its own settings. Raises what `load_workflow` raises.
+
+    `steps` are the steps that must be its own, each with the place that names it; None: those of the settings.
+    """
+    settings = loaded.settings
+    return load_workflow(
+        settings.workflow,
+        prompts_file=settings.prompts,
+        settings=settings.workflow_settings,
+        settings_from=settings_from,
+        steps=loaded.step_places() if steps is None else steps,
+    )
 
 
 def endpoints_in_use(loaded: Loaded, workflow: LoadedWorkflow, *, continued: bool = False) -> tuple[InUse, ...]:
@@ -50,6 +67,23 @@ def endpoints_in_use(loaded: Loaded, workflow: LoadedWorkflow, *, continued: boo
     names = workflow.steps
     is_asked = own in asked or not names.all_known or not names.names <= elsewhere
     return (InUse(service=settings.service, key_needed=is_asked), *used)
+
+
+def models_at(settings: Settings, one: InUse) -> tuple[str, ...]:
+    """The models that the settings ask of this endpoint: the default there, and those of single steps."""
+    is_own = one.name == settings.service.name
+    names: list[str | None] = []
+    try:
+        names.append(settings.defaults(one.name).model)
+    except SettingsError:
+        names.append(None)
+    tables = {step: table for step, table in settings.steps.items() if step in one.steps}
+    if is_own:
+        tables = {step: table for step, table in settings.steps.items() if table.endpoint in (None, one.name)}
+    elif tables and all(table.model is not None for table in tables.values()):
+        names.clear()  # nothing asks for the default
+    names += [table.model for table in tables.values()]
+    return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def check_access(loaded: Loaded, used: Iterable[InUse]) -> None:

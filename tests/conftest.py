@@ -20,6 +20,11 @@ settings.register_profile("long", max_examples=5000, deadline=None, suppress_hea
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for a process, a socket or a clock."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     """Our own plugin, also where the package is on the path and not installed."""
     if not pluginmanager.has_plugin("harness"):

@@ -29,6 +29,12 @@ def environment_with(name: str, requirements: tuple[str, ...], scratch: Path) ->
     return home / "bin"
 
 
+def need_time(what: str) -> None:
+    """Skip what takes minutes unless HARNESS_TEST_SERVERS=1 asks for it: the gate has fifteen in all."""
+    if os.environ.get("HARNESS_TEST_SERVERS") != "1":
+        pytest.skip(f"{what} takes long; HARNESS_TEST_SERVERS=1 runs it")
+
+
 def need_registry(name: str) -> None:
     """Skip the test where no registry is to install this from."""
     if os.environ.get("HARNESS_TEST_OFFLINE") == "1":

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import anyio
 
 from harness.adapters.memory import MemoryCache
+from harness.compose import Elsewhere, Policies, layered
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Message, Request, Served, Usage
 from harness.domain.failures import CompletionError, TransientError
-from harness.domain.likely import Likely
 from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, OutagePolicy, Patience, Reserve, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
 from harness.domain.purse import Purse
 from harness.domain.repeated import Repeated
 from harness.domain.run import Span, Topic, TopicResult
-from harness.engine.budgeted import Budgeted
-from harness.engine.cached import Cached
-from harness.engine.journaled import Journaled
-from harness.engine.leases import Leases
-from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
-from harness.engine.noted import Noted
-from harness.engine.outside import Outside
 from harness.engine.rejections import Rejections
-from harness.engine.retrying import Retrying
-from harness.engine.room import Room
 from harness.engine.routes import Routes
 from harness.engine.runner import Runner, Workflow
 from harness.engine.step import Addressee, RunContext, Step
@@ -207,7 +196,7 @@ class ListResults:
 
 @dataclass(slots=True, kw_only=True)
 class Engine:
-    """All layers over a model, as `compose` stacks them, and over `others` by name, within limits of their own."""
+    """The layers of a run over a model, and over `others` by name, within limits of their own."""
 
     model: FakeModel
     others: Mapping[str, FakeModel] = field(default_factory=dict)
@@ -234,47 +223,34 @@ class Engine:
     rejections: Rejections = field(init=False)
 
     def __post_init__(self) -> None:
-        policy = CachePolicy(mode=self.mode, ttl_s=self.ttl_s)
         self.purse = Purse(budget=self.budget)
-        self.routes = Routes(Room(self.limits.in_flight), self.stop)
-
-        def route(model: FakeModel, limits: Limits, end: Stop, name: str | None) -> tuple[Limiter, Completer]:
-            limiter = Limiter(
-                limits,
-                end,
-                name=name,
-                room=self.routes.room,
-                capped=lambda: budgeted.may_end_the_run(),  # noqa: PLW0108 - made further below
-                outages=self.outages,
-                rng=random.Random(11),
-            )
-            noted = Noted(model, self.cache, PRICING, self.clock, end)
-            return limiter, Limited(noted, limiter, self.retry, end, first_token_s=self.first_token_s)
-
-        for name, model in {OWN: self.model, **self.others}.items():
-            limits = self.limits_of.get(name, self.limits)
-            self.routes.add(name, partial(route, model, limits), several=bool(self.others))
-        self.limiter = self.routes.all[0].limiter
-        limited = RunLimited(self.routes, self.limits, self.stop)
-        journaled = Journaled(limited, self.cache, PRICING, self.clock, keep=policy.stores)
-        likely = Likely() if self.reserve == "likely" else None
-        budgeted = Budgeted(
-            journaled,
-            self.purse,
-            PRICING,
-            self.clock,
-            self.stop,
-            likely=likely,
-            limits=self.limits,
-            places=lambda: self.routes.state().places,
-            by_arrival=lambda: self.routes.goes_by_arrival,
-        )
-        rng = random.Random(7)
-        held = Outside(budgeted, self.routes) if self.others else budgeted
-        retrying = Retrying(held, self.retry, self.routes.provider_of, self.stop, rng)
-        leases = Leases(self.cache, policy, self.stop, rng, self.patience)
         self.rejections = Rejections(self.cache)
-        self.completer = Cached(retrying, self.cache, policy, self.clock, leases, self.rejections)
+        self.completer, self.routes = layered(
+            self.model,
+            cache=self.cache,
+            policies=Policies(
+                pricing=PRICING,
+                cache=CachePolicy(mode=self.mode, ttl_s=self.ttl_s),
+                retry=self.retry,
+                outages=self.outages,
+                lease=self.patience,
+                first_token_s=self.first_token_s,
+                reserve=self.reserve,
+                seed=7,
+            ),
+            limits=self.limits,
+            purse=self.purse,
+            stop=self.stop,
+            clock=self.clock,
+            rejections=self.rejections,
+            name=OWN,
+            own_limits=self.limits_of.get(OWN),
+            elsewhere=[
+                Elsewhere(name=name, endpoint=model, limits=self.limits_of.get(name, self.limits))
+                for name, model in self.others.items()
+            ],
+        )
+        self.limiter = self.routes.all[0].limiter
 
     def context(self) -> RunContext:
         return RunContext(

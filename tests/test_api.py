@@ -6,12 +6,13 @@ import asyncio
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import harness
-from harness.errors import DatasetError, SettingsError
+from harness.errors import DatasetError, RunStopped, SettingsError
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,24 @@ async def test_inside_a_running_loop_the_sync_functions_work_too() -> None:
     assert asyncio.get_running_loop() is loop
 
 
+@pytest.mark.parametrize(("sync", "function"), [(harness.run_sync, harness.run), (harness.ask_sync, harness.ask)])
+def test_a_sync_function_takes_what_its_async_one_takes(sync: Callable[..., object], function: object) -> None:
+    assert callable(function)
+    assert inspect.signature(sync).parameters == inspect.signature(function).parameters
+
+
+def test_a_sync_function_hands_on_what_it_is_given() -> None:
+    pieces: list[str] = []
+    answer = harness.ask_sync("Why?", endpoint="mock", cache=None, on_delta=lambda delta: pieces.append(delta.text))
+    assert "".join(pieces) == answer.reasoning + answer.content
+    with pytest.raises(harness.CompletionError, match="max_tokens=7 was used up"):
+        harness.ask_sync("Why?", endpoint="mock", max_tokens=7)
+    stopped = harness.Stop()
+    stopped.set("interrupted", "told to")
+    with pytest.raises(RunStopped, match="told to"):
+        harness.run_sync("topics.txt", endpoint="mock", out="done", stop=stopped)
+
+
 async def test_errors_come_out_as_they_are_in_and_outside_of_a_loop() -> None:
     with pytest.raises(SettingsError, match="did you mean 'mock'"):
         harness.ask_sync("Why?", endpoint="mok")
@@ -79,4 +98,4 @@ async def test_errors_come_out_as_they_are_in_and_outside_of_a_loop() -> None:
 
 async def test_an_unknown_keyword_suggests_the_nearest_setting() -> None:
     with pytest.raises(SettingsError, match="unknown setting 'in_fligt'; did you mean 'in_flight'"):
-        await harness.run("topics.txt", endpoint="mock", in_fligt=3)
+        await harness.run("topics.txt", endpoint="mock", in_fligt=3)  # type: ignore[call-arg]

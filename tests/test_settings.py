@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from harness.errors import SettingsError
 from harness.settings import Loaded, field_names, load_settings
+from harness.settings.keywords import CallSettings, RunSettings
 from harness.settings.model import scalar_names
 from harness.settings.reference import settings_page
+from harness.settings.write_keywords import keywords_module
 
 ROOT = Path(__file__).parent.parent
 
@@ -366,6 +368,17 @@ def test_a_key_that_cannot_be_sent_is_named_by_its_variable_and_never_shown() ->
 def test_the_page_of_settings_is_up_to_date() -> None:
     written = (ROOT / "docs" / "settings.md").read_text()
     assert written == settings_page(), "run: python -m harness.settings.reference > docs/settings.md"
+
+
+def test_the_keyword_arguments_are_up_to_date() -> None:
+    written = (ROOT / "harness" / "settings" / "keywords.py").read_text()
+    assert written == keywords_module(), "run: python -m harness.settings.write_keywords > harness/settings/keywords.py"
+
+
+def test_every_setting_is_a_keyword_argument_and_there_is_no_other() -> None:
+    named = {*get_type_hints(RunSettings), "workflow"}
+    assert named == set(field_names())
+    assert get_type_hints(CallSettings).keys() < get_type_hints(RunSettings).keys()
 
 
 def test_every_setting_stands_on_the_page_with_flag_and_variable() -> None:

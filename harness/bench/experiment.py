@@ -31,14 +31,13 @@ from harness.domain.purse import Spent
 from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
-from harness.in_use import InUse, check_access, endpoints_in_use, is_simulated
+from harness.in_use import InUse, check_access, endpoints_in_use, is_simulated, workflow_of
 from harness.manifest import STDIN, recorded
 from harness.ports import WallClock
 from harness.records.results_dir import read_manifest
 from harness.session import Report
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
-from harness.workflows.loading import load_workflow
 
 RunAsync = Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]
 
@@ -76,11 +75,11 @@ def check_plan(plan: Plan) -> int:
         raise SettingsError("bench reads its topics once an arm and round, and - can be read once; give it a file")
     if plan.repeat < 1:
         raise SettingsError("--repeat: at least one round")
-    if plan.virtual and settings.latency == "none":
-        raise SettingsError("--virtual: with --latency none nothing takes time; give one, such as uniform:8:12")
     used = plan_endpoints(plan)
     if plan.virtual and not is_simulated(used):
         raise SettingsError("--virtual: only the mock lives on virtual time; add --endpoint mock")
+    if plan.virtual and settings.latency == "none":
+        raise SettingsError("--virtual: with --latency none nothing takes time; give one, such as uniform:8:12")
     check_access(plan.loaded, used)
     with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
         dataset.check(skip_bad=settings.skip_bad)
@@ -89,14 +88,7 @@ def check_plan(plan: Plan) -> int:
 
 def plan_endpoints(plan: Plan) -> tuple[InUse, ...]:
     """The endpoints that are asked. Raises what a run raises for its workflow, and for a name that is not known."""
-    settings = plan.loaded.settings
-    workflow = load_workflow(
-        settings.workflow,
-        prompts_file=settings.prompts,
-        settings=settings.workflow_settings,
-        steps=plan.loaded.step_places(),
-    )
-    return endpoints_in_use(plan.loaded, workflow)
+    return endpoints_in_use(plan.loaded, workflow_of(plan.loaded))
 
 
 def about_here(settings_seed: int) -> dict[str, Any]:
@@ -123,7 +115,8 @@ def run_experiment(
     """Measure all arms and leave `bench.json` and `spans.jsonl` in `path`, which must not hold a benchmark.
 
     `run_async` runs a session to its end on real time; on virtual time it is not used. Raises what a run raises,
-    RunStopped for an interruption, and ResultsError where a round cannot be compared with the others.
+    RunStopped where a round was stopped, KeyboardInterrupt where it was interrupted, and ResultsError where a round
+    cannot be compared with the others.
     """
     topics = check_plan(plan)
     settings = plan.loaded.settings
@@ -222,6 +215,8 @@ class _Sessions:
             return await session(Stop(), VirtualClock())
 
         report = run_virtual(on_virtual_time) if self.plan.virtual else self.run_async(session)
+        if report.stop is not None and report.stop.kind == "interrupted":
+            raise KeyboardInterrupt
         if report.stop is not None:
             left = self._left_words() if report.stop.kind == "budget" else ""
             message = report.stop.message.rstrip(".")

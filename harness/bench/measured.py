@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from harness.domain.bounds import CallTimes, InVain
-from harness.domain.completion import Waits
 from harness.domain.run import Span
+from harness.domain.waits import HELD, WAITS
 from harness.records.rows import call_times_of, seconds
 
 
@@ -37,8 +37,10 @@ class Measured:
         """What it waited for a place, the pace, money or a provider that was away, from when it was wanted, over all
         its attempts: the delay that a closed-loop load generator omits (G. Tene, "How NOT to Measure Latency", 2015).
         """
-        times = self.times
-        return times.queued_run_s + times.queued_s + times.paced_s + times.budget_s + times.outage_s
+        waited_s = 0.0
+        for wait in HELD:
+            waited_s += getattr(self.times, wait.field)
+        return waited_s
 
     @property
     def total_s(self) -> float:
@@ -97,7 +99,7 @@ def measured_from_row(row: Mapping[str, Any]) -> Measured:
     return Measured(times=CallTimes(**times), **own)
 
 
-_WAITS = tuple(field.name for field in fields(Waits))
+_WAITS = tuple(wait.field for wait in WAITS)
 _KEPT = ("start_s", "end_s", "service_s")
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("ttft_reasoning_s", "ttft_answer_s"), None),

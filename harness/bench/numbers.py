@@ -18,7 +18,7 @@ from harness.bench.measured import Measured
 from harness.bench.published import distribution_of
 from harness.bench.words import notes_of, story_of
 from harness.domain.bounds import Bound, bound_of
-from harness.domain.losses import CAUSES, losses_of
+from harness.domain.losses import CAUSES, RARE_CAUSES, losses_of
 from harness.domain.scaling import fit_amdahl, fit_usl
 from harness.domain.stats import Distribution, Ratio, paired_ratio
 
@@ -35,7 +35,7 @@ def report_of(bench: Bench) -> dict[str, Any]:
     check_arms(bench)
     description, rounds = bench.description, by_round(bench.calls)
     baseline = next((arm for arm in bench.arms if arm.name == SEQUENTIAL), bench.arms[0])
-    arms = _without_outages_that_never_were([_arm(bench, arm, baseline, rounds) for arm in bench.arms])
+    arms = _without_rare_causes([_arm(bench, arm, baseline, rounds) for arm in bench.arms])
     return {
         "version": REPORT_VERSION,
         "benchmark": bench.name,
@@ -111,12 +111,11 @@ def _arm(bench: Bench, arm: Arm, baseline: Arm, rounds: _Rounds) -> dict[str, An
     return {**found, "story": story_of(found)}
 
 
-def _without_outages_that_never_were(arms: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The arms without that cause of a loss, unless one of them met an outage: most benchmarks meet none."""
-    if any(arm["losses"]["outage"] for arm in arms):
-        return arms
+def _without_rare_causes(arms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The arms without each rare cause of a loss that none of them met."""
+    never = {cause for cause in RARE_CAUSES if not any(arm["losses"][cause] for arm in arms)}
     return [
-        {**arm, "losses": {cause: lost for cause, lost in arm["losses"].items() if cause != "outage"}} for arm in arms
+        {**arm, "losses": {cause: lost for cause, lost in arm["losses"].items() if cause not in never}} for arm in arms
     ]
 
 

@@ -7,16 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.domain.losses import Cause
+from harness.domain.waits import BACKOFF, WAITS
 from harness.domain.wording import counted, duration
 
 _LOST_TO: Mapping[Cause, str] = {
-    "in_flight": "the window of {in_flight} calls in flight, while it was opening or after refusals",
-    "per_run": "a per-run limit of {per_run}",
+    **{wait.cause: wait.lost_to for wait in (*WAITS, BACKOFF) if wait.lost_to},
     "runs": "a limit of {runs} on topics worked on at once",
-    "pace": "the pace: requests or tokens per minute, and pauses",
-    "budget": "money held in reserve",
-    "outage": "a provider that was away",
-    "backoff": "sleep between attempts",
     "attempts": "repeated attempts",
     "provider": "slower answers than in the baseline: the provider's queue, or this machine under load",
     "own_code": "our own code and storing",

@@ -17,7 +17,7 @@ from harness.adapters.image_file import image
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand
 from harness.cli.log_lines import start_log_lines
-from harness.cli.options import CALL_OPTIONS, loaded_from, settings_options
+from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.cli.signals import interruptible
@@ -30,6 +30,7 @@ from harness.engine.stopping import Stop
 from harness.errors import InputError
 from harness.records.codec import logprobs_to_json, usage_to_json
 from harness.settings import Loaded
+from harness.settings.model import CALL_FLAGS
 
 
 @click.command(cls=SectionedCommand)
@@ -39,7 +40,7 @@ from harness.settings import Loaded
 @click.option("--temperature", type=click.FloatRange(0, 2), metavar="T", help="From 0 to 2; thinking ignores it.")
 @click.option("--image", "images", multiple=True, metavar="FILE|URL", help="An image to go with it; repeatable.")
 @click.option("--schema", type=click.Path(path_type=Path), metavar="FILE", help="Answer with JSON of this JSON schema.")
-@settings_options(*CALL_OPTIONS)
+@settings_options(*CALL_FLAGS)
 def ask(
     prompt: str,
     system: str | None,

@@ -16,9 +16,8 @@ from harness.domain.profiles import profile_of
 from harness.domain.wording import counted
 from harness.errors import SettingsError
 from harness.estimating import Estimate, estimate_batch
-from harness.in_use import InUse, check_access, endpoints_in_use
+from harness.in_use import InUse, check_access, endpoints_in_use, workflow_of
 from harness.settings import Loaded, Settings
-from harness.workflows.loading import load_workflow
 
 Consent = Literal["given", "to be asked for", "missing"]
 
@@ -36,13 +35,7 @@ def confirmed(loaded: Loaded, question: Callable[[], str]) -> bool:
     settings = loaded.settings
     if _is_agreed_to(settings):
         return True
-    workflow = load_workflow(
-        settings.workflow,
-        prompts_file=settings.prompts,
-        settings=settings.workflow_settings,
-        steps=loaded.step_places(),
-    )
-    used = endpoints_in_use(loaded, workflow)
+    used = endpoints_in_use(loaded, workflow_of(loaded))
     consent = consent_of(settings, used, someone_there=someone_answers())
     if consent == "given":
         return True

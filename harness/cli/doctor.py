@@ -11,10 +11,11 @@ import click
 
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.help import SectionedCommand, SectionedOption
-from harness.cli.options import CALL_OPTIONS, loaded_from, settings_options
+from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.doctoring import Finding, examine
 from harness.domain.sanitize import terminal_safe
+from harness.settings.model import CALL_FLAGS
 
 _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 
@@ -27,7 +28,7 @@ _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"
     is_flag=True,
     help="Make one call of few tokens, too, and say what the server does.",
 )
-@settings_options(*CALL_OPTIONS, "in_flight")
+@settings_options(*CALL_FLAGS, "in_flight")
 def doctor(ask: bool, **values: Any) -> None:
     """Look at key, endpoint, model, balance, clock, disk and cache. Exit code 1 if there is a problem.
 

@@ -11,21 +11,15 @@ from harness._version import __version__
 from harness.cli.glance import clock
 from harness.cli.money_words import usd
 from harness.domain.pricing import is_peak
+from harness.domain.waits import HELD
 from harness.domain.wording import counted
+from harness.simulation.books import SIMULATED_WAITS
 from harness.simulation.fit import StepFit
 from harness.simulation.forecast import Arm, Range
 from harness.simulation.night import Plan, with_in_flight
 from harness.simulation.recording import Recording
 
 _ARMS_A_BLOCK = 4
-_CAUSES = {
-    "queued_run_s": "waits for --per-run",
-    "queued_s": "waits for --in-flight",
-    "paced_s": "waits for pace or a pause",
-    "budget_s": "waits for the budget",
-    "outage_s": "waits for a provider that is away",
-    "backoff_s": "waits between attempts",
-}
 _WORTH_TELLING_S = 0.005
 _WORTH_NAMING = 0.01
 
@@ -145,9 +139,9 @@ def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
     yield row("at the provider", lambda arm: f"{arm.mean_in_flight.mean:,.1f}, most {arm.most_in_flight:,}")
     yield row("limit in the end", lambda arm: f"{arm.places_at_the_end.mean:,.0f} of {arm.in_flight:,}")
     waits = [arm.waits_s() for arm in arms]
-    for cause, words in _CAUSES.items():
-        if any(found[cause] >= _WORTH_TELLING_S for found in waits):
-            yield (f"a call {words}", *(f"{found[cause]:,.2f} s" for found in waits))
+    for wait in SIMULATED_WAITS:
+        if any(found[wait.field] >= _WORTH_TELLING_S for found in waits):
+            yield (f"a call: {wait.words}", *(f"{found[wait.field]:,.2f} s" for found in waits))
 
 
 def _peak(arm: Arm) -> str:
@@ -203,7 +197,7 @@ def _why_no_more(plan: Plan, arm: Arm) -> str:
 def _held_back(arm: Arm) -> bool:
     """Whether something else than too few topics or calls kept its places free."""
     waits = arm.waits_s()
-    waited_s = waits["paced_s"] + waits["budget_s"] + waits["outage_s"]
+    waited_s = sum(waits[wait.field] for wait in HELD if wait.attribute != "queue")
     return arm.stopped is not None or arm.refusals.mean > 0 or waited_s > _WORTH_NAMING * arm.mean_call_s
 
 

@@ -52,13 +52,6 @@ def _in_sections(names: list[str]) -> tuple[str, ...]:
 
 
 RUN_OPTIONS = _in_sections([name for name in Settings.model_fields if name not in TABLES])
-CALL_OPTIONS = (
-    *("endpoint", "base_url", "api_key_env", "dialect", "mends", "model", "thinking", "effort", "stream"),
-    *("cache", "cache_mode", "ttl", "attempts", "patience"),
-    *("connect_timeout", "first_token_timeout", "idle_timeout", "total_timeout"),
-    *("budget", "budget_tokens", "latency", "faults", "seed", "json_output", "quiet", "verbose"),
-    *("log_format", "log_level", "log_file"),
-)
 
 
 def settings_options(*names: str, config: bool = True) -> Callable[[F], F]:

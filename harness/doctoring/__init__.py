@@ -7,18 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.batch import RESULTS_ROOT
-from harness.compose import mock_transport
+from harness.compose import transport_to
 from harness.doctoring import chosen, here
 from harness.doctoring.finding import Finding, Verdict, problem
 from harness.doctoring.server import Server
 from harness.domain.answerers import Answers
 from harness.domain.endpoint import endpoint_identity
-from harness.domain.profiles import MOCK
 from harness.errors import InputError
-from harness.in_use import InUse, endpoints_in_use
+from harness.in_use import InUse, endpoints_in_use, workflow_of
 from harness.ports import WallClock
 from harness.settings import Loaded
-from harness.workflows.loading import load_workflow
 
 if TYPE_CHECKING:
     import httpx2
@@ -62,8 +60,7 @@ async def _examined(
 
     `cached` is who gave the answers that the cache has.
     """
-    if transport is None and endpoint_identity(one.service) == MOCK.name:
-        transport = mock_transport(loaded.settings, clock)
+    transport = transport_to(endpoint_identity(one.service), loaded.settings, clock, transport)
     key = chosen.key(loaded, one)
     yield key
     yield chosen.model(loaded, one)
@@ -76,12 +73,6 @@ def _in_use(loaded: Loaded) -> tuple[tuple[InUse, ...], Finding | None]:
     """The endpoints that a run would ask; where its workflow cannot be loaded, its own, and why."""
     settings = loaded.settings
     try:
-        workflow = load_workflow(
-            settings.workflow,
-            prompts_file=settings.prompts,
-            settings=settings.workflow_settings,
-            steps=loaded.step_places(),
-        )
-        return endpoints_in_use(loaded, workflow), None
+        return endpoints_in_use(loaded, workflow_of(loaded)), None
     except InputError as error:
         return (InUse(service=settings.service),), problem("workflow", str(error), "mend it, then look again")

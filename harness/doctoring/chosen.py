@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.doctoring.finding import Finding, ok, problem, warning
 from harness.domain.endpoint import endpoint_identity
 from harness.errors import SettingsError
-from harness.in_use import InUse
+from harness.in_use import InUse, models_at
 from harness.settings import Loaded
 
 
@@ -26,7 +26,7 @@ def model(loaded: Loaded, one: InUse) -> Finding:
         name = loaded.settings.defaults().model
     except SettingsError as error:
         return problem("model", str(error), "--model NAME")
-    priced = bool(loaded.settings.pricing().prices.get(name or ""))
+    priced = bool(loaded.settings.pricing().rows(name or ""))
     said = f"{loaded.settings.model_note() or name}; its price is {'known' if priced else 'not known'}"
     if priced:
         return ok("model", said)
@@ -35,32 +35,14 @@ def model(loaded: Loaded, one: InUse) -> Finding:
 
 def _model_elsewhere(loaded: Loaded, one: InUse) -> Finding:
     """The models that steps ask of another endpoint, as far as the settings name them."""
-    names = wanted_models(loaded, one)
+    names = models_at(loaded.settings, one)
     table = f"[endpoints.{one.name}]"
     if not names:
         return warning("model", "no setting names one", f"model = NAME in {table}, unless the workflow names one")
-    prices = loaded.settings.pricing().at(endpoint_identity(one.service)).prices
-    unpriced = [name for name in names if not prices.get(name)]
+    prices = loaded.settings.pricing().at(endpoint_identity(one.service))
+    unpriced = [name for name in names if not prices.rows(name)]
     said = f"{', '.join(names)}; {'the price is' if len(names) == 1 else 'prices are'} "
     if not unpriced:
         return ok("model", f"{said}known")
     advice = f'without [endpoints.{one.name}.prices."{unpriced[0]}"] no budget in money counts its calls'
     return warning("model", f"{said}not known", advice)
-
-
-def wanted_models(loaded: Loaded, one: InUse) -> tuple[str, ...]:
-    """The models that the settings ask of this endpoint: the default there, and those of single steps."""
-    settings = loaded.settings
-    is_own = one.name == settings.service.name
-    names: list[str | None] = []
-    try:
-        names.append(settings.defaults(one.name).model)
-    except SettingsError:
-        names.append(None)
-    tables = {step: table for step, table in settings.steps.items() if step in one.steps}
-    if is_own:
-        tables = {step: table for step, table in settings.steps.items() if table.endpoint in (None, one.name)}
-    elif tables and all(table.model is not None for table in tables.values()):
-        names.clear()  # nothing asks for the default
-    names += [table.model for table in tables.values()]
-    return tuple(dict.fromkeys(name for name in names if name is not None))

@@ -16,11 +16,10 @@ from harness._version import __version__
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.answerers import counted_answers
 from harness.adapters.file_limit import SPARE_FILES, budget, raised
-from harness.doctoring.chosen import wanted_models
 from harness.doctoring.finding import Finding, ok, problem, warning
 from harness.domain.answerers import Answers, doubt_lines
 from harness.errors import HarnessError
-from harness.in_use import InUse
+from harness.in_use import InUse, models_at
 from harness.ports import WallClock
 from harness.settings import Loaded
 
@@ -67,7 +66,7 @@ async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tupl
         wanted = {
             (loaded.endpoint(one.name, key_needed=False).identity, model)
             for one in used
-            for model in wanted_models(loaded, one)
+            for model in models_at(loaded.settings, one)
         }
     except HarnessError as error:
         return problem("cache", str(error), "name another with --cache FILE"), Counter()

@@ -16,7 +16,6 @@ from harness.adapters.endpoint.probing import probe
 from harness.adapters.endpoint.reaching import UnreachableError, reach, speaks_tls
 from harness.doctoring.account import balance_of, clock_of
 from harness.doctoring.answer import CAP, Asked, findings_of, is_answered
-from harness.doctoring.chosen import wanted_models
 from harness.doctoring.finding import Finding, note, ok, problem, warning
 from harness.doctoring.models import is_elsewhere, is_list, listed, refused, unlisted
 from harness.domain.answerers import Answers
@@ -24,7 +23,7 @@ from harness.domain.base_url import likely_base_urls, without_call
 from harness.domain.completion import Message, Request
 from harness.domain.failures import CompletionError
 from harness.errors import SettingsError
-from harness.in_use import InUse
+from harness.in_use import InUse, models_at
 from harness.ports import WallClock
 from harness.settings import Loaded
 
@@ -123,7 +122,7 @@ class Server:
         known = self._profile is not None
         if is_list(answer):
             self._list = answer
-            verdict = listed(self._endpoint, answer, wanted_models(self._loaded, self._one), known_service=known)
+            verdict = listed(self._endpoint, answer, models_at(self._loaded.settings, self._one), known_service=known)
         else:
             verdict = unlisted(self._endpoint, answer, known_service=known)
         if verdict.verdict == "problem":
@@ -151,7 +150,7 @@ class Server:
 
     async def _call(self) -> AsyncIterator[Finding]:
         """One call, if it was asked for. What is doubtful until then is decided by it."""
-        model = next(iter(wanted_models(self._loaded, self._one)), None)
+        model = next(iter(models_at(self._loaded.settings, self._one)), None)
         if not self._ask or model is None:
             if self._doubt is not None:
                 yield replace(self._doubt, advice=f"{self._doubt.advice} (--ask tries a call of {CAP} tokens)")

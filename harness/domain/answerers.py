@@ -123,7 +123,7 @@ def _shortened(parts: list[str]) -> list[str]:
 
 
 def _has_changed(group: list[Answered]) -> bool:
-    """Whether two of them contradict each other, by their names or by what they say of their build."""
+    """Return whether two of them contradict each other, by their names or by what they say of their build."""
     return len(_builds(group)) > 1 or _contradict(group)
 
 
@@ -149,6 +149,6 @@ def _builds(group: list[Answered]) -> set[str]:
 
 
 def _contradict(group: list[Answered]) -> bool:
-    """Whether two of the names are two models; the one that was asked for may be the alias of another."""
+    """Return whether two of the names are two models; the one that was asked for may be the alias of another."""
     names = {one.by.model for one in group if one.by.model and (one.other or one.by.model != one.asked)}
     return any(not same_model(one, other) for one, other in combinations(sorted(names), 2))

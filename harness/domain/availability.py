@@ -42,7 +42,10 @@ class Outage:
 
     @property
     def is_proved_by_probes(self) -> bool:
-        """Whether enough probes failed: one if nothing else was heard, else two, and three of four that were sent."""
+        """Return whether enough probes failed.
+
+        One if nothing else was heard, else two, and three of four that were sent.
+        """
         if self.older_lives == 0:
             return self.failed_probes >= 1
         return self.failed_probes >= 2 and 4 * self.failed_probes >= 3 * self.probes
@@ -116,5 +119,5 @@ class Availability:
 
     @property
     def asks_too_much(self) -> bool:
-        """Whether the provider asks for more time than there is patience."""
+        """Return whether the provider asks for more time than there is patience."""
         return self.outage is not None and self.outage.asked_until > self.gives_up_at

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.domain.completion import Waits
 from harness.domain.policy import Limits
+from harness.domain.waits import Waits
 
 BoundBy = Literal["work", "critical path", "pace"]
 
@@ -164,7 +164,7 @@ def _floor_s(amount: int, per_minute: int) -> float:
 
 
 def _parts_of_one_fan_out(one: str, other: str) -> bool:
-    """Whether two paths part ways at two parts of the same fan-out."""
+    """Return whether two paths part ways at two parts of the same fan-out."""
     for a, b in zip(one.split("/"), other.split("/"), strict=False):
         if a != b:
             x, y = _PART.fullmatch(a), _PART.fullmatch(b)

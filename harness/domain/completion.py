@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from harness.domain.image import Image
 from harness.domain.logprobs import TokenLogprob
 from harness.domain.text_tokens import likely_tokens
+from harness.domain.waits import Waits
 from harness.errors import FailureKind
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -157,29 +158,6 @@ class AtMost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
-    """Seconds waited around requests, told apart by cause.
-
-    `queued_run_s` for a place among the calls of its own workflow run, `queued_s` for a place among all calls in
-    flight, `paced_s` for requests or tokens per minute or a pause after a 429, `budget_s` for money that other calls
-    hold in reserve, `outage_s` for a provider that was away, `stored_s` for the cache: to look the answer up, to wait
-    in vain for another who was asking for it, to note the request before it leaves, to keep what came back.
-    """
-
-    queued_run_s: float = 0.0
-    queued_s: float = 0.0
-    paced_s: float = 0.0
-    budget_s: float = 0.0
-    outage_s: float = 0.0
-    stored_s: float = 0.0
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds waited for whatever cause."""
-        return self.queued_run_s + self.queued_s + self.paced_s + self.budget_s + self.outage_s + self.stored_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedAttempt(Waits):
     """One request that was sent and brought nothing usable, with its own waits.
 
@@ -228,28 +206,10 @@ class Served(Waits):
         """Seconds slept between attempts."""
         return sum(failure.backoff_s for failure in self.failures)
 
-    def waited(
-        self,
-        *,
-        queued_run_s: float = 0.0,
-        queued_s: float = 0.0,
-        paced_s: float = 0.0,
-        budget_s: float = 0.0,
-        outage_s: float = 0.0,
-        stored_s: float = 0.0,
-    ) -> Served:
-        """The same after these waits, too."""
-        if not (queued_run_s or queued_s or paced_s or budget_s or outage_s or stored_s):
-            return self
-        return replace(
-            self,
-            queued_run_s=self.queued_run_s + queued_run_s,
-            queued_s=self.queued_s + queued_s,
-            paced_s=self.paced_s + paced_s,
-            budget_s=self.budget_s + budget_s,
-            outage_s=self.outage_s + outage_s,
-            stored_s=self.stored_s + stored_s,
-        )
+    def waited(self, **waits: float) -> Served:
+        """The same after these waits, too, named as the fields of `Waits`."""
+        longer = {name: getattr(self, name) + seconds for name, seconds in waits.items() if seconds}
+        return replace(self, **longer) if longer else self
 
 
 class Answerer(NamedTuple):

@@ -54,7 +54,7 @@ class CompletionError(HarnessError):
 
     @property
     def begun(self) -> bool:
-        """Whether any of the answer had come."""
+        """Return whether any of the answer had come."""
         return self.partial is not None
 
 

@@ -30,7 +30,7 @@ class Filter:
     value: str
 
     def matches(self, fields: Mapping[str, Json]) -> bool:
-        """Whether a topic with these fields is wanted."""
+        """Return whether a topic with these fields is wanted."""
         if self.field not in fields:
             return False
         value = fields[self.field]
@@ -58,7 +58,7 @@ def parse_filter(expression: str) -> Filter:
 
 
 def matches_all(filters: Sequence[Filter], fields: Mapping[str, Json]) -> bool:
-    """Whether every filter matches."""
+    """Return whether every filter matches."""
     return all(one.matches(fields) for one in filters)
 
 

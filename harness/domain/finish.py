@@ -1,7 +1,9 @@
 """Why an answer ended, in the words of any server: one table from their reasons to what they mean.
 
-A reason is looked up without letter case and with `_` for `-` and for spaces; `FINISH_REASON_STOP` and
-`content_filter: PROHIBITED_CONTENT` are found, too. A comment names who says so.
+A reason is looked up by its letters and digits alone, in any case: `max_tokens`, `MaxTokens` and
+`FINISH_REASON_MAX_TOKENS` are one, and `content_filter: PROHIBITED_CONTENT` is found, too. A comment names who says so.
+One that is not in the table is judged by a telling word in it, such as `error`. That way no reason is taken for a whole
+answer: one that only the table of the whole ones could tell is unknown.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
         *("eos", "eos_token", "end_turn", "complete"),  # Together; Hugging Face; Anthropic, Bedrock; Cohere
         *("eosfound", "stopstringfound", "stop_token", "normal"),  # LM Studio; watsonx; Baidu
         *("completed", "finished", "end", "done"),  # OpenAI's Responses; neighbours of it
+        *("stopped", "finish", "stop_criteria_met", "endoftext"),  # Azure; Bedrock's Titan; AI21
+        *("end_id", "stop_words", "stop_word", "stop_str"),  # TensorRT-LLM; neighbours of it
+        *("stop_token_id", "eos_token_id"),
     ),
     "calls": (
         *("tool_calls", "function_call"),  # OpenAI, DeepSeek
@@ -50,7 +55,22 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
     "looping": ("repetition",),  # vLLM's loop detector
     "untold": ("null", "none", "unspecified", "finish_reason_unspecified"),  # Alibaba; Google
 }
-_MEANINGS: Mapping[str, Finish] = {word: finish for finish, words in _WORDS.items() for word in words}
+_MEANINGS: Mapping[str, Finish] = {word.replace("_", ""): finish for finish, words in _WORDS.items() for word in words}
+# Telling words of a reason that is not in the table, in this order.
+_TELLING: Mapping[Finish, re.Pattern[str]] = {
+    "filtered": re.compile(
+        r"filter|guardrail|moderat|prohibited|safety|unsafe|sensitive|blocked|flagged|violat|harmful|toxic"
+    ),
+    "looping": re.compile(r"repetit|\bloop"),
+    "length": re.compile(
+        r"\bmax(?:imum)?(?: \w+){0,2} (?:tokens?|len|length|context)\b|\blength\b|\b(?:tokens?|output|context) limit\b"
+        r"|\bcontext(?: window| size)?$|^error limit$"  # SenseNova's `context`, Cohere's `ERROR_LIMIT`
+    ),
+    "interrupted": re.compile(
+        r"error|abort|cancel|timed? ?out|time limit|disconnect|interrupt|unavailable|overload|shut ?down|preempt|evict"
+        r"|fail(?:ed|ure)\b|malformed|connection closed|\bdied\b|killed|rate limit"
+    ),
+}
 _PLAIN: Mapping[Finish, str] = {
     "whole": "stop",
     "calls": "tool_calls",
@@ -58,17 +78,25 @@ _PLAIN: Mapping[Finish, str] = {
     "filtered": "content_filter",
     "refused": "refusal",
 }
-_PREFIX = re.compile(r"^finish_?reason[_.]+")
+_PREFIX = re.compile(r"^(?:finish ?)?reason (?=.)")  # Google's names of its own words, and xAI's
+_CAPITAL_INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORSE: frozenset[Finish] = frozenset({"length", "filtered", "refused", "interrupted", "looping"})
 
 
 def finish_of(reason: str) -> Finish:
     """What a finish reason means."""
-    word = _PREFIX.sub("", re.sub(r"[\s-]+", "_", reason.strip().lower()))
-    if not word:
+    words = _words_of(reason)
+    if not words:
         return "untold"
-    found = _MEANINGS.get(word) or _MEANINGS.get(word.partition(":")[0])
-    return found or "unknown"
+    before_colon = _words_of(reason.partition(":")[0])
+    for known in (words, before_colon):
+        found = _MEANINGS.get(known.replace(" ", ""))
+        if found is not None:
+            return found
+    for finish, telling in _TELLING.items():
+        if telling.search(words):
+            return finish
+    return "unknown"
 
 
 def plain_reason(reason: str) -> str:
@@ -91,3 +119,9 @@ def doubt_of(reason: str | None) -> str | None:
     if reason is None or finish_of(reason) != "unknown":
         return None
     return f"an answer ended for a reason that is not known here ({reason!r}): it may not be whole"
+
+
+def _words_of(reason: str) -> str:
+    """A reason as small words with single spaces between, without what only says that it is a reason."""
+    spaced = re.sub(r"[\W_]+", " ", _CAPITAL_INSIDE.sub(" ", reason)).strip().lower()
+    return _PREFIX.sub("", spaced)

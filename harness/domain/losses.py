@@ -13,27 +13,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from itertools import groupby
 from operator import itemgetter
-from typing import Literal
+from typing import TypeAlias
 
 from harness.domain.bounds import Bound, CallTimes
-from harness.domain.completion import Waits
 from harness.domain.policy import Limits
+from harness.domain.waits import BACKOFF, HELD, IN_ORDER, WAITS, Waits
 
-Cause = Literal[
-    "in_flight", "per_run", "runs", "pace", "budget", "outage", "backoff", "attempts", "provider", "own_code", "order"
-]
+Cause: TypeAlias = str
 
+_LOST = {wait.cause: wait.lost for wait in (*WAITS, BACKOFF) if wait.lost}
+# The order is that of the columns of a benchmark's report.
 CAUSES: Mapping[Cause, str] = {
-    "in_flight": "waiting for the limit on calls in flight, while it was opening or after refusals",
-    "per_run": "waiting for the limit on calls of one topic",
+    "in_flight": _LOST["in_flight"],
+    "per_run": _LOST["per_run"],
     "runs": "topics that waited for the limit on topics worked on at once",
-    "pace": "waiting for requests and tokens per minute, and pauses that the provider asked for",
-    "budget": "waiting for money that other calls held in reserve",
-    "outage": "waiting for a provider that was away, and asking it in vain",
-    "backoff": "sleeping between attempts",
+    **_LOST,
     "attempts": "attempts that failed and were repeated",
     "provider": "the provider's queue: answers that took longer than they do alone",
     "own_code": "our own code: storing, starting topics, the workflow between its calls",
@@ -41,16 +37,18 @@ CAUSES: Mapping[Cause, str] = {
 }
 """Every cause, in words."""
 
-_State = Literal[
-    "working", "attempts", "probing", "provider", "storing", "in_flight", "per_run", "pace", "budget", "outage",
-    "backoff", "between", "open", "begun",
-]  # fmt: skip
+RARE_CAUSES = frozenset(wait.cause for wait in WAITS if wait.is_sparse)
+"""Causes that most runs never meet."""
+
+_State: TypeAlias = str
+"""What a call is doing: `working`, `attempts`, `probing`, `provider`, `storing`, the cause of a wait, `between`; or
+what a topic is: `open`, `begun`."""
+
 _HOLDING: Mapping[_State, Cause] = {
     "attempts": "attempts", "probing": "outage", "provider": "provider", "storing": "own_code",
 }  # fmt: skip
 _WAITING: Mapping[_State, Cause] = {
-    "in_flight": "in_flight", "per_run": "per_run", "pace": "pace", "budget": "budget", "outage": "outage",
-    "backoff": "backoff", "between": "own_code",
+    **{wait.cause: wait.cause for wait in (*HELD, BACKOFF)}, "between": "own_code",
 }  # fmt: skip
 _Event = tuple[float, _State, int]
 
@@ -132,11 +130,9 @@ def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
     for number, attempt in enumerate(call.before, start=1):
         following = call.before[number] if number < len(call.before) else last
         yield from _waits(attempt)
-        yield "storing", attempt.stored_s
         yield _in_vain(following), attempt.elapsed_s
         yield "backoff", attempt.backoff_s
     yield from _waits(last)
-    yield "storing", last.stored_s
     yield "provider", call.provider_queue_s
     yield "working", call.service_s
     attempts_s = math.fsum(attempt.elapsed_s + attempt.backoff_s for attempt in call.before)
@@ -145,11 +141,8 @@ def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
 
 def _waits(waits: Waits) -> Iterator[tuple[_State, float]]:
     """In the order in which an attempt meets them."""
-    yield "budget", waits.budget_s
-    yield "per_run", waits.queued_run_s
-    yield "outage", waits.outage_s
-    yield "in_flight", waits.queued_s
-    yield "pace", waits.paced_s
+    for wait in IN_ORDER:
+        yield (wait.cause if wait.is_held else "storing"), getattr(waits, wait.field)
 
 
 def _in_vain(following: Waits) -> _State:
@@ -159,8 +152,10 @@ def _in_vain(following: Waits) -> _State:
 
 def _last_waits(call: CallTimes) -> Waits:
     """Those that no failed attempt had."""
-    names = [field.name for field in fields(Waits)]
-    return Waits(**{name: getattr(call, name) - math.fsum(getattr(one, name) for one in call.before) for name in names})
+    before = [attempt.by_field() for attempt in call.before]
+    return Waits(
+        **{name: seconds - math.fsum(one[name] for one in before) for name, seconds in call.by_field().items()}
+    )
 
 
 def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:
@@ -179,7 +174,7 @@ def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:
 
 def _without_the_unavoidable(idle: Mapping[Cause, float], unavoidable_s: float, bound: Bound) -> dict[Cause, float]:
     left = dict(idle)
-    first: Cause | None = {"critical path": "order", "pace": "pace"}.get(bound.by)  # type: ignore[assignment]
+    first = {"critical path": "order", "pace": "pace"}.get(bound.by)
     if first is not None:
         taken_s = min(left[first], max(0.0, unavoidable_s))
         left[first] -= taken_s

@@ -124,7 +124,7 @@ class _Bounded(SequenceMatcher[Hashable]):
         self._comparisons = list(accumulate(costs, initial=0))
 
     def overlooks(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> bool:
-        """Whether two stretches that were found different have so many frequent words in common that nobody knows."""
+        """Return whether two stretches found different share so many frequent words that nobody knows."""
         frequent = [Counter(word for word in words if word in self.unanchored) for words in (old, new)]
         return 2 * (frequent[0] & frequent[1]).total() > min(len(old), len(new))
 

@@ -144,7 +144,7 @@ def explain(
 
 
 def _as_recorded(change: RequestChange, recorded: Sequence[RecordedCall], earlier: Mapping[str, str]) -> bool:
-    """Whether the answers that the request follows are those that were recorded, so that none of them changed."""
+    """Return whether the answers that the request follows are those that were recorded, all unchanged."""
     answers = {(one.span_id, one.completion.content) for one in recorded}
     return all((span_id, earlier.get(span_id, "")) in answers for span_id in change.follows)
 

@@ -44,7 +44,7 @@ _VERSION = (
 )
 _BUILD = (
     r"(?:ud-)?(?:iq|tq|q)\d(?:-(?:[01klms]|x?xl|x?xs|nl))*|"  # Q4_K_M, IQ4_XS, Q8_0, UD-Q4_K_XL
-    r"(?:nv|mx)?fp\d{1,2}|bf16|f16|f32|int[48]|nf4|[348]-?bit|w\d{1,2}a\d{1,2}|awq|gptq|exl[23]|bnb"
+    r"(?:nv|mx)?fp\d{1,2}|bf16|f16|f32|int[48]|nf4|[348]-?bit|w\d{1,2}a\d{1,2}|awq|gptq|exl[23]|bnb|qat"
 )
 _SAYS_NOTHING = r"latest|instruct|it|hf|gguf|ggml|mlx|dynamic"
 _TAIL = re.compile(rf"-(?:(?P<version>{_VERSION})|(?P<build>{_BUILD})|{_SAYS_NOTHING})$")
@@ -63,7 +63,7 @@ class _Name:
 
 
 def same_model(asked: str, told: str, aliases: Mapping[str, str] = NO_ALIASES) -> bool:
-    """Whether an answer from `told` is one from the model that was asked for, as far as the names can tell.
+    """Return whether an answer from `told` is one from the model that was asked for, as far as the names can tell.
 
     `aliases` are names with what answers to them. An answer that names no model contradicts nothing.
     """
@@ -88,7 +88,7 @@ def _alike(asked: str, told: str) -> bool:
 
 
 def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether the one version is the other, or tells less of it: `v3` and `0324` both agree with `v3-0324`."""
+    """Return whether the one version is the other, or tells less of it: `v3` and `0324` both agree with `v3-0324`."""
     less, more = sorted((one, other), key=len)
     return all(any(_same_date(part, known) for known in more) for part in less)
 
@@ -106,11 +106,16 @@ def _read(name: str) -> _Name:
     while (tail := _TAIL.search(text)) is not None and tail.start() > 0:
         text = text[: tail.start()]
         if tail["version"]:
-            version.add(tail["version"] if tail["version"].startswith("v") else tail["version"].replace("-", ""))
+            version.add(_version_of(tail["version"]))
         if tail["build"]:
             build.add(tail["build"].replace("-bit", "bit"))
     text = re.sub(r"\bv(?=\d)", "", text)
     return _Name(tuple(sorted(_WORDS.findall(text))), frozenset(version), frozenset(build))
+
+
+def _version_of(text: str) -> str:
+    """A version without what does not tell it from another: `v1-0` is `v1`, and a date is its digits."""
+    return text.removesuffix("-0") if text.startswith("v") else text.replace("-", "")
 
 
 def _plain(name: str) -> str:

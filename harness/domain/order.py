@@ -11,7 +11,7 @@ batch ends hardly sooner, and half of its topics much later.
 
 
 def goes_by_arrival(*, left: int | None, in_flight: int, capped: bool) -> bool:
-    """Whether calls go in the order of their arrival, and not the oldest topic's first.
+    """Return whether calls go in the order of their arrival, and not the oldest topic's first.
 
     `left` topics are open and no other follows; None: others do. `capped`: a budget may end the run before its work.
 

@@ -62,7 +62,7 @@ class Window:
 
     @property
     def is_opening(self) -> bool:
-        """Whether less is in use than is believed to be carried."""
+        """Return whether less is in use than is believed to be carried."""
         return self.opened < self.size
 
     def opens_in_s(self, now: float) -> float | None:

@@ -76,7 +76,10 @@ class CachePolicy:
     ttl_s: float | None = None
 
     def answers(self, *, age_s: float, owned_by_run: bool) -> bool:
-        """Whether an entry of this age may answer. What this very run stored always may: it was paid for tonight."""
+        """Return whether an entry of this age may answer.
+
+        What this very run stored always may, as it was just paid for.
+        """
         if self.mode == "off":
             return False
         if self.mode == "replay" or owned_by_run:
@@ -89,7 +92,7 @@ class CachePolicy:
 
     @property
     def waits(self) -> bool:
-        """Whether what another run is asking at this moment would answer, and so is worth waiting for."""
+        """Return whether what another run is asking at this moment would answer, and so is worth waiting for."""
         return self.answers(age_s=0.0, owned_by_run=False)
 
 
@@ -140,7 +143,7 @@ class OutagePolicy:
 
     @property
     def waits(self) -> bool:
-        """Whether outages are waited for at all."""
+        """Return whether outages are waited for at all."""
         return self.patience_s > 0
 
     def interval_s(self, *, probes: int, draw: float) -> float:
@@ -172,7 +175,7 @@ class Budget:
         )
 
     def allows(self, *, cost: float, tokens: int, calls: int = 0) -> bool:
-        """Whether this much in total stays within the caps."""
+        """Return whether this much in total stays within the caps."""
         return (
             (self.cost is None or cost <= self.cost)
             and (self.tokens is None or tokens <= self.tokens)

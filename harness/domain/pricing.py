@@ -50,6 +50,9 @@ class Price:
         return max(self.off_peak.cost(usage), self.peak.cost(usage))
 
 
+_FREE = ":free"
+"""How OpenRouter calls a route that costs nothing: the price of the model is not its price."""
+
 PEAK_HOURS_UTC = ((time(1), time(4)), (time(6), time(10)))
 
 _SINCE_V4_1 = datetime(2026, 9, 10, tzinfo=UTC)
@@ -73,7 +76,7 @@ DEEPSEEK_PRICES: Mapping[str, tuple[Price, ...]] = {
 
 
 def is_peak(instant: datetime) -> bool:
-    """Whether the provider bills peak rates at this instant (which must carry a time zone)."""
+    """Return whether the provider bills peak rates at this instant (which must carry a time zone)."""
     utc = instant.astimezone(UTC)
     return utc.weekday() < 5 and any(start <= utc.time() < end for start, end in PEAK_HOURS_UTC)
 
@@ -98,10 +101,14 @@ class Pricing:
         """The prices of the endpoint of this identity."""
         return self.elsewhere.get(endpoint, self)
 
+    def rows(self, model: str) -> tuple[Price, ...]:
+        """All rows of a model, or else of what answers to its name; none where no price is known."""
+        return self.prices.get(model) or self.prices.get(self.aliases.get(model, ""), ())
+
     def price(self, model: str, instant: datetime) -> Price | None:
         """The row in force at this instant, or None."""
         found: Price | None = None
-        for row in self.prices.get(model, ()):
+        for row in self.rows(model):
             if row.valid_from <= instant and (found is None or row.valid_from > found.valid_from):
                 found = row
         return found
@@ -115,10 +122,10 @@ class Pricing:
             return asked
         if told in self.prices:
             return told
-        if asked in self.prices and same_model(asked, told, self.aliases):
+        if self.rows(asked) and same_model(asked, told, self.aliases):
             return asked
         alike = [listed for listed in self.prices if same_model(listed, told, self.aliases)]
-        return alike[0] if len(alike) == 1 else ""
+        return alike[0] if len(alike) == 1 and not told.endswith(_FREE) else ""
 
     def cost(self, model: str, usage: Usage, instant: datetime) -> float | None:
         """USD for this usage at the price of this instant, or None where no price is known."""
@@ -138,7 +145,7 @@ class Pricing:
         price = self.price(model, instant)
         if price is None:
             return AtMost(cost=None, tokens=usage.total_tokens)
-        to_come = [row for row in self.prices[model] if row.valid_from > instant]
+        to_come = [row for row in self.rows(model) if row.valid_from > instant]
         return AtMost(cost=max(row.cost_at_most(usage) for row in (price, *to_come)), tokens=usage.total_tokens)
 
     def dearest_between(self, model: str, usage: Usage, first: datetime, last: datetime) -> AtMost:

@@ -135,18 +135,18 @@ class Purse:
         )
 
     def could_ever_afford(self, most: AtMost, likely: AtMost | None = None) -> bool:
-        """Whether this request fits, if all that is reserved by others came back unspent."""
+        """Return whether this request fits, if all that is reserved by others came back unspent."""
         one, budget = self._one_of(most, likely)
         return self._pays(budget, one, self.cost, self.tokens, self.calls)
 
     def can_afford(self, most: AtMost, likely: AtMost | None = None) -> bool:
-        """Whether this request fits now, with all that others have reserved."""
+        """Return whether this request fits now, with all that others have reserved."""
         one, budget = self._one_of(most, likely)
         cost, tokens = self.cost + self.reserved_cost, self.tokens + self.reserved_tokens
         return self._pays(budget, one, cost, tokens, self.calls + self.reservations)
 
     def may_end_the_run(self, *, places: int, most: AtMost) -> bool:
-        """Whether the budget may be at its end before the work is.
+        """Return whether the budget may be at its end before the work is.
 
         A number of requests says nothing about that, so it may. Of money and tokens it may not while not much more than
         half is spent, nor while what is left would hold this worst case for half of the places: the other half is soon
@@ -164,7 +164,7 @@ class Purse:
         return False
 
     def holds_likely(self, most: AtMost, likely: AtMost | None) -> bool:
-        """Whether less than its worst case would be held for this request, as things stand."""
+        """Return whether less than its worst case would be held for this request, as things stand."""
         return self._one_of(most, likely)[0] is not most
 
     def reserve(self, most: AtMost, likely: AtMost | None = None) -> Reserved:

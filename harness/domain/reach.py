@@ -79,7 +79,7 @@ class Seen:
 
     @property
     def is_its_own(self) -> bool:
-        """Whether what failed is the call's own trouble, as far as the others tell."""
+        """Return whether what failed is the call's own trouble, as far as the others tell."""
         if self.others_served:
             return not self.others_recover
         return self.alone >= OFTEN_ALONE and not self.others_failed

@@ -21,7 +21,7 @@ class Redo:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether topics may be left as they are that a run would else go on with."""
+        """Return whether topics may be left as they are that a run would else go on with."""
         return bool(self.topics) or not {"failed", "unfinished"} <= set(self.states)
 
 

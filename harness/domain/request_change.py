@@ -59,7 +59,7 @@ class RequestChange:
 
     @property
     def own(self) -> bool:
-        """Whether the request itself changed: a field, or the text of a prompt."""
+        """Return whether the request itself changed: a field, or the text of a prompt."""
         return bool(self.fields) or any(message.own for message in self.messages)
 
 
@@ -186,7 +186,10 @@ class _Sides:
         return WordDiff(segments=tuple(joined(segments)), complete=found.complete), own
 
     def _follows(self, stretch: Stretch, old: Masked, new: Masked) -> bool:
-        """Whether a difference comes from an answer: one came or changed, or went, and no word of the prompt did."""
+        """Return whether a difference comes from an answer.
+
+        One came, changed or went, and no word of the prompt did.
+        """
         raw = old.raw[stretch.old_start : stretch.old_end], new.raw[stretch.new_start : stretch.new_end]
         if "".join(raw[0]) == "".join(raw[1]):
             return True  # an answer that is on one side only repeats what the prompt says

@@ -87,7 +87,7 @@ def advice_elsewhere(advice: str, endpoint: str) -> str:
 
 
 def has_switch(form: RequestForm) -> bool:
-    """Whether thinking is turned on and off by a field of its own, that is known."""
+    """Return whether thinking is turned on and off by a field of its own, that is known."""
     return form.thinking not in (None, "none", "reasoning_effort")
 
 

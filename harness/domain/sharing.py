@@ -10,7 +10,7 @@ places, and one that hangs cannot have them all."""
 
 
 def may_take(mine: int, *, taken: Sequence[int], most: Sequence[int], places: int) -> bool:
-    """Whether the endpoint of this number may have one more of the run's `places`.
+    """Return whether the endpoint of this number may have one more of the run's `places`.
 
     `taken` is how many each has now, `most` how many each could ever use. What the others are kept and do not use stays
     free for them. Where there is less than one place for each, none is kept: they take turns.

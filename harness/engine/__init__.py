@@ -1,1 +1,1 @@
-"""What happens to a call and to a batch, over ports only."""
+"""The way of a call and of a batch, over ports only."""

@@ -1,4 +1,4 @@
-"""Where each call under way is, for whoever shows it: a thin layer before each of the others notes who enters.
+"""The stage of each call under way, for a display: a thin layer before each of the others notes who enters.
 
 Nothing of it decides anything; a run without a board has none of these layers.
 """

@@ -75,7 +75,7 @@ class Budgeted:
         stop.on_set(self._refuse_all)
 
     def may_end_the_run(self) -> bool:
-        """Whether the run's budget may be at its end before its work is, going by the last request."""
+        """Return whether the run's budget may be at its end before its work is, going by the last request."""
         return self._run.purse.may_end_the_run(places=self._limits.in_flight, most=self._most)
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -127,7 +127,7 @@ class Budgeted:
         return any(till.purse.budget.cost is not None for till in (self._run, *self._topics.values()))
 
     def _want(self, till: _Till, request: Request, call: Call, most: AtMost) -> _Want:
-        """What a topic may spend is kept by worst cases alone: it has too few answers to go by."""
+        """Return what to reserve. A topic's cap is kept by worst cases alone: it has too few answers to go by."""
         step, likely = step_of(call.span_id), self._likely
         if likely is None or till is not self._run:
             return _Want(call.topic_id, step, most)
@@ -182,7 +182,7 @@ def _charged_for(error: CompletionError, most: AtMost) -> Charged:
 
 @dataclass(slots=True, eq=False)
 class _Want:
-    """What a request may cost, and what it will likely cost as things stand; `reserved` once it has its turn."""
+    """The most a request may cost, and its likely cost as things stand; `reserved` once it has its turn."""
 
     topic_id: str
     step: str
@@ -192,7 +192,7 @@ class _Want:
 
 
 class _Room:
-    """How many of the calls that hold money can be in flight at once, with at most so many of one topic."""
+    """The calls that hold money and can be in flight at once, with at most so many of one topic."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -294,7 +294,7 @@ class _Till:
         self._measure()
 
     def _tries(self, want: _Want) -> bool:
-        """Whether this one will cost less soon: its step has had no answer, and calls of it are in flight.
+        """Return whether this one will cost less soon: its step has had no answer, and calls of it are in flight.
 
         Then the others need not wait behind it until there is money for its worst case.
         """

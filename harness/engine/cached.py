@@ -93,7 +93,7 @@ class Cached:
                 return error
 
     async def _miss(self, request: Request, call: Call) -> CacheMiss:
-        """Why replay knows no answer. What the topic was answered so far came from its recording, like all the rest."""
+        """Explain why replay knows no answer. Earlier answers of the topic came from its recording, too."""
         recorded = await self._cache.recorded(call.topic_id)
         answers = {one.span_id: one.completion.content for one in recorded if one.span_id != call.span_id}
         explanation = await off_loop(
@@ -110,7 +110,7 @@ class Cached:
         return CacheMiss(explanation.text(), explanation=explanation)
 
     async def _find(self, key: str, request: Request, call: Call) -> Stored | None:
-        """What the cache holds, where the policy lets it answer."""
+        """Return what the cache holds, where the policy lets it answer."""
         stored = await self._cache.get(key, request)
         if stored is None:
             return None
@@ -119,7 +119,7 @@ class Cached:
         return stored if answers else None
 
     async def _is_answer(self, found: Stored, key: str, request: Request, call: Call) -> bool:
-        """Whether it may answer now: it is accepted, or from this session, or what was asked after it was accepted.
+        """Return whether it may answer now: it, or what was asked after it, is accepted, or it is from this session.
 
         A call that demands something has the last word on that; to one that demands nothing the mark counts.
         """
@@ -140,7 +140,7 @@ class Cached:
         return True
 
     def _may_share(self, key: str, answer: Completion, call: Call) -> bool:
-        """Whether another call's answer is one for this call, too: what was just asked is, whatever becomes of it."""
+        """Return whether another call's answer is one for this call, too. One that was just asked for always is."""
         if answer.served.source != "cache" or key in self._rejections:
             return True
         return call.check is None or call.check.problem(answer) is None

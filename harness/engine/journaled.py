@@ -73,7 +73,7 @@ class Journaled:
     def _failed(
         self, request: Request, error: CompletionError, call: Call, asked_at: datetime, *, took_s: float
     ) -> Resolution:
-        """How the journal closes a failed request; what had arrived of its answer is priced on the way."""
+        """Return how the journal closes a failed request; what had arrived of its answer is priced on the way."""
         partial = error.partial
         if partial is not None and error.billed == "yes":
             partial = error.partial = replace(partial, cost=self._price(request, partial))
@@ -101,7 +101,7 @@ class Journaled:
         elapsed_s: float,
         ended: bool,
     ) -> AtMost:
-        """What a request can have cost that did not say it; see `domain/unsettled.py`."""
+        """Return the most that a request can have cost that did not say it; see `domain/unsettled.py`."""
         usage = usage_at_most(
             request, seen, elapsed_s=elapsed_s, ended=ended, streamed=call.stream, fastest=self._fastest
         )

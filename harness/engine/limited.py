@@ -122,7 +122,7 @@ class Limited:
         return place.among > 1 and self._provider.others_lived_within(self._first_token_s, call.owner)
 
     def _learn(self, place: Place, error: CompletionError, request: Request, call: Call) -> None:
-        """What a failure says about the calls that come after it."""
+        """Learn what a failure says about the calls that come after it."""
         error.reach = self._provider.failed(
             error,
             owner=call.owner,
@@ -163,8 +163,6 @@ class Limited:
 
 
 def is_about_rate(message: str) -> bool:
-    """Whether a 429 says that it is about requests or tokens a minute, so that calls in flight have nothing to do with
-    it.
-    """
+    """Return whether a 429 is about requests or tokens a minute, and so not about calls in flight."""
     text = message.lower()
     return any(word in text for word in ("tpm", "rpm", "per minute", "tokens per", "requests per"))

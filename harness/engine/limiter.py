@@ -57,7 +57,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimiterState:
-    """What the limiter learned: shown to the user and saved with the run.
+    """The figures that the limiter learned: shown to the user and saved with the run.
 
     `works_on` is how many calls the server seems to work on at a time, where it queued the others in silence. `outage`
     is the provider's outage that goes on.
@@ -150,7 +150,7 @@ class Limiter:
 
     @property
     def goes_by_arrival(self) -> bool:
-        """Whether calls go in the order of their arrival now, as at the end of a batch."""
+        """Return whether calls go in the order of their arrival now, as at the end of a batch."""
         return self._turns.goes_by_arrival
 
     @property
@@ -160,7 +160,7 @@ class Limiter:
 
     @property
     def is_paced(self) -> bool:
-        """Whether the pace, or a pause, holds calls back now."""
+        """Return whether the pace, or a pause, holds calls back now."""
         return self._paced_since is not None
 
     def state(self) -> LimiterState:

@@ -1,4 +1,4 @@
-"""Where calls wait while their endpoint is away and others are asked: before the money, so that they hold none.
+"""The layer where calls wait while their endpoint is away: before the money, so that they hold none.
 
 At the limits, where the calls of a run with one endpoint wait for it, each holds what it may cost. Among several that
 money is wanted by the calls to the others.

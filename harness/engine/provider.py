@@ -1,4 +1,4 @@
-"""What a run knows of its provider: signs of life, outages, refusals in a row. The decisions are in `domain`."""
+"""A run's knowledge of its provider: signs of life, outages, refusals in a row. The decisions are in `domain`."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ class Provider:
 
     @property
     def is_down(self) -> bool:
-        """Whether nothing but probes may be sent now."""
+        """Return whether nothing but probes may be sent now."""
         return self._belief.outage is not None
 
     @property
     def is_certainly_down(self) -> bool:
-        """Whether that is more than a suspicion."""
+        """Return whether that is more than a suspicion."""
         return self._belief.outage is not None and self._belief.outage.certain
 
     def down_until(self, at: float) -> float:
@@ -347,7 +347,7 @@ class Provider:
 
 @dataclass(slots=True)
 class _Alike:
-    """How often the same words came in a row."""
+    """Counts how often the same words came in a row."""
 
     words: str = ""
     keys: set[str] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""What came out of a workflow: an exception as a value for records, with the line of the author's that it came from."""
+"""Exceptions of a workflow as values for records, with the author's line that each came from."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _several(error: BaseException, causes: list[Failure]) -> Failure:
 
 
 def _is_not_the_authors(error: BaseException) -> bool:
-    """Whether it is, or was raised because of, something that no change of the code would mend."""
+    """Return whether it is, or was raised because of, something that no change of the code would mend."""
     known: set[int] = set()
     left = [error]
     while left:

@@ -1,4 +1,4 @@
-"""What was rejected in this session: it is kept marked, and answers here for as long as the session lasts."""
+"""The answers rejected in this session: kept with a mark, and still answers for as long as the session lasts."""
 
 from __future__ import annotations
 

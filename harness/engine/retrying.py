@@ -115,7 +115,7 @@ def _may_pass(error: CompletionError) -> bool:
 
 
 def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:
-    """What the call went through so far, the failed attempt and its waits included."""
+    """Return what the call went through so far, the failed attempt and its waits included."""
     here = error.served or Served()
     partial = error.partial
     charge = charge_of(error)
@@ -125,12 +125,7 @@ def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> 
         message=str(error),
         status=error.status,
         elapsed_s=max(0.0, elapsed_s - here.waited_s),
-        queued_run_s=here.queued_run_s,
-        queued_s=here.queued_s,
-        paced_s=here.paced_s,
-        budget_s=here.budget_s,
-        outage_s=here.outage_s,
-        stored_s=here.stored_s,
+        **here.by_field(),
         usage=charge.usage,
         cost=charge.cost,
         content=partial.content if partial is not None else "",
@@ -146,11 +141,4 @@ def _after(past: Served, completion: Completion) -> Completion:
 
 def _waits_of(waits: Served, served: Served) -> Served:
     """`served` after the waits of another, too."""
-    return served.waited(
-        queued_run_s=waits.queued_run_s,
-        queued_s=waits.queued_s,
-        paced_s=waits.paced_s,
-        budget_s=waits.budget_s,
-        outage_s=waits.outage_s,
-        stored_s=waits.stored_s,
-    )
+    return served.waited(**waits.by_field())

@@ -44,7 +44,7 @@ class Room:
         self._members.append(member)
 
     def is_full_for(self, member: Member) -> bool:
-        """Whether this endpoint may have no other place now."""
+        """Return whether this endpoint may have no other place now."""
         taken = [one.in_flight for one in self._members]
         most = [one.most for one in self._members]
         return not may_take(self._members.index(member), taken=taken, most=most, places=self.places)

@@ -60,7 +60,7 @@ class Routes:
         return self._routes[call.endpoint or self._own]
 
     def provider_of(self, call: Call) -> Provider:
-        """What is known of the provider that this call goes to."""
+        """Return what is known of the provider that this call goes to."""
         return self.of(call).limiter.provider
 
     @property
@@ -70,12 +70,12 @@ class Routes:
 
     @property
     def several(self) -> bool:
-        """Whether there is more than one endpoint."""
+        """Return whether there is more than one endpoint."""
         return len(self._routes) > 1
 
     @property
     def closed(self) -> StopCause | None:
-        """Why endpoints are asked no more, while the run goes on with others; None where all are asked."""
+        """The reason why endpoints are asked no more, while the run goes on with others; None where all are asked."""
         causes = [route.stop.cause for route in self.all if route.stop.cause is not None]
         if not causes:
             return None
@@ -97,22 +97,22 @@ class Routes:
 
     @property
     def goes_by_arrival(self) -> bool:
-        """Whether calls go in the order of their arrival now, as at the end of a batch."""
+        """Return whether calls go in the order of their arrival now, as at the end of a batch."""
         return all(route.limiter.goes_by_arrival for route in self.all)
 
     @property
     def is_paced(self) -> bool:
-        """Whether the pace, or a pause, holds all calls back now."""
+        """Return whether the pace, or a pause, holds all calls back now."""
         return all(route.limiter.is_paced for route in self.all)
 
     @property
     def is_down(self) -> bool:
-        """Whether an endpoint gets nothing but probes now."""
+        """Return whether an endpoint gets nothing but probes now."""
         return any(route.limiter.provider.is_down for route in self.all)
 
     @property
     def is_certainly_down(self) -> bool:
-        """Whether that is more than a suspicion of one of them."""
+        """Return whether that is more than a suspicion of one of them."""
         return any(route.limiter.provider.is_certainly_down for route in self.all)
 
     def down_until(self, at: float) -> float:
@@ -125,16 +125,16 @@ class Routes:
             route.limiter.ending(left)
 
     def history(self) -> Levels:
-        """How many calls were let in at once, in all."""
+        """Return how many calls were let in at once, in all."""
         parts = [route.limiter.history for route in self.all]
         return Levels.sum_of(parts, most=self.room.places) if self.several else parts[0]
 
     def states(self) -> Mapping[str, LimiterState]:
-        """What was learned of each endpoint, by its name."""
+        """Return what was learned of each endpoint, by its name."""
         return {route.name: route.limiter.state() for route in self.all}
 
     def state(self) -> LimiterState:
-        """What was learned in all. What is said of one endpoint only (a pause, an outage) stands in `states`."""
+        """Return what was learned in all. A pause or an outage of one endpoint only stands in `states`."""
         states = list(self.states().values())
         if len(states) == 1:
             return states[0]

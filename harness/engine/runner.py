@@ -35,7 +35,7 @@ Workflow: TypeAlias = "Callable[[Step, Topic], Awaitable[Json | Output]]"
 
 @dataclass(slots=True)
 class Progress:
-    """What has happened so far in this session, for whoever shows it."""
+    """The progress of this session so far, for a display."""
 
     topics: dict[Status, int] = field(default_factory=lambda: {"ok": 0, "degraded": 0, "failed": 0})
     open_topics: int = 0
@@ -134,7 +134,7 @@ class Runner:
             slots.release()
 
     async def _run_topic(self, topic: Topic) -> bool:
-        """Whether the topic has its row: one that the end of the run interrupted has none."""
+        """Return whether the topic has its row: one that the end of the run interrupted has none."""
         budget = self._context.topic_budget
         purse = None if budget == Budget() else Purse(budget=budget)
         trace = Trace(on_span=self.progress.add_span, stop=self._stop, purse=purse)
@@ -161,7 +161,7 @@ class Runner:
         return True
 
     def _is_left(self, ended: Output | Raised) -> bool:
-        """Whether the topic stays unfinished, for the workflow fails as it did for those before; may stop the run."""
+        """Return whether the topic stays unfinished, as the workflow fails for each alike; may stop the run."""
         if isinstance(ended, Output):
             self._repeated.success()
             return False
@@ -173,7 +173,7 @@ class Runner:
         return verdict == "leave"
 
     async def _ended(self, step: Step, topic: Topic) -> Output | Raised | None:
-        """What the workflow returned, or why it did not; None: it interrupted the run."""
+        """Return what the workflow returned, or why it did not; None: the workflow interrupted the run."""
         own, redact = self._context.own_files, self._context.redact
         try:
             returned = await self._workflow(step, topic)

@@ -47,7 +47,7 @@ REPEATS_APART = DRAWS_APART * DRAWS_APART
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """What all requests to one endpoint have in common. `name` is what calls say of it, "" for the run's own.
+    """The common part of all requests to one endpoint. `name` is what calls say of it, "" for the run's own.
 
     `identity` and `form` are what a request's key knows of it; `defaults` rule where a step chooses nothing;
     `known_model` turns a model's name that was withdrawn into today's name and the thinking it stood for.
@@ -67,7 +67,7 @@ def nowhere_else(step: str, endpoint: str) -> Addressee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What all calls of a run have in common.
+    """The common part of all calls of a run.
 
     `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step chose.
     `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a name that was withdrawn
@@ -115,7 +115,7 @@ class RunContext:
 
 
 class Step:
-    """What a workflow is given. It may be used from many tasks of the workflow at once."""
+    """The means by which a workflow asks. It may be used from many tasks of the workflow at once."""
 
     def __init__(
         self, *, topic: Topic, context: RunContext, completer: Completer, trace: Trace, path: str = "", depth: int = 0

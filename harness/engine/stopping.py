@@ -1,4 +1,4 @@
-"""How a run ends early: one signal that every layer asks before it sends, and that wakes all who wait."""
+"""The early end of a run: one signal that every layer asks before it sends, and that wakes all who wait."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ settings (a wrong key, a model that is not there) ends the run: whoever mends it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopCause:
-    """Why no more calls are sent."""
+    """The reason why no more calls are sent."""
 
     kind: StopKind
     message: str
@@ -64,7 +64,7 @@ class Stop:
             wake()
 
     def error(self) -> RunStopped:
-        """What a caller that may not send any more gets."""
+        """Return the error that a caller gets who may not send any more."""
         if self.cause is None:
             return RunStopped("the run is ending")
         error = BudgetExceeded if self.cause.kind == "budget" else RunStopped

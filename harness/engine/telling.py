@@ -1,4 +1,4 @@
-"""How a layer adds to the story that a completion, or the error in its place, tells of itself."""
+"""Adds a layer's waits to what a completion, or the error in its place, tells of itself."""
 
 from __future__ import annotations
 

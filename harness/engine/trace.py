@@ -1,4 +1,4 @@
-"""What the calls of one topic leave behind."""
+"""The spans that the calls of one topic leave behind."""
 
 from __future__ import annotations
 

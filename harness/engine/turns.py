@@ -45,7 +45,7 @@ class Turns(Generic[Want]):
 
     @property
     def goes_by_arrival(self) -> bool:
-        """Whether the order is that of arrival alone."""
+        """Return whether the order is that of arrival alone."""
         return self._by_arrival
 
     @property
@@ -90,7 +90,7 @@ class Turns(Generic[Want]):
 
     @property
     def first(self) -> Want | None:
-        """What the first of those who wait wants; None if nobody waits."""
+        """The wish of the first of those who wait; None if nobody waits."""
         while self._heap and self._heap[0].turn.done():
             heapq.heappop(self._heap)
         return self._heap[0].want if self._heap else None

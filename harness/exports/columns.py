@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
+from harness.domain.waits import BACKOFF, HELD, WAITS, Wait
 from harness.errors import ResultsError
 
 Kind = Literal["integer", "number", "text", "json", "boolean", "time"]
@@ -113,8 +114,15 @@ def _backoff_s(row: Mapping[str, Any]) -> float:
     return round(sum(float(failure["backoff_s"]) for failure in row["served"]["failures"]), 6)
 
 
-def _outage_s(row: Mapping[str, Any]) -> float:
-    return float(row["served"].get("outage_s", 0.0))
+def _wait(wait: Wait) -> Column:
+    """The column of a kind of wait. One that rows leave out where there was none is 0 then."""
+    if not wait.is_sparse:
+        return _column(f"served_{wait.field}", "number", wait.meaning, "served", wait.field)
+
+    def find(row: Mapping[str, Any]) -> float:
+        return float(row["served"].get(wait.field, 0.0))
+
+    return Column(f"served_{wait.field}", "number", wait.meaning, find, required=True)
 
 
 def _cost_known(row: Mapping[str, Any]) -> bool:
@@ -217,20 +225,17 @@ CALLS: tuple[Column, ...] = (
     _column("saved", "number", "USD that its answer had cost another run or call.", required=True),
     _column("served_source", "text", "`endpoint`, `cache`, `shared` or `replay`.", "served", "source", required=True),
     _column("served_attempts", "integer", "Requests that were sent.", "served", "attempts", required=True),
-    _column("served_queued_run_s", "number", "Seconds waited for a place in its topic.", "served", "queued_run_s"),
-    _column("served_queued_s", "number", "Seconds waited for a place among all calls.", "served", "queued_s"),
-    _column("served_paced_s", "number", "Seconds waited for requests or tokens per minute.", "served", "paced_s"),
-    _column("served_budget_s", "number", "Seconds waited for money that other calls held.", "served", "budget_s"),
-    Column("served_backoff_s", "number", "Seconds slept between attempts.", _backoff_s),
+    *(_wait(wait) for wait in HELD if not wait.is_sparse),
+    Column("served_backoff_s", "number", BACKOFF.meaning, _backoff_s),
     _column(
         "served_ttft_reasoning_s", "number", "Seconds to the first piece of reasoning.", "served", "ttft_reasoning_s"
     ),
     _column("served_ttft_answer_s", "number", "Seconds to the first piece of the answer.", "served", "ttft_answer_s"),
     _column("served_latency_s", "number", "Seconds of the attempt that succeeded.", "served", "latency_s"),
-    _column("served_stored_s", "number", "Seconds spent on the cache.", "served", "stored_s"),
+    *(_wait(wait) for wait in WAITS if not wait.is_held and not wait.is_sparse),
     _column("served_failures", "json", "Attempts that failed, each an object.", "served", "failures", required=True),
     *_ERROR,
-    Column("served_outage_s", "number", "Seconds waited for a provider that was away.", _outage_s, required=True),
+    *(_wait(wait) for wait in WAITS if wait.is_sparse),
     Column("cost_known", "boolean", "Whether its cost is known.", _cost_known, required=True),
 )
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from harness.domain.outages import PastOutage
+from harness.domain.waits import BACKOFF, IN_ORDER
 
 Event: TypeAlias = dict[str, Any]
 Row: TypeAlias = Mapping[str, Any]
@@ -32,14 +33,8 @@ _LANES_A_PROCESS = 1000
 _ROUNDED = 2
 """Rows tell times to the microsecond: what is so near in their sums was at one instant."""
 
-_WAITS = (
-    ("budget_s", "waits for the budget"),
-    ("queued_run_s", "waits for a place in its topic"),
-    ("queued_s", "waits for a place"),
-    ("paced_s", "paced"),
-    ("outage_s", "waits for a provider that is away"),
-    ("stored_s", "cache and journal"),
-)
+# Our own waits, those for the provider, and what is work.
+_WAITS = sorted(IN_ORDER, key=lambda wait: (not wait.is_held, wait.colour == "outage"))
 
 
 class Timeline:
@@ -110,9 +105,9 @@ class Timeline:
         def until(seconds: float) -> int:
             return min(end, at + _micros(seconds))
 
-        for field, name in _WAITS:
-            if (then := until(served.get(field, 0.0))) > at:
-                yield _slice("wait", name, pid, tid, at, then)
+        for wait in _WAITS:
+            if (then := until(served.get(wait.field, 0.0))) > at:
+                yield _slice("wait", wait.words, pid, tid, at, then)
                 at = then
         at = max(at, end - _attempts(call))
         for failure in served["failures"]:
@@ -122,7 +117,7 @@ class Timeline:
             yield _slice("attempt", f"attempt {failure['number']} failed: {failure['kind']}", pid, tid, at, then, what)
             at = then
             if (then := until(failure["backoff_s"])) > at:
-                yield _slice("wait", "backoff", pid, tid, at, then)
+                yield _slice("wait", BACKOFF.words, pid, tid, at, then)
                 at = then
         if call["error"] is None:
             then = until(served["latency_s"])

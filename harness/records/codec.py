@@ -13,7 +13,7 @@ latency). Where this answer came from, and what it waited for, belongs to each u
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from harness.domain.completion import (
@@ -25,10 +25,10 @@ from harness.domain.completion import (
     Source,
     ToolCall,
     Usage,
-    Waits,
 )
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.run import Span
+from harness.domain.waits import HELD, WAITS, Waits
 from harness.errors import FailureKind
 from harness.records.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 
@@ -66,7 +66,7 @@ _KEPT_SERVED = {
     "ttft_answer_s": NUMBER | NULL,
 }
 # A wait that a row does not name took no time: rows of earlier versions do not know all of them.
-_WAITS = dict.fromkeys((field.name for field in fields(Waits)), NUMBER | NULL)
+_WAITS = dict.fromkeys((wait.field for wait in WAITS), NUMBER | NULL)
 _SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **_WAITS}
 _FAILED_ATTEMPT = {
     "number": COUNT,
@@ -245,11 +245,7 @@ def served_to_json(served: Served) -> JsonObject:
     fields: JsonObject = {
         "source": served.source,
         "attempts": served.attempts,
-        "queued_run_s": served.queued_run_s,
-        "queued_s": served.queued_s,
-        "paced_s": served.paced_s,
-        "budget_s": served.budget_s,
-        **_outage(served),
+        **_held_to_json(served),
         "ttft_reasoning_s": served.ttft_reasoning_s,
         "ttft_answer_s": served.ttft_answer_s,
         "latency_s": served.latency_s,
@@ -281,11 +277,7 @@ def failed_attempt_to_json(failure: FailedAttempt) -> JsonObject:
         "message": failure.message,
         "elapsed_s": failure.elapsed_s,
         "backoff_s": failure.backoff_s,
-        "queued_run_s": failure.queued_run_s,
-        "queued_s": failure.queued_s,
-        "paced_s": failure.paced_s,
-        "budget_s": failure.budget_s,
-        **_outage(failure),
+        **_held_to_json(failure),
         "stored_s": failure.stored_s,
         "usage": None if failure.usage is None else usage_to_json(failure.usage),
         "cost": failure.cost,
@@ -314,12 +306,18 @@ def failed_attempt_from_json(fields: Any) -> FailedAttempt:
     )
 
 
+def _held_to_json(waits: Waits) -> JsonObject:
+    """The waits before a request leaves; what a row has only where there was one is left out where it was none."""
+    fields: JsonObject = {}
+    for wait in HELD:
+        seconds: float = getattr(waits, wait.field)
+        if seconds or not wait.is_sparse:
+            fields[wait.field] = seconds
+    return fields
+
+
 def _waits_from_json(fields: Mapping[str, Any]) -> dict[str, float]:
     return {name: fields.get(name) or 0.0 for name in _WAITS}
-
-
-def _outage(waits: Waits) -> JsonObject:
-    return {"outage_s": waits.outage_s} if waits.outage_s else {}
 
 
 def tool_calls_from_json(fields: Mapping[str, Any]) -> tuple[ToolCall, ...]:

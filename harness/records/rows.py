@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from harness.domain.bounds import CallTimes, InVain
-from harness.domain.completion import FailedAttempt, Json, Waits
+from harness.domain.completion import FailedAttempt, Json
 from harness.domain.key import request_fields
 from harness.domain.run import Failure, Span, TopicResult
 from harness.records.answers import answers_to_json
@@ -101,7 +101,7 @@ def call_times_of(span: Span, *, origin_s: float = 0.0) -> CallTimes:
         before=tuple(map(_in_vain, served.failures)) if sent else (),
         tokens=span.usage.total_tokens if sent else 0,
         sent=sent,
-        **{name: getattr(served, name) for name in _WAITS},
+        **served.by_field(),
     )
 
 
@@ -109,7 +109,6 @@ def _in_vain(failure: FailedAttempt) -> InVain:
     return InVain(**{name: getattr(failure, name) for name in _IN_VAIN})
 
 
-_WAITS = tuple(field.name for field in fields(Waits))
 _IN_VAIN = tuple(field.name for field in fields(InVain))
 
 

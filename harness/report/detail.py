@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.domain.completion import FailedAttempt, Request
+from harness.domain.completion import FailedAttempt, Request, Served
 from harness.domain.key import request_fields
 from harness.domain.remedies import remedy_of
 from harness.domain.run import Failure
 from harness.domain.sanitize import terminal_safe
+from harness.domain.waits import IN_ORDER
 from harness.records.codec import usage_to_json
 from harness.records.rows import failure_to_json
 from harness.records.run import StoredTopic
 from harness.records.stored import StoredSpan
 from harness.report.markdown import Node, tree_of
 
-_WAITS = ("budget_s", "queued_run_s", "queued_s", "paced_s", "stored_s", "latency_s", "ttft_reasoning_s",
-          "ttft_answer_s", "outage_s")  # fmt: skip
+# As the page draws them: the provider's first.
+_WAITS = sorted(IN_ORDER, key=lambda wait: wait.colour != "outage")
 
 
 def detail_of(topic: StoredTopic) -> dict[str, Any]:
@@ -71,11 +72,22 @@ def _call(call: StoredSpan) -> dict[str, Any]:
         "saved": call.saved,
         "source": served.source,
         "attempts": served.attempts,
-        **{name: getattr(served, name) for name in _WAITS},
+        "latency_s": served.latency_s,
+        "ttft_reasoning_s": served.ttft_reasoning_s,
+        "ttft_answer_s": served.ttft_answer_s,
+        "waits": list(_waits(served)),
         "failures": [_failure(failure) for failure in served.failures],
         "error": _error(call.error),
         "rejected": terminal_safe(call.rejected) if call.rejected else None,
     }
+
+
+def _waits(served: Served) -> Iterator[dict[str, Any]]:
+    """Each wait that there was, with its words and the colour of its bar."""
+    for wait in _WAITS:
+        seconds = getattr(served, wait.field)
+        if seconds:
+            yield {"words": wait.words, "colour": wait.colour, "seconds": seconds}
 
 
 def _asked(request: Request) -> dict[str, Any]:

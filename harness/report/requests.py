@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.domain.run import Span
+from harness.domain.waits import HELD
 
 End = Literal["answered", "refused", "failed"]
 _TOO_MANY = 429
@@ -32,7 +33,7 @@ def requests_of(call: Span) -> Iterator[Sent]:
         return
     at_s = call.start_s
     for failure in served.failures:
-        at_s += failure.waited_s - failure.stored_s
+        at_s += sum(getattr(failure, wait.field) for wait in HELD)
         end_s = min(call.end_s, at_s + failure.elapsed_s)
         yield Sent(min(at_s, end_s), end_s, "refused" if failure.status == _TOO_MANY else "failed")
         at_s = end_s + failure.backoff_s

@@ -356,6 +356,18 @@ _PRICED = ("deepseek", "mock")
 TABLES = ("steps", "workflow_settings", "prices", "endpoints")
 """The settings that are tables: a file has them, a flag and a variable do not."""
 
+CALL_FLAGS = (
+    *("endpoint", "base_url", "api_key_env", "dialect", "mends", "model", "thinking", "effort", "stream"),
+    *("cache", "cache_mode", "ttl", "attempts", "patience"),
+    *("connect_timeout", "first_token_timeout", "idle_timeout", "total_timeout"),
+    *("budget", "budget_tokens", "latency", "faults", "seed", "json_output", "quiet", "verbose"),
+    *("log_format", "log_level", "log_file"),
+)
+"""The settings that `harness ask` has as flags, by the names of their fields."""
+
+CALL_SETTINGS = (*CALL_FLAGS, "transport", "prices", "endpoints")
+"""All settings that mean something for one call."""
+
 
 def field_names() -> tuple[str, ...]:
     """All settings as they are called in a file."""

@@ -32,6 +32,11 @@ and an `api_key_env` that was meant for a base URL that is overruled goes with i
 
 `harness resume` goes on with the settings that the run began with, and takes only flags on top of them.
 
+From Python the settings are keyword arguments, `harness.run(topics, in_flight=8)`, and the tables are dicts. They have
+types, so an editor completes them and mypy refuses a wrong name or value. `harness.ask` takes those that mean something
+for one call. A function of your own that passes them on has them as `**settings: Unpack[RunSettings]`, or
+`CallSettings` for `ask`; both come from `harness.api`.
+
 Times are seconds, or `90s`, `15m`, `12h`, `7d`, `2w`. Switches are `true` or `false` in a file, `on` or `off` in a
 variable, and a flag with its opposite on the command line: `--skip-bad`, `--no-skip-bad`.
 """

@@ -5,26 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.domain.completion import Served
+from harness.domain.waits import BACKOFF, HELD
+
+SIMULATED_WAITS = (*HELD, BACKOFF)
+"""The waits that a simulated run has: it stores nothing."""
 
 
-@dataclass(slots=True, kw_only=True)
+def _no_seconds() -> dict[str, float]:
+    return dict.fromkeys((wait.field for wait in SIMULATED_WAITS), 0.0)
+
+
+@dataclass(slots=True)
 class WaitSums:
-    """Seconds that all calls together waited, by cause, as in `Served`."""
+    """Seconds that all calls together waited, by the fields of `Served`."""
 
-    queued_run_s: float = 0.0
-    queued_s: float = 0.0
-    paced_s: float = 0.0
-    budget_s: float = 0.0
-    outage_s: float = 0.0
-    backoff_s: float = 0.0
+    seconds: dict[str, float] = field(default_factory=_no_seconds)
 
     def add(self, served: Served) -> None:
-        self.queued_run_s += served.queued_run_s
-        self.queued_s += served.queued_s
-        self.paced_s += served.paced_s
-        self.budget_s += served.budget_s
-        self.outage_s += served.outage_s
-        self.backoff_s += served.backoff_s
+        for name in self.seconds:
+            self.seconds[name] += getattr(served, name)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from statistics import fmean
 from typing import Any
 
 from harness.domain.bounds import BoundBy
+from harness.simulation.books import SIMULATED_WAITS
 from harness.simulation.night import Night, Plan, with_in_flight
 from harness.simulation.nights import Job
 
@@ -112,8 +113,8 @@ class Arm:
     def waits_s(self) -> dict[str, float]:
         """Seconds that a call waited on average, by cause."""
         calls = sum(night.books.calls for night in self.nights) or 1
-        causes = asdict(self.nights[0].books.waits)
-        return {name: sum(getattr(night.books.waits, name) for night in self.nights) / calls for name in causes}
+        names = [wait.field for wait in SIMULATED_WAITS]
+        return {name: sum(night.books.waits.seconds[name] for night in self.nights) / calls for name in names}
 
     def as_json(self, plan: Plan) -> dict[str, Any]:
         """For machines; money in USD, times in seconds and in UTC."""

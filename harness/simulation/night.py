@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from harness.compose import layered
+from harness.compose import Policies, layered
 from harness.domain.bounds import Bound, pace_floor_s
 from harness.domain.call import Call
 from harness.domain.options import StepOptions
@@ -102,7 +102,7 @@ async def _pass(
     completer, limiter = layered(
         endpoint,
         cache=UnkeptCache(),
-        settings=settings,
+        policies=Policies.of(settings),
         limits=plan.limits,
         purse=Purse(budget=settings.spending_cap()),
         stop=stop,

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.domain.base_url import DEFAULT_PORTS
-from harness.domain.completion import Message, Request, ToolCall, Usage
+from harness.domain.completion import Message, Request, Served, ToolCall, Usage
 from harness.domain.profiles import PROFILES
 from harness.domain.run import Span
+from harness.domain.waits import BACKOFF, WAITS
 from harness.telemetry import names
 from harness.telemetry.values import Attribute
 
@@ -109,13 +110,17 @@ def _times(span: Span) -> dict[str, Attribute | None]:
         names.TIME_TO_FIRST_CHUNK: first,
         names.TIME_TO_FIRST_ANSWER: served.ttft_answer_s if first is not None else None,
         names.LATENCY: served.latency_s if served.source == "endpoint" and span.error is None else None,
-        names.QUEUED: (served.queued_run_s + served.queued_s) or None,
-        names.PACED: served.paced_s or None,
-        names.BUDGET_WAIT: served.budget_s or None,
-        names.OUTAGE_WAIT: served.outage_s or None,
-        names.BACKOFF: served.backoff_s or None,
-        names.STORED: served.stored_s or None,
+        **_waits(served),
     }
+
+
+def _waits(served: Served) -> dict[str, Attribute | None]:
+    """Seconds waited; those of kinds that have one name are added up, and none is told where there was no wait."""
+    found: dict[str, float] = {}
+    for wait in (*WAITS, BACKOFF):
+        name = names.wait(wait)
+        found[name] = found.get(name, 0.0) + getattr(served, wait.field)
+    return {name: seconds or None for name, seconds in found.items()}
 
 
 def _message(message: Message) -> dict[str, Any]:

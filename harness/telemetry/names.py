@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.domain.waits import Wait
+
 # Values of gen_ai.operation.name.
 CHAT = "chat"
 INVOKE_WORKFLOW = "invoke_workflow"
@@ -63,17 +65,17 @@ THINKING = "harness.request.thinking"
 EFFORT = "harness.request.effort"
 TIME_TO_FIRST_ANSWER = "harness.time_to_first_answer"
 LATENCY = "harness.latency"
-QUEUED = "harness.wait.queue"
-PACED = "harness.wait.pace"
-BUDGET_WAIT = "harness.wait.budget"
-OUTAGE_WAIT = "harness.wait.outage"
-BACKOFF = "harness.wait.backoff"
-STORED = "harness.wait.store"
 ATTEMPT_FAILED = "harness.attempt_failed"
 ATTEMPT_NUMBER = "harness.attempt.number"
 ATTEMPT_ELAPSED = "harness.attempt.elapsed"
 HTTP_STATUS = "http.response.status_code"
 ERROR_MESSAGE = "harness.error.message"
+
+
+def wait(kind: Wait) -> str:
+    """The attribute that tells this kind of wait, such as `harness.wait.queue`."""
+    return f"harness.wait.{kind.attribute}"
+
 
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _LONG = (*_SECONDS, 163.84, 327.68, 655.36, 1310.72)

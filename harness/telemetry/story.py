@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from harness.domain.run import Span, TopicResult
+from harness.domain.waits import BACKOFF, HELD
 from harness.telemetry import names
 from harness.telemetry.attributes import call_attributes
 from harness.telemetry.measures import measurements_of
@@ -128,15 +129,14 @@ class _Trace:
     def _failed_attempts(self, span: Span) -> Iterator[EventRecord]:
         """An event where each attempt failed. Waits are known as sums, so they are taken to lie before the first."""
         served = span.served
-        queued_s = served.queued_run_s + served.queued_s
-        at_s = span.start_s + queued_s + served.paced_s + served.budget_s + served.outage_s
+        at_s = span.start_s + sum(getattr(served, wait.field) for wait in HELD)
         for failure in served.failures:
             at_s = min(span.end_s, at_s + failure.elapsed_s)
             attributes: dict[str, Attribute] = {
                 names.ATTEMPT_NUMBER: failure.number,
                 names.ERROR_TYPE: failure.kind,
                 names.ATTEMPT_ELAPSED: failure.elapsed_s,
-                names.BACKOFF: failure.backoff_s,
+                names.wait(BACKOFF): failure.backoff_s,
             }
             if failure.status is not None:
                 attributes[names.HTTP_STATUS] = failure.status

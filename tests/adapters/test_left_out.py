@@ -18,7 +18,7 @@ from harness.adapters.endpoint.http import build_http_client
 from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.completion import Message, Request
 from harness.domain.endpoint import Endpoint, base_url_endpoint
-from harness.domain.failures import PermanentError
+from harness.domain.failures import CompletionError, PermanentError
 from harness.domain.image import Image
 from harness.domain.policy import Timeouts
 from harness.domain.profiles import PROFILES
@@ -64,6 +64,14 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
         (PYDANTIC, 422),
         ('{"error":{"message":"Unrecognized request argument supplied: NAME","code":null}}', 400),
         ('{"error":{"message":"unknown field `NAME`"}}', 400),
+        ('{"error":{"message":"Unknown parameter","type":"invalid_request_error","param":"NAME"}}', 400),
+        ('{"error":{"message":"Unknown parameter","param":"NAME.include_usage"}}', 400),
+        ('{"error":{"message":"include_usage is not supported by this model"}}', 400),
+        ('{"error":{"message":"Stream options are not allowed"}}', 400),
+        ('{"error":"streamOptions: property is not expected here"}', 422),
+        ('{"message":"TypeError: create() got an unexpected keyword argument \'NAME\'"}', 500),
+        ('{"error":{"message":"NAME is not implemented"}}', 501),
+        ('{"code":20015,"message":"不支持参数 NAME","data":null}', 200),
     ],
 )
 async def test_a_server_that_refuses_stream_options_is_asked_without_them_from_then_on(
@@ -78,6 +86,20 @@ async def test_a_server_that_refuses_stream_options_is_asked_without_them_from_t
         "http://gpu:8000/v1 refuses the field stream_options and is asked without it from now on; "
         "--set endpoint.stream_options=false spares it the first time"
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ('{"error":{"message":"The server broke down over NAME"}}', 500),
+        ('{"error":{"message":"Too many requests with NAME, which is not the cause"}}', 429),
+    ],
+)
+async def test_an_error_that_only_names_the_field_is_no_refusal_of_it(words: str, status: int) -> None:
+    server = Strict(["stream_options"], words, status)
+    with pytest.raises(CompletionError):
+        await server.chat().complete(REQUEST, call(stream=True))
+    assert len(server.bodies) == 1
 
 
 async def test_calls_that_were_under_way_learn_it_too_and_it_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -138,7 +138,7 @@ async def test_reasoning_that_is_more_than_the_output_was_counted_beside_it() ->
     assert answer.usage == Usage(input_tokens=2, output_tokens=11, reasoning_tokens=8)
 
 
-@pytest.mark.parametrize("value", [None, {}, [], "many", {"prompt_tokens": "3", "completion_tokens": -1}])
+@pytest.mark.parametrize("value", [None, {}, [], "many", {"prompt_tokens": "three", "completion_tokens": -1}])
 async def test_usage_of_the_wrong_type_is_no_usage(value: object) -> None:
     assert (await Server([plain(usage=value)]).answer(stream=False)).usage == Usage()
 

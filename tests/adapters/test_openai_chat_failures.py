@@ -153,7 +153,7 @@ BROKEN_STREAMS: list[tuple[str, list[Piece], str]] = [
     ("two halves that mend each other", [*HALF, b'data: {"a":[{}\n\n', b"data: {}]}\n\n", DONE], "malformed"),
     ("choices that are no list", [*HALF, event({"choices": "x"})], "malformed"),
     ("a choice that is no object", [*HALF, event({"choices": [1]})], "malformed"),
-    ("a delta that is no object", [*HALF, event({"choices": [{"delta": "x"}]})], "malformed"),
+    ("a delta that is no object", [*HALF, event({"choices": [{"delta": 7}]})], "malformed"),
     ("content that is no text", [*HALF, chunk({"content": 7})], "malformed"),
     ("tool calls that are no list", [*HALF, chunk({"tool_calls": {"a": 1}})], "malformed"),
     ("a tool call that is no object", [*HALF, chunk({"tool_calls": [1]})], "malformed"),

@@ -157,6 +157,12 @@ def test_an_alias_that_is_named_is_the_model_that_was_asked_for(harness: Harness
     assert [row["cost"] for row in rows()] == [pytest.approx(3e-05)] * 4
 
 
+def test_a_budget_can_be_kept_by_the_price_of_what_answers_to_an_alias(harness: Harness, server: Served) -> None:
+    Path("harness.toml").write_text('[prices."dear"]\ninput = 10.0\noutput = 10.0\n')
+    said = run(harness, server, "--set", "endpoint.aliases.x=dear", "--budget", "1")
+    assert "cost      $0.0012\n" in said
+
+
 def test_a_budget_that_another_model_makes_unsure_stops_the_run(harness: Harness, server: Served) -> None:
     server.names = lambda number: ("other/dear", None) if number > 1 else ("x", None)
     command = ("run", "four.jsonl", "--base-url", server.url, "--out", "out", *OURS, "--budget", "1", "--runs", "1")

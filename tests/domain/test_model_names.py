@@ -43,6 +43,7 @@ SAME = [
     ("gpt-4.1", "azure/gpt-4.1@2025-04-14"),
     ("claude-3-5-sonnet", "claude-3-5-sonnet@20240620"),
     ("claude-3.5-sonnet", "us.anthropic.claude-3-5-sonnet-20240620-v1:0"),
+    ("amazon/nova-pro-v1", "us.amazon.nova-pro-v1:0"),
     ("llama3", "llama3:latest"),
     ("llama3.1:8b", "llama3.1:8b"),
     ("qwen3:8b", "qwen3:8b-q4_K_M"),
@@ -60,6 +61,8 @@ SAME = [
     ("deepseek-v3", "deepseek-v3-fp8"),
     ("qwen3-8b-awq", "qwen3-8b"),
     ("qwen3-8b", "mlx-community/Qwen3-8B-4bit"),
+    ("gemma3:27b", "gemma3:27b-it-qat"),
+    ("gemma-3-27b-it", "gemma-3-27b-it-qat-Q4_0"),
     (
         "Qwen/Qwen2.5-7B-Instruct",
         "/root/.cache/huggingface/hub/models--Qwen--Qwen2.5-7B-Instruct/snapshots/a09a35458c702b33eeacc393d103063234e8",

@@ -129,7 +129,11 @@ def test_a_request_is_priced_at_the_endpoint_that_it_goes_to() -> None:
         ("m", "org/m-2024-07-18", "m"),
         ("m", "org/n-2024-07-18", "n"),
         ("m", "unheard-of", ""),
-        ("unheard-of", "n:free", "n"),
+        ("unheard-of", "n:nitro", "n"),
+        ("unheard-of", "n:free", ""),
+        ("proxied", "n", "n"),
+        ("proxied", "proxied", "proxied"),
+        ("proxied", "", "proxied"),
         ("fast", "n", "n"),
         ("fast", "deployment-of-n", "fast"),
         # Which of the two dated ones it is, its name does not say.
@@ -139,6 +143,6 @@ def test_a_request_is_priced_at_the_endpoint_that_it_goes_to() -> None:
 def test_an_answer_has_the_price_of_the_model_that_gave_it(asked: str, told: str, billed: str) -> None:
     price = flat_price(Rates(cached_input=1.0, input=1.0, output=1.0))
     names = ("m", "n", "fast", "d-2024-05-13", "d-2024-08-06")
-    pricing = Pricing(prices=dict.fromkeys(names, price), aliases={"fast": "deployment-of-n"})
+    pricing = Pricing(prices=dict.fromkeys(names, price), aliases={"fast": "deployment-of-n", "proxied": "n"})
     assert pricing.billed(asked, told) == billed
     assert (pricing.cost(pricing.billed(asked, told), MILLION_EACH, OFF_PEAK) is None) == (billed == "")

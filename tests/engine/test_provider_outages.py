@@ -231,6 +231,21 @@ async def test_a_server_that_fails_half_of_all_requests_for_ever_fails_no_call(i
     assert all(isinstance(answer, Completion) for answer in answers)
 
 
+async def test_a_call_that_fails_amid_others_that_recover_is_not_spared_for_ever() -> None:
+    chance = random.Random(3)
+
+    def script(request: object) -> Completion | CompletionError:
+        return KINDS["503"]() if "poison" in str(request) or chance.random() < 0.5 else an_answer("fine")
+
+    model = FakeModel(latency_s=0.2, script=script)
+    engine = Engine(model=model, limits=Limits(in_flight=8, per_run=100), outages=WAITING)
+    calls = [engine.completer.complete(a_request("poison"), a_call(span_id="poison"))]
+    calls += [engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1)) for i in range(1500)]
+    outcomes = await gathered(*calls)
+    assert isinstance(outcomes[0], TransientError)
+    assert all(isinstance(outcome, Completion) for outcome in outcomes[1:])
+
+
 async def test_a_404_for_one_step_only_fails_its_calls_and_holds_up_nothing() -> None:
     def script(request: object) -> Completion | CompletionError:
         return KINDS["404"]() if "other model" in str(request) else an_answer("fine")

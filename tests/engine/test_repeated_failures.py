@@ -169,6 +169,16 @@ async def test_a_part_that_ends_the_program_fails_its_topics_only() -> None:
     assert progress.topics["failed"] == 3
 
 
+async def test_what_closes_a_coroutine_is_no_failure_of_a_topic() -> None:
+    async def closing(step: Step, topic: Topic) -> None:
+        raise GeneratorExit
+
+    engine = an_engine()
+    with pytest.raises(BaseExceptionGroup):
+        await run(engine, closing, Repeated(at_most=None), number=1)
+    assert engine.results.rows == []
+
+
 async def test_a_keyboard_interrupt_out_of_a_workflow_ends_the_run_in_order_and_says_where() -> None:
     async def interrupting(step: Step, topic: Topic) -> str:
         await step.complete("ask", topic.text)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from harness.compose import layered
+from harness.compose import Policies, layered
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Request
 from harness.domain.key import cache_key
@@ -124,7 +124,7 @@ class Night:
         completer, limiter = layered(
             _Endpoint(self, session),
             cache=cache,
-            settings=self._world.settings,
+            policies=Policies.of(self._world.settings),
             limits=limits,
             purse=purse,
             stop=session.stop,

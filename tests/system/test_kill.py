@@ -27,7 +27,10 @@ def a_server() -> Server:
 
 def lasting(row: dict[str, Any]) -> dict[str, Any]:
     usage = {name: tokens for name, tokens in row["usage"].items() if name != "cached_tokens"}
-    return {name: value for name, value in row.items() if name not in OF_THE_MOMENT} | {"usage": usage}
+    # Each test has a server of its own.
+    answers = [{**one, "endpoint": "the server"} for one in row["answered_by"]]
+    kept = {name: value for name, value in row.items() if name not in OF_THE_MOMENT}
+    return {**kept, "usage": usage, "answered_by": answers}
 
 
 def results_of(directory: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from command_line import run_command
-from environments import environment_with
+from environments import environment_with, need_time
 from foreign_servers import LITELLM, MASTER_KEY, litellm_proxy
 from processes import Server, done, rows_of, write_topics
 
@@ -58,6 +58,7 @@ def provoking(fault: Fault) -> str:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    need_time("LiteLLM's proxy")
     binaries = environment_with("litellm-proxy", LITELLM, tmp_path_factory.getbasetemp())
     once = Rule(text=BROKEN_ONCE, faults=(Fault.EOF_WITHOUT_FINISH,))
     plan = FaultPlan(rules=(once, *(Rule(text=f"<{fault}>", then=fault) for fault in Fault)))

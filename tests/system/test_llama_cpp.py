@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from command_line import run_command
-from environments import environment_with
+from environments import environment_with, need_time
 from foreign_servers import LLAMA_CPP, llama_cpp
 from processes import done, ended, rows_of, started, until, write_topics
 from tiny_model import ANSWERS, ARRAY, CALL, COUNT, THOUGHT, write_tiny_model
@@ -115,6 +115,7 @@ def test_research_with_default_flags_on_one_slot(server: str, tmp_path: Path, ho
 
 
 def test_calls_that_wait_in_its_queue_for_longer_than_a_first_token_may_take(binaries: Path, tmp_path: Path) -> None:
+    need_time("a slow model")
     slow = write_tiny_model(tmp_path / "slow.gguf", ballast=2048)
     topics = [{"id": f"t{number}", "topic": f"COUNT the inventions of {1800 + number}"} for number in range(24)]
     (tmp_path / "topics.jsonl").write_text("".join(json.dumps(topic) + "\n" for topic in topics))

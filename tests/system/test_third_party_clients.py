@@ -15,7 +15,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from environments import environment_with
+from environments import environment_with, need_time
 
 from harness.testing import FakeDeepSeek, serve
 
@@ -227,6 +227,8 @@ SCHEMA = {{"type": "object", "properties": {{"city": {{"type": "string"}}, "days
 
 def python_with(client: Client, scratch: Path) -> Path:
     """The interpreter of an environment that holds the client."""
+    if client in (LITELLM, LANGCHAIN, PYDANTIC_AI):
+        need_time(f"{client.name}, which is large,")
     if not client.requirements:
         return Path(sys.executable)
     return environment_with(client.name, client.requirements, scratch) / "python"

@@ -109,7 +109,7 @@ async def test_a_budget_in_tokens_is_kept_too(tmp_path: Path) -> None:
     assert 0 < report.spent.tokens <= 40_000
 
 
-@pytest.mark.parametrize("stop_after_s", [1.0, 5.0, 11.0, 27.0, 44.0])
+@pytest.mark.parametrize("stop_after_s", [1.0, 11.0, 44.0])
 async def test_a_run_that_was_drained_and_resumed_equals_an_undisturbed_one(
     tmp_path: Path, stop_after_s: float
 ) -> None:

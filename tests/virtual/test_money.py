@@ -26,7 +26,7 @@ def played(directory: Path, source: Path, **settings: Any) -> Report:
     return report
 
 
-@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("seed", [5])
 def test_likely_reservations_with_twice_the_cost_take_hardly_longer_than_no_budget(tmp_path: Path, seed: int) -> None:
     source = a_topic_file(tmp_path, 60)
     free = played(tmp_path, source, seed=seed, **WEATHER)
@@ -64,7 +64,7 @@ class Noon:
     now = staticmethod(lambda: EPOCH)
 
 
-@pytest.mark.parametrize(("topics", "in_flight"), [(20, 8), (40, 32)])
+@pytest.mark.parametrize(("topics", "in_flight"), [(20, 8)])
 def test_the_budget_that_an_estimate_names_slows_nothing_and_a_lower_one_does(
     tmp_path: Path, topics: int, in_flight: int
 ) -> None:

@@ -212,7 +212,7 @@ TRANSIENT: dict[str, tuple[Reply, str]] = {
     "overloaded under 404": (Reply([b'{"error":{"message":"Loading model"}}'], 404), "server"),
     "a limit of a minute under 403": (Reply([b'{"error":{"message":"a secondary rate limit"}}'], 403), "rate_limited"),
     "an error event": (Reply([b"event: error\ndata: overloaded\n\n"], headers=SSE), "server"),
-    "a delta that is text": (event(b'{"choices":[{"delta":"Ray"}]}'), "malformed"),
+    "a delta that is text": (event(b'{"choices":[{"delta":"Ray"}]}'), "incomplete"),
     "no end of an event": (Reply([b"data: "] + [b"x" * 2**20] * 20, headers=SSE), "malformed"),
     "408": (Reply(status=408), "timeout"),
     "409": (Reply(status=409), "server"),

@@ -1,6 +1,7 @@
 """Who gave the answers that a cache holds: models and fingerprints, by their own word, and from when to when.
 
-It stands in each value, and so is known of old entries too. All of them are read for it: about a second for 100,000.
+It stands in each value, and so is known of old entries too. All of them are read for it: 2 to 4 s for
+100,000 answers of 4 KB.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.adapters.cache_entry import instant
-from harness.domain.answerers import Answers
+from harness.domain.answerers import Answers, answered
 from harness.domain.completion import Answerer
-from harness.domain.model_names import NO_ALIASES, same_model
-from harness.domain.run import Answered
+from harness.domain.model_names import NO_ALIASES
 from harness.records.codec import answerers_from_json
 
 # As bytes, and only of what is JSON: a damaged value spoils its own row only.
@@ -70,9 +70,8 @@ def counted_answers(stats: Iterable[AnswererStats], aliases: Mapping[str, str] =
     found: Answers = Counter()
     for one in stats:
         by = Answerer(one.model, one.fingerprint or "")
-        if any(by):
-            other = not same_model(one.asked, one.model, aliases)
-            found[Answered(one.endpoint, one.asked, by, other)] += one.answers
+        for key in answered(one.endpoint, one.asked, (by,), aliases):
+            found[key] += one.answers
     return found
 
 

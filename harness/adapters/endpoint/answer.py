@@ -16,7 +16,9 @@ from harness.adapters.endpoint.fields import choices_of, object_of
 from harness.adapters.endpoint.filtered import blocked_in, filtered_in
 from harness.adapters.endpoint.likelihoods import Likelihoods
 from harness.adapters.endpoint.live_view import LiveView
-from harness.adapters.endpoint.pieces import PLAIN_FIELDS, said_in
+from harness.adapters.endpoint.pieces import PLAIN_FIELDS, calls_beside, said_in
+from harness.adapters.endpoint.reasons import reason_in
+from harness.adapters.endpoint.repeats import rest_of
 from harness.adapters.endpoint.report import reports_an_error
 from harness.adapters.endpoint.who import Who
 from harness.domain.completion import Completion
@@ -24,6 +26,10 @@ from harness.domain.finish import finish_of, plain_reason, truer_reason
 
 _PLAIN_CHOICE = 4
 """Fields of a choice that holds nothing but `index`, `delta`, `logprobs` and `finish_reason`."""
+_BESIDE_A_MESSAGE = ("refusal", "tool_calls")
+"""What some servers write into the choice and not into its message."""
+_NAMELESS_CHOICE = 2
+"""Fields of a choice that holds nothing but `index` and `delta`; one with more may name its reason otherwise."""
 
 
 class StreamFault(Exception):  # noqa: N818 - it carries a server's report, which becomes one of our errors later
@@ -143,7 +149,8 @@ class Answer:
             choice = choices[0]
             if type(choice) is dict and len(choice) <= _PLAIN_CHOICE and choice.get("index") == self._index:
                 delta = choice.get("delta")
-                if delta and type(delta) is dict and not choice.get("finish_reason") and not chunk.get("error"):
+                ends = choice.get("finish_reason", len(choice) > _NAMELESS_CHOICE)
+                if delta and type(delta) is dict and not ends and not chunk.get("error"):
                     # Another model stays to the end, and the last chunks are none of these.
                     if chunk.get("system_fingerprint") != self._said_fingerprint:
                         self._name(chunk)
@@ -197,61 +204,56 @@ class Answer:
     def _take_choice(self, choice: dict[str, Any], chunk: wire.JsonObject, at: float) -> None:
         index = choice.get("index")
         if index != self._index and index is not None:
-            if self._index is not None:
+            if self._index is None:
+                self._index = index
+            elif str(index) != str(self._index):
                 return  # another answer to the same request, which was not asked for
-            self._index = index
-        delta = choice.get("delta")
+        delta = _message_of(choice.get("delta"), "delta")
         if delta:
-            if type(delta) is not dict:
-                raise wire.MalformedError("a delta that is no object")
             self._take_delta(delta, at)
         if self._logprobs is not None:
             content = delta.get("content") if delta else None
             self._logprobs.take(choice.get("logprobs"), piece=content if isinstance(content, str) else "")
-        if choice.get("finish_reason") or len(choice) > _PLAIN_CHOICE or not delta:
+        if choice.get("finish_reason", len(choice) > _NAMELESS_CHOICE) or len(choice) > _PLAIN_CHOICE or not delta:
             self._take_end(choice, chunk, at)
 
     def _take_end(self, choice: dict[str, Any], chunk: wire.JsonObject, at: float) -> None:
         """What a choice holds besides a delta, mostly at the end."""
-        if choice.get("error"):
-            raise StreamFault({"error": choice["error"]})
-        if not choice.get("delta"):
-            self._take_message(choice, at)
-        reason = choice.get("finish_reason")
-        if reason:
-            self._take_reason(reason)
+        self._check_fault(choice)
+        message = None if choice.get("delta") else _message_of(choice.get("message"), "message")
+        if message is not None:
+            self._take_message(message, at)
+        elif not choice.get("delta") and isinstance(choice.get("text"), str):
+            self._take_delta({"content": choice["text"]}, at)
+        for name in _BESIDE_A_MESSAGE:
+            if choice.get(name) and not (message or {}).get(name):
+                self._take_delta({name: choice[name]}, at)
         native = choice.get("native_finish_reason") or _behind(choice).get("native_finish_reason")
         if isinstance(native, str):
             self._native_reason = native
         if choice.get("usage"):
             self._take_usage(choice["usage"])
         self._filtered.extend(filtered_in(choice))
+        reason = reason_in(choice) or reason_in(chunk)
         if reason:
+            self._take_reason(reason)
             blocked = blocked_in(chunk)
             self._filtered.extend([blocked] if blocked else [])
             self._bill.take_account(chunk, pieces=self.arrived.count)
 
-    def _take_reason(self, reason: object) -> None:
-        if isinstance(reason, dict):  # SGLang's own API: {"type": "stop", "matched": …}
-            reason = reason.get("type") or reason.get("reason")
-        if not isinstance(reason, str):
-            raise wire.MalformedError(f"'finish_reason' is no text but {type(reason).__name__}")
-        if finish_of(reason) != "untold":
-            self._reason = reason
+    def _check_fault(self, fields: wire.JsonObject) -> None:
+        """Raise StreamFault where a choice, or what it holds, has an error of its own."""
+        if fields.get("error") and reports_an_error(fields):
+            raise StreamFault({"error": fields["error"]})
 
-    def _take_message(self, choice: dict[str, Any], at: float) -> None:
-        """A whole message, or a bare text as completions have it. In a stream it may repeat all that came before."""
-        message = choice.get("message")
-        if isinstance(message, dict):
-            came = "".join(self.arrived.answer)
-            content = message.get("content")
-            if came and isinstance(content, str) and content.startswith(came):
-                message = {**message, "content": content[len(came) :], "reasoning_content": None, "reasoning": None}
-            self._take_delta(message, at)
-        elif message is not None:
-            raise wire.MalformedError("a message that is no object")
-        elif isinstance(choice.get("text"), str):
-            self._take_delta({"content": choice["text"]}, at)
+    def _take_reason(self, reason: str) -> None:
+        """Why it ended. Where several are told, a gateway's last word takes nothing back."""
+        self._reason = truer_reason(reason, self._reason)
+
+    def _take_message(self, message: dict[str, Any], at: float) -> None:
+        """A whole message. In a stream it may repeat all that came before."""
+        came = self.arrived.count
+        self._take_delta(rest_of(message, self.arrived, self._calls) if came else message, at)
 
     def _take_delta(self, delta: dict[str, Any], at: float) -> None:
         answer, reasoning, calls = delta.get("content"), delta.get("reasoning_content"), None
@@ -268,19 +270,25 @@ class Answer:
                         plain = False
         if not plain:
             answer, reasoning = self._take_other_fields(delta)
-        if calls or (not plain and "function_call" in delta):
-            self._take_calls(calls or [{"index": 0, "function": delta["function_call"]}], at)
-        arrived = self.arrived
+            calls = calls or calls_beside(delta)
+        if calls:
+            self._take_calls(calls, at)
         if reasoning:
-            arrived.reasoning.append(reasoning)
-            arrived.reasoning_at.append(at)
-            if self._view is not None:
-                self._view.reasoning(reasoning)
+            self._add_reasoning(reasoning, at)
         if answer:
-            arrived.answer.append(answer)
-            arrived.answer_at.append(at)
-            if self._view is not None:
-                self._view.answer(answer)
+            self._add_answer(answer, at)
+
+    def _add_reasoning(self, text: str, at: float) -> None:
+        self.arrived.reasoning.append(text)
+        self.arrived.reasoning_at.append(at)
+        if self._view is not None:
+            self._view.reasoning(text)
+
+    def _add_answer(self, text: str, at: float) -> None:
+        self.arrived.answer.append(text)
+        self.arrived.answer_at.append(at)
+        if self._view is not None:
+            self._view.answer(text)
 
     def _take_calls(self, pieces: object, at: float) -> None:
         if self._calls.take(pieces):
@@ -288,7 +296,13 @@ class Answer:
 
     def _take_other_fields(self, delta: dict[str, Any]) -> tuple[str, str]:
         """The texts wherever they stand, the answer and the reasoning; and what else it is that they stand beside."""
+        self._check_fault(delta)
         said = said_in(delta)
+        reason = reason_in(delta)
+        if reason:
+            self._take_reason(reason)
+        if delta.get("usage"):
+            self._take_usage(delta["usage"])
         if said.refusal is not None:
             self._refusal = [*(self._refusal or ()), said.refusal]
         native = _behind(delta).get("native_finish_reason")
@@ -296,6 +310,15 @@ class Answer:
             self._native_reason = native
         self._reasoning_in = said.reasoning_in or self._reasoning_in
         return said.answer, said.reasoning
+
+
+def _message_of(value: object, what: str) -> dict[str, Any] | None:
+    """A message or a delta, which may be its bare text. Raises MalformedError for what is neither."""
+    if isinstance(value, str):
+        return {"content": value}
+    if value is None or isinstance(value, dict):
+        return value
+    raise wire.MalformedError(f"a {what} that is no object")
 
 
 def _behind(fields: dict[str, Any]) -> dict[str, Any]:

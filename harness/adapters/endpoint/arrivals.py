@@ -44,7 +44,7 @@ class Arrivals:
         """The reasoning and the answer: where the server does not tell them apart, by the marks at the text's head."""
         text, reasoning = "".join(self.answer), "".join(self.reasoning)
         if reasoning.strip():
-            return thinking.Split(reasoning, thinking.without_blank_lines(text))
+            return thinking.Split(reasoning, thinking.without_blank_lines(thinking.without_stray_mark(text)))
         found = thinking.split(text)
         return found if found.answer != text else thinking.Split(reasoning, text)
 

@@ -58,6 +58,8 @@ class Assembly:
                 self._bare(data, at)
             elif name == b"error":
                 self._error_event(data)
+            elif name in payload.DONE_NAMES:
+                self._end_event(data, at)
             elif name not in payload.HEARTBEAT_NAMES:
                 self._short(data, at)
             if self.done:
@@ -135,6 +137,13 @@ class Assembly:
         except wire.MalformedError:
             report = {"error": data.decode(errors="replace")}
         raise StreamFault(report if report.get("error") else {"error": report})
+
+    def _end_event(self, data: bytes, at: float) -> None:
+        """An event whose name ends the stream: a last chunk may be in it, or a word."""
+        self.flush()
+        if data.lstrip().startswith(b"{"):
+            self._take_payload(data, at)
+        self.done = True
 
     def _bare(self, line: bytes, at: float) -> None:
         """A line of JSON outside of any event: mostly an error that a proxy writes into a stream."""

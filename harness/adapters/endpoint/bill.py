@@ -7,6 +7,9 @@ from harness.adapters.endpoint.fields import object_of
 from harness.adapters.endpoint.wire import JsonObject
 from harness.domain.completion import Usage
 
+_HOLDERS = ("x_groq", "metadata")
+_GOOGLES = ("usageMetadata", "usage_metadata")
+
 
 class Bill:
     """`cost` is what the server says that the answer cost, in USD; None where it does not.
@@ -43,6 +46,8 @@ class Bill:
 
     def take(self, fields: object, *, pieces: int) -> None:
         """Take in the usage that a response tells."""
+        if isinstance(fields, list) and len(fields) == 1:
+            fields = fields[0]
         usage = usages.usage_of(fields)
         if usage is None or not isinstance(fields, dict):
             return
@@ -56,9 +61,10 @@ class Bill:
     def take_account(self, chunk: JsonObject, *, pieces: int) -> None:
         """Take in what stands beside the choices of the last chunks only."""
         self._timings = chunk.get("timings") or self._timings
-        elsewhere = object_of(object_of(chunk, "x_groq"), "usage")
-        if elsewhere:
-            self.take(elsewhere, pieces=pieces)
+        elsewhere = [object_of(object_of(chunk, name), "usage") for name in _HOLDERS]
+        for usage in (*elsewhere, *(object_of(chunk, name) for name in _GOOGLES)):
+            if usage:
+                self.take(usage, pieces=pieces)
 
     def came_with_text(self) -> None:
         """A usage stood in the same chunk as a piece of the answer: some servers tell one in every chunk."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 Kind = Literal["events", "whole"]
 
-_NAMES = (b"data:", b"event:", b"id:", b"retry:")
+_NAMES = (b"data:", b"event:", b"id:", b"retry:", b"error:")
 _ENOUGH = max(map(len, _NAMES))
 _BOM = b"\xef\xbb\xbf"
 

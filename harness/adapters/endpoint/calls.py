@@ -17,6 +17,7 @@ from harness.adapters.endpoint.wire import MalformedError
 from harness.domain.completion import ToolCall
 
 _FIELDS = frozenset({"index", "id", "function", "name", "arguments"})
+_ARGUMENTS = ("arguments", "input", "parameters")  # OpenAI; Anthropic; Llama's own form
 
 
 @dataclass(slots=True)
@@ -74,11 +75,21 @@ class Calls:
             call = self._call_of(piece, self._calls[last] if 0 <= last < before else None)
             if piece.arguments.startswith("{") and piece.arguments == call.text and call.is_whole:
                 continue  # the whole call once more
+            if _goes_over(piece, call):
+                call.arguments.clear()
             told = told or bool(piece.arguments) or (bool(piece.name) and not call.name)
             if piece.name != call.name:
                 call.name += piece.name
             call.arguments.append(piece.arguments)
         return told
+
+    def hold(self, raw: object) -> bool:
+        """Whether a whole call has come already. Raises MalformedError."""
+        piece = _piece(raw)
+        return any(
+            call.name == piece.name and call.text == piece.arguments and piece.id in ("", call.id)
+            for call in self._calls
+        )
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls. One that has no id gets one from its place, so that its result can name it."""
@@ -135,12 +146,24 @@ def _begins_another(piece: _Piece, begun: _Call) -> bool:
     if not piece.name:
         return False  # nothing but a name begins a call, so an id that comes without one is noise
     if piece.id and piece.id == begun.id:
-        return bool(piece.arguments) and begun.is_whole
+        elsewhere = None not in (piece.index, begun.index) and piece.index != begun.index
+        return (bool(piece.arguments) or elsewhere) and begun.is_whole and not _goes_over(piece, begun)
     if piece.name != begun.name:
         return bool(piece.id) or piece.opens or bool(begun.text) or piece.index is None
     if not begun.text:
         return bool(piece.id and begun.id)
     return begun.is_whole
+
+
+def _goes_over(piece: _Piece, call: _Call) -> bool:
+    """Whether arguments begin anew: behind an empty object that stood for them, or with all that came before."""
+    if not piece.arguments.startswith("{") or piece.index != call.index:
+        return False
+    came = call.text
+    by_id = bool(piece.id) and piece.id == call.id
+    if came == "{}":
+        return piece.arguments != came and (by_id or not piece.name)
+    return by_id and came.startswith("{") and piece.arguments.startswith(came) and not call.is_whole
 
 
 def _piece(raw: object) -> _Piece:
@@ -177,7 +200,7 @@ def _id(raw: Mapping[str, Any]) -> str:
 
 def _arguments(function: Mapping[str, Any]) -> str:
     """As the model wrote them. Some servers parse them first: then they are JSON again."""
-    value = function.get("arguments")
+    value = next((function[name] for name in _ARGUMENTS if function.get(name) is not None), None)
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

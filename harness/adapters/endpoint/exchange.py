@@ -117,14 +117,16 @@ class Exchange:
 
     async def _head(self, body: AsyncIterator[bytes], content_type: str) -> tuple[bytes, Kind]:
         """The beginning of the body, as much as tells what it is."""
-        head = b""
+        head, size = b"", 0
         async for data in body:
             self._deadline.heard()
-            head += data
+            size += len(data)
+            # A queue sends blank lines for as long as it lasts: they tell nothing, and are not kept.
+            head = (head + data).lstrip()
             kind = kind_of(head, content_type, asked_to_stream=self._stream)
             if kind is not None:
                 return head, kind
-            if len(head) > _MAX_PLAIN_BYTES:
+            if size > _MAX_PLAIN_BYTES:
                 break
         return head, kind_of(head, content_type, asked_to_stream=self._stream, ended=True) or "whole"
 

@@ -53,6 +53,7 @@ _KINDS: dict[int, FailureKind] = {
     413: "too_long",
     425: "server",
     429: "rate_limited",
+    451: "content_filter",
 }
 
 _SHORT_WAIT_S = 3600.0  # limits per minute are restored within it, those per day are not
@@ -70,6 +71,12 @@ _ADVICE: dict[FailureKind, str] = {
 _TRACE_HEADERS = (
     *("x-ds-trace-id", "x-deepseek-request-id", "x-request-id"),
     *("llm_provider-x-ds-trace-id", "llm_provider-x-request-id", "x-litellm-call-id"),
+)
+# Names of others, the surest first: what a server or a gateway gives to one request.
+_TRACE_NAMES = (
+    re.compile(r"(?:^|[-_])request-?id$"),
+    re.compile(r"(?:^|[-_])(?:trace-?id|generation-id|correlation-id|log-?id)$"),
+    re.compile(r"^cf-ray$"),
 )
 
 
@@ -127,7 +134,10 @@ def concurrency_limit(text: str) -> int | None:
 
 def trace_id_in(headers: Mapping[str, str]) -> str | None:
     """What to name to the provider's support: DeepSeek's trace id, a request id of others, or a gateway's of either."""
-    return next((headers[name][:200] for name in _TRACE_HEADERS if headers.get(name)), None)
+    told = next((headers[name] for name in _TRACE_HEADERS if headers.get(name)), None)
+    for names in _TRACE_NAMES:
+        told = told or next((value for name, value in headers.items() if value and names.search(name.lower())), None)
+    return told[:200] if told else None
 
 
 def _error(report: Report, text: str, origin: Origin, *, status: int | None) -> CompletionError:

@@ -24,16 +24,15 @@ def object_of(fields: JsonObject, name: str) -> dict[str, Any]:
 
 
 def choices_of(response: JsonObject) -> list[dict[str, Any]]:
-    """The choices of a response or chunk, none where there are none. Raises MalformedError."""
+    """The choices of a response or chunk, none where there are none. One alone may stand without a list.
+
+    Raises MalformedError.
+    """
     choices = response.get("choices")
     if not choices:
         return []
-    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+    if isinstance(choices, dict):
+        return [choices]
+    if not isinstance(choices, list) or not all(choice is None or isinstance(choice, dict) for choice in choices):
         raise MalformedError("choices that are no list of objects")
-    return choices
-
-
-def first_choice(response: JsonObject) -> JsonObject | None:
-    """The first choice of a response or chunk; None where there is none. Raises MalformedError."""
-    choices = choices_of(response)
-    return choices[0] if choices else None
+    return [choice for choice in choices if choice is not None]

@@ -17,9 +17,10 @@ _BLOCKED = ("block_reason", "blockReason")
 def filtered_in(choice: JsonObject) -> Iterator[str]:
     """Azure's results of its filters on a choice: what was filtered, with how severe it was."""
     for name, result in object_of(choice, "content_filter_results").items():
-        if isinstance(result, dict) and result.get("filtered") is True:
-            severity = result.get("severity")
-            yield f"{name}: {severity}" if isinstance(severity, str) else name
+        for found in result if isinstance(result, list) else [result]:  # its own lists of words come as a list
+            if isinstance(found, dict) and found.get("filtered") is True:
+                severity = found.get("severity")
+                yield f"{name}: {severity}" if isinstance(severity, str) else name
 
 
 def blocked_in(response: JsonObject) -> str:

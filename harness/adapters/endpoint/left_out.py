@@ -14,6 +14,14 @@ from harness.domain.request_form import advice_elsewhere, unsent
 log = logging.getLogger("harness.call")
 
 _REFUSALS = (400, 422)
+_VAGUE_REFUSALS = (None, 403, 404, 405, 406, 415, 500, 501)
+"""Under these a server is believed where it says that it does not take the field; None: under 200."""
+_NOT_TAKEN = re.compile(
+    r"\bnot |n't\b|\bun(?:known|recogni[sz]ed|expected|supported)|\bextra\b|invalid|forbid|additional|\bno such"
+    r"|不支持|未知|无效",
+    re.IGNORECASE,
+)
+_OTHER_NAMES = {"stream_options": r"|stream[ -]?options|include_?usage"}
 
 
 class LeftOut:
@@ -26,11 +34,13 @@ class LeftOut:
 
     def learn(self, outcome: Completion | CompletionError, body: bytes, left_out: frozenset[str]) -> bool:
         """Whether a request that had to do without `left_out` is to be sent again, without what was refused now."""
-        if isinstance(outcome, Completion) or outcome.status not in _REFUSALS:
+        if isinstance(outcome, Completion):
             return False
         words = str(outcome)
+        if outcome.status not in _REFUSALS and not (outcome.status in _VAGUE_REFUSALS and _NOT_TAKEN.search(words)):
+            return False
         for name in sorted(self._endpoint.may_leave_out - left_out):
-            if f'"{name}":'.encode() in body and re.search(rf"(?<![A-Za-z_]){name}(?![A-Za-z_])", words):
+            if f'"{name}":'.encode() in body and _names(name, words):
                 self._leave_out(name, words)
                 return True
         return False
@@ -67,3 +77,9 @@ class LeftOut:
     def _advised(self, advice: str) -> str:
         name = self._endpoint.name
         return advice if name is None else advice_elsewhere(advice, name)
+
+
+def _names(field: str, words: str) -> bool:
+    """Whether words are about a field, in whatever style they write its name."""
+    names = f"{field}{_OTHER_NAMES.get(field, '')}"
+    return re.search(rf"(?<![a-z_])(?:{names})(?![a-z_])", words, re.IGNORECASE) is not None

@@ -11,6 +11,7 @@ from harness.adapters.endpoint.thinking import (
     split,
     without_blank_lines,
     without_lead,
+    without_stray_mark,
 )
 from harness.domain.completion import Delta, OnDelta
 
@@ -49,7 +50,11 @@ class LiveView:
         if self.answer == self._text:
             self._look_back(ended=True)
         elif self.answer == self._head:
-            self._show("answer", self._held)
+            self._marked.end()
+            if not self._marked.opened:
+                self._show("answer", self._held)
+        elif self.answer == self._rest and self._told_apart and self._lead is not None:
+            self._show("answer", self._begun())
         else:
             self._marked.end()
 
@@ -79,11 +84,16 @@ class LiveView:
         """The answer behind reasoning: the blank lines between are dropped."""
         if self._lead is not None:
             self._lead += text
-            if not self._lead.strip():
+            if not self._lead.strip() or (self._told_apart and _may_be_a_mark(self._lead)):
                 return
-            text = (without_blank_lines if self._told_apart else without_lead)(self._lead)
+            text = self._begun()
             self._lead = None
         self._show("answer", text)
+
+    def _begun(self) -> str:
+        """What was held back of an answer that has begun, as far as it is one."""
+        lead = self._lead or ""
+        return without_blank_lines(without_stray_mark(lead)) if self._told_apart else without_lead(lead)
 
     def _text(self, text: str) -> None:
         """The answer, as far as can be seen: the end of an unopened reasoning may come yet."""
@@ -95,12 +105,12 @@ class LiveView:
     def _look_back(self, *, ended: bool) -> None:
         """Whether an end has come, and what it ends. What follows it decides, so that is waited for."""
         if not self._seen_end:
-            recent = "".join(self._said[-_MOST_PIECES:])
+            recent = "".join(self._said[-_MOST_PIECES:]).lower()
             self._seen_end = any(end in recent for end in self._ends)
         if not self._seen_end:
             return
         said = "".join(self._said)
-        if not ended and said.rstrip().endswith(self._ends):
+        if not ended and said.rstrip().lower().endswith(self._ends):
             return
         self.answer, self._lead = self._rest, None
         reasoning, answer = split(said)
@@ -112,3 +122,9 @@ class LiveView:
     def _show(self, kind: Kind, text: str) -> None:
         if text:
             self._shown(Delta(kind=kind, text=text))
+
+
+def _may_be_a_mark(text: str) -> bool:
+    """Whether a text begins with a closing mark that something must follow yet, or as one does."""
+    body = text.strip().lower()
+    return any(end.startswith(body) for end in UNOPENED)

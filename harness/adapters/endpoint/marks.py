@@ -1,6 +1,7 @@
 """The marks between which models write their reasoning, and a reader of a text that begins with one.
 
-Marks count only at the head of a text. Anywhere else they are somebody's words: an answer may talk of them.
+Marks count only at the head of a text. Anywhere else they are somebody's words: an answer may talk of them. At the head
+it does where a sentence goes on behind the mark: "<think> is the tag that …".
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
+
+_SPEAKS_OF_IT = re.compile(r" (?:and|or|is|are|was|means?|marks?|tags?|opens?|starts?|begins?|stands|tells|comes)\b")
+_MAY_SPEAK_OF_IT = re.compile(r"(?: [a-z]{0,7})?")
 
 Kind = Literal["reasoning", "answer"]
 SPACE = "\ufeff \t\r\n"
@@ -21,13 +25,20 @@ class Mark:
     """What opens a part of a text, in small letters as `closings`, the marks that end it.
 
     An answer is closed only by the end of the text. `then` are the marks with which the next part may begin; one of
-    them ends a reasoning, too. A part that begins with none of them is the answer.
+    them ends a reasoning, too. A part that begins with none of them is the answer. `again`: its own opening may follow
+    its end once more, as models do that think in several pieces.
     """
 
     opening: str
     closings: tuple[str, ...]
     kind: Kind = "reasoning"
     then: tuple[Mark, ...] = ()
+    again: bool = False
+
+    @property
+    def may_follow(self) -> tuple[Mark, ...]:
+        """With what the next part may begin."""
+        return (self, *self.then) if self.again else self.then
 
     @property
     def ends(self) -> tuple[str, ...]:
@@ -51,7 +62,9 @@ def _harmony() -> tuple[Mark, ...]:
     """
     starts = ("<|channel|>", "<|start|>assistant<|channel|>")
     over = ("<|end|>", "<|return|>")
-    final = tuple(Mark(opening=f"{start}final<|message|>", closings=over, kind="answer") for start in starts)
+    forms = ("", " <|constrain|>json", "<|constrain|>json")  # where JSON was asked for
+    finals = [f"{start}final{form}<|message|>" for start in starts for form in forms]
+    final = tuple(Mark(opening=opening, closings=over, kind="answer") for opening in finals)
     thinking = [f"{start}{channel}<|message|>" for start in starts for channel in ("analysis", "commentary")]
     following = final
     for _ in range(_MOST_MESSAGES):
@@ -62,21 +75,30 @@ def _harmony() -> tuple[Mark, ...]:
 _MOST_MESSAGES = 8  # messages of reasoning before the answer
 _COHERE_ANSWER = Mark(opening="<|start_response|>", closings=("<|end_response|>",), kind="answer")
 
+_SOLUTION = Mark(opening="<|begin_of_solution|>", closings=("<|end_of_solution|>",), kind="answer")
+
 # docs/servers.md names whose each is.
 HEADS: tuple[Mark, ...] = (
-    Mark(opening="<think>", closings=("</think>",)),
-    Mark(opening="<thinking>", closings=("</thinking>",)),
-    Mark(opening="<thought>", closings=("</thought>",)),
-    Mark(opening="[think]", closings=("[/think]",)),
+    Mark(opening="<think>", closings=("</think>",), again=True),
+    Mark(opening="<thinking>", closings=("</thinking>",), again=True),
+    Mark(opening="<thought>", closings=("</thought>",), again=True),
+    Mark(opening="<thoughts>", closings=("</thoughts>",), again=True),
+    Mark(opening="[think]", closings=("[/think]",), again=True),
     Mark(opening="<seed:think>", closings=("</seed:think>",)),
+    Mark(opening="<longcat_think>", closings=("</longcat_think>",)),
+    Mark(opening="<|begin_of_thought|>", closings=("<|end_of_thought|>",), then=(_SOLUTION,)),
+    Mark(opening="<unused94>thought", closings=("<unused95>",)),
     Mark(opening="◁think▷", closings=("◁/think▷",)),
     Mark(opening="<|inner_prefix|>", closings=("<|inner_suffix|>",)),
     Mark(opening="<|channel>thought", closings=("<channel|>",)),
     Mark(opening="<|start_thinking|>", closings=("<|end_thinking|>",), then=(_COHERE_ANSWER,)),
     *_harmony(),
 )
-UNOPENED = ("</think>", "[/think]", "</seed:think>", "◁/think▷")
-"""Closing marks that come alone where a template wrote the opening one."""
+UNOPENED = (
+    *("</think>", "</thinking>", "</thought>", "[/think]", "</seed:think>", "</longcat_think>", "◁/think▷"),
+    *("<|inner_suffix|>", "<|end_of_thought|>"),
+)
+"""Closing marks that come alone where a template wrote the opening one; in whatever letters."""
 
 
 def opening_in(text: str) -> bool:
@@ -100,6 +122,7 @@ class Marked:
         self._may_open: tuple[Mark, ...] = HEADS  # empty: the part is read that `_mark` is, or the rest
         self._held = ""
         self._has_reasoned = False
+        self._ended = False
 
     def feed(self, text: str) -> None:
         """Take in the next piece. What may be the beginning of a mark is held back."""
@@ -109,6 +132,8 @@ class Marked:
 
     def end(self) -> None:
         """Nothing more comes: tell what was held back, but for marks."""
+        self._ended = True
+        self.feed("")
         held, self._held = self._held, ""
         if not self.opened:
             return
@@ -125,6 +150,11 @@ class Marked:
         body = self._held.lstrip(SPACE)
         lowered = body[: max(len(mark.opening) for mark in self._may_open)].lower()
         found = next((mark for mark in self._may_open if lowered.startswith(mark.opening)), None)
+        if found is not None and self.opened is None and found.again:
+            told = self._is_spoken_of(body[len(found.opening) :])
+            if told is not False:
+                self.opened = False if told else None
+                return False
         if found is not None:
             self._held = body[len(found.opening) :]
             self.opening = self.opening or body[: len(found.opening)]
@@ -139,6 +169,12 @@ class Marked:
         self._mark, self._may_open = found, ()
         return True
 
+    def _is_spoken_of(self, rest: str) -> bool | None:
+        """Whether a text that begins with a mark goes on as a sentence about it; None: that cannot be told yet."""
+        if not self._ended and _MAY_SPEAK_OF_IT.fullmatch(rest):
+            return None
+        return _SPEAKS_OF_IT.match(rest) is not None
+
     def _reads(self) -> bool:
         """Within a part. True: it has ended, and the next may begin."""
         mark = self._mark
@@ -150,7 +186,7 @@ class Marked:
         if found is not None and mark.kind == "reasoning":
             self._tell("reasoning", self._held[: found.start()])
             self._held = self._held[found.end() :]
-            self._mark, self._may_open = None, mark.then
+            self._mark, self._may_open = None, mark.may_follow
             return True
         ends = mark.ends if mark.kind == "reasoning" else mark.closings
         kept = _tail_at(self._held, ends) if found is None else found.start()

@@ -11,7 +11,14 @@ from harness.adapters.endpoint import wire
 SHORTEST_CHUNK = 32
 """Bytes of the shortest payload that can be a chunk with a choice in it; what is shorter is looked at singly."""
 
-_DONE = (b"[done]", b"done", b'"[done]"')
+_DONE = frozenset(
+    {
+        *(b"[done]", b"done", b'"[done]"', b"[end]", b"end", b"[stop]", b"[finish]", b"[finished]"),
+        *(b"eos", b"[eos]", b"<eos>", b"</s>", b"<|endoftext|>", b"complete", b"completed", b"finished"),
+    }
+)
+DONE_NAMES = frozenset({b"done", b"end", b"close", b"closed", b"complete", b"completed", b"finish", b"finished"})
+"""Names of events that end a stream, whatever text they hold."""
 _HEARTBEATS = frozenset(
     {
         *(b"", b"null", b"{}", b"[]", b'""', b"true", b"false"),
@@ -21,7 +28,8 @@ _HEARTBEATS = frozenset(
 HEARTBEAT_NAMES = frozenset({b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})
 """Names of events that say nothing, whatever their data."""
 _HEARTBEAT_TYPES = frozenset(name.decode() for name in HEARTBEAT_NAMES)
-_WRAPPERS = ("data", "result", "response", "output", "body")
+_WAITING = frozenset({"queued", "in_queue", "pending", "waiting", "processing", "in_progress", "running", "loading"})
+_DEEPEST_WRAPPER = 2
 
 
 def is_done(data: bytes) -> bool:
@@ -36,7 +44,8 @@ def is_heartbeat(data: bytes) -> bool:
 
 def says_nothing(chunk: wire.JsonObject) -> bool:
     """Whether a JSON object is a heartbeat by its own word."""
-    return any(chunk.get(name) in _HEARTBEAT_TYPES for name in ("type", "event", "object", "status"))
+    said = [chunk.get(name) for name in ("type", "event", "object", "status")]
+    return any(isinstance(word, str) and word.lower() in _HEARTBEAT_TYPES | _WAITING for word in said)
 
 
 def chunks_in(data: bytes) -> Iterator[wire.JsonObject | None]:
@@ -81,14 +90,22 @@ def objects_in(body: bytes) -> list[wire.JsonObject | None]:
 
 
 def unwrapped(fields: wire.JsonObject) -> wire.JsonObject:
-    """The response itself, where a gateway puts it into an object of its own."""
-    if "choices" in fields:
+    """The response itself, where a gateway puts it into an object of its own, or into two, or into a text of JSON."""
+    inner = fields if "choices" in fields else _response_in(fields, 0)
+    if inner is None or inner is fields:
         return fields
-    for name in _WRAPPERS:
-        inner = fields.get(name)
-        if isinstance(inner, dict) and "choices" in inner:
-            return {**inner, "usage": inner.get("usage") or fields.get("usage")}
-    return fields
+    return {**inner, "usage": inner.get("usage") or fields.get("usage")}
+
+
+def _response_in(fields: wire.JsonObject, depth: int) -> wire.JsonObject | None:
+    for value in fields.values():
+        inner = _json(value) if isinstance(value, str) and '"choices"' in value else value
+        if isinstance(inner, dict) and inner.get("choices"):
+            return inner
+        found = _response_in(inner, depth + 1) if isinstance(inner, dict) and depth < _DEEPEST_WRAPPER else None
+        if found is not None:
+            return found
+    return None
 
 
 def _one(data: bytes) -> wire.JsonObject:
@@ -102,7 +119,7 @@ def _one(data: bytes) -> wire.JsonObject:
         raise
 
 
-def _json(data: bytes) -> Any:
+def _json(data: bytes | str) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

@@ -21,23 +21,37 @@ _SAYS = frozenset(
     {
         *("message", "msg", "detail", "error", "error_message", "error_msg", "error_description", "description"),
         *("raw", "status_msg", "title"),  # OpenRouter's `metadata.raw`, MiniMax's `base_resp`, problem+json
+        *("faultstring", "errmsg", "retmsg", "exception"),  # Apigee; Chinese gateways; frameworks
     }
 )
 # Fields whose text is written for a program. `quotaId` is Google's, `limit_source` OpenRouter's.
-_CODES = frozenset({"code", "type", "status", "reason", "error_type", "error_code", "quota_id", "limit_source"})
+_CODES = frozenset(
+    {
+        *("code", "type", "status", "reason", "error_type", "error_code", "quota_id", "limit_source"),
+        *("__type", "errorcode"),  # AWS, Apigee
+    }
+)
 # Fields that hold more of the same.
 _INSIDE = frozenset(
     {
         *("error", "errors", "detail", "details", "message", "raw", "metadata", "innererror", "inner_error"),
-        *("violations", "base_resp", "reasons"),
+        *("violations", "base_resp", "reasons", "fault"),
     }
 )
 _STATUSES = frozenset({"code", "status", "status_code", "error_code", "http_status"})
 # A whole answer without choices that has one of these is an error of a server that has its own form for them.
-_REPORTING = (
-    *("error", "message", "msg", "detail", "base_resp"),
-    *("errors", "error_msg", "error_message", "error_code", "errorMessage"),  # Cloudflare, Baidu
+_REPORTING = frozenset(
+    {
+        *("error", "message", "msg", "detail", "base_resp"),
+        *("errors", "error_msg", "error_message", "error_code"),  # Cloudflare, Baidu
+        *("fault", "errmsg", "retmsg", "exception", "__type"),  # Apigee; Chinese gateways; AWS
+    }
 )
+# One that has one of these is a wrapper around an error.
+_REPORTING_INSIDE = frozenset({"error", "fault", "__type"})
+_FAILED = frozenset({"error", "failed", "failure"})
+# What gateways write where an error would be, when there is none.
+_NO_ERROR = frozenset({"", "0", "200", "null", "none", "nil", "false", "ok", "success", "no error"})
 
 _CAPITAL_INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # litellm quotes an answer that it cannot read; what a model says must not decide what an error means.
@@ -46,6 +60,7 @@ _LONGEST_MESSAGE = 500
 _LONGEST_TEXT = 4000  # the words that decide stand at the beginning
 _LONGEST_BODY = 64 * 1024  # of JSON inside a text
 _DEEPEST = 8
+_DEEPEST_WRAPPER = 2
 _MOST_ITEMS = 50
 
 
@@ -72,7 +87,8 @@ class Report:
     @property
     def message(self) -> str:
         """What to quote, on one line: its messages without repetition, else its codes, else all that there is."""
-        said = list(dict.fromkeys(one_line(text) for text in (*self.about, *self.says)))
+        about = [name for name in self.about if not any(name in text for text in self.says)]
+        said = list(dict.fromkeys(one_line(text) for text in (*about, *self.says)))
         return shortened(": ".join(text for text in said if text) or "; ".join(self.codes) or one_line(self.rest))
 
 
@@ -90,6 +106,7 @@ def report_of_body(body: bytes) -> Report:
 def report_of(value: object) -> Report:
     """The report in a JSON value."""
     report = Report()
+    value = _without_wrapper(value)
     if isinstance(value, Mapping | list):
         _read(value, report, depth=0)
     if not report.says and not report.codes:
@@ -100,19 +117,44 @@ def report_of(value: object) -> Report:
 
 def reports_an_error(fields: wire.JsonObject) -> bool:
     """Whether this JSON object, which came under status 200, tells of an error instead of being an answer."""
-    error = fields.get("error")
-    if isinstance(error, Mapping):
-        # Some servers send the fields of an error with every answer, all of them empty.
-        error = any(value not in (None, "", 0, "0") for value in error.values())
-    if error or fields.get("object") == "error":
+    if _says_it_failed(fields.get("error")) or fields.get("object") == "error":
         return True
     if fields.get("choices"):
         return False
-    return any(fields.get(name) for name in _REPORTING) or any(map(_is_error_status, _statuses_in(fields)))
+    plain = {plain_name(name): value for name, value in fields.items()}
+    if any(_says_it_failed(plain.get(name)) for name in _REPORTING):
+        return True
+    if plain.get("success") is False or plain.get("ok") is False or plain.get("status") in _FAILED:
+        return True
+    return _without_wrapper(fields) is not fields or any(_is_error_status(plain.get(name)) for name in _STATUSES)
 
 
-def _statuses_in(fields: wire.JsonObject) -> Iterable[object]:
-    return (value for name, value in fields.items() if plain_name(name) in _STATUSES)
+def _says_it_failed(error: object) -> bool:
+    """Whether what stands for an error is one: some servers send its fields with every answer, with nothing in them."""
+    if isinstance(error, Mapping):
+        return any(map(_says_it_failed, error.values()))
+    if isinstance(error, list):
+        return bool(error)
+    return error is not None and str(error).strip().lower() not in _NO_ERROR
+
+
+def _without_wrapper(value: object, depth: int = 0) -> object:
+    """The object with an error inside of one that says nothing of it (Tencent's `Response`, Bedrock's `Output`)."""
+    if not isinstance(value, Mapping) or depth > _DEEPEST_WRAPPER or _reports_itself(value):
+        return value
+    for inner in value.values():
+        found = _without_wrapper(inner, depth + 1) if isinstance(inner, Mapping) else None
+        if isinstance(found, Mapping) and any(_says_it_failed(found[name]) for name in _inside_names(found)):
+            return found
+    return value
+
+
+def _reports_itself(fields: Mapping[str, Any]) -> bool:
+    return any(plain_name(name) in _REPORTING and _says_it_failed(value) for name, value in fields.items())
+
+
+def _inside_names(fields: Mapping[str, Any]) -> Iterable[str]:
+    return (name for name in fields if plain_name(name) in _REPORTING_INSIDE)
 
 
 def one_line(text: str) -> str:
@@ -180,6 +222,8 @@ def _read_field(name: str, item: object, report: Report, *, depth: int) -> None:
     report.told.append((name, item))
     if name in _STATUSES:
         _take_status(item, report, depth=depth)
+    if name == "param" and isinstance(item, str):
+        _take_place([item], report)
     if name == "flagged_input":
         report.codes.append(name)  # that there is one says enough: what it holds is the user's
     elif name in _SAYS and isinstance(item, str):

@@ -1,8 +1,9 @@
 """Server-sent events out of bytes, split anywhere.
 
-Follows the parsing rules of the WHATWG HTML standard (section 9.2.6), with three deviations that real servers ask for:
+Follows the parsing rules of the WHATWG HTML standard (section 9.2.6), with four deviations that real servers ask for:
 an event that the end of the stream leaves unterminated is not dropped; a line that begins like JSON or HTML, which a
-proxy writes bare into a broken stream, is handed on instead of ignored; and lengths are bounded.
+proxy writes bare into a broken stream, is handed on instead of ignored, and so is the field `error:`, in which
+llama.cpp's server wrote its errors until September 2025, as an event of that name; and lengths are bounded.
 """
 
 from __future__ import annotations
@@ -78,15 +79,23 @@ class SSEParser:
                     self._data.clear()
                     self._data_bytes = 0
                 self._name = b""
-            elif line.startswith(_BARE_STARTS):
-                events.append(Event(line, None))
-            elif line.startswith(b"event:"):
-                self._name = line[6:].removeprefix(b" ")
-            elif line == b"data":
-                self._data.append(b"")
-            elif line.startswith(b":"):
-                self.commented = True
+            else:
+                events.extend(self._of_rare_line(line))
         return events
+
+    def _of_rare_line(self, line: bytes) -> tuple[Event, ...]:
+        """The event that a line is by itself, if it is one: not of those that come for every token."""
+        if line.startswith(_BARE_STARTS):
+            return (Event(line, None),)
+        if line.startswith(b"error:"):
+            return (Event(line[6:].strip(), b"error"),)
+        if line.startswith(b"event:"):
+            self._name = line[6:].removeprefix(b" ")
+        elif line == b"data":
+            self._data.append(b"")
+        elif line.startswith(b":"):
+            self.commented = True
+        return ()
 
     def _with_newlines(self, data: bytes) -> bytes:
         if self._after_cr and data.startswith(b"\n"):

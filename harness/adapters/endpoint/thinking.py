@@ -16,6 +16,7 @@ FINAL_WORDS = "assistantfinal"
 """What is left of the marks between gpt-oss's reasoning and its answer."""
 _ANALYSIS = "analysis"
 _WORDS_HEAD = re.compile(rf"{_ANALYSIS}(?=[^\W_]|[\"'“‘«])")
+_CLOSING = re.compile("|".join(map(re.escape, UNOPENED)), re.IGNORECASE)
 _FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
 _QUOTES = "`'\"“”‘’«»"
 _SENTENCE_ENDS = ".!?…。！？:;)]}"
@@ -49,10 +50,19 @@ def mark_in(text: str) -> str:
     """The mark by which `split` finds reasoning in a text; "" where it finds none."""
     marked = Marked(lambda kind, part: None)
     marked.feed(text)
+    marked.end()
     if marked.opened:
         return marked.opening if split(text).reasoning else ""
     place = _words_of_channels(text) or _unopened(text)
     return "" if place is None else text[place[1] : place[2]]
+
+
+def without_stray_mark(text: str) -> str:
+    """An answer whose reasoning stands elsewhere, without the closing mark of that reasoning at its head."""
+    found = _CLOSING.match(text, len(text) - len(text.lstrip()))
+    if found is None or not _ends_a_thought("", text[found.end() :]):
+        return text
+    return text[found.end() :]
 
 
 def without_lead(text: str) -> str:
@@ -90,11 +100,10 @@ def _unopened(text: str) -> tuple[int, int, int] | None:
 
     Spoken of is a mark in quotes or in a fence, one behind an opening mark, and one in the middle of a line of prose.
     """
-    places = [(place, mark) for mark in UNOPENED if (place := text.find(mark)) >= 0]
-    if not places:
+    found = _CLOSING.search(text)
+    if found is None:
         return None
-    start, mark = min(places)
-    end = start + len(mark)
+    start, end = found.span()
     before, after = text[:start], text[end:]
     if opening_in(before) or len(_FENCE.findall(before)) % 2:
         return None

@@ -9,15 +9,27 @@ import math
 from dataclasses import replace
 
 from harness.adapters.endpoint.fields import object_of
+from harness.adapters.endpoint.report import plain_name
 from harness.adapters.endpoint.wire import JsonObject
 from harness.domain.completion import Usage
 
-_INPUT = ("prompt_tokens", "input_tokens")
-_OUTPUT = ("completion_tokens", "output_tokens")
-_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
-_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
-_CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
-_COST = ("cost", "total_cost", "estimated_cost")
+# Names are read as words: `promptTokenCount` is `prompt_token_count`.
+_INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "input_token_count")
+_OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count", "output_token_count")
+_TOTAL = ("total_tokens", "total_token_count")
+_INPUT_DETAILS = (*("prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"),)
+_OUTPUT_DETAILS = (
+    *("completion_tokens_details", "output_tokens_details", "completion_token_details", "output_token_details"),
+)
+_CACHED = (
+    *("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"),
+    *("num_cached_tokens", "cached_content_token_count"),  # Mistral, Google
+)
+_CACHED_DETAILS = ("cached_tokens", "cache_read")
+_REASONING = ("reasoning_tokens", "thoughts_token_count")
+_REASONING_DETAILS = ("reasoning_tokens", "thinking_tokens", "reasoning")
+_COST = ("cost", "total_cost", "estimated_cost", "cost_usd")
+_DOLLARS = frozenset({"usd", "$", "us$"})
 _TICKS_A_DOLLAR = 10_000_000_000  # xAI's `cost_in_usd_ticks`
 
 
@@ -25,12 +37,16 @@ def usage_of(fields: object) -> Usage | None:
     """The tokens of a usage object, or None where it tells none."""
     if not isinstance(fields, dict) or not fields:
         return None
-    given, written = _first(fields, _INPUT), _first(fields, _OUTPUT)
-    cached = _first(fields, _CACHED[:1]) or _detail(fields, _INPUT_DETAILS, "cached_tokens") or _first(fields, _CACHED)
-    reasoning = _detail(fields, _OUTPUT_DETAILS, "reasoning_tokens") or _first(fields, ("reasoning_tokens",))
+    if "prompt_tokens" not in fields:
+        fields = {plain_name(name): value for name, value in fields.items()}
+    given, written, total = _first(fields, _INPUT), _first(fields, _OUTPUT), _first(fields, _TOTAL)
+    cached = _first(fields, _CACHED[:1]) or _detail(fields, _INPUT_DETAILS, _CACHED_DETAILS) or _first(fields, _CACHED)
+    reasoning = _detail(fields, _OUTPUT_DETAILS, _REASONING_DETAILS) or _first(fields, _REASONING)
     if _counts_its_cache_apart(fields):
         given += cached + _first(fields, ("cache_creation_input_tokens",))
-    written += _beside(given, written, reasoning, total=_first(fields, ("total_tokens",)))
+    if written and not given:
+        given = max(total - written, 0)
+    written += _beside(given, written, reasoning, total=total)
     return Usage(
         input_tokens=given,
         output_tokens=written,
@@ -77,10 +93,18 @@ def cost_of(fields: object) -> float | None:
         return ticks / _TICKS_A_DOLLAR
     for name in _COST:
         value = fields.get(name)
+        if not _in_dollars(value if isinstance(value, dict) else fields):
+            continue
         cost = amount_of(value.get("total_cost") if isinstance(value, dict) else value)
         if cost is not None:
             return cost + _paid_elsewhere(fields)
     return None
+
+
+def _in_dollars(fields: JsonObject) -> bool:
+    """Whether a cost is one in USD, as all are that do not name another currency."""
+    currency = fields.get("currency")
+    return not isinstance(currency, str) or currency.strip().lower() in _DOLLARS
 
 
 def amount_of(value: object) -> float | None:
@@ -90,12 +114,12 @@ def amount_of(value: object) -> float | None:
 
 
 def number_of(value: object) -> float | None:
-    """A number, which may be infinite; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """A number, which may be infinite or written as a text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return None
     return None if math.isnan(number) else number
 
@@ -124,8 +148,8 @@ def _beside(given: int, written: int, reasoning: int, *, total: int) -> int:
     return rest if rest > 0 and not reasoning else 0
 
 
-def _detail(usage: JsonObject, objects: tuple[str, ...], name: str) -> int:
-    return next((count for details in objects if (count := _count(object_of(usage, details).get(name)))), 0)
+def _detail(usage: JsonObject, objects: tuple[str, ...], names: tuple[str, ...]) -> int:
+    return next((count for details in objects if (count := _first(object_of(usage, details), names))), 0)
 
 
 def _first(usage: JsonObject, names: tuple[str, ...]) -> int:

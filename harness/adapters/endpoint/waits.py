@@ -38,7 +38,8 @@ _IN_WORDS = re.compile(
     rf"(?P<wait>{_DURATION}|{_NUMBER}(?=\s*(?:[.,;!)\"'}}]|$)))",
     re.IGNORECASE,
 )
-_IN_CHINESE = re.compile(r"(?P<wait>\d{1,9})\s*秒(?:后|钟后|之后)")
+_IN_CHINESE = re.compile(r"(?P<wait>\d{1,9})\s*(?P<unit>秒|分|小时)钟?(?:后|之后|以后)")
+_CHINESE_UNITS_S = {"秒": 1.0, "分": 60.0, "小时": 3600.0}
 _AT_IN_WORDS = re.compile(
     r"(?:resets?|reset|regain access|again|available|renew\w*|restored)(?: \w+){0,3}? (?:at|on|after|until)[\s:]*"
     rf"(?P<instant>{_INSTANT}|\d{{10,19}})",
@@ -55,6 +56,9 @@ _LIMIT_HEADERS = (
     re.compile(r"(?P<whose>^|.*[-_])rate-?limit-(?P<part>reset|remaining|limit)(?P<what>-.+)?$"),  # OpenAI's order
     re.compile(r"(?P<whose>^|.*[-_])rate-?limit(?P<what>-.+)-(?P<part>reset|remaining|limit)$"),  # Anthropic's
 )
+
+_DRAFTED = re.compile(r"(?:^|[-_])ratelimit$")
+_DRAFTED_PART = re.compile(r"(?:^|;)\s*(reset|remaining|limit|r|t)\s*=\s*(\d{1,12})")
 
 _EPOCH_FROM, _EPOCH_TO, _EPOCH_SECONDS_TO = 1e9, 1e20, 1e11  # a wait of 30 years is an instant; ms, µs and ns are, too
 
@@ -121,7 +125,7 @@ def _in_words(text: str, *, at: datetime) -> Iterator[float]:
     for found in _AT_IN_WORDS.finditer(text):
         yield from _given(_seconds(re.sub(r"\s*,?\s+at\s+", " ", found["instant"]), at=at))
     for found in _IN_CHINESE.finditer(text):
-        yield from _given(_duration_s(found["wait"]))
+        yield from _given(_duration_s(found["wait"], unit_s=_CHINESE_UNITS_S[found["unit"]]))
 
 
 def _in_limits(headers: Mapping[str, str], *, at: datetime) -> Iterator[float]:
@@ -153,6 +157,9 @@ def _until_restored_s(windows: list[_Window]) -> float:
 def _windows(headers: Mapping[str, str], *, at: datetime) -> list[_Window]:
     told: dict[tuple[str, str], dict[str, str]] = {}
     for name, value in headers.items():
+        if _DRAFTED.search(name):
+            told |= {(name, str(place)): parts for place, parts in enumerate(_drafted(value))}
+    for name, value in headers.items():
         found = next(filter(None, (pattern.match(name) for pattern in _LIMIT_HEADERS)), None)
         if found is not None:
             told.setdefault((found["whose"], found["what"] or ""), {})[found["part"]] = value
@@ -162,6 +169,14 @@ def _windows(headers: Mapping[str, str], *, at: datetime) -> list[_Window]:
         if wait is not None:
             windows.append(_Window(wait, _number(parts.get("remaining")), _number(parts.get("limit"))))
     return windows
+
+
+def _drafted(value: str) -> Iterator[dict[str, str]]:
+    """The limits in the one header of the IETF's drafts: `limit=10, remaining=0, reset=7`, or `"a";r=0;t=7, …`."""
+    for policy in value.split(",") if ";" in value else [value.replace(",", ";")]:
+        parts = dict(_DRAFTED_PART.findall(policy.lower()))
+        named = {"reset": parts.get("reset", parts.get("t")), "remaining": parts.get("remaining", parts.get("r"))}
+        yield {part: told for part, told in {**named, "limit": parts.get("limit")}.items() if told is not None}
 
 
 def _given(seconds: float | None) -> Iterator[float]:

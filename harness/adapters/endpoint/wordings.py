@@ -48,13 +48,19 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
         r"safety (?:system|filter|check|settings)|blocked for safety|prohibited content",  # OpenAI, xAI, Google
         r"(?:prompt|input) was blocked|guardrail",  # Google; litellm, Bedrock
         r"(?:input|output) new sensitive",  # MiniMax
+        r"\bunsafe content|content is unsafe|security violation",  # Baidu
+        r"(?:prompt|response|request) (?:was |is |has been )?blocked (?:due to|because)",  # Cloudflare, OpenAI
+        r"threat detected|cyber policy|for legal reasons",  # Helicone, OpenAI, SiliconFlow
     ),
     "too_long": (
         r"context (?:length|window|size) exceeded",  # OpenAI's code; litellm's ContextWindowExceededError
         r"exceed\w*\b[^.]{0,80}\bcontext (?:length|window|size|limit)",  # llama.cpp, llama-cpp-python, Anthropic
         r"(?:maximum|max\.?) context length",  # OpenAI, DeepSeek, vLLM, OpenRouter
         r"longer than the (?:model's|maximum) [^.]{0,20}(?:context|length)",  # SGLang, vLLM
-        r"(?:prompt|input|request|message)s? (?:is |are |was )?too long",  # Anthropic, Bedrock, vLLM
+        r"(?:prompt|input|request|message)s?(?: tokens)? (?:is |are |was )?too long",  # Anthropic, Bedrock, vLLM; Baidu
+        r"(?:^|; )token limit(?: exceeded)?\W*(?:$|;)",  # MiniMax, of the context
+        r"context length of only",  # LM Studio
+        r"(?:prompt|输入|内容|上下文|长度)\s?(?:长度)?超(?:长|出|过)",  # Zhipu and others
         r"prompt [^.]{0,60}is too long",  # vLLM
         r"request (?:body |entity )?(?:is )?too large|payload too large",  # OpenAI and Groq (tokens a minute), nginx
         r"(?:prompt|input) (?:length |tokens? )?exceed\w*\b[^.]{0,40}\b(?:length|limit|maximum)",  # Zhipu, vLLM
@@ -113,7 +119,7 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
     ),
     "spent": (
         r"exceeded (?:your|the|its|their)?[^.]{0,30}\bquota",  # OpenAI, Google
-        r"(?<!allocated.)quota\b(?: limit)?(?: (?:is|was|has been|have been))? " + _USED_UP,
+        r"(?<!allocated.)(?<!violation..)quota\b(?: limit)?(?: (?:is|was|has been|have been))? " + _USED_UP,
         r"(?:reached|exhausted|used up|depleted|over|out of)\b[^.]{0,30}\bquota\b",
     ),
     "rate": (
@@ -128,6 +134,8 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
         r"\b(?:invalid|incorrect|wrong|expired|revoked|unknown|bad)(?: \w+)? " + _KEY,  # OpenAI, Azure
         r"\b(?:missing|no|provide an?|provide your|without an?)(?: \w+)? " + _KEY,  # OpenAI, OpenRouter
         r"(?:^|; )(?:invalid|expired) token\W*(?:$|;)|invalid proxy server token",  # SiliconFlow, litellm
+        r"(?:access|auth|bearer) token (?:is )?(?:invalid|expired|no longer valid)|login fail",  # Baidu, MiniMax
+        r"\bauth failure|secret ?id [^.]{0,20}not found",  # Tencent
         r"authentication (?:error|fail\w*|required|denied)|invalid authentication|auth error",  # DeepSeek, litellm
         r"(?:not|un) ?authori[sz]ed\b|unauthenticated|not authenticated|authorization required",  # Mistral, nginx
         r"permission (?:error|denied(?!: ['/])|is required)",  # Anthropic, Google, GitHub Models

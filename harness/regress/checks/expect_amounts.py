@@ -75,7 +75,7 @@ def list_price(call: Row, pricing: Pricing) -> float | None:
     So it is the same in a recording and in its replay, at any hour and on any day. None where no price is known.
     """
     prices = pricing.at(call["request"]["endpoint"])
-    rows = prices.prices.get(prices.billed(call["request"]["model"], call.get("model") or ""), ())
+    rows = prices.rows(prices.billed(call["request"]["model"], call.get("model") or ""))
     if not rows:
         return None
     usage = Usage(input_tokens=call["usage"]["input_tokens"], output_tokens=call["usage"]["output_tokens"])

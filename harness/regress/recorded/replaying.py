@@ -19,13 +19,13 @@ from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult, topic_of_drawn
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
-from harness.in_use import endpoints_in_use
+from harness.in_use import endpoints_in_use, workflow_of
 from harness.manifest import workflow_name
 from harness.records.rows import result_to_row, span_to_row
 from harness.regress.case import Case
 from harness.regress.recorded.standing_in import Miss, StandIns
 from harness.settings import Loaded
-from harness.workflows.loading import LoadedWorkflow, load_workflow
+from harness.workflows.loading import LoadedWorkflow
 
 RUN_ID = "replay"
 
@@ -96,13 +96,7 @@ async def replay_file(
     step do, for messages.
     """
     settings = loaded.settings
-    workflow = load_workflow(
-        settings.workflow,
-        prompts_file=settings.prompts,
-        settings=settings.workflow_settings,
-        settings_from=settings_from,
-        steps=loaded.step_places() if steps is None else steps,
-    )
+    workflow = workflow_of(loaded, steps=steps, settings_from=settings_from)
     endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
         dataset.check(skip_bad=settings.skip_bad)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, Unpack
 
 from harness._version import __version__
 from harness.adapters.cassettes.cassette import Recording, recording_of_call, recording_of_row
@@ -40,6 +40,7 @@ from harness.regress.recorded.recording import known_recordings
 from harness.regress.recorded.replaying import recorded_calls, replay_file
 from harness.regress.recorded.standing_in import Miss
 from harness.settings import Loaded, load_settings
+from harness.settings.keywords import CallSettings, RunSettings
 from harness.testing.virtual_time import on_virtual_time
 
 RecordMode = Literal["none", "once", "all"]
@@ -86,7 +87,7 @@ class Tape:
         system: str | None = None,
         max_tokens: int | None = None,
         on_delta: OnDelta | None = None,
-        **settings: Any,
+        **settings: Unpack[CallSettings],
     ) -> Completion:
         """One call, as `harness.ask`. Raises CacheMiss; while recording, CompletionError."""
         __tracebackhide__ = True
@@ -110,7 +111,9 @@ class Tape:
             said = miss
         raise CacheMiss(self._explained(str(said)), explanation=said.explanation)
 
-    async def run(self, topics: Topics, *, workflow: str | Workflow = "research", **settings: Any) -> tuple[Case, ...]:
+    async def run(
+        self, topics: Topics, *, workflow: str | Workflow = "research", **settings: Unpack[RunSettings]
+    ) -> tuple[Case, ...]:
         """Topics through a workflow: a file, or texts, or objects such as its lines. A case for each, in their order.
 
         Raises CacheMiss for requests that are not recorded, all of them at once; InputError for anything wrong with
@@ -128,15 +131,25 @@ class Tape:
             raise CacheMiss(self._explained(_told(found.misses)), explanation=found.misses[0].explanation)
         return found.cases
 
-    def ask_sync(self, prompt: str, **settings: Any) -> Completion:
+    def ask_sync(
+        self,
+        prompt: str,
+        *,
+        system: str | None = None,
+        max_tokens: int | None = None,
+        on_delta: OnDelta | None = None,
+        **settings: Unpack[CallSettings],
+    ) -> Completion:
         """`ask`, for a test that is not async."""
         __tracebackhide__ = True
-        return _plainly(lambda: self.ask(prompt, **settings))
+        return _plainly(lambda: self.ask(prompt, system=system, max_tokens=max_tokens, on_delta=on_delta, **settings))
 
-    def run_sync(self, topics: Topics, **settings: Any) -> tuple[Case, ...]:
+    def run_sync(
+        self, topics: Topics, *, workflow: str | Workflow = "research", **settings: Unpack[RunSettings]
+    ) -> tuple[Case, ...]:
         """`run`, for a test that is not async."""
         __tracebackhide__ = True
-        return _plainly(lambda: self.run(topics, **settings))
+        return _plainly(lambda: self.run(topics, workflow=workflow, **settings))
 
     def close(self, *, passed: bool) -> None:
         """Write what was recorded, unless a call brought no answer. Only a test that passed says what is stale.

@@ -173,11 +173,7 @@ function facts(call) {
     ["Latency", show.time(call.latency_s)],
     ["First reasoning token", call.ttft_reasoning_s === null ? null : show.time(call.ttft_reasoning_s)],
     ["First token of the answer", call.ttft_answer_s === null ? null : show.time(call.ttft_answer_s)],
-    ["Waited for a place", waited(call.queued_s, call.queued_run_s && `${show.time(call.queued_run_s)} in its topic`)],
-    ["Paced", waited(call.paced_s)],
-    ["Waited for money", waited(call.budget_s)],
-    ["Waited for the provider", waited(call.outage_s)],
-    ["Storing", waited(call.stored_s)],
+    ...call.waits.map(({ words, seconds }) => [capitalised(words), waited(seconds)]),
     ["Asked", asked],
     ["Model", call.model],
     ["Fingerprint", call.fingerprint],
@@ -191,8 +187,12 @@ function facts(call) {
   );
 }
 
-function waited(seconds, more) {
-  return [seconds > 0.0005 && show.time(seconds), more].filter(Boolean).join(", ");
+function waited(seconds) {
+  return seconds > 0.0005 && show.time(seconds);
+}
+
+function capitalised(words) {
+  return words[0].toUpperCase() + words.slice(1);
 }
 
 function counted(all, part, words) {

@@ -12,18 +12,18 @@ const PHASES = {
   cache: "from the cache",
 };
 
-/** The parts of a call as `[phase, from, to]` in seconds of its session; waits stand before the first attempt. */
+/** The parts of a call as `[phase, from, to, words]` in seconds of its session; waits stand before the first attempt. */
 function phasesOf(call) {
   const found = [];
   let at = call.start_s;
-  const until = (phase, seconds) => {
+  const until = (phase, seconds, words) => {
     const end = Math.min(call.end_s, at + (seconds || 0));
-    if (end > at) found.push([phase, at, end]);
+    if (end > at) found.push([phase, at, end, words || PHASES[phase]]);
     at = end;
   };
-  if (call.source !== "endpoint") return [["cache", call.start_s, Math.max(call.end_s, call.start_s)]];
-  until("outage", call.outage_s);
-  until("wait", call.budget_s + call.queued_run_s + call.queued_s + call.paced_s);
+  if (call.source !== "endpoint")
+    return [["cache", call.start_s, Math.max(call.end_s, call.start_s), PHASES.cache]];
+  for (const wait of call.waits) if (wait.colour) until(wait.colour, wait.seconds, wait.words);
   for (const failure of call.failures) {
     until("failed", failure.elapsed_s);
     until("backoff", failure.backoff_s);
@@ -74,7 +74,7 @@ function gantt(detail, run) {
           { x: 0, y: row * GANTT_ROW + 16, class: call.error ? "failed" : null },
           endOf(call.id, Math.floor(left / LETTER_WIDTH)),
         ),
-        phasesOf(call).map(([phase, from, to]) =>
+        phasesOf(call).map(([phase, from, to, words]) =>
           svg(
             "rect",
             {
@@ -85,7 +85,7 @@ function gantt(detail, run) {
               height: GANTT_ROW - 10,
               rx: 2,
             },
-            svg("title", null, `${call.id}: ${PHASES[phase]} ${show.time(to - from)}`),
+            svg("title", null, `${call.id}: ${words} ${show.time(to - from)}`),
           ),
         ),
       ),

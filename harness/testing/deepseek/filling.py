@@ -31,7 +31,7 @@ _HALVES = {"Hello ": 0, "there.": 1}
 _HALVES_OF_REASONING = {"Let me ": 0, "see.": 1}
 # A string of JSON; where it is the value of one of these fields, with that.
 _STRING = re.compile(r'(?P<key>"(?P<field>model|name|arguments)"\s*:\s*)?(?P<text>"(?:[^"\\\n]|\\.)*")')
-_COUNT = re.compile(r'("(?:prompt|completion|input|output|total)_tokens"\s*:\s*)(20|10|30)(?![0-9])')
+_COUNT = re.compile(r'("(?:prompt|completion|input|output|total)_tokens"\s*:\s*"?)(20|10|30)(?![0-9])')
 _EVENT = re.compile(r"(?<=\n\n)|(?<=\r\n\r\n)")
 
 
@@ -86,9 +86,8 @@ def filled(form: Form, manner: Manner, own: Own) -> str:
     """The body of a form with what is the mock's own where the form has what stands for it."""
     body, told = form.bodies[manner], form.told.get(manner)
     usage = told["usage"] if told else None
-    if usage is None or (usage.get("input"), usage.get("output")) == (20, 10):
-        counts = {"20": own.usage.input_tokens, "10": own.usage.output_tokens, "30": own.usage.total_tokens}
-        body = _COUNT.sub(lambda found: f"{found[1]}{counts[found[2]]}", body)
+    counts = {"20": own.usage.input_tokens, "10": own.usage.output_tokens, "30": own.usage.total_tokens}
+    counted = usage is None or (usage.get("input"), usage.get("output")) == (20, 10)
     calls = told["calls"] if told else ()
     if own.answer.tool_calls:
         for call in calls:
@@ -103,11 +102,18 @@ def filled(form: Form, manner: Manner, own: Own) -> str:
             said = own.model if text and renamed else None
         elif found["field"] in ("name", "arguments") and own.answer.tool_calls:
             said = _of_call(found["field"], text, calls, own.answer.tool_calls[0])
+        elif text is not None and text.startswith('{"object"'):
+            said = filled_text(text)  # a gateway's body inside of a text
         elif text is not None:
             said = _of_text(text, own.answer)
         return found[0] if said is None else f"{found['key'] or ''}{encode_basestring(said)}"
 
-    return _STRING.sub(filled_string, body)
+    def filled_text(text: str) -> str:
+        if counted:
+            text = _COUNT.sub(lambda found: f"{found[1]}{counts[found[2]]}", text)
+        return _STRING.sub(filled_string, text)
+
+    return filled_text(body)
 
 
 def _decoded(literal: str) -> str | None:

@@ -187,6 +187,15 @@ def _check_messages(fields: dict[str, Any], *, thinking: bool) -> None:
     messages = fields["messages"]
     if not messages:
         raise Rejection(400, "Empty input messages")
+    _check_answers_of_tools(messages)
+    if thinking and fields.get("tools"):
+        _check_thinking_with_tools(messages)
+    if thinking and fields.get("tool_choice") not in (None, "auto", "none"):
+        raise Rejection(400, "Thinking mode does not support this tool_choice")
+
+
+def _check_answers_of_tools(messages: list[JsonObject]) -> None:
+    """Raise Rejection unless each call of a tool is answered right after the message that makes it, and only there."""
     waiting: set[str] = set()
     for message in messages:
         role = message["role"]
@@ -200,19 +209,21 @@ def _check_messages(fields: dict[str, Any], *, thinking: bool) -> None:
         if waiting:
             break
         if role == "assistant":
-            if message.get("content") is None and not message.get("tool_calls"):
-                raise Rejection(400, "Invalid assistant message: content or tool_calls must be set")
-            waiting = {call["id"] for call in message.get("tool_calls") or ()}
+            waiting = _calls_of(message)
     if waiting:
         raise Rejection(
             400,
             "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
             "'tool_call_id'. (insufficient tool messages following tool_calls message)",
         )
-    if thinking and fields.get("tools"):
-        _check_thinking_with_tools(messages)
-    if thinking and fields.get("tool_choice") not in (None, "auto", "none"):
-        raise Rejection(400, "Thinking mode does not support this tool_choice")
+
+
+def _calls_of(message: JsonObject) -> set[str]:
+    """Return the ids of the calls that a message of the assistant makes. Raises Rejection for an empty message."""
+    calls = message.get("tool_calls") or ()
+    if message.get("content") is None and not calls:
+        raise Rejection(400, "Invalid assistant message: content or tool_calls must be set")
+    return {call["id"] for call in calls}
 
 
 def _check_thinking_with_tools(messages: list[JsonObject]) -> None:
