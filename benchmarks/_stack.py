@@ -11,7 +11,6 @@ from pathlib import Path
 
 from _contest import MODEL, Ask, Contestant, prompt
 
-from harness.adapters.runs.rows import span_to_row
 from harness.compose import open_stack
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.options import StepOptions
@@ -19,6 +18,7 @@ from harness.domain.run import Span, Topic
 from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
 from harness.engine.trace import Trace
+from harness.records.rows import span_to_row
 from harness.settings import load_settings
 
 

@@ -12,7 +12,6 @@ from harness._version import __version__
 
 if TYPE_CHECKING:
     from harness.adapters.image_file import image
-    from harness.adapters.runs.results_dir import read_results, read_spans
     from harness.api import ask, ask_sync, run, run_sync
     from harness.domain.completion import Completion, Delta, JsonSchema, Message, Tool, Usage
     from harness.domain.failures import CompletionError
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
     from harness.engine.step import Step
     from harness.engine.stopping import Stop
     from harness.errors import HarnessError, InputError, ParseError, Rejected, TopicFailed
+    from harness.records.results_dir import read_results, read_spans
     from harness.session import Report
 
 _HOMES = {
-    "harness.adapters.runs.results_dir": ("read_results", "read_spans"),
+    "harness.records.results_dir": ("read_results", "read_spans"),
     "harness.api": ("ask", "ask_sync", "run", "run_sync"),
     "harness.session": ("Report",),
     "harness.domain.completion": ("Completion", "Delta", "JsonSchema", "Message", "Tool", "Usage"),

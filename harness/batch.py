@@ -16,7 +16,6 @@ import anyio
 from harness.adapters.datasets.dataset import Dataset, open_dataset
 from harness.adapters.datasets.source import closing_on_error
 from harness.adapters.datasets.spec import DatasetSpec
-from harness.adapters.runs.results_dir import Describe, ResultsDir
 from harness.adapters.wall_clock import SystemClock
 from harness.choosing import choose
 from harness.domain.filters import parse_filter
@@ -27,6 +26,7 @@ from harness.engine.stopping import Stop
 from harness.in_use import as_json, check_access, endpoints_in_use, workflow_of
 from harness.manifest import Wanted, can_be_read_again
 from harness.ports import Cache, WallClock
+from harness.records.results_dir import Describe, ResultsDir
 from harness.session import Report, Session, Watch
 from harness.settings import Loaded, Settings
 from harness.telemetry.observed import check_installed

@@ -6,10 +6,10 @@ import difflib
 from dataclasses import dataclass
 
 from harness.adapters.datasets.dataset import Dataset
-from harness.adapters.runs.run_standing import Standing
 from harness.domain.redo import Redo, TopicState
 from harness.domain.wording import listed
 from harness.errors import InputError
+from harness.records.run_standing import Standing
 
 _NAMES_LOOKED_AT = 10_000
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from harness.adapters.runs.run_standing import Standing
 from harness.compose import Stack
 from harness.domain.outages import down_words, is_told
 from harness.domain.outlook import Range, Track, less, time_left
@@ -17,6 +16,7 @@ from harness.engine.board import Board, Stage
 from harness.engine.limiter import LimiterState
 from harness.engine.routes import Route
 from harness.engine.runner import Progress
+from harness.records.run_standing import Standing
 
 MOST_CALLS = 40
 """The oldest calls that are told apart; no terminal shows more."""

@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.runs.results_dir import LIVE_FILE
 from harness.domain.outlook import Range
 from harness.errors import ResultsError
 from harness.glance import EndpointStanding, Failing, Glance, InFlight
+from harness.records.results_dir import LIVE_FILE
 
 LIVE_VERSION = 1
 CALLS_TOLD = 5

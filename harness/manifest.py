@@ -15,12 +15,12 @@ from typing import Any
 from harness._version import __version__
 from harness.adapters.datasets.dataset import Dataset
 from harness.adapters.datasets.line_digests import read_digests
-from harness.adapters.runs.results_dir import LINES_FILE, MANIFEST_VERSION
 from harness.domain.growth import change_words, first_difference, lines_added
 from harness.domain.profiles import MOCK
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
 from harness.errors import ResultsError
+from harness.records.results_dir import LINES_FILE, MANIFEST_VERSION
 from harness.settings import Loaded, Settings
 from harness.workflows.loading import LoadedWorkflow
 

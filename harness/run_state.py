@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.cache.admin import CacheAdmin
-from harness.adapters.runs.results_dir import (
+from harness.errors import CacheError, ResultsError, StorageError
+from harness.live import Live, read_live
+from harness.ports import OpenCall, WallClock
+from harness.records.results_dir import (
     RESULTS_FILE,
     RUN_FILE,
     TRACES_FILE,
@@ -18,10 +21,7 @@ from harness.adapters.runs.results_dir import (
     read_standing,
     unfinished_topics,
 )
-from harness.adapters.runs.run_standing import FailedAlike
-from harness.errors import CacheError, ResultsError, StorageError
-from harness.live import Live, read_live
-from harness.ports import OpenCall, WallClock
+from harness.records.run_standing import FailedAlike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,6 @@ import anyio
 
 from harness.adapters.datasets.dataset import Dataset
 from harness.adapters.datasets.line_digests import write_digests
-from harness.adapters.runs.outages import outage_to_json
-from harness.adapters.runs.results_dir import LINES_FILE, ResultsDir
-from harness.adapters.runs.run_standing import FailedAlike
 from harness.adapters.wall_clock import keeps_real_time
 from harness.choosing import Chosen
 from harness.compose import Stack, open_stack, run_context
@@ -40,6 +37,9 @@ from harness.live import Live, live_to_json
 from harness.logs import logged_with
 from harness.manifest import STDIN, workflow_name
 from harness.ports import Cache, OpenCall, Results, WallClock
+from harness.records.outages import outage_to_json
+from harness.records.results_dir import LINES_FILE, ResultsDir
+from harness.records.run_standing import FailedAlike
 from harness.settings import Loaded
 from harness.telemetry.observed import Levels, observed
 from harness.threads import in_thread

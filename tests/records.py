@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from harness.domain.completion import FailedAttempt, Message, Request, Served, ToolCall, Usage
 from harness.domain.run import Failure, Span, TopicResult
+from harness.records.stored import StoredResult, StoredSpan
 
 STARTED_AT = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 USAGE = Usage(input_tokens=10, output_tokens=20, reasoning_tokens=5, cached_tokens=4)
+
+
+def values_of(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass as they are, nothing in them taken apart."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def a_result(index: int = 0, **fields: Any) -> TopicResult:
@@ -91,3 +98,12 @@ def a_hard_won_span() -> Span:
             stored_s=0.6,
         ),
     )
+
+
+def a_stored_result(index: int = 0, *, session: int = 1, **fields: Any) -> StoredResult:
+    return StoredResult(**values_of(a_result(index, **fields)), session=session)
+
+
+def a_stored_span(*, index: int = 0, session: int = 1, **fields: Any) -> StoredSpan:
+    span = a_span(**fields)
+    return StoredSpan(**values_of(span), index=index, session=session, written_own_s=span.own_s)

@@ -9,10 +9,10 @@ from typing import Any
 
 from records import a_failed_result, a_result, a_span
 
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Usage
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing
 from harness.domain.run import Failure
+from harness.records.rows import result_to_row, span_to_row
 from harness.regress.case import Case, Row
 from harness.regress.checks.checks import Draw, Evidence, look
 from harness.regress.checks.golden import Golden

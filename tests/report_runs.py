@@ -10,12 +10,12 @@ from typing import Any
 
 from records import a_result, a_span
 
-from harness.adapters.json_text import to_text
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import FailedAttempt, Served, Usage
 from harness.domain.run import Failure, Span, TopicResult
+from harness.records.json_text import to_text
+from harness.records.rows import result_to_row, span_to_row
+from harness.records.run import Run
 from harness.report.digest import Digest
-from harness.report.records import RunReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,12 @@ def write_run(directory: Path, told: Sequence[Told], **changes: Any) -> Path:
     return directory
 
 
-def digested(run: Path) -> tuple[RunReader, Digest]:
+def digested(path: Path) -> tuple[Run, Digest]:
     """A run, read to its end."""
-    reader, digest = RunReader(run), Digest()
-    reader.look()
-    for record in reader.records():
-        digest.add(record)
-    return reader, digest
+    run, digest = Run.open(path), Digest()
+    for topic in run.topics():
+        digest.add(topic)
+    return run, digest
 
 
 def append(directory: Path, told: Sequence[Told]) -> None:

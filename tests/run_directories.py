@@ -10,10 +10,10 @@ from typing import Any
 
 from records import a_failed_result, a_result, a_span
 
-from harness.adapters.runs.results_dir import ResultsDir
 from harness.domain.completion import Message, Request
 from harness.domain.key import cache_key
 from harness.domain.run import Span
+from harness.records.results_dir import ResultsDir
 
 
 @dataclass(frozen=True, kw_only=True)

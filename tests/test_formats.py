@@ -19,7 +19,6 @@ from records import a_failed_result, a_hard_won_span
 
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.sqlite_schema import create
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import Message, Request, Tool, ToolCall
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.outlook import Range
@@ -27,6 +26,7 @@ from harness.engine.stopping import Stop
 from harness.errors import ResultsError
 from harness.glance import EndpointStanding, Failing, Glance, InFlight
 from harness.live import Live, live_to_json, read_live
+from harness.records.rows import result_to_row, span_to_row
 from harness.testing.virtual_time import VirtualClock
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -49,6 +49,14 @@ def check_run(directory: Path) -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_each_schema_is_one(name: str) -> None:
     Draft202012Validator.check_schema(SCHEMAS[name])
+
+
+@pytest.mark.parametrize("age", ["first", "second", "today"])
+def test_a_run_of_any_version_is_as_documented(age: str) -> None:
+    frozen = Path(__file__).parent / "data" / "runs" / age
+    for name, file in (("results.row", "results.jsonl"), ("traces.row", "traces.jsonl")):
+        check(name, *map(json.loads, (frozen / file).read_text().splitlines()))
+    check("run", json.loads((frozen / "run.json").read_text()))
 
 
 @pytest.mark.harness_virtual_time

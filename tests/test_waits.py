@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import a_result, a_span
+from records import a_span, a_stored_result, a_stored_span
 
-from harness.adapters.codec import served_from_json, served_to_json
-from harness.adapters.runs.chrome_trace import Timeline
-from harness.adapters.runs.rows import call_times_of, result_to_row, span_to_row
-from harness.bench.measured import measured_from_trace
+from harness.bench.measured import measured_from_span
 from harness.bench.words import story_of
 from harness.domain.bounds import bound_of
 from harness.domain.completion import FailedAttempt, Served
@@ -21,8 +18,12 @@ from harness.domain.losses import CAUSES, losses_of
 from harness.domain.policy import Limits
 from harness.domain.waits import BACKOFF, HELD, WAITS, Wait, Waits
 from harness.exports.columns import CALLS, record
+from harness.records.chrome_trace import Timeline
+from harness.records.codec import served_from_json, served_to_json
+from harness.records.rows import call_times_of, span_to_row
+from harness.records.run import Place, StoredTopic
+from harness.records.stored import StoredSpan
 from harness.report.detail import detail_of
-from harness.report.records import Place, Record
 from harness.report.requests import requests_of
 from harness.simulation.books import SIMULATED_WAITS, WaitSums
 from harness.telemetry.attributes import call_attributes
@@ -37,17 +38,21 @@ def served_after(wait: Wait, seconds: float = 2.0) -> Served:
     return Served(latency_s=1.0).waited(**{wait.field: seconds})
 
 
+def a_call(wait: Wait) -> StoredSpan:
+    """A call that waited two seconds, and was answered in one."""
+    return a_stored_span(start_s=0.0, end_s=3.0, served=served_after(wait))
+
+
 def a_row(wait: Wait) -> dict[str, Any]:
-    """The row of a call that waited two seconds, and was answered in one."""
-    return span_to_row(a_span(start_s=0.0, end_s=3.0, served=served_after(wait)), index=0, session=1)
+    return span_to_row(a_call(wait), index=0, session=1)
 
 
-def a_row_after_failing(wait: Wait) -> dict[str, Any]:
+def a_call_after_failing(wait: Wait) -> StoredSpan:
     """The same for a call whose first attempt waited, and failed after half a second."""
     waited: dict[str, Any] = {wait.field: 2.0}
     failed = FailedAttempt(number=1, kind="server", message="no", elapsed_s=0.5, **waited)
     served = Served(attempts=2, failures=(failed,), latency_s=1.0, **waited)
-    return span_to_row(a_span(start_s=0.0, end_s=3.5, served=served), index=0, session=1)
+    return a_stored_span(start_s=0.0, end_s=3.5, served=served)
 
 
 def test_the_table_has_a_row_for_each_field_and_no_other() -> None:
@@ -88,14 +93,14 @@ def test_a_wait_is_a_slice_of_the_timeline(wait: Wait) -> None:
 
 @each_wait
 def test_a_wait_is_shown_on_the_page_in_a_colour_that_it_has(wait: Wait) -> None:
-    [call] = detail_of(Record(row=result_to_row(a_result(), session=1), calls=(a_row(wait),), at=Place()))["calls"]
+    [call] = detail_of(StoredTopic(result=a_stored_result(), calls=(a_call(wait),), at=Place()))["calls"]
     assert call["waits"] == [{"words": wait.words, "colour": wait.colour, "seconds": 2.0}]
     assert not wait.colour or f".phase-{wait.colour} {{" in STYLES.read_text()
 
 
 @each_wait
 def test_a_request_is_drawn_after_what_held_it(wait: Wait) -> None:
-    failed, _ = requests_of(a_row_after_failing(wait))
+    failed, _ = requests_of(a_call_after_failing(wait))
     assert failed.start_s == (2.0 if wait.is_held else 0.0)
 
 
@@ -107,7 +112,7 @@ def test_a_wait_is_an_attribute_of_a_span(wait: Wait) -> None:
 
 @each_wait
 def test_a_wait_is_laid_to_its_cause_and_told_in_a_benchmark(wait: Wait) -> None:
-    calls = [call_times_of(a_row(wait))]
+    calls = [call_times_of(a_call(wait))]
     limits = Limits(in_flight=1, per_run=1)
     bound = bound_of(calls, limits)
     lost = losses_of(calls, 3.0, bound, limits)
@@ -126,7 +131,7 @@ def test_a_wait_is_laid_to_its_cause_and_told_in_a_benchmark(wait: Wait) -> None
 
 @each_wait
 def test_what_held_a_request_is_queueing_in_a_benchmark(wait: Wait) -> None:
-    measured = measured_from_trace(a_row(wait), arm="a", round_=1, origin_s=0.0)
+    measured = measured_from_span(a_call(wait), arm="a", round_=1, origin_s=0.0)
     assert measured.queue_wait_s == (2.0 if wait.is_held else 0.0)
 
 

@@ -10,11 +10,11 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from harness.adapters.codec import completion_from_json, completion_to_json
-from harness.adapters.json_text import storable, to_text
 from harness.domain.completion import Completion, Request
 from harness.domain.key import canonical_request
 from harness.ports import Stored
+from harness.records.codec import completion_from_json, completion_to_json
+from harness.records.json_text import storable, to_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

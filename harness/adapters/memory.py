@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.adapters.codec import kept
 from harness.domain.completion import AtMost, Request
 from harness.domain.key import canonical_request
 from harness.domain.purse import Spent
 from harness.domain.recording import RecordedCall
 from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
+from harness.records.codec import kept
 
 
 class MemoryCache:

@@ -14,7 +14,6 @@ from typing import Any
 
 from harness._version import __version__
 from harness.adapters.datasets.dataset import open_dataset
-from harness.adapters.runs.results_dir import read_manifest
 from harness.batch import dataset_spec, run_batch
 from harness.bench.arms import Arm, rounds_of
 from harness.bench.caps import left_of
@@ -35,6 +34,7 @@ from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
 from harness.in_use import InUse, check_access, endpoints_in_use, is_simulated, workflow_of
 from harness.manifest import STDIN, recorded
 from harness.ports import WallClock
+from harness.records.results_dir import read_manifest
 from harness.session import Report
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual

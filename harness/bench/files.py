@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.json_text import to_text
-from harness.adapters.jsonl_file import pretty, storage_errors, write_whole
-from harness.adapters.runs.results_dir import RUN_FILE, read_manifest, read_results, read_spans
 from harness.bench.arms import Arm
-from harness.bench.measured import Measured, measured_from_row, measured_from_trace, measured_to_row
+from harness.bench.measured import Measured, measured_from_row, measured_from_span, measured_to_row
 from harness.domain.policy import Limits
 from harness.errors import ResultsError
+from harness.records.json_text import to_text
+from harness.records.jsonl_file import pretty, storage_errors, write_whole
+from harness.records.results_dir import RUN_FILE
+from harness.records.run import Run
 
 BENCH_VERSION = 1
 BENCH_FILE = "bench.json"
@@ -122,22 +123,24 @@ def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
     Raises ResultsError where it was interrupted or topics failed: its times would be those of other work.
     """
     where = round_path(path, arm, number)
-    manifest = read_manifest(where)
+    run = Run.open(where)
+    manifest = run.manifest
     if manifest["sessions"] != 1 or manifest["status"] != "complete":
         raise ResultsError(f"{where}: this round was interrupted, so it has no timings that mean anything; begin anew")
-    failed = [row for row in read_results(where) if row["status"] == "failed"]
+    failed = [row for row in run.results() if row.status == "failed"]
     if failed:
+        first, why = failed[0], failed[0].error
         raise ResultsError(
             f"{where}: {len(failed)} of {manifest['dataset']['topics']} topics failed (the first: "
-            f"{failed[0]['topic_id']}: {(failed[0]['error'] or {}).get('message')}), so this arm did other work than "
-            f"the rest and is not compared; see `harness show {where}`"
+            f"{first.topic_id}: {why.message if why else None}), so this arm did other work than the rest "
+            f"and is not compared; see `harness show {where}`"
         )
-    rows = list(read_spans(where))
-    if not rows or max(row["end_s"] for row in rows) <= min(row["start_s"] for row in rows):
+    spans = list(run.spans())
+    if not spans or max(span.end_s for span in spans) <= min(span.start_s for span in spans):
         raise ResultsError(
             f"{where}: its calls took no time, so there is nothing to compare; "
             "give the mock answer times, such as --latency uniform:8:12"
         )
-    origin_s = min(row["start_s"] for row in rows)
-    calls = [measured_from_trace(row, arm=arm, round_=number, origin_s=origin_s) for row in rows]
+    origin_s = min(span.start_s for span in spans)
+    calls = [measured_from_span(span, arm=arm, round_=number, origin_s=origin_s) for span in spans]
     return sorted(calls, key=lambda call: (call.times.start_s, call.times.topic_id, call.times.id))

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from harness.adapters.runs.rows import call_times_of, seconds
 from harness.domain.bounds import CallTimes, InVain
+from harness.domain.run import Span
 from harness.domain.waits import HELD, WAITS
+from harness.records.rows import call_times_of, seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,26 +47,30 @@ class Measured:
         return self.times.end_s - self.times.start_s
 
 
-def measured_from_trace(row: Mapping[str, Any], *, arm: str, round_: int, origin_s: float) -> Measured:
-    """From a row of `traces.jsonl`."""
-    served = row["served"]
-    times = call_times_of(row, origin_s=origin_s)
-    useful = times.sent and row["error"] is None
+def measured_from_span(span: Span, *, arm: str, round_: int, origin_s: float) -> Measured:
+    """From a call of a run."""
+    served, usage = span.served, span.usage
+    times = call_times_of(span, origin_s=origin_s)
+    useful = times.sent and span.error is None
     # The request that brought the answer ended with the call, and its first tokens came so much later than it left.
-    sent_s = row["end_s"] - row["start_s"] - served["latency_s"]
-    first = {name: served[name] for name in ("ttft_reasoning_s", "ttft_answer_s")}
+    sent_s = span.end_s - span.start_s - served.latency_s
+
+    def since_wanted(first_s: float | None) -> float | None:
+        return seconds(sent_s + first_s) if useful and first_s is not None else None
+
     return Measured(
         arm=arm,
         round=round_,
-        key=row["key"][:16],
-        model=row["model"],
+        key=span.key[:16],
+        model=span.model,
         times=times,
-        **{name: None if value is None or not useful else seconds(sent_s + value) for name, value in first.items()},
-        input_tokens=row["usage"]["input_tokens"],
-        output_tokens=row["usage"]["output_tokens"],
-        cached_tokens=row["usage"]["cached_tokens"],
-        cost=row["cost"],
-        failed=row["error"] is not None,
+        ttft_reasoning_s=since_wanted(served.ttft_reasoning_s),
+        ttft_answer_s=since_wanted(served.ttft_answer_s),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        cost=span.cost,
+        failed=span.error is not None,
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.jsonl_file import pretty, storage_errors, write_whole
 from harness.bench.files import Bench
 from harness.bench.numbers import report_of, rounded
 from harness.bench.plots import draw_all
 from harness.bench.tables import csv_of, markdown_of
 from harness.errors import SettingsError
+from harness.records.jsonl_file import pretty, storage_errors, write_whole
 
 REPORT_JSON, REPORT_MARKDOWN, REPORT_CSV = "report.json", "report.md", "report.csv"
 

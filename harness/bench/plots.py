@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.jsonl_file import storage_errors, write_whole
 from harness.bench.arms import PER_RUN
 from harness.bench.files import Bench
 from harness.bench.measured import Measured
 from harness.bench.tables import about_words
 from harness.bench.words import marked
 from harness.errors import SettingsError
+from harness.records.jsonl_file import storage_errors, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import click
 
-from harness.adapters.codec import logprobs_to_json, usage_to_json
 from harness.adapters.image_file import image
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand
@@ -29,6 +28,7 @@ from harness.domain.options import StepOptions
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError
+from harness.records.codec import logprobs_to_json, usage_to_json
 from harness.settings import Loaded
 from harness.settings.model import CALL_FLAGS
 from harness.text import money

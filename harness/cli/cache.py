@@ -15,7 +15,6 @@ import click
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.answerers import counted_answers
 from harness.adapters.cache.reports import JournalStats, Sound
-from harness.adapters.codec import completion_to_json
 from harness.adapters.wall_clock import SystemClock
 from harness.cli.explain import explain
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
@@ -26,6 +25,7 @@ from harness.domain.key import request_fields
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.domain.wording import counted
 from harness.errors import InputError
+from harness.records.codec import completion_to_json
 from harness.settings import duration_s
 from harness.text import money
 

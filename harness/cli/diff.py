@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.runs.run_index import RunIndex
 from harness.cli.output import say_json
 from harness.errors import InputError, ResultsError
+from harness.records.run_index import RunIndex
 from harness.regress.comparing.comparison_json import comparison_to_json, detail_to_json
 from harness.regress.comparing.comparison_text import summary_of
 from harness.regress.comparing.document import Block, markdown

@@ -13,7 +13,6 @@ import click
 
 from harness.adapters.cache.admin import CacheAdmin
 from harness.adapters.cache.reports import Sound
-from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans
 from harness.adapters.wall_clock import SystemClock
 from harness.batch import RESULTS_ROOT
 from harness.cli.help import OWN, SectionedCommand, SectionedOption
@@ -23,6 +22,7 @@ from harness.domain.key import request_fields
 from harness.domain.misses import value_words
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError, ResultsError
+from harness.records.results_dir import read_manifest, read_results, read_spans
 from harness.regress.comparing.call_story import CallStory, payer_json, payer_words, story_of
 
 T = TypeVar("T")

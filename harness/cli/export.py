@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.runs.chrome_trace import Timeline
-from harness.adapters.runs.results_dir import read_manifest
 from harness.cli.timeline import TIMELINE_FILE, trace_of
 from harness.domain.sanitize import terminal_safe
 from harness.exports.formats import FORMATS
@@ -16,6 +14,8 @@ from harness.exports.formats import export as write_export
 from harness.exports.jsonl import jsonl_lines
 from harness.exports.placing import placed, refuse_unless_free
 from harness.exports.source import RunFacts, open_run
+from harness.records.chrome_trace import Timeline
+from harness.records.results_dir import read_manifest
 
 STDOUT = Path("-")
 CHROME = "chrome"

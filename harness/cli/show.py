@@ -9,8 +9,6 @@ from typing import Any
 
 import click
 
-from harness.adapters.runs.answers import answers_in
-from harness.adapters.runs.results_dir import read_manifest, read_results, read_spans, read_standing
 from harness.cli.output import say, say_json
 from harness.cli.summary import answer_lines, place_words, run_outages_lines
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
@@ -19,6 +17,8 @@ from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.domain.wording import counted
 from harness.errors import ResultsError
+from harness.records.answers import answers_in
+from harness.records.results_dir import read_manifest, read_results, read_spans, read_standing
 from harness.text import money
 
 LONGEST_MESSAGE = 4_000

@@ -8,9 +8,6 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
-from harness.adapters.runs.answers import answers_in
-from harness.adapters.runs.outages import outage_to_json, run_outages
-from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.glance import clock
 from harness.cli.money_words import LEAST_SAID, budget_lines, reservation_lines
 from harness.cli.usage_words import is_untold, reasoning_words, untold_words
@@ -22,6 +19,9 @@ from harness.domain.remedies import remedy_of
 from harness.domain.wording import counted
 from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall
+from harness.records.answers import answers_in
+from harness.records.outages import outage_to_json, run_outages
+from harness.records.run_standing import FailedAlike
 from harness.session import Report, limits_learned
 from harness.settings import Settings
 from harness.text import money

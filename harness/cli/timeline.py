@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.jsonl_file import storage_errors, write_whole
-from harness.adapters.runs.chrome_trace import BEGINNING, Event, Timeline, trace_file
-from harness.adapters.runs.outages import run_outages
-from harness.adapters.runs.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
 from harness.cli.place import check_place
 from harness.domain.sanitize import terminal_safe
 from harness.errors import ResultsError, SettingsError
+from harness.records.chrome_trace import BEGINNING, Event, Timeline, trace_file
+from harness.records.jsonl_file import storage_errors, write_whole
+from harness.records.outages import run_outages
+from harness.records.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
 
 TIMELINE_FILE = "timeline.json"
 

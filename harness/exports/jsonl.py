@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.adapters.json_text import to_text
 from harness.exports.source import TopicRows
+from harness.records.json_text import to_text
 
 
 def jsonl_lines(topics: Iterable[TopicRows]) -> Iterator[bytes]:

@@ -15,10 +15,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from harness.adapters.jsonl_file import lines_in, row_at
-from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest, take_note
-from harness.adapters.runs.run_standing import Standing
 from harness.errors import ResultsError
+from harness.records.jsonl_file import texts_in
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest
+from harness.records.run_standing import Standing
+from harness.records.stored import owner_of, result_of, result_row, span_of, span_row
 
 Row = dict[str, Any]
 
@@ -79,41 +80,36 @@ class RunRows:
         """All topics that have a row, in the order of the dataset. Raises ResultsError for a damaged line."""
         for index, at in enumerate(self._row_at):
             if at >= 0 and self._results is not None:
-                row = row_at(self._results, at, self._path / RESULTS_FILE)
-                yield TopicRows(row=row, calls=self._calls_of(index))
+                self._results.seek(at)
+                row = result_of(self._results.readline(), self._path / RESULTS_FILE, at)
+                yield TopicRows(row=result_row(row), calls=self._calls_of(index))
 
     def _calls_of(self, index: int) -> list[Row]:
         if self._traces is None or not self._calls[index]:
             return []
         path = self._path / TRACES_FILE
-        first = row_at(self._traces, self._calls_at[index], path)
-        rest = islice(lines_in(self._traces, path), self._calls[index] - 1)
-        calls = [first, *(call for _, call in rest)]
-        if any(call["index"] != index for call in calls):
-            raise ResultsError(f"{path}: the calls of topic {first['topic_id']!r} do not stand together")
-        return calls
+        lines = islice(texts_in(self._traces, start=self._calls_at[index]), self._calls[index])
+        calls = [span_of(raw, path, at) for at, raw in lines]
+        if any(call.index != index for call in calls):
+            raise ResultsError(f"{path}: the calls of topic {calls[0].topic_id!r} do not stand together")
+        return [span_row(call) for call in calls]
 
     def _index(self) -> None:
-        standing, at = Standing(), 0
-        for raw, row in self._lines(self._results, RESULTS_FILE):
-            take_note(standing, row, self._path)
-            index = row["index"]
-            missing = index + 1 - len(self._row_at)
+        standing, path = Standing(), self._path / RESULTS_FILE
+        for at, raw in _texts(self._results):
+            row = result_of(raw, path, at)
+            standing.add(row, row.session)
+            missing = row.index + 1 - len(self._row_at)
             for places, nothing in ((self._row_at, -1), (self._calls_at, -1), (self._calls, 0)):
                 places.extend([nothing] * missing)
-            self._row_at[index] = at
-            at += len(raw)
-        at = 0
-        for raw, call in self._lines(self._traces, TRACES_FILE):
-            if standing.counts(call):
-                index = call["index"]
-                if not self._calls[index]:
-                    self._calls_at[index] = at
-                self._calls[index] += 1
-            at += len(raw)
-
-    def _lines(self, file: BinaryIO | None, name: str) -> Iterator[tuple[bytes, Row]]:
-        return lines_in(file, self._path / name) if file is not None else iter(())
+            self._row_at[row.index] = at
+        path = self._path / TRACES_FILE
+        for at, raw in _texts(self._traces):
+            call = owner_of(raw, path, at)
+            if standing.counts(call.index, call.session):
+                if not self._calls[call.index]:
+                    self._calls_at[call.index] = at
+                self._calls[call.index] += 1
 
     def _facts(self, manifest: Mapping[str, Any]) -> RunFacts:
         identity, dataset = manifest["identity"], manifest["dataset"]
@@ -129,6 +125,10 @@ class RunRows:
             finished=sum(at >= 0 for at in self._row_at),
             running=is_running(self._path),
         )
+
+
+def _texts(file: BinaryIO | None) -> Iterator[tuple[int, bytes]]:
+    return iter(()) if file is None else texts_in(file)
 
 
 @contextmanager

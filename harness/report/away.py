@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.runs.outages import outages_of
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.errors import ResultsError
 from harness.live import read_live
+from harness.records.outages import outages_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

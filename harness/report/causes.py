@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.domain.remedies import remedy_of
+from harness.domain.run import Failure
 from harness.domain.sanitize import one_line, terminal_safe
 
 _QUOTED = re.compile(r"'[^']{3,}'|\"[^\"]{3,}\"|“[^”]{3,}”")
@@ -41,23 +40,23 @@ class Causes:
     found: list[Cause] = field(default_factory=list)
     _numbers: dict[tuple[object, ...], int] = field(default_factory=dict)
 
-    def add(self, error: Mapping[str, Any], *, count: int = 1) -> int:
-        """Count a failure (`error` of a row); returns the number of its cause, from 0."""
-        kind = error["kind"] or error["type"]
-        where, code = error.get("where"), error.get("code")
+    def add(self, error: Failure, *, count: int = 1) -> int:
+        """Count a failure; returns the number of its cause, from 0."""
+        kind = error.kind or error.type
+        where, code = error.where, error.code
         # What one line of code raised is one cause, whatever its messages say.
-        alike = (kind, error["step"], error["status"], where or pattern_of(error["message"]))
+        alike = (kind, error.step, error.status, where or pattern_of(error.message))
         number = self._numbers.setdefault(alike, len(self.found))
         if number == len(self.found):
             self.found.append(
                 Cause(
                     kind=kind,
-                    step=error["step"],
-                    status=error["status"],
-                    example=one_line(error["message"], LONGEST_EXAMPLE),
+                    step=error.step,
+                    status=error.status,
+                    example=one_line(error.message, LONGEST_EXAMPLE),
                     where=None if where is None else terminal_safe(where),
                     code=None if code is None else terminal_safe(code),
-                    remedy=remedy_of(type=error["type"], kind=error["kind"]),
+                    remedy=remedy_of(type=error.type, kind=error.kind),
                 )
             )
         self.found[number].count += count

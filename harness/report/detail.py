@@ -6,99 +6,117 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.domain.completion import FailedAttempt, Request, Served
+from harness.domain.key import request_fields
 from harness.domain.remedies import remedy_of
+from harness.domain.run import Failure
 from harness.domain.sanitize import terminal_safe
 from harness.domain.waits import IN_ORDER
+from harness.records.codec import usage_to_json
+from harness.records.rows import failure_to_json
+from harness.records.run import StoredTopic
+from harness.records.stored import StoredSpan
 from harness.report.markdown import Node, tree_of
-from harness.report.records import Record, Row
 
-_TIMES = ("start_s", "end_s", "own_s")
-_SERVED = ("latency_s", "ttft_reasoning_s", "ttft_answer_s")
 # As the page draws them: the provider's first.
 _WAITS = sorted(IN_ORDER, key=lambda wait: wait.colour != "outage")
 
 
-def detail_of(record: Record) -> dict[str, Any]:
-    """Texts are safe to show as texts; Markdown is a tree of nodes. Raises KeyError or TypeError for a damaged row."""
-    row = record.row
+def detail_of(topic: StoredTopic) -> dict[str, Any]:
+    """Texts are safe to show as texts; Markdown is a tree of nodes."""
+    row = topic.result
     return {
-        "id": row["topic_id"],
-        "index": row["index"],
-        "session": row["session"],
-        "topic": terminal_safe(row["topic"]),
-        "status": row["status"],
-        "error": _error(row["error"]),
-        "output": _shown(row["output"]),
-        "sections": [_section(section) for section in row["sections"]],
-        "usage": row["usage"],
-        "cost": row["cost"],
-        "saved": row["saved"],
-        "hits": row["hits"],
-        "told": row["calls"],
-        "started_at": row["started_at"],
-        "elapsed_s": row["elapsed_s"],
-        "sequential_s": row["sequential_s"],
-        "metadata": {terminal_safe(name): _plain(value) for name, value in row["metadata"].items()},
-        "calls": [_call(call) for call in sorted(record.calls, key=lambda one: (one["start_s"], one["id"]))],
+        "id": row.topic_id,
+        "index": row.index,
+        "session": row.session,
+        "topic": terminal_safe(row.topic),
+        "status": row.status,
+        "error": _error(row.error),
+        "output": _shown(row.output),
+        "sections": [_section(section) for section in row.sections],
+        "usage": usage_to_json(row.usage),
+        "cost": row.cost,
+        "saved": row.saved,
+        "hits": row.hits,
+        "told": row.calls,
+        "started_at": row.started_at.isoformat(timespec="milliseconds"),
+        "elapsed_s": row.elapsed_s,
+        "sequential_s": row.sequential_s,
+        "metadata": {terminal_safe(name): _plain(value) for name, value in row.metadata.items()},
+        "calls": [_call(call) for call in sorted(topic.calls, key=lambda one: (one.start_s, one.id))],
     }
 
 
-def _call(call: Row) -> dict[str, Any]:
-    served, request = call["served"], call["request"]
+def _call(call: StoredSpan) -> dict[str, Any]:
+    served, request = call.served, call.request
     return {
-        "id": call["id"],
-        "step": call["step"],
-        **{name: call[name] for name in _TIMES},
-        "model": call["model"] or request.get("model"),
-        "fingerprint": call["fingerprint"],
-        "trace_id": call["trace_id"],
-        "key": call["key"],
-        "asked": {name: value for name, value in request.items() if name not in ("messages", "tools")},
-        "messages": [_message(message) for message in request["messages"]],
-        "reasoning": terminal_safe(call["reasoning"]),
-        "content": terminal_safe(call["content"]),
+        "id": call.id,
+        "step": call.step,
+        "start_s": call.start_s,
+        "end_s": call.end_s,
+        "own_s": call.written_own_s,
+        "model": call.model or request.model,
+        "fingerprint": call.fingerprint,
+        "trace_id": call.trace_id,
+        "key": call.key,
+        "asked": _asked(request),
+        "messages": [{"role": one.role, "content": terminal_safe(one.content)} for one in request.messages],
+        "reasoning": terminal_safe(call.reasoning),
+        "content": terminal_safe(call.content),
         "tool_calls": [
-            {"name": terminal_safe(one["name"]), "arguments": terminal_safe(one["arguments"])}
-            for one in call["tool_calls"]
+            {"name": terminal_safe(one.name), "arguments": terminal_safe(one.arguments)} for one in call.tool_calls
         ],
-        "finish_reason": call["finish_reason"],
-        "usage": call["usage"],
-        "cost": call["cost"],
-        "saved": call["saved"],
-        "source": served["source"],
-        "attempts": served["attempts"],
-        **{name: served.get(name) for name in _SERVED},
+        "finish_reason": call.finish_reason,
+        "usage": usage_to_json(call.usage),
+        "cost": call.cost,
+        "saved": call.saved,
+        "source": served.source,
+        "attempts": served.attempts,
+        "latency_s": served.latency_s,
+        "ttft_reasoning_s": served.ttft_reasoning_s,
+        "ttft_answer_s": served.ttft_answer_s,
         "waits": list(_waits(served)),
-        "failures": [
-            {**failure, "message": terminal_safe(failure["message"])} for failure in map(_failure, served["failures"])
-        ],
-        "error": _error(call["error"]),
-        "rejected": terminal_safe(call["rejected"]) if call.get("rejected") else None,
+        "failures": [_failure(failure) for failure in served.failures],
+        "error": _error(call.error),
+        "rejected": terminal_safe(call.rejected) if call.rejected else None,
     }
 
 
-def _waits(served: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _waits(served: Served) -> Iterator[dict[str, Any]]:
     """Each wait that there was, with its words and the colour of its bar."""
     for wait in _WAITS:
-        if served.get(wait.field):
-            yield {"words": wait.words, "colour": wait.colour, "seconds": served[wait.field]}
+        seconds = getattr(served, wait.field)
+        if seconds:
+            yield {"words": wait.words, "colour": wait.colour, "seconds": seconds}
 
 
-def _failure(failure: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("number", "kind", "status", "message", "elapsed_s", "backoff_s", "cost")
-    texts = {name: terminal_safe(failure[name]) for name in ("content", "reasoning") if failure.get(name)}
-    return {**{name: failure[name] for name in names}, **texts}
+def _asked(request: Request) -> dict[str, Any]:
+    """What was asked for besides the messages and the tools."""
+    fields = request_fields(request)
+    return {name: value for name, value in fields.items() if name not in ("messages", "tools")}
 
 
-def _message(message: Mapping[str, Any]) -> dict[str, str]:
-    return {"role": message["role"], "content": terminal_safe(message.get("content", ""))}
+def _failure(failure: FailedAttempt) -> dict[str, Any]:
+    told = {
+        "number": failure.number,
+        "kind": failure.kind,
+        "status": failure.status,
+        "message": terminal_safe(failure.message),
+        "elapsed_s": failure.elapsed_s,
+        "backoff_s": failure.backoff_s,
+        "cost": failure.cost,
+    }
+    texts = {"content": failure.content, "reasoning": failure.reasoning}
+    return told | {name: terminal_safe(text) for name, text in texts.items() if text}
 
 
-def _error(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if error is None:
+def _error(error: Failure | None) -> dict[str, Any] | None:
+    told = failure_to_json(error)
+    if error is None or told is None:
         return None
-    texts = {name: terminal_safe(error[name]) for name in ("message", "where", "code") if error.get(name) is not None}
-    return {**error, **texts, "remedy": remedy_of(type=error["type"], kind=error["kind"])}
+    texts = {"message": error.message, "where": error.where, "code": error.code}
+    safe = {name: terminal_safe(text) for name, text in texts.items() if text is not None}
+    return {**told, **safe, "remedy": remedy_of(type=error.type, kind=error.kind)}
 
 
 def _section(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.adapters.json_text import to_text
-from harness.adapters.runs.rows import call_times_of
 from harness.domain.bounds import CallTimes
+from harness.domain.run import Failure
 from harness.domain.sanitize import one_line
+from harness.records.json_text import to_text
+from harness.records.rows import call_times_of
+from harness.records.run import StoredTopic
+from harness.records.stored import StoredResult, StoredSpan
 from harness.report.causes import Causes
-from harness.report.records import Record, Row
 from harness.report.requests import requests_of
 
 _TITLE = 160
@@ -70,7 +72,7 @@ class SessionTimes:
 
 
 class Digest:
-    """Sums and columns over records; raises KeyError or TypeError for one that lacks what every row has."""
+    """Sums and columns over topics."""
 
     def __init__(self) -> None:
         self.topics = Topics()
@@ -84,57 +86,58 @@ class Digest:
     def __len__(self) -> int:
         return len(self.topics.id)
 
-    def add(self, record: Record) -> None:
+    def add(self, topic: StoredTopic) -> None:
         """Count one more topic."""
-        row, retries = record.row, 0
-        session = self.sessions.setdefault(row["session"], SessionTimes())
-        for call in record.calls:
+        row, retries = topic.result, 0
+        session = self.sessions.setdefault(row.session, SessionTimes())
+        for call in topic.calls:
             retries += self._add_call(call, session)
         self._add_row(row, retries)
 
-    def _add_row(self, row: Row, retries: int) -> None:
-        topics, status = self.topics, row["status"]
-        cause = self.troubles[status].add(row["error"]) if row["error"] and status in self.troubles else -1
-        topics.id.append(row["topic_id"])
-        topics.title.append(one_line(row["topic"], _TITLE))
-        topics.index.append(row["index"])
-        topics.status.append(status)
+    def _add_row(self, row: StoredResult, retries: int) -> None:
+        topics, cause = self.topics, -1
+        if row.error is not None and row.status in self.troubles:
+            cause = self.troubles[row.status].add(row.error)
+        topics.id.append(row.topic_id)
+        topics.title.append(one_line(row.topic, _TITLE))
+        topics.index.append(row.index)
+        topics.status.append(row.status)
         topics.cause.append(cause)
         topics.retries.append(retries)
-        topics.cost.append(row["cost"])
-        topics.calls.append(row["calls"])
-        topics.elapsed_s.append(round(row["elapsed_s"], 3))
-        topics.output_tokens.append(row["usage"]["output_tokens"])
-        topics.print.append(zlib.crc32(to_text([row["output"], row["status"]]).encode()))
+        topics.cost.append(row.cost)
+        topics.calls.append(row.calls)
+        topics.elapsed_s.append(round(row.elapsed_s, 3))
+        topics.output_tokens.append(row.usage.output_tokens)
+        topics.print.append(zlib.crc32(to_text([row.output, row.status]).encode()))
 
-    def _add_call(self, call: Row, session: SessionTimes) -> int:
-        served, usage = call["served"], call["usage"]
-        sent, retries = served["source"] == "endpoint", max(0, int(served["attempts"]) - 1)
-        step = self.steps.setdefault(call["step"], Step())
+    def _add_call(self, call: StoredSpan, session: SessionTimes) -> int:
+        served, usage = call.served, call.usage
+        sent, retries = served.source == "endpoint", max(0, served.attempts - 1)
+        step = self.steps.setdefault(call.step, Step())
         step.calls += 1
         step.retries += retries
         for name in _TOKENS:
-            setattr(step, name, getattr(step, name) + usage[name])
-        if call["cost"] is None:
+            setattr(step, name, getattr(step, name) + getattr(usage, name))
+        if call.cost is None:
             step.unpriced += 1
         else:
-            step.cost += call["cost"]
-            session.paid_s.append(call["end_s"])
-            session.paid.append(call["cost"])
-        if call["error"] is not None:
+            step.cost += call.cost
+            session.paid_s.append(call.end_s)
+            session.paid.append(call.cost)
+        if call.error is not None:
             step.failed += 1
         elif sent:
-            step.latencies_s.append(served["latency_s"])
+            step.latencies_s.append(served.latency_s)
         else:
             step.hits += 1
-        for failure in served["failures"]:
-            self.attempts.add({**failure, "type": "", "step": None, "message": ""})
+        for failure in served.failures:
+            self.attempts.add(Failure(type="", message="", kind=failure.kind, status=failure.status))
         self._add_requests(call, session)
         return retries
 
-    def _add_requests(self, call: Row, session: SessionTimes) -> None:
+    def _add_requests(self, call: StoredSpan, session: SessionTimes) -> None:
         session.calls.append(call_times_of(call))
-        session.end_s = max(session.end_s, call["end_s"])
+        session.end_s = max(session.end_s, call.end_s)
         for request in requests_of(call):
             self.requests += 1
             session.sent_s.append(request.start_s)

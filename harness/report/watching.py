@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness.adapters.runs.directory_lock import LOCK_FILE
-from harness.adapters.runs.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running, unfinished_topics
 from harness.domain.outlay import Outlay
 from harness.errors import ResultsError
+from harness.records.directory_lock import LOCK_FILE
+from harness.records.results_dir import RESULTS_FILE, RUN_FILE, TRACES_FILE, is_running
+from harness.records.run import Place, Run
 from harness.report.away import down_in
 from harness.report.detail import detail_of
 from harness.report.digest import Digest
-from harness.report.records import Place, RunReader
 from harness.report.summary import state_of, summary_of
-from harness.report.writing import damage_told
 
 _FILES = (RUN_FILE, RESULTS_FILE, TRACES_FILE)
 
@@ -31,7 +30,7 @@ class WatchedRun:
         self.path = path
         self.took_s = 0.0
         self._lock = threading.Lock()
-        self._reader = RunReader(path)
+        self._run = Run(path)
         self._generation = -1
         self._digest = Digest()
         self._places: dict[int, Place] = {}
@@ -51,9 +50,9 @@ class WatchedRun:
             if self._summary is None or self._summary[0] != stamp:
                 began = time.monotonic()
                 self._read_on()
-                reader = self._reader
+                read = self._run
                 found = summary_of(
-                    self.path.name, reader.manifest, reader.standing, self._digest, running=running, down=down
+                    self.path.name, read.manifest, read.standing, self._digest, running=running, down=down
                 )
                 self._summary = stamp, {**found, "base": f"run/{quote(self.path.name, safe='')}/"}
                 self.took_s = time.monotonic() - began
@@ -66,9 +65,8 @@ class WatchedRun:
             place = self._places.get(index)
             if place is None:
                 return None
-            record = self._reader.record_at(place)
-        with damage_told(self.path, record):
-            return detail_of(record)
+            topic = self._run.topic_at(place)
+        return detail_of(topic)
 
     def line(self) -> dict[str, Any]:
         """The run in the list of all. What is wrong with it is a part of it."""
@@ -76,11 +74,11 @@ class WatchedRun:
         down = down_in(self.path) if running else None
         with self._lock:
             try:
-                self._reader.look()
+                self._run.look()
             except ResultsError as error:
                 return {"name": self.path.name, "problem": str(error)}
-            manifest, standing = self._reader.manifest, self._reader.standing
-            totals, unfinished = standing.totals.as_json(), unfinished_topics(manifest, standing)
+            manifest, unfinished = self._run.manifest, self._run.unfinished
+            totals = self._run.standing.totals.as_json()
         cost = Outlay.of(totals, manifest.get("journal", {})).cost
         return {
             "name": self.path.name,
@@ -94,14 +92,13 @@ class WatchedRun:
         }
 
     def _read_on(self) -> None:
-        reader = self._reader
-        reader.look()
-        if reader.generation != self._generation:
-            self._generation, self._digest, self._places = reader.generation, Digest(), {}
-        for record in reader.records():
-            with damage_told(self.path, record):
-                self._digest.add(record)
-            self._places[record.row["index"]] = record.at
+        run = self._run
+        run.look()
+        if run.generation != self._generation:
+            self._generation, self._digest, self._places = run.generation, Digest(), {}
+        for topic in run.topics():
+            self._digest.add(topic)
+            self._places[topic.result.index] = topic.at
 
 
 class WatchedDirectory:

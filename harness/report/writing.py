@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from harness.adapters.jsonl_file import storage_errors, write_whole
-from harness.adapters.runs.results_dir import TRACES_FILE, is_running
+from harness.records.jsonl_file import storage_errors, write_whole
+from harness.records.results_dir import is_running
+from harness.records.run import Run
 from harness.report.away import down_in
 from harness.report.blocks import Blocks, parts_of
 from harness.report.detail import detail_of
 from harness.report.digest import Digest
 from harness.report.page import report_page
 from harness.report.plotting import Plotting
-from harness.report.records import Record, RunReader, damaged
 from harness.report.summary import summary_of
 
 
@@ -37,23 +36,12 @@ def _gather(path: Path, held_back: IO[bytes], number: int) -> dict[str, Any]:
     # Before its rows: a run that ends in between is called running, and not one that lacks its last rows complete.
     running = is_running(path)
     down = down_in(path) if running else None
-    reader, digest, blocks = RunReader(path), Digest(), Blocks(held_back, number)
-    reader.look()
-    for record in reader.records():
-        with damage_told(path, record):
-            digest.add(record)
-            blocks.add(detail_of(record))
+    run, digest, blocks = Run.open(path), Digest(), Blocks(held_back, number)
+    for topic in run.topics():
+        digest.add(topic)
+        blocks.add(detail_of(topic))
     blocks.close()
-    return summary_of(name_of(path), reader.manifest, reader.standing, digest, running=running, down=down)
-
-
-@contextmanager
-def damage_told(path: Path, record: Record) -> Iterator[None]:
-    """Say which topic it is whose row or calls lack what all have."""
-    try:
-        yield
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise damaged(path / TRACES_FILE, record.row, error) from None
+    return summary_of(name_of(path), run.manifest, run.standing, digest, running=running, down=down)
 
 
 def name_of(path: Path) -> str:

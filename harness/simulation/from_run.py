@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.cache.recorded_times import RecordedTimes
-from harness.adapters.runs.results_dir import TRACES_FILE, is_running, read_manifest, read_results, read_spans
 from harness.errors import ResultsError
+from harness.records.results_dir import TRACES_FILE, is_running
+from harness.records.run import Run
 from harness.simulation.recorded import RecordedTopic, topic_of
 from harness.simulation.recording import Recording, notes_on_material, refusal_s_of, refuse_untimed, sampled
 from harness.simulation.refusals import Flights, explained
@@ -26,16 +27,17 @@ def read_run(path: Path, *, seed: int) -> Recording:
 
     Raises ResultsError for a directory that is no run, and for a run that cannot tell how long its calls take.
     """
-    manifest = read_manifest(path)
+    run = Run.open(path)
+    manifest = run.manifest
     settings = manifest["settings"]
-    elapsed = {row["index"]: float(row["elapsed_s"]) for row in read_results(path) if row["calls"]}
+    elapsed = {row.index: float(row.elapsed_s) for row in run.results() if row.calls}
     if not elapsed:
         raise ResultsError(
             f"{path}: no topic with a call is finished, so there is nothing to simulate from; "
             "give a run in which some topics ended"
         )
     flights, untold = Flights(), set(elapsed)
-    found = _topics(path, elapsed, untold, flights, manifest["sessions"])
+    found = _topics(run, elapsed, untold, flights)
     topics = sampled(found, random.Random(seed))  # noqa: S311 - a sample, no secret
     if not topics:
         raise ResultsError(f"{path / TRACES_FILE}: holds no calls of the finished topics; the timings are in that file")
@@ -65,26 +67,19 @@ def read_run(path: Path, *, seed: int) -> Recording:
     )
 
 
-def _topics(
-    path: Path, elapsed: Mapping[int, float], untold: set[int], flights: Flights, last_session: int
-) -> Iterator[RecordedTopic]:
+def _topics(run: Run, elapsed: Mapping[int, float], untold: set[int], flights: Flights) -> Iterator[RecordedTopic]:
     """The calls of a topic stand together, so one topic is in memory at a time. Those that are found are taken from
     `untold`, and `flights` is told of the answers of the last session.
     """
-    for (index, session), group in groupby(read_spans(path), key=lambda row: (row["index"], row["session"])):
+    last_session = run.manifest["sessions"]
+    for (index, session), group in groupby(run.spans(), key=lambda span: (span.index, span.session)):
         if index in elapsed:
-            rows = list(group)
+            spans = list(group)
             untold.discard(index)
-            try:
-                topic = topic_of(rows, elapsed_s=elapsed[index])
-            except ValueError as error:
-                raise ResultsError(
-                    f"{path / TRACES_FILE}: the calls of the topic with index {index}: {error}"
-                ) from None
-            for row in rows:
-                if session == last_session and row["served"]["source"] == "endpoint" and row["error"] is None:
-                    flights.add(row["end_s"] - row["served"]["latency_s"] + _ROUNDED_S, row["end_s"])
-            yield topic
+            for span in spans:
+                if session == last_session and span.served.source == "endpoint" and span.error is None:
+                    flights.add(span.end_s - span.served.latency_s + _ROUNDED_S, span.end_s)
+            yield topic_of(spans, elapsed_s=elapsed[index])
 
 
 def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:

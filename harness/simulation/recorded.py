@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from harness.adapters.codec import served_from_json, usage_from_json
-from harness.adapters.request_codec import request_from_json
 from harness.domain.completion import FailedAttempt, Request, Served, Usage
+from harness.domain.run import Span
 from harness.simulation.fit import Sample
 from harness.simulation.shape import Timed, turns_of, worth
 
@@ -73,30 +72,27 @@ class RecordedTopic:
                 )
 
 
-def topic_of(rows: Sequence[Mapping[str, Any]], *, elapsed_s: float) -> RecordedTopic:
-    """A topic from the rows of its calls. Raises ValueError for a row that is damaged."""
-    try:
-        turns = turns_of([_timed(row) for row in rows])
-        calls = tuple(_call(row, turn.after, turn.gap_s) for row, turn in zip(rows, turns, strict=True))
-        busy_s = max(row["end_s"] for row in rows) - min(row["start_s"] for row in rows)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"a row of a call is damaged: {error!r}") from error
+def topic_of(spans: Sequence[Span], *, elapsed_s: float) -> RecordedTopic:
+    """A topic from its calls, one at least."""
+    turns = turns_of([_timed(span) for span in spans])
+    calls = tuple(_call(span, turn.after, turn.gap_s) for span, turn in zip(spans, turns, strict=True))
+    busy_s = max(span.end_s for span in spans) - min(span.start_s for span in spans)
     return RecordedTopic.of(calls, rest_s=worth(elapsed_s - busy_s))
 
 
-def _timed(row: Mapping[str, Any]) -> Timed:
-    parent: str | None = row["parent"]
-    return Timed(path=tuple(parent.split("/")) if parent else (), start_s=row["start_s"], end_s=row["end_s"])
+def _timed(span: Span) -> Timed:
+    path = tuple(span.parent.split("/")) if span.parent else ()
+    return Timed(path=path, start_s=span.start_s, end_s=span.end_s)
 
 
-def _call(row: Mapping[str, Any], after: tuple[int, ...], gap_s: float) -> RecordedCall:
-    served = served_from_json(row["served"])
-    error = row["error"]["type"] if row["error"] else None
+def _call(span: Span, after: tuple[int, ...], gap_s: float) -> RecordedCall:
+    served = span.served
+    error = None if span.error is None else span.error.type
     return RecordedCall(
-        step=row["step"],
-        key=row["key"],
-        request=request_from_json(row["request"]),
-        usage=usage_from_json(row["usage"]),
+        step=span.step,
+        key=span.key,
+        request=span.request,
+        usage=span.usage,
         duration_s=_duration_s(served) if error is None else None,
         ttft_s=served.ttft_s if served.source == "endpoint" else None,
         failures=served.failures,

@@ -22,11 +22,11 @@ from harness.adapters.cassettes.cassette import (
     recording_of_row,
 )
 from harness.adapters.cassettes.cassette_file import lines, prepare_place, read_cassette, write_cassette
-from harness.adapters.json_text import to_text
 from harness.domain.completion import Completion, Message, Request, Usage
 from harness.domain.key import cache_key, canonical_request, request_fields
 from harness.domain.logprobs import TokenLogprob
 from harness.errors import CacheError, StorageError
+from harness.records.json_text import to_text
 
 REQUEST = Request(endpoint="mock", model="m", messages=(Message(role="user", content="a"),))
 COMPLETION: dict[str, Any] = {

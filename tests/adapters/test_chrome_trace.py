@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from records import a_hard_won_span, a_span
 from trace_events import assert_valid
 
-from harness.adapters.runs.chrome_trace import RUN_PID, Event, Timeline, trace_file
-from harness.adapters.runs.rows import span_to_row
 from harness.domain.completion import FailedAttempt, Served
 from harness.domain.outages import PastOutage
 from harness.domain.run import Failure, Span
+from harness.records.chrome_trace import RUN_PID, Event, Timeline, trace_file
+from harness.records.rows import span_to_row
 
 
 def rows(*spans: Span, index: int = 0) -> list[dict[str, Any]]:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.adapters.codec import (
+from harness.domain.completion import Completion, Served, Usage
+from harness.domain.logprobs import Alternative, TokenLogprob
+from harness.records.codec import (
     completion_from_json,
     completion_to_json,
     failed_attempt_from_json,
@@ -17,10 +19,8 @@ from harness.adapters.codec import (
     usage_from_json,
     usage_to_json,
 )
-from harness.adapters.json_text import storable, to_text
-from harness.adapters.request_codec import request_from_canonical
-from harness.domain.completion import Completion, Served, Usage
-from harness.domain.logprobs import Alternative, TokenLogprob
+from harness.records.json_text import storable, to_text
+from harness.records.request_codec import request_from_canonical
 
 SMALL = Completion(model="m", content="天", finish_reason="stop", usage=Usage(input_tokens=1, output_tokens=2))
 SMALL_TEXT = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.runs.directory_lock import LOCK_FILE, DirectoryLock, is_locked
+from harness.records.directory_lock import LOCK_FILE, DirectoryLock, is_locked
 
 
 def test_a_directory_is_taken_by_one_at_a_time(tmp_path: Path) -> None:

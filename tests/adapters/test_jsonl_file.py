@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.adapters.jsonl_file import (
+from harness.errors import ResultsError, StorageError
+from harness.records.jsonl_file import (
     AppendedFile,
     count_lines,
     cut_torn_line,
@@ -17,7 +18,6 @@ from harness.adapters.jsonl_file import (
     storage_errors,
     write_whole,
 )
-from harness.errors import ResultsError, StorageError
 
 
 def a_line(index: int, text: str = "") -> str:

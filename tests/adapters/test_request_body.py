@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from harness.adapters.endpoint.request_body import request_body
-from harness.adapters.request_codec import request_from_canonical
 from harness.domain.completion import JsonSchema, Message, Request, Tool, ToolCall
 from harness.domain.image import Image
 from harness.domain.key import cache_key, canonical_request
 from harness.domain.request_form import DEEPSEEK_FORM, OPENAI_FORM, ReasoningBack, RequestForm, Switch
+from harness.records.request_codec import request_from_canonical
 
 REQUEST = Request(endpoint="http://h/v1", model="m", messages=(Message(role="user", content="Why?"),))
 CITY = JsonSchema(name="city", schema={"type": "object"})

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from records import a_failed_result, a_result, a_span
 
-from harness.adapters.runs.directory_lock import LOCK_FILE
-from harness.adapters.runs.results_dir import (
+from harness.errors import ResultsError, StorageError
+from harness.records.directory_lock import LOCK_FILE
+from harness.records.results_dir import (
     RESULTS_FILE,
     RUN_FILE,
     TRACES_FILE,
@@ -21,7 +22,6 @@ from harness.adapters.runs.results_dir import (
     read_spans,
     read_standing,
 )
-from harness.errors import ResultsError, StorageError
 
 
 def a_manifest(known: dict[str, Any] | None) -> dict[str, Any]:
@@ -265,5 +265,5 @@ async def test_a_row_that_lacks_a_field_is_named_by_its_topic(tmp_path: Path) ->
     path = tmp_path / "run" / RESULTS_FILE
     path.write_text(path.read_text().replace('"cost":0.25,', ""))
 
-    with pytest.raises(ResultsError, match=r"the row of topic 't0' is damaged: KeyError\('cost'\)"):
+    with pytest.raises(ResultsError, match=r"the row of topic 't0' is damaged: cost: is missing"):
         read_standing(tmp_path / "run")

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from records import a_failed_result, a_hard_won_span, a_result, a_span
 
-from harness.adapters.json_text import to_text
-from harness.adapters.runs.rows import call_times_of, result_to_row, span_to_row
 from harness.domain.run import Failure
+from harness.records.json_text import to_text
+from harness.records.rows import call_times_of, result_to_row, span_to_row
 
 
 def test_a_row_says_everything_of_a_topic() -> None:
@@ -83,9 +83,9 @@ def test_a_wait_for_the_provider_stands_in_a_row_where_there_was_one_and_old_row
 
     assert "outage_s" in to_text(waited)
     assert "outage_s" not in to_text(others)
-    assert call_times_of(waited).outage_s == 0.7
-    assert [attempt.outage_s for attempt in call_times_of(waited).before] == [0.0]
-    assert call_times_of(others).outage_s == 0.0
+    assert call_times_of(a_hard_won_span()).outage_s == 0.7
+    assert [attempt.outage_s for attempt in call_times_of(a_hard_won_span()).before] == [0.0]
+    assert call_times_of(a_span()).outage_s == 0.0
 
 
 def test_seconds_are_rounded_to_what_a_clock_can_tell() -> None:

@@ -2,26 +2,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from records import a_failed_result, a_result
+from records import a_failed_result, a_stored_result, values_of
 
-from harness.adapters.runs.rows import result_to_row
-from harness.adapters.runs.run_standing import Standing
 from harness.domain.completion import Usage
 from harness.domain.run import Failure
+from harness.records.run_standing import Standing
+from harness.records.stored import StoredResult
 
 
-def ok(index: int, session: int = 1, **fields: Any) -> dict[str, Any]:
-    return result_to_row(a_result(index, **fields), session=session)
+def ok(index: int, session: int = 1, **fields: Any) -> StoredResult:
+    return a_stored_result(index, session=session, **fields)
 
 
-def failed(index: int, session: int = 1, **fields: Any) -> dict[str, Any]:
-    return result_to_row(a_failed_result(index, **fields), session=session)
+def failed(index: int, session: int = 1, **fields: Any) -> StoredResult:
+    return StoredResult(**values_of(a_failed_result(index, **fields)), session=session)
 
 
-def standing_of(*rows: dict[str, Any]) -> Standing:
+def standing_of(*rows: StoredResult) -> Standing:
     standing = Standing()
     for row in rows:
-        standing.add(row)
+        standing.add(row, row.session)
     return standing
 
 
@@ -50,8 +50,8 @@ def test_a_row_of_a_later_session_takes_the_place_of_a_failed_one() -> None:
 
     assert standing.totals.as_json() == standing_of(again).totals.as_json()
     assert standing.superseded == 1
-    assert standing.counts(again)
-    assert not standing.counts(failed(0))
+    assert standing.counts(again.index, again.session)
+    assert not standing.counts(0, 1)
 
 
 def test_each_topic_stands_as_its_row_says_or_is_unfinished() -> None:
@@ -71,7 +71,7 @@ def test_a_row_of_a_later_session_takes_the_place_of_a_degraded_one() -> None:
         standing = standing_of(before, again)
         assert standing.totals.as_json() == standing_of(again).totals.as_json()
         assert standing.superseded == 1
-        assert not standing.counts(before)
+        assert not standing.counts(before.index, before.session)
 
 
 def test_topics_with_gaps_between_them_are_counted_without_the_gaps() -> None:
@@ -91,7 +91,7 @@ def test_rows_of_bad_lines_that_an_older_version_wrote_are_failures_until_the_ru
     standing.forget_bad_lines()
 
     assert standing.totals.as_json() == standing_of(ok(0), own).totals.as_json()
-    assert not standing.counts(bad)
+    assert not standing.counts(bad.index, bad.session)
     assert (standing.superseded, standing.unfinished(2, 3)) == (1, 0)
 
 
@@ -109,11 +109,11 @@ def test_a_topic_that_fails_twice_is_counted_once() -> None:
 
 
 def test_a_row_of_a_topic_that_never_was_does_not_count() -> None:
-    assert not standing_of(ok(0)).counts(ok(1))
+    assert not standing_of(ok(0)).counts(1, 1)
 
 
 def test_failed_topics_are_counted_by_cause_and_the_first_of_each_is_named() -> None:
-    def because(index: int, kind: str, status: int | None) -> dict[str, Any]:
+    def because(index: int, kind: str, status: int | None) -> StoredResult:
         message = f"said of {index}\x1b"
         return failed(index, error=Failure(type="TransientError", message=message, kind=kind, status=status))
 

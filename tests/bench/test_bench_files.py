@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from benches import a_bench, a_call, a_round
+from records import a_span
 
 from harness.bench.files import Bench, read_bench, write_bench
-from harness.bench.measured import measured_from_row, measured_from_trace, measured_to_row
+from harness.bench.measured import measured_from_row, measured_from_span, measured_to_row
 from harness.bench.numbers import report_of
 from harness.domain.bounds import InVain
+from harness.domain.completion import FailedAttempt, Served, Usage
+from harness.domain.run import Failure
 from harness.errors import ResultsError
 
 
@@ -88,36 +91,24 @@ def test_what_is_no_finished_benchmark_is_refused(tmp_path: Path, text: str, sai
 
 
 def test_a_row_of_a_trace_becomes_its_times() -> None:
-    waits = {"queued_run_s": 0.5, "queued_s": 1.5, "paced_s": 0.0, "budget_s": 0.0, "stored_s": 0.0}
-    failure = {**dict.fromkeys(waits, 0.0), "queued_s": 1.0, "elapsed_s": 2.0, "backoff_s": 3.0, "kind": "server"}
-    row: dict[str, Any] = {
-        "topic_id": "t",
-        "id": "ask",
-        "step": "ask",
-        "start_s": 10.0,
-        "end_s": 21.0,
-        "key": "k" * 64,
-        "model": "m",
-        "usage": {"input_tokens": 3, "output_tokens": 4, "cached_tokens": 1},
-        "cost": 0.5,
-        "error": None,
-        "served": {
-            **waits,
-            "source": "endpoint",
-            "latency_s": 4.0,
-            "ttft_reasoning_s": None,
-            "ttft_answer_s": 1.0,
-            "failures": [failure],
-        },
-    }
-    call = measured_from_trace(row, arm="batch-2", round_=1, origin_s=10.0)
+    failure = FailedAttempt(number=1, kind="server", message="", queued_s=1.0, elapsed_s=2.0, backoff_s=3.0)
+    served = Served(queued_run_s=0.5, queued_s=1.5, latency_s=4.0, ttft_answer_s=1.0, failures=(failure,))
+    span = a_span(
+        start_s=10.0,
+        end_s=21.0,
+        usage=Usage(input_tokens=3, output_tokens=4, cached_tokens=1),
+        served=served,
+    )
+    call = measured_from_span(span, arm="batch-2", round_=1, origin_s=10.0)
     assert (call.times.start_s, call.times.end_s, call.times.service_s, call.times.tokens) == (0, 11, 4, 7)
     assert call.times.before == (InVain(queued_s=1.0, elapsed_s=2.0, backoff_s=3.0),)
     # It was sent for the last time 7 s after it was wanted.
     assert (call.queue_wait_s, call.ttft_answer_s, call.total_s) == (2.0, 8.0, 11.0)
 
-    failed = measured_from_trace({**row, "error": {"type": "X"}}, arm="batch-2", round_=1, origin_s=10.0)
+    failed = measured_from_span(
+        replace(span, error=Failure(type="X", message="")), arm="batch-2", round_=1, origin_s=10.0
+    )
     assert (failed.times.service_s, failed.ttft_answer_s, failed.failed) == (0, None, True)
-    hit = {**row["served"], "source": "cache", "failures": []}
-    cached = measured_from_trace({**row, "served": hit}, arm="batch-2", round_=1, origin_s=10.0)
+    hit = replace(served, source="cache", failures=())
+    cached = measured_from_span(replace(span, served=hit), arm="batch-2", round_=1, origin_s=10.0)
     assert (cached.times.service_s, cached.times.tokens, cached.times.sent) == (0, 0, False)

@@ -13,7 +13,7 @@ from prompts import edited_prompts
 
 from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
-from harness.adapters.json_text import to_text
+from harness.records.json_text import to_text
 
 HOME = Path(__file__).parents[2]
 OURS = HOME / "tests/suites/research.toml"

@@ -11,11 +11,11 @@ import pytest
 from command_line import Harness, problem_of
 from prompts import edited_prompts
 
-from harness.adapters.jsonl_file import lines_of
-from harness.adapters.runs.directory_lock import DirectoryLock
-from harness.adapters.runs.results_dir import TRACES_FILE
 from harness.cli.blocks import print_blocks
 from harness.domain.words import diff_words
+from harness.records.directory_lock import DirectoryLock
+from harness.records.jsonl_file import lines_of
+from harness.records.results_dir import TRACES_FILE
 from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table
 
 RUN = ("run", "topics.jsonl", "--endpoint", "mock", "-q")

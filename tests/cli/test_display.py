@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from harness.adapters.runs.run_standing import FailedAlike
 from harness.cli.ask import _Shown
 from harness.cli.glance import (
     budget_warning,
@@ -36,6 +35,7 @@ from harness.domain.outlook import Range
 from harness.domain.remedies import IN_THE_CODE, REMEDIES
 from harness.domain.sanitize import one_line
 from harness.glance import EndpointStanding, Failing, Glance, InFlight
+from harness.records.run_standing import FailedAlike
 from harness.settings import Settings
 
 

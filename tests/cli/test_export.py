@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import Harness, problem_of
 
-from harness.adapters.runs.directory_lock import DirectoryLock
+from harness.records.directory_lock import DirectoryLock
 
 
 @pytest.mark.parametrize(

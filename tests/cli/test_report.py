@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import Harness, problem_of
 
-from harness.adapters.runs.directory_lock import DirectoryLock
+from harness.records.directory_lock import DirectoryLock
 
 
 def test_a_run_becomes_a_page_beside_it(harness: Harness, a_run: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from fakes import ListResults
 from records import a_failed_result, a_result, a_span
 
-from harness.adapters.runs.results_dir import RESULTS_FILE, TRACES_FILE, ResultsDir
 from harness.errors import StorageError
 from harness.ports import Results
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, ResultsDir
 
 MANIFEST = {"version": 1, "run_id": "run", "status": "running", "identity": {}, "settings": {}}
 

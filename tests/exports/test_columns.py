@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from records import a_hard_won_span, a_result
 
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.errors import ResultsError
 from harness.exports.columns import CALLS, TABLES, TOPICS, Column, record, whole
+from harness.records.rows import result_to_row, span_to_row
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 

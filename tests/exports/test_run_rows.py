@@ -7,10 +7,10 @@ import pytest
 from exports.runs import a_run_of, many, odd_topics
 from records import a_result, a_span
 
-from harness.adapters.runs.directory_lock import DirectoryLock
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.errors import ResultsError
 from harness.exports.source import open_run
+from harness.records.directory_lock import DirectoryLock
+from harness.records.rows import result_to_row, span_to_row
 
 
 def told(path: Path) -> list[tuple[int, list[str]]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from records import a_failed_result, a_result, a_span
 
-from harness.adapters.runs.results_dir import (
+from harness.records.results_dir import (
     RESULTS_FILE,
     TRACES_FILE,
     ResultsDir,

@@ -11,12 +11,12 @@ from fakes import an_answer
 from records import STARTED_AT, a_result
 from run_directories import asking, said
 
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import Request, Served
 from harness.domain.key import cache_key
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Failure, Span
 from harness.errors import InputError
+from harness.records.rows import result_to_row, span_to_row
 from harness.regress.comparing.call_story import CallStory, story_of
 
 EARLIER = datetime(2026, 11, 15, 8, 0, tzinfo=UTC)

@@ -10,7 +10,6 @@ import pytest
 from fakes import Engine, FakeModel, Outcome, an_answer
 from regress_cases import a_call, a_case, a_suite
 
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.domain.completion import Request
 from harness.domain.failures import PermanentError
 from harness.domain.policy import Limits
@@ -18,6 +17,7 @@ from harness.domain.run import Output, Topic
 from harness.engine.runner import Workflow
 from harness.engine.step import Step
 from harness.errors import TopicFailed
+from harness.records.rows import result_to_row, span_to_row
 from harness.regress.case import Case
 from harness.regress.checks.checks import Draw, Evidence, look
 from harness.regress.checks.judging import judged

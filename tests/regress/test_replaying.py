@@ -16,11 +16,11 @@ from prompts import edited_prompts
 from harness.adapters.cassettes.cassette import Recording
 from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
 from harness.adapters.datasets.dataset import open_dataset
-from harness.adapters.json_text import to_text
 from harness.batch import dataset_spec
 from harness.domain.run import Topic
 from harness.engine.step import Step
 from harness.engine.stopping import Stop
+from harness.records.json_text import to_text
 from harness.regress.recorded.expecting import expected
 from harness.regress.recorded.recording import known_recordings, recorded_from
 from harness.regress.recorded.replaying import Replay, replay

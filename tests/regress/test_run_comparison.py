@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from run_directories import Made, asking, make_run, said
 
-from harness.adapters.runs.run_index import RunIndex
 from harness.domain.completion import Served, ToolCall, Usage
 from harness.domain.run import Failure
 from harness.errors import InputError
+from harness.records.run_index import RunIndex
 from harness.regress.case import Case
 from harness.regress.comparing.run_comparison import (
     CheckDifference,

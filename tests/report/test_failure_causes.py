@@ -6,12 +6,14 @@ from typing import Any, get_args
 
 import harness.report
 from harness.domain.remedies import IN_THE_CODE, REMEDIES
+from harness.domain.run import Failure
 from harness.errors import FailureKind
 from harness.report.causes import Causes, pattern_of
 
 
-def an_error(message: str, **fields: Any) -> dict[str, Any]:
-    return {"type": "TransientError", "kind": "server", "step": "plan", "status": 500, "message": message, **fields}
+def an_error(message: str, **fields: Any) -> Failure:
+    shape = {"type": "TransientError", "kind": "server", "step": "plan", "status": 500, "message": message}
+    return Failure(**{**shape, **fields})
 
 
 def test_failures_that_differ_in_names_and_numbers_are_one_cause() -> None:
@@ -35,12 +37,8 @@ def test_an_error_without_a_kind_is_called_by_its_type() -> None:
     assert causes.found[0].kind == "TopicFailed"
 
 
-def of_code(where: str, message: str = "list index out of range") -> dict[str, Any]:
-    return {
-        **an_error(message, kind=None, type="IndexError", step=None, status=None),
-        "where": where,
-        "code": "return words[9]",
-    }
+def of_code(where: str, message: str = "list index out of range") -> Failure:
+    return Failure(type="IndexError", message=message, where=where, code="return words[9]")
 
 
 def test_exceptions_of_one_line_of_code_are_one_cause_and_of_two_lines_two() -> None:

@@ -78,7 +78,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path, write: Callable[.
     run = write_run(tmp_path / "run", [a_topic(0), a_topic(1)])
     traces = run / "traces.jsonl"
     traces.write_text(traces.read_text().replace('"served"', '"swerved"'))
-    with pytest.raises(ResultsError, match=r"traces\.jsonl: a row of topic 't0' is damaged: KeyError\('served'\)"):
+    with pytest.raises(ResultsError, match=r"traces\.jsonl: a call of topic 't0' is damaged: served: is missing"):
         write(run)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 

@@ -18,9 +18,9 @@ from playwright.sync_api import Browser, expect
 from processes import started
 from report_runs import a_topic, append, write_run
 
-from harness.adapters.runs.directory_lock import DirectoryLock
 from harness.glance import Glance
 from harness.live import Live, live_to_json
+from harness.records.directory_lock import DirectoryLock
 
 A_MOMENT = Live(
     at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC),

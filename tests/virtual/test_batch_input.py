@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from batches import a_topic_file, lasting, manifest_of, rows_of, run
 
-from harness.adapters.runs.results_dir import read_manifest
 from harness.errors import CacheError, DatasetError, ResultsError, SettingsError
 from harness.manifest import source_of
+from harness.records.results_dir import read_manifest
 
 pytestmark = pytest.mark.harness_virtual_time
 

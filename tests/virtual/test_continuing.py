@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from batches import a_topic_file, lasting, loaded, manifest_of, rows_of, run
 
-from harness.adapters.runs.results_dir import read_results
 from harness.cli.summary import summary_of
 from harness.domain.redo import Redo
 from harness.errors import InputError, ResultsError
+from harness.records.results_dir import read_results
 
 pytestmark = pytest.mark.harness_virtual_time
 

@@ -14,8 +14,6 @@ import pytest
 from batches import a_topic_file, manifest_of, rows_of
 from jsonschema import Draft202012Validator
 
-from harness.adapters.runs.chrome_trace import Timeline
-from harness.adapters.runs.outages import run_outages
 from harness.batch import run_batch
 from harness.cli.glance import endpoint_words, line_of
 from harness.cli.summary import report_json, run_outages_lines, summary_of
@@ -24,6 +22,8 @@ from harness.engine.board import Board
 from harness.engine.stopping import Stop
 from harness.glance import Glance, glance
 from harness.live import Live, live_to_json
+from harness.records.chrome_trace import Timeline
+from harness.records.outages import run_outages
 from harness.report.away import away_in
 from harness.session import Report, Watch
 from harness.settings import Loaded, load_settings

@@ -15,7 +15,6 @@ import httpx2
 import pytest
 from batches import RUN_ID, a_topic_file, loaded, manifest_of, rows_of, run
 
-from harness.adapters.runs.outages import outage_to_json, outages_of
 from harness.batch import run_batch
 from harness.cli.summary import report_json, summary_of
 from harness.domain.outlook import Track
@@ -23,6 +22,7 @@ from harness.engine.board import Board
 from harness.engine.stopping import Stop
 from harness.glance import Glance, glance
 from harness.logs import start_logging
+from harness.records.outages import outage_to_json, outages_of
 from harness.session import Report, Watch
 from harness.testing import FakeDeepSeek, FakeTransport, VirtualClock
 from harness.testing.deepseek.latency import Latency

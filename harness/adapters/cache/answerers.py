@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.adapters.cache_entry import instant
-from harness.adapters.codec import answerers_from_json
 from harness.domain.answerers import Answers, answered
 from harness.domain.completion import Answerer
 from harness.domain.model_names import NO_ALIASES
+from harness.records.codec import answerers_from_json
 
 # As bytes, and only of what is JSON: a damaged value spoils its own row only.
 _ANSWERERS = """

@@ -12,11 +12,11 @@ from harness.adapters.cache.leases import Claiming, Releasing
 from harness.adapters.cache.sqlite_errors import is_of_the_statement, translated
 from harness.adapters.cache.sqlite_thread import Database
 from harness.adapters.cache_entry import Entry, entry_of, instant, stamp, stored, stored_request
-from harness.adapters.json_text import storable
 from harness.domain.call import Call
 from harness.domain.completion import Request
 from harness.domain.purse import Spent
 from harness.ports import OpenCall, Rejection, Resolution, Stored
+from harness.records.json_text import storable
 
 _STORE = """
 INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes, topic_id, span_id,

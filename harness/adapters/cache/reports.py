@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from harness.adapters.cache_entry import Entry, instant, stored, stored_request
-from harness.adapters.json_text import storable
-from harness.adapters.request_codec import request_from_canonical
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
 from harness.domain.recording import RecordedCall
 from harness.ports import Stored
+from harness.records.json_text import storable
+from harness.records.request_codec import request_from_canonical
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

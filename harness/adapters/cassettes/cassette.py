@@ -17,12 +17,12 @@ from datetime import UTC, date, datetime, time
 from typing import Any, NoReturn
 
 from harness.adapters.cache_entry import Entry, instant, stamp, stored_request
-from harness.adapters.codec import JsonObject, completion_from_json, completion_to_json
-from harness.adapters.json_text import storable, to_text
-from harness.adapters.request_codec import request_from_canonical, request_from_json
 from harness.domain.completion import Completion
 from harness.domain.key import cache_key
 from harness.domain.recording import RecordedCall
+from harness.records.codec import JsonObject, completion_from_json, completion_to_json
+from harness.records.json_text import storable, to_text
+from harness.records.request_codec import request_from_canonical, request_from_json
 
 VERSION = 2
 RUN_ID = "cassette"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from harness.adapters.cassettes.cassette import NoCassette, Recording, line_of, recording_of_line
-from harness.adapters.jsonl_file import storage_errors, write_whole
 from harness.errors import CacheError
+from harness.records.jsonl_file import storage_errors, write_whole
 
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes. The longest answer a provider gives is a few MB; a longer line is not a cassette's."""

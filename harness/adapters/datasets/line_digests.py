@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.adapters.jsonl_file import storage_errors, write_whole
+from harness.records.jsonl_file import storage_errors, write_whole
 
 _BYTES = 8
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.jsonl_file import write_whole
 from harness.domain.completion import Json
 from harness.domain.recording import step_of
 from harness.domain.sanitize import json_safe
 from harness.domain.strict_json import NotJson, kind_of, loads
 from harness.errors import SuiteError
+from harness.records.jsonl_file import write_whole
 
 VERSION = 1
 _LINE = re.compile(r"line (\d+) column")

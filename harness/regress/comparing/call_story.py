@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from harness.adapters.request_codec import request_from_json
 from harness.domain.misses import Explanation, answers_of, change_lines, explain, likeness_words, what_changed
 from harness.domain.recording import RecordedCall
 from harness.errors import InputError
+from harness.records.request_codec import request_from_json
 from harness.regress.case import Row, answers_before
 from harness.text import money
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from harness.adapters.runs.answers import answers_to_json
 from harness.domain.answerers import difference_lines
 from harness.domain.misses import change_to_json
 from harness.domain.words import WordDiff
+from harness.records.answers import answers_to_json
 from harness.regress.comparing.run_comparison import Comparison, Head
 from harness.regress.comparing.topic_detail import CallDetail, TopicDetail
 from harness.regress.comparing.topic_difference import Amounts, TopicDifference, answer_of

@@ -13,10 +13,10 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any
 
-from harness.adapters.runs.answers import answers_of_topic
-from harness.adapters.runs.run_index import RunIndex
 from harness.domain.answerers import Answers
 from harness.errors import InputError
+from harness.records.answers import answers_of_topic
+from harness.records.run_index import RunIndex
 from harness.regress.case import Case
 from harness.regress.comparing.topic_difference import (
     NO_CHECKS,

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from harness.adapters.request_codec import request_from_json
 from harness.domain.request_change import RequestChange, compare_requests
 from harness.domain.words import WordDiff, diff_words
 from harness.errors import InputError
+from harness.records.request_codec import request_from_json
 from harness.regress.case import Case, Row, answers_before
 from harness.regress.comparing.aligning import Pair, aligned_sections, label_of
 from harness.regress.comparing.topic_difference import (

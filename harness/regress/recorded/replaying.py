@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from harness.adapters.cassettes.cassette import Recording, call_of_recording
 from harness.adapters.datasets.dataset import Dataset, open_dataset
 from harness.adapters.memory import MemoryCache
-from harness.adapters.runs.rows import result_to_row, span_to_row
 from harness.adapters.wall_clock import SystemClock
 from harness.batch import dataset_spec
 from harness.compose import replaying, run_context
@@ -22,6 +21,7 @@ from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.in_use import endpoints_in_use, workflow_of
 from harness.manifest import workflow_name
+from harness.records.rows import result_to_row, span_to_row
 from harness.regress.case import Case
 from harness.regress.recorded.standing_in import Miss, StandIns
 from harness.settings import Loaded

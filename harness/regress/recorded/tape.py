@@ -17,7 +17,6 @@ from harness._version import __version__
 from harness.adapters.cassettes.cassette import Recording, recording_of_call, recording_of_row
 from harness.adapters.cassettes.cassette_file import write_cassette
 from harness.adapters.memory import MemoryCache
-from harness.adapters.runs.results_dir import read_spans
 from harness.adapters.wall_clock import SystemClock
 from harness.api import request_of, wait_for
 from harness.batch import new_run_id, run_batch
@@ -33,6 +32,7 @@ from harness.domain.wording import counted
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import HarnessError
+from harness.records.results_dir import read_spans
 from harness.regress.case import Case
 from harness.regress.checks.misses import grouped
 from harness.regress.recorded.merging import merge, one_for_each_key

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.adapters.runs.answers import answers_to_json
 from harness.domain.answerers import doubt_lines
 from harness.domain.words import diff_words
+from harness.records.answers import answers_to_json
 from harness.regress.case import Row
 from harness.regress.checks.checks import Draw, Failing
 from harness.regress.checks.misses import MissGroup

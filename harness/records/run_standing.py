@@ -8,15 +8,18 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.adapters.codec import TOKEN_COUNTS, UNTOLD_COUNTS
-from harness.adapters.runs.answers import answers_in, answers_to_json
 from harness.domain.answerers import Answers
+from harness.domain.completion import Usage
 from harness.domain.outlook import cause_of
 from harness.domain.redo import TopicState
+from harness.domain.run import Answered, Failure, Status, TopicResult
 from harness.domain.sanitize import one_line
+from harness.records.answers import answers_to_json
+from harness.records.codec import TOKEN_COUNTS, UNTOLD_COUNTS
+from harness.records.rows import dollars, seconds
 
 STATUSES = ("ok", "degraded", "failed")
 LONGEST_MESSAGE = 4_000
@@ -42,6 +45,22 @@ class FailedAlike:
     code: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is remembered of a row that may be superseded. `bad_line`: it stands for a line that is no topic."""
+
+    status: Status
+    usage: Usage
+    cost: float | None
+    saved: float
+    calls: int
+    hits: int
+    sequential_s: float
+    answers: Mapping[Answered, int]
+    cause: tuple[str, str | None] | None = None
+    bad_line: bool = False
+
+
 @dataclass(slots=True)
 class RowTotals:
     """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost.
@@ -52,19 +71,20 @@ class RowTotals:
     sums: dict[str, int | float] = field(default_factory=lambda: dict.fromkeys(_NAMES, 0))
     answers: Answers = field(default_factory=Counter)
 
-    def add(self, row: Mapping[str, Any], sign: int = 1) -> None:
-        """Add a row of `results.jsonl`, or take one away with `sign` -1."""
+    def add(self, row: TopicResult | _Kept, sign: int = 1) -> None:
+        """Add a topic's row, or take one away with `sign` -1."""
         sums = self.sums
         sums["rows"] += sign
-        sums[row["status"]] += sign
-        sums["unpriced"] += sign * (row["cost"] is None)
-        for name in _SUMS:
-            sums[name] += sign * (row[name] or 0)
-        for name in TOKEN_COUNTS:
-            sums[name] += sign * row["usage"][name]
-        for name in UNTOLD_COUNTS:
-            sums[name] += sign * row["usage"].get(name, 0)
-        for one, number in answers_in(row).items():
+        sums[row.status] += sign
+        sums["unpriced"] += sign * (row.cost is None)
+        sums["cost"] += sign * (dollars(row.cost) or 0)
+        sums["saved"] += sign * (dollars(row.saved) or 0)
+        sums["sequential_s"] += sign * seconds(row.sequential_s)
+        for name in ("calls", "hits"):
+            sums[name] += sign * getattr(row, name)
+        for name in (*TOKEN_COUNTS, *UNTOLD_COUNTS):
+            sums[name] += sign * getattr(row.usage, name)
+        for one, number in row.answers.items():
             self.answers[one] += sign * number
 
     def as_json(self) -> dict[str, Any]:
@@ -82,11 +102,11 @@ class Standing:
         self.totals = RowTotals()
         self.superseded = 0
         self._sessions = array("I")
-        self._first: dict[tuple[str, str | None], Mapping[str, Any]] = {}
+        self._first: dict[tuple[str, str | None], FailedAlike] = {}
         # What rows add up to that may be run again: their sums may have to be taken back.
-        self._not_ok: dict[int, Mapping[str, Any]] = {}
+        self._not_ok: dict[int, _Kept] = {}
         # Topics that fail before their first call all have the same sums, however many there are of them.
-        self._nothing: dict[str, Mapping[str, Any]] = {}
+        self._nothing: dict[str, _Kept] = {}
 
     def unfinished(self, topics: int, end: int | None = None) -> int:
         """How many of so many topics have no row. Their indexes are below `end`; None: they have no gaps."""
@@ -95,78 +115,82 @@ class Standing:
 
     def in_states(self, states: Iterable[TopicState], topics: int, end: int) -> int:
         """How many of so many topics, with indexes below `end`, are in one of these states."""
-        not_ok = Counter(kept["status"] for index, kept in self._not_ok.items() if index < end)
+        not_ok = Counter(kept.status for index, kept in self._not_ok.items() if index < end)
         unfinished = self.unfinished(topics, end)
-        number: dict[TopicState, int] = {"unfinished": unfinished, "ok": topics - unfinished - not_ok.total()}
-        return sum(number.get(state, not_ok[state]) for state in states)
+        number: Counter[TopicState] = Counter({"unfinished": unfinished, "ok": topics - unfinished - not_ok.total()})
+        number.update(not_ok)
+        return sum(number[state] for state in states)
 
     def state(self, index: int) -> TopicState:
         """How the topic stands."""
         if not self._has_row(index):
             return "unfinished"
         kept = self._not_ok.get(index)
-        state: TopicState = "ok" if kept is None else kept["status"]
-        return state
+        return "ok" if kept is None else kept.status
 
     def forget_bad_lines(self) -> None:
         """Let rows of lines that are no topics count no more.
 
         Versions before wrote each of them as a topic that failed.
         """
-        for index in [index for index, kept in self._not_ok.items() if kept.get("bad_line")]:
+        for index in [index for index, kept in self._not_ok.items() if kept.bad_line]:
             self.totals.add(self._not_ok.pop(index), sign=-1)
             self._sessions[index] = 0
             self.superseded += 1
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Take note of a row, in the order of the file."""
-        index: int = row["index"]
+    def add(self, row: TopicResult, session: int) -> None:
+        """Take note of a row that a session wrote, in the order of the file."""
+        index = row.index
         self._sessions.extend([0] * (index + 1 - len(self._sessions)))
         if self._sessions[index]:
             self.superseded += 1
             if (before := self._not_ok.pop(index, None)) is not None:
                 self.totals.add(before, sign=-1)
-        self._sessions[index] = row["session"]
+        self._sessions[index] = session
         self.totals.add(row)
-        if row["status"] != "ok":
+        if row.status != "ok":
             kept = self._kept_of(row)
-            self._not_ok[index] = kept if row["calls"] else self._nothing.setdefault(repr(kept), kept)
+            self._not_ok[index] = kept if row.calls else self._nothing.setdefault(repr(kept), kept)
 
     def failures(self) -> tuple[FailedAlike, ...]:
         """The topics that failed, by cause; the most frequent first."""
-        causes = Counter(kept["cause"] for kept in self._not_ok.values() if kept["status"] == "failed")
-        return tuple(FailedAlike(topics=number, **self._first[cause]) for cause, number in causes.most_common())
+        causes = Counter(kept.cause for kept in self._not_ok.values() if kept.cause is not None)
+        return tuple(replace(self._first[cause], topics=number) for cause, number in causes.most_common())
 
-    def _kept_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """What is remembered of a row that may be superseded."""
-        kept: dict[str, Any] = {name: row[name] for name in ("status", "usage", *_SUMS)}
-        kept["answered_by"] = row.get("answered_by", ())
-        if row["status"] == "failed":
-            kept["cause"] = self._cause_of(row)
-            kept["bad_line"] = row["error"]["type"] == _BAD_LINE and not row["calls"]
-        return kept
+    def _kept_of(self, row: TopicResult) -> _Kept:
+        failure = row.error if row.status == "failed" else None
+        return _Kept(
+            status=row.status,
+            usage=row.usage,
+            cost=row.cost,
+            saved=row.saved,
+            calls=row.calls,
+            hits=row.hits,
+            sequential_s=row.sequential_s,
+            answers=row.answers,
+            cause=None if failure is None else self._cause_of(row.topic_id, failure),
+            bad_line=failure is not None and failure.type == _BAD_LINE and not row.calls,
+        )
 
     def _has_row(self, index: int) -> bool:
         return index < len(self._sessions) and self._sessions[index] > 0
 
-    def _cause_of(self, row: Mapping[str, Any]) -> tuple[str, str | None]:
+    def _cause_of(self, topic_id: str, failure: Failure) -> tuple[str, str | None]:
         """In a word or two why the topic failed, and where in the code; of each cause the first topic is remembered."""
-        error = row["error"]
-        cause = cause_of(type=error["type"], kind=error["kind"], status=error["status"])
-        where = error.get("where")
-        if (cause, where) not in self._first:
-            self._first[cause, where] = {
-                "cause": cause,
-                "topic_id": one_line(row["topic_id"]),
-                "type": error["type"],
-                "kind": error["kind"],
-                "message": one_line(error["message"], LONGEST_MESSAGE),
-                "where": where,
-                "code": error.get("code"),
-            }
-        return cause, where
+        cause = cause_of(type=failure.type, kind=failure.kind, status=failure.status)
+        if (cause, failure.where) not in self._first:
+            self._first[cause, failure.where] = FailedAlike(
+                cause=cause,
+                topics=0,
+                topic_id=one_line(topic_id),
+                type=failure.type,
+                kind=failure.kind,
+                message=one_line(failure.message, LONGEST_MESSAGE),
+                where=failure.where,
+                code=failure.code,
+            )
+        return cause, failure.where
 
-    def counts(self, row: Mapping[str, Any]) -> bool:
-        """Whether this row, or the row that this call belongs to, is the one that counts."""
-        index: int = row["index"]
-        return index < len(self._sessions) and bool(self._sessions[index] == row["session"])
+    def counts(self, index: int, session: int) -> bool:
+        """Whether the row of this topic and session is the one that counts; the calls of both belong to it."""
+        return index < len(self._sessions) and bool(self._sessions[index] == session)

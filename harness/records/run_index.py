@@ -5,60 +5,26 @@ Some hundred bytes a topic are held in memory, however long its calls are.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.codec import TOKEN_COUNTS
-from harness.adapters.json_fields import COUNT, FLAG, LIST, NULL, NUMBER, OBJECT, TEXT, FieldTypes
-from harness.adapters.jsonl_file import placed_lines_of
-from harness.adapters.runs.results_dir import (
+from harness.domain.run import topic_of_drawn
+from harness.errors import ResultsError
+from harness.records.jsonl_file import texts_of
+from harness.records.results_dir import (
     RESULTS_FILE,
     TRACES_FILE,
     is_running,
     read_manifest,
     read_standing,
 )
-from harness.adapters.runs.run_standing import Standing
-from harness.domain.run import topic_of_drawn
-from harness.errors import ResultsError
+from harness.records.run_standing import Standing
+from harness.records.stored import owner_of, result_of, result_row, results_in, span_of, span_row
 
 Row = dict[str, Any]
-
-# What a reader relies on, with the types that it may have.
-_RESULT: Mapping[str, FieldTypes] = {
-    "output": TEXT | LIST | FLAG | OBJECT | NUMBER | NULL,
-    "status": TEXT,
-    "topic": TEXT,
-    "sections": LIST,
-    "error": OBJECT | NULL,
-    "usage": OBJECT,
-    "cost": NUMBER | NULL,
-    "saved": NUMBER,
-    "calls": COUNT,
-    "started_at": TEXT,
-    "elapsed_s": NUMBER,
-}
-_CALL: Mapping[str, FieldTypes] = {
-    "id": TEXT,
-    "step": TEXT,
-    "key": TEXT,
-    "request": OBJECT,
-    "content": TEXT,
-    "reasoning": TEXT,
-    "tool_calls": LIST,
-    "error": OBJECT | NULL,
-    "usage": OBJECT,
-    "cost": NUMBER | NULL,
-    "saved": NUMBER,
-    "served": OBJECT,
-    "start_s": NUMBER,
-    "end_s": NUMBER,
-    "own_s": NUMBER,
-}
 
 
 @dataclass(slots=True)
@@ -90,9 +56,9 @@ class RunIndex:
             _refuse_torn(path, name)
         standing = read_standing(path)
         places = {
-            row["topic_id"]: _Place(offset, row["calls"])
-            for offset, _, row in placed_lines_of(path / RESULTS_FILE)
-            if standing.counts(row)
+            row.topic_id: _Place(lines.began, row.calls)
+            for lines, row in results_in(path / RESULTS_FILE)
+            if standing.counts(row.index, row.session)
         }
         _place_calls(path, standing, places)
         return cls(path, manifest, places)
@@ -121,8 +87,8 @@ class RunIndex:
         file = self.path / RESULTS_FILE
         with file.open("rb") as opened:
             opened.seek(self._places[topic_id].row)
-            found: Row = json.loads(opened.readline())
-        return _checked(found, _RESULT, file, f"the row of topic {topic_id!r}")
+            found = result_of(opened.readline(), file, self._places[topic_id].row)
+        return result_row(found)
 
     def calls(self, topic_id: str) -> list[Row]:
         """The topic's calls in the order in which they were wanted. Raises ResultsError where the file lacks some."""
@@ -132,24 +98,19 @@ class RunIndex:
         with file.open("rb") as opened:
             opened.seek(place.calls)
             lines = opened.read(place.calls_end - place.calls).splitlines()
-        calls = [_checked(json.loads(line), _CALL, file, f"a call of topic {topic_id!r}") for line in lines]
-        for call in calls:
-            messages = call["request"].get("messages")
-            if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-                raise ResultsError(
-                    f"{file}: a call of topic {topic_id!r} is damaged: its messages are missing or wrong"
-                )
+        calls = [span_row(span_of(line, file, place.calls)) for line in lines]
         return sorted(calls, key=lambda call: float(call["start_s"]))
 
 
 def _place_calls(path: Path, standing: Standing, places: Mapping[str, _Place]) -> None:
-    for start, end, call in placed_lines_of(path / TRACES_FILE):
-        place = places.get(call["topic_id"])
-        if place is None or not standing.counts(call):
+    for start, raw in texts_of(path / TRACES_FILE):
+        call, end = owner_of(raw, path / TRACES_FILE, start), start + len(raw)
+        place = places.get(call.topic_id)
+        if place is None or not standing.counts(call.index, call.session):
             continue
         if place.number and place.calls_end != start:
             raise ResultsError(
-                f"{path / TRACES_FILE}: the calls of topic {call['topic_id']!r} do not stand together, as a run leaves "
+                f"{path / TRACES_FILE}: the calls of topic {call.topic_id!r} do not stand together, as a run leaves "
                 "them; restore the file"
             )
         place.calls = place.calls if place.number else start
@@ -173,12 +134,3 @@ def _refuse_torn(path: Path, name: str) -> None:
             raise ResultsError(
                 f"{file}: its last line is torn, so the run was killed; `harness resume {path}` repairs it"
             )
-
-
-def _checked(row: Row, kinds: Mapping[str, FieldTypes], file: Path, what: str) -> Row:
-    for name, allowed in kinds.items():
-        if name not in row or type(row[name]) not in allowed:
-            raise ResultsError(f"{file}: {what} is damaged: {name!r} is missing or wrong; restore or remove the line")
-    if not all(type(row["usage"].get(name)) is int for name in TOKEN_COUNTS):
-        raise ResultsError(f"{file}: {what} is damaged: its tokens are missing or wrong; restore or remove the line")
-    return row

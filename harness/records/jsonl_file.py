@@ -100,6 +100,36 @@ def placed_lines_of(path: Path, *, start: int = 0) -> Iterator[tuple[int, int, d
         yield began, start, row
 
 
+def texts_of(path: Path, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Whole lines as they stand, each with the byte at which it begins; of no line is asked what it says.
+
+    A last line without its end is left out, a missing file is empty. Raises ResultsError where it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from texts_in(file, start=start)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def texts_in(file: BinaryIO, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The same of a file that is open."""
+    file.seek(start)
+    for raw in file:
+        if not raw.endswith(b"\n"):
+            return
+        yield start, raw
+        start += len(raw)
+
+
+def line_number(path: Path, at: int) -> int:
+    """Which line begins at a byte, from 1."""
+    with path.open("rb") as file:
+        return file.read(at).count(b"\n") + 1
+
+
 def row_at(file: BinaryIO, offset: int, path: Path) -> dict[str, Any]:
     """The row whose line begins at this offset. Raises ResultsError if there is none."""
     file.seek(offset)

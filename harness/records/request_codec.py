@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, Literal, cast, get_args
 
-from harness.adapters.codec import tool_calls_from_json
-from harness.adapters.json_fields import COUNT, FLAG, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 from harness.domain.completion import Effort, JsonSchema, Message, Request, ResponseFormat, Role, Tool
 from harness.domain.image import Image
+from harness.records.codec import tool_calls_from_json
+from harness.records.json_fields import COUNT, FLAG, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 
 _REQUEST = {
     "endpoint": TEXT,

@@ -6,12 +6,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.adapters.codec import answerers_from_json
 from harness.domain.answerers import Answers, answered
 from harness.domain.completion import Answerer, Json
 from harness.domain.run import Answered
+from harness.records.codec import answerers_from_json
+from harness.records.json_fields import COUNT, FLAG, NULL, TEXT, check_fields
 
-_FIELD = "answered_by"
+FIELD = "answered_by"
+_ANSWERED = {
+    "endpoint": TEXT,
+    "asked": TEXT,
+    "model": TEXT,
+    "fingerprint": TEXT | NULL,
+    "answers": COUNT,
+    "other": FLAG | NULL,
+}
 
 
 def answers_to_json(answers: Mapping[Answered, int]) -> list[Json]:
@@ -33,16 +42,24 @@ def answers_to_json(answers: Mapping[Answered, int]) -> list[Json]:
 
 def answers_in(fields: Mapping[str, Any]) -> Answers:
     """What a row or a sum says of it; nothing in those of versions before."""
+    return answers_from_json(fields.get(FIELD, ()))
+
+
+def answers_from_json(items: Any) -> Answers:
+    """The same from the list. Raises ValueError, naming the field, where one is missing or is not of its type."""
+    if not isinstance(items, list | tuple):
+        raise ValueError(f"{FIELD!r} must be a list")  # noqa: TRY004 - what is wrong is a value of JSON
     found: Answers = Counter()
-    for one in fields.get(_FIELD, ()):
+    for one in items:
+        check_fields(one, FIELD, _ANSWERED)
         by = Answerer(one["model"], one["fingerprint"] or "")
-        found[Answered(one["endpoint"], one["asked"], by, one.get("other", False))] += one["answers"]
+        found[Answered(one["endpoint"], one["asked"], by, one.get("other") or False)] += one["answers"]
     return found
 
 
 def answers_of_topic(row: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> Answers:
     """The same for a topic; of rows of versions before, what its calls say."""
-    return answers_in(row) if _FIELD in row else answers_in_calls(calls)
+    return answers_in(row) or answers_in_calls(calls)
 
 
 def answers_in_calls(calls: Iterable[Mapping[str, Any]]) -> Answers:

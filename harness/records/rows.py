@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.adapters.codec import (
+from harness.domain.bounds import CallTimes, InVain
+from harness.domain.completion import FailedAttempt, Json
+from harness.domain.key import request_fields
+from harness.domain.run import Failure, Span, TopicResult
+from harness.records.answers import answers_to_json
+from harness.records.codec import (
     JsonObject,
     earlier_to_json,
     logprobs_to_json,
@@ -14,12 +19,6 @@ from harness.adapters.codec import (
     tool_call_to_json,
     usage_to_json,
 )
-from harness.adapters.runs.answers import answers_to_json
-from harness.domain.bounds import CallTimes, InVain
-from harness.domain.completion import Json
-from harness.domain.key import request_fields
-from harness.domain.run import Failure, Span, TopicResult
-from harness.domain.waits import SPARSE, Waits
 
 ROW_VERSION = 1
 
@@ -37,7 +36,7 @@ def result_to_row(result: TopicResult, *, session: int) -> JsonObject:
         "topic": result.topic,
         "output": plain(result.output),
         "sections": [plain(section) for section in result.sections],
-        "error": _failure(result.error),
+        "error": failure_to_json(result.error),
         "usage": usage_to_json(result.usage),
         "cost": dollars(result.cost),
         "saved": dollars(result.saved),
@@ -82,37 +81,35 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "cost": dollars(span.cost),
         "saved": dollars(span.saved),
         "served": {name: seconds(value) if name.endswith("_s") else value for name, value in served.items()},
-        "error": _failure(span.error),
+        "error": failure_to_json(span.error),
         "rejected": span.rejected,
     }
 
 
-def call_times_of(row: Mapping[str, Any], *, origin_s: float = 0.0) -> CallTimes:
-    """When a call was wanted and what it went through, from its row; its times count from `origin_s` on."""
-    served = row["served"]
-    sent = served["source"] == "endpoint"
+def call_times_of(span: Span, *, origin_s: float = 0.0) -> CallTimes:
+    """When a call was wanted and what it went through; its times count from `origin_s` on."""
+    served = span.served
+    sent = served.source == "endpoint"
     return CallTimes(
-        topic_id=row["topic_id"],
-        id=row["id"],
-        step=row["step"],
-        start_s=seconds(row["start_s"] - origin_s),
-        end_s=seconds(row["end_s"] - origin_s),
+        topic_id=span.topic_id,
+        id=span.id,
+        step=span.step,
+        start_s=seconds(span.start_s - origin_s),
+        end_s=seconds(span.end_s - origin_s),
         # A call that failed for good did no work: all of its attempts were in vain.
-        service_s=served["latency_s"] if sent and row["error"] is None else 0.0,
-        before=tuple(_in_vain(failure) for failure in served["failures"]) if sent else (),
-        tokens=row["usage"]["input_tokens"] + row["usage"]["output_tokens"] if sent else 0,
+        service_s=served.latency_s if sent and span.error is None else 0.0,
+        before=tuple(map(_in_vain, served.failures)) if sent else (),
+        tokens=span.usage.total_tokens if sent else 0,
         sent=sent,
-        **_fields_of(Waits, served),
+        **served.by_field(),
     )
 
 
-def _in_vain(failure: Mapping[str, Any]) -> InVain:
-    return InVain(**_fields_of(InVain, failure))
+def _in_vain(failure: FailedAttempt) -> InVain:
+    return InVain(**{name: getattr(failure, name) for name in _IN_VAIN})
 
 
-def _fields_of(kind: type[Waits], row: Mapping[str, Any]) -> dict[str, float]:
-    """The waits in a row, and what else the kind has."""
-    return {field.name: row.get(field.name, 0.0) if field.name in SPARSE else row[field.name] for field in fields(kind)}
+_IN_VAIN = tuple(field.name for field in fields(InVain))
 
 
 def seconds(value: Any) -> Any:
@@ -134,7 +131,8 @@ def plain(value: Json) -> Json:
     return value
 
 
-def _failure(failure: Failure | None) -> Json:
+def failure_to_json(failure: Failure | None) -> JsonObject | None:
+    """Why a topic or a call failed; `where` and `code` are there where they are known."""
     if failure is None:
         return None
     place = {"where": failure.where, "code": failure.code}

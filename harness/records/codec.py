@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast, get_args
 
-from harness.adapters.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 from harness.domain.completion import (
     Answerer,
     Completion,
@@ -31,6 +30,7 @@ from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.run import Span
 from harness.domain.waits import HELD, WAITS, Waits
 from harness.errors import FailureKind
+from harness.records.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
 
 JsonObject = dict[str, Json]
 
@@ -65,7 +65,8 @@ _KEPT_SERVED = {
     "ttft_reasoning_s": NUMBER | NULL,
     "ttft_answer_s": NUMBER | NULL,
 }
-_WAITS = {wait.field: NUMBER | NULL if wait.is_sparse else NUMBER for wait in WAITS}
+# A wait that a row does not name took no time: rows of earlier versions do not know all of them.
+_WAITS = dict.fromkeys((wait.field for wait in WAITS), NUMBER | NULL)
 _SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **_WAITS}
 _FAILED_ATTEMPT = {
     "number": COUNT,
@@ -161,10 +162,13 @@ def earlier_to_json(earlier: Sequence[Answerer]) -> JsonObject:
 
 def answerers_from_json(fields: Mapping[str, Any]) -> tuple[Answerer, ...]:
     """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    named = fields.get("earlier") or ()
-    for one in named:
-        check_fields(one, "an earlier answerer", _ANSWERER)
-    return tuple(Answerer(one["model"], one.get("fingerprint") or "") for one in named)
+    return tuple(map(answerer_from_json, fields.get("earlier") or ()))
+
+
+def answerer_from_json(fields: Any) -> Answerer:
+    """Raises ValueError, naming the field, where one is missing or is not of its type."""
+    check_fields(fields, "an earlier answerer", _ANSWERER)
+    return Answerer(fields["model"], fields.get("fingerprint") or "")
 
 
 def usage_to_json(usage: Usage) -> JsonObject:
@@ -194,7 +198,7 @@ def logprobs_to_json(told: Completion | Span) -> JsonObject:
 
 def logprobs_from_json(items: Any) -> tuple[TokenLogprob, ...]:
     """The same from a list, or from None. Raises ValueError, naming the field, where one is missing or wrong."""
-    return tuple(map(_token_from_json, items or ()))
+    return tuple(map(token_from_json, items or ()))
 
 
 def _token_to_json(token: TokenLogprob) -> JsonObject:
@@ -208,7 +212,8 @@ def _token_to_json(token: TokenLogprob) -> JsonObject:
     return _set_fields(fields)
 
 
-def _token_from_json(fields: Any) -> TokenLogprob:
+def token_from_json(fields: Any) -> TokenLogprob:
+    """Raises ValueError, naming the field, where one is missing or is not of its type."""
     check_fields(fields, "token", _TOKEN_LOGPROB)
     others = fields.get("top_logprobs") or ()
     for other in others:
@@ -312,10 +317,7 @@ def _held_to_json(waits: Waits) -> JsonObject:
 
 
 def _waits_from_json(fields: Mapping[str, Any]) -> dict[str, float]:
-    waits = {}
-    for wait in WAITS:
-        waits[wait.field] = (fields.get(wait.field) or 0.0) if wait.is_sparse else fields[wait.field]
-    return waits
+    return {name: fields.get(name) or 0.0 for name in _WAITS}
 
 
 def tool_calls_from_json(fields: Mapping[str, Any]) -> tuple[ToolCall, ...]:

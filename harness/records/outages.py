@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from harness.adapters.codec import JsonObject
 from harness.domain.outages import PastOutage
+from harness.records.codec import JsonObject
 
 
 def outage_to_json(outage: PastOutage) -> JsonObject:

@@ -19,8 +19,12 @@ from typing import Any
 
 import anyio
 
-from harness.adapters.json_text import to_text
-from harness.adapters.jsonl_file import (
+from harness.domain.completion import Json
+from harness.domain.run import Span, TopicResult
+from harness.errors import ResultsError, StorageError
+from harness.records.directory_lock import LOCK_FILE, DirectoryLock, is_locked
+from harness.records.json_text import to_text
+from harness.records.jsonl_file import (
     NEW_SUFFIX,
     AppendedFile,
     count_lines,
@@ -29,14 +33,12 @@ from harness.adapters.jsonl_file import (
     lines_of,
     pretty,
     storage_errors,
+    texts_of,
     write_whole,
 )
-from harness.adapters.runs.directory_lock import LOCK_FILE, DirectoryLock, is_locked
-from harness.adapters.runs.rows import result_to_row, span_to_row
-from harness.adapters.runs.run_standing import Standing
-from harness.domain.completion import Json
-from harness.domain.run import Span, TopicResult
-from harness.errors import ResultsError, StorageError
+from harness.records.rows import result_to_row, span_to_row
+from harness.records.run_standing import Standing
+from harness.records.stored import owner_of, results_in
 from harness.threads import in_thread
 
 MANIFEST_VERSION = 1
@@ -147,11 +149,17 @@ class ResultsDir:
             for file in (self._traces, self._results):
                 with storage_errors(file.path):
                     file.close()
-                    write_whole(file.path, (raw for raw, row in lines_of(file.path) if self.standing.counts(row)))
+                    write_whole(file.path, self._counting(file.path))
             self.standing.superseded = 0
         expected, found = self.standing.totals.sums["rows"], count_lines(self._results.path)
         if found != expected:
             raise StorageError(f"{self._results.path}: {expected} rows were written and {found} are there")
+
+    def _counting(self, path: Path) -> Iterator[bytes]:
+        for at, raw in texts_of(path):
+            owner = owner_of(raw, path, at)
+            if self.standing.counts(owner.index, owner.session):
+                yield raw
 
     def close(self) -> None:
         """Sync to the disk and give the directory free; one that was never begun is left as it was found.
@@ -173,18 +181,17 @@ class ResultsDir:
             self._lock.release()
 
     def _append(self, result: TopicResult, spans: Sequence[Span]) -> None:
-        row = result_to_row(result, session=self.session)
+        row = to_text(result_to_row(result, session=self.session))
         calls = [to_text(span_to_row(span, index=result.index, session=self.session)) for span in spans]
-        row_text = to_text(row)
         with storage_errors(self.path):
             self._lock.check()
             calls_began = self._traces.append(calls)
             try:
-                self._results.append([row_text])
+                self._results.append([row])
             except OSError:
                 self._traces.cut(calls_began)
                 raise
-        self.standing.add(row)
+        self.standing.add(result, self.session)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -214,32 +221,21 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def read_standing(path: Path) -> Standing:
     """How a run stands, from its rows; it may be running. Raises ResultsError for a damaged row."""
     standing = Standing()
-    for _, row in lines_of(path / RESULTS_FILE):
-        take_note(standing, row, path)
+    for _, row in results_in(path / RESULTS_FILE):
+        standing.add(row, row.session)
     return standing
-
-
-def take_note(standing: Standing, row: Mapping[str, Any], path: Path) -> None:
-    """Add a row of the run in a directory to its standing. Raises ResultsError for a damaged one."""
-    try:
-        standing.add(row)
-    except (KeyError, TypeError) as error:
-        raise ResultsError(
-            f"{path / RESULTS_FILE}: the row of topic {row['topic_id']!r} is damaged: {error!r}; "
-            "restore or remove the line"
-        ) from None
 
 
 def read_results(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a run, one a topic, in the order in which they were finished."""
     standing = read_standing(path)
-    return (row for _, row in lines_of(path / RESULTS_FILE) if standing.counts(row))
+    return (row for _, row in lines_of(path / RESULTS_FILE) if standing.counts(row["index"], row["session"]))
 
 
 def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
     """The calls of a run, or of one of its topics, that belong to the rows that count."""
     standing = read_standing(path)
-    rows = (row for _, row in lines_of(path / TRACES_FILE) if standing.counts(row))
+    rows = (row for _, row in lines_of(path / TRACES_FILE) if standing.counts(row["index"], row["session"]))
     return rows if topic_id is None else (row for row in rows if row["topic_id"] == topic_id)
 
 
@@ -262,7 +258,7 @@ def _repaired(path: Path, last_session: int) -> Standing:
     standing.forget_bad_lines()
     cut_at: int | None = None
     for offset, call in last_lines_of(path / TRACES_FILE):
-        if standing.counts(call) or call["session"] < last_session:
+        if standing.counts(call["index"], call["session"]) or call["session"] < last_session:
             break
         cut_at = offset
     if cut_at is not None:

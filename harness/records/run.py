@@ -1,0 +1,194 @@
+"""A run, read from its directory: THE reader of what a run left on disk.
+
+The calls of a topic stand before its row, and topics in the same order in both files; so one pass over both, side by
+side, brings them together, and no more than one topic is in memory. A run that is going on is read on from where the
+last pass stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.domain.run import topic_of_drawn
+from harness.errors import ResultsError
+from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest, unfinished_topics
+from harness.records.run_standing import Standing
+from harness.records.stored import Lines, StoredResult, StoredSpan, results_in, spans_in
+
+Counts = Callable[[int, int], bool]
+"""Whether the row of a topic (its index) and a session is wanted."""
+
+_NO_FILES = (None, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something begins in `results.jsonl` and in `traces.jsonl`, in bytes."""
+
+    results: int = 0
+    traces: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTopic:
+    """A topic that has a row, with its calls in the order in which they ended; `at` is where both begin.
+
+    Calls that were removed from the file are not missed: there are then fewer than `result` says.
+    """
+
+    result: StoredResult
+    calls: tuple[StoredSpan, ...]
+    at: Place
+
+
+class Run:
+    """A run in its directory, finished or not. Made by `open`; `look` takes note of what came since.
+
+    `manifest` is what `run.json` said at the last look, `standing` which rows count and what they add up to.
+    `generation` counts how often what had been read before did not hold any more and `topics` begins again: a topic
+    that had failed was run again, or the files were replaced or cut.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest: Mapping[str, Any] = {}
+        self.generation = 0
+        self.standing = Standing()
+        self._place = Place()
+        self._counted = 0
+        self._read_any = False
+        self._inodes: tuple[int | None, ...] = _NO_FILES
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """The run in a directory. Raises ResultsError for a directory that is no run and for damaged rows."""
+        run = cls(path)
+        run.look()
+        return run
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process is at work on it now."""
+        return is_running(self.path)
+
+    @property
+    def unfinished(self) -> int:
+        """How many of its topics have no row."""
+        return unfinished_topics(self.manifest, self.standing)
+
+    @property
+    def samples(self) -> int:
+        """How often each topic of the dataset is drawn."""
+        return int(self.manifest["identity"].get("samples", 1))
+
+    def draw_of(self, result: StoredResult) -> tuple[str, int]:
+        """The topic of the dataset that a row is a draw of, and which one, from 0."""
+        sample = result.index % self.samples
+        return topic_of_drawn(result.topic_id, sample), sample
+
+    def look(self) -> None:
+        """Take note of the rows that came since the last look.
+
+        Raises ResultsError for a directory that is no run and for damaged rows.
+        """
+        self.manifest = read_manifest(self.path)
+        inodes = tuple(_inode_of(self.path / name) for name in (RESULTS_FILE, TRACES_FILE))
+        anew = self._inodes not in (inodes, _NO_FILES) or self._is_shorter()
+        self._inodes = inodes
+        if not anew:
+            superseded = self.standing.superseded
+            self._count()
+            anew = self.standing.superseded > superseded and self._read_any
+        if anew:
+            self.generation += 1
+            self.standing, self._place, self._counted, self._read_any = Standing(), Place(), 0, False
+            self._count()
+
+    def results(self) -> Iterator[StoredResult]:
+        """The rows that count, as far as the last look saw them, in the order in which topics were finished."""
+        for lines, row in results_in(self.path / RESULTS_FILE):
+            if lines.began >= self._counted:
+                return
+            if self.standing.counts(row.index, row.session):
+                yield row
+
+    def spans(self) -> Iterator[StoredSpan]:
+        """The calls that belong to rows that count, the calls of a topic together."""
+        for _, call in spans_in(self.path / TRACES_FILE):
+            if self.standing.counts(call.index, call.session):
+                yield call
+
+    def topics(self) -> Iterator[StoredTopic]:
+        """The topics that were not read yet, as far as the last look saw them, in the order of `results`."""
+        end = self._counted
+        for topic, place in _topics_of(self.path, self.standing.counts, self._place):
+            if topic.at.results >= end:
+                return
+            self._place = place
+            self._read_any = True
+            yield topic
+
+    def topic_at(self, at: Place) -> StoredTopic:
+        """A topic that was read before. Raises ResultsError if the files are not what they were then."""
+        row = next((row for _, row in results_in(self.path / RESULTS_FILE, start=at.results)), None)
+        if row is None:
+            raise ResultsError(f"{self.path / RESULTS_FILE}: has become shorter; open the run again")
+        same = (row.index, row.session)
+        found = next(_topics_of(self.path, lambda index, session: (index, session) == same, at), None)
+        if found is None:
+            raise ResultsError(f"{self.path / RESULTS_FILE}: was replaced; open the run again")
+        return found[0]
+
+    def _count(self) -> None:
+        for lines, row in results_in(self.path / RESULTS_FILE, start=self._counted):
+            self.standing.add(row, row.session)
+            self._counted = lines.ended
+
+    def _is_shorter(self) -> bool:
+        file = self.path / RESULTS_FILE
+        return self._counted > 0 and (not file.exists() or file.stat().st_size < self._counted)
+
+
+def _topics_of(path: Path, counts: Counts, start: Place) -> Iterator[tuple[StoredTopic, Place]]:
+    """The topics whose rows count, from a place on, each with the place after it."""
+    groups = _Groups(path / TRACES_FILE, counts, start.traces)
+    for lines, row in results_in(path / RESULTS_FILE, start=start.results):
+        if counts(row.index, row.session):
+            calls, traces = groups.of(row)
+            topic = StoredTopic(result=row, calls=calls, at=Place(results=lines.began, traces=traces))
+            yield topic, Place(results=lines.ended, traces=groups.ended)
+
+
+class _Groups:
+    """The calls of one topic after another."""
+
+    def __init__(self, path: Path, counts: Counts, start: int) -> None:
+        self._calls = _wanted(path, counts, start)
+        self._next = next(self._calls, None)
+        self.ended = start
+
+    def of(self, row: StoredResult) -> tuple[tuple[StoredSpan, ...], int]:
+        """The calls of this topic, and where they begin."""
+        began = self._next[0].began if self._next else self.ended
+        calls = []
+        while self._next is not None:
+            lines, call = self._next
+            if (call.index, call.session) != (row.index, row.session):
+                break
+            self.ended = lines.ended
+            calls.append(call)
+            self._next = next(self._calls, None)
+        return tuple(calls), began
+
+
+def _wanted(path: Path, counts: Counts, start: int) -> Iterator[tuple[Lines, StoredSpan]]:
+    for lines, call in spans_in(path, start=start):
+        if counts(call.index, call.session):
+            yield lines, call
+
+
+def _inode_of(path: Path) -> int | None:
+    return path.stat().st_ino if path.exists() else None
