@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 import aiohttp
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
-from harness.adapters.endpoint.http import build_http_client
-from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.call import Call
 from harness.domain.completion import Message, Request
 from harness.domain.endpoint import base_url_endpoint
 from harness.domain.policy import Timeouts
+from harness.endpoint.http import build_http_client
+from harness.endpoint.openai_chat import OpenAIChat
 
 PROMPT = "Explain what a superposition is, step by step. " * 20
 MODEL = "deepseek-flash"

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 import httpx2
 from _contest import OUR_ADAPTER, RAW_AIOHTTP, Ask, Contestant, request
 
-from harness.adapters.endpoint.aiohttp_transport import AiohttpTransport
-from harness.adapters.endpoint.http import build_http_client
-from harness.adapters.endpoint.request_body import request_body
-from harness.adapters.endpoint.sdk import ChatClient
 from harness.domain.endpoint import base_url_endpoint
 from harness.domain.policy import Timeouts
 from harness.domain.request_form import OPENAI_FORM
+from harness.endpoint.aiohttp_transport import AiohttpTransport
+from harness.endpoint.http import build_http_client
+from harness.endpoint.request_body import request_body
+from harness.endpoint.sdk import ChatClient
 
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
 

@@ -13,8 +13,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.batch import run_batch
-from harness.session import Report
+from harness.runs.batch import run_batch
+from harness.runs.session import Report
 from harness.settings import load_settings
 from harness.testing.virtual_time import VirtualClock, run_virtual
 

@@ -25,7 +25,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.adapters.cache.sqlite_cache import SqliteCache
+from harness.cache.sqlite_cache import SqliteCache
+from harness.diffs.misses import explain
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, Request, Served, Usage
 from harness.domain.key import cache_key
@@ -134,7 +135,9 @@ class NothingBelow:
 
 def cached(cache: SqliteCache) -> Cached:
     policy = CachePolicy()
-    return Cached(NothingBelow(), cache, policy, SystemClock(), Leases(cache, policy, Stop(), random.Random(1)))
+    return Cached(
+        NothingBelow(), cache, policy, SystemClock(), Leases(cache, policy, Stop(), random.Random(1)), explain
+    )
 
 
 def cached_layer(cache: SqliteCache) -> Serve:

@@ -17,13 +17,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.adapters.memory import MemoryCache
+from harness.cache.memory import MemoryCache
 from harness.compose import Policies, layered
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request, Served, Usage
 from harness.domain.failures import TransientError
+from harness.domain.ledger import Ledger
 from harness.domain.options import StepOptions
-from harness.domain.purse import Purse
 from harness.domain.run import Span, Topic, TopicResult
 from harness.engine.runner import Runner
 from harness.engine.step import RunContext, Step
@@ -176,7 +176,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
+class SimulatedRun:
     """What came of it. Times in seconds, virtual but for `real_s`."""
 
     topics: int
@@ -208,12 +208,12 @@ def ten_outages() -> list[Outage]:
     return outages
 
 
-def played(topics: int, in_flight: int) -> Night:
+def played(topics: int, in_flight: int) -> SimulatedRun:
     """Run the night, in less time than it takes."""
     began = time.perf_counter()
     outages = ten_outages()
     ok, lasted_s = run_virtual(_night, topics, in_flight, outages)
-    return Night(topics, ok, outages, lasted_s, time.perf_counter() - began)
+    return SimulatedRun(topics, ok, outages, lasted_s, time.perf_counter() - began)
 
 
 async def _night(topics: int, in_flight: int, outages: Sequence[Outage]) -> tuple[int, float]:
@@ -224,7 +224,7 @@ async def _night(topics: int, in_flight: int, outages: Sequence[Outage]) -> tupl
         cache=MemoryCache(),
         policies=Policies.of(settings),
         limits=settings.limits(),
-        purse=Purse(budget=settings.spending_cap()),
+        purse=Ledger(budget=settings.spending_cap()),
         stop=stop,
         clock=clock,
     )

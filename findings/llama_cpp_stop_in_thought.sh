@@ -14,7 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/env"
 "$work/env/bin/pip" install --quiet "xllamacpp==2026.10.11549"
-python3 "$here/tests/tiny_model.py" "$work/tiny.gguf"
+python3 "$here/tests/support/tiny_model.py" "$work/tiny.gguf"
 cd "$work"
 "$work/env/bin/python" - 2>"$work/log.txt" <<'PY'
 import json

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from harness._version import __version__
 
 if TYPE_CHECKING:
-    from harness.adapters.image_file import image
     from harness.api import ask, ask_sync, run, run_sync
     from harness.domain.completion import Completion, Delta, JsonSchema, Message, Tool, Usage
     from harness.domain.failures import CompletionError
@@ -22,14 +21,15 @@ if TYPE_CHECKING:
     from harness.engine.stopping import Stop
     from harness.errors import HarnessError, InputError, ParseError, Rejected, TopicFailed
     from harness.records.results_dir import read_results, read_spans
-    from harness.session import Report
+    from harness.runs.session import Report
+    from harness.workflows.image_file import image
 
 _HOMES = {
     "harness.records.results_dir": ("read_results", "read_spans"),
     "harness.api": ("ask", "ask_sync", "run", "run_sync"),
-    "harness.session": ("Report",),
+    "harness.runs.session": ("Report",),
     "harness.domain.completion": ("Completion", "Delta", "JsonSchema", "Message", "Tool", "Usage"),
-    "harness.adapters.image_file": ("image",),
+    "harness.workflows.image_file": ("image",),
     "harness.domain.options": ("StepOptions",),
     "harness.domain.parsing": ("parse_json", "parse_string_list"),
     "harness.domain.run": ("Failed", "Ok", "Output", "Topic"),

@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-from harness.adapters.wall_clock import SystemClock
-from harness.batch import new_run_id, run_batch
 from harness.compose import open_stack
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, OnDelta, Request, ResponseFormat
@@ -23,7 +21,9 @@ from harness.domain.options import StepOptions
 from harness.domain.profiles import form_mark
 from harness.engine.stopping import Stop
 from harness.logs import logged_with
-from harness.session import Report
+from harness.machine.wall_clock import SystemClock
+from harness.runs.batch import new_run_id, run_batch
+from harness.runs.session import Report
 from harness.settings import Loaded, load_settings
 from harness.settings.keywords import CallSettings, RunSettings
 

@@ -10,21 +10,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.adapters.cache.sqlite_cache import SqliteCache
-from harness.adapters.cassettes.recorded_first import RecordedFirst
-from harness.adapters.endpoint.http import build_http_client
-from harness.adapters.endpoint.openai_chat import OpenAIChat
-from harness.adapters.file_limit import budgeted_files
-from harness.adapters.stall_meter import StallMeter
-from harness.adapters.wall_clock import SystemClock
+from harness.cache.recorded_first import RecordedFirst
+from harness.cache.sqlite_cache import SqliteCache
+from harness.diffs.misses import explain
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
 from harness.domain.endpoint import endpoint_identity
+from harness.domain.ledger import Ledger, Spent
 from harness.domain.likely import Likely
 from harness.domain.policy import CachePolicy, Limits, OutagePolicy, Patience, Reserve, RetryPolicy, within
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import MOCK, form_mark, resolve_model
-from harness.domain.purse import Purse, Spent
+from harness.endpoint.http import build_http_client
+from harness.endpoint.openai_chat import OpenAIChat
 from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
@@ -41,10 +39,13 @@ from harness.engine.routes import Routes
 from harness.engine.step import Addressee, RunContext
 from harness.engine.stopping import Stop
 from harness.errors import CacheError, SettingsError
-from harness.in_use import InUse, check_access, models_at
+from harness.machine.file_limit import budgeted_files
+from harness.machine.stall_meter import StallMeter
+from harness.machine.wall_clock import SystemClock
 from harness.ports import Cache, Completer, OpenCall, WallClock
 from harness.settings import Loaded, Settings
 from harness.workflows.endpoint_names import DECLARED as ENDPOINTS_DECLARED
+from harness.workflows.in_use import InUse, check_access, models_at
 from harness.workflows.loading import LoadedWorkflow
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Stack:
     cache: Cache
     rejections: Rejections
     routes: Routes
-    purse: Purse
+    purse: Ledger
     pricing: Pricing
     before: Spent
     left_open: tuple[OpenCall, ...]
@@ -123,7 +124,7 @@ def layered(
     cache: Cache,
     policies: Policies,
     limits: Limits,
-    purse: Purse,
+    purse: Ledger,
     stop: Stop,
     clock: WallClock,
     answered_before: bool = False,
@@ -182,7 +183,7 @@ def layered(
     held = Outside(budgeted, routes) if routes.several else budgeted
     retrying = told(Retrying(held, retry, routes.provider_of, stop, rng), "retry")
     leases = Leases(cache, policies.cache, stop, rng, policies.lease)
-    return told(Cached(retrying, cache, policies.cache, clock, leases, rejections), "cache"), routes
+    return told(Cached(retrying, cache, policies.cache, clock, leases, explain, rejections), "cache"), routes
 
 
 def run_context(
@@ -273,7 +274,7 @@ async def open_stack(
         rejections = Rejections(cache)
         before = await cache.spent(run_id)
         left_open = tuple(await cache.left_open(run_id))
-        purse = Purse.after(settings.spending_cap(), before)
+        purse = Ledger.after(settings.spending_cap(), before)
         async with AsyncExitStack() as clients:
             reached = [
                 Elsewhere(
@@ -332,7 +333,7 @@ def replaying(recording: Cache, *, stop: Stop, clock: WallClock) -> Completer:
     """
     policy = CachePolicy(mode="replay")
     leases = Leases(recording, policy, stop, random.Random(0))  # noqa: S311 - nobody asks, so nobody waits
-    return Cached(_Nobody(), recording, policy, clock, leases)
+    return Cached(_Nobody(), recording, policy, clock, leases, explain)
 
 
 class _Nobody:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness.regress.recorded.tape import Tape
+    from harness.regress.recorded.cassette_fixture import CassetteFixture
     from harness.testing.scripted import MockDeepSeek
     from harness.testing.virtual_tests import VirtualTests
     from harness.testing.virtual_time import VirtualTime
 
 _VIRTUAL: pytest.StashKey[VirtualTests] = pytest.StashKey()
 _MOCK: pytest.StashKey[MockDeepSeek] = pytest.StashKey()
-_TAPE: pytest.StashKey[Tape] = pytest.StashKey()
+_TAPE: pytest.StashKey[CassetteFixture] = pytest.StashKey()
 _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 
 _KEY_OF_THE_MOCK = "sk-of-the-mock"
@@ -68,17 +68,17 @@ def mock_deepseek(request: pytest.FixtureRequest) -> Iterator[MockDeepSeek]:
 
 
 @pytest.fixture
-def replay(request: pytest.FixtureRequest) -> Iterator[Tape]:
+def replay(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
     """Calls answered from a cassette beside the test file, or recorded into it with `--harness-record`."""
     from harness.errors import CacheError  # noqa: PLC0415 - only tests that use it pay for it
-    from harness.regress.recorded.tape import Tape, cassette_path  # noqa: PLC0415 - as above
+    from harness.regress.recorded.cassette_fixture import CassetteFixture, cassette_path  # noqa: PLC0415 - as above
 
     item = request.node
     path = cassette_path(item.path, item.nodeid.partition("::")[2])
     mode = request.config.getoption("harness_record", default="none")
     with _scratch() as scratch:
         try:
-            tape = Tape(path, mode, test=item.nodeid, scratch=Path(scratch))
+            tape = CassetteFixture(path, mode, test=item.nodeid, scratch=Path(scratch))
         except CacheError as error:
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         item.stash[_TAPE] = tape

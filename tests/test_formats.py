@@ -17,17 +17,17 @@ from batches import a_topic_file, manifest_of, rows_of, run
 from jsonschema import Draft202012Validator
 from records import a_failed_result, a_hard_won_span
 
-from harness.adapters.cache.admin import CacheAdmin
-from harness.adapters.cache.sqlite_schema import create
+from harness.cache.admin import CacheAdmin
+from harness.cache.sqlite_schema import create
 from harness.domain.completion import Message, Request, Tool, ToolCall
 from harness.domain.logprobs import Alternative, TokenLogprob
-from harness.domain.outlook import Range
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError
-from harness.glance import EndpointStanding, Failing, Glance, InFlight
-from harness.live import Live, live_to_json, read_live
 from harness.records.rows import result_to_row, span_to_row
+from harness.runs.live_file import Live, live_to_json, read_live
+from harness.runs.snapshot import EndpointStanding, Failing, InFlight, Snapshot
 from harness.testing.virtual_time import VirtualClock
+from harness.timing.outlook import Range
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMAS = {name: json.loads((DOCS / "schemas" / f"{name}.schema.json").read_text()) for name in
@@ -142,7 +142,7 @@ def test_what_a_run_tells_of_itself_is_as_documented_and_is_read_as_it_was_writt
         **dict.fromkeys(("maximum", "refusals", "calls", "tokens", "waiting"), 4),
         **dict.fromkeys(("elapsed_s", "paused_s", "cost", "unknown_cost"), 0.5),
     }
-    seen = Glance(
+    seen = Snapshot(
         **numbers,
         hit_rate=None,
         tokens_per_s=7.5,

@@ -12,9 +12,7 @@ from records import a_span, a_stored_result, a_stored_span
 
 from harness.bench.measured import measured_from_span
 from harness.bench.words import story_of
-from harness.domain.bounds import bound_of
 from harness.domain.completion import FailedAttempt, Served
-from harness.domain.losses import CAUSES, losses_of
 from harness.domain.policy import Limits
 from harness.domain.waits import BACKOFF, HELD, WAITS, Wait, Waits
 from harness.exports.columns import CALLS, record
@@ -27,6 +25,8 @@ from harness.report.detail import detail_of
 from harness.report.requests import requests_of
 from harness.simulation.books import SIMULATED_WAITS, WaitSums
 from harness.telemetry.attributes import call_attributes
+from harness.timing.bounds import bound_of
+from harness.timing.losses import CAUSES, losses_of
 
 SCHEMA = Path(__file__).parent.parent / "docs" / "schemas" / "traces.row.schema.json"
 STYLES = Path(__file__).parent.parent / "harness" / "report" / "static" / "topic.css"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.domain.ledger import Spent
 from harness.domain.policy import Budget
-from harness.domain.purse import Spent
 
 
 def left_of(budget: Budget, sessions: Sequence[Spent]) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from harness.bench.files import Bench
 from harness.bench.numbers import ratio_of, report_of
 from harness.bench.tables import Table, ratio_words
 from harness.bench.words import few_rounds, marked
-from harness.domain.stats import Ratio
 from harness.domain.wording import counted, duration
 from harness.errors import ResultsError
+from harness.timing.stats import Ratio
 
 # Where and with what both were measured, as far as a difference may explain one in the numbers.
 _ABOUT = ("harness", "python", "openai", "system", "cores")

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from harness._version import __version__
-from harness.adapters.datasets.dataset import open_dataset
-from harness.batch import dataset_spec, run_batch
 from harness.bench.arms import Arm, rounds_of
 from harness.bench.caps import left_of
 from harness.bench.files import (
@@ -27,18 +25,20 @@ from harness.bench.files import (
     write_bench,
     write_description,
 )
-from harness.domain.purse import Spent
+from harness.datasets.dataset import open_dataset
+from harness.domain.ledger import Spent
 from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
-from harness.in_use import InUse, check_access, endpoints_in_use, is_simulated, workflow_of
-from harness.manifest import STDIN, recorded
 from harness.ports import WallClock
 from harness.records.results_dir import read_manifest
-from harness.session import Report
+from harness.runs.batch import dataset_spec, run_batch
+from harness.runs.manifest import STDIN, recorded
+from harness.runs.session import Report
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
 from harness.text import money
+from harness.workflows.in_use import InUse, check_access, endpoints_in_use, is_simulated, workflow_of
 
 RunAsync = Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]
 

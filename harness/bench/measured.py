@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from harness.domain.bounds import CallTimes, InVain
 from harness.domain.run import Span
 from harness.domain.waits import HELD, WAITS
 from harness.records.rows import call_times_of, seconds
+from harness.timing.bounds import CallTimes, FailedTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def measured_from_row(row: Mapping[str, Any]) -> Measured:
     given = {**_DEFAULTS, **row}
     own = {field.name: given[field.name] for field in fields(Measured) if field.name != "times"}
     times = {field.name: row[field.name] for field in fields(CallTimes) if field.name in row}
-    times["before"] = tuple(InVain(**one) for one in row.get("before", ()))
+    times["before"] = tuple(FailedTimes(**one) for one in row.get("before", ()))
     return Measured(times=CallTimes(**times), **own)
 
 

@@ -17,10 +17,10 @@ from harness.bench.files import Bench
 from harness.bench.measured import Measured
 from harness.bench.published import distribution_of
 from harness.bench.words import notes_of, story_of
-from harness.domain.bounds import Bound, bound_of
-from harness.domain.losses import CAUSES, RARE_CAUSES, losses_of
-from harness.domain.scaling import fit_amdahl, fit_usl
-from harness.domain.stats import Distribution, Ratio, paired_ratio
+from harness.timing.bounds import Bound, bound_of
+from harness.timing.losses import CAUSES, RARE_CAUSES, losses_of
+from harness.timing.scaling import fit_amdahl, fit_usl
+from harness.timing.stats import Distribution, Ratio, paired_ratio
 
 REPORT_VERSION = 1
 # A provider is never quite as fast twice; less than this is not called its queue.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.domain.stats import Distribution
+from harness.timing.stats import Distribution
 
 DRAWS, CALLS, PLACES = 10_000, 5, 3
 LOW_S, HIGH_S = 8.0, 12.0

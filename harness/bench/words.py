@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.domain.losses import Cause
 from harness.domain.waits import BACKOFF, WAITS
 from harness.domain.wording import counted, duration
+from harness.timing.losses import Cause
 
 _LOST_TO: Mapping[Cause, str] = {
     **{wait.cause: wait.lost_to for wait in (*WAITS, BACKOFF) if wait.lost_to},

@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import click
 
-from harness.adapters.image_file import image
 from harness.api import ask_once
 from harness.cli.help import SectionedCommand
 from harness.cli.log_lines import start_log_lines
@@ -32,6 +31,7 @@ from harness.records.codec import logprobs_to_json, usage_to_json
 from harness.settings import Loaded
 from harness.settings.model import CALL_FLAGS
 from harness.text import money
+from harness.workflows.image_file import image
 
 
 @click.command(cls=SectionedCommand)

@@ -9,8 +9,6 @@ from typing import Any, NoReturn
 import anyio
 import click
 
-from harness.adapters.wall_clock import SystemClock
-from harness.batch import RESULTS_ROOT, new_run_id
 from harness.bench.arms import BATCH, KINDS, arms_of, numbers_of
 from harness.bench.experiment import Plan, check_plan, run_experiment
 from harness.bench.outputs import write_reports
@@ -24,7 +22,9 @@ from harness.cli.run import note_aliases
 from harness.cli.signals import INTERRUPTED, interruptible
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, SettingsError
-from harness.session import Report
+from harness.machine.wall_clock import SystemClock
+from harness.runs.batch import RESULTS_ROOT, new_run_id
+from harness.runs.session import Report
 
 _BENCHMARK = "Benchmark"
 # The arms decide the first, no cache may answer in any of them, and what the last does is another thing here.

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from harness.diffs.words import plain, visible
 from harness.domain.sanitize import terminal_safe
-from harness.domain.words import plain, visible
 from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table
 
 _PLAIN_WIDTH = 200

@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import anyio
 import click
 
-from harness.adapters.cache.admin import CacheAdmin
-from harness.adapters.cache.answerers import counted_answers
-from harness.adapters.cache.reports import JournalStats, Sound
-from harness.adapters.wall_clock import SystemClock
+from harness.cache.admin import CacheAdmin
+from harness.cache.answerers import counted_answers
+from harness.cache.reports import JournalStats, Sound
 from harness.cli.explain import explain
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
@@ -25,6 +24,7 @@ from harness.domain.key import request_fields
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.domain.wording import counted
 from harness.errors import InputError
+from harness.machine.wall_clock import SystemClock
 from harness.records.codec import completion_to_json
 from harness.settings import duration_s
 from harness.text import money

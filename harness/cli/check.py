@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import anyio
 import click
 
-from harness.adapters.cassettes.cassette import Recording
+from harness.cache.cassette import Recording
 from harness.cli.consent import exit_unsent
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options

@@ -9,12 +9,12 @@ from typing import Any
 import anyio
 import click
 
-from harness.adapters.wall_clock import SystemClock
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.doctoring import Finding, examine
+from harness.doctor import Finding, examine
 from harness.domain.sanitize import terminal_safe
+from harness.machine.wall_clock import SystemClock
 from harness.settings.model import CALL_FLAGS
 
 _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}

@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from harness.adapters.wall_clock import SystemClock
-from harness.cli.glance import clock
 from harness.cli.help import SectionedCommand
+from harness.cli.live.lines import clock
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.domain.braking import slowdown
 from harness.domain.sanitize import terminal_safe
 from harness.domain.wording import counted
-from harness.estimating import Estimate, estimate_batch
+from harness.machine.wall_clock import SystemClock
+from harness.runs.estimating import Estimate, estimate_batch
 from harness.text import money
 
 

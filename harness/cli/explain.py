@@ -11,19 +11,19 @@ from typing import Any, TypeVar
 import anyio
 import click
 
-from harness.adapters.cache.admin import CacheAdmin
-from harness.adapters.cache.reports import Sound
-from harness.adapters.wall_clock import SystemClock
-from harness.batch import RESULTS_ROOT
+from harness.cache.admin import CacheAdmin
+from harness.cache.reports import Sound
 from harness.cli.help import OWN, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
+from harness.diffs.misses import value_words
 from harness.domain.key import request_fields
-from harness.domain.misses import value_words
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError, ResultsError
+from harness.machine.wall_clock import SystemClock
 from harness.records.results_dir import read_manifest, read_results, read_spans
 from harness.regress.comparing.call_story import CallStory, payer_json, payer_words, story_of
+from harness.runs.batch import RESULTS_ROOT
 
 T = TypeVar("T")
 

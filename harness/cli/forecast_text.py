@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from harness._version import __version__
-from harness.cli.glance import clock
+from harness.cli.live.lines import clock
 from harness.domain.pricing import is_peak
 from harness.domain.waits import HELD
 from harness.domain.wording import counted
 from harness.simulation.books import SIMULATED_WAITS
 from harness.simulation.fit import StepFit
 from harness.simulation.forecast import Arm, Range
-from harness.simulation.night import Plan, with_in_flight
 from harness.simulation.recording import Recording
+from harness.simulation.simulated_run import Plan, with_in_flight
 from harness.text import money
 
 _ARMS_A_BLOCK = 4

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.domain.ledger import Reservations
 from harness.domain.outlay import Outlay
-from harness.domain.outlook import Range
 from harness.domain.policy import Budget, Reserve
-from harness.domain.purse import Reservations
 from harness.domain.wording import counted
 from harness.text import money
+from harness.timing.outlook import Range
 
 LEAST_SAID = 0.00005
 LEAST_LOST_S = 1.0

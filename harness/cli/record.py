@@ -9,17 +9,17 @@ from typing import Any
 import anyio
 import click
 
-from harness.adapters.cassettes.cassette import Recording
+from harness.cache.cassette import Recording
 from harness.cli.consent import agreed, exit_unsent
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.recording import agreed_to, agreed_to_all, record_into
 from harness.cli.run import note_aliases
 from harness.errors import SettingsError
-from harness.manifest import can_be_read_again
 from harness.regress.recorded.expecting import Expected, expected
 from harness.regress.recorded.recording import known_recordings
 from harness.regress.recorded.replaying import replay_file
+from harness.runs.manifest import can_be_read_again
 from harness.settings import Loaded
 
 

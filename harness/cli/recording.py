@@ -7,20 +7,20 @@ from pathlib import Path
 
 import click
 
-from harness.adapters.cassettes.cassette import Recording
-from harness.adapters.cassettes.cassette_file import prepare_place
-from harness.adapters.memory import MemoryCache
-from harness.adapters.wall_clock import SystemClock
+from harness.cache.cassette import Recording
+from harness.cache.cassette_file import prepare_place
+from harness.cache.memory import MemoryCache
 from harness.cli.consent import confirmed
 from harness.cli.run import reported
 from harness.domain.sanitize import terminal_safe
 from harness.engine.runner import Workflow
-from harness.estimating import estimate_batch
+from harness.machine.wall_clock import SystemClock
 from harness.regress.recorded.expecting import Expected
 from harness.regress.recorded.merging import Merged
 from harness.regress.recorded.recording import recorded_from
 from harness.regress.recorded.replaying import recorded_calls
-from harness.session import Report
+from harness.runs.estimating import estimate_batch
+from harness.runs.session import Report
 from harness.settings import Loaded
 from harness.text import money
 

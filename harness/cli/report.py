@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from harness.batch import RESULTS_ROOT
 from harness.cli.place import check_place
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError
 from harness.records.results_dir import read_manifest
-from harness.run_state import newest_run
+from harness.runs.batch import RESULTS_ROOT
+from harness.runs.run_state import newest_run
 
 REPORT_FILE = "report.html"
 

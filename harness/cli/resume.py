@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from harness.batch import RESULTS_ROOT
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.run import run_and_report
 from harness.domain.redo import ALL_LEFT, REDONE, Redo, TopicState
-from harness.manifest import source_of
 from harness.records.results_dir import read_manifest
-from harness.run_state import newest_run
+from harness.runs.batch import RESULTS_ROOT
+from harness.runs.manifest import source_of
+from harness.runs.run_state import newest_run
 
 TOPICS = "Dataset"
 

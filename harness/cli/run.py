@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 import anyio
 import click
 
-from harness.batch import run_batch
 from harness.cli.consent import agreed, exit_unsent
 from harness.cli.help import SectionedCommand
 from harness.cli.live.progress import show_progress
@@ -26,7 +25,8 @@ from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
 from harness.ports import Cache
-from harness.session import Report, Watch
+from harness.runs.batch import run_batch
+from harness.runs.session import Report, Watch
 from harness.settings import Loaded, notes_on
 
 

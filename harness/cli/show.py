@@ -12,7 +12,6 @@ import click
 from harness.cli.output import say, say_json
 from harness.cli.summary import answer_lines, place_words, run_outages_lines
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
-from harness.domain.outlook import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.domain.wording import counted
@@ -20,6 +19,7 @@ from harness.errors import ResultsError
 from harness.records.answers import answers_in
 from harness.records.results_dir import read_manifest, read_results, read_spans, read_standing
 from harness.text import money
+from harness.timing.outlook import cause_of
 
 LONGEST_MESSAGE = 4_000
 

@@ -1,4 +1,4 @@
-"""`harness simulate`: what a night would take, from a recorded run or a cache, before spending anything."""
+"""`harness simulate`: what a night would take, from a recorded run, before spending anything."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from harness.cli.forecast_text import Forecast, forecast_json, forecast_text
 from harness.cli.help import SectionedCommand
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.domain.profiles import PROFILES
 from harness.domain.sanitize import terminal_safe
 from harness.errors import SettingsError
 from harness.settings import Settings
 from harness.simulation.forecast import arms_of, jobs_of
-from harness.simulation.from_cache import read_cache
 from harness.simulation.from_run import read_run
-from harness.simulation.night import Night, Plan
-from harness.simulation.nights import OnNight, simulate_nights, workers_for
+from harness.simulation.many_runs import OnNight, simulate_nights, workers_for
 from harness.simulation.recording import Recording
+from harness.simulation.simulated_run import Plan, SimulatedRun
 from harness.simulation.start import start_of
 
 _LIMITS = ("per_run", "runs", "rpm", "tpm", "attempts", "budget", "budget_tokens", "run_calls")
@@ -36,7 +34,7 @@ _MOST_TOPICS = 10_000_000
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("recorded", type=click.Path(path_type=Path), metavar="RUN|CACHE")
+@click.argument("recorded", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
     "--topics", type=click.IntRange(1, _MOST_TOPICS), metavar="N", help="Topics of the night.  [default: the run's]"
 )
@@ -52,7 +50,6 @@ _MOST_TOPICS = 10_000_000
     "--repeat", type=click.IntRange(1, 1000), metavar="N", default=4, show_default=True, help="Nights for each number."
 )
 @click.option("--seed", type=click.IntRange(0), metavar="N", default=0, show_default=True, help="Seed of all draws.")
-@click.option("--run", "run_id", metavar="RUN_ID", help="Which of the runs in a cache file.")
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes that simulate.  [default: one a core]"
 )
@@ -65,7 +62,6 @@ def simulate(
     provider_limit: int | None,
     repeat: int,
     seed: int,
-    run_id: str | None,
     jobs: int | None,
     **values: Any,
 ) -> None:
@@ -73,18 +69,15 @@ def simulate(
 
     \b
     harness simulate results/<run> --topics 10000 --in-flight 8,32,128 --rpm 500 --start 22:00
-    harness simulate .harness/cache.db --topics 10000 --in-flight 8,32,128
 
     RUN is a directory under results/. Topics are drawn from the recorded ones, whole, with their calls, tokens and
     failures; times are drawn from what was fitted to their calls; and the real engine works through them on virtual
     time. Limits and prices are the run's where no flag says otherwise. Every call counts as asked: nothing is expected
     from the cache.
-
-    CACHE is a cache file, for a run whose directory is gone. It knows less, and the output says what.
     """
     began = start_of(start, datetime.now().astimezone())
     places = () if in_flight is None else numbers_of(in_flight)
-    recording = _read(recorded, run_id, seed)
+    recording = read_run(recorded, seed=seed)
     settings = _settings(recording, values)
     _check_budget(settings, recording, began)
     plan = Plan(
@@ -108,25 +101,12 @@ def simulate(
         click.echo(terminal_safe(forecast_text(forecast)))
 
 
-def _read(recorded: Path, run_id: str | None, seed: int) -> Recording:
-    """A directory is a run, a file is a cache. Raises what reading them raises."""
-    if recorded.is_file():
-        return read_cache(recorded, run_id, seed=seed)
-    if run_id is not None:
-        raise SettingsError(f"--run {run_id}: chooses one of the runs in a cache file, and {recorded} is no file")
-    return read_run(recorded, seed=seed)
-
-
 def _settings(recording: Recording, values: dict[str, Any]) -> Settings:
-    """Those of the recorded run where no flag says otherwise; of a cache nothing is known but who answered."""
-    if recording.settings is None:
-        who = "endpoint" if recording.endpoint in PROFILES else "base_url"
-        return loaded_from({**values, who: recording.endpoint}).settings
-    base = {
-        name: value
-        for name, value in recording.settings.items()
-        if value is not None and name not in _NOT_TAKEN | _SHOWN
-    }
+    """Those of the recorded run where no flag says otherwise."""
+    base = {}
+    for name, value in recording.settings.items():
+        if value is not None and name not in _NOT_TAKEN | _SHOWN:
+            base[name] = value
     return loaded_from(values, base=base).settings
 
 
@@ -144,7 +124,7 @@ def _check_budget(settings: Settings, recording: Recording, began: datetime) -> 
 def _progress(nights: int, *, shown: bool) -> Iterator[OnNight]:
     """A bar on standard error that goes on with each night, for as long as this is open."""
 
-    def unseen(number: int, night: Night) -> None:
+    def unseen(number: int, night: SimulatedRun) -> None:
         """Nobody looks."""
 
     if not shown:
@@ -164,7 +144,7 @@ def _progress(nights: int, *, shown: bool) -> Iterator[OnNight]:
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=nights)
 
-        def seen(number: int, night: Night) -> None:
+        def seen(number: int, night: SimulatedRun) -> None:
             progress.advance(task)
 
         yield seen

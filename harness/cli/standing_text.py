@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from harness.cli.glance import (
+from harness.cli.live.lines import (
     calls_words,
     causes_words,
     endpoint_words,
@@ -30,9 +30,9 @@ from harness.cli.summary import (
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.wording import counted, duration
-from harness.live import Live
-from harness.manifest import elsewhere_words, is_simulated
-from harness.run_state import RunState
+from harness.runs.live_file import Live
+from harness.runs.manifest import elsewhere_words, is_simulated
+from harness.runs.run_state import RunState
 
 SILENT_S = 15.0
 """A run tells of itself every second; one that says nothing for so long is stopped, or its machine is overloaded."""

@@ -9,12 +9,12 @@ from typing import Any
 import anyio
 import click
 
-from harness.adapters.wall_clock import SystemClock
-from harness.batch import RESULTS_ROOT
 from harness.cli.output import say, say_json
 from harness.cli.standing_text import standing_lines, stop_of
-from harness.live import live_to_json
-from harness.run_state import RunState, look_at, newest_run
+from harness.machine.wall_clock import SystemClock
+from harness.runs.batch import RESULTS_ROOT
+from harness.runs.live_file import live_to_json
+from harness.runs.run_state import RunState, look_at, newest_run
 
 
 @click.command()

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
-from harness.cli.glance import clock
+from harness.cli.live.lines import clock
 from harness.cli.money_words import LEAST_SAID, budget_lines, reservation_lines
 from harness.cli.usage_words import is_untold, reasoning_words, untold_words
 from harness.domain.answerers import doubt_lines, why_unpriced
@@ -22,7 +22,7 @@ from harness.ports import OpenCall
 from harness.records.answers import answers_in
 from harness.records.outages import outage_to_json, run_outages
 from harness.records.run_standing import FailedAlike
-from harness.session import Report, limits_learned
+from harness.runs.session import Report, limits_learned
 from harness.settings import Settings
 from harness.text import money
 

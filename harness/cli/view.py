@@ -9,11 +9,11 @@ from pathlib import Path
 import anyio
 import click
 
-from harness.batch import RESULTS_ROOT
 from harness.cli.signals import interruptible
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError
+from harness.runs.batch import RESULTS_ROOT
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.domain.check import Check
 from harness.domain.completion import OnDelta
-from harness.domain.purse import Purse
+from harness.domain.ledger import Ledger
 from harness.domain.reach import Before
 
 OnSilence = Literal["give up", "wait on", "as set"]
@@ -43,7 +43,7 @@ class Call:
     on_life: Callable[[], None] | None = field(default=None, compare=False)
     on_silence: Callable[[float], OnSilence] | None = field(default=None, compare=False)
     before: Before | None = field(default=None, compare=False)
-    purse: Purse | None = field(default=None, compare=False)
+    purse: Ledger | None = field(default=None, compare=False)
     check: Check | None = field(default=None, compare=False)
 
     @property

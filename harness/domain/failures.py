@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.domain.completion import AtMost, Completion, Served
-from harness.domain.misses import Explanation
+from harness.domain.recording import WhyUnknown
 from harness.errors import FailureKind, HarnessError, Reach
 
 TORN_STREAM_ADVICE = (
@@ -93,7 +93,7 @@ class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
     The message is the explanation's text: what was asked, what was recorded, in what the two differ.
     """
 
-    def __init__(self, message: str, *, explanation: Explanation | None = None) -> None:
+    def __init__(self, message: str, *, explanation: WhyUnknown | None = None) -> None:
         super().__init__(message)
         self.explanation = explanation
 

@@ -9,7 +9,7 @@ to them: the first counts three times over, the second one and a half times, on 
 longest of few is what stands for the 99th percentile. More answers are not waited for: as a batch comes to each of its
 steps at about one time, a small one would be over before it gained anything, and a step whose answers turn out longer
 says so with each of them. What this could go wrong by is bounded: only as many calls as can be in flight are reserved
-for so, the last tenth of a budget is for worst cases alone (`Purse`), and how far past the budget all that was in
+for so, the last tenth of a budget is for worst cases alone (`Ledger`), and how far past the budget all that was in
 flight could have led is recorded.
 """
 

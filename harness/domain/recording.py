@@ -1,10 +1,12 @@
-"""An answer that was recorded, and for which call of which topic."""
+"""An answer that was recorded, for which call of which topic, and why a request is not among them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from harness.domain.completion import Completion, Request
 
@@ -30,6 +32,28 @@ class RecordedCall:
     @property
     def step(self) -> str:
         return step_of(self.span_id)
+
+
+class WhyUnknown(Protocol):
+    """Why a request is not in a recording; `harness.diffs.misses` finds it out."""
+
+    def text(self) -> str:
+        """Some plain lines; the first says what it comes to, and what to do."""
+
+
+class Explain(Protocol):
+    """Finds out why a request is not among the calls that are recorded for its topic."""
+
+    def __call__(
+        self,
+        *,
+        request: Request,
+        topic_id: str,
+        span_id: str,
+        recorded: Sequence[RecordedCall],
+        earlier: Mapping[str, str],
+    ) -> WhyUnknown:
+        """`earlier` are the answers, by span id, that this topic's present run had before it asked."""
 
 
 def step_of(span_id: str) -> str:

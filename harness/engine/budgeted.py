@@ -14,10 +14,10 @@ from typing import NamedTuple
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, Request
 from harness.domain.failures import CompletionError, TopicBudgetExceeded
+from harness.domain.ledger import NOT_SENT, NOTHING, Charged, Ledger, Reserved
 from harness.domain.likely import Likely
 from harness.domain.policy import Limits
 from harness.domain.pricing import Pricing, charge_of
-from harness.domain.purse import NOT_SENT, NOTHING, Charged, Purse, Reserved
 from harness.domain.recording import step_of
 from harness.domain.sanitize import one_line
 from harness.engine.clock import now
@@ -45,7 +45,7 @@ class Budgeted:
     def __init__(
         self,
         inner: Completer,
-        purse: Purse,
+        purse: Ledger,
         pricing: Pricing,
         clock: WallClock,
         stop: Stop,
@@ -62,7 +62,7 @@ class Budgeted:
         self._likely = likely
         self._limits = limits
         self._most = AtMost(cost=None, tokens=0)
-        self._run = _Till(
+        self._run = _ReservationQueue(
             purse,
             stop,
             self._end_run,
@@ -71,7 +71,7 @@ class Budgeted:
             makes_likely=likely is not None,
             by_arrival=by_arrival,
         )
-        self._topics: dict[str, _Till] = {}
+        self._topics: dict[str, _ReservationQueue] = {}
         stop.on_set(self._refuse_all)
 
     def may_end_the_run(self) -> bool:
@@ -80,7 +80,7 @@ class Budgeted:
 
     async def complete(self, request: Request, call: Call) -> Completion:
         most = self._most = self._pricing.at_most(request, self._clock.now())
-        wanted: list[tuple[_Till, _Want]] = []
+        wanted: list[tuple[_ReservationQueue, _Want]] = []
         budget_s = queued_s = 0.0
         charged = NOT_SENT
         try:
@@ -126,7 +126,7 @@ class Budgeted:
     def _caps_money(self) -> bool:
         return any(till.purse.budget.cost is not None for till in (self._run, *self._topics.values()))
 
-    def _want(self, till: _Till, request: Request, call: Call, most: AtMost) -> _Want:
+    def _want(self, till: _ReservationQueue, request: Request, call: Call, most: AtMost) -> _Want:
         """Return what to reserve. A topic's cap is kept by worst cases alone: it has too few answers to go by."""
         step, likely = step_of(call.span_id), self._likely
         if likely is None or till is not self._run:
@@ -138,13 +138,15 @@ class Budgeted:
 
         return _Want(call.topic_id, step, most, likely_now)
 
-    def _tills(self, call: Call) -> tuple[_Till, ...]:
+    def _tills(self, call: Call) -> tuple[_ReservationQueue, ...]:
         """The topic's comes first: who waits for the run's money holds nothing that another topic waits for."""
         if call.purse is None:
             return (self._run,)
         till = self._topics.get(call.topic_id)
         if till is None:
-            till = self._topics[call.topic_id] = _Till(call.purse, self._stop, self._end_topic, limits=self._limits)
+            till = self._topics[call.topic_id] = _ReservationQueue(
+                call.purse, self._stop, self._end_topic, limits=self._limits
+            )
         return (till, self._run)
 
     def _forget(self, topic_id: str) -> None:
@@ -153,11 +155,11 @@ class Budgeted:
         if till is not None and till.unused:
             del self._topics[topic_id]
 
-    def _end_run(self, till: _Till, most: AtMost) -> None:
+    def _end_run(self, till: _ReservationQueue, most: AtMost) -> None:
         shortage = till.purse.shortage(most)
         self._stop.set("budget", f"the budget is reached: {shortage}. Resume with a higher one, or lower max_tokens.")
 
-    def _end_topic(self, till: _Till, most: AtMost) -> None:
+    def _end_topic(self, till: _ReservationQueue, most: AtMost) -> None:
         message = f"the topic's budget is reached: {till.purse.shortage(most)}; raise it, or lower max_tokens"
         till.purse.closed = True
         till.refuse_all(lambda: TopicBudgetExceeded(message))
@@ -214,7 +216,7 @@ class _Room:
             del self._holding[topic_id]
 
 
-class _Till:
+class _ReservationQueue:
     """A purse, and the queue of those who want to reserve from it: the oldest topic first.
 
     Less than the worst case is only reserved for as many calls as can be in flight: a call that would wait for a place
@@ -224,9 +226,9 @@ class _Till:
 
     def __init__(
         self,
-        purse: Purse,
+        purse: Ledger,
         stop: Stop,
-        exhausted: Callable[[_Till, AtMost], None],
+        exhausted: Callable[[_ReservationQueue, AtMost], None],
         *,
         limits: Limits,
         places: Callable[[], int] | None = None,

@@ -10,15 +10,15 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Request, Served, Source
 from harness.domain.failures import CacheMiss, CompletionError
 from harness.domain.key import cache_key, size_of
-from harness.domain.misses import explain
 from harness.domain.policy import CachePolicy
+from harness.domain.recording import Explain
 from harness.engine.clock import now
 from harness.engine.leases import Leases
 from harness.engine.rejections import Rejections
 from harness.engine.single_flight import SingleFlight
 from harness.engine.telling import telling
+from harness.machine.threads import off_loop
 from harness.ports import Cache, Completer, Stored, WallClock
-from harness.threads import off_loop
 
 log = logging.getLogger("harness.cache")
 
@@ -32,6 +32,8 @@ class Cached:
 
     What was rejected before this session is no answer: it is asked for anew, and what comes takes its place. Only on
     the way to a later answer that is kept and accepted does it count, so that what came of a re-ask is not paid twice.
+
+    `explain` says why a replay does not know a request.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Cached:
         policy: CachePolicy,
         clock: WallClock,
         leases: Leases,
+        explain: Explain,
         rejections: Rejections | None = None,
     ) -> None:
         self._inner = inner
@@ -48,6 +51,7 @@ class Cached:
         self._policy = policy
         self._clock = clock
         self._leases = leases
+        self._explain = explain
         self._rejections = rejections or Rejections(cache)
         self._flights: SingleFlight[Completion | CompletionError] = SingleFlight()
 
@@ -98,7 +102,7 @@ class Cached:
         answers = {one.span_id: one.completion.content for one in recorded if one.span_id != call.span_id}
         explanation = await off_loop(
             partial(
-                explain,
+                self._explain,
                 request=request,
                 topic_id=call.topic_id,
                 span_id=call.span_id,

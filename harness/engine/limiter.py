@@ -28,7 +28,7 @@ log = logging.getLogger("harness.limit")
 
 
 @dataclass(slots=True)
-class _Wish:
+class _Ticket:
     tokens: int
     among: int = 0
     probe: bool = False
@@ -118,7 +118,7 @@ class Limiter:
         self._window = Window.opening(limits.in_flight)
         self.history = Levels()
         self._pace = Pace.of(limits)
-        self._turns: Turns[_Wish] = Turns(stop)
+        self._turns: Turns[_Ticket] = Turns(stop)
         self._capped = capped
         self._left: int | None = None
         self._in_flight = 0
@@ -186,7 +186,7 @@ class Limiter:
         wanted_at = now()
         paced_before = self._paced_until(wanted_at)
         down_before = self.provider.down_until(wanted_at)
-        wish = _Wish(tokens)
+        wish = _Ticket(tokens)
         number = await self._turns.take(
             wish, priority=priority, advance=self.advance, give_back=partial(self._give_back, tokens)
         )
@@ -366,7 +366,7 @@ class Limiter:
             self._learn(self._window.seen(at, full=True))
         return used >= self._window.places
 
-    def _grant(self, wish: _Wish, at: float) -> None:
+    def _grant(self, wish: _Ticket, at: float) -> None:
         self._in_flight += 1
         wish.among, wish.answers, wish.probe = self._in_flight, self._answers, self.provider.is_down
         self.provider.sends(at)

@@ -12,9 +12,8 @@ from typing import TypeAlias
 import anyio
 
 from harness.domain.completion import Json
-from harness.domain.outlook import Ended
+from harness.domain.ledger import Ledger
 from harness.domain.policy import Budget
-from harness.domain.purse import Purse
 from harness.domain.repeated import Repeated, stopped_words
 from harness.domain.run import Output, Span, Status, Topic, TopicResult
 from harness.domain.tally import Totals, size_of_output, topic_result, unrecordable
@@ -25,8 +24,9 @@ from harness.engine.stopping import Stop
 from harness.engine.trace import Trace
 from harness.errors import HarnessError, InputError, StorageError
 from harness.logs import logged_with
+from harness.machine.threads import off_loop
 from harness.ports import Completer, Results, WallClock
-from harness.threads import off_loop
+from harness.timing.outlook import Ended
 
 log = logging.getLogger("harness.run")
 
@@ -136,7 +136,7 @@ class Runner:
     async def _run_topic(self, topic: Topic) -> bool:
         """Return whether the topic has its row: one that the end of the run interrupted has none."""
         budget = self._context.topic_budget
-        purse = None if budget == Budget() else Purse(budget=budget)
+        purse = None if budget == Budget() else Ledger(budget=budget)
         trace = Trace(on_span=self.progress.add_span, stop=self._stop, purse=purse)
         log.debug("begun")
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)

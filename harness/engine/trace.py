@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from harness.domain.purse import Purse
+from harness.domain.ledger import Ledger
 from harness.domain.run import Span
 from harness.engine.stopping import Stop
 
@@ -25,7 +25,7 @@ class Trace:
 
     on_span: Callable[[Span], None]
     stop: Stop = field(default_factory=Stop)
-    purse: Purse | None = None
+    purse: Ledger | None = None
     spans: list[Span] = field(default_factory=list)
     owners: dict[str, str] = field(default_factory=dict)
     calls: int = 0

@@ -22,6 +22,7 @@ import anyio
 from harness.domain.completion import Json
 from harness.domain.run import Span, TopicResult
 from harness.errors import ResultsError, StorageError
+from harness.machine.threads import in_thread
 from harness.records.directory_lock import LOCK_FILE, DirectoryLock, is_locked
 from harness.records.json_text import to_text
 from harness.records.jsonl_file import (
@@ -39,7 +40,6 @@ from harness.records.jsonl_file import (
 from harness.records.rows import result_to_row, span_to_row
 from harness.records.run_standing import Standing
 from harness.records.stored import owner_of, results_in
-from harness.threads import in_thread
 
 MANIFEST_VERSION = 1
 RUN_FILE = "run.json"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.domain.bounds import CallTimes, InVain
 from harness.domain.completion import FailedAttempt, Json
 from harness.domain.key import request_fields
 from harness.domain.run import Failure, Span, TopicResult
@@ -19,6 +18,7 @@ from harness.records.codec import (
     tool_call_to_json,
     usage_to_json,
 )
+from harness.timing.bounds import CallTimes, FailedTimes
 
 ROW_VERSION = 1
 
@@ -105,11 +105,11 @@ def call_times_of(span: Span, *, origin_s: float = 0.0) -> CallTimes:
     )
 
 
-def _in_vain(failure: FailedAttempt) -> InVain:
-    return InVain(**{name: getattr(failure, name) for name in _IN_VAIN})
+def _in_vain(failure: FailedAttempt) -> FailedTimes:
+    return FailedTimes(**{name: getattr(failure, name) for name in _IN_VAIN})
 
 
-_IN_VAIN = tuple(field.name for field in fields(InVain))
+_IN_VAIN = tuple(field.name for field in fields(FailedTimes))
 
 
 def seconds(value: Any) -> Any:

@@ -13,13 +13,13 @@ from typing import Any
 
 from harness.domain.answerers import Answers
 from harness.domain.completion import Usage
-from harness.domain.outlook import cause_of
 from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
 from harness.domain.sanitize import one_line
 from harness.records.answers import answers_to_json
 from harness.records.codec import TOKEN_COUNTS, UNTOLD_COUNTS
 from harness.records.rows import dollars, seconds
+from harness.timing.outlook import cause_of
 
 STATUSES = ("ok", "degraded", "failed")
 LONGEST_MESSAGE = 4_000

@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.errors import ResultsError
-from harness.live import read_live
 from harness.records.outages import outages_of
+from harness.runs.live_file import read_live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.domain.bounds import CallTimes
 from harness.domain.run import Failure
 from harness.domain.sanitize import one_line
 from harness.records.json_text import to_text
@@ -16,6 +15,7 @@ from harness.records.run import StoredTopic
 from harness.records.stored import StoredResult, StoredSpan
 from harness.report.causes import Causes
 from harness.report.requests import requests_of
+from harness.timing.bounds import CallTimes
 
 _TITLE = 160
 _TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")

@@ -19,11 +19,11 @@ from urllib.parse import quote
 import anyio
 
 from harness.errors import ResultsError
+from harness.machine.threads import in_thread
 from harness.report.blocks import encoded, json_text
 from harness.report.page import index_page, report_page
 from harness.report.plotting import plotting
 from harness.report.watching import WatchedDirectory, WatchedRun
-from harness.threads import in_thread
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -8,18 +8,18 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.domain.answerers import doubt_lines, why_unpriced
-from harness.domain.bounds import bound_of
-from harness.domain.losses import CAUSES, losses_of
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
-from harness.domain.stats import Distribution
-from harness.manifest import elsewhere_words, is_simulated
 from harness.records.answers import answers_in
 from harness.records.results_dir import unfinished_topics
 from harness.records.run_standing import Standing
 from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
+from harness.runs.manifest import elsewhere_words, is_simulated
+from harness.timing.bounds import bound_of
+from harness.timing.losses import CAUSES, losses_of
+from harness.timing.stats import Distribution
 
 Manifest = Mapping[str, Any]
 

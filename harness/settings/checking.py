@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.adapters.toml_lines import place
-from harness.adapters.toml_tables import StepTable, suggestion
 from harness.domain.base_url import note_on
 from harness.domain.profiles import PROFILES, Profile
 from harness.domain.request_form import RequestForm, Unsent, advice_elsewhere, unsent
@@ -13,6 +11,8 @@ from harness.errors import SettingsError
 from harness.settings.endpoints import named, parse_mends
 from harness.settings.given import Given
 from harness.settings.model import Settings
+from harness.settings.toml_lines import place
+from harness.settings.toml_tables import StepTable, suggestion
 
 FROM_THE_RUN = 0
 

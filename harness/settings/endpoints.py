@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from harness.adapters.toml_tables import reason, suggestion
 from harness.domain.base_url import credentials, normalized_base_url
 from harness.domain.extras import check_extra_body, check_header, merged
 from harness.domain.pricing import Price, Rates, flat_price
@@ -28,6 +27,7 @@ from harness.domain.request_form import (
 )
 from harness.errors import SettingsError
 from harness.settings.scalars import Many, Name, Rate, Whole
+from harness.settings.toml_tables import reason, suggestion
 
 MENDS = "endpoint."
 _FORM_FIELDS = ("thinking", "cap", "seed", "stream_options", "structured", "reasoning_back", "logprobs")

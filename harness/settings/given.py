@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.adapters.toml_tables import shown
+from harness.settings.toml_tables import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

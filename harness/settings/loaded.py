@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.adapters.toml_lines import place
 from harness.domain.endpoint import GENERIC_KEY_ENV, Endpoint, base_url_endpoint, endpoint_identity, profile_endpoint
 from harness.domain.policy import Limits
 from harness.domain.profiles import MOCK, Profile
@@ -16,6 +15,7 @@ from harness.errors import SettingsError
 from harness.settings.access import Access, Keyring
 from harness.settings.endpoints import parse_mends
 from harness.settings.model import Settings
+from harness.settings.toml_lines import place
 
 MOCK_KEY = Secret("sk-of-the-mock")
 

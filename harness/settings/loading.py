@@ -11,8 +11,6 @@ from typing import Any
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from harness.adapters.toml_lines import place
-from harness.adapters.toml_tables import known_at, read_toml, reason, shown, suggestion
 from harness.domain.endpoint import GENERIC_KEY_ENV
 from harness.errors import SettingsError
 from harness.settings.access import Keyring
@@ -21,6 +19,8 @@ from harness.settings.given import Given, cut
 from harness.settings.kinds import from_text
 from harness.settings.loaded import Loaded
 from harness.settings.model import Settings, field_names, kind_of, scalar_names
+from harness.settings.toml_lines import place
+from harness.settings.toml_tables import known_at, read_toml, reason, shown, suggestion
 
 DEFAULT_FILE = Path("harness.toml")
 DOTENV_FILE = Path(".env")

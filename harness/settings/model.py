@@ -8,7 +8,6 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.adapters.toml_tables import StepTable, suggestion
 from harness.domain.completion import Effort
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.options import StepOptions
@@ -47,6 +46,7 @@ from harness.settings.kinds import (
     WholeOrOff,
 )
 from harness.settings.scalars import Many, Name, Whole
+from harness.settings.toml_tables import StepTable, suggestion
 
 SECTIONS = ("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output", "Telemetry")
 

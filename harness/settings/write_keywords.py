@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import click
 from pydantic import BaseModel
 
-from harness.adapters.toml_tables import StepTable
 from harness.settings.endpoints import EndpointTable, PriceTable
 from harness.settings.kinds import LogLevels, Mends, Seconds, SecondsOrZero, Texts, WholeOrOff
 from harness.settings.model import CALL_SETTINGS, Settings
+from harness.settings.toml_tables import StepTable
 
 _HEAD = '''\
 """The settings as keyword arguments of `harness.run`, `harness.ask` and the fixture `replay`, with their types.

@@ -9,10 +9,10 @@ from datetime import timedelta
 from statistics import fmean
 from typing import Any
 
-from harness.domain.bounds import BoundBy
 from harness.simulation.books import SIMULATED_WAITS
-from harness.simulation.night import Night, Plan, with_in_flight
-from harness.simulation.nights import Job
+from harness.simulation.many_runs import Job
+from harness.simulation.simulated_run import Plan, SimulatedRun, with_in_flight
+from harness.timing.bounds import BoundBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,10 @@ class Arm:
     """One number of calls in flight, and the nights that were simulated with it."""
 
     in_flight: int
-    nights: tuple[Night, ...]
+    nights: tuple[SimulatedRun, ...]
     interval: bool
 
-    def range_of(self, value: Callable[[Night], float]) -> Range:
+    def range_of(self, value: Callable[[SimulatedRun], float]) -> Range:
         """A figure of all nights."""
         values = [value(night) for night in self.nights]
         known = self.interval and len(values) > 1
@@ -141,7 +141,7 @@ class Arm:
         }
 
 
-def _cost(night: Night) -> float:
+def _cost(night: SimulatedRun) -> float:
     return night.books.cost
 
 
@@ -164,9 +164,9 @@ def jobs_of(plan: Plan, in_flight: Sequence[int], *, repeat: int, seed: int) -> 
     )
 
 
-def arms_of(jobs: Sequence[Job], nights: Sequence[Night], *, interval: bool) -> tuple[Arm, ...]:
+def arms_of(jobs: Sequence[Job], nights: Sequence[SimulatedRun], *, interval: bool) -> tuple[Arm, ...]:
     """The nights of these jobs by their calls in flight. `interval` false: the material is too little for a range."""
-    arms: dict[int, list[Night]] = {}
+    arms: dict[int, list[SimulatedRun]] = {}
     for job, night in zip(jobs, nights, strict=True):
         arms.setdefault(job.plan.limits.in_flight, []).append(night)
     return tuple(Arm(in_flight=places, nights=tuple(group), interval=interval) for places, group in arms.items())

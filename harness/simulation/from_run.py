@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.cache.recorded_times import RecordedTimes
+from harness.cache.latencies import latencies_in
 from harness.errors import ResultsError
 from harness.records.results_dir import TRACES_FILE, is_running
 from harness.records.run import Run
@@ -99,20 +98,16 @@ def _with_cached_times(manifest: Mapping[str, Any], topics: Sequence[RecordedTop
     cache = Path(str(manifest["settings"].get("cache") or ""))
     if not unknown or not cache.is_file():
         return list(topics), 0
-    with closing(RecordedTimes.open(cache)) as times:
-        found = {key: seconds for key in unknown if (seconds := times.latency_s(key)) is not None}
-    return [
-        replace(
-            topic,
-            calls=tuple(
-                replace(call, duration_s=found[call.key])
-                if call.error is None and call.duration_s is None and call.key in found
-                else call
-                for call in topic.calls
-            ),
-        )
-        for topic in topics
-    ], len(found)
+    found = latencies_in(cache, unknown)
+    timed = []
+    for topic in topics:
+        calls = []
+        for call in topic.calls:
+            if call.error is None and call.duration_s is None:
+                call = replace(call, duration_s=found.get(call.key))  # noqa: PLW2901 - the same call, and its time
+            calls.append(call)
+        timed.append(replace(topic, calls=tuple(calls)))
+    return timed, len(found)
 
 
 def _notes(path: Path, manifest: Mapping[str, Any], finished: int, untold: int, from_cache: int) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Final
 from harness.domain.completion import FailedAttempt, Request, Served, Usage
 from harness.domain.run import Span
 from harness.simulation.fit import Sample
-from harness.simulation.shape import Timed, turns_of, worth
+from harness.timing.shape import Timed, turns_of, worth
 
 RATE_LIMITED: Final = "rate_limited"
 

@@ -26,14 +26,14 @@ ENOUGH_TOPICS = 10
 class Recording:
     """The material: `topics` are those kept of the run's `finished` ones. `notes` say what a reader must know.
 
-    `settings` are those that the run is known to have had, None where nothing tells them; `endpoint` is the identity of
+    `settings` are those that the run had; `endpoint` is the identity of
     who answered. `topics_in_all` is how many topics the run had, as far as that is known. `refusal_s` is how long a
     refusal (429) took, in seconds, and `provider_limit` how many requests at once the provider is known to carry.
     """
 
     path: Path
     run_id: str
-    settings: Mapping[str, Any] | None
+    settings: Mapping[str, Any]
     endpoint: str
     topics: tuple[RecordedTopic, ...]
     finished: int

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.adapters.endpoint.faults import concurrency_limit
 from harness.domain.completion import FailedAttempt
+from harness.endpoint.faults import concurrency_limit
 from harness.engine.limited import is_about_rate
 
 
@@ -32,15 +32,6 @@ class Flights:
     def most(self) -> int:
         """The most that were under way at once."""
         return max(self.under_way(self.sent_s), default=0)
-
-
-def shown_limit(flights: Flights, refused_s: Sequence[float]) -> int | None:
-    """The limit that refusals at these instants show: never were more requests answered at once, and each refusal came
-    while so many were under way, or one less, which had just come back. None where they show none.
-    """
-    most = flights.most()
-    fewest = min(flights.under_way(refused_s), default=0)
-    return most if most and fewest >= most - 1 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.domain.completion import Request
-from harness.domain.purse import Spent
+from harness.domain.ledger import Spent
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
 from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored

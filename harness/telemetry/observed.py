@@ -14,12 +14,12 @@ import anyio
 
 from harness.domain.run import Span, TopicResult
 from harness.errors import SettingsError
+from harness.machine.threads import in_thread
 from harness.ports import Results
 from harness.telemetry import names
-from harness.telemetry.courier import IMPATIENCE_S, PATIENCE_S, Courier, Delivery
+from harness.telemetry.background_exporter import IMPATIENCE_S, PATIENCE_S, BackgroundExporter, Delivery
 from harness.telemetry.story import story_of
 from harness.telemetry.values import Measurement
-from harness.threads import in_thread
 
 log = logging.getLogger("harness.telemetry")
 
@@ -45,7 +45,7 @@ class ObservedResults:
     def __init__(
         self,
         results: Results,
-        courier: Courier,
+        courier: BackgroundExporter,
         *,
         origin_at: datetime,
         content: bool,
@@ -88,7 +88,7 @@ async def observed(
         return
     from harness.telemetry.otlp import OtlpSink  # noqa: PLC0415 - an extra, and half a second of CPU
 
-    courier = Courier(OtlpSink(url, run_id=run_id))
+    courier = BackgroundExporter(OtlpSink(url, run_id=run_id))
     patience_s = PATIENCE_S
     looks = Looks(courier, levels)
     try:
@@ -106,7 +106,7 @@ async def observed(
 class Looks:
     """Tells a courier the levels every few seconds until `end`: they change also while no topic ends."""
 
-    def __init__(self, courier: Courier, levels: Callable[[], Levels]) -> None:
+    def __init__(self, courier: BackgroundExporter, levels: Callable[[], Levels]) -> None:
         self._courier = courier
         self._levels = levels
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)

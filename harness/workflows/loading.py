@@ -10,14 +10,14 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import cast
 
-from harness.adapters.prompts_file import check_blanks, read_prompts
-from harness.adapters.toml_tables import suggestion
 from harness.domain.completion import Json
 from harness.domain.prompts import Prompts
 from harness.engine.runner import Workflow
 from harness.errors import InputError, PromptsError, SettingsError, WorkflowError
+from harness.settings.toml_tables import suggestion
 from harness.workflows.endpoint_names import endpoint_names
 from harness.workflows.importing import import_file, import_named
+from harness.workflows.prompts_file import check_blanks, read_prompts
 from harness.workflows.steps import DECLARED, StepNames, step_names
 
 BUILT_IN = {"research": "harness.workflows.research:research"}

@@ -10,8 +10,8 @@ from benches import PARALLEL, SEQUENTIAL, a_bench, a_round
 
 from harness.bench.arms import Arm
 from harness.bench.compare import compare, comparison_table, verdict_of
-from harness.domain.stats import Ratio
 from harness.errors import ResultsError
+from harness.timing.stats import Ratio
 
 WIDER = replace(PARALLEL, limits=replace(PARALLEL.limits, runs=7))
 

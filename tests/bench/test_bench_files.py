@@ -14,10 +14,10 @@ from records import a_span
 from harness.bench.files import Bench, read_bench, write_bench
 from harness.bench.measured import measured_from_row, measured_from_span, measured_to_row
 from harness.bench.numbers import report_of
-from harness.domain.bounds import InVain
 from harness.domain.completion import FailedAttempt, Served, Usage
 from harness.domain.run import Failure
 from harness.errors import ResultsError
+from harness.timing.bounds import FailedTimes
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_benchmark_is_read_as_it_was_written(bench: Bench, tmp_path: Path) -> 
 
 
 def test_a_call_with_attempts_in_vain_is_read_as_it_was_written() -> None:
-    before = (InVain(queued_s=1, elapsed_s=2, backoff_s=3), InVain(elapsed_s=1))
+    before = (FailedTimes(queued_s=1, elapsed_s=2, backoff_s=3), FailedTimes(elapsed_s=1))
     call = a_call("batch-2", "u", 0, 9, before=before, queued_s=1)
     row = json.loads(json.dumps(measured_to_row(call)))
     assert row["before"] == [{"queued_s": 1, "elapsed_s": 2, "backoff_s": 3}, {"elapsed_s": 1}]
@@ -101,7 +101,7 @@ def test_a_row_of_a_trace_becomes_its_times() -> None:
     )
     call = measured_from_span(span, arm="batch-2", round_=1, origin_s=10.0)
     assert (call.times.start_s, call.times.end_s, call.times.service_s, call.times.tokens) == (0, 11, 4, 7)
-    assert call.times.before == (InVain(queued_s=1.0, elapsed_s=2.0, backoff_s=3.0),)
+    assert call.times.before == (FailedTimes(queued_s=1.0, elapsed_s=2.0, backoff_s=3.0),)
     # It was sent for the last time 7 s after it was wanted.
     assert (call.queue_wait_s, call.ttft_answer_s, call.total_s) == (2.0, 8.0, 11.0)
 

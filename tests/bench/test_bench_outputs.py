@@ -15,7 +15,7 @@ from harness.bench.numbers import report_of
 from harness.bench.published import distribution_of, makespan_s
 from harness.bench.tables import csv_of, figure, markdown_of, prose_of, tables_of
 from harness.bench.words import laws_words, story_of
-from harness.domain.scaling import fit_amdahl, fit_usl
+from harness.timing.scaling import fit_amdahl, fit_usl
 
 
 def test_every_output_holds_the_same_numbers() -> None:

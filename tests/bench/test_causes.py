@@ -14,9 +14,9 @@ from harness.bench.experiment import Plan, run_experiment
 from harness.bench.files import Bench
 from harness.bench.numbers import report_of
 from harness.bench.words import story_of
-from harness.domain.losses import CAUSES
 from harness.settings import load_settings
 from harness.testing.virtual_time import VirtualClock
+from harness.timing.losses import CAUSES
 
 IDLE = """
 from anyio import sleep

@@ -10,16 +10,16 @@ from typing import Any
 import anyio
 import pytest
 
-from harness.adapters.wall_clock import SystemClock
 from harness.bench.arms import arms_of
 from harness.bench.caps import left_of
 from harness.bench.experiment import Plan, check_plan, run_experiment, session_of
 from harness.bench.files import Bench
+from harness.domain.ledger import Spent
 from harness.domain.policy import Budget
-from harness.domain.purse import Spent
 from harness.engine.stopping import Stop
 from harness.errors import DatasetError, ResultsError, RunStopped, SettingsError
-from harness.session import Report
+from harness.machine.wall_clock import SystemClock
+from harness.runs.session import Report
 from harness.settings import load_settings
 from harness.testing.virtual_time import VirtualClock
 

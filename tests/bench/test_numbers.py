@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from harness.bench.arms import Arm, arms_of
 from harness.bench.numbers import report_of
-from harness.domain.bounds import InVain
 from harness.domain.policy import Limits
 from harness.errors import ResultsError
+from harness.timing.bounds import FailedTimes
 
 
 def test_an_arm_is_told_in_numbers() -> None:
@@ -66,7 +66,7 @@ def test_what_a_provider_takes_longer_under_load_is_its_queue_and_no_work() -> N
 
 
 def test_an_attempt_in_vain_is_told_as_lost() -> None:
-    late = a_call("batch-2", "u", 0, 9, service_s=6, before=(InVain(elapsed_s=2, backoff_s=1),))
+    late = a_call("batch-2", "u", 0, 9, service_s=6, before=(FailedTimes(elapsed_s=2, backoff_s=1),))
     parallel = report_of(a_bench([*a_round()[:3], late]))["arms"][1]
     # Of two places one was wasted for 2 s; who was asleep meanwhile could have used the other.
     assert parallel["losses"]["attempts"] == pytest.approx(2 * 0.5)

@@ -17,7 +17,7 @@ from harness.bench.tables import Table
 from harness.cli.bench_again import laid_out
 from harness.cli.bench_consent import question_of
 from harness.errors import RunStopped, StorageError
-from harness.estimating import Estimate, StepEstimate
+from harness.runs.estimating import Estimate, StepEstimate
 from harness.settings import load_settings
 
 VIRTUAL = ("--endpoint", "mock", "--virtual", "--latency", "uniform:8:12", "-q")

@@ -11,8 +11,8 @@ import pytest
 from command_line import Harness, problem_of
 from prompts import edited_prompts
 
-from harness.adapters.cassettes.cassette import Recording
-from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
+from harness.cache.cassette import Recording
+from harness.cache.cassette_file import read_cassette, write_cassette
 from harness.records.json_text import to_text
 
 HOME = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from command_line import Harness, problem_of
 from terminals import on_a_terminal
 
 from harness.cli.consent import consent_of, question_of
-from harness.estimating import Estimate, StepEstimate
+from harness.runs.estimating import Estimate, StepEstimate
 from harness.settings import Settings
 
 PRICED = {"llama": {"input": 0.5, "output": 1.5}}

@@ -12,7 +12,7 @@ from command_line import Harness, problem_of
 from prompts import edited_prompts
 
 from harness.cli.blocks import print_blocks
-from harness.domain.words import diff_words
+from harness.diffs.words import diff_words
 from harness.records.directory_lock import DirectoryLock
 from harness.records.jsonl_file import lines_of
 from harness.records.results_dir import TRACES_FILE

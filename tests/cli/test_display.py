@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from harness.cli.ask import _Shown
-from harness.cli.glance import (
+from harness.cli.live.lines import (
     budget_warning,
     calls_words,
     clock,
@@ -31,16 +31,16 @@ from harness.cli.live.picture import Line, column, fit, picture
 from harness.cli.summary import failure_lines, time_lines
 from harness.cli.terminal import can_be_painted
 from harness.domain.completion import Delta
-from harness.domain.outlook import Range
 from harness.domain.remedies import IN_THE_CODE, REMEDIES
 from harness.domain.sanitize import one_line
-from harness.glance import EndpointStanding, Failing, Glance, InFlight
 from harness.records.run_standing import FailedAlike
+from harness.runs.snapshot import EndpointStanding, Failing, InFlight, Snapshot
 from harness.settings import Settings
+from harness.timing.outlook import Range
 
 
-def a_glance(**values: Any) -> Glance:
-    return Glance(
+def a_glance(**values: Any) -> Snapshot:
+    return Snapshot(
         **{
             "topics": 42,
             "finished": 17,

@@ -11,10 +11,10 @@ import pytest
 from command_line import Harness, problem_of
 from listening import Listening, listening
 
-from harness.adapters.endpoint.request_body import request_body
 from harness.domain.completion import Message, Request, Tool, ToolCall
 from harness.domain.known_endpoints import KNOWN
 from harness.domain.profiles import PROFILES
+from harness.endpoint.request_body import request_body
 from harness.settings import load_settings
 
 ASKED = '{"model":"m","messages":[{"role":"user","content":"Why?"}],"stream":true'

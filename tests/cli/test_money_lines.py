@@ -6,9 +6,9 @@ from typing import Any
 
 from harness.cli.money_words import reservation_lines
 from harness.cli.summary import money_lines
+from harness.domain.ledger import Reservations
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget, Reserve
-from harness.domain.purse import Reservations
 
 TOTALS: dict[str, Any] = {
     "cost": 0.5,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import RUN_ID, a_topic_file
+from batches import a_topic_file
 from command_line import Harness, problem_of
 from nights import recorded
 
@@ -164,39 +164,8 @@ def test_answers_from_the_cache_count_with_the_time_they_took_when_they_were_pai
     assert "came from the cache" in problem_of(harness("simulate", str(tmp_path / "out")))
 
 
-def test_a_cache_alone_is_enough_for_a_forecast_that_says_what_it_lacks(
-    harness: Harness, tmp_path: Path, night: Path
-) -> None:
-    cache = str(night.parent / "cache.db")
-    asked = ("--topics", "40", "--in-flight", "8", "--start", DAY)
-
-    found = simulated(harness, cache, *asked)
-
-    assert (found["run"], found["models"], found["endpoint"]) == (RUN_ID, ["deepseek-flash"], "mock")
-    assert found["nights"][0]["cost"] == pytest.approx(simulated(harness, str(night), *asked)["nights"][0]["cost"])
-    assert any("when it was wanted" in note for note in found["notes"])
-    assert found["limits"]["per_run"] == 8  # nobody knows those of the run
-
-
-def test_the_settings_here_rule_where_a_cache_knows_nothing(harness: Harness, night: Path) -> None:
-    Path("harness.toml").write_text('per_run = 3\nbase_url = "http://elsewhere.example/v1"\n')
-
-    found = simulated(harness, str(night.parent / "cache.db"), "--repeat", "1", "--runs", "5")
-
-    assert (found["limits"]["per_run"], found["limits"]["runs"], found["endpoint"]) == (3, 5, "mock")
-    assert found["nights"][0]["cost"]["mean"] > 0
-
-
-def test_a_run_of_a_cache_is_chosen_by_its_id(harness: Harness, night: Path) -> None:
-    cache = str(night.parent / "cache.db")
-
-    assert simulated(harness, cache, "--run", RUN_ID, "--repeat", "1")["run"] == RUN_ID
-    assert "no answers of a run 'another'" in problem_of(harness("simulate", cache, "--run", "another"))
-    assert "in a cache file" in problem_of(harness("simulate", str(night), "--run", RUN_ID))
-
-
-def test_a_file_that_is_no_cache_is_refused(harness: Harness, night: Path) -> None:
-    assert "not a cache" in problem_of(harness("simulate", str(night / "run.json")))
+def test_a_file_is_refused_with_what_is_expected(harness: Harness, night: Path) -> None:
+    assert "it is a file" in problem_of(harness("simulate", str(night / "run.json")))
 
 
 def test_a_limit_that_the_provider_named_is_played_unless_another_is_given(harness: Harness, tmp_path: Path) -> None:

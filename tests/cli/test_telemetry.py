@@ -59,7 +59,7 @@ def test_without_the_sdk_the_extra_is_named(harness: Harness, monkeypatch: pytes
 
 def test_nobody_who_does_not_ask_for_it_imports_an_extra() -> None:
     program = (
-        "import sys, harness.batch, harness.cli.run, harness.cli.export\n"
+        "import sys, harness.runs.batch, harness.cli.run, harness.cli.export\n"
         "print(sorted({'opentelemetry', 'pyarrow', 'requests'} & {name.partition('.')[0] for name in sys.modules}))"
     )
     # In a process of its own: others in this one did ask for them.

@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 import pytest
 
-from harness.adapters.cache.sqlite_cache import SqliteCache
-from harness.adapters.cassettes.recorded_first import RecordedFirst
-from harness.adapters.memory import MemoryCache
+from harness.cache.memory import MemoryCache
+from harness.cache.recorded_first import RecordedFirst
+from harness.cache.sqlite_cache import SqliteCache
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
 from harness.domain.key import cache_key
-from harness.domain.purse import Spent
+from harness.domain.ledger import Spent
 from harness.ports import Cache, OpenCall, Rejection, Resolution
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)

@@ -22,8 +22,8 @@ from fakes import (
 
 from harness.domain.completion import Completion, Usage
 from harness.domain.failures import PermanentError
+from harness.domain.ledger import Ledger, Spent
 from harness.domain.policy import Budget, Limits, RetryPolicy
-from harness.domain.purse import Purse, Spent
 from harness.errors import BudgetExceeded
 from harness.testing.virtual_time import VirtualClock
 
@@ -152,7 +152,7 @@ async def test_money_granted_to_one_who_is_cancelled_comes_back() -> None:
 
 
 async def test_a_session_begins_with_what_others_spent_and_may_have_spent() -> None:
-    purse = Purse.after(Budget(cost=10.0), Spent(cost=3.0, tokens=30, cost_at_risk=2.0, tokens_at_risk=20))
+    purse = Ledger.after(Budget(cost=10.0), Spent(cost=3.0, tokens=30, cost_at_risk=2.0, tokens_at_risk=20))
     assert (purse.cost, purse.tokens) == (5.0, 50)
 
 
@@ -176,7 +176,7 @@ async def test_the_next_session_counts_an_answer_without_usage_at_its_worst() ->
     await gathered(ask(engine, "a"))
     spent = await engine.cache.spent("run")
     assert (spent.cost, spent.cost_at_risk, spent.tokens_at_risk) == (0.0, worst(), worst())
-    after = Purse.after(Budget(), spent)
+    after = Ledger.after(Budget(), spent)
     assert (after.cost, after.tokens) == (engine.purse.cost, engine.purse.tokens)
 
 
@@ -290,7 +290,7 @@ async def test_likely_reservations_are_for_as_many_calls_as_can_be_in_flight() -
 async def test_a_topics_own_cap_is_kept_by_worst_cases() -> None:
     engine = likely_engine(1_000_000)
     await ask_long(engine, "first")
-    purse = Purse(budget=Budget(tokens=12_000))
+    purse = Ledger(budget=Budget(tokens=12_000))
     ends = await gathered(*(ask_long(engine, f"{number}", topic_id="t", purse=purse) for number in range(3)))
     assert all(isinstance(end, Completion) for end in ends)
     assert len(set(engine.model.sent_at)) == 4

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fakes import Engine, FakeModel, Outcome, SlowCache, a_request, an_answer, gathered, one_after_another, text_of
 
-from harness.adapters.cassettes.recorded_first import RecordedFirst
-from harness.adapters.memory import MemoryCache
+from harness.cache.memory import MemoryCache
+from harness.cache.recorded_first import RecordedFirst
 from harness.domain.completion import Completion, Delta, Request
 from harness.domain.failures import CacheMiss
 from harness.domain.key import cache_key

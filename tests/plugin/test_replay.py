@@ -9,7 +9,7 @@ import pytest
 from inner_runs import AUTO, Run
 from processes import Server
 
-from harness.adapters.cassettes.cassette_file import read_cassette
+from harness.cache.cassette_file import read_cassette
 from harness.testing import FakeDeepSeek
 
 CANARY = "sk-canary-0123456789abcdef"

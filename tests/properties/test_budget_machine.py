@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from harness.domain.completion import AtMost
+from harness.domain.ledger import Charged, Ledger, Reserved
 from harness.domain.policy import Budget
-from harness.domain.purse import Charged, Purse, Reserved
 
 
 class PurseMachine(RuleBasedStateMachine):
     @initialize(cost=st.none() | st.floats(0.0, 5.0), tokens=st.none() | st.integers(0, 5000))
     def open(self, cost: float | None, tokens: int | None) -> None:
-        self.purse = Purse(budget=Budget(cost=cost, tokens=tokens))
+        self.purse = Ledger(budget=Budget(cost=cost, tokens=tokens))
         self.reserved: list[Reserved] = []
         self.spent_tokens = 0
 

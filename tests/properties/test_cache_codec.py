@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from made_up import completions, moments, requests, serveds, texts
 
-from harness.adapters.cache_entry import entry_of, instant, stamp
-from harness.adapters.cassettes.cassette import entry_of_recording, line_of, recording_of_entry, recording_of_line
+from harness.cache.cassette import entry_of_recording, line_of, recording_of_entry, recording_of_line
+from harness.cache.entry import entry_of, instant, stamp
 from harness.domain.completion import (
     Completion,
     Request,

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from harness.adapters.cache.sqlite_cache import SqliteCache
-from harness.adapters.memory import MemoryCache
+from harness.cache.memory import MemoryCache
+from harness.cache.sqlite_cache import SqliteCache
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, Request, Usage
 from harness.domain.key import cache_key

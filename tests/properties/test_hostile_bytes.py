@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harness.adapters.cassettes.cassette import recording_of_line
-from harness.adapters.endpoint import payload, wire
-from harness.adapters.endpoint.answer import StreamFault
-from harness.adapters.endpoint.assembly import Assembly
-from harness.adapters.endpoint.faults import Origin, reported_error, status_error
-from harness.adapters.endpoint.sse import SSEParser
+from harness.cache.cassette import recording_of_line
 from harness.domain.completion import Completion
 from harness.domain.failures import CompletionError
+from harness.endpoint import payload, wire
+from harness.endpoint.answer import StreamFault
+from harness.endpoint.assembly import Assembly
+from harness.endpoint.faults import Origin, reported_error, status_error
+from harness.endpoint.sse import SSEParser
 from harness.errors import SettingsError
 from harness.settings import load_settings
 from harness.settings.model import field_names

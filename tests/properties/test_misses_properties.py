@@ -8,8 +8,8 @@ from fakes import a_request, an_answer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.diffs.misses import Verdict, explain
 from harness.domain.key import cache_key
-from harness.domain.misses import Verdict, explain
 from harness.domain.recording import RecordedCall
 
 # The prompt's words and those of the answers are not the same, so that it is known whose a word is.

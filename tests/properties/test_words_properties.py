@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.domain.words import diff_words, similarity, words_of
+from harness.diffs.words import diff_words, similarity, words_of
 
 words = st.sampled_from(
     [*"ab .\n\t,", "one", "two ", "的", "是", "ก", "\r\n", "\u2028", "é", "e\u0301", "\ud800", "\0"]

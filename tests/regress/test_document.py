@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.words import Piece, diff_words
+from harness.diffs.words import Piece, diff_words
 from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table, markdown
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.adapters.cassettes.cassette import Recording
+from harness.cache.cassette import Recording
 from harness.regress.recorded.merging import merge
 
 

@@ -13,10 +13,9 @@ import pytest
 from batches import a_topic_file, loaded, rows_of, run
 from prompts import edited_prompts
 
-from harness.adapters.cassettes.cassette import Recording
-from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
-from harness.adapters.datasets.dataset import open_dataset
-from harness.batch import dataset_spec
+from harness.cache.cassette import Recording
+from harness.cache.cassette_file import read_cassette, write_cassette
+from harness.datasets.dataset import open_dataset
 from harness.domain.run import Topic
 from harness.engine.step import Step
 from harness.engine.stopping import Stop
@@ -24,6 +23,7 @@ from harness.records.json_text import to_text
 from harness.regress.recorded.expecting import expected
 from harness.regress.recorded.recording import known_recordings, recorded_from
 from harness.regress.recorded.replaying import Replay, replay
+from harness.runs.batch import dataset_spec
 from harness.testing.virtual_time import VirtualClock
 from harness.workflows.loading import load_workflow
 

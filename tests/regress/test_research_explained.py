@@ -13,13 +13,13 @@ import pytest
 from fakes import Engine, FakeModel, Outcome, an_answer
 
 import harness.workflows.research as shipped
-from harness.adapters.prompts_file import read_prompts
+from harness.diffs.misses import Explanation, explain
 from harness.domain.completion import Request
-from harness.domain.misses import Explanation, explain
 from harness.domain.options import StepOptions
 from harness.domain.prompts import Prompts
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, Topic
+from harness.workflows.prompts_file import read_prompts
 from harness.workflows.research import research
 
 pytestmark = pytest.mark.harness_virtual_time

@@ -18,15 +18,15 @@ from playwright.sync_api import Browser, expect
 from processes import started
 from report_runs import a_topic, append, write_run
 
-from harness.glance import Glance
-from harness.live import Live, live_to_json
 from harness.records.directory_lock import DirectoryLock
+from harness.runs.live_file import Live, live_to_json
+from harness.runs.snapshot import Snapshot
 
 A_MOMENT = Live(
     at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC),
     session=1,
     pid=4711,
-    seen=Glance(
+    seen=Snapshot(
         topics=3, finished=0, degraded=0, failed=0, open_topics=3, elapsed_s=1.0, in_flight=0, places=8, maximum=8,
         refusals=0, paused_s=0.0, calls=0, hit_rate=None, tokens_per_s=None, cost=0.0, unknown_cost=0.0, tokens=0,
     ),
@@ -63,7 +63,7 @@ A_MOMENT = Live(
     at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC),
     session=1,
     pid=4711,
-    seen=Glance(
+    seen=Snapshot(
         topics=3, finished=0, degraded=0, failed=0, open_topics=3, elapsed_s=1.0, in_flight=0, places=8, maximum=8,
         refusals=0, paused_s=0.0, calls=0, hit_rate=None, tokens_per_s=None, cost=0.0, unknown_cost=0.0, tokens=0,
     ),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.adapters.endpoint.aiohttp_transport import AiohttpTransport
+from harness.endpoint.aiohttp_transport import AiohttpTransport
 from harness.settings import Settings
 
 PACKAGE = Path(harness.__file__).parent
@@ -111,7 +111,7 @@ def test_no_setting_speaks_of_verification() -> None:
 )
 async def test_tls_is_verified_whatever_the_environment_says(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "0" if variable != "CURL_CA_BUNDLE" else "")
-    from harness.adapters.endpoint.aiohttp_transport import _open_session
+    from harness.endpoint.aiohttp_transport import _open_session
 
     session = _open_session(secure=True)
     try:

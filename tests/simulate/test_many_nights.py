@@ -13,9 +13,9 @@ from processes import ended, started, until
 from harness.errors import HarnessError
 from harness.simulation.forecast import jobs_of
 from harness.simulation.from_run import read_run
-from harness.simulation.night import Night, Plan
-from harness.simulation.nights import WORTH_A_PROCESS, Job, cores, simulate_nights, workers_for
+from harness.simulation.many_runs import WORTH_A_PROCESS, Job, cores, simulate_nights, workers_for
 from harness.simulation.recorded import RecordedTopic
+from harness.simulation.simulated_run import Plan, SimulatedRun
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def jobs(directory: Path, *, topics: int = 20, in_flight: tuple[int, ...] = (2, 
 def test_nights_are_the_same_in_processes_of_their_own(tmp_path: Path, topics: tuple[RecordedTopic, ...]) -> None:
     nights = jobs(tmp_path)
 
-    told: dict[int, Night] = {}
+    told: dict[int, SimulatedRun] = {}
     apart = simulate_nights(topics, nights, workers=2, on_night=told.__setitem__)
 
     assert apart == simulate_nights(topics, nights, workers=1, on_night=unheard)
@@ -47,7 +47,7 @@ def test_a_process_that_dies_is_an_error_and_not_a_wait_for_ever(
 ) -> None:
     others = children(os.getpid())
 
-    def kill_them(number: int, night: Night) -> None:
+    def kill_them(number: int, night: SimulatedRun) -> None:
         for process in children(os.getpid()) - others:
             os.kill(process, signal.SIGKILL)
 

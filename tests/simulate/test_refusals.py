@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from nights import recorded
 
 from harness.domain.completion import FailedAttempt
-from harness.simulation.from_cache import read_cache
 from harness.simulation.from_run import read_run
-from harness.simulation.refusals import Explanation, Flights, explained, shown_limit
+from harness.simulation.refusals import Explanation, Flights, explained
 from harness.testing.deepseek.fake import FakeDeepSeek
 from harness.testing.deepseek.latency import Latency
 from harness.testing.transport import FakeTransport
@@ -39,18 +38,6 @@ def test_what_ends_at_an_instant_is_not_under_way_with_what_begins_then() -> Non
 
     assert list(found.under_way([0, 1, 3, 4, 7])) == [1, 2, 1, 1, 0]
     assert found.most() == 2
-
-
-def test_refusals_while_as_many_were_under_way_as_ever_were_show_a_limit() -> None:
-    two_at_once = flights((0, 4), (1, 5), (5, 9), (5, 8))
-
-    assert shown_limit(two_at_once, [2, 6]) == 2
-    assert shown_limit(two_at_once, [4.5]) == 2  # one had just come back
-
-
-@pytest.mark.parametrize("refused_s", [[2, 10], []])
-def test_refusals_while_less_was_under_way_show_none(refused_s: list[float]) -> None:
-    assert shown_limit(flights((0, 4), (1, 5), (2, 6)), refused_s) is None
 
 
 def test_the_limit_that_most_refusals_name_explains_them() -> None:
@@ -95,7 +82,7 @@ def test_never_more_are_under_way_than_the_most(pairs: list[tuple[float, float]]
 
 
 @pytest.mark.parametrize("carried", [5, 12])
-def test_a_limit_that_nobody_names_is_found_in_the_run_and_in_its_cache(tmp_path: Path, carried: int) -> None:
+def test_a_limit_that_nobody_names_is_found_in_the_run(tmp_path: Path, carried: int) -> None:
     fake = FakeDeepSeek(
         concurrency_limit=carried,
         announce_limit=False,
@@ -106,11 +93,9 @@ def test_a_limit_that_nobody_names_is_found_in_the_run_and_in_its_cache(tmp_path
     recorded(tmp_path, 20, transport=FakeTransport(fake), latency="lognormal:5:0.4", in_flight=64)
 
     assert read_run(tmp_path / "out", seed=0).provider_limit == carried
-    assert read_cache(tmp_path / "cache.db", None, seed=0).provider_limit == carried
 
 
-def test_refusals_at_random_show_no_limit_in_the_run_nor_in_its_cache(tmp_path: Path) -> None:
+def test_refusals_at_random_show_no_limit_in_the_run(tmp_path: Path) -> None:
     recorded(tmp_path, 20, latency="lognormal:5:0.4", faults="429-retry-after-seconds=0.1", in_flight=24)
 
     assert read_run(tmp_path / "out", seed=0).provider_limit is None
-    assert read_cache(tmp_path / "cache.db", None, seed=0).provider_limit is None

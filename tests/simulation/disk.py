@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from harness.adapters.memory import MemoryCache
+from harness.cache.memory import MemoryCache
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
-from harness.domain.purse import Spent
+from harness.domain.ledger import Spent
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult
 from harness.errors import StorageError

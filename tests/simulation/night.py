@@ -15,10 +15,10 @@ from harness.compose import Policies, layered
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Request
 from harness.domain.key import cache_key
+from harness.domain.ledger import Ledger
 from harness.domain.options import StepOptions
 from harness.domain.pace import Bucket
 from harness.domain.policy import Budget
-from harness.domain.purse import Purse
 from harness.domain.run import Span, Topic, TopicResult
 from harness.domain.validity import defect
 from harness.engine.routes import Routes
@@ -64,7 +64,7 @@ class Story:
 
 def play(seed: int) -> Story:
     """Play the night of a seed to its end, or to the first rule that is broken."""
-    night = Night(world_of(seed))
+    night = SimulatedRun(world_of(seed))
     try:
         run_virtual(night.play)
     except RuntimeError as error:
@@ -72,7 +72,7 @@ def play(seed: int) -> Story:
     return night.story
 
 
-class Night:
+class SimulatedRun:
     """The state of the world through one night."""
 
     def __init__(self, world: World) -> None:
@@ -119,7 +119,7 @@ class Night:
         self._tell("begins", ending or "undisturbed", budget)
         first = len(self._sent)
         cache = NightCache(self._disk, session, self._on_closing)
-        purse = Purse.after(budget, await cache.spent(RUN_ID))
+        purse = Ledger.after(budget, await cache.spent(RUN_ID))
         limits = self._world.settings.limits()
         completer, limiter = layered(
             _Endpoint(self, session),
@@ -151,7 +151,7 @@ class Night:
             self._break([f"{progress.open_topics} topics are open after the session"])
 
     def _look_back(
-        self, session: Session, body: asyncio.Task[None], sent: Sequence[Sent], limiter: Routes, purse: Purse
+        self, session: Session, body: asyncio.Task[None], sent: Sequence[Sent], limiter: Routes, purse: Ledger
     ) -> None:
         # Tasks are cancelled in no order that is the same in every process, so this is told afterwards.
         for owner in sorted(request.owner for request in sent if request.state == "cut off"):
@@ -391,7 +391,7 @@ class Night:
 class _Endpoint:
     """The innermost Completer: the way to the provider, as one session has it."""
 
-    def __init__(self, night: Night, session: Session) -> None:
+    def __init__(self, night: SimulatedRun, session: Session) -> None:
         self._night = night
         self._session = session
 
@@ -402,7 +402,7 @@ class _Endpoint:
 class _Watched:
     """The outermost Completer: sees what the workflow gets, and what it is shown on the way."""
 
-    def __init__(self, night: Night, inner: Completer) -> None:
+    def __init__(self, night: SimulatedRun, inner: Completer) -> None:
         self._night = night
         self._inner = inner
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.domain.completion import Completion, Served
+from harness.domain.ledger import Ledger, Spent
 from harness.domain.policy import Limits
-from harness.domain.purse import Purse, Spent
 from harness.domain.run import Span, TopicResult
 from harness.domain.tally import totals_of
 from harness.engine.limiter import LimiterState
@@ -204,7 +204,7 @@ def accounted_s(served: Served) -> float:
 
 
 def at_the_end_of_a_session(
-    session: Session, *, sent: Sequence[Sent], open_rows: set[int], leases: int, limiter: LimiterState, purse: Purse
+    session: Session, *, sent: Sequence[Sent], open_rows: set[int], leases: int, limiter: LimiterState, purse: Ledger
 ) -> Iterator[str]:
     """After a session that ended alive: nothing is held, and each answer that arrived is in the books."""
     if (limiter.in_flight, limiter.waiting) != (0, 0):

@@ -11,7 +11,7 @@ from fakes import ListResults
 from records import a_result, a_span
 
 from harness.telemetry import names
-from harness.telemetry.courier import Courier
+from harness.telemetry.background_exporter import BackgroundExporter
 from harness.telemetry.observed import LOOK_EVERY_S, Levels, Looks, ObservedResults, observed
 from harness.telemetry.story import story_of
 from harness.telemetry.values import Measurement, TopicStory
@@ -57,11 +57,11 @@ def a_story(index: int = 0, *, calls: int = 1, size: int | None = None) -> Topic
     return story if size is None else TopicStory(spans=story.spans, measurements=story.measurements, size=size)
 
 
-def busy_with(story: TopicStory, **options: Any) -> tuple[FakeSink, Courier]:
+def busy_with(story: TopicStory, **options: Any) -> tuple[FakeSink, BackgroundExporter]:
     """A courier that waits for its sink, which was given this story and answers when it is opened."""
     sink = FakeSink()
     sink.open.clear()
-    courier = Courier(sink, batch_wait_s=0.0, **options)
+    courier = BackgroundExporter(sink, batch_wait_s=0.0, **options)
     courier.offer(story)
     assert sink.called.wait(10)
     return sink, courier
@@ -69,7 +69,7 @@ def busy_with(story: TopicStory, **options: Any) -> tuple[FakeSink, Courier]:
 
 def test_what_is_offered_arrives_in_order_and_is_counted() -> None:
     sink = FakeSink()
-    courier = Courier(sink, batch_wait_s=0.0)
+    courier = BackgroundExporter(sink, batch_wait_s=0.0)
     stories = [a_story(index) for index in range(5)]
     for story in stories:
         courier.offer(story)
@@ -91,7 +91,7 @@ def test_many_go_in_batches() -> None:
 
 def test_the_metrics_are_sent_at_the_end_with_the_last_levels() -> None:
     sink = FakeSink()
-    courier = Courier(sink, batch_wait_s=0.0)
+    courier = BackgroundExporter(sink, batch_wait_s=0.0)
     for number in (3, 7):
         courier.offer(a_story(number), [Measurement(names.IN_FLIGHT, number, {})])
 
@@ -100,7 +100,7 @@ def test_the_metrics_are_sent_at_the_end_with_the_last_levels() -> None:
 
 
 def test_a_collector_that_refuses_costs_the_spans_and_is_told_with_its_reason() -> None:
-    courier = Courier(FakeSink("503"))
+    courier = BackgroundExporter(FakeSink("503"))
     courier.offer(a_story())
     delivery = courier.close()
 
@@ -109,7 +109,7 @@ def test_a_collector_that_refuses_costs_the_spans_and_is_told_with_its_reason() 
 
 def test_an_error_is_a_reason_like_any_other() -> None:
     sink = FakeSink(RuntimeError("a defect of the SDK"))
-    courier = Courier(sink, batch_wait_s=0.0)
+    courier = BackgroundExporter(sink, batch_wait_s=0.0)
     courier.offer(a_story())
     delivery = courier.close()
 
@@ -159,7 +159,7 @@ async def test_without_a_collector_the_results_are_as_they_were() -> None:
 
 async def test_rows_are_written_first_and_told_of_then() -> None:
     sink, results = FakeSink(), ListResults()
-    courier = Courier(sink, batch_wait_s=0.0)
+    courier = BackgroundExporter(sink, batch_wait_s=0.0)
     port = observing(results, courier)
     await port.write(a_result(), [a_span()])
     results.failing = OSError("the disk is full")
@@ -171,7 +171,7 @@ async def test_rows_are_written_first_and_told_of_then() -> None:
 
 
 async def test_a_topic_that_cannot_be_told_of_is_written_all_the_same() -> None:
-    results, courier = ListResults(), Courier(FakeSink())
+    results, courier = ListResults(), BackgroundExporter(FakeSink())
     await observing(results, courier).write(a_result(elapsed_s=float("nan")), [a_span()])
 
     assert len(results.rows) == 1
@@ -182,7 +182,7 @@ async def test_a_topic_that_cannot_be_told_of_is_written_all_the_same() -> None:
 @pytest.mark.harness_virtual_time
 async def test_that_the_provider_is_away_is_told_also_while_no_topic_ends() -> None:
     sink, is_down = FakeSink(), False
-    courier = Courier(sink)
+    courier = BackgroundExporter(sink)
     looks = Looks(courier, lambda: Levels(in_flight=0, waiting=4, places=8, is_down=is_down))
 
     await asyncio.sleep(LOOK_EVERY_S + 0.1)
@@ -197,6 +197,6 @@ async def test_that_the_provider_is_away_is_told_also_while_no_topic_ends() -> N
     assert {level.instrument.name: level.value for level in told}["harness.provider.down"] == 1
 
 
-def observing(results: Any, courier: Courier) -> ObservedResults:
+def observing(results: Any, courier: BackgroundExporter) -> ObservedResults:
     levels = Levels(in_flight=3, waiting=2, places=8)
     return ObservedResults(results, courier, origin_at=ORIGIN, content=False, levels=lambda: levels)

@@ -9,8 +9,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from harness.adapters.endpoint.openai_chat import OpenAIChat
-from harness.adapters.wall_clock import SystemClock
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, Request, Tool
 from harness.domain.endpoint import base_url_endpoint
@@ -18,7 +16,9 @@ from harness.domain.failures import CompletionError
 from harness.domain.policy import Timeouts
 from harness.domain.secret import Secret
 from harness.domain.validity import defect
+from harness.endpoint.openai_chat import OpenAIChat
 from harness.errors import SettingsError
+from harness.machine.wall_clock import SystemClock
 from harness.testing import FakeDeepSeek, FakeTransport, Fault, FaultPlan, Latency, MockDeepSeek
 from harness.testing.deepseek.filling import ANSWERS
 from harness.testing.deepseek.forms import Form, Manner, all_forms, form_names

@@ -12,7 +12,7 @@ from typing import Any, Unpack, assert_type
 import harness
 from harness.api import CallSettings, RunSettings
 from harness.regress.case import Case
-from harness.regress.recorded.tape import Tape
+from harness.regress.recorded.cassette_fixture import CassetteFixture
 
 
 async def right_runs(topics: Path) -> None:
@@ -42,7 +42,7 @@ async def right_asks() -> None:
     await harness.ask("Why?", endpoint="mock", latency="fixed:1", faults="0.05", stream=False, transport="httpx2")
 
 
-async def right_replays(replay: Tape, topics: Path) -> None:
+async def right_replays(replay: CassetteFixture, topics: Path) -> None:
     async def own(step: harness.Step, topic: harness.Topic) -> str:
         return (await step.complete("answer", topic.text)).content
 
@@ -64,7 +64,7 @@ def from_a_file(settings: dict[str, Any]) -> harness.Report:
     return harness.run_sync("topics.jsonl", **settings)
 
 
-async def wrong_names(topics: Path, replay: Tape) -> None:
+async def wrong_names(topics: Path, replay: CassetteFixture) -> None:
     await harness.run(topics, in_fligt=8)  # type: ignore[call-arg]
     harness.run_sync(topics, endpont="mock")  # type: ignore[call-arg]
     await harness.ask("Why?", temprature=1)  # type: ignore[call-arg]
@@ -74,7 +74,7 @@ async def wrong_names(topics: Path, replay: Tape) -> None:
     passed_on(run=8)  # type: ignore[call-arg]
 
 
-async def wrong_types(topics: Path, replay: Tape) -> None:
+async def wrong_types(topics: Path, replay: CassetteFixture) -> None:
     await harness.run(topics, in_flight="8")  # type: ignore[arg-type]
     harness.run_sync(topics, budget="1 USD")  # type: ignore[arg-type]
     await harness.run(topics, cache_mode="read-write")  # type: ignore[arg-type]

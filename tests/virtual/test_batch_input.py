@@ -12,8 +12,8 @@ import pytest
 from batches import a_topic_file, lasting, manifest_of, rows_of, run
 
 from harness.errors import CacheError, DatasetError, ResultsError, SettingsError
-from harness.manifest import source_of
 from harness.records.results_dir import read_manifest
+from harness.runs.manifest import source_of
 
 pytestmark = pytest.mark.harness_virtual_time
 

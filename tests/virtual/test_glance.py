@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 from batches import a_topic_file, loaded, run
 
-from harness.batch import run_batch
-from harness.domain.outlook import Track
 from harness.domain.redo import Redo
 from harness.engine.board import Board
-from harness.glance import Glance, glance
-from harness.session import Report, Watch
+from harness.runs.batch import run_batch
+from harness.runs.session import Report, Watch
+from harness.runs.snapshot import Snapshot, glance
 from harness.testing.virtual_time import VirtualClock
+from harness.timing.outlook import Track
 
 pytestmark = pytest.mark.harness_virtual_time
 
 
 async def seen_after(
     directory: Path, source: Path, seconds: float, *, redo: Redo, **settings: Any
-) -> tuple[Glance, Report]:
+) -> tuple[Snapshot, Report]:
     """What is seen so many seconds after a session has begun, and its report."""
     watch, loop = Watch(board=Board()), asyncio.get_running_loop()
     chosen = loaded(directory, **settings)

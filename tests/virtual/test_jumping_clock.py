@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from batches import a_topic_file, loaded, rows_of
 
-from harness.batch import run_batch
-from harness.session import Report
+from harness.runs.batch import run_batch
+from harness.runs.session import Report
 from harness.testing import VirtualClock
 
 pytestmark = pytest.mark.harness_virtual_time

@@ -11,8 +11,8 @@ import pytest
 from batches import a_topic_file, clear, loaded, manifest_of, rows_of, run
 
 from harness.cli.summary import summary_of
-from harness.estimating import estimate_batch
-from harness.session import Report
+from harness.runs.estimating import estimate_batch
+from harness.runs.session import Report
 from harness.testing import FakeDeepSeek, FakeTransport
 from harness.testing.virtual_time import EPOCH, VirtualClock, run_virtual
 

@@ -14,21 +14,21 @@ import pytest
 from batches import a_topic_file, manifest_of, rows_of
 from jsonschema import Draft202012Validator
 
-from harness.batch import run_batch
-from harness.cli.glance import endpoint_words, line_of
+from harness.cli.live.lines import endpoint_words, line_of
 from harness.cli.summary import report_json, run_outages_lines, summary_of
-from harness.domain.outlook import Track
 from harness.engine.board import Board
 from harness.engine.stopping import Stop
-from harness.glance import Glance, glance
-from harness.live import Live, live_to_json
 from harness.records.chrome_trace import Timeline
 from harness.records.outages import run_outages
 from harness.report.away import away_in
-from harness.session import Report, Watch
+from harness.runs.batch import run_batch
+from harness.runs.live_file import Live, live_to_json
+from harness.runs.session import Report, Watch
+from harness.runs.snapshot import Snapshot, glance
 from harness.settings import Loaded, load_settings
 from harness.testing import FakeDeepSeek, FakeTransport, VirtualClock
 from harness.testing.deepseek.latency import Latency
+from harness.timing.outlook import Track
 
 pytestmark = pytest.mark.harness_virtual_time
 
@@ -140,7 +140,7 @@ async def test_what_is_seen_while_one_of_two_is_away(tmp_path: Path) -> None:
         run_batch(chosen, str(source), watch=watch, stop=stop, clock=VirtualClock(), transport=Two())
     )
 
-    def seen() -> Glance:
+    def seen() -> Snapshot:
         found = glance(watch, Track(), asyncio.get_running_loop().time())
         assert found is not None
         return found

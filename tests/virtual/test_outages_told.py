@@ -15,17 +15,17 @@ import httpx2
 import pytest
 from batches import RUN_ID, a_topic_file, loaded, manifest_of, rows_of, run
 
-from harness.batch import run_batch
 from harness.cli.summary import report_json, summary_of
-from harness.domain.outlook import Track
 from harness.engine.board import Board
 from harness.engine.stopping import Stop
-from harness.glance import Glance, glance
 from harness.logs import start_logging
 from harness.records.outages import outage_to_json, outages_of
-from harness.session import Report, Watch
+from harness.runs.batch import run_batch
+from harness.runs.session import Report, Watch
+from harness.runs.snapshot import Snapshot, glance
 from harness.testing import FakeDeepSeek, FakeTransport, VirtualClock
 from harness.testing.deepseek.latency import Latency
+from harness.timing.outlook import Track
 
 pytestmark = pytest.mark.harness_virtual_time
 
@@ -113,7 +113,7 @@ async def test_what_is_seen_while_the_provider_is_away(tmp_path: Path) -> None:
         run_batch(settings, str(source), watch=watch, stop=stop, clock=VirtualClock(), transport=Away())
     )
 
-    def seen() -> Glance:
+    def seen() -> Snapshot:
         found = glance(watch, Track(), asyncio.get_running_loop().time())
         assert found is not None
         return found

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from wire_speaker import response, speaking
 
-from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, Request
+from harness.endpoint.openai_chat import OpenAIChat
 
 EVENTS = {"Content-Type": "text/event-stream"}
 DONE = b"data: [DONE]\n\n"

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import pytest
 from wire_speaker import response, speaking
 
-from harness.adapters.endpoint.openai_chat import OpenAIChat
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, Request
 from harness.domain.failures import TransientError
+from harness.endpoint.openai_chat import OpenAIChat
 
 PASSED_ON = (
     b'{"prompt_tokens":7,"completion_tokens":4,"total_tokens":11,"completion_tokens_details":{"reasoning_tokens":0,'

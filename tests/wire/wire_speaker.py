@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from harness.adapters.endpoint.http import build_http_client
-from harness.adapters.endpoint.openai_chat import OpenAIChat
-from harness.adapters.wall_clock import SystemClock
 from harness.domain.endpoint import base_url_endpoint
 from harness.domain.policy import Timeouts
+from harness.endpoint.http import build_http_client
+from harness.endpoint.openai_chat import OpenAIChat
+from harness.machine.wall_clock import SystemClock
 
 Reply = Callable[[int], Awaitable[list[bytes]]]
 

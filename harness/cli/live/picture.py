@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 
-from harness.cli.glance import (
+from harness.cli.live.lines import (
     away_words,
     budget_warning,
     causes_words,
@@ -23,7 +23,7 @@ from harness.cli.glance import (
 from harness.cli.money_words import spent_words, to_come_words
 from harness.domain.outages import queue_words
 from harness.domain.sanitize import one_line
-from harness.glance import Failing, Glance, InFlight
+from harness.runs.snapshot import Failing, InFlight, Snapshot
 from harness.settings import Settings
 
 Style: TypeAlias = Literal["", "dim", "bold", "red", "yellow", "green"]
@@ -53,7 +53,7 @@ _SHORTER = (
 _RANGE = re.compile(r" to (?=[$0-9])")
 
 
-def picture(seen: Glance, settings: Settings, *, width: int, height: int) -> list[Line]:
+def picture(seen: Snapshot, settings: Settings, *, width: int, height: int) -> list[Line]:
     """At most `height` lines (at least one), none wider than `width` cells.
 
     What is most wanted comes first. What room is left is shared by the last failures and the oldest calls.
@@ -70,7 +70,7 @@ def picture(seen: Glance, settings: Settings, *, width: int, height: int) -> lis
     return [fit(line, width) for line in lines[: max(1, height)]]
 
 
-def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
+def _head(seen: Snapshot, settings: Settings, width: int) -> list[Line]:
     """The lines that are there at any size, the most wanted first."""
     rows: list[tuple[str, Line]] = [
         ("time", ((_short(time_words(seen), width), ""),)),
@@ -94,7 +94,7 @@ def _head(seen: Glance, settings: Settings, width: int) -> list[Line]:
     return lines + [((_label(name, width), "dim"), *line) for name, line in rows]
 
 
-def _topics(seen: Glance, width: int) -> Line:
+def _topics(seen: Snapshot, width: int) -> Line:
     words = topics_words(seen)
     style: Style = "red" if seen.failed else "bold"
     length = min(BAR, width - len(words) - 2)
@@ -104,7 +104,7 @@ def _topics(seen: Glance, width: int) -> Line:
     return (("━" * done, "green"), ("━" * (length - done), "dim"), ("  ", ""), (words, style))
 
 
-def _outlook(seen: Glance, settings: Settings, width: int) -> Iterable[Line]:
+def _outlook(seen: Snapshot, settings: Settings, width: int) -> Iterable[Line]:
     """What is to come, and in a line of its own what the budget is in danger of."""
     words = to_come_words(seen, settings)
     if words is None:
@@ -124,7 +124,7 @@ def _short(words: str, width: int) -> str:
     return _RANGE.sub("–", words)
 
 
-def _calls(seen: Glance) -> Line:
+def _calls(seen: Snapshot) -> Line:
     parts = [f"{seen.calls:,} done"]
     if seen.hit_rate is not None:
         parts.append(f"{seen.hit_rate:.0%} from the cache")
@@ -133,13 +133,13 @@ def _calls(seen: Glance) -> Line:
     return ((", ".join(parts), ""),)
 
 
-def _in_flight(seen: Glance) -> Line:
+def _in_flight(seen: Snapshot) -> Line:
     """`5 of 64: 3 research, 2 synthesize`."""
     steps = ", ".join(f"{number:,} {one_line(step)}" for step, number in sorted(seen.steps.items()))
     return ((f"{seen.in_flight:,} of {seen.places:,}" + (f": {steps}" if steps else ""), ""),)
 
 
-def _limits(seen: Glance) -> Line:
+def _limits(seen: Snapshot) -> Line:
     """What was learned of the limits; empty where nothing is to be said."""
     parts = [queue_words(seen.works_on)] if seen.works_on is not None else []
     if seen.refusals:
@@ -158,7 +158,7 @@ def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:
         yield ((f"{age}  {tokens}  ", ""), (column(topic, widest), ""), (f"  {one_line(step)}", "dim"))
 
 
-def _failures(seen: Glance) -> list[Line]:
+def _failures(seen: Snapshot) -> list[Line]:
     """All requests that failed, by cause, and the last failures; under the last topic that failed, what helps."""
     lines: list[Line] = []
     advised = False

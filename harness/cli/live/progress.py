@@ -9,14 +9,14 @@ import sys
 import anyio
 import click
 
-from harness.cli.glance import line_of
+from harness.cli.live.lines import line_of
 from harness.cli.terminal import can_be_painted, can_be_written, in_foreground
-from harness.domain.outlook import Track
 from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
-from harness.glance import Glance, glance
-from harness.session import Watch
+from harness.runs.session import Watch
+from harness.runs.snapshot import Snapshot, glance
 from harness.settings import Settings
+from harness.timing.outlook import Track
 
 LIVE_EVERY_S = 0.25
 PLAIN_EVERY_S = 10.0
@@ -49,7 +49,7 @@ async def _plain(watch: Watch, settings: Settings, stop: Stop) -> None:
             _say_line(seen, settings)
 
 
-def _say_line(seen: Glance, settings: Settings) -> None:
+def _say_line(seen: Snapshot, settings: Settings) -> None:
     click.echo(terminal_safe(line_of(seen, settings)), err=True)
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.toml_tables import suggestion
 from harness.errors import WorkflowError
 from harness.regress.checks.expectation import Finding, Shortfall, View
+from harness.settings.toml_tables import suggestion
 from harness.workflows.importing import import_file, import_named
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.toml_tables import shown
 from harness.domain.parsing import parse_json
 from harness.errors import ParseError
 from harness.regress.checks.bounded import MOST_CPU_S, TooSlow, bounded
 from harness.regress.checks.cannot_fail import accepts_everything, misspelled_keyword
 from harness.regress.checks.expectation import Finding, Shortfall, View
 from harness.regress.checks.texts import text_of
+from harness.settings.toml_tables import shown
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

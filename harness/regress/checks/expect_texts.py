@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from harness.adapters.toml_tables import shown
 from harness.domain.completion import Json
 from harness.regress.checks.bounded import MOST_CPU_S, TooSlow, bounded
 from harness.regress.checks.expectation import Finding, Shortfall, Unknown, View
 from harness.regress.checks.texts import count_words, text_of
+from harness.settings.toml_tables import shown
 
 
 def quoted(texts: tuple[str, ...]) -> str:

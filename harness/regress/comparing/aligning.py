@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from harness.domain.words import similarity, words_of
+from harness.diffs.words import similarity, words_of
 from harness.regress.case import Row
 
 MOST_COMPARED = 900

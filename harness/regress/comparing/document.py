@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from harness.diffs.words import Piece, visible
 from harness.domain.sanitize import markdown_safe, terminal_safe
-from harness.domain.words import Piece, visible
 
 _PARAGRAPHS = re.compile(r"(\n\s*)")
 _NUMBERS = re.compile(r"[\d.,:% smhin→×–]+")

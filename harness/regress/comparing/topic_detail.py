@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from harness.domain.request_change import RequestChange, compare_requests
-from harness.domain.words import WordDiff, diff_words
+from harness.diffs.request_change import RequestChange, compare_requests
+from harness.diffs.words import WordDiff, diff_words
 from harness.errors import InputError
 from harness.records.request_codec import request_from_json
 from harness.regress.case import Case, Row, answers_before

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.domain.words import similarity
+from harness.diffs.words import similarity
 from harness.regress.case import Case, Row
 from harness.regress.checks.texts import text_of, text_of_call
 from harness.regress.comparing.aligning import Pair, aligned_calls

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.domain.misses import answers_of, name_of, value_words
-from harness.domain.request_change import RequestChange
+from harness.diffs.misses import answers_of, name_of, value_words
+from harness.diffs.request_change import RequestChange
+from harness.diffs.words import Piece, Shown, WordDiff
 from harness.domain.sanitize import one_line
-from harness.domain.words import Piece, Shown, WordDiff
 from harness.regress.case import Row
 from harness.regress.comparing.comparison_text import amounts_words, heads_of, status_words
 from harness.regress.comparing.document import Block, Changed, Heading, Lines

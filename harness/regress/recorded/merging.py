@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.adapters.cassettes.cassette import Recording
+from harness.cache.cassette import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

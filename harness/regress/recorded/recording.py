@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 
 from harness._version import __version__
-from harness.adapters.cassettes.cassette import Recording, recording_of_row
-from harness.adapters.cassettes.cassette_file import read_cassette, write_cassette
+from harness.cache.cassette import Recording, recording_of_row
+from harness.cache.cassette_file import read_cassette, write_cassette
 from harness.records.results_dir import read_spans
 from harness.regress.recorded.merging import Merged, merge
 

@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from harness.adapters.cassettes.cassette import Recording, call_of_recording
-from harness.adapters.datasets.dataset import Dataset, open_dataset
-from harness.adapters.memory import MemoryCache
-from harness.adapters.wall_clock import SystemClock
-from harness.batch import dataset_spec
+from harness.cache.cassette import Recording, call_of_recording
+from harness.cache.memory import MemoryCache
 from harness.compose import replaying, run_context
+from harness.datasets.dataset import Dataset, open_dataset
 from harness.domain.answerers import Answers, answered
 from harness.domain.pricing import Pricing
 from harness.domain.recording import RecordedCall
 from harness.domain.run import Span, TopicResult, topic_of_drawn
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
-from harness.in_use import endpoints_in_use, workflow_of
-from harness.manifest import workflow_name
+from harness.machine.wall_clock import SystemClock
 from harness.records.rows import result_to_row, span_to_row
 from harness.regress.case import Case
 from harness.regress.recorded.standing_in import Miss, StandIns
+from harness.runs.batch import dataset_spec
+from harness.runs.manifest import workflow_name
 from harness.settings import Loaded
+from harness.workflows.in_use import endpoints_in_use, workflow_of
 from harness.workflows.loading import LoadedWorkflow
 
 RUN_ID = "replay"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from harness.diffs.misses import Explanation
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request, Served
 from harness.domain.failures import CacheMiss
-from harness.domain.misses import Explanation
 from harness.domain.recording import step_of
 from harness.domain.run import topic_of_drawn
 from harness.ports import Completer
@@ -58,7 +58,7 @@ class StandIns:
             return await self._replay.complete(request, call)
         except CacheMiss as unknown:
             explanation = unknown.explanation
-            if explanation is None:
+            if not isinstance(explanation, Explanation):
                 raise
             nearest = explanation.nearest
             same_call = nearest is not None and nearest.span_id == call.span_id

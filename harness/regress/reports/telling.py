@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.diffs.words import diff_words
 from harness.domain.answerers import doubt_lines
 from harness.domain.run import drawn_id
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
-from harness.domain.words import diff_words
 from harness.regress.case import Row
 from harness.regress.checks.checks import Failing
 from harness.regress.checks.misses import MissGroup

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.toml_lines import line_in_table
-from harness.adapters.toml_tables import checked, shown
 from harness.errors import SuiteError
 from harness.regress.checks.checks import Check
 from harness.regress.checks.expect_parts import Status
@@ -17,6 +15,8 @@ from harness.regress.checks.judge_calls import judge_name
 from harness.regress.checks.judging import Judged
 from harness.regress.suites.building import build
 from harness.regress.suites.suite_tables import EXPECTATIONS, OF_CALLS, OF_OUTPUTS, CheckTable
+from harness.settings.toml_lines import line_in_table
+from harness.settings.toml_tables import checked, shown
 
 LONGEST_NAME = 80
 NO_TOPIC_FAILED = "no topic failed"

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.toml_lines import line_of
-from harness.adapters.toml_tables import checked, read_toml, suggestion
 from harness.domain.prompts import Prompt
 from harness.errors import PromptsError, SuiteError
 from harness.regress.checks.judge_calls import JUDGE
@@ -18,6 +16,8 @@ from harness.regress.suites.check_tables import read_checks
 from harness.regress.suites.suite import Suite
 from harness.regress.suites.suite_tables import DECIDING, JudgeTable, SuiteTable
 from harness.settings.model import Settings, field_names
+from harness.settings.toml_lines import line_of
+from harness.settings.toml_tables import checked, read_toml, suggestion
 
 _PLACES = {
     "dataset": ("dataset",),

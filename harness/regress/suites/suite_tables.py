@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from harness.adapters.toml_tables import StepTable
 from harness.domain.finish import ACCEPTED_FINISH_REASONS
 from harness.settings.endpoints import EndpointTable, PriceTable
+from harness.settings.toml_tables import StepTable
 
 _MODEL = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.adapters.toml_tables import suggestion
 from harness.domain.answerers import Answers
 from harness.errors import SuiteError
 from harness.regress.case import Case
@@ -17,6 +16,7 @@ from harness.regress.suites.accepting import gone
 from harness.regress.suites.measures import spreads
 from harness.regress.suites.report import CheckVerdict, SuiteReport, TopicVerdict
 from harness.regress.suites.suite import Suite
+from harness.settings.toml_tables import suggestion
 
 
 def judge_all(

@@ -1,1 +1,0 @@
-"""The world behind each port, one library each."""

@@ -1,1 +1,0 @@
-"""Recordings as lines of JSON, kept beside the code."""

@@ -1,0 +1,81 @@
+"""This machine: versions, open files, disk, cache."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import resource
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness._version import __version__
+from harness.cache.admin import CacheAdmin
+from harness.cache.answerers import counted_answers
+from harness.doctor.finding import Finding, ok, problem, warning
+from harness.domain.answerers import Answers, doubt_lines
+from harness.errors import HarnessError
+from harness.machine.file_limit import SPARE_FILES, budget, raised
+from harness.ports import WallClock
+from harness.settings import Loaded
+from harness.workflows.in_use import InUse, models_at
+
+ENOUGH_DISK_BYTES = 1 << 30
+
+
+def versions() -> Finding:
+    said = (
+        f"harness {__version__}, Python {platform.python_version()}, openai {importlib.metadata.version('openai')}, "
+        f"{sys.platform}"
+    )
+    return ok("versions", said)
+
+
+def files(loaded: Loaded) -> Finding:
+    in_flight = loaded.settings.in_flight
+    needed = in_flight + SPARE_FILES
+    allowed = raised(*resource.getrlimit(resource.RLIMIT_NOFILE), needed)
+    if budget(in_flight, allowed).note is None:
+        return ok("files", f"{in_flight:,} calls in flight need about {needed:,} open files, and may have them")
+    said = f"{allowed:,} files may be open, {in_flight:,} calls in flight need about {needed:,}"
+    return problem("files", said, f"ulimit -n {needed * 2}, or a lower --in-flight")
+
+
+def disk(name: str, directory: Path) -> Finding:
+    there = next(path for path in (directory.resolve(), *directory.resolve().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return problem("disk", f"the {name} at {directory} cannot be written", f"look at the permissions of {there}")
+    free = shutil.disk_usage(there).free
+    said = f"{free / 2**30:.1f} GiB free for the {name} at {directory}"
+    if free >= ENOUGH_DISK_BYTES:
+        return ok("disk", said)
+    return warning("disk", said, "10,000 topics take about 1 GiB: make room")
+
+
+async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tuple[Finding, Answers]:
+    """How the cache stands, and who gave its answers to the models that the settings ask for."""
+    path = loaded.settings.cache
+    if not path.exists():
+        return ok("cache", f"{path} will be made"), Counter()
+    try:
+        async with CacheAdmin.open(path, clock=clock) as admin:
+            stats, answerers = await admin.stats(), await admin.answerers()
+        wanted = {
+            (loaded.endpoint(one.name, key_needed=False).identity, model)
+            for one in used
+            for model in models_at(loaded.settings, one)
+        }
+    except HarnessError as error:
+        return problem("cache", str(error), "name another with --cache FILE"), Counter()
+    left_open = f", {stats.journal.open:,} requests whose payment is unknown" if stats.journal.open else ""
+    said = f"{path}: {stats.entries:,} entries{left_open}"
+    ours = (one for one in answerers if (one.endpoint, one.asked) in wanted)
+    answers = counted_answers(ours, loaded.settings.aliases)
+    found = doubt_lines(answers)
+    if not found:
+        return ok("cache", said), answers
+    advice = "--cache-mode refresh asks anew; `harness cache stats --models` tells when each answered"
+    return warning("cache", "; ".join((said, *found)), advice), answers

@@ -1,0 +1,70 @@
+"""The pieces of an answer in the order in which they came, each with the time of its arrival."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from harness.endpoint import thinking
+
+
+class Arrivals:
+    """Texts of the reasoning and of the answer, and when each piece of them and of a tool call came.
+
+    Times are seconds of whatever clock the caller has; they never go back.
+    """
+
+    def __init__(self) -> None:
+        self.reasoning: list[str] = []
+        self.answer: list[str] = []
+        self.reasoning_at: list[float] = []
+        self.answer_at: list[float] = []
+        self.calls_at: list[float] = []
+
+    @property
+    def count(self) -> int:
+        """How many pieces have come."""
+        return len(self.reasoning_at) + len(self.answer_at) + len(self.calls_at)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the answer is more than blank."""
+        return any(text.strip() for text in self.answer)
+
+    @property
+    def first_at(self) -> float | None:
+        """When the first piece came; None: none has."""
+        return min((times[0] for times in self._times), default=None)
+
+    @property
+    def last_at(self) -> float | None:
+        """When the last piece came; None: none has."""
+        return max((times[-1] for times in self._times), default=None)
+
+    def told_apart(self) -> thinking.Split:
+        """The reasoning and the answer: where the server does not tell them apart, by the marks at the text's head."""
+        text, reasoning = "".join(self.answer), "".join(self.reasoning)
+        if reasoning.strip():
+            return thinking.Split(reasoning, thinking.without_blank_lines(thinking.without_stray_mark(text)))
+        found = thinking.split(text)
+        return found if found.answer != text else thinking.Split(reasoning, text)
+
+    def first_times(self) -> tuple[float | None, float | None]:
+        """When the first token of the reasoning and of the answer came; None: none did."""
+        reasoning_at = self.reasoning_at[0] if self.reasoning_at else None
+        if not self.answer_at:
+            return reasoning_at, None
+        reasoning, answer = self.told_apart()
+        if reasoning_at is not None or not reasoning:
+            return reasoning_at, self.answer_at[0]
+        return self.answer_at[0], self._arrival_of(answer) if answer else None
+
+    @property
+    def _times(self) -> list[list[float]]:
+        """When pieces came, of each kind of which any did."""
+        return [times for times in (self.reasoning_at, self.answer_at, self.calls_at) if times]
+
+    def _arrival_of(self, answer: str) -> float:
+        """When the first character of the answer came, which ends the text."""
+        place = "".join(self.answer).rfind(answer)
+        ends = accumulate(map(len, self.answer))
+        return next(at for end, at in zip(ends, self.answer_at, strict=True) if end > place)

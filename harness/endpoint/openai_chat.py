@@ -1,0 +1,147 @@
+"""Any endpoint that speaks the OpenAI protocol, as a Completer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.domain.call import Call
+from harness.domain.completion import Answerer, Completion, Request
+from harness.domain.endpoint import Endpoint
+from harness.domain.failures import CompletionError, PermanentError
+from harness.domain.key import size_of
+from harness.domain.logprobs import Alternative, TokenLogprob
+from harness.domain.policy import Timeouts
+from harness.domain.redaction import RedactedDeltas
+from harness.endpoint import wire
+from harness.endpoint.ends import Manners
+from harness.endpoint.exchange import Exchange
+from harness.endpoint.left_out import LeftOut
+from harness.endpoint.request_body import request_body
+from harness.machine.threads import off_loop
+from harness.ports import WallClock
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class OpenAIChat:
+    """One call is one request: retries, limits and prices are the business of other layers.
+
+    `http_client` comes from `build_http_client` and stays the caller's to close. A completion's usage is what the
+    provider told: `Usage()`, all zeros, where it told nothing. Its finish reason is passed on unjudged, in OpenAI's
+    word where it has one, "" where a stream that may be cut gave none. `cost` is what the server says, None where it
+    does not. `owner` is left open.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, timeouts: Timeouts, http_client: httpx2.AsyncClient, wall_clock: WallClock
+    ) -> None:
+        from harness.endpoint.sdk import ChatClient  # noqa: PLC0415 - a second of CPU that `--help` must not pay
+
+        self._client = ChatClient(endpoint, http_client)
+        self._endpoint = endpoint
+        self._timeouts = timeouts
+        self._wall_clock = wall_clock
+        self._left_out = LeftOut(endpoint)
+        self._manners = Manners()
+
+    async def complete(self, request: Request, call: Call) -> Completion:
+        """Raises TransientError, PermanentError or FatalError.
+
+        They chain to nothing: the SDK's own exceptions carry the request, and its Authorization header with it.
+        """
+        endpoint = self._endpoint
+        self._left_out.tell_unsent(request, call)
+        shown = None if call.on_delta is None else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
+        outcome = await self._asked(request, call, shown)
+        if shown is not None:
+            shown.end()
+        if isinstance(outcome, Completion):
+            return await self._cleaned_off_loop(outcome)
+        outcome.args = (endpoint.redact(str(outcome)),)
+        if outcome.partial is not None:
+            outcome.partial = await self._cleaned_off_loop(outcome.partial)
+        if outcome.kind == "auth":
+            outcome.args = (f"{outcome} – {self._key_advice()}",)
+        raise outcome
+
+    async def _asked(self, request: Request, call: Call, shown: RedactedDeltas | None) -> Completion | CompletionError:
+        """One answer or refusal; where the server refuses a field that may be left out, that without it."""
+        while True:
+            left_out = self._left_out.fields
+            make_body = partial(
+                request_body,
+                request,
+                stream=call.stream,
+                form=self._endpoint.form,
+                user_id=self._endpoint.user_id,
+                leave_out=left_out,
+            )
+            try:
+                body = await off_loop(make_body, size_of(request))
+            except ValueError as error:  # an image without its bytes; a number that JSON does not know
+                return PermanentError(str(error), kind="bad_request")
+            outcome = await self._exchange(request, call, shown).run(body)
+            if not self._left_out.learn(outcome, body, left_out):
+                return outcome
+
+    def _exchange(self, request: Request, call: Call, shown: RedactedDeltas | None) -> Exchange:
+        return Exchange(
+            self._client,
+            who=self._endpoint.identity,
+            timeouts=self._timeouts,
+            wall_clock=self._wall_clock,
+            stream=call.stream,
+            logprobs=request.logprobs is not None,
+            manners=self._manners,
+            on_delta=shown,
+            on_events=call.on_events,
+            on_life=call.on_life,
+            on_silence=call.on_silence,
+        )
+
+    def _key_advice(self) -> str:
+        if self._endpoint.api_key is None:
+            return f"no key was sent: set {self._endpoint.key_env or 'one'}"
+        return f"check the key in {self._endpoint.key_env}" if self._endpoint.key_env else "check the key"
+
+    async def _cleaned_off_loop(self, completion: Completion) -> Completion:
+        return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))
+
+    def _cleaned(self, completion: Completion) -> Completion:
+        """The completion without our key, should a server echo it, and without halves of surrogate pairs."""
+        return replace(
+            completion,
+            model=self._clean(completion.model),
+            content=self._clean(completion.content),
+            reasoning=self._clean(completion.reasoning),
+            finish_reason=self._clean(completion.finish_reason),
+            fingerprint=self._clean(completion.fingerprint or "") or None,
+            earlier=tuple(Answerer(*map(self._clean, one)) for one in completion.earlier),
+            trace_id=self._clean(completion.trace_id or "") or None,
+            refusal=self._clean(completion.refusal),
+            tool_calls=tuple(
+                replace(
+                    call, id=self._clean(call.id), name=self._clean(call.name), arguments=self._clean(call.arguments)
+                )
+                for call in completion.tool_calls
+            ),
+            logprobs=self._clean_tokens(completion.logprobs),
+            reasoning_logprobs=self._clean_tokens(completion.reasoning_logprobs),
+        )
+
+    def _clean_tokens(self, tokens: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
+        """The likelihoods, or none where the tokens spell our key out: a piece of it is a piece of it."""
+        spelled = "".join(token.token for token in tokens)
+        if self._endpoint.redact(spelled) != spelled:
+            return ()
+        return tuple(self._clean_token(token) for token in tokens)
+
+    def _clean_token(self, token: TokenLogprob) -> TokenLogprob:
+        top = tuple(Alternative(self._clean(other.token), other.logprob) for other in token.top)
+        return replace(token, token=self._clean(token.token), top=top)
+
+    def _clean(self, text: str) -> str:
+        return self._endpoint.redact(wire.whole_characters(text))

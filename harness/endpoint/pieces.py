@@ -1,0 +1,112 @@
+"""What a message, or a piece of one, says: answer, reasoning and refusal, in whatever fields and parts they stand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from harness.endpoint.wire import JsonObject, MalformedError
+
+PLAIN_FIELDS = frozenset({"role", "content", "reasoning_content"})
+"""Where these are texts and nothing else is set, a message is read without this module: most chunks are such."""
+
+# The first of them that says something counts: where there are several they say the same.
+REASONING_FIELDS = (
+    *("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details", "thinking_blocks"),
+    *("reasoningContent", "thinking_content", "thought", "thoughts", "reasoning_summary", "chain_of_thought"),
+)
+_REASONING_PARTS = frozenset(
+    {
+        *("thinking", "reasoning", "reasoning_content", "reasoning_text", "thought", "think", "analysis"),
+        *("reasoning.text", "reasoning.summary", "summary_text"),
+    }
+)
+_CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
+_TEXTS = ("text", "content", "thinking", "reasoning", "reasoning_content", "reasoningText", "summary", "value", "think")
+_PHASES_OF_REASONING = frozenset({"think", "thinking", "reasoning"})
+_DEEPEST = 8
+
+
+class Said(NamedTuple):
+    """`refusal` is None where there is none; it may be without words. `reasoning_in` is the field that it stands in."""
+
+    answer: str
+    reasoning: str
+    refusal: str | None
+    reasoning_in: str = ""
+
+
+def said_in(message: JsonObject) -> Said:
+    """What this message or delta says. Raises MalformedError for a content that is neither text, parts nor JSON."""
+    content = message.get("content")
+    if content is None or isinstance(content, str):
+        said = Said(content or "", "", None)
+    elif isinstance(content, list) or (isinstance(content, dict) and {"type", "text", "parts"} & content.keys()):
+        said = _said_in_parts(content if isinstance(content, list) else [content])
+    elif isinstance(content, dict):
+        # JSON that a server has parsed, and not written again.
+        said = Said(json.dumps(content, ensure_ascii=False), "", None)
+    else:
+        raise MalformedError(f"'content' is no text but {type(content).__name__}")
+    place = next((name for name in REASONING_FIELDS if _text_in(message.get(name))), "")
+    if place:
+        said = said._replace(reasoning=_text_in(message[place]), reasoning_in=place)
+    elif said.answer and _is_thought(message):
+        said = said._replace(answer="", reasoning=said.answer, reasoning_in="content, in its own pieces")
+    refusal = message.get("refusal")
+    if refusal is None or refusal is False:
+        return said
+    if refusal is True:
+        return said._replace(answer="", refusal=said.answer)
+    return said._replace(refusal=_text_in(refusal) or said.refusal)
+
+
+def calls_beside(message: JsonObject) -> list[Any]:
+    """The calls of tools that stand elsewhere than in `tool_calls`."""
+    for name in ("toolCalls", "tool_call"):
+        calls = message.get(name)
+        if calls:
+            return calls if isinstance(calls, list) else [calls]
+    if message.get("function_call"):
+        return [{"index": 0, "function": message["function_call"]}]
+    content = message.get("content")
+    return list(_calls_in(content)) if isinstance(content, list) else []
+
+
+def _calls_in(parts: list[Any]) -> tuple[JsonObject, ...]:
+    return tuple(part for part in parts if isinstance(part, dict) and part.get("type") in _CALL_PARTS)
+
+
+def _is_thought(message: JsonObject) -> bool:
+    """Whether a piece's text is reasoning by a mark beside it (Gemini's `thought`, Qwen's `phase`)."""
+    return message.get("thought") is True or message.get("phase") in _PHASES_OF_REASONING
+
+
+def _said_in_parts(parts: list[Any]) -> Said:
+    answer, reasoning, refusal, place = "", "", None, ""
+    for part in parts:
+        if isinstance(part, str):
+            answer += part
+        elif isinstance(part, dict):
+            kind = part.get("type")
+            if kind == "refusal":
+                refusal = (refusal or "") + _text_in(part.get("refusal"))
+            elif kind in _REASONING_PARTS or part.get("thought") is True:
+                reasoning += _text_in(part)
+                place = f"content, in parts of the type {kind}" if kind in _REASONING_PARTS else "content, in its parts"
+            else:
+                answer += _text_in(part.get("text"))
+    return Said(answer, reasoning, refusal, place if reasoning else "")
+
+
+def _text_in(value: object, depth: int = 0) -> str:
+    """The text that a field is, or that its parts are together."""
+    if isinstance(value, str):
+        return value
+    if depth == _DEEPEST:
+        return ""
+    if isinstance(value, list):
+        return "".join(_text_in(item, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return next((text for name in _TEXTS if (text := _text_in(value.get(name), depth + 1))), "")
+    return ""

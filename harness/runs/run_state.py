@@ -1,0 +1,119 @@
+"""How a run stands, from what is on disk: while it runs, after it ended, and after it was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.cache.admin import CacheAdmin
+from harness.errors import CacheError, ResultsError, StorageError
+from harness.ports import OpenCall, WallClock
+from harness.records.results_dir import (
+    RESULTS_FILE,
+    RUN_FILE,
+    TRACES_FILE,
+    is_running,
+    read_manifest,
+    read_standing,
+    unfinished_topics,
+)
+from harness.records.run_standing import FailedAlike
+from harness.runs.live_file import Live, read_live
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """`totals` are sums over the rows, `journal` is the journal's word on the money.
+
+    `live` is what a run that goes on last told of itself, None before it did. `killed`: the last session ended without
+    closing its books, and was last alive at `last_alive`; then `left_open` are the requests that nobody waits for any
+    more. `notes` say what could not be read.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    running: bool
+    totals: Mapping[str, Any]
+    unfinished: int
+    failures: tuple[FailedAlike, ...]
+    journal: Mapping[str, Any]
+    live: Live | None = None
+    last_alive: datetime | None = None
+    left_open: tuple[OpenCall, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def killed(self) -> bool:
+        return not self.running and self.manifest["status"] == "running"
+
+    @property
+    def skipped(self) -> int:
+        """The bad lines of the file of topics that were skipped."""
+        return int(self.manifest["dataset"].get("skipped", 0))
+
+
+async def look_at(path: Path, clock: WallClock) -> RunState:
+    """Look at the run in a directory. Raises ResultsError where there is none, or its rows are damaged."""
+    # First: a run that ends meanwhile has closed its books before it lets go of the directory.
+    running = is_running(path)
+    manifest, standing = read_manifest(path), read_standing(path)
+    live, notes = _told(path)
+    killed = not running and manifest["status"] == "running"
+    journal: Mapping[str, Any] = manifest.get("journal", {})
+    left_open: tuple[OpenCall, ...] = ()
+    if killed:
+        journal, left_open, note = await _journal(manifest, clock)
+        notes += note
+    return RunState(
+        path=path,
+        manifest=manifest,
+        running=running,
+        totals=standing.totals.as_json(),
+        unfinished=unfinished_topics(manifest, standing),
+        failures=standing.failures(),
+        journal=journal,
+        live=live if running and live is not None and live.session == manifest["sessions"] else None,
+        last_alive=_last_alive(path, manifest, live) if killed else None,
+        left_open=left_open,
+        notes=notes,
+    )
+
+
+def newest_run(root: Path) -> Path:
+    """The run under a directory that was begun or continued last. Raises ResultsError if there is none."""
+    found = [path.parent for path in root.glob(f"*/{RUN_FILE}")]
+    if not found:
+        raise ResultsError(f"there is no run under {root}/ here; name its directory")
+    return max(found, key=lambda path: (path / RUN_FILE).stat().st_mtime_ns)
+
+
+def _told(path: Path) -> tuple[Live | None, tuple[str, ...]]:
+    try:
+        return read_live(path), ()
+    except ResultsError as error:
+        return None, (str(error),)
+
+
+async def _journal(
+    manifest: Mapping[str, Any], clock: WallClock
+) -> tuple[Mapping[str, Any], tuple[OpenCall, ...], tuple[str, ...]]:
+    """What the journal in the cache says of a run that could not write it down itself."""
+    run_id = manifest["run_id"]
+    try:
+        async with CacheAdmin.open(Path(manifest["settings"]["cache"]), clock=clock) as cache:
+            return asdict(await cache.spent(run_id)), tuple(await cache.left_open(run_id)), ()
+    except (CacheError, StorageError, KeyError, TypeError) as error:
+        said = f"what was spent since the last session is not known: {error}"
+        return manifest.get("journal", {}), (), (said,)
+
+
+def _last_alive(path: Path, manifest: Mapping[str, Any], live: Live | None) -> datetime:
+    """The last sign of life of a session that was killed: what it told, or wrote."""
+    files = (path / name for name in (RUN_FILE, RESULTS_FILE, TRACES_FILE))
+    signs = [datetime.fromtimestamp(file.stat().st_mtime, UTC) for file in files if file.exists()]
+    if live is not None and live.session == manifest["sessions"]:
+        signs.append(live.at)
+    return max(signs)
