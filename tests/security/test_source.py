@@ -25,26 +25,26 @@ SQL_METHODS = {"execute", "executemany", "executescript"}
 # SQL that is put together: of our own constants and of marks for parameters, never of a value that came from outside.
 # Whoever adds to this looks at where the pieces come from.
 SQL_PIECES: dict[str, set[str]] = {
-    "adapters/cache/operations.py": {"_LOOK_UP.format(marks=','.join('?' * len(keys)))"},
-    "adapters/cache/pruning.py": {
+    "cache/operations.py": {"_LOOK_UP.format(marks=','.join('?' * len(keys)))"},
+    "cache/pruning.py": {
         "f\"DELETE FROM calls WHERE outcome <> 'open' AND {where}\"",
         "f'DELETE FROM responses WHERE id IN (SELECT id FROM ({chosen}))'",
         "f'PRAGMA {name}'",
         "f'SELECT count(*), coalesce(sum(bytes), 0) FROM ({chosen})'",
     },
-    "adapters/cache/reports.py": {
+    "cache/reports.py": {
         "f'PRAGMA {name}'",
         "f'SELECT {_COLUMNS} FROM responses ORDER BY topic_id, span_id, key'",
         "f'SELECT {_COLUMNS} FROM responses WHERE key = ?'",
         "f'SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id'",
         "f'SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?'",
     },
-    "adapters/cache/sqlite_schema.py": {
+    "cache/sqlite_schema.py": {
         "f'PRAGMA user_version = {version + 1}'",
         "f'PRAGMA application_id = {APPLICATION_ID}'",
         "statement",
     },
-    "adapters/cache/sqlite_thread.py": {"work"},  # not SQL: aiosqlite's own name for handing work to its thread
+    "cache/sqlite_thread.py": {"work"},  # not SQL: aiosqlite's own name for handing work to its thread
 }
 
 
