@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from harness.datasets.byte_source import closing_on_error
 from harness.datasets.dataset import Dataset, open_dataset
-from harness.datasets.source import closing_on_error
 from harness.datasets.spec import DatasetSpec
 from harness.domain.filters import parse_filter
 from harness.domain.redo import ALL_LEFT, Redo
