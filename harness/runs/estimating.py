@@ -114,6 +114,8 @@ def estimate_batch(
     Raises what a run would raise for its file, settings and prompts; sends nothing.
     """
     settings = loaded.settings
+    # The author's file is executed anew for the rehearsal: what it keeps (a semaphore, a client) belongs to one event
+    # loop from its first use on, and the run has another one.
     workflow = workflow_of(loaded)
     used = endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
