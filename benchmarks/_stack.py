@@ -13,8 +13,8 @@ from _contest import MODEL, Ask, Contestant, prompt
 
 from harness.compose import open_stack
 from harness.domain.endpoint import endpoint_identity
-from harness.domain.options import StepOptions
 from harness.domain.run import Span, Topic
+from harness.domain.step_options import StepOptions
 from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
 from harness.engine.trace import Trace

@@ -30,9 +30,9 @@ from harness.diffs.misses import explain
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, Request, Served, Usage
 from harness.domain.key import cache_key
-from harness.domain.options import StepOptions
 from harness.domain.policy import CachePolicy
 from harness.domain.run import Topic
+from harness.domain.step_options import StepOptions
 from harness.engine.cached import Cached
 from harness.engine.leases import Leases
 from harness.engine.step import RunContext, Step

@@ -23,8 +23,8 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Request, Served, Usage
 from harness.domain.failures import TransientError
 from harness.domain.ledger import Ledger
-from harness.domain.options import StepOptions
 from harness.domain.run import Span, Topic, TopicResult
+from harness.domain.step_options import StepOptions
 from harness.engine.runner import Runner
 from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from harness.api import ask, ask_sync, run, run_sync
     from harness.domain.completion import Completion, Delta, JsonSchema, Message, Tool, Usage
     from harness.domain.failures import CompletionError
-    from harness.domain.options import StepOptions
     from harness.domain.parsing import parse_json, parse_string_list
     from harness.domain.run import Failed, Ok, Output, Topic
+    from harness.domain.step_options import StepOptions
     from harness.engine.step import Step
     from harness.engine.stopping import Stop
     from harness.errors import HarnessError, InputError, ParseError, Rejected, TopicFailed
@@ -30,7 +30,7 @@ _HOMES = {
     "harness.runs.session": ("Report",),
     "harness.domain.completion": ("Completion", "Delta", "JsonSchema", "Message", "Tool", "Usage"),
     "harness.workflows.image_file": ("image",),
-    "harness.domain.options": ("StepOptions",),
+    "harness.domain.step_options": ("StepOptions",),
     "harness.domain.parsing": ("parse_json", "parse_string_list"),
     "harness.domain.run": ("Failed", "Ok", "Output", "Topic"),
     "harness.engine.step": ("Step",),

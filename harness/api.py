@@ -17,8 +17,8 @@ from harness.compose import open_stack
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Message, OnDelta, Request, ResponseFormat
 from harness.domain.image import Image
-from harness.domain.options import StepOptions
 from harness.domain.profiles import form_mark
+from harness.domain.step_options import StepOptions
 from harness.engine.stopping import Stop
 from harness.logs import logged_with
 from harness.machine.wall_clock import SystemClock

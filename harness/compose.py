@@ -356,7 +356,7 @@ def transport_to(
 def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTransport:
     """The built-in DeepSeek, in this process. Raises SettingsError for a latency or faults unknown to it."""
     from harness.testing.deepseek.fake import FakeDeepSeek  # noqa: PLC0415 - only those who use the mock pay for it
-    from harness.testing.deepseek.faults import FaultPlan  # noqa: PLC0415 - as above
+    from harness.testing.deepseek.fault_plan import FaultPlan  # noqa: PLC0415 - as above
     from harness.testing.deepseek.latency import Latency  # noqa: PLC0415 - as above
     from harness.testing.transport import FakeTransport  # noqa: PLC0415 - as above
 

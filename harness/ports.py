@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, Request
 from harness.domain.ledger import Spent
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Span, TopicResult
 
 

@@ -24,7 +24,7 @@ from harness.cache.pruning import Pruned
 from harness.cache.reports import BadRow, CacheStats, Sound, Verified
 from harness.cache.sqlite_thread import Database
 from harness.domain.ledger import Spent
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.errors import CacheError, InputError, StorageError
 from harness.ports import OpenCall, WallClock
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.cache.entry import instant
-from harness.domain.answerers import Answers, answered
 from harness.domain.completion import Answerer
 from harness.domain.model_names import NO_ALIASES
+from harness.domain.who_answered import Answers, answered
 from harness.records.codec import answerers_from_json
 
 # As bytes, and only of what is JSON: a damaged value spoils its own row only.

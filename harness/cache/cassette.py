@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from harness.cache.entry import Entry, instant, stamp, stored_request
 from harness.domain.completion import Completion
 from harness.domain.key import cache_key
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.records.codec import JsonObject, completion_from_json, completion_to_json
 from harness.records.json_text import storable, to_text
 from harness.records.request_codec import request_from_canonical, request_from_json

@@ -9,7 +9,7 @@ from typing import Literal
 from harness.domain.completion import AtMost, Request
 from harness.domain.key import canonical_request
 from harness.domain.ledger import Spent
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 from harness.records.codec import kept
 

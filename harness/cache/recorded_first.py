@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.domain.completion import Request
 from harness.domain.ledger import Spent
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.ports import Cache, Claim, OpenCall, Rejection, Resolution, Stored
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from harness.cache.entry import Entry, instant, stored, stored_request
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.ports import Stored
 from harness.records.json_text import storable
 from harness.records.request_codec import request_from_canonical

@@ -19,7 +19,7 @@ from harness.cache.operations import Closing, Opening, Rejecting, Unusable, With
 from harness.cache.sqlite_thread import Database
 from harness.domain.completion import Request
 from harness.domain.ledger import Spent
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 
 _log = logging.getLogger("harness.cache")

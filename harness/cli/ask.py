@@ -21,10 +21,10 @@ from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.cli.signals import interruptible
 from harness.cli.usage_words import tokens_words
-from harness.domain.answerers import answered, doubt_lines
 from harness.domain.completion import Completion, Delta, JsonSchema
-from harness.domain.options import StepOptions
 from harness.domain.sanitize import terminal_safe
+from harness.domain.step_options import StepOptions
+from harness.domain.who_answered import answered, doubt_lines
 from harness.engine.stopping import Stop
 from harness.errors import InputError
 from harness.records.codec import logprobs_to_json, usage_to_json

@@ -19,9 +19,9 @@ from harness.cli.explain import explain
 from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.domain.answerers import doubt_lines
 from harness.domain.key import request_fields
 from harness.domain.sanitize import one_line, terminal_safe
+from harness.domain.who_answered import doubt_lines
 from harness.domain.wording import counted
 from harness.errors import InputError
 from harness.machine.wall_clock import SystemClock

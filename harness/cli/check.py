@@ -37,6 +37,7 @@ from harness.regress.suites.suite import Suite
 from harness.regress.suites.suite_file import load_suite
 from harness.regress.suites.verdicts import judge_all
 from harness.settings import Loaded, step_summary_file
+from harness.workflows.in_use import workflow_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -174,9 +175,14 @@ def _judged(suite: Suite) -> Callable[[Workflow], Workflow]:
 def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found: Replay, *, prune: bool) -> Replay:
     """Ask for what is missing, and replay once more. Exits where nothing may be sent, or the run was stopped."""
     source, wrap = str(suite.dataset), _judged(suite)
-    if not (agreed_to(expected(found), loaded) if known else agreed_to_all(loaded, source, wrap=wrap)):
+    workflow = workflow_of(loaded)
+    if known:
+        begin = agreed_to(expected(found), loaded, workflow)
+    else:
+        begin = agreed_to_all(loaded, workflow, source, wrap=wrap)
+    if not begin:
         exit_unsent()
-    report = record_into(suite.cassette, loaded, source, known, prune=prune, wrap=wrap)
+    report = record_into(suite.cassette, loaded, source, known, workflow=workflow, prune=prune, wrap=wrap)
     if report.stop is not None:
         sys.exit(report.exit_code)
     return anyio.run(_replayed, suite, loaded, known_recordings(suite.cassette))

@@ -17,25 +17,27 @@ from harness.machine.wall_clock import SystemClock
 from harness.runs.estimating import Estimate, estimate_batch
 from harness.settings import Loaded, Settings
 from harness.text import money
-from harness.workflows.in_use import InUse, check_access, endpoints_in_use, workflow_of
+from harness.workflows.in_use import InUse, check_access, endpoints_in_use
+from harness.workflows.loading import LoadedWorkflow
 
 Consent = Literal["given", "to be asked for", "missing"]
 
 
-def agreed(loaded: Loaded, source: str) -> bool:
-    """Whether the run may begin. Asks a person who is there and has not said so; raises what a run would raise.
+def agreed(loaded: Loaded, workflow: LoadedWorkflow, source: str) -> bool:
+    """Return whether the run may begin. Asks a person who is there and has not said so yet.
 
-    Raises SettingsError where a run would spend money and nobody is there to agree to it.
+    Raises SettingsError where a run would spend money and nobody is there to agree to it, and else what a run would
+    raise for its file and settings.
     """
-    return confirmed(loaded, lambda: question_of(estimate_batch(loaded, source, SystemClock())))
+    return confirmed(loaded, workflow, lambda: question_of(estimate_batch(loaded, source, SystemClock())))
 
 
-def confirmed(loaded: Loaded, question: Callable[[], str]) -> bool:
-    """The same with a question of one's own, which is made only where it is asked."""
+def confirmed(loaded: Loaded, workflow: LoadedWorkflow, question: Callable[[], str]) -> bool:
+    """Do the same with another question, which is made only where it is asked."""
     settings = loaded.settings
     if _is_agreed_to(settings):
         return True
-    used = endpoints_in_use(loaded, workflow_of(loaded))
+    used = endpoints_in_use(loaded, workflow)
     consent = consent_of(settings, used, someone_there=someone_answers())
     if consent == "given":
         return True

@@ -73,7 +73,7 @@ def serve(
 ) -> None:
     """Listen on 127.0.0.1 until Ctrl-C. Any API key is accepted."""
     from harness.testing.deepseek.fake import FakeDeepSeek  # noqa: PLC0415 - start-up that `--help` must not pay
-    from harness.testing.deepseek.faults import FaultPlan  # noqa: PLC0415 - as above
+    from harness.testing.deepseek.fault_plan import FaultPlan  # noqa: PLC0415 - as above
     from harness.testing.deepseek.latency import Latency  # noqa: PLC0415 - as above
     from harness.testing.server import serve_forever  # noqa: PLC0415 - as above
 

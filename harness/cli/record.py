@@ -21,6 +21,7 @@ from harness.regress.recorded.recording import known_recordings
 from harness.regress.recorded.replaying import replay_file
 from harness.runs.manifest import can_be_read_again
 from harness.settings import Loaded
+from harness.workflows.in_use import workflow_of
 
 
 @click.command(cls=SectionedCommand)
@@ -59,16 +60,18 @@ def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
             "use read_write, or refresh to ask everything anew"
         )
     known = known_recordings(cassette)
+    workflow = workflow_of(loaded)
     # What is piped in can be read once, and the run itself must read it.
     if not can_be_read_again(dataset):
-        begin = agreed(loaded, dataset)
+        begin = agreed(loaded, workflow, dataset)
     elif not known or mode == "refresh":
-        begin = agreed_to_all(loaded, dataset)
+        begin = agreed_to_all(loaded, workflow, dataset)
     else:
-        begin = agreed_to(anyio.run(_missing, loaded, dataset, known), loaded)
+        begin = agreed_to(anyio.run(_missing, loaded, dataset, known), loaded, workflow)
     if not begin:
         exit_unsent()
-    sys.exit(record_into(cassette, loaded, dataset, known, prune=prune).exit_code)
+    report = record_into(cassette, loaded, dataset, known, workflow=workflow, prune=prune)
+    sys.exit(report.exit_code)
 
 
 async def _missing(loaded: Loaded, source: str, known: tuple[Recording, ...]) -> Expected:

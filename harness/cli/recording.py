@@ -23,26 +23,31 @@ from harness.runs.estimating import estimate_batch
 from harness.runs.session import Report
 from harness.settings import Loaded
 from harness.text import money
+from harness.workflows.loading import LoadedWorkflow
 
 _QUESTION = "Begin?"
 
 
-def agreed_to(missing: Expected, loaded: Loaded) -> bool:
+def agreed_to(missing: Expected, loaded: Loaded, workflow: LoadedWorkflow) -> bool:
     """Say what is not recorded yet, and ask where `harness run` would ask."""
     click.echo(expected_words(missing), err=True)
-    return missing.is_nothing or confirmed(loaded, lambda: _QUESTION)
+    return missing.is_nothing or confirmed(loaded, workflow, lambda: _QUESTION)
 
 
 def agreed_to_all(
-    loaded: Loaded, source: str, *, wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow
+    loaded: Loaded,
+    workflow: LoadedWorkflow,
+    source: str,
+    *,
+    wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> bool:
-    """The same where nothing is recorded: what it takes is rehearsed on a sample, as `harness estimate` does it."""
+    """Do the same where nothing is recorded: a sample is rehearsed, as `harness estimate` does it."""
     found = estimate_batch(loaded, source, SystemClock(), wrap=wrap)
     steps = ", ".join(f"{step.step} {step.calls:,.0f}" for step in found.steps)
     likely = ", at a price that is not known" if found.cost is None else f", likely some {money(found.cost)}"
     said = f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics ({steps}){likely}"
     click.echo(terminal_safe(said), err=True)
-    return confirmed(loaded, lambda: _QUESTION)
+    return confirmed(loaded, workflow, lambda: _QUESTION)
 
 
 def record_into(
@@ -51,6 +56,7 @@ def record_into(
     source: str,
     known: Sequence[Recording],
     *,
+    workflow: LoadedWorkflow,
     prune: bool,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> Report:
@@ -61,7 +67,7 @@ def record_into(
     """
     prepare_place(cassette)
     recording = MemoryCache.holding(recorded_calls(known, loaded.settings.pricing()))
-    report = reported(loaded, source, recording=recording, wrap=wrap)
+    report = reported(loaded, source, workflow=workflow, recording=recording, wrap=wrap)
     if report.stop is not None:
         click.echo(f"cassette  {cassette}: not written; the same command goes on from the cache", err=True)
         return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import click
 
 from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
-from harness.cli.run import run_and_report
+from harness.cli.run import reported
 from harness.domain.redo import ALL_LEFT, REDONE, Redo, TopicState
 from harness.records.results_dir import read_manifest
 from harness.runs.batch import RESULTS_ROOT
@@ -80,7 +81,8 @@ def resume(run: Path | None, states: tuple[TopicState, ...] | None, topics: tupl
     for shown in ("json", "quiet", "verbose", "log_format", "log_level", "log_file"):
         base.pop(shown, None)
     loaded = loaded_from(values, base={**base, "out": str(path), "yes": True})
-    run_and_report(loaded, source, continued=True, redo=_redo(states, topics))
+    report = reported(loaded, source, continued=True, redo=_redo(states, topics))
+    sys.exit(report.exit_code)
 
 
 def _redo(states: Sequence[TopicState] | None, topics: tuple[str, ...]) -> Redo:

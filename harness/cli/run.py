@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 import anyio
 import click
@@ -28,6 +28,8 @@ from harness.ports import Cache
 from harness.runs.batch import run_batch
 from harness.runs.session import Report, Watch
 from harness.settings import Loaded, notes_on
+from harness.workflows.in_use import workflow_of
+from harness.workflows.loading import LoadedWorkflow
 
 
 @click.command(cls=SectionedCommand)
@@ -44,20 +46,17 @@ def run(dataset: str, **values: Any) -> None:
     """
     loaded = loaded_from(values)
     note_aliases(loaded)
-    if not agreed(loaded, dataset):
+    workflow = workflow_of(loaded)
+    if not agreed(loaded, workflow, dataset):
         exit_unsent()
-    run_and_report(loaded, dataset, continued=False)
-
-
-def run_and_report(loaded: Loaded, source: str, *, continued: bool, redo: Redo = ALL_LEFT) -> NoReturn:
-    """Run, show progress, print the summary, and exit with the run's code."""
-    sys.exit(reported(loaded, source, continued=continued, redo=redo).exit_code)
+    sys.exit(reported(loaded, dataset, workflow=workflow).exit_code)
 
 
 def reported(
     loaded: Loaded,
     source: str,
     *,
+    workflow: LoadedWorkflow | None = None,
     continued: bool = False,
     redo: Redo = ALL_LEFT,
     recording: Cache | None = None,
@@ -74,6 +73,7 @@ def reported(
             with suppress(RunStopped):  # interrupted before the run had begun: there is no report
                 await run_batch(
                     *(loaded, source),
+                    workflow=workflow,
                     stop=stop,
                     watch=watch,
                     continued=continued,

@@ -11,11 +11,11 @@ from typing import Any
 from harness.cli.live.lines import clock
 from harness.cli.money_words import LEAST_SAID, budget_lines, reservation_lines
 from harness.cli.usage_words import is_untold, reasoning_words, untold_words
-from harness.domain.answerers import doubt_lines, why_unpriced
-from harness.domain.outages import PastOutage, outage_lines, queue_words
+from harness.domain.outage_words import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.remedies import remedy_of
+from harness.domain.who_answered import doubt_lines, why_unpriced
 from harness.domain.wording import counted
 from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall

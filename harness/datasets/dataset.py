@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from harness.datasets.byte_lines import Line, split_lines
+from harness.datasets.byte_source import Content, closing_on_error, open_content
 from harness.datasets.index import Entry, LineIndex
-from harness.datasets.lines import Line, split_lines
-from harness.datasets.rows import Format, format_of
 from harness.datasets.scan import ERRORS_SHOWN, Scan, read_row
-from harness.datasets.source import Content, closing_on_error, open_content
 from harness.datasets.spec import DatasetSpec
+from harness.datasets.topic_line import Format, format_of
 from harness.domain.run import Topic, drawn_id, topic_of_drawn
 from harness.domain.wording import counted
 from harness.errors import DatasetError, StorageError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from harness.datasets.byte_lines import Line
 from harness.datasets.index import LineFacts
-from harness.datasets.lines import Line
-from harness.datasets.rows import BadRow, Format, Row, derived_id, digest_of, is_blank, row_of
 from harness.datasets.spec import DatasetSpec, shuffled_rank
+from harness.datasets.topic_line import BadRow, Format, Row, derived_id, digest_of, is_blank, row_of
 from harness.domain.completion import Json
 from harness.domain.filters import matches_all
 from harness.errors import DatasetError

@@ -12,7 +12,7 @@ from harness.diffs.request_change import MessageChange, RequestChange, compare_r
 from harness.diffs.words import cut, similarity
 from harness.domain.completion import Json, Request
 from harness.domain.key import cache_key
-from harness.domain.recording import RecordedCall, step_of
+from harness.domain.recorded_call import RecordedCall, step_of
 
 Verdict = Literal["unknown topic", "new step", "changed", "follows", "recorded"]
 """`changed`: the request itself, which is to blame. `follows`: only earlier answers in it. `recorded`: it is there."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from harness.compose import transport_to
 from harness.doctor import chosen, here
+from harness.doctor.connection import Server
 from harness.doctor.finding import Finding, Verdict, problem
-from harness.doctor.server import Server
-from harness.domain.answerers import Answers
 from harness.domain.endpoint import endpoint_identity
+from harness.domain.who_answered import Answers
 from harness.errors import InputError
 from harness.ports import WallClock
 from harness.runs.batch import RESULTS_ROOT

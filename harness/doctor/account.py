@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.doctor.finding import Finding, ok, problem, warning
-from harness.endpoint.account import Answer, balance_text
+from harness.endpoint.server_facts import Answer, balance_text
 from harness.errors import HarnessError
 from harness.ports import WallClock
 

@@ -16,7 +16,7 @@ from harness._version import __version__
 from harness.cache.admin import CacheAdmin
 from harness.cache.answerers import counted_answers
 from harness.doctor.finding import Finding, ok, problem, warning
-from harness.domain.answerers import Answers, doubt_lines
+from harness.domain.who_answered import Answers, doubt_lines
 from harness.errors import HarnessError
 from harness.machine.file_limit import SPARE_FILES, budget, raised
 from harness.ports import WallClock

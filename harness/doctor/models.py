@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.doctor.finding import Finding, ok, problem, warning
 from harness.domain.endpoint import Endpoint
-from harness.endpoint.account import Answer, model_names, words_of
+from harness.endpoint.server_facts import Answer, model_names, words_of
 from harness.errors import HarnessError
 
 LISTED = 8

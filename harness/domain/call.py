@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.domain.check import Check
+from harness.domain.answer_check import Check
 from harness.domain.completion import OnDelta
 from harness.domain.ledger import Ledger
 from harness.domain.reach import Before

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.domain.completion import AtMost, Completion, Served
-from harness.domain.recording import WhyUnknown
+from harness.domain.recorded_call import WhyUnknown
 from harness.errors import FailureKind, HarnessError, Reach
 
 TORN_STREAM_ADVICE = (

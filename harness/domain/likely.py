@@ -21,7 +21,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from harness.domain.completion import Request, Usage
-from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
+from harness.domain.token_estimate import input_tokens_at_most, output_tokens_at_most
 
 ENOUGH_ANSWERS = 3
 """From so many on an answer counts as it is."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
 from harness.domain.completion import AtMost, Request, Usage
-from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
 from harness.domain.failures import CompletionError
 from harness.domain.model_names import same_model
+from harness.domain.token_estimate import input_tokens_at_most, output_tokens_at_most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from string import Template
 
 from harness.domain.completion import Json
-from harness.domain.options import StepOptions
+from harness.domain.step_options import StepOptions
 from harness.errors import PromptsError
 
 

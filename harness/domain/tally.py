@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from harness.domain.answerers import answers_of
 from harness.domain.completion import Usage
 from harness.domain.finish import doubt_of
 from harness.domain.model_names import NO_ALIASES
 from harness.domain.run import Failure, Output, Span, Status, Topic, TopicResult
+from harness.domain.who_answered import answers_of
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""About how many tokens a text has, by classes of characters; where the numbers come from says `domain/estimate.py`."""
+"""An estimate of the tokens of a text, by classes of characters.
+
+`domain/token_estimate.py` says where the numbers come from.
+"""
 
 from __future__ import annotations
 

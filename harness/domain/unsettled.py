@@ -27,8 +27,8 @@ import math
 from dataclasses import dataclass
 
 from harness.domain.completion import Completion, Request, Usage
-from harness.domain.estimate import input_tokens_at_most, output_tokens_at_most
 from harness.domain.text_tokens import likely_tokens
+from harness.domain.token_estimate import input_tokens_at_most, output_tokens_at_most
 
 UNSEEN_TOKENS_PER_S = 1000.0
 """Faster than large providers write; a host of special hardware is faster still, and known after its first answer."""

@@ -1,7 +1,8 @@
-"""The gate: HTTP 200 is not success. What does not pass is retried or recorded, and never cached as an answer.
+"""The gate that an answer passes before it counts: HTTP 200 is not success.
 
-It looks at whether there is a whole answer. Whether the answer is the one that was asked for is the business of a
-step's check (`domain/check.py`), JSON mode included: such an answer is asked for again with a word about what is wrong.
+What does not pass is retried or recorded, and never cached as an answer. The gate asks only whether the answer is
+whole. Whether it is the one that was asked for is decided by a step's check (`domain/answer_check.py`), JSON mode
+included: such an answer is asked for again with a word about what is wrong.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ import json
 from collections.abc import Callable, Iterable
 
 from harness.domain.completion import Completion, OnDelta
-from harness.endpoint import payload, wire
-from harness.endpoint.answer import Answer, StreamFault
+from harness.endpoint import foreign_json, payload
+from harness.endpoint.chat_answer import Answer, StreamFault
+from harness.endpoint.error_report import reports_an_error
 from harness.endpoint.fields import choices_of
 from harness.endpoint.live_view import LiveView
-from harness.endpoint.report import reports_an_error
 from harness.endpoint.sse import Event
 
 _BATCH_BYTES = 64 * 1024  # about a millisecond of parsing: the longest the event loop is held
@@ -38,7 +38,7 @@ class Assembly:
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._arrived: list[float] = []  # when each of the pending did
-        self._fault: wire.MalformedError | StreamFault | None = None
+        self._fault: foreign_json.MalformedError | StreamFault | None = None
 
     def feed(self, events: Iterable[Event]) -> None:
         """Raises MalformedError for garbage and StreamFault for a reported failure; what came before is kept."""
@@ -65,7 +65,7 @@ class Assembly:
             if self.done:
                 return
 
-    def whole(self, objects: Iterable[wire.JsonObject | None]) -> None:
+    def whole(self, objects: Iterable[foreign_json.JsonObject | None]) -> None:
         """Take in an answer that is not streamed: one object, or chunks one after the other; None stands for `[DONE]`.
 
         Raises MalformedError where it is none, and StreamFault where it is an error.
@@ -79,7 +79,7 @@ class Assembly:
                 self.answer.take(fields, at)
                 choices += len(choices_of(fields))
         if not choices and not self.answer.is_withheld:
-            raise wire.MalformedError("a response without choices")
+            raise foreign_json.MalformedError("a response without choices")
 
     def flush(self) -> None:
         """Take in the payloads that were put off. Raises as `feed`."""
@@ -103,13 +103,13 @@ class Assembly:
         """When the last piece came. What is wrong with a payload that was put off is raised by the next `feed`."""
         try:
             self.flush()
-        except (wire.MalformedError, StreamFault) as fault:
+        except (foreign_json.MalformedError, StreamFault) as fault:
             self._fault = fault
         return self.answer.arrived.last_at
 
     def partial(self, *, trace_id: str | None) -> Completion | None:
         """What had arrived when the stream failed, or None. A second fault behind the first is not told."""
-        with contextlib.suppress(wire.MalformedError, StreamFault):
+        with contextlib.suppress(foreign_json.MalformedError, StreamFault):
             self.flush()
         return self.answer.completion(trace_id=trace_id) if self.answer.has_begun else None
 
@@ -133,8 +133,8 @@ class Assembly:
     def _error_event(self, data: bytes) -> None:
         self.flush()
         try:
-            report = wire.json_object(data)
-        except wire.MalformedError:
+            report = foreign_json.json_object(data)
+        except foreign_json.MalformedError:
             report = {"error": data.decode(errors="replace")}
         raise StreamFault(report if report.get("error") else {"error": report})
 
@@ -148,9 +148,9 @@ class Assembly:
     def _bare(self, line: bytes, at: float) -> None:
         """A line of JSON outside of any event: mostly an error that a proxy writes into a stream."""
         self.flush()
-        chunk = payload.unwrapped(wire.json_object(line))
+        chunk = payload.unwrapped(foreign_json.json_object(line))
         if not chunk.get("choices") and not reports_an_error(chunk):
-            raise wire.MalformedError(f"a line that is no event: {wire.excerpt(line)}")
+            raise foreign_json.MalformedError(f"a line that is no event: {foreign_json.excerpt(line)}")
         self.answer.take(chunk, at)
 
     def _take_payload(self, data: bytes, at: float) -> None:
@@ -168,7 +168,7 @@ class Assembly:
             self.answer.take(chunk, at)
 
 
-def _parsed(payloads: list[bytes]) -> Iterable[wire.JsonObject | None]:
+def _parsed(payloads: list[bytes]) -> Iterable[foreign_json.JsonObject | None]:
     """Each payload as JSON; None for those that are no plain object, where they could not be parsed together."""
     try:
         chunks = json.loads(b"[" + b",".join(payloads) + b"]")

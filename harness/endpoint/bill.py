@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.domain.completion import Usage
 from harness.endpoint import usages
 from harness.endpoint.fields import object_of
-from harness.endpoint.wire import JsonObject
+from harness.endpoint.foreign_json import JsonObject
 
 _HOLDERS = ("x_groq", "metadata")
 _GOOGLES = ("usageMetadata", "usage_metadata")

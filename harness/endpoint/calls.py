@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.domain.completion import ToolCall
 from harness.endpoint.fields import text_of
-from harness.endpoint.wire import MalformedError
+from harness.endpoint.foreign_json import MalformedError
 
 _FIELDS = frozenset({"index", "id", "function", "name", "arguments"})
 _ARGUMENTS = ("arguments", "input", "parameters")  # OpenAI; Anthropic; Llama's own form

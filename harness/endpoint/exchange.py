@@ -14,10 +14,10 @@ from harness.domain.call import OnSilence
 from harness.domain.completion import Completion, OnDelta, Served
 from harness.domain.failures import TORN_STREAM_ADVICE, CompletionError, PermanentError, TransientError
 from harness.domain.policy import Timeouts
-from harness.endpoint import ends, faults, payload, wire
-from harness.endpoint.answer import StreamFault
+from harness.endpoint import ends, error_mapping, foreign_json, payload
 from harness.endpoint.assembly import Assembly
 from harness.endpoint.body import Kind, kind_of
+from harness.endpoint.chat_answer import StreamFault
 from harness.endpoint.deadline import Deadline
 from harness.endpoint.sse import EventTooLongError, SSEParser
 from harness.endpoint.usages import amount_of
@@ -109,10 +109,10 @@ class Exchange:
         except self._client.errors as error:
             return self._broken(error)
         except StreamFault as fault:
-            return faults.reported_error(fault.report, origin=self._origin(), partial=self._partial())
-        except wire.PageError as error:
+            return error_mapping.reported_error(fault.report, origin=self._origin(), partial=self._partial())
+        except foreign_json.PageError as error:
             return self._transient("gateway", f"{self._who} sent what is no completion: {error}")
-        except (wire.MalformedError, EventTooLongError) as error:
+        except (foreign_json.MalformedError, EventTooLongError) as error:
             return self._transient("malformed", f"{self._who} sent what is no completion: {error}")
 
     async def _head(self, body: AsyncIterator[bytes], content_type: str) -> tuple[bytes, Kind]:
@@ -219,9 +219,9 @@ class Exchange:
         try:
             assembly.feed(parser.close())
             assembly.flush()
-        except wire.PageError:
+        except foreign_json.PageError:
             raise
-        except wire.MalformedError as error:
+        except foreign_json.MalformedError as error:
             return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
         return None
 
@@ -238,7 +238,7 @@ class Exchange:
             pieces.append(data)
             size += len(data)
             if size > _MAX_PLAIN_BYTES:
-                raise wire.MalformedError(f"more than {_MAX_PLAIN_BYTES} bytes")
+                raise foreign_json.MalformedError(f"more than {_MAX_PLAIN_BYTES} bytes")
         latency_s = self._deadline.elapsed_s
         # Leading blank lines, by which a queue keeps the connection alive, are legal JSON.
         objects = await off_loop(lambda: payload.objects_in(b"".join(pieces)), size)
@@ -251,11 +251,11 @@ class Exchange:
         return replace(completion, served=Served(latency_s=latency_s))
 
     def _refused(self, response: httpx2.Response) -> CompletionError:
-        return faults.status_error(status=response.status_code, body=response.content, origin=self._origin())
+        return error_mapping.status_error(status=response.status_code, body=response.content, origin=self._origin())
 
-    def _origin(self) -> faults.Origin:
+    def _origin(self) -> error_mapping.Origin:
         headers = {} if self._response is None else self._response.headers
-        return faults.Origin(who=self._who, now=self._wall_clock.now(), headers=headers, sent=self._sent)
+        return error_mapping.Origin(who=self._who, now=self._wall_clock.now(), headers=headers, sent=self._sent)
 
     def _broken(self, error: Exception) -> CompletionError:
         breakage = self._client.breakage(error)
@@ -292,7 +292,7 @@ class Exchange:
 
     def _transient(self, kind: FailureKind, text: str) -> TransientError:
         partial = self._partial()
-        return TransientError(text, kind=kind, partial=partial, billed=faults.billed_for(partial))
+        return TransientError(text, kind=kind, partial=partial, billed=error_mapping.billed_for(partial))
 
     def _partial(self) -> Completion | None:
         partial = self._assembly.partial(trace_id=self._trace_id())
@@ -309,7 +309,7 @@ class Exchange:
         )
 
     def _trace_id(self) -> str | None:
-        return faults.trace_id_in(self._response.headers) if self._response is not None else None
+        return error_mapping.trace_id_in(self._response.headers) if self._response is not None else None
 
     def _since_start(self, instant: float | None) -> float | None:
         return None if instant is None else instant - self._deadline.started_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.endpoint.wire import JsonObject, MalformedError
+from harness.endpoint.foreign_json import JsonObject, MalformedError
 
 
 def text_of(fields: JsonObject, name: str) -> str:

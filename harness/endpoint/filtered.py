@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.endpoint.fields import object_of
-from harness.endpoint.wire import JsonObject
+from harness.endpoint.foreign_json import JsonObject
 
 _FLAGS = ("input_sensitive", "output_sensitive")  # MiniMax
 _PROMPT_RESULTS = ("prompt_filter_results", "prompt_annotations")  # Azure, new and old

@@ -14,7 +14,7 @@ from harness.domain.key import size_of
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.policy import Timeouts
 from harness.domain.redaction import RedactedDeltas
-from harness.endpoint import wire
+from harness.endpoint import foreign_json
 from harness.endpoint.ends import Manners
 from harness.endpoint.exchange import Exchange
 from harness.endpoint.left_out import LeftOut
@@ -144,4 +144,4 @@ class OpenAIChat:
         return replace(token, token=self._clean(token.token), top=top)
 
     def _clean(self, text: str) -> str:
-        return self._endpoint.redact(wire.whole_characters(text))
+        return self._endpoint.redact(foreign_json.whole_characters(text))

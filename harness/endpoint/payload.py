@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harness.endpoint import wire
+from harness.endpoint import foreign_json
 
 SHORTEST_CHUNK = 32
 """Bytes of the shortest payload that can be a chunk with a choice in it; what is shorter is looked at singly."""
@@ -42,21 +42,21 @@ def is_heartbeat(data: bytes) -> bool:
     return len(data) < SHORTEST_CHUNK and data.strip().strip(b'"').lower() in _HEARTBEATS
 
 
-def says_nothing(chunk: wire.JsonObject) -> bool:
+def says_nothing(chunk: foreign_json.JsonObject) -> bool:
     """Whether a JSON object is a heartbeat by its own word."""
     said = [chunk.get(name) for name in ("type", "event", "object", "status")]
     return any(isinstance(word, str) and word.lower() in _HEARTBEAT_TYPES | _WAITING for word in said)
 
 
-def chunks_in(data: bytes) -> Iterator[wire.JsonObject | None]:
+def chunks_in(data: bytes) -> Iterator[foreign_json.JsonObject | None]:
     """The chunks of a payload that is no heartbeat; None stands for the mark that ends the stream.
 
-    Raises wire.MalformedError.
+    Raises foreign_json.MalformedError.
     """
     try:
         yield unwrapped(_one(data))
         return
-    except wire.MalformedError as error:
+    except foreign_json.MalformedError as error:
         fault = error
     parts = [_without_field_name(line) for line in data.split(b"\n")]
     if parts == [data]:
@@ -68,28 +68,28 @@ def chunks_in(data: bytes) -> Iterator[wire.JsonObject | None]:
         if not is_heartbeat(part):
             try:
                 yield unwrapped(_one(part))
-            except wire.MalformedError:
+            except foreign_json.MalformedError:
                 raise fault from None
 
 
-def objects_in(body: bytes) -> list[wire.JsonObject | None]:
+def objects_in(body: bytes) -> list[foreign_json.JsonObject | None]:
     """The objects of a body that is no stream: one, or several as `sequence_in` finds them. Raises MalformedError."""
     try:
         return [unwrapped(_one(body))]
-    except wire.MalformedError as error:
+    except foreign_json.MalformedError as error:
         fault = error
-    if isinstance(fault, wire.PageError):
+    if isinstance(fault, foreign_json.PageError):
         raise fault
     try:
         found = sequence_in(body)
-    except wire.MalformedError:
+    except foreign_json.MalformedError:
         found = []
     if not any(found):
         raise fault
     return found
 
 
-def unwrapped(fields: wire.JsonObject) -> wire.JsonObject:
+def unwrapped(fields: foreign_json.JsonObject) -> foreign_json.JsonObject:
     """The response itself, where a gateway puts it into an object of its own, or into two, or into a text of JSON."""
     inner = fields if "choices" in fields else _response_in(fields, 0)
     if inner is None or inner is fields:
@@ -97,7 +97,7 @@ def unwrapped(fields: wire.JsonObject) -> wire.JsonObject:
     return {**inner, "usage": inner.get("usage") or fields.get("usage")}
 
 
-def _response_in(fields: wire.JsonObject, depth: int) -> wire.JsonObject | None:
+def _response_in(fields: foreign_json.JsonObject, depth: int) -> foreign_json.JsonObject | None:
     for value in fields.values():
         inner = _json(value) if isinstance(value, str) and '"choices"' in value else value
         if isinstance(inner, dict) and inner.get("choices"):
@@ -108,11 +108,11 @@ def _response_in(fields: wire.JsonObject, depth: int) -> wire.JsonObject | None:
     return None
 
 
-def _one(data: bytes) -> wire.JsonObject:
+def _one(data: bytes) -> foreign_json.JsonObject:
     """The object that these bytes are, or the only one in a list of them, as Google sends errors."""
     try:
-        return wire.json_object(data)
-    except wire.MalformedError:
+        return foreign_json.json_object(data)
+    except foreign_json.MalformedError:
         value = _json(data) if data.lstrip().startswith(b"[") else None
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
             return value[0]
@@ -131,16 +131,16 @@ def _without_field_name(line: bytes) -> bytes:
     return line.strip().removeprefix(b"data:").strip()
 
 
-def sequence_in(body: bytes) -> list[wire.JsonObject | None]:
+def sequence_in(body: bytes) -> list[foreign_json.JsonObject | None]:
     """The JSON objects of a body in which they stand one after the other, bare or as events; None stands for `[DONE]`.
 
-    Raises wire.MalformedError where anything else is in it.
+    Raises foreign_json.MalformedError where anything else is in it.
     """
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        raise wire.MalformedError("not UTF-8") from None
-    found: list[wire.JsonObject | None] = []
+        raise foreign_json.MalformedError("not UTF-8") from None
+    found: list[foreign_json.JsonObject | None] = []
     decoder, at = json.JSONDecoder(), 0
     while (at := _next(text, at)) < len(text):
         mark = text[at : at + 6].lower()
@@ -151,13 +151,13 @@ def sequence_in(body: bytes) -> list[wire.JsonObject | None]:
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            raise wire.MalformedError(
-                f"not JSON: {wire.excerpt(text[at : at + 500].encode(errors='replace'))}"
+            raise foreign_json.MalformedError(
+                f"not JSON: {foreign_json.excerpt(text[at : at + 500].encode(errors='replace'))}"
             ) from None
         if isinstance(value, dict):
             found.append(unwrapped(value))
         elif value is not None:
-            raise wire.MalformedError("JSON, but no object")
+            raise foreign_json.MalformedError("JSON, but no object")
     return found
 
 

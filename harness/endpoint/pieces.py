@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from harness.endpoint.wire import JsonObject, MalformedError
+from harness.endpoint.foreign_json import JsonObject, MalformedError
 
 PLAIN_FIELDS = frozenset({"role", "content", "reasoning_content"})
 """Where these are texts and nothing else is set, a message is read without this module: most chunks are such."""

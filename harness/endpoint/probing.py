@@ -12,10 +12,10 @@ from harness.domain.completion import Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.failures import TransientError
 from harness.domain.policy import Carrier, Timeouts
-from harness.endpoint import payload, wire
-from harness.endpoint.answer import Answer, StreamFault
+from harness.endpoint import foreign_json, payload
 from harness.endpoint.assembly import Assembly
 from harness.endpoint.body import kind_of
+from harness.endpoint.chat_answer import Answer, StreamFault
 from harness.endpoint.http import build_http_client
 from harness.endpoint.request_body import request_body
 from harness.endpoint.sse import EventTooLongError, SSEParser
@@ -38,7 +38,7 @@ class Probe:
     status: int
     streamed: bool = False
     answer: Answer | None = None
-    report: wire.JsonObject | None = None
+    report: foreign_json.JsonObject | None = None
     done: bool = False
     text: str = ""
     took_s: float = 0.0
@@ -87,7 +87,7 @@ def read(status: int, content_type: str, body: bytes, *, asked_to_stream: bool, 
             assembly.whole(payload.objects_in(body))
     except StreamFault as fault:
         report = fault.report
-    except (wire.MalformedError, EventTooLongError):
+    except (foreign_json.MalformedError, EventTooLongError):
         return Probe(status=status, streamed=streamed, text=text, took_s=took_s)
     answer = assembly.answer
     is_one = report is None and (answer.has_begun or answer.finish_told or not streamed)

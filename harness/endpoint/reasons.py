@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from harness.domain.finish import finish_of
-from harness.endpoint.wire import JsonObject
+from harness.endpoint.foreign_json import JsonObject
 
 _NAMES = ("finish_reason", "finishReason")
 _DETAILS = ("finish_details", "stop_reason", "stopReason")

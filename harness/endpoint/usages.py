@@ -9,9 +9,9 @@ import math
 from dataclasses import replace
 
 from harness.domain.completion import Usage
+from harness.endpoint.error_report import plain_name
 from harness.endpoint.fields import object_of
-from harness.endpoint.report import plain_name
-from harness.endpoint.wire import JsonObject
+from harness.endpoint.foreign_json import JsonObject
 
 # Names are read as words: `promptTokenCount` is `prompt_token_count`.
 _INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "input_token_count")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.domain.completion import Answerer
-from harness.endpoint import wire
+from harness.endpoint import foreign_json
 from harness.endpoint.fields import text_of
 
 
@@ -15,7 +15,7 @@ class Who:
         self.fingerprint = ""
         self._before: dict[Answerer, None] = {}
 
-    def take(self, chunk: wire.JsonObject) -> None:
+    def take(self, chunk: foreign_json.JsonObject) -> None:
         """Take in what a chunk says of it. Raises MalformedError for what is no text."""
         model, fingerprint = text_of(chunk, "model"), text_of(chunk, "system_fingerprint")
         is_other_model = bool(model and self.model and model != self.model)

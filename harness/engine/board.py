@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request
 from harness.domain.failures import CompletionError, TransientError
-from harness.domain.recording import step_of
+from harness.domain.recorded_call import step_of
 from harness.engine.clock import now
 from harness.ports import Completer
 from harness.timing.outlook import cause_of

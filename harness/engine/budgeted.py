@@ -18,7 +18,7 @@ from harness.domain.ledger import NOT_SENT, NOTHING, Charged, Ledger, Reserved
 from harness.domain.likely import Likely
 from harness.domain.policy import Limits
 from harness.domain.pricing import Pricing, charge_of
-from harness.domain.recording import step_of
+from harness.domain.recorded_call import step_of
 from harness.domain.sanitize import one_line
 from harness.engine.clock import now
 from harness.engine.stopping import Stop

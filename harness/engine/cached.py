@@ -11,7 +11,7 @@ from harness.domain.completion import Completion, Delta, Request, Served, Source
 from harness.domain.failures import CacheMiss, CompletionError
 from harness.domain.key import cache_key, size_of
 from harness.domain.policy import CachePolicy
-from harness.domain.recording import Explain
+from harness.domain.recorded_call import Explain
 from harness.engine.clock import now
 from harness.engine.leases import Leases
 from harness.engine.rejections import Rejections

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from harness.domain.call import Call, OnSilence
 from harness.domain.completion import Completion, Request
-from harness.domain.estimate import likely_input_tokens
 from harness.domain.failures import CompletionError, FatalError, TransientError
 from harness.domain.key import cache_key
 from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.pricing import charge_of
+from harness.domain.token_estimate import likely_input_tokens
 from harness.engine.clock import now
 from harness.engine.limiter import Limiter, Place, Places
 from harness.engine.stopping import Stop

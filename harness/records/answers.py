@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.domain.answerers import Answers, answered
 from harness.domain.completion import Answerer, Json
 from harness.domain.run import Answered
+from harness.domain.who_answered import Answers, answered
 from harness.records.codec import answerers_from_json
 from harness.records.json_fields import COUNT, FLAG, NULL, TEXT, check_fields
 

@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from harness.domain.outages import PastOutage
+from harness.domain.outage_words import PastOutage
 from harness.domain.waits import BACKOFF, IN_ORDER
 
 Event: TypeAlias = dict[str, Any]

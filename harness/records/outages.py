@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from harness.domain.outages import PastOutage
+from harness.domain.outage_words import PastOutage
 from harness.records.codec import JsonObject
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.domain.answerers import Answers
 from harness.domain.completion import Usage
 from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
 from harness.domain.sanitize import one_line
+from harness.domain.who_answered import Answers
 from harness.records.answers import answers_to_json
 from harness.records.codec import TOKEN_COUNTS, UNTOLD_COUNTS
 from harness.records.rows import dollars, seconds

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.domain.answerers import doubt_lines, why_unpriced
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
+from harness.domain.who_answered import doubt_lines, why_unpriced
 from harness.records.answers import answers_in
 from harness.records.results_dir import unfinished_topics
 from harness.records.run_standing import Standing

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from harness.datasets.byte_source import closing_on_error
 from harness.datasets.dataset import Dataset, open_dataset
-from harness.datasets.source import closing_on_error
 from harness.datasets.spec import DatasetSpec
 from harness.domain.filters import parse_filter
 from harness.domain.redo import ALL_LEFT, Redo
@@ -31,6 +31,7 @@ from harness.runs.session import Report, Session, Watch
 from harness.settings import Loaded, Settings
 from harness.telemetry.observed import check_installed
 from harness.workflows.in_use import as_json, check_access, endpoints_in_use, workflow_of
+from harness.workflows.loading import LoadedWorkflow
 
 if TYPE_CHECKING:
     import httpx2
@@ -44,6 +45,7 @@ async def run_batch(
     loaded: Loaded,
     source: str,
     *,
+    workflow: LoadedWorkflow | None = None,
     stop: Stop | None = None,
     watch: Watch | None = None,
     clock: WallClock | None = None,
@@ -58,13 +60,16 @@ async def run_batch(
 
     `source` is a path or `-`. Everything is checked before the first call: raises DatasetError, PromptsError,
     WorkflowError, SettingsError, CacheError or ResultsError, and RunStopped where `stop` was set meanwhile, with
-    no results written. `continued` insists on a run that is there, `redo` says which of its topics are run. Answers of
-    `recording` rule over those of the cache. `wrap` puts something around the workflow. Once it runs, whatever ends it
-    ends in a report; a StorageError that is raised all the same is about something that could not be kept after that.
+    no results written. `workflow` is the one that the settings name, where the caller has loaded it already; it must
+    not have run in another event loop. `continued` insists on a run that is there, `redo` says which of its topics are
+    run. Answers of `recording` rule over those of the cache. `wrap` puts something around the workflow. Once it runs,
+    whatever ends it ends in a report; a StorageError that is raised all the same is about something that could not be
+    kept after that.
     """
     stop, watch, clock = stop or Stop(), watch or Watch(board=Board()), clock or SystemClock()
     settings = loaded.settings
-    workflow = workflow_of(loaded, steps={} if continued else None)
+    if workflow is None:
+        workflow = workflow_of(loaded, steps={} if continued else None)
     for step, said in workflow.strange_steps(settings.steps).items():
         log.warning("[steps.%s]: %s", step, said)
     workflow = replace(workflow, function=wrap(workflow.function))

@@ -20,13 +20,13 @@ from harness.domain.braking import Held, most_ahead, most_at_once
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, Request, Usage
 from harness.domain.endpoint import profile_endpoint
-from harness.domain.estimate import likely_input_tokens
 from harness.domain.ledger import Ledger
 from harness.domain.likely import Likely
 from harness.domain.policy import LAST_SHARE, Budget, Limits, within
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import PROFILES
 from harness.domain.run import Span, Topic, TopicResult
+from harness.domain.token_estimate import likely_input_tokens
 from harness.endpoint.http import build_http_client
 from harness.endpoint.openai_chat import OpenAIChat
 from harness.engine.runner import Runner, Workflow
@@ -114,6 +114,8 @@ def estimate_batch(
     Raises what a run would raise for its file, settings and prompts; sends nothing.
     """
     settings = loaded.settings
+    # The author's file is executed anew for the rehearsal: what it keeps (a semaphore, a client) belongs to one event
+    # loop from its first use on, and the run has another one.
     workflow = workflow_of(loaded)
     used = endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:

@@ -19,7 +19,7 @@ from harness.compose import Stack, open_stack, run_context
 from harness.datasets.dataset import Dataset
 from harness.datasets.line_digests import write_digests
 from harness.domain.ledger import Reservations, Spent
-from harness.domain.outages import PastOutage
+from harness.domain.outage_words import PastOutage
 from harness.domain.repeated import Repeated
 from harness.engine.limiter import Limiter, LimiterState
 from harness.engine.rejecting import rejecting

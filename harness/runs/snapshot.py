@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from harness.compose import Stack
-from harness.domain.outages import down_words, is_told
+from harness.domain.outage_words import down_words, is_told
 from harness.engine.board import Board, Stage
 from harness.engine.limiter import LimiterState
 from harness.engine.routes import Route

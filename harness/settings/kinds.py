@@ -66,7 +66,7 @@ def _latency(text: str) -> None:
 
 
 def _faults(text: str) -> None:
-    from harness.testing.deepseek.faults import FaultPlan  # noqa: PLC0415 - as above
+    from harness.testing.deepseek.fault_plan import FaultPlan  # noqa: PLC0415 - as above
 
     FaultPlan.parse(text)
 

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.domain.completion import Effort
 from harness.domain.endpoint import endpoint_identity
-from harness.domain.options import StepOptions
 from harness.domain.policy import (
     EQUAL_FAILURES,
     Budget,
@@ -26,6 +25,7 @@ from harness.domain.policy import (
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, flat_price
 from harness.domain.profiles import PROFILES, Profile, resolve_model
 from harness.domain.request_form import Dialect
+from harness.domain.step_options import StepOptions
 from harness.errors import SettingsError
 from harness.settings.endpoints import EndpointTable, PriceTable, named, parse_mends, service_of
 from harness.settings.kinds import (

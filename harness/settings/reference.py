@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from harness.settings.kinds import WholeOrOff, base_kind, choices
-from harness.settings.loading import ENV_PREFIX
 from harness.settings.model import SECTIONS, TABLES, Settings, kind_of
+from harness.settings.sources import ENV_PREFIX
 
 _HEAD = """\
 # Settings

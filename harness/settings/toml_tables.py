@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from harness.domain.completion import Effort
 from harness.domain.extras import check_extra_body
-from harness.domain.options import StepOptions
+from harness.domain.step_options import StepOptions
 from harness.errors import InputError
 from harness.settings.toml_lines import place
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.domain.completion import FailedAttempt
-from harness.endpoint.faults import concurrency_limit
+from harness.endpoint.error_mapping import concurrency_limit
 from harness.engine.limited import is_about_rate
 
 

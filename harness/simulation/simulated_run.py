@@ -11,9 +11,9 @@ from datetime import datetime
 from harness.compose import Policies, layered
 from harness.domain.call import Call
 from harness.domain.ledger import Ledger
-from harness.domain.options import StepOptions
 from harness.domain.policy import Limits
 from harness.domain.run import Topic
+from harness.domain.step_options import StepOptions
 from harness.engine.clock import now
 from harness.engine.limiter import LimiterState
 from harness.engine.runner import Runner

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.domain.completion import Request
 from harness.domain.ledger import Spent
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Span, TopicResult
 from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.testing.deepseek.fake import FakeDeepSeek
-    from harness.testing.deepseek.faults import Fault, FaultPlan
+    from harness.testing.deepseek.fault_plan import Fault, FaultPlan
     from harness.testing.deepseek.latency import Latency
-    from harness.testing.mock import mock_deepseek
     from harness.testing.received import ReceivedCall
+    from harness.testing.respx_mock import mock_deepseek
     from harness.testing.scripted import MockDeepSeek
     from harness.testing.server import serve, serve_forever
     from harness.testing.transport import FakeTransport
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "FakeDeepSeek": "deepseek.fake",
     "FakeTransport": "transport",
-    "Fault": "deepseek.faults",
-    "FaultPlan": "deepseek.faults",
+    "Fault": "deepseek.fault_plan",
+    "FaultPlan": "deepseek.fault_plan",
     "Latency": "deepseek.latency",
     "MockDeepSeek": "scripted",
     "ReceivedCall": "received",
     "VirtualClock": "virtual_time",
     "VirtualLoop": "virtual_time",
     "VirtualTime": "virtual_time",
-    "mock_deepseek": "mock",
+    "mock_deepseek": "respx_mock",
     "run_virtual": "virtual_time",
     "serve": "server",
     "serve_forever": "server",

@@ -12,15 +12,15 @@ from typing import Any, Self, TypeAlias
 
 from harness.domain.completion import ToolCall, Usage
 from harness.errors import SettingsError
-from harness.testing.deepseek.answers import Answer, FinishReason
+from harness.testing.deepseek.account_routes import CHAT, route_of
 from harness.testing.deepseek.chat_request import ChatRequest
 from harness.testing.deepseek.fake import Exchange, FakeDeepSeek
-from harness.testing.deepseek.faults import Oddity, oddity_named
-from harness.testing.deepseek.routes import CHAT, route_of
+from harness.testing.deepseek.fault_plan import Oddity, oddity_named
+from harness.testing.deepseek.generation import Answer, FinishReason
 from harness.testing.deepseek.script import Line, Refuse, Say
 from harness.testing.hosts import Hosts
-from harness.testing.mock import DEEPSEEK_HOST, intercepted
 from harness.testing.received import ReceivedCall, json_object, listed, shortened
+from harness.testing.respx_mock import DEEPSEEK_HOST, intercepted
 
 Matches: TypeAlias = Callable[[ReceivedCall], bool]
 

@@ -120,3 +120,55 @@ def test_whatever_is_no_yes_sends_nothing(tmp_path: Path, typed: str) -> None:
     assert "2 topics, about 13 calls: likely some $" in terminal.shown
     assert "nothing was sent" in terminal.shown
     assert not (tmp_path / "out").exists()
+
+
+COUNTED_FLOW = """\
+import asyncio
+from pathlib import Path
+
+with Path("executed.txt").open("a") as executed:
+    executed.write("once\\n")
+
+ONE_AT_A_TIME = asyncio.Semaphore(1)
+
+
+async def asked(step, name, topic):
+    async with ONE_AT_A_TIME:
+        return (await step.complete(name, topic.text)).content
+
+
+async def flow(step, topic):
+    return await asyncio.gather(asked(step, "first", topic), asked(step, "second", topic))
+"""
+OWN_FLOW = ("--endpoint", "mock", "--workflow", "flow.py:flow", "-q")
+
+
+@pytest.mark.parametrize("agreed", [(), ("--yes",)], ids=["on the mock", "by --yes"])
+def test_an_authors_file_is_executed_once_by_a_run(harness: Harness, agreed: tuple[str, ...]) -> None:
+    Path("flow.py").write_text(COUNTED_FLOW)
+
+    done = harness("run", "topics.jsonl", *OWN_FLOW, *agreed, "--out", "out")
+
+    assert done.exit_code == 0, done.output
+    assert Path("executed.txt").read_text() == "once\n"
+
+
+def test_an_authors_file_is_executed_once_by_a_resume(harness: Harness) -> None:
+    Path("flow.py").write_text(COUNTED_FLOW)
+    assert harness("run", "topics.jsonl", *OWN_FLOW, "--limit", "1", "--out", "out").exit_code == 0
+    Path("executed.txt").unlink()
+
+    done = harness("resume", "out", "--limit", "2", "-q")
+
+    assert done.exit_code == 0, done.output
+    assert Path("executed.txt").read_text() == "once\n"
+
+
+def test_a_rehearsal_has_an_execution_of_its_own(harness: Harness) -> None:
+    """A module's semaphore is bound to the event loop in which somebody first waited for it."""
+    Path("flow.py").write_text(COUNTED_FLOW)
+
+    done = harness("record", "topics.jsonl", *OWN_FLOW, "--cassette", "made.jsonl", "--out", "out")
+
+    assert done.exit_code == 0, done.output
+    assert Path("executed.txt").read_text() == "once\n" * 2

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.datasets.byte_source import Content, open_content
 from harness.datasets.dataset import DatasetSpec, open_dataset
 from harness.datasets.index import LineIndex
-from harness.datasets.source import Content, open_content
 from harness.domain.filters import parse_filter
 from harness.domain.run import Topic
 from harness.errors import DatasetError, SettingsError, StorageError

@@ -29,7 +29,7 @@ print(count, sizes[1] - sizes[0])
 
 DISK_OF_1000_BYTES = """
 import io, resource
-from harness.datasets.source import open_content
+from harness.datasets.byte_source import open_content
 from harness.errors import StorageError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

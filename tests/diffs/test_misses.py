@@ -11,7 +11,7 @@ from fakes import a_request, an_answer
 from harness.diffs.misses import Explanation, explain, likeness_words
 from harness.domain.completion import Message, Request
 from harness.domain.key import cache_key
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 
 THEN = datetime(2026, 11, 21, tzinfo=UTC)
 PLAN, NOTES, OTHER = "One: who was it? Two: why?", "It was the monks of Bath.", "Nobody knows to this day."

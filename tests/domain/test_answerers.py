@@ -4,9 +4,9 @@ from collections import Counter
 
 from records import a_span
 
-from harness.domain.answerers import Answers, answered, answers_of, difference_lines, doubt_lines, why_unpriced
 from harness.domain.completion import Answerer, Completion, Request, Usage
 from harness.domain.run import Failure
+from harness.domain.who_answered import Answers, answered, answers_of, difference_lines, doubt_lines, why_unpriced
 
 
 def from_(model: str, fingerprint: str = "", *, asked: str = "x", number: int = 1, endpoint: str = "mock") -> Answers:

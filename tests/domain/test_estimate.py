@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from harness.domain.completion import Message, Request, Tool
-from harness.domain.estimate import input_tokens_at_most, likely_input_tokens, output_tokens_at_most
 from harness.domain.text_tokens import likely_tokens
+from harness.domain.token_estimate import input_tokens_at_most, likely_input_tokens, output_tokens_at_most
 
 
 def asking(text: str, **fields: object) -> Request:

@@ -6,9 +6,9 @@ import hashlib
 import pytest
 
 from harness.domain.completion import Message, Request
-from harness.domain.estimate import IMAGE_TOKENS, IMAGE_TOKENS_AT_MOST, input_tokens_at_most, likely_input_tokens
 from harness.domain.image import Image, image_of
 from harness.domain.key import cache_key, request_fields
+from harness.domain.token_estimate import IMAGE_TOKENS, IMAGE_TOKENS_AT_MOST, input_tokens_at_most, likely_input_tokens
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 

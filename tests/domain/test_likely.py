@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from harness.domain.completion import Message, Request, Usage
-from harness.domain.estimate import input_tokens_at_most
 from harness.domain.likely import ENOUGH_ANSWERS, KEPT, Likely, Recent
+from harness.domain.token_estimate import input_tokens_at_most
 
 REQUEST = Request(endpoint="e", model="m", messages=(Message(role="user", content="why?"),), max_tokens=10_000)
 GIVEN = input_tokens_at_most(REQUEST)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.options import StepOptions
+from harness.domain.step_options import StepOptions
 
 
 def test_what_is_chosen_rules_and_what_is_not_comes_from_the_base() -> None:

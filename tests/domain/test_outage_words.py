@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.domain.outages import (
+from harness.domain.outage_words import (
     LISTED,
     PastOutage,
     down_words,

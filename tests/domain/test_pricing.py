@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from harness.domain.completion import AtMost, Completion, Message, Request, Usage
-from harness.domain.estimate import input_tokens_at_most
 from harness.domain.failures import TransientError
 from harness.domain.pricing import DEEPSEEK_PRICES, Charge, Price, Pricing, Rates, charge_of, flat_price, is_peak
+from harness.domain.token_estimate import input_tokens_at_most
 
 OFF_PEAK = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)  # a Monday
 PEAK = datetime(2026, 11, 16, 2, 0, tzinfo=UTC)

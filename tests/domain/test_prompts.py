@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.options import StepOptions
 from harness.domain.prompts import Prompt, Prompts
+from harness.domain.step_options import StepOptions
 from harness.errors import PromptsError
 
 

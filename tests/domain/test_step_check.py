@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.domain.check import Check, check_of
+from harness.domain.answer_check import Check, check_of
 from harness.domain.completion import Completion, Message, Request, Tool, ToolCall, Usage
 from harness.errors import ParseError
 

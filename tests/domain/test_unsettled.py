@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.domain.completion import Completion, Message, Request, Served, ToolCall, Usage
-from harness.domain.estimate import input_tokens_at_most
+from harness.domain.token_estimate import input_tokens_at_most
 from harness.domain.unsettled import (
     ENOUGH_ANSWERS,
     UNSEEN_TOKENS_PER_S,

@@ -15,7 +15,7 @@ from harness.domain.failures import TransientError
 from harness.domain.policy import Timeouts
 from harness.domain.profiles import PROFILES
 from harness.domain.secret import Secret
-from harness.endpoint.account import Answer, ask_account, balance_text, model_names
+from harness.endpoint.server_facts import Answer, ask_account, balance_text, model_names
 from harness.errors import HarnessError
 from harness.settings import load_settings
 

@@ -22,7 +22,7 @@ from _chat import (
 )
 
 from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
-from harness.endpoint.faults import concurrency_limit
+from harness.endpoint.error_mapping import concurrency_limit
 from harness.testing.virtual_time import run_virtual
 
 CONCURRENCY = (

@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.domain.failures import TransientError
-from harness.endpoint import waits
-from harness.endpoint.report import report_of_body
+from harness.endpoint import told_waits
+from harness.endpoint.error_report import report_of_body
 
 NOON_S = NOON.timestamp()
 DATE = "Mon, 16 Nov 2026 12:00:30 GMT"
@@ -201,8 +201,8 @@ values = st.text(max_size=30) | st.floats().map(str) | st.integers().map(str) | 
 def test_any_bytes_are_no_wait_or_a_number_of_seconds(headers: dict[str, str], said: bytes, limited: bool) -> None:
     report = report_of_body(said)
     for seconds in (
-        waits.wait_s(report, headers, now=NOON, limited=limited),
-        waits.longest_wait_s(report, headers, now=NOON),
+        told_waits.wait_s(report, headers, now=NOON, limited=limited),
+        told_waits.longest_wait_s(report, headers, now=NOON),
     ):
         assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
 
@@ -212,4 +212,4 @@ def test_an_instant_and_what_is_left_until_it_are_the_same_wait(left_s: int) -> 
     until = NOON + timedelta(seconds=left_s)
     report = report_of_body(b"")
     for told in (str(left_s), str(int(until.timestamp())), str(int(until.timestamp()) * 1000), until.isoformat()):
-        assert waits.wait_s(report, {"x-ratelimit-reset": told}, now=NOON, limited=True) == left_s
+        assert told_waits.wait_s(report, {"x-ratelimit-reset": told}, now=NOON, limited=True) == left_s

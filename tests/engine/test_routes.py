@@ -26,9 +26,9 @@ from fakes import (
 from harness.domain.call import Call
 from harness.domain.completion import Completion
 from harness.domain.failures import FatalError, PermanentError
-from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, Limits, OutagePolicy
 from harness.domain.run import Topic
+from harness.domain.step_options import StepOptions
 from harness.engine.step import Addressee, RunContext, Step
 from harness.engine.trace import Trace
 from harness.errors import FailureKind, RunStopped

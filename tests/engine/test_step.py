@@ -8,10 +8,10 @@ from fakes import Engine, FakeModel, a_reset, an_answer, gathered, one_after_ano
 
 from harness.domain.completion import Message, Tool, Usage
 from harness.domain.failures import CacheMiss, FatalError, PermanentError, TransientError
-from harness.domain.options import StepOptions
 from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.prompts import Prompt, Prompts
 from harness.domain.run import Failed, Ok, Topic
+from harness.domain.step_options import StepOptions
 from harness.engine.step import Step
 from harness.engine.trace import Trace
 from harness.errors import ParseError, RunStopped, TooDeep, TooManyCalls

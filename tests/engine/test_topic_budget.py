@@ -9,9 +9,9 @@ from fakes import PRICING, Engine, FakeModel, a_request, a_reset, an_answer, gat
 
 from harness.domain.completion import Completion, Json, Usage
 from harness.domain.failures import TopicBudgetExceeded
-from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, Limits, RetryPolicy
 from harness.domain.run import Failed, Ok, Topic
+from harness.domain.step_options import StepOptions
 from harness.engine.step import Step
 from harness.errors import BudgetExceeded, RunStopped
 from harness.testing.virtual_time import VirtualClock

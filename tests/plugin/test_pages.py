@@ -10,7 +10,7 @@ import pytest
 from command_line import run_command
 from inner_runs import Run
 
-from harness.testing.deepseek.faults import oddity_named
+from harness.testing.deepseek.fault_plan import oddity_named
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "pytest.md").read_text()

@@ -12,9 +12,9 @@ from typing import BinaryIO
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.datasets.byte_lines import split_lines
 from harness.datasets.dataset import Dataset, DatasetSpec, open_dataset
-from harness.datasets.lines import split_lines
-from harness.datasets.rows import is_blank
+from harness.datasets.topic_line import is_blank
 from harness.errors import DatasetError
 
 lines = st.one_of(

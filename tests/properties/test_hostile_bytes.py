@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from harness.cache.cassette import recording_of_line
 from harness.domain.completion import Completion
 from harness.domain.failures import CompletionError
-from harness.endpoint import payload, wire
-from harness.endpoint.answer import StreamFault
+from harness.endpoint import foreign_json, payload
 from harness.endpoint.assembly import Assembly
-from harness.endpoint.faults import Origin, reported_error, status_error
+from harness.endpoint.chat_answer import StreamFault
+from harness.endpoint.error_mapping import Origin, reported_error, status_error
 from harness.endpoint.sse import SSEParser
 from harness.errors import SettingsError
 from harness.settings import load_settings
@@ -57,7 +57,7 @@ responses = st.fixed_dictionaries(
 @example(b"[" * 100_000)
 @example(b"9" * 10_000)
 def test_any_body_is_a_completion_or_one_of_our_errors(body: bytes) -> None:
-    with suppress(wire.MalformedError, StreamFault):
+    with suppress(foreign_json.MalformedError, StreamFault):
         assembly = Assembly(clock=lambda: 0.0)
         assembly.whole(payload.objects_in(body))
         assert isinstance(assembly.answer.completion(trace_id=None), Completion)
@@ -71,7 +71,7 @@ def test_any_stream_is_a_completion_or_one_of_our_errors(pieces: list[bytes]) ->
             assembly.feed(parser.feed(piece))
         assembly.feed(parser.close())
         assembly.flush()
-    except (wire.MalformedError, StreamFault):
+    except (foreign_json.MalformedError, StreamFault):
         partial = assembly.partial(trace_id=None)
         assert partial is None or isinstance(partial, Completion)
     else:

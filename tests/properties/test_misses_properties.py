@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.diffs.misses import Verdict, explain
 from harness.domain.key import cache_key
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 
 # The prompt's words and those of the answers are not the same, so that it is known whose a word is.
 PROMPT_WORDS = [*"ABCDEFGH", "Weigh", "Notes:", "\n", "3.", "比较", "1"]

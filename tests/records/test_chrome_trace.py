@@ -12,7 +12,7 @@ from records import a_hard_won_span, a_span
 from trace_events import assert_valid
 
 from harness.domain.completion import FailedAttempt, Served
-from harness.domain.outages import PastOutage
+from harness.domain.outage_words import PastOutage
 from harness.domain.run import Failure, Span
 from harness.records.chrome_trace import RUN_PID, Event, Timeline, trace_file
 from harness.records.rows import span_to_row

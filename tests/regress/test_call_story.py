@@ -13,7 +13,7 @@ from run_directories import asking, said
 
 from harness.domain.completion import Request, Served
 from harness.domain.key import cache_key
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Failure, Span
 from harness.errors import InputError
 from harness.records.rows import result_to_row, span_to_row

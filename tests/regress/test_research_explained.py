@@ -15,10 +15,10 @@ from fakes import Engine, FakeModel, Outcome, an_answer
 import harness.workflows.research as shipped
 from harness.diffs.misses import Explanation, explain
 from harness.domain.completion import Request
-from harness.domain.options import StepOptions
 from harness.domain.prompts import Prompts
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Span, Topic
+from harness.domain.step_options import StepOptions
 from harness.workflows.prompts_file import read_prompts
 from harness.workflows.research import research
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regress_cases import HEAD, a_suite
 
-from harness.domain.options import StepOptions
+from harness.domain.step_options import StepOptions
 from harness.errors import SuiteError
 from harness.regress.suites.suite_file import load_suite
 from harness.settings import load_settings

@@ -10,7 +10,7 @@ from harness.cache.memory import MemoryCache
 from harness.domain.completion import Request
 from harness.domain.key import cache_key
 from harness.domain.ledger import Spent
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Span, TopicResult
 from harness.errors import StorageError
 from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored

@@ -16,10 +16,10 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Request
 from harness.domain.key import cache_key
 from harness.domain.ledger import Ledger
-from harness.domain.options import StepOptions
 from harness.domain.pace import Bucket
 from harness.domain.policy import Budget
 from harness.domain.run import Span, Topic, TopicResult
+from harness.domain.step_options import StepOptions
 from harness.domain.validity import defect
 from harness.engine.routes import Routes
 from harness.engine.runner import Runner

@@ -15,11 +15,11 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Message, Request, Served, Usage
 from harness.domain.failures import CompletionError, TransientError
 from harness.domain.ledger import Ledger
-from harness.domain.options import StepOptions
 from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, OutagePolicy, Patience, Reserve, RetryPolicy
 from harness.domain.pricing import Pricing, Rates, flat_price
 from harness.domain.repeated import Repeated
 from harness.domain.run import Span, Topic, TopicResult
+from harness.domain.step_options import StepOptions
 from harness.engine.limiter import Limiter
 from harness.engine.rejections import Rejections
 from harness.engine.routes import Routes

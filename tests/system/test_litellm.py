@@ -17,7 +17,7 @@ from processes import Server, done, rows_of, write_topics
 
 from harness.domain.failures import CompletionError
 from harness.testing import FakeDeepSeek
-from harness.testing.deepseek.faults import Fault, FaultPlan, Rule
+from harness.testing.deepseek.fault_plan import Fault, FaultPlan, Rule
 
 pytestmark = [pytest.mark.system, pytest.mark.servers, pytest.mark.timeout(600)]
 

@@ -9,8 +9,8 @@ import pytest
 from processes import Server, done, ended, journal, rows_of, started, until, write_topics
 
 from harness.testing import FakeDeepSeek
-from harness.testing.deepseek.answers import Answer
 from harness.testing.deepseek.chat_request import ChatRequest
+from harness.testing.deepseek.generation import Answer
 from harness.testing.deepseek.script import Say
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]

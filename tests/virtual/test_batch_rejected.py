@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from batches import a_topic_file, manifest_of, rows_of, run
 
-from harness.testing.deepseek.answers import Answer
 from harness.testing.deepseek.chat_request import ChatRequest
 from harness.testing.deepseek.fake import FakeDeepSeek
+from harness.testing.deepseek.generation import Answer
 from harness.testing.deepseek.script import Say
 from harness.testing.transport import FakeTransport
 

@@ -14,8 +14,8 @@ from fakes import Engine, FakeModel, Outcome, an_answer
 import harness.workflows.research as shipped
 from harness.domain.completion import Json, Request
 from harness.domain.failures import PermanentError
-from harness.domain.options import StepOptions
 from harness.domain.run import Topic, TopicResult
+from harness.domain.step_options import StepOptions
 from harness.errors import PromptsError
 from harness.workflows.prompts_file import check_blanks, read_prompts
 from harness.workflows.research import FILLS, check_settings, research

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.cli.money_words import Caps, spent_words, to_come_words
-from harness.domain.outages import queue_words
+from harness.domain.outage_words import queue_words
 from harness.domain.wording import counted
 from harness.engine.board import Stage
 from harness.runs.snapshot import EndpointStanding, Snapshot

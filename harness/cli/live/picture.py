@@ -21,7 +21,7 @@ from harness.cli.live.lines import (
     waits_words,
 )
 from harness.cli.money_words import spent_words, to_come_words
-from harness.domain.outages import queue_words
+from harness.domain.outage_words import queue_words
 from harness.domain.sanitize import one_line
 from harness.runs.snapshot import Failing, InFlight, Snapshot
 from harness.settings import Settings

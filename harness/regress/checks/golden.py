@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.domain.completion import Json
-from harness.domain.recording import step_of
+from harness.domain.recorded_call import step_of
 from harness.domain.sanitize import json_safe
 from harness.domain.strict_json import NotJson, kind_of, loads
 from harness.errors import SuiteError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.domain.recording import step_of
+from harness.domain.recorded_call import step_of
 from harness.regress.case import Case, Row
 
 JUDGE = "judge"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from harness.domain.completion import Completion, Json, Message
 from harness.domain.failures import CacheMiss, CompletionError, TopicBudgetExceeded
-from harness.domain.options import StepOptions
 from harness.domain.parsing import parse_json
 from harness.domain.prompts import Prompt
 from harness.domain.run import Output, Span, Topic
+from harness.domain.step_options import StepOptions
 from harness.domain.strict_json import kind_of
 from harness.engine.runner import Workflow
 from harness.engine.step import Step

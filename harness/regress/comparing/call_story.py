@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from harness.diffs.misses import Explanation, answers_of, change_lines, explain, likeness_words, what_changed
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.errors import InputError
 from harness.records.request_codec import request_from_json
 from harness.regress.case import Row, answers_before

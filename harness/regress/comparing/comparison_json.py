@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.diffs.misses import change_to_json
 from harness.diffs.words import WordDiff
-from harness.domain.answerers import difference_lines
+from harness.domain.who_answered import difference_lines
 from harness.records.answers import answers_to_json
 from harness.regress.comparing.run_comparison import Comparison, Head
 from harness.regress.comparing.topic_detail import CallDetail, TopicDetail

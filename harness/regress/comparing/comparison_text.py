@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harness.domain.answerers import difference_lines
 from harness.domain.sanitize import one_line
+from harness.domain.who_answered import difference_lines
 from harness.domain.wording import counted, duration
 from harness.regress.comparing.document import Block, Heading, Lines, Table
 from harness.regress.comparing.run_comparison import CheckDifference, Comparison, Head, Setting, StepDifference

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any
 
-from harness.domain.answerers import Answers
+from harness.domain.who_answered import Answers
 from harness.errors import InputError
 from harness.records.answers import answers_of_topic
 from harness.records.run_index import RunIndex

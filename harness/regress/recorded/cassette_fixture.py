@@ -23,9 +23,9 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Json, OnDelta, Request
 from harness.domain.failures import CacheMiss
 from harness.domain.key import cache_key
-from harness.domain.options import StepOptions
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Topic
+from harness.domain.step_options import StepOptions
 from harness.domain.wording import counted
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop

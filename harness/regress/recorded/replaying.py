@@ -11,10 +11,10 @@ from harness.cache.cassette import Recording, call_of_recording
 from harness.cache.memory import MemoryCache
 from harness.compose import replaying, run_context
 from harness.datasets.dataset import Dataset, open_dataset
-from harness.domain.answerers import Answers, answered
 from harness.domain.pricing import Pricing
-from harness.domain.recording import RecordedCall
+from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Span, TopicResult, topic_of_drawn
+from harness.domain.who_answered import Answers, answered
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.machine.wall_clock import SystemClock

@@ -8,7 +8,7 @@ from harness.diffs.misses import Explanation
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request, Served
 from harness.domain.failures import CacheMiss
-from harness.domain.recording import step_of
+from harness.domain.recorded_call import step_of
 from harness.domain.run import topic_of_drawn
 from harness.ports import Completer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.diffs.words import diff_words
-from harness.domain.answerers import doubt_lines
+from harness.domain.who_answered import doubt_lines
 from harness.records.answers import answers_to_json
 from harness.regress.case import Row
 from harness.regress.checks.checks import Draw, Failing

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.diffs.words import diff_words
-from harness.domain.answerers import doubt_lines
 from harness.domain.run import drawn_id
 from harness.domain.sanitize import one_line
+from harness.domain.who_answered import doubt_lines
 from harness.domain.wording import counted
 from harness.regress.case import Row
 from harness.regress.checks.checks import Failing

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.domain.answerers import Answers
+from harness.domain.who_answered import Answers
 from harness.domain.wording import counted
 from harness.regress.checks.checks import Check, Draw, State
 from harness.regress.checks.misses import MissGroup

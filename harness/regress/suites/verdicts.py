@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.domain.answerers import Answers
+from harness.domain.who_answered import Answers
 from harness.errors import SuiteError
 from harness.regress.case import Case
 from harness.regress.checks.checks import Check, Draw, Evidence, look

@@ -18,23 +18,32 @@ from datetime import datetime
 from harness.domain.completion import Usage
 from harness.errors import SettingsError
 from harness.ports import WallClock
-from harness.testing.deepseek.answers import answer
+from harness.testing.deepseek.account_routes import CHAT, check_key, route_of, side_route
 from harness.testing.deepseek.chat_request import ChatRequest
 from harness.testing.deepseek.draws import Draws
-from harness.testing.deepseek.faults import Fault, FaultPlan, Oddity
+from harness.testing.deepseek.fault_plan import Fault, FaultPlan, Oddity
 from harness.testing.deepseek.filling import Own, form_reply, manner_played
 from harness.testing.deepseek.forms import Form
 from harness.testing.deepseek.gate import Gate
+from harness.testing.deepseek.generation import answer
 from harness.testing.deepseek.latency import Latency, Timing
 from harness.testing.deepseek.misbehaviour import Scene, bent_answer, bent_reply, concurrency_429, error_reply, instead
 from harness.testing.deepseek.prefix_cache import PrefixCache
 from harness.testing.deepseek.repeats import Repeats
 from harness.testing.deepseek.reply import Piece, Reply, coalesced, splintered
-from harness.testing.deepseek.routes import CHAT, check_key, route_of, side_route
+from harness.testing.deepseek.response_bytes import (
+    DONE,
+    Billing,
+    Dialect,
+    Envelope,
+    Frame,
+    json_bytes,
+    plain_json,
+    stream_frames,
+)
 from harness.testing.deepseek.script import Refuse, Say, Script
 from harness.testing.deepseek.tokens import count_tokens, encoded
 from harness.testing.deepseek.validation import Rejection, parse_chat
-from harness.testing.deepseek.wire import DONE, Billing, Dialect, Envelope, Frame, json_bytes, plain_json, stream_frames
 from harness.testing.virtual_time import EPOCH
 
 _STATIC_HEADERS = (

@@ -16,8 +16,8 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from harness.domain.completion import ToolCall, Usage
-from harness.testing.deepseek.answers import Answer
 from harness.testing.deepseek.forms import Form, Manner
+from harness.testing.deepseek.generation import Answer
 from harness.testing.deepseek.latency import Timing
 from harness.testing.deepseek.reply import Piece, Reply
 from harness.testing.deepseek.tokens import encoded

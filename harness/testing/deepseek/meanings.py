@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.testing.deepseek.faults import Fault
+from harness.testing.deepseek.fault_plan import Fault
 
 MEANINGS: Mapping[Fault, str] = {
     Fault.KEEP_ALIVE: "keep-alives come before the answer",

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from itertools import chain, repeat
 
-from harness.testing.deepseek.answers import Answer, FinishReason
-from harness.testing.deepseek.faults import Fault
+from harness.testing.deepseek.fault_plan import Fault
+from harness.testing.deepseek.generation import Answer, FinishReason
 from harness.testing.deepseek.reply import Piece, Reply
-from harness.testing.deepseek.wire import KEEP_ALIVE, error_json, event, json_bytes
+from harness.testing.deepseek.response_bytes import KEEP_ALIVE, error_json, event, json_bytes
 
 _HTML = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.testing.deepseek.draws import Draws
 from harness.testing.deepseek.phrases import CHINESE, ENGLISH, Phrases
-from harness.testing.deepseek.prompts import Synthesize
+from harness.testing.deepseek.prompt_cues import Synthesize
 from harness.testing.deepseek.subject import Language, subject_of
 from harness.testing.deepseek.tokens import BYTES_PER_TOKEN, encoded
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from harness.domain.completion import Usage
-from harness.testing.deepseek.answers import Answer
 from harness.testing.deepseek.chat_request import ChatRequest
-from harness.testing.deepseek.faults import Fault, Oddity
+from harness.testing.deepseek.fault_plan import Fault, Oddity
+from harness.testing.deepseek.generation import Answer
 from harness.testing.deepseek.misbehaviour import Scene, error_reply, instead
 from harness.testing.deepseek.reply import Reply
 

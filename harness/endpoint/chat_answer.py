@@ -10,10 +10,11 @@ from typing import Any
 
 from harness.domain.completion import Completion
 from harness.domain.finish import finish_of, plain_reason, truer_reason
-from harness.endpoint import payload, thinking, wire
+from harness.endpoint import foreign_json, payload, thinking
 from harness.endpoint.arrivals import Arrivals
 from harness.endpoint.bill import Bill
 from harness.endpoint.calls import Calls
+from harness.endpoint.error_report import reports_an_error
 from harness.endpoint.fields import choices_of, object_of
 from harness.endpoint.filtered import blocked_in, filtered_in
 from harness.endpoint.likelihoods import Likelihoods
@@ -21,7 +22,6 @@ from harness.endpoint.live_view import LiveView
 from harness.endpoint.pieces import PLAIN_FIELDS, calls_beside, said_in
 from harness.endpoint.reasons import reason_in
 from harness.endpoint.repeats import rest_of
-from harness.endpoint.report import reports_an_error
 from harness.endpoint.who import Who
 
 _PLAIN_CHOICE = 4
@@ -35,7 +35,7 @@ _NAMELESS_CHOICE = 2
 class StreamFault(Exception):  # noqa: N818 - it carries a server's report, which becomes one of our errors later
     """The response says that it failed: `report` is the JSON object that says so."""
 
-    def __init__(self, report: wire.JsonObject) -> None:
+    def __init__(self, report: foreign_json.JsonObject) -> None:
         super().__init__("an error event")
         self.report = report
 
@@ -142,7 +142,7 @@ class Answer:
             reasoning_logprobs=tuple(likely.reasoning),
         )
 
-    def take(self, chunk: wire.JsonObject, at: float) -> None:
+    def take(self, chunk: foreign_json.JsonObject, at: float) -> None:
         """Take in one chunk that came at this time. Raises MalformedError for garbage, StreamFault for an error."""
         choices = chunk.get("choices")
         if self._begun and type(choices) is list and len(choices) == 1 and not chunk.get("usage"):
@@ -168,7 +168,7 @@ class Answer:
             return "".join(self._refusal).strip() or "it gave no words"
         return ", ".join(dict.fromkeys(self._filtered)) if self.reason == "content_filter" else ""
 
-    def _take_any(self, chunk: wire.JsonObject, at: float) -> None:
+    def _take_any(self, chunk: foreign_json.JsonObject, at: float) -> None:
         if chunk.get("error") and reports_an_error(chunk):
             raise StreamFault(chunk)
         self._name(chunk)
@@ -185,11 +185,11 @@ class Answer:
         # Where likelihoods are kept, no chunk is a plain one: they stand beside its delta.
         self._begun = bool(self._who.model) and self._logprobs is None
 
-    def _name(self, chunk: wire.JsonObject) -> None:
+    def _name(self, chunk: foreign_json.JsonObject) -> None:
         self._said_fingerprint = chunk.get("system_fingerprint")
         self._who.take(chunk)
 
-    def _take_rest(self, chunk: wire.JsonObject) -> None:
+    def _take_rest(self, chunk: foreign_json.JsonObject) -> None:
         """A chunk without a choice: an error, an account of the work, or nothing."""
         blocked = blocked_in(chunk)
         if blocked:
@@ -201,7 +201,7 @@ class Answer:
     def _take_usage(self, fields: object) -> None:
         self._bill.take(fields, pieces=self.arrived.count)
 
-    def _take_choice(self, choice: dict[str, Any], chunk: wire.JsonObject, at: float) -> None:
+    def _take_choice(self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float) -> None:
         index = choice.get("index")
         if index != self._index and index is not None:
             if self._index is None:
@@ -217,7 +217,7 @@ class Answer:
         if choice.get("finish_reason", len(choice) > _NAMELESS_CHOICE) or len(choice) > _PLAIN_CHOICE or not delta:
             self._take_end(choice, chunk, at)
 
-    def _take_end(self, choice: dict[str, Any], chunk: wire.JsonObject, at: float) -> None:
+    def _take_end(self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float) -> None:
         """What a choice holds besides a delta, mostly at the end."""
         self._check_fault(choice)
         message = None if choice.get("delta") else _message_of(choice.get("message"), "message")
@@ -241,7 +241,7 @@ class Answer:
             self._filtered.extend([blocked] if blocked else [])
             self._bill.take_account(chunk, pieces=self.arrived.count)
 
-    def _check_fault(self, fields: wire.JsonObject) -> None:
+    def _check_fault(self, fields: foreign_json.JsonObject) -> None:
         """Raise StreamFault where a choice, or what it holds, has an error of its own."""
         if fields.get("error") and reports_an_error(fields):
             raise StreamFault({"error": fields["error"]})
@@ -318,7 +318,7 @@ def _message_of(value: object, what: str) -> dict[str, Any] | None:
         return {"content": value}
     if value is None or isinstance(value, dict):
         return value
-    raise wire.MalformedError(f"a {what} that is no object")
+    raise foreign_json.MalformedError(f"a {what} that is no object")
 
 
 def _behind(fields: dict[str, Any]) -> dict[str, Any]:

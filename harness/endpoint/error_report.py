@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from harness.endpoint import wire
-from harness.endpoint.page import is_page, title_of
+from harness.endpoint import foreign_json
+from harness.endpoint.html_page import is_page, title_of
 from harness.endpoint.sse import SSEParser
 
 # Fields whose text is written for a reader.
@@ -115,7 +115,7 @@ def report_of(value: object) -> Report:
     return report
 
 
-def reports_an_error(fields: wire.JsonObject) -> bool:
+def reports_an_error(fields: foreign_json.JsonObject) -> bool:
     """Whether this JSON object, which came under status 200, tells of an error instead of being an answer."""
     if _says_it_failed(fields.get("error")) or fields.get("object") == "error":
         return True

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from harness.doctor.finding import Finding, ok, problem, warning
-from harness.domain.answerers import Answers, answered, doubt_lines, doubts
 from harness.domain.completion import Answerer
 from harness.domain.finish import finish_of
+from harness.domain.who_answered import Answers, answered, doubt_lines, doubts
 from harness.domain.wording import counted
-from harness.endpoint.account import Answer as Said
-from harness.endpoint.account import words_of
-from harness.endpoint.answer import Answer
+from harness.endpoint.chat_answer import Answer
 from harness.endpoint.probing import Probe
+from harness.endpoint.server_facts import Answer as Said
+from harness.endpoint.server_facts import words_of
 
 CAP = 16
 """Tokens of the call: enough to see reasoning and the cap itself at work."""

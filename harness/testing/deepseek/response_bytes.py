@@ -9,7 +9,7 @@ from json.encoder import encode_basestring
 from typing import Any, Literal, NamedTuple
 
 from harness.domain.completion import ToolCall, Usage
-from harness.testing.deepseek.answers import Answer
+from harness.testing.deepseek.generation import Answer
 from harness.testing.deepseek.tokens import count_tokens, encoded, split_tokens
 
 Dialect = Literal["deepseek", "openai"]

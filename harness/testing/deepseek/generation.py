@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 from harness.domain.completion import ToolCall
 from harness.testing.deepseek.chat_request import ChatRequest, JsonObject
 from harness.testing.deepseek.draws import Draws, unit
-from harness.testing.deepseek.prompts import Decompose, Exact, General, Judge, Research, Synthesize, Task, read_task
+from harness.testing.deepseek.prompt_cues import Decompose, Exact, General, Judge, Research, Synthesize, Task, read_task
 from harness.testing.deepseek.prose import Writer, subject_of_question
 from harness.testing.deepseek.schemas import instance_of
 from harness.testing.deepseek.subject import language_of, subject_of

@@ -23,10 +23,10 @@ from typing import Literal
 
 from harness.domain.completion import Completion
 from harness.domain.failures import CompletionError, FatalError, PermanentError, TransientError
-from harness.endpoint import waits, wire
-from harness.endpoint.report import Report, report_of, report_of_body
+from harness.endpoint import foreign_json, told_waits
+from harness.endpoint.error_meaning import Words
+from harness.endpoint.error_report import Report, report_of, report_of_body
 from harness.endpoint.wordings import Meaning
-from harness.endpoint.words import Words
 from harness.errors import FailureKind
 
 Billed = Literal["no", "yes", "unknown"]
@@ -110,7 +110,9 @@ def status_error(*, status: int, body: bytes, origin: Origin) -> CompletionError
     return _error(report, text, origin, status=status)
 
 
-def reported_error(fields: wire.JsonObject, *, origin: Origin, partial: Completion | None = None) -> CompletionError:
+def reported_error(
+    fields: foreign_json.JsonObject, *, origin: Origin, partial: Completion | None = None
+) -> CompletionError:
     """The error in a JSON object that came under status 200, alone or in a stream."""
     report = report_of(fields)
     text = f"{origin.who} reported an error in its answer: {report.message or 'no message'}"
@@ -202,11 +204,11 @@ def _kind_of_words(
 
 def _kind_of_spent(words: Words, report: Report, origin: Origin) -> FailureKind:
     """A quota of something that is not said: OpenAI means the money, Google the requests per minute or day."""
-    asked_s = waits.wait_s(report, origin.headers, now=origin.now, limited=False)
+    asked_s = told_waits.wait_s(report, origin.headers, now=origin.now, limited=False)
     if words.period() == "short" or (asked_s is not None and asked_s < _SHORT_WAIT_S):
         return "rate_limited"
     # The headers tell on every response when the limits per minute are restored: that says nothing of the money.
-    restored_s = waits.wait_s(report, origin.headers, now=origin.now, limited=True)
+    restored_s = told_waits.wait_s(report, origin.headers, now=origin.now, limited=True)
     return "quota" if restored_s is not None and restored_s >= _SHORT_WAIT_S else "balance"
 
 
@@ -218,8 +220,8 @@ def _kind_of_status(status: int | None) -> FailureKind:
 
 def _wait_s(report: Report, origin: Origin, kind: FailureKind) -> float | None:
     if kind == "quota":
-        return waits.longest_wait_s(report, origin.headers, now=origin.now)
-    return waits.wait_s(report, origin.headers, now=origin.now, limited=kind == "rate_limited")
+        return told_waits.longest_wait_s(report, origin.headers, now=origin.now)
+    return told_waits.wait_s(report, origin.headers, now=origin.now, limited=kind == "rate_limited")
 
 
 def _advised(text: str, kind: FailureKind) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.datasets.lines import MAX_LINE_BYTES, Line
+from harness.datasets.byte_lines import MAX_LINE_BYTES, Line
 from harness.domain.completion import Json
 from harness.domain.strict_json import NotJson, kind_of, loads
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from harness.endpoint.report import Report
+from harness.endpoint.error_report import Report
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _UNIT = r"milliseconds?|millis|msecs?|ms|minutes?|mins?|seconds?|secs?|hours?|hrs?|days?|[smhd]"

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.doctor.account import balance_of, clock_of
-from harness.doctor.answer import CAP, Asked, findings_of, is_answered
 from harness.doctor.finding import Finding, note, ok, problem, warning
 from harness.doctor.models import is_elsewhere, is_list, listed, refused, unlisted
-from harness.domain.answerers import Answers
+from harness.doctor.trial_call import CAP, Asked, findings_of, is_answered
 from harness.domain.base_url import likely_base_urls, without_call
 from harness.domain.completion import Message, Request
 from harness.domain.failures import CompletionError
-from harness.endpoint.account import TIMEOUT_S, Answer, ask_account
+from harness.domain.who_answered import Answers
 from harness.endpoint.http import environment_proxy
 from harness.endpoint.probing import probe
 from harness.endpoint.reaching import UnreachableError, reach, speaks_tls
+from harness.endpoint.server_facts import TIMEOUT_S, Answer, ask_account
 from harness.errors import SettingsError
 from harness.ports import WallClock
 from harness.settings import Loaded

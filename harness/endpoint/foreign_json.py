@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from harness.endpoint.page import is_page, title_of
+from harness.endpoint.html_page import is_page, title_of
 
 JsonObject: TypeAlias = Mapping[str, Any]  # the dynamic edge: foreign JSON, taken apart here and nowhere else
 
