@@ -1,8 +1,8 @@
-"""Where the bytes of a dataset come from: a file, a gzip file, a pipe or standard input.
+"""The source of a dataset's bytes: a file, a gzip file, a pipe or standard input.
 
-Everything is first copied, decompressed, to a temporary file without a name, which the system removes with the
-process: so it can be read anywhere and again, and an editor that saves the original during the night disturbs nothing.
-Only a large plain file is read in place.
+Everything is first copied, decompressed, to a temporary file without a name, which the system
+removes with the process: so it can be read anywhere and again, and an editor that saves the
+original during the night disturbs nothing. Only a large plain file is read in place.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ def open_content(
 ) -> Content:
     """The content of a file, or of standard input if the path is `-`.
 
-    Copies go to `spool_dir` (None: the system's directory for temporary files) and hold up to `copy_at_most` bytes.
-    Plain files of more than `copied_up_to` bytes are read in place. Raises DatasetError for what is no topic file as a
-    whole, StorageError if the copy cannot be written.
+    Copies go to `spool_dir` (None: the system's directory for temporary files) and hold up to
+    `copy_at_most` bytes. Plain files of more than `copied_up_to` bytes are read in place. Raises
+    DatasetError for what is no topic file as a whole, StorageError if the copy cannot be written.
     """
     if path == "-":
         return _copied(_blocks_of(stdin or sys.stdin.buffer, name), name, spool_dir, copy_at_most)

@@ -1,4 +1,6 @@
-"""Eight bytes for each line that a run's topics were read from, to tell later what became of the file."""
+"""Eight bytes for each line that a run's topics were read from, to tell later what became of the
+file.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def write_digests(path: Path, digests: Iterable[int]) -> None:
 
 
 def read_digests(path: Path) -> Sequence[int] | None:
-    """What was written; None where a run of an earlier version left no such file, or it is damaged."""
+    """Return the digests that were written, or None where an earlier version left no such file, or
+    it is damaged.
+    """
     try:
         data = path.read_bytes()
     except OSError:

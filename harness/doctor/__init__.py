@@ -1,4 +1,4 @@
-"""What could go wrong tonight, looked at before: each check says what it found and what to do."""
+"""Checks before a run: each says what it found and what to do."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """All checks, in the order in which a run would meet them.
 
-    Each endpoint that a run would ask gets a request for its models, and a known provider one for the balance, if the
-    key that is needed is there; with `ask` also one call of few tokens. Each is said before it is sent. `transport`
-    replaces the network; without it the mock brings its own.
+    Each endpoint that a run would ask gets a request for its models, and a known provider one for
+    the balance, if the key that is needed is there; with `ask` also one call of few tokens. Each is
+    said before it is sent. `transport` replaces the network; without it the mock brings its own.
     """
     yield here.versions()
     yield here.files(loaded)

@@ -1,4 +1,4 @@
-"""What a known provider says of the account and of the time."""
+"""A known provider's word on the account and the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the settings choose: the key, the model, and its price."""
+"""Checks of what the settings choose: the key, the model, and its price."""
 
 from __future__ import annotations
 

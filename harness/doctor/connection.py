@@ -1,4 +1,5 @@
-"""The server behind the endpoint: a connection, its list of models, and one call where that is asked for.
+"""The server behind the endpoint: a connection, its list of models, and one call where that is
+asked for.
 
 Each request is said before it is sent.
 """
@@ -56,7 +57,8 @@ class Server:
         self._transport = transport
         self._ask = ask
         self._cached = cached
-        # Only of a service at its own hosts is known what it answers; a server of one's own may be anything.
+        # Only of a service at its own hosts is known what it answers; a server of one's own may be
+        # anything.
         self._aliases = one.service.aliases
         self._profile = one.service if one.service.hosted else None
         self._ended = False  # nothing can be seen behind what was found
@@ -108,7 +110,10 @@ class Server:
             yield verdict
 
     def _judged(self, found: dict[str, Answer]) -> Finding:
-        """What the answers say, of each URL that was asked; `_doubt` is left where a call may say otherwise."""
+        """Judge the answers of each URL that was asked.
+
+        `_doubt` is left where a call may say otherwise.
+        """
         given = self._endpoint.base_url
         url, answer = list(found.items())[-1]
         if url != given and not is_elsewhere(answer):

@@ -56,7 +56,9 @@ def disk(name: str, directory: Path) -> Finding:
 
 
 async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tuple[Finding, Answers]:
-    """How the cache stands, and who gave its answers to the models that the settings ask for."""
+    """Return the state of the cache, and who gave its answers to the models that the settings ask
+    for.
+    """
     path = loaded.settings.cache
     if not path.exists():
         return ok("cache", f"{path} will be made"), Counter()

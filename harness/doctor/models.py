@@ -1,4 +1,4 @@
-"""What the answer to `GET /models` says: whether the key is taken, and whether the models are there."""
+"""Checks of the answer to `GET /models`: the key is taken, and the models are there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = "endpoint"
 
 
 def is_list(answer: Answer) -> bool:
-    """Whether this is a list of models."""
+    """Return whether this is a list of models."""
     try:
         model_names(answer)
     except HarnessError:
@@ -24,12 +24,12 @@ def is_list(answer: Answer) -> bool:
 
 
 def is_elsewhere(answer: Answer) -> bool:
-    """Whether the API may stand at another path: nothing is here, or a page of another kind."""
+    """Return whether the API may stand at another path: nothing is here, or a page of another kind."""
     return answer.status in (404, 405) or (answer.status == 200 and not is_list(answer))
 
 
 def refused(endpoint: Endpoint, answer: Answer) -> Finding | None:
-    """What is wrong with the key, or with where the request went; None where neither is."""
+    """Return what is wrong with the key or with the address, or None where nothing is."""
     words = _said(answer)
     if answer.status in (401, 403, 407):
         if endpoint.authorization is None:
@@ -46,7 +46,7 @@ def refused(endpoint: Endpoint, answer: Answer) -> Finding | None:
 
 
 def unlisted(endpoint: Endpoint, answer: Answer, *, known_service: bool) -> Finding:
-    """What to say where no list came; a call may work all the same."""
+    """Return the finding where no list came; a call may work all the same."""
     if answer.status == 200 and known_service:
         return warning(_NAME, "the list of models has an unknown shape", "the provider may have changed")
     if answer.status == 200:
@@ -59,7 +59,7 @@ def unlisted(endpoint: Endpoint, answer: Answer, *, known_service: bool) -> Find
 
 
 def listed(endpoint: Endpoint, answer: Answer, wanted: Sequence[str], *, known_service: bool) -> Finding:
-    """What the list says of the models that are wanted."""
+    """Return the finding about the wanted models in the list."""
     names = model_names(answer)
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
     said = f"it answers, {_key_words(endpoint, known_service)}and serves {', '.join(names[:LISTED]) or 'nothing'}{more}"
@@ -72,7 +72,9 @@ def listed(endpoint: Endpoint, answer: Answer, wanted: Sequence[str], *, known_s
 
 
 def nearest(name: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Up to three names that may have been meant: alike, or with an organisation or a tag around them."""
+    """Up to three names that may have been meant: alike, or with an organisation or a tag around
+    them.
+    """
     plain = {known.lower(): known for known in names}
     parts = [known for known in plain if name.lower() in known or known in name.lower()]
     alike = difflib.get_close_matches(name.lower(), plain, n=3, cutoff=0.5)

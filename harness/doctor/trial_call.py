@@ -1,4 +1,4 @@
-"""What one call of few tokens shows of a server: how it answers, and what it tells."""
+"""One call of few tokens to a server, and what it shows: how it answers, and what it tells."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ CAP = 16
 
 
 def is_answered(probe: Probe) -> bool:
-    """Whether the call was answered, with whatever."""
+    """Return whether the call was answered, with whatever."""
     return probe.status == 200 and probe.answer is not None
 
 
 class Asked(NamedTuple):
-    """What the call asked for, and where. `aliases` are names of models there, with what answers to them.
+    """The trial call: what it asked for, and where.
+
+    `aliases` are names of models there, with what answers to them.
 
     `cap` is the field in which the request named its cap.
     """
@@ -39,7 +41,10 @@ class Asked(NamedTuple):
 
 
 def findings_of(probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: Answers) -> Iterator[Finding]:
-    """What the call shows, or that it failed. `cached` is who gave the answers that the cache has."""
+    """Yield what the call shows, or that it failed.
+
+    `cached` is who gave the answers that the cache has.
+    """
     answer = probe.answer
     if answer is None or probe.status != 200:
         yield _failed(probe)

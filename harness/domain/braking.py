@@ -1,8 +1,10 @@
-"""What reservations cost in time: how long they kept places free, and the budget that keeps none free.
+"""The cost of reservations in time: how long they kept slots free, and the budget that keeps none
+free.
 
-While calls wait for money and fewer calls hold money than there are places, the rest of the places stand free for it.
-The time of that, by the share of places that stood free, is how much longer the run took: at half the places free, half
-of the time is lost. Where as many calls hold money as there are places, nothing is lost, however many wait.
+While calls wait for money and fewer calls hold money than there are places, the rest of the places
+stand free for it. The time of that, by the share of places that stood free, is how much longer the
+run took: at half the places free, half of the time is lost. Where as many calls hold money as there
+are places, nothing is lost, however many wait.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from typing import NamedTuple
 class Braking:
     """`lost_s` seconds of a session were lost to reservations so far, all places taken together.
 
-    `short_s` are the seconds for which there was not enough money for a call that wanted it, whatever else held it up.
-    `wanted_cost` is the most, in USD, that calls would have held at one time had nobody waited for money;
-    `wanted_tokens` is the same in tokens. Both are 0 where nothing was lost.
+    `short_s` are the seconds for which there was not enough money for a call that wanted it,
+    whatever else held it up. `wanted_cost` is the most, in USD, that calls would have held at one
+    time had nobody waited for money; `wanted_tokens` is the same in tokens. Both are 0 where
+    nothing was lost.
     """
 
     lost_s: float = 0.0
@@ -55,7 +58,9 @@ class Braking:
 
 
 class Held(NamedTuple):
-    """A call at work in a rehearsal: from when to when, what is held for it meanwhile, and what it cost in the end."""
+    """A call at work in a rehearsal: from when to when, what is held for it meanwhile, and what it
+    cost in the end.
+    """
 
     from_s: float
     until_s: float
@@ -64,7 +69,8 @@ class Held(NamedTuple):
 
 
 def most_ahead(calls: Sequence[Held]) -> float:
-    """By how much what is spent and held passes, at the worst moment, what all these calls cost in the end.
+    """By how much what is spent and held passes, at the worst moment, what all these calls cost in
+    the end.
 
     A budget larger by that than the cost keeps no call waiting.
     """
@@ -89,10 +95,11 @@ def most_at_once(calls: Sequence[Held]) -> int:
 
 
 def slowdown(budget: float, *, cost: float, held: float, places: int) -> float | None:
-    """How many times as long work of this cost takes on so many places where each call holds `held` of the budget.
+    """Return the factor by which a budget makes work longer, where each call reserves `held` of it.
 
-    What is left of the budget pays for as many calls at a time as it holds reservations. Work goes on evenly, so the
-    time is the integral over what is spent. None: the last calls do not fit, so the run ends before its work does.
+    What is left of the budget pays for as many calls at a time as it holds reservations. Work goes
+    on evenly, so the time is the integral over what is spent. None: the last calls do not fit, so
+    the run ends before its work does.
     """
     left = budget - cost
     if left < held or held <= 0:

@@ -1,6 +1,7 @@
-"""Who answers: an endpoint, its identity, and its keys.
+"""An endpoint, its identity, and its keys.
 
-A profile's key belongs to the profile's own hosts: whoever is reached by a bare base URL never sees it.
+A profile's key belongs to the profile's own hosts: whoever is reached by a bare base URL never sees
+it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ GENERIC_KEY_ENV = "HARNESS_API_KEY"
 class Endpoint:
     """Everything needed to reach one endpoint.
 
-    `identity` is what a request's cache key knows. `name` is what the settings call it, where it is not the run's own.
-    `base_url` is normalized and free of credentials. `api_key` is sent as a bearer token; `basic_auth`
-    (`user:password`, from the base URL) only where there is no key; neither: no Authorization header at all. `key_env`
-    is named in the message when the key is refused. `form` is how requests are written for it. `extra_headers` are sent
-    too, `hidden` is what of them must not be shown. DeepSeek keeps a prefix cache of its own for each `user_id`; in
-    other dialects it is not sent. `may_leave_out` are the fields without which it is asked again where it refuses them.
+    `identity` is what a request's cache key knows. `name` is what the settings call it, where it is
+    not the run's own. `base_url` is normalized and free of credentials. `api_key` is sent as a
+    bearer token; `basic_auth` (`user:password`, from the base URL) only where there is no key;
+    neither: no Authorization header at all. `key_env` is named in the message when the key is
+    refused. `form` is how requests are written for it. `extra_headers` are sent too, `hidden` is
+    what of them must not be shown. DeepSeek keeps a prefix cache of its own for each `user_id`; in
+    other dialects it is not sent. `may_leave_out` are the fields without which it is asked again
+    where it refuses them.
     """
 
     identity: str
@@ -104,7 +107,8 @@ def base_url_endpoint(
 
 
 def endpoint_identity(endpoint: Profile | str) -> str:
-    """Who answers: an address, normalized; or the name of one of the services that are keyed by it.
+    """Return the identity of an endpoint: its normalized address, or the name of a service that is
+    keyed by name.
 
     Never holds a credential. Raises SettingsError if the URL is none.
     """

@@ -1,6 +1,7 @@
-"""What is wrong with a JSON schema itself, before a server is asked for JSON of that form.
+"""Faults of a JSON schema itself, found before a server is asked for JSON of that form.
 
-Only what no server can take is looked for: what a keyword means is the server's business, and each knows others.
+Only what no server can take is looked for: what a keyword means is the server's business, and each
+knows others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _LISTS = ("required", "enum")
 
 
 def fault_in(schema: object) -> str | None:
-    """What is wrong with a schema, with the place of it in its words; None: nothing that can be seen here."""
+    """Return the first fault of a schema and where it is, or None if none can be seen here."""
     return next(_faults(schema, ""), None)
 
 

@@ -1,4 +1,6 @@
-"""Outages of the provider in words: the one that goes on, and those that were. Every display uses these.
+"""Outages of the provider in words: the one that goes on, and those that were.
+
+Every display uses these.
 
 Times are told as they are given: whoever shows them gives them in the local time of the reader.
 """
@@ -22,8 +24,9 @@ _SAID = 160
 class PastOutage:
     """An outage that a session met. `until` None: it went on when the session ended.
 
-    `seconds` is how long it lasted, `probes` how many requests looked meanwhile whether it was over; `kind` and
-    `message` are those of the last failure. `endpoint` is the name of who was away, where the run asked several.
+    `seconds` is how long it lasted, `probes` how many requests looked meanwhile whether it was
+    over; `kind` and `message` are those of the last failure. `endpoint` is the name of who was
+    away, where the run asked several.
     """
 
     since: datetime
@@ -45,7 +48,8 @@ def down_words(
     patience_s: float,
     endpoint: str | None = None,
 ) -> str:
-    """`provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): connection refused`.
+    """`provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): connection
+    refused`.
 
     `endpoint` stands in the provider's place where the run asks several.
 
@@ -59,12 +63,16 @@ def down_words(
 
 
 def is_told(*, certain: bool, for_s: float) -> bool:
-    """Return whether an outage that goes on is shown: if it is certain, or has been suspected for some seconds."""
+    """Return whether an outage that goes on is shown: if it is certain, or has been suspected for
+    some seconds.
+    """
     return certain or for_s >= SUSPECTED_S
 
 
 def outage_lines(outages: Sequence[PastOutage], today: date) -> list[str]:
-    """Return the outages of a run, a line each after the first that says how many; none where there was none.
+    """Return the outages of a run, a line each after the first that says how many.
+
+    None where there was none.
 
     `today` is the reader's: times of another day are told with their date.
     """
@@ -90,7 +98,10 @@ def past_words(outage: PastOutage, today: date) -> str:
 
 
 def queue_words(works_on: int, endpoint: str | None = None) -> str:
-    """Return what helps where the server queues calls in silence; `endpoint` is its name where there are several."""
+    """Return what helps where the server queues calls in silence.
+
+    `endpoint` is its name where there are several.
+    """
     setting = f"--in-flight {works_on}" if endpoint is None else f"in_flight = {works_on} in [endpoints.{endpoint}]"
     return f"the server seems to work on {works_on:,} at a time; {setting} avoids the queue"
 

@@ -1,4 +1,6 @@
-"""Decisions of the limiter, without a clock of their own: how many calls at once, and how many a minute."""
+"""Decisions of the limiter, without a clock of their own: how many calls at once, and how many a
+minute.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,23 @@ _NEAR = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """How many calls may be in flight, and what was learned about it.
+    """The number of calls that may be in flight, and what was learned about it.
 
-    `size` is what the provider is believed to carry, `opened` how much of it is in use yet. The window opens by
-    doubling whenever it was full for `RAMP_S` (a refusal comes at once, an answer after seconds, so a full window
-    without refusals is evidence), at the start and after every pause: nobody waits long, and no herd arrives.
+    `size` is what the provider is believed to carry, `opened` how much of it is in use yet. The
+    window opens by doubling whenever it was full for `RAMP_S` (a refusal comes at once, an answer
+    after seconds, so a full window without refusals is evidence), at the start and after every
+    pause: nobody waits long, and no herd arrives.
 
-    A refusal shrinks the size to the number that the provider named, else to the number of calls that it still
-    carries. After that it grows with every round of successes, by one call or by a sixteenth, but past the size that
-    was refused (`ceiling`) only after a patience that doubles with every failed probe, so that a steady limit is
-    touched ever more rarely. `streak` counts bursts of refusals without a success between them.
+    A refusal shrinks the size to the number that the provider named, else to the number of calls
+    that it still carries. After that it grows with every round of successes, by one call or by a
+    sixteenth, but past the size that was refused (`ceiling`) only after a patience that doubles
+    with every failed probe, so that a steady limit is touched ever more rarely. `streak` counts
+    bursts of refusals without a success between them.
 
-    A refusal within what was carried before (`proved`, by calls later than `proved_after`) is more likely a matter of
-    turning round: the provider still counted a call whose answer we had. So the window is kept at first, and a place
-    rests for `turnaround_s` before it is used again; only if longer and longer rests do not help, the limit has fallen.
+    A refusal within what was carried before (`proved`, by calls later than `proved_after`) is more
+    likely a matter of turning round: the provider still counted a call whose answer we had. So the
+    window is kept at first, and a place rests for `turnaround_s` before it is used again; only if
+    longer and longer rests do not help, the limit has fallen.
     """
 
     maximum: int
@@ -86,7 +91,9 @@ class Window:
         return replace(self, opened=self.RAMP_START, full_since=None)
 
     def succeeded(self, number: int = 0, carried: int = 0) -> Window:
-        """After the call of this `number` was answered, carried together with so many, itself included."""
+        """After the call of this `number` was answered, carried together with so many, itself
+        included.
+        """
         window = self
         proved = max(carried, self.proved) if number > self.proved_after else self.proved
         if self.streak or proved > self.proved:
@@ -103,10 +110,11 @@ class Window:
     def refused(self, *, number: int, newest: int, others: int, named: int | None, by_rate: bool) -> Window:
         """After a 429 for the call of this `number`, while `others` were in flight.
 
-        Calls are numbered as they are let go, `newest` is the last so far: a refused call that was let go before the
-        last refusal was learned belongs to the same burst. `named` is the limit that the refusal names; a call refused
-        within it met others who use the same account, so then the name says nothing. `by_rate`: it was about requests
-        or tokens a minute, so the calls in flight say nothing; the window is cut by a fixed part, once a burst.
+        Calls are numbered as they are let go, `newest` is the last so far: a refused call that was
+        let go before the last refusal was learned belongs to the same burst. `named` is the limit
+        that the refusal names; a call refused within it met others who use the same account, so
+        then the name says nothing. `by_rate`: it was about requests or tokens a minute, so the
+        calls in flight say nothing; the window is cut by a fixed part, once a burst.
         """
         fresh = number > self.shrunk_after
         disproved = not by_rate and others < min(self.proved, self.maximum if named is None else named)
@@ -143,8 +151,9 @@ class Window:
 def served_at_once(*, answers: int, shortest_s: float, within_s: float) -> int:
     """Return how many calls a server seems to work on at a time, at least one.
 
-    `answers` came within `within_s` seconds, and a call that does not queue takes `shortest_s`: by Little's law (J. D.
-    C. Little, "A Proof for the Queuing Formula L = λW", Operations Research 9, 1961) so many are in service on average.
+    `answers` came within `within_s` seconds, and a call that does not queue takes `shortest_s`: by
+    Little's law (J. D. C. Little, "A Proof for the Queuing Formula L = λW", Operations Research 9,
+    1961) so many are in service on average.
     """
     if within_s <= 0 or not math.isfinite(shortest_s):
         return 1
@@ -153,10 +162,12 @@ def served_at_once(*, answers: int, shortest_s: float, within_s: float) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A token bucket that may go into debt: a call goes when the level is positive, and its cost is taken then.
+    """A token bucket that may go into debt: a call goes when the level is positive, and its cost is
+    taken then.
 
-    So a single call that costs more than a minute's worth passes, and the ones after it wait. `burst` is a second's
-    worth, at least one. The level is in units (requests or tokens), `at` a time of the loop's clock.
+    So a single call that costs more than a minute's worth passes, and the ones after it wait.
+    `burst` is a second's worth, at least one. The level is in units (requests or tokens), `at` a
+    time of the loop's clock.
     """
 
     per_minute: float
@@ -190,7 +201,9 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """When the next call may go, whatever is in flight: requests a minute, tokens a minute, and pauses."""
+    """The time of the next call, whatever is in flight: requests a minute, tokens a minute, and
+    pauses.
+    """
 
     requests: Bucket | None = None
     tokens: Bucket | None = None

@@ -1,7 +1,8 @@
-"""JSON out of a model's text: fenced, with prose around it, wrapped in an object, or not there at all.
+"""JSON out of a model's text: fenced, with prose around it, wrapped in an object, or not there at
+all.
 
-Every error is a clause about the text ("it held 2 items, 3 to 5 are needed"), so that it can be sent back to the model.
-The cost is linear in the text, whatever the text is.
+Every error is a clause about the text ("it held 2 items, 3 to 5 are needed"), so that it can be
+sent back to the model. The cost is linear in the text, whatever the text is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from harness.errors import ParseError
 MAX_TEXT_CHARS = 1_000_000
 MAX_ITEM_CHARS = 2_000
 
-# How often a value is looked for again further on in prose; each look costs at most one pass over the text.
+# How often a value is looked for again further on in prose; each look costs at most one pass over
+# the text.
 _MAX_LOOKS = 32
 _MAX_FENCES = 32
 
@@ -26,7 +28,8 @@ _TEXT_FIELDS = ("question", "sub_question", "text")
 
 
 def parse_json(text: str) -> Json:
-    """The JSON value in a model's text: all of it, or the first fenced block that is JSON, or the longest in prose.
+    """The JSON value in a model's text: all of it, or the first fenced block that is JSON, or the
+    longest in prose.
 
     What stands before a closing `</think>` is no part of the answer. Raises ParseError.
     """
@@ -37,8 +40,9 @@ def parse_json(text: str) -> Json:
 def parse_string_list(text: str, *, at_least: int, at_most: int) -> tuple[str, ...]:
     """The strings of the JSON array in a model's text, stripped, without blanks and repetitions.
 
-    An object that holds one array stands for it, and an object that holds one text stands for that text. Up to twice
-    `at_most` items are cut to the first `at_most`; more than that was not meant as an answer. Raises ParseError.
+    An object that holds one array stands for it, and an object that holds one text stands for that
+    text. Up to twice `at_most` items are cut to the first `at_most`; more than that was not meant
+    as an answer. Raises ParseError.
     """
     with _blaming(text):
         return _strings_in(_array_in(_json_in(text)), at_least=at_least, at_most=at_most)
@@ -84,7 +88,7 @@ def _strings_in(items: list[Json], *, at_least: int, at_most: int) -> tuple[str,
 
 
 def _fenced(text: str) -> Iterator[str]:
-    """What stands between fences of three backticks, each without its language."""
+    """Yield the texts between fences of three backticks, each without its language."""
     parts = text.split("```", 2 * _MAX_FENCES)
     for block in parts[1::2]:
         body = block.lstrip("`")
@@ -93,7 +97,10 @@ def _fenced(text: str) -> Iterator[str]:
 
 
 def _longest_in_prose(text: str) -> Json:
-    """The longest array or object in the text. Raises ParseError, with the reason why the first one is none."""
+    """The longest array or object in the text.
+
+    Raises ParseError, with the reason why the first one is none.
+    """
     found: list[tuple[int, Json]] = []
     reason: NotJson | None = None
     position = 0

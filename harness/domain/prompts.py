@@ -13,7 +13,10 @@ from harness.errors import PromptsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """The texts of one step. `$name` is a blank, `$$` a dollar sign; what fills a blank is never looked into."""
+    """The texts of one step.
+
+    `$name` is a blank, `$$` a dollar sign; what fills a blank is never looked into.
+    """
 
     name: str
     user: str
@@ -50,7 +53,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    """All prompts of a workflow, and the workflow's own settings. `sha256` names the file's content."""
+    """All prompts of a workflow, and the workflow's own settings.
+
+    `sha256` names the file's content.
+    """
 
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
     settings: Mapping[str, Json] = field(default_factory=dict)

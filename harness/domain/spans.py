@@ -13,7 +13,10 @@ from harness.domain.run import Failure, Span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is known of a call when it ends, whichever way. Times count from the start of the run's session."""
+    """A call as it is known when it ends, in whichever way.
+
+    Times count from the start of the run's session.
+    """
 
     call: Call
     request: Request
@@ -101,7 +104,7 @@ def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
 
 
 def _words_of(error: BaseException) -> str:
-    """What an exception says; one of a user's may fail even at that."""
+    """Return the text of an exception; a user's own exception may fail even to give one."""
     try:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - whatever it raises, the first exception is the one to tell of
@@ -109,5 +112,8 @@ def _words_of(error: BaseException) -> str:
 
 
 def _cost_of_failures(served: Served) -> float:
-    """USD that failed attempts are known to have cost; what nobody knows stands in the journal, with its worst case."""
+    """USD that failed attempts are known to have cost.
+
+    What nobody knows stands in the journal, with its worst case.
+    """
     return sum(failure.cost for failure in served.failures if failure.cost is not None)

@@ -1,4 +1,6 @@
-"""Who answered, by its own word: counted, and told where it is not the model that was asked for, or not one alone."""
+"""The models that answered, by their own word: counted, and reported where another or more than one
+answered.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def answered(
 
 
 def answers_of(spans: Iterable[Span], aliases: Mapping[str, str] = NO_ALIASES) -> Answers:
-    """Who answered these calls; a call that failed has no answer."""
+    """Count the models that answered these calls; a call that failed has no answer."""
     found: Answers = Counter()
     for span in spans:
         if span.error is None:
@@ -43,7 +45,10 @@ def answers_of(spans: Iterable[Span], aliases: Mapping[str, str] = NO_ALIASES) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One of those that answered, as it is told apart from the others. `who` are all that it stands for."""
+    """One of those that answered, as it is told apart from the others.
+
+    `who` are all that it stands for.
+    """
 
     label: str
     who: tuple[Answered, ...]
@@ -54,9 +59,12 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """What was asked for was not, or not always, what answered. The most frequent of the `variants` comes first.
+    """A doubt about the model that answered: not, or not always, the one that was asked for.
 
-    `other`: a model of another name answered. Else it is known by the same name, and changed behind it.
+    The most frequent of the `variants` comes first.
+
+    `other`: a model of another name answered. Else it is known by the same name, and changed behind
+    it.
     """
 
     asked: str
@@ -96,7 +104,7 @@ def difference_lines(a: Answers, b: Answers) -> list[str]:
 
 
 def why_unpriced(found: Answers) -> str:
-    """Why the cost of these answers is not known, where no price of them is."""
+    """Return why the cost of these answers is not known, if there is no price for them."""
     if any(one.other for one in found):
         return "no price is known for the model that answered"
     return "no price is known for the model"
@@ -123,12 +131,16 @@ def _shortened(parts: list[str]) -> list[str]:
 
 
 def _has_changed(group: list[Answered]) -> bool:
-    """Return whether two of them contradict each other, by their names or by what they say of their build."""
+    """Return whether two of them contradict each other, by their names or by what they say of their
+    build.
+    """
     return len(_builds(group)) > 1 or _contradict(group)
 
 
 def _variants(group: list[Answered]) -> Iterator[Variant]:
-    """By their names where these differ, and by their fingerprints where the names do not tell them apart."""
+    """By their names where these differ, and by their fingerprints where the names do not tell them
+    apart.
+    """
     by_name: dict[str, list[Answered]] = {}
     for one in group:
         by_name.setdefault(one.by.model, []).append(one)
@@ -149,6 +161,9 @@ def _builds(group: list[Answered]) -> set[str]:
 
 
 def _contradict(group: list[Answered]) -> bool:
-    """Return whether two of the names are two models; the one that was asked for may be the alias of another."""
+    """Return whether two of the names are two models.
+
+    The one that was asked for may be the alias of another.
+    """
     names = {one.by.model for one in group if one.by.model and (one.other or one.by.model != one.asked)}
     return any(not same_model(one, other) for one, other in combinations(sorted(names), 2))

@@ -1,1 +1,3 @@
-"""The way to a model: an OpenAI-compatible endpoint over HTTP, its streams, and every way in which it can fail."""
+"""The way to a model: an OpenAI-compatible endpoint over HTTP, its streams, and every way in which
+it can fail.
+"""

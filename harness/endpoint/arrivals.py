@@ -8,7 +8,8 @@ from harness.endpoint import thinking
 
 
 class Arrivals:
-    """Texts of the reasoning and of the answer, and when each piece of them and of a tool call came.
+    """Texts of the reasoning and of the answer, and when each piece of them and of a tool call
+    came.
 
     Times are seconds of whatever clock the caller has; they never go back.
     """
@@ -22,26 +23,28 @@ class Arrivals:
 
     @property
     def count(self) -> int:
-        """How many pieces have come."""
+        """Return the number of pieces that have come."""
         return len(self.reasoning_at) + len(self.answer_at) + len(self.calls_at)
 
     @property
     def has_text(self) -> bool:
-        """Whether the answer is more than blank."""
+        """Return whether the answer is more than blank."""
         return any(text.strip() for text in self.answer)
 
     @property
     def first_at(self) -> float | None:
-        """When the first piece came; None: none has."""
+        """Return the time of the first piece, or None before it."""
         return min((times[0] for times in self._times), default=None)
 
     @property
     def last_at(self) -> float | None:
-        """When the last piece came; None: none has."""
+        """Return the time of the last piece, or None before any."""
         return max((times[-1] for times in self._times), default=None)
 
     def told_apart(self) -> thinking.Split:
-        """The reasoning and the answer: where the server does not tell them apart, by the marks at the text's head."""
+        """The reasoning and the answer: where the server does not tell them apart, by the marks at
+        the text's head.
+        """
         text, reasoning = "".join(self.answer), "".join(self.reasoning)
         if reasoning.strip():
             return thinking.Split(reasoning, thinking.without_blank_lines(thinking.without_stray_mark(text)))
@@ -49,7 +52,9 @@ class Arrivals:
         return found if found.answer != text else thinking.Split(reasoning, text)
 
     def first_times(self) -> tuple[float | None, float | None]:
-        """When the first token of the reasoning and of the answer came; None: none did."""
+        """Return the times of the first tokens of the reasoning and of the answer, each None where
+        none came.
+        """
         reasoning_at = self.reasoning_at[0] if self.reasoning_at else None
         if not self.answer_at:
             return reasoning_at, None
@@ -60,11 +65,11 @@ class Arrivals:
 
     @property
     def _times(self) -> list[list[float]]:
-        """When pieces came, of each kind of which any did."""
+        """Return the times of the pieces, for each kind of which any came."""
         return [times for times in (self.reasoning_at, self.answer_at, self.calls_at) if times]
 
     def _arrival_of(self, answer: str) -> float:
-        """When the first character of the answer came, which ends the text."""
+        """Return the time of the first character of the answer, which ends the text."""
         place = "".join(self.answer).rfind(answer)
         ends = accumulate(map(len, self.answer))
         return next(at for end, at in zip(ends, self.answer_at, strict=True) if end > place)

@@ -16,7 +16,8 @@ class Bill:
 
     `by_gateway`: whether the last usage is of a gateway's own making; None: none has come.
 
-    A number of pieces, where one is asked for, is that of the pieces of the answer that had come by then.
+    A number of pieces, where one is asked for, is that of the pieces of the answer that had come by
+    then.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class Bill:
 
     @property
     def is_told(self) -> bool:
-        """Whether a usage has come, with whatever numbers."""
+        """Return whether a usage has come, with whatever numbers."""
         return self._usage is not None
 
     @property
@@ -41,7 +42,9 @@ class Bill:
         return usage or Usage()
 
     def counts_all(self, pieces: int) -> bool:
-        """Whether a usage came at the end, behind the last piece or once with it: whoever is cut sends none."""
+        """Return whether a usage came at the end, behind the last piece or once with it: whoever is
+        cut sends none.
+        """
         return self._counted_at == pieces and self._beside_text <= 1
 
     def take(self, fields: object, *, pieces: int) -> None:
@@ -67,5 +70,7 @@ class Bill:
                 self.take(usage, pieces=pieces)
 
     def came_with_text(self) -> None:
-        """A usage stood in the same chunk as a piece of the answer: some servers tell one in every chunk."""
+        """A usage stood in the same chunk as a piece of the answer: some servers tell one in every
+        chunk.
+        """
         self._beside_text += 1

@@ -1,8 +1,9 @@
-"""Tool calls put together from their pieces, whichever way servers tell which piece belongs to which call.
+"""Tool calls put together from their pieces, whichever way servers tell which piece belongs to
+which call.
 
-The id of a piece decides, then its index, then its place. Servers give every call the index 0 or none, repeat the name
-and the id on every piece, or give each piece an id of its own; so a piece with a name begins a new call only where it
-cannot belong to the one that it points to.
+The id of a piece decides, then its index, then its place. Servers give every call the index 0 or
+none, repeat the name and the id on every piece, or give each piece an id of its own; so a piece
+with a name begins a new call only where it cannot belong to the one that it points to.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class _Call:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its arguments are JSON already, so that nothing can follow."""
+        """Return whether its arguments are JSON already, so that nothing can follow."""
         try:
             json.loads(self.text)
         except (ValueError, RecursionError):
@@ -61,7 +62,10 @@ class Calls:
         return bool(self._calls)
 
     def take(self, pieces: object) -> bool:
-        """Take in a list of pieces; the value is whether they hold any of a call. Raises MalformedError."""
+        """Take in a list of pieces; the value is whether they hold any of a call.
+
+        Raises MalformedError.
+        """
         if type(pieces) is list and len(pieces) == 1 and self._goes_on(pieces[0]):
             return True
         if isinstance(pieces, dict):
@@ -84,7 +88,7 @@ class Calls:
         return told
 
     def hold(self, raw: object) -> bool:
-        """Whether a whole call has come already. Raises MalformedError."""
+        """Return whether a whole call has come already. Raises MalformedError."""
         piece = _piece(raw)
         return any(
             call.name == piece.name and call.text == piece.arguments and piece.id in ("", call.id)
@@ -103,7 +107,9 @@ class Calls:
         )
 
     def _goes_on(self, raw: object) -> bool:
-        """Take in what most pieces are: more of the arguments of the call whose index they name, and nothing else."""
+        """Take in what most pieces are: more of the arguments of the call whose index they name,
+        and nothing else.
+        """
         if type(raw) is not dict or raw.get("id"):
             return False
         function, index = raw.get("function"), raw.get("index")
@@ -133,7 +139,8 @@ class Calls:
                 if call.id == piece.id:
                     return call
         if piece.index is None:
-            # An id that is new and has no index can only be of a new call, also where its name is yet to come.
+            # An id that is new and has no index can only be of a new call, also where its name is
+            # yet to come.
             return None if piece.id and not piece.name else at_its_place
         found = next((call for call in reversed(self._calls) if call.index == piece.index), None)
         if found is None and self._calls and not (piece.id or piece.name):
@@ -142,7 +149,7 @@ class Calls:
 
 
 def _begins_another(piece: _Piece, begun: _Call) -> bool:
-    """Whether this piece, by its name, is of another call than the one it points to."""
+    """Return whether this piece, by its name, is of another call than the one it points to."""
     if not piece.name:
         return False  # nothing but a name begins a call, so an id that comes without one is noise
     if piece.id and piece.id == begun.id:
@@ -156,7 +163,9 @@ def _begins_another(piece: _Piece, begun: _Call) -> bool:
 
 
 def _goes_over(piece: _Piece, call: _Call) -> bool:
-    """Whether arguments begin anew: behind an empty object that stood for them, or with all that came before."""
+    """Return whether arguments begin anew: behind an empty object that stood for them, or with all
+    that came before.
+    """
     if not piece.arguments.startswith("{") or piece.index != call.index:
         return False
     came = call.text

@@ -1,7 +1,7 @@
 """One answer put together from its chunks, or from the one object of a whole answer.
 
-Most chunks hold one plain delta and nothing else that is new. They are read first, and with few steps: a long answer
-comes in thousands of them.
+Most chunks hold one plain delta and nothing else that is new. They are read first, and with few
+steps: a long answer comes in thousands of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _PLAIN_CHOICE = 4
 _BESIDE_A_MESSAGE = ("refusal", "tool_calls")
 """What some servers write into the choice and not into its message."""
 _NAMELESS_CHOICE = 2
-"""Fields of a choice that holds nothing but `index` and `delta`; one with more may name its reason otherwise."""
+"""Fields of a choice that holds nothing but `index` and `delta`; one with more may name its reason
+otherwise.
+"""
 
 
 class StreamFault(Exception):  # noqa: N818 - it carries a server's report, which becomes one of our errors later
@@ -43,7 +45,8 @@ class StreamFault(Exception):  # noqa: N818 - it carries a server's report, whic
 class Answer:
     """`take` its chunks in order; then `completion` is what has arrived, whole or not.
 
-    `view` is shown each piece as it comes. `logprobs`: the likelihoods of the tokens were asked for, and are kept.
+    `view` is shown each piece as it comes. `logprobs`: the likelihoods of the tokens were asked
+    for, and are kept.
     """
 
     def __init__(self, *, view: LiveView | None = None, logprobs: bool = False) -> None:
@@ -64,7 +67,7 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """Why the answer ended, in OpenAI's words where it has one; "" where nobody said it."""
+        """Return why the answer ended, in OpenAI's words where it has one; "" where nobody said it."""
         reason = plain_reason(truer_reason(self._reason, self._native_reason))
         if self._filtered and not self._is_more_than_blank and finish_of(reason) in ("whole", "untold"):
             return "content_filter"
@@ -72,22 +75,24 @@ class Answer:
 
     @property
     def says_something(self) -> bool:
-        """Whether there is an answer, if not a whole one: a text, a call, or words of refusal."""
+        """Return whether there is an answer, if not a whole one: a text, a call, or words of
+        refusal.
+        """
         return self._is_more_than_blank or self._refusal is not None
 
     @property
     def is_withheld(self) -> bool:
-        """Whether a filter says that it took something away."""
+        """Return whether a filter says that it took something away."""
         return bool(self._filtered)
 
     @property
     def counted(self) -> bool:
-        """Whether a usage came at the end: whoever is cut sends none."""
+        """Return whether a usage came at the end: whoever is cut sends none."""
         return self._bill.counts_all(self.arrived.count)
 
     @property
     def counted_by_gateway(self) -> bool | None:
-        """Whether the usage is of a gateway's own making; None: there is none."""
+        """Return whether the usage is of a gateway's own making; None: there is none."""
         return self._bill.by_gateway
 
     @property
@@ -96,29 +101,32 @@ class Answer:
 
     @property
     def reasoning_in(self) -> str:
-        """The field in which the reasoning came; the mark that it stands behind in the text; "" where there is none."""
+        """The field in which the reasoning came; the mark that it stands behind in the text.
+
+        "" where there is none.
+        """
         if self.reasoning_is_told:
             return self._reasoning_in
         return thinking.mark_in("".join(self.arrived.answer))
 
     @property
     def reasoning_is_told(self) -> bool:
-        """Whether the server tells reasoning apart from the answer."""
+        """Return whether the server tells reasoning apart from the answer."""
         return any(text.strip() for text in self.arrived.reasoning)
 
     @property
     def finish_told(self) -> bool:
-        """Whether the server named a reason for the end."""
+        """Return whether the server named a reason for the end."""
         return bool(self._reason)
 
     @property
     def usage_told(self) -> bool:
-        """Whether the server told a number of tokens."""
+        """Return whether the server told a number of tokens."""
         return bool(self._bill.usage.total_tokens)
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything has come that a partial answer can be made of."""
+        """Return whether anything has come that a partial answer can be made of."""
         texts = self.arrived.answer or self.arrived.reasoning
         return bool(texts or self._calls or self._bill.is_told or self._refusal is not None)
 
@@ -143,7 +151,10 @@ class Answer:
         )
 
     def take(self, chunk: foreign_json.JsonObject, at: float) -> None:
-        """Take in one chunk that came at this time. Raises MalformedError for garbage, StreamFault for an error."""
+        """Take in one chunk that came at this time.
+
+        Raises MalformedError for garbage, StreamFault for an error.
+        """
         choices = chunk.get("choices")
         if self._begun and type(choices) is list and len(choices) == 1 and not chunk.get("usage"):
             choice = choices[0]
@@ -218,7 +229,7 @@ class Answer:
             self._take_end(choice, chunk, at)
 
     def _take_end(self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float) -> None:
-        """What a choice holds besides a delta, mostly at the end."""
+        """Take in what a choice holds besides a delta, mostly at the end."""
         self._check_fault(choice)
         message = None if choice.get("delta") else _message_of(choice.get("message"), "message")
         if message is not None:
@@ -247,7 +258,10 @@ class Answer:
             raise StreamFault({"error": fields["error"]})
 
     def _take_reason(self, reason: str) -> None:
-        """Why it ended. Where several are told, a gateway's last word takes nothing back."""
+        """Take in why it ended.
+
+        Where several are told, a gateway's last word takes nothing back.
+        """
         self._reason = truer_reason(reason, self._reason)
 
     def _take_message(self, message: dict[str, Any], at: float) -> None:
@@ -295,7 +309,10 @@ class Answer:
             self.arrived.calls_at.append(at)
 
     def _take_other_fields(self, delta: dict[str, Any]) -> tuple[str, str]:
-        """The texts wherever they stand, the answer and the reasoning; and what else it is that they stand beside."""
+        """The texts wherever they stand, the answer and the reasoning.
+
+        And what else it is that they stand beside.
+        """
         self._check_fault(delta)
         said = said_in(delta)
         reason = reason_in(delta)
@@ -313,7 +330,10 @@ class Answer:
 
 
 def _message_of(value: object, what: str) -> dict[str, Any] | None:
-    """A message or a delta, which may be its bare text. Raises MalformedError for what is neither."""
+    """A message or a delta, which may be its bare text.
+
+    Raises MalformedError for what is neither.
+    """
     if isinstance(value, str):
         return {"content": value}
     if value is None or isinstance(value, dict):
@@ -322,5 +342,5 @@ def _message_of(value: object, what: str) -> dict[str, Any] | None:
 
 
 def _behind(fields: dict[str, Any]) -> dict[str, Any]:
-    """What litellm passes on of the provider behind it."""
+    """Return what litellm passes on of the provider behind it."""
     return object_of(fields, "provider_specific_fields")

@@ -1,13 +1,14 @@
-"""How a response ended, where its server does not say why.
+"""The end of a response whose server does not say why it ended.
 
-A whole JSON body is whole, so an answer in it without a reason has stopped. A stream is whole where it ends with
-`[DONE]`, but one server writes `[DONE]` also behind a stream that it cuts: llama-cpp-python works on one call and drops
-it for the next. Such a stream has neither a reason nor a usage, and nothing in it tells it from a whole one of a server
-that never names reasons. So what is known of the server and of our own other calls decides, and where these say
-nothing the end stays untold.
+A whole JSON body is whole, so an answer in it without a reason has stopped. A stream is whole where
+it ends with `[DONE]`, but one server writes `[DONE]` also behind a stream that it cuts:
+llama-cpp-python works on one call and drops it for the next. Such a stream has neither a reason nor
+a usage, and nothing in it tells it from a whole one of a server that never names reasons. So what
+is known of the server and of our own other calls decides, and where these say nothing the end stays
+untold.
 
-A gateway may hide the end: litellm writes `stop` and a usage of its own behind a stream that broke off. Then it is the
-usage that tells: who passed the provider's on before has not got it this time.
+A gateway may hide the end: litellm writes `stop` and a usage of its own behind a stream that broke
+off. Then it is the usage that tells: who passed the provider's on before has not got it this time.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from typing import NamedTuple
 
 @dataclass(slots=True)
 class Manners:
-    """What an endpoint has shown so far of how it ends its streams. `sent` counts the requests to it.
+    """An endpoint's habits in ending its streams, as far as they were seen.
 
-    `passes_counts_on` are the servers behind a gateway whose own usages it was seen to pass on, by its names for them.
+    `sent` counts the requests to it.
+
+    `passes_counts_on` are the servers behind a gateway whose own usages it was seen to pass on, by
+    its names for them.
     """
 
     sent: int = 0
@@ -30,10 +34,10 @@ class Manners:
 
 
 class Seen(NamedTuple):
-    """How a response without a reason ended.
+    """The end of a response without a finish reason.
 
-    `counted`: its usage came behind its last token. `alone`: no other request of ours was sent to the same endpoint
-    while it came, so none can have cut it.
+    `counted`: its usage came behind its last token. `alone`: no other request of ours was sent to
+    the same endpoint while it came, so none can have cut it.
     """
 
     streamed: bool
@@ -44,7 +48,7 @@ class Seen(NamedTuple):
 
 
 def stopped_by_itself(seen: Seen, manners: Manners) -> bool:
-    """Whether an answer without a finish reason is whole all the same."""
+    """Return whether an answer without a finish reason is whole all the same."""
     if not seen.says_something:
         return False
     if not seen.streamed:
@@ -67,10 +71,12 @@ def learn(seen: Seen | None, manners: Manners) -> None:
 
 
 def broke_off_behind(server: str, manners: Manners, *, counted_by_gateway: bool | None) -> bool:
-    """Whether a stream broke off behind a gateway that ended it as if it were whole; what it shows is learned.
+    """Return whether a stream broke off behind a gateway that ended it as if it were whole.
 
-    `server` is the gateway's name for the one behind it, "" where there is no gateway that names one.
-    `counted_by_gateway`: whether the usage is of its own making; None: there is no usage.
+    What it shows is learned.
+
+    `server` is the gateway's name for the one behind it, "" where there is no gateway that names
+    one. `counted_by_gateway`: whether the usage is of its own making; None: there is no usage.
     """
     if not server or counted_by_gateway is None:
         return False

@@ -1,14 +1,16 @@
-"""What went wrong, as one of our errors: every status, body and broken stream has exactly one outcome.
+"""Failures of a server as our errors: every status, body and broken stream has exactly one outcome.
 
 What decides, first to last:
 
 1. A status below 400 is a redirect.
-2. A page of HTML comes from a proxy that does not reach the server behind it, except where its status is precise (401,
-   402, 407, 413, 429) or it asks for a key.
-3. 401, 402 and 407 are about the account, whatever the words; these only tell an empty account from a wrong key.
+2. A page of HTML comes from a proxy that does not reach the server behind it, except where its
+   status is precise (401, 402, 407, 413, 429) or it asks for a key.
+3. 401, 402 and 407 are about the account, whatever the words; these only tell an empty account from
+   a wrong key.
 4. The words, in the order of `wordings`.
 5. The status. Providers agree on statuses more than on codes (DeepSeek's `code` is nearly always
-   `invalid_request_error`). A status inside the body counts instead of a vaguer one of the gateway that passes it on.
+   `invalid_request_error`). A status inside the body counts instead of a vaguer one of the gateway
+   that passes it on.
 
 A wording that stands in the request as well is no evidence: the message may echo the prompt.
 """
@@ -82,7 +84,8 @@ _TRACE_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Whose error it is: `who` names the endpoint, `sent` is the request, `headers` those of the response.
+    """Whose error it is: `who` names the endpoint, `sent` is the request, `headers` those of the
+    response.
 
     `now` is the instant of the response, from which dates count.
     """
@@ -122,7 +125,9 @@ def reported_error(
 
 
 def billed_for(partial: Completion | None) -> Billed:
-    """Whether a call that broke after it was sent is charged: only a usage that was told makes it certain."""
+    """Return whether a call that broke after it was sent is charged: only a usage that was told
+    makes it certain.
+    """
     return "yes" if partial is not None and partial.usage.total_tokens else "unknown"
 
 
@@ -135,7 +140,9 @@ def concurrency_limit(text: str) -> int | None:
 
 
 def trace_id_in(headers: Mapping[str, str]) -> str | None:
-    """What to name to the provider's support: DeepSeek's trace id, a request id of others, or a gateway's of either."""
+    """Return the id to give to the provider's support: DeepSeek's trace id, another's request id,
+    or a gateway's.
+    """
     told = next((headers[name] for name in _TRACE_HEADERS if headers.get(name)), None)
     for names in _TRACE_NAMES:
         told = told or next((value for name, value in headers.items() if value and names.search(name.lower())), None)
@@ -188,7 +195,10 @@ def _kind_of_page(status: int | None, words: Words) -> FailureKind:
 def _kind_of_words(
     meaning: Meaning, words: Words, report: Report, origin: Origin, *, status: int | None
 ) -> FailureKind | None:
-    """The kind that a meaning leads to under this status; None: it leads to none, and the next one is asked."""
+    """The kind that a meaning leads to under this status.
+
+    None: it leads to none, and the next one is asked.
+    """
     match meaning:
         case "unknown_model":
             return None if status in _NOT_ABOUT_THE_MODEL else meaning
@@ -203,11 +213,14 @@ def _kind_of_words(
 
 
 def _kind_of_spent(words: Words, report: Report, origin: Origin) -> FailureKind:
-    """A quota of something that is not said: OpenAI means the money, Google the requests per minute or day."""
+    """A quota of something that is not said: OpenAI means the money, Google the requests per minute
+    or day.
+    """
     asked_s = told_waits.wait_s(report, origin.headers, now=origin.now, limited=False)
     if words.period() == "short" or (asked_s is not None and asked_s < _SHORT_WAIT_S):
         return "rate_limited"
-    # The headers tell on every response when the limits per minute are restored: that says nothing of the money.
+    # The headers tell on every response when the limits per minute are restored: that says nothing
+    # of the money.
     restored_s = told_waits.wait_s(report, origin.headers, now=origin.now, limited=True)
     return "quota" if restored_s is not None and restored_s >= _SHORT_WAIT_S else "balance"
 
@@ -230,7 +243,7 @@ def _advised(text: str, kind: FailureKind) -> str:
 
 
 def _until(wait_s: float | None, now: datetime) -> str:
-    """What to do about a quota, with the minute at which it is renewed, where that is told."""
+    """Say what to do about a quota, with the minute at which it is renewed, where that is told."""
     try:
         renewed = None if wait_s is None else now + timedelta(seconds=wait_s + 59)
     except OverflowError:
@@ -241,7 +254,10 @@ def _until(wait_s: float | None, now: datetime) -> str:
 
 
 class _Echo:
-    """Whether a wording stands in the request. It is read at the first question: most errors raise none."""
+    """A search of the request for a wording.
+
+    The request is read at the first question: most errors raise none.
+    """
 
     def __init__(self, sent: bytes) -> None:
         self._sent = sent

@@ -37,7 +37,9 @@ _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it th
 
 
 class Exchange:
-    """Run it once. `who` names the endpoint in messages, `manners` is what it has shown of how it ends its streams.
+    """Run it once.
+
+    `who` names the endpoint in messages, `manners` is what it has shown of how it ends its streams.
 
     `logprobs`: the request asks for likelihoods, so those that come are kept.
     """
@@ -82,7 +84,9 @@ class Exchange:
         self._body: AsyncIterator[bytes] | None = None
 
     async def run(self, content: bytes) -> Completion | CompletionError:
-        """The completion, or the error to be raised: as a value, so that it chains to no foreign exception."""
+        """The completion, or the error to be raised: as a value, so that it chains to no foreign
+        exception.
+        """
         self._sent = content
         self._manners.sent = self._number = self._manners.sent + 1
         try:
@@ -121,7 +125,8 @@ class Exchange:
         async for data in body:
             self._deadline.heard()
             size += len(data)
-            # A queue sends blank lines for as long as it lasts: they tell nothing, and are not kept.
+            # A queue sends blank lines for as long as it lasts: they tell nothing, and are not
+            # kept.
             head = (head + data).lstrip()
             kind = kind_of(head, content_type, asked_to_stream=self._stream)
             if kind is not None:
@@ -163,7 +168,9 @@ class Exchange:
         )
 
     def _completion(self, assembly: Assembly, *, streamed: bool) -> Completion:
-        """What has arrived, with why it ended: that is told, or judged by what is known of this server."""
+        """Return what has arrived and why it ended, as told or as judged by what is known of this
+        server.
+        """
         answer = assembly.answer
         reason = answer.reason
         seen = ends.Seen(
@@ -198,7 +205,7 @@ class Exchange:
         return begun or self._begins(signs_of_life=bool(events) or parser.commented)
 
     def _begins(self, *, signs_of_life: bool) -> bool:
-        """Whether the first token has come, when the deadline is told of it."""
+        """Return whether the first token has come, when the deadline is told of it."""
         if signs_of_life:
             self._lives()
         if self._assembly.answer.arrived.first_at is None:
@@ -213,7 +220,10 @@ class Exchange:
             self._on_life = None
 
     def _torn_end(self, parser: SSEParser) -> CompletionError | None:
-        """Take in what the end of a stream without `[DONE]` completes; the error where it ended in the middle."""
+        """Take in what the end of a stream without `[DONE]` completes.
+
+        The error where it ended in the middle.
+        """
         assembly = self._assembly
         assembly.flush()
         try:
@@ -226,7 +236,8 @@ class Exchange:
         return None
 
     async def _drain(self, body: AsyncIterator[bytes]) -> None:
-        # Shielded: an answer that has arrived is not lost to a deadline or a Ctrl-C in this tenth of a second.
+        # Shielded: an answer that has arrived is not lost to a deadline or a Ctrl-C in this tenth
+        # of a second.
         with anyio.move_on_after(_DRAIN_S, shield=True), contextlib.suppress(*self._client.errors):
             async for _ in body:
                 pass
@@ -316,7 +327,7 @@ class Exchange:
 
 
 def _cost_in(headers: Mapping[str, str]) -> float | None:
-    """What a gateway says in a header that the answer cost, in USD."""
+    """Return the cost of the answer in USD that a gateway tells in a header."""
     try:
         cost = amount_of(float(headers.get(_COST_HEADER, "")))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a provider's filter says that it found, beside an answer or in place of one."""
+"""Findings of a provider's content filter, beside an answer or in place of one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def filtered_in(choice: JsonObject) -> Iterator[str]:
 
 
 def blocked_in(response: JsonObject) -> str:
-    """What of a prompt, or of the answer, a provider says it blocked; "" where it says nothing."""
+    """Return what a provider says that it blocked of a prompt or an answer.
+
+    "" where it says nothing.
+    """
     for name in _FEEDBACKS:
         feedback = object_of(response, name)
         reason = next((feedback[key] for key in _BLOCKED if isinstance(feedback.get(key), str)), "")

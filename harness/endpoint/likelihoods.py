@@ -13,10 +13,12 @@ _LEAST = -9999.0  # what OpenAI and vLLM write where the logarithm is minus infi
 
 
 class Likelihoods:
-    """`take` what stands in the field `logprobs` of each choice; then `answer` and `reasoning` are the tokens of both.
+    """`take` what stands in the field `logprobs` of each choice.
 
-    Where a server does not tell reasoning apart, its tokens are among those of the answer. What is not of the form of
-    a likelihood is left out.
+    Then `answer` and `reasoning` are the tokens of both.
+
+    Where a server does not tell reasoning apart, its tokens are among those of the answer. What is
+    not of the form of a likelihood is left out.
     """
 
     def __init__(self) -> None:
@@ -24,7 +26,10 @@ class Likelihoods:
         self.reasoning: list[TokenLogprob] = []
 
     def take(self, fields: object, *, piece: str = "") -> None:
-        """Take in the next. `piece` is the answer that came beside it: a bare number is that of the one token it is."""
+        """Take in the next.
+
+        `piece` is the answer that came beside it: a bare number is that of the one token it is.
+        """
         if not isinstance(fields, dict):
             alone = _alternative(piece, fields) if piece else None
             self.answer.extend([TokenLogprob(token=piece, logprob=alone.logprob)] if alone is not None else ())

@@ -1,4 +1,6 @@
-"""What a watcher is shown of a stream, with the reasoning at the head of its text told from the answer."""
+"""The live view of a stream for a watcher, with reasoning at the head of its text told from the
+answer.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ _MOST_PIECES = 24  # of one letter each: longer than what ends a reasoning
 class LiveView:
     """Shows a stream while it arrives.
 
-    That a text was reasoning which no mark opened is seen only at its end: then what was shown is taken back.
+    That a text was reasoning which no mark opened is seen only at its end: then what was shown is
+    taken back.
     """
 
     def __init__(self, shown: OnDelta) -> None:
@@ -74,7 +77,7 @@ class LiveView:
             self._text(self._held)
 
     def _part(self, kind: Kind, text: str) -> None:
-        """What the text's own marks say that this is."""
+        """Decide what this part is, by the text's own marks."""
         if kind == "answer":
             self._rest(text)
         else:
@@ -91,7 +94,7 @@ class LiveView:
         self._show("answer", text)
 
     def _begun(self) -> str:
-        """What was held back of an answer that has begun, as far as it is one."""
+        """Return what was held back of an answer that has begun."""
         lead = self._lead or ""
         return without_blank_lines(without_stray_mark(lead)) if self._told_apart else without_lead(lead)
 
@@ -103,7 +106,10 @@ class LiveView:
             self._look_back(ended=False)
 
     def _look_back(self, *, ended: bool) -> None:
-        """Whether an end has come, and what it ends. What follows it decides, so that is waited for."""
+        """Look whether an end has come, and what it ends.
+
+        What follows it decides, so that is waited for.
+        """
         if not self._seen_end:
             recent = "".join(self._said[-_MOST_PIECES:]).lower()
             self._seen_end = any(end in recent for end in self._ends)
@@ -125,6 +131,8 @@ class LiveView:
 
 
 def _may_be_a_mark(text: str) -> bool:
-    """Whether a text begins with a closing mark that something must follow yet, or as one does."""
+    """Return whether a text begins with a closing mark that something must follow yet, or as one
+    does.
+    """
     body = text.strip().lower()
     return any(end.startswith(body) for end in UNOPENED)

@@ -1,7 +1,8 @@
-"""The marks between which models write their reasoning, and a reader of a text that begins with one.
+"""The marks between which models write their reasoning, and a reader of a text that begins with
+one.
 
-Marks count only at the head of a text. Anywhere else they are somebody's words: an answer may talk of them. At the head
-it does where a sentence goes on behind the mark: "<think> is the tag that …".
+Marks count only at the head of a text. Anywhere else they are somebody's words: an answer may talk
+of them. At the head it does where a sentence goes on behind the mark: "<think> is the tag that …".
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ SPACE = "\ufeff \t\r\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What opens a part of a text, in small letters as `closings`, the marks that end it.
+    """A mark that opens a part of a text, in small letters as `closings`, the marks that end it.
 
-    An answer is closed only by the end of the text. `then` are the marks with which the next part may begin; one of
-    them ends a reasoning, too. A part that begins with none of them is the answer. `again`: its own opening may follow
-    its end once more, as models do that think in several pieces.
+    An answer is closed only by the end of the text. `then` are the marks with which the next part
+    may begin; one of them ends a reasoning, too. A part that begins with none of them is the
+    answer. `again`: its own opening may follow its end once more, as models do that think in
+    several pieces.
     """
 
     opening: str
@@ -56,9 +58,12 @@ class Mark:
 
 
 def _harmony() -> tuple[Mark, ...]:
-    """The channels of gpt-oss. What follows an `<|end|>` without a channel is the answer, as llama.cpp leaves it.
+    """The channels of gpt-oss.
 
-    Its calls of tools name who is called before `<|message|>`: that is no mark here, and stays in the text.
+    What follows an `<|end|>` without a channel is the answer, as llama.cpp leaves it.
+
+    Its calls of tools name who is called before `<|message|>`: that is no mark here, and stays in
+    the text.
     """
     starts = ("<|channel|>", "<|start|>assistant<|channel|>")
     over = ("<|end|>", "<|return|>")
@@ -102,16 +107,18 @@ UNOPENED = (
 
 
 def opening_in(text: str) -> bool:
-    """Whether a text holds an opening mark, in whatever letters."""
+    """Return whether a text holds an opening mark, in whatever letters."""
     lowered = text.lower()
     return any(mark.opening in lowered for mark in HEADS)
 
 
 class Marked:
-    """Feed it a text in pieces: it tells of each part what it is. `opened`: the text begins with a mark.
+    """Feed it a text in pieces: it tells of each part what it is.
 
-    `opened` is None while that cannot be told yet; where it is False nothing is told, and nothing more is to be fed.
-    `opening` is the mark with which it begins.
+    `opened`: the text begins with a mark.
+
+    `opened` is None while that cannot be told yet; where it is False nothing is told, and nothing
+    more is to be fed. `opening` is the mark with which it begins.
     """
 
     def __init__(self, told: Callable[[Kind, str], None]) -> None:
@@ -146,7 +153,10 @@ class Marked:
             self._tell("answer", self._mark.end.sub("", held))
 
     def _opens(self) -> bool:
-        """Where a part may begin: with a mark, or as the rest of the text. False: it cannot be told yet."""
+        """Begin a part, with a mark or as the rest of the text.
+
+        Return False if it cannot be told yet.
+        """
         body = self._held.lstrip(SPACE)
         lowered = body[: max(len(mark.opening) for mark in self._may_open)].lower()
         found = next((mark for mark in self._may_open if lowered.startswith(mark.opening)), None)
@@ -170,7 +180,10 @@ class Marked:
         return True
 
     def _is_spoken_of(self, rest: str) -> bool | None:
-        """Whether a text that begins with a mark goes on as a sentence about it; None: that cannot be told yet."""
+        """Return whether a text that begins with a mark goes on as a sentence about it.
+
+        None: that cannot be told yet.
+        """
         if not self._ended and _MAY_SPEAK_OF_IT.fullmatch(rest):
             return None
         return _SPEAKS_OF_IT.match(rest) is not None
@@ -201,13 +214,13 @@ class Marked:
 
 
 def _begins_one(body: str, marks: tuple[Mark, ...]) -> bool:
-    """Whether a text is the beginning of an opening mark, or nothing yet."""
+    """Return whether a text is the beginning of an opening mark, or nothing yet."""
     lowered = body.lower()
     return any(mark.opening.startswith(lowered) for mark in marks)
 
 
 def _tail_at(text: str, marks: tuple[str, ...]) -> int:
-    """Where the end of a text may be the beginning of one of these marks; its length where it is not."""
+    """Return where the end of a text may begin one of these marks, or its length where it does not."""
     starts = {mark[0] for mark in marks}
     for at in range(max(0, len(text) - max(map(len, marks)) + 1), len(text)):
         if text[at] in starts and any(mark.startswith(text[at:].lower()) for mark in marks):

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 class OpenAIChat:
     """One call is one request: retries, limits and prices are the business of other layers.
 
-    `http_client` comes from `build_http_client` and stays the caller's to close. A completion's usage is what the
-    provider told: `Usage()`, all zeros, where it told nothing. Its finish reason is passed on unjudged, in OpenAI's
-    word where it has one, "" where a stream that may be cut gave none. `cost` is what the server says, None where it
-    does not. `owner` is left open.
+    `http_client` comes from `build_http_client` and stays the caller's to close. A completion's
+    usage is what the provider told: `Usage()`, all zeros, where it told nothing. Its finish reason
+    is passed on unjudged, in OpenAI's word where it has one, "" where a stream that may be cut gave
+    none. `cost` is what the server says, None where it does not. `owner` is left open.
     """
 
     def __init__(
@@ -50,7 +50,8 @@ class OpenAIChat:
     async def complete(self, request: Request, call: Call) -> Completion:
         """Raises TransientError, PermanentError or FatalError.
 
-        They chain to nothing: the SDK's own exceptions carry the request, and its Authorization header with it.
+        They chain to nothing: the SDK's own exceptions carry the request, and its Authorization
+        header with it.
         """
         endpoint = self._endpoint
         self._left_out.tell_unsent(request, call)
@@ -68,7 +69,10 @@ class OpenAIChat:
         raise outcome
 
     async def _asked(self, request: Request, call: Call, shown: RedactedDeltas | None) -> Completion | CompletionError:
-        """One answer or refusal; where the server refuses a field that may be left out, that without it."""
+        """One answer or refusal.
+
+        Where the server refuses a field that may be left out, that without it.
+        """
         while True:
             left_out = self._left_out.fields
             make_body = partial(
@@ -111,7 +115,9 @@ class OpenAIChat:
         return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))
 
     def _cleaned(self, completion: Completion) -> Completion:
-        """The completion without our key, should a server echo it, and without halves of surrogate pairs."""
+        """The completion without our key, should a server echo it, and without halves of surrogate
+        pairs.
+        """
         return replace(
             completion,
             model=self._clean(completion.model),
@@ -133,7 +139,9 @@ class OpenAIChat:
         )
 
     def _clean_tokens(self, tokens: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
-        """The likelihoods, or none where the tokens spell our key out: a piece of it is a piece of it."""
+        """The likelihoods, or none where the tokens spell our key out: a piece of it is a piece of
+        it.
+        """
         spelled = "".join(token.token for token in tokens)
         if self._endpoint.redact(spelled) != spelled:
             return ()

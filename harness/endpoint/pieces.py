@@ -1,4 +1,6 @@
-"""What a message, or a piece of one, says: answer, reasoning and refusal, in whatever fields and parts they stand."""
+"""Answer, reasoning and refusal in a message or a piece of one, in whatever fields and parts they
+stand.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import Any, NamedTuple
 from harness.endpoint.foreign_json import JsonObject, MalformedError
 
 PLAIN_FIELDS = frozenset({"role", "content", "reasoning_content"})
-"""Where these are texts and nothing else is set, a message is read without this module: most chunks are such."""
+"""Where these are texts and nothing else is set, a message is read without this module: most chunks
+are such.
+"""
 
 # The first of them that says something counts: where there are several they say the same.
 REASONING_FIELDS = (
@@ -28,7 +32,10 @@ _DEEPEST = 8
 
 
 class Said(NamedTuple):
-    """`refusal` is None where there is none; it may be without words. `reasoning_in` is the field that it stands in."""
+    """`refusal` is None where there is none; it may be without words.
+
+    `reasoning_in` is the field that it stands in.
+    """
 
     answer: str
     reasoning: str
@@ -37,7 +44,10 @@ class Said(NamedTuple):
 
 
 def said_in(message: JsonObject) -> Said:
-    """What this message or delta says. Raises MalformedError for a content that is neither text, parts nor JSON."""
+    """Read what this message or delta says.
+
+    Raises MalformedError for a content that is neither text, parts nor JSON.
+    """
     content = message.get("content")
     if content is None or isinstance(content, str):
         said = Said(content or "", "", None)
@@ -78,7 +88,9 @@ def _calls_in(parts: list[Any]) -> tuple[JsonObject, ...]:
 
 
 def _is_thought(message: JsonObject) -> bool:
-    """Whether a piece's text is reasoning by a mark beside it (Gemini's `thought`, Qwen's `phase`)."""
+    """Return whether a piece's text is reasoning by a mark beside it (Gemini's `thought`, Qwen's
+    `phase`).
+    """
     return message.get("thought") is True or message.get("phase") in _PHASES_OF_REASONING
 
 

@@ -1,4 +1,4 @@
-"""Why an answer ended, wherever a response says it."""
+"""The finish reason of an answer, wherever a response tells it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from harness.endpoint.foreign_json import JsonObject
 
 _NAMES = ("finish_reason", "finishReason")
 _DETAILS = ("finish_details", "stop_reason", "stopReason")
-"""What may also hold another thing, as vLLM's `stop_reason` holds the stop sequence: only a known word counts."""
+"""What may also hold another thing, as vLLM's `stop_reason` holds the stop sequence: only a known
+word counts.
+"""
 
 
 def reason_in(fields: JsonObject) -> str:
@@ -26,7 +28,10 @@ def reason_in(fields: JsonObject) -> str:
 
 
 def _word_of(value: object) -> str:
-    """The word that a reason is. One that is no text is kept as it is written, and nobody knows what it means."""
+    """The word that a reason is.
+
+    One that is no text is kept as it is written, and nobody knows what it means.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, list) and len(value) == 1:

@@ -11,9 +11,10 @@ from harness.endpoint.pieces import REASONING_FIELDS, calls_beside, said_in
 
 
 def rest_of(message: dict[str, Any], arrived: Arrivals, calls: Calls) -> dict[str, Any]:
-    """What a message says beyond the pieces before it. Raises MalformedError.
+    """Return what a message says beyond the pieces before it. Raises MalformedError.
 
-    The message may have been tidied: without the blank lines around it, or with the reasoning told apart.
+    The message may have been tidied: without the blank lines around it, or with the reasoning told
+    apart.
     """
     said = said_in(message)
     answer, reasoning = "".join(arrived.answer), "".join(arrived.reasoning)

@@ -23,8 +23,8 @@ def request_body(
 ) -> bytes:
     """The JSON body of a chat completion request, in UTF-8. Fields that are not set are not sent.
 
-    `leave_out` are fields that the server refused before. `user_id` is sent in DeepSeek's dialect only. Raises
-    ValueError for an image whose bytes are not at hand.
+    `leave_out` are fields that the server refused before. `user_id` is sent in DeepSeek's dialect
+    only. Raises ValueError for an image whose bytes are not at hand.
     """
     body: Body = {
         "model": request.model,
@@ -54,7 +54,7 @@ def request_body(
 
 
 def _thinking(request: Request, form: RequestForm) -> Body:
-    """Whether and how hard to think, in the server's own fields."""
+    """Return the server's own fields for whether and how hard to think."""
     thinks, effort = request.thinking, request.effort
     word = None if effort is None else form.efforts.get(effort)
     if effort == "none" and word is None and has_switch(form):
@@ -149,7 +149,10 @@ def _message(message: Message, request: Request, form: RequestForm) -> Body:
 
 
 def _brings_reasoning_back(message: Message, request: Request, form: RequestForm) -> bool:
-    """With tools, DeepSeek wants the reasoning of every earlier turn; others get back what they told."""
+    """With tools, DeepSeek wants the reasoning of every earlier turn.
+
+    Others get back what they told.
+    """
     if message.role != "assistant" or not request.tools or form.reasoning_back == "none":
         return False
     return bool(message.reasoning) or form.dialect == "deepseek"
@@ -173,5 +176,6 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8; as an escape it is at least JSON, and the server decides.
+        # Half a surrogate pair has no UTF-8; as an escape it is at least JSON, and the server
+        # decides.
         return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()

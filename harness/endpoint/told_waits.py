@@ -1,11 +1,14 @@
-"""Where a server tells how long to wait: in headers, in fields of the body, in words.
+"""The wait that a server asks for: in headers, in fields of the body, in words.
 
 The places are asked from the most to the least explicit, and the first that tells counts:
 
-1. `retry-after-ms`, then `Retry-After`; then the same names behind a prefix, as gateways rename them.
-2. Fields of the body (`retryDelay`, `retry_after_ms`, `resets_at`, …), and headers that it passes on.
+1. `retry-after-ms`, then `Retry-After`; then the same names behind a prefix, as gateways rename
+   them.
+2. Fields of the body (`retryDelay`, `retry_after_ms`, `resets_at`, …), and headers that it passes
+   on.
 3. Words: "please try again in 6m0s".
-4. `x-ratelimit-reset*`, which stand on every response and are about this one only where it is a refusal of that kind.
+4. `x-ratelimit-reset*`, which stand on every response and are about this one only where it is a
+   refusal of that kind.
 
 A wait that has passed, or is no time, is none.
 """
@@ -74,14 +77,17 @@ class _Window(NamedTuple):
 def wait_s(report: Report, headers: Mapping[str, str], *, now: datetime, limited: bool) -> float | None:
     """Seconds the server asks to wait, uncapped, or None where it asks nothing usable.
 
-    `limited`: this is the refusal of a limit, so that the headers that tell when limits are restored are about it. A
-    date counts from the response's own Date where there is one, so that a wrong clock here does not matter.
+    `limited`: this is the refusal of a limit, so that the headers that tell when limits are
+    restored are about it. A date counts from the response's own Date where there is one, so that a
+    wrong clock here does not matter.
     """
     return next(_told(report, headers, now=now, limited=limited), None)
 
 
 def longest_wait_s(report: Report, headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """The longest of all that is told: what a day's quota needs where a shorter wait of habit stands beside it."""
+    """The longest of all that is told: what a day's quota needs where a shorter wait of habit
+    stands beside it.
+    """
     return max(_told(report, headers, now=now, limited=True), default=None)
 
 
@@ -100,7 +106,8 @@ def _told(report: Report, headers: Mapping[str, str], *, now: datetime, limited:
 
 
 def _in_headers(headers: Mapping[str, str], *, at: datetime) -> Iterator[float]:
-    # The server's own names are shorter than any that a gateway gives to those of the server behind it.
+    # The server's own names are shorter than any that a gateway gives to those of the server behind
+    # it.
     for name in sorted(headers, key=len):
         if _HEADER_MS.search(name):
             yield from _given(_duration_s(headers[name], unit_s=0.001))
@@ -137,9 +144,10 @@ def _in_limits(headers: Mapping[str, str], *, at: datetime) -> Iterator[float]:
 def _until_restored_s(windows: list[_Window]) -> float:
     """The wait for the limit that refused.
 
-    That is one of which nothing remains, and of several the one that lasts longest, as all must be restored. Where
-    something remains of each, it is the emptiest: the request was larger than the rest. Where that is not told, the
-    longest: what is too short costs one of the few attempts of a call, what is too long some seconds.
+    That is one of which nothing remains, and of several the one that lasts longest, as all must be
+    restored. Where something remains of each, it is the emptiest: the request was larger than the
+    rest. Where that is not told, the longest: what is too short costs one of the few attempts of a
+    call, what is too long some seconds.
     """
     exhausted = [window.wait_s for window in windows if window.remaining is not None and window.remaining <= 0]
     if exhausted:
@@ -172,7 +180,9 @@ def _windows(headers: Mapping[str, str], *, at: datetime) -> list[_Window]:
 
 
 def _drafted(value: str) -> Iterator[dict[str, str]]:
-    """The limits in the one header of the IETF's drafts: `limit=10, remaining=0, reset=7`, or `"a";r=0;t=7, …`."""
+    """The limits in the one header of the IETF's drafts: `limit=10, remaining=0, reset=7`, or
+    `"a";r=0;t=7, …`.
+    """
     for policy in value.split(",") if ";" in value else [value.replace(",", ";")]:
         parts = dict(_DRAFTED_PART.findall(policy.lower()))
         named = {"reset": parts.get("reset", parts.get("t")), "remaining": parts.get("remaining", parts.get("r"))}

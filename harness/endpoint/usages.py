@@ -56,13 +56,17 @@ def usage_of(fields: object) -> Usage | None:
 
 
 def is_of_the_gateway(fields: JsonObject) -> bool:
-    """Whether litellm counted by itself: it tells the text of the answer apart, and of the prompt nothing."""
+    """Return whether litellm counted by itself: it tells the text of the answer apart, and of the
+    prompt nothing.
+    """
     written = object_of(fields, "completion_tokens_details")
     return "text_tokens" in written and not fields.get("prompt_tokens_details")
 
 
 def timings_of(fields: object) -> Usage | None:
-    """The tokens that llama.cpp's server tells with its times, which it sends whether or not it is asked for usage."""
+    """The tokens that llama.cpp's server tells with its times, which it sends whether or not it is
+    asked for usage.
+    """
     if not isinstance(fields, dict):
         return None
     cached, written = _first(fields, ("cache_n",)), _first(fields, ("predicted_n",))
@@ -71,7 +75,7 @@ def timings_of(fields: object) -> Usage | None:
 
 
 def merged(earlier: Usage | None, later: Usage) -> Usage:
-    """What two usages of one answer tell together: the later rules, but a zero takes nothing back."""
+    """Merge two usages of one answer: the later rules, but a zero takes nothing back."""
     if earlier is None:
         return later
     return replace(
@@ -85,7 +89,7 @@ def merged(earlier: Usage | None, later: Usage) -> Usage:
 
 
 def cost_of(fields: object) -> float | None:
-    """What the server says that the answer cost, in USD; None where it does not."""
+    """Return the cost of the answer in USD, as the server tells it, or None."""
     if not isinstance(fields, dict):
         return None
     ticks = amount_of(fields.get("cost_in_usd_ticks"))
@@ -102,7 +106,7 @@ def cost_of(fields: object) -> float | None:
 
 
 def _in_dollars(fields: JsonObject) -> bool:
-    """Whether a cost is one in USD, as all are that do not name another currency."""
+    """Return whether a cost is one in USD, as all are that do not name another currency."""
     currency = fields.get("currency")
     return not isinstance(currency, str) or currency.strip().lower() in _DOLLARS
 
@@ -125,22 +129,25 @@ def number_of(value: object) -> float | None:
 
 
 def _paid_elsewhere(usage: JsonObject) -> float:
-    """With a key of one's own behind OpenRouter, `cost` is its fee, and the provider's bill comes on top."""
+    """With a key of one's own behind OpenRouter, `cost` is its fee, and the provider's bill comes
+    on top.
+    """
     if usage.get("is_byok") is not True:
         return 0.0
     return amount_of(object_of(usage, "cost_details").get("upstream_inference_cost")) or 0.0
 
 
 def _counts_its_cache_apart(usage: JsonObject) -> bool:
-    """Whether the input tokens leave out what was read from the cache, as Anthropic counts."""
+    """Return whether the input tokens leave out what was read from the cache, as Anthropic counts."""
     return "prompt_tokens" not in usage and "cache_read_input_tokens" in usage
 
 
 def _beside(given: int, written: int, reasoning: int, *, total: int) -> int:
     """Output tokens that are told apart from the completion's, and belong to it.
 
-    xAI counts reasoning beside the completion, and only the total says so. Google's total holds thinking that no other
-    field names. Reasoning that is more than the completion cannot be a part of it (Perplexity).
+    xAI counts reasoning beside the completion, and only the total says so. Google's total holds
+    thinking that no other field names. Reasoning that is more than the completion cannot be a part
+    of it (Perplexity).
     """
     rest = total - given - written if total and given else 0
     if reasoning and (rest == reasoning or reasoning > written):

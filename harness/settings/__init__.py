@@ -1,8 +1,8 @@
 """Settings from flags, the environment and TOML files, checked, with the origin of each value.
 
-A flag rules over the environment (`HARNESS_IN_FLIGHT=8`, also in a file `.env`), which rules over the file
-(`--config FILE`, else `harness.toml` in the working directory), which rules over the default. This package is the only
-reader of the environment.
+A flag rules over the environment (`HARNESS_IN_FLIGHT=8`, also in a file `.env`), which rules over
+the file (`--config FILE`, else `harness.toml` in the working directory), which rules over the
+default. This package is the only reader of the environment.
 """
 
 from harness.settings.checking import notes_on

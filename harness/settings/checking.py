@@ -1,4 +1,7 @@
-"""What settings say of their endpoint that cannot be: by who gave it, before anything is sent."""
+"""Checks of what settings say of their endpoint, before anything is sent.
+
+A message names who gave it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ FROM_THE_RUN = 0
 
 
 def check_endpoints(settings: Settings, ruling: Mapping[str, Given]) -> None:
-    """Raise SettingsError, one line for each, where an endpoint is not known, or a setting would not be sent to it."""
+    """Raise SettingsError, one line for each, where an endpoint is not known, or a setting would
+    not be sent to it.
+    """
     wrong = [*_tables(settings, ruling), *_chosen(settings, ruling)]
     if not wrong:
         wrong = list(_of_steps(settings, ruling))
@@ -66,7 +71,10 @@ def _chosen(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
 
 
 def _never_sent(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
-    """What the user asks for and the endpoint would not be told. A run that goes on is only warned, elsewhere."""
+    """Yield what the user asks for and the endpoint would not be told.
+
+    A run that goes on is only warned, elsewhere.
+    """
     services = [settings.service_at(table.endpoint or "") for table in settings.steps.values()]
     for service in (settings.service, *services):
         for one in unsent(thinking=settings.thinking, effort=settings.effort, form=service.form):

@@ -1,4 +1,4 @@
-"""What a CI runner tells a step through variables."""
+"""Variables through which a CI runner speaks to a step."""
 
 from __future__ import annotations
 

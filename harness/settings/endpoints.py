@@ -144,7 +144,10 @@ _TABLES = ("efforts", "aliases", "extra_body", "extra_headers")
 
 
 def parse_mends(texts: Sequence[str]) -> EndpointTable:
-    """The fields that `endpoint.FIELD=VALUE` set. Raises SettingsError with what is wrong with the first that is."""
+    """The fields that `endpoint.FIELD=VALUE` set.
+
+    Raises SettingsError with what is wrong with the first that is.
+    """
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -191,7 +194,9 @@ def service_of(
     dialect: Dialect | None,
     mends: EndpointTable,
 ) -> Profile:
-    """The endpoint that the settings choose, with all that mends it; a base URL's has the URL as its name.
+    """The endpoint that the settings choose, with all that mends it.
+
+    A base URL's has the URL as its name.
 
     Raises SettingsError for an endpoint without a base URL.
     """
@@ -210,7 +215,10 @@ def service_of(
 
 
 def named(name: str, tables: Mapping[str, EndpointTable]) -> Profile:
-    """A known endpoint, or one of the user's tables, which may mend a known one. Raises SettingsError."""
+    """A known endpoint, or one of the user's tables, which may mend a known one.
+
+    Raises SettingsError.
+    """
     table, known = tables.get(name), PROFILES.get(name)
     if table is None:
         if known is None:
@@ -224,7 +232,10 @@ def named(name: str, tables: Mapping[str, EndpointTable]) -> Profile:
 
 
 def mended(service: Profile, table: EndpointTable) -> Profile:
-    """The endpoint with what the table says. Its key goes along only where it stays at the service's own hosts."""
+    """The endpoint with what the table says.
+
+    Its key goes along only where it stays at the service's own hosts.
+    """
     if table.like is not None:
         like = PROFILES[table.like]
         service = replace(like, name=service.name, base_url=service.base_url or like.base_url)

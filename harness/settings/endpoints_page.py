@@ -1,4 +1,6 @@
-"""docs/endpoints.md, made from the table: `python -m harness.settings.endpoints_page > docs/endpoints.md`."""
+"""docs/endpoints.md, made from the table: `python -m harness.settings.endpoints_page >
+docs/endpoints.md`.
+"""
 
 from __future__ import annotations
 

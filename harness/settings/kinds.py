@@ -18,7 +18,9 @@ _YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "fals
 
 
 def duration_s(value: Any) -> Any:
-    """Seconds from `90`, `90s`, `15m`, `12h`, `7d` or `2w`; what is no text is left for the type check.
+    """Seconds from `90`, `90s`, `15m`, `12h`, `7d` or `2w`.
+
+    What is no text is left for the type check.
 
     Raises ValueError for any other text.
     """
@@ -81,7 +83,8 @@ def _mends(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _collector(text: str) -> None:
-    # A credential would stand in the run's description; the SDK's own variable for headers takes it.
+    # A credential would stand in the run's description; the SDK's own variable for headers takes
+    # it.
     if "@" in text:
         raise SettingsError(
             "the URL of a collector must hold no user and no password: put a header into OTEL_EXPORTER_OTLP_HEADERS"
@@ -121,7 +124,10 @@ FaultRates = Annotated[str, AfterValidator(_saying(_faults))]
 
 
 def from_text(annotation: Any, text: str) -> Any:
-    """What a flag or a variable says, as the kind of value it must be; what cannot be one is left to be refused."""
+    """Convert the text of a flag or a variable to the kind of value it must be.
+
+    A text that cannot be one stays.
+    """
     kind = base_kind(annotation)
     if kind is int and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", text):
         return int(text)

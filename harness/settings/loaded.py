@@ -1,4 +1,6 @@
-"""Settings that were brought together, and the endpoints that follow from them, each with its one key."""
+"""Settings that were brought together, and the endpoints that follow from them, each with its one
+key.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,13 @@ _LEFT_OUT: Mapping[Switch | None, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Settings with the origin of each, and the `keyring` out of which each endpoint is given what is its own.
+    """Settings with the origin of each, and the `keyring` out of which each endpoint is given what
+    is its own.
 
-    `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls apart from others of
-    the same key, where the provider can. `own_in_flight` is the number of calls in flight that the table of the run's
-    endpoint brought, where nobody gave one. `also` names endpoints that are asked by others than the workflow's steps.
+    `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls
+    apart from others of the same key, where the provider can. `own_in_flight` is the number of
+    calls in flight that the table of the run's endpoint brought, where nobody gave one. `also`
+    names endpoints that are asked by others than the workflow's steps.
     """
 
     settings: Settings
@@ -46,7 +50,9 @@ class Loaded:
     also: tuple[str, ...] = ()
 
     def step_places(self) -> dict[str, str]:
-        """Where each table [steps.NAME] stands, for messages: `harness.toml:12`, or who else gave it."""
+        """Return the place of each table [steps.NAME], for messages: `harness.toml:12`, or who else
+        gave it.
+        """
         origin = self.origins.get("steps", "settings")
         try:
             text = Path(origin).read_text(encoding="utf-8-sig")
@@ -61,14 +67,14 @@ class Loaded:
 
     @property
     def key_problem(self) -> str | None:
-        """Why a key of the run's own endpoint that is there cannot be used."""
+        """Return why the key of the run's own endpoint, though it is there, cannot be used."""
         return self._access(self.settings.service).problem
 
     def endpoint(self, name: str = "", *, key_needed: bool = True, steps: Sequence[str] = ()) -> Endpoint:
-        """Where calls go to this endpoint, "" for the run's own, with the key that belongs there.
+        """Return this endpoint, "" for the run's own, with the key that belongs there.
 
-        Raises SettingsError for a name that is not known, and if the key is needed and there is none; `steps` are those
-        that need it, for the message.
+        Raises SettingsError for a name that is not known, and if the key is needed and there is
+        none; `steps` are those that need it, for the message.
         """
         service = self.settings.service_at(name)
         access = self._access(service)
@@ -111,7 +117,9 @@ class Loaded:
         return profile_endpoint(service, api_key=key)
 
     def _wants_key(self, service: Profile) -> bool:
-        """A service that is hosted does, and a server of one's own for which the user names a variable."""
+        """A service that is hosted does, and a server of one's own for which the user names a
+        variable.
+        """
         table = self.settings.endpoints.get(service.name)
         is_named = table is not None and table.api_key_env is not None
         if service.name == self.settings.service.name:
@@ -119,7 +127,9 @@ class Loaded:
         return service.hosted or is_named
 
     def _may_leave_out(self, service: Profile) -> frozenset[str]:
-        """The fields that are left out where the server refuses them: what a user set himself is none of these."""
+        """The fields that are left out where the server refuses them: what a user set himself is
+        none of these.
+        """
         fields = {"stream_options"}
         settings, switch = self.settings, service.form.thinking
         chosen = [settings.thinking, settings.effort, *(table.thinking for table in settings.steps.values())]
@@ -128,14 +138,18 @@ class Loaded:
         return frozenset(fields)
 
     def among_several(self) -> Loaded:
-        """The same for a run that asks several endpoints: the limits of the own one's table are not the run's."""
+        """The same for a run that asks several endpoints: the limits of the own one's table are not
+        the run's.
+        """
         if self.own_in_flight is None:
             return self
         everywhere = Settings.model_fields["in_flight"].default
         return replace(self, settings=self.settings.model_copy(update={"in_flight": everywhere}))
 
     def limits_at(self, name: str = "") -> Limits:
-        """The limits of one endpoint of several: those of its table, within the run's calls in flight."""
+        """The limits of one endpoint of several: those of its table, within the run's calls in
+        flight.
+        """
         settings = self.settings
         run = settings.limits()
         if settings.service_at(name).name == settings.service.name:

@@ -1,4 +1,6 @@
-"""Every setting there is, with its kind, its default, its meaning and the section that it is shown under."""
+"""Every setting there is, with its kind, its default, its meaning and the section that it is shown
+under.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,10 @@ def _setting(default: Any, section: str, description: str, *, metavar: str = "N"
 
 
 class Settings(BaseModel):
-    """Every setting of a run. The descriptions are the help texts of the flags and of docs/settings.md."""
+    """Every setting of a run.
+
+    The descriptions are the help texts of the flags and of docs/settings.md.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -221,7 +226,10 @@ class Settings(BaseModel):
 
     @property
     def service(self) -> Profile:
-        """Who answers, with all that mends it. Raises SettingsError for an endpoint that is not known."""
+        """Return the profile of the endpoint that answers, with the user's changes to it.
+
+        Raises SettingsError for an endpoint that is not known.
+        """
         return service_of(
             self.endpoint,
             self.base_url,
@@ -232,14 +240,18 @@ class Settings(BaseModel):
 
     @property
     def aliases(self) -> Mapping[str, str]:
-        """Names of models at any of the endpoints, with what answers to them; those of the run's own rule."""
+        """Names of models at any of the endpoints, with what answers to them.
+
+        Those of the run's own rule.
+        """
         found: dict[str, str] = {}
         for name in self.endpoints:
             found.update(named(name, self.endpoints).aliases)
         return {**found, **self.service.aliases}
 
     def service_at(self, name: str) -> Profile:
-        """The endpoint of this name, which only for the run's own, "", may be mended by the command line.
+        """The endpoint of this name, which only for the run's own, "", may be mended by the command
+        line.
 
         Raises SettingsError, with the nearest name, for one that is not known.
         """
@@ -271,7 +283,10 @@ class Settings(BaseModel):
         )
 
     def equal_failures(self) -> int | None:
-        """After how many equal failures in a row, with no success before, the run is stopped; None: never."""
+        """After how many equal failures in a row, with no success before, the run is stopped.
+
+        None: never.
+        """
         return self.max_failures if isinstance(self.max_failures, int) else None
 
     def retry(self) -> RetryPolicy:
@@ -298,9 +313,11 @@ class Settings(BaseModel):
         return Budget(cost=self.topic_budget, tokens=self.topic_budget_tokens)
 
     def defaults(self, endpoint: str = "") -> StepOptions:
-        """What rules where a step chooses nothing and asks this endpoint, withdrawn model names resolved.
+        """Return the options of a step that chooses none and asks this endpoint, withdrawn model
+        names resolved.
 
-        Only the run's own, "", must have a model: elsewhere a step may name its own. Raises SettingsError.
+        Only the run's own, "", must have a model: elsewhere a step may name its own. Raises
+        SettingsError.
         """
         service = self.service_at(endpoint)
         is_own = service.name == self.service.name
@@ -323,7 +340,8 @@ class Settings(BaseModel):
         return resolve_model(self.profile, self.model).note if self.model is not None else None
 
     def pricing(self) -> Pricing:
-        """The provider's table for DeepSeek and the mock, with what the user's tables of prices add or replace.
+        """The provider's table for DeepSeek and the mock, with what the user's tables of prices add
+        or replace.
 
         [prices] are those of the run's own endpoint; another has those of its table.
         """

@@ -1,4 +1,6 @@
-"""Bringing the sources together: who says what, who rules over whom, and what is wrong with it, by its source."""
+"""Bringing the sources together: who says what, who rules over whom, and what is wrong with it, by
+its source.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +41,13 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     flag_style: bool = False,
 ) -> Loaded:
-    """Bring all sources together. `flags` are those that were given; `base` is what a run that is continued began with.
+    """Bring all sources together.
 
-    With `base`, neither a file nor variables are looked at, but for the key. `flag_style` names the flags as a command
-    line has them, and reads their texts. Raises SettingsError with one line for each thing wrong.
+    `flags` are those that were given; `base` is what a run that is continued began with.
+
+    With `base`, neither a file nor variables are looked at, but for the key. `flag_style` names the
+    flags as a command line has them, and reads their texts. Raises SettingsError with one line for
+    each thing wrong.
     """
     env = {**_dotenv(), **(os.environ if environ is None else environ)}
     given: list[Given] = []
@@ -99,7 +104,10 @@ def _settings_file(config: Path | None, env: Mapping[str, str]) -> Path | None:
 
 
 def _dotenv() -> dict[str, str]:
-    """The variables of ./.env, taken as they stand: a `$` in a key is a dollar sign. Raises SettingsError."""
+    """The variables of ./.env, taken as they stand: a `$` in a key is a dollar sign.
+
+    Raises SettingsError.
+    """
     if not DOTENV_FILE.is_file():
         return {}
     try:
@@ -130,7 +138,9 @@ def _from_file(path: Path) -> list[Given]:
 
 
 def _settings_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The settings that one entry of a file is: `workflow = "…"` names it, [workflow] holds its own settings."""
+    """The settings that one entry of a file is: `workflow = "…"` names it, [workflow] holds its own
+    settings.
+    """
     plain = name.replace("-", "_")
     if plain != "workflow" or not isinstance(value, dict):
         yield ("?" if plain == "workflow_settings" else plain), value
@@ -146,7 +156,8 @@ def _nearest(name: str) -> str:
 
 
 def _from_environment(env: Mapping[str, str]) -> tuple[list[Given], tuple[str, ...]]:
-    """What variables say, and those that begin like ours and are none: others use this prefix too.
+    """Read the variables, and name those that begin like ours and are none: others use this prefix
+    too.
 
     Raises SettingsError for one that looks like a slip of ours.
     """
@@ -178,8 +189,9 @@ def _from_flag(name: str, value: Any, *, flag_style: bool) -> Given:
 def _ruling(given: list[Given]) -> dict[str, Given]:
     """The strongest of each setting, and of the two ways to say who answers.
 
-    `endpoint` and `base_url` exclude each other: the one from the stronger source rules, from equal sources neither
-    can. An `api_key_env` was meant for the base URL of its own source, so it goes when another base URL rules.
+    `endpoint` and `base_url` exclude each other: the one from the stronger source rules, from equal
+    sources neither can. An `api_key_env` was meant for the base URL of its own source, so it goes
+    when another base URL rules.
     """
     ruling = {one.name: one for one in given}  # later sources are stronger
     endpoint, base_url, key = (ruling.get(name) for name in ("endpoint", "base_url", "api_key_env"))
@@ -198,7 +210,9 @@ def _ruling(given: list[Given]) -> dict[str, Given]:
 
 
 def _overruled_url(given: list[Given], ruling: Mapping[str, Given], key: Given) -> Given | None:
-    """What makes an api_key_env void: the base URL of its source that does not rule, or the key itself without any."""
+    """Return what makes an api_key_env void: the base URL of its source that does not rule, or the
+    key itself without any.
+    """
     own = next((one for one in given if one.name == "base_url" and one.rank == key.rank), None)
     if own is not None:
         return None if ruling.get("base_url") is own else own

@@ -1,4 +1,6 @@
-"""TOML files from users: read, checked table by table, complained about in words, nearest names suggested."""
+"""TOML files from users: read, checked table by table, complained about in words, nearest names
+suggested.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,10 @@ class StepTable(BaseModel):
 
 
 def read_toml(path: Path, error: type[InputError]) -> tuple[dict[str, Any], bytes]:
-    """The tables of a file, of JSON values only, and its bytes. Raises `error` with the file, and the line if known."""
+    """The tables of a file, of JSON values only, and its bytes.
+
+    Raises `error` with the file, and the line if known.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -156,7 +161,7 @@ _BOUNDS = {
 
 
 def reason(detail: Mapping[str, Any]) -> str:
-    """Why pydantic refused a value, in our words."""
+    """Return the reason why pydantic refused a value, in our words."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
@@ -170,7 +175,9 @@ def reason(detail: Mapping[str, Any]) -> str:
 
 
 def suggestion(name: str, known: Iterable[str], *, listed: bool = True) -> str:
-    """`; did you mean 'x'?` for the nearest known name, else all of them if they are few enough to be `listed`."""
+    """`; did you mean 'x'?` for the nearest known name, else all of them if they are few enough to
+    be `listed`.
+    """
     names = sorted(known)
     near = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
     if near:
@@ -196,7 +203,9 @@ def _broken(path: Path, text: str, message: str) -> str:
 
 
 def _foreign_values(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What TOML has and JSON has not: settings are kept as JSON, and none of them is a date."""
+    """Yield values that TOML has and JSON has not: settings are kept as JSON, and none of them is a
+    date.
+    """
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _foreign_values(part, (*path, name))

@@ -1,4 +1,6 @@
-"""Writes keywords.py from the settings: `python -m harness.settings.write_keywords > harness/settings/keywords.py`."""
+"""Writes keywords.py from the settings: `python -m harness.settings.write_keywords >
+harness/settings/keywords.py`.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,7 @@ _PLAIN: Mapping[Any, str] = {
 
 
 def type_text(kind: Any) -> str:
-    """What a user may give for a setting of this kind, as Python writes a type."""
+    """Return the type of the values of a setting of this kind, as Python writes it."""
     for narrow, text in _WIDER:
         if kind == narrow:
             return text

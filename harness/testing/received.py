@@ -18,9 +18,9 @@ _SHOWN_CALLS = 50
 class ReceivedCall:
     """A chat request that came in. `at_s` is the time of the loop that received it.
 
-    `body` is the JSON that was sent, {} where it was none. `status` is that of the reply; None: the connection was
-    torn down, or, in a predicate of `when`, there is no reply yet. `line` names what of the script answered it; ""
-    where the fake did by itself.
+    `body` is the JSON that was sent, {} where it was none. `status` is that of the reply; None: the
+    connection was torn down, or, in a predicate of `when`, there is no reply yet. `line` names what
+    of the script answered it; "" where the fake did by itself.
     """
 
     body: JsonObject
@@ -41,7 +41,7 @@ class ReceivedCall:
 
     @property
     def stream(self) -> bool:
-        """Whether a streamed response was wanted."""
+        """Return whether a streamed response was wanted."""
         return bool(self.body.get("stream"))
 
     @property
@@ -79,7 +79,10 @@ def json_object(body: bytes) -> Mapping[str, Any]:
 
 
 def listed(calls: Sequence[ReceivedCall]) -> str:
-    """The calls, numbered, a line each, with the seconds since the first; only the last ones of many."""
+    """The calls, numbered, a line each, with the seconds since the first.
+
+    Only the last ones of many.
+    """
     if not calls:
         return "no calls came"
     hidden = max(len(calls) - _SHOWN_CALLS, 0)

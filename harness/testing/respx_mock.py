@@ -1,7 +1,9 @@
-"""The fake behind respx: a user's own `AsyncOpenAI` or `OpenAI` is intercepted untouched, and so is plain httpx.
+"""The fake behind respx: a user's own `AsyncOpenAI` or `OpenAI` is intercepted untouched, and so is
+plain httpx.
 
-This package itself sends through aiohttp, which respx does not see, unless `HARNESS_TRANSPORT=httpx2` says otherwise.
-What is not seen cannot reach the host either: its name is not resolved.
+This package itself sends through aiohttp, which respx does not see, unless
+`HARNESS_TRANSPORT=httpx2` says otherwise. What is not seen cannot reach the host either: its name
+is not resolved.
 """
 
 from __future__ import annotations
@@ -24,11 +26,12 @@ class NotInterceptedError(AssertionError):
 
 @contextmanager
 def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST) -> Iterator[FakeDeepSeek]:
-    """Answer every request to `host` from the fake (a new one, if none is given), inside this block.
+    """Answer every request to `host` from the fake (a new one, if none is given), inside this
+    block.
 
-    A request to another host fails with respx's AllMockedAssertionError, so that nothing reaches the network by
-    accident. Time passes on the running loop's clock; a synchronous client really waits. Raises ImportError, naming
-    the extra to install, where respx is missing.
+    A request to another host fails with respx's AllMockedAssertionError, so that nothing reaches
+    the network by accident. Time passes on the running loop's clock; a synchronous client really
+    waits. Raises ImportError, naming the extra to install, where respx is missing.
     """
     fake = fake or FakeDeepSeek()
     with intercepted(fake, Hosts(answered={host.lower()})):
@@ -37,7 +40,9 @@ def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST
 
 @contextmanager
 def intercepted(mind: Mind, hosts: Hosts) -> Iterator[None]:
-    """Answer the requests to some hosts from a mind, let those to others leave, and refuse the rest."""
+    """Answer the requests to some hosts from a mind, let those to others leave, and refuse the
+    rest.
+    """
     try:
         from harness.testing.routing import routed  # noqa: PLC0415 - respx is an extra that only this face needs
     except ModuleNotFoundError as missing:
@@ -50,7 +55,9 @@ def intercepted(mind: Mind, hosts: Hosts) -> Iterator[None]:
 
 @contextmanager
 def _unresolved(hosts: Hosts) -> Iterator[None]:
-    """Resolve no name that is answered for: whoever asks for it is about to connect, and so was not intercepted."""
+    """Resolve no name that is answered for: whoever asks for it is about to connect, and so was not
+    intercepted.
+    """
     resolve = socket.getaddrinfo
 
     def guarded(host: bytes | str | None, *args: Any, **options: Any) -> Any:

@@ -1,7 +1,8 @@
 """respx routers below httpx and httpx2: requests in, replies out, each in its own time.
 
-respx patches `httpcore`, on which httpx stands; openai 3 stands on httpx2 and thus on `httpcore2`, so a router is
-installed on both. A client with another transport (openai's aiohttp backend) is not seen.
+respx patches `httpcore`, on which httpx stands; openai 3 stands on httpx2 and thus on `httpcore2`,
+so a router is installed on both. A client with another transport (openai's aiohttp backend) is not
+seen.
 """
 
 from __future__ import annotations
@@ -23,14 +24,18 @@ from harness.testing.playback import RESET, HttpErrors, play, play_blocking
 
 
 class UnansweredError(AllMockedAssertionError, httpx2.UnsupportedProtocol):
-    """A request to a host that nobody answers for. Being a fault of the URL to httpx2, it is not tried again."""
+    """A request to a host that nobody answers for.
+
+    Being a fault of the URL to httpx2, it is not tried again.
+    """
 
 
 @contextmanager
 def routed(mind: Mind, hosts: Hosts) -> Iterator[None]:
     """Install a router below httpx and one below httpx2, inside this block."""
     if "httpcore2" not in Mocker.registry:
-        # Registered by its creation. pytest-httpx2 defines the same name, and a second class of it is an error.
+        # Registered by its creation. pytest-httpx2 defines the same name, and a second class of it
+        # is an error.
         targets = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
         type("HTTPCore2Mocker", (HTTPCoreMocker,), {"name": "httpcore2", "targets": targets})
     libraries: list[tuple[str, HttpErrors]] = [("httpcore", httpx), ("httpcore2", httpx2)]
@@ -42,9 +47,11 @@ def routed(mind: Mind, hosts: Hosts) -> Iterator[None]:
 
 
 class _Door:
-    """respx's side effect: a request in, a response out whose body plays on whichever clock its client lives by.
+    """respx's side effect: a request in, a response out whose body plays on whichever clock its
+    client lives by.
 
-    respx takes responses of httpx for both libraries, and the request itself for one that may leave.
+    respx takes responses of httpx for both libraries, and the request itself for one that may
+    leave.
     """
 
     def __init__(self, mind: Mind, hosts: Hosts, errors: HttpErrors) -> None:

@@ -1,1 +1,3 @@
-"""Built-in workflows: plain async functions `(step, topic) -> output`, with their prompts beside them as data."""
+"""Built-in workflows: plain async functions `(step, topic) -> output`, with their prompts beside
+them as data.
+"""

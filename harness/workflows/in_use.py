@@ -1,4 +1,6 @@
-"""Which endpoints a run asks, found before anything is sent: its own, those of its steps, those of the workflow."""
+"""The endpoints that a run asks, found before anything is sent: its own, its steps', and the
+workflow's.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from harness.workflows.loading import LoadedWorkflow, load_workflow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InUse:
-    """An endpoint of a run, and the steps that are known to ask it. `key_needed`: calls may go there."""
+    """An endpoint of a run, and the steps that are known to ask it.
+
+    `key_needed`: calls may go there.
+    """
 
     service: Profile
     steps: tuple[str, ...] = ()
@@ -28,9 +33,12 @@ class InUse:
 def workflow_of(
     loaded: Loaded, *, steps: Mapping[str, str] | None = None, settings_from: str = "settings"
 ) -> LoadedWorkflow:
-    """The workflow that the settings name, with its prompts and its own settings. Raises what `load_workflow` raises.
+    """The workflow that the settings name, with its prompts and its own settings.
 
-    `steps` are the steps that must be its own, each with the place that names it; None: those of the settings.
+    Raises what `load_workflow` raises.
+
+    `steps` are the steps that must be its own, each with the place that names it; None: those of
+    the settings.
     """
     settings = loaded.settings
     return load_workflow(
@@ -43,10 +51,12 @@ def workflow_of(
 
 
 def endpoints_in_use(loaded: Loaded, workflow: LoadedWorkflow, *, continued: bool = False) -> tuple[InUse, ...]:
-    """The run's own endpoint, then the others by name. Raises SettingsError for one that is not known.
+    """The run's own endpoint, then the others by name.
 
-    What a table [steps.NAME] says rules over what the workflow says of that step. `continued`: the run goes on with the
-    endpoints that it began with.
+    Raises SettingsError for one that is not known.
+
+    What a table [steps.NAME] says rules over what the workflow says of that step. `continued`: the
+    run goes on with the endpoints that it began with.
     """
     settings = loaded.settings
     chosen = {step: table.endpoint for step, table in settings.steps.items() if table.endpoint is not None}
@@ -70,7 +80,9 @@ def endpoints_in_use(loaded: Loaded, workflow: LoadedWorkflow, *, continued: boo
 
 
 def models_at(settings: Settings, one: InUse) -> tuple[str, ...]:
-    """The models that the settings ask of this endpoint: the default there, and those of single steps."""
+    """The models that the settings ask of this endpoint: the default there, and those of single
+    steps.
+    """
     is_own = one.name == settings.service.name
     names: list[str | None] = []
     try:
@@ -87,18 +99,22 @@ def models_at(settings: Settings, one: InUse) -> tuple[str, ...]:
 
 
 def check_access(loaded: Loaded, used: Iterable[InUse]) -> None:
-    """Raise SettingsError for the first of these endpoints whose key is missing or may not be used there."""
+    """Raise SettingsError for the first of these endpoints whose key is missing or may not be used
+    there.
+    """
     for one in used:
         loaded.endpoint(one.name, key_needed=_is_needed(loaded.settings, one), steps=one.steps)
 
 
 def is_simulated(used: Sequence[InUse]) -> bool:
-    """Whether nobody but the mock is asked."""
+    """Return whether nobody but the mock is asked."""
     return all(endpoint_identity(one.service) == MOCK.name for one in used if one.key_needed)
 
 
 def as_json(loaded: Loaded, used: Sequence[InUse]) -> dict[str, dict[str, object]]:
-    """What `run.json` says of the endpoints of a run, by name; no key is in it, and no credential of a URL."""
+    """Return the entry of `run.json` about the endpoints of a run, by name, without keys and
+    credentials.
+    """
     told: dict[str, dict[str, object]] = {}
     for one in used:
         endpoint = loaded.endpoint(one.name, key_needed=False)
@@ -113,7 +129,10 @@ def _is_needed(settings: Settings, one: InUse) -> bool:
 
 
 def _of_the_workflow(workflow: LoadedWorkflow) -> Mapping[str, tuple[str, ...]]:
-    """What its code and its prompts say; a prompt has the name of its step."""
+    """Return the endpoints that code and prompts name, with their steps.
+
+    A prompt has the name of its step.
+    """
     found = {name: tuple(steps) for name, steps in workflow.endpoints.items()}
     for step, prompt in workflow.prompts.prompts.items():
         if (name := prompt.options.endpoint) is not None:

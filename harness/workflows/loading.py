@@ -1,4 +1,6 @@
-"""Finding a workflow by name: `research`, `module:function` or `path.py:function`, with the prompts beside it."""
+"""Finding a workflow by name: `research`, `module:function` or `path.py:function`, with the prompts
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,15 @@ BUILT_IN = {"research": "harness.workflows.research:research"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedWorkflow:
-    """A workflow ready to run. `settings` is its table [workflow], checked where the workflow offers a check.
+    """A workflow ready to run.
 
-    `code_sha256` names the source file's content, so that a change of the code between sessions can be told. `steps`
-    are the names of its steps, as far as the source tells them, `endpoints` those that its code names, each with the
-    steps that are known to ask it. `own_files` are the paths of that file and of the directory, or of the whole
-    package, that it lies in. `prompts_file` is where its prompts stand, if anywhere.
+    `settings` is its table [workflow], checked where the workflow offers a check.
+
+    `code_sha256` names the source file's content, so that a change of the code between sessions can
+    be told. `steps` are the names of its steps, as far as the source tells them, `endpoints` those
+    that its code names, each with the steps that are known to ask it. `own_files` are the paths of
+    that file and of the directory, or of the whole package, that it lies in. `prompts_file` is
+    where its prompts stand, if anywhere.
     """
 
     name: str
@@ -44,7 +49,9 @@ class LoadedWorkflow:
     prompts_file: Path | None = None
 
     def strange_steps(self, named: Iterable[str]) -> dict[str, str]:
-        """Those of these names that are no step of it, or may be none, each with what is to be said of it."""
+        """Those of these names that are no step of it, or may be none, each with what is to be said
+        of it.
+        """
         known = self.steps.names if self.steps.all_known else self.steps.names | self.prompts.prompts.keys()
         return {name: self._of_no_step(name, known) for name in named if name not in known}
 
@@ -66,12 +73,14 @@ def load_workflow(
     settings_from: str = "settings",
     steps: Mapping[str, str] = MappingProxyType({}),
 ) -> LoadedWorkflow:
-    """Import a workflow and read its prompts: `prompts_file`, else the TOML file of the same stem beside its module.
+    """Import a workflow and read its prompts: `prompts_file`, else the TOML file of the same stem
+    beside its module.
 
-    A module may say which blanks it fills (`FILLS`, by prompt) and check its settings (`check_settings`); both are used
-    here, before anything is paid for. `settings_from` is where those stand, for messages. `steps` are those that the
-    user has options for, each with where that was said. Raises WorkflowError, PromptsError, or SettingsError for a step
-    of which it is known that the workflow does not have it.
+    A module may say which blanks it fills (`FILLS`, by prompt) and check its settings
+    (`check_settings`); both are used here, before anything is paid for. `settings_from` is where
+    those stand, for messages. `steps` are those that the user has options for, each with where that
+    was said. Raises WorkflowError, PromptsError, or SettingsError for a step of which it is known
+    that the workflow does not have it.
     """
     module, function = _find(BUILT_IN.get(name, name))
     source = _source_of(name, module)
@@ -171,12 +180,17 @@ def _shaped(name: str, function: object) -> Workflow:
 
 
 def _is_async(function: object) -> bool:
-    """Also where a decorator of the usual kind (functools.wraps, functools.partial) stands before it."""
+    """Also where a decorator of the usual kind (functools.wraps, functools.partial) stands before
+    it.
+    """
     return callable(function) and inspect.iscoroutinefunction(inspect.unwrap(function))
 
 
 def _own_files(module: ModuleType, source: Path, *, built_in: bool) -> tuple[str, ...]:
-    """The file of a workflow and the directory that it lies in; in a package, that of the outermost package."""
+    """The file of a workflow and the directory that it lies in.
+
+    In a package, that of the outermost package.
+    """
     packages = 0 if built_in else (module.__package__ or "").count(".")
     return str(source), str(source.parents[packages])
 

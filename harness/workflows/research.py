@@ -1,7 +1,8 @@
-"""The workflow `research`: split a topic into sub-questions, research them in parallel, write a report that cites them.
+"""The workflow `research`: split a topic into sub-questions, research them in parallel, write a
+report that cites them.
 
-Each step gets only what it needs: the research steps see the topic and their own question, the report sees the notes
-without the reasoning behind them.
+Each step gets only what it needs: the research steps see the topic and their own question, the
+report sees the notes without the reasoning behind them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ NO_NOTES = "(no notes: this sub-question could not be answered)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResearchSettings:
-    """The table [workflow]. A sub-question more than `max_questions` is dropped, whatever a model answers."""
+    """The table [workflow].
+
+    A sub-question more than `max_questions` is dropped, whatever a model answers.
+    """
 
     min_questions: int = 3
     max_questions: int = 5
@@ -66,7 +70,10 @@ def check_settings(table: dict[str, Json]) -> ResearchSettings:
 
 
 async def research(step: Step, topic: Topic) -> Output:
-    """A report on the topic. Raises TopicFailed if no sub-questions came, or too few answers to them."""
+    """A report on the topic.
+
+    Raises TopicFailed if no sub-questions came, or too few answers to them.
+    """
     settings = ResearchSettings.of(step)
     questions = await decompose(step, topic, settings)
 
@@ -101,7 +108,10 @@ async def research(step: Step, topic: Topic) -> Output:
 
 
 async def decompose(step: Step, topic: Topic, settings: ResearchSettings) -> tuple[str, ...]:
-    """The sub-questions; an answer that cannot be used is asked for again, with a word on what was wrong."""
+    """The sub-questions.
+
+    An answer that cannot be used is asked for again, with a word on what was wrong.
+    """
     prompt, again = step.prompts["decompose"], step.prompts["decompose_again"]
     numbers = {"min_questions": settings.min_questions, "max_questions": settings.max_questions}
     values = {"topic": topic.text, **numbers}
@@ -144,7 +154,10 @@ async def synthesize(step: Step, topic: Topic, questions: tuple[str, ...], answe
 
 
 def _section(number: int, question: str, outcome: Outcome[str], report: str) -> dict[str, Json]:
-    """What the row says of a sub-question; `cited` is whether the report refers to it by its number."""
+    """Return the row's entry for a sub-question.
+
+    `cited` is whether the report refers to it by its number.
+    """
     return {
         "number": number,
         "question": question,

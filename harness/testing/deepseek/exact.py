@@ -49,7 +49,8 @@ _SAID = frozenset(("yes", "no", "ok", "okay", "ready", "hello", "hi", "done", "p
 def exact_words(prompt: str) -> str | None:
     """The words that are asked for, or None where the prompt asks for something else.
 
-    They are quoted, or stand behind a colon, or are one word of the sentence. The last such sentence rules.
+    They are quoted, or stand behind a colon, or are one word of the sentence. The last such
+    sentence rules.
     """
     found = None
     for asks, between in ((_ASKS, _BETWEEN), (_ASKS_ZH, _BETWEEN_ZH)):
@@ -87,5 +88,7 @@ def _behind_colon(sentence: str, said: str) -> str | None:
 
 
 def _stands_alone(sentence: str, word: str) -> bool:
-    """Whether a bare word is meant as it is: behind "exactly" any is, behind "only" one that is no common noun."""
+    """Return whether a bare word is meant as it is: behind "exactly" any is, behind "only" one that
+    is no common noun.
+    """
     return bool(re.search(r"\bexactly\b|原样", sentence, re.I)) or word != word.lower() or word.lower() in _SAID

@@ -1,9 +1,10 @@
 """A deterministic DeepSeek without I/O: a request goes in, a reply script comes out.
 
-Faithful to the wire as of November 2026: validation with its exact words, thinking that counts inside `max_tokens`,
-stream order, usage identities, the prefix cache, the concurrency limit. What it says is a function of what it is asked,
-never of the order in which requests arrive. Faces (a transport, a respx router, a socket) play the script; the only
-state is which prompts have completed, what is in flight, and how often each content was asked.
+Faithful to the wire as of November 2026: validation with its exact words, thinking that counts
+inside `max_tokens`, stream order, usage identities, the prefix cache, the concurrency limit. What
+it says is a function of what it is asked, never of the order in which requests arrive. Faces (a
+transport, a respx router, a socket) play the script; the only state is which prompts have
+completed, what is in flight, and how often each content was asked.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ _LIMIT_NAMED = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """A request that came in. `digest` (hex) names its content where it was a valid chat request."""
+    """A request that came in.
+
+    `digest` (hex) names its content where it was a valid chat request.
+    """
 
     at_s: float
     path: str
@@ -69,14 +73,19 @@ class Logged:
 
 
 class Exchange:
-    """One request being answered. A face plays `reply`, then calls `complete` or `close`, whichever is true."""
+    """One request being answered.
+
+    A face plays `reply`, then calls `complete` or `close`, whichever is true.
+    """
 
     def __init__(self, reply: Reply, seat: _Seat | None = None) -> None:
         self.reply = reply
         self._seat = seat
 
     def complete(self) -> None:
-        """The whole reply has been sent: its slot is free and, if it ended well, its prefix is cached from now on."""
+        """The whole reply has been sent: its slot is free and, if it ended well, its prefix is
+        cached from now on.
+        """
         if self._seat is not None and self.reply.end == "clean":
             self._seat.learn()
         self.close()
@@ -90,7 +99,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class _Seat:
-    """A slot in use, and what completing it would teach the prefix cache (nothing, where no answer was given)."""
+    """A slot in use, and what completing it would teach the prefix cache (nothing, where no answer
+    was given).
+    """
 
     gate: Gate
     prefixes: PrefixCache
@@ -105,17 +116,19 @@ class _Seat:
 class FakeDeepSeek:
     """The server's mind, shared by all faces of one event loop.
 
-    `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit` is off. `rpm` bounds
-    the requests of any 60 seconds. `delta_tokens` is the size of a stream's pieces; `splinter` cuts its bytes at
-    arbitrary places. `dialect` "openai": no reasoning, usage in a chunk of its own, every model name accepted. `keys`:
-    the API keys that are known (None: any). `clock` stamps completions and dates (None:
-    with the time that the face tells, and where that tells none, all with the same instant, so that equal runs are
-    equal to the byte). `silence_s` is the time between keep-alives,
-    where a fault sends them. `untidy`: the share of JSON arrays that come fenced or with prose around them.
-    `balance_usd` may be set at any time: at 0 every call is refused with 402. `script` rules over invention and plan.
+    `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit`
+    is off. `rpm` bounds the requests of any 60 seconds. `delta_tokens` is the size of a stream's
+    pieces; `splinter` cuts its bytes at arbitrary places. `dialect` "openai": no reasoning, usage
+    in a chunk of its own, every model name accepted. `keys`: the API keys that are known (None:
+    any). `clock` stamps completions and dates (None: with the time that the face tells, and where
+    that tells none, all with the same instant, so that equal runs are equal to the byte).
+    `silence_s` is the time between keep-alives, where a fault sends them. `untidy`: the share of
+    JSON arrays that come fenced or with prose around them. `balance_usd` may be set at any time: at
+    0 every call is refused with 402. `script` rules over invention and plan.
 
-    `log` keeps the last `log_size` requests, `statuses` counts all of them by status (None: no header was ever sent).
-    Raises SettingsError for a `silence_s` or `delta_tokens` that is not positive.
+    `log` keeps the last `log_size` requests, `statuses` counts all of them by status (None: no
+    header was ever sent). Raises SettingsError for a `silence_s` or `delta_tokens` that is not
+    positive.
     """
 
     def __init__(
@@ -172,7 +185,8 @@ class FakeDeepSeek:
     ) -> Exchange:
         """Take a request in. Names in `headers` are lower-case; `now_s` is the event loop's time.
 
-        `now` is the time of day for a fake that has no clock of its own; None: always the same instant.
+        `now` is the time of day for a fake that has no clock of its own; None: always the same
+        instant.
         """
         route = route_of(path)
         scene = self._scene(hashlib.blake2b(body, digest_size=16).digest(), now or EPOCH)
@@ -223,7 +237,7 @@ class FakeDeepSeek:
         return parse_chat(body)
 
     def _refusal(self, scene: Scene, now_s: float) -> Reply | None:
-        """Why a valid request is not let in; else it holds a slot."""
+        """Return the refusal of a valid request, or None: then it holds a slot."""
         if self.balance_usd <= 0:
             return instead(Fault.INSUFFICIENT_BALANCE, scene)
         refused = self.gate.enter(now_s)
@@ -291,7 +305,9 @@ class FakeDeepSeek:
         )
 
     def _sent(self, pieces: Iterable[Piece], digest: bytes) -> Iterator[Piece]:
-        """How the bytes leave: joined where they leave at the same instant, or cut anywhere."""
+        """Yield the bytes as they leave: joined where they leave at the same instant, or cut
+        anywhere.
+        """
         if not self._splinter:
             return coalesced(pieces)
         draws = Draws(digest)

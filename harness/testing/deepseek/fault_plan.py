@@ -1,4 +1,4 @@
-"""What can go wrong on the wire, as data, and the plan that decides which request it happens to."""
+"""Faults of the wire, as data, and the plan that decides which request meets one."""
 
 from __future__ import annotations
 
@@ -107,13 +107,17 @@ TRANSIENT: tuple[Fault, ...] = (
 
 
 Oddity: TypeAlias = Fault | Form
-"""What a request meets in the place of DeepSeek's plain answer: a fault, or the form of some server."""
+"""What a request meets in the place of DeepSeek's plain answer: a fault, or the form of some
+server.
+"""
 
 
 def oddity_named(name: str) -> Oddity:
-    """A fault or a form by its name, or the form in a file: what has a slash in it or ends in `.toml` is a path.
+    """A fault or a form by its name, or the form in a file: what has a slash in it or ends in
+    `.toml` is a path.
 
-    Raises SettingsError with the nearest name where there is none of this name, and for a file that is no form.
+    Raises SettingsError with the nearest name where there is none of this name, and for a file that
+    is no form.
     """
     if name.endswith(".toml") or os.sep in name:
         return form_of(Path(name))
@@ -129,7 +133,9 @@ def oddity_named(name: str) -> Oddity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Requests whose text contains `text` meet these oddities in turn (None: answered), and `then` ever after."""
+    """Requests whose text contains `text` meet these oddities in turn (None: answered), and `then`
+    ever after.
+    """
 
     text: str = ""
     faults: tuple[Oddity | None, ...] = ()
@@ -138,10 +144,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultPlan:
-    """Which fault a request meets: a function of its content and of how often that content was asked, never of when.
+    """The fault that each request meets: a function of its content and of how often that content
+    was asked, never of when.
 
-    The first rule whose text occurs in the request decides. Where none does, `rates` gives each kind its probability,
-    drawn anew for each asking; from asking number `at_most` + 1 on the request is answered, so retries succeed.
+    The first rule whose text occurs in the request decides. Where none does, `rates` gives each
+    kind its probability, drawn anew for each asking; from asking number `at_most` + 1 on the
+    request is answered, so retries succeed.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -179,7 +187,8 @@ class FaultPlan:
 
     @classmethod
     def parse(cls, text: str) -> FaultPlan:
-        """From `0.05` (a storm of that share), `429-tpm=0.1,reset=0.05`, `think-tags` (every request), or `none`.
+        """From `0.05` (a storm of that share), `429-tpm=0.1,reset=0.05`, `think-tags` (every
+        request), or `none`.
 
         Names are those of faults and of forms, or paths of forms. Raises SettingsError.
         """

@@ -1,9 +1,10 @@
-"""A form with the mock's own answer in it: the envelope is the form's, what it holds is what was asked for.
+"""A form with the mock's own answer in it: the envelope is the form's, what it holds is what was
+asked for.
 
-The files of the forms all say the same few things, and these stand for the mock's own: `Hello there.` and `Paris.` for
-its answer, `Let me see.` for its reasoning, `m` for the model, 20, 10 and 30 tokens for its usage, and a call of a tool
-for its own call. Where a file cuts such a text in two, the mock's own is cut in two. Whatever else a file says is
-played as it stands.
+The files of the forms all say the same few things, and these stand for the mock's own: `Hello
+there.` and `Paris.` for its answer, `Let me see.` for its reasoning, `m` for the model, 20, 10 and
+30 tokens for its usage, and a call of a tool for its own call. Where a file cuts such a text in
+two, the mock's own is cut in two. Whatever else a file says is played as it stands.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _EVENT = re.compile(r"(?<=\n\n)|(?<=\r\n\r\n)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
-    """What the mock would have answered by itself."""
+    """The mock's own answer, before a form shapes it."""
 
     model: str
     answer: Answer
@@ -45,11 +46,11 @@ class Own:
 
 
 def manner_played(form: Form, *, stream: bool, answer: Answer) -> Manner | None:
-    """Which body of the form answers a request, or None where it has none that could.
+    """Return the body of the form that answers a request, or None where it has none that could.
 
-    An error is an error, however the answer was asked for. A form with an answer needs one of its kind to hold: calls
-    of tools are played where the mock calls one, texts where it says one, and only where that is whole. A form that
-    does not say what must be told of it is always played.
+    An error is an error, however the answer was asked for. A form with an answer needs one of its
+    kind to hold: calls of tools are played where the mock calls one, texts where it says one, and
+    only where that is whole. A form that does not say what must be told of it is always played.
     """
     asked: Manner = "stream" if stream else "whole"
     manner = asked if asked in form.bodies else next(iter(form.bodies))
@@ -65,7 +66,9 @@ def manner_played(form: Form, *, stream: bool, answer: Answer) -> Manner | None:
 
 
 def form_reply(form: Form, manner: Manner, own: Own, timing: Timing) -> Reply:
-    """What is sent: the form's status and headers, and its body in the time that the answer takes."""
+    """Return the reply: the form's status and headers, and its body in the time that the answer
+    takes.
+    """
     headers = {"content-type": _TYPES[manner]} | {name.lower(): value for name, value in form.headers.items()}
     body = filled(form, manner, own)
     events = [part for part in _EVENT.split(body) if part] if manner == "stream" else [body] if body else []
@@ -74,7 +77,9 @@ def form_reply(form: Form, manner: Manner, own: Own, timing: Timing) -> Reply:
 
 
 def _paced(events: list[str], timing: Timing, tokens: int) -> Iterator[Piece]:
-    """The first event when the first token comes, the last one when the last token does, the others evenly between."""
+    """The first event when the first token comes, the last one when the last token does, the others
+    evenly between.
+    """
     rest_s = timing.token_s * max(tokens - 1, 0)
     between_s = rest_s / max(len(events) - 1, 1)
     first_s = timing.first_s + (rest_s if len(events) == 1 else 0.0)
@@ -125,7 +130,10 @@ def _decoded(literal: str) -> str | None:
 
 
 def _of_text(text: str, answer: Answer) -> str | None:
-    """The mock's own for a text, or None where it stays. Where the mock did not think, the form's reasoning stays."""
+    """The mock's own for a text, or None where it stays.
+
+    Where the mock did not think, the form's reasoning stays.
+    """
     if text in _HALVES:
         return _half(answer.content, _HALVES[text]) if answer.content else None
     if text in _HALVES_OF_REASONING:
@@ -136,7 +144,9 @@ def _of_text(text: str, answer: Answer) -> str | None:
 
 
 def _of_call(name: str, text: str | None, calls: Any, own: ToolCall) -> str | None:
-    """The name or the arguments of the mock's own call, or the half of them for a piece of the form's."""
+    """The name or the arguments of the mock's own call, or the half of them for a piece of the
+    form's.
+    """
     said = own.name if name == "name" else own.arguments
     for call in calls if text else ():
         theirs = call[name]

@@ -1,4 +1,7 @@
-"""Who may come in: the limit of calls at once and the limit of requests a minute. State without I/O."""
+"""Admission of requests: the limit of calls at once and the limit of requests a minute.
+
+State without I/O.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from typing import Literal
 
 
 class Gate:
-    """Counts what is in flight, and what was sent in the last minute. Either limit may be None: there is none."""
+    """Counts what is in flight, and what was sent in the last minute.
+
+    Either limit may be None: there is none.
+    """
 
     def __init__(self, *, concurrency: int | None, rpm: int | None) -> None:
         self.concurrency = concurrency

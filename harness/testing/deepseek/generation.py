@@ -26,7 +26,7 @@ _CHATTY = "Here are the sub-questions:\n\n{}\n\nLet me know if you would like me
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the model says. `reasoning` is empty where it did not think."""
+    """The model's answer. `reasoning` is empty where it did not think."""
 
     reasoning: str
     content: str
@@ -61,7 +61,10 @@ class Answer:
 
 
 def answer(request: ChatRequest, digest: bytes, *, untidy: float = 0.0) -> Answer:
-    """The whole answer, stops and cap applied. `untidy`: the share of decompositions that come fenced or in prose."""
+    """The whole answer, stops and cap applied.
+
+    `untidy`: the share of decompositions that come fenced or in prose.
+    """
     draws = Draws(digest)
     task = read_task(request)
     about = _about(task)
@@ -125,7 +128,9 @@ def _is_json(words: str) -> bool:
 
 
 def _object(request: ChatRequest, writer: Writer, draws: Draws) -> Any:
-    """An object as the prompt wants it: by the schema it shows, else with the keys it names, else one of our own."""
+    """An object as the prompt wants it: by the schema it shows, else with the keys it names, else
+    one of our own.
+    """
     prompt = _instructions(request)
     if schema := _schema_in(prompt):
         return instance_of(schema, draws, writer.subject)
@@ -140,7 +145,7 @@ def _filled(schema: JsonObject, writer: Writer, draws: Draws) -> str:
 
 
 def _instructions(request: ChatRequest) -> str:
-    """Where a form may be prescribed: the system's last word and the user's."""
+    """Return the texts that may prescribe a form: the last system message and the user's."""
     return "\n".join([request.last_text("system"), request.last_text("user")])
 
 
@@ -162,7 +167,9 @@ def _schema_in(prompt: str) -> JsonObject | None:
 
 
 def _tool_call(request: ChatRequest, draws: Draws, subject: str, digest: bytes) -> ToolCall | None:
-    """The call this model makes: each tool once, in the order offered, then it answers; a demanded call is made.
+    """The call this model makes: each tool once, in the order offered, then it answers.
+
+    A demanded call is made.
 
     A real model would choose; one that always does the same is what a test can build on.
     """

@@ -76,7 +76,8 @@ _PAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a fault needs to know: the headers every reply has, how long a silence is, the numbers it may name.
+    """The facts that a fault needs: the headers every reply has, how long a silence is, the numbers
+    it may name.
 
     `stream` says whether the client wants one. `concurrency` is the limit that a 429 names.
     """
@@ -89,7 +90,9 @@ class Scene:
 
 
 def bent_answer(answer: Answer, fault: Fault | None) -> Answer:
-    """The answer under a fault that the model or the service commits in an otherwise whole response."""
+    """The answer under a fault that the model or the service commits in an otherwise whole
+    response.
+    """
     if fault is Fault.EMPTY_STOP:
         return replace(answer, reasoning="", content="", tool_calls=(), finish_reason="stop")
     if fault is Fault.BLANK_JSON:
@@ -151,7 +154,10 @@ def _no_completion(fault: Fault, scene: Scene) -> Reply | None:
 
 
 def bent_reply(reply: Reply, fault: Fault, scene: Scene) -> Reply:
-    """A whole reply, under a fault of the way it is sent. `reply` is unchanged where the fault is of another kind."""
+    """A whole reply, under a fault of the way it is sent.
+
+    `reply` is unchanged where the fault is of another kind.
+    """
     bend = _BENDS.get(fault)
     return bend(reply, scene) if bend else reply
 
@@ -246,7 +252,9 @@ def _bare_error(reply: Reply, scene: Scene) -> Reply:
 
 
 def _first_half(reply: Reply) -> list[Piece]:
-    """The first half of the frames of a stream (never the last ones), or of the bytes of a plain body."""
+    """The first half of the frames of a stream (never the last ones), or of the bytes of a plain
+    body.
+    """
     pieces = list(reply.pieces)
     if len(pieces) > 1:
         return pieces[: max(1, (len(pieces) - 2) // 2)]

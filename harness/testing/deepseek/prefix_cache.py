@@ -1,4 +1,6 @@
-"""DeepSeek's prefix cache, as measured: whole blocks of 128 tokens from the start, kept when a request completes."""
+"""DeepSeek's prefix cache, as measured: whole blocks of 128 tokens from the start, kept when a
+request completes.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ _BLOCK_BYTES = BLOCK_TOKENS * BYTES_PER_TOKEN
 
 
 class PrefixCache:
-    """Which beginnings of prompts have been seen; one `user_id` does not share with another.
+    """The beginnings of prompts that have been seen; one `user_id` does not share with another.
 
     Holds at most `capacity` blocks and forgets the oldest first, so a long batch does not grow it.
     """
@@ -21,7 +23,9 @@ class PrefixCache:
         self._seen: dict[bytes, None] = {}
 
     def hit_tokens(self, prompt: bytes, user_id: str) -> int:
-        """How many tokens of this prompt are cached: a multiple of 128, and never more than the prompt has."""
+        """Return the number of cached tokens of this prompt: a multiple of 128, and never more than
+        the prompt has.
+        """
         hit = 0
         for block in _blocks(prompt, user_id):
             if block not in self._seen:

@@ -53,7 +53,9 @@ class Writer:
         return self._phrases.after_tool.format(result=result.strip()[:300])
 
     def report(self, task: Synthesize) -> str:
-        """Markdown: an introduction, a section for each note with its number cited, the gaps, a conclusion."""
+        """Markdown: an introduction, a section for each note with its number cited, the gaps, a
+        conclusion.
+        """
         phrases = self._phrases
         numbers = "".join(f"[{note.number}]" for note in task.notes)
         parts = [phrases.report_title.format(s=self.subject), phrases.introduction, self._paragraph(phrases.opening)]
@@ -86,7 +88,7 @@ class Writer:
 
 
 def subject_of_question(question: str, language: Language) -> str:
-    """What a question is about: where it is one of ours, exactly what it was built from."""
+    """Return the subject of a question: for one of ours, exactly what it was built from."""
     for pattern in _QUESTION_PATTERNS[language]:
         if match := pattern.fullmatch(question.strip()):
             return match[1]

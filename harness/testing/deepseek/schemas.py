@@ -10,7 +10,8 @@ from typing import Any
 from harness.testing.deepseek.chat_request import JsonObject
 from harness.testing.deepseek.draws import Draws
 
-# Below this, and when so many values were made, only what is required is given: a schema may refer to itself.
+# Below this, and when so many values were made, only what is required is given: a schema may refer
+# to itself.
 _DEEPEST = 8
 _MOST_VALUES = 500
 # Below this nothing is given: what is required refers to itself, and no value could fit.
@@ -33,12 +34,13 @@ _FORMATS = {
 
 
 def instance_of(schema: JsonObject, draws: Draws, subject: str) -> Any:
-    """A plausible value: strings are about the subject, numbers within their bounds, all properties present.
+    """A plausible value: strings are about the subject, numbers within their bounds, all properties
+    present.
 
-    It fits what common keywords say: types, properties and what of them is required, enums, constants, local
-    references, alternatives, bounds of numbers, lengths and lists, formats. What a schema says beyond that (patterns,
-    conditions, negations) is not looked at, and what makes no sense is passed over. Deeper than eight levels stands
-    only what is required.
+    It fits what common keywords say: types, properties and what of them is required, enums,
+    constants, local references, alternatives, bounds of numbers, lengths and lists, formats. What a
+    schema says beyond that (patterns, conditions, negations) is not looked at, and what makes no
+    sense is passed over. Deeper than eight levels stands only what is required.
     """
     return _Instance(schema, draws, subject).of(schema, 0)
 
@@ -145,7 +147,7 @@ class _Instance:
         return schema
 
     def _referenced(self, pointer: Any) -> Any:
-        """What a local reference (`#/$defs/Name`, or `#` for the whole) points to, or nothing."""
+        """Return what a local reference (`#/$defs/Name`, or `#` for the whole) points to, or None."""
         value: Any = self._root
         for part in filter(None, str(pointer).removeprefix("#").split("/")):
             value = value.get(part) if isinstance(value, dict) else None
@@ -153,7 +155,10 @@ class _Instance:
 
 
 def _both(one: Any, other: dict[str, Any], without: str = "") -> Any:
-    """Two schemas that must both be fitted, as one; the second one without a keyword that has been dealt with."""
+    """Two schemas that must both be fitted, as one.
+
+    The second one without a keyword that has been dealt with.
+    """
     rest = {name: value for name, value in other.items() if name != without}
     if not isinstance(one, dict):
         return rest or one
@@ -181,7 +186,9 @@ def _is_plain(schema: dict[str, Any]) -> bool:
 
 
 def _number(schema: dict[str, Any], draws: Draws, *, whole: bool) -> int | float:
-    """A whole number within the bounds where there is one, else, where it may be a fraction, the middle of them."""
+    """A whole number within the bounds where there is one, else, where it may be a fraction, the
+    middle of them.
+    """
     above, below = _amount(schema, "exclusiveMinimum"), _amount(schema, "exclusiveMaximum")
     lows = [low for low in (_amount(schema, "minimum"), above) if low is not None]
     highs = [high for high in (_amount(schema, "maximum"), below) if high is not None]

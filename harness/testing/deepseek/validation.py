@@ -1,6 +1,7 @@
-"""What DeepSeek rejects before a model sees it, with its own words.
+"""DeepSeek's rejections of a request before a model sees it, in its own words.
 
-The checks run in the order of a Rust service: bytes to JSON (400), JSON to types (422), then the rules (400).
+The checks run in the order of a Rust service: bytes to JSON (400), JSON to types (422), then the
+rules (400).
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _EFFORTS = {
 
 
 class Rejection(Exception):  # noqa: N818 - a verdict of the server, not a mistake of ours
-    """A request that the API refuses: the status, and the message of its error object, word for word."""
+    """A request that the API refuses: the status, and the message of its error object, word for
+    word.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -93,7 +96,10 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _check_types(fields: dict[str, Any]) -> None:
-    """Every known field has its type; unknown fields (`enable_thinking`, `seed` …) are ignored, as DeepSeek does."""
+    """Every known field has its type.
+
+    Unknown fields (`enable_thinking`, `seed` …) are ignored, as DeepSeek does.
+    """
     for name in ("messages", "model"):
         if fields.get(name) is None:
             raise _untyped(f"missing field `{name}`")
@@ -133,7 +139,7 @@ def _check_message_types(message: Any, where: str) -> None:
 
 
 def _thinking(fields: dict[str, Any]) -> tuple[bool, str]:
-    """Whether the model thinks, and how hard. On by default; effort `none` turns it off."""
+    """Return whether the model thinks, and how hard. On by default; effort `none` turns it off."""
     option = fields.get("thinking")
     if option is not None and not isinstance(option, dict):
         raise _untyped(f"thinking: invalid type: {_rust_type(option)}, expected struct ThinkingOptions")
@@ -195,7 +201,9 @@ def _check_messages(fields: dict[str, Any], *, thinking: bool) -> None:
 
 
 def _check_answers_of_tools(messages: list[JsonObject]) -> None:
-    """Raise Rejection unless each call of a tool is answered right after the message that makes it, and only there."""
+    """Raise Rejection unless each call of a tool is answered right after the message that makes it,
+    and only there.
+    """
     waiting: set[str] = set()
     for message in messages:
         role = message["role"]
@@ -219,7 +227,10 @@ def _check_answers_of_tools(messages: list[JsonObject]) -> None:
 
 
 def _calls_of(message: JsonObject) -> set[str]:
-    """Return the ids of the calls that a message of the assistant makes. Raises Rejection for an empty message."""
+    """Return the ids of the calls that a message of the assistant makes.
+
+    Raises Rejection for an empty message.
+    """
     calls = message.get("tool_calls") or ()
     if message.get("content") is None and not calls:
         raise Rejection(400, "Invalid assistant message: content or tool_calls must be set")
@@ -233,7 +244,10 @@ def _check_thinking_with_tools(messages: list[JsonObject]) -> None:
 
 
 def _check_context(prompt: bytes, *, asked: int) -> None:
-    """What was asked for must fit beside the prompt; where no cap was sent, the prompt alone must fit."""
+    """Check that the wanted output fits beside the prompt.
+
+    Where no cap was sent, the prompt alone must fit.
+    """
     tokens = count_tokens(prompt)
     if tokens + asked > CONTEXT_TOKENS:
         raise Rejection(
