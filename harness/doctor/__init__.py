@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.compose import transport_to
-from harness.doctor import chosen, here
+from harness.doctor import here
 from harness.doctor.connection import Server
 from harness.doctor.finding import Finding, Verdict, problem
 from harness.domain.endpoint import endpoint_identity
@@ -61,9 +61,9 @@ async def _examined(
     `cached` is who gave the answers that the cache has.
     """
     transport = transport_to(endpoint_identity(one.service), loaded.settings, clock, transport)
-    key = chosen.key(loaded, one)
+    key = here.key(loaded, one)
     yield key
-    yield chosen.model(loaded, one)
+    yield here.model(loaded, one)
     if key.verdict == "ok":
         async for finding in Server(loaded, one, clock, transport=transport, ask=ask, cached=cached).examined():
             yield finding

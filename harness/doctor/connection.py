@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harness.doctor.account import balance_of, clock_of
 from harness.doctor.finding import Finding, note, ok, problem, warning
-from harness.doctor.models import is_elsewhere, is_list, listed, refused, unlisted
+from harness.doctor.server_answers import balance_of, clock_of, is_elsewhere, is_list, listed, refused, unlisted
 from harness.doctor.trial_call import CAP, Asked, findings_of, is_answered
 from harness.domain.base_url import likely_base_urls, without_call
 from harness.domain.completion import Message, Request

@@ -7,6 +7,7 @@ sent back to the model. The cost is linear in the text, whatever the text is.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -144,3 +145,33 @@ def _text_of(item: Json, number: int) -> str:
     if len(item) > MAX_ITEM_CHARS:
         raise ParseError(f"item {number} is {len(item):,} characters long, at most {MAX_ITEM_CHARS:,} are allowed")
     return item.strip()
+
+
+_LONGEST_CHAIN = 16
+
+
+def blamed_texts(error: BaseException) -> frozenset[str]:
+    """Return the texts that somebody tried to read and could not.
+
+    The error tells them, or one that it was raised from.
+    """
+    texts: set[str] = set()
+    for one in _chain(error):
+        texts.update(_unread_in(one))
+    return frozenset(texts)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _unread_in(error: BaseException) -> Iterator[str]:
+    if isinstance(error, ParseError) and error.text is not None:
+        yield error.text
+    if isinstance(error, json.JSONDecodeError):
+        yield error.doc

@@ -11,18 +11,16 @@ from typing import Any
 from harness.domain.completion import Completion
 from harness.domain.finish import finish_of, plain_reason, truer_reason
 from harness.endpoint import foreign_json, payload, thinking
-from harness.endpoint.arrivals import Arrivals
+from harness.endpoint.answering_model import AnsweringModel
+from harness.endpoint.arrivals import Arrivals, rest_of
 from harness.endpoint.bill import Bill
 from harness.endpoint.calls import Calls
 from harness.endpoint.error_report import reports_an_error
 from harness.endpoint.fields import choices_of, object_of
-from harness.endpoint.filtered import blocked_in, filtered_in
+from harness.endpoint.finish_fields import blocked_in, filtered_in, reason_in
 from harness.endpoint.likelihoods import Likelihoods
 from harness.endpoint.live_view import LiveView
 from harness.endpoint.pieces import PLAIN_FIELDS, calls_beside, said_in
-from harness.endpoint.reasons import reason_in
-from harness.endpoint.repeats import rest_of
-from harness.endpoint.who import Who
 
 _PLAIN_CHOICE = 4
 """Fields of a choice that holds nothing but `index`, `delta`, `logprobs` and `finish_reason`."""
@@ -55,7 +53,7 @@ class Answer:
         self._logprobs = Likelihoods() if logprobs else None
         self._begun = False  # a chunk that names the model has come
         self._index: object = None  # of the choice that is read, None before the first
-        self._who = Who()
+        self._who = AnsweringModel()
         self._said_fingerprint: object = None  # by the last chunk: one with the same says nothing new
         self._reason = ""
         self._native_reason = ""

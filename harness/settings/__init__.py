@@ -6,11 +6,10 @@ default. This package is the only reader of the environment.
 """
 
 from harness.settings.checking import notes_on
-from harness.settings.ci import step_summary_file
 from harness.settings.kinds import duration_s
 from harness.settings.loaded import MOCK_KEY, Loaded
 from harness.settings.model import SECTIONS, Settings, field_names
-from harness.settings.sources import load_settings
+from harness.settings.sources import load_settings, step_summary_file
 
 __all__ = [
     "MOCK_KEY",

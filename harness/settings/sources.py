@@ -252,3 +252,9 @@ def _finding(detail: Mapping[str, Any], ruling: Mapping[str, Given]) -> str:
         return f"{where}{cut(given.said)}: {reason(detail).replace('true or false', 'on or off')}"
     value = given.value if len(path) == 1 else detail.get("input")
     return f"{where}: {'.'.join(path)} = {shown(value)}: {reason(detail)}"
+
+
+def step_summary_file(environ: Mapping[str, str] | None = None) -> Path | None:
+    """The file that GitHub Actions shows as the step's summary, or None elsewhere."""
+    named = (os.environ if environ is None else environ).get("GITHUB_STEP_SUMMARY")
+    return Path(named) if named else None

@@ -25,12 +25,9 @@ from harness.testing.deepseek.draws import Draws
 from harness.testing.deepseek.fault_plan import Fault, FaultPlan, Oddity
 from harness.testing.deepseek.filling import Own, form_reply, manner_played
 from harness.testing.deepseek.forms import Form
-from harness.testing.deepseek.gate import Gate
 from harness.testing.deepseek.generation import answer
 from harness.testing.deepseek.latency import Latency, Timing
 from harness.testing.deepseek.misbehaviour import Scene, bent_answer, bent_reply, concurrency_429, error_reply, instead
-from harness.testing.deepseek.prefix_cache import PrefixCache
-from harness.testing.deepseek.repeats import Repeats
 from harness.testing.deepseek.reply import Piece, Reply, coalesced, splintered
 from harness.testing.deepseek.response_bytes import (
     DONE,
@@ -43,6 +40,7 @@ from harness.testing.deepseek.response_bytes import (
     stream_frames,
 )
 from harness.testing.deepseek.script import Refuse, Say, Script
+from harness.testing.deepseek.server_state import Gate, PrefixCache, Repeats
 from harness.testing.deepseek.tokens import count_tokens, encoded
 from harness.testing.deepseek.validation import Rejection, parse_chat
 from harness.testing.virtual_time import EPOCH

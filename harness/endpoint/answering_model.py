@@ -7,7 +7,7 @@ from harness.endpoint import foreign_json
 from harness.endpoint.fields import text_of
 
 
-class Who:
+class AnsweringModel:
     """`model` and `fingerprint` are the last that were named, "" before any was.
 
     A chunk may name nobody.
