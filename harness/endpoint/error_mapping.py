@@ -40,10 +40,13 @@ _EMPTY: frozenset[Meaning] = frozenset({"balance", "spent"})
 _KEY_STATUSES = frozenset({401, 407})
 _PRECISE_STATUSES = frozenset({401, 402, 407, 413, 429})
 _VAGUE_STATUSES = frozenset({400, 403, 500, 502, 503})
-# 429 is about now; a gateway of 5xx may have lost the server that has the model.
-_NOT_ABOUT_THE_MODEL = frozenset({429, 502, 503, 504, 529})
-_NOT_ABOUT_A_RATE = frozenset({404, 413, 502, 503, 504, 529})
-_NOT_ABOUT_MONEY = frozenset({502, 503, 504, 529})
+_NOT_UNDER: Mapping[Meaning, frozenset[int]] = {
+    # 429 is about now; a gateway of 5xx may have lost the server that has the model.
+    "unknown_model": frozenset({429, 502, 503, 504, 529}),
+    "rate": frozenset({404, 413, 502, 503, 504, 529}),
+    "spent": frozenset({502, 503, 504, 529}),
+}
+"""Statuses under which a meaning is not believed."""
 
 _KINDS: dict[int, FailureKind] = {
     401: "auth",
@@ -106,10 +109,12 @@ def status_error(*, status: int, body: bytes, origin: Origin) -> CompletionError
             status=status,
         )
     report = report_of_body(body)
-    said = report.message
+    text = f"{origin.who} answered {status}"
+    if report.message:
+        text += f": {report.message}"
     trace_id = trace_id_in(origin.headers)
-    trace = f" (trace {trace_id})" if trace_id else ""
-    text = f"{origin.who} answered {status}{': ' + said if said else ''}{trace}"
+    if trace_id is not None:
+        text += f" (trace {trace_id})"
     return _error(report, text, origin, status=status)
 
 
@@ -125,10 +130,13 @@ def reported_error(
 
 
 def billed_for(partial: Completion | None) -> Billed:
-    """Return whether a call that broke after it was sent is charged: only a usage that was told
-    makes it certain.
+    """Return whether a call that broke after it was sent is charged.
+
+    Only a usage that was told makes it certain.
     """
-    return "yes" if partial is not None and partial.usage.total_tokens else "unknown"
+    if partial is not None and partial.usage.total_tokens:
+        return "yes"
+    return "unknown"
 
 
 def concurrency_limit(text: str) -> int | None:
@@ -140,13 +148,18 @@ def concurrency_limit(text: str) -> int | None:
 
 
 def trace_id_in(headers: Mapping[str, str]) -> str | None:
-    """Return the id to give to the provider's support: DeepSeek's trace id, another's request id,
-    or a gateway's.
+    """Return the id to give to the provider's support.
+
+    It is DeepSeek's trace id, another's request id, or a gateway's of either.
     """
-    told = next((headers[name] for name in _TRACE_HEADERS if headers.get(name)), None)
+    for name in _TRACE_HEADERS:
+        if headers.get(name):
+            return headers[name][:200]
     for names in _TRACE_NAMES:
-        told = told or next((value for name, value in headers.items() if value and names.search(name.lower())), None)
-    return told[:200] if told else None
+        for name, value in headers.items():
+            if value and names.search(name.lower()):
+                return value[:200]
+    return None
 
 
 def _error(report: Report, text: str, origin: Origin, *, status: int | None) -> CompletionError:
@@ -180,10 +193,10 @@ def _kind(report: Report, origin: Origin, *, status: int | None) -> FailureKind:
 
 
 def _effective(status: int | None, inside: int | None) -> int | None:
-    """The status that counts: a gateway's own is vaguer than the one that it quotes."""
-    if status is None:
+    """Return the status that counts: a gateway's own is vaguer than the one that it quotes."""
+    if status is None or (status in _VAGUE_STATUSES and inside in _PRECISE_STATUSES):
         return inside
-    return inside if status in _VAGUE_STATUSES and inside in _PRECISE_STATUSES else status
+    return status
 
 
 def _kind_of_page(status: int | None, words: Words) -> FailureKind:
@@ -195,26 +208,27 @@ def _kind_of_page(status: int | None, words: Words) -> FailureKind:
 def _kind_of_words(
     meaning: Meaning, words: Words, report: Report, origin: Origin, *, status: int | None
 ) -> FailureKind | None:
-    """The kind that a meaning leads to under this status.
+    """Return the kind that a meaning leads to under this status.
 
     None: it leads to none, and the next one is asked.
     """
+    if status in _NOT_UNDER.get(meaning, ()):
+        return None
     match meaning:
-        case "unknown_model":
-            return None if status in _NOT_ABOUT_THE_MODEL else meaning
         case "busy":
             return "server"
         case "rate":
-            return None if status in _NOT_ABOUT_A_RATE else "rate_limited"
+            return "rate_limited"
         case "spent":
-            return None if status in _NOT_ABOUT_MONEY else _kind_of_spent(words, report, origin)
+            return _kind_of_spent(words, report, origin)
         case _:
             return meaning
 
 
 def _kind_of_spent(words: Words, report: Report, origin: Origin) -> FailureKind:
-    """A quota of something that is not said: OpenAI means the money, Google the requests per minute
-    or day.
+    """Return the kind of a quota that does not say of what.
+
+    OpenAI means the money, Google the requests per minute or day.
     """
     asked_s = told_waits.wait_s(report, origin.headers, now=origin.now, limited=False)
     if words.period() == "short" or (asked_s is not None and asked_s < _SHORT_WAIT_S):
@@ -222,7 +236,9 @@ def _kind_of_spent(words: Words, report: Report, origin: Origin) -> FailureKind:
     # The headers tell on every response when the limits per minute are restored: that says nothing
     # of the money.
     restored_s = told_waits.wait_s(report, origin.headers, now=origin.now, limited=True)
-    return "quota" if restored_s is not None and restored_s >= _SHORT_WAIT_S else "balance"
+    if restored_s is not None and restored_s >= _SHORT_WAIT_S:
+        return "quota"
+    return "balance"
 
 
 def _kind_of_status(status: int | None) -> FailureKind:
@@ -239,17 +255,20 @@ def _wait_s(report: Report, origin: Origin, kind: FailureKind) -> float | None:
 
 def _advised(text: str, kind: FailureKind) -> str:
     advice = _ADVICE.get(kind)
-    return text if advice is None else f"{text} – {advice}"
+    if advice is None:
+        return text
+    return f"{text} – {advice}"
 
 
 def _until(wait_s: float | None, now: datetime) -> str:
     """Say what to do about a quota, with the minute at which it is renewed, where that is told."""
+    unknown = "resume when the quota is renewed, or raise it"
+    if wait_s is None:
+        return unknown
     try:
-        renewed = None if wait_s is None else now + timedelta(seconds=wait_s + 59)
+        renewed = now + timedelta(seconds=wait_s + 59)
     except OverflowError:
-        renewed = None
-    if renewed is None:
-        return "resume when the quota is renewed, or raise it"
+        return unknown
     return f"the quota is renewed at {renewed:%Y-%m-%d %H:%M} UTC: resume then, or raise it"
 
 

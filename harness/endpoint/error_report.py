@@ -89,12 +89,18 @@ class Report:
 
     @property
     def message(self) -> str:
-        """Return the text to quote, on one line: its messages without repetition, else its codes,
-        else the whole.
+        """Return the text to quote, on one line.
+
+        It is its messages without repetition, else its codes, else the whole.
         """
-        about = [name for name in self.about if not any(name in text for text in self.says)]
-        said = list(dict.fromkeys(one_line(text) for text in (*about, *self.says)))
-        return shortened(": ".join(text for text in said if text) or "; ".join(self.codes) or one_line(self.rest))
+        said: dict[str, None] = {}
+        for name in self.about:
+            if not any(name in text for text in self.says):
+                said[one_line(name)] = None
+        for text in self.says:
+            said[one_line(text)] = None
+        said.pop("", None)
+        return shortened(": ".join(said) or "; ".join(self.codes) or one_line(self.rest))
 
 
 def report_of_body(body: bytes) -> Report:
@@ -117,25 +123,29 @@ def report_of(value: object) -> Report:
     if isinstance(value, Mapping | list):
         _read(value, report, depth=0)
     if not report.says and not report.codes:
-        error = value.get("error", value) if isinstance(value, Mapping) else value
-        report.rest = error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)[:_LONGEST_TEXT]
+        if isinstance(value, Mapping):
+            value = value.get("error", value)
+        if not isinstance(value, str):
+            value = json.dumps(value, ensure_ascii=False)[:_LONGEST_TEXT]
+        report.rest = value
     return report
 
 
 def reports_an_error(fields: foreign_json.JsonObject) -> bool:
-    """Return whether this JSON object, which came under status 200, tells of an error instead of
-    being an answer.
+    """Return whether this JSON object, which came under status 200, tells of an error.
+
+    Else it is an answer, or a part of one.
     """
     if _says_it_failed(fields.get("error")) or fields.get("object") == "error":
         return True
     if fields.get("choices"):
         return False
-    plain = {plain_name(name): value for name, value in fields.items()}
-    if any(_says_it_failed(plain.get(name)) for name in _REPORTING):
+    if _reports_itself(fields) or _without_wrapper(fields) is not fields:
         return True
+    plain = {plain_name(name): value for name, value in fields.items()}
     if plain.get("success") is False or plain.get("ok") is False or plain.get("status") in _FAILED:
         return True
-    return _without_wrapper(fields) is not fields or any(_is_error_status(plain.get(name)) for name in _STATUSES)
+    return any(_is_error_status(plain.get(name)) for name in _STATUSES)
 
 
 def _says_it_failed(error: object) -> bool:
@@ -150,15 +160,17 @@ def _says_it_failed(error: object) -> bool:
 
 
 def _without_wrapper(value: object, depth: int = 0) -> object:
-    """The object with an error inside of one that says nothing of it (Tencent's `Response`,
-    Bedrock's `Output`).
+    """Return the object with an error inside of one that says nothing of it.
+
+    Such wrappers are Tencent's `Response` and Bedrock's `Output`.
     """
     if not isinstance(value, Mapping) or depth > _DEEPEST_WRAPPER or _reports_itself(value):
         return value
     for inner in value.values():
-        found = _without_wrapper(inner, depth + 1) if isinstance(inner, Mapping) else None
-        if isinstance(found, Mapping) and any(_says_it_failed(found[name]) for name in _inside_names(found)):
-            return found
+        if isinstance(inner, Mapping):
+            found = _without_wrapper(inner, depth + 1)
+            if isinstance(found, Mapping) and _fails_inside(found):
+                return found
     return value
 
 
@@ -166,8 +178,8 @@ def _reports_itself(fields: Mapping[str, Any]) -> bool:
     return any(plain_name(name) in _REPORTING and _says_it_failed(value) for name, value in fields.items())
 
 
-def _inside_names(fields: Mapping[str, Any]) -> Iterable[str]:
-    return (name for name in fields if plain_name(name) in _REPORTING_INSIDE)
+def _fails_inside(fields: Mapping[str, Any]) -> bool:
+    return any(plain_name(name) in _REPORTING_INSIDE and _says_it_failed(value) for name, value in fields.items())
 
 
 def one_line(text: str) -> str:

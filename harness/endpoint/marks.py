@@ -134,8 +134,9 @@ class Marked:
     def feed(self, text: str) -> None:
         """Take in the next piece. What may be the beginning of a mark is held back."""
         self._held += text
-        while self.opened is not False and (self._opens() if self._may_open else self._reads()):
-            pass
+        goes_on = True
+        while goes_on and self.opened is not False:
+            goes_on = self._opens() if self._may_open else self._reads()
 
     def end(self) -> None:
         """Nothing more comes: tell what was held back, but for marks."""
@@ -146,9 +147,12 @@ class Marked:
             return
         if self._may_open:
             body = held.strip(SPACE)
-            self._tell("answer", "" if len(body) > 1 and _begins_one(body, self._may_open) else held)
-        elif self._mark is None or self._mark.kind == "reasoning":
-            self._tell("answer" if self._mark is None else "reasoning", held)
+            is_half_a_mark = len(body) > 1 and _begins_one(body, self._may_open)
+            self._tell("answer", "" if is_half_a_mark else held)
+        elif self._mark is None:
+            self._tell("answer", held)
+        elif self._mark.kind == "reasoning":
+            self._tell("reasoning", held)
         else:
             self._tell("answer", self._mark.end.sub("", held))
 
@@ -158,19 +162,14 @@ class Marked:
         Return False if it cannot be told yet.
         """
         body = self._held.lstrip(SPACE)
-        lowered = body[: max(len(mark.opening) for mark in self._may_open)].lower()
-        found = next((mark for mark in self._may_open if lowered.startswith(mark.opening)), None)
-        if found is not None and self.opened is None and found.again:
-            told = self._is_spoken_of(body[len(found.opening) :])
-            if told is not False:
-                self.opened = False if told else None
-                return False
+        found = self._opening_of(body)
         if found is not None:
-            self._held = body[len(found.opening) :]
-            self.opening = self.opening or body[: len(found.opening)]
-            if found.kind == "reasoning" and self._has_reasoned:
-                self._tell("reasoning", "\n\n")
-            self.opened = True
+            if self.opened is None and found.again:
+                told = self._is_spoken_of(body[len(found.opening) :])
+                if told is not False:
+                    self.opened = False if told else None
+                    return False
+            self._begin(found, body)
         elif _begins_one(body, self._may_open):
             return False
         elif self.opened is None:
@@ -178,6 +177,23 @@ class Marked:
             return False
         self._mark, self._may_open = found, ()
         return True
+
+    def _opening_of(self, body: str) -> Mark | None:
+        """Return the mark that this text begins with, of those that may stand here."""
+        longest = max(len(mark.opening) for mark in self._may_open)
+        lowered = body[:longest].lower()
+        for mark in self._may_open:
+            if lowered.startswith(mark.opening):
+                return mark
+        return None
+
+    def _begin(self, found: Mark, body: str) -> None:
+        """Take the mark away that a part begins with."""
+        self._held = body[len(found.opening) :]
+        self.opening = self.opening or body[: len(found.opening)]
+        if found.kind == "reasoning" and self._has_reasoned:
+            self._tell("reasoning", "\n\n")
+        self.opened = True
 
     def _is_spoken_of(self, rest: str) -> bool | None:
         """Return whether a text that begins with a mark goes on as a sentence about it.
@@ -222,7 +238,13 @@ def _begins_one(body: str, marks: tuple[Mark, ...]) -> bool:
 def _tail_at(text: str, marks: tuple[str, ...]) -> int:
     """Return where the end of a text may begin one of these marks, or its length where it does not."""
     starts = {mark[0] for mark in marks}
-    for at in range(max(0, len(text) - max(map(len, marks)) + 1), len(text)):
-        if text[at] in starts and any(mark.startswith(text[at:].lower()) for mark in marks):
+    longest = max(map(len, marks))
+    for at in range(max(0, len(text) - longest + 1), len(text)):
+        if text[at] in starts and _may_begin(text[at:], marks):
             return at
     return len(text)
+
+
+def _may_begin(tail: str, marks: tuple[str, ...]) -> bool:
+    lowered = tail.lower()
+    return any(mark.startswith(lowered) for mark in marks)
