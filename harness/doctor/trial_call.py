@@ -60,10 +60,12 @@ def findings_of(probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: An
 
 def _failed(probe: Probe) -> Finding:
     body: Any = probe.report or _json_or_text(probe.text)
-    words = words_of(Said(status=probe.status, body=body, at=None))
-    said = f"the call was answered with {probe.status}{': ' + words if words else ''}"
+    said = f"the call was answered with {probe.status}"
     if probe.status == 200 and probe.report is None:
-        said = f"what came back is no completion{': ' + words if words else ''}"
+        said = "what came back is no completion"
+    words = words_of(Said(status=probe.status, body=body, at=None))
+    if words:
+        said += f": {words}"
     return problem("call", said, _advice(probe.status))
 
 

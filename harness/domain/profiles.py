@@ -141,18 +141,24 @@ def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
     Raises SettingsError if no name is given and the endpoint has no default.
     """
     if name is None:
-        if profile is None or profile.default_model is None:
-            where = f"endpoint {profile.name}" if profile else "a base URL"
-            raise SettingsError(f"{where} has no default model: give one with --model NAME")
+        if profile is None:
+            raise SettingsError("a base URL has no default model: give one with --model NAME")
+        if profile.default_model is None:
+            raise SettingsError(f"endpoint {profile.name} has no default model: give one with --model NAME")
         return ResolvedModel(profile.default_model)
     # Another server may serve a model of that very name.
     dialect = profile.form.dialect if profile is not None and profile.keyed_by_name else None
-    alias = next((one for one in MODEL_ALIASES if one.dialect == dialect and one.name == name), None)
-    if alias is None:
-        return ResolvedModel(name)
+    for alias in MODEL_ALIASES:
+        if alias.dialect == dialect and alias.name == name:
+            return _renamed(alias)
+    return ResolvedModel(name)
+
+
+def _renamed(alias: ModelAlias) -> ResolvedModel:
     fate = "was withdrawn by the provider" if alias.withdrawn else "is served as a newer model"
     mode = {True: " with thinking on", False: " with thinking off", None: ""}[alias.thinking]
-    return ResolvedModel(alias.model, alias.thinking, f"{name} {fate} ({alias.since}): using {alias.model}{mode}")
+    note = f"{alias.name} {fate} ({alias.since}): using {alias.model}{mode}"
+    return ResolvedModel(alias.model, alias.thinking, note)
 
 
 def profile_of(base_url: str) -> Profile | None:
@@ -166,16 +172,18 @@ def profile_of(base_url: str) -> Profile | None:
 
 
 def form_mark(service: Profile) -> Mapping[str, Json]:
-    """Return what of an endpoint's form differs from that of its address, as its answers depend on
-    it; mostly nothing.
+    """Return what of an endpoint's form differs from that of its address; mostly nothing.
 
-    The standard is the form of the service at that address, or for any other address OpenAI's. How
-    a stream's tokens are asked for changes no answer, so it is not in it.
+    Its answers depend on it, so it is a part of their keys. The standard is the form of the service
+    at that address, or for any other address OpenAI's. How a stream's tokens are asked for changes
+    no answer, so it is not in it.
     """
     at_its_address = profile_of(service.base_url)
     standard = None if at_its_address is None else at_its_address.name
     base = OPENAI_FORM if service.form_of is None else PROFILES[service.form_of].form
-    mark: dict[str, Json] = {} if service.form_of == standard else {"like": service.form_of or "any"}
+    mark: dict[str, Json] = {}
+    if service.form_of != standard:
+        mark["like"] = service.form_of or "any"
     for name in ("dialect", *_FORM_FIELDS):
         value = getattr(service.form, name)
         if name != "stream_options" and value != getattr(base, name):

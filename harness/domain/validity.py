@@ -70,7 +70,9 @@ def _transient(text: str, kind: Literal["incomplete", "interrupted", "blank"], a
 
 def _refused_message(completion: Completion) -> str:
     words = " ".join((completion.refusal.strip() or completion.content).split())
-    return f"the model refused: {_shortened(words)}" if words else "the model refused, without a word"
+    if not words:
+        return "the model refused, without a word"
+    return f"the model refused: {_shortened(words)}"
 
 
 def _filtered_message(completion: Completion) -> str:
@@ -88,7 +90,9 @@ def _looping_message(completion: Completion) -> str:
 
 def _untold_message(completion: Completion) -> str:
     text = "the answer ended without a finish reason: it may not be whole"
-    return text if completion.served.ttft_s is None else f"{text}; {TORN_STREAM_ADVICE}"
+    if completion.served.ttft_s is None:
+        return text
+    return f"{text}; {TORN_STREAM_ADVICE}"
 
 
 def _blank_message(request: Request, completion: Completion) -> str:
@@ -105,7 +109,7 @@ def _blank_message(request: Request, completion: Completion) -> str:
 
 
 def _length_message(request: Request, completion: Completion) -> str:
-    cap = f"max_tokens={request.max_tokens}" if request.max_tokens is not None else "the provider's default cap"
+    cap = "the provider's default cap" if request.max_tokens is None else f"max_tokens={request.max_tokens}"
     usage = completion.usage
     if request.max_tokens is not None and 0 < usage.output_tokens < _NEAR_THE_CAP * request.max_tokens:
         return (
@@ -135,4 +139,6 @@ def _of_tokens(completion: Completion) -> str:
 
 
 def _shortened(words: str) -> str:
-    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"
+    if len(words) <= _LONGEST_WORDS:
+        return words
+    return f"{words[:_LONGEST_WORDS]}…"

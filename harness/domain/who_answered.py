@@ -75,8 +75,9 @@ class Doubt:
 def doubts(found: Answers) -> list[Doubt]:
     """At most one for each model that was asked for at an endpoint."""
     groups: dict[tuple[str, str], list[Answered]] = {}
-    for one in sorted(one for one, number in found.items() if number > 0):
-        groups.setdefault((one.endpoint, one.asked), []).append(one)
+    for one in sorted(found):
+        if found[one] > 0:
+            groups.setdefault((one.endpoint, one.asked), []).append(one)
     told: list[Doubt] = []
     for (_, asked), group in groups.items():
         other = any(one.other for one in group)
@@ -95,10 +96,10 @@ def difference_lines(a: Answers, b: Answers) -> list[str]:
     """The doubts about two runs taken together, each in one line, with the numbers of both."""
     lines = []
     for doubt in doubts(a + b):
-        parts = [
-            f"{variant.label} gave {variant.answers(a):,} answers in A, {variant.answers(b):,} in B"
-            for variant in doubt.variants
-        ]
+        parts = []
+        for variant in doubt.variants:
+            in_a, in_b = variant.answers(a), variant.answers(b)
+            parts.append(f"{variant.label} gave {in_a:,} answers in A, {in_b:,} in B")
         lines.append(f"{_beginning(doubt)}: {'; '.join(_shortened(parts))}")
     return lines
 
@@ -111,10 +112,9 @@ def why_unpriced(found: Answers) -> str:
 
 
 def _words(doubt: Doubt, found: Answers) -> str:
-    parts = []
-    for number, variant in enumerate(doubt.variants):
-        answers = variant.answers(found)
-        parts.append(f"{variant.label} {answers:,}" if number else f"{variant.label} gave {counted(answers, 'answer')}")
+    first, *others = doubt.variants
+    parts = [f"{first.label} gave {counted(first.answers(found), 'answer')}"]
+    parts += [f"{other.label} {other.answers(found):,}" for other in others]
     return f"{_beginning(doubt)}: {', '.join(_shortened(parts))}"
 
 
@@ -127,7 +127,9 @@ def _beginning(doubt: Doubt) -> str:
 
 def _shortened(parts: list[str]) -> list[str]:
     left = len(parts) - NAMED
-    return parts if left <= 0 else [*parts[:NAMED], f"and {left:,} more"]
+    if left <= 0:
+        return parts
+    return [*parts[:NAMED], f"and {left:,} more"]
 
 
 def _has_changed(group: list[Answered]) -> bool:
@@ -138,9 +140,7 @@ def _has_changed(group: list[Answered]) -> bool:
 
 
 def _variants(group: list[Answered]) -> Iterator[Variant]:
-    """By their names where these differ, and by their fingerprints where the names do not tell them
-    apart.
-    """
+    """Tell those who answered apart, by name, or by fingerprint where names do not tell them apart."""
     by_name: dict[str, list[Answered]] = {}
     for one in group:
         by_name.setdefault(one.by.model, []).append(one)
@@ -151,9 +151,16 @@ def _variants(group: list[Answered]) -> Iterator[Variant]:
             yield Variant(label=shown, who=tuple(ones))
             continue
         for one in ones:
-            build = one_line(one.by.fingerprint, _LONGEST_NAME)
-            build = f"fingerprint {build}" if build else "no fingerprint"
-            yield Variant(label=build if len(by_name) == 1 else f"{shown} ({build})", who=(one,))
+            label = _build_words(one)
+            if len(by_name) > 1:
+                label = f"{shown} ({label})"
+            yield Variant(label=label, who=(one,))
+
+
+def _build_words(one: Answered) -> str:
+    if not one.by.fingerprint:
+        return "no fingerprint"
+    return f"fingerprint {one_line(one.by.fingerprint, _LONGEST_NAME)}"
 
 
 def _builds(group: list[Answered]) -> set[str]:
@@ -165,5 +172,8 @@ def _contradict(group: list[Answered]) -> bool:
 
     The one that was asked for may be the alias of another.
     """
-    names = {one.by.model for one in group if one.by.model and (one.other or one.by.model != one.asked)}
+    names: set[str] = set()
+    for one in group:
+        if one.by.model and (one.other or one.by.model != one.asked):
+            names.add(one.by.model)
     return any(not same_model(one, other) for one, other in combinations(sorted(names), 2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any
 
 from harness.endpoint import thinking
@@ -45,18 +44,22 @@ class Arrivals:
         return max((times[-1] for times in self._times), default=None)
 
     def told_apart(self) -> thinking.Split:
-        """The reasoning and the answer: where the server does not tell them apart, by the marks at
-        the text's head.
+        """Return the reasoning and the answer.
+
+        Where the server does not tell them apart, the marks at the text's head do.
         """
         text, reasoning = "".join(self.answer), "".join(self.reasoning)
         if reasoning.strip():
             return thinking.Split(reasoning, thinking.without_blank_lines(thinking.without_stray_mark(text)))
         found = thinking.split(text)
-        return found if found.answer != text else thinking.Split(reasoning, text)
+        if found.answer == text:
+            return thinking.Split(reasoning, text)
+        return found
 
     def first_times(self) -> tuple[float | None, float | None]:
-        """Return the times of the first tokens of the reasoning and of the answer, each None where
-        none came.
+        """Return the times of the first tokens of the reasoning and of the answer.
+
+        Each is None where none came.
         """
         reasoning_at = self.reasoning_at[0] if self.reasoning_at else None
         if not self.answer_at:
@@ -64,7 +67,9 @@ class Arrivals:
         reasoning, answer = self.told_apart()
         if reasoning_at is not None or not reasoning:
             return reasoning_at, self.answer_at[0]
-        return self.answer_at[0], self._arrival_of(answer) if answer else None
+        if not answer:
+            return self.answer_at[0], None
+        return self.answer_at[0], self._arrival_of(answer)
 
     @property
     def _times(self) -> list[list[float]]:
@@ -74,8 +79,12 @@ class Arrivals:
     def _arrival_of(self, answer: str) -> float:
         """Return the time of the first character of the answer, which ends the text."""
         place = "".join(self.answer).rfind(answer)
-        ends = accumulate(map(len, self.answer))
-        return next(at for end, at in zip(ends, self.answer_at, strict=True) if end > place)
+        end = 0
+        for piece, at in zip(self.answer, self.answer_at, strict=True):
+            end += len(piece)
+            if end > place:
+                return at
+        raise AssertionError("an answer lies within its own text")
 
 
 def rest_of(message: dict[str, Any], arrived: Arrivals, calls: Calls) -> dict[str, Any]:
@@ -86,21 +95,32 @@ def rest_of(message: dict[str, Any], arrived: Arrivals, calls: Calls) -> dict[st
     """
     said = said_in(message)
     answer, reasoning = "".join(arrived.answer), "".join(arrived.reasoning)
-    apart = thinking.Split(reasoning, answer) if reasoning.strip() else thinking.split(answer)
+    if reasoning.strip():
+        apart = thinking.Split(reasoning, answer)
+    else:
+        apart = thinking.split(answer)
     pieces = message.get("tool_calls") or calls_beside(message)
-    return {
-        **{
-            name: value
-            for name, value in message.items()
-            if name not in (*REASONING_FIELDS, "toolCalls", "tool_call", "function_call")
-        },
-        "content": _beyond(said.answer, answer, apart.answer),
-        "reasoning_content": _beyond(said.reasoning, reasoning, apart.reasoning),
-        "tool_calls": [piece for piece in pieces if not calls.hold(piece)] if isinstance(pieces, list) else pieces,
-    }
+    if isinstance(pieces, list):
+        pieces = [piece for piece in pieces if not calls.hold(piece)]
+    rest = dict(message)
+    for name in (*REASONING_FIELDS, *_OTHER_NAMES_OF_CALLS):
+        rest.pop(name, None)
+    rest["content"] = _beyond(said.answer, answer, apart.answer)
+    rest["reasoning_content"] = _beyond(said.reasoning, reasoning, apart.reasoning)
+    rest["tool_calls"] = pieces
+    return rest
+
+
+_OTHER_NAMES_OF_CALLS = ("toolCalls", "tool_call", "function_call")
 
 
 def _beyond(text: str, *before: str) -> str:
-    if any(text.strip() == came.strip() for came in before if came.strip()):
-        return ""
-    return next((text[len(came) :] for came in before if came.strip() and text.startswith(came)), text)
+    """Return the text without what came before; "" where it is that alone, but for blanks."""
+    came_before = [came for came in before if came.strip()]
+    for came in came_before:
+        if text.strip() == came.strip():
+            return ""
+    for came in came_before:
+        if text.startswith(came):
+            return text[len(came) :]
+    return text

@@ -74,37 +74,44 @@ class Calls:
             raise MalformedError("tool calls that are no list")
         told, before = False, len(self._calls)
         for place, raw in enumerate(pieces):
-            piece = _piece(raw)
-            last = place if len(pieces) > 1 else before - 1
-            call = self._call_of(piece, self._calls[last] if 0 <= last < before else None)
-            if piece.arguments.startswith("{") and piece.arguments == call.text and call.is_whole:
-                continue  # the whole call once more
-            if _goes_over(piece, call):
-                call.arguments.clear()
-            told = told or bool(piece.arguments) or (bool(piece.name) and not call.name)
-            if piece.name != call.name:
-                call.name += piece.name
-            call.arguments.append(piece.arguments)
+            # A piece alone, without an id or an index, can only go on with the last call.
+            at = place if len(pieces) > 1 else before - 1
+            at_its_place = self._calls[at] if 0 <= at < before else None
+            told = self._take_one(_piece(raw), at_its_place) or told
+        return told
+
+    def _take_one(self, piece: _Piece, at_its_place: _Call | None) -> bool:
+        """Take in one piece; the value is whether it holds any of a call."""
+        call = self._call_of(piece, at_its_place)
+        if piece.arguments.startswith("{") and piece.arguments == call.text and call.is_whole:
+            return False  # the whole call once more
+        if _goes_over(piece, call):
+            call.arguments.clear()
+        told = bool(piece.arguments) or (bool(piece.name) and not call.name)
+        if piece.name != call.name:
+            call.name += piece.name
+        call.arguments.append(piece.arguments)
         return told
 
     def hold(self, raw: object) -> bool:
         """Return whether a whole call has come already. Raises MalformedError."""
         piece = _piece(raw)
-        return any(
-            call.name == piece.name and call.text == piece.arguments and piece.id in ("", call.id)
-            for call in self._calls
-        )
+        for call in self._calls:
+            is_same = call.name == piece.name and call.text == piece.arguments
+            if is_same and piece.id in ("", call.id):
+                return True
+        return False
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls. One that has no id gets one from its place, so that its result can name it."""
         calls = list(self._calls)
-        indexes = [call.index for call in calls if call.index is not None]
-        if len(set(indexes)) == len(calls):
+        indexes = {call.index for call in calls if call.index is not None}
+        if len(indexes) == len(calls):
             calls.sort(key=lambda call: call.index or 0)
-        return tuple(
-            ToolCall(id=call.id or f"call_{place}", name=call.name, arguments=call.text)
-            for place, call in enumerate(calls)
-        )
+        whole = []
+        for place, call in enumerate(calls):
+            whole.append(ToolCall(id=call.id or f"call_{place}", name=call.name, arguments=call.text))
+        return tuple(whole)
 
     def _goes_on(self, raw: object) -> bool:
         """Take in what most pieces are: more of the arguments of the call whose index they name,
@@ -142,10 +149,12 @@ class Calls:
             # An id that is new and has no index can only be of a new call, also where its name is
             # yet to come.
             return None if piece.id and not piece.name else at_its_place
-        found = next((call for call in reversed(self._calls) if call.index == piece.index), None)
-        if found is None and self._calls and not (piece.id or piece.name):
+        for call in reversed(self._calls):
+            if call.index == piece.index:
+                return call
+        if self._calls and not (piece.id or piece.name):
             return self._calls[-1]  # its first piece had another index
-        return found
+        return None
 
 
 def _begins_another(piece: _Piece, begun: _Call) -> bool:
@@ -195,21 +204,28 @@ def _piece(raw: object) -> _Piece:
 
 
 def _index(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value[:9])
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) else None
 
 
 def _id(raw: Mapping[str, Any]) -> str:
     value = raw.get("id")
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _arguments(function: Mapping[str, Any]) -> str:
     """As the model wrote them. Some servers parse them first: then they are JSON again."""
-    value = next((function[name] for name in _ARGUMENTS if function.get(name) is not None), None)
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for name in _ARGUMENTS:
+        value = function.get(name)
+        if isinstance(value, str):
+            return value
+        if value is not None:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return ""

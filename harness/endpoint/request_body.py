@@ -109,28 +109,30 @@ def _logprobs(number: int | None, form: RequestForm) -> Body:
 
 
 def _response_format(request: Request, form: RequestForm) -> Body | None:
+    """Return what the server is told of the wanted form, or None where it cannot be told."""
     wanted = request.response_format
-    if wanted is None:
+    if wanted is None or (wanted == "json_object" and form.structured == "text"):
         return None
     if not isinstance(wanted, JsonSchema):
-        return None if form.structured == "text" and wanted == "json_object" else {"type": wanted}
+        return {"type": wanted}
     if form.structured in (None, "json_schema"):
         described = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
         return {"type": "json_schema", "json_schema": described}
-    return {"type": "json_object"} if form.structured == "json_object" else None
+    if form.structured == "json_object":
+        return {"type": "json_object"}
+    return None
 
 
 def _turns(request: Request, form: RequestForm) -> tuple[Message, ...]:
     """The messages; where the server cannot be told a schema, the first of them says it in words."""
-    wanted = request.response_format
+    wanted, messages = request.response_format, request.messages
     if not isinstance(wanted, JsonSchema) or form.structured in (None, "json_schema"):
-        return request.messages
+        return messages
     schema = json.dumps(wanted.schema, ensure_ascii=False, separators=(",", ":"))
     words = f"Answer with JSON that is valid against this JSON schema, and with nothing else:\n{schema}"
-    first = request.messages[0] if request.messages else None
-    if first is None or first.role != "system":
-        return (Message(role="system", content=words), *request.messages)
-    return (Message(role="system", content=f"{first.content}\n\n{words}"), *request.messages[1:])
+    if messages and messages[0].role == "system":
+        return (Message(role="system", content=f"{messages[0].content}\n\n{words}"), *messages[1:])
+    return (Message(role="system", content=words), *messages)
 
 
 def _message(message: Message, request: Request, form: RequestForm) -> Body:
@@ -162,8 +164,11 @@ def _content(message: Message) -> Any:
     """A text, or where there are images a list of parts."""
     if not message.images:
         return message.content
-    parts: list[Body] = [{"type": "text", "text": message.content}] if message.content else []
-    parts += [{"type": "image_url", "image_url": {"url": image.as_url()}} for image in message.images]
+    parts: list[Body] = []
+    if message.content:
+        parts.append({"type": "text", "text": message.content})
+    for image in message.images:
+        parts.append({"type": "image_url", "image_url": {"url": image.as_url()}})
     return parts
 
 

@@ -87,22 +87,29 @@ def model_names(answer: Answer) -> tuple[str, ...]:
 
 
 def words_of(answer: Answer) -> str:
-    """Return the message of an answer that is no success, or the beginning of its text, on one
-    line.
+    """Return the message of an answer that is no success, or the beginning of its text.
+
+    It is on one line.
     """
     body = answer.body
     if isinstance(body, str):
         title = _TITLE.search(body)
-        return _one_line(title[1] if title is not None else body)
-    error = body.get("error", body) if isinstance(body, Mapping) else body
+        return _one_line(body if title is None else title[1])
+    error = body
+    if isinstance(body, Mapping):
+        error = body.get("error", body)
     if isinstance(error, Mapping):
         error = next((error[name] for name in ("message", "detail", "code", "type") if error.get(name)), error)
-    return _one_line(error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)) if error else ""
+    if not error:
+        return ""
+    return _one_line(error if isinstance(error, str) else json.dumps(error, ensure_ascii=False))
 
 
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= 200 else f"{line[:200]}…"
+    if len(line) <= 200:
+        return line
+    return f"{line[:200]}…"
 
 
 def balance_text(answer: Answer) -> tuple[bool, str]:

@@ -64,14 +64,17 @@ def is_of_the_gateway(fields: JsonObject) -> bool:
 
 
 def timings_of(fields: object) -> Usage | None:
-    """The tokens that llama.cpp's server tells with its times, which it sends whether or not it is
-    asked for usage.
+    """Return the tokens that llama.cpp's server tells with its times, or None.
+
+    It sends the times whether or not it is asked for usage.
     """
     if not isinstance(fields, dict):
         return None
     cached, written = _first(fields, ("cache_n",)), _first(fields, ("predicted_n",))
+    if not written:
+        return None
     given = _first(fields, ("prompt_n",)) + cached
-    return Usage(input_tokens=given, output_tokens=written, cached_tokens=cached) if written else None
+    return Usage(input_tokens=given, output_tokens=written, cached_tokens=cached)
 
 
 def merged(earlier: Usage | None, later: Usage) -> Usage:
@@ -80,11 +83,10 @@ def merged(earlier: Usage | None, later: Usage) -> Usage:
         return later
     return replace(
         earlier,
-        **{
-            name: value
-            for name in ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
-            if (value := getattr(later, name))
-        },
+        input_tokens=later.input_tokens or earlier.input_tokens,
+        output_tokens=later.output_tokens or earlier.output_tokens,
+        reasoning_tokens=later.reasoning_tokens or earlier.reasoning_tokens,
+        cached_tokens=later.cached_tokens or earlier.cached_tokens,
     )
 
 
@@ -96,11 +98,13 @@ def cost_of(fields: object) -> float | None:
     if ticks is not None:
         return ticks / _TICKS_A_DOLLAR
     for name in _COST:
-        value = fields.get(name)
-        if not _in_dollars(value if isinstance(value, dict) else fields):
-            continue
-        cost = amount_of(value.get("total_cost") if isinstance(value, dict) else value)
-        if cost is not None:
+        value: object = fields.get(name)
+        told_in = fields  # the object in which its currency stands
+        if isinstance(value, dict):  # Perplexity's costs are an object
+            told_in = value
+            value = value.get("total_cost")
+        cost = amount_of(value)
+        if cost is not None and _in_dollars(told_in):
             return cost + _paid_elsewhere(fields)
     return None
 
@@ -114,7 +118,9 @@ def _in_dollars(fields: JsonObject) -> bool:
 def amount_of(value: object) -> float | None:
     """A number that is no less than zero; None for anything else."""
     amount = number_of(value)
-    return amount if amount is not None and math.isfinite(amount) and amount >= 0 else None
+    if amount is None or amount < 0 or math.isinf(amount):
+        return None
+    return amount
 
 
 def number_of(value: object) -> float | None:
@@ -149,21 +155,34 @@ def _beside(given: int, written: int, reasoning: int, *, total: int) -> int:
     thinking that no other field names. Reasoning that is more than the completion cannot be a part
     of it (Perplexity).
     """
-    rest = total - given - written if total and given else 0
-    if reasoning and (rest == reasoning or reasoning > written):
-        return reasoning
-    return rest if rest > 0 and not reasoning else 0
+    rest = 0
+    if total and given:
+        rest = total - given - written
+    if reasoning:
+        return reasoning if rest == reasoning or reasoning > written else 0
+    return max(rest, 0)
 
 
 def _detail(usage: JsonObject, objects: tuple[str, ...], names: tuple[str, ...]) -> int:
-    return next((count for details in objects if (count := _first(object_of(usage, details), names))), 0)
+    for details in objects:
+        count = _first(object_of(usage, details), names)
+        if count:
+            return count
+    return 0
 
 
 def _first(usage: JsonObject, names: tuple[str, ...]) -> int:
-    return next((count for name in names if (count := _count(usage.get(name)))), 0)
+    """Return the first of these counts that is more than nothing, or 0."""
+    for name in names:
+        count = _count(usage.get(name))
+        if count:
+            return count
+    return 0
 
 
 def _count(value: object) -> int:
     """A count of tokens; a whole number may be written as 100.0."""
     amount = amount_of(value)
-    return int(amount) if amount is not None and amount < 2**53 else 0
+    if amount is None or amount >= 2**53:
+        return 0
+    return int(amount)

@@ -79,15 +79,18 @@ class Loaded:
         service = self.settings.service_at(name)
         access = self._access(service)
         is_own = service.name == self.settings.service.name
+        if is_own:
+            steps = ()
         try:
             if key_needed and access.problem is not None:
                 raise SettingsError(access.problem)
             headers, hidden = access.headers(service, needed=key_needed)
         except SettingsError as error:
-            whose = "" if is_own else f"{service.name}{_asked_by(steps)}: "
-            raise SettingsError(f"{whose}{error}") from None
+            if is_own:
+                raise
+            raise SettingsError(f"{service.name}{_asked_by(steps)}: {error}") from None
         return replace(
-            self._endpoint(service, access, key_needed=key_needed, steps=() if is_own else steps),
+            self._endpoint(service, access, key_needed=key_needed, steps=steps),
             name=None if is_own else service.name,
             user_id=self.user_id,
             extra_headers=headers,
@@ -127,15 +130,15 @@ class Loaded:
         return service.hosted or is_named
 
     def _may_leave_out(self, service: Profile) -> frozenset[str]:
-        """The fields that are left out where the server refuses them: what a user set himself is
-        none of these.
+        """Return the fields that are left out where the server refuses them.
+
+        What a user set himself is none of these.
         """
-        fields = {"stream_options"}
         settings, switch = self.settings, service.form.thinking
         chosen = [settings.thinking, settings.effort, *(table.thinking for table in settings.steps.values())]
         if switch in _LEFT_OUT and all(one is None for one in chosen):
-            fields.add(_LEFT_OUT[switch])
-        return frozenset(fields)
+            return frozenset({"stream_options", _LEFT_OUT[switch]})
+        return frozenset({"stream_options"})
 
     def among_several(self) -> Loaded:
         """The same for a run that asks several endpoints: the limits of the own one's table are not
@@ -147,21 +150,23 @@ class Loaded:
         return replace(self, settings=self.settings.model_copy(update={"in_flight": everywhere}))
 
     def limits_at(self, name: str = "") -> Limits:
-        """The limits of one endpoint of several: those of its table, within the run's calls in
-        flight.
+        """Return the limits of one endpoint of several.
+
+        They are those of its table, within the run's calls in flight.
         """
         settings = self.settings
         run = settings.limits()
         if settings.service_at(name).name == settings.service.name:
-            most = run.in_flight if self.own_in_flight is None else min(run.in_flight, self.own_in_flight)
-            return replace(run, in_flight=most)
+            return replace(run, in_flight=_least(run.in_flight, self.own_in_flight))
+        limits = replace(run, requests_per_minute=None, tokens_per_minute=None)
         table = settings.endpoints.get(name)
-        most = run.in_flight if table is None or table.in_flight is None else min(run.in_flight, table.in_flight)
+        if table is None:
+            return limits
         return replace(
-            run,
-            in_flight=most,
-            requests_per_minute=None if table is None else table.rpm,
-            tokens_per_minute=None if table is None else table.tpm,
+            limits,
+            in_flight=_least(run.in_flight, table.in_flight),
+            requests_per_minute=table.rpm,
+            tokens_per_minute=table.tpm,
         )
 
 
@@ -179,4 +184,10 @@ def _asked_by(steps: Sequence[str]) -> str:
     """`, which step decompose asks`."""
     if not steps:
         return ""
-    return f", which step {steps[0]} asks" if len(steps) == 1 else f", which the steps {', '.join(steps)} ask"
+    if len(steps) == 1:
+        return f", which step {steps[0]} asks"
+    return f", which the steps {', '.join(steps)} ask"
+
+
+def _least(most: int, own: int | None) -> int:
+    return most if own is None else min(most, own)

@@ -51,51 +51,62 @@ def workflow_of(
 
 
 def endpoints_in_use(loaded: Loaded, workflow: LoadedWorkflow, *, continued: bool = False) -> tuple[InUse, ...]:
-    """The run's own endpoint, then the others by name.
-
-    Raises SettingsError for one that is not known.
+    """Return the run's own endpoint, then the others by name.
 
     What a table [steps.NAME] says rules over what the workflow says of that step. `continued`: the
-    run goes on with the endpoints that it began with.
+    run goes on with the endpoints that it began with. Raises SettingsError for an endpoint that is
+    not known.
     """
     settings = loaded.settings
-    chosen = {step: table.endpoint for step, table in settings.steps.items() if table.endpoint is not None}
-    asked: dict[str, set[str]] = {name: set() for name in loaded.also}
-    for step, name in chosen.items():
-        asked.setdefault(name, set()).add(step)
-    for name, steps in _of_the_workflow(workflow).items():
-        left = [step for step in steps if step not in chosen]
-        if left or not steps:
-            asked.setdefault(name, set()).update(left)
     own = settings.service.name
-    used = tuple(
-        InUse(service=_service(settings, name, steps, continued=continued), steps=tuple(sorted(steps)))
-        for name, steps in sorted(asked.items())
-        if name != own
-    )
-    elsewhere = {step for one in used for step in one.steps}
+    asked = _steps_by_endpoint(loaded, workflow)
+    used: list[InUse] = []
+    elsewhere: set[str] = set()
+    for name, steps in sorted(asked.items()):
+        if name != own:
+            service = _service(settings, name, steps, continued=continued)
+            used.append(InUse(service=service, steps=tuple(sorted(steps))))
+            elsewhere |= steps
     names = workflow.steps
     is_asked = own in asked or not names.all_known or not names.names <= elsewhere
     return (InUse(service=settings.service, key_needed=is_asked), *used)
 
 
+def _steps_by_endpoint(loaded: Loaded, workflow: LoadedWorkflow) -> dict[str, set[str]]:
+    """Return each endpoint that anybody names, with the steps that are known to ask it."""
+    asked: dict[str, set[str]] = {name: set() for name in loaded.also}
+    chosen: set[str] = set()
+    for step, table in loaded.settings.steps.items():
+        if table.endpoint is not None:
+            chosen.add(step)
+            asked.setdefault(table.endpoint, set()).add(step)
+    for name, steps in _of_the_workflow(workflow).items():
+        left = [step for step in steps if step not in chosen]
+        if left or not steps:
+            asked.setdefault(name, set()).update(left)
+    return asked
+
+
 def models_at(settings: Settings, one: InUse) -> tuple[str, ...]:
-    """The models that the settings ask of this endpoint: the default there, and those of single
-    steps.
-    """
+    """Return the models that the settings ask of this endpoint: the default there, and single steps'."""
     is_own = one.name == settings.service.name
-    names: list[str | None] = []
-    try:
-        names.append(settings.defaults(one.name).model)
-    except SettingsError:
-        names.append(None)
-    tables = {step: table for step, table in settings.steps.items() if step in one.steps}
-    if is_own:
-        tables = {step: table for step, table in settings.steps.items() if table.endpoint in (None, one.name)}
-    elif tables and all(table.model is not None for table in tables.values()):
-        names.clear()  # nothing asks for the default
-    names += [table.model for table in tables.values()]
+    of_steps: list[str | None] = []
+    for step, table in settings.steps.items():
+        asks_it = table.endpoint in (None, one.name) if is_own else step in one.steps
+        if asks_it:
+            of_steps.append(table.model)
+    names = list(of_steps)
+    # Where each step of another endpoint names its model, nothing asks for the default there.
+    if is_own or not of_steps or None in of_steps:
+        names.insert(0, _default_model(settings, one.name))
     return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
+def _default_model(settings: Settings, name: str) -> str | None:
+    try:
+        return settings.defaults(name).model
+    except SettingsError:
+        return None
 
 
 def check_access(loaded: Loaded, used: Iterable[InUse]) -> None:
@@ -142,14 +153,13 @@ def _of_the_workflow(workflow: LoadedWorkflow) -> Mapping[str, tuple[str, ...]]:
 
 def _service(settings: Settings, name: str, steps: Iterable[str], *, continued: bool) -> Profile:
     try:
-        service = settings.service_at(name)
+        return settings.service_at(name)
     except SettingsError as error:
         who = ", ".join(f"step {step}" for step in sorted(steps)) or "the workflow"
-        known = ""
+        said = f"{who}: {error}"
         if continued:
-            known = (
+            said += (
                 "; the run goes on with the endpoints that it began with, and with known ones: name one of these in "
+                "the workflow, or begin another run with a new --out DIR"
             )
-            known += "the workflow, or begin another run with a new --out DIR"
-        raise SettingsError(f"{who}: {error}{known}") from None
-    return service
+        raise SettingsError(said) from None

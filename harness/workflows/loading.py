@@ -73,37 +73,43 @@ def load_workflow(
     settings_from: str = "settings",
     steps: Mapping[str, str] = MappingProxyType({}),
 ) -> LoadedWorkflow:
-    """Import a workflow and read its prompts: `prompts_file`, else the TOML file of the same stem
-    beside its module.
+    """Import a workflow and read its prompts.
 
-    A module may say which blanks it fills (`FILLS`, by prompt) and check its settings
-    (`check_settings`); both are used here, before anything is paid for. `settings_from` is where
-    those stand, for messages. `steps` are those that the user has options for, each with where that
-    was said. Raises WorkflowError, PromptsError, or SettingsError for a step of which it is known
-    that the workflow does not have it.
+    These are in `prompts_file`, else in the TOML file of the same stem beside its module. A module
+    may say which blanks it fills (`FILLS`, by prompt) and check its settings (`check_settings`);
+    both are used here, before anything is paid for. `settings_from` is where those stand, for
+    messages. `steps` are those that the user has options for, each with where that was said. Raises
+    WorkflowError, PromptsError, or SettingsError for a step of which it is known that the workflow
+    does not have it.
     """
     module, function = _find(BUILT_IN.get(name, name))
     source = _source_of(name, module)
     beside = source.with_suffix(".toml")
-    chosen = prompts_file if prompts_file is not None else beside if beside.is_file() else None
-    prompts = read_prompts(chosen) if chosen is not None else Prompts()
-    fills = getattr(module, "FILLS", None)
-    if isinstance(fills, Mapping):
-        check_blanks(str(chosen or beside), prompts, {step: frozenset(blanks) for step, blanks in fills.items()})
+    if prompts_file is None and beside.is_file():
+        prompts_file = beside
+    prompts = Prompts() if prompts_file is None else read_prompts(prompts_file)
+    _check_fills(module, prompts, str(prompts_file or beside))
     workflow = LoadedWorkflow(
         name=name,
         function=function,
         prompts=prompts,
-        settings=_checked_settings(name, module, (str(chosen), prompts.settings), (settings_from, settings)),
+        settings=_checked_settings(name, module, (str(prompts_file), prompts.settings), (settings_from, settings)),
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         own_files=_own_files(module, source.absolute(), built_in=name in BUILT_IN),
         steps=step_names(module),
         endpoints=endpoint_names(module),
-        prompts_file=chosen,
+        prompts_file=prompts_file,
     )
     if workflow.steps.all_known and (strange := workflow.strange_steps(steps)):
         raise SettingsError("\n".join(f"{steps[step]}: [steps.{step}]: {said}" for step, said in strange.items()))
     return workflow
+
+
+def _check_fills(module: ModuleType, prompts: Prompts, where: str) -> None:
+    """Raise PromptsError for a prompt with a blank that the module, by its own word, does not fill."""
+    fills = getattr(module, "FILLS", None)
+    if isinstance(fills, Mapping):
+        check_blanks(where, prompts, {step: frozenset(blanks) for step, blanks in fills.items()})
 
 
 def _checked_settings(
@@ -153,14 +159,19 @@ def _find(name: str) -> tuple[ModuleType, Workflow]:
     module = import_file(Path(where)) if where.endswith(".py") else import_named(where)
     function = getattr(module, attribute, None)
     if function is None:
-        functions = [
-            known
-            for known, value in vars(module).items()
-            if inspect.iscoroutinefunction(value) and value.__module__ == module.__name__
-        ]
-        hint = suggestion(attribute, functions) if functions else "; it has no async function at all"
-        raise WorkflowError(f"{where} has no function {attribute!r}{hint}")
+        raise WorkflowError(f"{where} has no function {attribute!r}{_other_functions(module, attribute)}")
     return module, _shaped(name, function)
+
+
+def _other_functions(module: ModuleType, wanted: str) -> str:
+    """Name the async functions that the module itself defines, the nearest name first."""
+    functions = []
+    for known, value in vars(module).items():
+        if inspect.iscoroutinefunction(value) and value.__module__ == module.__name__:
+            functions.append(known)
+    if not functions:
+        return "; it has no async function at all"
+    return suggestion(wanted, functions)
 
 
 def _shaped(name: str, function: object) -> Workflow:

@@ -40,13 +40,19 @@ class Answer:
     @property
     def output_tokens(self) -> int:
         """All that is billed as output: reasoning, content and the arguments of tool calls."""
-        said = count_tokens(encoded(self.content))
-        return self.reasoning_tokens + said + sum(count_tokens(encoded(call.arguments)) for call in self.tool_calls)
+        tokens = self.reasoning_tokens + count_tokens(encoded(self.content))
+        for call in self.tool_calls:
+            tokens += count_tokens(encoded(call.arguments))
+        return tokens
 
     def stopped_at(self, stops: tuple[str, ...]) -> Answer:
         """The content up to the first stop sequence."""
-        ends = [place for stop in stops if stop and (place := self.content.find(stop)) >= 0]
-        return replace(self, content=self.content[: min(ends)]) if ends else self
+        end = len(self.content)
+        for stop in stops:
+            place = self.content.find(stop)
+            if stop and place >= 0:
+                end = min(end, place)
+        return replace(self, content=self.content[:end])
 
     def capped(self, max_tokens: int) -> Answer:
         """Cut to the cap. Reasoning is spent first: a small cap leaves no content at all."""

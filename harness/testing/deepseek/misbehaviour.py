@@ -234,7 +234,9 @@ def _cut_in_character(reply: Reply, scene: Scene) -> Reply:
 def _without_done(reply: Reply, scene: Scene) -> Reply:
     """Everything but `[DONE]`. A plain response has none: it loses its closing brace."""
     pieces = [piece for piece in reply.pieces if b"[DONE]" not in piece.data]
-    return replace(reply, pieces=pieces if scene.stream else [Piece(pieces[0].delay_s, pieces[0].data[:-1])])
+    if not scene.stream:
+        pieces = [Piece(pieces[0].delay_s, pieces[0].data[:-1])]
+    return replace(reply, pieces=pieces)
 
 
 def _without_finish(reply: Reply, scene: Scene) -> Reply:
