@@ -37,7 +37,8 @@ class Braking:
         """Count the time until now; to be told before anything changes."""
         went_s = max(0.0, at_s - self._since_s)
         self.lost_s += self._share * went_s
-        self.short_s += went_s if self._is_short else 0.0
+        if self._is_short:
+            self.short_s += went_s
         self._since_s = at_s
 
     def stands(self, at_s: float, *, waiting: int, holding: int, places: int) -> int:
@@ -69,16 +70,17 @@ class Held(NamedTuple):
 
 
 def most_ahead(calls: Sequence[Held]) -> float:
-    """By how much what is spent and held passes, at the worst moment, what all these calls cost in
-    the end.
+    """Return the most by which what is spent and held passes the cost of all these calls.
 
     A budget larger by that than the cost keeps no call waiting.
     """
+    # What ends at a moment (0) gives its money back before the next (1) takes it.
+    changes: list[tuple[float, int, float]] = []
+    for call in calls:
+        changes.append((call.from_s, 1, call.held))
+        changes.append((call.until_s, 0, call.cost - call.held))
     ahead = -math.fsum(call.cost for call in calls)
     most = 0.0
-    changes = [(call.from_s, 1, call.held) for call in calls]
-    # What ends at a moment gives its money back before the next takes it.
-    changes += [(call.until_s, 0, call.cost - call.held) for call in calls]
     for _, _, change in sorted(changes):
         ahead += change
         most = max(most, ahead)
@@ -87,8 +89,12 @@ def most_ahead(calls: Sequence[Held]) -> float:
 
 def most_at_once(calls: Sequence[Held]) -> int:
     """The largest number of these calls that were at work at one time."""
+    changes: list[tuple[float, int]] = []
+    for call in calls:
+        changes.append((call.from_s, 1))
+        changes.append((call.until_s, -1))
     number = most = 0
-    for _, change in sorted([(call.from_s, 1) for call in calls] + [(call.until_s, -1) for call in calls]):
+    for _, change in sorted(changes):
         number += change
         most = max(most, number)
     return most
@@ -102,8 +108,10 @@ def slowdown(budget: float, *, cost: float, held: float, places: int) -> float |
     the run ends before its work does.
     """
     left = budget - cost
-    if left < held or held <= 0:
-        return None if left < held else 1.0
+    if left < held:
+        return None
+    if held <= 0:
+        return 1.0
     # Until this much is spent, there is money for every place.
     free_until = min(max(budget - held * places, 0.0), cost)
     if free_until >= cost:

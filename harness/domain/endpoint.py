@@ -57,9 +57,13 @@ class Endpoint:
 
     def headers(self) -> dict[str, str]:
         """All headers that say who asks, revealed; a user's own Authorization rules over ours."""
-        found = {} if self.authorization is None else {"Authorization": self.authorization.reveal()}
+        found: dict[str, str] = {}
+        if self.authorization is not None:
+            found["Authorization"] = self.authorization.reveal()
         for name, value in self.extra_headers.items():
-            found["Authorization" if name.lower() == "authorization" else name] = value.reveal()
+            if name.lower() == "authorization":
+                name = "Authorization"  # noqa: PLW2901 - one spelling, so that it takes the place of ours
+            found[name] = value.reveal()
         return found
 
     def redact(self, text: str) -> str:
@@ -70,7 +74,10 @@ class Endpoint:
 
     def piece_redactor(self) -> PieceRedactor:
         """The same for a text that comes in pieces."""
-        return PieceRedactor(self.redact, [spelling for secret in self._secrets() for spelling in secret.spellings()])
+        spellings: list[str] = []
+        for secret in self._secrets():
+            spellings += secret.spellings()
+        return PieceRedactor(self.redact, spellings)
 
     def _secrets(self) -> tuple[Secret, ...]:
         return tuple(secret for secret in (self.api_key, self.basic_auth, *self.hidden) if secret is not None)
@@ -94,24 +101,26 @@ def base_url_endpoint(
 
     Raises SettingsError if the URL is none.
     """
-    profile = profile_of(base_url)
-    known = OPENAI_FORM if profile is None else profile.form
+    if form is None:
+        profile = profile_of(base_url)
+        form = OPENAI_FORM if profile is None else profile.form
     return Endpoint(
         identity=endpoint_identity(base_url),
         base_url=normalized_base_url(base_url),
         api_key=api_key,
         basic_auth=credentials(base_url),
-        form=known if form is None else form,
+        form=form,
         key_env=key_env,
     )
 
 
 def endpoint_identity(endpoint: Profile | str) -> str:
-    """Return the identity of an endpoint: its normalized address, or the name of a service that is
-    keyed by name.
+    """Return the identity of an endpoint: its normalized address, or the name that it is keyed by.
 
     Never holds a credential. Raises SettingsError if the URL is none.
     """
     base_url = endpoint.base_url if isinstance(endpoint, Profile) else endpoint
     profile = profile_of(base_url)
-    return profile.name if profile is not None and profile.keyed_by_name else normalized_base_url(base_url)
+    if profile is not None and profile.keyed_by_name:
+        return profile.name
+    return normalized_base_url(base_url)

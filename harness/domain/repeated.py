@@ -65,10 +65,14 @@ def stopped_words(failure: Failure, times: int, resume: str) -> str:
     `resume` is the command to go on.
     """
     often = "the first topic" if times == 1 else f"{times:,} topics in a row"
-    where = "" if failure.where is None else f" at {failure.where}"
-    code = "" if failure.code is None else f" ({failure.code})"
-    message = f": {one_line(failure.message, LONGEST_MESSAGE)}" if failure.message else ""
+    what = failure.type
+    if failure.where is not None:
+        what += f" at {failure.where}"
+    if failure.code is not None:
+        what += f" ({failure.code})"
+    if failure.message:
+        what += f": {one_line(failure.message, LONGEST_MESSAGE)}"
     return (
-        f"the workflow failed for {often}, and nothing has succeeded yet: {failure.type}{where}{code}{message}; "
+        f"the workflow failed for {often}, and nothing has succeeded yet: {what}; "
         f"mend it, then `{resume}`: what was paid comes from the cache (--max-failures off goes on all the same)"
     )

@@ -149,28 +149,36 @@ def _until_restored_s(windows: list[_Window]) -> float:
     rest. Where that is not told, the longest: what is too short costs one of the few attempts of a
     call, what is too long some seconds.
     """
-    exhausted = [window.wait_s for window in windows if window.remaining is not None and window.remaining <= 0]
+    exhausted: list[float] = []
+    by_share: list[tuple[float, float]] = []
+    for window in windows:
+        if window.remaining is None:
+            continue
+        if window.remaining <= 0:
+            exhausted.append(window.wait_s)
+        if window.limit is not None and window.limit > 0:
+            by_share.append((window.remaining / window.limit, window.wait_s))
     if exhausted:
         return max(exhausted)
-    shares = [
-        (window.remaining / window.limit, window.wait_s)
-        for window in windows
-        if window.remaining is not None and window.limit is not None and window.limit > 0
-    ]
-    if shares:
-        return min(shares)[1]
+    if by_share:
+        _, wait = min(by_share)
+        return wait
     return max(window.wait_s for window in windows)
 
 
 def _windows(headers: Mapping[str, str], *, at: datetime) -> list[_Window]:
+    """Return the limits that these headers tell of, each with the time until it is restored."""
     told: dict[tuple[str, str], dict[str, str]] = {}
     for name, value in headers.items():
         if _DRAFTED.search(name):
-            told |= {(name, str(place)): parts for place, parts in enumerate(_drafted(value))}
+            for place, parts in enumerate(_drafted(value)):
+                told[name, str(place)] = parts
     for name, value in headers.items():
-        found = next(filter(None, (pattern.match(name) for pattern in _LIMIT_HEADERS)), None)
-        if found is not None:
-            told.setdefault((found["whose"], found["what"] or ""), {})[found["part"]] = value
+        for pattern in _LIMIT_HEADERS:
+            found = pattern.match(name)
+            if found is not None:
+                told.setdefault((found["whose"], found["what"] or ""), {})[found["part"]] = value
+                break
     windows = []
     for parts in told.values():
         wait = _seconds(parts.get("reset"), at=at)
@@ -179,14 +187,24 @@ def _windows(headers: Mapping[str, str], *, at: datetime) -> list[_Window]:
     return windows
 
 
+_DRAFTED_NAMES = {"reset": "t", "remaining": "r", "limit": ""}
+"""The parts of a limit, each with its name in the later draft."""
+
+
 def _drafted(value: str) -> Iterator[dict[str, str]]:
-    """The limits in the one header of the IETF's drafts: `limit=10, remaining=0, reset=7`, or
-    `"a";r=0;t=7, …`.
+    """Yield the limits in the one header of the IETF's drafts.
+
+    It is `limit=10, remaining=0, reset=7`, or in the later draft `"a";r=0;t=7, …`.
     """
-    for policy in value.split(",") if ";" in value else [value.replace(",", ";")]:
-        parts = dict(_DRAFTED_PART.findall(policy.lower()))
-        named = {"reset": parts.get("reset", parts.get("t")), "remaining": parts.get("remaining", parts.get("r"))}
-        yield {part: told for part, told in {**named, "limit": parts.get("limit")}.items() if told is not None}
+    policies = value.split(",") if ";" in value else [value.replace(",", ";")]
+    for policy in policies:
+        found = dict(_DRAFTED_PART.findall(policy.lower()))
+        parts: dict[str, str] = {}
+        for name, short in _DRAFTED_NAMES.items():
+            told = found.get(name, found.get(short))
+            if told is not None:
+                parts[name] = told
+        yield parts
 
 
 def _given(seconds: float | None) -> Iterator[float]:

@@ -11,7 +11,7 @@ from harness.domain.base_url import note_on
 from harness.domain.profiles import PROFILES, Profile
 from harness.domain.request_form import RequestForm, Unsent, advice_elsewhere, unsent
 from harness.errors import SettingsError
-from harness.settings.endpoints import named, parse_mends
+from harness.settings.endpoints import EndpointTable, named, parse_mends
 from harness.settings.given import Given
 from harness.settings.model import Settings
 from harness.settings.toml_lines import place
@@ -107,18 +107,21 @@ def _place(ruling: Mapping[str, Given], *path: str) -> str:
 
 def notes_on(settings: Settings) -> tuple[str, ...]:
     """Lines for the user before the first call: what was understood otherwise than it was written."""
-    notes = (settings.model_note(), note_on(settings.base_url) if settings.base_url is not None else None)
+    notes = [settings.model_note()]
+    if settings.base_url is not None:
+        notes.append(note_on(settings.base_url))
     return tuple(note for note in notes if note is not None)
 
 
 def endpoint_defaults(settings: Settings) -> dict[str, int]:
     """The limits that the endpoint's table has for runs that do not set any."""
-    table = settings.endpoints.get(settings.endpoint or "") if settings.base_url is None else None
-    mends = parse_mends(settings.mends)
+    sources: list[EndpointTable | None] = [parse_mends(settings.mends)]
+    if settings.base_url is None:
+        sources.insert(0, settings.endpoints.get(settings.endpoint or ""))
     found: dict[str, int] = {}
-    for source in (mends,) if table is None else (table, mends):
+    for source in sources:
         for name in ("in_flight", "rpm", "tpm"):
-            value = getattr(source, name)
+            value = getattr(source, name, None)
             if value is not None:
                 found[name] = value
     return found

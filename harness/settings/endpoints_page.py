@@ -189,10 +189,10 @@ In this process, with no address and no key. It takes what DeepSeek takes.
 
 
 def _fields() -> str:
-    rows = [
-        f"| `{name}` | {_of_kind(name)} | {field.description} |" for name, field in EndpointTable.model_fields.items()
-    ]
-    return "\n".join(["## Fields\n", "| Field | Value | Meaning |", "|---|---|---|", *rows, ""])
+    lines = ["## Fields\n", "| Field | Value | Meaning |", "|---|---|---|"]
+    for name, field in EndpointTable.model_fields.items():
+        lines.append(f"| `{name}` | {_of_kind(name)} | {field.description} |")
+    return "\n".join([*lines, ""])
 
 
 def _of_kind(name: str) -> str:
@@ -222,8 +222,14 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{ours} as `{theirs}`" if ours != theirs else f"`{ours}`" for ours, theirs in value.items())
+        return ", ".join(_pair(ours, theirs) for ours, theirs in value.items())
     return f"`{value}`"
+
+
+def _pair(ours: str, theirs: str) -> str:
+    if ours == theirs:
+        return f"`{ours}`"
+    return f"{ours} as `{theirs}`"
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from harness.domain.policy import (
     RetryPolicy,
     Timeouts,
 )
-from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, flat_price
-from harness.domain.profiles import PROFILES, Profile, resolve_model
+from harness.domain.pricing import DEEPSEEK_PRICES, Price, Pricing, flat_price
+from harness.domain.profiles import PROFILES, Profile, ResolvedModel, resolve_model
 from harness.domain.request_form import Dialect
 from harness.domain.step_options import StepOptions
 from harness.errors import SettingsError
@@ -378,63 +378,81 @@ class Settings(BaseModel):
         return Budget(cost=self.topic_budget, tokens=self.topic_budget_tokens)
 
     def defaults(self, endpoint: str = "") -> StepOptions:
-        """Return the options of a step that chooses none and asks this endpoint, withdrawn model
-        names resolved.
+        """Return the options of a step that chooses none and asks this endpoint.
 
-        Only the run's own, "", must have a model: elsewhere a step may name its own. Raises
-        SettingsError.
+        Withdrawn model names are resolved. Only the run's own endpoint, "", must have a model:
+        elsewhere a step may name its own. Raises SettingsError.
         """
         service = self.service_at(endpoint)
-        is_own = service.name == self.service.name
-        name = (self.model or service.default_model) if is_own else service.default_model
-        model = None
-        if is_own or name is not None:
-            model = resolve_model(None if is_own and self.base_url is not None else service, name)
-        implied = None if model is None else model.thinking
+        resolved = self._default_model(service)
+        model = thinking = None
+        if resolved is not None:
+            model, thinking = resolved.model, resolved.thinking
+        if self.thinking is not None:
+            thinking = self.thinking
         return StepOptions(
             endpoint=service.name,
-            model=None if model is None else model.model,
-            thinking=self.thinking if self.thinking is not None else implied,
+            model=model,
+            thinking=thinking,
             effort=self.effort,
             stream=self.stream,
             extra_body=service.extra_body,
         )
 
+    def _default_model(self, service: Profile) -> ResolvedModel | None:
+        """Return the model that is asked of an endpoint by default, or None where it may have none."""
+        if service.name == self.service.name:
+            profile = service if self.base_url is None else None
+            return resolve_model(profile, self.model or service.default_model)
+        if service.default_model is None:
+            return None
+        return resolve_model(service, service.default_model)
+
     def model_note(self) -> str | None:
         """One line for the user where the model is not the one they named."""
-        return resolve_model(self.profile, self.model).note if self.model is not None else None
+        if self.model is None:
+            return None
+        return resolve_model(self.profile, self.model).note
 
     def pricing(self) -> Pricing:
-        """The provider's table for DeepSeek and the mock, with what the user's tables of prices add
-        or replace.
+        """Return the prices at all endpoints: the provider's table, with the user's tables over it.
 
         [prices] are those of the run's own endpoint; another has those of its table.
         """
-        profile = self.profile
         identity = endpoint_identity(self.base_url or self.service)
-        known = DEEPSEEK_PRICES if profile is not None and identity in _PRICED else {}
-        table = self.endpoints.get(self.endpoint or "") if profile is not None else None
-        of_endpoint = {} if table is None else table.price_rows()
-        own = {model: flat_price(table.rates()) for model, table in self.prices.items()}
+        prices: dict[str, tuple[Price, ...]] = {}
+        if self.profile is not None:
+            prices |= _known_rows(identity)
+            prices |= self._own_rows(self.endpoint or "")
+        for model, table in self.prices.items():
+            prices[model] = flat_price(table.rates())
         elsewhere: dict[str, Pricing] = {}
         for name in (*PROFILES, *self.endpoints):
             there = endpoint_identity(named(name, self.endpoints))
             if there != identity:
                 elsewhere[there] = self._prices_at(name, there, elsewhere.get(there, Pricing()))
-        prices = {**known, **of_endpoint, **own}
         return Pricing(prices=prices, aliases=self.service.aliases, elsewhere=elsewhere)
 
     def _prices_at(self, name: str, identity: str, others: Pricing) -> Pricing:
         """The prices of an endpoint of this name, with those of others that are the same server."""
-        table = self.endpoints.get(name)
-        known = DEEPSEEK_PRICES if identity in _PRICED else {}
         return Pricing(
-            prices={**known, **others.prices, **({} if table is None else table.price_rows())},
+            prices={**_known_rows(identity), **others.prices, **self._own_rows(name)},
             aliases={**others.aliases, **named(name, self.endpoints).aliases},
         )
 
+    def _own_rows(self, name: str) -> dict[str, tuple[Price, ...]]:
+        """The prices in the table of the endpoint of this name."""
+        table = self.endpoints.get(name)
+        return {} if table is None else table.price_rows()
+
 
 _PRICED = ("deepseek", "mock")
+
+
+def _known_rows(identity: str) -> Mapping[str, tuple[Price, ...]]:
+    """The provider's own prices, where this is its server or the mock of it."""
+    return DEEPSEEK_PRICES if identity in _PRICED else {}
+
 
 TABLES = ("steps", "workflow_settings", "prices", "endpoints")
 """The settings that are tables: a file has them, a flag and a variable do not."""

@@ -99,15 +99,16 @@ def settings_page() -> str:
 
 
 def _section(title: str) -> str:
-    rows = [
-        _row(field.alias or name, field.default, field.description or "")
-        for name, field in Settings.model_fields.items()
-        if name not in TABLES
-        and isinstance(field.json_schema_extra, dict)
-        and field.json_schema_extra["section"] == title
+    lines = [
+        f"## {title}\n",
+        "| Setting | Flag | Variable | Value | Default | Meaning |",
+        "|---|---|---|---|---|---|",
     ]
-    head = ["| Setting | Flag | Variable | Value | Default | Meaning |", "|---|---|---|---|---|---|"]
-    return "\n".join([f"## {title}\n", *head, *rows, ""])
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        if name not in TABLES and isinstance(extra, dict) and extra["section"] == title:
+            lines.append(_row(field.alias or name, field.default, field.description or ""))
+    return "\n".join([*lines, ""])
 
 
 def _row(name: str, default: Any, description: str) -> str:
@@ -115,7 +116,11 @@ def _row(name: str, default: Any, description: str) -> str:
     shown = noted.rstrip("]") or _default(default)
     flag = f"--no-{name}" if default is True else f"--{name.replace('_', '-')}"
     cells = (f"`{name}`", f"`{flag}`", f"`{ENV_PREFIX}{name.upper()}`", _value(name), shown, meaning)
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
 
 
 def _default(default: Any) -> str:

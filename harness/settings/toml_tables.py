@@ -123,7 +123,8 @@ def known_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     """The names that the table at this path may have."""
     for part in path:
         field = model.model_fields.get(part)
-        model = next(_models_in(field.annotation), model) if field is not None else model
+        if field is not None:
+            model = next(_models_in(field.annotation), model)
     return list(model.model_fields)
 
 
@@ -166,7 +167,9 @@ def reason(detail: Mapping[str, Any]) -> str:
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         limit = context[bound]
-        return f"{words} {int(limit):,}" if limit == int(limit) else f"{words} {limit:g}"
+        if limit == int(limit):
+            return f"{words} {int(limit):,}"
+        return f"{words} {limit:g}"
     if kind == "literal_error":
         return f"must be one of {context['expected']}".replace("'", "")
     if kind == "value_error":
@@ -175,14 +178,17 @@ def reason(detail: Mapping[str, Any]) -> str:
 
 
 def suggestion(name: str, known: Iterable[str], *, listed: bool = True) -> str:
-    """`; did you mean 'x'?` for the nearest known name, else all of them if they are few enough to
-    be `listed`.
+    """Return `; did you mean 'x'?` for the nearest known name.
+
+    Where none is near, all of them are named if they are few enough to be `listed`.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(names)}" if listed else "; `harness config` lists all that there are"
+    if listed:
+        return f"; known: {', '.join(names)}"
+    return "; `harness config` lists all that there are"
 
 
 def shown(value: object) -> str:
@@ -190,7 +196,9 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    if len(text) <= 60:
+        return text
+    return f"{text[:57]}..."
 
 
 def _broken(path: Path, text: str, message: str) -> str:

@@ -209,24 +209,37 @@ class FakeDeepSeek:
             return Exchange(refusal)
         asked = self._asked.count(digest)
         line = self._script(request)
-        met = line if isinstance(line, Fault | Form) else None
-        if line is None:
-            met = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
-        fault = met if isinstance(met, Fault) else None
-        reply = line.reply(scene) if isinstance(line, Refuse) else instead(fault, scene) if fault else None
+        met = self._met(line, request, digest, asked)
+        reply = self._instead(line, met, scene)
         conversation = None
         if reply is None:
+            fault = met if isinstance(met, Fault) else None
             said = line if isinstance(line, Say) else self._invented(request, digest, fault)
             conversation = request.prompt + encoded(said.answer.content)
-            reply = self._in_form(met, request, said, digest) if isinstance(met, Form) else None
+            if isinstance(met, Form):
+                reply = self._in_form(met, request, said, digest)
             if reply is None:
-                met = fault
+                met = fault  # a form that cannot hold this answer is not played
                 reply = self._reply(request, said, digest, asked, scene)
             if fault:
                 reply = bent_reply(reply, fault, scene)
         self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=met))
         pieces = self._sent(reply.pieces, digest)
         return Exchange(replace(reply, pieces=pieces), _Seat(self.gate, self._prefixes, request.user_id, conversation))
+
+    def _met(self, line: object, request: ChatRequest, digest: bytes, asked: int) -> Oddity | None:
+        """Return the fault or the form that this request meets, by the script or by the plan."""
+        if line is None:
+            return self.faults.choose(digest=digest, text=request.prompt, asked=asked)
+        return line if isinstance(line, Fault | Form) else None
+
+    def _instead(self, line: object, met: Oddity | None, scene: Scene) -> Reply | None:
+        """Return the reply that takes the place of an answer, or None where there is one."""
+        if isinstance(line, Refuse):
+            return line.reply(scene)
+        if isinstance(met, Fault):
+            return instead(met, scene)
+        return None
 
     def _parsed(self, body: bytes) -> ChatRequest:
         """Raises Rejection. Servers of other models know other names, and do not think."""

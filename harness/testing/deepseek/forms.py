@@ -120,17 +120,27 @@ def form_of(path: Path) -> Form:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: a form is a file of TOML: {error}") from None
     _check_fields(path, fields)
-    manners = [manner for manner in MANNERS if manner in fields]
-    if not manners:
+    bodies: dict[Manner, str] = {}
+    told: dict[Manner, Mapping[str, Any]] = {}
+    for manner in MANNERS:
+        if manner in fields:
+            bodies[manner] = fields[manner]
+            if "tells" in fields:
+                told[manner] = _told(path, manner, fields["tells"])
+    if not bodies:
         raise SettingsError(f"{path}: a form needs `stream` or `whole`, the body of a response")
-    texts = {name: fields[name] for name in ("server", "kind", "about", "source", "ran", "status") if name in fields}
     return Form(
         name=path.stem,
-        **texts,
+        server=fields.get("server", ""),
+        kind=fields.get("kind", ""),
+        about=fields.get("about", ""),
+        source=fields.get("source", ""),
+        ran=fields.get("ran"),
+        status=fields.get("status", 200),
         headers=fields.get("headers", {}),
         offers=tuple(fields.get("offers", ())),
-        bodies={manner: fields[manner] for manner in manners},
-        told={manner: _told(path, manner, fields["tells"]) for manner in manners} if "tells" in fields else {},
+        bodies=bodies,
+        told=told,
     )
 
 

@@ -131,13 +131,20 @@ def read_task(request: ChatRequest) -> Task:
 
 
 def _decompose(turns: list[str]) -> Decompose:
-    topic = next((found for turn in reversed(turns) if (found := _after(_TOPIC, turn))), None)
-    if topic is None:
-        topic = next(turn for turn in turns if _QUESTIONS.search(turn)).strip().rsplit("\n\n", 1)[-1]
     bounds = _RANGE.search(turns[-1]) or _RANGE.search(turns[0])
     least, most = (int(bounds[1]), int(bounds[2])) if bounds else (3, 5)
     most = min(max(most, 1), 20)
-    return Decompose(topic=topic, least=min(max(least, 1), most), most=most)
+    return Decompose(topic=_topic_in(turns), least=min(max(least, 1), most), most=most)
+
+
+def _topic_in(turns: list[str]) -> str:
+    """Return the last topic that is announced, else the last paragraph of the first such request."""
+    for turn in reversed(turns):
+        topic = _after(_TOPIC, turn)
+        if topic:
+            return topic
+    asking = next(turn for turn in turns if _QUESTIONS.search(turn))
+    return asking.strip().rsplit("\n\n", 1)[-1]
 
 
 def _after(announced: re.Pattern[str], text: str) -> str | None:

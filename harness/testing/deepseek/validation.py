@@ -124,18 +124,25 @@ def _check_message_types(message: Any, where: str) -> None:
         raise _untyped(f"{where}: missing field `role`")
     if role not in _ROLES:
         raise _untyped(f"{where}: unknown variant `{role}`, expected one of {_quoted(_ROLES)}")
-    if role != "assistant" and not isinstance(message.get("content"), str | list):
-        raise _untyped(f"{where}: missing field `content`")
-    if not isinstance(message.get("content"), str | list | None):
-        raise _untyped(f"{where}: invalid type: {_rust_type(message['content'])}, expected a string or a sequence")
-    for part in message["content"] if isinstance(message.get("content"), list) else ():
-        if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
-            raise _untyped(f"{where}: invalid content part")
+    _check_content_type(message.get("content"), where, needed=role != "assistant")
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list) or not all(_is_tool_call(call) for call in calls):
         raise _untyped(f"{where}.tool_calls: invalid tool call")
     if role == "tool" and not isinstance(message.get("tool_call_id"), str):
         raise _untyped(f"{where}: missing field `tool_call_id`")
+
+
+def _check_content_type(content: Any, where: str, *, needed: bool) -> None:
+    if isinstance(content, str):
+        return
+    if isinstance(content, list):
+        for part in content:
+            if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
+                raise _untyped(f"{where}: invalid content part")
+    elif needed:
+        raise _untyped(f"{where}: missing field `content`")
+    elif content is not None:
+        raise _untyped(f"{where}: invalid type: {_rust_type(content)}, expected a string or a sequence")
 
 
 def _thinking(fields: dict[str, Any]) -> tuple[bool, str]:
@@ -239,8 +246,9 @@ def _calls_of(message: JsonObject) -> set[str]:
 
 def _check_thinking_with_tools(messages: list[JsonObject]) -> None:
     """Beside tools the reasoning of every earlier turn must come back; an empty string will do."""
-    if any(message["role"] == "assistant" and message.get("reasoning_content") is None for message in messages):
-        raise Rejection(400, "The reasoning_content in the thinking mode must be passed back to the API.")
+    for message in messages:
+        if message["role"] == "assistant" and message.get("reasoning_content") is None:
+            raise Rejection(400, "The reasoning_content in the thinking mode must be passed back to the API.")
 
 
 def _check_context(prompt: bytes, *, asked: int) -> None:
@@ -261,7 +269,9 @@ def _check_context(prompt: bytes, *, asked: int) -> None:
 def _default_max_tokens(*, thinking: bool, effort: str) -> int:
     if not thinking:
         return 8 * 1024
-    return (128 if effort == "max" else 64) * 1024
+    if effort == "max":
+        return 128 * 1024
+    return 64 * 1024
 
 
 def _untyped(reason: str) -> Rejection:
@@ -274,6 +284,8 @@ def _quoted(names: Any) -> str:
 
 def _rust_type(value: Any) -> str:
     """A JSON value as serde names it in its messages."""
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return f"boolean `{str(value).lower()}`"
     if isinstance(value, int):
@@ -282,7 +294,7 @@ def _rust_type(value: Any) -> str:
         return f"floating point `{value}`"
     if isinstance(value, str):
         return f"string {json.dumps(value, ensure_ascii=False)}"
-    return "null" if value is None else "sequence" if isinstance(value, list) else "map"
+    return "sequence" if isinstance(value, list) else "map"
 
 
 def _is_integer(value: Any) -> bool:
@@ -294,8 +306,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _names_function(value: Any) -> bool:
-    function = value.get("function") if isinstance(value, dict) else None
-    return isinstance(function, dict) and isinstance(function.get("name"), str)
+    if not isinstance(value, dict) or not isinstance(value.get("function"), dict):
+        return False
+    return isinstance(value["function"].get("name"), str)
 
 
 def _is_tool_call(value: Any) -> bool:
@@ -303,7 +316,9 @@ def _is_tool_call(value: Any) -> bool:
 
 
 def _is_stop(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, str)
 
 
 def _is(*types: type) -> Callable[[Any], bool]:
