@@ -128,10 +128,9 @@ class Dataset:
         return self._content.read(offset, shown).decode(errors="replace").strip("\ufeff\r")
 
     def order_after(self, lines: Sequence[int]) -> None:
-        """Read in the order of a file that grew when it had so many lines, and so many then: the
-        new ones come last.
+        """Read in the order of a file that grew, where the new lines come last.
 
-        Without a shuffle that is the order of the file.
+        `lines` are how many lines it had when each earlier session read it. Without a shuffle that is the order of the file.
         """
         if lines and self.spec.shuffle_seed is not None:
             self._index.order_after(lines)

@@ -109,8 +109,9 @@ class LineIndex:
             self._database.executescript(_ARRANGE)
 
     def order_after(self, lines: Iterable[int]) -> None:
-        """The order of reading where the file had so many lines before, and so many then: the older
-        lines first.
+        """Set the order of reading of a file that grew: the older lines first.
+
+        `lines` are how many lines it had when each earlier session read it.
         """
         with _storage():
             self._database.execute("DELETE FROM grown")
@@ -118,8 +119,9 @@ class LineIndex:
             self._database.executescript(_ARRANGE)
 
     def repeated(self, limit: int) -> tuple[int, list[tuple[int, str, int]]]:
-        """Count the lines that repeat an earlier line's id, and return the first of them: number,
-        id, earlier number.
+        """Count the lines that repeat an earlier line's id, and return the first of them.
+
+        Each is its number, the id, and the earlier number.
         """
         with _storage():
             (count,) = self._database.execute("SELECT count(*) FROM repeated").fetchone()
@@ -129,10 +131,10 @@ class LineIndex:
             return count, first.fetchall()
 
     def named_like_a_draw(self, samples: int) -> tuple[int, str, int] | None:
-        """The first line whose id is what one of the `samples` draws of another line is called:
-        number, id, the other.
+        """Return the first line whose id is the name of a draw of another line.
 
-        None where all draws have names of their own.
+        The value is its number, the id, and the other line's number; `samples` is how often each
+        topic is drawn. None where all draws have names of their own.
         """
         if samples == 1:
             return None
@@ -167,9 +169,7 @@ class LineIndex:
             return int(count)
 
     def places(self, limit: int) -> int:
-        """Return how many positions the first selected topics take, with the lines between them
-        that hold no topic.
-        """
+        """Return how many positions the first selected topics take, lines without a topic included."""
         with _storage():
             (last,) = self._database.execute(
                 "SELECT max(place) FROM (SELECT place FROM topics ORDER BY place LIMIT ?)", (limit,)

@@ -1,6 +1,4 @@
-"""One pass over all lines of a dataset: what the index keeps of each, and what is counted on the
-way.
-"""
+"""One pass over all lines of a dataset, which fills the index and counts."""
 
 from __future__ import annotations
 
@@ -101,7 +99,8 @@ class Scan:
 
 
 def _fields(row: Row, own_id: str, spec: DatasetSpec) -> Mapping[str, Json]:
-    """Return the fields that filters may ask for: `id` and `topic`, the file's own names for them,
-    and above all its other fields.
+    """Return the fields that filters may ask for.
+
+    They are `id` and `topic`, the file's own names for them, and all its other fields.
     """
     return {"id": own_id, "topic": row.text, spec.id_field: own_id, spec.topic_field: row.text, **row.metadata}

@@ -39,8 +39,7 @@ class DatasetSpec:
 
 
 def shuffled_rank(seed: int, number: int) -> int:
-    """The place of a line in a shuffled dataset: lines are sorted by the SHA-256 of `seed:line
-    number`.
+    """Return the sort key of a line in a shuffled dataset: the SHA-256 of `seed:line number`.
 
     So the order is the same on every machine and in every version, and lines added at the end of a
     file do not change the order of those before.

@@ -37,8 +37,7 @@ class BadRow(ValueError):  # noqa: N818 - says what the line is
 
 
 def format_of(name: str, first_line: bytes) -> Format:
-    """Return the format of a dataset, from its name and its first line that is not blank, as far as
-    it is at hand.
+    """Return the format of a dataset, from its name and its first line that is not blank.
 
     What begins with `{` is JSONL whatever its name: a JSON object is never meant as the text of a
     topic. A name with .jsonl, .ndjson or .json says JSONL, a name with .txt plain text (both also
@@ -88,8 +87,7 @@ def is_blank(line: Line) -> bool:
 
 
 def digest_of(line: Line) -> int:
-    """Tells whether a line is as it was, however its end is written: 63 bits of a hash, 0 for a
-    blank line.
+    """Return 63 bits of a hash of a line, 0 for a blank one, however its end is written.
 
     All lines that are too long to be read have the same.
     """

@@ -1,5 +1,4 @@
-"""The server behind the endpoint: a connection, its list of models, and one call where that is
-asked for.
+"""The server behind the endpoint: a connection, its list of models, and a trial call.
 
 Each request is said before it is sent.
 """

@@ -57,9 +57,7 @@ def disk(name: str, directory: Path) -> Finding:
 
 
 async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tuple[Finding, Answers]:
-    """Return the state of the cache, and who gave its answers to the models that the settings ask
-    for.
-    """
+    """Return the state of the cache, and who answered for the models of the settings."""
     path = loaded.settings.cache
     if not path.exists():
         return ok("cache", f"{path} will be made"), Counter()

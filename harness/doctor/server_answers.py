@@ -73,8 +73,9 @@ def listed(endpoint: Endpoint, answer: Answer, wanted: Sequence[str], *, known_s
 
 
 def nearest(name: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Up to three names that may have been meant: alike, or with an organisation or a tag around
-    them.
+    """Return up to three names that may have been meant.
+
+    They are alike, or have an organisation or a tag around them.
     """
     plain = {known.lower(): known for known in names}
     parts = [known for known in plain if name.lower() in known or known in name.lower()]

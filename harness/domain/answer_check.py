@@ -1,6 +1,4 @@
-"""The check of a step: what it demands of an answer, and how it asks again after one that falls
-short.
-"""
+"""The check of a step: what it demands of an answer, and how it asks again."""
 
 from __future__ import annotations
 
@@ -61,9 +59,7 @@ class Check:
         return None
 
     def following(self, request: Request, rejected: Completion, problem: str) -> tuple[Request, Check] | None:
-        """Return the next request after a rejected answer and its check, or None if nothing more is
-        asked.
-        """
+        """Return the next request after a rejected answer and its check, or None if there is none."""
         if self.reasks <= 0:
             return None
         turns = _after(request, rejected, self.again(problem))

@@ -63,8 +63,9 @@ class Availability:
     def failed(
         self, at: float, *, newest: int, kind: str, message: str, probed: bool, asked_s: float | None, draw: float
     ) -> Availability:
-        """Return the belief after a failure that concerns everyone, when `newest` was the last
-        request sent.
+        """Return the belief after a failure that concerns everyone.
+
+        `newest` was the last request sent.
 
         `probed`: the request was sent as a probe. `asked_s` is how long the server asks to be left
         alone. `draw` is uniform in [0, 1).

@@ -1,10 +1,9 @@
-"""The cost of reservations in time: how long they kept slots free, and the budget that keeps none
-free.
+"""The cost of reservations in time: how long they kept slots free, and a budget that keeps none.
 
-While calls wait for money and fewer calls hold money than there are places, the rest of the places
-stand free for it. The time of that, by the share of places that stood free, is how much longer the
-run took: at half the places free, half of the time is lost. Where as many calls hold money as there
-are places, nothing is lost, however many wait.
+While calls wait for money and fewer calls hold money than there are slots, the rest of the slots
+stand free for it. The time of that, by the share of slots that stood free, is how much longer the
+run took: at half the slots free, half of the time is lost. Where as many calls hold money as there
+are slots, nothing is lost, however many wait.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import NamedTuple
 
 @dataclass(slots=True)
 class Braking:
-    """`lost_s` seconds of a session were lost to reservations so far, all places taken together.
+    """`lost_s` seconds of a session were lost to reservations so far, all slots taken together.
 
     `short_s` are the seconds for which there was not enough money for a call that wanted it,
     whatever else held it up. `wanted_cost` is the most, in USD, that calls would have held at one
@@ -44,7 +43,7 @@ class Braking:
     def stands(self, at_s: float, *, waiting: int, holding: int, places: int) -> int:
         """So many calls wait for money and can be in flight with what they hold, from now on.
 
-        Returns the number of places that stand free for want of money. Without `places` it is 0.
+        Returns the number of slots that stand free for want of money. Without `places` it is 0.
         """
         self.went_on(at_s)
         self._is_short = waiting > 0
@@ -59,9 +58,7 @@ class Braking:
 
 
 class Held(NamedTuple):
-    """A call at work in a rehearsal: from when to when, what is held for it meanwhile, and what it
-    cost in the end.
-    """
+    """A call in a rehearsal: its times, what is held for it meanwhile, and what it cost in the end."""
 
     from_s: float
     until_s: float
@@ -112,7 +109,7 @@ def slowdown(budget: float, *, cost: float, held: float, places: int) -> float |
         return None
     if held <= 0:
         return 1.0
-    # Until this much is spent, there is money for every place.
+    # Until this much is spent, there is money for every slot.
     free_until = min(max(budget - held * places, 0.0), cost)
     if free_until >= cost:
         return 1.0

@@ -53,8 +53,9 @@ def merged(base: Mapping[str, Json], over: Mapping[str, Json]) -> dict[str, Json
 
 
 def check_header(name: str, template: str) -> None:
-    """Raise ValueError, which never shows the value, for a header that cannot be sent or holds a
-    secret in the open.
+    """Raise ValueError for a header that cannot be sent or holds a secret in the open.
+
+    The message never shows the value.
     """
     if not _HEADER_NAME.fullmatch(name):
         raise ValueError(f"extra_headers: {name[:60]!r} is no name of a header")

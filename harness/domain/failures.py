@@ -1,5 +1,6 @@
-"""Failures that carry what came back: a call without a usable completion, a miss, a topic whose
-money is spent.
+"""Failures that carry what came back.
+
+They are a call without a usable completion, a miss, and a topic whose money is spent.
 
 The whole tree is drawn in `harness/errors.py`.
 """
@@ -106,8 +107,9 @@ class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
 
 
 class TopicBudgetExceeded(HarnessError):  # noqa: N818 - reads as what happened
-    """The next call could pass what its topic may spend, so neither it nor any later call of the
-    topic is sent.
+    """The next call could pass what its topic may spend.
+
+    Neither it nor any later call of the topic is sent.
 
     `served` tells of the attempts that were made before.
     """

@@ -110,8 +110,7 @@ def plain_reason(reason: str) -> str:
 
 
 def truer_reason(told: str, native: str) -> str:
-    """Of a gateway's reason and that of the server behind it, which it passes on: the one to
-    believe.
+    """Return the one to believe, of a gateway's reason and that of the server behind it.
 
     A gateway turns a reason that it does not know into `stop`. The server's own counts where it
     says that the answer is not whole.
@@ -121,8 +120,9 @@ def truer_reason(told: str, native: str) -> str:
 
 
 def doubt_of(reason: str | None) -> str | None:
-    """Return why an answer that ended so may not be whole, though it is kept, or None if there is
-    no doubt.
+    """Return why an answer that ended so may not be whole, or None if there is no doubt.
+
+    It is kept all the same.
     """
     if reason is None or finish_of(reason) != "unknown":
         return None
@@ -130,8 +130,6 @@ def doubt_of(reason: str | None) -> str | None:
 
 
 def _words_of(reason: str) -> str:
-    """A reason as small words with single spaces between, without what only says that it is a
-    reason.
-    """
+    """Return a reason as small words, without what only says that it is a reason."""
     spaced = re.sub(r"[\W_]+", " ", _CAPITAL_INSIDE.sub(" ", reason)).strip().lower()
     return _PREFIX.sub("", spaced)

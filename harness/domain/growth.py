@@ -8,9 +8,7 @@ from harness.domain.wording import counted
 
 
 def lines_added(then: Sequence[int], now: Sequence[int]) -> int | None:
-    """Return the number of lines added at the end of a file that is otherwise unchanged, or None if
-    it is changed.
-    """
+    """Return the number of lines added at the end of a file, or None if it was changed otherwise."""
     return len(now) - len(then) if now[: len(then)] == then else None
 
 

@@ -13,8 +13,7 @@ _BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """Either a `url` that the server fetches, or the bytes of an image, which are known by their
-    hash.
+    """A `url` that the server fetches, or the bytes of an image, which are known by their hash.
 
     The hash is part of a request's key, the bytes are not: an image that was read back from a
     record has none, and can be compared but not sent. Raises ValueError for what is neither.

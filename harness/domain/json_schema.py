@@ -25,10 +25,9 @@ def fault_in(schema: object) -> str | None:
 
 
 def _faults(schema: object, place: str) -> Iterator[str]:
-    if isinstance(schema, bool):
-        return
     if not isinstance(schema, Mapping):
-        yield f"{place or 'it'} must be a schema, which is an object"
+        if not isinstance(schema, bool):
+            yield f"{place or 'it'} must be a schema, which is an object"
         return
     yield from _faults_of_type(schema.get("type"), _below(place, "type"))
     for name in _LISTS:

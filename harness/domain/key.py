@@ -43,8 +43,9 @@ def key_of_canonical(canonical: str) -> str:
 
 
 def canonical_request(request: Request) -> str:
-    """The one JSON text of a request: keys sorted, no spaces, no escapes beyond JSON's own, `1.0`
-    written as `1`.
+    """Return the one JSON text of a request.
+
+    Keys are sorted, there are no spaces and no escapes beyond JSON's own, and `1.0` is `1`.
     """
     text = request.memo.get("canonical")
     if text is None:

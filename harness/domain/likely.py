@@ -49,8 +49,9 @@ class Recent:
         return len(self._ordered)
 
     def reaching(self, share: float) -> float:
-        """The smallest of them that this share (0 to 1) does not pass: of fewer than a hundred,
-        0.99 is the largest.
+        """Return the smallest of them that this share (0 to 1) does not pass.
+
+        Of fewer than a hundred, 0.99 gives the largest.
         """
         return self._ordered[math.ceil(share * len(self._ordered)) - 1]
 

@@ -64,8 +64,7 @@ class _Name:
 
 
 def same_model(asked: str, told: str, aliases: Mapping[str, str] = NO_ALIASES) -> bool:
-    """Return whether an answer from `told` is one from the model that was asked for, as far as the
-    names can tell.
+    """Return whether `told` is the model that was asked for, as far as the names can tell.
 
     `aliases` are names with what answers to them. An answer that names no model contradicts
     nothing.
@@ -91,8 +90,9 @@ def _alike(asked: str, told: str) -> bool:
 
 
 def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Return whether the one version is the other, or tells less of it: `v3` and `0324` both agree
-    with `v3-0324`.
+    """Return whether the one version is the other, or tells less of it.
+
+    `v3` and `0324` both agree with `v3-0324`.
     """
     less, more = sorted((one, other), key=len)
     return all(any(_same_date(part, known) for known in more) for part in less)
@@ -119,9 +119,7 @@ def _read(name: str) -> _Name:
 
 
 def _version_of(text: str) -> str:
-    """A version without what does not tell it from another: `v1-0` is `v1`, and a date is its
-    digits.
-    """
+    """Return the telling part of a version: `v1-0` is `v1`, and a date is its digits."""
     return text.removesuffix("-0") if text.startswith("v") else text.replace("-", "")
 
 

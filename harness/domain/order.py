@@ -1,6 +1,4 @@
-"""The order of the calls that wait for a slot: the oldest topic's first, or the one that waited
-longest.
-"""
+"""The order of the calls that wait for a slot: by the oldest topic, or by the longest wait."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ NEAR_THE_END = 1.5
 """Topics left for each call in flight when the end of a batch is near.
 
 With one for each the oldest of them are almost through, and too few others are left to fill the
-last places. With two a batch ends hardly sooner, and half of its topics much later.
+last slots. With two a batch ends hardly sooner, and half of its topics much later.
 """
 
 
@@ -19,7 +17,7 @@ def goes_by_arrival(*, left: int | None, in_flight: int, capped: bool) -> bool:
     before its work.
 
     The oldest first lets topics finish one after another, so that few are half done whenever a run
-    ends. But it leaves places empty at the end of a batch: its last topics still have all of their
+    ends. But it leaves slots empty at the end of a batch: its last topics still have all of their
     calls, one after another, before them when the others are through. By arrival those that are
     left advance evenly and make their last calls side by side. It is "highest level first" (T. C.
     Hu, "Parallel Sequencing and Assembly Line Problems", Operations Research 9, 1961) for chains of

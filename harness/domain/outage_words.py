@@ -63,8 +63,9 @@ def down_words(
 
 
 def is_told(*, certain: bool, for_s: float) -> bool:
-    """Return whether an outage that goes on is shown: if it is certain, or has been suspected for
-    some seconds.
+    """Return whether an outage that goes on is shown.
+
+    It is if it is certain, or has been suspected for some seconds.
     """
     return certain or for_s >= SUSPECTED_S
 

@@ -1,5 +1,6 @@
-"""The spending of a run, the same for every display: what is known, what no row shows, what may
-come on top.
+"""The spending of a run, the same for every display.
+
+It is what is known, what no row shows, and what may come on top.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class Outlay:
 
     @classmethod
     def of(cls, totals: Mapping[str, Any], journal: Mapping[str, Any]) -> Outlay:
-        """From the sums of the rows and the journal's word, which is empty or behind while a
-        session goes on.
+        """Return the spending by the sums of the rows and the journal.
+
+        The journal's word is empty or behind while a session goes on.
         """
         usage = totals["usage"]
         return cls(

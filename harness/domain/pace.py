@@ -1,6 +1,4 @@
-"""Decisions of the limiter, without a clock of their own: how many calls at once, and how many a
-minute.
-"""
+"""Decisions of the limiter, without a clock: how many calls at once, and how many a minute."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ class Window:
 
     A refusal within what was carried before (`proved`, by calls later than `proved_after`) is more
     likely a matter of turning round: the provider still counted a call whose answer we had. So the
-    window is kept at first, and a place rests for `turnaround_s` before it is used again; only if
+    window is kept at first, and a slot rests for `turnaround_s` before it is used again; only if
     longer and longer rests do not help, the limit has fallen.
     """
 
@@ -77,7 +75,7 @@ class Window:
         return max(0.0, self.full_since + self.RAMP_S - now)
 
     def seen(self, now: float, *, full: bool) -> Window:
-        """The window at this time; `full`: calls wait for a place, and for nothing else."""
+        """The window at this time; `full`: calls wait for a slot, and for nothing else."""
         if not full or not self.is_opening:
             return self if self.full_since is None else replace(self, full_since=None)
         if self.full_since is None:
@@ -179,8 +177,9 @@ def served_at_once(*, answers: int, shortest_s: float, within_s: float) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A token bucket that may go into debt: a call goes when the level is positive, and its cost is
-    taken then.
+    """A token bucket that may go into debt.
+
+    A call goes when the level is positive, and its cost is taken then.
 
     So a single call that costs more than a minute's worth passes, and the ones after it wait.
     `burst` is a second's worth, at least one. The level is in units (requests or tokens), `at` a
@@ -218,9 +217,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """The time of the next call, whatever is in flight: requests a minute, tokens a minute, and
-    pauses.
-    """
+    """The time of the next call, by requests a minute, tokens a minute, and pauses."""
 
     requests: Bucket | None = None
     tokens: Bucket | None = None

@@ -1,5 +1,4 @@
-"""JSON out of a model's text: fenced, with prose around it, wrapped in an object, or not there at
-all.
+"""JSON out of a model's text: fenced, in prose, wrapped in an object, or not there at all.
 
 Every error is a clause about the text ("it held 2 items, 3 to 5 are needed"), so that it can be
 sent back to the model. The cost is linear in the text, whatever the text is.
@@ -29,8 +28,9 @@ _TEXT_FIELDS = ("question", "sub_question", "text")
 
 
 def parse_json(text: str) -> Json:
-    """The JSON value in a model's text: all of it, or the first fenced block that is JSON, or the
-    longest in prose.
+    """Return the JSON value in a model's text.
+
+    It is all of it, or the first fenced block that is JSON, or the longest in prose.
 
     What stands before a closing `</think>` is no part of the answer. Raises ParseError.
     """

@@ -42,8 +42,8 @@ class Limits:
     def open_runs(self) -> int:
         """Workflow runs open at once.
 
-        One for each call in flight fills the places even where each has a single call to make; as
-        many again have not begun when the end of the batch is near, and fill the places then
+        One for each call in flight fills the slots even where each has a single call to make; as
+        many again have not begun when the end of the batch is near, and fill the slots then
         (`domain.order`).
         """
         return self.RUNS_PER_PLACE * self.in_flight if self.runs is None else self.runs
@@ -100,16 +100,13 @@ class CachePolicy:
 
     @property
     def waits(self) -> bool:
-        """Return whether what another run is asking at this moment would answer, and so is worth
-        waiting for.
-        """
+        """Return whether an answer that another run is asking for would do, and is worth the wait."""
         return self.answers(age_s=0.0, owned_by_run=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """The wait of a call while another process asks for the same answer, and its looks into the
-    cache.
+    """The wait of a call while another process asks for the same answer.
 
     Looks begin close together, for answers that are almost there, and become rarer. After `total_s`
     the other is taken for stuck.
@@ -191,9 +188,7 @@ class Budget:
 
     @property
     def without_last_tenth(self) -> Budget:
-        """Return the budget for reservations below the worst case: all but a tenth of the money and
-        of the tokens.
-        """
+        """Return the budget for reservations below the worst case: all but a tenth."""
         return Budget(
             cost=None if self.cost is None else (1 - LAST_SHARE) * self.cost,
             tokens=None if self.tokens is None else self.tokens - math.ceil(LAST_SHARE * self.tokens),
@@ -236,9 +231,7 @@ class RetryPolicy:
         return max(self.floor_s, draw * self._backoff_s(attempt))
 
     def pause_s(self, *, streak: int, retry_after_s: float | None) -> float:
-        """Seconds for which all calls rest after the last of `streak` (1 = the first) refusals in a
-        row.
-        """
+        """Return the seconds of rest for all calls after `streak` refusals in a row (1: the first)."""
         asked_s = self._asked_s(retry_after_s)
         return self._backoff_s(streak) if asked_s is None else asked_s
 

@@ -122,8 +122,9 @@ class Pricing:
         return found
 
     def billed(self, asked: str, told: str) -> str:
-        """The model whose price an answer has: that which it says to come from, which may be listed
-        by another name.
+        """Return the model whose price an answer has.
+
+        It is the one that the answer names, which may be listed by another name.
 
         "" where that is another model than was asked for, and no price of it is known.
         """
@@ -142,8 +143,9 @@ class Pricing:
         return None if price is None else price.at(instant).cost(usage)
 
     def at_most(self, request: Request, instant: datetime) -> AtMost:
-        """Return the most that one sending of this request can cost: nothing from the provider's
-        cache, all output used, peak rates.
+        """Return the most that one sending of this request can cost.
+
+        That is with nothing from the provider's cache, all output used, at peak rates.
 
         Rows that are yet to come into force count too: the answer may be complete only then.
         """
@@ -151,8 +153,9 @@ class Pricing:
         return self.of(request).dearest(request.model, most, instant)
 
     def dearest(self, model: str, usage: Usage, instant: datetime) -> AtMost:
-        """Return the most that this usage can cost from this instant on, whenever its answer is
-        complete: see `at_most`.
+        """Return the most that this usage can cost, whenever from now on its answer is complete.
+
+        See `at_most`.
         """
         price = self.price(model, instant)
         if price is None:
@@ -161,8 +164,7 @@ class Pricing:
         return AtMost(cost=max(row.cost_at_most(usage) for row in (price, *to_come)), tokens=usage.total_tokens)
 
     def dearest_between(self, model: str, usage: Usage, first: datetime, last: datetime) -> AtMost:
-        """Return the most that this usage cost if its answer was complete at one of these instants,
-        or in between.
+        """Return the most that this usage cost if its answer was complete between these instants.
 
         They must not lie further apart than the shortest of the peak hours and of the times between
         them, which is two hours; the prices of both ends are then all that there were.
@@ -195,7 +197,5 @@ def charge_of(error: CompletionError) -> Charge:
 
 
 def flat_price(rates: Rates) -> tuple[Price, ...]:
-    """A price without dates and peak hours, as a user gives one for a model that is not in the
-    table.
-    """
+    """Return a price without dates and peak hours, as a user gives one for a model."""
     return (Price(valid_from=datetime.min.replace(tzinfo=UTC), off_peak=rates, peak=rates),)

@@ -162,8 +162,9 @@ def _renamed(alias: ModelAlias) -> ResolvedModel:
 
 
 def profile_of(base_url: str) -> Profile | None:
-    """The profile whose service is reached at this base URL: not a server of one's own, which may
-    be anything.
+    """Return the profile whose service is reached at this base URL.
+
+    A server of one's own, which may be anything, has none.
 
     Raises SettingsError if the URL is none.
     """

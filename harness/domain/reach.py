@@ -121,8 +121,9 @@ def may_concern_everyone(error: CompletionError) -> bool:
 
 
 def is_about_the_way(error: CompletionError) -> bool:
-    """Return whether a refusal is about the way to the server: what worked a moment ago may work
-    again soon.
+    """Return whether a refusal is about the way to the server.
+
+    What worked a moment ago may work again soon.
     """
     if error.begun:
         return False
@@ -130,9 +131,7 @@ def is_about_the_way(error: CompletionError) -> bool:
 
 
 def is_refusal(error: CompletionError) -> bool:
-    """Return whether the server turned the request down, and did not say that this is only so for
-    now.
-    """
+    """Return whether the server turned the request down, and not only for now."""
     if isinstance(error, PermanentError):
         return error.kind not in ("length", "content_filter", "refusal", "too_long")
     if error.kind not in _REFUSAL_KINDS or error.begun:

@@ -57,7 +57,8 @@ class Explain(Protocol):
 
 
 def step_of(span_id: str) -> str:
-    """The step's name in a span's id: `research` in `research.2/research`, `decompose` in
-    `decompose#2`.
+    """Return the step's name in a span's id.
+
+    It is `research` in `research.2/research`, and `decompose` in `decompose#2`.
     """
     return _REPEATED.sub("", span_id.rpartition("/")[2])

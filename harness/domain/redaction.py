@@ -1,5 +1,6 @@
-"""The one redactor for what is shown while it arrives: a secret that is cut between two pieces is
-masked as well.
+"""The one redactor for what is shown while it arrives.
+
+A secret that is cut between two pieces is masked as well.
 """
 
 from __future__ import annotations

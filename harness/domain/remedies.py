@@ -1,5 +1,4 @@
-"""Remedies for each kind of failure: the one table for the summary, `status`, `show`, the display
-and the page.
+"""Remedies for each kind of failure, in one table for all displays and the page.
 
 A remedy is told beside the server's or the author's own words, so it repeats none of them. `harness
 resume` tries every failed topic again; where only that is needed, the remedy says so.

@@ -83,8 +83,9 @@ def unsent(*, thinking: bool | None, effort: Effort | None, form: RequestForm) -
 
 
 def advice_elsewhere(advice: str, endpoint: str) -> str:
-    """The same for an endpoint that is not the run's own, which its table mends and not the command
-    line.
+    """Return the advice for an endpoint that is not the run's own.
+
+    Its table changes it, and not the command line.
     """
     return advice.replace("--set endpoint.", f"[endpoints.{endpoint}] ")
 

@@ -40,8 +40,9 @@ class Secret:
         return self._value
 
     def redact(self, text: str) -> str:
-        """`text` with every spelling of the secret (plain, JSON-escaped, percent-encoded, base64)
-        masked.
+        """Return `text` with every spelling of the secret masked.
+
+        Spellings are plain, JSON-escaped, percent-encoded and base64.
         """
         for spelling in self._spellings:
             if spelling in text:

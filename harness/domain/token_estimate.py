@@ -38,8 +38,9 @@ def likely_input_tokens(request: Request) -> int:
 
 
 def input_tokens_at_most(request: Request) -> int:
-    """A number of input tokens that is not passed: no token of a byte-level vocabulary is shorter
-    than one byte.
+    """Return a number of input tokens that is not passed.
+
+    No token of a byte-level vocabulary is shorter than one byte.
 
     The bytes are those of the canonical request, which holds every message and tool, and a little
     more.

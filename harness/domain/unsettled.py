@@ -1,5 +1,6 @@
-"""The most that a request of unknown usage can have cost: it broke off, or its answer came without
-numbers.
+"""The most that a request of unknown usage can have cost.
+
+It broke off, or its answer came without numbers.
 
 The worst case of a request is its whole cap, and for most that break off it is far too much: a
 stream of a cap of 32,768 tokens that is cut after three seconds has made its provider write some
@@ -56,8 +57,9 @@ class FastestWriting:
     seen_tokens_per_s: float = 0.0
 
     def learn(self, answer: Completion) -> None:
-        """Measure a whole answer: from its first token to its last where it was streamed, else from
-        its sending.
+        """Measure a whole answer.
+
+        The time is from its first token to its last where it was streamed, else from its sending.
         """
         served = answer.served
         writing_s = served.latency_s - (served.ttft_s or 0.0)

@@ -1,6 +1,4 @@
-"""The models that answered, by their own word: counted, and reported where another or more than one
-answered.
-"""
+"""The models that answered, by their own word: counted, and reported where they are in doubt."""
 
 from __future__ import annotations
 
@@ -133,9 +131,7 @@ def _shortened(parts: list[str]) -> list[str]:
 
 
 def _has_changed(group: list[Answered]) -> bool:
-    """Return whether two of them contradict each other, by their names or by what they say of their
-    build.
-    """
+    """Return whether two of them contradict each other, by their names or their builds."""
     return len(_builds(group)) > 1 or _contradict(group)
 
 

@@ -1,5 +1,6 @@
-"""httpx2 requests over aiohttp's connections, without what httpx2's own pool costs at a thousand
-calls in flight.
+"""httpx2 requests over aiohttp's connections.
+
+httpx2's own pool is slow at a thousand calls in flight.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ from harness.endpoint.pieces import REASONING_FIELDS, calls_beside, said_in
 
 
 class Arrivals:
-    """Texts of the reasoning and of the answer, and when each piece of them and of a tool call
-    came.
+    """Texts of the reasoning and of the answer, and the time of each piece.
 
     Times are seconds of whatever clock the caller has; they never go back.
     """

@@ -42,8 +42,9 @@ class Bill:
         return usage or Usage()
 
     def counts_all(self, pieces: int) -> bool:
-        """Return whether a usage came at the end, behind the last piece or once with it: whoever is
-        cut sends none.
+        """Return whether a usage came at the end, behind the last piece or once with it.
+
+        A server that is cut sends none.
         """
         return self._counted_at == pieces and self._beside_text <= 1
 
@@ -70,7 +71,8 @@ class Bill:
                 self.take(usage, pieces=pieces)
 
     def came_with_text(self) -> None:
-        """A usage stood in the same chunk as a piece of the answer: some servers tell one in every
-        chunk.
+        """Note that a usage stood in the same chunk as a piece of the answer.
+
+        Some servers tell one in every chunk.
         """
         self._beside_text += 1

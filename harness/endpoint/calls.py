@@ -1,5 +1,4 @@
-"""Tool calls put together from their pieces, whichever way servers tell which piece belongs to
-which call.
+"""Tool calls put together from their pieces, in whatever way a server marks the pieces.
 
 The id of a piece decides, then its index, then its place. Servers give every call the index 0 or
 none, repeat the name and the id on every piece, or give each piece an id of its own; so a piece
@@ -114,8 +113,9 @@ class Calls:
         return tuple(whole)
 
     def _goes_on(self, raw: object) -> bool:
-        """Take in what most pieces are: more of the arguments of the call whose index they name,
-        and nothing else.
+        """Take in a piece that is only more of the last call's arguments, as most are.
+
+        The value is whether it was one.
         """
         if type(raw) is not dict or raw.get("id"):
             return False
@@ -172,8 +172,9 @@ def _begins_another(piece: _Piece, begun: _Call) -> bool:
 
 
 def _goes_over(piece: _Piece, call: _Call) -> bool:
-    """Return whether arguments begin anew: behind an empty object that stood for them, or with all
-    that came before.
+    """Return whether arguments begin anew.
+
+    They do behind an empty object that stood for them, or with all that came before.
     """
     if not piece.arguments.startswith("{") or piece.index != call.index:
         return False

@@ -73,9 +73,7 @@ class Answer:
 
     @property
     def says_something(self) -> bool:
-        """Return whether there is an answer, if not a whole one: a text, a call, or words of
-        refusal.
-        """
+        """Return whether there is a text, a call, or words of refusal, whole or not."""
         return self._is_more_than_blank or self._refusal is not None
 
     @property

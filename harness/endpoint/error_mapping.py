@@ -87,8 +87,9 @@ _TRACE_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Whose error it is: `who` names the endpoint, `sent` is the request, `headers` those of the
-    response.
+    """The origin of an error.
+
+    `who` names the endpoint, `sent` is the request, `headers` are those of the response.
 
     `now` is the instant of the response, from which dates count.
     """

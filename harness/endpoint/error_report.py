@@ -104,8 +104,9 @@ class Report:
 
 
 def report_of_body(body: bytes) -> Report:
-    """The report in the body of a response whose status is an error: JSON, an event, a page of
-    HTML, or plain text.
+    """Return the report in the body of a response whose status is an error.
+
+    The body is JSON, an event, a page of HTML, or plain text.
     """
     if is_page(body):
         return Report(says=[title_of(body)], is_page=True)
@@ -149,8 +150,9 @@ def reports_an_error(fields: foreign_json.JsonObject) -> bool:
 
 
 def _says_it_failed(error: object) -> bool:
-    """Return whether what stands for an error is one: some servers send its fields with every
-    answer, with nothing in them.
+    """Return whether what stands for an error is one.
+
+    Some servers send its fields with every answer, with nothing in them.
     """
     if isinstance(error, Mapping):
         return any(map(_says_it_failed, error.values()))

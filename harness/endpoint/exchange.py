@@ -84,8 +84,9 @@ class Exchange:
         self._body: AsyncIterator[bytes] | None = None
 
     async def run(self, content: bytes) -> Completion | CompletionError:
-        """The completion, or the error to be raised: as a value, so that it chains to no foreign
-        exception.
+        """Return the completion, or the error to be raised.
+
+        The error is a value, so that it chains to no foreign exception.
         """
         self._sent = content
         self._manners.sent = self._number = self._manners.sent + 1
@@ -168,9 +169,7 @@ class Exchange:
         )
 
     def _completion(self, assembly: Assembly, *, streamed: bool) -> Completion:
-        """Return what has arrived and why it ended, as told or as judged by what is known of this
-        server.
-        """
+        """Return what has arrived and why it ended, as told or as judged by this server's habits."""
         answer = assembly.answer
         reason = answer.reason
         seen = ends.Seen(

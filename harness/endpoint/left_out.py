@@ -1,5 +1,6 @@
-"""Parts of a request that a server is not sent: fields that it refused, and settings without a
-field there.
+"""Parts of a request that a server is not sent.
+
+They are fields that it refused, and settings without a field there.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class LeftOut:
         self.fields: frozenset[str] = frozenset()
 
     def learn(self, outcome: Completion | CompletionError, body: bytes, left_out: frozenset[str]) -> bool:
-        """Return whether a request that had to do without `left_out` is to be sent again, without
-        what was refused now.
+        """Return whether a request is to be sent again without what was refused now.
+
+        It was sent without `left_out`.
         """
         if isinstance(outcome, Completion):
             return False

@@ -1,6 +1,4 @@
-"""The live view of a stream for a watcher, with reasoning at the head of its text told from the
-answer.
-"""
+"""The live view of a stream for a watcher, with reasoning told from the answer."""
 
 from __future__ import annotations
 
@@ -131,8 +129,6 @@ class LiveView:
 
 
 def _may_be_a_mark(text: str) -> bool:
-    """Return whether a text begins with a closing mark that something must follow yet, or as one
-    does.
-    """
+    """Return whether a text begins, or may begin, with a closing mark that goes on."""
     body = text.strip().lower()
     return any(end.startswith(body) for end in UNOPENED)

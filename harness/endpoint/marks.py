@@ -1,5 +1,4 @@
-"""The marks between which models write their reasoning, and a reader of a text that begins with
-one.
+"""The marks around models' reasoning, and a reader of a text that begins with one.
 
 Marks count only at the head of a text. Anywhere else they are somebody's words: an answer may talk
 of them. At the head it does where a sentence goes on behind the mark: "<think> is the tag that …".

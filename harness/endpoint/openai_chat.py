@@ -115,9 +115,7 @@ class OpenAIChat:
         return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))
 
     def _cleaned(self, completion: Completion) -> Completion:
-        """The completion without our key, should a server echo it, and without halves of surrogate
-        pairs.
-        """
+        """Return the completion without our key, if a server echoes it, and without half characters."""
         return replace(
             completion,
             model=self._clean(completion.model),
@@ -139,9 +137,7 @@ class OpenAIChat:
         )
 
     def _clean_tokens(self, tokens: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
-        """The likelihoods, or none where the tokens spell our key out: a piece of it is a piece of
-        it.
-        """
+        """Return the likelihoods, or none where the tokens together spell our key out."""
         spelled = "".join(token.token for token in tokens)
         if self._endpoint.redact(spelled) != spelled:
             return ()

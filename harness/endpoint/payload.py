@@ -1,5 +1,6 @@
-"""The payload of an event as the chunks that it is: mostly one, none in a heartbeat, several with
-some servers.
+"""The payload of an event as chunks.
+
+It is mostly one, none in a heartbeat, several with some servers.
 """
 
 from __future__ import annotations
@@ -97,8 +98,9 @@ def objects_in(body: bytes) -> list[foreign_json.JsonObject | None]:
 
 
 def unwrapped(fields: foreign_json.JsonObject) -> foreign_json.JsonObject:
-    """The response itself, where a gateway puts it into an object of its own, or into two, or into
-    a text of JSON.
+    """Return the response itself, without what a gateway puts around it.
+
+    That is an object of its own, or two, or a text of JSON.
     """
     inner = fields if "choices" in fields else _response_in(fields, 0)
     if inner is None or inner is fields:

@@ -1,6 +1,4 @@
-"""Answer, reasoning and refusal in a message or a piece of one, in whatever fields and parts they
-stand.
-"""
+"""Answer, reasoning and refusal in a message or a piece of one, in whatever fields they stand."""
 
 from __future__ import annotations
 
@@ -97,8 +95,9 @@ def _calls_in(parts: list[Any]) -> tuple[JsonObject, ...]:
 
 
 def _is_thought(message: JsonObject) -> bool:
-    """Return whether a piece's text is reasoning by a mark beside it (Gemini's `thought`, Qwen's
-    `phase`).
+    """Return whether a piece's text is reasoning by a mark beside it.
+
+    Marks are Gemini's `thought` and Qwen's `phase`.
     """
     return message.get("thought") is True or message.get("phase") in _PHASES_OF_REASONING
 

@@ -1,6 +1,4 @@
-"""A check that a server can be reached: its name, a TCP connection, and TLS. Failures are told in
-words.
-"""
+"""A check that a server can be reached: its name, a TCP connection, and TLS."""
 
 from __future__ import annotations
 

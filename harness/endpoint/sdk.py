@@ -1,5 +1,6 @@
-"""The border with openai and httpx2: one request out, a raw response back, nothing of the
-environment in between.
+"""The border with openai and httpx2: one request out, a raw response back.
+
+Nothing of the environment gets in between.
 
 Importing this module imports openai, which takes over a second of CPU: its one user imports it
 late.
@@ -21,8 +22,9 @@ _UNUSED_KEY = "unused"  # given none, the SDK would look for OPENAI_API_KEY; the
 
 
 class ChatClient:
-    """Posts chat completions through the SDK. `errors` is what a call and the reading of its body
-    raise.
+    """Posts chat completions through the SDK.
+
+    `errors` is what a call and the reading of its body raise.
     """
 
     errors: tuple[type[Exception], ...] = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)
@@ -66,9 +68,7 @@ class ChatClient:
         raise cause if isinstance(cause, httpx2.HTTPError) else httpx2.NetworkError(str(cause))
 
     def body_of(self, response: httpx2.Response) -> AsyncIterator[bytes]:
-        """The bytes of a body as they arrive, decompressed only where the server compressed them
-        unasked.
-        """
+        """Yield the bytes of a body as they arrive, decompressed where the server compressed them."""
         if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.AsyncByteStream):
             return response.aiter_bytes()
         # Past the layers of `aiter_bytes`, which together cost as much as parsing a chunk.

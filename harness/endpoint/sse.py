@@ -64,8 +64,9 @@ class SSEParser:
         return self._events(head) if newline else []
 
     def close(self) -> list[Event]:
-        """Return the events that the end of the stream completes: a last line or event that was
-        never terminated.
+        """Return the events that the end of the stream completes.
+
+        These are of a last line or event that was never terminated.
         """
         rest = b"".join(self._line)
         self._line.clear()

@@ -61,9 +61,7 @@ def mark_in(text: str) -> str:
 
 
 def without_stray_mark(text: str) -> str:
-    """An answer whose reasoning stands elsewhere, without the closing mark of that reasoning at its
-    head.
-    """
+    """Return an answer without the closing mark at its head of reasoning that stands elsewhere."""
     found = _CLOSING.match(text, len(text) - len(text.lstrip()))
     if found is None or not _ends_a_thought("", text[found.end() :]):
         return text
@@ -98,9 +96,7 @@ def begins_with_words(text: str) -> bool | None:
 
 
 def _words_of_channels(text: str) -> tuple[int, int, int] | None:
-    """Find the begin and end of gpt-oss's reasoning and the begin of its answer, when its marks
-    were dropped.
-    """
+    """Find gpt-oss's reasoning and the begin of its answer, when its marks were dropped."""
     if not begins_with_words(text):
         return None
     begin = text.index(_ANALYSIS) + len(_ANALYSIS)
@@ -129,8 +125,9 @@ def _unopened(text: str) -> tuple[int, int, int] | None:
 
 
 def _ends_a_thought(before: str, after: str) -> bool:
-    """Return whether a closing mark stands where a model's own does: at the end of a line or of a
-    sentence, nothing beside it.
+    """Return whether a closing mark stands where a model's own does.
+
+    That is at the end of a line or of a sentence, with nothing beside it.
 
     A model's own is mostly followed by a blank line. Prose has a space before a mark and goes on
     behind it.

@@ -85,8 +85,9 @@ def wait_s(report: Report, headers: Mapping[str, str], *, now: datetime, limited
 
 
 def longest_wait_s(report: Report, headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """The longest of all that is told: what a day's quota needs where a shorter wait of habit
-    stands beside it.
+    """Return the longest wait that is told.
+
+    A day's quota needs it, where a shorter wait of habit stands beside it.
     """
     return max(_told(report, headers, now=now, limited=True), default=None)
 

@@ -56,8 +56,9 @@ def usage_of(fields: object) -> Usage | None:
 
 
 def is_of_the_gateway(fields: JsonObject) -> bool:
-    """Return whether litellm counted by itself: it tells the text of the answer apart, and of the
-    prompt nothing.
+    """Return whether litellm counted by itself.
+
+    Then it tells the text of the answer apart, and of the prompt nothing.
     """
     written = object_of(fields, "completion_tokens_details")
     return "text_tokens" in written and not fields.get("prompt_tokens_details")
@@ -135,8 +136,9 @@ def number_of(value: object) -> float | None:
 
 
 def _paid_elsewhere(usage: JsonObject) -> float:
-    """With a key of one's own behind OpenRouter, `cost` is its fee, and the provider's bill comes
-    on top.
+    """Return what OpenRouter's `cost` leaves out with a key of one's own.
+
+    The cost is then its fee, and the provider's bill comes on top.
     """
     if usage.get("is_byok") is not True:
         return 0.0

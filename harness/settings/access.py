@@ -1,6 +1,4 @@
-"""The part of the environment that belongs to one endpoint: its key, and the variables that its
-headers name.
-"""
+"""The part of the environment that belongs to one endpoint: its key, and variables in headers."""
 
 from __future__ import annotations
 
@@ -16,8 +14,10 @@ from harness.errors import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """`keys` holds at most the one key that belongs to the endpoint, `header_values` the variables
-    of its headers.
+    """The secrets of one endpoint.
+
+    `keys` holds at most the one key that belongs to it, `header_values` the variables of its
+    headers.
 
     `problem` is why one that is there cannot be used; it never shows it.
     """
@@ -99,8 +99,9 @@ class Keyring:
 
 
 def _foreign(variable: str, service: Profile, setting: str) -> str | None:
-    """Return why the key in this variable may not go to this endpoint: it is a known service's, at
-    other hosts.
+    """Return why the key in this variable may not go to this endpoint, if so.
+
+    Then it is a known service's, at other hosts.
     """
     owner = owner_of_key(variable)
     if owner is None or normalized_base_url(service.base_url) in owner.urls:

@@ -21,8 +21,9 @@ FROM_THE_RUN = 0
 
 
 def check_endpoints(settings: Settings, ruling: Mapping[str, Given]) -> None:
-    """Raise SettingsError, one line for each, where an endpoint is not known, or a setting would
-    not be sent to it.
+    """Raise SettingsError where an endpoint is not known, or would not be sent a setting.
+
+    The message has one line for each.
     """
     wrong = [*_tables(settings, ruling), *_chosen(settings, ruling)]
     if not wrong:

@@ -1,5 +1,6 @@
-"""docs/endpoints.md, made from the table: `python -m harness.settings.endpoints_page >
-docs/endpoints.md`.
+"""docs/endpoints.md, made from the table.
+
+`python -m harness.settings.endpoints_page > docs/endpoints.md` writes it.
 """
 
 from __future__ import annotations

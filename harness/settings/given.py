@@ -27,8 +27,9 @@ class Given:
     raw: str | None = None
 
     def told(self, value: object) -> str:
-        """Return the source and the value in words: `--endpoint x`, or `harness.toml:3: endpoint =
-        'x'`.
+        """Return the source and the value in words.
+
+        Such as `--endpoint x`, or `harness.toml:3: endpoint = 'x'`.
         """
         if self.said is not None:
             return f"{self.where}{cut(self.said)}"

@@ -1,6 +1,4 @@
-"""Settings that were brought together, and the endpoints that follow from them, each with its one
-key.
-"""
+"""Settings that were brought together, and the endpoints that follow from them."""
 
 from __future__ import annotations
 
@@ -32,8 +30,7 @@ _LEFT_OUT: Mapping[Switch | None, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Settings with the origin of each, and the `keyring` out of which each endpoint is given what
-    is its own.
+    """Settings with the origin of each, and the `keyring` with the keys of the endpoints.
 
     `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls
     apart from others of the same key, where the provider can. `own_in_flight` is the number of
@@ -50,8 +47,9 @@ class Loaded:
     also: tuple[str, ...] = ()
 
     def step_places(self) -> dict[str, str]:
-        """Return the place of each table [steps.NAME], for messages: `harness.toml:12`, or who else
-        gave it.
+        """Return the place of each table [steps.NAME], for messages.
+
+        It is `harness.toml:12`, or who else gave it.
         """
         origin = self.origins.get("steps", "settings")
         try:
@@ -120,8 +118,9 @@ class Loaded:
         return profile_endpoint(service, api_key=key)
 
     def _wants_key(self, service: Profile) -> bool:
-        """A service that is hosted does, and a server of one's own for which the user names a
-        variable.
+        """Return whether a key is missed where there is none.
+
+        It is at a hosted service, and at a server of one's own for which the user names a variable.
         """
         table = self.settings.endpoints.get(service.name)
         is_named = table is not None and table.api_key_env is not None
@@ -141,8 +140,9 @@ class Loaded:
         return frozenset({"stream_options"})
 
     def among_several(self) -> Loaded:
-        """The same for a run that asks several endpoints: the limits of the own one's table are not
-        the run's.
+        """Return the same for a run that asks several endpoints.
+
+        The limits of the own one's table are then not the run's.
         """
         if self.own_in_flight is None:
             return self

@@ -1,6 +1,4 @@
-"""Every setting there is, with its kind, its default, its meaning and the section that it is shown
-under.
-"""
+"""Every setting, with its kind, its default, its meaning and its section."""
 
 from __future__ import annotations
 
@@ -315,8 +313,9 @@ class Settings(BaseModel):
         return {**found, **self.service.aliases}
 
     def service_at(self, name: str) -> Profile:
-        """The endpoint of this name, which only for the run's own, "", may be mended by the command
-        line.
+        """Return the endpoint of this name, "" for the run's own.
+
+        Only the run's own may be changed by the command line.
 
         Raises SettingsError, with the nearest name, for one that is not known.
         """

@@ -1,5 +1,6 @@
-"""docs/settings.md, made from the settings themselves: `python -m harness.settings.reference >
-docs/settings.md`.
+"""docs/settings.md, made from the settings themselves.
+
+`python -m harness.settings.reference > docs/settings.md` writes it.
 """
 
 from __future__ import annotations

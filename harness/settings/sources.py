@@ -1,6 +1,4 @@
-"""Bringing the sources together: who says what, who rules over whom, and what is wrong with it, by
-its source.
-"""
+"""The sources of settings brought together: which one rules, and what is wrong in each."""
 
 from __future__ import annotations
 

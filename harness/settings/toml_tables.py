@@ -1,6 +1,4 @@
-"""TOML files from users: read, checked table by table, complained about in words, nearest names
-suggested.
-"""
+"""TOML files from users: read, checked table by table, with faults in words."""
 
 from __future__ import annotations
 
@@ -211,8 +209,9 @@ def _broken(path: Path, text: str, message: str) -> str:
 
 
 def _foreign_values(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield values that TOML has and JSON has not: settings are kept as JSON, and none of them is a
-    date.
+    """Yield values that TOML has and JSON has not.
+
+    Settings are kept as JSON, and none of them is a date.
     """
     if isinstance(value, Mapping):
         for name, part in value.items():

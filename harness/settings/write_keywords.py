@@ -1,5 +1,6 @@
-"""Writes keywords.py from the settings: `python -m harness.settings.write_keywords >
-harness/settings/keywords.py`.
+"""Writes keywords.py from the settings.
+
+The command is `python -m harness.settings.write_keywords > harness/settings/keywords.py`.
 """
 
 from __future__ import annotations

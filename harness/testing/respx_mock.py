@@ -1,5 +1,6 @@
-"""The fake behind respx: a user's own `AsyncOpenAI` or `OpenAI` is intercepted untouched, and so is
-plain httpx.
+"""The fake behind respx.
+
+A user's own `AsyncOpenAI` or `OpenAI` is intercepted untouched, and so is plain httpx.
 
 This package itself sends through aiohttp, which respx does not see, unless
 `HARNESS_TRANSPORT=httpx2` says otherwise. What is not seen cannot reach the host either: its name
@@ -26,8 +27,9 @@ class NotInterceptedError(AssertionError):
 
 @contextmanager
 def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST) -> Iterator[FakeDeepSeek]:
-    """Answer every request to `host` from the fake (a new one, if none is given), inside this
-    block.
+    """Answer every request to `host` from the fake, inside this block.
+
+    Without `fake` it is a new one.
 
     A request to another host fails with respx's AllMockedAssertionError, so that nothing reaches
     the network by accident. Time passes on the running loop's clock; a synchronous client really
@@ -55,8 +57,9 @@ def intercepted(mind: Mind, hosts: Hosts) -> Iterator[None]:
 
 @contextmanager
 def _unresolved(hosts: Hosts) -> Iterator[None]:
-    """Resolve no name that is answered for: whoever asks for it is about to connect, and so was not
-    intercepted.
+    """Resolve no name that is answered for.
+
+    A client that asks for it is about to connect, so it was not intercepted.
     """
     resolve = socket.getaddrinfo
 

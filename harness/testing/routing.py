@@ -47,8 +47,9 @@ def routed(mind: Mind, hosts: Hosts) -> Iterator[None]:
 
 
 class _Door:
-    """respx's side effect: a request in, a response out whose body plays on whichever clock its
-    client lives by.
+    """respx's side effect: a request in, a response out.
+
+    Its body plays on the clock of its client.
 
     respx takes responses of httpx for both libraries, and the request itself for one that may
     leave.

@@ -1,5 +1,6 @@
-"""The value of the fixture `mock_deepseek`: a fake whose replies a test scripts, and whose calls it
-looks at.
+"""The value of the fixture `mock_deepseek`, a fake whose replies a test scripts.
+
+The test looks at the calls that it received.
 """
 
 from __future__ import annotations
@@ -113,8 +114,9 @@ class ScriptWriter:
         message: str | None = None,
         times: int | None = 1,
     ) -> Self:
-        """The next `times` calls (None: all) fail: with a status, or as `harness mock forms` names
-        it ("reset").
+        """Let the next `times` calls fail (None: all).
+
+        They fail with a status, or as `harness mock forms` names it ("reset").
 
         `retry_after` (seconds) and `message` go with a status. Raises SettingsError for a fault
         that is not known, a status that is no error, and for either of the two beside the name of a
@@ -139,8 +141,7 @@ class ScriptWriter:
 
 
 class MockDeepSeek(ScriptWriter):
-    """Answers in the place of DeepSeek: as scripted, and where nothing is scripted, as the
-    deterministic fake does.
+    """A fake DeepSeek that answers as scripted, and else as the deterministic fake does.
 
     A call takes the first line that is left: of those of `when` that match it, else of those for
     any call, each in the order in which they were written. Requests that DeepSeek would refuse take
@@ -164,9 +165,7 @@ class MockDeepSeek(ScriptWriter):
         return f"<MockDeepSeek, calls: {len(self.calls)}>"
 
     def when(self, what: str | Matches) -> ScriptWriter:
-        """Writes lines for calls whose messages contain a text, or for which a function of the call
-        is true.
-        """
+        """A writer of lines for calls that contain a text, or for which a function is true."""
         if callable(what):
             return ScriptWriter(self._entries, what, " for calls that match")
         return ScriptWriter(self._entries, lambda call: what in call.text, f" for calls with {shortened(what)}")

@@ -25,8 +25,9 @@ _MAX_BODY_BYTES = 64 * 1024 * 1024
 async def serve(
     fake: FakeDeepSeek, port: int = 0, *, left: Callable[[str], None] = lambda path: None
 ) -> AsyncIterator[str]:
-    """Listen on 127.0.0.1 (port 0: any free one) and yield the base URL, which is right with and
-    without `/v1`.
+    """Listen on 127.0.0.1 (port 0: any free one) and yield the base URL.
+
+    It is right with and without `/v1`.
 
     Raises OSError if the port is taken. Requests that name another host are refused with 403, so
     that a web page cannot reach the server through a name of its own. `left` is told the path of

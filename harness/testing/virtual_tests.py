@@ -1,6 +1,4 @@
-"""pytest's async tests on virtual time: through pytest-asyncio's hook, or through the backend of
-anyio's plugin.
-"""
+"""pytest's async tests on virtual time, through pytest-asyncio's hook or anyio's backend."""
 
 from __future__ import annotations
 
@@ -69,9 +67,7 @@ class VirtualTests:
 
 @contextmanager
 def guarded(item: pytest.Function) -> Iterator[None]:
-    """Inside this block the test refuses to run in real time, whichever plugin runs it and for
-    whatever reason.
-    """
+    """Make the test refuse to run in real time inside this block, whichever plugin runs it."""
     function = item.obj
     if not inspect.iscoroutinefunction(function):
         yield

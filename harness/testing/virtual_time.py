@@ -111,8 +111,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         del self._asked[future]
 
     def _place(self, handle: asyncio.Handle) -> tuple[str, int]:
-        """Return the order of results: the kind of work, and in the executor, the order in which it
-        was asked for.
+        """Return the order of results.
+
+        It is the kind of work, and in the executor the order in which it was asked for.
 
         All other work of one kind (the database's, the results') is handed out one piece at a time.
         """
@@ -122,8 +123,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return kind, asked
 
     def _idle(self, timeout_s: float | None, wait: Callable[[float], _Events]) -> _Events:
-        """Nothing is ready: wait for real work, or jump to the next timer, or say that there is
-        nothing to wait for.
+        """Wait for real work or jump to the next timer, as nothing is ready.
+
+        Raises where there is nothing to wait for.
         """
         if len(self._owed) < self._real_work and (events := wait(_REAL_WAIT_S)):
             return events
@@ -164,8 +166,9 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualClock:
-    """A WallClock on the running loop's time: `epoch` (in UTC) plus the seconds since the loop
-    began.
+    """A WallClock on the running loop's time.
+
+    It is `epoch` (in UTC) plus the seconds since the loop began.
     """
 
     def __init__(self, epoch: datetime = EPOCH) -> None:
@@ -190,9 +193,7 @@ class VirtualTime:
         return running_loop().time()
 
     def real(self) -> AbstractContextManager[None]:
-        """Around an await of something that a thread brings about, and that asyncio was not told
-        of.
-        """
+        """Surround an await of something that a thread brings about without asyncio's knowledge."""
         return running_loop().real()
 
 

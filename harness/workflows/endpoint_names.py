@@ -1,5 +1,6 @@
-"""The endpoints that a workflow's source names, read so that a wrong one is found before anything
-is sent.
+"""The endpoints that a workflow's source names.
+
+They are read so that a wrong one is found before anything is sent.
 
 A name is what `StepOptions(endpoint=…)` is given, or `replace(options, endpoint=…)`: a text in the
 source, a constant of the module, or a choice between such. A module may also say it itself:
@@ -20,9 +21,7 @@ _MAKERS = frozenset({"StepOptions", "replace"})
 
 
 def endpoint_names(module: ModuleType) -> dict[str, tuple[str, ...]]:
-    """The endpoints that the workflow in this module names, each with the steps that are known to
-    ask it.
-    """
+    """Return the endpoints that this module's workflow names, with the steps known to ask each."""
     found: dict[str, set[str]] = {}
     for tree in sources_of(module):
         for endpoint, steps in _names_in(tree) if tree is not None else ():
@@ -57,8 +56,9 @@ def _name_of(function: ast.expr) -> str:
 
 
 def _steps_by_options(tree: ast.Module, constants: Mapping[str, str]) -> dict[int, tuple[str, ...]]:
-    """By the node that makes options the steps that are asked with them: there, or by a name of the
-    module for them.
+    """Return the steps that are asked with options, by the node that makes these.
+
+    The options stand in the call, or are named by the module.
     """
     made: dict[str, ast.expr] = {}
     for statement in tree.body:

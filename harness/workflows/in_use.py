@@ -1,5 +1,6 @@
-"""The endpoints that a run asks, found before anything is sent: its own, its steps', and the
-workflow's.
+"""The endpoints that a run asks, found before anything is sent.
+
+They are its own, its steps', and the workflow's.
 """
 
 from __future__ import annotations
@@ -110,9 +111,7 @@ def _default_model(settings: Settings, name: str) -> str | None:
 
 
 def check_access(loaded: Loaded, used: Iterable[InUse]) -> None:
-    """Raise SettingsError for the first of these endpoints whose key is missing or may not be used
-    there.
-    """
+    """Raise SettingsError for the first endpoint whose key is missing or may not be used there."""
     for one in used:
         loaded.endpoint(one.name, key_needed=_is_needed(loaded.settings, one), steps=one.steps)
 
@@ -123,9 +122,7 @@ def is_simulated(used: Sequence[InUse]) -> bool:
 
 
 def as_json(loaded: Loaded, used: Sequence[InUse]) -> dict[str, dict[str, object]]:
-    """Return the entry of `run.json` about the endpoints of a run, by name, without keys and
-    credentials.
-    """
+    """Return the entry of `run.json` about a run's endpoints, without keys and credentials."""
     told: dict[str, dict[str, object]] = {}
     for one in used:
         endpoint = loaded.endpoint(one.name, key_needed=False)

@@ -1,5 +1,6 @@
-"""Finding a workflow by name: `research`, `module:function` or `path.py:function`, with the prompts
-beside it.
+"""A workflow found by its name, with its prompts.
+
+Names are `research`, `module:function` or `path.py:function`.
 """
 
 from __future__ import annotations
@@ -49,9 +50,7 @@ class LoadedWorkflow:
     prompts_file: Path | None = None
 
     def strange_steps(self, named: Iterable[str]) -> dict[str, str]:
-        """Those of these names that are no step of it, or may be none, each with what is to be said
-        of it.
-        """
+        """Return those of these names that are, or may be, no step of it, each with words on it."""
         known = self.steps.names if self.steps.all_known else self.steps.names | self.prompts.prompts.keys()
         return {name: self._of_no_step(name, known) for name in named if name not in known}
 
@@ -191,9 +190,7 @@ def _shaped(name: str, function: object) -> Workflow:
 
 
 def _is_async(function: object) -> bool:
-    """Also where a decorator of the usual kind (functools.wraps, functools.partial) stands before
-    it.
-    """
+    """Return whether this is an async function, also behind functools.wraps or partial."""
     return callable(function) and inspect.iscoroutinefunction(inspect.unwrap(function))
 
 

@@ -31,9 +31,7 @@ def read_prompts(path: Path) -> Prompts:
 
 
 def check_blanks(where: str, prompts: Prompts, fills: Mapping[str, frozenset[str]]) -> None:
-    """Raise PromptsError unless every prompt that a workflow needs is there and asks for nothing it
-    does not fill.
-    """
+    """Raise PromptsError for a prompt that is missing or has a blank that is not filled."""
     for name, filled in fills.items():
         if name not in prompts.prompts:
             raise PromptsError(f"{where}: the table [{name}] is missing; the workflow needs {', '.join(fills)}")

@@ -1,5 +1,4 @@
-"""The workflow `research`: split a topic into sub-questions, research them in parallel, write a
-report that cites them.
+"""The workflow `research`: sub-questions, answers in parallel, a report that cites them.
 
 Each step gets only what it needs: the research steps see the topic and their own question, the
 report sees the notes without the reasoning behind them.

@@ -1,5 +1,6 @@
-"""The steps of a workflow, read from its source so that a wrong [steps.NAME] is found before
-anything is sent.
+"""The steps of a workflow, read from its source.
+
+So a wrong [steps.NAME] is found before anything is sent.
 
 A step's name is the first argument of `step.complete(…)`. It is known where it is a text in the
 source, a constant of the module, or a choice between such. Files of the user's own that the
@@ -103,8 +104,9 @@ def _may_hold_steps(name: str) -> bool:
 
 
 def _is_of_the_same_author(imported: ModuleType, workflow: ModuleType) -> bool:
-    """Return whether it is a part of the workflow's own package, of ours, or a file beside or below
-    the workflow's.
+    """Return whether a module is by the same author as the workflow.
+
+    It is in the workflow's own package, in ours, or a file beside or below the workflow's.
     """
     top = imported.__name__.partition(".")[0]
     if top == "harness" or (top == workflow.__name__.partition(".")[0] and workflow.__package__):
@@ -169,8 +171,9 @@ def texts_of(node: ast.expr | None, constants: Mapping[str, str]) -> tuple[str, 
 
 
 def constants_of(tree: ast.Module) -> dict[str, str]:
-    """Texts that a module gives a name to, and never another: no other line of it, in whatever
-    function, binds it.
+    """Return texts that a module names once.
+
+    No other line of it, in whatever function, binds the name.
     """
     found: dict[str, str] = {}
     for node in tree.body:

@@ -17,8 +17,9 @@ JsonObject = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """Defaults are filled in: `max_tokens` is never absent, `thinking` is decided, `model` is
-    today's name.
+    """A chat request with its defaults filled in.
+
+    `max_tokens` is never absent, `thinking` is decided, `model` is today's name.
 
     `body` is the request as it was sent. `prompt` is the whole of messages and tools as the model
     reads it: what is counted and what the prefix cache sees.
@@ -41,8 +42,9 @@ class ChatRequest:
     user_id: str
 
     def digest(self, seed: int) -> bytes:
-        """Return the digest that the answer is drawn from: everything that decides it, and nothing
-        else.
+        """Return the digest that the answer is drawn from.
+
+        It is of everything that decides the answer, and nothing else.
 
         Left out are caps and stops (they cut an answer, they do not change it), how it is sent,
         and, when thinking, the temperature, which DeepSeek ignores there.

@@ -1,5 +1,6 @@
-"""Chance as a function of content: the same bytes draw the same numbers, in any order and on any
-machine.
+"""Chance as a function of content.
+
+The same bytes draw the same numbers, in any order and on any machine.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ def _behind_colon(sentence: str, said: str) -> str | None:
 
 
 def _stands_alone(sentence: str, word: str) -> bool:
-    """Return whether a bare word is meant as it is: behind "exactly" any is, behind "only" one that
-    is no common noun.
+    """Return whether a bare word is meant as it is.
+
+    Behind "exactly" any is, behind "only" one that is no common noun.
     """
     return bool(re.search(r"\bexactly\b|原样", sentence, re.I)) or word != word.lower() or word.lower() in _SAID

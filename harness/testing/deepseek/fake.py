@@ -81,8 +81,9 @@ class Exchange:
         self._seat = seat
 
     def complete(self) -> None:
-        """The whole reply has been sent: its slot is free and, if it ended well, its prefix is
-        cached from now on.
+        """Note that the whole reply has been sent.
+
+        Its slot is free and, if it ended well, its prefix is cached from now on.
         """
         if self._seat is not None and self.reply.end == "clean":
             self._seat.learn()
@@ -97,9 +98,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class _Seat:
-    """A slot in use, and what completing it would teach the prefix cache (nothing, where no answer
-    was given).
-    """
+    """A slot in use, and what its completion adds to the prefix cache, if anything."""
 
     gate: Gate
     prefixes: PrefixCache
@@ -316,9 +315,7 @@ class FakeDeepSeek:
         )
 
     def _sent(self, pieces: Iterable[Piece], digest: bytes) -> Iterator[Piece]:
-        """Yield the bytes as they leave: joined where they leave at the same instant, or cut
-        anywhere.
-        """
+        """Return the bytes as they leave, joined where they leave at one instant, or cut anywhere."""
         if not self._splinter:
             return coalesced(pieces)
         draws = Draws(digest)

@@ -113,8 +113,9 @@ server.
 
 
 def oddity_named(name: str) -> Oddity:
-    """A fault or a form by its name, or the form in a file: what has a slash in it or ends in
-    `.toml` is a path.
+    """Return a fault or a form by its name, or the form in a file.
+
+    What has a slash in it or ends in `.toml` is a path.
 
     Raises SettingsError with the nearest name where there is none of this name, and for a file that
     is no form.
@@ -133,8 +134,9 @@ def oddity_named(name: str) -> Oddity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Requests whose text contains `text` meet these oddities in turn (None: answered), and `then`
-    ever after.
+    """A rule for requests whose text contains `text`.
+
+    They meet these oddities in turn (None: answered), and `then` ever after.
     """
 
     text: str = ""
@@ -144,8 +146,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultPlan:
-    """The fault that each request meets: a function of its content and of how often that content
-    was asked, never of when.
+    """The fault that each request meets.
+
+    It is a function of the content and of how often that was asked, never of the time.
 
     The first rule whose text occurs in the request decides. Where none does, `rates` gives each
     kind its probability, drawn anew for each asking; from asking number `at_most` + 1 on the
@@ -187,7 +190,9 @@ class FaultPlan:
 
     @classmethod
     def parse(cls, text: str) -> FaultPlan:
-        """From `0.05` (a storm of that share), `429-tpm=0.1,reset=0.05`, `think-tags` (every
+        """Return the plan in a text.
+
+        Such as `0.05` (a share of all requests), `429-tpm=0.1,reset=0.05`, `think-tags` (every
         request), or `none`.
 
         Names are those of faults and of forms, or paths of forms. Raises SettingsError.

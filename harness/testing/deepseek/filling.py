@@ -1,5 +1,6 @@
-"""A form with the mock's own answer in it: the envelope is the form's, what it holds is what was
-asked for.
+"""A form with the mock's own answer in it.
+
+The envelope is the form's, what it holds is what was asked for.
 
 The files of the forms all say the same few things, and these stand for the mock's own: `Hello
 there.` and `Paris.` for its answer, `Let me see.` for its reasoning, `m` for the model, 20, 10 and

@@ -134,8 +134,9 @@ def _is_json(words: str) -> bool:
 
 
 def _object(request: ChatRequest, writer: Writer, draws: Draws) -> Any:
-    """An object as the prompt wants it: by the schema it shows, else with the keys it names, else
-    one of our own.
+    """Return an object as the prompt wants it.
+
+    It is by the schema it shows, else with the keys it names, else one of our own.
     """
     prompt = _instructions(request)
     if schema := _schema_in(prompt):

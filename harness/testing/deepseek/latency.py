@@ -48,7 +48,9 @@ class Latency:
 
     @classmethod
     def parse(cls, text: str) -> Latency:
-        """From `none`, `fixed:0.2`, `uniform:8:12`, `lognormal:5:0.4` (median, sigma) or
+        """Return the latency in a text.
+
+        It is `none`, `fixed:0.2`, `uniform:8:12`, `lognormal:5:0.4` (median, sigma) or
         `per-token:0.5:0.02`.
 
         Raises SettingsError for anything else, for negative numbers, and for a range that is upside

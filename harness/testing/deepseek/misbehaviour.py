@@ -76,8 +76,9 @@ _PAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """The facts that a fault needs: the headers every reply has, how long a silence is, the numbers
-    it may name.
+    """The facts that a fault needs.
+
+    They are the headers of every reply, the length of a silence, and the numbers it may name.
 
     `stream` says whether the client wants one. `concurrency` is the limit that a 429 names.
     """
@@ -90,9 +91,7 @@ class Scene:
 
 
 def bent_answer(answer: Answer, fault: Fault | None) -> Answer:
-    """The answer under a fault that the model or the service commits in an otherwise whole
-    response.
-    """
+    """Return the answer under a fault of the model or the service in an otherwise whole response."""
     if fault is Fault.EMPTY_STOP:
         return replace(answer, reasoning="", content="", tool_calls=(), finish_reason="stop")
     if fault is Fault.BLANK_JSON:
@@ -254,9 +253,7 @@ def _bare_error(reply: Reply, scene: Scene) -> Reply:
 
 
 def _first_half(reply: Reply) -> list[Piece]:
-    """The first half of the frames of a stream (never the last ones), or of the bytes of a plain
-    body.
-    """
+    """Return the first half of a stream's frames (never the last ones), or of a plain body's bytes."""
     pieces = list(reply.pieces)
     if len(pieces) > 1:
         return pieces[: max(1, (len(pieces) - 2) // 2)]

@@ -57,8 +57,9 @@ class Writer:
         return self._phrases.after_tool.format(result=result.strip()[:300])
 
     def report(self, task: Synthesize) -> str:
-        """Markdown: an introduction, a section for each note with its number cited, the gaps, a
-        conclusion.
+        """Return Markdown: an introduction, a section for each note, the gaps, a conclusion.
+
+        Each section cites the number of its note.
         """
         phrases = self._phrases
         parts = [phrases.report_title.format(s=self.subject), phrases.introduction, self._paragraph(phrases.opening)]

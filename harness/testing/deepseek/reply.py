@@ -17,8 +17,9 @@ End = Literal[
 
 
 class Piece(NamedTuple):
-    """Bytes of the body, sent `delay_s` seconds after the piece before (the first one: after the
-    request came in).
+    """Bytes of the body, sent `delay_s` seconds after the piece before.
+
+    The first one counts from the request.
     """
 
     delay_s: float
@@ -54,9 +55,7 @@ def coalesced(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def splintered(pieces: Iterable[Piece], sizes: Iterator[int]) -> Iterator[Piece]:
-    """The same bytes at the same instants, cut at arbitrary places, inside characters and lines
-    too.
-    """
+    """Yield the same bytes at the same instants, cut anywhere, inside characters and lines too."""
     for piece in pieces:
         delay_s, start = piece.delay_s, 0
         while start < len(piece.data):

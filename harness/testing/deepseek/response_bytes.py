@@ -85,9 +85,7 @@ def plain_json(answer: Answer, envelope: Envelope, billing: Billing) -> dict[str
 def stream_frames(
     answer: Answer, envelope: Envelope, billing: Billing, *, include_usage: bool, delta_tokens: int
 ) -> Iterator[Frame]:
-    """Every event up to, but not including, `[DONE]`: role, reasoning, content, tool calls, and the
-    last with usage.
-    """
+    """Yield every event before `[DONE]`: role, reasoning, content, tool calls, usage."""
     thinking = billing.thinking
     head, tail = _around(envelope, usage_key=include_usage)
     empty = '"content":null,"reasoning_content":""' if thinking else '"content":""'
@@ -145,8 +143,9 @@ def _last(answer: Answer, envelope: Envelope, billing: Billing, *, include_usage
 
 
 def _around(envelope: Envelope, *, usage_key: bool) -> tuple[str, str]:
-    """Return the text before and after the fields of a delta: the same in every chunk, so it is
-    built once.
+    """Return the text before and after the fields of a delta.
+
+    It is the same in every chunk, so it is built once.
     """
     head = _compact(_chunk(envelope)).removesuffix("}")
     usage = ',"usage":null' if usage_key else ""
@@ -167,8 +166,9 @@ def _chunk(envelope: Envelope) -> dict[str, Any]:
 
 
 def _deltas(text: str, size: int) -> Iterator[tuple[str, int]]:
-    """The text in pieces of `size` tokens, each with its share: they add up, wherever the text was
-    cut.
+    """Yield the text in pieces of `size` tokens, each with its share.
+
+    They add up, wherever the text was cut.
     """
     left = count_tokens(encoded(text))
     for piece in split_tokens(text, size):

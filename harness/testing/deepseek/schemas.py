@@ -34,8 +34,9 @@ _FORMATS = {
 
 
 def instance_of(schema: JsonObject, draws: Draws, subject: str) -> Any:
-    """A plausible value: strings are about the subject, numbers within their bounds, all properties
-    present.
+    """Return a plausible value.
+
+    Strings are about the subject, numbers within their bounds, all properties present.
 
     It fits what common keywords say: types, properties and what of them is required, enums,
     constants, local references, alternatives, bounds of numbers, lengths and lists, formats. What a

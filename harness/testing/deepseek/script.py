@@ -1,6 +1,4 @@
-"""A scripted answer of the fake: one line of a script for one request, in place of an invented
-answer.
-"""
+"""A scripted answer of the fake, in place of an invented one: one line for one request."""
 
 from __future__ import annotations
 
@@ -23,8 +21,9 @@ _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    """An answer, sent as it stands: no cap and no stop sequence cuts it, and its reasoning is sent
-    even unasked.
+    """An answer that is sent as it stands.
+
+    No cap and no stop sequence cuts it, and its reasoning is sent even unasked.
 
     `usage` None: the tokens are counted. It begins `after_s` seconds after the request; None: when
     the latency says.

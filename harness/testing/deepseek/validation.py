@@ -36,9 +36,7 @@ _EFFORTS = {
 
 
 class Rejection(Exception):  # noqa: N818 - a verdict of the server, not a mistake of ours
-    """A request that the API refuses: the status, and the message of its error object, word for
-    word.
-    """
+    """A request that the API refuses: the status, and the exact message of its error object."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -208,8 +206,9 @@ def _check_messages(fields: dict[str, Any], *, thinking: bool) -> None:
 
 
 def _check_answers_of_tools(messages: list[JsonObject]) -> None:
-    """Raise Rejection unless each call of a tool is answered right after the message that makes it,
-    and only there.
+    """Raise Rejection unless each call of a tool is answered right after its message.
+
+    No other message may answer one.
     """
     waiting: set[str] = set()
     for message in messages:
