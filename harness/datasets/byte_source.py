@@ -37,7 +37,7 @@ EXPANSION_ALLOWANCE_BYTES = 64 * 1024**2
 
 _GZIP_CONTAINER = 31  # zlib's `wbits`: a gzip header and checksum around the largest window
 
-# Far more than a night's topics; copied in a fraction of a second.
+# Far more than the topics of a usual run; copied in a fraction of a second.
 COPIED_UP_TO_BYTES = 64 * 1024**2
 
 # Twenty million topics; an endless stream must end somewhere.

@@ -130,7 +130,8 @@ class Dataset:
     def order_after(self, lines: Sequence[int]) -> None:
         """Read in the order of a file that grew, where the new lines come last.
 
-        `lines` are how many lines it had when each earlier session read it. Without a shuffle that is the order of the file.
+        `lines` are how many lines it had when each earlier session read it. Without a shuffle that
+        is the order of the file.
         """
         if lines and self.spec.shuffle_seed is not None:
             self._index.order_after(lines)

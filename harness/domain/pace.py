@@ -18,7 +18,7 @@ class Window:
     `size` is what the provider is believed to carry, `opened` how much of it is in use yet. The
     window opens by doubling whenever it was full for `RAMP_S` (a refusal comes at once, an answer
     after seconds, so a full window without refusals is evidence), at the start and after every
-    pause: nobody waits long, and no herd arrives.
+    pause: nobody waits long, and the waiting calls do not all go at once.
 
     A refusal shrinks the size to the number that the provider named, else to the number of calls
     that it still carries. After that it grows with every round of successes, by one call or by a
@@ -109,7 +109,8 @@ class Window:
         return replace(window, size=float(min(self.maximum, self.ceiling)), ceiling=None, successes=0)
 
     def refused(self, *, number: int, newest: int, others: int, named: int | None, by_rate: bool) -> Window:
-        """Return the window after a 429 for the call of this `number`, while `others` were in flight.
+        """Return the window after a 429 for the call of this `number`, while `others` were in
+        flight.
 
         Calls are numbered as they are let go, `newest` is the last so far: a refused call that was
         let go before the last refusal was learned belongs to the same burst. `named` is the limit
@@ -148,7 +149,9 @@ class Window:
         return window
 
     def _has_carried_more_than(self, others: int, named: int | None) -> bool:
-        """Return whether as many calls as these, within the limit that is named, were served before."""
+        """Return whether as many calls as these, within the limit that is named, were served
+        before.
+        """
         limit = self.maximum if named is None else named
         return others < min(self.proved, limit)
 

@@ -211,7 +211,7 @@ class RetryPolicy:
     `attempts` counts all requests of one call, the first included. The backoff is exponential with
     full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). What a
     server asks for is obeyed between `floor_s` and `retry_after_cap_s`, with up to a tenth more so
-    that the waiting do not return as a herd.
+    that the waiting calls do not all return at once.
     """
 
     attempts: int = 5

@@ -29,7 +29,9 @@ class Asked:
     end_s: float
 
     def answered(self, completion: Completion) -> Span:
-        """Return the span of a call that brought an answer, its own or one that was paid for before."""
+        """Return the span of a call that brought an answer, its own or one that was paid for
+        before.
+        """
         wasted = _cost_of_failures(completion.served)
         paid_here = completion.served.source == "endpoint" or completion.owner == self.call.owner
         cost: float | None = wasted

@@ -13,7 +13,6 @@ from harness.domain.finish import finish_of, plain_reason, truer_reason
 from harness.endpoint import foreign_json, payload, thinking
 from harness.endpoint.answering_model import AnsweringModel
 from harness.endpoint.arrivals import Arrivals, rest_of
-from harness.endpoint.bill import Bill
 from harness.endpoint.calls import Calls
 from harness.endpoint.error_report import reports_an_error
 from harness.endpoint.fields import choices_of, object_of
@@ -21,6 +20,7 @@ from harness.endpoint.finish_fields import blocked_in, filtered_in, reason_in
 from harness.endpoint.likelihoods import Likelihoods
 from harness.endpoint.live_view import LiveView
 from harness.endpoint.pieces import PLAIN_FIELDS, calls_beside, said_in
+from harness.endpoint.usage_and_cost import UsageAndCost
 
 _PLAIN_CHOICE = 4
 """Fields of a choice that holds nothing but `index`, `delta`, `logprobs` and `finish_reason`."""
@@ -61,7 +61,7 @@ class Answer:
         self._refusal: list[str] | None = None
         self._filtered: list[str] = []
         self._calls = Calls()
-        self._bill = Bill()
+        self._usage_and_cost = UsageAndCost()
 
     @property
     def reason(self) -> str:
@@ -84,12 +84,12 @@ class Answer:
     @property
     def counted(self) -> bool:
         """Return whether a usage came at the end: whoever is cut sends none."""
-        return self._bill.counts_all(self.arrived.count)
+        return self._usage_and_cost.counts_all(self.arrived.count)
 
     @property
     def counted_by_gateway(self) -> bool | None:
         """Return whether the usage is of a gateway's own making; None: there is none."""
-        return self._bill.by_gateway
+        return self._usage_and_cost.by_gateway
 
     @property
     def calls_tools(self) -> bool:
@@ -118,13 +118,13 @@ class Answer:
     @property
     def usage_told(self) -> bool:
         """Return whether the server told a number of tokens."""
-        return bool(self._bill.usage.total_tokens)
+        return bool(self._usage_and_cost.usage.total_tokens)
 
     @property
     def has_begun(self) -> bool:
         """Return whether anything has come that a partial answer can be made of."""
         texts = self.arrived.answer or self.arrived.reasoning
-        return bool(texts or self._calls or self._bill.is_told or self._refusal is not None)
+        return bool(texts or self._calls or self._usage_and_cost.is_told or self._refusal is not None)
 
     def completion(self, *, trace_id: str | None, reason: str | None = None) -> Completion:
         """Everything taken in so far. `reason` is why it ended, where the caller knows better."""
@@ -136,11 +136,11 @@ class Answer:
             reasoning=reasoning,
             finish_reason=self.reason if reason is None else reason,
             tool_calls=self._calls.whole(),
-            usage=self._bill.usage,
+            usage=self._usage_and_cost.usage,
             fingerprint=self._who.fingerprint or None,
             earlier=self._who.earlier,
             trace_id=trace_id,
-            cost=self._bill.cost,
+            cost=self._usage_and_cost.cost,
             refusal=self._declined(),
             logprobs=tuple(likely.answer),
             reasoning_logprobs=tuple(likely.reasoning),
@@ -188,7 +188,7 @@ class Answer:
         if chunk.get("usage"):
             self._take_usage(chunk["usage"])
             if self.arrived.count > pieces:
-                self._bill.came_with_text()
+                self._usage_and_cost.came_with_text()
         # Where likelihoods are kept, no chunk is a plain one: they stand beside its delta.
         self._begun = bool(self._who.model) and self._logprobs is None
 
@@ -203,10 +203,10 @@ class Answer:
             self._filtered.append(blocked)
         elif reports_an_error(chunk) and not payload.says_nothing(chunk):
             raise StreamFault(chunk)
-        self._bill.take_account(chunk, pieces=self.arrived.count)
+        self._usage_and_cost.take_account(chunk, pieces=self.arrived.count)
 
     def _take_usage(self, fields: object) -> None:
-        self._bill.take(fields, pieces=self.arrived.count)
+        self._usage_and_cost.take(fields, pieces=self.arrived.count)
 
     def _take_choice(self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float) -> None:
         index = choice.get("index")
@@ -246,7 +246,7 @@ class Answer:
             self._take_reason(reason)
             blocked = blocked_in(chunk)
             self._filtered.extend([blocked] if blocked else [])
-            self._bill.take_account(chunk, pieces=self.arrived.count)
+            self._usage_and_cost.take_account(chunk, pieces=self.arrived.count)
 
     def _check_fault(self, fields: foreign_json.JsonObject) -> None:
         """Raise StreamFault where a choice, or what it holds, has an error of its own."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 
 @dataclass(slots=True)
-class Manners:
+class StreamHabits:
     """An endpoint's habits in ending its streams, as far as they were seen.
 
     `sent` counts the requests to it.
@@ -47,7 +47,7 @@ class Seen(NamedTuple):
     alone: bool
 
 
-def stopped_by_itself(seen: Seen, manners: Manners) -> bool:
+def stopped_by_itself(seen: Seen, habits: StreamHabits) -> bool:
     """Return whether an answer without a finish reason is whole all the same."""
     if not seen.says_something:
         return False
@@ -57,20 +57,20 @@ def stopped_by_itself(seen: Seen, manners: Manners) -> bool:
         return False
     if seen.counted:
         return True
-    if manners.names_reasons:
+    if habits.names_reasons:
         return False
-    return seen.alone or manners.leaves_reasons_out
+    return seen.alone or habits.leaves_reasons_out
 
 
-def learn(seen: Seen | None, manners: Manners) -> None:
+def learn(seen: Seen | None, habits: StreamHabits) -> None:
     """Take note of a stream that ended: None of one with a reason."""
     if seen is None:
-        manners.names_reasons = True
+        habits.names_reasons = True
     elif seen.streamed and seen.done and seen.says_something and (seen.alone or seen.counted):
-        manners.leaves_reasons_out = True
+        habits.leaves_reasons_out = True
 
 
-def broke_off_behind(server: str, manners: Manners, *, counted_by_gateway: bool | None) -> bool:
+def broke_off_behind(server: str, habits: StreamHabits, *, counted_by_gateway: bool | None) -> bool:
     """Return whether a stream broke off behind a gateway that ended it as if it were whole.
 
     What it shows is learned.
@@ -81,5 +81,5 @@ def broke_off_behind(server: str, manners: Manners, *, counted_by_gateway: bool 
     if not server or counted_by_gateway is None:
         return False
     if not counted_by_gateway:
-        manners.passes_counts_on.add(server)
-    return counted_by_gateway and server in manners.passes_counts_on
+        habits.passes_counts_on.add(server)
+    return counted_by_gateway and server in habits.passes_counts_on

@@ -39,7 +39,7 @@ _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it th
 class Exchange:
     """Run it once.
 
-    `who` names the endpoint in messages, `manners` is what it has shown of how it ends its streams.
+    `who` names the endpoint in messages, `habits` is what it has shown of how it ends its streams.
 
     `logprobs`: the request asks for likelihoods, so those that come are kept.
     """
@@ -53,7 +53,7 @@ class Exchange:
         wall_clock: WallClock,
         stream: bool,
         logprobs: bool,
-        manners: ends.Manners,
+        habits: ends.StreamHabits,
         on_delta: OnDelta | None,
         on_events: Callable[[int], None] | None = None,
         on_life: Callable[[], None] | None = None,
@@ -64,7 +64,7 @@ class Exchange:
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._stream = stream
-        self._manners = manners
+        self._habits = habits
         self._number = 0
         self._on_events = on_events
         self._on_life = on_life
@@ -89,7 +89,7 @@ class Exchange:
         The error is a value, so that it chains to no foreign exception.
         """
         self._sent = content
-        self._manners.sent = self._number = self._manners.sent + 1
+        self._habits.sent = self._number = self._habits.sent + 1
         try:
             with self._deadline:
                 return await self._answer(content)
@@ -177,13 +177,13 @@ class Exchange:
             done=assembly.done,
             says_something=answer.says_something,
             counted=answer.counted,
-            alone=self._manners.sent == self._number,
+            alone=self._habits.sent == self._number,
         )
-        if not reason and ends.stopped_by_itself(seen, self._manners):
+        if not reason and ends.stopped_by_itself(seen, self._habits):
             reason = "tool_calls" if answer.calls_tools else "stop"
-            ends.learn(seen, self._manners)
+            ends.learn(seen, self._habits)
         elif reason and streamed:
-            ends.learn(None, self._manners)
+            ends.learn(None, self._habits)
         completion = answer.completion(trace_id=self._trace_id(), reason=reason)
         if completion.cost is None and self._response is not None:
             completion = replace(completion, cost=_cost_in(self._response.headers))
@@ -191,7 +191,7 @@ class Exchange:
 
     def _broke_off_behind(self) -> bool:
         server = "" if self._response is None else self._response.headers.get(_SERVER_HEADER, "")
-        return ends.broke_off_behind(server, self._manners, counted_by_gateway=self._assembly.answer.counted_by_gateway)
+        return ends.broke_off_behind(server, self._habits, counted_by_gateway=self._assembly.answer.counted_by_gateway)
 
     def _hear(self, data: bytes, parser: SSEParser, *, begun: bool) -> bool:
         """Take in bytes of a stream; the value is whether its first token has come."""

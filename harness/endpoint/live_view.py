@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.domain.completion import Delta, OnDelta
-from harness.endpoint.marks import UNOPENED, Kind, Marked
+from harness.endpoint.marks import UNOPENED, Kind, MarkReader
 from harness.endpoint.thinking import (
     FINAL_WORDS,
     begins_with_words,
@@ -32,7 +32,7 @@ class LiveView:
         self.answer: Callable[[str], None] = self._head
         """Take in a piece of the text: what is done with it changes as the text goes on."""
         self._shown = shown
-        self._marked = Marked(self._part)
+        self._marked = MarkReader(self._part)
         self._held = ""
         self._said: list[str] = []
         self._ends: tuple[str, ...] = UNOPENED  # what may end a reasoning that was shown as an answer

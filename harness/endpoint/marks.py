@@ -111,7 +111,7 @@ def opening_in(text: str) -> bool:
     return any(mark.opening in lowered for mark in HEADS)
 
 
-class Marked:
+class MarkReader:
     """Feed it a text in pieces: it tells of each part what it is.
 
     `opened`: the text begins with a mark.

@@ -15,7 +15,7 @@ from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.policy import Timeouts
 from harness.domain.redaction import RedactedDeltas
 from harness.endpoint import foreign_json
-from harness.endpoint.ends import Manners
+from harness.endpoint.ends import StreamHabits
 from harness.endpoint.exchange import Exchange
 from harness.endpoint.left_out import LeftOut
 from harness.endpoint.request_body import request_body
@@ -45,7 +45,7 @@ class OpenAIChat:
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._left_out = LeftOut(endpoint)
-        self._manners = Manners()
+        self._habits = StreamHabits()
 
     async def complete(self, request: Request, call: Call) -> Completion:
         """Raises TransientError, PermanentError or FatalError.
@@ -99,7 +99,7 @@ class OpenAIChat:
             wall_clock=self._wall_clock,
             stream=call.stream,
             logprobs=request.logprobs is not None,
-            manners=self._manners,
+            habits=self._habits,
             on_delta=shown,
             on_events=call.on_events,
             on_life=call.on_life,
@@ -115,7 +115,9 @@ class OpenAIChat:
         return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))
 
     def _cleaned(self, completion: Completion) -> Completion:
-        """Return the completion without our key, if a server echoes it, and without half characters."""
+        """Return the completion without our key, if a server echoes it, and without half
+        characters.
+        """
         return replace(
             completion,
             model=self._clean(completion.model),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from harness.endpoint.marks import SPACE, UNOPENED, Kind, Marked, opening_in
+from harness.endpoint.marks import SPACE, UNOPENED, Kind, MarkReader, opening_in
 
 FINAL_WORDS = "assistantfinal"
 """What is left of the marks between gpt-oss's reasoning and its answer."""
@@ -37,7 +37,7 @@ def split(text: str) -> Split:
     def told(kind: Kind, part: str) -> None:
         parts[kind] += part
 
-    marked = Marked(told)
+    marked = MarkReader(told)
     marked.feed(text)
     marked.end()
     if marked.opened:
@@ -51,7 +51,7 @@ def split(text: str) -> Split:
 
 def mark_in(text: str) -> str:
     """The mark by which `split` finds reasoning in a text; "" where it finds none."""
-    marked = Marked(lambda kind, part: None)
+    marked = MarkReader(lambda kind, part: None)
     marked.feed(text)
     marked.end()
     if marked.opened:

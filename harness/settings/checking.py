@@ -11,7 +11,7 @@ from harness.domain.base_url import note_on
 from harness.domain.profiles import PROFILES, Profile
 from harness.domain.request_form import RequestForm, Unsent, advice_elsewhere, unsent
 from harness.errors import SettingsError
-from harness.settings.endpoints import EndpointTable, named, parse_mends
+from harness.settings.endpoints import EndpointTable, named, parse_overrides
 from harness.settings.given import Given
 from harness.settings.model import Settings
 from harness.settings.toml_lines import place
@@ -59,15 +59,15 @@ def _chosen(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
         near = suggestion(name, [*PROFILES, *settings.endpoints])
         yield f"{given.told(name)}: no such profile{near}; any other server goes by its base_url"
     try:
-        mends = parse_mends(settings.mends)
+        overrides = parse_overrides(settings.overrides)
     except SettingsError as error:  # each alone is right, together they are not
         yield f"{ruling['set'].where}: {error}"
         return
     if settings.base_url is not None:
         for field, flag in (("base_url", "base_url"), ("api_key_env", "api_key_env")):
-            if getattr(mends, field) is not None:
+            if getattr(overrides, field) is not None:
                 yield f"{ruling['set'].where}: endpoint.{field}: a base URL is given already; mend {flag} itself"
-    elif name == "mock" and mends.base_url is not None:
+    elif name == "mock" and overrides.base_url is not None:
         yield f"{ruling['set'].where}: endpoint.base_url: the mock answers in this process, at no address"
 
 
@@ -116,7 +116,7 @@ def notes_on(settings: Settings) -> tuple[str, ...]:
 
 def endpoint_defaults(settings: Settings) -> dict[str, int]:
     """The limits that the endpoint's table has for runs that do not set any."""
-    sources: list[EndpointTable | None] = [parse_mends(settings.mends)]
+    sources: list[EndpointTable | None] = [parse_overrides(settings.overrides)]
     if settings.base_url is None:
         sources.insert(0, settings.endpoints.get(settings.endpoint or ""))
     found: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Endpoints as a user writes them: tables [endpoints.NAME], and what a command line mends."""
+"""Endpoints as a user writes them: tables [endpoints.NAME], and what a command line overrides."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harness.errors import SettingsError
 from harness.settings.scalars import Many, Name, Rate, Whole
 from harness.settings.toml_tables import reason, suggestion
 
-MENDS = "endpoint."
+OVERRIDE_PREFIX = "endpoint."
 _FORM_FIELDS = ("thinking", "cap", "seed", "stream_options", "structured", "reasoning_back", "logprobs")
 
 
@@ -143,7 +143,7 @@ class EndpointTable(BaseModel):
 _TABLES = ("efforts", "aliases", "extra_body", "extra_headers")
 
 
-def parse_mends(texts: Sequence[str]) -> EndpointTable:
+def parse_overrides(texts: Sequence[str]) -> EndpointTable:
     """The fields that `endpoint.FIELD=VALUE` set.
 
     Raises SettingsError with what is wrong with the first that is.
@@ -151,14 +151,14 @@ def parse_mends(texts: Sequence[str]) -> EndpointTable:
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        field, _, key = name.strip().removeprefix(MENDS).partition(".")
-        if not equals or not name.strip().startswith(MENDS):
-            raise SettingsError(f"must be {MENDS}FIELD=VALUE, such as {MENDS}cap=max_tokens")
+        field, _, key = name.strip().removeprefix(OVERRIDE_PREFIX).partition(".")
+        if not equals or not name.strip().startswith(OVERRIDE_PREFIX):
+            raise SettingsError(f"must be {OVERRIDE_PREFIX}FIELD=VALUE, such as {OVERRIDE_PREFIX}cap=max_tokens")
         if field not in EndpointTable.model_fields or field == "prices":
             known = [one for one in EndpointTable.model_fields if one != "prices"]
             raise SettingsError(f"an endpoint has no field {field!r}{suggestion(field, known)}")
         if key and field not in _TABLES:
-            raise SettingsError(f"{MENDS}{field} is one value: write {MENDS}{field}=VALUE")
+            raise SettingsError(f"{OVERRIDE_PREFIX}{field} is one value: write {OVERRIDE_PREFIX}{field}=VALUE")
         if key:
             values.setdefault(field, {})[key] = _value(field, value.strip())
         else:
@@ -192,9 +192,9 @@ def service_of(
     *,
     tables: Mapping[str, EndpointTable],
     dialect: Dialect | None,
-    mends: EndpointTable,
+    overrides: EndpointTable,
 ) -> Profile:
-    """The endpoint that the settings choose, with all that mends it.
+    """The endpoint that the settings choose, with all that the user changes of it.
 
     A base URL's has the URL as its name.
 
@@ -209,9 +209,9 @@ def service_of(
         if known is not None:
             service = replace(service, form=known.form, form_of=known.name, aliases=known.aliases)
     service = mended(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
-    if service.name == MOCK.name and mends.base_url is not None:
+    if service.name == MOCK.name and overrides.base_url is not None:
         raise SettingsError("endpoint.base_url: the mock answers in this process, at no address")
-    return mended(service, mends)
+    return mended(service, overrides)
 
 
 def named(name: str, tables: Mapping[str, EndpointTable]) -> Profile:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from harness.domain.base_url import normalized_base_url
 from harness.errors import SettingsError
 from harness.logs import parse_level
-from harness.settings.endpoints import parse_mends
+from harness.settings.endpoints import parse_overrides
 
 _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
@@ -73,10 +73,10 @@ def _faults(text: str) -> None:
     FaultPlan.parse(text)
 
 
-def _mends(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _overrides(texts: tuple[str, ...]) -> tuple[str, ...]:
     for text in texts:
         try:
-            parse_mends((text,))
+            parse_overrides((text,))
         except SettingsError as error:
             raise ValueError(str(error)) from None
     return texts
@@ -117,7 +117,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 LogFormat = Literal["text", "json"]
 LogLevels = Annotated[tuple[str, ...], BeforeValidator(_levels)]
 CollectorUrl = Annotated[str, AfterValidator(_saying(_collector))]
-Mends = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), AfterValidator(_mends)]
+Overrides = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), AfterValidator(_overrides)]
 BaseUrl = Annotated[str, AfterValidator(_saying(normalized_base_url))]
 LatencyModel = Annotated[str, AfterValidator(_saying(_latency))]
 FaultRates = Annotated[str, AfterValidator(_saying(_faults))]

@@ -13,7 +13,7 @@ from harness.domain.request_form import Switch
 from harness.domain.secret import Secret
 from harness.errors import SettingsError
 from harness.settings.access import Access, Keyring
-from harness.settings.endpoints import parse_mends
+from harness.settings.endpoints import parse_overrides
 from harness.settings.model import Settings
 from harness.settings.toml_lines import place
 
@@ -125,7 +125,7 @@ class Loaded:
         table = self.settings.endpoints.get(service.name)
         is_named = table is not None and table.api_key_env is not None
         if service.name == self.settings.service.name:
-            is_named = is_named or parse_mends(self.settings.mends).api_key_env is not None
+            is_named = is_named or parse_overrides(self.settings.overrides).api_key_env is not None
         return service.hosted or is_named
 
     def _may_leave_out(self, service: Profile) -> frozenset[str]:

@@ -27,7 +27,7 @@ from harness.domain.profiles import PROFILES, Profile, ResolvedModel, resolve_mo
 from harness.domain.request_form import Dialect
 from harness.domain.step_options import StepOptions
 from harness.errors import SettingsError
-from harness.settings.endpoints import EndpointTable, PriceTable, named, parse_mends, service_of
+from harness.settings.endpoints import EndpointTable, PriceTable, named, parse_overrides, service_of
 from harness.settings.kinds import (
     Attempts,
     BaseUrl,
@@ -37,8 +37,8 @@ from harness.settings.kinds import (
     LatencyModel,
     LogFormat,
     LogLevels,
-    Mends,
     OnOff,
+    Overrides,
     Seconds,
     SecondsOrZero,
     Seed,
@@ -98,7 +98,7 @@ class Settings(BaseModel):
     dialect: Dialect | None = _setting(
         None, "Endpoint", "Write requests in this dialect: deepseek or openai.  [default: the endpoint's, else openai]"
     )
-    mends: Mends = _setting(
+    overrides: Overrides = _setting(
         (),
         "Endpoint",
         "Change a field of the endpoint's description, such as endpoint.cap=max_tokens or "
@@ -298,7 +298,7 @@ class Settings(BaseModel):
             self.base_url,
             tables=self.endpoints,
             dialect=self.dialect,
-            mends=parse_mends(self.mends),
+            overrides=parse_overrides(self.overrides),
         )
 
     @property
@@ -457,7 +457,7 @@ TABLES = ("steps", "workflow_settings", "prices", "endpoints")
 """The settings that are tables: a file has them, a flag and a variable do not."""
 
 CALL_FLAGS = (
-    *("endpoint", "base_url", "api_key_env", "dialect", "mends", "model", "thinking", "effort", "stream"),
+    *("endpoint", "base_url", "api_key_env", "dialect", "overrides", "model", "thinking", "effort", "stream"),
     *("cache", "cache_mode", "ttl", "attempts", "patience"),
     *("connect_timeout", "first_token_timeout", "idle_timeout", "total_timeout"),
     *("budget", "budget_tokens", "latency", "faults", "seed", "json_output", "quiet", "verbose"),

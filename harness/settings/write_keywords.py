@@ -16,7 +16,7 @@ import click
 from pydantic import BaseModel
 
 from harness.settings.endpoints import EndpointTable, PriceTable
-from harness.settings.kinds import LogLevels, Mends, Seconds, SecondsOrZero, Texts, WholeOrOff
+from harness.settings.kinds import LogLevels, Overrides, Seconds, SecondsOrZero, Texts, WholeOrOff
 from harness.settings.model import CALL_SETTINGS, Settings
 from harness.settings.toml_tables import StepTable
 
@@ -44,7 +44,7 @@ _WIDER = (
     (SecondsOrZero, "float | str"),
     (WholeOrOff, 'int | Literal["off"]'),
     (Texts, "str | list[str] | tuple[str, ...]"),
-    (Mends, "str | list[str] | tuple[str, ...]"),
+    (Overrides, "str | list[str] | tuple[str, ...]"),
     (LogLevels, "str | list[str] | tuple[str, ...]"),
 )
 _GIVEN_APART = "workflow"  # an argument of its own: `replay.run` also takes a function there

@@ -20,7 +20,7 @@ class Hosts:
     let_through: set[str] = field(default_factory=set)
 
 
-class Mind(Protocol):
+class Replier(Protocol):
     """The decider on replies; `FakeDeepSeek` is one."""
 
     def begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Exchange:

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from harness.testing.deepseek.fake import FakeDeepSeek
-from harness.testing.hosts import Hosts, Mind
+from harness.testing.hosts import Hosts, Replier
 
 DEEPSEEK_HOST = "api.deepseek.com"
 
@@ -41,8 +41,8 @@ def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST
 
 
 @contextmanager
-def intercepted(mind: Mind, hosts: Hosts) -> Iterator[None]:
-    """Answer the requests to some hosts from a mind, let those to others leave, and refuse the
+def intercepted(replier: Replier, hosts: Hosts) -> Iterator[None]:
+    """Answer the requests to some hosts from a replier, let those to others leave, and refuse the
     rest.
     """
     try:
@@ -51,7 +51,7 @@ def intercepted(mind: Mind, hosts: Hosts) -> Iterator[None]:
         if missing.name != "respx":
             raise
         raise ImportError("mock_deepseek needs respx: pip install 'reasoning-harness[pytest]'") from missing
-    with routed(mind, hosts), _unresolved(hosts):
+    with routed(replier, hosts), _unresolved(hosts):
         yield
 
 

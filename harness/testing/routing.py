@@ -19,7 +19,7 @@ from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError
 
 from harness.testing.deepseek.fake import Exchange
-from harness.testing.hosts import Hosts, Mind
+from harness.testing.hosts import Hosts, Replier
 from harness.testing.playback import RESET, HttpErrors, play, play_blocking
 
 
@@ -31,7 +31,7 @@ class UnansweredError(AllMockedAssertionError, httpx2.UnsupportedProtocol):
 
 
 @contextmanager
-def routed(mind: Mind, hosts: Hosts) -> Iterator[None]:
+def routed(replier: Replier, hosts: Hosts) -> Iterator[None]:
     """Install a router below httpx and one below httpx2, inside this block."""
     if "httpcore2" not in Mocker.registry:
         # Registered by its creation. pytest-httpx2 defines the same name, and a second class of it
@@ -42,11 +42,11 @@ def routed(mind: Mind, hosts: Hosts) -> Iterator[None]:
     with ExitStack() as stack:
         for using, errors in libraries:
             router = stack.enter_context(respx.mock(assert_all_called=False, using=using))
-            router.route().mock(side_effect=_Door(mind, hosts, errors))
+            router.route().mock(side_effect=_SideEffect(replier, hosts, errors))
         yield
 
 
-class _Door:
+class _SideEffect:
     """respx's side effect: a request in, a response out.
 
     Its body plays on the clock of its client.
@@ -55,8 +55,8 @@ class _Door:
     leave.
     """
 
-    def __init__(self, mind: Mind, hosts: Hosts, errors: HttpErrors) -> None:
-        self._mind = mind
+    def __init__(self, replier: Replier, hosts: Hosts, errors: HttpErrors) -> None:
+        self._replier = replier
         self._hosts = hosts
         self._errors = errors
 
@@ -68,7 +68,7 @@ class _Door:
             where = f"{request.method} {request.url.scheme}://{request.url.host}{request.url.path}"
             raise UnansweredError(f"{where}: not mocked, only {answered} is; nothing was sent")
         path = request.url.raw_path.decode("ascii")
-        exchange = self._mind.begin(request.method, path, request.headers, request.content, now_s=_now_s())
+        exchange = self._replier.begin(request.method, path, request.headers, request.content, now_s=_now_s())
         reply = exchange.reply
         if reply.status is None:
             exchange.close()

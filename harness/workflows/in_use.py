@@ -89,7 +89,9 @@ def _steps_by_endpoint(loaded: Loaded, workflow: LoadedWorkflow) -> dict[str, se
 
 
 def models_at(settings: Settings, one: InUse) -> tuple[str, ...]:
-    """Return the models that the settings ask of this endpoint: the default there, and single steps'."""
+    """Return the models that the settings ask of this endpoint: the default there, and single
+    steps'.
+    """
     is_own = one.name == settings.service.name
     of_steps: list[str | None] = []
     for step, table in settings.steps.items():

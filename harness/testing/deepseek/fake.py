@@ -76,28 +76,28 @@ class Exchange:
     A face plays `reply`, then calls `complete` or `close`, whichever is true.
     """
 
-    def __init__(self, reply: Reply, seat: _Seat | None = None) -> None:
+    def __init__(self, reply: Reply, slot: _HeldSlot | None = None) -> None:
         self.reply = reply
-        self._seat = seat
+        self._slot = slot
 
     def complete(self) -> None:
         """Note that the whole reply has been sent.
 
         Its slot is free and, if it ended well, its prefix is cached from now on.
         """
-        if self._seat is not None and self.reply.end == "clean":
-            self._seat.learn()
+        if self._slot is not None and self.reply.end == "clean":
+            self._slot.learn()
         self.close()
 
     def close(self) -> None:
         """The exchange is over, whole or not: its slot is free. May be called again."""
-        if self._seat is not None:
-            self._seat.gate.leave()
-            self._seat = None
+        if self._slot is not None:
+            self._slot.gate.leave()
+            self._slot = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
+class _HeldSlot:
     """A slot in use, and what its completion adds to the prefix cache, if anything."""
 
     gate: Gate
@@ -111,7 +111,7 @@ class _Seat:
 
 
 class FakeDeepSeek:
-    """The server's mind, shared by all faces of one event loop.
+    """The server itself, shared by all faces of one event loop.
 
     `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit`
     is off. `rpm` bounds the requests of any 60 seconds. `delta_tokens` is the size of a stream's
@@ -224,7 +224,9 @@ class FakeDeepSeek:
                 reply = bent_reply(reply, fault, scene)
         self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=met))
         pieces = self._sent(reply.pieces, digest)
-        return Exchange(replace(reply, pieces=pieces), _Seat(self.gate, self._prefixes, request.user_id, conversation))
+        return Exchange(
+            replace(reply, pieces=pieces), _HeldSlot(self.gate, self._prefixes, request.user_id, conversation)
+        )
 
     def _met(self, line: object, request: ChatRequest, digest: bytes, asked: int) -> Oddity | None:
         """Return the fault or the form that this request meets, by the script or by the plan."""

@@ -111,7 +111,10 @@ def filled(form: Form, manner: Manner, own: Own) -> str:
 
 
 class _Filling:
-    """Puts what is the mock's `own` into the texts of a form. `told` is what the form says of itself."""
+    """Puts what is the mock's `own` into the texts of a form.
+
+    `told` is what the form says of itself.
+    """
 
     def __init__(self, told: Mapping[str, Any] | None, own: Own) -> None:
         self._own = own
@@ -179,7 +182,9 @@ def _of_text(text: str, answer: Answer) -> str | None:
 
 
 def _of_call(name: str, text: str | None, calls: Any, own: ToolCall) -> str | None:
-    """Return the name or the arguments of the mock's own call, or their half for a piece of the form's."""
+    """Return the name or the arguments of the mock's own call, or their half for a piece of the
+    form's.
+    """
     if not text:
         return None
     said = own.name if name == "name" else own.arguments

@@ -218,7 +218,9 @@ def _number(schema: dict[str, Any], draws: Draws, *, whole: bool) -> int | float
 def _bounds(
     minimum: float | None, above: float | None, maximum: float | None, below: float | None
 ) -> tuple[float, float]:
-    """Return the bounds that are given; a missing one lies 99 from the other, or they are 1 and 100."""
+    """Return the bounds that are given; a missing one lies 99 from the other, or they are 1 and
+    100.
+    """
     lows = [low for low in (minimum, above) if low is not None]
     highs = [high for high in (maximum, below) if high is not None]
     if lows and highs:

@@ -11,7 +11,7 @@ _HOLDERS = ("x_groq", "metadata")
 _GOOGLES = ("usageMetadata", "usage_metadata")
 
 
-class Bill:
+class UsageAndCost:
     """`cost` is what the server says that the answer cost, in USD; None where it does not.
 
     `by_gateway`: whether the last usage is of a gateway's own making; None: none has come.
