@@ -196,7 +196,9 @@ class LineIndex:
         """Offset and length of a line; None if there is no such line."""
         with _storage():
             found = self._database.execute("SELECT offset, length FROM lines WHERE number = ?", (number,)).fetchone()
-            return None if found is None else (int(found[0]), found[1])
+            if found is None:
+                return None
+            return (int(found[0]), found[1])
 
     def close(self) -> None:
         """The database is gone."""

@@ -73,7 +73,9 @@ class Scan:
         return LineFacts(line.number, line.offset, length, own_id, row.id is None, rank if wanted else None, digest)
 
     def _rank(self, number: int) -> int:
-        return number if self._spec.shuffle_seed is None else shuffled_rank(self._spec.shuffle_seed, number)
+        if self._spec.shuffle_seed is None:
+            return number
+        return shuffled_rank(self._spec.shuffle_seed, number)
 
     def _note_fields(self, row: Row) -> None:
         self._own_ids = self._own_ids or row.id is not None

@@ -123,7 +123,9 @@ def _hint(text: str) -> str:
     """Return a hint about the likely cause of a line that is no JSON."""
     if _BOM.decode() in text:
         return f"; {_MARK_AMID}; remove it, and begin a line there"
-    return "" if text.lstrip().startswith(("{", "[", '"')) else "; a file of plain text lines has a name with .txt"
+    if text.lstrip().startswith(("{", "[", '"')):
+        return ""
+    return "; a file of plain text lines has a name with .txt"
 
 
 def _row_of_object(fields: dict[str, Json], text: str, topic_field: str, id_field: str) -> Row:

@@ -215,7 +215,9 @@ class Server:
     def _with_key(self) -> str:
         if self._endpoint.api_key is not None:
             return f", with the key in {self._endpoint.key_env}"
-        return ", with the user and the password of the base URL" if self._endpoint.basic_auth else ", without a key"
+        if self._endpoint.basic_auth:
+            return ", with the user and the password of the base URL"
+        return ", without a key"
 
     def _end(self, finding: Finding) -> Finding:
         self._ended = True

@@ -87,7 +87,9 @@ def _key_words(endpoint: Endpoint, known_service: bool) -> str:
     if endpoint.authorization is None:
         return "wants no key for its list of models, "
     # Some servers show their list to everybody, and refuse the key only when they are called.
-    return "accepts the key, " if known_service else "did not refuse the key, "
+    if known_service:
+        return "accepts the key, "
+    return "did not refuse the key, "
 
 
 def _said(answer: Answer) -> str:

@@ -71,7 +71,9 @@ def check_of(request: Request, *, accept: Gate | None, reasks: int, again: Calla
     gate = accept
     if request.response_format not in (None, "text"):
         gate = _json_first(request, accept)
-    return None if gate is None else Check(gate=gate, reasks=reasks, again=again or asked_plainly)
+    if gate is None:
+        return None
+    return Check(gate=gate, reasks=reasks, again=again or asked_plainly)
 
 
 def _json_first(request: Request, accept: Gate | None) -> Gate:

@@ -122,7 +122,9 @@ class Availability:
     @property
     def gives_up_at(self) -> float:
         """The time at which the patience is at its end; infinite while there is no outage."""
-        return math.inf if self.outage is None else self.outage.since + self.policy.patience_s
+        if self.outage is None:
+            return math.inf
+        return self.outage.since + self.policy.patience_s
 
     @property
     def asks_too_much(self) -> bool:

@@ -292,7 +292,9 @@ class Completion:
         """
         usage = self.usage
         if usage.total_tokens == 0:
-            return self if usage.untold else replace(self, usage=Usage(untold=1))
+            if usage.untold:
+                return self
+            return replace(self, usage=Usage(untold=1))
         nothing_of_it = usage.output_tokens and not usage.reasoning_tokens and not usage.reasoning_untold
         if nothing_of_it and self.reasoning.strip():
             estimated = self._share_of_reasoning(usage.output_tokens)

@@ -9,7 +9,9 @@ from harness.domain.wording import counted
 
 def lines_added(then: Sequence[int], now: Sequence[int]) -> int | None:
     """Return the number of lines added at the end of a file, or None if it was changed otherwise."""
-    return len(now) - len(then) if now[: len(then)] == then else None
+    if now[: len(then)] == then:
+        return len(now) - len(then)
+    return None
 
 
 def first_difference(then: Sequence[int], now: Sequence[int]) -> int:
@@ -34,7 +36,9 @@ def change_words(then: Sequence[int], now: Sequence[int]) -> str:
         return f"{_lines(first, removed)} removed"
     if added and not removed:
         what = f"{counted(added, 'line')} {'was' if added == 1 else 'were'}"
-        return f"{what} put in before line {first:,}" if same_at_end else f"{what} added"
+        if same_at_end:
+            return f"{what} put in before line {first:,}"
+        return f"{what} added"
     if first == 1 and not same_at_end and removed > 1:
         return "it is another file: neither its first line nor its last is as it was"
     if removed == added == 1:

@@ -120,7 +120,9 @@ def _read(name: str) -> _Name:
 
 def _version_of(text: str) -> str:
     """Return the telling part of a version: `v1-0` is `v1`, and a date is its digits."""
-    return text.removesuffix("-0") if text.startswith("v") else text.replace("-", "")
+    if text.startswith("v"):
+        return text.removesuffix("-0")
+    return text.replace("-", "")
 
 
 def _plain(name: str) -> str:

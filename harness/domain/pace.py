@@ -77,7 +77,9 @@ class Window:
     def seen(self, now: float, *, full: bool) -> Window:
         """The window at this time; `full`: calls wait for a slot, and for nothing else."""
         if not full or not self.is_opening:
-            return self if self.full_since is None else replace(self, full_since=None)
+            if self.full_since is None:
+                return self
+            return replace(self, full_since=None)
         if self.full_since is None:
             return replace(self, full_since=now)
         if now - self.full_since < self.RAMP_S - _NEAR:
@@ -159,7 +161,9 @@ class Window:
         """Return the size after a refusal; a later one of the same burst cuts from the size alone."""
         current = min(self.size, self.opened) if is_fresh else self.size
         if by_rate:
-            return max(1.0, current * self.RATE_DECREASE) if is_fresh else current
+            if is_fresh:
+                return max(1.0, current * self.RATE_DECREASE)
+            return current
         carried = others
         if named is not None and current > named:
             carried = named

@@ -46,7 +46,9 @@ class Limits:
         many again have not begun when the end of the batch is near, and fill the slots then
         (`domain.order`).
         """
-        return self.RUNS_PER_PLACE * self.in_flight if self.runs is None else self.runs
+        if self.runs is None:
+            return self.RUNS_PER_PLACE * self.in_flight
+        return self.runs
 
 
 def within(run: Limits, one: Limits) -> Limits:
@@ -233,7 +235,9 @@ class RetryPolicy:
     def pause_s(self, *, streak: int, retry_after_s: float | None) -> float:
         """Return the seconds of rest for all calls after `streak` refusals in a row (1: the first)."""
         asked_s = self._asked_s(retry_after_s)
-        return self._backoff_s(streak) if asked_s is None else asked_s
+        if asked_s is None:
+            return self._backoff_s(streak)
+        return asked_s
 
     def _asked_s(self, retry_after_s: float | None) -> float | None:
         """Return the wait that the server asked for, within bounds, or None if it asked for none."""

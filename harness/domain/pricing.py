@@ -135,12 +135,16 @@ class Pricing:
         if self.rows(asked) and same_model(asked, told, self.aliases):
             return asked
         alike = [listed for listed in self.prices if same_model(listed, told, self.aliases)]
-        return alike[0] if len(alike) == 1 and not told.endswith(_FREE) else ""
+        if len(alike) == 1 and not told.endswith(_FREE):
+            return alike[0]
+        return ""
 
     def cost(self, model: str, usage: Usage, instant: datetime) -> float | None:
         """USD for this usage at the price of this instant, or None where no price is known."""
         price = self.price(model, instant)
-        return None if price is None else price.at(instant).cost(usage)
+        if price is None:
+            return None
+        return price.at(instant).cost(usage)
 
     def at_most(self, request: Request, instant: datetime) -> AtMost:
         """Return the most that one sending of this request can cost.

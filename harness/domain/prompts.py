@@ -39,7 +39,9 @@ class Prompt:
         return self._render(self.user, values)
 
     def render_system(self, values: Mapping[str, object]) -> str | None:
-        return None if self.system is None else self._render(self.system, values)
+        if self.system is None:
+            return None
+        return self._render(self.system, values)
 
     def _render(self, text: str, values: Mapping[str, object]) -> str:
         try:

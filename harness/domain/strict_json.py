@@ -125,7 +125,9 @@ def _refuse_unpaired_surrogates(value: Any) -> None:
 def _place(text: str, position: int) -> str:
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
-    return f"column {column}" if "\n" not in text else f"line {line} column {column}"
+    if "\n" not in text:
+        return f"column {column}"
+    return f"line {line} column {column}"
 
 
 def _reason(message: str) -> str:

@@ -75,7 +75,9 @@ class FastestWriting:
     def tokens_per_s(self) -> float:
         """Return the rate that no answer is written faster than, in tokens a second."""
         fastest = MARGIN * self.seen_tokens_per_s
-        return max(fastest, UNSEEN_TOKENS_PER_S) if self.answers < ENOUGH_ANSWERS else fastest
+        if self.answers < ENOUGH_ANSWERS:
+            return max(fastest, UNSEEN_TOKENS_PER_S)
+        return fastest
 
 
 def tokens_seen_at_most(answer: Completion) -> int:

@@ -124,7 +124,9 @@ class Assembly:
         """
         with contextlib.suppress(foreign_json.MalformedError, StreamFault):
             self.flush()
-        return self.answer.completion(trace_id=trace_id) if self.answer.has_begun else None
+        if self.answer.has_begun:
+            return self.answer.completion(trace_id=trace_id)
+        return None
 
     def _put_off(self, data: bytes, at: float) -> None:
         self._pending.append(data)
@@ -190,7 +192,11 @@ def _parsed(payloads: list[bytes]) -> Iterable[foreign_json.JsonObject | None]:
         chunks = json.loads(b"[" + b",".join(payloads) + b"]")
     except (ValueError, RecursionError):
         chunks = []
-    # Joined, two broken payloads could mend each other: the count must be right as well.
-    if len(chunks) == len(payloads) and all(type(chunk) is dict for chunk in chunks):
-        return [chunk if "choices" in chunk else None for chunk in chunks]
-    return [None] * len(payloads)
+    # Joined, two broken payloads could make a whole one: the count must be right as well.
+    if len(chunks) != len(payloads) or not all(type(chunk) is dict for chunk in chunks):
+        return [None] * len(payloads)
+    return [_with_choices(chunk) for chunk in chunks]
+
+
+def _with_choices(chunk: foreign_json.JsonObject) -> foreign_json.JsonObject | None:
+    return chunk if "choices" in chunk else None

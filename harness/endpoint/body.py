@@ -25,4 +25,6 @@ def kind_of(head: bytes, content_type: str, *, asked_to_stream: bool, ended: boo
         return None
     if "event-stream" in content_type:
         return "events"
-    return "events" if asked_to_stream and "json" not in content_type and "html" not in content_type else "whole"
+    if asked_to_stream and "json" not in content_type and "html" not in content_type:
+        return "events"
+    return "whole"

@@ -148,7 +148,9 @@ class Calls:
         if piece.index is None:
             # An id that is new and has no index can only be of a new call, also where its name is
             # yet to come.
-            return None if piece.id and not piece.name else at_its_place
+            if piece.id and not piece.name:
+                return None
+            return at_its_place
         for call in reversed(self._calls):
             if call.index == piece.index:
                 return call

@@ -173,7 +173,9 @@ class Answer:
         """The words of a refusal, or what a filter found."""
         if self._refusal is not None:
             return "".join(self._refusal).strip() or "it gave no words"
-        return ", ".join(dict.fromkeys(self._filtered)) if self.reason == "content_filter" else ""
+        if self.reason == "content_filter":
+            return ", ".join(dict.fromkeys(self._filtered))
+        return ""
 
     def _take_any(self, chunk: foreign_json.JsonObject, at: float) -> None:
         if chunk.get("error") and reports_an_error(chunk):

@@ -183,7 +183,9 @@ def _kind(report: Report, origin: Origin, *, status: int | None) -> FailureKind:
     if report.is_page:
         return _kind_of_page(effective, words)
     if effective in _KEY_STATUSES:
-        return "balance" if _EMPTY & set(words.meanings()) else "auth"
+        if _EMPTY & set(words.meanings()):
+            return "balance"
+        return "auth"
     if effective == 402:
         return "balance"
     for meaning in words.meanings():

@@ -57,7 +57,9 @@ class Words:
         for text in (self._codes, self._says):
             found = _PERIODS.search(text)
             if found is not None:
-                return "long" if found.lastgroup == "long" else "short"
+                if found.lastgroup == "long":
+                    return "long"
+                return "short"
         return None
 
     def _names_a_quota(self) -> bool:

@@ -189,7 +189,9 @@ def one_line(text: str) -> str:
 
 
 def shortened(line: str) -> str:
-    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
+    if len(line) <= _LONGEST_MESSAGE:
+        return line
+    return f"{line[:_LONGEST_MESSAGE]}…"
 
 
 def plain_name(name: str) -> str:

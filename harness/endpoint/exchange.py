@@ -319,10 +319,14 @@ class Exchange:
         )
 
     def _trace_id(self) -> str | None:
-        return error_mapping.trace_id_in(self._response.headers) if self._response is not None else None
+        if self._response is not None:
+            return error_mapping.trace_id_in(self._response.headers)
+        return None
 
     def _since_start(self, instant: float | None) -> float | None:
-        return None if instant is None else instant - self._deadline.started_at
+        if instant is None:
+            return None
+        return instant - self._deadline.started_at
 
 
 def _cost_in(headers: Mapping[str, str]) -> float | None:

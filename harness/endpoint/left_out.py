@@ -86,7 +86,9 @@ class LeftOut:
 
     def _advised(self, advice: str) -> str:
         name = self._endpoint.name
-        return advice if name is None else advice_elsewhere(advice, name)
+        if name is None:
+            return advice
+        return advice_elsewhere(advice, name)
 
 
 def _names(field: str, words: str) -> bool:

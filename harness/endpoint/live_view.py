@@ -94,7 +94,9 @@ class LiveView:
     def _begun(self) -> str:
         """Return what was held back of an answer that has begun."""
         lead = self._lead or ""
-        return without_blank_lines(without_stray_mark(lead)) if self._told_apart else without_lead(lead)
+        if self._told_apart:
+            return without_blank_lines(without_stray_mark(lead))
+        return without_lead(lead)
 
     def _text(self, text: str) -> None:
         """The answer, as far as can be seen: the end of an unopened reasoning may come yet."""

@@ -109,7 +109,9 @@ class OpenAIChat:
     def _key_advice(self) -> str:
         if self._endpoint.api_key is None:
             return f"no key was sent: set {self._endpoint.key_env or 'one'}"
-        return f"check the key in {self._endpoint.key_env}" if self._endpoint.key_env else "check the key"
+        if self._endpoint.key_env:
+            return f"check the key in {self._endpoint.key_env}"
+        return "check the key"
 
     async def _cleaned_off_loop(self, completion: Completion) -> Completion:
         return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))

@@ -82,7 +82,9 @@ async def _opened(address: str, port: int, tls_name: str | None, within_s: float
     with anyio.fail_after(within_s):
         _, writer = await asyncio.open_connection(address, port)
     try:
-        return None if tls_name is None else await _secured(writer, tls_name, within_s)
+        if tls_name is None:
+            return None
+        return await _secured(writer, tls_name, within_s)
     finally:
         # Not `close` and `wait_closed`: after a handshake that was given up, the latter waits for
         # ever.

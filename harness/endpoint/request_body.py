@@ -81,7 +81,9 @@ def _switched(thinks: bool | None, form: RequestForm) -> Body:
             return {"chat_template_kwargs": {"thinking": thinks}}
         case "reasoning_effort":
             word = form.efforts.get("on" if thinks else "none")
-            return {} if word is None else {"reasoning_effort": word}
+            if word is None:
+                return {}
+            return {"reasoning_effort": word}
         case _:
             return {}
 

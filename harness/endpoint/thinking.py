@@ -101,7 +101,9 @@ def _words_of_channels(text: str) -> tuple[int, int, int] | None:
         return None
     begin = text.index(_ANALYSIS) + len(_ANALYSIS)
     start = text.find(FINAL_WORDS, begin)
-    return None if start < 0 else (begin, start, start + len(FINAL_WORDS))
+    if start < 0:
+        return None
+    return (begin, start, start + len(FINAL_WORDS))
 
 
 def _unopened(text: str) -> tuple[int, int, int] | None:
@@ -121,7 +123,9 @@ def _unopened(text: str) -> tuple[int, int, int] | None:
         return None
     if (before[-1:] in _QUOTES and before) or (after[:1] in _QUOTES and after):
         return None
-    return (0, start, end) if _ends_a_thought(before, after) else None
+    if _ends_a_thought(before, after):
+        return (0, start, end)
+    return None
 
 
 def _ends_a_thought(before: str, after: str) -> bool:

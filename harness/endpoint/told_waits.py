@@ -224,7 +224,9 @@ def _seconds(value: object, *, at: datetime) -> float | None:
     if number is not None or duration_s is not None or not isinstance(value, str):
         return duration_s
     until = _instant(value)
-    return None if until is None else _usable((until - at).total_seconds())
+    if until is None:
+        return None
+    return _usable((until - at).total_seconds())
 
 
 def _duration_s(value: object, *, unit_s: float = 1.0) -> float | None:
@@ -239,7 +241,9 @@ def _duration_s(value: object, *, unit_s: float = 1.0) -> float | None:
 
 def _unit_s(unit: str) -> float:
     name = unit.lower()
-    return _UNITS_S["ms"] if name.startswith(("ms", "mil")) else _UNITS_S[name[0]]
+    if name.startswith(("ms", "mil")):
+        return _UNITS_S["ms"]
+    return _UNITS_S[name[0]]
 
 
 def _number(value: object) -> float | None:
@@ -253,7 +257,9 @@ def _number(value: object) -> float | None:
 
 
 def _usable(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    if math.isfinite(seconds) and seconds >= 0:
+        return seconds
+    return None
 
 
 def _instant(text: str) -> datetime | None:

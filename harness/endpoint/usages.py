@@ -161,7 +161,9 @@ def _beside(given: int, written: int, reasoning: int, *, total: int) -> int:
     if total and given:
         rest = total - given - written
     if reasoning:
-        return reasoning if rest == reasoning or reasoning > written else 0
+        if rest == reasoning or reasoning > written:
+            return reasoning
+        return 0
     return max(rest, 0)
 
 

@@ -103,7 +103,9 @@ def _words(one: Unsent, service: Profile, settings: Settings) -> str:
 
 def _place(ruling: Mapping[str, Given], *path: str) -> str:
     given = ruling[path[0]]
-    return given.where if given.raw is None else place(given.origin, given.raw, path)
+    if given.raw is None:
+        return given.where
+    return place(given.origin, given.raw, path)
 
 
 def notes_on(settings: Settings) -> tuple[str, ...]:

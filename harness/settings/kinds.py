@@ -33,7 +33,9 @@ def duration_s(value: Any) -> Any:
 
 
 def _on_off(value: Any) -> Any:
-    return _YES_NO.get(value.strip().lower(), value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _YES_NO.get(value.strip().lower(), value)
+    return value
 
 
 def _whole_or_off(value: Any) -> Any:

@@ -329,7 +329,9 @@ class Settings(BaseModel):
     @property
     def profile(self) -> Profile | None:
         """The endpoint that was chosen by its name, or None for a bare base URL."""
-        return None if self.base_url is not None else self.service
+        if self.base_url is not None:
+            return None
+        return self.service
 
     @property
     def is_mock(self) -> bool:
@@ -351,7 +353,9 @@ class Settings(BaseModel):
 
         None: never.
         """
-        return self.max_failures if isinstance(self.max_failures, int) else None
+        if isinstance(self.max_failures, int):
+            return self.max_failures
+        return None
 
     def retry(self) -> RetryPolicy:
         return RetryPolicy(attempts=self.attempts)

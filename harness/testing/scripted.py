@@ -44,7 +44,9 @@ class _Entry:
     @property
     def wanted(self) -> bool:
         """Return whether it waits for a call that has not come."""
-        return self.used == 0 if self.left is None else self.left > 0
+        if self.left is None:
+            return self.used == 0
+        return self.left > 0
 
 
 class ScriptWriter:
@@ -236,4 +238,6 @@ def _oddity(name: str) -> Oddity:
 
 
 def _times(left: int | None) -> str:
-    return f" ({left} times)" if left is not None and left > 1 else ""
+    if left is not None and left > 1:
+        return f" ({left} times)"
+    return ""

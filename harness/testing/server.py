@@ -131,4 +131,6 @@ def _reset(request: web.Request) -> None:
 
 def _host_name(host: str) -> str:
     """The Host header without its port."""
-    return host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host.lower()
+    if host.endswith("]"):
+        return host.lower()
+    return host.lower().rpartition(":")[0] or host.lower()

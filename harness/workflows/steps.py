@@ -166,7 +166,9 @@ def texts_of(node: ast.expr | None, constants: Mapping[str, str]) -> tuple[str, 
             return (constants[name],)
         case ast.IfExp(body=body, orelse=orelse):
             one, other = texts_of(body, constants), texts_of(orelse, constants)
-            return None if one is None or other is None else (*one, *other)
+            if one is None or other is None:
+                return None
+            return (*one, *other)
     return None
 
 

@@ -85,4 +85,10 @@ def text_of(message: JsonObject) -> str:
         return content
     if not isinstance(content, list):
         return ""
-    return "\n".join(part["text"] if part.get("type") == "text" else "[image]" for part in content)
+    return "\n".join(map(_text_of_part, content))
+
+
+def _text_of_part(part: JsonObject) -> str:
+    if part.get("type") == "text":
+        return str(part["text"])
+    return "[image]"

@@ -84,7 +84,9 @@ def _behind_colon(sentence: str, said: str) -> str | None:
     if not said or not _ONLY.search(sentence):
         return None
     quoted = _QUOTED.fullmatch(said.removesuffix("."))
-    return next(text for text in quoted.groups() if text) if quoted else said
+    if quoted is None:
+        return said
+    return next(text for text in quoted.groups() if text)
 
 
 def _stands_alone(sentence: str, word: str) -> bool:

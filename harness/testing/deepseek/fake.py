@@ -343,7 +343,9 @@ def _paced(frames: Iterable[Frame], timing: Timing) -> Iterator[Piece]:
 def _completion_id(digest: bytes, asked: int, dialect: Dialect) -> str:
     """A bare UUID, as DeepSeek's are; the same for the same asking of the same content."""
     drawn = hashlib.blake2b(digest, digest_size=16, key=f"id {asked}".encode()).digest()
-    return str(uuid.UUID(bytes=drawn, version=4)) if dialect == "deepseek" else f"chatcmpl-{drawn.hex()}"
+    if dialect == "deepseek":
+        return str(uuid.UUID(bytes=drawn, version=4))
+    return f"chatcmpl-{drawn.hex()}"
 
 
 def _typed(scene: Scene, kind: str) -> tuple[tuple[str, str], ...]:

@@ -229,7 +229,9 @@ class FaultPlan:
         """The oddity of this asking (counted from 1) of the content with this digest, or None."""
         for rule in self.rules:
             if rule.text.encode() in text:
-                return rule.faults[asked - 1] if asked <= len(rule.faults) else rule.then
+                if asked <= len(rule.faults):
+                    return rule.faults[asked - 1]
+                return rule.then
         if not self.rates or asked > self.at_most:
             return None
         draw = unit(digest, f"fault {asked}")
@@ -243,7 +245,9 @@ class FaultPlan:
 def _part(text: str) -> tuple[str, str | None]:
     """A name and what is said of its share; None where nothing is."""
     name, separator, rate = text.rpartition("=")
-    return (name.strip(), rate.strip()) if separator and not rate.endswith(".toml") else (text, None)
+    if separator and not rate.endswith(".toml"):
+        return (name.strip(), rate.strip())
+    return (text, None)
 
 
 def _is_number(text: str) -> bool:

@@ -150,7 +150,9 @@ class _Filling:
     def _of_value(self, field: str | None, text: str | None) -> str | None:
         """Return what a text becomes, in this field if that is a telling one; None: it stays."""
         if field == "model":
-            return self._own.model if text and self._renames else None
+            if text and self._renames:
+                return self._own.model
+            return None
         if field is not None and self._call is not None:
             return _of_call(field, text, self._calls, self._call)
         if text is None:

@@ -103,8 +103,7 @@ def _about(task: Task) -> str:
 
 def _content(request: ChatRequest, task: Task, writer: Writer, draws: Draws) -> str:
     if request.messages[-1]["role"] == "tool":
-        result = request.last_text("tool")
-        return json.dumps({"result": result}) if request.json_mode else writer.after_tool(result)
+        return _after_tool(request, writer)
     match task:
         case Decompose(least=least, most=most):
             return json.dumps(writer.questions(least, most), ensure_ascii=False)
@@ -119,10 +118,25 @@ def _content(request: ChatRequest, task: Task, writer: Writer, draws: Draws) -> 
         case Synthesize():
             return writer.report(task)
         case General() | Exact():
-            schema = _schema_in(_instructions(request))
-            return writer.general() if schema is None else _FENCED.format(_filled(schema, writer, draws))
+            return _general(request, writer, draws)
         case _:
             assert_never(task)
+
+
+def _after_tool(request: ChatRequest, writer: Writer) -> str:
+    result = request.last_text("tool")
+    if request.json_mode:
+        return json.dumps({"result": result})
+    return writer.after_tool(result)
+
+
+def _general(request: ChatRequest, writer: Writer, draws: Draws) -> str:
+    """Return a few sentences, or JSON in a fence where the prompt shows a schema."""
+    schema = _schema_in(_instructions(request))
+    if schema is None:
+        return writer.general()
+    instance = instance_of(schema, draws, writer.subject)
+    return _FENCED.format(json.dumps(instance, ensure_ascii=False))
 
 
 def _is_json(words: str) -> bool:
@@ -145,10 +159,6 @@ def _object(request: ChatRequest, writer: Writer, draws: Draws) -> Any:
     if keys:
         return dict.fromkeys(keys, writer.subject)
     return {"subject": writer.subject, "answer": writer.general()}
-
-
-def _filled(schema: JsonObject, writer: Writer, draws: Draws) -> str:
-    return json.dumps(instance_of(schema, draws, writer.subject), ensure_ascii=False)
 
 
 def _instructions(request: ChatRequest) -> str:

@@ -127,7 +127,9 @@ def read_task(request: ChatRequest) -> Task:
     if question := _after(_ASKED, last):
         return Research(question=question)
     words = exact_words(last) or exact_words(request.last_text("system"))
-    return General(text=last) if words is None else Exact(words=words)
+    if words is None:
+        return General(text=last)
+    return Exact(words=words)
 
 
 def _decompose(turns: list[str]) -> Decompose:

@@ -68,7 +68,9 @@ _QUOTES = "\"'“”‘’《》「」*#-–•>() \t"
 
 def language_of(text: str) -> Language:
     """Chinese where a tenth of the characters is Chinese: names and figures are often Latin."""
-    return "zh" if len(_CJK.findall(text, 0, 2000)) * 10 >= min(len(text), 2000) > 0 else "en"
+    if len(_CJK.findall(text, 0, 2000)) * 10 >= min(len(text), 2000) > 0:
+        return "zh"
+    return "en"
 
 
 def subject_of(text: str) -> str:
