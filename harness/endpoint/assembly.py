@@ -195,8 +195,7 @@ def _parsed(payloads: list[bytes]) -> Iterable[foreign_json.JsonObject | None]:
     # Joined, two broken payloads could make a whole one: the count must be right as well.
     if len(chunks) != len(payloads) or not all(type(chunk) is dict for chunk in chunks):
         return [None] * len(payloads)
-    return [_with_choices(chunk) for chunk in chunks]
-
-
-def _with_choices(chunk: foreign_json.JsonObject) -> foreign_json.JsonObject | None:
-    return chunk if "choices" in chunk else None
+    parsed: list[foreign_json.JsonObject | None] = []
+    for chunk in chunks:
+        parsed.append(chunk if "choices" in chunk else None)
+    return parsed
