@@ -41,11 +41,9 @@ class ValidationReport:
 class Dataset:
     """A topic file that was read through once.
 
-    Closing it lets go of the file and of all temporary storage.
-
-    `sha256` is that of the decompressed bytes. `count` is how many topics `read` yields: the
-    selected ones, each as often as it is drawn; `end` is one more than the last of their indexes.
-    Made by `open_dataset`.
+    Closing it lets go of the file and of all temporary storage. `sha256` is that of the
+    decompressed bytes. `count` is how many topics `read` yields: the selected ones, each as often
+    as it is drawn; `end` is one more than the last of their indexes. Made by `open_dataset`.
     """
 
     def __init__(
@@ -89,11 +87,9 @@ class Dataset:
     def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic]:
         """The selected topics, one at a time, as many as `count`.
 
-        `index` grows, and leaves out bad and blank lines.
-
-        The draws of a topic follow each other. May be called again and gives the same. Those whose
-        index is not `wanted` are passed over unread. Raises DatasetError if the file was changed
-        meanwhile.
+        `index` grows, and leaves out bad and blank lines. The draws of a topic follow each other.
+        May be called again and gives the same. Those whose index is not `wanted` are passed over
+        unread. Raises DatasetError if the file was changed meanwhile.
         """
         samples = self.spec.samples
         for entry in self._index.entries(self._topics):
@@ -186,13 +182,12 @@ def open_dataset(
 ) -> Dataset:
     """Reads the whole dataset once and checks every line.
 
-    The result says what is wrong and reads the topics.
-
-    It takes about a second for a hundred thousand lines: call it in a worker thread. `progress` is
-    told the lines read so far, now and then, and may raise to stop. The temporary copy (of all but
-    large plain files) goes to `spool_dir`. Raises DatasetError for what is wrong with the file as a
-    whole: it cannot be read, is of another kind, is empty, or no topic is selected. Bad lines do
-    not raise: see `Dataset.check`.
+    The result says what is wrong and reads the topics. It takes about a second for a hundred
+    thousand lines: call it in a worker thread. `progress` is told the lines read so far, now and
+    then, and may raise to stop. The temporary copy (of all but large plain files) goes to
+    `spool_dir`. Raises DatasetError for what is wrong with the file as a whole: it cannot be read,
+    is of another kind, is empty, or no topic is selected. Bad lines do not raise: see
+    `Dataset.check`.
     """
     content = open_content(spec.path, name=spec.shown_name, spool_dir=spool_dir, stdin=stdin)
     with closing_on_error(content), closing_on_error(LineIndex()) as index:

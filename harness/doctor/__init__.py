@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.compose import transport_to
 from harness.doctor import here
-from harness.doctor.connection import Server
 from harness.doctor.finding import Finding, Verdict, problem
+from harness.doctor.server_checks import Server
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.who_answered import Answers
 from harness.errors import InputError

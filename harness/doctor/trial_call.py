@@ -29,9 +29,8 @@ def is_answered(probe: Probe) -> bool:
 class Asked(NamedTuple):
     """The trial call: what it asked for, and where.
 
-    `aliases` are names of models there, with what answers to them.
-
-    `cap` is the field in which the request named its cap.
+    `aliases` are names of models there, with what answers to them. `cap` is the field in which the
+    request named its cap.
     """
 
     endpoint: str

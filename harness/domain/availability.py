@@ -65,10 +65,8 @@ class Availability:
     ) -> Availability:
         """Return the belief after a failure that concerns everyone.
 
-        `newest` was the last request sent.
-
-        `probed`: the request was sent as a probe. `asked_s` is how long the server asks to be left
-        alone. `draw` is uniform in [0, 1).
+        `newest` was the last request sent. `probed`: the request was sent as a probe. `asked_s` is
+        how long the server asks to be left alone. `draw` is uniform in [0, 1).
         """
         if not self.policy.waits:
             return self

@@ -19,10 +19,9 @@ _CALL = "/chat/completions"
 def normalized_base_url(base_url: str) -> str:
     """Return one spelling per server, with scheme and host in lower case.
 
-    It has no default port, no trailing slash and no credentials.
-
-    The path of the call itself, `/chat/completions`, is no part of it. Raises SettingsError, which
-    shows no credential, for what is not an http(s) URL of a server and a path.
+    It has no default port, no trailing slash and no credentials. The path of the call itself,
+    `/chat/completions`, is no part of it. Raises SettingsError, which shows no credential, for what
+    is not an http(s) URL of a server and a path.
     """
     parts = _split(base_url)
     host = parts.hostname or ""

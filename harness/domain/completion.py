@@ -62,10 +62,9 @@ class Tool:
 class JsonSchema:
     """The JSON that an answer must be, by a schema.
 
-    `strict`: the server shall hold the model to it.
-
-    Raises ValueError for a name that servers refuse (letters, digits, - and _, at most 64), or a
-    schema that is no JSON object, or is wrong in itself (`domain/json_schema.py`).
+    `strict`: the server shall hold the model to it. Raises ValueError for a name that servers
+    refuse (letters, digits, - and _, at most 64), or a schema that is no JSON object, or is wrong
+    in itself (`domain/json_schema.py`).
     """
 
     name: str
@@ -130,12 +129,11 @@ class Request:
 class Usage:
     """Tokens as the provider counted them.
 
-    `reasoning_tokens` is part of output, `cached_tokens` part of input.
-
-    Not every server counts. `untold` is the number of answers whose tokens nobody told: they are in
-    none of the sums. `reasoning_untold` is the number of answers that came with reasoning, of which
-    the server did not say how many tokens it took: they are in `output_tokens` and not in
-    `reasoning_tokens`. `reasoning_estimated` is about how many tokens these were, by our own count.
+    `reasoning_tokens` is part of output, `cached_tokens` part of input. Not every server counts.
+    `untold` is the number of answers whose tokens nobody told: they are in none of the sums.
+    `reasoning_untold` is the number of answers that came with reasoning, of which the server did
+    not say how many tokens it took: they are in `output_tokens` and not in `reasoning_tokens`.
+    `reasoning_estimated` is about how many tokens these were, by our own count.
     """
 
     input_tokens: int = 0
@@ -198,12 +196,11 @@ class FailedAttempt(Waits):
 class Served(Waits):
     """The history of a completion; each layer adds its part.
 
-    All times are seconds of the monotonic clock.
-
-    The waits are those of all its attempts; backoff is not among them. `latency_s` is the attempt
-    that succeeded, from sending to its last byte (for a hit the look-up, for a shared answer the
-    wait for it); both times to first token are measured from the same sending. `failures` are the
-    attempts before. All of these add up to the time from asking to having.
+    All times are seconds of the monotonic clock. The waits are those of all its attempts; backoff
+    is not among them. `latency_s` is the attempt that succeeded, from sending to its last byte (for
+    a hit the look-up, for a shared answer the wait for it); both times to first token are measured
+    from the same sending. `failures` are the attempts before. All of these add up to the time from
+    asking to having.
     """
 
     source: Source = "endpoint"

@@ -1,8 +1,7 @@
 """Failures that carry what came back.
 
-They are a call without a usable completion, a miss, and a topic whose money is spent.
-
-The whole tree is drawn in `harness/errors.py`.
+They are a call without a usable completion, a miss, and a topic whose money is spent. The whole
+tree is drawn in `harness/errors.py`.
 """
 
 from __future__ import annotations
@@ -109,9 +108,8 @@ class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
 class TopicBudgetExceeded(HarnessError):  # noqa: N818 - reads as what happened
     """The next call could pass what its topic may spend.
 
-    Neither it nor any later call of the topic is sent.
-
-    `served` tells of the attempts that were made before.
+    Neither it nor any later call of the topic is sent. `served` tells of the attempts that were
+    made before.
     """
 
     served: Served | None = None

@@ -37,10 +37,9 @@ class Files:
 def authors_frame(frames: Sequence[Frame], files: Files) -> Frame | None:
     """The frame that its author can mend, or None.
 
-    `frames` are those of a traceback, the outermost first.
-
-    Code that is neither the workflow's nor a library's, such as a package of the author's in
-    another place, is the author's only where no frame is in the workflow's own files.
+    `frames` are those of a traceback, the outermost first. Code that is neither the workflow's nor
+    a library's, such as a package of the author's in another place, is the author's only where no
+    frame is in the workflow's own files.
     """
     nobodys: Frame | None = None
     for frame in reversed(frames):

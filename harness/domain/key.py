@@ -22,9 +22,8 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 def cache_key(request: Request) -> str:
     """64 hex digits.
 
-    Equal requests have equal keys; one different character in a message gives another.
-
-    Raises ValueError for a number that JSON does not know (NaN, infinity).
+    Equal requests have equal keys; one different character in a message gives another. Raises
+    ValueError for a number that JSON does not know (NaN, infinity).
     """
     key = request.memo.get("key")
     if key is None:

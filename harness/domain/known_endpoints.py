@@ -25,11 +25,10 @@ name.
 class Known:
     """A service or a server.
 
-    `hosted`: it is reached at its own hosts, and its key is sent to no other.
-
-    `facts` are values by field, with the number of the source that says so, counted from 1;
-    `sources` are addresses with the date of what was read there. `hosts` are other base URLs of the
-    same service. `remark` is for the page.
+    `hosted`: it is reached at its own hosts, and its key is sent to no other. `facts` are values by
+    field, with the number of the source that says so, counted from 1; `sources` are addresses with
+    the date of what was read there. `hosts` are other base URLs of the same service. `remark` is
+    for the page.
     """
 
     name: str

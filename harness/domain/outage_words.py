@@ -1,8 +1,7 @@
 """Outages of the provider in words: the one that goes on, and those that were.
 
-Every display uses these.
-
-Times are told as they are given: whoever shows them gives them in the local time of the reader.
+Every display uses these. Times are told as they are given: whoever shows them gives them in the
+local time of the reader.
 """
 
 from __future__ import annotations
@@ -73,9 +72,8 @@ def is_told(*, certain: bool, for_s: float) -> bool:
 def outage_lines(outages: Sequence[PastOutage], today: date) -> list[str]:
     """Return the outages of a run, a line each after the first that says how many.
 
-    None where there was none.
-
-    `today` is the reader's: times of another day are told with their date.
+    None where there was none. `today` is the reader's: times of another day are told with their
+    date.
     """
     if not outages:
         return []

@@ -186,11 +186,9 @@ def served_at_once(*, answers: int, shortest_s: float, within_s: float) -> int:
 class Bucket:
     """A token bucket that may go into debt.
 
-    A call goes when the level is positive, and its cost is taken then.
-
-    So a single call that costs more than a minute's worth passes, and the ones after it wait.
-    `burst` is a second's worth, at least one. The level is in units (requests or tokens), `at` a
-    time of the loop's clock.
+    A call goes when the level is positive, and its cost is taken then. So a single call that costs
+    more than a minute's worth passes, and the ones after it wait. `burst` is a second's worth, at
+    least one. The level is in units (requests or tokens), `at` a time of the loop's clock.
     """
 
     per_minute: float

@@ -30,9 +30,8 @@ _TEXT_FIELDS = ("question", "sub_question", "text")
 def parse_json(text: str) -> Json:
     """Return the JSON value in a model's text.
 
-    It is all of it, or the first fenced block that is JSON, or the longest in prose.
-
-    What stands before a closing `</think>` is no part of the answer. Raises ParseError.
+    It is all of it, or the first fenced block that is JSON, or the longest in prose. What stands
+    before a closing `</think>` is no part of the answer. Raises ParseError.
     """
     with _blaming(text):
         return _json_in(text)

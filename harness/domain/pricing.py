@@ -91,10 +91,9 @@ def is_peak(instant: datetime) -> bool:
 class Pricing:
     """The prices that apply to one endpoint, by model.
 
-    A model that is not listed has no known price.
-
-    `aliases` are names of models there, with what answers to them. `elsewhere` are the prices of
-    other endpoints that are known, by the identity of who answers there.
+    A model that is not listed has no known price. `aliases` are names of models there, with what
+    answers to them. `elsewhere` are the prices of other endpoints that are known, by the identity
+    of who answers there.
     """
 
     prices: Mapping[str, tuple[Price, ...]] = field(default_factory=dict)
@@ -124,9 +123,8 @@ class Pricing:
     def billed(self, asked: str, told: str) -> str:
         """Return the model whose price an answer has.
 
-        It is the one that the answer names, which may be listed by another name.
-
-        "" where that is another model than was asked for, and no price of it is known.
+        It is the one that the answer names, which may be listed by another name. "" where that is
+        another model than was asked for, and no price of it is known.
         """
         if not told.strip():
             return asked
@@ -149,9 +147,8 @@ class Pricing:
     def at_most(self, request: Request, instant: datetime) -> AtMost:
         """Return the most that one sending of this request can cost.
 
-        That is with nothing from the provider's cache, all output used, at peak rates.
-
-        Rows that are yet to come into force count too: the answer may be complete only then.
+        That is with nothing from the provider's cache, all output used, at peak rates. Rows that
+        are yet to come into force count too: the answer may be complete only then.
         """
         most = Usage(input_tokens=input_tokens_at_most(request), output_tokens=output_tokens_at_most(request))
         return self.of(request).dearest(request.model, most, instant)
@@ -181,9 +178,8 @@ class Pricing:
 class Charge:
     """The charge for a failed attempt: zero, or what the provider told.
 
-    `usage` is None where nobody knows.
-
-    `cost` in USD; None where nobody knows, or where no price is known.
+    `usage` is None where nobody knows. `cost` in USD; None where nobody knows, or where no price is
+    known.
     """
 
     usage: Usage | None

@@ -136,9 +136,8 @@ class ResolvedModel(NamedTuple):
 def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
     """Today's name for what the user asked for.
 
-    `profile` None: a bare base URL, whose names are taken as they are.
-
-    Raises SettingsError if no name is given and the endpoint has no default.
+    `profile` None: a bare base URL, whose names are taken as they are. Raises SettingsError if no
+    name is given and the endpoint has no default.
     """
     if name is None:
         if profile is None:
@@ -164,9 +163,7 @@ def _renamed(alias: ModelAlias) -> ResolvedModel:
 def profile_of(base_url: str) -> Profile | None:
     """Return the profile whose service is reached at this base URL.
 
-    A server of one's own, which may be anything, has none.
-
-    Raises SettingsError if the URL is none.
+    A server of one's own, which may be anything, has none. Raises SettingsError if the URL is none.
     """
     normalized = normalized_base_url(base_url)
     return next((one for one in PROFILES.values() if one.hosted and normalized in one.urls), None)

@@ -28,10 +28,8 @@ LONGEST_MESSAGE = 500
 class Repeated:
     """Counts equal exceptions in a row, until a first topic succeeds.
 
-    `at_most` None: the run is never stopped.
-
-    What says nothing about the workflow's code, such as a call that failed or a topic that was
-    given up, neither counts nor breaks the row.
+    `at_most` None: the run is never stopped. What says nothing about the workflow's code, such as a
+    call that failed or a topic that was given up, neither counts nor breaks the row.
     """
 
     at_most: int | None

@@ -15,10 +15,8 @@ _SHORTEST_SECRET = 4  # shorter ones are dummies for local servers; masking them
 class Secret:
     """A key that does not show: `str`, `repr` and format give `***`.
 
-    Surrounding white space is not part of it.
-
-    Raises SettingsError, without showing the value, if it is empty or holds what no HTTP header can
-    carry.
+    Surrounding white space is not part of it. Raises SettingsError, without showing the value, if
+    it is empty or holds what no HTTP header can carry.
     """
 
     __slots__ = ("_spellings", "_value")

@@ -13,9 +13,8 @@ from harness.domain.extras import check_extra_body, merged
 class StepOptions:
     """None means: not chosen here.
 
-    `stream` is how the answer travels; all others are part of the request.
-
-    `endpoint` is the name of who is asked. A model is one of the endpoint that it was chosen for.
+    `stream` is how the answer travels; all others are part of the request. `endpoint` is the name
+    of who is asked. A model is one of the endpoint that it was chosen for.
 
     `extra_body` are fields that are added to the body as they are; those of several sources are put
     together. Raises ValueError where one of them is said by another option, or by none that JSON

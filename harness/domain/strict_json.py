@@ -31,9 +31,7 @@ class NotJson(ValueError):  # noqa: N818 - says what the text is
 def loads(text: str, *, raw_controls: bool = False) -> Json:
     """The value that is the whole text.
 
-    `raw_controls` lets line breaks and tabs stand unescaped in strings.
-
-    Raises NotJson.
+    `raw_controls` lets line breaks and tabs stand unescaped in strings. Raises NotJson.
     """
     value, end = loads_prefix(text, _skip_space(text, 0), raw_controls=raw_controls)
     end = _skip_space(text, end)

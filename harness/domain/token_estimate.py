@@ -40,10 +40,8 @@ def likely_input_tokens(request: Request) -> int:
 def input_tokens_at_most(request: Request) -> int:
     """Return a number of input tokens that is not passed.
 
-    No token of a byte-level vocabulary is shorter than one byte.
-
-    The bytes are those of the canonical request, which holds every message and tool, and a little
-    more.
+    No token of a byte-level vocabulary is shorter than one byte. The bytes are those of the
+    canonical request, which holds every message and tool, and a little more.
     """
     payload = canonical_request(request).encode("utf-8", "surrogatepass")
     text = len(payload) + MESSAGE_OVERHEAD_TOKENS * len(request.messages)

@@ -1,11 +1,10 @@
 """The most that a request of unknown usage can have cost.
 
-It broke off, or its answer came without numbers.
-
-The worst case of a request is its whole cap, and for most that break off it is far too much: a
-stream of a cap of 32,768 tokens that is cut after three seconds has made its provider write some
-hundreds. What was written is bounded by two things that are known here: the text that arrived, and
-the time that passed at the fastest rate seen in this run.
+It broke off, or its answer came without numbers. The worst case of a request is its whole cap, and
+for most that break off it is far too much: a stream of a cap of 32,768 tokens that is cut after
+three seconds has made its provider write some hundreds. What was written is bounded by two things
+that are known here: the text that arrived, and the time that passed at the fastest rate seen in
+this run.
 
 Why that is a bound, and where it ends:
 

@@ -59,10 +59,8 @@ class Variant:
 class Doubt:
     """A doubt about the model that answered: not, or not always, the one that was asked for.
 
-    The most frequent of the `variants` comes first.
-
-    `other`: a model of another name answered. Else it is known by the same name, and changed behind
-    it.
+    The most frequent of the `variants` comes first. `other`: a model of another name answered. Else
+    it is known by the same name, and changed behind it.
     """
 
     asked: str

@@ -23,11 +23,10 @@ _AIOHTTP_ERRORS = (aiohttp.ClientError, OSError)  # OSError: also time-outs and 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """One connection per call in flight, reused when it comes free.
 
-    The number of calls is bounded elsewhere.
-
-    Follows no redirect, decodes nothing, keeps no cookie, reads no `.netrc`. Of a request's
-    time-outs only `connect` is applied, to name, TCP and TLS together: silence and total time are
-    the caller's business. Raises httpx2's transport errors only.
+    The number of calls is bounded elsewhere. Follows no redirect, decodes nothing, keeps no cookie,
+    reads no `.netrc`. Of a request's time-outs only `connect` is applied, to name, TCP and TLS
+    together: silence and total time are the caller's business. Raises httpx2's transport errors
+    only.
     """
 
     def __init__(self, *, proxy: str | None = None) -> None:

@@ -73,9 +73,8 @@ class Assembly:
     def whole(self, objects: Iterable[foreign_json.JsonObject | None]) -> None:
         """Take in an answer that is not streamed: one object, or chunks one after the other.
 
-        None stands for `[DONE]`.
-
-        Raises MalformedError where it is none, and StreamFault where it is an error.
+        None stands for `[DONE]`. Raises MalformedError where it is none, and StreamFault where it
+        is an error.
         """
         at = self._clock()
         choices = 0

@@ -26,13 +26,11 @@ def _no_token() -> float | None:
 class Deadline:
     """Ends its `with` block when nothing comes for too long, or after `total_s` in all.
 
-    Then `expired` says which.
-
-    Until the first token, `heard()` ends a silence, whatever was heard, and `first_token_s` bounds
-    it. From `begun()` on only tokens count, and `idle_s` is the longest time between two of them.
-    `last_token_at` tells when the last one came, None before the first; it is asked when this
-    looks, so that nobody needs to tell each token: a stream has thousands. One timer per call that
-    looks when it is due, instead of one that is moved with every chunk.
+    Then `expired` says which. Until the first token, `heard()` ends a silence, whatever was heard,
+    and `first_token_s` bounds it. From `begun()` on only tokens count, and `idle_s` is the longest
+    time between two of them. `last_token_at` tells when the last one came, None before the first;
+    it is asked when this looks, so that nobody needs to tell each token: a stream has thousands.
+    One timer per call that looks when it is due, instead of one that is moved with every chunk.
 
     `on_silence` is asked at each look while no first token has come, and may give the call up
     before its time, or have it waited for beyond. Nothing moves the total.

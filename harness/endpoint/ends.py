@@ -21,10 +21,8 @@ from typing import NamedTuple
 class StreamHabits:
     """An endpoint's habits in ending its streams, as far as they were seen.
 
-    `sent` counts the requests to it.
-
-    `passes_counts_on` are the servers behind a gateway whose own usages it was seen to pass on, by
-    its names for them.
+    `sent` counts the requests to it. `passes_counts_on` are the servers behind a gateway whose own
+    usages it was seen to pass on, by its names for them.
     """
 
     sent: int = 0
@@ -73,10 +71,9 @@ def learn(seen: Seen | None, habits: StreamHabits) -> None:
 def broke_off_behind(server: str, habits: StreamHabits, *, counted_by_gateway: bool | None) -> bool:
     """Return whether a stream broke off behind a gateway that ended it as if it were whole.
 
-    What it shows is learned.
-
-    `server` is the gateway's name for the one behind it, "" where there is no gateway that names
-    one. `counted_by_gateway`: whether the usage is of its own making; None: there is no usage.
+    What it shows is learned. `server` is the gateway's name for the one behind it, "" where there
+    is no gateway that names one. `counted_by_gateway`: whether the usage is of its own making;
+    None: there is no usage.
     """
     if not server or counted_by_gateway is None:
         return False

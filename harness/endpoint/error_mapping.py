@@ -89,9 +89,8 @@ _TRACE_NAMES = (
 class Origin:
     """The origin of an error.
 
-    `who` names the endpoint, `sent` is the request, `headers` are those of the response.
-
-    `now` is the instant of the response, from which dates count.
+    `who` names the endpoint, `sent` is the request, `headers` are those of the response. `now` is
+    the instant of the response, from which dates count.
     """
 
     who: str

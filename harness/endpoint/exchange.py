@@ -40,7 +40,6 @@ class Exchange:
     """Run it once.
 
     `who` names the endpoint in messages, `habits` is what it has shown of how it ends its streams.
-
     `logprobs`: the request asks for likelihoods, so those that come are kept.
     """
 

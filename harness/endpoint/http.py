@@ -30,13 +30,11 @@ def build_http_client(
 ) -> httpx2.AsyncClient:
     """A client for calls to `base_url`; close it with `aclose()`.
 
-    `transport` replaces the network, and the `carrier`.
-
-    No limit on connections, as calls in flight are limited before they come here; no read time-out,
-    as the adapter watches silence and total time itself. Redirects are not followed and cookies not
-    kept. TLS is always verified, against the store of the operating system. A proxy of the
-    environment (HTTPS_PROXY, NO_PROXY …) is used, as a user behind one expects, but never for the
-    loopback.
+    `transport` replaces the network, and the `carrier`. No limit on connections, as calls in flight
+    are limited before they come here; no read time-out, as the adapter watches silence and total
+    time itself. Redirects are not followed and cookies not kept. TLS is always verified, against
+    the store of the operating system. A proxy of the environment (HTTPS_PROXY, NO_PROXY …) is used,
+    as a user behind one expects, but never for the loopback.
 
     Raises SettingsError for a proxy that cannot be used.
     """

@@ -16,10 +16,9 @@ _LEAST = -9999.0  # what OpenAI and vLLM write where the logarithm is minus infi
 class Likelihoods:
     """`take` what stands in the field `logprobs` of each choice.
 
-    Then `answer` and `reasoning` are the tokens of both.
-
-    Where a server does not tell reasoning apart, its tokens are among those of the answer. What is
-    not of the form of a likelihood is left out.
+    Then `answer` and `reasoning` are the tokens of both. Where a server does not tell reasoning
+    apart, its tokens are among those of the answer. What is not of the form of a likelihood is left
+    out.
     """
 
     def __init__(self) -> None:

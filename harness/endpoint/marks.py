@@ -59,10 +59,8 @@ class Mark:
 def _harmony() -> tuple[Mark, ...]:
     """The channels of gpt-oss.
 
-    What follows an `<|end|>` without a channel is the answer, as llama.cpp leaves it.
-
-    Its calls of tools name who is called before `<|message|>`: that is no mark here, and stays in
-    the text.
+    What follows an `<|end|>` without a channel is the answer, as llama.cpp leaves it. Its calls of
+    tools name who is called before `<|message|>`: that is no mark here, and stays in the text.
     """
     starts = ("<|channel|>", "<|start|>assistant<|channel|>")
     over = ("<|end|>", "<|return|>")
@@ -114,10 +112,9 @@ def opening_in(text: str) -> bool:
 class MarkReader:
     """Feed it a text in pieces: it tells of each part what it is.
 
-    `opened`: the text begins with a mark.
-
-    `opened` is None while that cannot be told yet; where it is False nothing is told, and nothing
-    more is to be fed. `opening` is the mark with which it begins.
+    `opened`: the text begins with a mark. `opened` is None while that cannot be told yet; where it
+    is False nothing is told, and nothing more is to be fed. `opening` is the mark with which it
+    begins.
     """
 
     def __init__(self, told: Callable[[Kind, str], None]) -> None:

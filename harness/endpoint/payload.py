@@ -145,9 +145,7 @@ def _without_field_name(line: bytes) -> bytes:
 def sequence_in(body: bytes) -> list[foreign_json.JsonObject | None]:
     """The JSON objects of a body in which they stand one after the other, bare or as events.
 
-    None stands for `[DONE]`.
-
-    Raises foreign_json.MalformedError where anything else is in it.
+    None stands for `[DONE]`. Raises foreign_json.MalformedError where anything else is in it.
     """
     try:
         text = body.decode()

@@ -31,10 +31,9 @@ _MOST_BYTES = 1024 * 1024
 class Probe:
     """The outcome of a probe.
 
-    `answer` is what a run would read out of it, None where it is no answer.
-
-    `report` is the error that it is then, if it says that it is one, and `text` its body.
-    `streamed`: it came as events; `done`: they ended with `[DONE]`.
+    `answer` is what a run would read out of it, None where it is no answer. `report` is the error
+    that it is then, if it says that it is one, and `text` its body. `streamed`: it came as events;
+    `done`: they ended with `[DONE]`.
     """
 
     status: int

@@ -1,9 +1,7 @@
 """The border with openai and httpx2: one request out, a raw response back.
 
-Nothing of the environment gets in between.
-
-Importing this module imports openai, which takes over a second of CPU: its one user imports it
-late.
+Nothing of the environment gets in between. Importing this module imports openai, which takes over a
+second of CPU: its one user imports it late.
 """
 
 from __future__ import annotations
@@ -44,9 +42,7 @@ class ChatClient:
     async def post(self, body: bytes) -> httpx2.Response:
         """The response, whatever its status; its body is read only where the status is not 2xx.
 
-        The caller closes it.
-
-        Raises one of `errors`.
+        The caller closes it. Raises one of `errors`.
         """
         try:
             response = await self._sdk.post(

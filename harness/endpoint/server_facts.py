@@ -29,9 +29,7 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 class Answer:
     """The answer to a GET. `body` is its JSON, or its text where it is none.
 
-    `at` the server's Date, if it told one.
-
-    `location` is where a redirect would lead.
+    `at` the server's Date, if it told one. `location` is where a redirect would lead.
     """
 
     status: int
@@ -51,9 +49,8 @@ async def ask_account(
 ) -> Answer:
     """GET a path of an endpoint with the key that belongs to it.
 
-    `base_url` is another one of the same server.
-
-    Raises TransientError if it cannot be reached, or does not answer in time.
+    `base_url` is another one of the same server. Raises TransientError if it cannot be reached, or
+    does not answer in time.
     """
     import httpx2  # noqa: PLC0415 - start-up that only those who ask pay for
 

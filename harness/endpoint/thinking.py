@@ -109,10 +109,8 @@ def _words_of_channels(text: str) -> tuple[int, int, int] | None:
 def _unopened(text: str) -> tuple[int, int, int] | None:
     """Find the closing mark that ends reasoning that no mark opened.
 
-    None: there is none, or it is spoken of.
-
-    Spoken of is a mark in quotes or in a fence, one behind an opening mark, and one in the middle
-    of a line of prose.
+    None: there is none, or it is spoken of. Spoken of is a mark in quotes or in a fence, one behind
+    an opening mark, and one in the middle of a line of prose.
     """
     found = _CLOSING.search(text)
     if found is None:
@@ -131,10 +129,8 @@ def _unopened(text: str) -> tuple[int, int, int] | None:
 def _ends_a_thought(before: str, after: str) -> bool:
     """Return whether a closing mark stands where a model's own does.
 
-    That is at the end of a line or of a sentence, with nothing beside it.
-
-    A model's own is mostly followed by a blank line. Prose has a space before a mark and goes on
-    behind it.
+    That is at the end of a line or of a sentence, with nothing beside it. A model's own is mostly
+    followed by a blank line. Prose has a space before a mark and goes on behind it.
     """
     lines = after.lstrip(" \t\r")
     if not lines or re.match(r"\n[ \t\r]*(?:\n|$)", lines):

@@ -14,10 +14,8 @@ _GOOGLES = ("usageMetadata", "usage_metadata")
 class UsageAndCost:
     """`cost` is what the server says that the answer cost, in USD; None where it does not.
 
-    `by_gateway`: whether the last usage is of a gateway's own making; None: none has come.
-
-    A number of pieces, where one is asked for, is that of the pieces of the answer that had come by
-    then.
+    `by_gateway`: whether the last usage is of a gateway's own making; None: none has come. A number
+    of pieces, where one is asked for, is that of the pieces of the answer that had come by then.
     """
 
     def __init__(self) -> None:

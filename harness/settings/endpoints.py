@@ -196,9 +196,7 @@ def service_of(
 ) -> Profile:
     """The endpoint that the settings choose, with all that the user changes of it.
 
-    A base URL's has the URL as its name.
-
-    Raises SettingsError for an endpoint without a base URL.
+    A base URL's has the URL as its name. Raises SettingsError for an endpoint without a base URL.
     """
     if base_url is None:
         name = endpoint or "deepseek"

@@ -12,10 +12,9 @@ from harness.settings.toml_tables import shown
 class Given:
     """A value and who gave it.
 
-    `where` begins a message about it; `origin` is what `harness config` shows.
-
-    `rank` is the source's: the greater rules. `said` is the value as it was written in a flag or a
-    variable; `raw` the text of the file, to find lines in.
+    `where` begins a message about it; `origin` is what `harness config` shows. `rank` is the
+    source's: the greater rules. `said` is the value as it was written in a flag or a variable;
+    `raw` the text of the file, to find lines in.
     """
 
     name: str

@@ -20,9 +20,7 @@ _YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "fals
 def duration_s(value: Any) -> Any:
     """Seconds from `90`, `90s`, `15m`, `12h`, `7d` or `2w`.
 
-    What is no text is left for the type check.
-
-    Raises ValueError for any other text.
+    What is no text is left for the type check. Raises ValueError for any other text.
     """
     if not isinstance(value, str):
         return value

@@ -315,9 +315,8 @@ class Settings(BaseModel):
     def service_at(self, name: str) -> Profile:
         """Return the endpoint of this name, "" for the run's own.
 
-        Only the run's own may be changed by the command line.
-
-        Raises SettingsError, with the nearest name, for one that is not known.
+        Only the run's own may be changed by the command line. Raises SettingsError, with the
+        nearest name, for one that is not known.
         """
         own = self.service
         if name in ("", own.name):

@@ -41,9 +41,8 @@ def load_settings(
 ) -> Loaded:
     """Bring all sources together.
 
-    `flags` are those that were given; `base` is what a run that is continued began with.
-
-    With `base`, neither a file nor variables are looked at, but for the key. `flag_style` names the
+    `flags` are those that were given; `base` is what a run that is continued began with. With
+    `base`, neither a file nor variables are looked at, but for the key. `flag_style` names the
     flags as a command line has them, and reads their texts. Raises SettingsError with one line for
     each thing wrong.
     """

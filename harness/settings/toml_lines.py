@@ -15,9 +15,8 @@ _LONG_QUOTES = ('"""', "'''")
 def line_of(text: str, path: Sequence[str]) -> int | None:
     """The line, from 1, on which the table or the value at `path` begins.
 
-    Of its nearest parent where it is inline.
-
-    A best effort: None where the file is written in a way that this does not follow.
+    Of its nearest parent where it is inline. A best effort: None where the file is written in a way
+    that this does not follow.
     """
     wanted = tuple(path)
     best: tuple[int, int] | None = None

@@ -1,10 +1,8 @@
 """The fake behind respx.
 
-A user's own `AsyncOpenAI` or `OpenAI` is intercepted untouched, and so is plain httpx.
-
-This package itself sends through aiohttp, which respx does not see, unless
-`HARNESS_TRANSPORT=httpx2` says otherwise. What is not seen cannot reach the host either: its name
-is not resolved.
+A user's own `AsyncOpenAI` or `OpenAI` is intercepted untouched, and so is plain httpx. This package
+itself sends through aiohttp, which respx does not see, unless `HARNESS_TRANSPORT=httpx2` says
+otherwise. What is not seen cannot reach the host either: its name is not resolved.
 """
 
 from __future__ import annotations
@@ -29,11 +27,10 @@ class NotInterceptedError(AssertionError):
 def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST) -> Iterator[FakeDeepSeek]:
     """Answer every request to `host` from the fake, inside this block.
 
-    Without `fake` it is a new one.
-
-    A request to another host fails with respx's AllMockedAssertionError, so that nothing reaches
-    the network by accident. Time passes on the running loop's clock; a synchronous client really
-    waits. Raises ImportError, naming the extra to install, where respx is missing.
+    Without `fake` it is a new one. A request to another host fails with respx's
+    AllMockedAssertionError, so that nothing reaches the network by accident. Time passes on the
+    running loop's clock; a synchronous client really waits. Raises ImportError, naming the extra to
+    install, where respx is missing.
     """
     fake = fake or FakeDeepSeek()
     with intercepted(fake, Hosts(answered={host.lower()})):

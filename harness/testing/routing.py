@@ -49,10 +49,8 @@ def routed(replier: Replier, hosts: Hosts) -> Iterator[None]:
 class _SideEffect:
     """respx's side effect: a request in, a response out.
 
-    Its body plays on the clock of its client.
-
-    respx takes responses of httpx for both libraries, and the request itself for one that may
-    leave.
+    Its body plays on the clock of its client. respx takes responses of httpx for both libraries,
+    and the request itself for one that may leave.
     """
 
     def __init__(self, replier: Replier, hosts: Hosts, errors: HttpErrors) -> None:

@@ -118,11 +118,9 @@ class ScriptWriter:
     ) -> Self:
         """Let the next `times` calls fail (None: all).
 
-        They fail with a status, or as `harness mock forms` names it ("reset").
-
-        `retry_after` (seconds) and `message` go with a status. Raises SettingsError for a fault
-        that is not known, a status that is no error, and for either of the two beside the name of a
-        fault.
+        They fail with a status, or as `harness mock forms` names it ("reset"). `retry_after`
+        (seconds) and `message` go with a status. Raises SettingsError for a fault that is not
+        known, a status that is no error, and for either of the two beside the name of a fault.
         """
         name = f"fail {how}"
         if isinstance(how, int):

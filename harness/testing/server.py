@@ -27,12 +27,11 @@ async def serve(
 ) -> AsyncIterator[str]:
     """Listen on 127.0.0.1 (port 0: any free one) and yield the base URL.
 
-    It is right with and without `/v1`.
-
-    Raises OSError if the port is taken. Requests that name another host are refused with 403, so
-    that a web page cannot reach the server through a name of its own. `left` is told the path of
-    each request whose client hung up before its answer was whole. A fake without a clock of its own
-    tells this machine's time: a client elsewhere has no other by which it could read a date.
+    It is right with and without `/v1`. Raises OSError if the port is taken. Requests that name
+    another host are refused with 403, so that a web page cannot reach the server through a name of
+    its own. `left` is told the path of each request whose client hung up before its answer was
+    whole. A fake without a clock of its own tells this machine's time: a client elsewhere has no
+    other by which it could read a date.
     """
     from aiohttp import web  # noqa: PLC0415 - a second of start-up that only a server needs
 

@@ -89,9 +89,8 @@ def guarded(item: pytest.Function) -> Iterator[None]:
 def _choose_anyio_backend(test: pytest.Function) -> None:
     """Parametrize anyio's fixture: by its own means, so that what depends on it follows.
 
-    Else in its place.
-
-    A project that overrides it usually returns the name of a backend, and looks at no parameter.
+    Else in its place. A project that overrides it usually returns the name of a backend, and looks
+    at no parameter.
     """
     if any("anyio_backend" in mark.args[0] for mark in test.iter_markers("parametrize")):
         return

@@ -113,9 +113,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _place(self, handle: asyncio.Handle) -> tuple[str, int]:
         """Return the order of results.
 
-        It is the kind of work, and in the executor the order in which it was asked for.
-
-        All other work of one kind (the database's, the results') is handed out one piece at a time.
+        It is the kind of work, and in the executor the order in which it was asked for. All other
+        work of one kind (the database's, the results') is handed out one piece at a time.
         """
         callback, arguments = getattr(handle, "_callback", None), getattr(handle, "_args", ())
         kind = f"{getattr(callback, '__module__', '')}.{getattr(callback, '__qualname__', '')}"

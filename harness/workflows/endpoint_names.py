@@ -1,11 +1,9 @@
 """The endpoints that a workflow's source names.
 
-They are read so that a wrong one is found before anything is sent.
-
-A name is what `StepOptions(endpoint=…)` is given, or `replace(options, endpoint=…)`: a text in the
-source, a constant of the module, or a choice between such. A module may also say it itself:
-`ENDPOINTS = ("local", "deepseek")`, which is needed where a name is put together while the workflow
-runs.
+They are read so that a wrong one is found before anything is sent. A name is what
+`StepOptions(endpoint=…)` is given, or `replace(options, endpoint=…)`: a text in the source, a
+constant of the module, or a choice between such. A module may also say it itself: `ENDPOINTS =
+("local", "deepseek")`, which is needed where a name is put together while the workflow runs.
 """
 
 from __future__ import annotations

@@ -19,9 +19,7 @@ T = TypeVar("T")
 def import_file(path: Path, *, what: str = "workflow") -> ModuleType:
     """The module in a file of any name; files beside it can be imported by it.
 
-    Raises WorkflowError.
-
-    `what` is what the file is to its user.
+    Raises WorkflowError. `what` is what the file is to its user.
     """
     if not path.is_file():
         raise WorkflowError(f"{path}: there is no such {what} file")

@@ -36,10 +36,8 @@ def workflow_of(
 ) -> LoadedWorkflow:
     """The workflow that the settings name, with its prompts and its own settings.
 
-    Raises what `load_workflow` raises.
-
-    `steps` are the steps that must be its own, each with the place that names it; None: those of
-    the settings.
+    Raises what `load_workflow` raises. `steps` are the steps that must be its own, each with the
+    place that names it; None: those of the settings.
     """
     settings = loaded.settings
     return load_workflow(

@@ -30,13 +30,12 @@ BUILT_IN = {"research": "harness.workflows.research:research"}
 class LoadedWorkflow:
     """A workflow ready to run.
 
-    `settings` is its table [workflow], checked where the workflow offers a check.
-
-    `code_sha256` names the source file's content, so that a change of the code between sessions can
-    be told. `steps` are the names of its steps, as far as the source tells them, `endpoints` those
-    that its code names, each with the steps that are known to ask it. `own_files` are the paths of
-    that file and of the directory, or of the whole package, that it lies in. `prompts_file` is
-    where its prompts stand, if anywhere.
+    `settings` is its table [workflow], checked where the workflow offers a check. `code_sha256`
+    names the source file's content, so that a change of the code between sessions can be told.
+    `steps` are the names of its steps, as far as the source tells them, `endpoints` those that its
+    code names, each with the steps that are known to ask it. `own_files` are the paths of that file
+    and of the directory, or of the whole package, that it lies in. `prompts_file` is where its
+    prompts stand, if anywhere.
     """
 
     name: str

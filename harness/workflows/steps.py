@@ -1,12 +1,11 @@
 """The steps of a workflow, read from its source.
 
-So a wrong [steps.NAME] is found before anything is sent.
-
-A step's name is the first argument of `step.complete(…)`. It is known where it is a text in the
-source, a constant of the module, or a choice between such. Files of the user's own that the
-workflow imports are read as well. Whatever may bring in a name that cannot be read (one that is put
-together, a package of somebody else, `getattr`) makes the list an open one, which refuses nothing.
-A module may also say it itself: `STEPS = ("plan", "draft")`.
+So a wrong [steps.NAME] is found before anything is sent. A step's name is the first argument of
+`step.complete(…)`. It is known where it is a text in the source, a constant of the module, or a
+choice between such. Files of the user's own that the workflow imports are read as well. Whatever
+may bring in a name that cannot be read (one that is put together, a package of somebody else,
+`getattr`) makes the list an open one, which refuses nothing. A module may also say it itself:
+`STEPS = ("plan", "draft")`.
 """
 
 from __future__ import annotations

@@ -19,10 +19,9 @@ JsonObject = Mapping[str, Any]
 class ChatRequest:
     """A chat request with its defaults filled in.
 
-    `max_tokens` is never absent, `thinking` is decided, `model` is today's name.
-
-    `body` is the request as it was sent. `prompt` is the whole of messages and tools as the model
-    reads it: what is counted and what the prefix cache sees.
+    `max_tokens` is never absent, `thinking` is decided, `model` is today's name. `body` is the
+    request as it was sent. `prompt` is the whole of messages and tools as the model reads it: what
+    is counted and what the prefix cache sees.
     """
 
     body: JsonObject
@@ -44,10 +43,9 @@ class ChatRequest:
     def digest(self, seed: int) -> bytes:
         """Return the digest that the answer is drawn from.
 
-        It is of everything that decides the answer, and nothing else.
-
-        Left out are caps and stops (they cut an answer, they do not change it), how it is sent,
-        and, when thinking, the temperature, which DeepSeek ignores there.
+        It is of everything that decides the answer, and nothing else. Left out are caps and stops
+        (they cut an answer, they do not change it), how it is sent, and, when thinking, the
+        temperature, which DeepSeek ignores there.
         """
         temperature = None if self.thinking else self.temperature
         settings = [seed, self.model, self.thinking, self.effort, self.json_mode, temperature, self.tool_choice]

@@ -115,10 +115,8 @@ server.
 def oddity_named(name: str) -> Oddity:
     """Return a fault or a form by its name, or the form in a file.
 
-    What has a slash in it or ends in `.toml` is a path.
-
-    Raises SettingsError with the nearest name where there is none of this name, and for a file that
-    is no form.
+    What has a slash in it or ends in `.toml` is a path. Raises SettingsError with the nearest name
+    where there is none of this name, and for a file that is no form.
     """
     if name.endswith(".toml") or os.sep in name:
         return form_of(Path(name))
@@ -148,11 +146,10 @@ class Rule:
 class FaultPlan:
     """The fault that each request meets.
 
-    It is a function of the content and of how often that was asked, never of the time.
-
-    The first rule whose text occurs in the request decides. Where none does, `rates` gives each
-    kind its probability, drawn anew for each asking; from asking number `at_most` + 1 on the
-    request is answered, so retries succeed.
+    It is a function of the content and of how often that was asked, never of the time. The first
+    rule whose text occurs in the request decides. Where none does, `rates` gives each kind its
+    probability, drawn anew for each asking; from asking number `at_most` + 1 on the request is
+    answered, so retries succeed.
     """
 
     rules: tuple[Rule, ...] = ()

@@ -1,11 +1,10 @@
 """A form with the mock's own answer in it.
 
-The envelope is the form's, what it holds is what was asked for.
-
-The files of the forms all say the same few things, and these stand for the mock's own: `Hello
-there.` and `Paris.` for its answer, `Let me see.` for its reasoning, `m` for the model, 20, 10 and
-30 tokens for its usage, and a call of a tool for its own call. Where a file cuts such a text in
-two, the mock's own is cut in two. Whatever else a file says is played as it stands.
+The envelope is the form's, what it holds is what was asked for. The files of the forms all say the
+same few things, and these stand for the mock's own: `Hello there.` and `Paris.` for its answer,
+`Let me see.` for its reasoning, `m` for the model, 20, 10 and 30 tokens for its usage, and a call
+of a tool for its own call. Where a file cuts such a text in two, the mock's own is cut in two.
+Whatever else a file says is played as it stands.
 """
 
 from __future__ import annotations

@@ -186,9 +186,8 @@ def _schema_in(prompt: str) -> JsonObject | None:
 def _tool_call(request: ChatRequest, draws: Draws, subject: str, digest: bytes) -> ToolCall | None:
     """The call this model makes: each tool once, in the order offered, then it answers.
 
-    A demanded call is made.
-
-    A real model would choose; one that always does the same is what a test can build on.
+    A demanded call is made. A real model would choose; one that always does the same is what a test
+    can build on.
     """
     if not request.tools or request.tool_choice == "none":
         return None

@@ -79,7 +79,6 @@ class Scene:
     """The facts that a fault needs.
 
     They are the headers of every reply, the length of a silence, and the numbers it may name.
-
     `stream` says whether the client wants one. `concurrency` is the limit that a 429 names.
     """
 

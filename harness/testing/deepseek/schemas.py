@@ -36,12 +36,11 @@ _FORMATS = {
 def instance_of(schema: JsonObject, draws: Draws, subject: str) -> Any:
     """Return a plausible value.
 
-    Strings are about the subject, numbers within their bounds, all properties present.
-
-    It fits what common keywords say: types, properties and what of them is required, enums,
-    constants, local references, alternatives, bounds of numbers, lengths and lists, formats. What a
-    schema says beyond that (patterns, conditions, negations) is not looked at, and what makes no
-    sense is passed over. Deeper than eight levels stands only what is required.
+    Strings are about the subject, numbers within their bounds, all properties present. It fits what
+    common keywords say: types, properties and what of them is required, enums, constants, local
+    references, alternatives, bounds of numbers, lengths and lists, formats. What a schema says
+    beyond that (patterns, conditions, negations) is not looked at, and what makes no sense is
+    passed over. Deeper than eight levels stands only what is required.
     """
     return _Instance(schema, draws, subject).of(schema, 0)
 

@@ -23,10 +23,8 @@ _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 class Say:
     """An answer that is sent as it stands.
 
-    No cap and no stop sequence cuts it, and its reasoning is sent even unasked.
-
-    `usage` None: the tokens are counted. It begins `after_s` seconds after the request; None: when
-    the latency says.
+    No cap and no stop sequence cuts it, and its reasoning is sent even unasked. `usage` None: the
+    tokens are counted. It begins `after_s` seconds after the request; None: when the latency says.
     """
 
     answer: Answer

@@ -76,10 +76,8 @@ def language_of(text: str) -> Language:
 def subject_of(text: str) -> str:
     """A short phrase naming what the text is about: at most nine words, or 24 Chinese characters.
 
-    Never empty.
-
-    It can stand where a noun can: a question with a verb of its own is quoted, for cut out of it it
-    would be none.
+    Never empty. It can stand where a noun can: a question with a verb of its own is quoted, for cut
+    out of it it would be none.
     """
     text = text.strip().lstrip(_QUOTES)[:600]
     subject = _subject_zh(text) if language_of(text) == "zh" else _subject_en(text)
