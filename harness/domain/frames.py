@@ -35,7 +35,7 @@ class Files:
 
 
 def authors_frame(frames: Sequence[Frame], files: Files) -> Frame | None:
-    """The frame that its author can mend, or None.
+    """Return the frame of the author's own code, or None.
 
     `frames` are those of a traceback, the outermost first. Code that is neither the workflow's nor
     a library's, such as a package of the author's in another place, is the author's only where no

@@ -19,7 +19,7 @@ class Profile:
     """An endpoint with a name: a known service, a known kind of server, or one of the user's own.
 
     `key_env` names the variable of its key; None: it takes no key. `form` is how requests are
-    written for it, `form_of` the known endpoint whose form that was before it was mended; None:
+    written for it, `form_of` the known endpoint whose form that was before it was changed; None:
     that of any server. `hosted`: it has hosts of its own, which are those of `base_url` and of
     `equivalents`, it wants its key, and its key is sent nowhere else. `default_model` None: the
     user must choose. `keyed_by_name`: its name, and not its address, stands in the keys of its

@@ -206,14 +206,16 @@ def service_of(
         service = Profile(name=normalized_base_url(base_url), base_url=base_url, key_env=None, hosted=False)
         if known is not None:
             service = replace(service, form=known.form, form_of=known.name, aliases=known.aliases)
-    service = mended(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
+    service = (
+        with_table(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
+    )
     if service.name == MOCK.name and overrides.base_url is not None:
         raise SettingsError("endpoint.base_url: the mock answers in this process, at no address")
-    return mended(service, overrides)
+    return with_table(service, overrides)
 
 
 def named(name: str, tables: Mapping[str, EndpointTable]) -> Profile:
-    """A known endpoint, or one of the user's tables, which may mend a known one.
+    """A known endpoint, or one of the user's tables, which may change a known one.
 
     Raises SettingsError.
     """
@@ -226,10 +228,10 @@ def named(name: str, tables: Mapping[str, EndpointTable]) -> Profile:
         if table.base_url is None and table.like is None:
             raise SettingsError(f"[endpoints.{name}] needs a base_url, or like = one of {', '.join(PROFILES)}")
         known = Profile(name=name, base_url=table.base_url or "", key_env=None, hosted=False)
-    return mended(known, table)
+    return with_table(known, table)
 
 
-def mended(service: Profile, table: EndpointTable) -> Profile:
+def with_table(service: Profile, table: EndpointTable) -> Profile:
     """The endpoint with what the table says.
 
     Its key goes along only where it stays at the service's own hosts.
@@ -250,14 +252,14 @@ def mended(service: Profile, table: EndpointTable) -> Profile:
         service,
         key_env=table.api_key_env or service.key_env,
         default_model=table.model or service.default_model,
-        form=_mended_form(service.form, table),
+        form=_form_with_table(service.form, table),
         aliases={**service.aliases, **(table.aliases or {})},
         extra_body=merged(service.extra_body, table.extra_body or {}),
         extra_headers={**service.extra_headers, **(table.extra_headers or {})},
     )
 
 
-def _mended_form(form: RequestForm, table: EndpointTable) -> RequestForm:
+def _form_with_table(form: RequestForm, table: EndpointTable) -> RequestForm:
     changes: dict[str, Any] = {name: value for name in _FORM_FIELDS if (value := getattr(table, name)) is not None}
     if table.efforts is not None:
         changes["efforts"] = {**form.efforts, **table.efforts}

@@ -44,13 +44,13 @@ input = 0.1
 output = 0.4
 ```
 
-A table with the name of a known endpoint mends that one. `--dialect` and `--set endpoint.FIELD=VALUE` mend any of them
-on the command line, a `--base-url` too; the fields of a table within are written `endpoint.efforts.max=xhigh` or
+A table with the name of a known endpoint changes that one. `--dialect` and `--set endpoint.FIELD=VALUE` change any of
+them on the command line, a `--base-url` too; the fields of a table within are written `endpoint.efforts.max=xhigh` or
 `endpoint.extra_body.top_k=40`. What is wrong is an error before anything is sent, by its file and line or its flag.
 
 The key of a known service goes to its own hosts only: an endpoint that is moved elsewhere sends no key but one that
 `api_key_env` names. In the cache, an answer is known by the address of who gave it, by `extra_body`, and by what of the
-form was mended, so a mended endpoint is asked anew; headers and `stream_options` make no difference there.
+form was changed, so a changed endpoint is asked anew; headers and `stream_options` make no difference there.
 """
 
 _SILENCE = """\

@@ -72,7 +72,7 @@ max_questions = 5
 reasks = 2                  # how often an unusable decomposition is asked for again
 min_answers = 1             # how many sub-questions must be answered for a report
 
-[endpoints.gpu1]            # an endpoint of your own, for --endpoint gpu1; or a known one, mended: docs/endpoints.md
+[endpoints.gpu1]            # an endpoint of your own, for --endpoint gpu1; or a known one, changed: docs/endpoints.md
 like = "vllm"
 base_url = "http://gpu1:8000/v1"
 api_key_env = "GPU1_KEY"
