@@ -60,7 +60,7 @@ FailureKind = Literal[
 
 
 Reach = Literal["request", "topic", "everyone for now", "everyone until someone acts"]
-"""How far an error reaches; decided in `domain/reach.py`."""
+"""The reach of an error, which `domain/reach.py` decides."""
 
 
 class HarnessError(Exception):

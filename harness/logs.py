@@ -1,7 +1,8 @@
-"""Structured log lines with the ids of the run, the topic and the call: JSON for machines, one line of text for people.
+"""Structured log lines with the ids of the run, the topic and the call: JSON for machines, one line
+of text for people.
 
-A line is made where something happens, by the logger of its concern; which run, topic and call it belongs to is known
-from the context it is made in. The context decorates lines and nothing else.
+A line is made where something happens, by the logger of its concern; which run, topic and call it
+belongs to is known from the context it is made in. The context decorates lines and nothing else.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _IDS = ("run_id", "topic_id", "span_id")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids of log lines", default=_NOTHING)
 
-# What could forge a line, command a terminal or hide text. The domain's function for it lies above this layer.
+# What could forge a line, command a terminal or hide text. The domain's function for it lies above
+# this layer.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -76,7 +78,10 @@ def parse_level(text: str) -> tuple[str, int]:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, all three ids in each. JSON escapes control characters itself: no text forges a line."""
+    """One JSON object a line, all three ids in each.
+
+    JSON escapes control characters itself: no text forges a line.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
@@ -93,7 +98,10 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """One line for people: time, level, concern, what it is about, what happened. A traceback follows, indented."""
+    """One line for people: time, level, concern, what it is about, what happened.
+
+    A traceback follows, indented.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         ids = _ids_of(record)
@@ -120,7 +128,9 @@ class Redacted(logging.Formatter):
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what standard error is at that moment: a live display puts itself in its place, and takes it away."""
+    """Writes to what standard error is at that moment: a live display puts itself in its place, and
+    takes it away.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -135,11 +145,12 @@ def start_logging(
     file: Path | None = None,
     redact: Callable[[str], str] = lambda line: line,
 ) -> None:
-    """Show our own log lines on standard error: warnings, and with `verbose` also what is worth a line of its own.
+    """Show our own log lines on standard error: warnings, and with `verbose` also what is worth a
+    line of its own.
 
-    `levels` are those of `parse_level`; the later rules. `style` None: text on a terminal, else JSON. With `file` all
-    lines are appended to it as JSON, and standard error has only the warnings. The root logger is left alone. Raises
-    OSError if the file cannot be opened.
+    `levels` are those of `parse_level`; the later rules. `style` None: text on a terminal, else
+    JSON. With `file` all lines are appended to it as JSON, and standard error has only the
+    warnings. The root logger is left alone. Raises OSError if the file cannot be opened.
     """
     logger = logging.getLogger(ROOT)
     text = style == "text" or (style is None and sys.stderr.isatty())

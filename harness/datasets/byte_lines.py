@@ -9,9 +9,10 @@ MAX_LINE_BYTES = 1024 * 1024
 
 
 class Line(NamedTuple):
-    """One line of a dataset, counted from 1, and where it stands; `data` is None if it is longer than MAX_LINE_BYTES.
+    """One line of a dataset, counted from 1, and where it stands.
 
-    A named tuple and not a dataclass: a million are made a run.
+    `data` is None if it is longer than MAX_LINE_BYTES. A named tuple and not a dataclass: a million
+    are made a run.
     """
 
     number: int

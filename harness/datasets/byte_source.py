@@ -1,8 +1,8 @@
-"""Where the bytes of a dataset come from: a file, a gzip file, a pipe or standard input.
+"""The source of a dataset's bytes: a file, a gzip file, a pipe or standard input.
 
-Everything is first copied, decompressed, to a temporary file without a name, which the system removes with the
-process: so it can be read anywhere and again, and an editor that saves the original during the night disturbs nothing.
-Only a large plain file is read in place.
+Everything is first copied, decompressed, to a temporary file without a name, which the system
+removes with the process: so it can be read anywhere and again, and an editor that saves the
+original during the night disturbs nothing. Only a large plain file is read in place.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar, cast
 
-from harness.datasets.unzipping import BLOCK_BYTES, GZIP_MAGIC, gunzipped
 from harness.errors import DatasetError, StorageError
 
 
@@ -28,7 +28,16 @@ class _Closable(Protocol):
 
 C = TypeVar("C", bound=_Closable)
 
-# Far more than a night's topics; copied in a fraction of a second.
+BLOCK_BYTES = 256 * 1024
+GZIP_MAGIC = b"\x1f\x8b"
+
+# Deflate reaches 1,032 : 1; lines of real topics stay far below 200 : 1.
+MAX_EXPANSION = 200
+EXPANSION_ALLOWANCE_BYTES = 64 * 1024**2
+
+_GZIP_CONTAINER = 31  # zlib's `wbits`: a gzip header and checksum around the largest window
+
+# Far more than the topics of a usual run; copied in a fraction of a second.
 COPIED_UP_TO_BYTES = 64 * 1024**2
 
 # Twenty million topics; an endless stream must end somewhere.
@@ -94,9 +103,9 @@ def open_content(
 ) -> Content:
     """The content of a file, or of standard input if the path is `-`.
 
-    Copies go to `spool_dir` (None: the system's directory for temporary files) and hold up to `copy_at_most` bytes.
-    Plain files of more than `copied_up_to` bytes are read in place. Raises DatasetError for what is no topic file as a
-    whole, StorageError if the copy cannot be written.
+    Copies go to `spool_dir` (None: the system's directory for temporary files) and hold up to
+    `copy_at_most` bytes. Plain files of more than `copied_up_to` bytes are read in place. Raises
+    DatasetError for what is no topic file as a whole, StorageError if the copy cannot be written.
     """
     if path == "-":
         return _copied(_blocks_of(stdin or sys.stdin.buffer, name), name, spool_dir, copy_at_most)
@@ -195,3 +204,34 @@ def _refuse_foreign(head: bytes, name: str) -> None:
         "save it as UTF-8" if found.startswith("UTF") else "a topic file is UTF-8 text, one topic a line, plain or .gz"
     )
     raise DatasetError(f"{name}:1: this is {found}; {advice}")
+
+
+def gunzipped(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """All members of a gzip stream, in pieces of at most BLOCK_BYTES.
+
+    Raises DatasetError, with the line that was reached, for damaged or cut-off data and for bombs.
+    """
+    taken = given = lines = 0
+    inflate = zlib.decompressobj(_GZIP_CONTAINER)
+    try:
+        for block in blocks:
+            taken += len(block)
+            rest = block.lstrip(b"\x00") if inflate.eof else block  # members may be padded
+            while rest:
+                if inflate.eof:
+                    inflate = zlib.decompressobj(_GZIP_CONTAINER)
+                piece = inflate.decompress(rest, BLOCK_BYTES)
+                rest = inflate.unused_data.lstrip(b"\x00") if inflate.eof else inflate.unconsumed_tail
+                given += len(piece)
+                lines += piece.count(b"\n")
+                if given > EXPANSION_ALLOWANCE_BYTES + MAX_EXPANSION * taken:
+                    raise DatasetError(
+                        f"{name}:{lines + 1}: the gzip data grows more than {MAX_EXPANSION}-fold: a bomb?"
+                    )
+                yield piece
+    except zlib.error as error:
+        raise DatasetError(
+            f"{name}:{lines + 1}: the gzip data is damaged at or after this line ({error}); fetch the file again"
+        ) from error
+    if not inflate.eof:
+        raise DatasetError(f"{name}:{lines + 1}: the gzip data is cut off here; fetch the file again")

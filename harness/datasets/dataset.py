@@ -28,7 +28,10 @@ _SHOWN_BYTES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationReport:
-    """What the whole file holds, selected or not. `errors` are the first `file:line: reason`, `bad` counts them all."""
+    """A summary of the whole file, selected or not.
+
+    `errors` are the first `file:line: reason`, `bad` counts them all.
+    """
 
     topics: int
     bad: int
@@ -36,10 +39,11 @@ class ValidationReport:
 
 
 class Dataset:
-    """A topic file that was read through once. Closing it lets go of the file and of all temporary storage.
+    """A topic file that was read through once.
 
-    `sha256` is that of the decompressed bytes. `count` is how many topics `read` yields: the selected ones, each as
-    often as it is drawn; `end` is one more than the last of their indexes. Made by `open_dataset`.
+    Closing it lets go of the file and of all temporary storage. `sha256` is that of the
+    decompressed bytes. `count` is how many topics `read` yields: the selected ones, each as often
+    as it is drawn; `end` is one more than the last of their indexes. Made by `open_dataset`.
     """
 
     def __init__(
@@ -64,8 +68,8 @@ class Dataset:
         self.end = index.places(self._topics) * spec.samples
 
     def check(self, *, skip_bad: bool) -> None:
-        """Raises DatasetError, which lists the first bad lines of the file: if there are any and they are not to be
-        skipped, or if nothing is left besides.
+        """Raises DatasetError, which lists the first bad lines of the file: if there are any and
+        they are not to be skipped, or if nothing is left besides.
         """
         report = self.report
         if not report.bad or (skip_bad and self.count):
@@ -81,10 +85,11 @@ class Dataset:
         )
 
     def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic]:
-        """The selected topics, one at a time, as many as `count`; `index` grows, and leaves out bad and blank lines.
+        """The selected topics, one at a time, as many as `count`.
 
-        The draws of a topic follow each other. May be called again and gives the same. Those whose index is not
-        `wanted` are passed over unread. Raises DatasetError if the file was changed meanwhile.
+        `index` grows, and leaves out bad and blank lines. The draws of a topic follow each other.
+        May be called again and gives the same. Those whose index is not `wanted` are passed over
+        unread. Raises DatasetError if the file was changed meanwhile.
         """
         samples = self.spec.samples
         for entry in self._index.entries(self._topics):
@@ -94,7 +99,10 @@ class Dataset:
                     yield self._topic(index, sample, entry)
 
     def index_of(self, drawn: str) -> int | None:
-        """The index of the topic that is called so, or of the draw of one; None if it is not among those of `read`."""
+        """The index of the topic that is called so, or of the draw of one.
+
+        None if it is not among those of `read`.
+        """
         for own_id, sample in ((drawn, 0), *_draws_named(drawn, self.spec.samples)):
             place = self._index.place_of(own_id)
             index = None if place is None else place * self.spec.samples + sample
@@ -103,7 +111,7 @@ class Dataset:
         return None
 
     def digests(self) -> Iterator[int]:
-        """What tells each line of the file from what it was; blank lines at the end are left out."""
+        """Yield a digest of each line of the file; blank lines at the end are left out."""
         return self._index.digests()
 
     def line(self, number: int) -> str:
@@ -116,18 +124,21 @@ class Dataset:
         return self._content.read(offset, shown).decode(errors="replace").strip("\ufeff\r")
 
     def order_after(self, lines: Sequence[int]) -> None:
-        """Read in the order of a file that grew when it had so many lines, and so many then: the new ones come last.
+        """Read in the order of a file that grew, where the new lines come last.
 
-        Without a shuffle that is the order of the file.
+        `lines` are how many lines it had when each earlier session read it. Without a shuffle that
+        is the order of the file.
         """
         if lines and self.spec.shuffle_seed is not None:
             self._index.order_after(lines)
             self.end = self._index.places(self._topics) * self.spec.samples
 
     def save(self, directory: Path) -> Path:
-        """Writes the dataset's bytes, decompressed, into a directory and returns the file, which reads the same.
+        """Writes the dataset's bytes, decompressed, into a directory and returns the file, which
+        reads the same.
 
-        Standard input can be read once only, so a run that is to be resumed keeps this copy. Raises StorageError.
+        Standard input can be read once only, so a run that is to be resumed keeps this copy. Raises
+        StorageError.
         """
         path = directory / ("dataset.txt" if self._written == "text" else "dataset.jsonl")
         unfinished = path.with_name(f".{path.name}.part")
@@ -169,12 +180,14 @@ def open_dataset(
     stdin: BinaryIO | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Dataset:
-    """Reads the whole dataset once and checks every line; the result says what is wrong and reads the topics.
+    """Reads the whole dataset once and checks every line.
 
-    It takes about a second for a hundred thousand lines: call it in a worker thread. `progress` is told the lines
-    read so far, now and then, and may raise to stop. The temporary copy (of all but large plain files) goes to
-    `spool_dir`. Raises DatasetError for what is wrong with the file as a whole: it cannot be read, is of another
-    kind, is empty, or no topic is selected. Bad lines do not raise: see `Dataset.check`.
+    The result says what is wrong and reads the topics. It takes about a second for a hundred
+    thousand lines: call it in a worker thread. `progress` is told the lines read so far, now and
+    then, and may raise to stop. The temporary copy (of all but large plain files) goes to
+    `spool_dir`. Raises DatasetError for what is wrong with the file as a whole: it cannot be read,
+    is of another kind, is empty, or no topic is selected. Bad lines do not raise: see
+    `Dataset.check`.
     """
     content = open_content(spec.path, name=spec.shown_name, spool_dir=spool_dir, stdin=stdin)
     with closing_on_error(content), closing_on_error(LineIndex()) as index:

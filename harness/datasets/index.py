@@ -1,7 +1,8 @@
-"""What is known about every line of a dataset, on disk: memory is the same for ten lines and for ten million.
+"""An index on disk of every line of a dataset: memory is the same for ten lines and for ten
+million.
 
-The database has no name and lives in temporary storage: SQLite removes it when it is closed, and the system does so
-if the process dies.
+The database has no name and lives in temporary storage: SQLite removes it when it is closed, and
+the system does so if the process dies.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ INSERT INTO topics
 
 
 class LineFacts(NamedTuple):
-    """What one pass over the dataset says about a line, in the order of the table's columns."""
+    """Facts of one line, from one pass over the dataset, in the order of the table's columns."""
 
     number: int
     offset: int
@@ -71,7 +72,10 @@ class LineFacts(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A selected topic. `place` counts from 0 over the selected lines; those that hold no topic have theirs, too."""
+    """A selected topic.
+
+    `place` counts from 0 over the selected lines; those that hold no topic have theirs, too.
+    """
 
     place: int
     number: int
@@ -81,7 +85,10 @@ class Entry(NamedTuple):
 
 
 class LineIndex:
-    """The facts of all lines, filled once. Every method raises StorageError if the temporary storage fails."""
+    """The facts of all lines, filled once.
+
+    Every method raises StorageError if the temporary storage fails.
+    """
 
     def __init__(self) -> None:
         with _storage():
@@ -90,7 +97,10 @@ class LineIndex:
             self._database.executescript(_SCHEMA)
 
     def fill(self, facts: Iterable[LineFacts]) -> None:
-        """Takes in all lines; then numbers equal derived ids (`-2`, `-3` …) and finds ids that are used twice."""
+        """Takes in all lines.
+
+        Then numbers equal derived ids (`-2`, `-3` …) and finds ids that are used twice.
+        """
         with _storage():
             self._database.execute("BEGIN")
             self._database.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?)", facts)
@@ -99,14 +109,20 @@ class LineIndex:
             self._database.executescript(_ARRANGE)
 
     def order_after(self, lines: Iterable[int]) -> None:
-        """The order of reading where the file had so many lines before, and so many then: the older lines first."""
+        """Set the order of reading of a file that grew: the older lines first.
+
+        `lines` are how many lines it had when each earlier session read it.
+        """
         with _storage():
             self._database.execute("DELETE FROM grown")
             self._database.executemany("INSERT OR IGNORE INTO grown VALUES (?)", [(number,) for number in lines])
             self._database.executescript(_ARRANGE)
 
     def repeated(self, limit: int) -> tuple[int, list[tuple[int, str, int]]]:
-        """How many lines repeat an earlier line's id, and the first of them: number, id, earlier number."""
+        """Count the lines that repeat an earlier line's id, and return the first of them.
+
+        Each is its number, the id, and the earlier number.
+        """
         with _storage():
             (count,) = self._database.execute("SELECT count(*) FROM repeated").fetchone()
             first = self._database.execute(
@@ -115,9 +131,10 @@ class LineIndex:
             return count, first.fetchall()
 
     def named_like_a_draw(self, samples: int) -> tuple[int, str, int] | None:
-        """The first line whose id is what one of the `samples` draws of another line is called: number, id, the other.
+        """Return the first line whose id is the name of a draw of another line.
 
-        None where all draws have names of their own.
+        The value is its number, the id, and the other line's number; `samples` is how often each
+        topic is drawn. None where all draws have names of their own.
         """
         if samples == 1:
             return None
@@ -146,13 +163,13 @@ class LineIndex:
                 yield Entry(*row)
 
     def count(self) -> int:
-        """How many topics are selected."""
+        """Return the number of selected topics."""
         with _storage():
             (count,) = self._database.execute("SELECT count(*) FROM topics").fetchone()
             return int(count)
 
     def places(self, limit: int) -> int:
-        """How many places the first selected topics take, with those of the lines between them that hold none."""
+        """Return how many positions the first selected topics take, lines without a topic included."""
         with _storage():
             (last,) = self._database.execute(
                 "SELECT max(place) FROM (SELECT place FROM topics ORDER BY place LIMIT ?)", (limit,)
@@ -168,7 +185,7 @@ class LineIndex:
             return None if found is None else int(found[0])
 
     def digests(self) -> Iterator[int]:
-        """What tells a line from what it was, line by line; blank lines at the end are left out."""
+        """Yield a digest of each line; blank lines at the end are left out."""
         with _storage():
             (last,) = self._database.execute("SELECT ifnull(max(number), 0) FROM lines WHERE digest != 0").fetchone()
             rows = self._database.execute("SELECT digest FROM lines WHERE number <= ? ORDER BY number", (last,))
@@ -179,7 +196,9 @@ class LineIndex:
         """Offset and length of a line; None if there is no such line."""
         with _storage():
             found = self._database.execute("SELECT offset, length FROM lines WHERE number = ?", (number,)).fetchone()
-            return None if found is None else (int(found[0]), found[1])
+            if found is None:
+                return None
+            return (int(found[0]), found[1])
 
     def close(self) -> None:
         """The database is gone."""

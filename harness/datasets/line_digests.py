@@ -1,4 +1,4 @@
-"""Eight bytes for each line that a run's topics were read from, to tell later what became of the file."""
+"""Eight bytes for each line of a topic file, to tell later how the file changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_digests(path: Path, digests: Iterable[int]) -> None:
 
 
 def read_digests(path: Path) -> Sequence[int] | None:
-    """What was written; None where a run of an earlier version left no such file, or it is damaged."""
+    """Return the digests that were written, or None where there are none or they are damaged."""
     try:
         data = path.read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""One pass over all lines of a dataset: what the index keeps of each, and what is counted on the way."""
+"""One pass over all lines of a dataset, which fills the index and counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def read_row(line: Line, written: Format, spec: DatasetSpec) -> Row:
 
 
 class Scan:
-    """The counts of one pass, and the first bad lines as number and reason. Blank lines count as neither."""
+    """The counts of one pass, and the first bad lines as number and reason.
+
+    Blank lines count as neither.
+    """
 
     def __init__(self, spec: DatasetSpec, written: Format, progress: Callable[[int], None] | None) -> None:
         self._spec = spec
@@ -49,8 +52,9 @@ class Scan:
     def _facts_of(self, line: Line) -> LineFacts:
         length, digest = None if line.data is None else len(line.data), digest_of(line)
         rank = self._rank(line.number)
-        # A line that holds no topic keeps its place among those that any filter selects: the topics after it have the
-        # same index in every version, also in those that took it for a topic that failed.
+        # A line that holds no topic keeps its place among those that any filter selects: the topics
+        # after it have the same index in every version, also in those that took it for a topic that
+        # failed.
         no_topic = LineFacts(line.number, line.offset, length, None, False, rank, digest)
         if is_blank(line):
             return no_topic
@@ -69,7 +73,9 @@ class Scan:
         return LineFacts(line.number, line.offset, length, own_id, row.id is None, rank if wanted else None, digest)
 
     def _rank(self, number: int) -> int:
-        return number if self._spec.shuffle_seed is None else shuffled_rank(self._spec.shuffle_seed, number)
+        if self._spec.shuffle_seed is None:
+            return number
+        return shuffled_rank(self._spec.shuffle_seed, number)
 
     def _note_fields(self, row: Row) -> None:
         self._own_ids = self._own_ids or row.id is not None
@@ -95,5 +101,8 @@ class Scan:
 
 
 def _fields(row: Row, own_id: str, spec: DatasetSpec) -> Mapping[str, Json]:
-    """What filters may ask for: `id` and `topic`, the file's own names for them, and above all its other fields."""
+    """Return the fields that filters may ask for.
+
+    They are `id` and `topic`, the file's own names for them, and all its other fields.
+    """
     return {"id": own_id, "topic": row.text, spec.id_field: own_id, spec.topic_field: row.text, **row.metadata}

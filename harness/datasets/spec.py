@@ -1,4 +1,4 @@
-"""Which topics a user wants, as a value, and the order that a shuffle gives them."""
+"""The choice of topics by a user, as a value, and the order that a shuffle gives them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.errors import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
-    """Which topics are wanted, and where they are.
+    """The choice of topics, and the file that holds them.
 
-    `path` is a file, or `-` for standard input; `name` is what messages call it (None: the path). Filters select
-    first, then `shuffle_seed` orders, then `limit` takes the first, and each of these is drawn `samples` times. Raises
-    SettingsError for what can mean nothing.
+    `path` is a file, or `-` for standard input; `name` is what messages call it (None: the path).
+    Filters select first, then `shuffle_seed` orders, then `limit` takes the first, and each of
+    these is drawn `samples` times. Raises SettingsError for what can mean nothing.
     """
 
     path: str
@@ -39,9 +39,9 @@ class DatasetSpec:
 
 
 def shuffled_rank(seed: int, number: int) -> int:
-    """The place of a line in a shuffled dataset: lines are sorted by the SHA-256 of `seed:line number`.
+    """Return the sort key of a line in a shuffled dataset: the SHA-256 of `seed:line number`.
 
-    So the order is the same on every machine and in every version, and lines added at the end of a file do not change
-    the order of those before.
+    So the order is the same on every machine and in every version, and lines added at the end of a
+    file do not change the order of those before.
     """
     return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:8], "big") >> 1

@@ -25,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a line says. `id` is None where it names none; `metadata` is all other fields."""
+    """The content of a line. `id` is None where it names none; `metadata` is all other fields."""
 
     id: str | None
     text: str
@@ -37,11 +37,12 @@ class BadRow(ValueError):  # noqa: N818 - says what the line is
 
 
 def format_of(name: str, first_line: bytes) -> Format:
-    """How a dataset is written, from its name and its first line that is not blank (as much of it as is at hand).
+    """Return the format of a dataset, from its name and its first line that is not blank.
 
-    What begins with `{` is JSONL whatever its name: a JSON object is never meant as the text of a topic. A name with
-    .jsonl, .ndjson or .json says JSONL, a name with .txt plain text (both also before .gz). Without such a name the
-    first line decides: a JSON string or array is JSONL, anything else plain text.
+    What begins with `{` is JSONL whatever its name: a JSON object is never meant as the text of a
+    topic. A name with .jsonl, .ndjson or .json says JSONL, a name with .txt plain text (both also
+    before .gz). Without such a name the first line decides: a JSON string or array is JSONL,
+    anything else plain text.
     """
     start = first_line.removeprefix(_BOM).strip()
     if start.startswith(b"{"):
@@ -75,7 +76,7 @@ def row_of(line: Line, written: Format, *, topic_field: str, id_field: str) -> R
 
 
 def is_blank(line: Line) -> bool:
-    """Whether nothing but white space, and perhaps a byte order mark, stands in a line."""
+    """Return whether nothing but white space, and perhaps a byte order mark, stands in a line."""
     if line.data is None:
         return False
     found = line.data.removeprefix(_BOM).strip()
@@ -86,7 +87,7 @@ def is_blank(line: Line) -> bool:
 
 
 def digest_of(line: Line) -> int:
-    """Tells whether a line is as it was, however its end is written: 63 bits of a hash, 0 for a blank line.
+    """Return 63 bits of a hash of a line, 0 for a blank one, however its end is written.
 
     All lines that are too long to be read have the same.
     """
@@ -119,10 +120,12 @@ def _decoded(line: Line) -> str:
 
 
 def _hint(text: str) -> str:
-    """What may be behind a line that is no JSON."""
+    """Return a hint about the likely cause of a line that is no JSON."""
     if _BOM.decode() in text:
         return f"; {_MARK_AMID}; remove it, and begin a line there"
-    return "" if text.lstrip().startswith(("{", "[", '"')) else "; a file of plain text lines has a name with .txt"
+    if text.lstrip().startswith(("{", "[", '"')):
+        return ""
+    return "; a file of plain text lines has a name with .txt"
 
 
 def _row_of_object(fields: dict[str, Json], text: str, topic_field: str, id_field: str) -> Row:

@@ -1,4 +1,4 @@
-"""What could go wrong tonight, looked at before: each check says what it found and what to do."""
+"""Checks before a run: each says what it found and what to do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.compose import transport_to
-from harness.doctor import chosen, here
-from harness.doctor.connection import Server
+from harness.doctor import here
 from harness.doctor.finding import Finding, Verdict, problem
+from harness.doctor.server_checks import Server
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.who_answered import Answers
 from harness.errors import InputError
@@ -29,9 +29,9 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """All checks, in the order in which a run would meet them.
 
-    Each endpoint that a run would ask gets a request for its models, and a known provider one for the balance, if the
-    key that is needed is there; with `ask` also one call of few tokens. Each is said before it is sent. `transport`
-    replaces the network; without it the mock brings its own.
+    Each endpoint that a run would ask gets a request for its models, and a known provider one for
+    the balance, if the key that is needed is there; with `ask` also one call of few tokens. Each is
+    said before it is sent. `transport` replaces the network; without it the mock brings its own.
     """
     yield here.versions()
     yield here.files(loaded)
@@ -61,9 +61,9 @@ async def _examined(
     `cached` is who gave the answers that the cache has.
     """
     transport = transport_to(endpoint_identity(one.service), loaded.settings, clock, transport)
-    key = chosen.key(loaded, one)
+    key = here.key(loaded, one)
     yield key
-    yield chosen.model(loaded, one)
+    yield here.model(loaded, one)
     if key.verdict == "ok":
         async for finding in Server(loaded, one, clock, transport=transport, ask=ask, cached=cached).examined():
             yield finding

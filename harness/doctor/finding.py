@@ -1,4 +1,4 @@
-"""What a check says."""
+"""The finding of a check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ Verdict = Literal["ok", "note", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at. `advice` is what to do where it is not ok. A note says what is done next."""
+    """One thing that was looked at.
+
+    `advice` is what to do where it is not ok. A note says what is done next.
+    """
 
     name: str
     verdict: Verdict

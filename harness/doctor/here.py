@@ -1,4 +1,4 @@
-"""This machine: versions, open files, disk, cache."""
+"""Checks that send nothing: versions, open files, disk, cache; the key, the model, its price."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from harness._version import __version__
 from harness.cache.admin import CacheAdmin
 from harness.cache.answerers import counted_answers
 from harness.doctor.finding import Finding, ok, problem, warning
+from harness.domain.endpoint import endpoint_identity
 from harness.domain.who_answered import Answers, doubt_lines
-from harness.errors import HarnessError
+from harness.errors import HarnessError, SettingsError
 from harness.machine.file_limit import SPARE_FILES, budget, raised
 from harness.ports import WallClock
 from harness.settings import Loaded
@@ -56,7 +57,7 @@ def disk(name: str, directory: Path) -> Finding:
 
 
 async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tuple[Finding, Answers]:
-    """How the cache stands, and who gave its answers to the models that the settings ask for."""
+    """Return the state of the cache, and who answered for the models of the settings."""
     path = loaded.settings.cache
     if not path.exists():
         return ok("cache", f"{path} will be made"), Counter()
@@ -79,3 +80,42 @@ async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tupl
         return ok("cache", said), answers
     advice = "--cache-mode refresh asks anew; `harness cache stats --models` tells when each answered"
     return warning("cache", "; ".join((said, *found)), advice), answers
+
+
+def key(loaded: Loaded, one: InUse) -> Finding:
+    try:
+        endpoint = loaded.endpoint(one.name, key_needed=one.key_needed, steps=one.steps)
+    except SettingsError as error:
+        return problem("key", str(error), "put it there, then look again")
+    if endpoint.api_key is None:
+        return ok("key", f"none is set for {endpoint.identity}, and it may need none")
+    return ok("key", f"there is one for {endpoint.identity}")
+
+
+def model(loaded: Loaded, one: InUse) -> Finding:
+    if one.name != loaded.settings.service.name:
+        return _model_elsewhere(loaded, one)
+    try:
+        name = loaded.settings.defaults().model
+    except SettingsError as error:
+        return problem("model", str(error), "--model NAME")
+    priced = bool(loaded.settings.pricing().rows(name or ""))
+    said = f"{loaded.settings.model_note() or name}; its price is {'known' if priced else 'not known'}"
+    if priced:
+        return ok("model", said)
+    return warning("model", said, f'without [prices."{name}"] in harness.toml only --budget-tokens can cap the run')
+
+
+def _model_elsewhere(loaded: Loaded, one: InUse) -> Finding:
+    """The models that steps ask of another endpoint, as far as the settings name them."""
+    names = models_at(loaded.settings, one)
+    table = f"[endpoints.{one.name}]"
+    if not names:
+        return warning("model", "no setting names one", f"model = NAME in {table}, unless the workflow names one")
+    prices = loaded.settings.pricing().at(endpoint_identity(one.service))
+    unpriced = [name for name in names if not prices.rows(name)]
+    said = f"{', '.join(names)}; {'the price is' if len(names) == 1 else 'prices are'} "
+    if not unpriced:
+        return ok("model", f"{said}known")
+    advice = f'without [endpoints.{one.name}.prices."{unpriced[0]}"] no budget in money counts its calls'
+    return warning("model", f"{said}not known", advice)

@@ -1,4 +1,4 @@
-"""What one call of few tokens shows of a server: how it answers, and what it tells."""
+"""One call of few tokens to a server, and what it shows: how it answers, and what it tells."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ CAP = 16
 
 
 def is_answered(probe: Probe) -> bool:
-    """Whether the call was answered, with whatever."""
+    """Return whether the call was answered, with whatever."""
     return probe.status == 200 and probe.answer is not None
 
 
 class Asked(NamedTuple):
-    """What the call asked for, and where. `aliases` are names of models there, with what answers to them.
+    """The trial call: what it asked for, and where.
 
-    `cap` is the field in which the request named its cap.
+    `aliases` are names of models there, with what answers to them. `cap` is the field in which the
+    request named its cap.
     """
 
     endpoint: str
@@ -39,7 +40,10 @@ class Asked(NamedTuple):
 
 
 def findings_of(probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: Answers) -> Iterator[Finding]:
-    """What the call shows, or that it failed. `cached` is who gave the answers that the cache has."""
+    """Yield what the call shows, or that it failed.
+
+    `cached` is who gave the answers that the cache has.
+    """
     answer = probe.answer
     if answer is None or probe.status != 200:
         yield _failed(probe)
@@ -55,10 +59,12 @@ def findings_of(probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: An
 
 def _failed(probe: Probe) -> Finding:
     body: Any = probe.report or _json_or_text(probe.text)
-    words = words_of(Said(status=probe.status, body=body, at=None))
-    said = f"the call was answered with {probe.status}{': ' + words if words else ''}"
+    said = f"the call was answered with {probe.status}"
     if probe.status == 200 and probe.report is None:
-        said = f"what came back is no completion{': ' + words if words else ''}"
+        said = "what came back is no completion"
+    words = words_of(Said(status=probe.status, body=body, at=None))
+    if words:
+        said += f": {words}"
     return problem("call", said, _advice(probe.status))
 
 

@@ -1,4 +1,4 @@
-"""What a step demands of an answer, and how it asks again where an answer does not meet that."""
+"""The check of a step: what it demands of an answer, and how it asks again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from harness.domain.validity import offered_calls
 from harness.errors import ParseError
 
 Gate: TypeAlias = Callable[[Completion], Any]
-"""Returns what the answer holds, or raises ParseError with a clause about the answer ("it held 2 items, 3 are needed").
-It must say the same of the same answer each time: it is asked again when the answer is found in the cache."""
+"""Returns what the answer holds, or raises ParseError with a clause about the answer ("it held 2
+items, 3 are needed"). It must say the same of the same answer each time: it is asked again when the
+answer is found in the cache.
+"""
 
 REASKS = 2
 """How often a step asks again if nothing else is said."""
@@ -29,7 +31,8 @@ def asked_plainly(problem: str) -> str:
 class Check:
     """A gate, and what follows if an answer does not pass it.
 
-    `reasks` is how often the step may still ask again; `again` makes the words for that from the problem.
+    `reasks` is how often the step may still ask again; `again` makes the words for that from the
+    problem.
     """
 
     gate: Gate
@@ -37,7 +40,10 @@ class Check:
     again: Callable[[str], str] = asked_plainly
 
     def value(self, completion: Completion) -> Any:
-        """What the gate finds in the answer. Raises ParseError where the answer is rejected."""
+        """Return what the gate finds in the answer.
+
+        Raises ParseError where the answer is rejected.
+        """
         value = self.gate(completion)
         if iscoroutine(value):
             value.close()
@@ -45,7 +51,7 @@ class Check:
         return value
 
     def problem(self, completion: Completion) -> str | None:
-        """Why the answer is rejected; None if it is accepted."""
+        """Return the reason why the answer is rejected, or None if it is accepted."""
         try:
             self.value(completion)
         except ParseError as error:
@@ -53,7 +59,7 @@ class Check:
         return None
 
     def following(self, request: Request, rejected: Completion, problem: str) -> tuple[Request, Check] | None:
-        """What is asked after a rejected answer, and what is demanded then; None if nothing more is to be asked."""
+        """Return the next request after a rejected answer and its check, or None if there is none."""
         if self.reasks <= 0:
             return None
         turns = _after(request, rejected, self.again(problem))
@@ -61,15 +67,20 @@ class Check:
 
 
 def check_of(request: Request, *, accept: Gate | None, reasks: int, again: Callable[[str], str] | None) -> Check | None:
-    """What is demanded of the answers to a request: by its step, and by JSON mode; None if nothing is."""
+    """Return the check of the answers to a request, by its step and by JSON mode, or None."""
     gate = accept
     if request.response_format not in (None, "text"):
         gate = _json_first(request, accept)
-    return None if gate is None else Check(gate=gate, reasks=reasks, again=again or asked_plainly)
+    if gate is None:
+        return None
+    return Check(gate=gate, reasks=reasks, again=again or asked_plainly)
 
 
 def _json_first(request: Request, accept: Gate | None) -> Gate:
-    """A gate that reads JSON before the step's own looks at the answer. A call of a tool needs no JSON beside it."""
+    """A gate that reads JSON before the step's own looks at the answer.
+
+    A call of a tool needs no JSON beside it.
+    """
 
     def gate(completion: Completion) -> Any:
         value = None if offered_calls(request, completion) else parse_json(completion.content)
@@ -79,8 +90,10 @@ def _json_first(request: Request, accept: Gate | None) -> Gate:
 
 
 def _after(request: Request, rejected: Completion, words: str) -> tuple[Message, ...]:
-    """The turns after a rejected answer. Where tools were offered the model's thoughts and calls belong to its turn,
-    and each call must have its result.
+    """The turns after a rejected answer.
+
+    Where tools were offered the model's thoughts and calls belong to its turn, and each call must
+    have its result.
     """
     calls = offered_calls(request, rejected)
     reasoning = rejected.reasoning or None if request.tools else None

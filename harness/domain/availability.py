@@ -1,9 +1,10 @@
-"""Whether the provider answers: when an outage begins, when to look again, and when it is over.
+"""The availability of the provider: the begin of an outage, the probes in it, and its end.
 
-A failure that may concern everyone raises a suspicion: nothing more is sent but probes. A sign of life from a request
-that was sent after the beginning ends it. One from an older request does not, because streams that were open before may
-go on for minutes while new requests are refused; but while the outage is only suspected, it lets the next probe go at
-once, so that a single failure slows nothing down. When probes have failed as well, the outage is certain.
+A failure that may concern everyone raises a suspicion: nothing more is sent but probes. A sign of
+life from a request that was sent after the beginning ends it. One from an older request does not,
+because streams that were open before may go on for minutes while new requests are refused; but
+while the outage is only suspected, it lets the next probe go at once, so that a single failure
+slows nothing down. When probes have failed as well, the outage is certain.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from harness.domain.policy import OutagePolicy
 class Outage:
     """A time in which the provider did not answer. Times are the loop's, in seconds.
 
-    `since` is the moment of the first failure, `until` that of the first sign of life after it (None: it goes on).
-    `after` is the number of the last request that was sent before it; requests are numbered as they are sent.
-    `probes` counts the requests that were sent meanwhile, `failed_probes` those of them that failed. `looks` counts
-    those that were sent because it was time, and not because an older request showed life: `older_lives` are such signs
-    of life, and after one `may_look_now`. `asked_until` is until when the provider asked to be left alone. `kind` and
-    `message` are those of the last failure.
+    `since` is the moment of the first failure, `until` that of the first sign of life after it
+    (None: it goes on). `after` is the number of the last request that was sent before it; requests
+    are numbered as they are sent. `probes` counts the requests that were sent meanwhile,
+    `failed_probes` those of them that failed. `looks` counts those that were sent because it was
+    time, and not because an older request showed life: `older_lives` are such signs of life, and
+    after one `may_look_now`. `asked_until` is until when the provider asked to be left alone.
+    `kind` and `message` are those of the last failure.
     """
 
     since: float
@@ -53,7 +55,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Availability:
-    """What a run believes about its provider. `outage` is the one that goes on, or None."""
+    """The belief of a run about its provider. `outage` is the one that goes on, or None."""
 
     policy: OutagePolicy
     outage: Outage | None = None
@@ -61,10 +63,10 @@ class Availability:
     def failed(
         self, at: float, *, newest: int, kind: str, message: str, probed: bool, asked_s: float | None, draw: float
     ) -> Availability:
-        """Return the belief after a failure that concerns everyone, when `newest` was the last request sent.
+        """Return the belief after a failure that concerns everyone.
 
-        `probed`: the request was sent as a probe. `asked_s` is how long the server asks to be left alone. `draw` is
-        uniform in [0, 1).
+        `newest` was the last request sent. `probed`: the request was sent as a probe. `asked_s` is
+        how long the server asks to be left alone. `draw` is uniform in [0, 1).
         """
         if not self.policy.waits:
             return self
@@ -85,7 +87,10 @@ class Availability:
         return replace(self, outage=replace(failed, certain=certain, may_look_now=failed.may_look_now and not certain))
 
     def probing(self, at: float, *, draw: float) -> Availability:
-        """Return the belief after a probe was sent. The next may follow even if this one stays without an answer."""
+        """Return the belief after a probe was sent.
+
+        The next may follow even if this one stays without an answer.
+        """
         outage = self.outage
         if outage is None:
             return self
@@ -115,7 +120,9 @@ class Availability:
     @property
     def gives_up_at(self) -> float:
         """The time at which the patience is at its end; infinite while there is no outage."""
-        return math.inf if self.outage is None else self.outage.since + self.policy.patience_s
+        if self.outage is None:
+            return math.inf
+        return self.outage.since + self.policy.patience_s
 
     @property
     def asks_too_much(self) -> bool:

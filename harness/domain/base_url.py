@@ -17,10 +17,11 @@ _CALL = "/chat/completions"
 
 
 def normalized_base_url(base_url: str) -> str:
-    """One spelling per server: scheme and host in lower case, no default port, no trailing slash, no credentials.
+    """Return one spelling per server, with scheme and host in lower case.
 
-    The path of the call itself, `/chat/completions`, is no part of it. Raises SettingsError, which shows no
-    credential, for what is not an http(s) URL of a server and a path.
+    It has no default port, no trailing slash and no credentials. The path of the call itself,
+    `/chat/completions`, is no part of it. Raises SettingsError, which shows no credential, for what
+    is not an http(s) URL of a server and a path.
     """
     parts = _split(base_url)
     host = parts.hostname or ""
@@ -50,7 +51,10 @@ def note_on(base_url: str) -> str | None:
 
 
 def credentials(base_url: str) -> Secret | None:
-    """`user:password` as the URL holds it, unquoted, or None. Raises SettingsError if the URL is none."""
+    """`user:password` as the URL holds it, unquoted, or None.
+
+    Raises SettingsError if the URL is none.
+    """
     parts = _split(base_url)
     if not (parts.username or parts.password):
         return None
@@ -58,7 +62,7 @@ def credentials(base_url: str) -> Secret | None:
 
 
 def without_call(base_url: str) -> str:
-    """The normalized URL without the path of a call that was given with it, such as `/chat/completions`."""
+    """Return the normalized URL without the path of a call, such as `/chat/completions`."""
     for path in _PATHS_BELOW:
         if base_url.endswith(path):
             return base_url.removesuffix(path)

@@ -1,8 +1,9 @@
-"""What reservations cost in time: how long they kept places free, and the budget that keeps none free.
+"""The cost of reservations in time: how long they kept slots free, and a budget that keeps none.
 
-While calls wait for money and fewer calls hold money than there are places, the rest of the places stand free for it.
-The time of that, by the share of places that stood free, is how much longer the run took: at half the places free, half
-of the time is lost. Where as many calls hold money as there are places, nothing is lost, however many wait.
+While calls wait for money and fewer calls hold money than there are slots, the rest of the slots
+stand free for it. The time of that, by the share of slots that stood free, is how much longer the
+run took: at half the slots free, half of the time is lost. Where as many calls hold money as there
+are slots, nothing is lost, however many wait.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import NamedTuple
 
 @dataclass(slots=True)
 class Braking:
-    """`lost_s` seconds of a session were lost to reservations so far, all places taken together.
+    """`lost_s` seconds of a session were lost to reservations so far, all slots taken together.
 
-    `short_s` are the seconds for which there was not enough money for a call that wanted it, whatever else held it up.
-    `wanted_cost` is the most, in USD, that calls would have held at one time had nobody waited for money;
-    `wanted_tokens` is the same in tokens. Both are 0 where nothing was lost.
+    `short_s` are the seconds for which there was not enough money for a call that wanted it,
+    whatever else held it up. `wanted_cost` is the most, in USD, that calls would have held at one
+    time had nobody waited for money; `wanted_tokens` is the same in tokens. Both are 0 where
+    nothing was lost.
     """
 
     lost_s: float = 0.0
@@ -34,13 +36,14 @@ class Braking:
         """Count the time until now; to be told before anything changes."""
         went_s = max(0.0, at_s - self._since_s)
         self.lost_s += self._share * went_s
-        self.short_s += went_s if self._is_short else 0.0
+        if self._is_short:
+            self.short_s += went_s
         self._since_s = at_s
 
     def stands(self, at_s: float, *, waiting: int, holding: int, places: int) -> int:
         """So many calls wait for money and can be in flight with what they hold, from now on.
 
-        Returns the number of places that stand free for want of money. Without `places` it is 0.
+        Returns the number of slots that stand free for want of money. Without `places` it is 0.
         """
         self.went_on(at_s)
         self._is_short = waiting > 0
@@ -55,7 +58,7 @@ class Braking:
 
 
 class Held(NamedTuple):
-    """A call at work in a rehearsal: from when to when, what is held for it meanwhile, and what it cost in the end."""
+    """A call in a rehearsal: its times, what is held for it meanwhile, and what it cost in the end."""
 
     from_s: float
     until_s: float
@@ -64,15 +67,17 @@ class Held(NamedTuple):
 
 
 def most_ahead(calls: Sequence[Held]) -> float:
-    """By how much what is spent and held passes, at the worst moment, what all these calls cost in the end.
+    """Return the most by which what is spent and held passes the cost of all these calls.
 
     A budget larger by that than the cost keeps no call waiting.
     """
+    # What ends at a moment (0) gives its money back before the next (1) takes it.
+    changes: list[tuple[float, int, float]] = []
+    for call in calls:
+        changes.append((call.from_s, 1, call.held))
+        changes.append((call.until_s, 0, call.cost - call.held))
     ahead = -math.fsum(call.cost for call in calls)
     most = 0.0
-    changes = [(call.from_s, 1, call.held) for call in calls]
-    # What ends at a moment gives its money back before the next takes it.
-    changes += [(call.until_s, 0, call.cost - call.held) for call in calls]
     for _, _, change in sorted(changes):
         ahead += change
         most = max(most, ahead)
@@ -81,23 +86,30 @@ def most_ahead(calls: Sequence[Held]) -> float:
 
 def most_at_once(calls: Sequence[Held]) -> int:
     """The largest number of these calls that were at work at one time."""
+    changes: list[tuple[float, int]] = []
+    for call in calls:
+        changes.append((call.from_s, 1))
+        changes.append((call.until_s, -1))
     number = most = 0
-    for _, change in sorted([(call.from_s, 1) for call in calls] + [(call.until_s, -1) for call in calls]):
+    for _, change in sorted(changes):
         number += change
         most = max(most, number)
     return most
 
 
 def slowdown(budget: float, *, cost: float, held: float, places: int) -> float | None:
-    """How many times as long work of this cost takes on so many places where each call holds `held` of the budget.
+    """Return the factor by which a budget makes work longer, where each call reserves `held` of it.
 
-    What is left of the budget pays for as many calls at a time as it holds reservations. Work goes on evenly, so the
-    time is the integral over what is spent. None: the last calls do not fit, so the run ends before its work does.
+    What is left of the budget pays for as many calls at a time as it holds reservations. Work goes
+    on evenly, so the time is the integral over what is spent. None: the last calls do not fit, so
+    the run ends before its work does.
     """
     left = budget - cost
-    if left < held or held <= 0:
-        return None if left < held else 1.0
-    # Until this much is spent, there is money for every place.
+    if left < held:
+        return None
+    if held <= 0:
+        return 1.0
+    # Until this much is spent, there is money for every slot.
     free_until = min(max(budget - held * places, 0.0), cost)
     if free_until >= cost:
         return 1.0

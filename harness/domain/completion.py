@@ -1,4 +1,4 @@
-"""What is asked of a model and what comes back."""
+"""A request to a model, and the completion that comes back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ Source = Literal["endpoint", "cache", "shared", "replay"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A function the model wants called; `arguments` is the JSON text exactly as the model wrote it."""
+    """A function the model wants called.
+
+    `arguments` is the JSON text exactly as the model wrote it.
+    """
 
     id: str
     name: str
@@ -57,10 +60,11 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonSchema:
-    """The JSON that an answer must be, by a schema. `strict`: the server shall hold the model to it.
+    """The JSON that an answer must be, by a schema.
 
-    Raises ValueError for a name that servers refuse (letters, digits, - and _, at most 64), or a schema that is no
-    JSON object, or is wrong in itself (`domain/json_schema.py`).
+    `strict`: the server shall hold the model to it. Raises ValueError for a name that servers
+    refuse (letters, digits, - and _, at most 64), or a schema that is no JSON object, or is wrong
+    in itself (`domain/json_schema.py`).
     """
 
     name: str
@@ -89,11 +93,12 @@ ResponseFormat: TypeAlias = Literal["text", "json_object"] | JsonSchema
 class Request:
     """Everything that decides the answer, and nothing else: its hash is the cache key.
 
-    `endpoint` is the identity of who answers (a profile's name, or a normalized base URL), not a way to reach it.
-    `max_tokens` counts reasoning and answer together. None means: not sent, the provider's default rules.
-    `logprobs` asks for the likelihood of each token, and of so many others beside it. `extra_body` are fields that a
-    user adds; `form` is how the user had requests written otherwise than this endpoint's are. `sample` tells repeated
-    draws of the same request apart; it is never sent.
+    `endpoint` is the identity of who answers (a profile's name, or a normalized base URL), not a
+    way to reach it. `max_tokens` counts reasoning and answer together. None means: not sent, the
+    provider's default rules. `logprobs` asks for the likelihood of each token, and of so many
+    others beside it. `extra_body` are fields that a user adds; `form` is how the user had requests
+    written otherwise than this endpoint's are. `sample` tells repeated draws of the same request
+    apart; it is never sent.
     """
 
     endpoint: str
@@ -115,18 +120,20 @@ class Request:
     extra_body: Mapping[str, Json] = field(default_factory=dict)
     form: Mapping[str, Json] = field(default_factory=dict)
     sample: int = 0
-    # A memo, not a part of the value: the canonical text and the key are needed by several layers of one call.
+    # A memo, not a part of the value: the canonical text and the key are needed by several layers
+    # of one call.
     memo: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the provider counted them. `reasoning_tokens` is part of output, `cached_tokens` part of input.
+    """Tokens as the provider counted them.
 
-    Not every server counts. `untold` is the number of answers whose tokens nobody told: they are in none of the sums.
-    `reasoning_untold` is the number of answers that came with reasoning, of which the server did not say how many
-    tokens it took: they are in `output_tokens` and not in `reasoning_tokens`. `reasoning_estimated` is about how many
-    tokens these were, by our own count.
+    `reasoning_tokens` is part of output, `cached_tokens` part of input. Not every server counts.
+    `untold` is the number of answers whose tokens nobody told: they are in none of the sums.
+    `reasoning_untold` is the number of answers that came with reasoning, of which the server did
+    not say how many tokens it took: they are in `output_tokens` and not in `reasoning_tokens`.
+    `reasoning_estimated` is about how many tokens these were, by our own count.
     """
 
     input_tokens: int = 0
@@ -155,7 +162,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtMost:
-    """The most that one request can have cost, or will. `cost` in USD, None where no price is known."""
+    """The most that one request can have cost, or will.
+
+    `cost` in USD, None where no price is known.
+    """
 
     cost: float | None
     tokens: int
@@ -165,9 +175,9 @@ class AtMost:
 class FailedAttempt(Waits):
     """One request that was sent and brought nothing usable, with its own waits.
 
-    `usage` and `cost` (in USD) are zero where nothing was generated, what the provider told where it told it, and None
-    where it may have charged and nobody knows what. `elapsed_s` leaves out the waits; `backoff_s` is the sleep that
-    followed.
+    `usage` and `cost` (in USD) are zero where nothing was generated, what the provider told where
+    it told it, and None where it may have charged and nobody knows what. `elapsed_s` leaves out the
+    waits; `backoff_s` is the sleep that followed.
     """
 
     number: int
@@ -184,12 +194,13 @@ class FailedAttempt(Waits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served(Waits):
-    """How a completion came about; each layer adds its part. All times are seconds of the monotonic clock.
+    """The history of a completion; each layer adds its part.
 
-    The waits are those of all its attempts; backoff is not among them. `latency_s` is the attempt that succeeded, from
-    sending to its last byte (for a hit the look-up, for a shared answer the wait for it); both times to first token are
-    measured from the same sending. `failures` are the attempts before. All of these add up to the time from asking to
-    having.
+    All times are seconds of the monotonic clock. The waits are those of all its attempts; backoff
+    is not among them. `latency_s` is the attempt that succeeded, from sending to its last byte (for
+    a hit the look-up, for a shared answer the wait for it); both times to first token are measured
+    from the same sending. `failures` are the attempts before. All of these add up to the time from
+    asking to having.
     """
 
     source: Source = "endpoint"
@@ -217,7 +228,10 @@ class Served(Waits):
 
 
 class Answerer(NamedTuple):
-    """Who gave an answer, by its own word: a model, and the fingerprint of its build; "" where it does not say."""
+    """The model that gave an answer and the fingerprint of its build, as the answer names them.
+
+    "" where it names none.
+    """
 
     model: str
     fingerprint: str = ""
@@ -227,15 +241,17 @@ class Answerer(NamedTuple):
 class Completion:
     """A model's whole answer.
 
-    `model` and `fingerprint` are what the response says, not what was asked: a version-less name changes under us.
-    Where one response names several, they are the last, and `earlier` are those before.
-    `cost` is in USD at the price of the instant it was made, None where no price is known. `owner` names the span
-    that paid for it (`run/topic/span`): a hit whose owner is the asking span was paid by the same run earlier. `row` is
-    the row of the journal that is open for its request, 0: none is. `at_most` is what it can have cost where the server
-    did not tell its usage, None where it did. `span_id` is the call that was answered, `id` in the traces. `value` is
-    what the step's gate found in the answer. Both are of this call, and kept nowhere. So is `refusal`: the words with
-    which the model declined, or what a filter of the provider found; an answer has none. `logprobs` are the likelihoods
-    of the answer's tokens, `reasoning_logprobs` those of its reasoning: empty unless the request asked for them.
+    `model` and `fingerprint` are what the response says, not what was asked: a version-less name
+    changes under us. Where one response names several, they are the last, and `earlier` are those
+    before. `cost` is in USD at the price of the instant it was made, None where no price is known.
+    `owner` names the span that paid for it (`run/topic/span`): a hit whose owner is the asking span
+    was paid by the same run earlier. `row` is the row of the journal that is open for its request,
+    0: none is. `at_most` is what it can have cost where the server did not tell its usage, None
+    where it did. `span_id` is the call that was answered, `id` in the traces. `value` is what the
+    step's gate found in the answer. Both are of this call, and kept nowhere. So is `refusal`: the
+    words with which the model declined, or what a filter of the provider found; an answer has none.
+    `logprobs` are the likelihoods of the answer's tokens, `reasoning_logprobs` those of its
+    reasoning: empty unless the request asked for them.
     """
 
     model: str
@@ -267,12 +283,15 @@ class Completion:
     def as_told(self) -> Completion:
         """The same, with what its server did not count marked as such.
 
-        No answer takes no tokens at all, and no reasoning takes none: where there are no numbers, nobody told them.
-        What the reasoning took of the output is then judged by its share of the text.
+        No answer takes no tokens at all, and no reasoning takes none: where there are no numbers,
+        nobody told them. What the reasoning took of the output is then judged by its share of the
+        text.
         """
         usage = self.usage
         if usage.total_tokens == 0:
-            return self if usage.untold else replace(self, usage=Usage(untold=1))
+            if usage.untold:
+                return self
+            return replace(self, usage=Usage(untold=1))
         nothing_of_it = usage.output_tokens and not usage.reasoning_tokens and not usage.reasoning_untold
         if nothing_of_it and self.reasoning.strip():
             estimated = self._share_of_reasoning(usage.output_tokens)
@@ -287,8 +306,9 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """A piece of a streamed answer. `restart`: forget what was shown of it. Then `text` says why, "" where its attempt
-    failed.
+    """A piece of a streamed answer.
+
+    `restart`: forget what was shown of it. Then `text` says why, "" where its attempt failed.
     """
 
     kind: Literal["reasoning", "answer", "restart"]

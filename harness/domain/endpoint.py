@@ -1,6 +1,7 @@
-"""Who answers: an endpoint, its identity, and its keys.
+"""An endpoint, its identity, and its keys.
 
-A profile's key belongs to the profile's own hosts: whoever is reached by a bare base URL never sees it.
+A profile's key belongs to the profile's own hosts: whoever is reached by a bare base URL never sees
+it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ GENERIC_KEY_ENV = "HARNESS_API_KEY"
 class Endpoint:
     """Everything needed to reach one endpoint.
 
-    `identity` is what a request's cache key knows. `name` is what the settings call it, where it is not the run's own.
-    `base_url` is normalized and free of credentials. `api_key` is sent as a bearer token; `basic_auth`
-    (`user:password`, from the base URL) only where there is no key; neither: no Authorization header at all. `key_env`
-    is named in the message when the key is refused. `form` is how requests are written for it. `extra_headers` are sent
-    too, `hidden` is what of them must not be shown. DeepSeek keeps a prefix cache of its own for each `user_id`; in
-    other dialects it is not sent. `may_leave_out` are the fields without which it is asked again where it refuses them.
+    `identity` is what a request's cache key knows. `name` is what the settings call it, where it is
+    not the run's own. `base_url` is normalized and free of credentials. `api_key` is sent as a
+    bearer token; `basic_auth` (`user:password`, from the base URL) only where there is no key;
+    neither: no Authorization header at all. `key_env` is named in the message when the key is
+    refused. `form` is how requests are written for it. `extra_headers` are sent too, `hidden` is
+    what of them must not be shown. DeepSeek keeps a prefix cache of its own for each `user_id`; in
+    other dialects it is not sent. `may_leave_out` are the fields without which it is asked again
+    where it refuses them.
     """
 
     identity: str
@@ -54,9 +57,13 @@ class Endpoint:
 
     def headers(self) -> dict[str, str]:
         """All headers that say who asks, revealed; a user's own Authorization rules over ours."""
-        found = {} if self.authorization is None else {"Authorization": self.authorization.reveal()}
+        found: dict[str, str] = {}
+        if self.authorization is not None:
+            found["Authorization"] = self.authorization.reveal()
         for name, value in self.extra_headers.items():
-            found["Authorization" if name.lower() == "authorization" else name] = value.reveal()
+            if name.lower() == "authorization":
+                name = "Authorization"  # noqa: PLW2901 - one spelling, so that it takes the place of ours
+            found[name] = value.reveal()
         return found
 
     def redact(self, text: str) -> str:
@@ -67,7 +74,10 @@ class Endpoint:
 
     def piece_redactor(self) -> PieceRedactor:
         """The same for a text that comes in pieces."""
-        return PieceRedactor(self.redact, [spelling for secret in self._secrets() for spelling in secret.spellings()])
+        spellings: list[str] = []
+        for secret in self._secrets():
+            spellings += secret.spellings()
+        return PieceRedactor(self.redact, spellings)
 
     def _secrets(self) -> tuple[Secret, ...]:
         return tuple(secret for secret in (self.api_key, self.basic_auth, *self.hidden) if secret is not None)
@@ -91,23 +101,26 @@ def base_url_endpoint(
 
     Raises SettingsError if the URL is none.
     """
-    profile = profile_of(base_url)
-    known = OPENAI_FORM if profile is None else profile.form
+    if form is None:
+        profile = profile_of(base_url)
+        form = OPENAI_FORM if profile is None else profile.form
     return Endpoint(
         identity=endpoint_identity(base_url),
         base_url=normalized_base_url(base_url),
         api_key=api_key,
         basic_auth=credentials(base_url),
-        form=known if form is None else form,
+        form=form,
         key_env=key_env,
     )
 
 
 def endpoint_identity(endpoint: Profile | str) -> str:
-    """Who answers: an address, normalized; or the name of one of the services that are keyed by it.
+    """Return the identity of an endpoint: its normalized address, or the name that it is keyed by.
 
     Never holds a credential. Raises SettingsError if the URL is none.
     """
     base_url = endpoint.base_url if isinstance(endpoint, Profile) else endpoint
     profile = profile_of(base_url)
-    return profile.name if profile is not None and profile.keyed_by_name else normalized_base_url(base_url)
+    if profile is not None and profile.keyed_by_name:
+        return profile.name
+    return normalized_base_url(base_url)

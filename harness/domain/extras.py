@@ -1,4 +1,4 @@
-"""What a user adds to a request beyond the settings: fields of its body, and headers."""
+"""Additions of a user to a request, beyond the settings: fields of its body, and headers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ OWN_FIELDS = {
     "max_completion_tokens": "the option max_tokens",
     "n": "the argument sample, or --samples",
 }
-"""Fields that are said in another way: the key, the budget and the reader of answers count on it."""
+"""Fields that are said in another way: the key, the budget and the reader of answers count on it.
+"""
 
 _OWN_HEADERS = ("host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -52,7 +53,10 @@ def merged(base: Mapping[str, Json], over: Mapping[str, Json]) -> dict[str, Json
 
 
 def check_header(name: str, template: str) -> None:
-    """Raise ValueError, which never shows the value, for a header that cannot be sent or holds a secret in the open."""
+    """Raise ValueError for a header that cannot be sent or holds a secret in the open.
+
+    The message never shows the value.
+    """
     if not _HEADER_NAME.fullmatch(name):
         raise ValueError(f"extra_headers: {name[:60]!r} is no name of a header")
     if name.lower() in _OWN_HEADERS:
@@ -72,5 +76,8 @@ def variables_in(template: str) -> tuple[str, ...]:
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """The value with its variables filled in. Raises KeyError with the name of one that has no value."""
+    """The value with its variables filled in.
+
+    Raises KeyError with the name of one that has no value.
+    """
     return _VARIABLE.sub(lambda found: "$" if found[3] else values[found[1] or found[2]], template)

@@ -1,6 +1,7 @@
-"""Failures that carry what came back: a call without a usable completion, a miss, a topic whose money is spent.
+"""Failures that carry what came back.
 
-The whole tree is drawn in `harness/errors.py`.
+They are a call without a usable completion, a miss, and a topic whose money is spent. The whole
+tree is drawn in `harness/errors.py`.
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ TORN_STREAM_ADVICE = (
     "if this happens when several calls are in flight, the server may cut one stream for the next: "
     "try --no-stream or --in-flight 1"
 )
-"""For a stream that ends in the middle: llama-cpp-python, say, answers one call at a time and drops it for the next."""
+"""For a stream that ends in the middle: llama-cpp-python, say, answers one call at a time and drops
+it for the next.
+"""
 
 
 class CompletionError(HarnessError):
     """A call that brought no usable completion.
 
-    `partial` is what had arrived, for the trace: it is never an answer. `begun` says whether any token of the answer,
-    or its usage, had come: a server that only queued the call has not begun. `billed` says whether the provider charges
-    for the attempt: "no" where nothing was generated, "yes" where `partial.usage` says how much, "unknown" where the
-    stream broke. `status` is the HTTP status, where there was one. `retry_after_s` is how long the server asks to wait,
-    in seconds and uncapped: before the same request, or until a quota is renewed. `served` tells what the call went
-    through (waits, earlier attempts); each layer adds its part to it as it does to a completion's. `row` is the row of
-    the journal that is open for it, 0: none is. `at_most` is what the attempt can have cost where nobody knows what it
-    did. `reach` is how far it reaches, None where nobody has decided that.
+    `partial` is what had arrived, for the trace: it is never an answer. `begun` says whether any
+    token of the answer, or its usage, had come: a server that only queued the call has not begun.
+    `billed` says whether the provider charges for the attempt: "no" where nothing was generated,
+    "yes" where `partial.usage` says how much, "unknown" where the stream broke. `status` is the
+    HTTP status, where there was one. `retry_after_s` is how long the server asks to wait, in
+    seconds and uncapped: before the same request, or until a quota is renewed. `served` tells what
+    the call went through (waits, earlier attempts); each layer adds its part to it as it does to a
+    completion's. `row` is the row of the journal that is open for it, 0: none is. `at_most` is what
+    the attempt can have cost where nobody knows what it did. `reach` is how far it reaches, None
+    where nobody has decided that.
     """
 
     def __init__(
@@ -61,7 +66,8 @@ class CompletionError(HarnessError):
 class TransientError(CompletionError):
     """The same request may succeed later.
 
-    `concurrency_limit` is the number that a 429's text names as the account's limit of calls in flight.
+    `concurrency_limit` is the number that a 429's text names as the account's limit of calls in
+    flight.
     """
 
     def __init__(
@@ -90,7 +96,8 @@ class FatalError(CompletionError):
 class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
     """In replay mode the cache holds no answer to a request.
 
-    The message is the explanation's text: what was asked, what was recorded, in what the two differ.
+    The message is the explanation's text: what was asked, what was recorded, in what the two
+    differ.
     """
 
     def __init__(self, message: str, *, explanation: WhyUnknown | None = None) -> None:
@@ -99,9 +106,10 @@ class CacheMiss(HarnessError):  # noqa: N818 - the field's own word
 
 
 class TopicBudgetExceeded(HarnessError):  # noqa: N818 - reads as what happened
-    """The next call could pass what its topic may spend, so neither it nor any later call of the topic is sent.
+    """The next call could pass what its topic may spend.
 
-    `served` tells of the attempts that were made before.
+    Neither it nor any later call of the topic is sent. `served` tells of the attempts that were
+    made before.
     """
 
     served: Served | None = None

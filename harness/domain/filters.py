@@ -1,4 +1,4 @@
-"""Which topics of a dataset are wanted: `field=value`, `field!=value`, `field~text`."""
+"""Filters that choose topics of a dataset: `field=value`, `field!=value`, `field~text`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _OPERATORS: Mapping[str, Operator] = {"=": "=", "==": "=", "!=": "!=", "~": "~"}
 class Filter:
     """One condition on a field of a topic.
 
-    `=` compares exactly, numbers and booleans by their JSON text; `~` looks for a part of the text, letter case
-    ignored. An array matches if one of its items does, and `!=` is the opposite of `=`. A topic without the field
-    never matches, not even with `!=`: a mistyped name selects nothing instead of everything.
+    `=` compares exactly, numbers and booleans by their JSON text; `~` looks for a part of the text,
+    letter case ignored. An array matches if one of its items does, and `!=` is the opposite of `=`.
+    A topic without the field never matches, not even with `!=`: a mistyped name selects nothing
+    instead of everything.
     """
 
     field: str

@@ -1,9 +1,10 @@
-"""Why an answer ended, in the words of any server: one table from their reasons to what they mean.
+"""Finish reasons in the words of any server: one table from their words to what they mean.
 
 A reason is looked up by its letters and digits alone, in any case: `max_tokens`, `MaxTokens` and
-`FINISH_REASON_MAX_TOKENS` are one, and `content_filter: PROHIBITED_CONTENT` is found, too. A comment names who says so.
-One that is not in the table is judged by a telling word in it, such as `error`. That way no reason is taken for a whole
-answer: one that only the table of the whole ones could tell is unknown.
+`FINISH_REASON_MAX_TOKENS` are one, and `content_filter: PROHIBITED_CONTENT` is found, too. A
+comment names who says so. One that is not in the table is judged by a telling word in it, such as
+`error`. That way no reason is taken for a whole answer: one that only the table of the whole ones
+could tell is unknown.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 Finish = Literal["whole", "calls", "length", "filtered", "refused", "interrupted", "looping", "unknown", "untold"]
-"""`looping`: the server stopped a model that repeated itself; `unknown`: no word of this table; `untold`: no reason."""
+"""`looping`: the server stopped a model that repeated itself; `unknown`: no word of this table;
+`untold`: no reason.
+"""
 
 ACCEPTED_FINISH_REASONS = frozenset({"stop", "tool_calls"})
-"""How an answer that there is no doubt about can have ended, once its reason is put in OpenAI's words."""
+"""How an answer that there is no doubt about can have ended, once its reason is put in OpenAI's
+words.
+"""
 
 _WORDS: Mapping[Finish, tuple[str, ...]] = {
     "whole": (
@@ -84,7 +89,7 @@ _WORSE: frozenset[Finish] = frozenset({"length", "filtered", "refused", "interru
 
 
 def finish_of(reason: str) -> Finish:
-    """What a finish reason means."""
+    """Return the meaning of a server's finish reason."""
     words = _words_of(reason)
     if not words:
         return "untold"
@@ -105,23 +110,26 @@ def plain_reason(reason: str) -> str:
 
 
 def truer_reason(told: str, native: str) -> str:
-    """Of a gateway's reason and that of the server behind it, which it passes on: the one to believe.
+    """Return the one to believe, of a gateway's reason and that of the server behind it.
 
-    A gateway turns a reason that it does not know into `stop`. The server's own counts where it says that the answer is
-    not whole.
+    A gateway turns a reason that it does not know into `stop`. The server's own counts where it
+    says that the answer is not whole.
     """
     hidden = finish_of(told) in ("whole", "calls", "untold", "unknown") and finish_of(native) in _WORSE
     return native if hidden else told
 
 
 def doubt_of(reason: str | None) -> str | None:
-    """Why an answer that ended so may not be whole, though it is kept; None: there is no doubt."""
+    """Return why an answer that ended so may not be whole, or None if there is no doubt.
+
+    It is kept all the same.
+    """
     if reason is None or finish_of(reason) != "unknown":
         return None
     return f"an answer ended for a reason that is not known here ({reason!r}): it may not be whole"
 
 
 def _words_of(reason: str) -> str:
-    """A reason as small words with single spaces between, without what only says that it is a reason."""
+    """Return a reason as small words, without what only says that it is a reason."""
     spaced = re.sub(r"[\W_]+", " ", _CAPITAL_INSIDE.sub(" ", reason)).strip().lower()
     return _PREFIX.sub("", spaced)

@@ -1,7 +1,8 @@
-"""Which line of a traceback is the author's: the innermost one in the workflow's own files.
+"""The author's line in a traceback: the innermost one in the workflow's own files.
 
-A file belongs to whoever owns the deepest of the known directories that it lies in. So a library that is installed
-beneath the workflow's directory is still a library, and a workflow that is itself installed is still the author's.
+A file belongs to whoever owns the deepest of the known directories that it lies in. So a library
+that is installed beneath the workflow's directory is still a library, and a workflow that is itself
+installed is still the author's.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Frame:
 class Files:
     """Whose files are whose, as absolute paths of files and directories.
 
-    `own` are the workflow's file and the directory that it lies in; `foreign` those of Python and of this package.
+    `own` are the workflow's file and the directory that it lies in; `foreign` those of Python and
+    of this package.
     """
 
     own: tuple[str, ...] = ()
@@ -33,10 +35,11 @@ class Files:
 
 
 def authors_frame(frames: Sequence[Frame], files: Files) -> Frame | None:
-    """The frame that its author can mend, or None; `frames` are those of a traceback, the outermost first.
+    """Return the frame of the author's own code, or None.
 
-    Code that is neither the workflow's nor a library's, such as a package of the author's in another place, is the
-    author's only where no frame is in the workflow's own files.
+    `frames` are those of a traceback, the outermost first. Code that is neither the workflow's nor
+    a library's, such as a package of the author's in another place, is the author's only where no
+    frame is in the workflow's own files.
     """
     nobodys: Frame | None = None
     for frame in reversed(frames):

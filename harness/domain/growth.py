@@ -1,4 +1,4 @@
-"""What became of a file of topics since a run read it, told from what stands for each of its lines then and now."""
+"""Changes of a topic file since a run read it, told from a digest of each line then and now."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from harness.domain.wording import counted
 
 
 def lines_added(then: Sequence[int], now: Sequence[int]) -> int | None:
-    """How many lines came at the end of a file that is else as it was; None where it is not."""
-    return len(now) - len(then) if now[: len(then)] == then else None
+    """Return the number of lines added at the end of a file, or None if it was changed otherwise."""
+    if now[: len(then)] == then:
+        return len(now) - len(then)
+    return None
 
 
 def first_difference(then: Sequence[int], now: Sequence[int]) -> int:
-    """The number, from 1, of the first line that is not as it was; one more than there are, where all of them are."""
+    """The number, from 1, of the first line that is not as it was.
+
+    One more than there are, where all of them are.
+    """
     for number, (before, after) in enumerate(zip(then, now, strict=False), start=1):
         if before != after:
             return number
@@ -21,7 +26,7 @@ def first_difference(then: Sequence[int], now: Sequence[int]) -> int:
 
 
 def change_words(then: Sequence[int], now: Sequence[int]) -> str:
-    """What was changed, in words: `line 7 was changed`, `the file has 3 lines fewer`."""
+    """Describe the change in words: `line 7 was changed`, `the file has 3 lines fewer`."""
     first = first_difference(then, now)
     same_at_end = _same_at_end(then, now, most=min(len(then), len(now)) + 1 - first)
     removed, added = len(then) - same_at_end - first + 1, len(now) - same_at_end - first + 1
@@ -31,7 +36,9 @@ def change_words(then: Sequence[int], now: Sequence[int]) -> str:
         return f"{_lines(first, removed)} removed"
     if added and not removed:
         what = f"{counted(added, 'line')} {'was' if added == 1 else 'were'}"
-        return f"{what} put in before line {first:,}" if same_at_end else f"{what} added"
+        if same_at_end:
+            return f"{what} put in before line {first:,}"
+        return f"{what} added"
     if first == 1 and not same_at_end and removed > 1:
         return "it is another file: neither its first line nor its last is as it was"
     if removed == added == 1:

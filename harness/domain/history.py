@@ -1,4 +1,4 @@
-"""How a whole number changed over time, in few enough steps to be kept."""
+"""The course of a whole number over time, in few enough steps to be kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 
 
 class Levels:
-    """A number as steps: from when it had which value. Of more than `MOST` steps every two become one, the lower."""
+    """A number as steps: from when it had which value.
+
+    Of more than `MOST` steps every two become one, the lower.
+    """
 
     MOST = 512
 

@@ -13,10 +13,10 @@ _BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """Either a `url` that the server fetches, or the bytes of an image, which are known by their hash.
+    """A `url` that the server fetches, or the bytes of an image, which are known by their hash.
 
-    The hash is part of a request's key, the bytes are not: an image that was read back from a record has none, and can
-    be compared but not sent. Raises ValueError for what is neither.
+    The hash is part of a request's key, the bytes are not: an image that was read back from a
+    record has none, and can be compared but not sent. Raises ValueError for what is neither.
     """
 
     url: str | None = None
@@ -35,7 +35,10 @@ class Image:
             raise ValueError(f"an image must be one of {', '.join(MEDIA_TYPES)}")
 
     def as_url(self) -> str:
-        """What a request says: the URL, or the image in one. Raises ValueError where the bytes are not at hand."""
+        """Return the URL that a request holds, which may hold the image itself.
+
+        Raises ValueError where the bytes are not at hand.
+        """
         if self.url is not None:
             return self.url
         if not self.data:

@@ -1,6 +1,7 @@
-"""What is wrong with a JSON schema itself, before a server is asked for JSON of that form.
+"""Faults of a JSON schema itself, found before a server is asked for JSON of that form.
 
-Only what no server can take is looked for: what a keyword means is the server's business, and each knows others.
+Only what no server can take is looked for: what a keyword means is the server's business, and each
+knows others.
 """
 
 from __future__ import annotations
@@ -19,28 +20,32 @@ _LISTS = ("required", "enum")
 
 
 def fault_in(schema: object) -> str | None:
-    """What is wrong with a schema, with the place of it in its words; None: nothing that can be seen here."""
+    """Return the first fault of a schema and where it is, or None if none can be seen here."""
     return next(_faults(schema, ""), None)
 
 
 def _faults(schema: object, place: str) -> Iterator[str]:
-    if isinstance(schema, bool):
-        return
     if not isinstance(schema, Mapping):
-        yield f"{place or 'it'} must be a schema, which is an object"
+        if not isinstance(schema, bool):
+            yield f"{place or 'it'} must be a schema, which is an object"
         return
-    yield from _faults_of_type(schema.get("type"), f"{place}.type".lstrip("."))
+    yield from _faults_of_type(schema.get("type"), _below(place, "type"))
     for name in _LISTS:
         if name in schema and not isinstance(schema[name], list | tuple):
-            yield f"{place}.{name} must be a list".lstrip(".")
-    for name, inner in _schemas_in(schema, place):
-        yield from _faults(inner, name)
+            yield f"{_below(place, name)} must be a list"
+    for inner_place, inner in _schemas_in(schema, place):
+        yield from _faults(inner, inner_place)
     for name in _NAMED:
         if name in schema and not isinstance(schema[name], Mapping):
-            yield f"{place}.{name} must be an object".lstrip(".")
+            yield f"{_below(place, name)} must be an object"
     for name in _LISTED:
         if name in schema and not isinstance(schema[name], list | tuple):
-            yield f"{place}.{name} must be a list".lstrip(".")
+            yield f"{_below(place, name)} must be a list"
+
+
+def _below(place: str, name: str) -> str:
+    """Return the place of a keyword within the schema at a place; "" is the whole schema."""
+    return f"{place}.{name}" if place else name
 
 
 def _schemas_in(schema: Mapping[str, object], place: str) -> Iterator[tuple[str, object]]:
@@ -48,19 +53,23 @@ def _schemas_in(schema: Mapping[str, object], place: str) -> Iterator[tuple[str,
     for keyword in _NAMED:
         named = schema.get(keyword)
         if isinstance(named, Mapping):
-            yield from ((f"{place}.{keyword}.{name}".lstrip("."), inner) for name, inner in named.items())
+            for name, inner in named.items():
+                yield f"{_below(place, keyword)}.{name}", inner
     for keyword in _LISTED:
         listed = schema.get(keyword)
         if isinstance(listed, list | tuple):
-            yield from ((f"{place}.{keyword}[{at}]".lstrip("."), inner) for at, inner in enumerate(listed))
+            for at, inner in enumerate(listed):
+                yield f"{_below(place, keyword)}[{at}]", inner
     for keyword in _NESTED:
         if keyword in schema and not isinstance(schema[keyword], list | tuple):
-            yield f"{place}.{keyword}".lstrip("."), schema[keyword]
+            yield _below(place, keyword), schema[keyword]
 
 
 def _faults_of_type(type_: object, place: str) -> Iterator[str]:
+    if type_ is None:
+        return
     for one in type_ if isinstance(type_, list | tuple) else [type_]:
-        if one not in TYPES and type_ is not None:
+        if one not in TYPES:
             near = difflib.get_close_matches(str(one), TYPES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; JSON has {', '.join(TYPES)}"
-            yield f"{place} is no type of JSON: {one!r}{hint}"
+            hint = f"did you mean {near[0]!r}?" if near else f"JSON has {', '.join(TYPES)}"
+            yield f"{place} is no type of JSON: {one!r}; {hint}"

@@ -1,8 +1,8 @@
 """The cache key: SHA-256 of the canonical JSON of a whole request.
 
-There is no list of fields to leave out. A field that is not set is not written, so a field that a later version adds
-changes no key of a request that does not use it; `KEY_VERSION` changes when the meaning of a key does.
-The key can be checked by hand: `printf %s "$CANONICAL" | sha256sum`.
+There is no list of fields to leave out. A field that is not set is not written, so a field that a
+later version adds changes no key of a request that does not use it; `KEY_VERSION` changes when the
+meaning of a key does. The key can be checked by hand: `printf %s "$CANONICAL" | sha256sum`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 
 
 def cache_key(request: Request) -> str:
-    """64 hex digits. Equal requests have equal keys; one different character in a message gives another.
+    """64 hex digits.
 
-    Raises ValueError for a number that JSON does not know (NaN, infinity).
+    Equal requests have equal keys; one different character in a message gives another. Raises
+    ValueError for a number that JSON does not know (NaN, infinity).
     """
     key = request.memo.get("key")
     if key is None:
@@ -41,7 +42,10 @@ def key_of_canonical(canonical: str) -> str:
 
 
 def canonical_request(request: Request) -> str:
-    """The one JSON text of a request: keys sorted, no spaces, no escapes beyond JSON's own, `1.0` written as `1`."""
+    """Return the one JSON text of a request.
+
+    Keys are sorted, there are no spaces and no escapes beyond JSON's own, and `1.0` is `1`.
+    """
     text = request.memo.get("canonical")
     if text is None:
         text = request.memo["canonical"] = _encode(request_fields(request))

@@ -1,8 +1,8 @@
 """The endpoints that are known by name: each field with the page or the source file that says so.
 
-What no source says is left out, and so not known. `docs/endpoints.md` is made from this table. Prices and limits of
-these services change with models and accounts; but for DeepSeek's prices (`domain/pricing.py`) they are the user's to
-give.
+What no source says is left out, and so not known. `docs/endpoints.md` is made from this table.
+Prices and limits of these services change with models and accounts; but for DeepSeek's prices
+(`domain/pricing.py`) they are the user's to give.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ CHECKED = date(2026, 11, 30)
 """The day on which the sources were read."""
 
 OURS = 0
-"""In place of a source's number: a name that we chose, as for a variable that the service does not name."""
+"""In place of a source's number: a name that we chose, as for a variable that the service does not
+name.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A service or a server. `hosted`: it is reached at its own hosts, and its key is sent to no other.
+    """A service or a server.
 
-    `facts` are values by field, with the number of the source that says so, counted from 1; `sources` are addresses
-    with the date of what was read there. `hosts` are other base URLs of the same service. `remark` is for the page.
+    `hosted`: it is reached at its own hosts, and its key is sent to no other. `facts` are values by
+    field, with the number of the source that says so, counted from 1; `sources` are addresses with
+    the date of what was read there. `hosts` are other base URLs of the same service. `remark` is
+    for the page.
     """
 
     name: str

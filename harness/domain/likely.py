@@ -1,16 +1,17 @@
-"""What a request will likely cost, from the answers that its step had so far in this run.
+"""The likely cost of a request, from the answers that its step had so far in this run.
 
-A worst case is the whole cap, often twenty times what an answer takes, so worst cases keep calls waiting that the
-budget would pay for easily. `--budget-reserve likely` holds back the 99th percentile of the step's answers, and half as
-much again.
+A worst case is the whole cap, often twenty times what an answer takes, so worst cases keep calls
+waiting that the budget would pay for easily. `--budget-reserve likely` holds back the 99th
+percentile of the step's answers, and half as much again.
 
-Until a step has had an answer its worst case is held. The first answers that come are the short ones, so more is added
-to them: the first counts three times over, the second one and a half times, on top of the half; from the third on, the
-longest of few is what stands for the 99th percentile. More answers are not waited for: as a batch comes to each of its
-steps at about one time, a small one would be over before it gained anything, and a step whose answers turn out longer
-says so with each of them. What this could go wrong by is bounded: only as many calls as can be in flight are reserved
-for so, the last tenth of a budget is for worst cases alone (`Ledger`), and how far past the budget all that was in
-flight could have led is recorded.
+Until a step has had an answer its worst case is held. The first answers that come are the short
+ones, so more is added to them: the first counts three times over, the second one and a half times,
+on top of the half; from the third on, the longest of few is what stands for the 99th percentile.
+More answers are not waited for: as a batch comes to each of its steps at about one time, a small
+one would be over before it gained anything, and a step whose answers turn out longer says so with
+each of them. What this could go wrong by is bounded: only as many calls as can be in flight are
+reserved for so, the last tenth of a budget is for worst cases alone (`Ledger`), and how far past
+the budget all that was in flight could have led is recorded.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ class Recent:
         return len(self._ordered)
 
     def reaching(self, share: float) -> float:
-        """The smallest of them that this share (0 to 1) does not pass: of fewer than a hundred, 0.99 is the largest."""
+        """Return the smallest of them that this share (0 to 1) does not pass.
+
+        Of fewer than a hundred, 0.99 gives the largest.
+        """
         return self._ordered[math.ceil(share * len(self._ordered)) - 1]
 
 
@@ -73,7 +77,10 @@ class Likely:
         seen.input_shares.add(usage.input_tokens / input_tokens_at_most(request))
 
     def usage(self, step: str, request: Request) -> Usage | None:
-        """What a request of this step will likely use, never more than its worst case; None: too early to say."""
+        """Return the likely usage of a request of this step, at most its worst case.
+
+        None before the first answer.
+        """
         seen = self._steps.get(step)
         if seen is None:
             return None

@@ -1,4 +1,4 @@
-"""How likely each token of an answer was."""
+"""The probability of each token of an answer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ class Alternative(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenLogprob:
-    """A token that was chosen; `logprob` is the natural logarithm of its probability, -9999.0 for all but impossible.
+    """A token that was chosen.
 
-    `top` are the likeliest tokens at its place, as many as were asked for; the chosen one is mostly among them. `raw`
-    are the token's bytes where they are a part of a character, so that `token` cannot hold them; else None.
+    `logprob` is the natural logarithm of its probability, -9999.0 for all but impossible. `top` are
+    the likeliest tokens at its place, as many as were asked for; the chosen one is mostly among
+    them. `raw` are the token's bytes where they are a part of a character, so that `token` cannot
+    hold them; else None.
     """
 
     token: str

@@ -1,9 +1,10 @@
-"""Whether two names are the same model: what was asked for, and what an answer says that it came from.
+"""A comparison of model names: the one that was asked for, and the one that an answer names.
 
-Servers restyle names: they put a path before them, a date, a build or a route behind them, dots for dashes. A name is
-read as its words, its version and its build. Two names are the same model where the words are the same, and neither
-names a version or a build that the other contradicts: `gpt-4o` may be answered by `gpt-4o-2024-08-06`, but
-`gpt-4o-2024-05-13` may not. What cannot be told by its name is an alias, which an endpoint's table documents.
+Servers restyle names: they put a path before them, a date, a build or a route behind them, dots for
+dashes. A name is read as its words, its version and its build. Two names are the same model where
+the words are the same, and neither names a version or a build that the other contradicts: `gpt-4o`
+may be answered by `gpt-4o-2024-08-06`, but `gpt-4o-2024-05-13` may not. What cannot be told by its
+name is an alias, which an endpoint's table documents.
 """
 
 from __future__ import annotations
@@ -63,9 +64,10 @@ class _Name:
 
 
 def same_model(asked: str, told: str, aliases: Mapping[str, str] = NO_ALIASES) -> bool:
-    """Return whether an answer from `told` is one from the model that was asked for, as far as the names can tell.
+    """Return whether `told` is the model that was asked for, as far as the names can tell.
 
-    `aliases` are names with what answers to them. An answer that names no model contradicts nothing.
+    `aliases` are names with what answers to them. An answer that names no model contradicts
+    nothing.
     """
     if not told.strip() or _alike(asked, told):
         return True
@@ -88,7 +90,10 @@ def _alike(asked: str, told: str) -> bool:
 
 
 def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Return whether the one version is the other, or tells less of it: `v3` and `0324` both agree with `v3-0324`."""
+    """Return whether the one version is the other, or tells less of it.
+
+    `v3` and `0324` both agree with `v3-0324`.
+    """
     less, more = sorted((one, other), key=len)
     return all(any(_same_date(part, known) for known in more) for part in less)
 
@@ -114,8 +119,10 @@ def _read(name: str) -> _Name:
 
 
 def _version_of(text: str) -> str:
-    """A version without what does not tell it from another: `v1-0` is `v1`, and a date is its digits."""
-    return text.removesuffix("-0") if text.startswith("v") else text.replace("-", "")
+    """Return the telling part of a version: `v1-0` is `v1`, and a date is its digits."""
+    if text.startswith("v"):
+        return text.removesuffix("-0")
+    return text.replace("-", "")
 
 
 def _plain(name: str) -> str:

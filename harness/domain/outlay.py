@@ -1,4 +1,7 @@
-"""What a run has spent, told in one way everywhere: what is known, what of it no row tells of, what may come on top."""
+"""The spending of a run, the same for every display.
+
+It is what is known, what no row shows, and what may come on top.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlay:
-    """`cost` in USD and `tokens` are known; what requests came to that broke off, or whose usage the server did not
-    tell, is not, and is at most `…_at_risk`. `untold` answers without usage have `…_untold` of that.
+    """`cost` in USD and `tokens` are known.
 
-    `cost_in_rows` is the part of the cost that the rows of topics tell of; the rest is in topics that are not finished,
-    or in rows that later ones superseded.
+    What requests came to that broke off, or whose usage the server did not tell, is not, and is at
+    most `…_at_risk`. `untold` answers without usage have `…_untold` of that.
+
+    `cost_in_rows` is the part of the cost that the rows of topics tell of; the rest is in topics
+    that are not finished, or in rows that later ones superseded.
     """
 
     cost: float
@@ -27,7 +32,10 @@ class Outlay:
 
     @classmethod
     def of(cls, totals: Mapping[str, Any], journal: Mapping[str, Any]) -> Outlay:
-        """From the sums of the rows and the journal's word, which is empty or behind while a session goes on."""
+        """Return the spending by the sums of the rows and the journal.
+
+        The journal's word is empty or behind while a session goes on.
+        """
         usage = totals["usage"]
         return cls(
             cost=max(totals["cost"], journal.get("cost", 0.0)),
@@ -42,7 +50,7 @@ class Outlay:
 
     @property
     def counted_cost(self) -> float:
-        """What the budget counts, in USD: what is not known at its most."""
+        """Return what the budget counts, in USD: calls of unknown cost count at their most."""
         return self.cost + self.cost_at_risk
 
     @property

@@ -1,4 +1,4 @@
-"""Decisions of the limiter, without a clock of their own: how many calls at once, and how many a minute."""
+"""Decisions of the limiter, without a clock: how many calls at once, and how many a minute."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ _NEAR = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """How many calls may be in flight, and what was learned about it.
+    """The number of calls that may be in flight, and what was learned about it.
 
-    `size` is what the provider is believed to carry, `opened` how much of it is in use yet. The window opens by
-    doubling whenever it was full for `RAMP_S` (a refusal comes at once, an answer after seconds, so a full window
-    without refusals is evidence), at the start and after every pause: nobody waits long, and no herd arrives.
+    `size` is what the provider is believed to carry, `opened` how much of it is in use yet. The
+    window opens by doubling whenever it was full for `RAMP_S` (a refusal comes at once, an answer
+    after seconds, so a full window without refusals is evidence), at the start and after every
+    pause: nobody waits long, and the waiting calls do not all go at once.
 
-    A refusal shrinks the size to the number that the provider named, else to the number of calls that it still
-    carries. After that it grows with every round of successes, by one call or by a sixteenth, but past the size that
-    was refused (`ceiling`) only after a patience that doubles with every failed probe, so that a steady limit is
-    touched ever more rarely. `streak` counts bursts of refusals without a success between them.
+    A refusal shrinks the size to the number that the provider named, else to the number of calls
+    that it still carries. After that it grows with every round of successes, by one call or by a
+    sixteenth, but past the size that was refused (`ceiling`) only after a patience that doubles
+    with every failed probe, so that a steady limit is touched ever more rarely. `streak` counts
+    bursts of refusals without a success between them.
 
-    A refusal within what was carried before (`proved`, by calls later than `proved_after`) is more likely a matter of
-    turning round: the provider still counted a call whose answer we had. So the window is kept at first, and a place
-    rests for `turnaround_s` before it is used again; only if longer and longer rests do not help, the limit has fallen.
+    A refusal within what was carried before (`proved`, by calls later than `proved_after`) is more
+    likely a matter of turning round: the provider still counted a call whose answer we had. So the
+    window is kept at first, and a slot rests for `turnaround_s` before it is used again; only if
+    longer and longer rests do not help, the limit has fallen.
     """
 
     maximum: int
@@ -72,9 +75,11 @@ class Window:
         return max(0.0, self.full_since + self.RAMP_S - now)
 
     def seen(self, now: float, *, full: bool) -> Window:
-        """The window at this time; `full`: calls wait for a place, and for nothing else."""
+        """The window at this time; `full`: calls wait for a slot, and for nothing else."""
         if not full or not self.is_opening:
-            return self if self.full_since is None else replace(self, full_since=None)
+            if self.full_since is None:
+                return self
+            return replace(self, full_since=None)
         if self.full_since is None:
             return replace(self, full_since=now)
         if now - self.full_since < self.RAMP_S - _NEAR:
@@ -86,9 +91,14 @@ class Window:
         return replace(self, opened=self.RAMP_START, full_since=None)
 
     def succeeded(self, number: int = 0, carried: int = 0) -> Window:
-        """After the call of this `number` was answered, carried together with so many, itself included."""
+        """Return the window after the call of this `number` was answered.
+
+        `carried` calls were in flight together with it, itself included.
+        """
         window = self
-        proved = max(carried, self.proved) if number > self.proved_after else self.proved
+        proved = self.proved
+        if number > self.proved_after:
+            proved = max(carried, proved)
         if self.streak or proved > self.proved:
             window = replace(self, streak=0, proved=proved)
         if self.is_opening or self.size >= self.maximum:
@@ -101,50 +111,71 @@ class Window:
         return replace(window, size=float(min(self.maximum, self.ceiling)), ceiling=None, successes=0)
 
     def refused(self, *, number: int, newest: int, others: int, named: int | None, by_rate: bool) -> Window:
-        """After a 429 for the call of this `number`, while `others` were in flight.
+        """Return the window after a 429 for the call of this `number`, while `others` were in
+        flight.
 
-        Calls are numbered as they are let go, `newest` is the last so far: a refused call that was let go before the
-        last refusal was learned belongs to the same burst. `named` is the limit that the refusal names; a call refused
-        within it met others who use the same account, so then the name says nothing. `by_rate`: it was about requests
-        or tokens a minute, so the calls in flight say nothing; the window is cut by a fixed part, once a burst.
+        Calls are numbered as they are let go, `newest` is the last so far: a refused call that was
+        let go before the last refusal was learned belongs to the same burst. `named` is the limit
+        that the refusal names; a call refused within it met others who use the same account, so
+        then the name says nothing. `by_rate`: it was about requests or tokens a minute, so the
+        calls in flight say nothing; the window is cut by a fixed part, once a burst.
+
+        Example: 64 calls are in flight and the limit falls to 20, which nobody names. The first
+        refusal is learned while 20 others go on: the size is 20 from now on, and the ceiling 21.
+        The other 43 refusals of the burst may only shrink it further.
         """
-        fresh = number > self.shrunk_after
-        disproved = not by_rate and others < min(self.proved, self.maximum if named is None else named)
-        if disproved:
-            if not fresh:
-                return self
-            if self.turnaround_s < self.MAX_TURNAROUND_S:
-                longer_s = max(self.MIN_TURNAROUND_S, self.turnaround_s * 4)
-                return replace(self, turnaround_s=longer_s, shrunk_after=newest, streak=self.streak + 1)
-        current = min(self.size, self.opened) if fresh else self.size
-        if by_rate:
-            size = max(1.0, current * self.RATE_DECREASE) if fresh else current
-        else:
-            carried = others if named is None or current <= named else named
-            size = min(current, float(max(1, carried)))
-        ceiling = None if by_rate else int(size) + 1
-        probed = fresh and self.ceiling is None and ceiling is not None and not self.is_opening
-        return replace(
+        is_fresh = number > self.shrunk_after
+        disproved = not by_rate and self._has_carried_more_than(others, named)
+        if disproved and not is_fresh:
+            return self
+        if disproved and self.turnaround_s < self.MAX_TURNAROUND_S:
+            longer_s = max(self.MIN_TURNAROUND_S, self.turnaround_s * 4)
+            return replace(self, turnaround_s=longer_s, shrunk_after=newest, streak=self.streak + 1)
+        size = self._size_after(others, named, is_fresh=is_fresh, by_rate=by_rate)
+        window = replace(
             self,
             size=size,
-            opened=math.inf if fresh else self.opened,
             full_since=None,
             shrunk_after=newest,
-            ceiling=ceiling,
+            ceiling=None if by_rate else int(size) + 1,
             successes=0,
-            patience=min(self.MAX_PATIENCE, self.patience * 2) if probed else self.patience,
-            streak=self.streak + 1 if fresh else self.streak,
-            proved=0 if disproved else min(self.proved, int(size)),
-            proved_after=newest if disproved else self.proved_after,
-            turnaround_s=0.0 if disproved else self.turnaround_s,
+            proved=min(self.proved, int(size)),
         )
+        if is_fresh:
+            window = replace(window, opened=math.inf, streak=self.streak + 1)
+            # It had grown past an earlier ceiling to try, and failed: the next try waits longer.
+            if self.ceiling is None and not by_rate and not self.is_opening:
+                window = replace(window, patience=min(self.MAX_PATIENCE, self.patience * 2))
+        if disproved:
+            window = replace(window, proved=0, proved_after=newest, turnaround_s=0.0)
+        return window
+
+    def _has_carried_more_than(self, others: int, named: int | None) -> bool:
+        """Return whether as many calls as these, within the limit that is named, were served
+        before.
+        """
+        limit = self.maximum if named is None else named
+        return others < min(self.proved, limit)
+
+    def _size_after(self, others: int, named: int | None, *, is_fresh: bool, by_rate: bool) -> float:
+        """Return the size after a refusal; a later one of the same burst cuts from the size alone."""
+        current = min(self.size, self.opened) if is_fresh else self.size
+        if by_rate:
+            if is_fresh:
+                return max(1.0, current * self.RATE_DECREASE)
+            return current
+        carried = others
+        if named is not None and current > named:
+            carried = named
+        return min(current, float(max(1, carried)))
 
 
 def served_at_once(*, answers: int, shortest_s: float, within_s: float) -> int:
     """Return how many calls a server seems to work on at a time, at least one.
 
-    `answers` came within `within_s` seconds, and a call that does not queue takes `shortest_s`: by Little's law (J. D.
-    C. Little, "A Proof for the Queuing Formula L = λW", Operations Research 9, 1961) so many are in service on average.
+    `answers` came within `within_s` seconds, and a call that does not queue takes `shortest_s`: by
+    Little's law (J. D. C. Little, "A Proof for the Queuing Formula L = λW", Operations Research 9,
+    1961) so many are in service on average.
     """
     if within_s <= 0 or not math.isfinite(shortest_s):
         return 1
@@ -153,10 +184,11 @@ def served_at_once(*, answers: int, shortest_s: float, within_s: float) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A token bucket that may go into debt: a call goes when the level is positive, and its cost is taken then.
+    """A token bucket that may go into debt.
 
-    So a single call that costs more than a minute's worth passes, and the ones after it wait. `burst` is a second's
-    worth, at least one. The level is in units (requests or tokens), `at` a time of the loop's clock.
+    A call goes when the level is positive, and its cost is taken then. So a single call that costs
+    more than a minute's worth passes, and the ones after it wait. `burst` is a second's worth, at
+    least one. The level is in units (requests or tokens), `at` a time of the loop's clock.
     """
 
     per_minute: float
@@ -190,7 +222,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """When the next call may go, whatever is in flight: requests a minute, tokens a minute, and pauses."""
+    """The time of the next call, by requests a minute, tokens a minute, and pauses."""
 
     requests: Bucket | None = None
     tokens: Bucket | None = None
@@ -199,11 +231,12 @@ class Pace:
     @classmethod
     def of(cls, limits: Limits) -> Pace:
         """The pace of a run that begins, with full buckets."""
-        rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
-        return cls(
-            requests=None if rpm is None else Bucket.full(rpm),
-            tokens=None if tpm is None else Bucket.full(tpm),
-        )
+        requests = tokens = None
+        if limits.requests_per_minute is not None:
+            requests = Bucket.full(limits.requests_per_minute)
+        if limits.tokens_per_minute is not None:
+            tokens = Bucket.full(limits.tokens_per_minute)
+        return cls(requests=requests, tokens=tokens)
 
     def wait_s(self, now: float) -> float:
         """Seconds from `now` until the next call may go."""
@@ -215,13 +248,12 @@ class Pace:
 
     def sent(self, now: float, tokens: int) -> Pace:
         """After a call that will likely take so many tokens."""
-        if self.requests is None and self.tokens is None:
-            return self
-        return replace(
-            self,
-            requests=None if self.requests is None else self.requests.filled(now).taken(1),
-            tokens=None if self.tokens is None else self.tokens.filled(now).taken(tokens),
-        )
+        pace = self
+        if self.requests is not None:
+            pace = replace(pace, requests=self.requests.filled(now).taken(1))
+        if self.tokens is not None:
+            pace = replace(pace, tokens=self.tokens.filled(now).taken(tokens))
+        return pace
 
     def corrected(self, tokens: int, *, requests: int = 0) -> Pace:
         """After learning that so many more were used than was taken; negative numbers give back."""

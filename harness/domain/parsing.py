@@ -1,11 +1,12 @@
-"""JSON out of a model's text: fenced, with prose around it, wrapped in an object, or not there at all.
+"""JSON out of a model's text: fenced, in prose, wrapped in an object, or not there at all.
 
-Every error is a clause about the text ("it held 2 items, 3 to 5 are needed"), so that it can be sent back to the model.
-The cost is linear in the text, whatever the text is.
+Every error is a clause about the text ("it held 2 items, 3 to 5 are needed"), so that it can be
+sent back to the model. The cost is linear in the text, whatever the text is.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +18,8 @@ from harness.errors import ParseError
 MAX_TEXT_CHARS = 1_000_000
 MAX_ITEM_CHARS = 2_000
 
-# How often a value is looked for again further on in prose; each look costs at most one pass over the text.
+# How often a value is looked for again further on in prose; each look costs at most one pass over
+# the text.
 _MAX_LOOKS = 32
 _MAX_FENCES = 32
 
@@ -26,9 +28,10 @@ _TEXT_FIELDS = ("question", "sub_question", "text")
 
 
 def parse_json(text: str) -> Json:
-    """The JSON value in a model's text: all of it, or the first fenced block that is JSON, or the longest in prose.
+    """Return the JSON value in a model's text.
 
-    What stands before a closing `</think>` is no part of the answer. Raises ParseError.
+    It is all of it, or the first fenced block that is JSON, or the longest in prose. What stands
+    before a closing `</think>` is no part of the answer. Raises ParseError.
     """
     with _blaming(text):
         return _json_in(text)
@@ -37,8 +40,9 @@ def parse_json(text: str) -> Json:
 def parse_string_list(text: str, *, at_least: int, at_most: int) -> tuple[str, ...]:
     """The strings of the JSON array in a model's text, stripped, without blanks and repetitions.
 
-    An object that holds one array stands for it, and an object that holds one text stands for that text. Up to twice
-    `at_most` items are cut to the first `at_most`; more than that was not meant as an answer. Raises ParseError.
+    An object that holds one array stands for it, and an object that holds one text stands for that
+    text. Up to twice `at_most` items are cut to the first `at_most`; more than that was not meant
+    as an answer. Raises ParseError.
     """
     with _blaming(text):
         return _strings_in(_array_in(_json_in(text)), at_least=at_least, at_most=at_most)
@@ -84,7 +88,7 @@ def _strings_in(items: list[Json], *, at_least: int, at_most: int) -> tuple[str,
 
 
 def _fenced(text: str) -> Iterator[str]:
-    """What stands between fences of three backticks, each without its language."""
+    """Yield the texts between fences of three backticks, each without its language."""
     parts = text.split("```", 2 * _MAX_FENCES)
     for block in parts[1::2]:
         body = block.lstrip("`")
@@ -93,7 +97,10 @@ def _fenced(text: str) -> Iterator[str]:
 
 
 def _longest_in_prose(text: str) -> Json:
-    """The longest array or object in the text. Raises ParseError, with the reason why the first one is none."""
+    """The longest array or object in the text.
+
+    Raises ParseError, with the reason why the first one is none.
+    """
     found: list[tuple[int, Json]] = []
     reason: NotJson | None = None
     position = 0
@@ -137,3 +144,33 @@ def _text_of(item: Json, number: int) -> str:
     if len(item) > MAX_ITEM_CHARS:
         raise ParseError(f"item {number} is {len(item):,} characters long, at most {MAX_ITEM_CHARS:,} are allowed")
     return item.strip()
+
+
+_LONGEST_CHAIN = 16
+
+
+def blamed_texts(error: BaseException) -> frozenset[str]:
+    """Return the texts that somebody tried to read and could not.
+
+    The error tells them, or one that it was raised from.
+    """
+    texts: set[str] = set()
+    for one in _chain(error):
+        texts.update(_unread_in(one))
+    return frozenset(texts)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _unread_in(error: BaseException) -> Iterator[str]:
+    if isinstance(error, ParseError) and error.text is not None:
+        yield error.text
+    if isinstance(error, json.JSONDecodeError):
+        yield error.doc

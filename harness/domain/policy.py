@@ -1,4 +1,7 @@
-"""What the user decided about a run: limits, retry, deadlines, cache, budget. Frozen values and their arithmetic."""
+"""The user's decisions about a run: limits, retry, deadlines, cache, budget.
+
+Frozen values and their arithmetic.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ LAST_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much may happen at once. None: no such limit.
+    """Limits on what happens at once. None: no such limit.
 
-    `in_flight` bounds calls of the whole run, `per_run` calls of one workflow run, `runs` workflow runs open at once
-    (None: as many as `open_runs` says).
-    The per-minute limits count requests as they are sent, and tokens as estimated and then corrected.
-    `max_calls_per_topic` and `max_depth` (of steps within steps) bound what one workflow run may ask for, whatever a
-    model's answer makes it want.
+    `in_flight` bounds calls of the whole run, `per_run` calls of one workflow run, `runs` workflow
+    runs open at once (None: as many as `open_runs` says). The per-minute limits count requests as
+    they are sent, and tokens as estimated and then corrected. `max_calls_per_topic` and `max_depth`
+    (of steps within steps) bound what one workflow run may ask for, whatever a model's answer makes
+    it want.
     """
 
     in_flight: int = 64
@@ -39,10 +42,13 @@ class Limits:
     def open_runs(self) -> int:
         """Workflow runs open at once.
 
-        One for each call in flight fills the places even where each has a single call to make; as many again have not
-        begun when the end of the batch is near, and fill the places then (`domain.order`).
+        One for each call in flight fills the slots even where each has a single call to make; as
+        many again have not begun when the end of the batch is near, and fill the slots then
+        (`domain.order`).
         """
-        return self.RUNS_PER_PLACE * self.in_flight if self.runs is None else self.runs
+        if self.runs is None:
+            return self.RUNS_PER_PLACE * self.in_flight
+        return self.runs
 
 
 def within(run: Limits, one: Limits) -> Limits:
@@ -52,9 +58,13 @@ def within(run: Limits, one: Limits) -> Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds. `first_token_s` is the longest silence before the answer begins, when any sign of life ends a silence.
+    """Seconds.
 
-    `idle_s` is the longest time between two tokens once it has begun, when only tokens count. Neither moves `total_s`.
+    `first_token_s` is the longest silence before the answer begins, when any sign of life ends a
+    silence.
+
+    `idle_s` is the longest time between two tokens once it has begun, when only tokens count.
+    Neither moves `total_s`.
     """
 
     connect_s: float = 10.0
@@ -65,11 +75,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePolicy:
-    """How the cache is used.
+    """The use of the cache.
 
-    `read_write`: a fresh entry answers, else the endpoint does and is stored. `refresh`: only what this run itself
-    stored answers. `replay`: only the cache answers, a miss is an error. `off`: neither read nor stored.
-    `ttl_s`: entries older than this do not answer; None: they never age.
+    `read_write`: a fresh entry answers, else the endpoint does and is stored. `refresh`: only what
+    this run itself stored answers. `replay`: only the cache answers, a miss is an error. `off`:
+    neither read nor stored. `ttl_s`: entries older than this do not answer; None: they never age.
     """
 
     mode: CacheMode = "read_write"
@@ -92,16 +102,16 @@ class CachePolicy:
 
     @property
     def waits(self) -> bool:
-        """Return whether what another run is asking at this moment would answer, and so is worth waiting for."""
+        """Return whether an answer that another run is asking for would do, and is worth the wait."""
         return self.answers(age_s=0.0, owned_by_run=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How a call waits while another process asks for the same answer, and looks whether it is there.
+    """The wait of a call while another process asks for the same answer.
 
-    Looks begin close together, for answers that are almost there, and become rarer. After `total_s` the other is
-    taken for stuck.
+    Looks begin close together, for answers that are almost there, and become rarer. After `total_s`
+    the other is taken for stuck.
     """
 
     first_s: float = 0.05
@@ -115,20 +125,24 @@ class Patience:
 
 
 EQUAL_FAILURES = 5
-"""So many equal failures in a row before any success are a mistake in the settings or the workflow, not in topics."""
+"""So many equal failures in a row before any success are a mistake in the settings or the workflow,
+not in topics.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutagePolicy:
-    """How an outage of the provider is waited out. Seconds.
+    """The rules for waiting out an outage of the provider. All times are seconds.
 
-    `patience_s` is how long one outage may last before the run stops; 0: an outage is not waited for, and each call
-    has its attempts only. Probes are sent at intervals that double from `first_s` to `longest_s`. A server that asks
-    for more than `pause_cap_s` asks for an outage, below that for a pause. `alike_at_most` is how many equal refusals
-    in a row, with nothing ever answered, end the run (None: no number does).
+    `patience_s` is how long one outage may last before the run stops; 0: an outage is not waited
+    for, and each call has its attempts only. Probes are sent at intervals that double from
+    `first_s` to `longest_s`. A server that asks for more than `pause_cap_s` asks for an outage,
+    below that for a pause. `alike_at_most` is how many equal refusals in a row, with nothing ever
+    answered, end the run (None: no number does).
 
-    `quiet_s`: when nothing has been heard from any call in flight for so long, and for `QUIET_FACTOR` times as long
-    as the slowest call so far took to show life, what is in flight is taken for lost.
+    `quiet_s`: when nothing has been heard from any call in flight for so long, and for
+    `QUIET_FACTOR` times as long as the slowest call so far took to show life, what is in flight is
+    taken for lost.
     """
 
     patience_s: float = 6 * 3600.0
@@ -147,11 +161,17 @@ class OutagePolicy:
         return self.patience_s > 0
 
     def interval_s(self, *, probes: int, draw: float) -> float:
-        """Return the seconds between a probe and the next, after so many; `draw` is uniform in [0, 1)."""
+        """Return the seconds between a probe and the next, after so many.
+
+        `draw` is uniform in [0, 1).
+        """
         return min(self.longest_s, self.first_s * 2.0 ** min(probes, 62)) * (1 + draw) / 2
 
     def quiet_for_s(self, slowest_begin_s: float, begun: int) -> float | None:
-        """Return after how long a silence of all calls they are taken for lost; None: too little is known."""
+        """Return after how long a silence of all calls they are taken for lost.
+
+        None: too little is known.
+        """
         if not self.waits or begun < self.FEWEST_BEGUN:
             return None
         return max(self.quiet_s, self.QUIET_FACTOR * slowest_begin_s)
@@ -159,7 +179,10 @@ class OutagePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The most that may be spent. None: no cap. `cost` in USD, `tokens` input and output, `calls` requests sent."""
+    """The most that may be spent.
+
+    None: no cap. `cost` in USD, `tokens` input and output, `calls` requests sent.
+    """
 
     cost: float | None = None
     tokens: int | None = None
@@ -167,7 +190,7 @@ class Budget:
 
     @property
     def without_last_tenth(self) -> Budget:
-        """What may be reserved for at less than the worst case: all but a tenth of the money and of the tokens."""
+        """Return the budget for reservations below the worst case: all but a tenth."""
         return Budget(
             cost=None if self.cost is None else (1 - LAST_SHARE) * self.cost,
             tokens=None if self.tokens is None else self.tokens - math.ceil(LAST_SHARE * self.tokens),
@@ -185,11 +208,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often and how soon a transient failure is tried again.
+    """The number of attempts after transient failures, and the backoff between them.
 
-    `attempts` counts all requests of one call, the first included. The backoff is exponential with full jitter
-    (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). What a server asks for is obeyed
-    between `floor_s` and `retry_after_cap_s`, with up to a tenth more so that the waiting do not return as a herd.
+    `attempts` counts all requests of one call, the first included. The backoff is exponential with
+    full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). What a
+    server asks for is obeyed between `floor_s` and `retry_after_cap_s`, with up to a tenth more so
+    that the waiting calls do not all return at once.
     """
 
     attempts: int = 5
@@ -199,19 +223,24 @@ class RetryPolicy:
     retry_after_cap_s: float = 120.0
 
     def delay_s(self, *, attempt: int, retry_after_s: float | None, draw: float) -> float:
-        """Seconds to sleep after the failure of `attempt` (1 = the first); `draw` is uniform in [0, 1)."""
+        """Seconds to sleep after the failure of `attempt` (1 = the first).
+
+        `draw` is uniform in [0, 1).
+        """
         asked_s = self._asked_s(retry_after_s)
         if asked_s is not None:
             return asked_s * (1 + draw / 10)
         return max(self.floor_s, draw * self._backoff_s(attempt))
 
     def pause_s(self, *, streak: int, retry_after_s: float | None) -> float:
-        """Seconds for which all calls rest after the last of `streak` (1 = the first) refusals in a row."""
+        """Return the seconds of rest for all calls after `streak` refusals in a row (1: the first)."""
         asked_s = self._asked_s(retry_after_s)
-        return self._backoff_s(streak) if asked_s is None else asked_s
+        if asked_s is None:
+            return self._backoff_s(streak)
+        return asked_s
 
     def _asked_s(self, retry_after_s: float | None) -> float | None:
-        """What the server asked for, within bounds; None if it asked for nothing that is a time."""
+        """Return the wait that the server asked for, within bounds, or None if it asked for none."""
         if retry_after_s is None or not retry_after_s > 0:  # NaN is not, either
             return None
         return min(max(retry_after_s, self.floor_s), self.retry_after_cap_s)

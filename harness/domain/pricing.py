@@ -1,9 +1,10 @@
-"""What tokens cost: a dated price table as data, and arithmetic on it.
+"""Prices of tokens: a dated price table as data, and arithmetic on it.
 
-DeepSeek's list prices as of November 2026 (USD per million tokens; its pricing page, api-docs.deepseek.com). Peak hours
-are Monday to Friday 09:00-12:00 and 14:00-18:00 in Beijing, which has no summer time: 01:00-04:00 and 06:00-10:00 UTC.
-Public holidays in China are off-peak there; they are not modelled, so a run on one is shown dearer than it was.
-Which instant of a call decides is not documented; we take the one at which its answer was complete.
+DeepSeek's list prices as of November 2026 (USD per million tokens; its pricing page,
+api-docs.deepseek.com). Peak hours are Monday to Friday 09:00-12:00 and 14:00-18:00 in Beijing,
+which has no summer time: 01:00-04:00 and 06:00-10:00 UTC. Public holidays in China are off-peak
+there; they are not modelled, so a run on one is shown dearer than it was. Which instant of a call
+decides is not documented; we take the one at which its answer was complete.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """A model's price from an instant on, until a later row of the same model. `peak` rules in peak hours."""
+    """A model's price from an instant on, until a later row of the same model.
+
+    `peak` rules in peak hours.
+    """
 
     valid_from: datetime
     off_peak: Rates
@@ -57,8 +61,8 @@ PEAK_HOURS_UTC = ((time(1), time(4)), (time(6), time(10)))
 
 _SINCE_V4_1 = datetime(2026, 9, 10, tzinfo=UTC)
 
-# A row of a later day acts today: `dearest`, and so each reservation, counts all that are to come, and `cost_at_most`
-# of a suite takes the latest. Costs change on the day.
+# A row of a later day acts today: `dearest`, and so each reservation, counts all that are to come,
+# and `cost_at_most` of a suite takes the latest. Costs change on the day.
 DEEPSEEK_PRICES: Mapping[str, tuple[Price, ...]] = {
     "deepseek-flash": (
         Price(
@@ -85,10 +89,11 @@ def is_peak(instant: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pricing:
-    """The prices that apply to one endpoint, by model. A model that is not listed has no known price.
+    """The prices that apply to one endpoint, by model.
 
-    `aliases` are names of models there, with what answers to them. `elsewhere` are the prices of other endpoints that
-    are known, by the identity of who answers there.
+    A model that is not listed has no known price. `aliases` are names of models there, with what
+    answers to them. `elsewhere` are the prices of other endpoints that are known, by the identity
+    of who answers there.
     """
 
     prices: Mapping[str, tuple[Price, ...]] = field(default_factory=dict)
@@ -116,9 +121,10 @@ class Pricing:
         return found
 
     def billed(self, asked: str, told: str) -> str:
-        """The model whose price an answer has: that which it says to come from, which may be listed by another name.
+        """Return the model whose price an answer has.
 
-        "" where that is another model than was asked for, and no price of it is known.
+        It is the one that the answer names, which may be listed by another name. "" where that is
+        another model than was asked for, and no price of it is known.
         """
         if not told.strip():
             return asked
@@ -127,23 +133,31 @@ class Pricing:
         if self.rows(asked) and same_model(asked, told, self.aliases):
             return asked
         alike = [listed for listed in self.prices if same_model(listed, told, self.aliases)]
-        return alike[0] if len(alike) == 1 and not told.endswith(_FREE) else ""
+        if len(alike) == 1 and not told.endswith(_FREE):
+            return alike[0]
+        return ""
 
     def cost(self, model: str, usage: Usage, instant: datetime) -> float | None:
         """USD for this usage at the price of this instant, or None where no price is known."""
         price = self.price(model, instant)
-        return None if price is None else price.at(instant).cost(usage)
+        if price is None:
+            return None
+        return price.at(instant).cost(usage)
 
     def at_most(self, request: Request, instant: datetime) -> AtMost:
-        """What one sending of this request can cost: nothing from the provider's cache, all output used, peak rates.
+        """Return the most that one sending of this request can cost.
 
-        Rows that are yet to come into force count too: the answer may be complete only then.
+        That is with nothing from the provider's cache, all output used, at peak rates. Rows that
+        are yet to come into force count too: the answer may be complete only then.
         """
         most = Usage(input_tokens=input_tokens_at_most(request), output_tokens=output_tokens_at_most(request))
         return self.of(request).dearest(request.model, most, instant)
 
     def dearest(self, model: str, usage: Usage, instant: datetime) -> AtMost:
-        """What this usage can cost from this instant on, whenever its answer is complete: see `at_most`."""
+        """Return the most that this usage can cost, whenever from now on its answer is complete.
+
+        See `at_most`.
+        """
         price = self.price(model, instant)
         if price is None:
             return AtMost(cost=None, tokens=usage.total_tokens)
@@ -151,10 +165,10 @@ class Pricing:
         return AtMost(cost=max(row.cost_at_most(usage) for row in (price, *to_come)), tokens=usage.total_tokens)
 
     def dearest_between(self, model: str, usage: Usage, first: datetime, last: datetime) -> AtMost:
-        """What this usage cost at most where its answer was complete at one of these two instants, or in between.
+        """Return the most that this usage cost if its answer was complete between these instants.
 
-        They must not lie further apart than the shortest of the peak hours and of the times between them, which is two
-        hours; the prices of both ends are then all that there were.
+        They must not lie further apart than the shortest of the peak hours and of the times between
+        them, which is two hours; the prices of both ends are then all that there were.
         """
         costs = [cost for at in (first, last) if (cost := self.cost(model, usage, at)) is not None]
         return AtMost(cost=max(costs, default=None), tokens=usage.total_tokens)
@@ -162,9 +176,10 @@ class Pricing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What a failed attempt was charged: zero, or what the provider told. `usage` None: nobody knows.
+    """The charge for a failed attempt: zero, or what the provider told.
 
-    `cost` in USD; None where nobody knows, or where no price is known.
+    `usage` is None where nobody knows. `cost` in USD; None where nobody knows, or where no price is
+    known.
     """
 
     usage: Usage | None
@@ -172,7 +187,7 @@ class Charge:
 
 
 def charge_of(error: CompletionError) -> Charge:
-    """What the attempt that ended so was charged."""
+    """Return the charge for an attempt that ended so."""
     if error.billed == "no":
         return Charge(usage=Usage(), cost=0.0)
     # A provider may charge for an answer and not say what: no usage is not a usage of zero.
@@ -182,5 +197,5 @@ def charge_of(error: CompletionError) -> Charge:
 
 
 def flat_price(rates: Rates) -> tuple[Price, ...]:
-    """A price without dates and peak hours, as a user gives one for a model that is not in the table."""
+    """Return a price without dates and peak hours, as a user gives one for a model."""
     return (Price(valid_from=datetime.min.replace(tzinfo=UTC), off_peak=rates, peak=rates),)

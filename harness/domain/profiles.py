@@ -18,11 +18,12 @@ from harness.errors import SettingsError
 class Profile:
     """An endpoint with a name: a known service, a known kind of server, or one of the user's own.
 
-    `key_env` names the variable of its key; None: it takes no key. `form` is how requests are written for it,
-    `form_of` the known endpoint whose form that was before it was mended; None: that of any server. `hosted`: it has
-    hosts of its own, which are those of `base_url` and of `equivalents`, it wants its key, and its key is sent
-    nowhere else. `default_model` None: the user must choose. `keyed_by_name`: its name, and not its address, stands
-    in the keys of its answers. `aliases` are names of models with what answers to them. `extra_body` is added to each
+    `key_env` names the variable of its key; None: it takes no key. `form` is how requests are
+    written for it, `form_of` the known endpoint whose form that was before it was changed; None:
+    that of any server. `hosted`: it has hosts of its own, which are those of `base_url` and of
+    `equivalents`, it wants its key, and its key is sent nowhere else. `default_model` None: the
+    user must choose. `keyed_by_name`: its name, and not its address, stands in the keys of its
+    answers. `aliases` are names of models with what answers to them. `extra_body` is added to each
     request, `extra_headers` are sent with it; in their values `$NAME` stands for a variable.
     """
 
@@ -51,7 +52,8 @@ def _profile_from(known: Known) -> Profile:
     facts: dict[str, Any] = {name: value for name, (value, _) in known.facts.items()}
     form_fields = {name: facts[name] for name in _FORM_FIELDS if name in facts}
     dialect: Dialect = facts.get("dialect", "openai")
-    # Efforts that no source names are not known: better an error than a word that the server does not have.
+    # Efforts that no source names are not known: better an error than a word that the server does
+    # not have.
     form = RequestForm(**{"dialect": dialect, "efforts": {}, **form_fields})
     return Profile(
         name=known.name,
@@ -121,7 +123,10 @@ MODEL_ALIASES: tuple[ModelAlias, ...] = (
 
 
 class ResolvedModel(NamedTuple):
-    """Today's name of a model. `note` is one line for the user, where the name is not what they wrote."""
+    """Today's name of a model.
+
+    `note` is one line for the user, where the name is not what they wrote.
+    """
 
     model: str
     thinking: bool | None = None
@@ -129,44 +134,54 @@ class ResolvedModel(NamedTuple):
 
 
 def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
-    """Today's name for what the user asked for. `profile` None: a bare base URL, whose names are taken as they are.
+    """Today's name for what the user asked for.
 
-    Raises SettingsError if no name is given and the endpoint has no default.
+    `profile` None: a bare base URL, whose names are taken as they are. Raises SettingsError if no
+    name is given and the endpoint has no default.
     """
     if name is None:
-        if profile is None or profile.default_model is None:
-            where = f"endpoint {profile.name}" if profile else "a base URL"
-            raise SettingsError(f"{where} has no default model: give one with --model NAME")
+        if profile is None:
+            raise SettingsError("a base URL has no default model: give one with --model NAME")
+        if profile.default_model is None:
+            raise SettingsError(f"endpoint {profile.name} has no default model: give one with --model NAME")
         return ResolvedModel(profile.default_model)
     # Another server may serve a model of that very name.
     dialect = profile.form.dialect if profile is not None and profile.keyed_by_name else None
-    alias = next((one for one in MODEL_ALIASES if one.dialect == dialect and one.name == name), None)
-    if alias is None:
-        return ResolvedModel(name)
+    for alias in MODEL_ALIASES:
+        if alias.dialect == dialect and alias.name == name:
+            return _renamed(alias)
+    return ResolvedModel(name)
+
+
+def _renamed(alias: ModelAlias) -> ResolvedModel:
     fate = "was withdrawn by the provider" if alias.withdrawn else "is served as a newer model"
     mode = {True: " with thinking on", False: " with thinking off", None: ""}[alias.thinking]
-    return ResolvedModel(alias.model, alias.thinking, f"{name} {fate} ({alias.since}): using {alias.model}{mode}")
+    note = f"{alias.name} {fate} ({alias.since}): using {alias.model}{mode}"
+    return ResolvedModel(alias.model, alias.thinking, note)
 
 
 def profile_of(base_url: str) -> Profile | None:
-    """The profile whose service is reached at this base URL: not a server of one's own, which may be anything.
+    """Return the profile whose service is reached at this base URL.
 
-    Raises SettingsError if the URL is none.
+    A server of one's own, which may be anything, has none. Raises SettingsError if the URL is none.
     """
     normalized = normalized_base_url(base_url)
     return next((one for one in PROFILES.values() if one.hosted and normalized in one.urls), None)
 
 
 def form_mark(service: Profile) -> Mapping[str, Json]:
-    """What of an endpoint's form is not that of its address, and so must be known of its answers; mostly nothing.
+    """Return what of an endpoint's form differs from that of its address; mostly nothing.
 
-    The standard is the form of the service at that address, or for any other address OpenAI's. How a stream's tokens
-    are asked for changes no answer, so it is not in it.
+    Its answers depend on it, so it is a part of their keys. The standard is the form of the service
+    at that address, or for any other address OpenAI's. How a stream's tokens are asked for changes
+    no answer, so it is not in it.
     """
     at_its_address = profile_of(service.base_url)
     standard = None if at_its_address is None else at_its_address.name
     base = OPENAI_FORM if service.form_of is None else PROFILES[service.form_of].form
-    mark: dict[str, Json] = {} if service.form_of == standard else {"like": service.form_of or "any"}
+    mark: dict[str, Json] = {}
+    if service.form_of != standard:
+        mark["like"] = service.form_of or "any"
     for name in ("dialect", *_FORM_FIELDS):
         value = getattr(service.form, name)
         if name != "stream_options" and value != getattr(base, name):

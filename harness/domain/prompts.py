@@ -13,7 +13,10 @@ from harness.errors import PromptsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """The texts of one step. `$name` is a blank, `$$` a dollar sign; what fills a blank is never looked into."""
+    """The texts of one step.
+
+    `$name` is a blank, `$$` a dollar sign; what fills a blank is never looked into.
+    """
 
     name: str
     user: str
@@ -36,7 +39,9 @@ class Prompt:
         return self._render(self.user, values)
 
     def render_system(self, values: Mapping[str, object]) -> str | None:
-        return None if self.system is None else self._render(self.system, values)
+        if self.system is None:
+            return None
+        return self._render(self.system, values)
 
     def _render(self, text: str, values: Mapping[str, object]) -> str:
         try:
@@ -50,7 +55,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    """All prompts of a workflow, and the workflow's own settings. `sha256` names the file's content."""
+    """All prompts of a workflow, and the workflow's own settings.
+
+    `sha256` names the file's content.
+    """
 
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
     settings: Mapping[str, Json] = field(default_factory=dict)

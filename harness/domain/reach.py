@@ -1,8 +1,9 @@
-"""How far an error reaches: one request, one topic, or everyone, for now or until someone acts.
+"""The reach of an error: one request, one topic, or everyone, for now or until someone acts.
 
-This is decided from the kind of the error, its status, its words, and from what has happened in the run so far. The
-table of examples is in docs/reliability.md ("How far an error reaches"); a test reads it. A fifth reach, the author of
-the workflow, is decided where workflows are run: no request is behind it.
+This is decided from the kind of the error, its status, its words, and from what has happened in the
+run so far. The table of examples is in docs/reliability.md ("How far an error reaches"); a test
+reads it. A fifth reach, the author of the workflow, is decided where workflows are run: no request
+is behind it.
 """
 
 from __future__ import annotations
@@ -15,36 +16,43 @@ from harness.domain.policy import EQUAL_FAILURES
 from harness.errors import Reach
 
 _FOR_NOW_STATUSES = frozenset({408, 429, 502, 503, 504, *range(520, 531)})
-"""Statuses by which a server or a proxy says that it cannot serve at the moment; 520 to 530 are Cloudflare's and 529
-Anthropic's "overloaded"."""
+"""Statuses by which a server or a proxy says that it cannot serve at the moment; 520 to 530 are
+Cloudflare's and 529 Anthropic's "overloaded".
+"""
 _FOR_NOW_WORDS = re.compile(
     r"load(?:ing|ed? up)|warming|starting|overload|unavailable|capacity|busy|try again|maintenance|temporar",
     re.IGNORECASE,
 )
 _NOT_BEGUN_KINDS = frozenset({"connection", "timeout", "server", "gateway", "incomplete", "malformed"})
 _STATUSES_OF_THE_WAY = frozenset({404, 405, 410, 421, 426, 499})
-"""Statuses of a refusal that is about the way to the server, and not about what is asked: a gateway that has lost its
-route while something behind it is replaced."""
+"""Statuses of a refusal that is about the way to the server, and not about what is asked: a gateway
+that has lost its route while something behind it is replaced.
+"""
 _REFUSAL_KINDS = frozenset({"server", "gateway", "incomplete", "malformed"})
-"""Transient kinds that may be lasting: a wrong URL behind a gateway, a server that answers nothing or nonsense."""
+"""Transient kinds that may be lasting: a wrong URL behind a gateway, a server that answers nothing
+or nonsense.
+"""
 _VARIABLE_WORD = re.compile(r"\S*\d\S*")
 
 OFTEN_ALONE = 2
 """A call that failed so often in the same words while others were served fails by itself."""
 RECOVERING_SHARE = 1 / 8
-"""Where so many of the calls that are answered had failed before, failures are the server's, not the calls' own."""
+"""Where so many of the calls that are answered had failed before, failures are the server's, not
+the calls' own.
+"""
 MOST_SPARED = 15
 """What fails so often while others recover is its own fault all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """What a call had met, and what the run had seen, when the attempt before failed.
+    """The state of a call and of the run when the attempt before failed.
 
-    `sent`, `answered`, `recovered` and `failed` count requests of the run by then; `recovered` are those of the
-    answered whose call had failed before, `failed` leaves out the calls that fail by themselves. `words` are the
-    wording of the failure, and `alone` is how often the call failed in these words while others were served. `spared`
-    is how often a failure was not held against it, as others recovered.
+    `sent`, `answered`, `recovered` and `failed` count requests of the run by then; `recovered` are
+    those of the answered whose call had failed before, `failed` leaves out the calls that fail by
+    themselves. `words` are the wording of the failure, and `alone` is how often the call failed in
+    these words while others were served. `spared` is how often a failure was not held against it,
+    as others recovered.
     """
 
     sent: int
@@ -58,14 +66,15 @@ class Before:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a run had seen of its provider when a request failed.
+    """The run's experience with its provider when a request failed.
 
-    `answered` counts the requests that were answered. `alike` counts refusals in the same words in a row, this one
-    included. `others_served` says whether another call was served since the attempt of this one before failed as well:
-    by a first failure nobody can tell whether it is the call's own. `others_recover`: many of those that were served
-    had failed before, so that failing says little. `others_failed`: another call failed since then. `alone` is how
-    often this call failed in the same words while others were served. `worked` says whether the provider has answered
-    in this session, and `known_own` whether a refusal in these words was found to be a call's own.
+    `answered` counts the requests that were answered. `alike` counts refusals in the same words in
+    a row, this one included. `others_served` says whether another call was served since the attempt
+    of this one before failed as well: by a first failure nobody can tell whether it is the call's
+    own. `others_recover`: many of those that were served had failed before, so that failing says
+    little. `others_failed`: another call failed since then. `alone` is how often this call failed
+    in the same words while others were served. `worked` says whether the provider has answered in
+    this session, and `known_own` whether a refusal in these words was found to be a call's own.
     """
 
     answered: int = 0
@@ -112,14 +121,17 @@ def may_concern_everyone(error: CompletionError) -> bool:
 
 
 def is_about_the_way(error: CompletionError) -> bool:
-    """Return whether a refusal is about the way to the server: what worked a moment ago may work again soon."""
+    """Return whether a refusal is about the way to the server.
+
+    What worked a moment ago may work again soon.
+    """
     if error.begun:
         return False
     return error.kind == "redirect" or (error.kind == "bad_request" and error.status in _STATUSES_OF_THE_WAY)
 
 
 def is_refusal(error: CompletionError) -> bool:
-    """Return whether the server turned the request down, and did not say that this is only so for now."""
+    """Return whether the server turned the request down, and not only for now."""
     if isinstance(error, PermanentError):
         return error.kind not in ("length", "content_filter", "refusal", "too_long")
     if error.kind not in _REFUSAL_KINDS or error.begun:

@@ -17,8 +17,8 @@ _REPEATED = re.compile(r"#\d+$")
 class RecordedCall:
     """One entry of a cache or a cassette, as the call that it was recorded for.
 
-    `topic_id` and `span_id` are those of the first call that asked. `created_at` is in UTC; a cassette knows only the
-    day. `run_id` is the run that paid, or "cassette".
+    `topic_id` and `span_id` are those of the first call that asked. `created_at` is in UTC; a
+    cassette knows only the day. `run_id` is the run that paid, or "cassette".
     """
 
     topic_id: str
@@ -35,7 +35,7 @@ class RecordedCall:
 
 
 class WhyUnknown(Protocol):
-    """Why a request is not in a recording; `harness.diffs.misses` finds it out."""
+    """The reason why a request is not in a recording; `harness.diffs.misses` finds it out."""
 
     def text(self) -> str:
         """Some plain lines; the first says what it comes to, and what to do."""
@@ -57,5 +57,8 @@ class Explain(Protocol):
 
 
 def step_of(span_id: str) -> str:
-    """The step's name in a span's id: `research` in `research.2/research`, `decompose` in `decompose#2`."""
+    """Return the step's name in a span's id.
+
+    It is `research` in `research.2/research`, and `decompose` in `decompose#2`.
+    """
     return _REPEATED.sub("", span_id.rpartition("/")[2])

@@ -1,4 +1,7 @@
-"""The one redactor for what is shown while it arrives: a secret that is cut between two pieces is masked as well."""
+"""The one redactor for what is shown while it arrives.
+
+A secret that is cut between two pieces is masked as well.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from harness.domain.completion import Delta, OnDelta
 class PieceRedactor:
     """Feed it pieces of a text; what it gives back, joined, is the redacted text.
 
-    It holds back what may be the beginning of one of the `spellings` until the next piece tells, or `rest` is asked.
-    `redact` masks all of them in a text that is whole.
+    It holds back what may be the beginning of one of the `spellings` until the next piece tells, or
+    `rest` is asked. `redact` masks all of them in a text that is whole.
     """
 
     def __init__(self, redact: Callable[[str], str], spellings: Iterable[str]) -> None:
@@ -26,13 +29,16 @@ class PieceRedactor:
         return text[: len(text) - kept]
 
     def rest(self) -> str:
-        """What was held back: nothing more comes."""
+        """Return the text that was held back, at the end of the stream."""
         held, self._held = self._held, ""
         return held
 
 
 class RedactedDeltas:
-    """An `on_delta` that shows another one the pieces without secrets. Call `end` when the last piece has come."""
+    """An `on_delta` that shows another one the pieces without secrets.
+
+    Call `end` when the last piece has come.
+    """
 
     def __init__(self, shown: OnDelta, redactor: PieceRedactor) -> None:
         self._shown = shown
@@ -60,5 +66,5 @@ class RedactedDeltas:
 
 
 def _beginning_at_the_end(text: str, spelling: str) -> int:
-    """How many characters at the end of the text may be the beginning of this spelling."""
+    """Return the number of characters at the end of the text that may begin this spelling."""
     return next((n for n in range(min(len(text), len(spelling) - 1), 0, -1) if text.endswith(spelling[:n])), 0)

@@ -1,4 +1,4 @@
-"""Which topics of a run are run when it is continued."""
+"""The choice of topics that are run when a run is continued."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What helps against each kind of failure: the one table for the summary, `status`, `show`, the display and the page.
+"""Remedies for each kind of failure, in one table for all displays and the page.
 
-A remedy is told beside the server's or the author's own words, so it repeats none of them. `harness resume` tries every
-failed topic again; where only that is needed, the remedy says so.
+A remedy is told beside the server's or the author's own words, so it repeats none of them. `harness
+resume` tries every failed topic again; where only that is needed, the remedy says so.
 """
 
 from __future__ import annotations
@@ -68,5 +68,5 @@ IN_THE_CODE = "mend the workflow's code, and resume: what was paid comes from th
 
 
 def remedy_of(*, type: str, kind: str | None) -> str:  # noqa: A002 - as in `Failure`
-    """What helps against a failure, in a few words for a person."""
+    """Return the remedy for a failure, in a few words for a person."""
     return REMEDIES.get(kind or type) or REMEDIES.get(type, IN_THE_CODE)

@@ -1,4 +1,4 @@
-"""When a workflow is broken for every topic: the same exception for the first ones, and nothing that succeeded."""
+"""The stop of a broken workflow: the first topics raised the same exception, and none succeeded."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from harness.domain.run import Failure
 from harness.domain.sanitize import one_line
 
 Verdict: TypeAlias = Literal["go on", "stop", "leave"]
-"""What to do about a topic whose workflow raised: give it its row, do that and stop the run, or leave it unfinished."""
+"""What to do about a topic whose workflow raised: give it its row, do that and stop the run, or
+leave it unfinished.
+"""
 
 Alike: TypeAlias = frozenset[tuple[str, str]]
-"""What makes exceptions the same: their type, and the line that they came from. Messages name topics, so they differ.
+"""What makes exceptions the same: their type, and the line that they came from. Messages name
+topics, so they differ.
 
-A topic whose parts failed at once has several; it fails like another one if they have one in common.
+A topic whose parts failed at once has several; it fails like another one if they have one in
+common.
 """
 
 LONGEST_MESSAGE = 500
@@ -22,10 +26,10 @@ LONGEST_MESSAGE = 500
 
 @dataclass(slots=True)
 class Repeated:
-    """Counts equal exceptions in a row, until a first topic succeeds. `at_most` None: the run is never stopped.
+    """Counts equal exceptions in a row, until a first topic succeeds.
 
-    What says nothing about the workflow's code, such as a call that failed or a topic that was given up, neither counts
-    nor breaks the row.
+    `at_most` None: the run is never stopped. What says nothing about the workflow's code, such as a
+    call that failed or a topic that was given up, neither counts nor breaks the row.
     """
 
     at_most: int | None
@@ -37,7 +41,8 @@ class Repeated:
     def raised(self, alike: Alike) -> Verdict:
         """One more topic whose workflow raised."""
         if self._stopped:
-            # Hundreds of topics may be open; each would fail with the code as it is, and `resume` does all of them.
+            # Hundreds of topics may be open; each would fail with the code as it is, and `resume`
+            # does all of them.
             return "leave"
         if self.succeeded or self.at_most is None:
             return "go on"
@@ -53,12 +58,19 @@ class Repeated:
 
 
 def stopped_words(failure: Failure, times: int, resume: str) -> str:
-    """Why a run was stopped for what its workflow raised, and what to do; `resume` is the command that goes on."""
+    """Explain why a run was stopped for what its workflow raised, and what to do.
+
+    `resume` is the command to go on.
+    """
     often = "the first topic" if times == 1 else f"{times:,} topics in a row"
-    where = "" if failure.where is None else f" at {failure.where}"
-    code = "" if failure.code is None else f" ({failure.code})"
-    message = f": {one_line(failure.message, LONGEST_MESSAGE)}" if failure.message else ""
+    what = failure.type
+    if failure.where is not None:
+        what += f" at {failure.where}"
+    if failure.code is not None:
+        what += f" ({failure.code})"
+    if failure.message:
+        what += f": {one_line(failure.message, LONGEST_MESSAGE)}"
     return (
-        f"the workflow failed for {often}, and nothing has succeeded yet: {failure.type}{where}{code}{message}; "
+        f"the workflow failed for {often}, and nothing has succeeded yet: {what}; "
         f"mend it, then `{resume}`: what was paid comes from the cache (--max-failures off goes on all the same)"
     )

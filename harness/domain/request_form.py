@@ -1,4 +1,4 @@
-"""How a server wants a request written: as data, and what of a request it would not be told."""
+"""The form in which a server wants a request, as data, and what of a request it would not be told."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ OPENAI_EFFORTS: Mapping[EffortName, str] = {"none": "none", "low": "low", "high"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestForm:
-    """How one server wants a request written.
+    """The form in which one server wants a request.
 
-    `thinking` is the field that turns reasoning on and off: None where that is not known, "none" where there is none.
-    `efforts` are the server's words for ours in its field `reasoning_effort`; "on" is its word for thinking that is on
-    where that field is the switch. `cap` and `seed` are how it calls these. `stream_options`: it may be asked to count
-    the tokens of a stream. `structured` is the strictest way in which it can be asked for JSON; None: not known, so
-    what a request wants is sent as OpenAI has it. `reasoning_back` is the field in which a request with tools brings
-    the reasoning of earlier turns back. `logprobs` is what that field is: a flag beside `top_logprobs`, as OpenAI has
-    it, or the number of tokens itself.
+    `thinking` is the field that turns reasoning on and off: None where that is not known, "none"
+    where there is none. `efforts` are the server's words for ours in its field `reasoning_effort`;
+    "on" is its word for thinking that is on where that field is the switch. `cap` and `seed` are
+    how it calls these. `stream_options`: it may be asked to count the tokens of a stream.
+    `structured` is the strictest way in which it can be asked for JSON; None: not known, so what a
+    request wants is sent as OpenAI has it. `reasoning_back` is the field in which a request with
+    tools brings the reasoning of earlier turns back. `logprobs` is what that field is: a flag
+    beside `top_logprobs`, as OpenAI has it, or the number of tokens itself.
     """
 
     dialect: Dialect = "openai"
@@ -70,7 +71,7 @@ class Unsent:
 
 
 def unsent(*, thinking: bool | None, effort: Effort | None, form: RequestForm) -> tuple[Unsent, ...]:
-    """What of these two cannot be said to a server of this form."""
+    """Return which of these two cannot be sent to a server of this form."""
     found: list[Unsent] = []
     if thinking is not None and not _can_switch(thinking, effort, form):
         found.append(Unsent(name="thinking", value="on" if thinking else "off", advice=_switch_advice(thinking, form)))
@@ -82,7 +83,10 @@ def unsent(*, thinking: bool | None, effort: Effort | None, form: RequestForm) -
 
 
 def advice_elsewhere(advice: str, endpoint: str) -> str:
-    """The same for an endpoint that is not the run's own, which its table mends and not the command line."""
+    """Return the advice for an endpoint that is not the run's own.
+
+    Its table changes it, and not the command line.
+    """
     return advice.replace("--set endpoint.", f"[endpoints.{endpoint}] ")
 
 

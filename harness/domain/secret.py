@@ -13,9 +13,10 @@ _SHORTEST_SECRET = 4  # shorter ones are dummies for local servers; masking them
 
 
 class Secret:
-    """A key that does not show: `str`, `repr` and format give `***`. Surrounding white space is not part of it.
+    """A key that does not show: `str`, `repr` and format give `***`.
 
-    Raises SettingsError, without showing the value, if it is empty or holds what no HTTP header can carry.
+    Surrounding white space is not part of it. Raises SettingsError, without showing the value, if
+    it is empty or holds what no HTTP header can carry.
     """
 
     __slots__ = ("_spellings", "_value")
@@ -37,14 +38,17 @@ class Secret:
         return self._value
 
     def redact(self, text: str) -> str:
-        """`text` with every spelling of the secret (plain, JSON-escaped, percent-encoded, base64) masked."""
+        """Return `text` with every spelling of the secret masked.
+
+        Spellings are plain, JSON-escaped, percent-encoded and base64.
+        """
         for spelling in self._spellings:
             if spelling in text:
                 text = text.replace(spelling, MASK)
         return text
 
     def spellings(self) -> tuple[str, ...]:
-        """What `redact` masks, for who sees a text in pieces."""
+        """Return the texts that `redact` masks, for a caller that sees a text in pieces."""
         return self._spellings
 
     def __repr__(self) -> str:

@@ -1,19 +1,21 @@
-"""How the calls in flight of one run are shared among its endpoints."""
+"""The shares of a run's endpoints in its calls in flight."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 KEPT_PARTS = 2
-"""Each endpoint is kept this part of an even share: half of it, so that one that is busy can have more than half of all
-places, and one that hangs cannot have them all."""
+"""Each endpoint is kept this part of an even share: half of it, so that one that is busy can have
+more than half of all slots, and one that hangs cannot have them all.
+"""
 
 
 def may_take(mine: int, *, taken: Sequence[int], most: Sequence[int], places: int) -> bool:
-    """Return whether the endpoint of this number may have one more of the run's `places`.
+    """Return whether the endpoint of this number may have one more of the run's slots.
 
-    `taken` is how many each has now, `most` how many each could ever use. What the others are kept and do not use stays
-    free for them. Where there is less than one place for each, none is kept: they take turns.
+    `places` is how many calls of the run may be in flight. `taken` is how many each has now, `most`
+    how many each could ever use. What the others are kept and do not use stays free for them. Where
+    there is less than one slot for each, none is kept: they take turns.
     """
     share = places // (KEPT_PARTS * len(taken))
     kept = 0

@@ -10,10 +10,16 @@ from harness.domain.failures import CacheMiss, CompletionError, TopicBudgetExcee
 from harness.domain.key import cache_key
 from harness.domain.run import Failure, Span
 
+_NOTHING = Completion(model="", content="", finish_reason="", usage=Usage())
+"""What is known of an answer of which nothing arrived."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is known of a call when it ends, whichever way. Times count from the start of the run's session."""
+    """A call as it is known when it ends, in whichever way.
+
+    Times count from the start of the run's session.
+    """
 
     call: Call
     request: Request
@@ -23,26 +29,36 @@ class Asked:
     end_s: float
 
     def answered(self, completion: Completion) -> Span:
-        """The span of a call that brought an answer, its own or one that was paid for before."""
-        paid_here = completion.served.source == "endpoint" or completion.owner == self.call.owner
+        """Return the span of a call that brought an answer, its own or one that was paid for
+        before.
+        """
         wasted = _cost_of_failures(completion.served)
+        paid_here = completion.served.source == "endpoint" or completion.owner == self.call.owner
+        cost: float | None = wasted
+        saved = completion.cost or 0.0
+        if paid_here:
+            saved = 0.0
+            # The failed attempts do not make up for a price that is not known.
+            cost = None if completion.cost is None else completion.cost + wasted
         return self._span(
             completion,
+            model=completion.model,
             usage=completion.as_told.usage,
-            cost=wasted if not paid_here else None if completion.cost is None else completion.cost + wasted,
-            saved=0.0 if paid_here else completion.cost or 0.0,
+            cost=cost,
+            saved=saved,
             served=completion.served,
         )
 
     def failed(self, error: CompletionError | CacheMiss | TopicBudgetExceeded) -> Span:
-        """The span of a call that failed for good, with what had arrived."""
+        """Return the span of a call that failed for good, with what had arrived."""
         partial = error.partial if isinstance(error, CompletionError) else None
         served = None if isinstance(error, CacheMiss) else error.served
         if served is None:
             served = Served(source="replay", attempts=0, latency_s=self.end_s - self.start_s)
         usages = [failure.usage for failure in served.failures if failure.usage is not None]
         return self._span(
-            partial,
+            partial or _NOTHING,
+            model=None if partial is None else partial.model,
             usage=sum(usages, Usage()),
             cost=_cost_of_failures(served),
             saved=0.0,
@@ -52,8 +68,9 @@ class Asked:
 
     def _span(
         self,
-        told: Completion | None,
+        told: Completion,
         *,
+        model: str | None,
         usage: Usage,
         cost: float | None,
         saved: float,
@@ -70,21 +87,21 @@ class Asked:
             end_s=self.end_s,
             key=cache_key(self.request),
             request=self.request,
-            content=told.content if told else "",
-            reasoning=told.reasoning if told else "",
-            tool_calls=told.tool_calls if told else (),
-            finish_reason=(told.finish_reason or None) if told else None,
+            content=told.content,
+            reasoning=told.reasoning,
+            tool_calls=told.tool_calls,
+            finish_reason=told.finish_reason or None,
             usage=usage,
             cost=cost,
             saved=saved,
             served=served,
-            model=told.model if told else None,
-            fingerprint=told.fingerprint if told else None,
-            earlier=told.earlier if told else (),
-            trace_id=told.trace_id if told else None,
+            model=model,
+            fingerprint=told.fingerprint,
+            earlier=told.earlier,
+            trace_id=told.trace_id,
             error=error,
-            logprobs=told.logprobs if told else (),
-            reasoning_logprobs=told.reasoning_logprobs if told else (),
+            logprobs=told.logprobs,
+            reasoning_logprobs=told.reasoning_logprobs,
             endpoint=self.call.endpoint or None,
         )
 
@@ -101,7 +118,7 @@ def failure_of(error: BaseException, *, step: str | None = None) -> Failure:
 
 
 def _words_of(error: BaseException) -> str:
-    """What an exception says; one of a user's may fail even at that."""
+    """Return the text of an exception; a user's own exception may fail even to give one."""
     try:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - whatever it raises, the first exception is the one to tell of
@@ -109,5 +126,8 @@ def _words_of(error: BaseException) -> str:
 
 
 def _cost_of_failures(served: Served) -> float:
-    """USD that failed attempts are known to have cost; what nobody knows stands in the journal, with its worst case."""
+    """USD that failed attempts are known to have cost.
+
+    What nobody knows stands in the journal, with its worst case.
+    """
     return sum(failure.cost for failure in served.failures if failure.cost is not None)

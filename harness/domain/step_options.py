@@ -1,4 +1,4 @@
-"""What may be chosen for a step without changing what it asks: model, thinking, caps, sampling, streaming."""
+"""Options of a step that do not change its prompt: model, thinking, caps, sampling, streaming."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from harness.domain.extras import check_extra_body, merged
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOptions:
-    """None means: not chosen here. `stream` is how the answer travels; all others are part of the request.
+    """None means: not chosen here.
 
-    `endpoint` is the name of who is asked. A model is one of the endpoint that it was chosen for.
+    `stream` is how the answer travels; all others are part of the request. `endpoint` is the name
+    of who is asked. A model is one of the endpoint that it was chosen for.
 
-    `extra_body` are fields that are added to the body as they are; those of several sources are put together. Raises
-    ValueError where one of them is said by another option, or by none that JSON knows.
+    `extra_body` are fields that are added to the body as they are; those of several sources are put
+    together. Raises ValueError where one of them is said by another option, or by none that JSON
+    knows.
     """
 
     endpoint: str | None = None
@@ -38,7 +40,10 @@ class StepOptions:
         check_extra_body(self.extra_body)
 
     def over(self, base: StepOptions) -> StepOptions:
-        """These options where they are chosen, else those of `base`; from another endpoint no model is taken over."""
+        """These options where they are chosen, else those of `base`.
+
+        From another endpoint no model is taken over.
+        """
         chosen = {}
         if self.endpoint is not None and base.endpoint not in (None, self.endpoint):
             base = replace(base, model=None)

@@ -1,8 +1,9 @@
 """JSON as the standard defines it: what Python's reader lets pass and others choke on is refused.
 
-Refused are NaN and infinities (also by overflow: `1e999`), a key that appears twice in an object, unpaired
-surrogates, numbers of thousands of digits, and nesting deeper than `MAX_DEPTH`. The depth is checked before the
-recursive reader starts, so no input reaches the interpreter's own limit. The cost is linear in the text.
+Refused are NaN and infinities (also by overflow: `1e999`), a key that appears twice in an object,
+unpaired surrogates, numbers of thousands of digits, and nesting deeper than `MAX_DEPTH`. The depth
+is checked before the recursive reader starts, so no input reaches the interpreter's own limit. The
+cost is linear in the text.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from harness.domain.completion import Json
 
 MAX_DEPTH = 100
 
-# A string, closed or not, or one bracket. Nothing in it can match in two ways, so it never backtracks.
+# A string, closed or not, or one bracket. Nothing in it can match in two ways, so it never
+# backtracks.
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 _SPACE = re.compile(r"[ \t\r\n]+")
 
@@ -27,9 +29,9 @@ class NotJson(ValueError):  # noqa: N818 - says what the text is
 
 
 def loads(text: str, *, raw_controls: bool = False) -> Json:
-    """The value that is the whole text. `raw_controls` lets line breaks and tabs stand unescaped in strings.
+    """The value that is the whole text.
 
-    Raises NotJson.
+    `raw_controls` lets line breaks and tabs stand unescaped in strings. Raises NotJson.
     """
     value, end = loads_prefix(text, _skip_space(text, 0), raw_controls=raw_controls)
     end = _skip_space(text, end)
@@ -50,7 +52,8 @@ def loads_prefix(text: str, start: int, *, raw_controls: bool = False) -> tuple[
         raise
     except ValueError as error:  # the interpreter's guard against integers of thousands of digits
         raise NotJson("a number has too many digits") from error
-    # Only an escape can smuggle half a surrogate pair into decoded text, and only the whole value shows it.
+    # Only an escape can smuggle half a surrogate pair into decoded text, and only the whole value
+    # shows it.
     if "\\u" in text:
         _refuse_unpaired_surrogates(value)
     return value, end
@@ -74,7 +77,7 @@ def refuse_deep(text: str, start: int = 0) -> None:
 
 
 def kind_of(value: Json) -> str:
-    """What a person calls this value: "a string", "an object" …"""
+    """Return the kind of this value in words: "a string", "an object" …"""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -120,7 +123,9 @@ def _refuse_unpaired_surrogates(value: Any) -> None:
 def _place(text: str, position: int) -> str:
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
-    return f"column {column}" if "\n" not in text else f"line {line} column {column}"
+    if "\n" not in text:
+        return f"column {column}"
+    return f"line {line} column {column}"
 
 
 def _reason(message: str) -> str:

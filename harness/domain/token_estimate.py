@@ -1,8 +1,9 @@
 """Tokens before they are counted: a likely number, and one that is never passed.
 
-The likely number goes by classes of characters, measured on DeepSeek's V4 tokenizer: English prose 0.21 tokens a
-character, Chinese 0.58, Python code 0.36, random words 0.50. The provider's own rule of thumb (0.3 and 0.6) is 45 % too
-high for prose. What the provider reports as usage is the truth; these only rule before it is known.
+The likely number goes by classes of characters, measured on DeepSeek's V4 tokenizer: English prose
+0.21 tokens a character, Chinese 0.58, Python code 0.36, random words 0.50. The provider's own rule
+of thumb (0.3 and 0.6) is 45 % too high for prose. What the provider reports as usage is the truth;
+these only rule before it is known.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from harness.domain.text_tokens import likely_tokens
 
 MESSAGE_OVERHEAD_TOKENS = 8
 
-# An image is billed by its size, in a way of each model's own. The first is a guess at a common one; the second is more
-# than OpenAI's dearest counting comes to (2,833 and 5,667 for each of eight tiles).
+# An image is billed by its size, in a way of each model's own. The first is a guess at a common
+# one; the second is more than OpenAI's dearest counting comes to (2,833 and 5,667 for each of eight
+# tiles).
 IMAGE_TOKENS = 1_000
 IMAGE_TOKENS_AT_MOST = 50_000
 
@@ -36,9 +38,10 @@ def likely_input_tokens(request: Request) -> int:
 
 
 def input_tokens_at_most(request: Request) -> int:
-    """A number of input tokens that is not passed: no token of a byte-level vocabulary is shorter than one byte.
+    """Return a number of input tokens that is not passed.
 
-    The bytes are those of the canonical request, which holds every message and tool, and a little more.
+    No token of a byte-level vocabulary is shorter than one byte. The bytes are those of the
+    canonical request, which holds every message and tool, and a little more.
     """
     payload = canonical_request(request).encode("utf-8", "surrogatepass")
     text = len(payload) + MESSAGE_OVERHEAD_TOKENS * len(request.messages)

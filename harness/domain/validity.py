@@ -1,8 +1,9 @@
 """The gate that an answer passes before it counts: HTTP 200 is not success.
 
-What does not pass is retried or recorded, and never cached as an answer. The gate asks only whether the answer is
-whole. Whether it is the one that was asked for is decided by a step's check (`domain/answer_check.py`), JSON mode
-included: such an answer is asked for again with a word about what is wrong.
+What does not pass is retried or recorded, and never cached as an answer. The gate asks only whether
+the answer is whole. Whether it is the one that was asked for is decided by a step's check
+(`domain/answer_check.py`), JSON mode included: such an answer is asked for again with a word about
+what is wrong.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ _LONGEST_WORDS = 300
 
 
 def defect(request: Request, completion: Completion) -> CompletionError | None:
-    """Why a whole response is not an answer, or None if it is one.
+    """Return the error that tells why a whole response is not an answer, or None if it is one.
 
-    The error carries the completion as its partial, and counts as billed: the provider generated it. Calls of tools are
-    an answer where the request offered one of them. A call of another tool is not: beside a text it is left to whoever
-    reads the answer, and without a text the answer is blank. An answer that ended for a reason that nobody knows here
-    is one: throwing it away would cost every answer of a server that has a word of its own. Whoever tells of its topic
-    says that it may not be whole (`domain/finish.py`).
+    The error carries the completion as its partial, and counts as billed: the provider generated
+    it. Calls of tools are an answer where the request offered one of them. A call of another tool
+    is not: beside a text it is left to whoever reads the answer, and without a text the answer is
+    blank. An answer that ended for a reason that nobody knows here is one: throwing it away would
+    cost every answer of a server that has a word of its own. Whoever tells of its topic says that
+    it may not be whole (`domain/finish.py`).
     """
     finish = finish_of(completion.finish_reason)
     if completion.refusal.strip() and finish != "filtered":
@@ -68,7 +70,9 @@ def _transient(text: str, kind: Literal["incomplete", "interrupted", "blank"], a
 
 def _refused_message(completion: Completion) -> str:
     words = " ".join((completion.refusal.strip() or completion.content).split())
-    return f"the model refused: {_shortened(words)}" if words else "the model refused, without a word"
+    if not words:
+        return "the model refused, without a word"
+    return f"the model refused: {_shortened(words)}"
 
 
 def _filtered_message(completion: Completion) -> str:
@@ -86,7 +90,9 @@ def _looping_message(completion: Completion) -> str:
 
 def _untold_message(completion: Completion) -> str:
     text = "the answer ended without a finish reason: it may not be whole"
-    return text if completion.served.ttft_s is None else f"{text}; {TORN_STREAM_ADVICE}"
+    if completion.served.ttft_s is None:
+        return text
+    return f"{text}; {TORN_STREAM_ADVICE}"
 
 
 def _blank_message(request: Request, completion: Completion) -> str:
@@ -103,7 +109,7 @@ def _blank_message(request: Request, completion: Completion) -> str:
 
 
 def _length_message(request: Request, completion: Completion) -> str:
-    cap = f"max_tokens={request.max_tokens}" if request.max_tokens is not None else "the provider's default cap"
+    cap = "the provider's default cap" if request.max_tokens is None else f"max_tokens={request.max_tokens}"
     usage = completion.usage
     if request.max_tokens is not None and 0 < usage.output_tokens < _NEAR_THE_CAP * request.max_tokens:
         return (
@@ -121,7 +127,7 @@ def _length_message(request: Request, completion: Completion) -> str:
 
 
 def _of_tokens(completion: Completion) -> str:
-    """How much of the output the reasoning took, as far as that is known."""
+    """Describe how much of the output the reasoning took, as far as that is known."""
     usage = completion.usage
     if not usage.total_tokens and completion.reasoning.strip():
         return f" (about {counted(likely_tokens(completion.reasoning), 'token')}, as counted here)"
@@ -133,4 +139,6 @@ def _of_tokens(completion: Completion) -> str:
 
 
 def _shortened(words: str) -> str:
-    return words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"
+    if len(words) <= _LONGEST_WORDS:
+        return words
+    return f"{words[:_LONGEST_WORDS]}…"

@@ -1,4 +1,4 @@
-"""Who answered, by its own word: counted, and told where it is not the model that was asked for, or not one alone."""
+"""The models that answered, by their own word: counted, and reported where they are in doubt."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def answered(
 
 
 def answers_of(spans: Iterable[Span], aliases: Mapping[str, str] = NO_ALIASES) -> Answers:
-    """Who answered these calls; a call that failed has no answer."""
+    """Count the models that answered these calls; a call that failed has no answer."""
     found: Answers = Counter()
     for span in spans:
         if span.error is None:
@@ -43,7 +43,10 @@ def answers_of(spans: Iterable[Span], aliases: Mapping[str, str] = NO_ALIASES) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One of those that answered, as it is told apart from the others. `who` are all that it stands for."""
+    """One of those that answered, as it is told apart from the others.
+
+    `who` are all that it stands for.
+    """
 
     label: str
     who: tuple[Answered, ...]
@@ -54,9 +57,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """What was asked for was not, or not always, what answered. The most frequent of the `variants` comes first.
+    """A doubt about the model that answered: not, or not always, the one that was asked for.
 
-    `other`: a model of another name answered. Else it is known by the same name, and changed behind it.
+    The most frequent of the `variants` comes first. `other`: a model of another name answered. Else
+    it is known by the same name, and changed behind it.
     """
 
     asked: str
@@ -67,8 +71,9 @@ class Doubt:
 def doubts(found: Answers) -> list[Doubt]:
     """At most one for each model that was asked for at an endpoint."""
     groups: dict[tuple[str, str], list[Answered]] = {}
-    for one in sorted(one for one, number in found.items() if number > 0):
-        groups.setdefault((one.endpoint, one.asked), []).append(one)
+    for one in sorted(found):
+        if found[one] > 0:
+            groups.setdefault((one.endpoint, one.asked), []).append(one)
     told: list[Doubt] = []
     for (_, asked), group in groups.items():
         other = any(one.other for one in group)
@@ -87,26 +92,25 @@ def difference_lines(a: Answers, b: Answers) -> list[str]:
     """The doubts about two runs taken together, each in one line, with the numbers of both."""
     lines = []
     for doubt in doubts(a + b):
-        parts = [
-            f"{variant.label} gave {variant.answers(a):,} answers in A, {variant.answers(b):,} in B"
-            for variant in doubt.variants
-        ]
+        parts = []
+        for variant in doubt.variants:
+            in_a, in_b = variant.answers(a), variant.answers(b)
+            parts.append(f"{variant.label} gave {in_a:,} answers in A, {in_b:,} in B")
         lines.append(f"{_beginning(doubt)}: {'; '.join(_shortened(parts))}")
     return lines
 
 
 def why_unpriced(found: Answers) -> str:
-    """Why the cost of these answers is not known, where no price of them is."""
+    """Return why the cost of these answers is not known, if there is no price for them."""
     if any(one.other for one in found):
         return "no price is known for the model that answered"
     return "no price is known for the model"
 
 
 def _words(doubt: Doubt, found: Answers) -> str:
-    parts = []
-    for number, variant in enumerate(doubt.variants):
-        answers = variant.answers(found)
-        parts.append(f"{variant.label} {answers:,}" if number else f"{variant.label} gave {counted(answers, 'answer')}")
+    first, *others = doubt.variants
+    parts = [f"{first.label} gave {counted(first.answers(found), 'answer')}"]
+    parts += [f"{other.label} {other.answers(found):,}" for other in others]
     return f"{_beginning(doubt)}: {', '.join(_shortened(parts))}"
 
 
@@ -119,16 +123,18 @@ def _beginning(doubt: Doubt) -> str:
 
 def _shortened(parts: list[str]) -> list[str]:
     left = len(parts) - NAMED
-    return parts if left <= 0 else [*parts[:NAMED], f"and {left:,} more"]
+    if left <= 0:
+        return parts
+    return [*parts[:NAMED], f"and {left:,} more"]
 
 
 def _has_changed(group: list[Answered]) -> bool:
-    """Return whether two of them contradict each other, by their names or by what they say of their build."""
+    """Return whether two of them contradict each other, by their names or their builds."""
     return len(_builds(group)) > 1 or _contradict(group)
 
 
 def _variants(group: list[Answered]) -> Iterator[Variant]:
-    """By their names where these differ, and by their fingerprints where the names do not tell them apart."""
+    """Tell those who answered apart, by name, or by fingerprint where names do not tell them apart."""
     by_name: dict[str, list[Answered]] = {}
     for one in group:
         by_name.setdefault(one.by.model, []).append(one)
@@ -139,9 +145,16 @@ def _variants(group: list[Answered]) -> Iterator[Variant]:
             yield Variant(label=shown, who=tuple(ones))
             continue
         for one in ones:
-            build = one_line(one.by.fingerprint, _LONGEST_NAME)
-            build = f"fingerprint {build}" if build else "no fingerprint"
-            yield Variant(label=build if len(by_name) == 1 else f"{shown} ({build})", who=(one,))
+            label = _build_words(one)
+            if len(by_name) > 1:
+                label = f"{shown} ({label})"
+            yield Variant(label=label, who=(one,))
+
+
+def _build_words(one: Answered) -> str:
+    if not one.by.fingerprint:
+        return "no fingerprint"
+    return f"fingerprint {one_line(one.by.fingerprint, _LONGEST_NAME)}"
 
 
 def _builds(group: list[Answered]) -> set[str]:
@@ -149,6 +162,12 @@ def _builds(group: list[Answered]) -> set[str]:
 
 
 def _contradict(group: list[Answered]) -> bool:
-    """Return whether two of the names are two models; the one that was asked for may be the alias of another."""
-    names = {one.by.model for one in group if one.by.model and (one.other or one.by.model != one.asked)}
+    """Return whether two of the names are two models.
+
+    The one that was asked for may be the alias of another.
+    """
+    names: set[str] = set()
+    for one in group:
+        if one.by.model and (one.other or one.by.model != one.asked):
+            names.add(one.by.model)
     return any(not same_model(one, other) for one, other in combinations(sorted(names), 2))

@@ -1,4 +1,7 @@
-"""httpx2 requests over aiohttp's connections, without what httpx2's own pool costs at a thousand calls in flight."""
+"""httpx2 requests over aiohttp's connections.
+
+httpx2's own pool is slow at a thousand calls in flight.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,12 @@ _AIOHTTP_ERRORS = (aiohttp.ClientError, OSError)  # OSError: also time-outs and 
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """One connection per call in flight, reused when it comes free; the number of calls is bounded elsewhere.
+    """One connection per call in flight, reused when it comes free.
 
-    Follows no redirect, decodes nothing, keeps no cookie, reads no `.netrc`. Of a request's time-outs only `connect`
-    is applied, to name, TCP and TLS together: silence and total time are the caller's business.
-    Raises httpx2's transport errors only.
+    The number of calls is bounded elsewhere. Follows no redirect, decodes nothing, keeps no cookie,
+    reads no `.netrc`. Of a request's time-outs only `connect` is applied, to name, TCP and TLS
+    together: silence and total time are the caller's business. Raises httpx2's transport errors
+    only.
     """
 
     def __init__(self, *, proxy: str | None = None) -> None:
@@ -83,7 +87,8 @@ class _Body(httpx2.AsyncByteStream):
 
 
 def _open_session(*, secure: bool) -> aiohttp.ClientSession:
-    # httpx2's context trusts the store of the operating system, as the SDK does; making one costs milliseconds.
+    # httpx2's context trusts the store of the operating system, as the SDK does; making one costs
+    # milliseconds.
     context: ssl.SSLContext | bool = httpx2.create_ssl_context() if secure else True
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(

@@ -1,8 +1,9 @@
 """The events of a stream, or the objects of a body, as the chunks that make up one answer.
 
-Where nobody watches, payloads are kept as bytes and parsed many at a time, which costs a third less than one by one.
-Only the first token is looked for at once, for its time. Each payload keeps the time of its arrival, so that whoever
-asks when a token came gets the truth, and every payload is parsed once all the same.
+Where nobody watches, payloads are kept as bytes and parsed many at a time, which costs a third less
+than one by one. Only the first token is looked for at once, for its time. Each payload keeps the
+time of its arrival, so that whoever asks when a token came gets the truth, and every payload is
+parsed once all the same.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _BATCH_BYTES = 64 * 1024  # about a millisecond of parsing: the longest the even
 class Assembly:
     """Feed it events in order; then `answer` is what has arrived, whole or not.
 
-    `clock` gives the time of the tokens; `on_delta` is shown each piece; `logprobs`: likelihoods were asked for.
-    `done`: `[DONE]` was seen.
+    `clock` gives the time of the tokens; `on_delta` is shown each piece; `logprobs`: likelihoods
+    were asked for. `done`: `[DONE]` was seen.
     """
 
     def __init__(self, *, clock: Callable[[], float], on_delta: OnDelta | None = None, logprobs: bool = False) -> None:
@@ -41,13 +42,17 @@ class Assembly:
         self._fault: foreign_json.MalformedError | StreamFault | None = None
 
     def feed(self, events: Iterable[Event]) -> None:
-        """Raises MalformedError for garbage and StreamFault for a reported failure; what came before is kept."""
+        """Raises MalformedError for garbage and StreamFault for a reported failure.
+
+        What came before is kept.
+        """
         if self._fault is not None:
             raise self._fault
         at = self._clock()
         for data, name in events:
             if name == b"" and len(data) >= payload.SHORTEST_CHUNK:
-                # Quotes inside a JSON text are escaped, so this is syntax and never somebody's words.
+                # Quotes inside a JSON text are escaped, so this is syntax and never somebody's
+                # words.
                 if self._batches and b'"error"' not in data:
                     self._put_off(data, at)
                     continue
@@ -66,9 +71,10 @@ class Assembly:
                 return
 
     def whole(self, objects: Iterable[foreign_json.JsonObject | None]) -> None:
-        """Take in an answer that is not streamed: one object, or chunks one after the other; None stands for `[DONE]`.
+        """Take in an answer that is not streamed: one object, or chunks one after the other.
 
-        Raises MalformedError where it is none, and StreamFault where it is an error.
+        None stands for `[DONE]`. Raises MalformedError where it is none, and StreamFault where it
+        is an error.
         """
         at = self._clock()
         choices = 0
@@ -100,7 +106,10 @@ class Assembly:
             self._view.end()
 
     def last_token_at(self) -> float | None:
-        """When the last piece came. What is wrong with a payload that was put off is raised by the next `feed`."""
+        """Return the time of the last piece.
+
+        What is wrong with a payload that was put off is raised by the next `feed`.
+        """
         try:
             self.flush()
         except (foreign_json.MalformedError, StreamFault) as fault:
@@ -108,10 +117,15 @@ class Assembly:
         return self.answer.arrived.last_at
 
     def partial(self, *, trace_id: str | None) -> Completion | None:
-        """What had arrived when the stream failed, or None. A second fault behind the first is not told."""
+        """Return what had arrived when the stream failed, or None.
+
+        A second fault behind the first is not told.
+        """
         with contextlib.suppress(foreign_json.MalformedError, StreamFault):
             self.flush()
-        return self.answer.completion(trace_id=trace_id) if self.answer.has_begun else None
+        if self.answer.has_begun:
+            return self.answer.completion(trace_id=trace_id)
+        return None
 
     def _put_off(self, data: bytes, at: float) -> None:
         self._pending.append(data)
@@ -169,12 +183,18 @@ class Assembly:
 
 
 def _parsed(payloads: list[bytes]) -> Iterable[foreign_json.JsonObject | None]:
-    """Each payload as JSON; None for those that are no plain object, where they could not be parsed together."""
+    """Each payload as JSON.
+
+    None for those that are no plain object, where they could not be parsed together.
+    """
     try:
         chunks = json.loads(b"[" + b",".join(payloads) + b"]")
     except (ValueError, RecursionError):
         chunks = []
-    # Joined, two broken payloads could mend each other: the count must be right as well.
-    if len(chunks) == len(payloads) and all(type(chunk) is dict for chunk in chunks):
-        return [chunk if "choices" in chunk else None for chunk in chunks]
-    return [None] * len(payloads)
+    # Joined, two broken payloads could make a whole one: the count must be right as well.
+    if len(chunks) != len(payloads) or not all(type(chunk) is dict for chunk in chunks):
+        return [None] * len(payloads)
+    parsed: list[foreign_json.JsonObject | None] = []
+    for chunk in chunks:
+        parsed.append(chunk if "choices" in chunk else None)
+    return parsed

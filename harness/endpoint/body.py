@@ -1,4 +1,4 @@
-"""What kind of body a response has: its beginning tells, as many servers name a wrong content type or none."""
+"""The kind of body of a response, by its beginning: many servers name a wrong content type or none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def kind_of(head: bytes, content_type: str, *, asked_to_stream: bool, ended: bool = False) -> Kind | None:
-    """Events, or one JSON object, page or text; None where more of the body must come before it can be told."""
+    """Events, or one JSON object, page or text.
+
+    None where more of the body must come before it can be told.
+    """
     start = head.removeprefix(_BOM).lstrip()
     if start.startswith((b":", *_NAMES)):
         return "events"
@@ -22,4 +25,6 @@ def kind_of(head: bytes, content_type: str, *, asked_to_stream: bool, ended: boo
         return None
     if "event-stream" in content_type:
         return "events"
-    return "events" if asked_to_stream and "json" not in content_type and "html" not in content_type else "whole"
+    if asked_to_stream and "json" not in content_type and "html" not in content_type:
+        return "events"
+    return "whole"

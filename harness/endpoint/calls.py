@@ -1,8 +1,8 @@
-"""Tool calls put together from their pieces, whichever way servers tell which piece belongs to which call.
+"""Tool calls put together from their pieces, in whatever way a server marks the pieces.
 
-The id of a piece decides, then its index, then its place. Servers give every call the index 0 or none, repeat the name
-and the id on every piece, or give each piece an id of its own; so a piece with a name begins a new call only where it
-cannot belong to the one that it points to.
+The id of a piece decides, then its index, then its place. Servers give every call the index 0 or
+none, repeat the name and the id on every piece, or give each piece an id of its own; so a piece
+with a name begins a new call only where it cannot belong to the one that it points to.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Call:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its arguments are JSON already, so that nothing can follow."""
+        """Return whether its arguments are JSON already, so that nothing can follow."""
         try:
             json.loads(self.text)
         except (ValueError, RecursionError):
@@ -61,7 +61,10 @@ class Calls:
         return bool(self._calls)
 
     def take(self, pieces: object) -> bool:
-        """Take in a list of pieces; the value is whether they hold any of a call. Raises MalformedError."""
+        """Take in a list of pieces; the value is whether they hold any of a call.
+
+        Raises MalformedError.
+        """
         if type(pieces) is list and len(pieces) == 1 and self._goes_on(pieces[0]):
             return True
         if isinstance(pieces, dict):
@@ -70,40 +73,50 @@ class Calls:
             raise MalformedError("tool calls that are no list")
         told, before = False, len(self._calls)
         for place, raw in enumerate(pieces):
-            piece = _piece(raw)
-            last = place if len(pieces) > 1 else before - 1
-            call = self._call_of(piece, self._calls[last] if 0 <= last < before else None)
-            if piece.arguments.startswith("{") and piece.arguments == call.text and call.is_whole:
-                continue  # the whole call once more
-            if _goes_over(piece, call):
-                call.arguments.clear()
-            told = told or bool(piece.arguments) or (bool(piece.name) and not call.name)
-            if piece.name != call.name:
-                call.name += piece.name
-            call.arguments.append(piece.arguments)
+            # A piece alone, without an id or an index, can only go on with the last call.
+            at = place if len(pieces) > 1 else before - 1
+            at_its_place = self._calls[at] if 0 <= at < before else None
+            told = self._take_one(_piece(raw), at_its_place) or told
+        return told
+
+    def _take_one(self, piece: _Piece, at_its_place: _Call | None) -> bool:
+        """Take in one piece; the value is whether it holds any of a call."""
+        call = self._call_of(piece, at_its_place)
+        if piece.arguments.startswith("{") and piece.arguments == call.text and call.is_whole:
+            return False  # the whole call once more
+        if _goes_over(piece, call):
+            call.arguments.clear()
+        told = bool(piece.arguments) or (bool(piece.name) and not call.name)
+        if piece.name != call.name:
+            call.name += piece.name
+        call.arguments.append(piece.arguments)
         return told
 
     def hold(self, raw: object) -> bool:
-        """Whether a whole call has come already. Raises MalformedError."""
+        """Return whether a whole call has come already. Raises MalformedError."""
         piece = _piece(raw)
-        return any(
-            call.name == piece.name and call.text == piece.arguments and piece.id in ("", call.id)
-            for call in self._calls
-        )
+        for call in self._calls:
+            is_same = call.name == piece.name and call.text == piece.arguments
+            if is_same and piece.id in ("", call.id):
+                return True
+        return False
 
     def whole(self) -> tuple[ToolCall, ...]:
         """The calls. One that has no id gets one from its place, so that its result can name it."""
         calls = list(self._calls)
-        indexes = [call.index for call in calls if call.index is not None]
-        if len(set(indexes)) == len(calls):
+        indexes = {call.index for call in calls if call.index is not None}
+        if len(indexes) == len(calls):
             calls.sort(key=lambda call: call.index or 0)
-        return tuple(
-            ToolCall(id=call.id or f"call_{place}", name=call.name, arguments=call.text)
-            for place, call in enumerate(calls)
-        )
+        whole = []
+        for place, call in enumerate(calls):
+            whole.append(ToolCall(id=call.id or f"call_{place}", name=call.name, arguments=call.text))
+        return tuple(whole)
 
     def _goes_on(self, raw: object) -> bool:
-        """Take in what most pieces are: more of the arguments of the call whose index they name, and nothing else."""
+        """Take in a piece that is only more of the last call's arguments, as most are.
+
+        The value is whether it was one.
+        """
         if type(raw) is not dict or raw.get("id"):
             return False
         function, index = raw.get("function"), raw.get("index")
@@ -133,16 +146,21 @@ class Calls:
                 if call.id == piece.id:
                     return call
         if piece.index is None:
-            # An id that is new and has no index can only be of a new call, also where its name is yet to come.
-            return None if piece.id and not piece.name else at_its_place
-        found = next((call for call in reversed(self._calls) if call.index == piece.index), None)
-        if found is None and self._calls and not (piece.id or piece.name):
+            # An id that is new and has no index can only be of a new call, also where its name is
+            # yet to come.
+            if piece.id and not piece.name:
+                return None
+            return at_its_place
+        for call in reversed(self._calls):
+            if call.index == piece.index:
+                return call
+        if self._calls and not (piece.id or piece.name):
             return self._calls[-1]  # its first piece had another index
-        return found
+        return None
 
 
 def _begins_another(piece: _Piece, begun: _Call) -> bool:
-    """Whether this piece, by its name, is of another call than the one it points to."""
+    """Return whether this piece, by its name, is of another call than the one it points to."""
     if not piece.name:
         return False  # nothing but a name begins a call, so an id that comes without one is noise
     if piece.id and piece.id == begun.id:
@@ -156,7 +174,10 @@ def _begins_another(piece: _Piece, begun: _Call) -> bool:
 
 
 def _goes_over(piece: _Piece, call: _Call) -> bool:
-    """Whether arguments begin anew: behind an empty object that stood for them, or with all that came before."""
+    """Return whether arguments begin anew.
+
+    They do behind an empty object that stood for them, or with all that came before.
+    """
     if not piece.arguments.startswith("{") or piece.index != call.index:
         return False
     came = call.text
@@ -186,21 +207,28 @@ def _piece(raw: object) -> _Piece:
 
 
 def _index(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value[:9])
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) else None
 
 
 def _id(raw: Mapping[str, Any]) -> str:
     value = raw.get("id")
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _arguments(function: Mapping[str, Any]) -> str:
     """As the model wrote them. Some servers parse them first: then they are JSON again."""
-    value = next((function[name] for name in _ARGUMENTS if function.get(name) is not None), None)
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for name in _ARGUMENTS:
+        value = function.get(name)
+        if isinstance(value, str):
+            return value
+        if value is not None:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return ""

@@ -1,7 +1,7 @@
 """One answer put together from its chunks, or from the one object of a whole answer.
 
-Most chunks hold one plain delta and nothing else that is new. They are read first, and with few steps: a long answer
-comes in thousands of them.
+Most chunks hold one plain delta and nothing else that is new. They are read first, and with few
+steps: a long answer comes in thousands of them.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import Any
 from harness.domain.completion import Completion
 from harness.domain.finish import finish_of, plain_reason, truer_reason
 from harness.endpoint import foreign_json, payload, thinking
-from harness.endpoint.arrivals import Arrivals
-from harness.endpoint.bill import Bill
+from harness.endpoint.answering_model import AnsweringModel
+from harness.endpoint.arrivals import Arrivals, rest_of
 from harness.endpoint.calls import Calls
 from harness.endpoint.error_report import reports_an_error
 from harness.endpoint.fields import choices_of, object_of
-from harness.endpoint.filtered import blocked_in, filtered_in
+from harness.endpoint.finish_fields import blocked_in, filtered_in, reason_in
 from harness.endpoint.likelihoods import Likelihoods
 from harness.endpoint.live_view import LiveView
 from harness.endpoint.pieces import PLAIN_FIELDS, calls_beside, said_in
-from harness.endpoint.reasons import reason_in
-from harness.endpoint.repeats import rest_of
-from harness.endpoint.who import Who
+from harness.endpoint.usage_and_cost import UsageAndCost
 
 _PLAIN_CHOICE = 4
 """Fields of a choice that holds nothing but `index`, `delta`, `logprobs` and `finish_reason`."""
 _BESIDE_A_MESSAGE = ("refusal", "tool_calls")
 """What some servers write into the choice and not into its message."""
 _NAMELESS_CHOICE = 2
-"""Fields of a choice that holds nothing but `index` and `delta`; one with more may name its reason otherwise."""
+"""Fields of a choice that holds nothing but `index` and `delta`; one with more may name its reason
+otherwise.
+"""
 
 
 class StreamFault(Exception):  # noqa: N818 - it carries a server's report, which becomes one of our errors later
@@ -43,7 +43,8 @@ class StreamFault(Exception):  # noqa: N818 - it carries a server's report, whic
 class Answer:
     """`take` its chunks in order; then `completion` is what has arrived, whole or not.
 
-    `view` is shown each piece as it comes. `logprobs`: the likelihoods of the tokens were asked for, and are kept.
+    `view` is shown each piece as it comes. `logprobs`: the likelihoods of the tokens were asked
+    for, and are kept.
     """
 
     def __init__(self, *, view: LiveView | None = None, logprobs: bool = False) -> None:
@@ -52,7 +53,7 @@ class Answer:
         self._logprobs = Likelihoods() if logprobs else None
         self._begun = False  # a chunk that names the model has come
         self._index: object = None  # of the choice that is read, None before the first
-        self._who = Who()
+        self._who = AnsweringModel()
         self._said_fingerprint: object = None  # by the last chunk: one with the same says nothing new
         self._reason = ""
         self._native_reason = ""
@@ -60,11 +61,11 @@ class Answer:
         self._refusal: list[str] | None = None
         self._filtered: list[str] = []
         self._calls = Calls()
-        self._bill = Bill()
+        self._usage_and_cost = UsageAndCost()
 
     @property
     def reason(self) -> str:
-        """Why the answer ended, in OpenAI's words where it has one; "" where nobody said it."""
+        """Return why the answer ended, in OpenAI's words where it has one; "" where nobody said it."""
         reason = plain_reason(truer_reason(self._reason, self._native_reason))
         if self._filtered and not self._is_more_than_blank and finish_of(reason) in ("whole", "untold"):
             return "content_filter"
@@ -72,23 +73,23 @@ class Answer:
 
     @property
     def says_something(self) -> bool:
-        """Whether there is an answer, if not a whole one: a text, a call, or words of refusal."""
+        """Return whether there is a text, a call, or words of refusal, whole or not."""
         return self._is_more_than_blank or self._refusal is not None
 
     @property
     def is_withheld(self) -> bool:
-        """Whether a filter says that it took something away."""
+        """Return whether a filter says that it took something away."""
         return bool(self._filtered)
 
     @property
     def counted(self) -> bool:
-        """Whether a usage came at the end: whoever is cut sends none."""
-        return self._bill.counts_all(self.arrived.count)
+        """Return whether a usage came at the end: whoever is cut sends none."""
+        return self._usage_and_cost.counts_all(self.arrived.count)
 
     @property
     def counted_by_gateway(self) -> bool | None:
-        """Whether the usage is of a gateway's own making; None: there is none."""
-        return self._bill.by_gateway
+        """Return whether the usage is of a gateway's own making; None: there is none."""
+        return self._usage_and_cost.by_gateway
 
     @property
     def calls_tools(self) -> bool:
@@ -96,31 +97,34 @@ class Answer:
 
     @property
     def reasoning_in(self) -> str:
-        """The field in which the reasoning came; the mark that it stands behind in the text; "" where there is none."""
+        """The field in which the reasoning came; the mark that it stands behind in the text.
+
+        "" where there is none.
+        """
         if self.reasoning_is_told:
             return self._reasoning_in
         return thinking.mark_in("".join(self.arrived.answer))
 
     @property
     def reasoning_is_told(self) -> bool:
-        """Whether the server tells reasoning apart from the answer."""
+        """Return whether the server tells reasoning apart from the answer."""
         return any(text.strip() for text in self.arrived.reasoning)
 
     @property
     def finish_told(self) -> bool:
-        """Whether the server named a reason for the end."""
+        """Return whether the server named a reason for the end."""
         return bool(self._reason)
 
     @property
     def usage_told(self) -> bool:
-        """Whether the server told a number of tokens."""
-        return bool(self._bill.usage.total_tokens)
+        """Return whether the server told a number of tokens."""
+        return bool(self._usage_and_cost.usage.total_tokens)
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything has come that a partial answer can be made of."""
+        """Return whether anything has come that a partial answer can be made of."""
         texts = self.arrived.answer or self.arrived.reasoning
-        return bool(texts or self._calls or self._bill.is_told or self._refusal is not None)
+        return bool(texts or self._calls or self._usage_and_cost.is_told or self._refusal is not None)
 
     def completion(self, *, trace_id: str | None, reason: str | None = None) -> Completion:
         """Everything taken in so far. `reason` is why it ended, where the caller knows better."""
@@ -132,18 +136,21 @@ class Answer:
             reasoning=reasoning,
             finish_reason=self.reason if reason is None else reason,
             tool_calls=self._calls.whole(),
-            usage=self._bill.usage,
+            usage=self._usage_and_cost.usage,
             fingerprint=self._who.fingerprint or None,
             earlier=self._who.earlier,
             trace_id=trace_id,
-            cost=self._bill.cost,
+            cost=self._usage_and_cost.cost,
             refusal=self._declined(),
             logprobs=tuple(likely.answer),
             reasoning_logprobs=tuple(likely.reasoning),
         )
 
     def take(self, chunk: foreign_json.JsonObject, at: float) -> None:
-        """Take in one chunk that came at this time. Raises MalformedError for garbage, StreamFault for an error."""
+        """Take in one chunk that came at this time.
+
+        Raises MalformedError for garbage, StreamFault for an error.
+        """
         choices = chunk.get("choices")
         if self._begun and type(choices) is list and len(choices) == 1 and not chunk.get("usage"):
             choice = choices[0]
@@ -166,7 +173,9 @@ class Answer:
         """The words of a refusal, or what a filter found."""
         if self._refusal is not None:
             return "".join(self._refusal).strip() or "it gave no words"
-        return ", ".join(dict.fromkeys(self._filtered)) if self.reason == "content_filter" else ""
+        if self.reason == "content_filter":
+            return ", ".join(dict.fromkeys(self._filtered))
+        return ""
 
     def _take_any(self, chunk: foreign_json.JsonObject, at: float) -> None:
         if chunk.get("error") and reports_an_error(chunk):
@@ -181,7 +190,7 @@ class Answer:
         if chunk.get("usage"):
             self._take_usage(chunk["usage"])
             if self.arrived.count > pieces:
-                self._bill.came_with_text()
+                self._usage_and_cost.came_with_text()
         # Where likelihoods are kept, no chunk is a plain one: they stand beside its delta.
         self._begun = bool(self._who.model) and self._logprobs is None
 
@@ -196,10 +205,10 @@ class Answer:
             self._filtered.append(blocked)
         elif reports_an_error(chunk) and not payload.says_nothing(chunk):
             raise StreamFault(chunk)
-        self._bill.take_account(chunk, pieces=self.arrived.count)
+        self._usage_and_cost.take_account(chunk, pieces=self.arrived.count)
 
     def _take_usage(self, fields: object) -> None:
-        self._bill.take(fields, pieces=self.arrived.count)
+        self._usage_and_cost.take(fields, pieces=self.arrived.count)
 
     def _take_choice(self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float) -> None:
         index = choice.get("index")
@@ -218,7 +227,7 @@ class Answer:
             self._take_end(choice, chunk, at)
 
     def _take_end(self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float) -> None:
-        """What a choice holds besides a delta, mostly at the end."""
+        """Take in what a choice holds besides a delta, mostly at the end."""
         self._check_fault(choice)
         message = None if choice.get("delta") else _message_of(choice.get("message"), "message")
         if message is not None:
@@ -239,7 +248,7 @@ class Answer:
             self._take_reason(reason)
             blocked = blocked_in(chunk)
             self._filtered.extend([blocked] if blocked else [])
-            self._bill.take_account(chunk, pieces=self.arrived.count)
+            self._usage_and_cost.take_account(chunk, pieces=self.arrived.count)
 
     def _check_fault(self, fields: foreign_json.JsonObject) -> None:
         """Raise StreamFault where a choice, or what it holds, has an error of its own."""
@@ -247,7 +256,10 @@ class Answer:
             raise StreamFault({"error": fields["error"]})
 
     def _take_reason(self, reason: str) -> None:
-        """Why it ended. Where several are told, a gateway's last word takes nothing back."""
+        """Take in why it ended.
+
+        Where several are told, a gateway's last word takes nothing back.
+        """
         self._reason = truer_reason(reason, self._reason)
 
     def _take_message(self, message: dict[str, Any], at: float) -> None:
@@ -295,7 +307,10 @@ class Answer:
             self.arrived.calls_at.append(at)
 
     def _take_other_fields(self, delta: dict[str, Any]) -> tuple[str, str]:
-        """The texts wherever they stand, the answer and the reasoning; and what else it is that they stand beside."""
+        """The texts wherever they stand, the answer and the reasoning.
+
+        And what else it is that they stand beside.
+        """
         self._check_fault(delta)
         said = said_in(delta)
         reason = reason_in(delta)
@@ -313,7 +328,10 @@ class Answer:
 
 
 def _message_of(value: object, what: str) -> dict[str, Any] | None:
-    """A message or a delta, which may be its bare text. Raises MalformedError for what is neither."""
+    """A message or a delta, which may be its bare text.
+
+    Raises MalformedError for what is neither.
+    """
     if isinstance(value, str):
         return {"content": value}
     if value is None or isinstance(value, dict):
@@ -322,5 +340,5 @@ def _message_of(value: object, what: str) -> dict[str, Any] | None:
 
 
 def _behind(fields: dict[str, Any]) -> dict[str, Any]:
-    """What litellm passes on of the provider behind it."""
+    """Return what litellm passes on of the provider behind it."""
     return object_of(fields, "provider_specific_fields")

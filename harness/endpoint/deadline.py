@@ -24,18 +24,20 @@ def _no_token() -> float | None:
 
 
 class Deadline:
-    """Ends its `with` block when nothing comes for too long, or after `total_s` in all; then `expired` says which.
+    """Ends its `with` block when nothing comes for too long, or after `total_s` in all.
 
-    Until the first token, `heard()` ends a silence, whatever was heard, and `first_token_s` bounds it. From `begun()`
-    on only tokens count, and `idle_s` is the longest time between two of them. `last_token_at` tells when the last one
-    came, None before the first; it is asked when this looks, so that nobody needs to tell each token: a stream has
-    thousands. One timer per call that looks when it is due, instead of one that is moved with every chunk.
+    Then `expired` says which. Until the first token, `heard()` ends a silence, whatever was heard,
+    and `first_token_s` bounds it. From `begun()` on only tokens count, and `idle_s` is the longest
+    time between two of them. `last_token_at` tells when the last one came, None before the first;
+    it is asked when this looks, so that nobody needs to tell each token: a stream has thousands.
+    One timer per call that looks when it is due, instead of one that is moved with every chunk.
 
-    `on_silence` is asked at each look while no first token has come, and may give the call up before its time, or have
-    it waited for beyond. Nothing moves the total.
+    `on_silence` is asked at each look while no first token has come, and may give the call up
+    before its time, or have it waited for beyond. Nothing moves the total.
 
-    A look that comes far too late tells that not the server stood still, but this process: a laptop was closed, the
-    job was stopped and continued. What came meanwhile lies unread, so the call is given that time again, once.
+    A look that comes far too late tells that not the server stood still, but this process: a laptop
+    was closed, the job was stopped and continued. What came meanwhile lies unread, so the call is
+    given that time again, once.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Deadline:
         return bool(self._scope.__exit__(kind, error, traceback))
 
     def _silence(self) -> tuple[Phase, float, float]:
-        """What is waited for, since when, and how long at most."""
+        """Return the phase that is waited for, its begin, and its limit in seconds."""
         token_at = self._last_token_at()
         if token_at is None:
             return "first_token", max(self._heard_at, self._forgiven_until), self._first_token_s

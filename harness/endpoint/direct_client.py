@@ -10,9 +10,10 @@ import httpx2
 class DirectClient(httpx2.AsyncClient):
     """Hands a request to the transport and its response back, each as it is.
 
-    What httpx2 does around that, we must not do (follow redirects, keep cookies, take a password out of the URL) or do
-    elsewhere (hooks, logging); leaving it out saves a tenth of the CPU of a call. The URL of a request that has a body
-    is absolute, and its headers are whole: nothing of the client is merged into them.
+    What httpx2 does around that, we must not do (follow redirects, keep cookies, take a password
+    out of the URL) or do elsewhere (hooks, logging); leaving it out saves a tenth of the CPU of a
+    call. The URL of a request that has a body is absolute, and its headers are whole: nothing of
+    the client is merged into them.
     """
 
     def __init__(self, transport: httpx2.AsyncBaseTransport, timeout: httpx2.Timeout) -> None:
@@ -36,7 +37,10 @@ class DirectClient(httpx2.AsyncClient):
         return httpx2.Request(method, url, content=content, headers=headers, extensions={"timeout": seconds.as_dict()})
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
-        """As httpx2's, without authentication, redirects, cookies and hooks; the caller closes a streamed response."""
+        """As httpx2's, without authentication, redirects, cookies and hooks.
+
+        The caller closes a streamed response.
+        """
         if self.is_closed:
             raise RuntimeError("the client has been closed")
         response = await self._direct.handle_async_request(request)

@@ -1,14 +1,16 @@
-"""What went wrong, as one of our errors: every status, body and broken stream has exactly one outcome.
+"""Failures of a server as our errors: every status, body and broken stream has exactly one outcome.
 
 What decides, first to last:
 
 1. A status below 400 is a redirect.
-2. A page of HTML comes from a proxy that does not reach the server behind it, except where its status is precise (401,
-   402, 407, 413, 429) or it asks for a key.
-3. 401, 402 and 407 are about the account, whatever the words; these only tell an empty account from a wrong key.
+2. A page of HTML comes from a proxy that does not reach the server behind it, except where its
+   status is precise (401, 402, 407, 413, 429) or it asks for a key.
+3. 401, 402 and 407 are about the account, whatever the words; these only tell an empty account from
+   a wrong key.
 4. The words, in the order of `wordings`.
 5. The status. Providers agree on statuses more than on codes (DeepSeek's `code` is nearly always
-   `invalid_request_error`). A status inside the body counts instead of a vaguer one of the gateway that passes it on.
+   `invalid_request_error`). A status inside the body counts instead of a vaguer one of the gateway
+   that passes it on.
 
 A wording that stands in the request as well is no evidence: the message may echo the prompt.
 """
@@ -38,10 +40,13 @@ _EMPTY: frozenset[Meaning] = frozenset({"balance", "spent"})
 _KEY_STATUSES = frozenset({401, 407})
 _PRECISE_STATUSES = frozenset({401, 402, 407, 413, 429})
 _VAGUE_STATUSES = frozenset({400, 403, 500, 502, 503})
-# 429 is about now; a gateway of 5xx may have lost the server that has the model.
-_NOT_ABOUT_THE_MODEL = frozenset({429, 502, 503, 504, 529})
-_NOT_ABOUT_A_RATE = frozenset({404, 413, 502, 503, 504, 529})
-_NOT_ABOUT_MONEY = frozenset({502, 503, 504, 529})
+_NOT_UNDER: Mapping[Meaning, frozenset[int]] = {
+    # 429 is about now; a gateway of 5xx may have lost the server that has the model.
+    "unknown_model": frozenset({429, 502, 503, 504, 529}),
+    "rate": frozenset({404, 413, 502, 503, 504, 529}),
+    "spent": frozenset({502, 503, 504, 529}),
+}
+"""Statuses under which a meaning is not believed."""
 
 _KINDS: dict[int, FailureKind] = {
     401: "auth",
@@ -82,9 +87,10 @@ _TRACE_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Whose error it is: `who` names the endpoint, `sent` is the request, `headers` those of the response.
+    """The origin of an error.
 
-    `now` is the instant of the response, from which dates count.
+    `who` names the endpoint, `sent` is the request, `headers` are those of the response. `now` is
+    the instant of the response, from which dates count.
     """
 
     who: str
@@ -103,10 +109,12 @@ def status_error(*, status: int, body: bytes, origin: Origin) -> CompletionError
             status=status,
         )
     report = report_of_body(body)
-    said = report.message
+    text = f"{origin.who} answered {status}"
+    if report.message:
+        text += f": {report.message}"
     trace_id = trace_id_in(origin.headers)
-    trace = f" (trace {trace_id})" if trace_id else ""
-    text = f"{origin.who} answered {status}{': ' + said if said else ''}{trace}"
+    if trace_id is not None:
+        text += f" (trace {trace_id})"
     return _error(report, text, origin, status=status)
 
 
@@ -122,8 +130,13 @@ def reported_error(
 
 
 def billed_for(partial: Completion | None) -> Billed:
-    """Whether a call that broke after it was sent is charged: only a usage that was told makes it certain."""
-    return "yes" if partial is not None and partial.usage.total_tokens else "unknown"
+    """Return whether a call that broke after it was sent is charged.
+
+    Only a usage that was told makes it certain.
+    """
+    if partial is not None and partial.usage.total_tokens:
+        return "yes"
+    return "unknown"
 
 
 def concurrency_limit(text: str) -> int | None:
@@ -135,11 +148,18 @@ def concurrency_limit(text: str) -> int | None:
 
 
 def trace_id_in(headers: Mapping[str, str]) -> str | None:
-    """What to name to the provider's support: DeepSeek's trace id, a request id of others, or a gateway's of either."""
-    told = next((headers[name] for name in _TRACE_HEADERS if headers.get(name)), None)
+    """Return the id to give to the provider's support.
+
+    It is DeepSeek's trace id, another's request id, or a gateway's of either.
+    """
+    for name in _TRACE_HEADERS:
+        if headers.get(name):
+            return headers[name][:200]
     for names in _TRACE_NAMES:
-        told = told or next((value for name, value in headers.items() if value and names.search(name.lower())), None)
-    return told[:200] if told else None
+        for name, value in headers.items():
+            if value and names.search(name.lower()):
+                return value[:200]
+    return None
 
 
 def _error(report: Report, text: str, origin: Origin, *, status: int | None) -> CompletionError:
@@ -162,7 +182,9 @@ def _kind(report: Report, origin: Origin, *, status: int | None) -> FailureKind:
     if report.is_page:
         return _kind_of_page(effective, words)
     if effective in _KEY_STATUSES:
-        return "balance" if _EMPTY & set(words.meanings()) else "auth"
+        if _EMPTY & set(words.meanings()):
+            return "balance"
+        return "auth"
     if effective == 402:
         return "balance"
     for meaning in words.meanings():
@@ -173,10 +195,10 @@ def _kind(report: Report, origin: Origin, *, status: int | None) -> FailureKind:
 
 
 def _effective(status: int | None, inside: int | None) -> int | None:
-    """The status that counts: a gateway's own is vaguer than the one that it quotes."""
-    if status is None:
+    """Return the status that counts: a gateway's own is vaguer than the one that it quotes."""
+    if status is None or (status in _VAGUE_STATUSES and inside in _PRECISE_STATUSES):
         return inside
-    return inside if status in _VAGUE_STATUSES and inside in _PRECISE_STATUSES else status
+    return status
 
 
 def _kind_of_page(status: int | None, words: Words) -> FailureKind:
@@ -188,28 +210,37 @@ def _kind_of_page(status: int | None, words: Words) -> FailureKind:
 def _kind_of_words(
     meaning: Meaning, words: Words, report: Report, origin: Origin, *, status: int | None
 ) -> FailureKind | None:
-    """The kind that a meaning leads to under this status; None: it leads to none, and the next one is asked."""
+    """Return the kind that a meaning leads to under this status.
+
+    None: it leads to none, and the next one is asked.
+    """
+    if status in _NOT_UNDER.get(meaning, ()):
+        return None
     match meaning:
-        case "unknown_model":
-            return None if status in _NOT_ABOUT_THE_MODEL else meaning
         case "busy":
             return "server"
         case "rate":
-            return None if status in _NOT_ABOUT_A_RATE else "rate_limited"
+            return "rate_limited"
         case "spent":
-            return None if status in _NOT_ABOUT_MONEY else _kind_of_spent(words, report, origin)
+            return _kind_of_spent(words, report, origin)
         case _:
             return meaning
 
 
 def _kind_of_spent(words: Words, report: Report, origin: Origin) -> FailureKind:
-    """A quota of something that is not said: OpenAI means the money, Google the requests per minute or day."""
+    """Return the kind of a quota that does not say of what.
+
+    OpenAI means the money, Google the requests per minute or day.
+    """
     asked_s = told_waits.wait_s(report, origin.headers, now=origin.now, limited=False)
     if words.period() == "short" or (asked_s is not None and asked_s < _SHORT_WAIT_S):
         return "rate_limited"
-    # The headers tell on every response when the limits per minute are restored: that says nothing of the money.
+    # The headers tell on every response when the limits per minute are restored: that says nothing
+    # of the money.
     restored_s = told_waits.wait_s(report, origin.headers, now=origin.now, limited=True)
-    return "quota" if restored_s is not None and restored_s >= _SHORT_WAIT_S else "balance"
+    if restored_s is not None and restored_s >= _SHORT_WAIT_S:
+        return "quota"
+    return "balance"
 
 
 def _kind_of_status(status: int | None) -> FailureKind:
@@ -226,22 +257,28 @@ def _wait_s(report: Report, origin: Origin, kind: FailureKind) -> float | None:
 
 def _advised(text: str, kind: FailureKind) -> str:
     advice = _ADVICE.get(kind)
-    return text if advice is None else f"{text} – {advice}"
+    if advice is None:
+        return text
+    return f"{text} – {advice}"
 
 
 def _until(wait_s: float | None, now: datetime) -> str:
-    """What to do about a quota, with the minute at which it is renewed, where that is told."""
+    """Say what to do about a quota, with the minute at which it is renewed, where that is told."""
+    unknown = "resume when the quota is renewed, or raise it"
+    if wait_s is None:
+        return unknown
     try:
-        renewed = None if wait_s is None else now + timedelta(seconds=wait_s + 59)
+        renewed = now + timedelta(seconds=wait_s + 59)
     except OverflowError:
-        renewed = None
-    if renewed is None:
-        return "resume when the quota is renewed, or raise it"
+        return unknown
     return f"the quota is renewed at {renewed:%Y-%m-%d %H:%M} UTC: resume then, or raise it"
 
 
 class _Echo:
-    """Whether a wording stands in the request. It is read at the first question: most errors raise none."""
+    """A search of the request for a wording.
+
+    The request is read at the first question: most errors raise none.
+    """
 
     def __init__(self, sent: bytes) -> None:
         self._sent = sent

@@ -1,4 +1,4 @@
-"""Reading a server's words: what they mean, by the table in `wordings`, and of which period they speak."""
+"""The meaning of a server's words, by the table in `wordings`, and the period they speak of."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ _AFTER_QUOTAS: tuple[Meaning, ...] = ("busy", "spent", "rate", "auth")
 
 
 class Words:
-    """The words of one error: its codes, which are nobody's but its own, and its messages, which may echo a prompt.
+    """The words of one error: its own codes, and its messages, which may echo a prompt.
 
-    A wording in a message counts only if it does not stand in the request as well: `is_echo` looks there.
+    A wording in a message counts only if it does not stand in the request as well: `is_echo` looks
+    there.
     """
 
     def __init__(self, codes: Iterable[str], says: Iterable[str], *, is_echo: Callable[[str], bool]) -> None:
@@ -47,13 +48,18 @@ class Words:
         yield from self._found(_AFTER_QUOTAS)
 
     def period(self) -> Period | None:
-        """How long the limit lasts that is spoken of: that of a code that names a day, else the one named first."""
+        """Return the period of the limit in these words.
+
+        It is that of a code that names a day, else the one named first.
+        """
         if _LONG_PERIOD.search(self._codes):
             return "long"
         for text in (self._codes, self._says):
             found = _PERIODS.search(text)
             if found is not None:
-                return "long" if found.lastgroup == "long" else "short"
+                if found.lastgroup == "long":
+                    return "long"
+                return "short"
         return None
 
     def _names_a_quota(self) -> bool:

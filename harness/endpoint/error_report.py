@@ -1,7 +1,7 @@
-"""What an error says of itself: its own words and codes, wherever servers put them, and nothing that it echoes.
+"""The words and codes of an error, wherever servers put them, and nothing that it echoes.
 
-A body may quote the request that it refuses (`input`, `flagged_input`, `messages`). Those fields are never read, so
-that a prompt about empty accounts does not empty one.
+A body may quote the request that it refuses (`input`, `flagged_input`, `messages`). Those fields
+are never read, so that a prompt about empty accounts does not empty one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _INSIDE = frozenset(
     }
 )
 _STATUSES = frozenset({"code", "status", "status_code", "error_code", "http_status"})
-# A whole answer without choices that has one of these is an error of a server that has its own form for them.
+# A whole answer without choices that has one of these is an error of a server that has its own form
+# for them.
 _REPORTING = frozenset(
     {
         *("error", "message", "msg", "detail", "base_resp"),
@@ -54,7 +55,8 @@ _FAILED = frozenset({"error", "failed", "failure"})
 _NO_ERROR = frozenset({"", "0", "200", "null", "none", "nil", "false", "ok", "success", "no error"})
 
 _CAPITAL_INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# litellm quotes an answer that it cannot read; what a model says must not decide what an error means.
+# litellm quotes an answer that it cannot read; what a model says must not decide what an error
+# means.
 _QUOTED_ANSWER = re.compile(r"[,;.]?\s*\b(?:original|raw) response:.*", re.IGNORECASE | re.DOTALL)
 _LONGEST_MESSAGE = 500
 _LONGEST_TEXT = 4000  # the words that decide stand at the beginning
@@ -68,10 +70,11 @@ _MOST_ITEMS = 50
 class Report:
     """An error in the server's own words.
 
-    `says` are its messages, the outermost first, and `codes` the names that it gives itself; `about` are the fields of
-    the request that it complains of. `told` are all its plain
-    fields, among which a wait may stand, and `headers` those of another server that it passes on. `status` is the HTTP
-    status that it names, the outermost one. `is_page`: it is a page of HTML, and its title is all that it says.
+    `says` are its messages, the outermost first, and `codes` the names that it gives itself;
+    `about` are the fields of the request that it complains of. `told` are all its plain fields,
+    among which a wait may stand, and `headers` those of another server that it passes on. `status`
+    is the HTTP status that it names, the outermost one. `is_page`: it is a page of HTML, and its
+    title is all that it says.
     """
 
     says: list[str] = field(default_factory=list)
@@ -86,14 +89,25 @@ class Report:
 
     @property
     def message(self) -> str:
-        """What to quote, on one line: its messages without repetition, else its codes, else all that there is."""
-        about = [name for name in self.about if not any(name in text for text in self.says)]
-        said = list(dict.fromkeys(one_line(text) for text in (*about, *self.says)))
-        return shortened(": ".join(text for text in said if text) or "; ".join(self.codes) or one_line(self.rest))
+        """Return the text to quote, on one line.
+
+        It is its messages without repetition, else its codes, else the whole.
+        """
+        said: dict[str, None] = {}
+        for name in self.about:
+            if not any(name in text for text in self.says):
+                said[one_line(name)] = None
+        for text in self.says:
+            said[one_line(text)] = None
+        said.pop("", None)
+        return shortened(": ".join(said) or "; ".join(self.codes) or one_line(self.rest))
 
 
 def report_of_body(body: bytes) -> Report:
-    """The report in the body of a response whose status is an error: JSON, an event, a page of HTML, or plain text."""
+    """Return the report in the body of a response whose status is an error.
+
+    The body is JSON, an event, a page of HTML, or plain text.
+    """
     if is_page(body):
         return Report(says=[title_of(body)], is_page=True)
     value = _json_in(body)
@@ -110,27 +124,36 @@ def report_of(value: object) -> Report:
     if isinstance(value, Mapping | list):
         _read(value, report, depth=0)
     if not report.says and not report.codes:
-        error = value.get("error", value) if isinstance(value, Mapping) else value
-        report.rest = error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)[:_LONGEST_TEXT]
+        if isinstance(value, Mapping):
+            value = value.get("error", value)
+        if not isinstance(value, str):
+            value = json.dumps(value, ensure_ascii=False)[:_LONGEST_TEXT]
+        report.rest = value
     return report
 
 
 def reports_an_error(fields: foreign_json.JsonObject) -> bool:
-    """Whether this JSON object, which came under status 200, tells of an error instead of being an answer."""
+    """Return whether this JSON object, which came under status 200, tells of an error.
+
+    Else it is an answer, or a part of one.
+    """
     if _says_it_failed(fields.get("error")) or fields.get("object") == "error":
         return True
     if fields.get("choices"):
         return False
-    plain = {plain_name(name): value for name, value in fields.items()}
-    if any(_says_it_failed(plain.get(name)) for name in _REPORTING):
+    if _reports_itself(fields) or _without_wrapper(fields) is not fields:
         return True
+    plain = {plain_name(name): value for name, value in fields.items()}
     if plain.get("success") is False or plain.get("ok") is False or plain.get("status") in _FAILED:
         return True
-    return _without_wrapper(fields) is not fields or any(_is_error_status(plain.get(name)) for name in _STATUSES)
+    return any(_is_error_status(plain.get(name)) for name in _STATUSES)
 
 
 def _says_it_failed(error: object) -> bool:
-    """Whether what stands for an error is one: some servers send its fields with every answer, with nothing in them."""
+    """Return whether what stands for an error is one.
+
+    Some servers send its fields with every answer, with nothing in them.
+    """
     if isinstance(error, Mapping):
         return any(map(_says_it_failed, error.values()))
     if isinstance(error, list):
@@ -139,13 +162,17 @@ def _says_it_failed(error: object) -> bool:
 
 
 def _without_wrapper(value: object, depth: int = 0) -> object:
-    """The object with an error inside of one that says nothing of it (Tencent's `Response`, Bedrock's `Output`)."""
+    """Return the object with an error inside of one that says nothing of it.
+
+    Such wrappers are Tencent's `Response` and Bedrock's `Output`.
+    """
     if not isinstance(value, Mapping) or depth > _DEEPEST_WRAPPER or _reports_itself(value):
         return value
     for inner in value.values():
-        found = _without_wrapper(inner, depth + 1) if isinstance(inner, Mapping) else None
-        if isinstance(found, Mapping) and any(_says_it_failed(found[name]) for name in _inside_names(found)):
-            return found
+        if isinstance(inner, Mapping):
+            found = _without_wrapper(inner, depth + 1)
+            if isinstance(found, Mapping) and _fails_inside(found):
+                return found
     return value
 
 
@@ -153,8 +180,8 @@ def _reports_itself(fields: Mapping[str, Any]) -> bool:
     return any(plain_name(name) in _REPORTING and _says_it_failed(value) for name, value in fields.items())
 
 
-def _inside_names(fields: Mapping[str, Any]) -> Iterable[str]:
-    return (name for name in fields if plain_name(name) in _REPORTING_INSIDE)
+def _fails_inside(fields: Mapping[str, Any]) -> bool:
+    return any(plain_name(name) in _REPORTING_INSIDE and _says_it_failed(value) for name, value in fields.items())
 
 
 def one_line(text: str) -> str:
@@ -162,7 +189,9 @@ def one_line(text: str) -> str:
 
 
 def shortened(line: str) -> str:
-    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
+    if len(line) <= _LONGEST_MESSAGE:
+        return line
+    return f"{line[:_LONGEST_MESSAGE]}…"
 
 
 def plain_name(name: str) -> str:
@@ -263,5 +292,5 @@ def _take_status(value: object, report: Report, *, depth: int) -> None:
 
 
 def _is_error_status(value: object) -> TypeGuard[int]:
-    """Whether this is an HTTP status of an error."""
+    """Return whether this is an HTTP status of an error."""
     return isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599

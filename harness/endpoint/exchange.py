@@ -37,8 +37,9 @@ _DRAIN_S = 0.1  # after `[DONE]` only the end of the body is owed; without it th
 
 
 class Exchange:
-    """Run it once. `who` names the endpoint in messages, `manners` is what it has shown of how it ends its streams.
+    """Run it once.
 
+    `who` names the endpoint in messages, `habits` is what it has shown of how it ends its streams.
     `logprobs`: the request asks for likelihoods, so those that come are kept.
     """
 
@@ -51,7 +52,7 @@ class Exchange:
         wall_clock: WallClock,
         stream: bool,
         logprobs: bool,
-        manners: ends.Manners,
+        habits: ends.StreamHabits,
         on_delta: OnDelta | None,
         on_events: Callable[[int], None] | None = None,
         on_life: Callable[[], None] | None = None,
@@ -62,7 +63,7 @@ class Exchange:
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._stream = stream
-        self._manners = manners
+        self._habits = habits
         self._number = 0
         self._on_events = on_events
         self._on_life = on_life
@@ -82,9 +83,12 @@ class Exchange:
         self._body: AsyncIterator[bytes] | None = None
 
     async def run(self, content: bytes) -> Completion | CompletionError:
-        """The completion, or the error to be raised: as a value, so that it chains to no foreign exception."""
+        """Return the completion, or the error to be raised.
+
+        The error is a value, so that it chains to no foreign exception.
+        """
         self._sent = content
-        self._manners.sent = self._number = self._manners.sent + 1
+        self._habits.sent = self._number = self._habits.sent + 1
         try:
             with self._deadline:
                 return await self._answer(content)
@@ -121,7 +125,8 @@ class Exchange:
         async for data in body:
             self._deadline.heard()
             size += len(data)
-            # A queue sends blank lines for as long as it lasts: they tell nothing, and are not kept.
+            # A queue sends blank lines for as long as it lasts: they tell nothing, and are not
+            # kept.
             head = (head + data).lstrip()
             kind = kind_of(head, content_type, asked_to_stream=self._stream)
             if kind is not None:
@@ -163,7 +168,7 @@ class Exchange:
         )
 
     def _completion(self, assembly: Assembly, *, streamed: bool) -> Completion:
-        """What has arrived, with why it ended: that is told, or judged by what is known of this server."""
+        """Return what has arrived and why it ended, as told or as judged by this server's habits."""
         answer = assembly.answer
         reason = answer.reason
         seen = ends.Seen(
@@ -171,13 +176,13 @@ class Exchange:
             done=assembly.done,
             says_something=answer.says_something,
             counted=answer.counted,
-            alone=self._manners.sent == self._number,
+            alone=self._habits.sent == self._number,
         )
-        if not reason and ends.stopped_by_itself(seen, self._manners):
+        if not reason and ends.stopped_by_itself(seen, self._habits):
             reason = "tool_calls" if answer.calls_tools else "stop"
-            ends.learn(seen, self._manners)
+            ends.learn(seen, self._habits)
         elif reason and streamed:
-            ends.learn(None, self._manners)
+            ends.learn(None, self._habits)
         completion = answer.completion(trace_id=self._trace_id(), reason=reason)
         if completion.cost is None and self._response is not None:
             completion = replace(completion, cost=_cost_in(self._response.headers))
@@ -185,7 +190,7 @@ class Exchange:
 
     def _broke_off_behind(self) -> bool:
         server = "" if self._response is None else self._response.headers.get(_SERVER_HEADER, "")
-        return ends.broke_off_behind(server, self._manners, counted_by_gateway=self._assembly.answer.counted_by_gateway)
+        return ends.broke_off_behind(server, self._habits, counted_by_gateway=self._assembly.answer.counted_by_gateway)
 
     def _hear(self, data: bytes, parser: SSEParser, *, begun: bool) -> bool:
         """Take in bytes of a stream; the value is whether its first token has come."""
@@ -198,7 +203,7 @@ class Exchange:
         return begun or self._begins(signs_of_life=bool(events) or parser.commented)
 
     def _begins(self, *, signs_of_life: bool) -> bool:
-        """Whether the first token has come, when the deadline is told of it."""
+        """Return whether the first token has come, when the deadline is told of it."""
         if signs_of_life:
             self._lives()
         if self._assembly.answer.arrived.first_at is None:
@@ -213,7 +218,10 @@ class Exchange:
             self._on_life = None
 
     def _torn_end(self, parser: SSEParser) -> CompletionError | None:
-        """Take in what the end of a stream without `[DONE]` completes; the error where it ended in the middle."""
+        """Take in what the end of a stream without `[DONE]` completes.
+
+        The error where it ended in the middle.
+        """
         assembly = self._assembly
         assembly.flush()
         try:
@@ -226,7 +234,8 @@ class Exchange:
         return None
 
     async def _drain(self, body: AsyncIterator[bytes]) -> None:
-        # Shielded: an answer that has arrived is not lost to a deadline or a Ctrl-C in this tenth of a second.
+        # Shielded: an answer that has arrived is not lost to a deadline or a Ctrl-C in this tenth
+        # of a second.
         with anyio.move_on_after(_DRAIN_S, shield=True), contextlib.suppress(*self._client.errors):
             async for _ in body:
                 pass
@@ -309,14 +318,18 @@ class Exchange:
         )
 
     def _trace_id(self) -> str | None:
-        return error_mapping.trace_id_in(self._response.headers) if self._response is not None else None
+        if self._response is not None:
+            return error_mapping.trace_id_in(self._response.headers)
+        return None
 
     def _since_start(self, instant: float | None) -> float | None:
-        return None if instant is None else instant - self._deadline.started_at
+        if instant is None:
+            return None
+        return instant - self._deadline.started_at
 
 
 def _cost_in(headers: Mapping[str, str]) -> float | None:
-    """What a gateway says in a header that the answer cost, in USD."""
+    """Return the cost of the answer in USD that a gateway tells in a header."""
     try:
         cost = amount_of(float(headers.get(_COST_HEADER, "")))
     except ValueError:

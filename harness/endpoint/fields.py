@@ -24,9 +24,9 @@ def object_of(fields: JsonObject, name: str) -> dict[str, Any]:
 
 
 def choices_of(response: JsonObject) -> list[dict[str, Any]]:
-    """The choices of a response or chunk, none where there are none. One alone may stand without a list.
+    """The choices of a response or chunk, none where there are none.
 
-    Raises MalformedError.
+    One alone may stand without a list. Raises MalformedError.
     """
     choices = response.get("choices")
     if not choices:

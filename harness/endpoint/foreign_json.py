@@ -1,4 +1,4 @@
-"""What every reader of foreign JSON needs."""
+"""Reading JSON that others wrote: bytes to an object, or an error that says what they are instead."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _no_json(data: bytes) -> MalformedError:
 
 
 def whole_characters(text: str) -> str:
-    """`text` with surrogates joined to the character they are halves of, and lone ones replaced: it has a UTF-8 form.
+    """Return `text` with halves of characters joined or replaced, so that it has a UTF-8 form.
 
     A stream may cut a character that is escaped as two surrogates between two chunks.
     """

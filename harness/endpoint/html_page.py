@@ -13,12 +13,12 @@ _LOOKED_AT_BYTES = 20_000
 
 
 def is_page(data: bytes) -> bool:
-    """Whether these bytes begin a page of HTML."""
+    """Return whether these bytes begin a page of HTML."""
     return _PAGE.match(data[:_LOOKED_AT_BYTES]) is not None
 
 
 def title_of(page: bytes) -> str:
-    """What the page is called, or its beginning where it has no title; on one line."""
+    """Return the title of the page, or its beginning where it has none, on one line."""
     text = page[:_LOOKED_AT_BYTES].decode(errors="replace")
     title = _TITLE.search(text)
     return " ".join((title.group(1) if title else text).split())

@@ -1,8 +1,9 @@
 """The one place that builds the HTTP client and chooses what carries it.
 
-The transport was chosen by `benchmarks/overhead.py`: the SDK over aiohttp costs a quarter of the SDK over httpx2's own
-pool, and that pool is searched in linear time, so it is the wall at a thousand calls in flight. That pool can be chosen
-all the same: it is what respx, and tools that watch httpx2, can see.
+The transport was chosen by `benchmarks/overhead.py`: the SDK over aiohttp costs a quarter of the
+SDK over httpx2's own pool, and that pool is searched in linear time, so it is the wall at a
+thousand calls in flight. That pool can be chosen all the same: it is what respx, and tools that
+watch httpx2, can see.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ def build_http_client(
     transport: httpx2.AsyncBaseTransport | None = None,
     carrier: Carrier = "aiohttp",
 ) -> httpx2.AsyncClient:
-    """A client for calls to `base_url`; close it with `aclose()`. `transport` replaces the network, and the `carrier`.
+    """A client for calls to `base_url`; close it with `aclose()`.
 
-    No limit on connections, as calls in flight are limited before they come here; no read time-out, as the adapter
-    watches silence and total time itself. Redirects are not followed and cookies not kept. TLS is always verified,
-    against the store of the operating system. A proxy of the environment (HTTPS_PROXY, NO_PROXY …) is used, as a user
-    behind one expects, but never for the loopback.
+    `transport` replaces the network, and the `carrier`. No limit on connections, as calls in flight
+    are limited before they come here; no read time-out, as the adapter watches silence and total
+    time itself. Redirects are not followed and cookies not kept. TLS is always verified, against
+    the store of the operating system. A proxy of the environment (HTTPS_PROXY, NO_PROXY …) is used,
+    as a user behind one expects, but never for the loopback.
 
     Raises SettingsError for a proxy that cannot be used.
     """
@@ -51,7 +53,10 @@ def build_http_client(
 
 
 def environment_proxy(base_url: str) -> str | None:
-    """The proxy that the environment (on macOS also the system) asks for, or None. Raises SettingsError."""
+    """The proxy that the environment (on macOS also the system) asks for, or None.
+
+    Raises SettingsError.
+    """
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     proxies = getproxies()

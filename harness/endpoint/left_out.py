@@ -1,4 +1,7 @@
-"""What a server is not told: fields that it refused before, and settings that its form has no field for."""
+"""Parts of a request that a server is not sent.
+
+They are fields that it refused, and settings without a field there.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ log = logging.getLogger("harness.call")
 
 _REFUSALS = (400, 422)
 _VAGUE_REFUSALS = (None, 403, 404, 405, 406, 415, 500, 501)
-"""Under these a server is believed where it says that it does not take the field; None: under 200."""
+"""Under these a server is believed where it says that it does not take the field; None: under 200.
+"""
 _NOT_TAKEN = re.compile(
     r"\bnot |n't\b|\bun(?:known|recogni[sz]ed|expected|supported)|\bextra\b|invalid|forbid|additional|\bno such"
     r"|不支持|未知|无效",
@@ -25,7 +29,10 @@ _OTHER_NAMES = {"stream_options": r"|stream[ -]?options|include_?usage"}
 
 
 class LeftOut:
-    """Remembers, for as long as its endpoint is asked, which fields to leave out. Each is told in one line."""
+    """Remembers, for as long as its endpoint is asked, which fields to leave out.
+
+    Each is told in one line.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -33,7 +40,10 @@ class LeftOut:
         self.fields: frozenset[str] = frozenset()
 
     def learn(self, outcome: Completion | CompletionError, body: bytes, left_out: frozenset[str]) -> bool:
-        """Whether a request that had to do without `left_out` is to be sent again, without what was refused now."""
+        """Return whether a request is to be sent again without what was refused now.
+
+        It was sent without `left_out`.
+        """
         if isinstance(outcome, Completion):
             return False
         words = str(outcome)
@@ -76,10 +86,12 @@ class LeftOut:
 
     def _advised(self, advice: str) -> str:
         name = self._endpoint.name
-        return advice if name is None else advice_elsewhere(advice, name)
+        if name is None:
+            return advice
+        return advice_elsewhere(advice, name)
 
 
 def _names(field: str, words: str) -> bool:
-    """Whether words are about a field, in whatever style they write its name."""
+    """Return whether words are about a field, in whatever style they write its name."""
     names = f"{field}{_OTHER_NAMES.get(field, '')}"
     return re.search(rf"(?<![a-z_])(?:{names})(?![a-z_])", words, re.IGNORECASE) is not None

@@ -1,11 +1,11 @@
-"""What a watcher is shown of a stream, with the reasoning at the head of its text told from the answer."""
+"""The live view of a stream for a watcher, with reasoning told from the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from harness.domain.completion import Delta, OnDelta
-from harness.endpoint.marks import UNOPENED, Kind, Marked
+from harness.endpoint.marks import UNOPENED, Kind, MarkReader
 from harness.endpoint.thinking import (
     FINAL_WORDS,
     begins_with_words,
@@ -24,14 +24,15 @@ _MOST_PIECES = 24  # of one letter each: longer than what ends a reasoning
 class LiveView:
     """Shows a stream while it arrives.
 
-    That a text was reasoning which no mark opened is seen only at its end: then what was shown is taken back.
+    That a text was reasoning which no mark opened is seen only at its end: then what was shown is
+    taken back.
     """
 
     def __init__(self, shown: OnDelta) -> None:
         self.answer: Callable[[str], None] = self._head
         """Take in a piece of the text: what is done with it changes as the text goes on."""
         self._shown = shown
-        self._marked = Marked(self._part)
+        self._marked = MarkReader(self._part)
         self._held = ""
         self._said: list[str] = []
         self._ends: tuple[str, ...] = UNOPENED  # what may end a reasoning that was shown as an answer
@@ -74,7 +75,7 @@ class LiveView:
             self._text(self._held)
 
     def _part(self, kind: Kind, text: str) -> None:
-        """What the text's own marks say that this is."""
+        """Decide what this part is, by the text's own marks."""
         if kind == "answer":
             self._rest(text)
         else:
@@ -91,9 +92,11 @@ class LiveView:
         self._show("answer", text)
 
     def _begun(self) -> str:
-        """What was held back of an answer that has begun, as far as it is one."""
+        """Return what was held back of an answer that has begun."""
         lead = self._lead or ""
-        return without_blank_lines(without_stray_mark(lead)) if self._told_apart else without_lead(lead)
+        if self._told_apart:
+            return without_blank_lines(without_stray_mark(lead))
+        return without_lead(lead)
 
     def _text(self, text: str) -> None:
         """The answer, as far as can be seen: the end of an unopened reasoning may come yet."""
@@ -103,7 +106,10 @@ class LiveView:
             self._look_back(ended=False)
 
     def _look_back(self, *, ended: bool) -> None:
-        """Whether an end has come, and what it ends. What follows it decides, so that is waited for."""
+        """Look whether an end has come, and what it ends.
+
+        What follows it decides, so that is waited for.
+        """
         if not self._seen_end:
             recent = "".join(self._said[-_MOST_PIECES:]).lower()
             self._seen_end = any(end in recent for end in self._ends)
@@ -125,6 +131,6 @@ class LiveView:
 
 
 def _may_be_a_mark(text: str) -> bool:
-    """Whether a text begins with a closing mark that something must follow yet, or as one does."""
+    """Return whether a text begins, or may begin, with a closing mark that goes on."""
     body = text.strip().lower()
     return any(end.startswith(body) for end in UNOPENED)

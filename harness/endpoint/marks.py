@@ -1,7 +1,7 @@
-"""The marks between which models write their reasoning, and a reader of a text that begins with one.
+"""The marks around models' reasoning, and a reader of a text that begins with one.
 
-Marks count only at the head of a text. Anywhere else they are somebody's words: an answer may talk of them. At the head
-it does where a sentence goes on behind the mark: "<think> is the tag that …".
+Marks count only at the head of a text. Anywhere else they are somebody's words: an answer may talk
+of them. At the head it does where a sentence goes on behind the mark: "<think> is the tag that …".
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ SPACE = "\ufeff \t\r\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What opens a part of a text, in small letters as `closings`, the marks that end it.
+    """A mark that opens a part of a text, in small letters as `closings`, the marks that end it.
 
-    An answer is closed only by the end of the text. `then` are the marks with which the next part may begin; one of
-    them ends a reasoning, too. A part that begins with none of them is the answer. `again`: its own opening may follow
-    its end once more, as models do that think in several pieces.
+    An answer is closed only by the end of the text. `then` are the marks with which the next part
+    may begin; one of them ends a reasoning, too. A part that begins with none of them is the
+    answer. `again`: its own opening may follow its end once more, as models do that think in
+    several pieces.
     """
 
     opening: str
@@ -56,9 +57,10 @@ class Mark:
 
 
 def _harmony() -> tuple[Mark, ...]:
-    """The channels of gpt-oss. What follows an `<|end|>` without a channel is the answer, as llama.cpp leaves it.
+    """The channels of gpt-oss.
 
-    Its calls of tools name who is called before `<|message|>`: that is no mark here, and stays in the text.
+    What follows an `<|end|>` without a channel is the answer, as llama.cpp leaves it. Its calls of
+    tools name who is called before `<|message|>`: that is no mark here, and stays in the text.
     """
     starts = ("<|channel|>", "<|start|>assistant<|channel|>")
     over = ("<|end|>", "<|return|>")
@@ -102,16 +104,17 @@ UNOPENED = (
 
 
 def opening_in(text: str) -> bool:
-    """Whether a text holds an opening mark, in whatever letters."""
+    """Return whether a text holds an opening mark, in whatever letters."""
     lowered = text.lower()
     return any(mark.opening in lowered for mark in HEADS)
 
 
-class Marked:
-    """Feed it a text in pieces: it tells of each part what it is. `opened`: the text begins with a mark.
+class MarkReader:
+    """Feed it a text in pieces: it tells of each part what it is.
 
-    `opened` is None while that cannot be told yet; where it is False nothing is told, and nothing more is to be fed.
-    `opening` is the mark with which it begins.
+    `opened`: the text begins with a mark. `opened` is None while that cannot be told yet; where it
+    is False nothing is told, and nothing more is to be fed. `opening` is the mark with which it
+    begins.
     """
 
     def __init__(self, told: Callable[[Kind, str], None]) -> None:
@@ -127,8 +130,9 @@ class Marked:
     def feed(self, text: str) -> None:
         """Take in the next piece. What may be the beginning of a mark is held back."""
         self._held += text
-        while self.opened is not False and (self._opens() if self._may_open else self._reads()):
-            pass
+        goes_on = True
+        while goes_on and self.opened is not False:
+            goes_on = self._opens() if self._may_open else self._reads()
 
     def end(self) -> None:
         """Nothing more comes: tell what was held back, but for marks."""
@@ -139,28 +143,29 @@ class Marked:
             return
         if self._may_open:
             body = held.strip(SPACE)
-            self._tell("answer", "" if len(body) > 1 and _begins_one(body, self._may_open) else held)
-        elif self._mark is None or self._mark.kind == "reasoning":
-            self._tell("answer" if self._mark is None else "reasoning", held)
+            is_half_a_mark = len(body) > 1 and _begins_one(body, self._may_open)
+            self._tell("answer", "" if is_half_a_mark else held)
+        elif self._mark is None:
+            self._tell("answer", held)
+        elif self._mark.kind == "reasoning":
+            self._tell("reasoning", held)
         else:
             self._tell("answer", self._mark.end.sub("", held))
 
     def _opens(self) -> bool:
-        """Where a part may begin: with a mark, or as the rest of the text. False: it cannot be told yet."""
+        """Begin a part, with a mark or as the rest of the text.
+
+        Return False if it cannot be told yet.
+        """
         body = self._held.lstrip(SPACE)
-        lowered = body[: max(len(mark.opening) for mark in self._may_open)].lower()
-        found = next((mark for mark in self._may_open if lowered.startswith(mark.opening)), None)
-        if found is not None and self.opened is None and found.again:
-            told = self._is_spoken_of(body[len(found.opening) :])
-            if told is not False:
-                self.opened = False if told else None
-                return False
+        found = self._opening_of(body)
         if found is not None:
-            self._held = body[len(found.opening) :]
-            self.opening = self.opening or body[: len(found.opening)]
-            if found.kind == "reasoning" and self._has_reasoned:
-                self._tell("reasoning", "\n\n")
-            self.opened = True
+            if self.opened is None and found.again:
+                told = self._is_spoken_of(body[len(found.opening) :])
+                if told is not False:
+                    self.opened = False if told else None
+                    return False
+            self._begin(found, body)
         elif _begins_one(body, self._may_open):
             return False
         elif self.opened is None:
@@ -169,8 +174,28 @@ class Marked:
         self._mark, self._may_open = found, ()
         return True
 
+    def _opening_of(self, body: str) -> Mark | None:
+        """Return the mark that this text begins with, of those that may stand here."""
+        longest = max(len(mark.opening) for mark in self._may_open)
+        lowered = body[:longest].lower()
+        for mark in self._may_open:
+            if lowered.startswith(mark.opening):
+                return mark
+        return None
+
+    def _begin(self, found: Mark, body: str) -> None:
+        """Take the mark away that a part begins with."""
+        self._held = body[len(found.opening) :]
+        self.opening = self.opening or body[: len(found.opening)]
+        if found.kind == "reasoning" and self._has_reasoned:
+            self._tell("reasoning", "\n\n")
+        self.opened = True
+
     def _is_spoken_of(self, rest: str) -> bool | None:
-        """Whether a text that begins with a mark goes on as a sentence about it; None: that cannot be told yet."""
+        """Return whether a text that begins with a mark goes on as a sentence about it.
+
+        None: that cannot be told yet.
+        """
         if not self._ended and _MAY_SPEAK_OF_IT.fullmatch(rest):
             return None
         return _SPEAKS_OF_IT.match(rest) is not None
@@ -201,15 +226,21 @@ class Marked:
 
 
 def _begins_one(body: str, marks: tuple[Mark, ...]) -> bool:
-    """Whether a text is the beginning of an opening mark, or nothing yet."""
+    """Return whether a text is the beginning of an opening mark, or nothing yet."""
     lowered = body.lower()
     return any(mark.opening.startswith(lowered) for mark in marks)
 
 
 def _tail_at(text: str, marks: tuple[str, ...]) -> int:
-    """Where the end of a text may be the beginning of one of these marks; its length where it is not."""
+    """Return where the end of a text may begin one of these marks, or its length where it does not."""
     starts = {mark[0] for mark in marks}
-    for at in range(max(0, len(text) - max(map(len, marks)) + 1), len(text)):
-        if text[at] in starts and any(mark.startswith(text[at:].lower()) for mark in marks):
+    longest = max(map(len, marks))
+    for at in range(max(0, len(text) - longest + 1), len(text)):
+        if text[at] in starts and _may_begin(text[at:], marks):
             return at
     return len(text)
+
+
+def _may_begin(tail: str, marks: tuple[str, ...]) -> bool:
+    lowered = tail.lower()
+    return any(mark.startswith(lowered) for mark in marks)

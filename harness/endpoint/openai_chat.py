@@ -15,7 +15,7 @@ from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.policy import Timeouts
 from harness.domain.redaction import RedactedDeltas
 from harness.endpoint import foreign_json
-from harness.endpoint.ends import Manners
+from harness.endpoint.ends import StreamHabits
 from harness.endpoint.exchange import Exchange
 from harness.endpoint.left_out import LeftOut
 from harness.endpoint.request_body import request_body
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 class OpenAIChat:
     """One call is one request: retries, limits and prices are the business of other layers.
 
-    `http_client` comes from `build_http_client` and stays the caller's to close. A completion's usage is what the
-    provider told: `Usage()`, all zeros, where it told nothing. Its finish reason is passed on unjudged, in OpenAI's
-    word where it has one, "" where a stream that may be cut gave none. `cost` is what the server says, None where it
-    does not. `owner` is left open.
+    `http_client` comes from `build_http_client` and stays the caller's to close. A completion's
+    usage is what the provider told: `Usage()`, all zeros, where it told nothing. Its finish reason
+    is passed on unjudged, in OpenAI's word where it has one, "" where a stream that may be cut gave
+    none. `cost` is what the server says, None where it does not. `owner` is left open.
     """
 
     def __init__(
@@ -45,12 +45,13 @@ class OpenAIChat:
         self._timeouts = timeouts
         self._wall_clock = wall_clock
         self._left_out = LeftOut(endpoint)
-        self._manners = Manners()
+        self._habits = StreamHabits()
 
     async def complete(self, request: Request, call: Call) -> Completion:
         """Raises TransientError, PermanentError or FatalError.
 
-        They chain to nothing: the SDK's own exceptions carry the request, and its Authorization header with it.
+        They chain to nothing: the SDK's own exceptions carry the request, and its Authorization
+        header with it.
         """
         endpoint = self._endpoint
         self._left_out.tell_unsent(request, call)
@@ -68,7 +69,10 @@ class OpenAIChat:
         raise outcome
 
     async def _asked(self, request: Request, call: Call, shown: RedactedDeltas | None) -> Completion | CompletionError:
-        """One answer or refusal; where the server refuses a field that may be left out, that without it."""
+        """One answer or refusal.
+
+        Where the server refuses a field that may be left out, that without it.
+        """
         while True:
             left_out = self._left_out.fields
             make_body = partial(
@@ -95,7 +99,7 @@ class OpenAIChat:
             wall_clock=self._wall_clock,
             stream=call.stream,
             logprobs=request.logprobs is not None,
-            manners=self._manners,
+            habits=self._habits,
             on_delta=shown,
             on_events=call.on_events,
             on_life=call.on_life,
@@ -105,13 +109,17 @@ class OpenAIChat:
     def _key_advice(self) -> str:
         if self._endpoint.api_key is None:
             return f"no key was sent: set {self._endpoint.key_env or 'one'}"
-        return f"check the key in {self._endpoint.key_env}" if self._endpoint.key_env else "check the key"
+        if self._endpoint.key_env:
+            return f"check the key in {self._endpoint.key_env}"
+        return "check the key"
 
     async def _cleaned_off_loop(self, completion: Completion) -> Completion:
         return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))
 
     def _cleaned(self, completion: Completion) -> Completion:
-        """The completion without our key, should a server echo it, and without halves of surrogate pairs."""
+        """Return the completion without our key, if a server echoes it, and without half
+        characters.
+        """
         return replace(
             completion,
             model=self._clean(completion.model),
@@ -133,7 +141,7 @@ class OpenAIChat:
         )
 
     def _clean_tokens(self, tokens: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
-        """The likelihoods, or none where the tokens spell our key out: a piece of it is a piece of it."""
+        """Return the likelihoods, or none where the tokens together spell our key out."""
         spelled = "".join(token.token for token in tokens)
         if self._endpoint.redact(spelled) != spelled:
             return ()

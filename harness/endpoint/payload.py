@@ -1,4 +1,7 @@
-"""The payload of an event as the chunks that it is: mostly one, none in a heartbeat, several with some servers."""
+"""The payload of an event as chunks.
+
+It is mostly one, none in a heartbeat, several with some servers.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from typing import Any
 from harness.endpoint import foreign_json
 
 SHORTEST_CHUNK = 32
-"""Bytes of the shortest payload that can be a chunk with a choice in it; what is shorter is looked at singly."""
+"""Bytes of the shortest payload that can be a chunk with a choice in it; what is shorter is looked
+at singly.
+"""
 
 _DONE = frozenset(
     {
@@ -33,17 +38,17 @@ _DEEPEST_WRAPPER = 2
 
 
 def is_done(data: bytes) -> bool:
-    """Whether a payload is the mark that ends a stream."""
+    """Return whether a payload is the mark that ends a stream."""
     return len(data) < SHORTEST_CHUNK and data.strip().lower() in _DONE
 
 
 def is_heartbeat(data: bytes) -> bool:
-    """Whether a payload says nothing: a server only shows that it is alive."""
+    """Return whether a payload says nothing: a server only shows that it is alive."""
     return len(data) < SHORTEST_CHUNK and data.strip().strip(b'"').lower() in _HEARTBEATS
 
 
 def says_nothing(chunk: foreign_json.JsonObject) -> bool:
-    """Whether a JSON object is a heartbeat by its own word."""
+    """Return whether a JSON object is a heartbeat by its own word."""
     said = [chunk.get(name) for name in ("type", "event", "object", "status")]
     return any(isinstance(word, str) and word.lower() in _HEARTBEAT_TYPES | _WAITING for word in said)
 
@@ -73,7 +78,10 @@ def chunks_in(data: bytes) -> Iterator[foreign_json.JsonObject | None]:
 
 
 def objects_in(body: bytes) -> list[foreign_json.JsonObject | None]:
-    """The objects of a body that is no stream: one, or several as `sequence_in` finds them. Raises MalformedError."""
+    """The objects of a body that is no stream: one, or several as `sequence_in` finds them.
+
+    Raises MalformedError.
+    """
     try:
         return [unwrapped(_one(body))]
     except foreign_json.MalformedError as error:
@@ -90,7 +98,10 @@ def objects_in(body: bytes) -> list[foreign_json.JsonObject | None]:
 
 
 def unwrapped(fields: foreign_json.JsonObject) -> foreign_json.JsonObject:
-    """The response itself, where a gateway puts it into an object of its own, or into two, or into a text of JSON."""
+    """Return the response itself, without what a gateway puts around it.
+
+    That is an object of its own, or two, or a text of JSON.
+    """
     inner = fields if "choices" in fields else _response_in(fields, 0)
     if inner is None or inner is fields:
         return fields
@@ -132,9 +143,9 @@ def _without_field_name(line: bytes) -> bytes:
 
 
 def sequence_in(body: bytes) -> list[foreign_json.JsonObject | None]:
-    """The JSON objects of a body in which they stand one after the other, bare or as events; None stands for `[DONE]`.
+    """The JSON objects of a body in which they stand one after the other, bare or as events.
 
-    Raises foreign_json.MalformedError where anything else is in it.
+    None stands for `[DONE]`. Raises foreign_json.MalformedError where anything else is in it.
     """
     try:
         text = body.decode()
@@ -162,7 +173,7 @@ def sequence_in(body: bytes) -> list[foreign_json.JsonObject | None]:
 
 
 def _next(text: str, at: int) -> int:
-    """Where the next value stands: behind white space, names of fields and comments."""
+    """Return where the next value begins: behind white space, names of fields and comments."""
     while at < len(text):
         if text[at].isspace() or text[at] in ",\ufeff":
             at += 1

@@ -1,4 +1,4 @@
-"""What a message, or a piece of one, says: answer, reasoning and refusal, in whatever fields and parts they stand."""
+"""Answer, reasoning and refusal in a message or a piece of one, in whatever fields they stand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from harness.endpoint.foreign_json import JsonObject, MalformedError
 
 PLAIN_FIELDS = frozenset({"role", "content", "reasoning_content"})
-"""Where these are texts and nothing else is set, a message is read without this module: most chunks are such."""
+"""Where these are texts and nothing else is set, a message is read without this module: most chunks
+are such.
+"""
 
 # The first of them that says something counts: where there are several they say the same.
 REASONING_FIELDS = (
@@ -28,7 +30,10 @@ _DEEPEST = 8
 
 
 class Said(NamedTuple):
-    """`refusal` is None where there is none; it may be without words. `reasoning_in` is the field that it stands in."""
+    """`refusal` is None where there is none; it may be without words.
+
+    `reasoning_in` is the field that it stands in.
+    """
 
     answer: str
     reasoning: str
@@ -37,28 +42,38 @@ class Said(NamedTuple):
 
 
 def said_in(message: JsonObject) -> Said:
-    """What this message or delta says. Raises MalformedError for a content that is neither text, parts nor JSON."""
-    content = message.get("content")
-    if content is None or isinstance(content, str):
-        said = Said(content or "", "", None)
-    elif isinstance(content, list) or (isinstance(content, dict) and {"type", "text", "parts"} & content.keys()):
-        said = _said_in_parts(content if isinstance(content, list) else [content])
-    elif isinstance(content, dict):
-        # JSON that a server has parsed, and not written again.
-        said = Said(json.dumps(content, ensure_ascii=False), "", None)
+    """Read what this message or delta says.
+
+    Raises MalformedError for a content that is neither text, parts nor JSON.
+    """
+    said = _said_in_content(message.get("content"))
+    for name in REASONING_FIELDS:
+        reasoning = _text_in(message.get(name))
+        if reasoning:
+            said = said._replace(reasoning=reasoning, reasoning_in=name)
+            break
     else:
-        raise MalformedError(f"'content' is no text but {type(content).__name__}")
-    place = next((name for name in REASONING_FIELDS if _text_in(message.get(name))), "")
-    if place:
-        said = said._replace(reasoning=_text_in(message[place]), reasoning_in=place)
-    elif said.answer and _is_thought(message):
-        said = said._replace(answer="", reasoning=said.answer, reasoning_in="content, in its own pieces")
+        if said.answer and _is_thought(message):
+            said = said._replace(answer="", reasoning=said.answer, reasoning_in="content, in its own pieces")
     refusal = message.get("refusal")
     if refusal is None or refusal is False:
         return said
     if refusal is True:
         return said._replace(answer="", refusal=said.answer)
     return said._replace(refusal=_text_in(refusal) or said.refusal)
+
+
+def _said_in_content(content: object) -> Said:
+    if content is None or isinstance(content, str):
+        return Said(content or "", "", None)
+    if isinstance(content, list):
+        return _said_in_parts(content)
+    if not isinstance(content, dict):
+        raise MalformedError(f"'content' is no text but {type(content).__name__}")
+    if {"type", "text", "parts"} & content.keys():
+        return _said_in_parts([content])
+    # JSON that a server has parsed, and not written again.
+    return Said(json.dumps(content, ensure_ascii=False), "", None)
 
 
 def calls_beside(message: JsonObject) -> list[Any]:
@@ -70,7 +85,9 @@ def calls_beside(message: JsonObject) -> list[Any]:
     if message.get("function_call"):
         return [{"index": 0, "function": message["function_call"]}]
     content = message.get("content")
-    return list(_calls_in(content)) if isinstance(content, list) else []
+    if not isinstance(content, list):
+        return []
+    return [part for part in content if isinstance(part, dict) and part.get("type") in _CALL_PARTS]
 
 
 def _calls_in(parts: list[Any]) -> tuple[JsonObject, ...]:
@@ -78,7 +95,10 @@ def _calls_in(parts: list[Any]) -> tuple[JsonObject, ...]:
 
 
 def _is_thought(message: JsonObject) -> bool:
-    """Whether a piece's text is reasoning by a mark beside it (Gemini's `thought`, Qwen's `phase`)."""
+    """Return whether a piece's text is reasoning by a mark beside it.
+
+    Marks are Gemini's `thought` and Qwen's `phase`.
+    """
     return message.get("thought") is True or message.get("phase") in _PHASES_OF_REASONING
 
 
@@ -108,5 +128,8 @@ def _text_in(value: object, depth: int = 0) -> str:
     if isinstance(value, list):
         return "".join(_text_in(item, depth + 1) for item in value)
     if isinstance(value, dict):
-        return next((text for name in _TEXTS if (text := _text_in(value.get(name), depth + 1))), "")
+        for name in _TEXTS:
+            text = _text_in(value.get(name), depth + 1)
+            if text:
+                return text
     return ""

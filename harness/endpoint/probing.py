@@ -29,10 +29,11 @@ _MOST_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What came back. `answer` is what a run would read out of it, None where it is no answer.
+    """The outcome of a probe.
 
-    `report` is the error that it is then, if it says that it is one, and `text` its body. `streamed`: it came as
-    events; `done`: they ended with `[DONE]`.
+    `answer` is what a run would read out of it, None where it is no answer. `report` is the error
+    that it is then, if it says that it is one, and `text` its body. `streamed`: it came as events;
+    `done`: they ended with `[DONE]`.
     """
 
     status: int
@@ -53,7 +54,10 @@ async def probe(
     transport: httpx2.AsyncBaseTransport | None = None,
     carrier: Carrier = "aiohttp",
 ) -> Probe:
-    """Send the request as a run would. Raises TransientError if no answer comes, or none in time."""
+    """Send the request as a run would.
+
+    Raises TransientError if no answer comes, or none in time.
+    """
     import httpx2  # noqa: PLC0415 - start-up that only those who ask pay for
 
     client = build_http_client(timeouts, base_url=endpoint.base_url, transport=transport, carrier=carrier)

@@ -1,4 +1,4 @@
-"""Whether a server can be reached at all: its name, a TCP connection, and TLS; what failed is said in words."""
+"""A check that a server can be reached: its name, a TCP connection, and TLS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from harness.domain.base_url import DEFAULT_PORTS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """A connection that was opened and closed again. `tls` is its version, None where there was none."""
+    """A connection that was opened and closed again.
+
+    `tls` is its version, None where there was none.
+    """
 
     host: str
     port: int
@@ -38,7 +41,10 @@ class UnreachableError(Exception):
 
 
 async def reach(url: str, *, within_s: float) -> Reached:
-    """Connect to the server of a URL and say nothing; TCP and TLS may take so long each. Raises UnreachableError."""
+    """Connect to the server of a URL and say nothing; TCP and TLS may take so long each.
+
+    Raises UnreachableError.
+    """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     began_s = time.perf_counter()
@@ -51,7 +57,7 @@ async def reach(url: str, *, within_s: float) -> Reached:
 
 
 async def speaks_tls(url: str, *, within_s: float) -> bool:
-    """Whether the server of an http:// URL answers to TLS."""
+    """Return whether the server of an http:// URL answers to TLS."""
     try:
         await reach(f"https://{urlsplit(url).netloc}", within_s=within_s)
     except UnreachableError as error:
@@ -76,9 +82,12 @@ async def _opened(address: str, port: int, tls_name: str | None, within_s: float
     with anyio.fail_after(within_s):
         _, writer = await asyncio.open_connection(address, port)
     try:
-        return None if tls_name is None else await _secured(writer, tls_name, within_s)
+        if tls_name is None:
+            return None
+        return await _secured(writer, tls_name, within_s)
     finally:
-        # Not `close` and `wait_closed`: after a handshake that was given up, the latter waits for ever.
+        # Not `close` and `wait_closed`: after a handshake that was given up, the latter waits for
+        # ever.
         writer.transport.abort()
         await asyncio.sleep(0)
 
@@ -95,14 +104,14 @@ async def _secured(writer: asyncio.StreamWriter, name: str, within_s: float) -> 
 
 
 def _trusting_context() -> ssl.SSLContext:
-    """What a run trusts."""
+    """Return an SSL context with the certificates that a run trusts."""
     import httpx2  # noqa: PLC0415 - start-up that only those who connect pay for
 
     return httpx2.create_ssl_context()
 
 
 def in_words(error: OSError, *, host: str, port: int, within_s: float) -> tuple[str, str]:
-    """What failed, and what to do about it."""
+    """Return what failed and what to do about it."""
     where = f"{host}:{port}"
     match error:
         case socket.gaierror():

@@ -23,8 +23,8 @@ def request_body(
 ) -> bytes:
     """The JSON body of a chat completion request, in UTF-8. Fields that are not set are not sent.
 
-    `leave_out` are fields that the server refused before. `user_id` is sent in DeepSeek's dialect only. Raises
-    ValueError for an image whose bytes are not at hand.
+    `leave_out` are fields that the server refused before. `user_id` is sent in DeepSeek's dialect
+    only. Raises ValueError for an image whose bytes are not at hand.
     """
     body: Body = {
         "model": request.model,
@@ -54,7 +54,7 @@ def request_body(
 
 
 def _thinking(request: Request, form: RequestForm) -> Body:
-    """Whether and how hard to think, in the server's own fields."""
+    """Return the server's own fields for whether and how hard to think."""
     thinks, effort = request.thinking, request.effort
     word = None if effort is None else form.efforts.get(effort)
     if effort == "none" and word is None and has_switch(form):
@@ -81,7 +81,9 @@ def _switched(thinks: bool | None, form: RequestForm) -> Body:
             return {"chat_template_kwargs": {"thinking": thinks}}
         case "reasoning_effort":
             word = form.efforts.get("on" if thinks else "none")
-            return {} if word is None else {"reasoning_effort": word}
+            if word is None:
+                return {}
+            return {"reasoning_effort": word}
         case _:
             return {}
 
@@ -109,28 +111,30 @@ def _logprobs(number: int | None, form: RequestForm) -> Body:
 
 
 def _response_format(request: Request, form: RequestForm) -> Body | None:
+    """Return what the server is told of the wanted form, or None where it cannot be told."""
     wanted = request.response_format
-    if wanted is None:
+    if wanted is None or (wanted == "json_object" and form.structured == "text"):
         return None
     if not isinstance(wanted, JsonSchema):
-        return None if form.structured == "text" and wanted == "json_object" else {"type": wanted}
+        return {"type": wanted}
     if form.structured in (None, "json_schema"):
         described = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
         return {"type": "json_schema", "json_schema": described}
-    return {"type": "json_object"} if form.structured == "json_object" else None
+    if form.structured == "json_object":
+        return {"type": "json_object"}
+    return None
 
 
 def _turns(request: Request, form: RequestForm) -> tuple[Message, ...]:
     """The messages; where the server cannot be told a schema, the first of them says it in words."""
-    wanted = request.response_format
+    wanted, messages = request.response_format, request.messages
     if not isinstance(wanted, JsonSchema) or form.structured in (None, "json_schema"):
-        return request.messages
+        return messages
     schema = json.dumps(wanted.schema, ensure_ascii=False, separators=(",", ":"))
     words = f"Answer with JSON that is valid against this JSON schema, and with nothing else:\n{schema}"
-    first = request.messages[0] if request.messages else None
-    if first is None or first.role != "system":
-        return (Message(role="system", content=words), *request.messages)
-    return (Message(role="system", content=f"{first.content}\n\n{words}"), *request.messages[1:])
+    if messages and messages[0].role == "system":
+        return (Message(role="system", content=f"{messages[0].content}\n\n{words}"), *messages[1:])
+    return (Message(role="system", content=words), *messages)
 
 
 def _message(message: Message, request: Request, form: RequestForm) -> Body:
@@ -149,7 +153,10 @@ def _message(message: Message, request: Request, form: RequestForm) -> Body:
 
 
 def _brings_reasoning_back(message: Message, request: Request, form: RequestForm) -> bool:
-    """With tools, DeepSeek wants the reasoning of every earlier turn; others get back what they told."""
+    """With tools, DeepSeek wants the reasoning of every earlier turn.
+
+    Others get back what they told.
+    """
     if message.role != "assistant" or not request.tools or form.reasoning_back == "none":
         return False
     return bool(message.reasoning) or form.dialect == "deepseek"
@@ -159,8 +166,11 @@ def _content(message: Message) -> Any:
     """A text, or where there are images a list of parts."""
     if not message.images:
         return message.content
-    parts: list[Body] = [{"type": "text", "text": message.content}] if message.content else []
-    parts += [{"type": "image_url", "image_url": {"url": image.as_url()}} for image in message.images]
+    parts: list[Body] = []
+    if message.content:
+        parts.append({"type": "text", "text": message.content})
+    for image in message.images:
+        parts.append({"type": "image_url", "image_url": {"url": image.as_url()}})
     return parts
 
 
@@ -173,5 +183,6 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8; as an escape it is at least JSON, and the server decides.
+        # Half a surrogate pair has no UTF-8; as an escape it is at least JSON, and the server
+        # decides.
         return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()

@@ -1,6 +1,7 @@
-"""The border with openai and httpx2: one request out, a raw response back, nothing of the environment in between.
+"""The border with openai and httpx2: one request out, a raw response back.
 
-Importing this module imports openai, which takes over a second of CPU: its one user imports it late.
+Nothing of the environment gets in between. Importing this module imports openai, which takes over a
+second of CPU: its one user imports it late.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ _UNUSED_KEY = "unused"  # given none, the SDK would look for OPENAI_API_KEY; the
 
 
 class ChatClient:
-    """Posts chat completions through the SDK. `errors` is what a call and the reading of its body raise."""
+    """Posts chat completions through the SDK.
+
+    `errors` is what a call and the reading of its body raise.
+    """
 
     errors: tuple[type[Exception], ...] = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)
 
@@ -27,7 +31,8 @@ class ChatClient:
         self._sdk = _QuietOpenAI(endpoint.base_url, http_client)
         # Absolute, so that the SDK does not join it with the base URL anew for every call.
         self._url = f"{endpoint.base_url}/chat/completions"
-        # Ours is the only key: with no scheme of security, the SDK adds none that it found by itself.
+        # Ours is the only key: with no scheme of security, the SDK adds none that it found by
+        # itself.
         self._options: RequestOptions = {
             "headers": {"Authorization": omit, **endpoint.headers()},
             "security": {},
@@ -35,9 +40,9 @@ class ChatClient:
         }
 
     async def post(self, body: bytes) -> httpx2.Response:
-        """The response, whatever its status; its body is read only where the status is not 2xx. The caller closes it.
+        """The response, whatever its status; its body is read only where the status is not 2xx.
 
-        Raises one of `errors`.
+        The caller closes it. Raises one of `errors`.
         """
         try:
             response = await self._sdk.post(
@@ -48,7 +53,8 @@ class ChatClient:
                 stream=True,
                 stream_cls=AsyncStream[object],
             )
-            # Asked for the raw response, the SDK returns it, and not the stream that its types promise.
+            # Asked for the raw response, the SDK returns it, and not the stream that its types
+            # promise.
             return cast(httpx2.Response, response)
         except APIStatusError as error:
             return error.response
@@ -58,7 +64,7 @@ class ChatClient:
         raise cause if isinstance(cause, httpx2.HTTPError) else httpx2.NetworkError(str(cause))
 
     def body_of(self, response: httpx2.Response) -> AsyncIterator[bytes]:
-        """The bytes of a body as they arrive, decompressed only where the server compressed them unasked."""
+        """Yield the bytes of a body as they arrive, decompressed where the server compressed them."""
         if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.AsyncByteStream):
             return response.aiter_bytes()
         # Past the layers of `aiter_bytes`, which together cost as much as parsing a chunk.
@@ -71,15 +77,16 @@ class ChatClient:
         await response.aclose()
 
     def breakage(self, error: Exception) -> Breakage:
-        """What one of `errors` means."""
+        """Return the meaning of one of `errors`."""
         return _breakage(error)
 
 
 class _QuietOpenAI(AsyncOpenAI):
     """Sends the headers of this package and no others.
 
-    The SDK would add what OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS hold, to whatever host, and tell
-    it the operating system. That it finds out in a thread, for which a virtual clock would not wait.
+    The SDK would add what OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS hold, to
+    whatever host, and tell it the operating system. That it finds out in a thread, for which a
+    virtual clock would not wait.
     """
 
     def __init__(self, base_url: str, http_client: httpx2.AsyncClient) -> None:
@@ -96,7 +103,8 @@ class _QuietOpenAI(AsyncOpenAI):
     def default_headers(self) -> dict[str, str | Omit]:
         return {
             "Accept": "application/json, text/event-stream",
-            # Compressed, a token would wait in the compressor of a proxy, and silence could not be told.
+            # Compressed, a token would wait in the compressor of a proxy, and silence could not be
+            # told.
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
             "User-Agent": f"harness/{__version__}",
@@ -104,7 +112,10 @@ class _QuietOpenAI(AsyncOpenAI):
 
 
 class Breakage(NamedTuple):
-    """How an exchange broke. `sent`: the server may have begun to work. `hopeless`: it would break again."""
+    """The way in which an exchange broke.
+
+    `sent`: the server may have begun to work. `hopeless`: it would break again.
+    """
 
     kind: Literal["connection", "timeout", "malformed"]
     sent: bool

@@ -1,4 +1,4 @@
-"""What a server says of itself and of the account: its models, its clock, the balance."""
+"""Facts that a server tells of itself and of the account: its models, its clock, the balance."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a GET brought. `body` is its JSON, or its text where it is none; `at` the server's Date, if it told one.
+    """The answer to a GET. `body` is its JSON, or its text where it is none.
 
-    `location` is where a redirect would lead.
+    `at` the server's Date, if it told one. `location` is where a redirect would lead.
     """
 
     status: int
@@ -47,9 +47,10 @@ async def ask_account(
     transport: httpx2.AsyncBaseTransport | None = None,
     carrier: Carrier = "aiohttp",
 ) -> Answer:
-    """GET a path of an endpoint with the key that belongs to it; `base_url` is another one of the same server.
+    """GET a path of an endpoint with the key that belongs to it.
 
-    Raises TransientError if it cannot be reached, or does not answer in time.
+    `base_url` is another one of the same server. Raises TransientError if it cannot be reached, or
+    does not answer in time.
     """
     import httpx2  # noqa: PLC0415 - start-up that only those who ask pay for
 
@@ -83,24 +84,36 @@ def model_names(answer: Answer) -> tuple[str, ...]:
 
 
 def words_of(answer: Answer) -> str:
-    """What an answer that is no success says, on one line: its message, or the beginning of its text."""
+    """Return the message of an answer that is no success, or the beginning of its text.
+
+    It is on one line.
+    """
     body = answer.body
     if isinstance(body, str):
         title = _TITLE.search(body)
-        return _one_line(title[1] if title is not None else body)
-    error = body.get("error", body) if isinstance(body, Mapping) else body
+        return _one_line(body if title is None else title[1])
+    error = body
+    if isinstance(body, Mapping):
+        error = body.get("error", body)
     if isinstance(error, Mapping):
         error = next((error[name] for name in ("message", "detail", "code", "type") if error.get(name)), error)
-    return _one_line(error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)) if error else ""
+    if not error:
+        return ""
+    return _one_line(error if isinstance(error, str) else json.dumps(error, ensure_ascii=False))
 
 
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= 200 else f"{line[:200]}…"
+    if len(line) <= 200:
+        return line
+    return f"{line[:200]}…"
 
 
 def balance_text(answer: Answer) -> tuple[bool, str]:
-    """Whether the account may be used, and its balance in words. Raises HarnessError for a body of another shape."""
+    """Return whether the account may be used, and its balance in words.
+
+    Raises HarnessError for a body of another shape.
+    """
     try:
         amounts = [f"{info['total_balance']} {info['currency']}" for info in answer.body["balance_infos"]]
         return bool(answer.body["is_available"]), ", ".join(amounts) or "nothing"

@@ -1,9 +1,10 @@
 """Server-sent events out of bytes, split anywhere.
 
-Follows the parsing rules of the WHATWG HTML standard (section 9.2.6), with four deviations that real servers ask for:
-an event that the end of the stream leaves unterminated is not dropped; a line that begins like JSON or HTML, which a
-proxy writes bare into a broken stream, is handed on instead of ignored, and so is the field `error:`, in which
-llama.cpp's server wrote its errors until September 2025, as an event of that name; and lengths are bounded.
+Follows the parsing rules of the WHATWG HTML standard (section 9.2.6), with four deviations that
+real servers ask for: an event that the end of the stream leaves unterminated is not dropped; a line
+that begins like JSON or HTML, which a proxy writes bare into a broken stream, is handed on instead
+of ignored, and so is the field `error:`, in which llama.cpp's server wrote its errors until
+September 2025, as an event of that name; and lengths are bounded.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ _BARE_STARTS = (b"{", b"[", b"<")
 
 
 class Event(NamedTuple):
-    """`data` is the payload, its lines joined by `\\n`. `name` is the event's name, None for a bare line."""
+    """`data` is the payload, its lines joined by `\\n`.
+
+    `name` is the event's name, None for a bare line.
+    """
 
     data: bytes
     name: bytes | None = b""
@@ -27,7 +31,10 @@ class EventTooLongError(ValueError):
 
 
 class SSEParser:
-    """Feed it the bytes as they arrive, then `close` it once. Work is linear in the bytes, however they are cut."""
+    """Feed it the bytes as they arrive, then `close` it once.
+
+    Work is linear in the bytes, however they are cut.
+    """
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
@@ -57,7 +64,10 @@ class SSEParser:
         return self._events(head) if newline else []
 
     def close(self) -> list[Event]:
-        """What the end of the stream completes: a last line or event that was never terminated."""
+        """Return the events that the end of the stream completes.
+
+        These are of a last line or event that was never terminated.
+        """
         rest = b"".join(self._line)
         self._line.clear()
         return self._events(rest + b"\n")

@@ -1,8 +1,8 @@
 """Reasoning that stands in the text of an answer, at its head.
 
-Where a server does not tell reasoning apart, the model's own marks stay in the text (`marks`). A template may have
-written the opening one, so that only `</think>` comes. A server may also drop marks and leave their words: gpt-oss then
-writes `analysis…assistantfinal…`.
+Where a server does not tell reasoning apart, the model's own marks stay in the text (`marks`). A
+template may have written the opening one, so that only `</think>` comes. A server may also drop
+marks and leave their words: gpt-oss then writes `analysis…assistantfinal…`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from harness.endpoint.marks import SPACE, UNOPENED, Kind, Marked, opening_in
+from harness.endpoint.marks import SPACE, UNOPENED, Kind, MarkReader, opening_in
 
 FINAL_WORDS = "assistantfinal"
 """What is left of the marks between gpt-oss's reasoning and its answer."""
@@ -28,13 +28,16 @@ class Split(NamedTuple):
 
 
 def split(text: str) -> Split:
-    """The reasoning at the head of a text, and what follows it; no reasoning where the text begins with the answer."""
+    """The reasoning at the head of a text, and what follows it.
+
+    No reasoning where the text begins with the answer.
+    """
     parts: dict[Kind, str] = {"reasoning": "", "answer": ""}
 
     def told(kind: Kind, part: str) -> None:
         parts[kind] += part
 
-    marked = Marked(told)
+    marked = MarkReader(told)
     marked.feed(text)
     marked.end()
     if marked.opened:
@@ -48,7 +51,7 @@ def split(text: str) -> Split:
 
 def mark_in(text: str) -> str:
     """The mark by which `split` finds reasoning in a text; "" where it finds none."""
-    marked = Marked(lambda kind, part: None)
+    marked = MarkReader(lambda kind, part: None)
     marked.feed(text)
     marked.end()
     if marked.opened:
@@ -58,7 +61,7 @@ def mark_in(text: str) -> str:
 
 
 def without_stray_mark(text: str) -> str:
-    """An answer whose reasoning stands elsewhere, without the closing mark of that reasoning at its head."""
+    """Return an answer without the closing mark at its head of reasoning that stands elsewhere."""
     found = _CLOSING.match(text, len(text) - len(text.lstrip()))
     if found is None or not _ends_a_thought("", text[found.end() :]):
         return text
@@ -66,7 +69,10 @@ def without_stray_mark(text: str) -> str:
 
 
 def without_lead(text: str) -> str:
-    """What follows reasoning, without the blank lines between; the first line keeps its indentation."""
+    """Return the text behind reasoning, without the blank lines between.
+
+    The first line keeps its indentation.
+    """
     lead = len(text) - len(text.lstrip())
     line = text.rfind("\n", 0, lead) + 1
     return text[line:] if line else text[lead:]
@@ -79,7 +85,10 @@ def without_blank_lines(text: str) -> str:
 
 
 def begins_with_words(text: str) -> bool | None:
-    """Whether a text begins as gpt-oss's reasoning does without its marks; None: that cannot be told yet."""
+    """Return whether a text begins as gpt-oss's reasoning does without its marks.
+
+    None: that cannot be told yet.
+    """
     body = text.lstrip(SPACE)
     if _ANALYSIS.startswith(body):
         return None
@@ -87,18 +96,21 @@ def begins_with_words(text: str) -> bool | None:
 
 
 def _words_of_channels(text: str) -> tuple[int, int, int] | None:
-    """Where gpt-oss's reasoning begins and ends, and its answer begins, when its marks were dropped."""
+    """Find gpt-oss's reasoning and the begin of its answer, when its marks were dropped."""
     if not begins_with_words(text):
         return None
     begin = text.index(_ANALYSIS) + len(_ANALYSIS)
     start = text.find(FINAL_WORDS, begin)
-    return None if start < 0 else (begin, start, start + len(FINAL_WORDS))
+    if start < 0:
+        return None
+    return (begin, start, start + len(FINAL_WORDS))
 
 
 def _unopened(text: str) -> tuple[int, int, int] | None:
-    """Where a closing mark ends reasoning that no mark opened; None where there is none, or where it is spoken of.
+    """Find the closing mark that ends reasoning that no mark opened.
 
-    Spoken of is a mark in quotes or in a fence, one behind an opening mark, and one in the middle of a line of prose.
+    None: there is none, or it is spoken of. Spoken of is a mark in quotes or in a fence, one behind
+    an opening mark, and one in the middle of a line of prose.
     """
     found = _CLOSING.search(text)
     if found is None:
@@ -109,13 +121,16 @@ def _unopened(text: str) -> tuple[int, int, int] | None:
         return None
     if (before[-1:] in _QUOTES and before) or (after[:1] in _QUOTES and after):
         return None
-    return (0, start, end) if _ends_a_thought(before, after) else None
+    if _ends_a_thought(before, after):
+        return (0, start, end)
+    return None
 
 
 def _ends_a_thought(before: str, after: str) -> bool:
-    """Whether a closing mark stands where a model's own does: at the end of a line or of a sentence, nothing beside it.
+    """Return whether a closing mark stands where a model's own does.
 
-    A model's own is mostly followed by a blank line. Prose has a space before a mark and goes on behind it.
+    That is at the end of a line or of a sentence, with nothing beside it. A model's own is mostly
+    followed by a blank line. Prose has a space before a mark and goes on behind it.
     """
     lines = after.lstrip(" \t\r")
     if not lines or re.match(r"\n[ \t\r]*(?:\n|$)", lines):

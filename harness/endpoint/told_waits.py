@@ -1,11 +1,14 @@
-"""Where a server tells how long to wait: in headers, in fields of the body, in words.
+"""The wait that a server asks for: in headers, in fields of the body, in words.
 
 The places are asked from the most to the least explicit, and the first that tells counts:
 
-1. `retry-after-ms`, then `Retry-After`; then the same names behind a prefix, as gateways rename them.
-2. Fields of the body (`retryDelay`, `retry_after_ms`, `resets_at`, …), and headers that it passes on.
+1. `retry-after-ms`, then `Retry-After`; then the same names behind a prefix, as gateways rename
+   them.
+2. Fields of the body (`retryDelay`, `retry_after_ms`, `resets_at`, …), and headers that it passes
+   on.
 3. Words: "please try again in 6m0s".
-4. `x-ratelimit-reset*`, which stand on every response and are about this one only where it is a refusal of that kind.
+4. `x-ratelimit-reset*`, which stand on every response and are about this one only where it is a
+   refusal of that kind.
 
 A wait that has passed, or is no time, is none.
 """
@@ -74,14 +77,18 @@ class _Window(NamedTuple):
 def wait_s(report: Report, headers: Mapping[str, str], *, now: datetime, limited: bool) -> float | None:
     """Seconds the server asks to wait, uncapped, or None where it asks nothing usable.
 
-    `limited`: this is the refusal of a limit, so that the headers that tell when limits are restored are about it. A
-    date counts from the response's own Date where there is one, so that a wrong clock here does not matter.
+    `limited`: this is the refusal of a limit, so that the headers that tell when limits are
+    restored are about it. A date counts from the response's own Date where there is one, so that a
+    wrong clock here does not matter.
     """
     return next(_told(report, headers, now=now, limited=limited), None)
 
 
 def longest_wait_s(report: Report, headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """The longest of all that is told: what a day's quota needs where a shorter wait of habit stands beside it."""
+    """Return the longest wait that is told.
+
+    A day's quota needs it, where a shorter wait of habit stands beside it.
+    """
     return max(_told(report, headers, now=now, limited=True), default=None)
 
 
@@ -100,7 +107,8 @@ def _told(report: Report, headers: Mapping[str, str], *, now: datetime, limited:
 
 
 def _in_headers(headers: Mapping[str, str], *, at: datetime) -> Iterator[float]:
-    # The server's own names are shorter than any that a gateway gives to those of the server behind it.
+    # The server's own names are shorter than any that a gateway gives to those of the server behind
+    # it.
     for name in sorted(headers, key=len):
         if _HEADER_MS.search(name):
             yield from _given(_duration_s(headers[name], unit_s=0.001))
@@ -137,32 +145,41 @@ def _in_limits(headers: Mapping[str, str], *, at: datetime) -> Iterator[float]:
 def _until_restored_s(windows: list[_Window]) -> float:
     """The wait for the limit that refused.
 
-    That is one of which nothing remains, and of several the one that lasts longest, as all must be restored. Where
-    something remains of each, it is the emptiest: the request was larger than the rest. Where that is not told, the
-    longest: what is too short costs one of the few attempts of a call, what is too long some seconds.
+    That is one of which nothing remains, and of several the one that lasts longest, as all must be
+    restored. Where something remains of each, it is the emptiest: the request was larger than the
+    rest. Where that is not told, the longest: what is too short costs one of the few attempts of a
+    call, what is too long some seconds.
     """
-    exhausted = [window.wait_s for window in windows if window.remaining is not None and window.remaining <= 0]
+    exhausted: list[float] = []
+    by_share: list[tuple[float, float]] = []
+    for window in windows:
+        if window.remaining is None:
+            continue
+        if window.remaining <= 0:
+            exhausted.append(window.wait_s)
+        if window.limit is not None and window.limit > 0:
+            by_share.append((window.remaining / window.limit, window.wait_s))
     if exhausted:
         return max(exhausted)
-    shares = [
-        (window.remaining / window.limit, window.wait_s)
-        for window in windows
-        if window.remaining is not None and window.limit is not None and window.limit > 0
-    ]
-    if shares:
-        return min(shares)[1]
+    if by_share:
+        _, wait = min(by_share)
+        return wait
     return max(window.wait_s for window in windows)
 
 
 def _windows(headers: Mapping[str, str], *, at: datetime) -> list[_Window]:
+    """Return the limits that these headers tell of, each with the time until it is restored."""
     told: dict[tuple[str, str], dict[str, str]] = {}
     for name, value in headers.items():
         if _DRAFTED.search(name):
-            told |= {(name, str(place)): parts for place, parts in enumerate(_drafted(value))}
+            for place, parts in enumerate(_drafted(value)):
+                told[name, str(place)] = parts
     for name, value in headers.items():
-        found = next(filter(None, (pattern.match(name) for pattern in _LIMIT_HEADERS)), None)
-        if found is not None:
-            told.setdefault((found["whose"], found["what"] or ""), {})[found["part"]] = value
+        for pattern in _LIMIT_HEADERS:
+            found = pattern.match(name)
+            if found is not None:
+                told.setdefault((found["whose"], found["what"] or ""), {})[found["part"]] = value
+                break
     windows = []
     for parts in told.values():
         wait = _seconds(parts.get("reset"), at=at)
@@ -171,12 +188,24 @@ def _windows(headers: Mapping[str, str], *, at: datetime) -> list[_Window]:
     return windows
 
 
+_DRAFTED_NAMES = {"reset": "t", "remaining": "r", "limit": ""}
+"""The parts of a limit, each with its name in the later draft."""
+
+
 def _drafted(value: str) -> Iterator[dict[str, str]]:
-    """The limits in the one header of the IETF's drafts: `limit=10, remaining=0, reset=7`, or `"a";r=0;t=7, …`."""
-    for policy in value.split(",") if ";" in value else [value.replace(",", ";")]:
-        parts = dict(_DRAFTED_PART.findall(policy.lower()))
-        named = {"reset": parts.get("reset", parts.get("t")), "remaining": parts.get("remaining", parts.get("r"))}
-        yield {part: told for part, told in {**named, "limit": parts.get("limit")}.items() if told is not None}
+    """Yield the limits in the one header of the IETF's drafts.
+
+    It is `limit=10, remaining=0, reset=7`, or in the later draft `"a";r=0;t=7, …`.
+    """
+    policies = value.split(",") if ";" in value else [value.replace(",", ";")]
+    for policy in policies:
+        found = dict(_DRAFTED_PART.findall(policy.lower()))
+        parts: dict[str, str] = {}
+        for name, short in _DRAFTED_NAMES.items():
+            told = found.get(name, found.get(short))
+            if told is not None:
+                parts[name] = told
+        yield parts
 
 
 def _given(seconds: float | None) -> Iterator[float]:
@@ -195,7 +224,9 @@ def _seconds(value: object, *, at: datetime) -> float | None:
     if number is not None or duration_s is not None or not isinstance(value, str):
         return duration_s
     until = _instant(value)
-    return None if until is None else _usable((until - at).total_seconds())
+    if until is None:
+        return None
+    return _usable((until - at).total_seconds())
 
 
 def _duration_s(value: object, *, unit_s: float = 1.0) -> float | None:
@@ -210,7 +241,9 @@ def _duration_s(value: object, *, unit_s: float = 1.0) -> float | None:
 
 def _unit_s(unit: str) -> float:
     name = unit.lower()
-    return _UNITS_S["ms"] if name.startswith(("ms", "mil")) else _UNITS_S[name[0]]
+    if name.startswith(("ms", "mil")):
+        return _UNITS_S["ms"]
+    return _UNITS_S[name[0]]
 
 
 def _number(value: object) -> float | None:
@@ -224,7 +257,9 @@ def _number(value: object) -> float | None:
 
 
 def _usable(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    if math.isfinite(seconds) and seconds >= 0:
+        return seconds
+    return None
 
 
 def _instant(text: str) -> datetime | None:

@@ -56,53 +56,62 @@ def usage_of(fields: object) -> Usage | None:
 
 
 def is_of_the_gateway(fields: JsonObject) -> bool:
-    """Whether litellm counted by itself: it tells the text of the answer apart, and of the prompt nothing."""
+    """Return whether litellm counted by itself.
+
+    Then it tells the text of the answer apart, and of the prompt nothing.
+    """
     written = object_of(fields, "completion_tokens_details")
     return "text_tokens" in written and not fields.get("prompt_tokens_details")
 
 
 def timings_of(fields: object) -> Usage | None:
-    """The tokens that llama.cpp's server tells with its times, which it sends whether or not it is asked for usage."""
+    """Return the tokens that llama.cpp's server tells with its times, or None.
+
+    It sends the times whether or not it is asked for usage.
+    """
     if not isinstance(fields, dict):
         return None
     cached, written = _first(fields, ("cache_n",)), _first(fields, ("predicted_n",))
+    if not written:
+        return None
     given = _first(fields, ("prompt_n",)) + cached
-    return Usage(input_tokens=given, output_tokens=written, cached_tokens=cached) if written else None
+    return Usage(input_tokens=given, output_tokens=written, cached_tokens=cached)
 
 
 def merged(earlier: Usage | None, later: Usage) -> Usage:
-    """What two usages of one answer tell together: the later rules, but a zero takes nothing back."""
+    """Merge two usages of one answer: the later rules, but a zero takes nothing back."""
     if earlier is None:
         return later
     return replace(
         earlier,
-        **{
-            name: value
-            for name in ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
-            if (value := getattr(later, name))
-        },
+        input_tokens=later.input_tokens or earlier.input_tokens,
+        output_tokens=later.output_tokens or earlier.output_tokens,
+        reasoning_tokens=later.reasoning_tokens or earlier.reasoning_tokens,
+        cached_tokens=later.cached_tokens or earlier.cached_tokens,
     )
 
 
 def cost_of(fields: object) -> float | None:
-    """What the server says that the answer cost, in USD; None where it does not."""
+    """Return the cost of the answer in USD, as the server tells it, or None."""
     if not isinstance(fields, dict):
         return None
     ticks = amount_of(fields.get("cost_in_usd_ticks"))
     if ticks is not None:
         return ticks / _TICKS_A_DOLLAR
     for name in _COST:
-        value = fields.get(name)
-        if not _in_dollars(value if isinstance(value, dict) else fields):
-            continue
-        cost = amount_of(value.get("total_cost") if isinstance(value, dict) else value)
-        if cost is not None:
+        value: object = fields.get(name)
+        told_in = fields  # the object in which its currency stands
+        if isinstance(value, dict):  # Perplexity's costs are an object
+            told_in = value
+            value = value.get("total_cost")
+        cost = amount_of(value)
+        if cost is not None and _in_dollars(told_in):
             return cost + _paid_elsewhere(fields)
     return None
 
 
 def _in_dollars(fields: JsonObject) -> bool:
-    """Whether a cost is one in USD, as all are that do not name another currency."""
+    """Return whether a cost is one in USD, as all are that do not name another currency."""
     currency = fields.get("currency")
     return not isinstance(currency, str) or currency.strip().lower() in _DOLLARS
 
@@ -110,7 +119,9 @@ def _in_dollars(fields: JsonObject) -> bool:
 def amount_of(value: object) -> float | None:
     """A number that is no less than zero; None for anything else."""
     amount = number_of(value)
-    return amount if amount is not None and math.isfinite(amount) and amount >= 0 else None
+    if amount is None or amount < 0 or math.isinf(amount):
+        return None
+    return amount
 
 
 def number_of(value: object) -> float | None:
@@ -125,38 +136,57 @@ def number_of(value: object) -> float | None:
 
 
 def _paid_elsewhere(usage: JsonObject) -> float:
-    """With a key of one's own behind OpenRouter, `cost` is its fee, and the provider's bill comes on top."""
+    """Return what OpenRouter's `cost` leaves out with a key of one's own.
+
+    The cost is then its fee, and the provider's bill comes on top.
+    """
     if usage.get("is_byok") is not True:
         return 0.0
     return amount_of(object_of(usage, "cost_details").get("upstream_inference_cost")) or 0.0
 
 
 def _counts_its_cache_apart(usage: JsonObject) -> bool:
-    """Whether the input tokens leave out what was read from the cache, as Anthropic counts."""
+    """Return whether the input tokens leave out what was read from the cache, as Anthropic counts."""
     return "prompt_tokens" not in usage and "cache_read_input_tokens" in usage
 
 
 def _beside(given: int, written: int, reasoning: int, *, total: int) -> int:
     """Output tokens that are told apart from the completion's, and belong to it.
 
-    xAI counts reasoning beside the completion, and only the total says so. Google's total holds thinking that no other
-    field names. Reasoning that is more than the completion cannot be a part of it (Perplexity).
+    xAI counts reasoning beside the completion, and only the total says so. Google's total holds
+    thinking that no other field names. Reasoning that is more than the completion cannot be a part
+    of it (Perplexity).
     """
-    rest = total - given - written if total and given else 0
-    if reasoning and (rest == reasoning or reasoning > written):
-        return reasoning
-    return rest if rest > 0 and not reasoning else 0
+    rest = 0
+    if total and given:
+        rest = total - given - written
+    if reasoning:
+        if rest == reasoning or reasoning > written:
+            return reasoning
+        return 0
+    return max(rest, 0)
 
 
 def _detail(usage: JsonObject, objects: tuple[str, ...], names: tuple[str, ...]) -> int:
-    return next((count for details in objects if (count := _first(object_of(usage, details), names))), 0)
+    for details in objects:
+        count = _first(object_of(usage, details), names)
+        if count:
+            return count
+    return 0
 
 
 def _first(usage: JsonObject, names: tuple[str, ...]) -> int:
-    return next((count for name in names if (count := _count(usage.get(name)))), 0)
+    """Return the first of these counts that is more than nothing, or 0."""
+    for name in names:
+        count = _count(usage.get(name))
+        if count:
+            return count
+    return 0
 
 
 def _count(value: object) -> int:
     """A count of tokens; a whole number may be written as 100.0."""
     amount = amount_of(value)
-    return int(amount) if amount is not None and amount < 2**53 else 0
+    if amount is None or amount >= 2**53:
+        return 0
+    return int(amount)

@@ -1,21 +1,23 @@
-"""What a server's words mean: a table of wordings, first the ones that are surest of what they mean.
+"""A table of servers' wordings and their meanings, the surest first.
 
-The order is the precedence, and it is written down here alone. A text is searched for the first meaning, then for the
-second, and so on:
+The order is the precedence, and it is written down here alone. A text is searched for the first
+meaning, then for the second, and so on:
 
-1. `content_filter` – "your input was flagged; no credits were charged" is about the prompt, not about the account.
+1. `content_filter` – "your input was flagged; no credits were charged" is about the prompt, not
+   about the account.
 2. `too_long` – "request too large for … tokens per minute" will never fit, however long one waits.
 3. `unknown_model` – "the model does not exist or you do not have access to it" is no wrong key.
 4. `balance` – empty accounts come under 400, 401, 402, 403 and 429.
 5. `quota` – a limit per day, week or month.
 6. `busy` – a server that loads its model or has too much to do.
-7. `spent` – "quota exceeded", which says not of what: `faults` looks at the period and at the wait that was told.
+7. `spent` – "quota exceeded", which says not of what: `faults` looks at the period and at the wait
+   that was told.
 8. `rate` – a limit per minute, or one that names no period.
 9. `auth` – last, as many texts of the others speak of keys, too ("add your own key").
 
-In a pattern a space stands for any of space, `_` and `-`, and ` ?` for none of them, too. A capital inside a word
-begins a new one: so `context_length_exceeded`, `ContextLengthExceeded` and "context length exceeded" are one wording.
-A comment names who says so.
+In a pattern a space stands for any of space, `_` and `-`, and ` ?` for none of them, too. A capital
+inside a word begins a new one: so `context_length_exceeded`, `ContextLengthExceeded` and "context
+length exceeded" are one wording. A comment names who says so.
 """
 
 from __future__ import annotations

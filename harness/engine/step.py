@@ -9,11 +9,11 @@ from typing import TypeVar
 import anyio
 
 from harness.domain.answer_check import REASKS, Check, Gate, check_of
-from harness.domain.blamed import blamed_texts
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Json, Message, OnDelta, Request, ResponseFormat, Tool
 from harness.domain.failures import CacheMiss, CompletionError, FatalError, TopicBudgetExceeded
 from harness.domain.key import cache_key
+from harness.domain.parsing import blamed_texts
 from harness.domain.policy import Budget
 from harness.domain.prompts import Prompts
 from harness.domain.run import Failed, Ok, Outcome, Span, Topic

@@ -1,4 +1,4 @@
-"""What of the environment belongs to one endpoint: its key, and the variables that its headers name."""
+"""The part of the environment that belongs to one endpoint: its key, and variables in headers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from harness.errors import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """`keys` holds at most the one key that belongs to the endpoint, `header_values` the variables of its headers.
+    """The secrets of one endpoint.
+
+    `keys` holds at most the one key that belongs to it, `header_values` the variables of its
+    headers.
 
     `problem` is why one that is there cannot be used; it never shows it.
     """
@@ -43,14 +46,17 @@ class Access:
 
 
 class Keyring:
-    """The variables of the environment, and of .env. Each endpoint is shown its own, and none of them is printed."""
+    """The variables of the environment, and of .env.
+
+    Each endpoint is shown its own, and none of them is printed.
+    """
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._variables = variables or {}
         self._given: dict[str, Secret] = {}
 
     def of(self, service: Profile, variable: str | None) -> Access:
-        """What belongs to this endpoint, whose key is in `variable`."""
+        """Return what belongs to this endpoint, whose key is in `variable`."""
         keys, key_problem = self._key(service, variable)
         values, header_problem = self._header_values(service)
         self._given |= {**keys, **values}
@@ -93,7 +99,10 @@ class Keyring:
 
 
 def _foreign(variable: str, service: Profile, setting: str) -> str | None:
-    """Why the key in this variable may not go to this endpoint: it is a known service's, at other hosts."""
+    """Return why the key in this variable may not go to this endpoint, if so.
+
+    Then it is a known service's, at other hosts.
+    """
     owner = owner_of_key(variable)
     if owner is None or normalized_base_url(service.base_url) in owner.urls:
         return None

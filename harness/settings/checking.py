@@ -1,4 +1,7 @@
-"""What settings say of their endpoint that cannot be: by who gave it, before anything is sent."""
+"""Checks of what settings say of their endpoint, before anything is sent.
+
+A message names who gave it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from harness.domain.base_url import note_on
 from harness.domain.profiles import PROFILES, Profile
 from harness.domain.request_form import RequestForm, Unsent, advice_elsewhere, unsent
 from harness.errors import SettingsError
-from harness.settings.endpoints import named, parse_mends
+from harness.settings.endpoints import EndpointTable, named, parse_overrides
 from harness.settings.given import Given
 from harness.settings.model import Settings
 from harness.settings.toml_lines import place
@@ -18,7 +21,10 @@ FROM_THE_RUN = 0
 
 
 def check_endpoints(settings: Settings, ruling: Mapping[str, Given]) -> None:
-    """Raise SettingsError, one line for each, where an endpoint is not known, or a setting would not be sent to it."""
+    """Raise SettingsError where an endpoint is not known, or would not be sent a setting.
+
+    The message has one line for each.
+    """
     wrong = [*_tables(settings, ruling), *_chosen(settings, ruling)]
     if not wrong:
         wrong = list(_of_steps(settings, ruling))
@@ -53,20 +59,23 @@ def _chosen(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
         near = suggestion(name, [*PROFILES, *settings.endpoints])
         yield f"{given.told(name)}: no such profile{near}; any other server goes by its base_url"
     try:
-        mends = parse_mends(settings.mends)
+        overrides = parse_overrides(settings.overrides)
     except SettingsError as error:  # each alone is right, together they are not
         yield f"{ruling['set'].where}: {error}"
         return
     if settings.base_url is not None:
         for field, flag in (("base_url", "base_url"), ("api_key_env", "api_key_env")):
-            if getattr(mends, field) is not None:
+            if getattr(overrides, field) is not None:
                 yield f"{ruling['set'].where}: endpoint.{field}: a base URL is given already; mend {flag} itself"
-    elif name == "mock" and mends.base_url is not None:
+    elif name == "mock" and overrides.base_url is not None:
         yield f"{ruling['set'].where}: endpoint.base_url: the mock answers in this process, at no address"
 
 
 def _never_sent(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
-    """What the user asks for and the endpoint would not be told. A run that goes on is only warned, elsewhere."""
+    """Yield what the user asks for and the endpoint would not be told.
+
+    A run that goes on is only warned, elsewhere.
+    """
     services = [settings.service_at(table.endpoint or "") for table in settings.steps.values()]
     for service in (settings.service, *services):
         for one in unsent(thinking=settings.thinking, effort=settings.effort, form=service.form):
@@ -94,23 +103,28 @@ def _words(one: Unsent, service: Profile, settings: Settings) -> str:
 
 def _place(ruling: Mapping[str, Given], *path: str) -> str:
     given = ruling[path[0]]
-    return given.where if given.raw is None else place(given.origin, given.raw, path)
+    if given.raw is None:
+        return given.where
+    return place(given.origin, given.raw, path)
 
 
 def notes_on(settings: Settings) -> tuple[str, ...]:
     """Lines for the user before the first call: what was understood otherwise than it was written."""
-    notes = (settings.model_note(), note_on(settings.base_url) if settings.base_url is not None else None)
+    notes = [settings.model_note()]
+    if settings.base_url is not None:
+        notes.append(note_on(settings.base_url))
     return tuple(note for note in notes if note is not None)
 
 
 def endpoint_defaults(settings: Settings) -> dict[str, int]:
     """The limits that the endpoint's table has for runs that do not set any."""
-    table = settings.endpoints.get(settings.endpoint or "") if settings.base_url is None else None
-    mends = parse_mends(settings.mends)
+    sources: list[EndpointTable | None] = [parse_overrides(settings.overrides)]
+    if settings.base_url is None:
+        sources.insert(0, settings.endpoints.get(settings.endpoint or ""))
     found: dict[str, int] = {}
-    for source in (mends,) if table is None else (table, mends):
+    for source in sources:
         for name in ("in_flight", "rpm", "tpm"):
-            value = getattr(source, name)
+            value = getattr(source, name, None)
             if value is not None:
                 found[name] = value
     return found

@@ -1,4 +1,4 @@
-"""Endpoints as a user writes them: tables [endpoints.NAME], and what a command line mends."""
+"""Endpoints as a user writes them: tables [endpoints.NAME], and what a command line overrides."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harness.errors import SettingsError
 from harness.settings.scalars import Many, Name, Rate, Whole
 from harness.settings.toml_tables import reason, suggestion
 
-MENDS = "endpoint."
+OVERRIDE_PREFIX = "endpoint."
 _FORM_FIELDS = ("thinking", "cap", "seed", "stream_options", "structured", "reasoning_back", "logprobs")
 
 
@@ -143,19 +143,22 @@ class EndpointTable(BaseModel):
 _TABLES = ("efforts", "aliases", "extra_body", "extra_headers")
 
 
-def parse_mends(texts: Sequence[str]) -> EndpointTable:
-    """The fields that `endpoint.FIELD=VALUE` set. Raises SettingsError with what is wrong with the first that is."""
+def parse_overrides(texts: Sequence[str]) -> EndpointTable:
+    """The fields that `endpoint.FIELD=VALUE` set.
+
+    Raises SettingsError with what is wrong with the first that is.
+    """
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        field, _, key = name.strip().removeprefix(MENDS).partition(".")
-        if not equals or not name.strip().startswith(MENDS):
-            raise SettingsError(f"must be {MENDS}FIELD=VALUE, such as {MENDS}cap=max_tokens")
+        field, _, key = name.strip().removeprefix(OVERRIDE_PREFIX).partition(".")
+        if not equals or not name.strip().startswith(OVERRIDE_PREFIX):
+            raise SettingsError(f"must be {OVERRIDE_PREFIX}FIELD=VALUE, such as {OVERRIDE_PREFIX}cap=max_tokens")
         if field not in EndpointTable.model_fields or field == "prices":
             known = [one for one in EndpointTable.model_fields if one != "prices"]
             raise SettingsError(f"an endpoint has no field {field!r}{suggestion(field, known)}")
         if key and field not in _TABLES:
-            raise SettingsError(f"{MENDS}{field} is one value: write {MENDS}{field}=VALUE")
+            raise SettingsError(f"{OVERRIDE_PREFIX}{field} is one value: write {OVERRIDE_PREFIX}{field}=VALUE")
         if key:
             values.setdefault(field, {})[key] = _value(field, value.strip())
         else:
@@ -189,11 +192,11 @@ def service_of(
     *,
     tables: Mapping[str, EndpointTable],
     dialect: Dialect | None,
-    mends: EndpointTable,
+    overrides: EndpointTable,
 ) -> Profile:
-    """The endpoint that the settings choose, with all that mends it; a base URL's has the URL as its name.
+    """The endpoint that the settings choose, with all that the user changes of it.
 
-    Raises SettingsError for an endpoint without a base URL.
+    A base URL's has the URL as its name. Raises SettingsError for an endpoint without a base URL.
     """
     if base_url is None:
         name = endpoint or "deepseek"
@@ -203,14 +206,19 @@ def service_of(
         service = Profile(name=normalized_base_url(base_url), base_url=base_url, key_env=None, hosted=False)
         if known is not None:
             service = replace(service, form=known.form, form_of=known.name, aliases=known.aliases)
-    service = mended(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
-    if service.name == MOCK.name and mends.base_url is not None:
+    service = (
+        with_table(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
+    )
+    if service.name == MOCK.name and overrides.base_url is not None:
         raise SettingsError("endpoint.base_url: the mock answers in this process, at no address")
-    return mended(service, mends)
+    return with_table(service, overrides)
 
 
 def named(name: str, tables: Mapping[str, EndpointTable]) -> Profile:
-    """A known endpoint, or one of the user's tables, which may mend a known one. Raises SettingsError."""
+    """A known endpoint, or one of the user's tables, which may change a known one.
+
+    Raises SettingsError.
+    """
     table, known = tables.get(name), PROFILES.get(name)
     if table is None:
         if known is None:
@@ -220,11 +228,14 @@ def named(name: str, tables: Mapping[str, EndpointTable]) -> Profile:
         if table.base_url is None and table.like is None:
             raise SettingsError(f"[endpoints.{name}] needs a base_url, or like = one of {', '.join(PROFILES)}")
         known = Profile(name=name, base_url=table.base_url or "", key_env=None, hosted=False)
-    return mended(known, table)
+    return with_table(known, table)
 
 
-def mended(service: Profile, table: EndpointTable) -> Profile:
-    """The endpoint with what the table says. Its key goes along only where it stays at the service's own hosts."""
+def with_table(service: Profile, table: EndpointTable) -> Profile:
+    """The endpoint with what the table says.
+
+    Its key goes along only where it stays at the service's own hosts.
+    """
     if table.like is not None:
         like = PROFILES[table.like]
         service = replace(like, name=service.name, base_url=service.base_url or like.base_url)
@@ -241,14 +252,14 @@ def mended(service: Profile, table: EndpointTable) -> Profile:
         service,
         key_env=table.api_key_env or service.key_env,
         default_model=table.model or service.default_model,
-        form=_mended_form(service.form, table),
+        form=_form_with_table(service.form, table),
         aliases={**service.aliases, **(table.aliases or {})},
         extra_body=merged(service.extra_body, table.extra_body or {}),
         extra_headers={**service.extra_headers, **(table.extra_headers or {})},
     )
 
 
-def _mended_form(form: RequestForm, table: EndpointTable) -> RequestForm:
+def _form_with_table(form: RequestForm, table: EndpointTable) -> RequestForm:
     changes: dict[str, Any] = {name: value for name in _FORM_FIELDS if (value := getattr(table, name)) is not None}
     if table.efforts is not None:
         changes["efforts"] = {**form.efforts, **table.efforts}

@@ -1,4 +1,7 @@
-"""docs/endpoints.md, made from the table: `python -m harness.settings.endpoints_page > docs/endpoints.md`."""
+"""docs/endpoints.md, made from the table.
+
+`python -m harness.settings.endpoints_page > docs/endpoints.md` writes it.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +44,13 @@ input = 0.1
 output = 0.4
 ```
 
-A table with the name of a known endpoint mends that one. `--dialect` and `--set endpoint.FIELD=VALUE` mend any of them
-on the command line, a `--base-url` too; the fields of a table within are written `endpoint.efforts.max=xhigh` or
+A table with the name of a known endpoint changes that one. `--dialect` and `--set endpoint.FIELD=VALUE` change any of
+them on the command line, a `--base-url` too; the fields of a table within are written `endpoint.efforts.max=xhigh` or
 `endpoint.extra_body.top_k=40`. What is wrong is an error before anything is sent, by its file and line or its flag.
 
 The key of a known service goes to its own hosts only: an endpoint that is moved elsewhere sends no key but one that
 `api_key_env` names. In the cache, an answer is known by the address of who gave it, by `extra_body`, and by what of the
-form was mended, so a mended endpoint is asked anew; headers and `stream_options` make no difference there.
+form was changed, so a changed endpoint is asked anew; headers and `stream_options` make no difference there.
 """
 
 _SILENCE = """\
@@ -187,10 +190,10 @@ In this process, with no address and no key. It takes what DeepSeek takes.
 
 
 def _fields() -> str:
-    rows = [
-        f"| `{name}` | {_of_kind(name)} | {field.description} |" for name, field in EndpointTable.model_fields.items()
-    ]
-    return "\n".join(["## Fields\n", "| Field | Value | Meaning |", "|---|---|---|", *rows, ""])
+    lines = ["## Fields\n", "| Field | Value | Meaning |", "|---|---|---|"]
+    for name, field in EndpointTable.model_fields.items():
+        lines.append(f"| `{name}` | {_of_kind(name)} | {field.description} |")
+    return "\n".join([*lines, ""])
 
 
 def _of_kind(name: str) -> str:
@@ -220,8 +223,14 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{ours} as `{theirs}`" if ours != theirs else f"`{ours}`" for ours, theirs in value.items())
+        return ", ".join(_pair(ours, theirs) for ours, theirs in value.items())
     return f"`{value}`"
+
+
+def _pair(ours: str, theirs: str) -> str:
+    if ours == theirs:
+        return f"`{ours}`"
+    return f"{ours} as `{theirs}`"
 
 
 if __name__ == "__main__":

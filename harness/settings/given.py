@@ -10,10 +10,11 @@ from harness.settings.toml_tables import shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A value and who gave it. `where` begins a message about it; `origin` is what `harness config` shows.
+    """A value and who gave it.
 
-    `rank` is the source's: the greater rules. `said` is the value as it was written in a flag or a variable; `raw` the
-    text of the file, to find lines in.
+    `where` begins a message about it; `origin` is what `harness config` shows. `rank` is the
+    source's: the greater rules. `said` is the value as it was written in a flag or a variable;
+    `raw` the text of the file, to find lines in.
     """
 
     name: str
@@ -25,7 +26,10 @@ class Given:
     raw: str | None = None
 
     def told(self, value: object) -> str:
-        """Where it was given and what: `--endpoint x`, or `harness.toml:3: endpoint = 'x'`."""
+        """Return the source and the value in words.
+
+        Such as `--endpoint x`, or `harness.toml:3: endpoint = 'x'`.
+        """
         if self.said is not None:
             return f"{self.where}{cut(self.said)}"
         return f"{self.where}: {self.name} = {shown(value)}"

@@ -107,75 +107,82 @@ class CallSettings(TypedDict, total=False):
 
     endpoint: str | None
     """
-    A known endpoint, such as deepseek, openai, openrouter, vllm, ollama or mock, or one of your tables
-    [endpoints.NAME]; docs/endpoints.md has them all. [default: deepseek]
+    Ask this endpoint: a known one, such as deepseek, openai, openrouter, vllm, ollama or mock, or one of your tables
+    [endpoints.NAME]; docs/endpoints.md lists the known ones. [default: deepseek]
     """
     base_url: str | None
-    """Any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1."""
+    """Ask any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1."""
     api_key_env: str | None
-    """Variable that holds the key for --base-url. [default: HARNESS_API_KEY]"""
+    """Take the key for --base-url from this environment variable. [default: HARNESS_API_KEY]"""
     dialect: Literal["deepseek", "openai"] | None
-    """How requests are written: deepseek or openai. [default: the endpoint's, else openai]"""
+    """Write requests in this dialect: deepseek or openai. [default: the endpoint's, else openai]"""
     set: str | list[str] | tuple[str, ...] | None
     """
-    Mend a field of the endpoint, such as endpoint.cap=max_tokens or endpoint.thinking=enable_thinking; repeatable.
+    Change a field of the endpoint's description, such as endpoint.cap=max_tokens or endpoint.thinking=enable_thinking;
+    repeatable.
     """
     model: str | None
-    """Model. [default: the endpoint's]"""
+    """Ask this model. [default: the endpoint's]"""
     thinking: bool | None
-    """Reasoning, where a step does not say."""
+    """Turn the model's reasoning on or off, unless a step says otherwise."""
     effort: Literal["none", "low", "high", "max"] | None
-    """How much reasoning, where a step does not say."""
+    """Set how much the model reasons, unless a step says otherwise."""
     stream: bool | None
-    """Answers as they are written, or with --no-stream each as a whole."""
+    """Receive answers while they are written; --no-stream receives each as a whole."""
     cache: str | Path | None
-    """The cache file."""
+    """Keep answers in this cache file."""
     cache_mode: Literal["off", "read_write", "refresh", "replay"] | None
-    """refresh asks again, replay answers from the cache or fails, off does neither."""
+    """
+    Use the cache so: read_write reads and stores, refresh asks anew and stores, replay only reads and fails on a miss,
+    off does neither.
+    """
     ttl: float | str | None
-    """Ask again what was answered longer ago than 90s, 15m, 12h, 7d or 2w."""
+    """Ask again if the stored answer is older than this, such as 90s, 15m, 12h, 7d or 2w."""
     attempts: int | None
-    """Requests for one call, the first included, 1 to 6."""
+    """Try each call at most N times, the first included, 1 to 6."""
     patience: float | str | None
     """
-    How long one outage of the provider is waited out: 90s, 15m, 6h. After that the run stops and can be resumed. 0 does
-    not wait: each call then fails after its attempts. [default: 6h]
+    Wait so long for one outage of the provider to end: 90s, 15m, 6h. Then the run stops and can be resumed. With 0 it
+    does not wait, and each call fails after its attempts. [default: 6h]
     """
     connect_timeout: float | str | None
-    """To connect."""
+    """Wait at most S seconds for a connection."""
     first_token_timeout: float | str | None
-    """For a server to begin its answer; signs of life start this time anew."""
+    """Wait at most S seconds for the first token of an answer; signs of life from the server start the time anew."""
     idle_timeout: float | str | None
-    """Between two tokens of an answer that has begun; keep-alives do not count."""
+    """Wait at most S seconds between two tokens of an answer; keep-alives do not count as tokens."""
     total_timeout: float | str | None
-    """For one request in all."""
+    """Let one request take at most S seconds in all."""
     budget: float | None
-    """The most that the run may spend, in USD."""
+    """Spend at most this many US dollars in the run."""
     budget_tokens: int | None
-    """The most tokens that the run may use."""
+    """Use at most N tokens in the run."""
     latency: str | None
-    """fixed:S, uniform:LOW:HIGH, lognormal:MEDIAN:SIGMA or per-token:FIRST:EACH."""
+    """
+    Let the mock's answers take this many seconds: fixed:S, uniform:LOW:HIGH, lognormal:MEDIAN:SIGMA or per-
+    token:FIRST:EACH.
+    """
     faults: str | None
     """
-    Share of requests that fail, 0.05; or by name, 429-tpm=0.1; or how a server answers them all, think-tags: `harness
-    mock forms` lists the names.
+    Let the mock fail: a share of all requests (0.05), a share for one fault (429-tpm=0.1), or a manner in which it
+    answers every request (think-tags); `harness mock forms` lists the names.
     """
     seed: int | None
-    """Seed of its answers and faults, and of the jitter between attempts."""
+    """Draw the mock's answers and faults, and the jitter between attempts, from this seed."""
     json: bool | None
-    """Print JSON for machines."""
+    """Print the result as JSON, for other programs."""
     quiet: bool | None
     """Show no progress."""
     verbose: bool | None
-    """Log each topic, and each attempt that failed."""
+    """Log each topic and each failed attempt."""
     log_format: Literal["text", "json"] | None
-    """Of log lines. [default: text on a terminal, else json]"""
+    """Write log lines as text or as JSON. [default: text on a terminal, else json]"""
     log_level: str | list[str] | tuple[str, ...] | None
-    """LEVEL, or CONCERN=LEVEL for run, call, retry, limit, cache or telemetry; repeatable."""
+    """Log at this level, or with CONCERN=LEVEL only one of run, call, retry, limit, cache and telemetry; repeatable."""
     log_file: str | Path | None
     """Append the log lines to FILE, as JSON; warnings are still shown."""
     transport: Literal["aiohttp", "httpx2"] | None
-    """What sends requests: aiohttp, or httpx2, which is slower and which respx can intercept."""
+    """Send requests with this HTTP library: aiohttp, or httpx2, which is slower but can be intercepted by respx."""
     prices: dict[str, PriceSettings] | None
     endpoints: dict[str, EndpointSettings] | None
 
@@ -184,60 +191,61 @@ class RunSettings(CallSettings, total=False):
     """Settings of a run: all but its workflow."""
 
     prompts: str | Path | None
-    """Prompts (TOML) in place of the workflow's own."""
+    """Read the prompts from this TOML file in place of the workflow's own."""
     topic_field: str | None
-    """Field that holds the topic."""
+    """Read the topic from this field of each line."""
     id_field: str | None
-    """Field that holds the id."""
+    """Read the id of a topic from this field of each line."""
     filter: str | list[str] | tuple[str, ...] | None
-    """Only topics with FIELD=VALUE, FIELD!=VALUE or FIELD~PART; repeatable."""
+    """Run only topics with FIELD=VALUE, FIELD!=VALUE or FIELD~PART (contains); repeatable."""
     shuffle: int | None
-    """Random order, the same for the same seed."""
+    """Run the topics in a random order, which is the same for the same seed."""
     limit: int | None
-    """Only the first N of the topics that are left."""
+    """Run only the first N topics, after filters and shuffling."""
     samples: int | None
-    """Draws of each topic, each asked anew."""
+    """Run each topic N times, with answers of its own each time."""
     skip_bad: bool | None
     """Skip bad lines instead of refusing the file."""
     in_flight: int | None
-    """Calls in flight in all."""
+    """Have at most N calls in flight at once."""
     per_run: int | None
-    """Calls in flight of one topic."""
+    """Have at most N calls of one topic in flight at once."""
     runs: int | None
-    """Topics worked on at once. [default: twice --in-flight]"""
+    """Work on at most N topics at once. [default: twice --in-flight]"""
     rpm: int | None
-    """Requests per minute."""
+    """Send at most N requests a minute."""
     tpm: int | None
-    """Tokens per minute."""
+    """Use at most N tokens a minute."""
     max_calls: int | None
-    """Calls that one topic may make."""
+    """Let one topic make at most N calls."""
     max_depth: int | None
-    """How deep a workflow may nest steps within steps."""
+    """Let a workflow nest steps within steps at most N deep."""
     max_failures: int | Literal["off"] | None
     """
-    Stop after N failures of one kind in a row before anything succeeded: the same exception of the workflow, or the
-    same refusal of the provider; or off.
+    Stop after N failures of one kind in a row if nothing has succeeded yet: the same exception of the workflow, or the
+    same refusal of the provider; off never stops for this.
     """
     drain_timeout: float | str | None
-    """After Ctrl-C, for calls in flight to finish and be stored."""
+    """After Ctrl-C, wait at most S seconds for calls in flight to finish and be stored."""
     budget_reserve: Literal["strict", "likely"] | None
     """
-    What is held back for a call in flight: the most that it can cost, so that no cap is ever passed; or, likely, what
-    its step's answers have cost so far and half as much again, which is faster.
+    Reserve this much of the budget for a call in flight: strict, the most that it can cost, so that the budget is never
+    passed; or likely, what almost all answers of its step have cost so far and half as much again, which keeps more
+    calls in flight.
     """
     run_calls: int | None
-    """The most requests that the run may send, retries included."""
+    """Send at most N requests in the run, retries included."""
     topic_budget: float | None
-    """The most that one topic may spend in a session, in USD; beyond it the topic fails."""
+    """Spend at most this many US dollars on one topic in a session; then the topic fails."""
     topic_budget_tokens: int | None
-    """The most tokens that one topic may use in a session."""
+    """Use at most N tokens on one topic in a session; then the topic fails."""
     out: str | Path | None
-    """Results directory; the same again continues it. [default: results/<time>]"""
+    """Write the results into this directory; given again, it continues the run there. [default: results/<time>]"""
     yes: bool | None
-    """Do not ask before a run that costs money; needed where there is no terminal and no budget."""
+    """Begin without asking, even if the run costs money; needed where there is no terminal and no budget."""
     otlp: str | None
-    """Send OpenTelemetry spans and metrics to http://127.0.0.1:4318, say."""
+    """Send OpenTelemetry spans and metrics to this collector, such as http://127.0.0.1:4318."""
     otlp_content: bool | None
-    """Send prompts, reasoning, answers and messages, too."""
+    """Send the texts of prompts, reasoning, answers and messages to the collector as well."""
     steps: dict[str, StepSettings] | None
     workflow_settings: dict[str, Any] | None

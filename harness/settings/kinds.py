@@ -11,16 +11,16 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from harness.domain.base_url import normalized_base_url
 from harness.errors import SettingsError
 from harness.logs import parse_level
-from harness.settings.endpoints import parse_mends
+from harness.settings.endpoints import parse_overrides
 
 _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
 def duration_s(value: Any) -> Any:
-    """Seconds from `90`, `90s`, `15m`, `12h`, `7d` or `2w`; what is no text is left for the type check.
+    """Seconds from `90`, `90s`, `15m`, `12h`, `7d` or `2w`.
 
-    Raises ValueError for any other text.
+    What is no text is left for the type check. Raises ValueError for any other text.
     """
     if not isinstance(value, str):
         return value
@@ -31,7 +31,9 @@ def duration_s(value: Any) -> Any:
 
 
 def _on_off(value: Any) -> Any:
-    return _YES_NO.get(value.strip().lower(), value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _YES_NO.get(value.strip().lower(), value)
+    return value
 
 
 def _whole_or_off(value: Any) -> Any:
@@ -71,17 +73,18 @@ def _faults(text: str) -> None:
     FaultPlan.parse(text)
 
 
-def _mends(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _overrides(texts: tuple[str, ...]) -> tuple[str, ...]:
     for text in texts:
         try:
-            parse_mends((text,))
+            parse_overrides((text,))
         except SettingsError as error:
             raise ValueError(str(error)) from None
     return texts
 
 
 def _collector(text: str) -> None:
-    # A credential would stand in the run's description; the SDK's own variable for headers takes it.
+    # A credential would stand in the run's description; the SDK's own variable for headers takes
+    # it.
     if "@" in text:
         raise SettingsError(
             "the URL of a collector must hold no user and no password: put a header into OTEL_EXPORTER_OTLP_HEADERS"
@@ -114,14 +117,17 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 LogFormat = Literal["text", "json"]
 LogLevels = Annotated[tuple[str, ...], BeforeValidator(_levels)]
 CollectorUrl = Annotated[str, AfterValidator(_saying(_collector))]
-Mends = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), AfterValidator(_mends)]
+Overrides = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), AfterValidator(_overrides)]
 BaseUrl = Annotated[str, AfterValidator(_saying(normalized_base_url))]
 LatencyModel = Annotated[str, AfterValidator(_saying(_latency))]
 FaultRates = Annotated[str, AfterValidator(_saying(_faults))]
 
 
 def from_text(annotation: Any, text: str) -> Any:
-    """What a flag or a variable says, as the kind of value it must be; what cannot be one is left to be refused."""
+    """Convert the text of a flag or a variable to the kind of value it must be.
+
+    A text that cannot be one stays.
+    """
     kind = base_kind(annotation)
     if kind is int and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", text):
         return int(text)

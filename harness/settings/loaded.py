@@ -1,4 +1,4 @@
-"""Settings that were brought together, and the endpoints that follow from them, each with its one key."""
+"""Settings that were brought together, and the endpoints that follow from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.domain.request_form import Switch
 from harness.domain.secret import Secret
 from harness.errors import SettingsError
 from harness.settings.access import Access, Keyring
-from harness.settings.endpoints import parse_mends
+from harness.settings.endpoints import parse_overrides
 from harness.settings.model import Settings
 from harness.settings.toml_lines import place
 
@@ -30,11 +30,12 @@ _LEFT_OUT: Mapping[Switch | None, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Settings with the origin of each, and the `keyring` out of which each endpoint is given what is its own.
+    """Settings with the origin of each, and the `keyring` with the keys of the endpoints.
 
-    `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls apart from others of
-    the same key, where the provider can. `own_in_flight` is the number of calls in flight that the table of the run's
-    endpoint brought, where nobody gave one. `also` names endpoints that are asked by others than the workflow's steps.
+    `ignored` are variables that begin like ours and are no settings. `user_id` keeps these calls
+    apart from others of the same key, where the provider can. `own_in_flight` is the number of
+    calls in flight that the table of the run's endpoint brought, where nobody gave one. `also`
+    names endpoints that are asked by others than the workflow's steps.
     """
 
     settings: Settings
@@ -46,7 +47,10 @@ class Loaded:
     also: tuple[str, ...] = ()
 
     def step_places(self) -> dict[str, str]:
-        """Where each table [steps.NAME] stands, for messages: `harness.toml:12`, or who else gave it."""
+        """Return the place of each table [steps.NAME], for messages.
+
+        It is `harness.toml:12`, or who else gave it.
+        """
         origin = self.origins.get("steps", "settings")
         try:
             text = Path(origin).read_text(encoding="utf-8-sig")
@@ -61,27 +65,30 @@ class Loaded:
 
     @property
     def key_problem(self) -> str | None:
-        """Why a key of the run's own endpoint that is there cannot be used."""
+        """Return why the key of the run's own endpoint, though it is there, cannot be used."""
         return self._access(self.settings.service).problem
 
     def endpoint(self, name: str = "", *, key_needed: bool = True, steps: Sequence[str] = ()) -> Endpoint:
-        """Where calls go to this endpoint, "" for the run's own, with the key that belongs there.
+        """Return this endpoint, "" for the run's own, with the key that belongs there.
 
-        Raises SettingsError for a name that is not known, and if the key is needed and there is none; `steps` are those
-        that need it, for the message.
+        Raises SettingsError for a name that is not known, and if the key is needed and there is
+        none; `steps` are those that need it, for the message.
         """
         service = self.settings.service_at(name)
         access = self._access(service)
         is_own = service.name == self.settings.service.name
+        if is_own:
+            steps = ()
         try:
             if key_needed and access.problem is not None:
                 raise SettingsError(access.problem)
             headers, hidden = access.headers(service, needed=key_needed)
         except SettingsError as error:
-            whose = "" if is_own else f"{service.name}{_asked_by(steps)}: "
-            raise SettingsError(f"{whose}{error}") from None
+            if is_own:
+                raise
+            raise SettingsError(f"{service.name}{_asked_by(steps)}: {error}") from None
         return replace(
-            self._endpoint(service, access, key_needed=key_needed, steps=() if is_own else steps),
+            self._endpoint(service, access, key_needed=key_needed, steps=steps),
             name=None if is_own else service.name,
             user_id=self.user_id,
             extra_headers=headers,
@@ -111,43 +118,55 @@ class Loaded:
         return profile_endpoint(service, api_key=key)
 
     def _wants_key(self, service: Profile) -> bool:
-        """A service that is hosted does, and a server of one's own for which the user names a variable."""
+        """Return whether a key is missed where there is none.
+
+        It is at a hosted service, and at a server of one's own for which the user names a variable.
+        """
         table = self.settings.endpoints.get(service.name)
         is_named = table is not None and table.api_key_env is not None
         if service.name == self.settings.service.name:
-            is_named = is_named or parse_mends(self.settings.mends).api_key_env is not None
+            is_named = is_named or parse_overrides(self.settings.overrides).api_key_env is not None
         return service.hosted or is_named
 
     def _may_leave_out(self, service: Profile) -> frozenset[str]:
-        """The fields that are left out where the server refuses them: what a user set himself is none of these."""
-        fields = {"stream_options"}
+        """Return the fields that are left out where the server refuses them.
+
+        What a user set himself is none of these.
+        """
         settings, switch = self.settings, service.form.thinking
         chosen = [settings.thinking, settings.effort, *(table.thinking for table in settings.steps.values())]
         if switch in _LEFT_OUT and all(one is None for one in chosen):
-            fields.add(_LEFT_OUT[switch])
-        return frozenset(fields)
+            return frozenset({"stream_options", _LEFT_OUT[switch]})
+        return frozenset({"stream_options"})
 
     def among_several(self) -> Loaded:
-        """The same for a run that asks several endpoints: the limits of the own one's table are not the run's."""
+        """Return the same for a run that asks several endpoints.
+
+        The limits of the own one's table are then not the run's.
+        """
         if self.own_in_flight is None:
             return self
         everywhere = Settings.model_fields["in_flight"].default
         return replace(self, settings=self.settings.model_copy(update={"in_flight": everywhere}))
 
     def limits_at(self, name: str = "") -> Limits:
-        """The limits of one endpoint of several: those of its table, within the run's calls in flight."""
+        """Return the limits of one endpoint of several.
+
+        They are those of its table, within the run's calls in flight.
+        """
         settings = self.settings
         run = settings.limits()
         if settings.service_at(name).name == settings.service.name:
-            most = run.in_flight if self.own_in_flight is None else min(run.in_flight, self.own_in_flight)
-            return replace(run, in_flight=most)
+            return replace(run, in_flight=_least(run.in_flight, self.own_in_flight))
+        limits = replace(run, requests_per_minute=None, tokens_per_minute=None)
         table = settings.endpoints.get(name)
-        most = run.in_flight if table is None or table.in_flight is None else min(run.in_flight, table.in_flight)
+        if table is None:
+            return limits
         return replace(
-            run,
-            in_flight=most,
-            requests_per_minute=None if table is None else table.rpm,
-            tokens_per_minute=None if table is None else table.tpm,
+            limits,
+            in_flight=_least(run.in_flight, table.in_flight),
+            requests_per_minute=table.rpm,
+            tokens_per_minute=table.tpm,
         )
 
 
@@ -165,4 +184,10 @@ def _asked_by(steps: Sequence[str]) -> str:
     """`, which step decompose asks`."""
     if not steps:
         return ""
-    return f", which step {steps[0]} asks" if len(steps) == 1 else f", which the steps {', '.join(steps)} ask"
+    if len(steps) == 1:
+        return f", which step {steps[0]} asks"
+    return f", which the steps {', '.join(steps)} ask"
+
+
+def _least(most: int, own: int | None) -> int:
+    return most if own is None else min(most, own)

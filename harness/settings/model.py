@@ -1,4 +1,4 @@
-"""Every setting there is, with its kind, its default, its meaning and the section that it is shown under."""
+"""Every setting, with its kind, its default, its meaning and its section."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from harness.domain.policy import (
     RetryPolicy,
     Timeouts,
 )
-from harness.domain.pricing import DEEPSEEK_PRICES, Pricing, flat_price
-from harness.domain.profiles import PROFILES, Profile, resolve_model
+from harness.domain.pricing import DEEPSEEK_PRICES, Price, Pricing, flat_price
+from harness.domain.profiles import PROFILES, Profile, ResolvedModel, resolve_model
 from harness.domain.request_form import Dialect
 from harness.domain.step_options import StepOptions
 from harness.errors import SettingsError
-from harness.settings.endpoints import EndpointTable, PriceTable, named, parse_mends, service_of
+from harness.settings.endpoints import EndpointTable, PriceTable, named, parse_overrides, service_of
 from harness.settings.kinds import (
     Attempts,
     BaseUrl,
@@ -37,8 +37,8 @@ from harness.settings.kinds import (
     LatencyModel,
     LogFormat,
     LogLevels,
-    Mends,
     OnOff,
+    Overrides,
     Seconds,
     SecondsOrZero,
     Seed,
@@ -61,151 +61,219 @@ def _setting(default: Any, section: str, description: str, *, metavar: str = "N"
 
 
 class Settings(BaseModel):
-    """Every setting of a run. The descriptions are the help texts of the flags and of docs/settings.md."""
+    """Every setting of a run.
+
+    The descriptions are the help texts of the flags and of docs/settings.md.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     workflow: Name = _setting(
-        "research", "Workflow", "research, or your own as module:function or path.py:function.", metavar="NAME"
+        "research",
+        "Workflow",
+        "Run this workflow: research, or your own as module:function or path.py:function.",
+        metavar="NAME",
     )
-    prompts: Path | None = _setting(None, "Workflow", "Prompts (TOML) in place of the workflow's own.", metavar="FILE")
+    prompts: Path | None = _setting(
+        None, "Workflow", "Read the prompts from this TOML file in place of the workflow's own.", metavar="FILE"
+    )
 
     endpoint: Name | None = _setting(
         None,
         "Endpoint",
-        "A known endpoint, such as deepseek, openai, openrouter, vllm, ollama or mock, or one of your tables "
-        "[endpoints.NAME]; docs/endpoints.md has them all.  [default: deepseek]",
+        "Ask this endpoint: a known one, such as deepseek, openai, openrouter, vllm, ollama or "
+        "mock, or one of your "
+        "tables [endpoints.NAME]; docs/endpoints.md lists the known ones.  [default: deepseek]",
         metavar="NAME",
     )
     base_url: BaseUrl | None = _setting(
-        None, "Endpoint", "Any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1.", metavar="URL"
+        None, "Endpoint", "Ask any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1.", metavar="URL"
     )
     api_key_env: Name | None = _setting(
-        None, "Endpoint", "Variable that holds the key for --base-url.  [default: HARNESS_API_KEY]", metavar="VAR"
+        None,
+        "Endpoint",
+        "Take the key for --base-url from this environment variable.  [default: HARNESS_API_KEY]",
+        metavar="VAR",
     )
     dialect: Dialect | None = _setting(
-        None, "Endpoint", "How requests are written: deepseek or openai.  [default: the endpoint's, else openai]"
+        None, "Endpoint", "Write requests in this dialect: deepseek or openai.  [default: the endpoint's, else openai]"
     )
-    mends: Mends = _setting(
+    overrides: Overrides = _setting(
         (),
         "Endpoint",
-        "Mend a field of the endpoint, such as endpoint.cap=max_tokens or endpoint.thinking=enable_thinking; "
+        "Change a field of the endpoint's description, such as endpoint.cap=max_tokens or "
+        "endpoint.thinking=enable_thinking; "
         "repeatable.",
         metavar="endpoint.FIELD=VALUE",
         alias="set",
     )
-    model: Name | None = _setting(None, "Endpoint", "Model.  [default: the endpoint's]", metavar="NAME")
-    thinking: OnOff | None = _setting(None, "Endpoint", "Reasoning, where a step does not say.", metavar="[on|off]")
-    effort: Effort | None = _setting(None, "Endpoint", "How much reasoning, where a step does not say.")
-    stream: OnOff = _setting(True, "Endpoint", "Answers as they are written, or with --no-stream each as a whole.")
+    model: Name | None = _setting(None, "Endpoint", "Ask this model.  [default: the endpoint's]", metavar="NAME")
+    thinking: OnOff | None = _setting(
+        None, "Endpoint", "Turn the model's reasoning on or off, unless a step says otherwise.", metavar="[on|off]"
+    )
+    effort: Effort | None = _setting(None, "Endpoint", "Set how much the model reasons, unless a step says otherwise.")
+    stream: OnOff = _setting(
+        True, "Endpoint", "Receive answers while they are written; --no-stream receives each as a whole."
+    )
     transport: Carrier = _setting(
-        "aiohttp", "Endpoint", "What sends requests: aiohttp, or httpx2, which is slower and which respx can intercept."
+        "aiohttp",
+        "Endpoint",
+        "Send requests with this HTTP library: aiohttp, or httpx2, which is slower but can be intercepted by respx.",
     )
 
-    topic_field: Name = _setting("topic", "Dataset", "Field that holds the topic.", metavar="FIELD")
-    id_field: Name = _setting("id", "Dataset", "Field that holds the id.", metavar="FIELD")
+    topic_field: Name = _setting("topic", "Dataset", "Read the topic from this field of each line.", metavar="FIELD")
+    id_field: Name = _setting("id", "Dataset", "Read the id of a topic from this field of each line.", metavar="FIELD")
     filter: Texts = _setting(
-        (), "Dataset", "Only topics with FIELD=VALUE, FIELD!=VALUE or FIELD~PART; repeatable.", metavar="EXPR"
+        (),
+        "Dataset",
+        "Run only topics with FIELD=VALUE, FIELD!=VALUE or FIELD~PART (contains); repeatable.",
+        metavar="EXPR",
     )
-    shuffle: Seed | None = _setting(None, "Dataset", "Random order, the same for the same seed.", metavar="SEED")
-    limit: Many | None = _setting(None, "Dataset", "Only the first N of the topics that are left.")
-    samples: Whole = _setting(1, "Dataset", "Draws of each topic, each asked anew.")
+    shuffle: Seed | None = _setting(
+        None, "Dataset", "Run the topics in a random order, which is the same for the same seed.", metavar="SEED"
+    )
+    limit: Many | None = _setting(None, "Dataset", "Run only the first N topics, after filters and shuffling.")
+    samples: Whole = _setting(1, "Dataset", "Run each topic N times, with answers of its own each time.")
     skip_bad: OnOff = _setting(False, "Dataset", "Skip bad lines instead of refusing the file.")
 
-    cache: Path = _setting(Path(".harness/cache.db"), "Cache", "The cache file.", metavar="FILE")
+    cache: Path = _setting(Path(".harness/cache.db"), "Cache", "Keep answers in this cache file.", metavar="FILE")
     cache_mode: CacheMode = _setting(
-        "read_write", "Cache", "refresh asks again, replay answers from the cache or fails, off does neither."
+        "read_write",
+        "Cache",
+        "Use the cache so: read_write reads and stores, refresh asks anew and stores, replay only "
+        "reads and fails on a "
+        "miss, off does neither.",
     )
     ttl: Seconds | None = _setting(
-        None, "Cache", "Ask again what was answered longer ago than 90s, 15m, 12h, 7d or 2w.", metavar="AGE"
+        None,
+        "Cache",
+        "Ask again if the stored answer is older than this, such as 90s, 15m, 12h, 7d or 2w.",
+        metavar="AGE",
     )
 
-    in_flight: Whole = _setting(64, "Limits", "Calls in flight in all.")
-    per_run: Whole = _setting(8, "Limits", "Calls in flight of one topic.")
-    runs: Whole | None = _setting(None, "Limits", "Topics worked on at once.  [default: twice --in-flight]")
-    rpm: Whole | None = _setting(None, "Limits", "Requests per minute.")
-    tpm: Many | None = _setting(None, "Limits", "Tokens per minute.")
-    max_calls: Whole = _setting(200, "Limits", "Calls that one topic may make.")
-    max_depth: Whole = _setting(8, "Limits", "How deep a workflow may nest steps within steps.")
-    attempts: Attempts = _setting(5, "Limits", "Requests for one call, the first included, 1 to 6.")
+    in_flight: Whole = _setting(64, "Limits", "Have at most N calls in flight at once.")
+    per_run: Whole = _setting(8, "Limits", "Have at most N calls of one topic in flight at once.")
+    runs: Whole | None = _setting(None, "Limits", "Work on at most N topics at once.  [default: twice --in-flight]")
+    rpm: Whole | None = _setting(None, "Limits", "Send at most N requests a minute.")
+    tpm: Many | None = _setting(None, "Limits", "Use at most N tokens a minute.")
+    max_calls: Whole = _setting(200, "Limits", "Let one topic make at most N calls.")
+    max_depth: Whole = _setting(8, "Limits", "Let a workflow nest steps within steps at most N deep.")
+    attempts: Attempts = _setting(5, "Limits", "Try each call at most N times, the first included, 1 to 6.")
 
     patience: SecondsOrZero = _setting(
         6 * 3600.0,
         "Limits",
-        "How long one outage of the provider is waited out: 90s, 15m, 6h. After that the run stops and can be resumed. "
-        "0 does not wait: each call then fails after its attempts.  [default: 6h]",
+        "Wait so long for one outage of the provider to end: 90s, 15m, 6h. Then the run stops and "
+        "can be resumed. "
+        "With 0 it does not wait, and each call fails after its attempts.  [default: 6h]",
         metavar="AGE",
     )
     max_failures: WholeOrOff = _setting(
         EQUAL_FAILURES,
         "Limits",
-        "Stop after N failures of one kind in a row before anything succeeded: the same exception of the workflow, or "
-        "the same refusal of the provider; or off.",
+        "Stop after N failures of one kind in a row if nothing has succeeded yet: the same "
+        "exception of the workflow, "
+        "or the same refusal of the provider; off never stops for this.",
         metavar="[N|off]",
     )
 
-    connect_timeout: Seconds = _setting(10.0, "Time-outs", "To connect.", metavar="S")
+    connect_timeout: Seconds = _setting(10.0, "Time-outs", "Wait at most S seconds for a connection.", metavar="S")
     first_token_timeout: Seconds = _setting(
-        600.0, "Time-outs", "For a server to begin its answer; signs of life start this time anew.", metavar="S"
+        600.0,
+        "Time-outs",
+        "Wait at most S seconds for the first token of an answer; signs of life from the server start the time anew.",
+        metavar="S",
     )
     idle_timeout: Seconds = _setting(
-        90.0, "Time-outs", "Between two tokens of an answer that has begun; keep-alives do not count.", metavar="S"
+        90.0,
+        "Time-outs",
+        "Wait at most S seconds between two tokens of an answer; keep-alives do not count as tokens.",
+        metavar="S",
     )
-    total_timeout: Seconds = _setting(1800.0, "Time-outs", "For one request in all.", metavar="S")
+    total_timeout: Seconds = _setting(
+        1800.0, "Time-outs", "Let one request take at most S seconds in all.", metavar="S"
+    )
     drain_timeout: Seconds = _setting(
-        8.0, "Time-outs", "After Ctrl-C, for calls in flight to finish and be stored.", metavar="S"
+        8.0,
+        "Time-outs",
+        "After Ctrl-C, wait at most S seconds for calls in flight to finish and be stored.",
+        metavar="S",
     )
 
-    budget: Dollars | None = _setting(None, "Budget", "The most that the run may spend, in USD.", metavar="USD")
-    budget_tokens: Many | None = _setting(None, "Budget", "The most tokens that the run may use.")
+    budget: Dollars | None = _setting(None, "Budget", "Spend at most this many US dollars in the run.", metavar="USD")
+    budget_tokens: Many | None = _setting(None, "Budget", "Use at most N tokens in the run.")
     budget_reserve: Reserve = _setting(
         "strict",
         "Budget",
-        "What is held back for a call in flight: the most that it can cost, so that no cap is ever passed; or, likely, "
-        "what its step's answers have cost so far and half as much again, which is faster.",
+        "Reserve this much of the budget for a call in flight: strict, the most that it can cost, "
+        "so that the budget is "
+        "never passed; or likely, what almost all answers of its step have cost so far and half "
+        "as much again, which "
+        "keeps more calls in flight.",
     )
-    run_calls: Many | None = _setting(None, "Budget", "The most requests that the run may send, retries included.")
+    run_calls: Many | None = _setting(None, "Budget", "Send at most N requests in the run, retries included.")
     topic_budget: Dollars | None = _setting(
         None,
         "Budget",
-        "The most that one topic may spend in a session, in USD; beyond it the topic fails.",
+        "Spend at most this many US dollars on one topic in a session; then the topic fails.",
         metavar="USD",
     )
-    topic_budget_tokens: Many | None = _setting(None, "Budget", "The most tokens that one topic may use in a session.")
+    topic_budget_tokens: Many | None = _setting(
+        None, "Budget", "Use at most N tokens on one topic in a session; then the topic fails."
+    )
 
     latency: LatencyModel = _setting(
-        "none", "Mock", "fixed:S, uniform:LOW:HIGH, lognormal:MEDIAN:SIGMA or per-token:FIRST:EACH.", metavar="MODEL"
+        "none",
+        "Mock",
+        "Let the mock's answers take this many seconds: fixed:S, uniform:LOW:HIGH, "
+        "lognormal:MEDIAN:SIGMA or "
+        "per-token:FIRST:EACH.",
+        metavar="MODEL",
     )
     faults: FaultRates = _setting(
         "none",
         "Mock",
-        "Share of requests that fail, 0.05; or by name, 429-tpm=0.1; or how a server answers them all, think-tags: "
-        "`harness mock forms` lists the names.",
+        "Let the mock fail: a share of all requests (0.05), a share for one fault (429-tpm=0.1), "
+        "or a manner in which "
+        "it answers every request (think-tags); `harness mock forms` lists the names.",
         metavar="WHAT",
     )
-    seed: Seed = _setting(0, "Mock", "Seed of its answers and faults, and of the jitter between attempts.")
+    seed: Seed = _setting(
+        0, "Mock", "Draw the mock's answers and faults, and the jitter between attempts, from this seed."
+    )
 
     out: Path | None = _setting(
-        None, "Output", "Results directory; the same again continues it.  [default: results/<time>]", metavar="DIR"
+        None,
+        "Output",
+        "Write the results into this directory; given again, it continues the run there.  [default: results/<time>]",
+        metavar="DIR",
     )
     yes: OnOff = _setting(
-        False, "Output", "Do not ask before a run that costs money; needed where there is no terminal and no budget."
+        False,
+        "Output",
+        "Begin without asking, even if the run costs money; needed where there is no terminal and no budget.",
     )
-    json_output: OnOff = _setting(False, "Output", "Print JSON for machines.", alias="json")
+    json_output: OnOff = _setting(False, "Output", "Print the result as JSON, for other programs.", alias="json")
     quiet: OnOff = _setting(False, "Output", "Show no progress.")
-    verbose: OnOff = _setting(False, "Output", "Log each topic, and each attempt that failed.")
+    verbose: OnOff = _setting(False, "Output", "Log each topic and each failed attempt.")
 
     otlp: CollectorUrl | None = _setting(
-        None, "Telemetry", "Send OpenTelemetry spans and metrics to http://127.0.0.1:4318, say.", metavar="URL"
+        None,
+        "Telemetry",
+        "Send OpenTelemetry spans and metrics to this collector, such as http://127.0.0.1:4318.",
+        metavar="URL",
     )
-    otlp_content: OnOff = _setting(False, "Telemetry", "Send prompts, reasoning, answers and messages, too.")
+    otlp_content: OnOff = _setting(
+        False, "Telemetry", "Send the texts of prompts, reasoning, answers and messages to the collector as well."
+    )
     log_format: LogFormat | None = _setting(
-        None, "Telemetry", "Of log lines.  [default: text on a terminal, else json]"
+        None, "Telemetry", "Write log lines as text or as JSON.  [default: text on a terminal, else json]"
     )
     log_level: LogLevels = _setting(
         (),
         "Telemetry",
-        "LEVEL, or CONCERN=LEVEL for run, call, retry, limit, cache or telemetry; repeatable.",
+        "Log at this level, or with CONCERN=LEVEL only one of run, call, retry, limit, cache and "
+        "telemetry; repeatable.",
         metavar="LEVEL",
     )
     log_file: Path | None = _setting(
@@ -221,27 +289,34 @@ class Settings(BaseModel):
 
     @property
     def service(self) -> Profile:
-        """Who answers, with all that mends it. Raises SettingsError for an endpoint that is not known."""
+        """Return the profile of the endpoint that answers, with the user's changes to it.
+
+        Raises SettingsError for an endpoint that is not known.
+        """
         return service_of(
             self.endpoint,
             self.base_url,
             tables=self.endpoints,
             dialect=self.dialect,
-            mends=parse_mends(self.mends),
+            overrides=parse_overrides(self.overrides),
         )
 
     @property
     def aliases(self) -> Mapping[str, str]:
-        """Names of models at any of the endpoints, with what answers to them; those of the run's own rule."""
+        """Names of models at any of the endpoints, with what answers to them.
+
+        Those of the run's own rule.
+        """
         found: dict[str, str] = {}
         for name in self.endpoints:
             found.update(named(name, self.endpoints).aliases)
         return {**found, **self.service.aliases}
 
     def service_at(self, name: str) -> Profile:
-        """The endpoint of this name, which only for the run's own, "", may be mended by the command line.
+        """Return the endpoint of this name, "" for the run's own.
 
-        Raises SettingsError, with the nearest name, for one that is not known.
+        Only the run's own may be changed by the command line. Raises SettingsError, with the
+        nearest name, for one that is not known.
         """
         own = self.service
         if name in ("", own.name):
@@ -253,7 +328,9 @@ class Settings(BaseModel):
     @property
     def profile(self) -> Profile | None:
         """The endpoint that was chosen by its name, or None for a bare base URL."""
-        return None if self.base_url is not None else self.service
+        if self.base_url is not None:
+            return None
+        return self.service
 
     @property
     def is_mock(self) -> bool:
@@ -271,8 +348,13 @@ class Settings(BaseModel):
         )
 
     def equal_failures(self) -> int | None:
-        """After how many equal failures in a row, with no success before, the run is stopped; None: never."""
-        return self.max_failures if isinstance(self.max_failures, int) else None
+        """After how many equal failures in a row, with no success before, the run is stopped.
+
+        None: never.
+        """
+        if isinstance(self.max_failures, int):
+            return self.max_failures
+        return None
 
     def retry(self) -> RetryPolicy:
         return RetryPolicy(attempts=self.attempts)
@@ -298,66 +380,87 @@ class Settings(BaseModel):
         return Budget(cost=self.topic_budget, tokens=self.topic_budget_tokens)
 
     def defaults(self, endpoint: str = "") -> StepOptions:
-        """What rules where a step chooses nothing and asks this endpoint, withdrawn model names resolved.
+        """Return the options of a step that chooses none and asks this endpoint.
 
-        Only the run's own, "", must have a model: elsewhere a step may name its own. Raises SettingsError.
+        Withdrawn model names are resolved. Only the run's own endpoint, "", must have a model:
+        elsewhere a step may name its own. Raises SettingsError.
         """
         service = self.service_at(endpoint)
-        is_own = service.name == self.service.name
-        name = (self.model or service.default_model) if is_own else service.default_model
-        model = None
-        if is_own or name is not None:
-            model = resolve_model(None if is_own and self.base_url is not None else service, name)
-        implied = None if model is None else model.thinking
+        resolved = self._default_model(service)
+        model = thinking = None
+        if resolved is not None:
+            model, thinking = resolved.model, resolved.thinking
+        if self.thinking is not None:
+            thinking = self.thinking
         return StepOptions(
             endpoint=service.name,
-            model=None if model is None else model.model,
-            thinking=self.thinking if self.thinking is not None else implied,
+            model=model,
+            thinking=thinking,
             effort=self.effort,
             stream=self.stream,
             extra_body=service.extra_body,
         )
 
+    def _default_model(self, service: Profile) -> ResolvedModel | None:
+        """Return the model that is asked of an endpoint by default, or None where it may have none."""
+        if service.name == self.service.name:
+            profile = service if self.base_url is None else None
+            return resolve_model(profile, self.model or service.default_model)
+        if service.default_model is None:
+            return None
+        return resolve_model(service, service.default_model)
+
     def model_note(self) -> str | None:
         """One line for the user where the model is not the one they named."""
-        return resolve_model(self.profile, self.model).note if self.model is not None else None
+        if self.model is None:
+            return None
+        return resolve_model(self.profile, self.model).note
 
     def pricing(self) -> Pricing:
-        """The provider's table for DeepSeek and the mock, with what the user's tables of prices add or replace.
+        """Return the prices at all endpoints: the provider's table, with the user's tables over it.
 
         [prices] are those of the run's own endpoint; another has those of its table.
         """
-        profile = self.profile
         identity = endpoint_identity(self.base_url or self.service)
-        known = DEEPSEEK_PRICES if profile is not None and identity in _PRICED else {}
-        table = self.endpoints.get(self.endpoint or "") if profile is not None else None
-        of_endpoint = {} if table is None else table.price_rows()
-        own = {model: flat_price(table.rates()) for model, table in self.prices.items()}
+        prices: dict[str, tuple[Price, ...]] = {}
+        if self.profile is not None:
+            prices |= _known_rows(identity)
+            prices |= self._own_rows(self.endpoint or "")
+        for model, table in self.prices.items():
+            prices[model] = flat_price(table.rates())
         elsewhere: dict[str, Pricing] = {}
         for name in (*PROFILES, *self.endpoints):
             there = endpoint_identity(named(name, self.endpoints))
             if there != identity:
                 elsewhere[there] = self._prices_at(name, there, elsewhere.get(there, Pricing()))
-        prices = {**known, **of_endpoint, **own}
         return Pricing(prices=prices, aliases=self.service.aliases, elsewhere=elsewhere)
 
     def _prices_at(self, name: str, identity: str, others: Pricing) -> Pricing:
         """The prices of an endpoint of this name, with those of others that are the same server."""
-        table = self.endpoints.get(name)
-        known = DEEPSEEK_PRICES if identity in _PRICED else {}
         return Pricing(
-            prices={**known, **others.prices, **({} if table is None else table.price_rows())},
+            prices={**_known_rows(identity), **others.prices, **self._own_rows(name)},
             aliases={**others.aliases, **named(name, self.endpoints).aliases},
         )
 
+    def _own_rows(self, name: str) -> dict[str, tuple[Price, ...]]:
+        """The prices in the table of the endpoint of this name."""
+        table = self.endpoints.get(name)
+        return {} if table is None else table.price_rows()
+
 
 _PRICED = ("deepseek", "mock")
+
+
+def _known_rows(identity: str) -> Mapping[str, tuple[Price, ...]]:
+    """The provider's own prices, where this is its server or the mock of it."""
+    return DEEPSEEK_PRICES if identity in _PRICED else {}
+
 
 TABLES = ("steps", "workflow_settings", "prices", "endpoints")
 """The settings that are tables: a file has them, a flag and a variable do not."""
 
 CALL_FLAGS = (
-    *("endpoint", "base_url", "api_key_env", "dialect", "mends", "model", "thinking", "effort", "stream"),
+    *("endpoint", "base_url", "api_key_env", "dialect", "overrides", "model", "thinking", "effort", "stream"),
     *("cache", "cache_mode", "ttl", "attempts", "patience"),
     *("connect_timeout", "first_token_timeout", "idle_timeout", "total_timeout"),
     *("budget", "budget_tokens", "latency", "faults", "seed", "json_output", "quiet", "verbose"),

@@ -1,4 +1,7 @@
-"""docs/settings.md, made from the settings themselves: `python -m harness.settings.reference > docs/settings.md`."""
+"""docs/settings.md, made from the settings themselves.
+
+`python -m harness.settings.reference > docs/settings.md` writes it.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,7 @@ max_questions = 5
 reasks = 2                  # how often an unusable decomposition is asked for again
 min_answers = 1             # how many sub-questions must be answered for a report
 
-[endpoints.gpu1]            # an endpoint of your own, for --endpoint gpu1; or a known one, mended: docs/endpoints.md
+[endpoints.gpu1]            # an endpoint of your own, for --endpoint gpu1; or a known one, changed: docs/endpoints.md
 like = "vllm"
 base_url = "http://gpu1:8000/v1"
 api_key_env = "GPU1_KEY"
@@ -97,15 +100,16 @@ def settings_page() -> str:
 
 
 def _section(title: str) -> str:
-    rows = [
-        _row(field.alias or name, field.default, field.description or "")
-        for name, field in Settings.model_fields.items()
-        if name not in TABLES
-        and isinstance(field.json_schema_extra, dict)
-        and field.json_schema_extra["section"] == title
+    lines = [
+        f"## {title}\n",
+        "| Setting | Flag | Variable | Value | Default | Meaning |",
+        "|---|---|---|---|---|---|",
     ]
-    head = ["| Setting | Flag | Variable | Value | Default | Meaning |", "|---|---|---|---|---|---|"]
-    return "\n".join([f"## {title}\n", *head, *rows, ""])
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        if name not in TABLES and isinstance(extra, dict) and extra["section"] == title:
+            lines.append(_row(field.alias or name, field.default, field.description or ""))
+    return "\n".join([*lines, ""])
 
 
 def _row(name: str, default: Any, description: str) -> str:
@@ -113,7 +117,11 @@ def _row(name: str, default: Any, description: str) -> str:
     shown = noted.rstrip("]") or _default(default)
     flag = f"--no-{name}" if default is True else f"--{name.replace('_', '-')}"
     cells = (f"`{name}`", f"`{flag}`", f"`{ENV_PREFIX}{name.upper()}`", _value(name), shown, meaning)
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
 
 
 def _default(default: Any) -> str:

@@ -1,4 +1,4 @@
-"""Bringing the sources together: who says what, who rules over whom, and what is wrong with it, by its source."""
+"""The sources of settings brought together: which one rules, and what is wrong in each."""
 
 from __future__ import annotations
 
@@ -39,34 +39,52 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     flag_style: bool = False,
 ) -> Loaded:
-    """Bring all sources together. `flags` are those that were given; `base` is what a run that is continued began with.
+    """Bring all sources together.
 
-    With `base`, neither a file nor variables are looked at, but for the key. `flag_style` names the flags as a command
-    line has them, and reads their texts. Raises SettingsError with one line for each thing wrong.
+    `flags` are those that were given; `base` is what a run that is continued began with. With
+    `base`, neither a file nor variables are looked at, but for the key. `flag_style` names the
+    flags as a command line has them, and reads their texts. Raises SettingsError with one line for
+    each thing wrong.
     """
-    env = {**_dotenv(), **(os.environ if environ is None else environ)}
-    given: list[Given] = []
+    if environ is None:
+        environ = os.environ
+    env = {**_dotenv(), **environ}
     ignored: tuple[str, ...] = ()
     if base is not None:
-        given += [
-            Given(name=name, value=value, origin="the run", where="the run's settings", rank=0)
-            for name, value in base.items()
-        ]
+        given = _from_run(base)
     else:
-        file = _settings_file(config, env)
-        given += _from_file(file) if file is not None else []
-        variables, ignored = _from_environment(env)
-        given += variables
-    given += [_from_flag(name, value, flag_style=flag_style) for name, value in flags.items() if value is not None]
+        given, ignored = _from_file_and_environment(config, env)
+    for name, value in flags.items():
+        if value is not None:
+            given.append(_from_flag(name, value, flag_style=flag_style))
     ruling = _ruling(given)
     settings = _validated(ruling)
     check_endpoints(settings, ruling)
     own_in_flight = _in_flight_of_endpoint(settings, ruling, continued=base is not None)
     settings = _with_defaults_of_endpoint(settings, ruling)
-    origins = {name: ruling[name].origin if name in ruling else "default" for name in field_names()}
+    origins = dict.fromkeys(field_names(), "default")
+    for name in origins:
+        if name in ruling:
+            origins[name] = ruling[name].origin
     return Loaded(
         settings=settings, origins=origins, keyring=Keyring(env), ignored=ignored, own_in_flight=own_in_flight
     )
+
+
+def _from_run(base: Mapping[str, Any]) -> list[Given]:
+    """Return the settings that a run began with, the weakest source of one that goes on."""
+    where = {"origin": "the run", "where": "the run's settings"}
+    return [Given(name=name, value=value, rank=0, **where) for name, value in base.items()]
+
+
+def _from_file_and_environment(config: Path | None, env: Mapping[str, str]) -> tuple[list[Given], tuple[str, ...]]:
+    """Return what the file and the variables give, and the variables that are ignored."""
+    given: list[Given] = []
+    file = _settings_file(config, env)
+    if file is not None:
+        given += _from_file(file)
+    variables, ignored = _from_environment(env)
+    return given + variables, ignored
 
 
 def _in_flight_of_endpoint(settings: Settings, ruling: Mapping[str, Given], *, continued: bool) -> int | None:
@@ -92,14 +110,18 @@ def _with_defaults_of_endpoint(settings: Settings, ruling: dict[str, Given]) -> 
 
 
 def _settings_file(config: Path | None, env: Mapping[str, str]) -> Path | None:
-    named = config or (Path(env[CONFIG_ENV]) if env.get(CONFIG_ENV) else None)
-    if named is not None:
-        return named
+    if config is not None:
+        return config
+    if env.get(CONFIG_ENV):
+        return Path(env[CONFIG_ENV])
     return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
 def _dotenv() -> dict[str, str]:
-    """The variables of ./.env, taken as they stand: a `$` in a key is a dollar sign. Raises SettingsError."""
+    """The variables of ./.env, taken as they stand: a `$` in a key is a dollar sign.
+
+    Raises SettingsError.
+    """
     if not DOTENV_FILE.is_file():
         return {}
     try:
@@ -112,33 +134,38 @@ def _dotenv() -> dict[str, str]:
 def _from_file(path: Path) -> list[Given]:
     tables, raw = read_toml(path, SettingsError)
     text = raw.decode("utf-8-sig")
-    given: list[Given] = []
+    given: dict[str, Given] = {}
     wrong: list[str] = []
     for name, value in tables.items():
+        at = place(path, text, (name,))
         for setting, worth in _settings_in(name, value):
             if setting not in field_names():
                 near = _nearest(name.replace("-", "_"))
-                wrong.append(f"{place(path, text, (name,))}: unknown setting {shown(name)}{near}")
-            elif any(other.name == setting for other in given):
-                wrong.append(f"{place(path, text, (name,))}: {name} is set twice, as {setting} too")
+                wrong.append(f"{at}: unknown setting {shown(name)}{near}")
+            elif setting in given:
+                wrong.append(f"{at}: {name} is set twice, as {setting} too")
             else:
-                at = place(path, text, (name,))
-                given.append(Given(name=setting, value=worth, origin=str(path), where=at, rank=1, raw=text))
+                given[setting] = Given(name=setting, value=worth, origin=str(path), where=at, rank=1, raw=text)
     if wrong:
         raise SettingsError("\n".join(wrong))
-    return given
+    return list(given.values())
 
 
 def _settings_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The settings that one entry of a file is: `workflow = "…"` names it, [workflow] holds its own settings."""
+    """Yield the settings in one entry of a file.
+
+    `workflow = "…"` names the workflow, and a table [workflow] holds its own settings.
+    """
     plain = name.replace("-", "_")
-    if plain != "workflow" or not isinstance(value, dict):
-        yield ("?" if plain == "workflow_settings" else plain), value
-        return
-    own = dict(value)
-    if "name" in own:
-        yield "workflow", own.pop("name")
-    yield "workflow_settings", own
+    if plain == "workflow_settings":
+        yield "?", value  # no setting has this name in a file
+    elif plain == "workflow" and isinstance(value, dict):
+        own = dict(value)
+        if "name" in own:
+            yield "workflow", own.pop("name")
+        yield "workflow_settings", own
+    else:
+        yield plain, value
 
 
 def _nearest(name: str) -> str:
@@ -146,16 +173,16 @@ def _nearest(name: str) -> str:
 
 
 def _from_environment(env: Mapping[str, str]) -> tuple[list[Given], tuple[str, ...]]:
-    """What variables say, and those that begin like ours and are none: others use this prefix too.
+    """Read the variables, and name those that begin like ours and are none.
 
-    Raises SettingsError for one that looks like a slip of ours.
+    Others use this prefix too. Raises SettingsError for one that looks like a slip of ours.
     """
     given: list[Given] = []
     ignored: list[str] = []
     for variable, value in sorted(env.items()):
-        name = variable.removeprefix(ENV_PREFIX).lower()
-        if not variable.startswith(ENV_PREFIX) or variable in (GENERIC_KEY_ENV, CONFIG_ENV) or not value:
+        if not value or not variable.startswith(ENV_PREFIX) or variable in (GENERIC_KEY_ENV, CONFIG_ENV):
             continue
+        name = variable.removeprefix(ENV_PREFIX).lower()
         if name in scalar_names():
             worth, source = from_text(kind_of(name), value), f"${variable}"
             given.append(Given(name=name, value=worth, origin=source, where=source, rank=2, said=f" = {value}"))
@@ -169,17 +196,20 @@ def _from_environment(env: Mapping[str, str]) -> tuple[list[Given], tuple[str, .
 def _from_flag(name: str, value: Any, *, flag_style: bool) -> Given:
     if not flag_style:
         return Given(name=name, value=value, origin="given", where="given", rank=3)
-    flag = f"--{name.replace('_', '-')}"
-    worth = from_text(kind_of(name), value) if isinstance(value, str) else value
-    said = " ".join(value) if isinstance(value, tuple) else value
+    flag, worth, said = f"--{name.replace('_', '-')}", value, value
+    if isinstance(value, str):
+        worth = from_text(kind_of(name), value)
+    elif isinstance(value, tuple):
+        said = " ".join(value)
     return Given(name=name, value=worth, origin=flag, where=flag, rank=3, said=f" {said}")
 
 
 def _ruling(given: list[Given]) -> dict[str, Given]:
-    """The strongest of each setting, and of the two ways to say who answers.
+    """Return the strongest of each setting, and of the two ways to name an endpoint.
 
-    `endpoint` and `base_url` exclude each other: the one from the stronger source rules, from equal sources neither
-    can. An `api_key_env` was meant for the base URL of its own source, so it goes when another base URL rules.
+    `endpoint` and `base_url` exclude each other: the one from the stronger source rules, from equal
+    sources neither can. An `api_key_env` was meant for the base URL of its own source, so it goes
+    when another base URL rules.
     """
     ruling = {one.name: one for one in given}  # later sources are stronger
     endpoint, base_url, key = (ruling.get(name) for name in ("endpoint", "base_url", "api_key_env"))
@@ -189,27 +219,40 @@ def _ruling(given: list[Given]) -> dict[str, Given]:
                 f"{_where_both(endpoint, base_url)}: endpoint and base_url exclude each other: "
                 "a profile's key is never sent to another host; keep the one that you mean"
             )
-        del ruling["base_url" if endpoint.rank > base_url.rank else "endpoint"]
-    if key is not None and (lost := _overruled_url(given, ruling, key)) is not None:
-        if ruling.get("base_url") is None and lost is key:
-            raise SettingsError(f"{key.where}: api_key_env goes with base_url: a profile names its own variable")
+        weaker = min(endpoint, base_url, key=lambda one: one.rank)
+        del ruling[weaker.name]
+    if key is None:
+        return ruling
+    lost = _overruled_url(given, ruling, key)
+    if lost is key and ruling.get("base_url") is None:
+        raise SettingsError(f"{key.where}: api_key_env goes with base_url: a profile names its own variable")
+    if lost is not None:
         del ruling["api_key_env"]
     return ruling
 
 
 def _overruled_url(given: list[Given], ruling: Mapping[str, Given], key: Given) -> Given | None:
-    """What makes an api_key_env void: the base URL of its source that does not rule, or the key itself without any."""
-    own = next((one for one in given if one.name == "base_url" and one.rank == key.rank), None)
-    if own is not None:
-        return None if ruling.get("base_url") is own else own
-    if ruling.get("base_url") is not None:
+    """Return what makes an api_key_env void, or None where it counts.
+
+    Void makes it a base URL of its own source that does not rule, a stronger endpoint, or, where
+    there is neither, the lack of any base URL: then it is the key itself that is returned.
+    """
+    rules = ruling.get("base_url")
+    for one in given:
+        if one.name == "base_url" and one.rank == key.rank:
+            return None if rules is one else one
+    if rules is not None:
         return None
     endpoint = ruling.get("endpoint")
-    return endpoint if endpoint is not None and endpoint.rank > key.rank else key
+    if endpoint is not None and endpoint.rank > key.rank:
+        return endpoint
+    return key
 
 
 def _where_both(one: Given, other: Given) -> str:
-    return one.where if one.where == other.where else f"{one.where} and {other.where}"
+    if one.where == other.where:
+        return one.where
+    return f"{one.where} and {other.where}"
 
 
 def _validated(ruling: Mapping[str, Given]) -> Settings:
@@ -238,3 +281,11 @@ def _finding(detail: Mapping[str, Any], ruling: Mapping[str, Given]) -> str:
         return f"{where}{cut(given.said)}: {reason(detail).replace('true or false', 'on or off')}"
     value = given.value if len(path) == 1 else detail.get("input")
     return f"{where}: {'.'.join(path)} = {shown(value)}: {reason(detail)}"
+
+
+def step_summary_file(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return the file that GitHub Actions shows as the step's summary, or None elsewhere."""
+    if environ is None:
+        environ = os.environ
+    named = environ.get("GITHUB_STEP_SUMMARY")
+    return Path(named) if named else None

@@ -13,9 +13,10 @@ _LONG_QUOTES = ('"""', "'''")
 
 
 def line_of(text: str, path: Sequence[str]) -> int | None:
-    """The line, from 1, on which the table or the value at `path` begins; of its nearest parent where it is inline.
+    """The line, from 1, on which the table or the value at `path` begins.
 
-    A best effort: None where the file is written in a way that this does not follow.
+    Of its nearest parent where it is inline. A best effort: None where the file is written in a way
+    that this does not follow.
     """
     wanted = tuple(path)
     best: tuple[int, int] | None = None
@@ -61,7 +62,7 @@ def _parts(dotted: str) -> tuple[str, ...]:
 
 
 def _quote_after(line: str, open_quote: str | None) -> str | None:
-    """Which long text is open at the end of a line."""
+    """Return the quotes of the long text that is open at the end of a line, if any."""
     position = 0
     while True:
         if open_quote is not None:

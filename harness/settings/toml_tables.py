@@ -1,4 +1,4 @@
-"""TOML files from users: read, checked table by table, complained about in words, nearest names suggested."""
+"""TOML files from users: read, checked table by table, with faults in words."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ class StepTable(BaseModel):
 
 
 def read_toml(path: Path, error: type[InputError]) -> tuple[dict[str, Any], bytes]:
-    """The tables of a file, of JSON values only, and its bytes. Raises `error` with the file, and the line if known."""
+    """The tables of a file, of JSON values only, and its bytes.
+
+    Raises `error` with the file, and the line if known.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -118,7 +121,8 @@ def known_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
     """The names that the table at this path may have."""
     for part in path:
         field = model.model_fields.get(part)
-        model = next(_models_in(field.annotation), model) if field is not None else model
+        if field is not None:
+            model = next(_models_in(field.annotation), model)
     return list(model.model_fields)
 
 
@@ -156,12 +160,14 @@ _BOUNDS = {
 
 
 def reason(detail: Mapping[str, Any]) -> str:
-    """Why pydantic refused a value, in our words."""
+    """Return the reason why pydantic refused a value, in our words."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         limit = context[bound]
-        return f"{words} {int(limit):,}" if limit == int(limit) else f"{words} {limit:g}"
+        if limit == int(limit):
+            return f"{words} {int(limit):,}"
+        return f"{words} {limit:g}"
     if kind == "literal_error":
         return f"must be one of {context['expected']}".replace("'", "")
     if kind == "value_error":
@@ -170,12 +176,17 @@ def reason(detail: Mapping[str, Any]) -> str:
 
 
 def suggestion(name: str, known: Iterable[str], *, listed: bool = True) -> str:
-    """`; did you mean 'x'?` for the nearest known name, else all of them if they are few enough to be `listed`."""
+    """Return `; did you mean 'x'?` for the nearest known name.
+
+    Where none is near, all of them are named if they are few enough to be `listed`.
+    """
     names = sorted(known)
     near = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(names)}" if listed else "; `harness config` lists all that there are"
+    if listed:
+        return f"; known: {', '.join(names)}"
+    return "; `harness config` lists all that there are"
 
 
 def shown(value: object) -> str:
@@ -183,7 +194,9 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    if len(text) <= 60:
+        return text
+    return f"{text[:57]}..."
 
 
 def _broken(path: Path, text: str, message: str) -> str:
@@ -196,7 +209,10 @@ def _broken(path: Path, text: str, message: str) -> str:
 
 
 def _foreign_values(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What TOML has and JSON has not: settings are kept as JSON, and none of them is a date."""
+    """Yield values that TOML has and JSON has not.
+
+    Settings are kept as JSON, and none of them is a date.
+    """
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _foreign_values(part, (*path, name))

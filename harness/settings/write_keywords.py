@@ -1,4 +1,7 @@
-"""Writes keywords.py from the settings: `python -m harness.settings.write_keywords > harness/settings/keywords.py`."""
+"""Writes keywords.py from the settings.
+
+The command is `python -m harness.settings.write_keywords > harness/settings/keywords.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import click
 from pydantic import BaseModel
 
 from harness.settings.endpoints import EndpointTable, PriceTable
-from harness.settings.kinds import LogLevels, Mends, Seconds, SecondsOrZero, Texts, WholeOrOff
+from harness.settings.kinds import LogLevels, Overrides, Seconds, SecondsOrZero, Texts, WholeOrOff
 from harness.settings.model import CALL_SETTINGS, Settings
 from harness.settings.toml_tables import StepTable
 
@@ -41,7 +44,7 @@ _WIDER = (
     (SecondsOrZero, "float | str"),
     (WholeOrOff, 'int | Literal["off"]'),
     (Texts, "str | list[str] | tuple[str, ...]"),
-    (Mends, "str | list[str] | tuple[str, ...]"),
+    (Overrides, "str | list[str] | tuple[str, ...]"),
     (LogLevels, "str | list[str] | tuple[str, ...]"),
 )
 _GIVEN_APART = "workflow"  # an argument of its own: `replay.run` also takes a function there
@@ -96,7 +99,7 @@ _PLAIN: Mapping[Any, str] = {
 
 
 def type_text(kind: Any) -> str:
-    """What a user may give for a setting of this kind, as Python writes a type."""
+    """Return the type of the values of a setting of this kind, as Python writes it."""
     for narrow, text in _WIDER:
         if kind == narrow:
             return text

@@ -17,7 +17,7 @@ from harness.domain.policy import RetryPolicy
 from harness.engine.clock import now
 from harness.simulation.fit import StepFit
 from harness.simulation.recorded import RATE_LIMITED, RecordedCall
-from harness.testing.deepseek.gate import Gate
+from harness.testing.deepseek.server_state import Gate
 
 # The shortest text that is an answer, also where JSON was asked for.
 _SAID = "0"

@@ -1,8 +1,8 @@
 """The deterministic DeepSeek that everything offline runs on, and an event loop whose clock jumps.
 
-One pure core (`FakeDeepSeek`), three faces: an in-process transport (`FakeTransport`), a respx router
-(`mock_deepseek`) and a real socket (`serve`). Names are loaded when they are first used, so that importing this
-package costs nothing and needs no optional library.
+One pure core (`FakeDeepSeek`), three faces: an in-process transport (`FakeTransport`), a respx
+router (`mock_deepseek`) and a real socket (`serve`). Names are loaded when they are first used, so
+that importing this package costs nothing and needs no optional library.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class HttpErrors(Protocol):
 
 
 class _Step(NamedTuple):
-    """What happens at an instant: bytes arrive, or an error. `due_s` infinite: nothing ever happens."""
+    """An event at an instant: bytes arrive, or an error. `due_s` infinite: nothing ever happens."""
 
     due_s: float
     data: bytes = b""
@@ -34,8 +34,8 @@ class _Step(NamedTuple):
 async def play(exchange: Exchange, read_timeout_s: float | None, errors: HttpErrors) -> AsyncGenerator[bytes, None]:
     """Yield the body piece by piece, on the running loop's clock.
 
-    A silence longer than the client's read timeout ends it, as on a socket. Raises the library's ReadTimeout and
-    ReadError. The exchange is over on every way out, and complete if the body was.
+    A silence longer than the client's read timeout ends it, as on a socket. Raises the library's
+    ReadTimeout and ReadError. The exchange is over on every way out, and complete if the body was.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -53,7 +53,8 @@ async def play(exchange: Exchange, read_timeout_s: float | None, errors: HttpErr
 def play_blocking(exchange: Exchange, read_timeout_s: float | None, errors: HttpErrors) -> Generator[bytes, None, None]:
     """The same for a synchronous client, which really waits.
 
-    Where such a client would hang for ever, it gets ReadTimeout at once: nothing could end a blocked thread.
+    Where such a client would hang for ever, it gets ReadTimeout at once: nothing could end a
+    blocked thread.
     """
     try:
         for step in _steps(exchange, errors, time.monotonic()):

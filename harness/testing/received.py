@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
+from harness.domain.wording import counted
 from harness.testing.deepseek.chat_request import JsonObject
 
 _SHOWN_CHARACTERS = 120
@@ -18,9 +18,9 @@ _SHOWN_CALLS = 50
 class ReceivedCall:
     """A chat request that came in. `at_s` is the time of the loop that received it.
 
-    `body` is the JSON that was sent, {} where it was none. `status` is that of the reply; None: the connection was
-    torn down, or, in a predicate of `when`, there is no reply yet. `line` names what of the script answered it; ""
-    where the fake did by itself.
+    `body` is the JSON that was sent, {} where it was none. `status` is that of the reply; None: the
+    connection was torn down, or, in a predicate of `when`, there is no reply yet. `line` names what
+    of the script answered it; "" where the fake did by itself.
     """
 
     body: JsonObject
@@ -37,11 +37,13 @@ class ReceivedCall:
     def messages(self) -> Sequence[JsonObject]:
         """The conversation, each message as it was sent."""
         messages = self.body.get("messages")
-        return [message for message in messages if isinstance(message, Mapping)] if isinstance(messages, list) else []
+        if not isinstance(messages, list):
+            return []
+        return [message for message in messages if isinstance(message, Mapping)]
 
     @property
     def stream(self) -> bool:
-        """Whether a streamed response was wanted."""
+        """Return whether a streamed response was wanted."""
         return bool(self.body.get("stream"))
 
     @property
@@ -60,8 +62,10 @@ class ReceivedCall:
         return "\n\n".join(_text(message) for message in self.messages)
 
     def _last(self, role: str) -> str:
-        found = (_text(message) for message in reversed(self.messages) if message.get("role") == role)
-        return next(found, "")
+        for message in reversed(self.messages):
+            if message.get("role") == role:
+                return _text(message)
+        return ""
 
     def __str__(self) -> str:
         status = "no status" if self.status is None else str(self.status)
@@ -79,26 +83,37 @@ def json_object(body: bytes) -> Mapping[str, Any]:
 
 
 def listed(calls: Sequence[ReceivedCall]) -> str:
-    """The calls, numbered, a line each, with the seconds since the first; only the last ones of many."""
+    """The calls, numbered, a line each, with the seconds since the first.
+
+    Only the last ones of many.
+    """
     if not calls:
         return "no calls came"
-    hidden = max(len(calls) - _SHOWN_CALLS, 0)
-    head = f"{len(calls)} {'call' if len(calls) == 1 else 'calls'} came"
-    if hidden:
+    head = f"{counted(len(calls), 'call')} came"
+    if len(calls) > _SHOWN_CALLS:
         head += f", the last {_SHOWN_CALLS} are"
-    lines = (f"  {number}. +{call.at_s - calls[0].at_s:.3f} s: {call}" for number, call in enumerate(calls, 1))
-    return "\n".join([f"{head}:", *islice(lines, hidden, None)])
+    lines = [f"{head}:"]
+    first = max(len(calls) - _SHOWN_CALLS, 0)
+    for number, call in enumerate(calls[first:], first + 1):
+        lines.append(f"  {number}. +{call.at_s - calls[0].at_s:.3f} s: {call}")
+    return "\n".join(lines)
 
 
 def shortened(text: str) -> str:
     """A text in quotes, on one line, cut where it is long."""
     line = " ".join(text.split())
-    return json.dumps(line if len(line) <= _SHOWN_CHARACTERS else f"{line[:_SHOWN_CHARACTERS]}…", ensure_ascii=False)
+    if len(line) > _SHOWN_CHARACTERS:
+        line = f"{line[:_SHOWN_CHARACTERS]}…"
+    return json.dumps(line, ensure_ascii=False)
 
 
 def _text(message: JsonObject) -> str:
     """A message's text, also where the message is none that would be accepted."""
     content = message.get("content")
-    parts = content if isinstance(content, list) else [{"text": content}]
-    texts = (part.get("text") for part in parts if isinstance(part, Mapping))
-    return "\n".join(text for text in texts if isinstance(text, str))
+    if not isinstance(content, list):
+        return content if isinstance(content, str) else ""
+    texts = []
+    for part in content:
+        if isinstance(part, Mapping) and isinstance(part.get("text"), str):
+            texts.append(part["text"])
+    return "\n".join(texts)

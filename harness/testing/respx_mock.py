@@ -1,7 +1,8 @@
-"""The fake behind respx: a user's own `AsyncOpenAI` or `OpenAI` is intercepted untouched, and so is plain httpx.
+"""The fake behind respx.
 
-This package itself sends through aiohttp, which respx does not see, unless `HARNESS_TRANSPORT=httpx2` says otherwise.
-What is not seen cannot reach the host either: its name is not resolved.
+A user's own `AsyncOpenAI` or `OpenAI` is intercepted untouched, and so is plain httpx. This package
+itself sends through aiohttp, which respx does not see, unless `HARNESS_TRANSPORT=httpx2` says
+otherwise. What is not seen cannot reach the host either: its name is not resolved.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 from harness.testing.deepseek.fake import FakeDeepSeek
-from harness.testing.hosts import Hosts, Mind
+from harness.testing.hosts import Hosts, Replier
 
 DEEPSEEK_HOST = "api.deepseek.com"
 
@@ -24,11 +25,12 @@ class NotInterceptedError(AssertionError):
 
 @contextmanager
 def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST) -> Iterator[FakeDeepSeek]:
-    """Answer every request to `host` from the fake (a new one, if none is given), inside this block.
+    """Answer every request to `host` from the fake, inside this block.
 
-    A request to another host fails with respx's AllMockedAssertionError, so that nothing reaches the network by
-    accident. Time passes on the running loop's clock; a synchronous client really waits. Raises ImportError, naming
-    the extra to install, where respx is missing.
+    Without `fake` it is a new one. A request to another host fails with respx's
+    AllMockedAssertionError, so that nothing reaches the network by accident. Time passes on the
+    running loop's clock; a synchronous client really waits. Raises ImportError, naming the extra to
+    install, where respx is missing.
     """
     fake = fake or FakeDeepSeek()
     with intercepted(fake, Hosts(answered={host.lower()})):
@@ -36,21 +38,26 @@ def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST
 
 
 @contextmanager
-def intercepted(mind: Mind, hosts: Hosts) -> Iterator[None]:
-    """Answer the requests to some hosts from a mind, let those to others leave, and refuse the rest."""
+def intercepted(replier: Replier, hosts: Hosts) -> Iterator[None]:
+    """Answer the requests to some hosts from a replier, let those to others leave, and refuse the
+    rest.
+    """
     try:
         from harness.testing.routing import routed  # noqa: PLC0415 - respx is an extra that only this face needs
     except ModuleNotFoundError as missing:
         if missing.name != "respx":
             raise
         raise ImportError("mock_deepseek needs respx: pip install 'reasoning-harness[pytest]'") from missing
-    with routed(mind, hosts), _unresolved(hosts):
+    with routed(replier, hosts), _unresolved(hosts):
         yield
 
 
 @contextmanager
 def _unresolved(hosts: Hosts) -> Iterator[None]:
-    """Resolve no name that is answered for: whoever asks for it is about to connect, and so was not intercepted."""
+    """Resolve no name that is answered for.
+
+    A client that asks for it is about to connect, so it was not intercepted.
+    """
     resolve = socket.getaddrinfo
 
     def guarded(host: bytes | str | None, *args: Any, **options: Any) -> Any:

@@ -1,7 +1,8 @@
 """respx routers below httpx and httpx2: requests in, replies out, each in its own time.
 
-respx patches `httpcore`, on which httpx stands; openai 3 stands on httpx2 and thus on `httpcore2`, so a router is
-installed on both. A client with another transport (openai's aiohttp backend) is not seen.
+respx patches `httpcore`, on which httpx stands; openai 3 stands on httpx2 and thus on `httpcore2`,
+so a router is installed on both. A client with another transport (openai's aiohttp backend) is not
+seen.
 """
 
 from __future__ import annotations
@@ -18,37 +19,42 @@ from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError
 
 from harness.testing.deepseek.fake import Exchange
-from harness.testing.hosts import Hosts, Mind
+from harness.testing.hosts import Hosts, Replier
 from harness.testing.playback import RESET, HttpErrors, play, play_blocking
 
 
 class UnansweredError(AllMockedAssertionError, httpx2.UnsupportedProtocol):
-    """A request to a host that nobody answers for. Being a fault of the URL to httpx2, it is not tried again."""
+    """A request to a host that nobody answers for.
+
+    Being a fault of the URL to httpx2, it is not tried again.
+    """
 
 
 @contextmanager
-def routed(mind: Mind, hosts: Hosts) -> Iterator[None]:
+def routed(replier: Replier, hosts: Hosts) -> Iterator[None]:
     """Install a router below httpx and one below httpx2, inside this block."""
     if "httpcore2" not in Mocker.registry:
-        # Registered by its creation. pytest-httpx2 defines the same name, and a second class of it is an error.
+        # Registered by its creation. pytest-httpx2 defines the same name, and a second class of it
+        # is an error.
         targets = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
         type("HTTPCore2Mocker", (HTTPCoreMocker,), {"name": "httpcore2", "targets": targets})
     libraries: list[tuple[str, HttpErrors]] = [("httpcore", httpx), ("httpcore2", httpx2)]
     with ExitStack() as stack:
         for using, errors in libraries:
             router = stack.enter_context(respx.mock(assert_all_called=False, using=using))
-            router.route().mock(side_effect=_Door(mind, hosts, errors))
+            router.route().mock(side_effect=_SideEffect(replier, hosts, errors))
         yield
 
 
-class _Door:
-    """respx's side effect: a request in, a response out whose body plays on whichever clock its client lives by.
+class _SideEffect:
+    """respx's side effect: a request in, a response out.
 
-    respx takes responses of httpx for both libraries, and the request itself for one that may leave.
+    Its body plays on the clock of its client. respx takes responses of httpx for both libraries,
+    and the request itself for one that may leave.
     """
 
-    def __init__(self, mind: Mind, hosts: Hosts, errors: HttpErrors) -> None:
-        self._mind = mind
+    def __init__(self, replier: Replier, hosts: Hosts, errors: HttpErrors) -> None:
+        self._replier = replier
         self._hosts = hosts
         self._errors = errors
 
@@ -60,7 +66,7 @@ class _Door:
             where = f"{request.method} {request.url.scheme}://{request.url.host}{request.url.path}"
             raise UnansweredError(f"{where}: not mocked, only {answered} is; nothing was sent")
         path = request.url.raw_path.decode("ascii")
-        exchange = self._mind.begin(request.method, path, request.headers, request.content, now_s=_now_s())
+        exchange = self._replier.begin(request.method, path, request.headers, request.content, now_s=_now_s())
         reply = exchange.reply
         if reply.status is None:
             exchange.close()

@@ -1,4 +1,7 @@
-"""The value of the fixture `mock_deepseek`: a fake whose replies a test scripts, and whose calls it looks at."""
+"""The value of the fixture `mock_deepseek`, a fake whose replies a test scripts.
+
+The test looks at the calls that it received.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ Matches: TypeAlias = Callable[[ReceivedCall], bool]
 
 @dataclass(slots=True, kw_only=True)
 class _Entry:
-    """A line of the script for `left` calls (None: any number) that match. `name` is what a reader is shown."""
+    """A line of the script for `left` calls (None: any number) that match.
+
+    `name` is what a reader is shown.
+    """
 
     line: Line
     name: str
@@ -37,12 +43,17 @@ class _Entry:
 
     @property
     def wanted(self) -> bool:
-        """Whether it waits for a call that has not come."""
-        return self.used == 0 if self.left is None else self.left > 0
+        """Return whether it waits for a call that has not come."""
+        if self.left is None:
+            return self.used == 0
+        return self.left > 0
 
 
 class ScriptWriter:
-    """Adds lines to a script. Each method returns the writer, so that `fail(429).reply("yes")` reads in order."""
+    """Adds lines to a script.
+
+    Each method returns the writer, so that `fail(429).reply("yes")` reads in order.
+    """
 
     def __init__(self, entries: list[_Entry], matches: Matches | None, suffix: str) -> None:
         self._entries = entries
@@ -61,8 +72,8 @@ class ScriptWriter:
     ) -> Self:
         """The next `times` calls (None: all) are answered with this text.
 
-        `usage` None: tokens are counted by the fake's own rule. The answer begins `after_s` seconds after the request,
-        without it as the fake's latency says.
+        `usage` None: tokens are counted by the fake's own rule. The answer begins `after_s` seconds
+        after the request, without it as the fake's latency says.
         """
         answer = Answer(content=content, reasoning=reasoning, finish_reason=finish_reason)
         line = Say(answer=answer, usage=usage, after_s=after_s)
@@ -105,10 +116,11 @@ class ScriptWriter:
         message: str | None = None,
         times: int | None = 1,
     ) -> Self:
-        """The next `times` calls (None: all) fail: with a status, or as `harness mock forms` names it ("reset").
+        """Let the next `times` calls fail (None: all).
 
-        `retry_after` (seconds) and `message` go with a status. Raises SettingsError for a fault that is not known, a
-        status that is no error, and for either of the two beside the name of a fault.
+        They fail with a status, or as `harness mock forms` names it ("reset"). `retry_after`
+        (seconds) and `message` go with a status. Raises SettingsError for a fault that is not
+        known, a status that is no error, and for either of the two beside the name of a fault.
         """
         name = f"fail {how}"
         if isinstance(how, int):
@@ -129,11 +141,12 @@ class ScriptWriter:
 
 
 class MockDeepSeek(ScriptWriter):
-    """Answers in the place of DeepSeek: as scripted, and where nothing is scripted, as the deterministic fake does.
+    """A fake DeepSeek that answers as scripted, and else as the deterministic fake does.
 
-    A call takes the first line that is left: of those of `when` that match it, else of those for any call, each in the
-    order in which they were written. Requests that DeepSeek would refuse take none. `fake` may be adjusted at any time
-    (`latency`, `faults`, `balance_usd`); `calls` are the chat requests that came, in their order.
+    A call takes the first line that is left: of those of `when` that match it, else of those for
+    any call, each in the order in which they were written. Requests that DeepSeek would refuse take
+    none. `fake` may be adjusted at any time (`latency`, `faults`, `balance_usd`); `calls` are the
+    chat requests that came, in their order.
     """
 
     def __init__(self) -> None:
@@ -144,14 +157,15 @@ class MockDeepSeek(ScriptWriter):
         self._hosts = Hosts(answered={DEEPSEEK_HOST})
         self._taken = ""
         self._now_s = 0.0
-        # Synchronous clients may call from several threads; a line of the script is for one of them.
+        # Synchronous clients may call from several threads; a line of the script is for one of
+        # them.
         self._one_at_a_time = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<MockDeepSeek, calls: {len(self.calls)}>"
 
     def when(self, what: str | Matches) -> ScriptWriter:
-        """Writes lines for calls whose messages contain a text, or for which a function of the call is true."""
+        """A writer of lines for calls that contain a text, or for which a function is true."""
         if callable(what):
             return ScriptWriter(self._entries, what, " for calls that match")
         return ScriptWriter(self._entries, lambda call: what in call.text, f" for calls with {shortened(what)}")
@@ -180,12 +194,15 @@ class MockDeepSeek(ScriptWriter):
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Intercept clients inside this block. Raises ImportError, naming the extra, where respx is missing."""
+        """Intercept clients inside this block.
+
+        Raises ImportError, naming the extra, where respx is missing.
+        """
         with intercepted(self, self._hosts):
             yield
 
     def unused(self) -> str:
-        """What was scripted and never asked for; "" where nothing is left, or it may be."""
+        """Return what was scripted and never asked for; "" where nothing is left, or it may be."""
         left = [entry for entry in self._entries if entry.wanted]
         if not left or self._may_be_left:
             return ""
@@ -219,4 +236,6 @@ def _oddity(name: str) -> Oddity:
 
 
 def _times(left: int | None) -> str:
-    return f" ({left} times)" if left is not None and left > 1 else ""
+    if left is not None and left > 1:
+        return f" ({left} times)"
+    return ""

@@ -25,11 +25,12 @@ _MAX_BODY_BYTES = 64 * 1024 * 1024
 async def serve(
     fake: FakeDeepSeek, port: int = 0, *, left: Callable[[str], None] = lambda path: None
 ) -> AsyncIterator[str]:
-    """Listen on 127.0.0.1 (port 0: any free one) and yield the base URL, which is right with and without `/v1`.
+    """Listen on 127.0.0.1 (port 0: any free one) and yield the base URL.
 
-    Raises OSError if the port is taken. Requests that name another host are refused with 403, so that a web page
-    cannot reach the server through a name of its own. `left` is told the path of each request whose client hung up
-    before its answer was whole. A fake without a clock of its own tells this machine's time: a client elsewhere has no
+    It is right with and without `/v1`. Raises OSError if the port is taken. Requests that name
+    another host are refused with 403, so that a web page cannot reach the server through a name of
+    its own. `left` is told the path of each request whose client hung up before its answer was
+    whole. A fake without a clock of its own tells this machine's time: a client elsewhere has no
     other by which it could read a date.
     """
     from aiohttp import web  # noqa: PLC0415 - a second of start-up that only a server needs
@@ -57,7 +58,10 @@ async def serve_forever(
     ready: Callable[[str], None] = lambda url: None,
     left: Callable[[str], None] = lambda path: None,
 ) -> None:
-    """Serve until cancelled. `ready` is told the base URL once the server listens; `left`: see `serve`."""
+    """Serve until cancelled.
+
+    `ready` is told the base URL once the server listens; `left`: see `serve`.
+    """
     async with serve(fake, port, left=left) as url:
         ready(url)
         await asyncio.get_running_loop().create_future()
@@ -126,4 +130,6 @@ def _reset(request: web.Request) -> None:
 
 def _host_name(host: str) -> str:
     """The Host header without its port."""
-    return host.lower() if host.endswith("]") else host.lower().rpartition(":")[0] or host.lower()
+    if host.endswith("]"):
+        return host.lower()
+    return host.lower().rpartition(":")[0] or host.lower()

@@ -12,10 +12,10 @@ from harness.testing.playback import RESET, play
 
 
 class FakeTransport(httpx2.AsyncBaseTransport):
-    """What `--endpoint mock` and virtual time send through.
+    """The transport of `--endpoint mock` and of virtual time.
 
-    Honours the client's read timeout, raises httpx2's own errors, and frees the call's slot when its response is
-    closed early or cancelled. Keeps no request and no response.
+    Honours the client's read timeout, raises httpx2's own errors, and frees the call's slot when
+    its response is closed early or cancelled. Keeps no request and no response.
     """
 
     def __init__(self, fake: FakeDeepSeek) -> None:

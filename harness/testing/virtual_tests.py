@@ -1,4 +1,4 @@
-"""pytest's async tests on virtual time: through pytest-asyncio's hook, or through the backend of anyio's plugin."""
+"""pytest's async tests on virtual time, through pytest-asyncio's hook or anyio's backend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 
 from harness.testing.virtual_time import VirtualLoop, running_loop
 
-# One object, so that a parameter of a test is known by its identity: users' parameters may not like being compared.
+# One object, so that a parameter of a test is known by its identity: users' parameters may not like
+# being compared.
 _ANYIO_BACKEND: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": VirtualLoop})
 
 _NOBODY_RUNS_IT = (
@@ -30,8 +31,8 @@ _NOT_ASYNC = (
 class VirtualTests:
     """Gives a VirtualLoop to the tests that asked for one, and leaves all others as they are.
 
-    pytest-asyncio parametrizes every test as soon as it finds an implementation of its hook, so ours is registered
-    only while the tests that want it are collected.
+    pytest-asyncio parametrizes every test as soon as it finds an implementation of its hook, so
+    ours is registered only while the tests that want it are collected.
     """
 
     def __init__(self, manager: pytest.PytestPluginManager) -> None:
@@ -45,7 +46,10 @@ class VirtualTests:
             _choose_anyio_backend(metafunc.definition)
 
     def collected(self) -> None:
-        """All tests are known. With its hook implemented, pytest-asyncio finds a test's loop before any fixture's."""
+        """All tests are known.
+
+        With its hook implemented, pytest-asyncio finds a test's loop before any fixture's.
+        """
         self._register(True)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -63,7 +67,7 @@ class VirtualTests:
 
 @contextmanager
 def guarded(item: pytest.Function) -> Iterator[None]:
-    """Inside this block the test refuses to run in real time, whichever plugin runs it and for whatever reason."""
+    """Make the test refuse to run in real time inside this block, whichever plugin runs it."""
     function = item.obj
     if not inspect.iscoroutinefunction(function):
         yield
@@ -83,9 +87,10 @@ def guarded(item: pytest.Function) -> Iterator[None]:
 
 
 def _choose_anyio_backend(test: pytest.Function) -> None:
-    """Parametrize anyio's fixture: by its own means, so that what depends on it follows; else in its place.
+    """Parametrize anyio's fixture: by its own means, so that what depends on it follows.
 
-    A project that overrides it usually returns the name of a backend, and looks at no parameter.
+    Else in its place. A project that overrides it usually returns the name of a backend, and looks
+    at no parameter.
     """
     if any("anyio_backend" in mark.args[0] for mark in test.iter_markers("parametrize")):
         return
@@ -96,7 +101,7 @@ def _choose_anyio_backend(test: pytest.Function) -> None:
 
 
 def problem_of(item: pytest.Item) -> str | None:
-    """Why a test that wants virtual time does not run on it, or None."""
+    """Return why a test that wants virtual time does not run on it, or None."""
     callspec = getattr(item, "callspec", None)
     parameters = callspec.params.values() if callspec is not None else ()
     if any(parameter is VirtualLoop or parameter is _ANYIO_BACKEND for parameter in parameters):
@@ -105,7 +110,7 @@ def problem_of(item: pytest.Item) -> str | None:
 
 
 def is_async(item: pytest.Item) -> bool:
-    """Whether the test is a coroutine function, also behind hypothesis."""
+    """Return whether the test is a coroutine function, also behind hypothesis."""
     function = getattr(item, "function", None)
     function = getattr(getattr(function, "hypothesis", None), "inner_test", function)
     return inspect.iscoroutinefunction(function)

@@ -1,11 +1,12 @@
 """An event loop whose clock jumps: hours pass in milliseconds, equally on every machine.
 
-When nothing is ready, the loop does not wait for its next timer, it moves its clock there. Work owed by a thread is
-real work: while some is announced (`loop.real()`), the clock stands and the loop waits for it. With nothing ready, no
-timer and no real work, nothing can ever happen again: that is a deadlock, and it is raised instead of waited for.
+When nothing is ready, the loop does not wait for its next timer, it moves its clock there. Work
+owed by a thread is real work: while some is announced (`loop.real()`), the clock stands and the
+loop waits for it. With nothing ready, no timer and no real work, nothing can ever happen again:
+that is a deadlock, and it is raised instead of waited for.
 
-Rules: take time from the loop only; announce every thread (`run_in_executor` announces itself); open no sockets.
-In pytest: the fixture `virtual_time`, or the marker `virtual`.
+Rules: take time from the loop only; announce every thread (`run_in_executor` announces itself);
+open no sockets. In pytest: the fixture `virtual_time`, or the marker `virtual`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _Idle = Callable[[float | None, Callable[[float], _Events]], _Events]
 # A Monday, noon in UTC: off-peak at DeepSeek.
 EPOCH = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 
-# How long one wait for real work lasts before the loop looks around again; work that arrives ends it at once.
+# How long one wait for real work lasts before the loop looks around again; work that arrives ends
+# it at once.
 _REAL_WAIT_S = 5.0
 
 # What asyncio forgives a timer: it is due when it is no further away than this.
@@ -78,8 +80,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         """As asyncio's, but what a thread brings waits until the loop has nothing else to do.
 
-        When a thread ends is chance; so that the order of events is not, its result counts as the last thing of its
-        instant, and the results of several threads are put in a fixed order.
+        When a thread ends is chance; so that the order of events is not, its result counts as the
+        last thing of its instant, and the results of several threads are put in a fixed order.
         """
         if threading.get_ident() == self._home:
             return super().call_soon_threadsafe(callback, *args, context=context)
@@ -91,7 +93,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """As asyncio's. A timer that is never due (anyio's sleep_forever sets one) is not worth waiting for."""
+        """As asyncio's.
+
+        A timer that is never due (anyio's sleep_forever sets one) is not worth waiting for.
+        """
         if math.isinf(when):
             return asyncio.TimerHandle(when, callback, args, self, context)
         return super().call_at(when, callback, *args, context=context)
@@ -106,9 +111,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         del self._asked[future]
 
     def _place(self, handle: asyncio.Handle) -> tuple[str, int]:
-        """What orders results: the kind of work, and in the executor, the order in which it was asked for.
+        """Return the order of results.
 
-        All other work of one kind (the database's, the results') is handed out one piece at a time.
+        It is the kind of work, and in the executor the order in which it was asked for. All other
+        work of one kind (the database's, the results') is handed out one piece at a time.
         """
         callback, arguments = getattr(handle, "_callback", None), getattr(handle, "_args", ())
         kind = f"{getattr(callback, '__module__', '')}.{getattr(callback, '__qualname__', '')}"
@@ -116,7 +122,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return kind, asked
 
     def _idle(self, timeout_s: float | None, wait: Callable[[float], _Events]) -> _Events:
-        """Nothing is ready: wait for real work, or jump to the next timer, or say that there is nothing to wait for."""
+        """Wait for real work or jump to the next timer, as nothing is ready.
+
+        Raises where there is nothing to wait for.
+        """
         if len(self._owed) < self._real_work and (events := wait(_REAL_WAIT_S)):
             return events
         if self._owed:
@@ -131,7 +140,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             raise RuntimeError("deadlock on virtual time: every task waits, and no timer and no thread will wake one")
         self._virtual_s += timeout_s
         if 2 * math.ulp(self._virtual_s) > _RESOLUTION_S:
-            # After 48 days the sum may miss the timer by more than asyncio forgives, and would come no closer.
+            # After 48 days the sum may miss the timer by more than asyncio forgives, and would come
+            # no closer.
             self._virtual_s += 2 * math.ulp(self._virtual_s)
         return []
 
@@ -155,7 +165,10 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualClock:
-    """A WallClock on the running loop's time: `epoch` (in UTC) plus the seconds since the loop began."""
+    """A WallClock on the running loop's time.
+
+    It is `epoch` (in UTC) plus the seconds since the loop began.
+    """
 
     def __init__(self, epoch: datetime = EPOCH) -> None:
         self._epoch = epoch
@@ -179,12 +192,15 @@ class VirtualTime:
         return running_loop().time()
 
     def real(self) -> AbstractContextManager[None]:
-        """Around an await of something that a thread brings about, and that asyncio was not told of."""
+        """Surround an await of something that a thread brings about without asyncio's knowledge."""
         return running_loop().real()
 
 
 def running_loop() -> VirtualLoop:
-    """The running loop. Raises RuntimeError where it is another kind of loop, or where none runs."""
+    """The running loop.
+
+    Raises RuntimeError where it is another kind of loop, or where none runs.
+    """
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualLoop):
         return loop
@@ -192,7 +208,7 @@ def running_loop() -> VirtualLoop:
 
 
 def on_virtual_time() -> bool:
-    """Whether the running loop's clock jumps. Raises RuntimeError where none runs."""
+    """Return whether the running loop's clock jumps. Raises RuntimeError where none runs."""
     return isinstance(asyncio.get_running_loop(), VirtualLoop)
 
 

@@ -1,1 +1,4 @@
-"""Built-in workflows: plain async functions `(step, topic) -> output`, with their prompts beside them as data."""
+"""Built-in workflows: plain async functions `(step, topic) -> output`.
+
+Their prompts stand beside them as data.
+"""

@@ -1,8 +1,9 @@
-"""Which endpoints a workflow's code names, read from its source, so that a wrong one is found before anything is sent.
+"""The endpoints that a workflow's source names.
 
-A name is what `StepOptions(endpoint=…)` is given, or `replace(options, endpoint=…)`: a text in the source, a constant
-of the module, or a choice between such. A module may also say it itself: `ENDPOINTS = ("local", "deepseek")`, which is
-needed where a name is put together while the workflow runs.
+They are read so that a wrong one is found before anything is sent. A name is what
+`StepOptions(endpoint=…)` is given, or `replace(options, endpoint=…)`: a text in the source, a
+constant of the module, or a choice between such. A module may also say it itself: `ENDPOINTS =
+("local", "deepseek")`, which is needed where a name is put together while the workflow runs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _MAKERS = frozenset({"StepOptions", "replace"})
 
 
 def endpoint_names(module: ModuleType) -> dict[str, tuple[str, ...]]:
-    """The endpoints that the workflow in this module names, each with the steps that are known to ask it."""
+    """Return the endpoints that this module's workflow names, with the steps known to ask each."""
     found: dict[str, set[str]] = {}
     for tree in sources_of(module):
         for endpoint, steps in _names_in(tree) if tree is not None else ():
@@ -40,7 +41,7 @@ def _names_in(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _endpoint_of(node: ast.AST) -> ast.expr | None:
-    """What this call gives as the endpoint of options, if it makes any."""
+    """Return the expression that this call gives as the endpoint of options, if it makes any."""
     if not isinstance(node, ast.Call) or _name_of(node.func) not in _MAKERS:
         return None
     return next((keyword.value for keyword in node.keywords if keyword.arg == "endpoint"), None)
@@ -53,7 +54,10 @@ def _name_of(function: ast.expr) -> str:
 
 
 def _steps_by_options(tree: ast.Module, constants: Mapping[str, str]) -> dict[int, tuple[str, ...]]:
-    """By the node that makes options the steps that are asked with them: there, or by a name of the module for them."""
+    """Return the steps that are asked with options, by the node that makes these.
+
+    The options stand in the call, or are named by the module.
+    """
     made: dict[str, ast.expr] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign):

@@ -13,9 +13,10 @@ MOST_BYTES = 20 * 1024 * 1024
 
 
 def image(source: str | Path) -> Image:
-    """The image at a URL, which the server will fetch, or in a file, which is sent with the request.
+    """Return the image at a URL, which the server fetches, or in a file, which is sent.
 
-    Raises InputError for a file that cannot be read, is larger than 20 MiB, or holds no PNG, JPEG, GIF or WebP image.
+    Raises InputError for a file that cannot be read, is larger than 20 MiB, or holds no PNG, JPEG,
+    GIF or WebP image.
     """
     try:
         if isinstance(source, str) and source.startswith(("http://", "https://")):

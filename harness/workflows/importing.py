@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 def import_file(path: Path, *, what: str = "workflow") -> ModuleType:
-    """The module in a file of any name; files beside it can be imported by it. Raises WorkflowError.
+    """The module in a file of any name; files beside it can be imported by it.
 
-    `what` is what the file is to its user.
+    Raises WorkflowError. `what` is what the file is to its user.
     """
     if not path.is_file():
         raise WorkflowError(f"{path}: there is no such {what} file")
@@ -41,7 +41,10 @@ def import_file(path: Path, *, what: str = "workflow") -> ModuleType:
 
 
 def import_named(name: str, *, what: str = "workflow") -> ModuleType:
-    """A module by its dotted name, also from the working directory, as `python -m` does. Raises WorkflowError."""
+    """A module by its dotted name, also from the working directory, as `python -m` does.
+
+    Raises WorkflowError.
+    """
     if name.startswith("."):
         raise WorkflowError(f"{name}: a {what}'s module is named in full, as package.module:function")
     _look_first_in(Path.cwd())

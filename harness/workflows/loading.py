@@ -1,4 +1,7 @@
-"""Finding a workflow by name: `research`, `module:function` or `path.py:function`, with the prompts beside it."""
+"""A workflow found by its name, with its prompts.
+
+Names are `research`, `module:function` or `path.py:function`.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,14 @@ BUILT_IN = {"research": "harness.workflows.research:research"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedWorkflow:
-    """A workflow ready to run. `settings` is its table [workflow], checked where the workflow offers a check.
+    """A workflow ready to run.
 
-    `code_sha256` names the source file's content, so that a change of the code between sessions can be told. `steps`
-    are the names of its steps, as far as the source tells them, `endpoints` those that its code names, each with the
-    steps that are known to ask it. `own_files` are the paths of that file and of the directory, or of the whole
-    package, that it lies in. `prompts_file` is where its prompts stand, if anywhere.
+    `settings` is its table [workflow], checked where the workflow offers a check. `code_sha256`
+    names the source file's content, so that a change of the code between sessions can be told.
+    `steps` are the names of its steps, as far as the source tells them, `endpoints` those that its
+    code names, each with the steps that are known to ask it. `own_files` are the paths of that file
+    and of the directory, or of the whole package, that it lies in. `prompts_file` is where its
+    prompts stand, if anywhere.
     """
 
     name: str
@@ -44,7 +49,7 @@ class LoadedWorkflow:
     prompts_file: Path | None = None
 
     def strange_steps(self, named: Iterable[str]) -> dict[str, str]:
-        """Those of these names that are no step of it, or may be none, each with what is to be said of it."""
+        """Return those of these names that are, or may be, no step of it, each with words on it."""
         known = self.steps.names if self.steps.all_known else self.steps.names | self.prompts.prompts.keys()
         return {name: self._of_no_step(name, known) for name in named if name not in known}
 
@@ -66,35 +71,43 @@ def load_workflow(
     settings_from: str = "settings",
     steps: Mapping[str, str] = MappingProxyType({}),
 ) -> LoadedWorkflow:
-    """Import a workflow and read its prompts: `prompts_file`, else the TOML file of the same stem beside its module.
+    """Import a workflow and read its prompts.
 
-    A module may say which blanks it fills (`FILLS`, by prompt) and check its settings (`check_settings`); both are used
-    here, before anything is paid for. `settings_from` is where those stand, for messages. `steps` are those that the
-    user has options for, each with where that was said. Raises WorkflowError, PromptsError, or SettingsError for a step
-    of which it is known that the workflow does not have it.
+    These are in `prompts_file`, else in the TOML file of the same stem beside its module. A module
+    may say which blanks it fills (`FILLS`, by prompt) and check its settings (`check_settings`);
+    both are used here, before anything is paid for. `settings_from` is where those stand, for
+    messages. `steps` are those that the user has options for, each with where that was said. Raises
+    WorkflowError, PromptsError, or SettingsError for a step of which it is known that the workflow
+    does not have it.
     """
     module, function = _find(BUILT_IN.get(name, name))
     source = _source_of(name, module)
     beside = source.with_suffix(".toml")
-    chosen = prompts_file if prompts_file is not None else beside if beside.is_file() else None
-    prompts = read_prompts(chosen) if chosen is not None else Prompts()
-    fills = getattr(module, "FILLS", None)
-    if isinstance(fills, Mapping):
-        check_blanks(str(chosen or beside), prompts, {step: frozenset(blanks) for step, blanks in fills.items()})
+    if prompts_file is None and beside.is_file():
+        prompts_file = beside
+    prompts = Prompts() if prompts_file is None else read_prompts(prompts_file)
+    _check_fills(module, prompts, str(prompts_file or beside))
     workflow = LoadedWorkflow(
         name=name,
         function=function,
         prompts=prompts,
-        settings=_checked_settings(name, module, (str(chosen), prompts.settings), (settings_from, settings)),
+        settings=_checked_settings(name, module, (str(prompts_file), prompts.settings), (settings_from, settings)),
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         own_files=_own_files(module, source.absolute(), built_in=name in BUILT_IN),
         steps=step_names(module),
         endpoints=endpoint_names(module),
-        prompts_file=chosen,
+        prompts_file=prompts_file,
     )
     if workflow.steps.all_known and (strange := workflow.strange_steps(steps)):
         raise SettingsError("\n".join(f"{steps[step]}: [steps.{step}]: {said}" for step, said in strange.items()))
     return workflow
+
+
+def _check_fills(module: ModuleType, prompts: Prompts, where: str) -> None:
+    """Raise PromptsError for a prompt with a blank that the module, by its own word, does not fill."""
+    fills = getattr(module, "FILLS", None)
+    if isinstance(fills, Mapping):
+        check_blanks(where, prompts, {step: frozenset(blanks) for step, blanks in fills.items()})
 
 
 def _checked_settings(
@@ -144,14 +157,19 @@ def _find(name: str) -> tuple[ModuleType, Workflow]:
     module = import_file(Path(where)) if where.endswith(".py") else import_named(where)
     function = getattr(module, attribute, None)
     if function is None:
-        functions = [
-            known
-            for known, value in vars(module).items()
-            if inspect.iscoroutinefunction(value) and value.__module__ == module.__name__
-        ]
-        hint = suggestion(attribute, functions) if functions else "; it has no async function at all"
-        raise WorkflowError(f"{where} has no function {attribute!r}{hint}")
+        raise WorkflowError(f"{where} has no function {attribute!r}{_other_functions(module, attribute)}")
     return module, _shaped(name, function)
+
+
+def _other_functions(module: ModuleType, wanted: str) -> str:
+    """Name the async functions that the module itself defines, the nearest name first."""
+    functions = []
+    for known, value in vars(module).items():
+        if inspect.iscoroutinefunction(value) and value.__module__ == module.__name__:
+            functions.append(known)
+    if not functions:
+        return "; it has no async function at all"
+    return suggestion(wanted, functions)
 
 
 def _shaped(name: str, function: object) -> Workflow:
@@ -171,12 +189,15 @@ def _shaped(name: str, function: object) -> Workflow:
 
 
 def _is_async(function: object) -> bool:
-    """Also where a decorator of the usual kind (functools.wraps, functools.partial) stands before it."""
+    """Return whether this is an async function, also behind functools.wraps or partial."""
     return callable(function) and inspect.iscoroutinefunction(inspect.unwrap(function))
 
 
 def _own_files(module: ModuleType, source: Path, *, built_in: bool) -> tuple[str, ...]:
-    """The file of a workflow and the directory that it lies in; in a package, that of the outermost package."""
+    """The file of a workflow and the directory that it lies in.
+
+    In a package, that of the outermost package.
+    """
     packages = 0 if built_in else (module.__package__ or "").count(".")
     return str(source), str(source.parents[packages])
 

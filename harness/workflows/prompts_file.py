@@ -15,7 +15,10 @@ WORKFLOW_TABLE = "workflow"
 
 
 def read_prompts(path: Path) -> Prompts:
-    """The prompts in a TOML file. Raises PromptsError naming the file, and the table or the line."""
+    """The prompts in a TOML file.
+
+    Raises PromptsError naming the file, and the table or the line.
+    """
     tables, raw = read_toml(path, PromptsError)
     settings = tables.pop(WORKFLOW_TABLE, {})
     if not isinstance(settings, dict):
@@ -28,7 +31,7 @@ def read_prompts(path: Path) -> Prompts:
 
 
 def check_blanks(where: str, prompts: Prompts, fills: Mapping[str, frozenset[str]]) -> None:
-    """Raise PromptsError unless every prompt that a workflow needs is there and asks for nothing it does not fill."""
+    """Raise PromptsError for a prompt that is missing or has a blank that is not filled."""
     for name, filled in fills.items():
         if name not in prompts.prompts:
             raise PromptsError(f"{where}: the table [{name}] is missing; the workflow needs {', '.join(fills)}")

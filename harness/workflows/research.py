@@ -1,7 +1,7 @@
-"""The workflow `research`: split a topic into sub-questions, research them in parallel, write a report that cites them.
+"""The workflow `research`: sub-questions, answers in parallel, a report that cites them.
 
-Each step gets only what it needs: the research steps see the topic and their own question, the report sees the notes
-without the reasoning behind them.
+Each step gets only what it needs: the research steps see the topic and their own question, the
+report sees the notes without the reasoning behind them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ NO_NOTES = "(no notes: this sub-question could not be answered)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResearchSettings:
-    """The table [workflow]. A sub-question more than `max_questions` is dropped, whatever a model answers."""
+    """The table [workflow].
+
+    A sub-question more than `max_questions` is dropped, whatever a model answers.
+    """
 
     min_questions: int = 3
     max_questions: int = 5
@@ -66,7 +69,10 @@ def check_settings(table: dict[str, Json]) -> ResearchSettings:
 
 
 async def research(step: Step, topic: Topic) -> Output:
-    """A report on the topic. Raises TopicFailed if no sub-questions came, or too few answers to them."""
+    """A report on the topic.
+
+    Raises TopicFailed if no sub-questions came, or too few answers to them.
+    """
     settings = ResearchSettings.of(step)
     questions = await decompose(step, topic, settings)
 
@@ -80,28 +86,37 @@ async def research(step: Step, topic: Topic) -> Output:
         return completion.content
 
     answers = await step.fan_out("research", list(enumerate(questions, start=1)), answer)
-    answered = sum(isinstance(outcome, Ok) for outcome in answers)
-    needed = min(settings.min_answers, len(questions))
-    if answered < needed:
-        failures = [outcome.error.message for outcome in answers if isinstance(outcome, Failed)]
-        raise TopicFailed(
-            f"{answered} of {len(questions)} sub-questions were answered and {needed} are needed"
-            + (f"; the first failure: {failures[0]}" if failures else "")
-        )
+    _check_enough(answers, min(settings.min_answers, len(questions)))
     report = await synthesize(step, topic, questions, answers)
-    missing = [number for number, outcome in enumerate(answers, start=1) if isinstance(outcome, Failed)]
-    return Output(
-        value=report,
-        sections=tuple(
-            _section(number, question, outcome, report)
-            for number, (question, outcome) in enumerate(zip(questions, answers, strict=True), start=1)
-        ),
-        degraded=f"no answer to sub-question {', '.join(map(str, missing))} of {len(questions)}" if missing else None,
-    )
+    sections: list[dict[str, Json]] = []
+    missing: list[str] = []
+    for number, (question, outcome) in enumerate(zip(questions, answers, strict=True), start=1):
+        sections.append(_section(number, question, outcome, report))
+        if isinstance(outcome, Failed):
+            missing.append(str(number))
+    degraded = None
+    if missing:
+        degraded = f"no answer to sub-question {', '.join(missing)} of {len(questions)}"
+    return Output(value=report, sections=tuple(sections), degraded=degraded)
+
+
+def _check_enough(answers: tuple[Outcome[str], ...], needed: int) -> None:
+    """Raise TopicFailed if fewer sub-questions than are needed have an answer."""
+    failures = [outcome.error.message for outcome in answers if isinstance(outcome, Failed)]
+    answered = len(answers) - len(failures)
+    if answered >= needed:
+        return
+    said = f"{answered} of {len(answers)} sub-questions were answered and {needed} are needed"
+    if failures:
+        said += f"; the first failure: {failures[0]}"
+    raise TopicFailed(said)
 
 
 async def decompose(step: Step, topic: Topic, settings: ResearchSettings) -> tuple[str, ...]:
-    """The sub-questions; an answer that cannot be used is asked for again, with a word on what was wrong."""
+    """The sub-questions.
+
+    An answer that cannot be used is asked for again, with a word on what was wrong.
+    """
     prompt, again = step.prompts["decompose"], step.prompts["decompose_again"]
     numbers = {"min_questions": settings.min_questions, "max_questions": settings.max_questions}
     values = {"topic": topic.text, **numbers}
@@ -130,13 +145,12 @@ async def decompose(step: Step, topic: Topic, settings: ResearchSettings) -> tup
 
 async def synthesize(step: Step, topic: Topic, questions: tuple[str, ...], answers: tuple[Outcome[str], ...]) -> str:
     """The report, written from the notes alone."""
-    texts = [outcome.value if isinstance(outcome, Ok) else NO_NOTES for outcome in answers]
-    notes = "\n\n".join(
-        f"[{number}] {question}\n{text}"
-        for number, (question, text) in enumerate(zip(questions, texts, strict=True), start=1)
-    )
+    notes: list[str] = []
+    for number, (question, outcome) in enumerate(zip(questions, answers, strict=True), start=1):
+        text = outcome.value if isinstance(outcome, Ok) else NO_NOTES
+        notes.append(f"[{number}] {question}\n{text}")
     prompt = step.prompts["synthesize"]
-    values = {"topic": topic.text, "notes": notes}
+    values = {"topic": topic.text, "notes": "\n\n".join(notes)}
     completion = await step.complete(
         "synthesize", prompt.render_user(values), system=prompt.render_system(values), options=prompt.options
     )
@@ -144,12 +158,20 @@ async def synthesize(step: Step, topic: Topic, questions: tuple[str, ...], answe
 
 
 def _section(number: int, question: str, outcome: Outcome[str], report: str) -> dict[str, Json]:
-    """What the row says of a sub-question; `cited` is whether the report refers to it by its number."""
-    return {
+    """Return the row's entry for a sub-question.
+
+    `cited` is whether the report refers to it by its number.
+    """
+    section: dict[str, Json] = {
         "number": number,
         "question": question,
-        "status": "ok" if isinstance(outcome, Ok) else "failed",
-        "answer": outcome.value if isinstance(outcome, Ok) else None,
-        "error": outcome.error.message if isinstance(outcome, Failed) else None,
+        "status": "failed",
+        "answer": None,
+        "error": None,
         "cited": re.search(rf"\[(?:\d+[,\s]+)*{number}(?:[,\s]+\d+)*\]", report) is not None,
     }
+    if isinstance(outcome, Ok):
+        section.update(status="ok", answer=outcome.value)
+    else:
+        section["error"] = outcome.error.message
+    return section

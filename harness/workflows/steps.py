@@ -1,9 +1,11 @@
-"""Which steps a workflow has, read from its source, so that a wrong [steps.NAME] is found before anything is sent.
+"""The steps of a workflow, read from its source.
 
-A step's name is the first argument of `step.complete(…)`. It is known where it is a text in the source, a constant of
-the module, or a choice between such. Files of the user's own that the workflow imports are read as well. Whatever may
-bring in a name that cannot be read (one that is put together, a package of somebody else, `getattr`) makes the list an
-open one, which refuses nothing. A module may also say it itself: `STEPS = ("plan", "draft")`.
+So a wrong [steps.NAME] is found before anything is sent. A step's name is the first argument of
+`step.complete(…)`. It is known where it is a text in the source, a constant of the module, or a
+choice between such. Files of the user's own that the workflow imports are read as well. Whatever
+may bring in a name that cannot be read (one that is put together, a package of somebody else,
+`getattr`) makes the list an open one, which refuses nothing. A module may also say it itself:
+`STEPS = ("plan", "draft")`.
 """
 
 from __future__ import annotations
@@ -75,7 +77,10 @@ def _parsed(module: ModuleType) -> ast.Module | None:
 
 
 def _imported(tree: ast.Module, module: ModuleType) -> Iterator[str]:
-    """The full names of all modules that are imported; of `from a import b` also `a.b`, where that is one."""
+    """The full names of all modules that are imported.
+
+    Of `from a import b` also `a.b`, where that is one.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -87,7 +92,10 @@ def _imported(tree: ast.Module, module: ModuleType) -> Iterator[str]:
 
 
 def _may_hold_steps(name: str) -> bool:
-    """Not the standard library, unless it imports what cannot be seen here; of this package only the workflows."""
+    """Not the standard library, unless it imports what cannot be seen here.
+
+    Of this package only the workflows.
+    """
     top = name.partition(".")[0]
     if top == "harness":
         return name.startswith(_OURS_WITH_STEPS)
@@ -95,7 +103,10 @@ def _may_hold_steps(name: str) -> bool:
 
 
 def _is_of_the_same_author(imported: ModuleType, workflow: ModuleType) -> bool:
-    """Whether it is a part of the workflow's own package, of ours, or a file beside or below the workflow's."""
+    """Return whether a module is by the same author as the workflow.
+
+    It is in the workflow's own package, in ours, or a file beside or below the workflow's.
+    """
     top = imported.__name__.partition(".")[0]
     if top == "harness" or (top == workflow.__name__.partition(".")[0] and workflow.__package__):
         return True
@@ -126,7 +137,7 @@ def is_complete(node: ast.AST) -> bool:
 
 
 def _hides_a_name(node: ast.AST) -> bool:
-    """What may call `complete` without its being seen."""
+    """Return whether this may call `complete` without its being seen."""
     match node:
         case ast.Name(id=name):
             return name in _UNREADABLE
@@ -154,12 +165,17 @@ def texts_of(node: ast.expr | None, constants: Mapping[str, str]) -> tuple[str, 
             return (constants[name],)
         case ast.IfExp(body=body, orelse=orelse):
             one, other = texts_of(body, constants), texts_of(orelse, constants)
-            return None if one is None or other is None else (*one, *other)
+            if one is None or other is None:
+                return None
+            return (*one, *other)
     return None
 
 
 def constants_of(tree: ast.Module) -> dict[str, str]:
-    """Texts that a module gives a name to, and never another: no other line of it, in whatever function, binds it."""
+    """Return texts that a module names once.
+
+    No other line of it, in whatever function, binds the name.
+    """
     found: dict[str, str] = {}
     for node in tree.body:
         match node:

@@ -21,6 +21,12 @@ def test_one_model_that_answers_as_it_was_asked_for_is_no_doubt() -> None:
     assert doubt_lines(Counter()) == []
 
 
+def test_a_model_that_gave_no_answer_after_all_is_no_doubt() -> None:
+    found = from_("x", number=2)
+    found.update(from_("other/dear-5", number=0))
+    assert doubt_lines(found) == []
+
+
 def test_another_model_is_told_with_how_often_each_answered() -> None:
     found = from_("x", number=120) + from_("other/dear-5", number=31)
     assert doubt_lines(found) == ["x was asked for, and another model answered: x gave 120 answers, other/dear-5 31"]

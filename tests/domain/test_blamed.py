@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from harness.domain.blamed import blamed_texts
-from harness.domain.parsing import parse_json, parse_string_list
+from harness.domain.parsing import blamed_texts, parse_json, parse_string_list
 from harness.errors import ParseError, TopicFailed
 
 

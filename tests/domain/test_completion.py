@@ -101,6 +101,7 @@ def test_what_was_not_told_adds_up_with_the_rest() -> None:
         ("city", ["type"], "must be an object"),
         ("city", {"minimum": float("nan")}, "what JSON can say"),
         ("city", {"enum": {1, 2}}, "what JSON can say"),
+        ("city", {"type": "objekt"}, "is none: type is no type of JSON: 'objekt'"),
     ],
 )
 def test_a_schema_that_no_server_takes_is_refused_where_it_is_made(name: str, schema: Any, why: str) -> None:

@@ -48,6 +48,7 @@ def test_a_schema_that_is_wrong_in_itself_is_named_with_its_place(schema: object
         },
         {"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "items": True}}},
         {"items": [{"type": "string"}], "a_word_of_its_own": 7},
+        {"anyOf": [{"type": "string"}, {"type": "null"}]},
     ],
 )
 def test_nothing_is_wrong_with_a_schema_that_a_server_may_know(schema: object) -> None:

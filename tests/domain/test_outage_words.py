@@ -108,3 +108,5 @@ def test_an_outage_of_one_endpoint_of_several_is_told_with_its_name() -> None:
     )
     assert words == "local down since 03:12, 9 probes, next look in 40 s (waits up to 60 s more): refused"
     assert queue_words(1, "local").endswith("in_flight = 1 in [endpoints.local] avoids the queue")
+    past = past_words(an_outage(endpoint="local"), TODAY)
+    assert past == "local: 03:12 to 03:31 (19 min, 14 probes): connection refused"

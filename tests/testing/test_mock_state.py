@@ -10,8 +10,7 @@ import pytest
 
 from harness.errors import SettingsError
 from harness.testing import FakeDeepSeek, Fault, FaultPlan
-from harness.testing.deepseek.prefix_cache import PrefixCache
-from harness.testing.deepseek.repeats import Repeats
+from harness.testing.deepseek.server_state import PrefixCache, Repeats
 
 HEADERS = {"authorization": "Bearer k"}
 

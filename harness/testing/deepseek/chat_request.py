@@ -10,16 +10,18 @@ from typing import Any
 
 from harness.testing.deepseek.tokens import encoded
 
-# A JSON object as it came from the client. Its fields have been checked; their types cannot be written down.
+# A JSON object as it came from the client. Its fields have been checked; their types cannot be
+# written down.
 JsonObject = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """Defaults are filled in: `max_tokens` is never absent, `thinking` is decided, `model` is today's name.
+    """A chat request with its defaults filled in.
 
-    `body` is the request as it was sent. `prompt` is the whole of messages and tools as the model reads it: what is
-    counted and what the prefix cache sees.
+    `max_tokens` is never absent, `thinking` is decided, `model` is today's name. `body` is the
+    request as it was sent. `prompt` is the whole of messages and tools as the model reads it: what
+    is counted and what the prefix cache sees.
     """
 
     body: JsonObject
@@ -39,10 +41,11 @@ class ChatRequest:
     user_id: str
 
     def digest(self, seed: int) -> bytes:
-        """What the answer is drawn from: everything that decides it, and nothing that does not.
+        """Return the digest that the answer is drawn from.
 
-        Left out are caps and stops (they cut an answer, they do not change it), how it is sent, and, when thinking,
-        the temperature, which DeepSeek ignores there.
+        It is of everything that decides the answer, and nothing else. Left out are caps and stops
+        (they cut an answer, they do not change it), how it is sent, and, when thinking, the
+        temperature, which DeepSeek ignores there.
         """
         temperature = None if self.thinking else self.temperature
         settings = [seed, self.model, self.thinking, self.effort, self.json_mode, temperature, self.tool_choice]
@@ -80,4 +83,10 @@ def text_of(message: JsonObject) -> str:
         return content
     if not isinstance(content, list):
         return ""
-    return "\n".join(part["text"] if part.get("type") == "text" else "[image]" for part in content)
+    return "\n".join(map(_text_of_part, content))
+
+
+def _text_of_part(part: JsonObject) -> str:
+    if part.get("type") == "text":
+        return str(part["text"])
+    return "[image]"

@@ -1,4 +1,7 @@
-"""Chance as a function of content: the same bytes draw the same numbers, in any order and on any machine."""
+"""Chance as a function of content.
+
+The same bytes draw the same numbers, in any order and on any machine.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ def unit(digest: bytes, purpose: str) -> float:
 class Draws:
     """A sequence of choices seeded by content.
 
-    Only `random()` is taken from the generator: of all its methods it alone promises the same numbers in every
-    version of Python.
+    Only `random()` is taken from the generator: of all its methods it alone promises the same
+    numbers in every version of Python.
     """
 
     def __init__(self, digest: bytes) -> None:

@@ -49,7 +49,8 @@ _SAID = frozenset(("yes", "no", "ok", "okay", "ready", "hello", "hi", "done", "p
 def exact_words(prompt: str) -> str | None:
     """The words that are asked for, or None where the prompt asks for something else.
 
-    They are quoted, or stand behind a colon, or are one word of the sentence. The last such sentence rules.
+    They are quoted, or stand behind a colon, or are one word of the sentence. The last such
+    sentence rules.
     """
     found = None
     for asks, between in ((_ASKS, _BETWEEN), (_ASKS_ZH, _BETWEEN_ZH)):
@@ -83,9 +84,14 @@ def _behind_colon(sentence: str, said: str) -> str | None:
     if not said or not _ONLY.search(sentence):
         return None
     quoted = _QUOTED.fullmatch(said.removesuffix("."))
-    return next(text for text in quoted.groups() if text) if quoted else said
+    if quoted is None:
+        return said
+    return next(text for text in quoted.groups() if text)
 
 
 def _stands_alone(sentence: str, word: str) -> bool:
-    """Whether a bare word is meant as it is: behind "exactly" any is, behind "only" one that is no common noun."""
+    """Return whether a bare word is meant as it is.
+
+    Behind "exactly" any is, behind "only" one that is no common noun.
+    """
     return bool(re.search(r"\bexactly\b|原样", sentence, re.I)) or word != word.lower() or word.lower() in _SAID

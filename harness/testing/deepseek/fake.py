@@ -1,9 +1,10 @@
 """A deterministic DeepSeek without I/O: a request goes in, a reply script comes out.
 
-Faithful to the wire as of November 2026: validation with its exact words, thinking that counts inside `max_tokens`,
-stream order, usage identities, the prefix cache, the concurrency limit. What it says is a function of what it is asked,
-never of the order in which requests arrive. Faces (a transport, a respx router, a socket) play the script; the only
-state is which prompts have completed, what is in flight, and how often each content was asked.
+Faithful to the wire as of November 2026: validation with its exact words, thinking that counts
+inside `max_tokens`, stream order, usage identities, the prefix cache, the concurrency limit. What
+it says is a function of what it is asked, never of the order in which requests arrive. Faces (a
+transport, a respx router, a socket) play the script; the only state is which prompts have
+completed, what is in flight, and how often each content was asked.
 """
 
 from __future__ import annotations
@@ -24,12 +25,9 @@ from harness.testing.deepseek.draws import Draws
 from harness.testing.deepseek.fault_plan import Fault, FaultPlan, Oddity
 from harness.testing.deepseek.filling import Own, form_reply, manner_played
 from harness.testing.deepseek.forms import Form
-from harness.testing.deepseek.gate import Gate
 from harness.testing.deepseek.generation import answer
 from harness.testing.deepseek.latency import Latency, Timing
 from harness.testing.deepseek.misbehaviour import Scene, bent_answer, bent_reply, concurrency_429, error_reply, instead
-from harness.testing.deepseek.prefix_cache import PrefixCache
-from harness.testing.deepseek.repeats import Repeats
 from harness.testing.deepseek.reply import Piece, Reply, coalesced, splintered
 from harness.testing.deepseek.response_bytes import (
     DONE,
@@ -42,6 +40,7 @@ from harness.testing.deepseek.response_bytes import (
     stream_frames,
 )
 from harness.testing.deepseek.script import Refuse, Say, Script
+from harness.testing.deepseek.server_state import Gate, PrefixCache, Repeats
 from harness.testing.deepseek.tokens import count_tokens, encoded
 from harness.testing.deepseek.validation import Rejection, parse_chat
 from harness.testing.virtual_time import EPOCH
@@ -59,7 +58,10 @@ _LIMIT_NAMED = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logged:
-    """A request that came in. `digest` (hex) names its content where it was a valid chat request."""
+    """A request that came in.
+
+    `digest` (hex) names its content where it was a valid chat request.
+    """
 
     at_s: float
     path: str
@@ -69,28 +71,34 @@ class Logged:
 
 
 class Exchange:
-    """One request being answered. A face plays `reply`, then calls `complete` or `close`, whichever is true."""
+    """One request being answered.
 
-    def __init__(self, reply: Reply, seat: _Seat | None = None) -> None:
+    A face plays `reply`, then calls `complete` or `close`, whichever is true.
+    """
+
+    def __init__(self, reply: Reply, slot: _HeldSlot | None = None) -> None:
         self.reply = reply
-        self._seat = seat
+        self._slot = slot
 
     def complete(self) -> None:
-        """The whole reply has been sent: its slot is free and, if it ended well, its prefix is cached from now on."""
-        if self._seat is not None and self.reply.end == "clean":
-            self._seat.learn()
+        """Note that the whole reply has been sent.
+
+        Its slot is free and, if it ended well, its prefix is cached from now on.
+        """
+        if self._slot is not None and self.reply.end == "clean":
+            self._slot.learn()
         self.close()
 
     def close(self) -> None:
         """The exchange is over, whole or not: its slot is free. May be called again."""
-        if self._seat is not None:
-            self._seat.gate.leave()
-            self._seat = None
+        if self._slot is not None:
+            self._slot.gate.leave()
+            self._slot = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
-    """A slot in use, and what completing it would teach the prefix cache (nothing, where no answer was given)."""
+class _HeldSlot:
+    """A slot in use, and what its completion adds to the prefix cache, if anything."""
 
     gate: Gate
     prefixes: PrefixCache
@@ -103,19 +111,21 @@ class _Seat:
 
 
 class FakeDeepSeek:
-    """The server's mind, shared by all faces of one event loop.
+    """The server itself, shared by all faces of one event loop.
 
-    `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit` is off. `rpm` bounds
-    the requests of any 60 seconds. `delta_tokens` is the size of a stream's pieces; `splinter` cuts its bytes at
-    arbitrary places. `dialect` "openai": no reasoning, usage in a chunk of its own, every model name accepted. `keys`:
-    the API keys that are known (None: any). `clock` stamps completions and dates (None:
-    with the time that the face tells, and where that tells none, all with the same instant, so that equal runs are
-    equal to the byte). `silence_s` is the time between keep-alives,
-    where a fault sends them. `untidy`: the share of JSON arrays that come fenced or with prose around them.
-    `balance_usd` may be set at any time: at 0 every call is refused with 402. `script` rules over invention and plan.
+    `concurrency_limit` calls at once, then 429; the text names the number unless `announce_limit`
+    is off. `rpm` bounds the requests of any 60 seconds. `delta_tokens` is the size of a stream's
+    pieces; `splinter` cuts its bytes at arbitrary places. `dialect` "openai": no reasoning, usage
+    in a chunk of its own, every model name accepted. `keys`: the API keys that are known (None:
+    any). `clock` stamps completions and dates (None: with the time that the face tells, and where
+    that tells none, all with the same instant, so that equal runs are equal to the byte).
+    `silence_s` is the time between keep-alives, where a fault sends them. `untidy`: the share of
+    JSON arrays that come fenced or with prose around them. `balance_usd` may be set at any time: at
+    0 every call is refused with 402. `script` rules over invention and plan.
 
-    `log` keeps the last `log_size` requests, `statuses` counts all of them by status (None: no header was ever sent).
-    Raises SettingsError for a `silence_s` or `delta_tokens` that is not positive.
+    `log` keeps the last `log_size` requests, `statuses` counts all of them by status (None: no
+    header was ever sent). Raises SettingsError for a `silence_s` or `delta_tokens` that is not
+    positive.
     """
 
     def __init__(
@@ -172,7 +182,8 @@ class FakeDeepSeek:
     ) -> Exchange:
         """Take a request in. Names in `headers` are lower-case; `now_s` is the event loop's time.
 
-        `now` is the time of day for a fake that has no clock of its own; None: always the same instant.
+        `now` is the time of day for a fake that has no clock of its own; None: always the same
+        instant.
         """
         route = route_of(path)
         scene = self._scene(hashlib.blake2b(body, digest_size=16).digest(), now or EPOCH)
@@ -197,24 +208,39 @@ class FakeDeepSeek:
             return Exchange(refusal)
         asked = self._asked.count(digest)
         line = self._script(request)
-        met = line if isinstance(line, Fault | Form) else None
-        if line is None:
-            met = self.faults.choose(digest=digest, text=request.prompt, asked=asked)
-        fault = met if isinstance(met, Fault) else None
-        reply = line.reply(scene) if isinstance(line, Refuse) else instead(fault, scene) if fault else None
+        met = self._met(line, request, digest, asked)
+        reply = self._instead(line, met, scene)
         conversation = None
         if reply is None:
+            fault = met if isinstance(met, Fault) else None
             said = line if isinstance(line, Say) else self._invented(request, digest, fault)
             conversation = request.prompt + encoded(said.answer.content)
-            reply = self._in_form(met, request, said, digest) if isinstance(met, Form) else None
+            if isinstance(met, Form):
+                reply = self._in_form(met, request, said, digest)
             if reply is None:
-                met = fault
+                met = fault  # a form that cannot hold this answer is not played
                 reply = self._reply(request, said, digest, asked, scene)
             if fault:
                 reply = bent_reply(reply, fault, scene)
         self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=met))
         pieces = self._sent(reply.pieces, digest)
-        return Exchange(replace(reply, pieces=pieces), _Seat(self.gate, self._prefixes, request.user_id, conversation))
+        return Exchange(
+            replace(reply, pieces=pieces), _HeldSlot(self.gate, self._prefixes, request.user_id, conversation)
+        )
+
+    def _met(self, line: object, request: ChatRequest, digest: bytes, asked: int) -> Oddity | None:
+        """Return the fault or the form that this request meets, by the script or by the plan."""
+        if line is None:
+            return self.faults.choose(digest=digest, text=request.prompt, asked=asked)
+        return line if isinstance(line, Fault | Form) else None
+
+    def _instead(self, line: object, met: Oddity | None, scene: Scene) -> Reply | None:
+        """Return the reply that takes the place of an answer, or None where there is one."""
+        if isinstance(line, Refuse):
+            return line.reply(scene)
+        if isinstance(met, Fault):
+            return instead(met, scene)
+        return None
 
     def _parsed(self, body: bytes) -> ChatRequest:
         """Raises Rejection. Servers of other models know other names, and do not think."""
@@ -223,7 +249,7 @@ class FakeDeepSeek:
         return parse_chat(body)
 
     def _refusal(self, scene: Scene, now_s: float) -> Reply | None:
-        """Why a valid request is not let in; else it holds a slot."""
+        """Return the refusal of a valid request, or None: then it holds a slot."""
         if self.balance_usd <= 0:
             return instead(Fault.INSUFFICIENT_BALANCE, scene)
         refused = self.gate.enter(now_s)
@@ -291,7 +317,7 @@ class FakeDeepSeek:
         )
 
     def _sent(self, pieces: Iterable[Piece], digest: bytes) -> Iterator[Piece]:
-        """How the bytes leave: joined where they leave at the same instant, or cut anywhere."""
+        """Return the bytes as they leave, joined where they leave at one instant, or cut anywhere."""
         if not self._splinter:
             return coalesced(pieces)
         draws = Draws(digest)
@@ -317,7 +343,9 @@ def _paced(frames: Iterable[Frame], timing: Timing) -> Iterator[Piece]:
 def _completion_id(digest: bytes, asked: int, dialect: Dialect) -> str:
     """A bare UUID, as DeepSeek's are; the same for the same asking of the same content."""
     drawn = hashlib.blake2b(digest, digest_size=16, key=f"id {asked}".encode()).digest()
-    return str(uuid.UUID(bytes=drawn, version=4)) if dialect == "deepseek" else f"chatcmpl-{drawn.hex()}"
+    if dialect == "deepseek":
+        return str(uuid.UUID(bytes=drawn, version=4))
+    return f"chatcmpl-{drawn.hex()}"
 
 
 def _typed(scene: Scene, kind: str) -> tuple[tuple[str, str], ...]:

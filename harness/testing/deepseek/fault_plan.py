@@ -1,4 +1,4 @@
-"""What can go wrong on the wire, as data, and the plan that decides which request it happens to."""
+"""Faults of the wire, as data, and the plan that decides which request meets one."""
 
 from __future__ import annotations
 
@@ -107,13 +107,16 @@ TRANSIENT: tuple[Fault, ...] = (
 
 
 Oddity: TypeAlias = Fault | Form
-"""What a request meets in the place of DeepSeek's plain answer: a fault, or the form of some server."""
+"""What a request meets in the place of DeepSeek's plain answer: a fault, or the form of some
+server.
+"""
 
 
 def oddity_named(name: str) -> Oddity:
-    """A fault or a form by its name, or the form in a file: what has a slash in it or ends in `.toml` is a path.
+    """Return a fault or a form by its name, or the form in a file.
 
-    Raises SettingsError with the nearest name where there is none of this name, and for a file that is no form.
+    What has a slash in it or ends in `.toml` is a path. Raises SettingsError with the nearest name
+    where there is none of this name, and for a file that is no form.
     """
     if name.endswith(".toml") or os.sep in name:
         return form_of(Path(name))
@@ -129,7 +132,10 @@ def oddity_named(name: str) -> Oddity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Requests whose text contains `text` meet these oddities in turn (None: answered), and `then` ever after."""
+    """A rule for requests whose text contains `text`.
+
+    They meet these oddities in turn (None: answered), and `then` ever after.
+    """
 
     text: str = ""
     faults: tuple[Oddity | None, ...] = ()
@@ -138,10 +144,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultPlan:
-    """Which fault a request meets: a function of its content and of how often that content was asked, never of when.
+    """The fault that each request meets.
 
-    The first rule whose text occurs in the request decides. Where none does, `rates` gives each kind its probability,
-    drawn anew for each asking; from asking number `at_most` + 1 on the request is answered, so retries succeed.
+    It is a function of the content and of how often that was asked, never of the time. The first
+    rule whose text occurs in the request decides. Where none does, `rates` gives each kind its
+    probability, drawn anew for each asking; from asking number `at_most` + 1 on the request is
+    answered, so retries succeed.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -179,7 +187,10 @@ class FaultPlan:
 
     @classmethod
     def parse(cls, text: str) -> FaultPlan:
-        """From `0.05` (a storm of that share), `429-tpm=0.1,reset=0.05`, `think-tags` (every request), or `none`.
+        """Return the plan in a text.
+
+        Such as `0.05` (a share of all requests), `429-tpm=0.1,reset=0.05`, `think-tags` (every
+        request), or `none`.
 
         Names are those of faults and of forms, or paths of forms. Raises SettingsError.
         """
@@ -215,7 +226,9 @@ class FaultPlan:
         """The oddity of this asking (counted from 1) of the content with this digest, or None."""
         for rule in self.rules:
             if rule.text.encode() in text:
-                return rule.faults[asked - 1] if asked <= len(rule.faults) else rule.then
+                if asked <= len(rule.faults):
+                    return rule.faults[asked - 1]
+                return rule.then
         if not self.rates or asked > self.at_most:
             return None
         draw = unit(digest, f"fault {asked}")
@@ -229,7 +242,9 @@ class FaultPlan:
 def _part(text: str) -> tuple[str, str | None]:
     """A name and what is said of its share; None where nothing is."""
     name, separator, rate = text.rpartition("=")
-    return (name.strip(), rate.strip()) if separator and not rate.endswith(".toml") else (text, None)
+    if separator and not rate.endswith(".toml"):
+        return (name.strip(), rate.strip())
+    return (text, None)
 
 
 def _is_number(text: str) -> bool:

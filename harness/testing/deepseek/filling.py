@@ -1,9 +1,10 @@
-"""A form with the mock's own answer in it: the envelope is the form's, what it holds is what was asked for.
+"""A form with the mock's own answer in it.
 
-The files of the forms all say the same few things, and these stand for the mock's own: `Hello there.` and `Paris.` for
-its answer, `Let me see.` for its reasoning, `m` for the model, 20, 10 and 30 tokens for its usage, and a call of a tool
-for its own call. Where a file cuts such a text in two, the mock's own is cut in two. Whatever else a file says is
-played as it stands.
+The envelope is the form's, what it holds is what was asked for. The files of the forms all say the
+same few things, and these stand for the mock's own: `Hello there.` and `Paris.` for its answer,
+`Let me see.` for its reasoning, `m` for the model, 20, 10 and 30 tokens for its usage, and a call
+of a tool for its own call. Where a file cuts such a text in two, the mock's own is cut in two.
+Whatever else a file says is played as it stands.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _EVENT = re.compile(r"(?<=\n\n)|(?<=\r\n\r\n)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
-    """What the mock would have answered by itself."""
+    """The mock's own answer, before a form shapes it."""
 
     model: str
     answer: Answer
@@ -45,75 +46,119 @@ class Own:
 
 
 def manner_played(form: Form, *, stream: bool, answer: Answer) -> Manner | None:
-    """Which body of the form answers a request, or None where it has none that could.
+    """Return the body of the form that answers a request, or None where it has none that could.
 
-    An error is an error, however the answer was asked for. A form with an answer needs one of its kind to hold: calls
-    of tools are played where the mock calls one, texts where it says one, and only where that is whole. A form that
-    does not say what must be told of it is always played.
+    An error is an error, however the answer was asked for. A form with an answer needs one of its
+    kind to hold: calls of tools are played where the mock calls one, texts where it says one, and
+    only where that is whole. A form that does not say what must be told of it is always played.
     """
     asked: Manner = "stream" if stream else "whole"
     manner = asked if asked in form.bodies else next(iter(form.bodies))
     if not form.told:
         return manner
     told = form.told[manner]
-    if manner != asked and not (told["error"] and manner == "whole"):
-        return None
-    if told["error"]:
-        return manner
+    is_error = bool(told["error"])
+    if manner != asked:
+        return manner if is_error and manner == "whole" else None
     needed = "tool_calls" if told["calls"] else "stop"
-    return manner if answer.finish_reason == needed else None
+    if is_error or answer.finish_reason == needed:
+        return manner
+    return None
 
 
 def form_reply(form: Form, manner: Manner, own: Own, timing: Timing) -> Reply:
-    """What is sent: the form's status and headers, and its body in the time that the answer takes."""
-    headers = {"content-type": _TYPES[manner]} | {name.lower(): value for name, value in form.headers.items()}
-    body = filled(form, manner, own)
-    events = [part for part in _EVENT.split(body) if part] if manner == "stream" else [body] if body else []
-    pieces = _paced(events, timing, own.answer.output_tokens) if form.status == 200 else _paced(events, Timing(0, 0), 1)
+    """Return the reply: the form's status and headers, and its body.
+
+    The body of a success takes the time that the answer takes; an error comes at once.
+    """
+    headers = {"content-type": _TYPES[manner]}
+    for name, value in form.headers.items():
+        headers[name.lower()] = value
+    events = _events_of(filled(form, manner, own), manner)
+    if form.status == 200:
+        pieces = _paced(events, timing, own.answer.output_tokens)
+    else:
+        pieces = _paced(events, Timing(0, 0), 1)
     return Reply(status=form.status, headers=tuple(headers.items()), pieces=pieces)
 
 
+def _events_of(body: str, manner: Manner) -> list[str]:
+    """Return the parts of a body that leave on their own: the events of a stream, or all of it."""
+    parts = _EVENT.split(body) if manner == "stream" else [body]
+    return [part for part in parts if part]
+
+
 def _paced(events: list[str], timing: Timing, tokens: int) -> Iterator[Piece]:
-    """The first event when the first token comes, the last one when the last token does, the others evenly between."""
+    """Yield the events with their times.
+
+    The first comes with the first token, the last with the last one, the others evenly between. One
+    alone comes with the last token.
+    """
     rest_s = timing.token_s * max(tokens - 1, 0)
     between_s = rest_s / max(len(events) - 1, 1)
-    first_s = timing.first_s + (rest_s if len(events) == 1 else 0.0)
-    for place, event in enumerate(events):
-        yield Piece(between_s if place else first_s, encoded(event))
+    delay_s = timing.first_s
+    if len(events) == 1:
+        delay_s += rest_s
+    for event in events:
+        yield Piece(delay_s, encoded(event))
+        delay_s = between_s
 
 
 def filled(form: Form, manner: Manner, own: Own) -> str:
-    """The body of a form with what is the mock's own where the form has what stands for it."""
-    body, told = form.bodies[manner], form.told.get(manner)
-    usage = told["usage"] if told else None
-    counts = {"20": own.usage.input_tokens, "10": own.usage.output_tokens, "30": own.usage.total_tokens}
-    counted = usage is None or (usage.get("input"), usage.get("output")) == (20, 10)
-    calls = told["calls"] if told else ()
-    if own.answer.tool_calls:
-        for call in calls:
-            # A server that sends the arguments as an object, and no text of it.
-            body = body.replace(f":{call['arguments']}", f":{own.answer.tool_calls[0].arguments}")
-    renamed = told is None or told["model"] is None
+    """Return the body of a form, with the mock's own in place of the form's stand-ins."""
+    return _Filling(form.told.get(manner), own).of_body(form.bodies[manner])
 
-    def filled_string(found: re.Match[str]) -> str:
-        text = _decoded(found["text"])
-        said = None
-        if found["field"] == "model":
-            said = own.model if text and renamed else None
-        elif found["field"] in ("name", "arguments") and own.answer.tool_calls:
-            said = _of_call(found["field"], text, calls, own.answer.tool_calls[0])
-        elif text is not None and text.startswith('{"object"'):
-            said = filled_text(text)  # a gateway's body inside of a text
-        elif text is not None:
-            said = _of_text(text, own.answer)
-        return found[0] if said is None else f"{found['key'] or ''}{encode_basestring(said)}"
 
-    def filled_text(text: str) -> str:
-        if counted:
-            text = _COUNT.sub(lambda found: f"{found[1]}{counts[found[2]]}", text)
-        return _STRING.sub(filled_string, text)
+class _Filling:
+    """Puts what is the mock's `own` into the texts of a form.
 
-    return filled_text(body)
+    `told` is what the form says of itself.
+    """
+
+    def __init__(self, told: Mapping[str, Any] | None, own: Own) -> None:
+        self._own = own
+        self._call = own.answer.tool_calls[0] if own.answer.tool_calls else None
+        self._calls: Any = ()
+        self._renames = self._counts = True
+        if told is not None:
+            usage = told["usage"]
+            self._calls = told["calls"]
+            self._renames = told["model"] is None
+            self._counts = usage is None or (usage.get("input"), usage.get("output")) == (20, 10)
+        used = own.usage
+        self._numbers = {"20": used.input_tokens, "10": used.output_tokens, "30": used.total_tokens}
+
+    def of_body(self, body: str) -> str:
+        if self._call is not None:
+            for call in self._calls:
+                # A server that sends the arguments as an object, and no text of it.
+                body = body.replace(f":{call['arguments']}", f":{self._call.arguments}")
+        return self._of_json(body)
+
+    def _of_json(self, text: str) -> str:
+        if self._counts:
+            text = _COUNT.sub(lambda found: f"{found[1]}{self._numbers[found[2]]}", text)
+        return _STRING.sub(self._of_literal, text)
+
+    def _of_literal(self, found: re.Match[str]) -> str:
+        said = self._of_value(found["field"], _decoded(found["text"]))
+        if said is None:
+            return found[0]
+        return f"{found['key'] or ''}{encode_basestring(said)}"
+
+    def _of_value(self, field: str | None, text: str | None) -> str | None:
+        """Return what a text becomes, in this field if that is a telling one; None: it stays."""
+        if field == "model":
+            if text and self._renames:
+                return self._own.model
+            return None
+        if field is not None and self._call is not None:
+            return _of_call(field, text, self._calls, self._call)
+        if text is None:
+            return None
+        if text.startswith('{"object"'):
+            return self._of_json(text)  # a gateway's body inside of a text
+        return _of_text(text, self._own.answer)
 
 
 def _decoded(literal: str) -> str | None:
@@ -125,20 +170,26 @@ def _decoded(literal: str) -> str | None:
 
 
 def _of_text(text: str, answer: Answer) -> str | None:
-    """The mock's own for a text, or None where it stays. Where the mock did not think, the form's reasoning stays."""
-    if text in _HALVES:
-        return _half(answer.content, _HALVES[text]) if answer.content else None
-    if text in _HALVES_OF_REASONING:
-        return _half(answer.reasoning, _HALVES_OF_REASONING[text]) if answer.reasoning else None
-    said = {REASONING: answer.reasoning} | dict.fromkeys(ANSWERS, answer.content)
-    filled = _WHOLE_TEXT.sub(lambda found: said[found[0]] or found[0], text)
+    """Return the mock's own for a text, or None where it stays.
+
+    Where the mock did not think, the form's reasoning stays.
+    """
+    for halves, said in ((_HALVES, answer.content), (_HALVES_OF_REASONING, answer.reasoning)):
+        if text in halves:
+            return _half(said, halves[text]) if said else None
+    own = {REASONING: answer.reasoning} | dict.fromkeys(ANSWERS, answer.content)
+    filled = _WHOLE_TEXT.sub(lambda found: own[found[0]] or found[0], text)
     return None if filled == text else filled
 
 
 def _of_call(name: str, text: str | None, calls: Any, own: ToolCall) -> str | None:
-    """The name or the arguments of the mock's own call, or the half of them for a piece of the form's."""
+    """Return the name or the arguments of the mock's own call, or their half for a piece of the
+    form's.
+    """
+    if not text:
+        return None
     said = own.name if name == "name" else own.arguments
-    for call in calls if text else ():
+    for call in calls:
         theirs = call[name]
         if text == theirs:
             return said

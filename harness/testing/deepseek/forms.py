@@ -1,12 +1,13 @@
 """The forms: one file each that says how some server answers, and what a client must tell of it.
 
-They stand in `harness/testing/forms/`. A file is TOML. `server` is who answers so, `kind` what is odd, `about` in a
-sentence how, `source` who says so, `ran` the version that was run. Of `stream` and `whole` there is at least one: the
-bytes of the body where a stream was asked for, and where it was not. `status`, `[headers]` and `offers` (the tools that
-the request offers) are as usual where they are left out. `[tells]` is what must be told of both bodies;
-`[tells.stream]` and `[tells.whole]` rule where they differ. What it does not name must be as it is by default: no
-reasoning, no call, no error. `likely` are tokens, each with its likelihood and the others beside it: where a form tells
-of them, they are asked for.
+They stand in `harness/testing/forms/`. A file is TOML. `server` is who answers so, `kind` what is
+odd, `about` in a sentence how, `source` who says so, `ran` the version that was run. Of `stream`
+and `whole` there is at least one: the bytes of the body where a stream was asked for, and where it
+was not. `status`, `[headers]` and `offers` (the tools that the request offers) are as usual where
+they are left out. `[tells]` is what must be told of both bodies; `[tells.stream]` and
+`[tells.whole]` rule where they differ. What it does not name must be as it is by default: no
+reasoning, no call, no error. `likely` are tokens, each with its likelihood and the others beside
+it: where a form tells of them, they are asked for.
 
 A file of one's own needs no more than a body.
 """
@@ -75,7 +76,11 @@ _TOLD: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """One file. `told` says what must be told, by the manner in which the answer was asked for; {}: it does not say."""
+    """One file.
+
+    `told` says what must be told, by the manner in which the answer was asked for; {}: it does not
+    say.
+    """
 
     name: str
     server: str = ""
@@ -104,7 +109,10 @@ def all_forms() -> list[Form]:
 
 
 def form_of(path: Path) -> Form:
-    """The form in a file. Raises SettingsError, which names the file, where it cannot be read or is no form."""
+    """The form in a file.
+
+    Raises SettingsError, which names the file, where it cannot be read or is no form.
+    """
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -112,17 +120,27 @@ def form_of(path: Path) -> Form:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: a form is a file of TOML: {error}") from None
     _check_fields(path, fields)
-    manners = [manner for manner in MANNERS if manner in fields]
-    if not manners:
+    bodies: dict[Manner, str] = {}
+    told: dict[Manner, Mapping[str, Any]] = {}
+    for manner in MANNERS:
+        if manner in fields:
+            bodies[manner] = fields[manner]
+            if "tells" in fields:
+                told[manner] = _told(path, manner, fields["tells"])
+    if not bodies:
         raise SettingsError(f"{path}: a form needs `stream` or `whole`, the body of a response")
-    texts = {name: fields[name] for name in ("server", "kind", "about", "source", "ran", "status") if name in fields}
     return Form(
         name=path.stem,
-        **texts,
+        server=fields.get("server", ""),
+        kind=fields.get("kind", ""),
+        about=fields.get("about", ""),
+        source=fields.get("source", ""),
+        ran=fields.get("ran"),
+        status=fields.get("status", 200),
         headers=fields.get("headers", {}),
         offers=tuple(fields.get("offers", ())),
-        bodies={manner: fields[manner] for manner in manners},
-        told={manner: _told(path, manner, fields["tells"]) for manner in manners} if "tells" in fields else {},
+        bodies=bodies,
+        told=told,
     )
 
 

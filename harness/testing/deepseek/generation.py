@@ -26,7 +26,7 @@ _CHATTY = "Here are the sub-questions:\n\n{}\n\nLet me know if you would like me
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the model says. `reasoning` is empty where it did not think."""
+    """The model's answer. `reasoning` is empty where it did not think."""
 
     reasoning: str
     content: str
@@ -40,13 +40,19 @@ class Answer:
     @property
     def output_tokens(self) -> int:
         """All that is billed as output: reasoning, content and the arguments of tool calls."""
-        said = count_tokens(encoded(self.content))
-        return self.reasoning_tokens + said + sum(count_tokens(encoded(call.arguments)) for call in self.tool_calls)
+        tokens = self.reasoning_tokens + count_tokens(encoded(self.content))
+        for call in self.tool_calls:
+            tokens += count_tokens(encoded(call.arguments))
+        return tokens
 
     def stopped_at(self, stops: tuple[str, ...]) -> Answer:
         """The content up to the first stop sequence."""
-        ends = [place for stop in stops if stop and (place := self.content.find(stop)) >= 0]
-        return replace(self, content=self.content[: min(ends)]) if ends else self
+        end = len(self.content)
+        for stop in stops:
+            place = self.content.find(stop)
+            if stop and place >= 0:
+                end = min(end, place)
+        return replace(self, content=self.content[:end])
 
     def capped(self, max_tokens: int) -> Answer:
         """Cut to the cap. Reasoning is spent first: a small cap leaves no content at all."""
@@ -61,7 +67,10 @@ class Answer:
 
 
 def answer(request: ChatRequest, digest: bytes, *, untidy: float = 0.0) -> Answer:
-    """The whole answer, stops and cap applied. `untidy`: the share of decompositions that come fenced or in prose."""
+    """The whole answer, stops and cap applied.
+
+    `untidy`: the share of decompositions that come fenced or in prose.
+    """
     draws = Draws(digest)
     task = read_task(request)
     about = _about(task)
@@ -94,8 +103,7 @@ def _about(task: Task) -> str:
 
 def _content(request: ChatRequest, task: Task, writer: Writer, draws: Draws) -> str:
     if request.messages[-1]["role"] == "tool":
-        result = request.last_text("tool")
-        return json.dumps({"result": result}) if request.json_mode else writer.after_tool(result)
+        return _after_tool(request, writer)
     match task:
         case Decompose(least=least, most=most):
             return json.dumps(writer.questions(least, most), ensure_ascii=False)
@@ -110,10 +118,25 @@ def _content(request: ChatRequest, task: Task, writer: Writer, draws: Draws) -> 
         case Synthesize():
             return writer.report(task)
         case General() | Exact():
-            schema = _schema_in(_instructions(request))
-            return writer.general() if schema is None else _FENCED.format(_filled(schema, writer, draws))
+            return _general(request, writer, draws)
         case _:
             assert_never(task)
+
+
+def _after_tool(request: ChatRequest, writer: Writer) -> str:
+    result = request.last_text("tool")
+    if request.json_mode:
+        return json.dumps({"result": result})
+    return writer.after_tool(result)
+
+
+def _general(request: ChatRequest, writer: Writer, draws: Draws) -> str:
+    """Return a few sentences, or JSON in a fence where the prompt shows a schema."""
+    schema = _schema_in(_instructions(request))
+    if schema is None:
+        return writer.general()
+    instance = instance_of(schema, draws, writer.subject)
+    return _FENCED.format(json.dumps(instance, ensure_ascii=False))
 
 
 def _is_json(words: str) -> bool:
@@ -125,7 +148,10 @@ def _is_json(words: str) -> bool:
 
 
 def _object(request: ChatRequest, writer: Writer, draws: Draws) -> Any:
-    """An object as the prompt wants it: by the schema it shows, else with the keys it names, else one of our own."""
+    """Return an object as the prompt wants it.
+
+    It is by the schema it shows, else with the keys it names, else one of our own.
+    """
     prompt = _instructions(request)
     if schema := _schema_in(prompt):
         return instance_of(schema, draws, writer.subject)
@@ -135,12 +161,8 @@ def _object(request: ChatRequest, writer: Writer, draws: Draws) -> Any:
     return {"subject": writer.subject, "answer": writer.general()}
 
 
-def _filled(schema: JsonObject, writer: Writer, draws: Draws) -> str:
-    return json.dumps(instance_of(schema, draws, writer.subject), ensure_ascii=False)
-
-
 def _instructions(request: ChatRequest) -> str:
-    """Where a form may be prescribed: the system's last word and the user's."""
+    """Return the texts that may prescribe a form: the last system message and the user's."""
     return "\n".join([request.last_text("system"), request.last_text("user")])
 
 
@@ -162,9 +184,10 @@ def _schema_in(prompt: str) -> JsonObject | None:
 
 
 def _tool_call(request: ChatRequest, draws: Draws, subject: str, digest: bytes) -> ToolCall | None:
-    """The call this model makes: each tool once, in the order offered, then it answers; a demanded call is made.
+    """The call this model makes: each tool once, in the order offered, then it answers.
 
-    A real model would choose; one that always does the same is what a test can build on.
+    A demanded call is made. A real model would choose; one that always does the same is what a test
+    can build on.
     """
     if not request.tools or request.tool_choice == "none":
         return None

@@ -1,4 +1,4 @@
-"""How long the mock takes, as a function of the request's content and of the length of its answer."""
+"""The mock's latency, as a function of the request's content and of the length of its answer."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ class Timing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """A model of time. `fixed`, `uniform` and `lognormal` draw the whole duration of an answer, in seconds, and spread
+    """A model of time.
+
+    `fixed`, `uniform` and `lognormal` draw the whole duration of an answer, in seconds, and spread
     its tokens over it evenly; `per-token` gives the time to the first token and between tokens.
 
-    The draw is a function of the content alone, so the same call takes as long in every arm of a benchmark.
+    The draw is a function of the content alone, so the same call takes as long in every arm of a
+    benchmark.
     """
 
     kind: LatencyKind = "none"
@@ -45,9 +48,13 @@ class Latency:
 
     @classmethod
     def parse(cls, text: str) -> Latency:
-        """From `none`, `fixed:0.2`, `uniform:8:12`, `lognormal:5:0.4` (median, sigma) or `per-token:0.5:0.02`.
+        """Return the latency in a text.
 
-        Raises SettingsError for anything else, for negative numbers, and for a range that is upside down.
+        It is `none`, `fixed:0.2`, `uniform:8:12`, `lognormal:5:0.4` (median, sigma) or
+        `per-token:0.5:0.02`.
+
+        Raises SettingsError for anything else, for negative numbers, and for a range that is upside
+        down.
         """
         name, *rest = text.strip().split(":")
         if name not in _FORMS:

@@ -1,4 +1,4 @@
-"""What each fault does, in a few words, for lists of them."""
+"""Each fault in a few words, for lists of them."""
 
 from __future__ import annotations
 

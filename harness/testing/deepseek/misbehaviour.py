@@ -76,8 +76,9 @@ _PAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a fault needs to know: the headers every reply has, how long a silence is, the numbers it may name.
+    """The facts that a fault needs.
 
+    They are the headers of every reply, the length of a silence, and the numbers it may name.
     `stream` says whether the client wants one. `concurrency` is the limit that a 429 names.
     """
 
@@ -89,7 +90,7 @@ class Scene:
 
 
 def bent_answer(answer: Answer, fault: Fault | None) -> Answer:
-    """The answer under a fault that the model or the service commits in an otherwise whole response."""
+    """Return the answer under a fault of the model or the service in an otherwise whole response."""
     if fault is Fault.EMPTY_STOP:
         return replace(answer, reasoning="", content="", tool_calls=(), finish_reason="stop")
     if fault is Fault.BLANK_JSON:
@@ -151,7 +152,10 @@ def _no_completion(fault: Fault, scene: Scene) -> Reply | None:
 
 
 def bent_reply(reply: Reply, fault: Fault, scene: Scene) -> Reply:
-    """A whole reply, under a fault of the way it is sent. `reply` is unchanged where the fault is of another kind."""
+    """A whole reply, under a fault of the way it is sent.
+
+    `reply` is unchanged where the fault is of another kind.
+    """
     bend = _BENDS.get(fault)
     return bend(reply, scene) if bend else reply
 
@@ -228,7 +232,9 @@ def _cut_in_character(reply: Reply, scene: Scene) -> Reply:
 def _without_done(reply: Reply, scene: Scene) -> Reply:
     """Everything but `[DONE]`. A plain response has none: it loses its closing brace."""
     pieces = [piece for piece in reply.pieces if b"[DONE]" not in piece.data]
-    return replace(reply, pieces=pieces if scene.stream else [Piece(pieces[0].delay_s, pieces[0].data[:-1])])
+    if not scene.stream:
+        pieces = [Piece(pieces[0].delay_s, pieces[0].data[:-1])]
+    return replace(reply, pieces=pieces)
 
 
 def _without_finish(reply: Reply, scene: Scene) -> Reply:
@@ -246,7 +252,7 @@ def _bare_error(reply: Reply, scene: Scene) -> Reply:
 
 
 def _first_half(reply: Reply) -> list[Piece]:
-    """The first half of the frames of a stream (never the last ones), or of the bytes of a plain body."""
+    """Return the first half of a stream's frames (never the last ones), or of a plain body's bytes."""
     pieces = list(reply.pieces)
     if len(pieces) > 1:
         return pieces[: max(1, (len(pieces) - 2) // 2)]

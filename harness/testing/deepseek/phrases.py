@@ -1,7 +1,8 @@
 """The words of the mock: sentence patterns in English and Chinese, as data.
 
-Placeholders: `{s}` the subject, `{year}` `{year2}` years, `{pct}` a percentage, `{n}` a number, `{f}` `{g}` factors,
-`{a}` who acts or measures. The claims are invented and say nothing about the world.
+Placeholders: `{s}` the subject, `{year}` `{year2}` years, `{pct}` a percentage, `{n}` a number,
+`{f}` `{g}` factors, `{a}` who acts or measures. The claims are invented and say nothing about the
+world.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a prompt asks for: recognised by its cues, with everything unknown taken as a general question.
+"""Recognition of a prompt's task by its cues; everything unknown is taken as a general question.
 
-The cues are those of the workflow `research` as it is shipped, kept loose, so that an edited prompt is still understood
-and a foreign one gets a plausible answer.
+The cues are those of the workflow `research` as it is shipped, kept loose, so that an edited prompt
+is still understood and a foreign one gets a plausible answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _TO_ANSWER = re.compile(
 _ASKED = re.compile(r"^[#* \t]{0,8}(?:sub-?question|question|子问题|问题)[ \t]*\d*[ \t]*[:：]\**\s*(?=\S)", re.I | re.M)
 _NOTES = re.compile(r"\b(?:notes?|findings|answers)\b|笔记|资料|研究结果", re.IGNORECASE)
 _REPORT = re.compile(r"\b(?:report|synthesi[sz]e|synthesis|cite)\b|报告|综述|引用", re.IGNORECASE)
-# How a note may be numbered, in the order of trust: "[1] …", "## 1. …" or "## Sub-question 1: …", "1. …".
+# How a note may be numbered, in the order of trust: "[1] …", "## 1. …" or "## Sub-question 1: …",
+# "1. …".
 _NUMBERED = (
     re.compile(r"^[#* \t]{0,8}\[(\d{1,3})\][ \t:.)]*(\S.*)$", re.M),
     re.compile(
@@ -106,7 +107,10 @@ Task: TypeAlias = Decompose | Research | Synthesize | Judge | Exact | General
 
 
 def read_task(request: ChatRequest) -> Task:
-    """What the conversation asks for now. Earlier user turns count where the last one only asks again."""
+    """Read what the conversation asks for now.
+
+    Earlier user turns count where the last one only asks again.
+    """
     turns = [text_of(message) for message in request.messages if message["role"] == "user"]
     last = turns[-1] if turns else ""
     if _VERDICT.search(last):
@@ -123,21 +127,30 @@ def read_task(request: ChatRequest) -> Task:
     if question := _after(_ASKED, last):
         return Research(question=question)
     words = exact_words(last) or exact_words(request.last_text("system"))
-    return General(text=last) if words is None else Exact(words=words)
+    if words is None:
+        return General(text=last)
+    return Exact(words=words)
 
 
 def _decompose(turns: list[str]) -> Decompose:
-    topic = next((found for turn in reversed(turns) if (found := _after(_TOPIC, turn))), None)
-    if topic is None:
-        topic = next(turn for turn in turns if _QUESTIONS.search(turn)).strip().rsplit("\n\n", 1)[-1]
     bounds = _RANGE.search(turns[-1]) or _RANGE.search(turns[0])
     least, most = (int(bounds[1]), int(bounds[2])) if bounds else (3, 5)
     most = min(max(most, 1), 20)
-    return Decompose(topic=topic, least=min(max(least, 1), most), most=most)
+    return Decompose(topic=_topic_in(turns), least=min(max(least, 1), most), most=most)
+
+
+def _topic_in(turns: list[str]) -> str:
+    """Return the last topic that is announced, else the last paragraph of the first such request."""
+    for turn in reversed(turns):
+        topic = _after(_TOPIC, turn)
+        if topic:
+            return topic
+    asking = next(turn for turn in turns if _QUESTIONS.search(turn))
+    return asking.strip().rsplit("\n\n", 1)[-1]
 
 
 def _after(announced: re.Pattern[str], text: str) -> str | None:
-    """What follows the last line that announces it, to the end of the text."""
+    """Return the text behind the last line that announces it."""
     last = deque(announced.finditer(text), maxlen=1)
     return text[last[0].end() :].strip() if last else None
 

@@ -29,7 +29,8 @@ class Writer:
 
     def thoughts(self, tokens: int) -> str:
         """A train of thought of about so many tokens."""
-        sentences, left = list[str](), tokens * BYTES_PER_TOKEN
+        sentences: list[str] = []
+        left = tokens * BYTES_PER_TOKEN
         while left > 0:
             for pattern in self._draws.some(self._phrases.thoughts, 8):
                 sentences.append(self._fill(pattern))
@@ -42,8 +43,11 @@ class Writer:
         """Two to four paragraphs: facts, then figures, what is disputed, what is not known."""
         phrases, draws = self._phrases, self._draws
         roles = list(phrases.paragraphs)[: draws.between(2, 4)]
-        sentences = 5 if len(roles) == 2 else 4 if len(roles) == 3 else 3
-        return "\n\n".join(self._paragraph(draws.some(phrases.paragraphs[role], sentences)) for role in roles)
+        sentences = {2: 5, 3: 4}.get(len(roles), 3)  # the fewer the paragraphs, the longer each
+        paragraphs = []
+        for role in roles:
+            paragraphs.append(self._paragraph(draws.some(phrases.paragraphs[role], sentences)))
+        return "\n\n".join(paragraphs)
 
     def general(self) -> str:
         """A few sentences on anything."""
@@ -53,16 +57,23 @@ class Writer:
         return self._phrases.after_tool.format(result=result.strip()[:300])
 
     def report(self, task: Synthesize) -> str:
-        """Markdown: an introduction, a section for each note with its number cited, the gaps, a conclusion."""
+        """Return Markdown: an introduction, a section for each note, the gaps, a conclusion.
+
+        Each section cites the number of its note.
+        """
         phrases = self._phrases
-        numbers = "".join(f"[{note.number}]" for note in task.notes)
         parts = [phrases.report_title.format(s=self.subject), phrases.introduction, self._paragraph(phrases.opening)]
         for note in task.notes:
             parts.append(f"## {note.title}")
-            claims = [note.gist.rstrip(".。!！?？")] if note.gist else []
+            claims = []
+            if note.gist:
+                claims.append(note.gist.rstrip(".。!！?？"))
             claims += [self._fill(claim) for claim in self._draws.some(phrases.section, 3)]
             parts.append(phrases.gap.join(f"{claim} [{note.number}]{phrases.stop}" for claim in claims))
-        parts += [phrases.conclusion, self._paragraph(phrases.closing) + (f" {numbers}" if numbers else "")]
+        closing = self._paragraph(phrases.closing)
+        if task.notes:
+            closing += " " + "".join(f"[{note.number}]" for note in task.notes)
+        parts += [phrases.conclusion, closing]
         parts += [phrases.gap_note.format(n=number) for number in task.missing]
         return "\n\n".join(parts) + "\n"
 
@@ -86,7 +97,7 @@ class Writer:
 
 
 def subject_of_question(question: str, language: Language) -> str:
-    """What a question is about: where it is one of ours, exactly what it was built from."""
+    """Return the subject of a question: for one of ours, exactly what it was built from."""
     for pattern in _QUESTION_PATTERNS[language]:
         if match := pattern.fullmatch(question.strip()):
             return match[1]

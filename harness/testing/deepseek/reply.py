@@ -1,4 +1,7 @@
-"""A reply as a script: what is sent, after how long, and how it ends. Values without I/O, played by each face."""
+"""A reply as a script: what is sent, after how long, and how it ends.
+
+Values without I/O, played by each face.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ End = Literal[
 
 
 class Piece(NamedTuple):
-    """Bytes of the body, sent `delay_s` seconds after the piece before (the first one: after the request came in)."""
+    """Bytes of the body, sent `delay_s` seconds after the piece before.
+
+    The first one counts from the request.
+    """
 
     delay_s: float
     data: bytes
@@ -22,10 +28,11 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the server does with one request.
+    """The server's reply to one request.
 
-    `status` None: no header is ever sent, only the end happens. Headers go out at once, as DeepSeek's do: a queued
-    request is kept alive in its body. `pieces` may be endless, and is read once.
+    `status` None: no header is ever sent, only the end happens. Headers go out at once, as
+    DeepSeek's do: a queued request is kept alive in its body. `pieces` may be endless, and is read
+    once.
     """
 
     status: int | None
@@ -48,7 +55,7 @@ def coalesced(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def splintered(pieces: Iterable[Piece], sizes: Iterator[int]) -> Iterator[Piece]:
-    """The same bytes at the same instants, cut at arbitrary places, inside characters and lines too."""
+    """Yield the same bytes at the same instants, cut anywhere, inside characters and lines too."""
     for piece in pieces:
         delay_s, start = piece.delay_s, 0
         while start < len(piece.data):

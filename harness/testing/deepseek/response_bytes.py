@@ -20,7 +20,7 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What surrounds every completion and every chunk of it."""
+    """The fields around every completion and every chunk of it."""
 
     id: str
     created: int
@@ -31,7 +31,10 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Billing:
-    """What one call is billed for. Cached tokens are the part of the prompt that the prefix cache knew."""
+    """The tokens that one call is billed for.
+
+    Cached tokens are the part of the prompt that the prefix cache knew.
+    """
 
     usage: Usage
     thinking: bool
@@ -82,7 +85,7 @@ def plain_json(answer: Answer, envelope: Envelope, billing: Billing) -> dict[str
 def stream_frames(
     answer: Answer, envelope: Envelope, billing: Billing, *, include_usage: bool, delta_tokens: int
 ) -> Iterator[Frame]:
-    """Every event up to, but not including, `[DONE]`: role, reasoning, content, tool calls, and the last with usage."""
+    """Yield every event before `[DONE]`: role, reasoning, content, tool calls, usage."""
     thinking = billing.thinking
     head, tail = _around(envelope, usage_key=include_usage)
     empty = '"content":null,"reasoning_content":""' if thinking else '"content":""'
@@ -120,8 +123,10 @@ def error_json(
 
 
 def _last(answer: Answer, envelope: Envelope, billing: Billing, *, include_usage: bool) -> Iterator[Frame]:
-    """DeepSeek's last chunk has one choice, the finish reason and always the usage. OpenAI's usage comes on its own,
-    in a chunk without choices, and only if asked for."""
+    """DeepSeek's last chunk has one choice, the finish reason and always the usage.
+
+    OpenAI's usage comes on its own, in a chunk without choices, and only if asked for.
+    """
     delta: dict[str, Any] = {"content": ""}
     if billing.thinking:
         delta["reasoning_content"] = None
@@ -138,7 +143,10 @@ def _last(answer: Answer, envelope: Envelope, billing: Billing, *, include_usage
 
 
 def _around(envelope: Envelope, *, usage_key: bool) -> tuple[str, str]:
-    """What stands before and after the fields of a delta: the same in every chunk, so it is built once."""
+    """Return the text before and after the fields of a delta.
+
+    It is the same in every chunk, so it is built once.
+    """
     head = _compact(_chunk(envelope)).removesuffix("}")
     usage = ',"usage":null' if usage_key else ""
     return (
@@ -158,7 +166,10 @@ def _chunk(envelope: Envelope) -> dict[str, Any]:
 
 
 def _deltas(text: str, size: int) -> Iterator[tuple[str, int]]:
-    """The text in pieces of `size` tokens, each with its share: they add up, wherever the text was cut."""
+    """Yield the text in pieces of `size` tokens, each with its share.
+
+    They add up, wherever the text was cut.
+    """
     left = count_tokens(encoded(text))
     for piece in split_tokens(text, size):
         yield piece, min(size, left)

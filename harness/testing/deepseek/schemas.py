@@ -10,7 +10,8 @@ from typing import Any
 from harness.testing.deepseek.chat_request import JsonObject
 from harness.testing.deepseek.draws import Draws
 
-# Below this, and when so many values were made, only what is required is given: a schema may refer to itself.
+# Below this, and when so many values were made, only what is required is given: a schema may refer
+# to itself.
 _DEEPEST = 8
 _MOST_VALUES = 500
 # Below this nothing is given: what is required refers to itself, and no value could fit.
@@ -33,12 +34,13 @@ _FORMATS = {
 
 
 def instance_of(schema: JsonObject, draws: Draws, subject: str) -> Any:
-    """A plausible value: strings are about the subject, numbers within their bounds, all properties present.
+    """Return a plausible value.
 
-    It fits what common keywords say: types, properties and what of them is required, enums, constants, local
-    references, alternatives, bounds of numbers, lengths and lists, formats. What a schema says beyond that (patterns,
-    conditions, negations) is not looked at, and what makes no sense is passed over. Deeper than eight levels stands
-    only what is required.
+    Strings are about the subject, numbers within their bounds, all properties present. It fits what
+    common keywords say: types, properties and what of them is required, enums, constants, local
+    references, alternatives, bounds of numbers, lengths and lists, formats. What a schema says
+    beyond that (patterns, conditions, negations) is not looked at, and what makes no sense is
+    passed over. Deeper than eight levels stands only what is required.
     """
     return _Instance(schema, draws, subject).of(schema, 0)
 
@@ -91,31 +93,44 @@ class _Instance:
 
     def _properties(self, schema: dict[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
         named = schema.get("properties")
-        named = named if isinstance(named, dict) else {}
+        if not isinstance(named, dict):
+            named = {}
         required = [name for name in _list(schema, "required") if isinstance(name, str)]
         for name, part in named.items():
             if part is not False and (name in required or not self._ends(depth)):
                 yield name, part
         beside = schema.get("additionalProperties")
+        if not isinstance(beside, dict):
+            beside = {}
         for name in dict.fromkeys(required):
             if name not in named:
-                yield name, beside if isinstance(beside, dict) else {}
+                yield name, beside
 
     def _array(self, schema: dict[str, Any], depth: int) -> list[Any]:
         items = schema.get("items", {"type": "string"})
-        first = _list(schema, "prefixItems") or (items if isinstance(items, list) else [])
+        first = _list(schema, "prefixItems")
+        if not first and isinstance(items, list):
+            first = items
         if not isinstance(items, dict | bool) or items is True:
             items = {"type": "string"}
-        least = min(max(_whole(schema, "minItems", 0), 0), _MOST_VALUES)
-        count = max(least, len(first)) or (0 if self._ends(depth) else 2 if "minItems" not in schema else 1)
-        count = min(count, max(_whole(schema, "maxItems", count), 0), len(first) if items is False else count)
         made: list[Any] = []
-        for place in range(count):
+        for place in range(self._length(schema, len(first), items, depth)):
             value = self.of(first[place] if place < len(first) else items, depth + 1)
             if schema.get("uniqueItems") is True:
                 value = self._another(value, made, items, depth)
             made.append(value)
         return made
+
+    def _length(self, schema: dict[str, Any], first: int, items: Any, depth: int) -> int:
+        """Return how many items are made: what is asked for, else two, or none far down."""
+        least = min(max(_whole(schema, "minItems", 0), 0), _MOST_VALUES)
+        count = max(least, first)
+        if not count and not self._ends(depth):
+            count = 1 if "minItems" in schema else 2
+        most = max(_whole(schema, "maxItems", count), 0)
+        if items is False:
+            most = min(most, first)
+        return min(count, most)
 
     def _another(self, value: Any, made: list[Any], items: Any, depth: int) -> Any:
         """A value that is not among those made; the one that was drawn, where none is found."""
@@ -145,7 +160,7 @@ class _Instance:
         return schema
 
     def _referenced(self, pointer: Any) -> Any:
-        """What a local reference (`#/$defs/Name`, or `#` for the whole) points to, or nothing."""
+        """Return what a local reference (`#/$defs/Name`, or `#` for the whole) points to, or None."""
         value: Any = self._root
         for part in filter(None, str(pointer).removeprefix("#").split("/")):
             value = value.get(part) if isinstance(value, dict) else None
@@ -153,7 +168,10 @@ class _Instance:
 
 
 def _both(one: Any, other: dict[str, Any], without: str = "") -> Any:
-    """Two schemas that must both be fitted, as one; the second one without a keyword that has been dealt with."""
+    """Two schemas that must both be fitted, as one.
+
+    The second one without a keyword that has been dealt with.
+    """
     rest = {name: value for name, value in other.items() if name != without}
     if not isinstance(one, dict):
         return rest or one
@@ -171,23 +189,21 @@ def _both(one: Any, other: dict[str, Any], without: str = "") -> Any:
 def _implied_type(schema: dict[str, Any]) -> str:
     if schema.get("properties") or schema.get("required"):
         return "object"
-    return "array" if "items" in schema or "prefixItems" in schema else "string"
+    if "items" in schema or "prefixItems" in schema:
+        return "array"
+    return "string"
 
 
 def _is_plain(schema: dict[str, Any]) -> bool:
-    return schema.get("type") in ("null", "string", "boolean", "integer", "number") or bool(
-        {"const", "enum"} & schema.keys()
-    )
+    if "const" in schema or "enum" in schema:
+        return True
+    return schema.get("type") in ("null", "string", "boolean", "integer", "number")
 
 
 def _number(schema: dict[str, Any], draws: Draws, *, whole: bool) -> int | float:
-    """A whole number within the bounds where there is one, else, where it may be a fraction, the middle of them."""
+    """Return a whole number within the bounds, or their middle where only a fraction fits."""
     above, below = _amount(schema, "exclusiveMinimum"), _amount(schema, "exclusiveMaximum")
-    lows = [low for low in (_amount(schema, "minimum"), above) if low is not None]
-    highs = [high for high in (_amount(schema, "maximum"), below) if high is not None]
-    high = min(highs) if highs else None
-    low = max(lows) if lows else 1.0 if high is None or high >= 1 else high - 99
-    high = low + 99 if high is None else high
+    low, high = _bounds(_amount(schema, "minimum"), above, _amount(schema, "maximum"), below)
     step = abs(_amount(schema, "multipleOf") or 1)
     least, most = math.ceil(low / step), math.floor(high / step)
     least += least * step == above
@@ -196,6 +212,24 @@ def _number(schema: dict[str, Any], draws: Draws, *, whole: bool) -> int | float
         return (low + high) / 2
     drawn = draws.between(least, max(least, most)) * step
     return int(drawn) if whole else float(drawn)
+
+
+def _bounds(
+    minimum: float | None, above: float | None, maximum: float | None, below: float | None
+) -> tuple[float, float]:
+    """Return the bounds that are given; a missing one lies 99 from the other, or they are 1 and
+    100.
+    """
+    lows = [low for low in (minimum, above) if low is not None]
+    highs = [high for high in (maximum, below) if high is not None]
+    if lows and highs:
+        return max(lows), min(highs)
+    if lows:
+        return max(lows), max(lows) + 99
+    if highs:
+        high = min(highs)
+        return (1.0 if high >= 1 else high - 99), high
+    return 1.0, 100.0
 
 
 def _text(schema: dict[str, Any], subject: str) -> str:

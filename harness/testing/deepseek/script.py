@@ -1,4 +1,4 @@
-"""What a test wants the fake to say instead of what it would invent: one line of a script for one request."""
+"""A scripted answer of the fake, in place of an invented one: one line for one request."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    """An answer, sent as it stands: no cap and no stop sequence cuts it, and its reasoning is sent even unasked.
+    """An answer that is sent as it stands.
 
-    `usage` None: the tokens are counted. It begins `after_s` seconds after the request; None: when the latency says.
+    No cap and no stop sequence cuts it, and its reasoning is sent even unasked. `usage` None: the
+    tokens are counted. It begins `after_s` seconds after the request; None: when the latency says.
     """
 
     answer: Answer
@@ -33,14 +34,17 @@ class Say:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """An error under its status. `message` None: DeepSeek's own words. `retry_after_s` goes into that header."""
+    """An error under its status.
+
+    `message` None: DeepSeek's own words. `retry_after_s` goes into that header.
+    """
 
     status: int
     message: str | None = None
     retry_after_s: float | None = None
 
     def reply(self, scene: Scene) -> Reply:
-        """What is sent."""
+        """Return the reply."""
         named = _PLAIN.get(str(self.status)) if self.message is None else None
         reply = instead(named, scene) if named is not None else None
         if reply is None:
@@ -52,10 +56,13 @@ class Refuse:
 
 
 Line: TypeAlias = Say | Refuse | Oddity
-"""A fault bends the answer that the fake invents, or takes its place; a form is the envelope of some other server."""
+"""A fault bends the answer that the fake invents, or takes its place; a form is the envelope of
+some other server.
+"""
 
 Script: TypeAlias = Callable[[ChatRequest], Line | None]
-"""Asked once for each valid request that was let in; None: the fake goes by its plan and invents."""
+"""Asked once for each valid request that was let in; None: the fake goes by its plan and invents.
+"""
 
 
 def _phrase(status: int) -> str:

@@ -1,4 +1,4 @@
-"""What a text is about, in a few words: the phrase that the mock's answers are built around."""
+"""The subject of a text, in a few words: the phrase that the mock's answers are built around."""
 
 from __future__ import annotations
 
@@ -68,13 +68,16 @@ _QUOTES = "\"'“”‘’《》「」*#-–•>() \t"
 
 def language_of(text: str) -> Language:
     """Chinese where a tenth of the characters is Chinese: names and figures are often Latin."""
-    return "zh" if len(_CJK.findall(text, 0, 2000)) * 10 >= min(len(text), 2000) > 0 else "en"
+    if len(_CJK.findall(text, 0, 2000)) * 10 >= min(len(text), 2000) > 0:
+        return "zh"
+    return "en"
 
 
 def subject_of(text: str) -> str:
-    """A short phrase naming what the text is about: at most nine words, or 24 Chinese characters; never empty.
+    """A short phrase naming what the text is about: at most nine words, or 24 Chinese characters.
 
-    It can stand where a noun can: a question with a verb of its own is quoted, for cut out of it it would be none.
+    Never empty. It can stand where a noun can: a question with a verb of its own is quoted, for cut
+    out of it it would be none.
     """
     text = text.strip().lstrip(_QUOTES)[:600]
     subject = _subject_zh(text) if language_of(text) == "zh" else _subject_en(text)

@@ -1,7 +1,8 @@
 """The mock's tokens: a token is five bytes of UTF-8.
 
-That is 0.2 tokens per English character and 0.6 per Chinese one, the ratios measured on DeepSeek's own tokenizer, at
-the price of one division. Prompts, answers, caps, deltas and prefix blocks all count by this one rule.
+That is 0.2 tokens per English character and 0.6 per Chinese one, the ratios measured on DeepSeek's
+own tokenizer, at the price of one division. Prompts, answers, caps, deltas and prefix blocks all
+count by this one rule.
 """
 
 from __future__ import annotations

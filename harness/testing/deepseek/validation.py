@@ -1,6 +1,7 @@
-"""What DeepSeek rejects before a model sees it, with its own words.
+"""DeepSeek's rejections of a request before a model sees it, in its own words.
 
-The checks run in the order of a Rust service: bytes to JSON (400), JSON to types (422), then the rules (400).
+The checks run in the order of a Rust service: bytes to JSON (400), JSON to types (422), then the
+rules (400).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _EFFORTS = {
 
 
 class Rejection(Exception):  # noqa: N818 - a verdict of the server, not a mistake of ours
-    """A request that the API refuses: the status, and the message of its error object, word for word."""
+    """A request that the API refuses: the status, and the exact message of its error object."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -93,7 +94,10 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _check_types(fields: dict[str, Any]) -> None:
-    """Every known field has its type; unknown fields (`enable_thinking`, `seed` …) are ignored, as DeepSeek does."""
+    """Every known field has its type.
+
+    Unknown fields (`enable_thinking`, `seed` …) are ignored, as DeepSeek does.
+    """
     for name in ("messages", "model"):
         if fields.get(name) is None:
             raise _untyped(f"missing field `{name}`")
@@ -118,13 +122,7 @@ def _check_message_types(message: Any, where: str) -> None:
         raise _untyped(f"{where}: missing field `role`")
     if role not in _ROLES:
         raise _untyped(f"{where}: unknown variant `{role}`, expected one of {_quoted(_ROLES)}")
-    if role != "assistant" and not isinstance(message.get("content"), str | list):
-        raise _untyped(f"{where}: missing field `content`")
-    if not isinstance(message.get("content"), str | list | None):
-        raise _untyped(f"{where}: invalid type: {_rust_type(message['content'])}, expected a string or a sequence")
-    for part in message["content"] if isinstance(message.get("content"), list) else ():
-        if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
-            raise _untyped(f"{where}: invalid content part")
+    _check_content_type(message.get("content"), where, needed=role != "assistant")
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list) or not all(_is_tool_call(call) for call in calls):
         raise _untyped(f"{where}.tool_calls: invalid tool call")
@@ -132,8 +130,21 @@ def _check_message_types(message: Any, where: str) -> None:
         raise _untyped(f"{where}: missing field `tool_call_id`")
 
 
+def _check_content_type(content: Any, where: str, *, needed: bool) -> None:
+    if isinstance(content, str):
+        return
+    if isinstance(content, list):
+        for part in content:
+            if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
+                raise _untyped(f"{where}: invalid content part")
+    elif needed:
+        raise _untyped(f"{where}: missing field `content`")
+    elif content is not None:
+        raise _untyped(f"{where}: invalid type: {_rust_type(content)}, expected a string or a sequence")
+
+
 def _thinking(fields: dict[str, Any]) -> tuple[bool, str]:
-    """Whether the model thinks, and how hard. On by default; effort `none` turns it off."""
+    """Return whether the model thinks, and how hard. On by default; effort `none` turns it off."""
     option = fields.get("thinking")
     if option is not None and not isinstance(option, dict):
         raise _untyped(f"thinking: invalid type: {_rust_type(option)}, expected struct ThinkingOptions")
@@ -195,7 +206,10 @@ def _check_messages(fields: dict[str, Any], *, thinking: bool) -> None:
 
 
 def _check_answers_of_tools(messages: list[JsonObject]) -> None:
-    """Raise Rejection unless each call of a tool is answered right after the message that makes it, and only there."""
+    """Raise Rejection unless each call of a tool is answered right after its message.
+
+    No other message may answer one.
+    """
     waiting: set[str] = set()
     for message in messages:
         role = message["role"]
@@ -219,7 +233,10 @@ def _check_answers_of_tools(messages: list[JsonObject]) -> None:
 
 
 def _calls_of(message: JsonObject) -> set[str]:
-    """Return the ids of the calls that a message of the assistant makes. Raises Rejection for an empty message."""
+    """Return the ids of the calls that a message of the assistant makes.
+
+    Raises Rejection for an empty message.
+    """
     calls = message.get("tool_calls") or ()
     if message.get("content") is None and not calls:
         raise Rejection(400, "Invalid assistant message: content or tool_calls must be set")
@@ -228,12 +245,16 @@ def _calls_of(message: JsonObject) -> set[str]:
 
 def _check_thinking_with_tools(messages: list[JsonObject]) -> None:
     """Beside tools the reasoning of every earlier turn must come back; an empty string will do."""
-    if any(message["role"] == "assistant" and message.get("reasoning_content") is None for message in messages):
-        raise Rejection(400, "The reasoning_content in the thinking mode must be passed back to the API.")
+    for message in messages:
+        if message["role"] == "assistant" and message.get("reasoning_content") is None:
+            raise Rejection(400, "The reasoning_content in the thinking mode must be passed back to the API.")
 
 
 def _check_context(prompt: bytes, *, asked: int) -> None:
-    """What was asked for must fit beside the prompt; where no cap was sent, the prompt alone must fit."""
+    """Check that the wanted output fits beside the prompt.
+
+    Where no cap was sent, the prompt alone must fit.
+    """
     tokens = count_tokens(prompt)
     if tokens + asked > CONTEXT_TOKENS:
         raise Rejection(
@@ -247,7 +268,9 @@ def _check_context(prompt: bytes, *, asked: int) -> None:
 def _default_max_tokens(*, thinking: bool, effort: str) -> int:
     if not thinking:
         return 8 * 1024
-    return (128 if effort == "max" else 64) * 1024
+    if effort == "max":
+        return 128 * 1024
+    return 64 * 1024
 
 
 def _untyped(reason: str) -> Rejection:
@@ -260,6 +283,8 @@ def _quoted(names: Any) -> str:
 
 def _rust_type(value: Any) -> str:
     """A JSON value as serde names it in its messages."""
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return f"boolean `{str(value).lower()}`"
     if isinstance(value, int):
@@ -268,7 +293,7 @@ def _rust_type(value: Any) -> str:
         return f"floating point `{value}`"
     if isinstance(value, str):
         return f"string {json.dumps(value, ensure_ascii=False)}"
-    return "null" if value is None else "sequence" if isinstance(value, list) else "map"
+    return "sequence" if isinstance(value, list) else "map"
 
 
 def _is_integer(value: Any) -> bool:
@@ -280,8 +305,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _names_function(value: Any) -> bool:
-    function = value.get("function") if isinstance(value, dict) else None
-    return isinstance(function, dict) and isinstance(function.get("name"), str)
+    if not isinstance(value, dict) or not isinstance(value.get("function"), dict):
+        return False
+    return isinstance(value["function"].get("name"), str)
 
 
 def _is_tool_call(value: Any) -> bool:
@@ -289,7 +315,9 @@ def _is_tool_call(value: Any) -> bool:
 
 
 def _is_stop(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, str)
 
 
 def _is(*types: type) -> Callable[[Any], bool]:

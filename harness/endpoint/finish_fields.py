@@ -1,12 +1,50 @@
-"""What a provider's filter says that it found, beside an answer or in place of one."""
+"""The finish reason of an answer and the findings of a content filter, wherever a response tells
+them.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
+from harness.domain.finish import finish_of
 from harness.endpoint.fields import object_of
 from harness.endpoint.foreign_json import JsonObject
+
+_NAMES = ("finish_reason", "finishReason")
+_DETAILS = ("finish_details", "stop_reason", "stopReason")
+"""What may also hold another thing, as vLLM's `stop_reason` holds the stop sequence: only a known
+word counts.
+"""
+
+
+def reason_in(fields: JsonObject) -> str:
+    """The reason that a choice, a delta or a message names; "" where it names none."""
+    for name in _NAMES:
+        reason = _word_of(fields.get(name))
+        if finish_of(reason) != "untold":
+            return reason
+    for name in _DETAILS:
+        reason = _word_of(fields.get(name))
+        if finish_of(reason) not in ("untold", "unknown"):
+            return reason
+    return ""
+
+
+def _word_of(value: object) -> str:
+    """The word that a reason is.
+
+    One that is no text is kept as it is written, and nobody knows what it means.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and len(value) == 1:
+        return _word_of(value[0])
+    if isinstance(value, dict):  # SGLang's own API: {"type": "stop", "matched": …}; OpenAI's `finish_details`
+        return _word_of(value.get("type") or value.get("reason"))
+    return json.dumps(value) if value else ""
+
 
 _FLAGS = ("input_sensitive", "output_sensitive")  # MiniMax
 _PROMPT_RESULTS = ("prompt_filter_results", "prompt_annotations")  # Azure, new and old
@@ -24,7 +62,10 @@ def filtered_in(choice: JsonObject) -> Iterator[str]:
 
 
 def blocked_in(response: JsonObject) -> str:
-    """What of a prompt, or of the answer, a provider says it blocked; "" where it says nothing."""
+    """Return what a provider says that it blocked of a prompt or an answer.
+
+    "" where it says nothing.
+    """
     for name in _FEEDBACKS:
         feedback = object_of(response, name)
         reason = next((feedback[key] for key in _BLOCKED if isinstance(feedback.get(key), str)), "")

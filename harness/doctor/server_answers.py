@@ -1,4 +1,4 @@
-"""What the answer to `GET /models` says: whether the key is taken, and whether the models are there."""
+"""Checks of what a server answers to a GET: the key, the models, the clock, the balance."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 from harness.doctor.finding import Finding, ok, problem, warning
 from harness.domain.endpoint import Endpoint
-from harness.endpoint.server_facts import Answer, model_names, words_of
+from harness.endpoint.server_facts import Answer, balance_text, model_names, words_of
 from harness.errors import HarnessError
+from harness.ports import WallClock
 
 LISTED = 8
 _NAME = "endpoint"
 
 
 def is_list(answer: Answer) -> bool:
-    """Whether this is a list of models."""
+    """Return whether this is a list of models."""
     try:
         model_names(answer)
     except HarnessError:
@@ -24,12 +25,12 @@ def is_list(answer: Answer) -> bool:
 
 
 def is_elsewhere(answer: Answer) -> bool:
-    """Whether the API may stand at another path: nothing is here, or a page of another kind."""
+    """Return whether the API may stand at another path: nothing is here, or a page of another kind."""
     return answer.status in (404, 405) or (answer.status == 200 and not is_list(answer))
 
 
 def refused(endpoint: Endpoint, answer: Answer) -> Finding | None:
-    """What is wrong with the key, or with where the request went; None where neither is."""
+    """Return what is wrong with the key or with the address, or None where nothing is."""
     words = _said(answer)
     if answer.status in (401, 403, 407):
         if endpoint.authorization is None:
@@ -46,7 +47,7 @@ def refused(endpoint: Endpoint, answer: Answer) -> Finding | None:
 
 
 def unlisted(endpoint: Endpoint, answer: Answer, *, known_service: bool) -> Finding:
-    """What to say where no list came; a call may work all the same."""
+    """Return the finding where no list came; a call may work all the same."""
     if answer.status == 200 and known_service:
         return warning(_NAME, "the list of models has an unknown shape", "the provider may have changed")
     if answer.status == 200:
@@ -59,7 +60,7 @@ def unlisted(endpoint: Endpoint, answer: Answer, *, known_service: bool) -> Find
 
 
 def listed(endpoint: Endpoint, answer: Answer, wanted: Sequence[str], *, known_service: bool) -> Finding:
-    """What the list says of the models that are wanted."""
+    """Return the finding about the wanted models in the list."""
     names = model_names(answer)
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
     said = f"it answers, {_key_words(endpoint, known_service)}and serves {', '.join(names[:LISTED]) or 'nothing'}{more}"
@@ -72,7 +73,10 @@ def listed(endpoint: Endpoint, answer: Answer, wanted: Sequence[str], *, known_s
 
 
 def nearest(name: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Up to three names that may have been meant: alike, or with an organisation or a tag around them."""
+    """Return up to three names that may have been meant.
+
+    They are alike, or have an organisation or a tag around them.
+    """
     plain = {known.lower(): known for known in names}
     parts = [known for known in plain if name.lower() in known or known in name.lower()]
     alike = difflib.get_close_matches(name.lower(), plain, n=3, cutoff=0.5)
@@ -83,9 +87,37 @@ def _key_words(endpoint: Endpoint, known_service: bool) -> str:
     if endpoint.authorization is None:
         return "wants no key for its list of models, "
     # Some servers show their list to everybody, and refuse the key only when they are called.
-    return "accepts the key, " if known_service else "did not refuse the key, "
+    if known_service:
+        return "accepts the key, "
+    return "did not refuse the key, "
 
 
 def _said(answer: Answer) -> str:
     words = words_of(answer)
     return f": {words}" if words else ""
+
+
+CLOCK_SLACK_S = 60.0
+
+
+def clock_of(answer: Answer, clock: WallClock) -> Finding:
+    if answer.at is None:
+        return ok("clock", "the provider tells no time to compare with")
+    off_s = abs((clock.now() - answer.at).total_seconds())
+    said = f"{off_s:.0f} s from the provider's"
+    if off_s <= CLOCK_SLACK_S:
+        return ok("clock", said)
+    return warning("clock", said, "set the clock: peak prices and ages go by it")
+
+
+def balance_of(answer: Answer) -> Finding:
+    if answer.status != 200:
+        said = f"the provider answered {answer.status} to a request for the balance"
+        return warning("balance", said, "look at the provider's console")
+    try:
+        available, amount = balance_text(answer)
+    except HarnessError as error:
+        return warning("balance", str(error), "the provider may have changed")
+    if available:
+        return ok("balance", amount)
+    return problem("balance", f"{amount}: calls would be refused", "top up")

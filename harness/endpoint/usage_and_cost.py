@@ -11,12 +11,11 @@ _HOLDERS = ("x_groq", "metadata")
 _GOOGLES = ("usageMetadata", "usage_metadata")
 
 
-class Bill:
+class UsageAndCost:
     """`cost` is what the server says that the answer cost, in USD; None where it does not.
 
-    `by_gateway`: whether the last usage is of a gateway's own making; None: none has come.
-
-    A number of pieces, where one is asked for, is that of the pieces of the answer that had come by then.
+    `by_gateway`: whether the last usage is of a gateway's own making; None: none has come. A number
+    of pieces, where one is asked for, is that of the pieces of the answer that had come by then.
     """
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class Bill:
 
     @property
     def is_told(self) -> bool:
-        """Whether a usage has come, with whatever numbers."""
+        """Return whether a usage has come, with whatever numbers."""
         return self._usage is not None
 
     @property
@@ -41,7 +40,10 @@ class Bill:
         return usage or Usage()
 
     def counts_all(self, pieces: int) -> bool:
-        """Whether a usage came at the end, behind the last piece or once with it: whoever is cut sends none."""
+        """Return whether a usage came at the end, behind the last piece or once with it.
+
+        A server that is cut sends none.
+        """
         return self._counted_at == pieces and self._beside_text <= 1
 
     def take(self, fields: object, *, pieces: int) -> None:
@@ -67,5 +69,8 @@ class Bill:
                 self.take(usage, pieces=pieces)
 
     def came_with_text(self) -> None:
-        """A usage stood in the same chunk as a piece of the answer: some servers tell one in every chunk."""
+        """Note that a usage stood in the same chunk as a piece of the answer.
+
+        Some servers tell one in every chunk.
+        """
         self._beside_text += 1

@@ -1,4 +1,4 @@
-"""Who gives an answer, by what its chunks say: a model and a fingerprint, which may change on the way."""
+"""The model and the fingerprint that the chunks of an answer name, which may change on the way."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from harness.endpoint import foreign_json
 from harness.endpoint.fields import text_of
 
 
-class Who:
-    """`model` and `fingerprint` are the last that were named, "" before any was. A chunk may name nobody."""
+class AnsweringModel:
+    """`model` and `fingerprint` are the last that were named, "" before any was.
+
+    A chunk may name nobody.
+    """
 
     def __init__(self) -> None:
         self.model = ""

@@ -1,4 +1,4 @@
-"""The server behind the endpoint: a connection, its list of models, and one call where that is asked for.
+"""The server behind the endpoint: a connection, its list of models, and a trial call.
 
 Each request is said before it is sent.
 """
@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harness.doctor.account import balance_of, clock_of
 from harness.doctor.finding import Finding, note, ok, problem, warning
-from harness.doctor.models import is_elsewhere, is_list, listed, refused, unlisted
+from harness.doctor.server_answers import balance_of, clock_of, is_elsewhere, is_list, listed, refused, unlisted
 from harness.doctor.trial_call import CAP, Asked, findings_of, is_answered
 from harness.domain.base_url import likely_base_urls, without_call
 from harness.domain.completion import Message, Request
@@ -56,7 +55,8 @@ class Server:
         self._transport = transport
         self._ask = ask
         self._cached = cached
-        # Only of a service at its own hosts is known what it answers; a server of one's own may be anything.
+        # Only of a service at its own hosts is known what it answers; a server of one's own may be
+        # anything.
         self._aliases = one.service.aliases
         self._profile = one.service if one.service.hosted else None
         self._ended = False  # nothing can be seen behind what was found
@@ -108,7 +108,10 @@ class Server:
             yield verdict
 
     def _judged(self, found: dict[str, Answer]) -> Finding:
-        """What the answers say, of each URL that was asked; `_doubt` is left where a call may say otherwise."""
+        """Judge the answers of each URL that was asked.
+
+        `_doubt` is left where a call may say otherwise.
+        """
         given = self._endpoint.base_url
         url, answer = list(found.items())[-1]
         if url != given and not is_elsewhere(answer):
@@ -212,7 +215,9 @@ class Server:
     def _with_key(self) -> str:
         if self._endpoint.api_key is not None:
             return f", with the key in {self._endpoint.key_env}"
-        return ", with the user and the password of the base URL" if self._endpoint.basic_auth else ", without a key"
+        if self._endpoint.basic_auth:
+            return ", with the user and the password of the base URL"
+        return ", without a key"
 
     def _end(self, finding: Finding) -> Finding:
         self._ended = True
