@@ -15,10 +15,9 @@ from typing import Any
 from harness._version import __version__
 from harness.bench.arms import Arm, rounds_of
 from harness.bench.caps import left_of
+from harness.bench.description import About, Description
 from harness.bench.files import (
-    BENCH_VERSION,
     Bench,
-    arm_to_json,
     calls_of_round,
     read_bench,
     round_path,
@@ -92,16 +91,16 @@ def plan_endpoints(plan: Plan) -> tuple[InUse, ...]:
     return endpoints_in_use(plan.loaded, workflow_of(plan.loaded))
 
 
-def about_here(settings_seed: int) -> dict[str, Any]:
-    """Versions, cores and seed: what every file of a benchmark names."""
-    return {
-        "harness": __version__,
-        "python": platform.python_version(),
-        "openai": importlib.metadata.version("openai"),
-        "system": f"{platform.uname().system} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "seed": settings_seed,
-    }
+def about_here(seed: int) -> About:
+    """Return the versions and the machine at hand."""
+    return About(
+        harness=__version__,
+        python=platform.python_version(),
+        openai=importlib.metadata.version("openai"),
+        system=f"{platform.uname().system} {platform.machine()}",
+        cores=os.cpu_count(),
+        seed=seed,
+    )
 
 
 def run_experiment(
@@ -111,7 +110,7 @@ def run_experiment(
     clock: WallClock,
     run_async: RunAsync,
     tell: Callable[[str], None],
-    about: dict[str, Any] | None = None,
+    about: About | None = None,
 ) -> Bench:
     """Measure all arms and leave `bench.json` and `spans.jsonl` in `path`, which must not hold a benchmark.
 
@@ -120,26 +119,12 @@ def run_experiment(
     cannot be compared with the others.
     """
     topics = check_plan(plan)
-    settings = plan.loaded.settings
     _claim(path)
-    rounds = rounds_of(plan.arms, plan.repeat, settings.seed)
-    warm_up = f"{counted(min(WARM_UP_TOPICS, topics), 'topic')} in the widest arm, excluded"
-    description: dict[str, Any] = {
-        "version": BENCH_VERSION,
-        "status": "running",
-        "created_at": None if plan.virtual else clock.now().isoformat(timespec="seconds"),
-        "about": about or about_here(settings.seed),
-        "virtual": plan.virtual,
-        "repeat": plan.repeat,
-        "topics": topics,
-        "warm_up": None if plan.virtual else warm_up,
-        "arms": [arm_to_json(arm) for arm in plan.arms],
-        "order": [[arm.name for arm in order] for order in rounds],
-        "settings": {name: value for name, value in recorded(settings).items() if name not in _NOT_RECORDED},
-    }
+    rounds = rounds_of(plan.arms, plan.repeat, plan.loaded.settings.seed)
+    description = _description_of(plan, topics, rounds, clock, about)
     # The directory says that it is unfinished until it is not.
     write_description(path, description)
-    sessions = _Sessions(plan, path, salt=str(description["created_at"]), run_async=run_async)
+    sessions = _Sessions(plan, path, salt=str(description.created_at), run_async=run_async)
     if not plan.virtual:
         widest = max(plan.arms, key=lambda arm: arm.limits.in_flight)
         tell("warming up")
@@ -152,12 +137,37 @@ def run_experiment(
             calls += calls_of_round(path, arm.name, number)
     identity = read_manifest(round_path(path, plan.arms[0].name, 1))["identity"]
     position = {arm.name: index for index, arm in enumerate(plan.arms)}
-    write_bench(
-        path,
-        {**description, "status": "complete", "identity": identity},
-        sorted(calls, key=lambda call: (position[call.arm], call.round)),
-    )
+    calls.sort(key=lambda call: (position[call.arm], call.round))
+    write_bench(path, replace(description, status="complete", identity=identity), calls)
     return read_bench(path)
+
+
+def _description_of(
+    plan: Plan,
+    topics: int,
+    rounds: Sequence[Sequence[Arm]],
+    clock: WallClock,
+    about: About | None,
+) -> Description:
+    """Describe the benchmark as it begins."""
+    settings = plan.loaded.settings
+    shown = {name: value for name, value in recorded(settings).items() if name not in _NOT_RECORDED}
+    created_at = warm_up = None
+    if not plan.virtual:
+        created_at = clock.now().isoformat(timespec="seconds")
+        warm_up = f"{counted(min(WARM_UP_TOPICS, topics), 'topic')} in the widest arm, excluded"
+    return Description(
+        status="running",
+        created_at=created_at,
+        about=about or about_here(settings.seed),
+        virtual=plan.virtual,
+        repeat=plan.repeat,
+        topics=topics,
+        warm_up=warm_up,
+        arms=plan.arms,
+        order=tuple(tuple(arm.name for arm in order) for order in rounds),
+        settings=shown,
+    )
 
 
 def _claim(path: Path) -> None:
