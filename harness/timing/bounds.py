@@ -9,20 +9,15 @@ one faster than requests and tokens per minute let it be.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.domain.policy import Limits
 from harness.domain.waits import Waits
+from harness.timing.shape import Timed, longest_chain_s
 
 BoundBy = Literal["work", "critical path", "pace"]
-
-_PART = re.compile(r"(?P<name>.*)\.(?P<number>\d+)(?P<again>(#\d+)?)")
-
-# Times of records are rounded to microseconds.
-_NEAR_S = 2e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,21 +114,15 @@ def work_s(calls: Iterable[CallTimes]) -> float:
 
 
 def critical_path_s(calls: Sequence[CallTimes]) -> float:
-    """T∞ of one topic: its longest chain of calls each of which was wanted only after the one before had ended.
+    """T∞ of one topic: its longest chain of calls that needed each other's answers, as far as a record can tell.
 
-    That is what a record can tell about who needed whose answer; two parts of one fan-out never needed each other's.
-    As the calls of a chain do not overlap, it is never longer than the topic took.
+    Which call waited for which is said by `timing.shape`. The chain is never longer than the topic took.
     """
-    ordered = sorted(calls, key=lambda call: (call.start_s, call.end_s, call.id))
-    chains: list[float] = []
-    for index, call in enumerate(ordered):
-        before = [
-            chains[other]
-            for other, earlier in enumerate(ordered[:index])
-            if earlier.end_s <= call.start_s + _NEAR_S and not _parts_of_one_fan_out(earlier.id, call.id)
-        ]
-        chains.append(call.service_s + max(before, default=0.0))
-    return max(chains, default=0.0)
+    timed = []
+    for call in calls:
+        path = tuple(call.id.split("/")[:-1])
+        timed.append(Timed(path=path, start_s=call.start_s, end_s=call.end_s))
+    return longest_chain_s(timed, [call.service_s for call in calls])
 
 
 def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
@@ -161,12 +150,3 @@ def pace_floor_s(tokens: Sequence[int], limits: Limits, *, last_left_s: float) -
 
 def _floor_s(amount: int, per_minute: int) -> float:
     return (amount - max(1.0, per_minute / 60)) * 60 / per_minute
-
-
-def _parts_of_one_fan_out(one: str, other: str) -> bool:
-    """Return whether two paths part ways at two parts of the same fan-out."""
-    for a, b in zip(one.split("/"), other.split("/"), strict=False):
-        if a != b:
-            x, y = _PART.fullmatch(a), _PART.fullmatch(b)
-            return x is not None and y is not None and (x["name"], x["again"]) == (y["name"], y["again"])
-    return False
