@@ -103,7 +103,7 @@ class FittedLaw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """How throughput grew with calls in flight, `measured_to` being the most of them."""
+    """The growth of throughput with calls in flight. `measured_to` is the most of them."""
 
     points: tuple[SweepPoint, ...]
     usl: FittedLaw

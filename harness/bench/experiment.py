@@ -14,7 +14,6 @@ from typing import Any
 
 from harness._version import __version__
 from harness.bench.arms import Arm, rounds_of
-from harness.bench.caps import left_of
 from harness.bench.description import About, Description
 from harness.bench.files import (
     Bench,
@@ -26,6 +25,7 @@ from harness.bench.files import (
 )
 from harness.datasets.dataset import open_dataset
 from harness.domain.ledger import Spent
+from harness.domain.policy import Budget
 from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
@@ -52,7 +52,7 @@ _NOT_RECORDED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be measured. `virtual`: on the jumping clock; all else in `loaded`."""
+    """A benchmark to be run. `virtual`: on the jumping clock; all else in `loaded`."""
 
     loaded: Loaded
     source: str
@@ -62,13 +62,14 @@ class Plan:
 
     @property
     def sessions(self) -> int:
-        """How often the whole dataset is run through."""
+        """The number of times that the whole dataset is run through."""
         return len(self.arms) * self.repeat
 
 
 def check_plan(plan: Plan) -> int:
-    """The number of topics. Raises SettingsError for what cannot be measured, and what a run raises for its file,
-    workflow and key: before anything is made or asked.
+    """Return the number of topics, before anything is made or asked.
+
+    Raises SettingsError for what cannot be measured, and what a run raises for its file, workflow and key.
     """
     settings = plan.loaded.settings
     if plan.source == STDIN:
@@ -87,7 +88,10 @@ def check_plan(plan: Plan) -> int:
 
 
 def plan_endpoints(plan: Plan) -> tuple[InUse, ...]:
-    """The endpoints that are asked. Raises what a run raises for its workflow, and for a name that is not known."""
+    """Return the endpoints that are asked.
+
+    Raises what a run raises for its workflow, and for a name that is not known.
+    """
     return endpoints_in_use(plan.loaded, workflow_of(plan.loaded))
 
 
@@ -183,7 +187,7 @@ def _claim(path: Path) -> None:
 
 
 def session_of(plan: Plan, path: Path, arm: Arm, number: int, *, spent: Sequence[Spent], salt: str) -> Loaded:
-    """The settings of one arm in one round: what is drawn is drawn alike for all arms, and anew for each round.
+    """Return the settings of one arm in one round: what is drawn is drawn alike for all arms, and anew for each round.
 
     The cache answers nothing: its file is there for the journal of what was sent. Nor does the provider's: to it each
     session is a user of its own, told by `salt` from those of another benchmark.
@@ -204,6 +208,21 @@ def session_of(plan: Plan, path: Path, arm: Arm, number: int, *, spent: Sequence
     return replace(plan.loaded, settings=settings.model_copy(update=changes), user_id=user_id)
 
 
+def left_of(budget: Budget, sessions: Sequence[Spent]) -> dict[str, Any]:
+    """Return the settings of a session that follows these: what they left of each cap.
+
+    The caps hold for a whole benchmark. Payments that are unknown count as made.
+    """
+    cost, tokens, calls = budget.cost, budget.tokens, budget.calls
+    if cost is not None:
+        cost = max(0.0, cost - sum(one.cost + one.cost_at_risk for one in sessions))
+    if tokens is not None:
+        tokens = max(0, tokens - sum(one.tokens + one.tokens_at_risk for one in sessions))
+    if calls is not None:
+        calls = max(0, calls - sum(one.calls for one in sessions))
+    return {"budget": cost, "budget_tokens": tokens, "run_calls": calls}
+
+
 @dataclass(slots=True)
 class _Sessions:
     """The runs of a benchmark, one after another, and what they have spent."""
@@ -215,7 +234,7 @@ class _Sessions:
     spent: list[Spent] = field(default_factory=list)
 
     def run(self, arm: Arm, number: int) -> None:
-        """One arm once through the dataset."""
+        """Run one arm once through the dataset."""
         loaded = session_of(self.plan, self.path, arm, number, spent=self.spent, salt=self.salt)
         run_id = f"{self.path.name}-{number}-{arm.name}"
 

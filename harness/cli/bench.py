@@ -139,7 +139,7 @@ def bench(dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool
 
 
 def _on_real_time(drain_s: float) -> Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]:
-    """How a session is run to its end; Ctrl-C ends the whole benchmark."""
+    """Return the function that runs a session to its end; Ctrl-C ends the whole benchmark."""
 
     def run(session: Callable[[Stop], Coroutine[Any, Any, Report]]) -> Report:
         stop, reports = Stop(), list[Report]()

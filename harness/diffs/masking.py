@@ -96,7 +96,7 @@ def has_letters(text: str) -> bool:
 
 
 def _pieces(content: str) -> Iterator[str]:
-    """What a workflow may have taken out of an answer."""
+    """Return the parts that a workflow may have taken out of an answer."""
     try:
         value = parse_json(content)
     except ParseError:
@@ -137,7 +137,7 @@ def _split(pieces: Sequence[str | Part], part: Part) -> Iterator[str | Part]:
 
 
 def _places(words: Sequence[str], parts: Sequence[Part]) -> tuple[frozenset[int], tuple[Part, ...]]:
-    """Where words of these parts stand, whole and in a row, and the parts that stand somewhere."""
+    """Return the positions of these parts, whole and in a row, and the parts that were found."""
     plain = [word.strip() for word in words]
     by_word = dict[str, list[int]]()
     for place, word in enumerate(plain):

@@ -1,4 +1,7 @@
-"""Where two sequences of words agree: whole lines first, then words within the rest, with no more work than allowed."""
+"""The alignment of two sequences of words: whole lines first, then words within the rest.
+
+It does no more work than it is allowed. `words` shows the result to people, and `request_change` blames its stretches.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class _Work:
 
 
 def match(old: Sequence[str], new: Sequence[str], *, most_comparisons: int = MOST_COMPARISONS) -> Matching:
-    """How two texts agree that are given as words, in which a line ends with a word that holds a line feed.
+    """Align two texts that are given as words, in which a line ends with a word that holds a line feed.
 
     The time is linear in the texts, plus that of `most_comparisons`.
     """
@@ -83,7 +86,7 @@ class _Lines:
 
 
 def _within(stretch: Stretch, old: Sequence[str], new: Sequence[str], work: _Work) -> Iterator[Stretch]:
-    """The words of lines that differ."""
+    """Align the words of lines that differ."""
     _, old_start, old_end, new_start, new_end = stretch
     for one in _align(old[old_start:old_end], new[new_start:new_end], work):
         yield Stretch(
@@ -137,7 +140,7 @@ class _Bounded(SequenceMatcher[Hashable]):
 
 
 def common_ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
-    """How many words are the same at the beginning, and of the rest at the end."""
+    """Count the words that are the same at the beginning, and of the rest at the end."""
     shorter = min(len(old), len(new))
     start = next((index for index in range(shorter) if old[index] != new[index]), shorter)
     rest = shorter - start
@@ -146,7 +149,7 @@ def common_ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
 
 
 def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
-    """The same without empty ones, and with neighbours of one kind made one."""
+    """Return the same without empty ones, and with neighbours of one kind made one."""
     found: list[Stretch] = []
     for one in stretches:
         if one.old_start == one.old_end and one.new_start == one.new_end:

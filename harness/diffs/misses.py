@@ -1,4 +1,7 @@
-"""Why a request was never recorded: the nearest one that was, in what the two differ, and whose doing it is."""
+"""The explanation of a request that was never recorded.
+
+It names the nearest recorded one, the differences, and whether the prompt or an earlier answer made them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _LONGEST_VALUE = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a request is not in a recording.
+    """The reason for which a request is not in a recording.
 
     `key` is that of the request. `nearest` is the recorded call that it was compared with, `change` in what the two
     differ, `likeness` from 0 to 1 how alike their messages are. `recorded_steps` are the topic's, by name.
@@ -107,7 +110,7 @@ def explain(
     recorded: Sequence[RecordedCall],
     earlier: Mapping[str, str],
 ) -> Explanation:
-    """Why `request` is not among the calls recorded for its topic.
+    """Explain why `request` is not among the calls recorded for its topic.
 
     `earlier` are the answers, by span id, that this topic's present run had before it asked.
     """
@@ -150,7 +153,7 @@ def _as_recorded(change: RequestChange, recorded: Sequence[RecordedCall], earlie
 
 
 def change_lines(change: RequestChange) -> list[str]:
-    """What differs between two requests, a line each; a prompt's lines are kept."""
+    """Return the differences between two requests, a line each; a prompt's lines are kept."""
     lines = [
         f"{one.name}: recorded {value_words(one.recorded)}, wanted {value_words(one.wanted)}" for one in change.fields
     ]
@@ -162,7 +165,7 @@ def change_lines(change: RequestChange) -> list[str]:
 
 
 def change_to_json(change: RequestChange) -> dict[str, Json]:
-    """What differs between two requests, for machines."""
+    """Return the differences between two requests, for machines."""
     return {
         "fields": [{"name": one.name, "recorded": one.recorded, "wanted": one.wanted} for one in change.fields],
         "messages": [

@@ -1,4 +1,4 @@
-"""In what a request differs from a recorded one, and whose doing it is: its own, or that of an answer in its prompt."""
+"""The difference of two requests, with each change laid to the prompt or to an earlier answer in it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def compare_requests(
     answers: Answers = (),
     renumbered: bool = False,
 ) -> RequestChange:
-    """How `wanted` differs from `recorded`.
+    """Return the difference of `wanted` from `recorded`.
 
     `answers` are those that the workflow had before it asked, `recorded_answers` those that it had when the other was
     recorded. `renumbered`: the two are different parts of one fan-out, so a number that differs is no change.
@@ -93,7 +93,7 @@ def field_changes(recorded: Request, wanted: Request) -> tuple[FieldChange, ...]
 
 
 class _Sides:
-    """What may stand in the messages of either side because a model said it."""
+    """The texts that may stand in the messages of either side because a model said them."""
 
     def __init__(self, recorded: Answers, wanted: Answers, renumbered: bool) -> None:
         self.recorded = parts_of(recorded)
@@ -124,7 +124,7 @@ class _Sides:
     def _changed(
         self, position: int, old: Message, new: Message, seen: tuple[Counter[Part], Counter[Part]]
     ) -> Iterator[MessageChange]:
-        """What differs in a message that has the same role on both sides."""
+        """Return the differences in a message that has the same role on both sides."""
         masked = (
             mask(old.content, self.recorded, unchanged=self.unchanged),
             mask(new.content, self.wanted, unchanged=self.unchanged),
@@ -209,7 +209,7 @@ _BESIDE: tuple[MessagePart, ...] = ("reasoning", "tool_calls", "tool_call_id")
 
 
 def _beside(message: Message, name: MessagePart) -> str:
-    """What a message carries beside its content, all of which a model said."""
+    """Return the parts of a message beside its content, all of which a model said."""
     if name == "tool_calls":
         calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls]
         return json.dumps(calls, ensure_ascii=False) if calls else ""

@@ -1,4 +1,6 @@
-"""Two texts compared word by word, for a person to read: what went, what came, and a little of what stayed.
+"""The comparison of two texts word by word, for a person to read.
+
+It shows what went, what came, and a little of what stayed.
 
 A word is a run of letters and digits with the white space after it. In scripts that write no spaces (Chinese, Japanese,
 Thai and their like) every character is one.
@@ -63,8 +65,9 @@ class WordDiff:
         return any(segment.kind != "equal" for segment in self.segments)
 
     def pieces(self, *, context: int = CONTEXT, longest: int | None = None) -> tuple[Piece, ...]:
-        """What a person is shown: `context` characters around each change, and of each at most about `longest`.
+        """Return the pieces to show to a person.
 
+        They are `context` characters around each change, and of each change at most about `longest`.
         Changes with next to nothing between them become one.
         """
         shown: list[Piece] = []
@@ -81,7 +84,7 @@ class WordDiff:
         return tuple(shown)
 
     def as_json(self) -> dict[str, Json]:
-        """Every segment: `text` of what stayed, `old` and `new` of what did not."""
+        """Return every segment: `text` of what stayed, `old` and `new` of what did not."""
         segments: list[Json] = [
             {"kind": one.kind, "text": one.old}
             if one.kind == "equal"
@@ -96,7 +99,10 @@ class WordDiff:
 
 
 def diff_words(old: str, new: str, *, most_comparisons: int = MOST_COMPARISONS) -> WordDiff:
-    """How the new text differs from the old one. The time is linear in the texts, plus that of `most_comparisons`."""
+    """Compare a new text with an old one, word by word.
+
+    The time is linear in the texts, plus that of `most_comparisons`.
+    """
     if old == new:
         return WordDiff(segments=(Segment(kind="equal", old=old, new=new),) if old else ())
     words = words_of(old), words_of(new)
@@ -109,12 +115,12 @@ def diff_words(old: str, new: str, *, most_comparisons: int = MOST_COMPARISONS) 
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text; joined, they are the text."""
+    """Return the words of a text; joined, they are the text."""
     return _WORD.findall(text)
 
 
 def narrowed(old: str, new: str) -> list[Segment]:
-    """A change without the words, signs and white space that both sides begin or end with."""
+    """Return a change without the words, signs and white space that both sides begin or end with."""
     parts = _PARTS.findall(old), _PARTS.findall(new)
     start, end = common_ends(*parts)
     before, after = "".join(parts[0][:start]), "".join(parts[0][len(parts[0]) - end :])
@@ -129,7 +135,7 @@ def change(old: str, new: str) -> Segment:
 
 
 def joined(segments: Iterable[Segment]) -> list[Segment]:
-    """The segments with neighbours that are equal, or that both changed, made one."""
+    """Return the segments with neighbours that are equal, or that both changed, made one."""
     found: list[Segment] = []
     for one in segments:
         if found and (found[-1].kind == "equal") == (one.kind == "equal"):
@@ -140,7 +146,7 @@ def joined(segments: Iterable[Segment]) -> list[Segment]:
 
 
 def similarity(old: str, new: str) -> float:
-    """How alike two texts are: 1 if they are equal, 0 if they have no word in common. Linear in the texts.
+    """Return the likeness of two texts: 1 if they are equal, 0 if they have no word in common. Linear in the texts.
 
     It is the share of words, and of pairs of neighbouring words, that both have (L. R. Dice, "Measures of the amount of
     ecologic association between species", Ecology 26, 1945).
@@ -160,7 +166,7 @@ def plain(pieces: Sequence[Piece]) -> str:
 
 
 def visible(piece: Piece) -> str:
-    """The text of a piece; white space that alone came or went is drawn."""
+    """Return the text of a piece; white space that alone came or went is drawn."""
     changed = piece.kind in ("removed", "added")
     return piece.text.translate(_SIGNS) if changed and not piece.text.strip() else piece.text
 
@@ -235,7 +241,7 @@ def _parts(after: str, skipped: Piece, before: str) -> Iterator[tuple[Shown, str
 
 
 def cut(text: str, longest: int | None) -> str:
-    """The text without its middle, where it is longer than that; None: never."""
+    """Return the text without its middle, where it is longer than that; None: never."""
     if longest is None or len(text) <= longest:
         return text
     half = longest // 2

@@ -17,7 +17,10 @@ from harness.telemetry.values import Attribute
 
 
 def asked_of(request: Request) -> dict[str, Attribute]:
-    """Who was asked: what spans and metrics have in common. The mock is nowhere, so it has no address."""
+    """Return the attributes of the endpoint that was asked, which spans and metrics have in common.
+
+    The mock is nowhere, so it has no address.
+    """
     profile = PROFILES.get(request.endpoint)
     found: dict[str, Attribute] = {
         names.OPERATION: names.CHAT,

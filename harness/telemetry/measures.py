@@ -1,4 +1,4 @@
-"""What a finished topic adds to the metrics."""
+"""The measurements that a finished topic adds to the metrics."""
 
 from __future__ import annotations
 

@@ -24,7 +24,9 @@ _LEAN = 2_000
 
 
 def story_of(result: TopicResult, spans: Sequence[Span], *, origin_at: datetime, content: bool) -> TopicStory:
-    """What is told of a topic. `origin_at` is the instant from which its calls count; `content`: texts leave, too."""
+    """Return the spans and measurements of a topic. `origin_at` is the instant from which its calls count;
+    `content`: texts leave, too.
+    """
     told = _Trace(result, spans, origin_at, content)
     records = tuple(told.records())
     texts = sum(len(value) for record in records for value in record.attributes.values() if isinstance(value, str))

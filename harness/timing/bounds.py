@@ -1,6 +1,6 @@
-"""How fast a batch could have been: its work, its critical path, and the lower bound for the limits in force.
+"""The lower bound on the time of a batch: from its work, its critical path, and the limits in force.
 
-No schedule with p places is faster than the work divided by p, nor faster than the longest chain of calls that need
+No schedule with p slots is faster than the work divided by p, nor faster than the longest chain of calls that need
 each other's answers: R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", SIAM Journal on Applied Mathematics 17
 (1969); R. P. Brent, "The Parallel Evaluation of General Arithmetic Expressions", Journal of the ACM 21 (1974). Nor is
 one faster than requests and tokens per minute let it be.
@@ -30,7 +30,7 @@ class FailedTimes(Waits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTimes(Waits):
-    """When a call was wanted and when it ended, in seconds from the start of the session, and what was in between.
+    """The times of a call: wanted, ended, and all in between, in seconds from the start of the session.
 
     `id` is its path in the topic's tree. `service_s` is the attempt that brought the answer, `provider_queue_s` how
     much longer the provider took over it than it would have alone; a hit and a call that failed have neither. `before`
@@ -51,11 +51,11 @@ class CallTimes(Waits):
 
     @property
     def left_s(self) -> float:
-        """When the attempt that brought the answer left, at the latest: time to store it is not told apart."""
+        """The latest moment at which the attempt that brought the answer left: time to store it is not told apart."""
         return self.end_s - self.service_s - self.provider_queue_s
 
     def slowed(self, factor: float) -> CallTimes:
-        """The same, with the provider known to have taken `factor` (1 or more) times as long as it would alone."""
+        """Return the same times of a slow provider: it took `factor` (1 or more) times as long as it would alone."""
         alone_s = self.service_s / max(1.0, factor)
         return replace(self, service_s=alone_s, provider_queue_s=self.service_s - alone_s)
 
@@ -71,7 +71,7 @@ class Bound:
 
     @property
     def shared_work_s(self) -> float:
-        """The work, evenly on all places."""
+        """The work, evenly on all slots."""
         return self.work_s / self.in_flight
 
     @property
@@ -80,7 +80,7 @@ class Bound:
 
     @property
     def by(self) -> BoundBy:
-        """What it is that no schedule could have avoided."""
+        """The part of the bound that no schedule could have avoided."""
         if self.shared_work_s >= max(self.critical_path_s, self.pace_s):
             return "work"
         return "critical path" if self.critical_path_s >= self.pace_s else "pace"
@@ -91,9 +91,9 @@ class Bound:
 
 
 def bound_of(calls: Sequence[CallTimes], limits: Limits) -> Bound:
-    """The lower bound on the wall time of these calls.
+    """Return the lower bound on the wall time of these calls.
 
-    Places are the calls in flight in all; the limits on runs and on calls of one run are no part of it, so what they
+    Slots are the calls in flight in all; the limits on runs and on calls of one run are no part of it, so what they
     cost shows as a loss.
     """
     topics: dict[str, list[CallTimes]] = {}
@@ -108,13 +108,13 @@ def bound_of(calls: Sequence[CallTimes], limits: Limits) -> Bound:
 
 
 def work_s(calls: Iterable[CallTimes]) -> float:
-    """T1: what the calls would take one after another, nothing but their own service counted."""
+    """Return T1: the time of the calls one after another, nothing but their own service counted."""
     # Not `sum`: its last digit is another one from Python 3.12 on.
     return math.fsum(call.service_s for call in calls)
 
 
 def critical_path_s(calls: Sequence[CallTimes]) -> float:
-    """T∞ of one topic: its longest chain of calls that needed each other's answers, as far as a record can tell.
+    """Return T∞ of one topic: its longest chain of calls that needed each other's answers, as far as a record can tell.
 
     Which call waited for which is said by `timing.shape`. The chain is never longer than the topic took.
     """
@@ -126,14 +126,14 @@ def critical_path_s(calls: Sequence[CallTimes]) -> float:
 
 
 def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
-    """Seconds before which the last of the calls cannot have left, by requests and tokens per minute."""
+    """Return the seconds before which the last of the calls cannot have left, by requests and tokens per minute."""
     sent = [call for call in calls if call.sent]
     last_left_s = max((call.left_s for call in sent), default=0.0)
     return pace_floor_s([call.tokens for call in sent], limits, last_left_s=last_left_s)
 
 
 def pace_floor_s(tokens: Sequence[int], limits: Limits, *, last_left_s: float) -> float:
-    """The same for calls of which nothing is known but their tokens, one number for each, and when the last one left.
+    """Return the same for calls of which only their tokens and when the last one left are known.
 
     Requests and tokens begin with a second's worth in hand. A call leaves when those before it are within the pace, so
     the tokens of one call, at best the largest, do not count. What a call in flight will have used is a guess: where

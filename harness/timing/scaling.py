@@ -1,4 +1,4 @@
-"""How throughput grows with calls in flight, by the universal scalability law.
+"""The growth of throughput with calls in flight, by the universal scalability law.
 
     X(N) = gamma N / (1 + alpha (N - 1) + beta N (N - 1))
 

@@ -37,7 +37,10 @@ class Timed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """When a call is wanted: `gap_s` after the last of `after` (numbers of calls) has ended, or the topic has begun."""
+    """The moment at which a call is wanted.
+
+    It is `gap_s` after the last of `after` (numbers of calls) has ended, or after the topic has begun.
+    """
 
     after: tuple[int, ...]
     gap_s: float

@@ -11,8 +11,7 @@ import anyio
 import pytest
 
 from harness.bench.arms import arms_of
-from harness.bench.caps import left_of
-from harness.bench.experiment import Plan, check_plan, run_experiment, session_of
+from harness.bench.experiment import Plan, check_plan, left_of, run_experiment, session_of
 from harness.bench.files import Bench
 from harness.domain.ledger import Spent
 from harness.domain.policy import Budget
