@@ -103,7 +103,8 @@ def _unlike_limits(one: Bench, other: Bench) -> dict[str, str]:
     for arm in one.arms:
         if arm.name in theirs:
             a, b = asdict(arm.limits), asdict(theirs[arm.name].limits)
-            found[arm.name] = ", ".join(f"{name} {a[name]} and {b[name]}" for name in a if a[name] != b[name])
+            differing = [name for name in a if a[name] != b[name]]
+            found[arm.name] = ", ".join(f"{name} {a[name]} and {b[name]}" for name in differing)
     return found
 
 

@@ -68,7 +68,10 @@ def match(old: Sequence[str], new: Sequence[str], *, most_comparisons: int = MOS
     for one in _align(lines[0].keys, lines[1].keys, work):
         (old_from, old_to), (new_from, new_to) = lines[0].range_of(one[1:3]), lines[1].range_of(one[3:5])
         whole = Stretch(one.equal, start + old_from, start + old_to, start + new_from, start + new_to)
-        found += [whole] if one.equal else _within(whole, old, new, work)
+        if one.equal:
+            found.append(whole)
+        else:
+            found += _within(whole, old, new, work)
     found.append(Stretch(True, len(old) - end, len(old), len(new) - end, len(new)))
     return Matching(stretches=tuple(_joined(found)), complete=not work.refused)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -30,6 +30,7 @@ _WORD = re.compile(rf"[{UNSPACED}]\s*|[^\W{UNSPACED}]+\s*|[^\w\s]\s*|\s+")
 _PARTS = re.compile(r"\w+|\s+|[^\w\s]")
 _SPACE = re.compile(r"[ \n]")
 _NEARLY = 0.999
+_MARKS: Mapping[Shown, tuple[str, str]] = {"removed": ("[-", "-]"), "added": ("{+", "+}")}
 _SIGNS = str.maketrans({" ": "·", "\t": "→", "\r": "␍", "\n": "↵\n"})
 
 
@@ -76,21 +77,22 @@ class WordDiff:
             if segment.kind == "equal":
                 shown += _in_context(segment.old, context, first=number == 0, last=number == len(segments) - 1)
                 continue
-            for kind, text in (("removed", segment.old), ("added", segment.new)):
-                if text:
-                    shown.append(Piece(kind="removed" if kind == "removed" else "added", text=cut(text, longest)))
+            if segment.old:
+                shown.append(Piece(kind="removed", text=cut(segment.old, longest)))
+            if segment.new:
+                shown.append(Piece(kind="added", text=cut(segment.new, longest)))
         if not self.complete:
             shown.append(Piece(kind="skipped", text=" (too long and too different to be compared word by word)"))
         return tuple(shown)
 
     def as_json(self) -> dict[str, Json]:
         """Return every segment: `text` of what stayed, `old` and `new` of what did not."""
-        segments: list[Json] = [
-            {"kind": one.kind, "text": one.old}
-            if one.kind == "equal"
-            else {"kind": one.kind, "old": one.old, "new": one.new}
-            for one in self.segments
-        ]
+        segments: list[Json] = []
+        for one in self.segments:
+            if one.kind == "equal":
+                segments.append({"kind": one.kind, "text": one.old})
+            else:
+                segments.append({"kind": one.kind, "old": one.old, "new": one.new})
         return {"complete": self.complete, "segments": segments}
 
     def plain(self, *, context: int = CONTEXT, longest: int | None = None) -> str:
@@ -109,8 +111,11 @@ def diff_words(old: str, new: str, *, most_comparisons: int = MOST_COMPARISONS) 
     found = match(*words, most_comparisons=most_comparisons)
     segments: list[Segment] = []
     for equal, old_start, old_end, new_start, new_end in found.stretches:
-        texts = "".join(words[0][old_start:old_end]), "".join(words[1][new_start:new_end])
-        segments += [Segment(kind="equal", old=texts[0], new=texts[1])] if equal else narrowed(*texts)
+        was, now = "".join(words[0][old_start:old_end]), "".join(words[1][new_start:new_end])
+        if equal:
+            segments.append(Segment(kind="equal", old=was, new=now))
+        else:
+            segments += narrowed(was, now)
     return WordDiff(segments=tuple(joined(segments)), complete=found.complete)
 
 
@@ -130,8 +135,13 @@ def narrowed(old: str, new: str) -> list[Segment]:
 
 
 def change(old: str, new: str) -> Segment:
-    """One text in another's place; either may be empty."""
-    return Segment(kind="replaced" if old and new else "removed" if old else "added", old=old, new=new)
+    """Return the change of one text into another; either may be empty."""
+    kind: Kind = "replaced"
+    if not new:
+        kind = "removed"
+    elif not old:
+        kind = "added"
+    return Segment(kind=kind, old=old, new=new)
 
 
 def joined(segments: Iterable[Segment]) -> list[Segment]:
@@ -159,10 +169,12 @@ def similarity(old: str, new: str) -> float:
 
 
 def plain(pieces: Sequence[Piece]) -> str:
-    """Pieces as text, changes between marks: `[-went-]{+came+}`."""
-    marks = {"removed": ("[-", "-]"), "added": ("{+", "+}")}
-    parts = ((*marks.get(piece.kind, ("", "")), visible(piece)) for piece in pieces)
-    return "".join(f"{begin}{text}{end}" for begin, end, text in parts)
+    """Return pieces as text, changes between marks: `[-went-]{+came+}`."""
+    parts = []
+    for piece in pieces:
+        begin, end = _MARKS.get(piece.kind, ("", ""))
+        parts.append(f"{begin}{visible(piece)}{end}")
+    return "".join(parts)
 
 
 def visible(piece: Piece) -> str:
@@ -172,7 +184,8 @@ def visible(piece: Piece) -> str:
 
 
 def _shingles(text: str) -> Counter[str | tuple[str, str]]:
-    words = [stripped for word in words_of(text) if (stripped := word.strip())]
+    stripped = [word.strip() for word in words_of(text)]
+    words = [word for word in stripped if word]
     found: Counter[str | tuple[str, str]] = Counter(words)
     found.update(pairwise(words))
     return found
@@ -217,19 +230,19 @@ def _in_context(text: str, context: int, *, first: bool, last: bool) -> list[Pie
 
 
 def _first_words(text: str, length: int) -> str:
-    """About so many characters of the beginning, cut between words where there are spaces."""
+    """Return about so many characters of the beginning, cut between words where there are spaces."""
     part = text[:length]
-    return part[: place + 1] if (place := max(map(part.rfind, " \n"))) >= length // 2 else part
+    space = max(part.rfind(" "), part.rfind("\n"))
+    return part[: space + 1] if space >= length // 2 else part
 
 
 def _last_words(text: str, length: int) -> str:
+    """Return about so many characters of the end, cut in the same way."""
     part = text[max(0, len(text) - length) :]
-    return part[place:] if 0 <= (place := _first_space(part)) <= length // 2 else part
-
-
-def _first_space(text: str) -> int:
-    found = _SPACE.search(text)
-    return found.start() if found else -1
+    space = _SPACE.search(part)
+    if space is None or space.start() > length // 2:
+        return part
+    return part[space.start() :]
 
 
 def _parts(after: str, skipped: Piece, before: str) -> Iterator[tuple[Shown, str]]:

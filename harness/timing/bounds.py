@@ -83,7 +83,9 @@ class Bound:
         """The part of the bound that no schedule could have avoided."""
         if self.shared_work_s >= max(self.critical_path_s, self.pace_s):
             return "work"
-        return "critical path" if self.critical_path_s >= self.pace_s else "pace"
+        if self.critical_path_s >= self.pace_s:
+            return "critical path"
+        return "pace"
 
     def efficiency(self, wall_s: float) -> float | None:
         """The share of the wall time that could not have been avoided: at most 1. None for no time at all."""

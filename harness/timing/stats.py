@@ -83,8 +83,11 @@ def paired_ratio(
     American Statistician 69 (2015), section 5. One group alone says nothing about how it varies, so there is no
     interval. `draw` returns numbers in [0, 1). None where no pair has two positive measurements.
     """
-    logs = [[math.log(a / b) for a, b in group if a > 0 and b > 0] for group in groups]
-    sums = [(math.fsum(group), len(group)) for group in logs if group]
+    sums = []
+    for group in groups:
+        logs = [math.log(a / b) for a, b in group if a > 0 and b > 0]
+        if logs:
+            sums.append((math.fsum(logs), len(logs)))
     if not sums:
         return None
     count = sum(number for _, number in sums)
