@@ -55,11 +55,10 @@ def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
     ]
     budget = plan.loaded.settings.budget
     if budget is not None and one.cost is not None:
-        short = one.cost * times > budget
-        lines.append(
-            f"the budget of {money(budget)} is one for all of that"
-            + (", and likely too small: the benchmark would not be complete" if short else "")
-        )
+        line = f"the budget of {money(budget)} is one for all of that"
+        if one.cost * times > budget:
+            line += ", and likely too small: the benchmark would not be complete"
+        lines.append(line)
     return "\n".join(lines)
 
 

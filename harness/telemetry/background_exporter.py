@@ -113,11 +113,13 @@ class BackgroundExporter:
             self._thread.join(_LAST_WORD_S)
         with self._changed:
             late = self._thread.is_alive()
+            if late:
+                self._why = self._why or "it did not answer in time"
             return Delivery(
                 sent=self._sent,
                 dropped=self._offered - self._sent,
                 metrics_taken=self._metrics_taken and not late,
-                why=self._why or ("it did not answer in time" if late else None),
+                why=self._why,
             )
 
     def _work(self) -> None:

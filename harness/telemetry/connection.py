@@ -70,8 +70,9 @@ def what_broke(error: BaseException) -> str:
 
 def what_was_answered(status: int) -> str:
     """Return in words why an answer took nothing."""
+    answered = f"it answered with HTTP {status}"
     said = _STATUSES.get(status)
-    return f"it answered with HTTP {status}" + (f" ({said})" if said else "")
+    return f"{answered} ({said})" if said else answered
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

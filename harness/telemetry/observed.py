@@ -141,13 +141,14 @@ def measured(levels: Levels) -> tuple[Measurement, ...]:
 
 def _tell(delivery: Delivery, url: str) -> None:
     if delivery.dropped or not delivery.metrics_taken:
+        metrics = "" if delivery.metrics_taken else " and the metrics"
         log.warning(
             "the collector at %s missed %s of %s spans%s: %s. Nothing of the run is lost, its results have it all; see "
             "that a collector takes OTLP over HTTP there, or leave --otlp out",
             url,
             f"{delivery.dropped:,}",
             f"{delivery.dropped + delivery.sent:,}",
-            "" if delivery.metrics_taken else " and the metrics",
+            metrics,
             delivery.why,
         )
     else:

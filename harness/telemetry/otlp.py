@@ -105,7 +105,9 @@ class OtlpSink:
         self._connection.forget()
         with self._complaints:
             taken = export()
-        return None if taken else self._connection.trouble or self._complaints.first or "no reason was given"
+        if taken:
+            return None
+        return self._connection.trouble or self._complaints.first or "no reason was given"
 
     def _tell(self, record: SpanRecord) -> None:
         context = None

@@ -96,7 +96,9 @@ def _shares(now: Mapping[_State, int], limits: Limits, topics: int) -> Iterator[
     if not free:
         return
     wanted: dict[Cause, int] = {cause: now.get(state, 0) for state, cause in _WAITING.items()}
-    starting: Cause = "runs" if now.get("open", 0) >= limits.open_runs else "own_code"
+    starting: Cause = "own_code"
+    if now.get("open", 0) >= limits.open_runs:
+        starting = "runs"
     wanted[starting] = wanted.get(starting, 0) + min(free, topics - now.get("begun", 0))
     if not any(wanted.values()):
         # Nobody could use a free slot: what holds the others up is what their answers are waited for.
@@ -127,8 +129,8 @@ def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
 def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
     """Yield the stretches of a call in order; together they are as long as the call."""
     last = _last_waits(call)
-    for number, attempt in enumerate(call.before, start=1):
-        following = call.before[number] if number < len(call.before) else last
+    # After each attempt that failed came the next one, after the last of them the one that brought the answer.
+    for attempt, following in zip(call.before, (*call.before[1:], last), strict=False):
         yield from _waits(attempt)
         yield _in_vain(following), attempt.elapsed_s
         yield "backoff", attempt.backoff_s
@@ -142,7 +144,8 @@ def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
 def _waits(waits: Waits) -> Iterator[tuple[_State, float]]:
     """Yield the waits in the order in which an attempt meets them."""
     for wait in IN_ORDER:
-        yield (wait.cause if wait.is_held else "storing"), getattr(waits, wait.field)
+        state = wait.cause if wait.is_held else "storing"
+        yield state, getattr(waits, wait.field)
 
 
 def _in_vain(following: Waits) -> _State:

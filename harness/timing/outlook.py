@@ -167,12 +167,15 @@ def time_left(work: Range | None, rates: Sequence[float], last_s: Sequence[float
         return None
     slow, fast = percentile(rates, TAIL), percentile(rates, 1 - TAIL)
     low, likely = work.low / fast, work.likely * len(rates) / sum(rates)
-    high = None if slow <= 0 or work.high is None else work.high / slow
+    # Where a part of the session stood still, or the work may be any, nobody can say how long it takes.
+    high = math.inf
+    if slow > 0 and work.high is not None:
+        high = work.high / slow
     if last_s:
         low, likely = max(low, percentile(last_s, TAIL) / 2), max(likely, percentile(last_s, 0.5))
-        high = None if high is None else max(high, percentile(last_s, 1 - TAIL))
-    low = min(low, likely)
-    return Range(low=low, likely=likely, high=None if high is None else max(high, likely))
+        high = max(high, percentile(last_s, 1 - TAIL))
+    high = max(high, likely)
+    return Range(low=min(low, likely), likely=likely, high=None if math.isinf(high) else high)
 
 
 def cause_of(*, type: str, kind: str | None, status: int | None) -> str:  # noqa: A002 - as in `Failure`
