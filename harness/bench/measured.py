@@ -58,7 +58,10 @@ def measured_from_span(span: Span, *, arm: str, round_: int, origin_s: float) ->
     sent_s = span.end_s - span.start_s - served.latency_s
 
     def since_wanted(first_s: float | None) -> float | None:
-        return seconds(sent_s + first_s) if useful and first_s is not None else None
+        if first_s is None or not useful:
+            return None
+        found_s: float = seconds(sent_s + first_s)
+        return found_s
 
     return Measured(
         arm=arm,
@@ -83,7 +86,9 @@ def measured_to_row(measured: Measured) -> dict[str, Any]:
     """
     row = asdict(measured)
     times = row.pop("times")
-    before = [{name: value for name, value in one.items() if value} for one in times.pop("before")]
+    before = []
+    for attempt in times.pop("before"):
+        before.append({name: value for name, value in attempt.items() if value})
     found = {"arm": row.pop("arm"), "round": row.pop("round")}
     # The waits stand last among the times.
     waits = {name: times.pop(name) for name in _WAITS}

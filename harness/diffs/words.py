@@ -135,12 +135,12 @@ def narrowed(old: str, new: str) -> list[Segment]:
 
 
 def change(old: str, new: str) -> Segment:
-    """Return the change of one text into another; either may be empty."""
+    """Return the change of one text into another; either may be empty. Nothing in place of nothing was added."""
     kind: Kind = "replaced"
-    if not new:
-        kind = "removed"
-    elif not old:
+    if not old:
         kind = "added"
+    elif not new:
+        kind = "removed"
     return Segment(kind=kind, old=old, new=new)
 
 
@@ -163,9 +163,11 @@ def similarity(old: str, new: str) -> float:
     """
     if old == new:
         return 1.0
-    counts = [_shingles(text) for text in (old, new)]
-    total = sum(map(Counter.total, counts))
-    return min(2 * (counts[0] & counts[1]).total() / total, _NEARLY) if total else _NEARLY
+    ours, theirs = _shingles(old), _shingles(new)
+    total = ours.total() + theirs.total()
+    if not total:
+        return _NEARLY
+    return min(2 * (ours & theirs).total() / total, _NEARLY)
 
 
 def plain(pieces: Sequence[Piece]) -> str:

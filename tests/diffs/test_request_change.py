@@ -231,3 +231,8 @@ def test_a_difference_comes_from_an_answer_where_no_word_of_the_prompt_changed(
         user(recorded), user(wanted), recorded_answers=answers, answers=answers, renumbered=renumbered
     )
     assert change.own is own
+
+
+def test_an_empty_message_that_came_is_told_as_added() -> None:
+    change = compare_requests(asking(BEGUN), asking(BEGUN, ("user", "")))
+    assert [(one.kind, one.diff.segments[0].kind) for one in change.messages] == [("added", "added")]
