@@ -127,7 +127,7 @@ def request_of(
     images: Sequence[Image] = (),
     response_format: ResponseFormat | None = None,
 ) -> Request:
-    """What one question asks of a model; `defaults` are the options with those of the settings behind them."""
+    """Return the request of one question; `defaults` are the options with those of the settings behind them."""
     turns = (Message(role="user", content=prompt, images=tuple(images)),)
     return Request(
         endpoint=loaded.endpoint(key_needed=False).identity,
@@ -174,7 +174,7 @@ def ask_sync(
 
 
 def wait_for(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run to the end; where a loop runs already, as in a notebook, on another thread with a loop of its own.
+    """Run to the end. Where a loop runs already, as in a notebook, on another thread with a loop of its own.
 
     Ctrl-C ends the work in both cases: answers that arrived are stored, and the same call goes on from there.
     """

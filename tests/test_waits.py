@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from records import a_span, a_stored_result, a_stored_span
 
+from harness.bench.bench_report import MeanBound
 from harness.bench.measured import measured_from_span
 from harness.bench.words import story_of
 from harness.domain.completion import FailedAttempt, Served
@@ -121,14 +122,9 @@ def test_a_wait_is_laid_to_its_cause_and_told_in_a_benchmark(wait: Wait) -> None
     assert {cause: seconds for cause, seconds in lost.items() if seconds} == {wait.cause: pytest.approx(2.0)}
     assert CAUSES[wait.cause]
 
-    arm = {
-        "limits": {"in_flight": 1, "per_run": 1},
-        "wall_s": 3.0,
-        "bound": {"seconds": 1.0, "by": "work", "work_s": 1.0},
-        "losses": lost,
-    }
+    mean = MeanBound(seconds=1.0, by="work", work_s=1.0, critical_path_s=1.0, pace_s=0.0)
     told = wait.lost_to.format(in_flight=1, per_run=1) or "our own code"
-    assert f"2.0 s was lost to {told}" in story_of(arm)
+    assert f"2.0 s was lost to {told}" in story_of(limits, 3.0, mean, lost)
 
 
 @each_wait

@@ -1,4 +1,4 @@
-"""The arms of a benchmark, which are nothing but limits, and the order in which they are measured."""
+"""The arms of a benchmark, which are nothing but limits, and the order of their rounds."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ class Arm:
     swept: bool = False
 
     def settings(self) -> dict[str, int | None]:
-        """What a session of this arm has set otherwise than the rest."""
+        """Return the settings in which a session of this arm differs from the others."""
         return {"in_flight": self.limits.in_flight, "per_run": self.limits.per_run, "runs": self.limits.runs}
 
 
 def arms_of(kinds: Sequence[str], in_flight: Sequence[int], limits: Limits) -> tuple[Arm, ...]:
-    """The arms that were asked for: `sequential` (one run, one call), `per-run` (one run, its fan-out in parallel) and
-    `batch`, once for each number of calls in flight. Raises SettingsError.
+    """Return the arms that were asked for. Raises SettingsError.
+
+    They are `sequential` (one run, one call), `per-run` (one run, its fan-out in parallel) and `batch`,
+    once for each number of calls in flight.
     """
     arms: list[Arm] = []
     for kind in dict.fromkeys(kinds):
@@ -41,10 +43,9 @@ def arms_of(kinds: Sequence[str], in_flight: Sequence[int], limits: Limits) -> t
         elif kind == PER_RUN:
             arms.append(Arm(name=kind, limits=replace(limits, runs=1, in_flight=limits.per_run)))
         elif kind == BATCH:
-            arms += [
-                Arm(name=f"{BATCH}-{number}", limits=replace(limits, in_flight=number), swept=True)
-                for number in sorted(set(in_flight))
-            ]
+            for number in sorted(set(in_flight)):
+                wide = replace(limits, in_flight=number)
+                arms.append(Arm(name=f"{BATCH}-{number}", limits=wide, swept=True))
         else:
             raise SettingsError(f"--arms: unknown arm {kind!r}; known: {', '.join(KINDS)}")
     if not arms:
@@ -53,8 +54,9 @@ def arms_of(kinds: Sequence[str], in_flight: Sequence[int], limits: Limits) -> t
 
 
 def numbers_of(text: str) -> tuple[int, ...]:
-    """Calls in flight from `1,4,16`, each once, in this order. Raises SettingsError for anything but whole numbers from
-    1 to `MOST_IN_FLIGHT`.
+    """Return the calls in flight from `1,4,16`, each once, in this order.
+
+    Raises SettingsError for anything but whole numbers from 1 to `MOST_IN_FLIGHT`.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(_NUMBER.fullmatch(part) and 1 <= int(part) <= MOST_IN_FLIGHT for part in parts):
@@ -65,10 +67,12 @@ def numbers_of(text: str) -> tuple[int, ...]:
 
 
 def rounds_of(arms: Sequence[Arm], repeat: int, seed: int) -> tuple[tuple[Arm, ...], ...]:
-    """For each round all arms, in an order drawn anew: what drifts meanwhile favours none."""
+    """Return all arms for each round, in an order drawn anew: what drifts meanwhile favours none."""
     rng = random.Random(seed).random  # noqa: S311 - an order, no secret
     rounds = []
     for _ in range(repeat):
-        left = list(arms)
-        rounds.append(tuple(left.pop(int(rng() * len(left))) for _ in arms))
+        left, order = list(arms), []
+        while left:
+            order.append(left.pop(int(rng() * len(left))))
+        rounds.append(tuple(order))
     return tuple(rounds)

@@ -1,8 +1,11 @@
-"""Whether measurements are of the same work. What is not is refused: a number would look right and mean nothing."""
+"""The check that measurements are of the same work.
+
+What is not is refused: a number would look right and mean nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.bench.files import Bench
@@ -19,7 +22,7 @@ def check_arms(bench: Bench) -> None:
     """Raise ResultsError unless each arm has each round, of the same topics, prompts and models."""
     rounds = by_round(bench.calls)
     first = bench.arms[0].name
-    numbers = range(1, bench.description["repeat"] + 1)
+    numbers = range(1, bench.description.repeat + 1)
     if strays := sorted(rounds.keys() - {(arm.name, number) for arm in bench.arms for number in numbers}):
         raise ResultsError(f"{bench.path}: has calls of {strays[0][0]}, round {strays[0][1]}, which it does not name")
     for number in numbers:
@@ -37,25 +40,29 @@ def check_arms(bench: Bench) -> None:
 def check_benches(one: Bench, other: Bench) -> None:
     """Raise ResultsError unless both measured the same topics, prompts and model; nothing else need be equal."""
     for name in _SAME_WORK:
-        a, b = (bench.description["identity"].get(name) for bench in (one, other))
+        a, b = (bench.description.identity.get(name) for bench in (one, other))
         if a != b:
             raise ResultsError(
                 f"{one.path} and {other.path} cannot be compared: they differ in {name} ({_short(a)} and {_short(b)})"
             )
     where = f"{one.path} and {other.path} cannot be compared"
     _same(where, "topics", _topics(one.calls), _topics(other.calls))
-    if one.description["virtual"] != other.description["virtual"]:
+    if one.description.virtual != other.description.virtual:
         raise ResultsError(f"{where}: one of them is on virtual time")
-    settings = [bench.description["settings"] for bench in (one, other)]
-    for name in ("latency", "faults", "seed"):
-        if one.description["identity"]["endpoint"] == "mock" and settings[0].get(name) != settings[1].get(name):
-            raise ResultsError(f"{where}: the mock's {name} was {settings[0].get(name)} and {settings[1].get(name)}")
+    if one.description.endpoint == "mock":
+        _check_mock(where, one.description.settings, other.description.settings)
     if not {arm.name for arm in one.arms} & {arm.name for arm in other.arms}:
         raise ResultsError(f"{where}: they have no arm in common")
 
 
+def _check_mock(where: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    for name in ("latency", "faults", "seed"):
+        if one.get(name) != other.get(name):
+            raise ResultsError(f"{where}: the mock's {name} was {one.get(name)} and {other.get(name)}")
+
+
 def by_round(calls: Iterable[Measured]) -> dict[tuple[str, int], list[Measured]]:
-    """The calls by arm and round."""
+    """Group the calls by arm and round."""
     found: dict[tuple[str, int], list[Measured]] = {}
     for call in calls:
         found.setdefault((call.arm, call.round), []).append(call)

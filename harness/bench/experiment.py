@@ -14,11 +14,9 @@ from typing import Any
 
 from harness._version import __version__
 from harness.bench.arms import Arm, rounds_of
-from harness.bench.caps import left_of
+from harness.bench.description import About, Description
 from harness.bench.files import (
-    BENCH_VERSION,
     Bench,
-    arm_to_json,
     calls_of_round,
     read_bench,
     round_path,
@@ -27,6 +25,7 @@ from harness.bench.files import (
 )
 from harness.datasets.dataset import open_dataset
 from harness.domain.ledger import Spent
+from harness.domain.policy import Budget
 from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
@@ -53,7 +52,7 @@ _NOT_RECORDED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be measured. `virtual`: on the jumping clock; all else in `loaded`."""
+    """A benchmark to be run. `virtual`: on the jumping clock; all else in `loaded`."""
 
     loaded: Loaded
     source: str
@@ -63,13 +62,14 @@ class Plan:
 
     @property
     def sessions(self) -> int:
-        """How often the whole dataset is run through."""
+        """The number of times that the whole dataset is run through."""
         return len(self.arms) * self.repeat
 
 
 def check_plan(plan: Plan) -> int:
-    """The number of topics. Raises SettingsError for what cannot be measured, and what a run raises for its file,
-    workflow and key: before anything is made or asked.
+    """Return the number of topics, before anything is made or asked.
+
+    Raises SettingsError for what cannot be measured, and what a run raises for its file, workflow and key.
     """
     settings = plan.loaded.settings
     if plan.source == STDIN:
@@ -88,20 +88,23 @@ def check_plan(plan: Plan) -> int:
 
 
 def plan_endpoints(plan: Plan) -> tuple[InUse, ...]:
-    """The endpoints that are asked. Raises what a run raises for its workflow, and for a name that is not known."""
+    """Return the endpoints that are asked.
+
+    Raises what a run raises for its workflow, and for a name that is not known.
+    """
     return endpoints_in_use(plan.loaded, workflow_of(plan.loaded))
 
 
-def about_here(settings_seed: int) -> dict[str, Any]:
-    """Versions, cores and seed: what every file of a benchmark names."""
-    return {
-        "harness": __version__,
-        "python": platform.python_version(),
-        "openai": importlib.metadata.version("openai"),
-        "system": f"{platform.uname().system} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "seed": settings_seed,
-    }
+def about_here(seed: int) -> About:
+    """Return the versions and the machine at hand."""
+    return About(
+        harness=__version__,
+        python=platform.python_version(),
+        openai=importlib.metadata.version("openai"),
+        system=f"{platform.uname().system} {platform.machine()}",
+        cores=os.cpu_count(),
+        seed=seed,
+    )
 
 
 def run_experiment(
@@ -111,7 +114,7 @@ def run_experiment(
     clock: WallClock,
     run_async: RunAsync,
     tell: Callable[[str], None],
-    about: dict[str, Any] | None = None,
+    about: About | None = None,
 ) -> Bench:
     """Measure all arms and leave `bench.json` and `spans.jsonl` in `path`, which must not hold a benchmark.
 
@@ -120,26 +123,12 @@ def run_experiment(
     cannot be compared with the others.
     """
     topics = check_plan(plan)
-    settings = plan.loaded.settings
     _claim(path)
-    rounds = rounds_of(plan.arms, plan.repeat, settings.seed)
-    warm_up = f"{counted(min(WARM_UP_TOPICS, topics), 'topic')} in the widest arm, excluded"
-    description: dict[str, Any] = {
-        "version": BENCH_VERSION,
-        "status": "running",
-        "created_at": None if plan.virtual else clock.now().isoformat(timespec="seconds"),
-        "about": about or about_here(settings.seed),
-        "virtual": plan.virtual,
-        "repeat": plan.repeat,
-        "topics": topics,
-        "warm_up": None if plan.virtual else warm_up,
-        "arms": [arm_to_json(arm) for arm in plan.arms],
-        "order": [[arm.name for arm in order] for order in rounds],
-        "settings": {name: value for name, value in recorded(settings).items() if name not in _NOT_RECORDED},
-    }
+    rounds = rounds_of(plan.arms, plan.repeat, plan.loaded.settings.seed)
+    description = _description_of(plan, topics, rounds, clock, about)
     # The directory says that it is unfinished until it is not.
     write_description(path, description)
-    sessions = _Sessions(plan, path, salt=str(description["created_at"]), run_async=run_async)
+    sessions = _Sessions(plan, path, salt=str(description.created_at), run_async=run_async)
     if not plan.virtual:
         widest = max(plan.arms, key=lambda arm: arm.limits.in_flight)
         tell("warming up")
@@ -152,12 +141,37 @@ def run_experiment(
             calls += calls_of_round(path, arm.name, number)
     identity = read_manifest(round_path(path, plan.arms[0].name, 1))["identity"]
     position = {arm.name: index for index, arm in enumerate(plan.arms)}
-    write_bench(
-        path,
-        {**description, "status": "complete", "identity": identity},
-        sorted(calls, key=lambda call: (position[call.arm], call.round)),
-    )
+    calls.sort(key=lambda call: (position[call.arm], call.round))
+    write_bench(path, replace(description, status="complete", identity=identity), calls)
     return read_bench(path)
+
+
+def _description_of(
+    plan: Plan,
+    topics: int,
+    rounds: Sequence[Sequence[Arm]],
+    clock: WallClock,
+    about: About | None,
+) -> Description:
+    """Describe the benchmark as it begins."""
+    settings = plan.loaded.settings
+    shown = {name: value for name, value in recorded(settings).items() if name not in _NOT_RECORDED}
+    created_at = warm_up = None
+    if not plan.virtual:
+        created_at = clock.now().isoformat(timespec="seconds")
+        warm_up = f"{counted(min(WARM_UP_TOPICS, topics), 'topic')} in the widest arm, excluded"
+    return Description(
+        status="running",
+        created_at=created_at,
+        about=about or about_here(settings.seed),
+        virtual=plan.virtual,
+        repeat=plan.repeat,
+        topics=topics,
+        warm_up=warm_up,
+        arms=plan.arms,
+        order=tuple(tuple(arm.name for arm in order) for order in rounds),
+        settings=shown,
+    )
 
 
 def _claim(path: Path) -> None:
@@ -173,7 +187,7 @@ def _claim(path: Path) -> None:
 
 
 def session_of(plan: Plan, path: Path, arm: Arm, number: int, *, spent: Sequence[Spent], salt: str) -> Loaded:
-    """The settings of one arm in one round: what is drawn is drawn alike for all arms, and anew for each round.
+    """Return the settings of one arm in one round: what is drawn is drawn alike for all arms, and anew for each round.
 
     The cache answers nothing: its file is there for the journal of what was sent. Nor does the provider's: to it each
     session is a user of its own, told by `salt` from those of another benchmark.
@@ -194,6 +208,21 @@ def session_of(plan: Plan, path: Path, arm: Arm, number: int, *, spent: Sequence
     return replace(plan.loaded, settings=settings.model_copy(update=changes), user_id=user_id)
 
 
+def left_of(budget: Budget, sessions: Sequence[Spent]) -> dict[str, Any]:
+    """Return the settings of a session that follows these: what they left of each cap.
+
+    The caps hold for a whole benchmark. Payments that are unknown count as made.
+    """
+    cost, tokens, calls = budget.cost, budget.tokens, budget.calls
+    if cost is not None:
+        cost = max(0.0, cost - sum(one.cost + one.cost_at_risk for one in sessions))
+    if tokens is not None:
+        tokens = max(0, tokens - sum(one.tokens + one.tokens_at_risk for one in sessions))
+    if calls is not None:
+        calls = max(0, calls - sum(one.calls for one in sessions))
+    return {"budget": cost, "budget_tokens": tokens, "run_calls": calls}
+
+
 @dataclass(slots=True)
 class _Sessions:
     """The runs of a benchmark, one after another, and what they have spent."""
@@ -205,7 +234,7 @@ class _Sessions:
     spent: list[Spent] = field(default_factory=list)
 
     def run(self, arm: Arm, number: int) -> None:
-        """One arm once through the dataset."""
+        """Run one arm once through the dataset."""
         loaded = session_of(self.plan, self.path, arm, number, spent=self.spent, salt=self.salt)
         run_id = f"{self.path.name}-{number}-{arm.name}"
 

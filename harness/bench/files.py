@@ -8,20 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.bench.arms import Arm
+from harness.bench.description import BENCH_VERSION, Description, description_of
 from harness.bench.measured import Measured, measured_from_row, measured_from_span, measured_to_row
-from harness.domain.policy import Limits
 from harness.errors import ResultsError
 from harness.records.json_text import to_text
 from harness.records.jsonl_file import pretty, storage_errors, write_whole
 from harness.records.results_dir import RUN_FILE
 from harness.records.run import Run
 
-BENCH_VERSION = 1
 BENCH_FILE = "bench.json"
 SPANS_FILE = "spans.jsonl"
 ROUNDS = "rounds"
@@ -32,25 +31,32 @@ class Bench:
     """A finished benchmark, as its files tell it. `description` is `bench.json`."""
 
     path: Path
-    description: Mapping[str, Any]
-    arms: tuple[Arm, ...]
+    description: Description
     calls: tuple[Measured, ...]
 
     @property
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        return self.description.arms
+
 
 def round_path(path: Path, arm: str, number: int) -> Path:
     return path / ROUNDS / f"{number}-{arm}"
 
 
-def write_bench(path: Path, description: Mapping[str, Any], calls: Sequence[Measured]) -> None:
+def write_bench(path: Path, description: Description, calls: Sequence[Measured]) -> None:
     """Write both files; `bench.json` comes last and seals both. Raises StorageError."""
     digest = hashlib.sha256()
 
     def lines() -> Iterator[bytes]:
-        header = {"version": BENCH_VERSION, "about": description["about"], "settings": description["settings"]}
+        header = {
+            "version": BENCH_VERSION,
+            "about": asdict(description.about),
+            "settings": description.settings,
+        }
         for row in (header, *map(measured_to_row, calls)):
             line = f"{to_text(row)}\n".encode()
             digest.update(line)
@@ -58,48 +64,54 @@ def write_bench(path: Path, description: Mapping[str, Any], calls: Sequence[Meas
 
     with storage_errors(path):
         write_whole(path / SPANS_FILE, lines())
-    write_description(path, {**description, "seal": _seal(description, digest.hexdigest())})
+    unsealed = replace(description, seal=None)
+    seal = _seal(unsealed.as_json(), digest.hexdigest())
+    write_description(path, replace(unsealed, seal=seal))
 
 
-def write_description(path: Path, description: Mapping[str, Any]) -> None:
+def write_description(path: Path, description: Description) -> None:
     """Write `bench.json`. Raises StorageError."""
     with storage_errors(path):
-        write_whole(path / BENCH_FILE, pretty(dict(description)))
-
-
-def arm_to_json(arm: Arm) -> dict[str, Any]:
-    return asdict(arm)
+        write_whole(path / BENCH_FILE, pretty(description.as_json()))
 
 
 def read_bench(path: Path) -> Bench:
-    """Raises ResultsError for a directory that is no benchmark, one that did not finish, and one that was changed."""
-    if not (path / BENCH_FILE).is_file():
+    """Read a finished benchmark.
+
+    Raises ResultsError for a directory that is none, one that did not finish, and one that was changed.
+    """
+    file = path / BENCH_FILE
+    if not file.is_file():
         kind = "a run, not a benchmark" if (path / RUN_FILE).is_file() else "not a benchmark"
         raise ResultsError(f"{path}: {kind}: there is no {BENCH_FILE}; `harness bench DATASET` makes one")
     try:
-        description = json.loads((path / BENCH_FILE).read_bytes())
-        version, status = description["version"], description.get("status")
+        written = json.loads(file.read_bytes())
+        version, status = written["version"], written.get("status")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResultsError(f"{path / BENCH_FILE}: damaged: {error!r}") from error
+        raise ResultsError(f"{file}: damaged: {error!r}") from error
     if version != BENCH_VERSION:
-        raise ResultsError(f"{path / BENCH_FILE}: of version {version}, not {BENCH_VERSION}")
+        raise ResultsError(f"{file}: of version {version}, not {BENCH_VERSION}")
     if status != "complete":
         raise ResultsError(
             f"{path}: this benchmark was interrupted, or a round of it could not be compared, so there are rounds "
             "without timings; run it again to its end"
         )
-    calls = tuple(_read_calls(path, description))
-    arms = (Arm(name=arm["name"], limits=Limits(**arm["limits"]), swept=arm["swept"]) for arm in description["arms"])
-    return Bench(path=path, description=description, arms=tuple(arms), calls=calls)
+    calls = tuple(_read_calls(path, written))
+    try:
+        description = description_of(written)
+    except ValueError as error:
+        raise ResultsError(f"{file}: damaged: {error}") from error
+    return Bench(path=path, description=description, calls=calls)
 
 
-def _read_calls(path: Path, description: Mapping[str, Any]) -> Iterator[Measured]:
-    """The calls, and all of them as they were measured: a file that was cut short still reads like one."""
+def _read_calls(path: Path, written: Mapping[str, Any]) -> Iterator[Measured]:
+    """Read the calls, after a check of the seal: a file that was cut short still reads like a whole one."""
     spans = path / SPANS_FILE
-    unsealed = {name: value for name, value in description.items() if name != "seal"}
+    unsealed = dict(written)
+    seal = unsealed.pop("seal", None)
     try:
         with spans.open("rb") as file:
-            if description.get("seal") != _seal(unsealed, hashlib.file_digest(file, "sha256").hexdigest()):
+            if seal != _seal(unsealed, hashlib.file_digest(file, "sha256").hexdigest()):
                 raise ResultsError(
                     f"{path}: {BENCH_FILE} or {SPANS_FILE} is not as it was measured, but cut short or edited; "
                     "restore them, or run the benchmark again"
@@ -112,13 +124,13 @@ def _read_calls(path: Path, description: Mapping[str, Any]) -> Iterator[Measured
         raise ResultsError(f"{spans}: cannot be read: {error.strerror or error}") from error
 
 
-def _seal(description: Mapping[str, Any], spans_sha256: str) -> str:
-    text = json.dumps([description, spans_sha256], sort_keys=True, ensure_ascii=False)
+def _seal(unsealed: Mapping[str, Any], spans_sha256: str) -> str:
+    text = json.dumps([unsealed, spans_sha256], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
-    """The calls of one arm in one round, from its run directory.
+    """Read the calls of one arm in one round from its run directory.
 
     Raises ResultsError where it was interrupted or topics failed: its times would be those of other work.
     """

@@ -1,4 +1,4 @@
-"""What was measured of one call, and its row in `spans.jsonl` of a benchmark."""
+"""The measurements of one call, and their row in `spans.jsonl` of a benchmark."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ class Measured:
 
     @property
     def queue_wait_s(self) -> float:
-        """What it waited for a place, the pace, money or a provider that was away, from when it was wanted, over all
-        its attempts: the delay that a closed-loop load generator omits (G. Tene, "How NOT to Measure Latency", 2015).
+        """Seconds waited for a slot, the pace, money or a provider that was away, over all its attempts.
+
+        They count from when the call was wanted. This is the delay that a closed-loop load generator omits (G. Tene,
+        "How NOT to Measure Latency", 2015).
         """
         waited_s = 0.0
         for wait in HELD:
@@ -48,7 +50,7 @@ class Measured:
 
 
 def measured_from_span(span: Span, *, arm: str, round_: int, origin_s: float) -> Measured:
-    """From a call of a run."""
+    """Return the measurements of a call of a run."""
     served, usage = span.served, span.usage
     times = call_times_of(span, origin_s=origin_s)
     useful = times.sent and span.error is None
@@ -56,7 +58,10 @@ def measured_from_span(span: Span, *, arm: str, round_: int, origin_s: float) ->
     sent_s = span.end_s - span.start_s - served.latency_s
 
     def since_wanted(first_s: float | None) -> float | None:
-        return seconds(sent_s + first_s) if useful and first_s is not None else None
+        if first_s is None or not useful:
+            return None
+        found_s: float = seconds(sent_s + first_s)
+        return found_s
 
     return Measured(
         arm=arm,
@@ -75,31 +80,43 @@ def measured_from_span(span: Span, *, arm: str, round_: int, origin_s: float) ->
 
 
 def measured_to_row(measured: Measured) -> dict[str, Any]:
-    """What is as in most rows is left out: waits of no length, a call that was sent and did not fail."""
+    """Return the row of a call.
+
+    What most rows would repeat is left out: waits of no length, a call that was sent and did not fail.
+    """
     row = asdict(measured)
     times = row.pop("times")
-    before = [{name: value for name, value in one.items() if value} for one in times.pop("before")]
+    before = []
+    for attempt in times.pop("before"):
+        before.append({name: value for name, value in attempt.items() if value})
+    found = {"arm": row.pop("arm"), "round": row.pop("round")}
+    # The waits stand last among the times.
     waits = {name: times.pop(name) for name in _WAITS}
-    return {
-        **{name: row.pop(name) for name in ("arm", "round")},
+    for name, value in (times | waits).items():
         # `is`: a wait of one second equals True, and is none.
-        **{
-            name: value for name, value in (times | waits).items() if name in _KEPT or not (value is True or value == 0)
-        },
-        **({"before": before} if before else {}),
-        **{name: value for name, value in row.items() if name not in _DEFAULTS or value != _DEFAULTS[name]},
-    }
+        is_usual = value is True or value == 0
+        if name in _KEPT or not is_usual:
+            found[name] = value
+    if before:
+        found["before"] = before
+    for name, value in row.items():
+        if name not in _DEFAULTS or value != _DEFAULTS[name]:
+            found[name] = value
+    return found
 
 
 def measured_from_row(row: Mapping[str, Any]) -> Measured:
+    """Read a row that `measured_to_row` made."""
     given = {**_DEFAULTS, **row}
-    own = {field.name: given[field.name] for field in fields(Measured) if field.name != "times"}
-    times = {field.name: row[field.name] for field in fields(CallTimes) if field.name in row}
+    own = {name: given[name] for name in _OF_MEASURED}
+    times = {name: row[name] for name in _OF_TIMES if name in row}
     times["before"] = tuple(FailedTimes(**one) for one in row.get("before", ()))
     return Measured(times=CallTimes(**times), **own)
 
 
 _WAITS = tuple(wait.field for wait in WAITS)
+_OF_MEASURED = tuple(field.name for field in fields(Measured) if field.name != "times")
+_OF_TIMES = tuple(field.name for field in fields(CallTimes))
 _KEPT = ("start_s", "end_s", "service_s")
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("ttft_reasoning_s", "ttft_answer_s"), None),

@@ -6,11 +6,12 @@ import importlib.util
 import io
 import textwrap
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.bench.arms import PER_RUN
+from harness.bench.bench_report import ArmFigures, BenchReport
 from harness.bench.files import Bench
 from harness.bench.measured import Measured
 from harness.bench.tables import about_words
@@ -38,7 +39,7 @@ def check_can_draw() -> None:
         raise SettingsError(_WITHOUT_MATPLOTLIB)
 
 
-def draw_all(bench: Bench, report: Mapping[str, Any]) -> tuple[str, ...]:
+def draw_all(bench: Bench, report: BenchReport) -> tuple[str, ...]:
     """Write all plots into the benchmark's directory; returns their names.
 
     Raises SettingsError where matplotlib is not installed, StorageError where the disk fails.
@@ -78,45 +79,54 @@ def _save(figure: Figure, path: Path, about: str) -> None:
         write_whole(path, [drawn.getvalue()])
 
 
-def _speedup(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
+def _speedup(figure: Figure, bench: Bench, report: BenchReport) -> None:
     axes = figure.add_subplot()
-    baseline = next(arm for arm in report["arms"] if arm["name"] == report["baseline"])
-    baseline_s = baseline["wall_s"]
-    arms = [arm for arm in report["arms"] if arm["swept"]] or list(report["arms"])
-    arms.sort(key=lambda arm: arm["limits"]["in_flight"])
-    places = [arm["limits"]["in_flight"] for arm in arms]
-    # All the work of the baseline, shared evenly: as many times as fast as there are places, where it was sequential.
-    ideal = [number * baseline_s / baseline["bound"]["work_s"] for number in places]
+    baseline = next(arm for arm in report.arms if arm.name == report.baseline)
+    arms = [arm for arm in report.arms if arm.swept] or list(report.arms)
+    arms.sort(key=lambda arm: arm.limits.in_flight)
+    places = [arm.limits.in_flight for arm in arms]
+    # All the work of the baseline, shared evenly: as many times as fast as there are slots, where it was sequential.
+    ideal = [number * baseline.wall_s / baseline.bound.work_s for number in places]
     axes.plot(places, ideal, linestyle=":", color="gray", linewidth=4, label="ideal")
-    axes.plot(
-        places,
-        [baseline_s / arm["bound"]["seconds"] if arm["bound"]["seconds"] else 0 for arm in arms],
-        marker="_",
-        color="tab:orange",
-        label="bound",
-    )
-    measured = [arm["speedup"]["value"] for arm in arms]
-    axes.plot(places, measured, marker="o", color="tab:blue", label="measured")
-    if few := [(n, ratio) for n, ratio, arm in zip(places, measured, arms, strict=True) if arm["underfed"]]:
-        axes.plot(
-            *zip(*few, strict=True), "o", color="white", markeredgecolor="tab:blue", label="more in flight than topics"
-        )
-    if all(arm["speedup"]["low"] is not None for arm in arms):
-        low, high = ([arm["speedup"][end] for arm in arms] for end in ("low", "high"))
-        axes.fill_between(places, low, high, alpha=0.3, color="tab:blue", linewidth=0)
+    bounds = [_times_as_fast(baseline.wall_s, arm.bound.seconds) for arm in arms]
+    axes.plot(places, bounds, marker="_", color="tab:orange", label="bound")
+    _measured_speedup(axes, arms)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.xaxis.set_ticks(places, labels=[str(number) for number in places])
     axes.xaxis.set_ticks([], minor=True)
     _in_plain_numbers(axes.yaxis)
-    _label(axes, "Speed-up of the batch", "calls in flight", f"times as fast as {report['baseline']}")
+    _label(axes, "Speed-up of the batch", "calls in flight", f"times as fast as {report.baseline}")
     axes.legend()
 
 
-def _latency(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
+def _times_as_fast(baseline_s: float, seconds: float) -> float:
+    return baseline_s / seconds if seconds else 0
+
+
+def _measured_speedup(axes: Axes, arms: Sequence[ArmFigures]) -> None:
+    """Draw the speed-up with its interval, where there is one, and mark the arms that were underfed."""
+    shown = [(arm, arm.speedup) for arm in arms if arm.speedup is not None]
+    places = [arm.limits.in_flight for arm, _ in shown]
+    axes.plot(places, [ratio.value for _, ratio in shown], marker="o", color="tab:blue", label="measured")
+    few = [(arm.limits.in_flight, ratio.value) for arm, ratio in shown if arm.underfed]
+    if few:
+        axes.plot(
+            *zip(*few, strict=True), "o", color="white", markeredgecolor="tab:blue", label="more in flight than topics"
+        )
+    low, high = [], []
+    for _, ratio in shown:
+        if ratio.low is not None and ratio.high is not None:
+            low.append(ratio.low)
+            high.append(ratio.high)
+    if len(low) == len(shown):
+        axes.fill_between(places, low, high, alpha=0.3, color="tab:blue", linewidth=0)
+
+
+def _latency(figure: Figure, bench: Bench, report: BenchReport) -> None:
     axes = figure.add_subplot()
-    for arm in report["arms"]:
-        totals = sorted(call.total_s for call in bench.calls if call.arm == arm["name"])
+    for arm in report.arms:
+        totals = sorted(call.total_s for call in bench.calls if call.arm == arm.name)
         shares = [(index + 1) / len(totals) for index in range(len(totals))]
         axes.step(totals, shares, where="post", label=marked(arm))
     axes.set_xscale("log")
@@ -126,7 +136,7 @@ def _latency(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
 
 
 def _in_plain_numbers(axis: Axis) -> None:
-    """A logarithmic axis with ticks at 1, 2, 5, 10 and so on."""
+    """Give a logarithmic axis ticks at 1, 2, 5, 10 and so on."""
     from matplotlib.ticker import LogLocator  # noqa: PLC0415 - an extra that only plots need
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -134,19 +144,18 @@ def _in_plain_numbers(axis: Axis) -> None:
     axis.set_ticks([], minor=True)
 
 
-def _gantt(figure: Figure, bench: Bench, report: Mapping[str, Any]) -> None:
+def _gantt(figure: Figure, bench: Bench, report: BenchReport) -> None:
     topic = bench.calls[0].times.topic_id
-    widest = max(report["arms"], key=lambda arm: int(arm["limits"]["in_flight"]))["name"]
-    measured = {arm["name"] for arm in report["arms"]}
-    shown = [name for name in dict.fromkeys((report["baseline"], PER_RUN, widest)) if name in measured]
-    rows = {
-        name: [call for call in bench.calls if (call.arm, call.round, call.times.topic_id) == (name, 1, topic)]
-        for name in shown
-    }
-    panes: list[Axes] = list(figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0])
-    for axes, (name, calls) in zip(panes, rows.items(), strict=True):
+    widest = max(report.arms, key=lambda arm: arm.limits.in_flight).name
+    measured = {arm.name for arm in report.arms}
+    shown = [name for name in dict.fromkeys((report.baseline, PER_RUN, widest)) if name in measured]
+    panes: list[Axes] = list(figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0])
+    for axes, name in zip(panes, shown, strict=True):
+        first = (name, 1, topic)
+        calls = [call for call in bench.calls if (call.arm, call.round, call.times.topic_id) == first]
         _bars(axes, calls)
-        _label(axes, f"{topic}, {name}", "seconds from the topic's first call" if axes is panes[-1] else "", "")
+        is_last = axes is panes[-1]
+        _label(axes, f"{topic}, {name}", "seconds from the topic's first call" if is_last else "", "")
     panes[0].legend(loc="upper right", fontsize=6)
 
 

@@ -1,4 +1,4 @@
-"""The numbers of a benchmark as rows of text, for the terminal and for Markdown, and as rows of values for CSV."""
+"""The numbers of a benchmark as tables: text for the terminal and for Markdown, values for CSV."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from harness.bench.words import laws_words, marked
+from harness.bench.bench_report import ArmFigures, BenchReport, StepFigures
+from harness.bench.description import About
+from harness.bench.words import law_words, marked
 from harness.domain.sanitize import csv_safe, markdown_safe
 from harness.domain.wording import counted, duration
 from harness.text import money
+from harness.timing.stats import Distribution, Ratio
 
 _TIMES = {
     "queue_wait_s": "queue wait",
@@ -37,166 +40,190 @@ class Table:
     names: int = 1
 
 
-def tables_of(report: Mapping[str, Any]) -> tuple[Table, ...]:
-    """All tables of a report."""
+def tables_of(report: BenchReport) -> tuple[Table, ...]:
+    """Return all tables of a report."""
     return (_speed(report), _price(report), _steps(report))
 
 
-def _speed(report: Mapping[str, Any]) -> Table:
-    return Table(
-        title=f"{counted(report['topics'], 'topic')}, {counted(report['repeat'], 'round')}, "
-        f"{report['model']} at {report['endpoint']}",
-        columns=("arm", "wall", "speed-up", "bound", "efficiency"),
-        rows=tuple(
+def _speed(report: BenchReport) -> Table:
+    rows = []
+    for arm in report.arms:
+        rows.append(
             (
                 marked(arm),
-                duration(arm["wall_s"]),
-                ratio_words(arm["speedup"]),
-                duration(arm["bound"]["seconds"]),
-                "–" if arm["efficiency"] is None else f"{arm['efficiency']:.0%}",
+                duration(arm.wall_s),
+                ratio_words(arm.speedup),
+                duration(arm.bound.seconds),
+                f"{arm.efficiency:.0%}",
             )
-            for arm in report["arms"]
-        ),
+        )
+    return Table(
+        title=f"{counted(report.topics, 'topic')}, {counted(report.repeat, 'round')}, "
+        f"{report.model} at {report.endpoint}",
+        columns=("arm", "wall", "speed-up", "bound", "efficiency"),
+        rows=tuple(rows),
     )
 
 
-def _price(report: Mapping[str, Any]) -> Table:
+def _price(report: BenchReport) -> Table:
+    rows = []
+    for arm in report.arms:
+        rows.append(
+            (
+                marked(arm),
+                ratio_words(arm.topic_speedup),
+                figure(arm.calls_per_s),
+                figure(arm.tokens_per_s),
+                f"{arm.cached_tokens:,.0f} ({_share(arm.cached_tokens, arm.input_tokens)})",
+                money(arm.cost),
+            )
+        )
     return Table(
         title="speed-up of a topic, throughput, and what it cost",
         columns=("arm", "of a topic", "calls/s", "tokens/s", "cached input", "cost"),
-        rows=tuple(
-            (
-                marked(arm),
-                ratio_words(arm["topic_speedup"]),
-                figure(arm["calls_per_s"]),
-                figure(arm["tokens_per_s"]),
-                f"{arm['cached_tokens']:,.0f} ({_share(arm['cached_tokens'], arm['input_tokens'])})",
-                money(arm["cost"]),
-            )
-            for arm in report["arms"]
-        ),
+        rows=tuple(rows),
     )
 
 
-def _steps(report: Mapping[str, Any]) -> Table:
+def _steps(report: BenchReport) -> Table:
+    rows = []
+    for arm in report.arms:
+        for step in arm.steps:
+            rows.append(
+                (
+                    marked(arm),
+                    step.step,
+                    figure(step.calls_per_s),
+                    figure(step.tokens_per_s),
+                    *(_quantiles(times) for times in _times_of(step)),
+                )
+            )
     return Table(
         title="seconds from when a call was wanted, and of a step in a topic (wall): p50 / p90 / p99",
         columns=("arm", "step", "calls/s", "tokens/s", *_TIMES.values()),
-        rows=tuple(
-            (
-                marked(arm),
-                step["step"],
-                figure(step["calls_per_s"]),
-                figure(step["tokens_per_s"]),
-                *(_quantiles(step[name]) for name in _TIMES),
-            )
-            for arm in report["arms"]
-            for step in arm["steps"]
-        ),
+        rows=tuple(rows),
         names=2,
     )
 
 
-def ratio_words(ratio: Mapping[str, Any] | None) -> str:
-    """`2.31 [2.20, 2.43]`, or without an interval where there is none."""
+def _times_of(step: StepFigures) -> list[Distribution | None]:
+    """Return the times of a step in the order of `_TIMES`."""
+    return [getattr(step, name) for name in _TIMES]
+
+
+def ratio_words(ratio: Ratio | None) -> str:
+    """Write `2.31 [2.20, 2.43]`, or without an interval where there is none."""
     if ratio is None:
         return "–"
-    if ratio["low"] is None:
-        return f"{ratio['value']:.2f}"
-    return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+    if ratio.low is None or ratio.high is None:
+        return f"{ratio.value:.2f}"
+    return f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
 
 
-def prose_of(report: Mapping[str, Any]) -> list[str]:
-    """What the tables do not say: where the time went, the laws, the published example, what to know."""
-    lines = [f"{marked(arm)}: {arm['story']}" for arm in report["arms"]]
-    lines += laws_words(report["scaling"])
-    if report["published"] is not None:
-        lines.append(published_words(report["published"]))
-    return [*lines, *report["notes"]]
+def prose_of(report: BenchReport) -> list[str]:
+    """Return what the tables do not say: where the time went, the law, what to know."""
+    stories = [f"{marked(arm)}: {arm.story}" for arm in report.arms]
+    return [*stories, *law_words(report.scaling), *report.notes]
 
 
-def published_words(found: Mapping[str, Any]) -> str:
-    """The published example in words, with its whole distribution."""
-    low, high, calls = found["low_s"], found["high_s"], found["calls"]
-    ratio, inside = found["speedup"], found["speedup_within_claim"]
-    shares = ", ".join(f"{edge}: {count / found['draws']:.1%}" for edge, count in found["histogram"].items())
-    times = "hold in every draw" if found["times_hold"] else "do not always hold"
-    holds = (
-        f"The speed-up of 2 to 2.5 holds in {inside:.1%} of the draws"
-        f" ({found['speedup_below_claim']:.1%} are below, {found['speedup_above_claim']:.1%} above)"
-    )
+def about_words(report: BenchReport) -> str:
+    """Tell on what and with what it was measured, all settings that have a value included."""
+    about = report.about
+    time = "on virtual time" if report.virtual else "on real time"
+    chosen = []
+    for name, value in report.settings.items():
+        if value not in (None, [], {}):
+            text = value if isinstance(value, str) else json.dumps(value)
+            chosen.append(f"{name} {text}")
     return (
-        f"The published example, {calls} calls of {low:g} to {high:g} s, drawn {found['draws']:,} times: "
-        f"{calls * low:g} to {calls * high:g} s in sequence and {2 * low:g} to {2 * high:g} s with {found['places']} "
-        f"at a time {times}. {holds}: median {ratio['p50']:.2f}, from {ratio['low']:.2f} to {ratio['high']:.2f}. "
-        f"Share of draws by speed-up, from: {shares}."
+        f"harness {about.harness}, Python {about.python}, openai {about.openai}, {about.system}, "
+        f"{about.cores} cores, {time}, seed {about.seed}. Settings: {', '.join(chosen)}"
     )
 
 
-def about_words(report: Mapping[str, Any]) -> str:
-    """On what and with what it was measured, all settings that have a value included."""
-    about = report["about"]
-    time = "on virtual time" if report["virtual"] else "on real time"
-    chosen = [
-        f"{name} {value if isinstance(value, str) else json.dumps(value)}"
-        for name, value in report["settings"].items()
-        if value not in (None, [], {})
-    ]
-    return (
-        f"harness {about['harness']}, Python {about['python']}, openai {about['openai']}, {about['system']}, "
-        f"{about['cores']} cores, {time}, seed {about['seed']}. Settings: {', '.join(chosen)}"
-    )
-
-
-def markdown_of(report: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
-    """The report as Markdown."""
-    parts = [f"# Benchmark {_cell(report['benchmark'])}", _cell(about_words(report))]
+def markdown_of(report: BenchReport, plots: Sequence[str] = ()) -> str:
+    """Return the report as Markdown."""
+    parts = [f"# Benchmark {_cell(report.benchmark)}", _cell(about_words(report))]
     for table in tables_of(report):
         rule = ("---", *("---:" for _ in table.columns[1:]))
-        lines = [_line(table.columns), _line(rule), *(_line([_cell(text) for text in row]) for row in table.rows)]
+        lines = [_line(table.columns), _line(rule)]
+        for row in table.rows:
+            lines.append(_line([_cell(text) for text in row]))
         parts += [f"**{_cell(table.title)}**", "\n".join(lines)]
     parts.append("\n".join(f"- {_cell(line)}" for line in prose_of(report)))
     parts += [f"![{name.removesuffix('.svg')}]({name})" for name in plots]
     return "\n\n".join(parts) + "\n"
 
 
-def csv_of(report: Mapping[str, Any]) -> str:
-    """A row an arm and step, numbers as they are; every row names versions, cores, seed and settings."""
+def csv_of(report: BenchReport) -> str:
+    """Write a row an arm and step, numbers as they are; each names versions, cores, seed and settings."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    about = report["about"]
-    names = ("wall_s", "calls_per_s", "tokens_per_s", "input_tokens", "cached_tokens", "output_tokens", "cost")
-    header = [*("benchmark", *about, "virtual", "settings", "arm", "in_flight", "per_run", "runs"), *names]
-    header += ["speedup", "speedup_low", "speedup_high", "bound_s", "efficiency"]
-    header += [f"lost_to_{cause}_s" for cause in report["arms"][0]["losses"]]
-    header += ["step", "step_calls", "step_calls_per_s", "step_tokens_per_s"]
-    writer.writerow(
-        [*header, *(f"{name.removesuffix('_s')}_{quantile}_s" for name in _TIMES for quantile in _QUANTILES)]
-    )
-    settings = json.dumps(report["settings"], ensure_ascii=False, separators=(",", ":"))
-    for arm in report["arms"]:
-        ratio = arm["speedup"] or {"value": None, "low": None, "high": None}
-        row = [report["benchmark"], *about.values(), report["virtual"], settings]
-        row += [arm["name"], *(arm["limits"][name] for name in ("in_flight", "per_run", "runs"))]
-        row += [*(arm[name] for name in names), ratio["value"], ratio["low"], ratio["high"]]
-        row += [arm["bound"]["seconds"], arm["efficiency"], *arm["losses"].values()]
-        for step in arm["steps"]:
-            times = [step[name][quantile] if step[name] else None for name in _TIMES for quantile in _QUANTILES]
-            own = [step[name] for name in ("step", "calls", "calls_per_s", "tokens_per_s")]
-            writer.writerow([_csv_cell(value) for value in [*row, *own, *times]])
+    writer.writerow(_csv_header(report))
+    settings = json.dumps(report.settings, ensure_ascii=False, separators=(",", ":"))
+    shared = [report.benchmark, *asdict(report.about).values(), report.virtual, settings]
+    for arm in report.arms:
+        for step in arm.steps:
+            row = [*shared, *_csv_arm(arm), *_csv_step(step)]
+            writer.writerow([_csv_cell(value) for value in row])
     return text.getvalue()
 
 
+_CSV_LIMITS = ("in_flight", "per_run", "runs")
+_CSV_OF_ARM = (
+    *("wall_s", "calls_per_s", "tokens_per_s"),
+    *("input_tokens", "cached_tokens", "output_tokens", "cost"),
+)
+_CSV_RATIO = ("speedup", "speedup_low", "speedup_high")
+
+
+def _csv_header(report: BenchReport) -> list[str]:
+    about = [field.name for field in fields(About)]
+    header = ["benchmark", *about, "virtual", "settings", "arm", *_CSV_LIMITS, *_CSV_OF_ARM]
+    header += [*_CSV_RATIO, "bound_s", "efficiency"]
+    header += [f"lost_to_{cause}_s" for cause in report.arms[0].losses]
+    header += ["step", "step_calls", "step_calls_per_s", "step_tokens_per_s"]
+    for name in _TIMES:
+        header += [f"{name.removesuffix('_s')}_{quantile}_s" for quantile in _QUANTILES]
+    return header
+
+
+def _csv_arm(arm: ArmFigures) -> list[Any]:
+    row: list[Any] = [arm.name]
+    row += [getattr(arm.limits, name) for name in _CSV_LIMITS]
+    row += [getattr(arm, name) for name in _CSV_OF_ARM]
+    if arm.speedup is None:
+        row += [None for _ in _CSV_RATIO]
+    else:
+        row += [arm.speedup.value, arm.speedup.low, arm.speedup.high]
+    return [*row, arm.bound.seconds, arm.efficiency, *arm.losses.values()]
+
+
+def _csv_step(step: StepFigures) -> list[Any]:
+    row: list[Any] = [step.step, step.calls, step.calls_per_s, step.tokens_per_s]
+    for times in _times_of(step):
+        row += [getattr(times, quantile, None) for quantile in _QUANTILES]
+    return row
+
+
 def figure(value: float) -> str:
-    """With as many digits as it takes to tell it from its like."""
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+    """Write a number with as many digits as it takes to tell it from its like."""
+    if value < 1:
+        return f"{value:.3f}"
+    if value < 100:
+        return f"{value:.2f}"
+    return f"{value:,.0f}"
 
 
-def _quantiles(found: Mapping[str, Any] | None) -> str:
-    if found is None:
+def _quantiles(times: Distribution | None) -> str:
+    if times is None:
         return "–"
-    digits = 3 if found["p99"] < 1 else 2 if found["p99"] < 100 else 1
-    return " / ".join(f"{found[quantile]:.{digits}f}" for quantile in _QUANTILES)
+    digits = 1
+    if times.p99 < 1:
+        digits = 3
+    elif times.p99 < 100:
+        digits = 2
+    return " / ".join(f"{value:.{digits}f}" for value in (times.p50, times.p90, times.p99))
 
 
 def _share(part: float, whole: float) -> str:
@@ -208,9 +235,10 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text on one line; where a step, a model or a topic may have brought markup into it, without that."""
+    """Return text on one line, without markup that a step, a model or a topic may have brought."""
     line = " ".join(text.split())
-    return line if _PLAIN.fullmatch(line) and "://" not in line and "www." not in line else markdown_safe(line)
+    is_plain = _PLAIN.fullmatch(line) and "://" not in line and "www." not in line
+    return line if is_plain else markdown_safe(line)
 
 
 def _csv_cell(value: Any) -> Any:

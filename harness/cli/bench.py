@@ -1,4 +1,4 @@
-"""`harness bench`: how much faster in parallel, where the time went, how far from the possible."""
+"""`harness bench`: the speed-up of parallel calls, the losses, and the distance to the bound."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class _BenchOrAnother(SectionedCommand):
     section=_BENCHMARK,
     metavar="NAMES",
     default=",".join(KINDS),
-    help="Of sequential (one topic, one call), per-run (one topic, its calls at once), batch (everything).  "
+    help="Measure these arms: sequential (one topic, one call), per-run (one topic, its calls at once), batch "
+    "(everything at once).  "
     "[default: all three]",
 )
 @click.option(
@@ -61,7 +62,7 @@ class _BenchOrAnother(SectionedCommand):
     cls=SectionedOption,
     section=_BENCHMARK,
     metavar="N,N,…",
-    help="Calls in flight of the arm batch, each an arm of its own.  [default: that of the settings]",
+    help="Measure the arm batch with each of these numbers of calls in flight.  [default: that of the settings]",
 )
 @click.option(
     "--repeat",
@@ -70,14 +71,14 @@ class _BenchOrAnother(SectionedCommand):
     metavar="N",
     type=click.IntRange(min=1),
     default=3,
-    help="Rounds; each measures all arms in a drawn order. One round has no intervals.  [default: 3]",
+    help="Measure so many rounds, each with all arms in a drawn order. One round has no intervals.  [default: 3]",
 )
 @click.option(
     "--virtual",
     cls=SectionedOption,
     section=_BENCHMARK,
     is_flag=True,
-    help="The real engine on a clock that jumps, against the mock: the same numbers on every machine.",
+    help="Run the real engine on a clock that jumps, against the mock: the same numbers on every machine.",
 )
 @click.option(
     "-o",
@@ -85,7 +86,7 @@ class _BenchOrAnother(SectionedCommand):
     cls=SectionedOption,
     section=_BENCHMARK,
     metavar="DIR",
-    help="Directory of the benchmark, new or empty.  [default: results/bench-<time>]",
+    help="Write the benchmark into this directory, which must be new or empty.  [default: results/bench-<time>]",
 )
 @settings_options(*_OPTIONS)
 def bench(dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool, **values: Any) -> None:
@@ -97,9 +98,9 @@ def bench(dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool
     harness bench compare results/bench-A results/bench-B      did we get slower?
     harness bench report results/bench-A                       write its reports and plots again
 
-    An arm is nothing but limits. No cache answers in any arm, and each round draws the same for all of them. A live
-    model is paid for in every arm and round; that is estimated first, and asked. A budget is one for the whole
-    benchmark, which is not complete where it ends before.
+    An arm differs from the others in its limits only. No cache answers in any arm, and within a round the mock draws
+    the same for all of them. A live model is paid for in every arm and round: what that takes is estimated first, and
+    you are asked. A budget holds for the whole benchmark, which stays incomplete where the budget ends first.
     """
     loaded = loaded_from(values)
     settings = loaded.settings
@@ -139,7 +140,7 @@ def bench(dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool
 
 
 def _on_real_time(drain_s: float) -> Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]:
-    """How a session is run to its end; Ctrl-C ends the whole benchmark."""
+    """Return the function that runs a session to its end; Ctrl-C ends the whole benchmark."""
 
     def run(session: Callable[[Stop], Coroutine[Any, Any, Report]]) -> Report:
         stop, reports = Stop(), list[Report]()

@@ -1,11 +1,9 @@
-"""What is done with a benchmark that is there: its tables shown, its reports written again, two of them compared."""
+"""The commands for a benchmark that is there: `bench report` and `bench compare`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 from rich import box
@@ -13,10 +11,11 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from harness.bench.bench_report import BenchReport
+from harness.bench.bench_report import as_json as json_of
 from harness.bench.compare import compare as comparison_of
 from harness.bench.compare import comparison_table
 from harness.bench.files import read_bench
-from harness.bench.numbers import rounded
 from harness.bench.outputs import write_reports
 from harness.bench.tables import Table, prose_of, tables_of
 from harness.cli.help import SectionedCommand
@@ -40,28 +39,28 @@ def report(path: Path, as_json: bool) -> None:
 @click.argument("other", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def compare(one: Path, other: Path, as_json: bool) -> None:
-    """Did the benchmark OTHER get slower than ONE? Both must have measured the same work."""
+    """Tell whether the benchmark OTHER got slower than ONE. Both must have measured the same work."""
     benches = read_bench(one), read_bench(other)
     if one.resolve() == other.resolve():
         raise SettingsError(f"{one} and {other} are one benchmark, which cannot be slower than itself; name two")
-    found: Mapping[str, Any] = rounded(comparison_of(*benches))
+    found = comparison_of(*benches)
     if as_json:
-        say_json(found)
+        say_json(json_of(found))
         return
     _show(comparison_table(found))
-    for line in found["notes"]:
+    for line in found.notes:
         click.echo(terminal_safe(line))
 
 
 def warn(line: str) -> None:
-    """On standard error: what a person should read, and no number."""
+    """Write a line on standard error, for a person to read."""
     click.echo(terminal_safe(line), err=True)
 
 
-def show_report(found: Mapping[str, Any], path: Path, *, as_json: bool) -> None:
-    """A report on standard output."""
+def show_report(found: BenchReport, path: Path, *, as_json: bool) -> None:
+    """Show a report on standard output."""
     if as_json:
-        say_json(found)
+        say_json(json_of(found))
         return
     for table in tables_of(found):
         _show(table)
@@ -71,13 +70,16 @@ def show_report(found: Mapping[str, Any], path: Path, *, as_json: bool) -> None:
 
 
 def _show(table: Table) -> None:
-    """A table on the terminal, as wide as it needs where there is none."""
+    """Print a table on the terminal, or as wide as it needs where there is none."""
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
     console.print(laid_out(table))
 
 
 def laid_out(table: Table) -> RichTable:
-    """For any width: numbers are folded and names are not, since they tell rows apart; nothing is cut."""
+    """Lay a table out for any width.
+
+    Numbers are folded and names are not, since they tell rows apart; nothing is cut.
+    """
     shown = RichTable(title=Text(terminal_safe(table.title)), title_justify="left", box=box.SIMPLE_HEAD)
     for index, column in enumerate(table.columns):
         is_name = index < table.names

@@ -1,4 +1,4 @@
-"""Asking before a live model is benchmarked: what all arms and rounds will take, in calls, money and time."""
+"""The question before a live model is benchmarked: what all arms and rounds will take, in calls, money and time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.workflows.in_use import is_simulated
 
 
 def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
-    """Whether a benchmark that costs money may begin. Raises SettingsError where nobody is there to say so."""
+    """Return whether a benchmark that costs money may begin. Raises SettingsError where nobody is there to say so."""
     settings = plan.loaded.settings
     if is_simulated(plan_endpoints(plan)):
         return True
@@ -31,7 +31,10 @@ def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
 
 
 def estimates_of(plan: Plan, clock: WallClock) -> list[Estimate]:
-    """Of one session of each arm. Raises what a run would raise for its file, settings and prompts; sends nothing."""
+    """Estimate one session of each arm; sends nothing.
+
+    Raises what a run would raise for its file, settings and prompts.
+    """
     settings = plan.loaded.settings
     return [
         estimate_batch(replace(plan.loaded, settings=settings.model_copy(update=arm.settings())), plan.source, clock)
@@ -40,7 +43,7 @@ def estimates_of(plan: Plan, clock: WallClock) -> list[Estimate]:
 
 
 def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
-    """What the whole benchmark will take, its warm-up included."""
+    """Return what the whole benchmark will take, its warm-up included, as a question."""
     one, warm_up = estimates[0], min(WARM_UP_TOPICS, topics)
     times = plan.sessions + warm_up / topics
     lines = [
@@ -52,11 +55,10 @@ def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
     ]
     budget = plan.loaded.settings.budget
     if budget is not None and one.cost is not None:
-        short = one.cost * times > budget
-        lines.append(
-            f"the budget of {money(budget)} is one for all of that"
-            + (", and likely too small: the benchmark would not be complete" if short else "")
-        )
+        line = f"the budget of {money(budget)} is one for all of that"
+        if one.cost * times > budget:
+            line += ", and likely too small: the benchmark would not be complete"
+        lines.append(line)
     return "\n".join(lines)
 
 

@@ -1,1 +1,1 @@
-"""What differs between two texts, two requests, or a request and a recording."""
+"""The differences between two texts, two requests, or a request and a recording."""

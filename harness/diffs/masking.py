@@ -50,9 +50,9 @@ class Masked:
 
 
 def parts_of(answers: Iterable[tuple[str, str]]) -> tuple[Part, ...]:
-    """The texts that may stand in later prompts, each once, the longest first; `answers` are span ids and contents.
+    """Return the texts that may stand in later prompts, each once, the longest first.
 
-    A part has a letter: a number alone says nothing about where it comes from.
+    `answers` are span ids and contents. A part has a letter: a number alone says nothing about where it comes from.
     """
     found: dict[str, str] = {}
     for span_id, content in answers:
@@ -63,7 +63,7 @@ def parts_of(answers: Iterable[tuple[str, str]]) -> tuple[Part, ...]:
 
 
 def mask(text: str, parts: Sequence[Part], *, unchanged: Collection[str] = ()) -> Masked:
-    """The text with a mask for each part in it.
+    """Return the text with a mask for each part in it.
 
     A part shorter than `LONG` stays, as its words may be the prompt's as well; its places are noted, unless it is one
     of `unchanged`, which the other side of a comparison has too.
@@ -75,6 +75,7 @@ def mask(text: str, parts: Sequence[Part], *, unchanged: Collection[str] = ()) -
     words: list[str] = []
     raw: list[str] = []
     shown: list[str] = []
+    masks: list[Part] = []
     for piece in pieces:
         if isinstance(piece, str):
             own = words_of(piece)
@@ -82,13 +83,13 @@ def mask(text: str, parts: Sequence[Part], *, unchanged: Collection[str] = ()) -
             raw += own
             shown += own
         else:
+            masks.append(piece)
             words.append(MASK)
             raw.append(piece.text)
             shown.append(f"⟨{piece.span_id}⟩")
     short = [part for part in parts if len(part.text) < LONG and part.text in text and part.text not in unchanged]
     places, brought = _places(words, short)
-    masks = tuple(piece for piece in pieces if not isinstance(piece, str))
-    return Masked(words=tuple(words), raw=tuple(raw), shown=tuple(shown), short=places, parts=masks + brought)
+    return Masked(words=tuple(words), raw=tuple(raw), shown=tuple(shown), short=places, parts=(*masks, *brought))
 
 
 def has_letters(text: str) -> bool:
@@ -96,7 +97,7 @@ def has_letters(text: str) -> bool:
 
 
 def _pieces(content: str) -> Iterator[str]:
-    """What a workflow may have taken out of an answer."""
+    """Return the parts that a workflow may have taken out of an answer."""
     try:
         value = parse_json(content)
     except ParseError:
@@ -110,7 +111,7 @@ def _pieces(content: str) -> Iterator[str]:
 
 
 def _leaves(value: Json) -> list[str]:
-    """The texts in a JSON value, not as deep as Python's stack but as deep as they stand, and not without end."""
+    """Return the texts in a JSON value, however deep they stand, but not without end."""
     texts: list[str] = []
     left = [value]
     while left and len(texts) < _MOST_LEAVES:
@@ -137,7 +138,7 @@ def _split(pieces: Sequence[str | Part], part: Part) -> Iterator[str | Part]:
 
 
 def _places(words: Sequence[str], parts: Sequence[Part]) -> tuple[frozenset[int], tuple[Part, ...]]:
-    """Where words of these parts stand, whole and in a row, and the parts that stand somewhere."""
+    """Return the positions of these parts, whole and in a row, and the parts that were found."""
     plain = [word.strip() for word in words]
     by_word = dict[str, list[int]]()
     for place, word in enumerate(plain):
@@ -146,7 +147,8 @@ def _places(words: Sequence[str], parts: Sequence[Part]) -> tuple[frozenset[int]
     found: list[Part] = []
     for part in parts:
         wanted = [word.strip() for word in words_of(part.text.strip())]
-        starts = [at for at in by_word.get(wanted[0], ()) if plain[at : at + len(wanted)] == wanted]
-        places.update(at + offset for at in starts for offset in range(len(wanted)))
-        found += [part] * len(starts)
+        for at in by_word.get(wanted[0], ()):
+            if plain[at : at + len(wanted)] == wanted:
+                places.update(range(at, at + len(wanted)))
+                found.append(part)
     return frozenset(places), tuple(found)

@@ -1,4 +1,7 @@
-"""Where two sequences of words agree: whole lines first, then words within the rest, with no more work than allowed."""
+"""The alignment of two sequences of words: whole lines first, then words within the rest.
+
+It does no more work than it is allowed. `words` shows the result to people, and `request_change` blames its stretches.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class _Work:
 
 
 def match(old: Sequence[str], new: Sequence[str], *, most_comparisons: int = MOST_COMPARISONS) -> Matching:
-    """How two texts agree that are given as words, in which a line ends with a word that holds a line feed.
+    """Align two texts that are given as words, in which a line ends with a word that holds a line feed.
 
     The time is linear in the texts, plus that of `most_comparisons`.
     """
@@ -65,7 +68,10 @@ def match(old: Sequence[str], new: Sequence[str], *, most_comparisons: int = MOS
     for one in _align(lines[0].keys, lines[1].keys, work):
         (old_from, old_to), (new_from, new_to) = lines[0].range_of(one[1:3]), lines[1].range_of(one[3:5])
         whole = Stretch(one.equal, start + old_from, start + old_to, start + new_from, start + new_to)
-        found += [whole] if one.equal else _within(whole, old, new, work)
+        if one.equal:
+            found.append(whole)
+        else:
+            found += _within(whole, old, new, work)
     found.append(Stretch(True, len(old) - end, len(old), len(new) - end, len(new)))
     return Matching(stretches=tuple(_joined(found)), complete=not work.refused)
 
@@ -83,7 +89,7 @@ class _Lines:
 
 
 def _within(stretch: Stretch, old: Sequence[str], new: Sequence[str], work: _Work) -> Iterator[Stretch]:
-    """The words of lines that differ."""
+    """Align the words of lines that differ."""
     _, old_start, old_end, new_start, new_end = stretch
     for one in _align(old[old_start:old_end], new[new_start:new_end], work):
         yield Stretch(
@@ -137,7 +143,7 @@ class _Bounded(SequenceMatcher[Hashable]):
 
 
 def common_ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
-    """How many words are the same at the beginning, and of the rest at the end."""
+    """Count the words that are the same at the beginning, and of the rest at the end."""
     shorter = min(len(old), len(new))
     start = next((index for index in range(shorter) if old[index] != new[index]), shorter)
     rest = shorter - start
@@ -146,7 +152,7 @@ def common_ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
 
 
 def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:
-    """The same without empty ones, and with neighbours of one kind made one."""
+    """Return the same without empty ones, and with neighbours of one kind made one."""
     found: list[Stretch] = []
     for one in stretches:
         if one.old_start == one.old_end and one.new_start == one.new_end:

@@ -1,4 +1,7 @@
-"""Why a request was never recorded: the nearest one that was, in what the two differ, and whose doing it is."""
+"""The explanation of a request that was never recorded.
+
+It names the nearest recorded one, the differences, and whether the prompt or an earlier answer made them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _LONGEST_VALUE = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a request is not in a recording.
+    """The reason for which a request is not in a recording.
 
     `key` is that of the request. `nearest` is the recorded call that it was compared with, `change` in what the two
     differ, `likeness` from 0 to 1 how alike their messages are. `recorded_steps` are the topic's, by name.
@@ -48,7 +51,7 @@ class Explanation:
         return step_of(self.span_id)
 
     def text(self) -> str:
-        """Some plain lines; the first says what it comes to, and what to do."""
+        """Return some plain lines; the first says what it comes to, and what to do."""
         return "\n".join([self._summary(), *self._details()])
 
     def as_json(self) -> dict[str, Json]:
@@ -107,7 +110,7 @@ def explain(
     recorded: Sequence[RecordedCall],
     earlier: Mapping[str, str],
 ) -> Explanation:
-    """Why `request` is not among the calls recorded for its topic.
+    """Explain why `request` is not among the calls recorded for its topic.
 
     `earlier` are the answers, by span id, that this topic's present run had before it asked.
     """
@@ -122,9 +125,7 @@ def explain(
     candidates = candidates or [one for one in recorded if one.step == step_of(span_id)]
     if not candidates:
         return about
-    likeness, near = max(
-        ((_likeness(one.request, request), one) for one in candidates), key=lambda pair: (pair[0], pair[1].created_at)
-    )
+    likeness, near = _nearest(candidates, request)
     change = compare_requests(
         near.request,
         request,
@@ -134,13 +135,18 @@ def explain(
     )
     if not change.same and not change.own and near.span_id != span_id and _as_recorded(change, recorded, earlier):
         return about  # it differs from another call of its step by nothing but what makes it another
-    return replace(
-        about,
-        verdict="recorded" if change.same else "changed" if change.own else "follows",
-        nearest=near,
-        likeness=likeness,
-        change=change,
-    )
+    verdict: Verdict = "follows"
+    if change.same:
+        verdict = "recorded"
+    elif change.own:
+        verdict = "changed"
+    return replace(about, verdict=verdict, nearest=near, likeness=likeness, change=change)
+
+
+def _nearest(candidates: Sequence[RecordedCall], request: Request) -> tuple[float, RecordedCall]:
+    """Return the recorded call that is most alike, the latest of several, and its likeness."""
+    found = [(_likeness(one.request, request), one) for one in candidates]
+    return max(found, key=lambda pair: (pair[0], pair[1].created_at))
 
 
 def _as_recorded(change: RequestChange, recorded: Sequence[RecordedCall], earlier: Mapping[str, str]) -> bool:
@@ -150,19 +156,22 @@ def _as_recorded(change: RequestChange, recorded: Sequence[RecordedCall], earlie
 
 
 def change_lines(change: RequestChange) -> list[str]:
-    """What differs between two requests, a line each; a prompt's lines are kept."""
-    lines = [
-        f"{one.name}: recorded {value_words(one.recorded)}, wanted {value_words(one.wanted)}" for one in change.fields
-    ]
-    follows = f": by {answers_of(change)}" if change.follows else ""
+    """Return the differences between two requests, a line each; a prompt's lines are kept."""
+    lines = []
+    for field in change.fields:
+        lines.append(f"{field.name}: recorded {value_words(field.recorded)}, wanted {value_words(field.wanted)}")
     for one in change.messages:
-        said = f": {cut(one.diff.plain(longest=LONGEST_SHOWN), LONGEST_MESSAGE)}" if one.own else follows
+        said = ""
+        if one.own:
+            said = f": {cut(one.diff.plain(longest=LONGEST_SHOWN), LONGEST_MESSAGE)}"
+        elif change.follows:
+            said = f": by {answers_of(change)}"
         lines.append(f"{name_of(one)} {one.kind}{said}")
     return lines
 
 
 def change_to_json(change: RequestChange) -> dict[str, Json]:
-    """What differs between two requests, for machines."""
+    """Return the differences between two requests, for machines."""
     return {
         "fields": [{"name": one.name, "recorded": one.recorded, "wanted": one.wanted} for one in change.fields],
         "messages": [
@@ -190,35 +199,38 @@ def _call_to_json(call: RecordedCall) -> dict[str, Json]:
 
 
 def answers_of(change: RequestChange) -> str:
-    """`the answers of decompose and research.1/research`."""
+    """Return words such as `the answers of decompose and research.1/research`."""
     return f"the answers of {_listed(change.follows)}" if change.follows else "what the model said before"
 
 
 def what_changed(change: RequestChange) -> str:
-    """`model and message 1 (system) changed`."""
+    """Return words such as `model and message 1 (system) changed`."""
     names = [one.name for one in change.fields]
     names += [name_of(one) for one in change.messages if one.own]
     return f"{_listed(names)} changed"
 
 
 def name_of(message: MessageChange) -> str:
-    """`message 1 (system)`."""
+    """Return words such as `message 1 (system)`."""
     part = "" if message.part == "content" else f", {message.part}"
     return f"message {message.position} ({message.role}{part})"
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+    if not names:
+        return ""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def value_words(value: Json) -> str:
-    """A field's value, cut where it is long."""
+    """Return a field's value, cut where it is long."""
     text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 
 
 def likeness_words(likeness: float) -> str:
-    """`98%`, rounded down, since 100% is said of equal messages only."""
+    """Return `98%`, rounded down, since 100% is said of equal messages only."""
     return f"{math.floor(likeness * 100)}%"
 
 

@@ -1,4 +1,4 @@
-"""In what a request differs from a recorded one, and whose doing it is: its own, or that of an answer in its prompt."""
+"""The difference of two requests, with each change laid to the prompt or to an earlier answer in it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def compare_requests(
     answers: Answers = (),
     renumbered: bool = False,
 ) -> RequestChange:
-    """How `wanted` differs from `recorded`.
+    """Return the difference of `wanted` from `recorded`.
 
     `answers` are those that the workflow had before it asked, `recorded_answers` those that it had when the other was
     recorded. `renumbered`: the two are different parts of one fan-out, so a number that differs is no change.
@@ -82,18 +82,17 @@ def compare_requests(
 
 
 def field_changes(recorded: Request, wanted: Request) -> tuple[FieldChange, ...]:
-    """The fields that differ, but for the messages."""
+    """Return the fields that differ, but for the messages."""
     old, new = request_fields(recorded), request_fields(wanted)
-    names = [name for name in dict.fromkeys((*old, *new)) if name != "messages"]
-    return tuple(
-        FieldChange(name=name, recorded=old.get(name), wanted=new.get(name))
-        for name in names
-        if old.get(name) != new.get(name)
-    )
+    found = []
+    for name in dict.fromkeys((*old, *new)):
+        if name != "messages" and old.get(name) != new.get(name):
+            found.append(FieldChange(name=name, recorded=old.get(name), wanted=new.get(name)))
+    return tuple(found)
 
 
 class _Sides:
-    """What may stand in the messages of either side because a model said it."""
+    """The texts that may stand in the messages of either side because a model said them."""
 
     def __init__(self, recorded: Answers, wanted: Answers, renumbered: bool) -> None:
         self.recorded = parts_of(recorded)
@@ -124,7 +123,7 @@ class _Sides:
     def _changed(
         self, position: int, old: Message, new: Message, seen: tuple[Counter[Part], Counter[Part]]
     ) -> Iterator[MessageChange]:
-        """What differs in a message that has the same role on both sides."""
+        """Return the differences in a message that has the same role on both sides."""
         masked = (
             mask(old.content, self.recorded, unchanged=self.unchanged),
             mask(new.content, self.wanted, unchanged=self.unchanged),
@@ -165,7 +164,7 @@ class _Sides:
         )
 
     def _own_changes(self, old: Masked, new: Masked) -> tuple[WordDiff, bool]:
-        """The differences between two masked texts, and whether one of them is the prompt's own."""
+        """Return the differences between two masked texts, and True if one of them is the prompt's own."""
         found = match(old.words, new.words)
         segments: list[Segment] = []
         own = False
@@ -188,7 +187,13 @@ class _Sides:
     def _follows(self, stretch: Stretch, old: Masked, new: Masked) -> bool:
         """Return whether a difference comes from an answer.
 
-        One came, changed or went, and no word of the prompt did.
+        One came, changed or went, and no word of the prompt did. With ⟨plan⟩ for the answer of the call `plan`:
+
+            recorded                wanted                   the difference comes from
+            Points: ⟨plan⟩          Points: ⟨plan⟩⟨more⟩     an answer: a mask came, and no word beside it
+            Points: ⟨plan⟩⟨more⟩    Points: ⟨plan⟩           an answer: a mask went, and no word beside it
+            Points: ⟨plan⟩          Points: two ⟨plan⟩       the prompt: no answer brought the word "two"
+            Question 1              Question 2               an answer where `renumbered`, else the prompt
         """
         raw = old.raw[stretch.old_start : stretch.old_end], new.raw[stretch.new_start : stretch.new_end]
         if "".join(raw[0]) == "".join(raw[1]):
@@ -209,7 +214,7 @@ _BESIDE: tuple[MessagePart, ...] = ("reasoning", "tool_calls", "tool_call_id")
 
 
 def _beside(message: Message, name: MessagePart) -> str:
-    """What a message carries beside its content, all of which a model said."""
+    """Return the parts of a message beside its content, all of which a model said."""
     if name == "tool_calls":
         calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls]
         return json.dumps(calls, ensure_ascii=False) if calls else ""
@@ -233,25 +238,23 @@ def _texts(parts: Iterable[Part]) -> Counter[str]:
 
 
 def _not_brought(text: Masked, start: int, end: int) -> list[str]:
-    """The words in this range that no answer brought."""
+    """Return the words in this range that no answer brought."""
     return [text.words[place] for place in range(start, end) if place not in text.short]
 
 
 def _only_once(old: Counter[Part], new: Counter[Part]) -> Iterator[Part]:
-    """The parts whose text stands on one side more often than on the other."""
+    """Yield the parts whose text stands on one side more often than on the other."""
     texts = _texts(old.elements()), _texts(new.elements())
     differing = (texts[0] - texts[1]).keys() | (texts[1] - texts[0]).keys()
     return (part for part in (*new, *old) if part.text in differing)
 
 
 def _going_on(added: Sequence[MessageChange], messages: Sequence[Message], known: set[str]) -> list[MessageChange]:
-    """Messages that were added after an answer that was never recorded are about that answer."""
-    start = next(
-        (
-            index
-            for index, (one, message) in enumerate(zip(added, messages, strict=True))
-            if not one.own and message.role == "assistant" and message.content.strip() not in known
-        ),
-        len(added),
-    )
-    return [replace(one, own=one.own and index < start) for index, one in enumerate(added)]
+    """Lay messages that were added after an answer that was never recorded to that answer."""
+    found = []
+    is_after_answer = False
+    for one, message in zip(added, messages, strict=True):
+        if not one.own and message.role == "assistant" and message.content.strip() not in known:
+            is_after_answer = True
+        found.append(replace(one, own=one.own and not is_after_answer))
+    return found

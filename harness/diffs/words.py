@@ -1,4 +1,6 @@
-"""Two texts compared word by word, for a person to read: what went, what came, and a little of what stayed.
+"""The comparison of two texts word by word, for a person to read.
+
+It shows what went, what came, and a little of what stayed.
 
 A word is a run of letters and digits with the white space after it. In scripts that write no spaces (Chinese, Japanese,
 Thai and their like) every character is one.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -28,6 +30,7 @@ _WORD = re.compile(rf"[{UNSPACED}]\s*|[^\W{UNSPACED}]+\s*|[^\w\s]\s*|\s+")
 _PARTS = re.compile(r"\w+|\s+|[^\w\s]")
 _SPACE = re.compile(r"[ \n]")
 _NEARLY = 0.999
+_MARKS: Mapping[Shown, tuple[str, str]] = {"removed": ("[-", "-]"), "added": ("{+", "+}")}
 _SIGNS = str.maketrans({" ": "·", "\t": "→", "\r": "␍", "\n": "↵\n"})
 
 
@@ -63,8 +66,9 @@ class WordDiff:
         return any(segment.kind != "equal" for segment in self.segments)
 
     def pieces(self, *, context: int = CONTEXT, longest: int | None = None) -> tuple[Piece, ...]:
-        """What a person is shown: `context` characters around each change, and of each at most about `longest`.
+        """Return the pieces to show to a person.
 
+        They are `context` characters around each change, and of each change at most about `longest`.
         Changes with next to nothing between them become one.
         """
         shown: list[Piece] = []
@@ -73,21 +77,22 @@ class WordDiff:
             if segment.kind == "equal":
                 shown += _in_context(segment.old, context, first=number == 0, last=number == len(segments) - 1)
                 continue
-            for kind, text in (("removed", segment.old), ("added", segment.new)):
-                if text:
-                    shown.append(Piece(kind="removed" if kind == "removed" else "added", text=cut(text, longest)))
+            if segment.old:
+                shown.append(Piece(kind="removed", text=cut(segment.old, longest)))
+            if segment.new:
+                shown.append(Piece(kind="added", text=cut(segment.new, longest)))
         if not self.complete:
             shown.append(Piece(kind="skipped", text=" (too long and too different to be compared word by word)"))
         return tuple(shown)
 
     def as_json(self) -> dict[str, Json]:
-        """Every segment: `text` of what stayed, `old` and `new` of what did not."""
-        segments: list[Json] = [
-            {"kind": one.kind, "text": one.old}
-            if one.kind == "equal"
-            else {"kind": one.kind, "old": one.old, "new": one.new}
-            for one in self.segments
-        ]
+        """Return every segment: `text` of what stayed, `old` and `new` of what did not."""
+        segments: list[Json] = []
+        for one in self.segments:
+            if one.kind == "equal":
+                segments.append({"kind": one.kind, "text": one.old})
+            else:
+                segments.append({"kind": one.kind, "old": one.old, "new": one.new})
         return {"complete": self.complete, "segments": segments}
 
     def plain(self, *, context: int = CONTEXT, longest: int | None = None) -> str:
@@ -96,25 +101,31 @@ class WordDiff:
 
 
 def diff_words(old: str, new: str, *, most_comparisons: int = MOST_COMPARISONS) -> WordDiff:
-    """How the new text differs from the old one. The time is linear in the texts, plus that of `most_comparisons`."""
+    """Compare a new text with an old one, word by word.
+
+    The time is linear in the texts, plus that of `most_comparisons`.
+    """
     if old == new:
         return WordDiff(segments=(Segment(kind="equal", old=old, new=new),) if old else ())
     words = words_of(old), words_of(new)
     found = match(*words, most_comparisons=most_comparisons)
     segments: list[Segment] = []
     for equal, old_start, old_end, new_start, new_end in found.stretches:
-        texts = "".join(words[0][old_start:old_end]), "".join(words[1][new_start:new_end])
-        segments += [Segment(kind="equal", old=texts[0], new=texts[1])] if equal else narrowed(*texts)
+        was, now = "".join(words[0][old_start:old_end]), "".join(words[1][new_start:new_end])
+        if equal:
+            segments.append(Segment(kind="equal", old=was, new=now))
+        else:
+            segments += narrowed(was, now)
     return WordDiff(segments=tuple(joined(segments)), complete=found.complete)
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text; joined, they are the text."""
+    """Return the words of a text; joined, they are the text."""
     return _WORD.findall(text)
 
 
 def narrowed(old: str, new: str) -> list[Segment]:
-    """A change without the words, signs and white space that both sides begin or end with."""
+    """Return a change without the words, signs and white space that both sides begin or end with."""
     parts = _PARTS.findall(old), _PARTS.findall(new)
     start, end = common_ends(*parts)
     before, after = "".join(parts[0][:start]), "".join(parts[0][len(parts[0]) - end :])
@@ -124,12 +135,17 @@ def narrowed(old: str, new: str) -> list[Segment]:
 
 
 def change(old: str, new: str) -> Segment:
-    """One text in another's place; either may be empty."""
-    return Segment(kind="replaced" if old and new else "removed" if old else "added", old=old, new=new)
+    """Return the change of one text into another; either may be empty. Nothing in place of nothing was added."""
+    kind: Kind = "replaced"
+    if not old:
+        kind = "added"
+    elif not new:
+        kind = "removed"
+    return Segment(kind=kind, old=old, new=new)
 
 
 def joined(segments: Iterable[Segment]) -> list[Segment]:
-    """The segments with neighbours that are equal, or that both changed, made one."""
+    """Return the segments with neighbours that are equal, or that both changed, made one."""
     found: list[Segment] = []
     for one in segments:
         if found and (found[-1].kind == "equal") == (one.kind == "equal"):
@@ -140,33 +156,38 @@ def joined(segments: Iterable[Segment]) -> list[Segment]:
 
 
 def similarity(old: str, new: str) -> float:
-    """How alike two texts are: 1 if they are equal, 0 if they have no word in common. Linear in the texts.
+    """Return the likeness of two texts: 1 if they are equal, 0 if they have no word in common. Linear in the texts.
 
     It is the share of words, and of pairs of neighbouring words, that both have (L. R. Dice, "Measures of the amount of
     ecologic association between species", Ecology 26, 1945).
     """
     if old == new:
         return 1.0
-    counts = [_shingles(text) for text in (old, new)]
-    total = sum(map(Counter.total, counts))
-    return min(2 * (counts[0] & counts[1]).total() / total, _NEARLY) if total else _NEARLY
+    ours, theirs = _shingles(old), _shingles(new)
+    total = ours.total() + theirs.total()
+    if not total:
+        return _NEARLY
+    return min(2 * (ours & theirs).total() / total, _NEARLY)
 
 
 def plain(pieces: Sequence[Piece]) -> str:
-    """Pieces as text, changes between marks: `[-went-]{+came+}`."""
-    marks = {"removed": ("[-", "-]"), "added": ("{+", "+}")}
-    parts = ((*marks.get(piece.kind, ("", "")), visible(piece)) for piece in pieces)
-    return "".join(f"{begin}{text}{end}" for begin, end, text in parts)
+    """Return pieces as text, changes between marks: `[-went-]{+came+}`."""
+    parts = []
+    for piece in pieces:
+        begin, end = _MARKS.get(piece.kind, ("", ""))
+        parts.append(f"{begin}{visible(piece)}{end}")
+    return "".join(parts)
 
 
 def visible(piece: Piece) -> str:
-    """The text of a piece; white space that alone came or went is drawn."""
+    """Return the text of a piece; white space that alone came or went is drawn."""
     changed = piece.kind in ("removed", "added")
     return piece.text.translate(_SIGNS) if changed and not piece.text.strip() else piece.text
 
 
 def _shingles(text: str) -> Counter[str | tuple[str, str]]:
-    words = [stripped for word in words_of(text) if (stripped := word.strip())]
+    stripped = [word.strip() for word in words_of(text)]
+    words = [word for word in stripped if word]
     found: Counter[str | tuple[str, str]] = Counter(words)
     found.update(pairwise(words))
     return found
@@ -211,19 +232,19 @@ def _in_context(text: str, context: int, *, first: bool, last: bool) -> list[Pie
 
 
 def _first_words(text: str, length: int) -> str:
-    """About so many characters of the beginning, cut between words where there are spaces."""
+    """Return about so many characters of the beginning, cut between words where there are spaces."""
     part = text[:length]
-    return part[: place + 1] if (place := max(map(part.rfind, " \n"))) >= length // 2 else part
+    space = max(part.rfind(" "), part.rfind("\n"))
+    return part[: space + 1] if space >= length // 2 else part
 
 
 def _last_words(text: str, length: int) -> str:
+    """Return about so many characters of the end, cut in the same way."""
     part = text[max(0, len(text) - length) :]
-    return part[place:] if 0 <= (place := _first_space(part)) <= length // 2 else part
-
-
-def _first_space(text: str) -> int:
-    found = _SPACE.search(text)
-    return found.start() if found else -1
+    space = _SPACE.search(part)
+    if space is None or space.start() > length // 2:
+        return part
+    return part[space.start() :]
 
 
 def _parts(after: str, skipped: Piece, before: str) -> Iterator[tuple[Shown, str]]:
@@ -235,7 +256,7 @@ def _parts(after: str, skipped: Piece, before: str) -> Iterator[tuple[Shown, str
 
 
 def cut(text: str, longest: int | None) -> str:
-    """The text without its middle, where it is longer than that; None: never."""
+    """Return the text without its middle, where it is longer than that; None: never."""
     if longest is None or len(text) <= longest:
         return text
     half = longest // 2

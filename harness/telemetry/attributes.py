@@ -1,4 +1,4 @@
-"""A call's attributes: who was asked, for what, and what came of it."""
+"""The attributes of a call: the endpoint, the request, and the outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from harness.telemetry.values import Attribute
 
 
 def asked_of(request: Request) -> dict[str, Attribute]:
-    """Who was asked: what spans and metrics have in common. The mock is nowhere, so it has no address."""
+    """Return the attributes of the endpoint that was asked, which spans and metrics have in common.
+
+    The mock is nowhere, so it has no address.
+    """
     profile = PROFILES.get(request.endpoint)
     found: dict[str, Attribute] = {
         names.OPERATION: names.CHAT,
@@ -33,7 +36,7 @@ def asked_of(request: Request) -> dict[str, Attribute]:
 
 
 def call_attributes(span: Span, *, content: bool) -> dict[str, Attribute]:
-    """All that is said of a call. Tokens only where they were paid for: a hit would be counted twice."""
+    """Return the attributes of a call. Tokens only where they were paid for: a hit would be counted twice."""
     request, served = span.request, span.served
     found: dict[str, Attribute] = {
         **asked_of(request),
@@ -89,29 +92,34 @@ def _output_type(request: Request) -> str | None:
 
 
 def paid_usage(span: Span) -> Usage | None:
-    """The tokens that this call was billed for, failed attempts included; None where nothing was sent."""
+    """Return the tokens that this call was billed for, failed attempts included; None where nothing was sent."""
     wasted = [failure.usage for failure in span.served.failures if failure.usage is not None]
     if span.error is not None:
-        return span.usage if span.served.attempts else None  # which is the sum of the attempts already
+        # Its usage is the sum of the attempts already.
+        return span.usage if span.served.attempts else None
     if span.served.source == "endpoint":
         return sum(wasted, span.usage)
-    return sum(wasted, Usage()) if wasted else None
+    if not wasted:
+        return None
+    return sum(wasted, Usage())
 
 
 def first_chunk_s(span: Span) -> float | None:
-    """Seconds from sending to the first piece of anything; None where nothing was sent or streamed."""
+    """Return the seconds from sending to the first piece of anything; None where nothing was sent or streamed."""
     return span.served.ttft_s if span.served.source == "endpoint" else None
 
 
 def _times(span: Span) -> dict[str, Attribute | None]:
+    """Return the times of a call; None for what it does not have."""
     served, first = span.served, first_chunk_s(span)
-    return {
-        names.STREAM: True if first is not None else None,
-        names.TIME_TO_FIRST_CHUNK: first,
-        names.TIME_TO_FIRST_ANSWER: served.ttft_answer_s if first is not None else None,
-        names.LATENCY: served.latency_s if served.source == "endpoint" and span.error is None else None,
-        **_waits(served),
-    }
+    found: dict[str, Attribute | None] = {}
+    if first is not None:
+        found[names.STREAM] = True
+        found[names.TIME_TO_FIRST_CHUNK] = first
+        found[names.TIME_TO_FIRST_ANSWER] = served.ttft_answer_s
+    if served.source == "endpoint" and span.error is None:
+        found[names.LATENCY] = served.latency_s
+    return {**found, **_waits(served)}
 
 
 def _waits(served: Served) -> dict[str, Attribute | None]:

@@ -1,7 +1,7 @@
-"""Carries stories to a collector on a thread of its own: whatever the collector does, the run does not wait for it.
+"""The exporter to a collector, on a thread of its own: the run never waits for the collector.
 
-What does not fit into the bag, or is not taken by the collector, is dropped and counted, never kept for later: a night
-beside a collector that is down takes no more memory than one without.
+What does not fit into the queue, or is not taken by the collector, is dropped and counted, never kept for later: a
+night beside a collector that is down takes no more memory than one without.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LAST_WORD_S = 0.2
 
 
 class Sink(Protocol):
-    """Where stories go. Only the courier's thread calls it, but for `give_up`."""
+    """The receiver of stories. Only the exporter's thread calls it, but for `give_up`."""
 
     def send(self, stories: Sequence[TopicStory]) -> str | None:
         """Send spans and count measurements; returns why the spans were not taken, or None if they were."""
@@ -40,7 +40,7 @@ class Sink(Protocol):
 
     @property
     def troubled(self) -> bool:
-        """Whether what is under way has failed before and is tried again. May be asked from another thread."""
+        """True if the request under way has failed before and is tried again. May be asked from another thread."""
         ...
 
     def give_up(self) -> None:
@@ -50,7 +50,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of the spans. `why` is the first reason for which any were dropped, or metrics were not taken."""
+    """The outcome for all spans. `why` is the first reason for which any were dropped, or metrics were not taken."""
 
     sent: int
     dropped: int
@@ -65,7 +65,7 @@ class BackgroundExporter:
         self._sink = sink
         self._most_size = most_size
         self._batch_wait_s = batch_wait_s
-        self._bag: deque[TopicStory] = deque()
+        self._queue: deque[TopicStory] = deque()
         self._size = self._spans = 0
         self._offered = self._sent = 0
         self._metrics_taken = True
@@ -77,14 +77,14 @@ class BackgroundExporter:
         self._thread.start()
 
     def offer(self, story: TopicStory, levels: Sequence[Measurement] = ()) -> None:
-        """Take a story along, or drop it where the bag is full. `levels` are the gauges as they stand."""
+        """Take a story along, or drop it where the queue is full. `levels` are the gauges as they stand."""
         with self._changed:
             self._levels = levels
             self._offered += len(story.spans)
             if self._size + story.size > self._most_size:
                 self._why = self._why or "it is too slow"
                 return
-            self._bag.append(story)
+            self._queue.append(story)
             self._size += story.size
             self._spans += len(story.spans)
             self._changed.notify()
@@ -113,11 +113,13 @@ class BackgroundExporter:
             self._thread.join(_LAST_WORD_S)
         with self._changed:
             late = self._thread.is_alive()
+            if late:
+                self._why = self._why or "it did not answer in time"
             return Delivery(
                 sent=self._sent,
                 dropped=self._offered - self._sent,
                 metrics_taken=self._metrics_taken and not late,
-                why=self._why or ("it did not answer in time" if late else None),
+                why=self._why,
             )
 
     def _work(self) -> None:
@@ -133,21 +135,21 @@ class BackgroundExporter:
                 return
 
     def _next_batch(self, until: float) -> tuple[list[TopicStory], bool]:
-        """Some stories, when there are enough, or the oldest waited enough; and whether they are the last."""
+        """Return some stories, when there are enough, or the oldest waited enough, and True if they are the last."""
         with self._changed:
-            self._changed.wait_for(lambda: self._bag or self._closing, max(0.0, until - time.monotonic()))
-            if self._bag and not self._closing:
+            self._changed.wait_for(lambda: self._queue or self._closing, max(0.0, until - time.monotonic()))
+            if self._queue and not self._closing:
                 self._changed.wait_for(lambda: self._full() or self._closing, self._batch_wait_s)
             batch: list[TopicStory] = []
             spans = size = 0
-            while self._bag and (not batch or (spans < BATCH_SPANS and size < BATCH_SIZE)):
-                story = self._bag.popleft()
+            while self._queue and (not batch or (spans < BATCH_SPANS and size < BATCH_SIZE)):
+                story = self._queue.popleft()
                 batch.append(story)
                 spans += len(story.spans)
                 size += story.size
             self._spans -= spans
             # Their size counts until they are delivered: till then the memory is theirs.
-            return batch, self._closing and not self._bag
+            return batch, self._closing and not self._queue
 
     def _full(self) -> bool:
         return self._size >= BATCH_SIZE or self._spans >= BATCH_SPANS
@@ -172,7 +174,7 @@ class BackgroundExporter:
 
 
 def _reason(send: Callable[[], str | None]) -> str | None:
-    """Why it was not taken, or None if it was; an error is a reason like any other, and the thread goes on."""
+    """Return why it was not taken, or None if it was; an error is a reason like any other, and the thread goes on."""
     try:
         return send()
     except Exception as error:  # noqa: BLE001 - told at the end

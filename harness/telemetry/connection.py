@@ -34,7 +34,7 @@ class Connection(requests.Session):
         self.trouble: str | None = None
 
     def forget(self) -> None:
-        """What is asked from now on has had no trouble yet."""
+        """Reset `trouble`."""
         self.trouble = None
 
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
@@ -50,7 +50,7 @@ class Connection(requests.Session):
 
 
 def what_broke(error: BaseException) -> str:
-    """Why there was no answer."""
+    """Return in words why there was no answer."""
     if isinstance(error, requests.Timeout):
         return "it did not answer in time"
     if isinstance(error, requests.TooManyRedirects):
@@ -69,13 +69,14 @@ def what_broke(error: BaseException) -> str:
 
 
 def what_was_answered(status: int) -> str:
-    """Why an answer was none that takes anything."""
+    """Return in words why an answer took nothing."""
+    answered = f"it answered with HTTP {status}"
     said = _STATUSES.get(status)
-    return f"it answered with HTTP {status}" + (f" ({said})" if said else "")
+    return f"{answered} ({said})" if said else answered
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it came from."""
+    """Yield the error, and what it came from."""
     known: BaseException | None = error
     while known is not None:
         yield known

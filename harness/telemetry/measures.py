@@ -1,4 +1,4 @@
-"""What a finished topic adds to the metrics."""
+"""The measurements that a finished topic adds to the metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def measurements_of(result: TopicResult, spans: Sequence[Span]) -> tuple[Measure
 
 def _of_call(span: Span) -> Iterator[Measurement]:
     asked = asked_of(span.request)
-    answered = {**asked, names.RESPONSE_MODEL: span.model} if span.model else asked
+    answered = dict(asked)
+    if span.model:
+        answered[names.RESPONSE_MODEL] = span.model
     yield Measurement(names.CALL_COUNT, 1, {**asked, names.STEP: span.step, names.SOURCE: span.served.source})
     for failure in span.served.failures:
         yield Measurement(names.REQUEST_DURATION, failure.elapsed_s, {**asked, names.ERROR_TYPE: failure.kind})

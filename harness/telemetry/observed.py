@@ -28,7 +28,7 @@ LOOK_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levels:
-    """How many requests are under way, how many calls wait, and how many may be under way at once.
+    """The numbers of requests under way, of calls that wait, and of slots.
 
     `is_down`: the provider is away.
     """
@@ -45,14 +45,14 @@ class ObservedResults:
     def __init__(
         self,
         results: Results,
-        courier: BackgroundExporter,
+        exporter: BackgroundExporter,
         *,
         origin_at: datetime,
         content: bool,
         levels: Callable[[], Levels],
     ) -> None:
         self._results = results
-        self._courier = courier
+        self._exporter = exporter
         self._origin_at = origin_at
         self._content = content
         self._levels = levels
@@ -63,9 +63,9 @@ class ObservedResults:
         try:
             story = story_of(result, spans, origin_at=self._origin_at, content=self._content)
         except Exception as error:  # noqa: BLE001 - told at the end; no run fails because of who watches it
-            self._courier.lose(1 + len(spans), repr(error))
+            self._exporter.lose(1 + len(spans), repr(error))
         else:
-            self._courier.offer(story, measured(self._levels()))
+            self._exporter.offer(story, measured(self._levels()))
 
 
 @asynccontextmanager
@@ -88,31 +88,31 @@ async def observed(
         return
     from harness.telemetry.otlp import OtlpSink  # noqa: PLC0415 - an extra, and half a second of CPU
 
-    courier = BackgroundExporter(OtlpSink(url, run_id=run_id))
+    exporter = BackgroundExporter(OtlpSink(url, run_id=run_id))
     patience_s = PATIENCE_S
-    looks = Looks(courier, levels)
+    looks = Looks(exporter, levels)
     try:
-        yield ObservedResults(results, courier, origin_at=origin_at, content=content, levels=levels)
+        yield ObservedResults(results, exporter, origin_at=origin_at, content=content, levels=levels)
     except asyncio.CancelledError:
         patience_s = IMPATIENCE_S
         raise
     finally:
         looks.end()
         with anyio.CancelScope(shield=True):
-            delivery = await in_thread(lambda: courier.close(patience_s))
+            delivery = await in_thread(lambda: exporter.close(patience_s))
         _tell(delivery, url)
 
 
 class Looks:
-    """Tells a courier the levels every few seconds until `end`: they change also while no topic ends."""
+    """Tells an exporter the levels every few seconds until `end`: they change also while no topic ends."""
 
-    def __init__(self, courier: BackgroundExporter, levels: Callable[[], Levels]) -> None:
-        self._courier = courier
+    def __init__(self, exporter: BackgroundExporter, levels: Callable[[], Levels]) -> None:
+        self._exporter = exporter
         self._levels = levels
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
 
     def _look(self) -> None:
-        self._courier.note(measured(self._levels()))
+        self._exporter.note(measured(self._levels()))
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
 
     def end(self) -> None:
@@ -130,7 +130,7 @@ def check_installed() -> None:
 
 
 def measured(levels: Levels) -> tuple[Measurement, ...]:
-    """Levels as measurements."""
+    """Return levels as measurements."""
     return (
         Measurement(names.IN_FLIGHT, levels.in_flight, {}),
         Measurement(names.WAITING, levels.waiting, {}),
@@ -141,13 +141,14 @@ def measured(levels: Levels) -> tuple[Measurement, ...]:
 
 def _tell(delivery: Delivery, url: str) -> None:
     if delivery.dropped or not delivery.metrics_taken:
+        metrics = "" if delivery.metrics_taken else " and the metrics"
         log.warning(
             "the collector at %s missed %s of %s spans%s: %s. Nothing of the run is lost, its results have it all; see "
             "that a collector takes OTLP over HTTP there, or leave --otlp out",
             url,
             f"{delivery.dropped:,}",
             f"{delivery.dropped + delivery.sent:,}",
-            "" if delivery.metrics_taken else " and the metrics",
+            metrics,
             delivery.why,
         )
     else:

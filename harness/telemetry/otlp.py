@@ -1,7 +1,7 @@
 """Spans and metrics over OTLP/HTTP, by the official SDK: the only module that imports it, where it is asked for.
 
 A span is told when it is over, with its times and its ids, so it is begun and ended in one go here. Batching and the
-thread are the courier's: it counts what could not be delivered, which the SDK's own batching does not tell.
+thread are the exporter's: it counts what could not be delivered, which the SDK's own batching does not tell.
 """
 
 from __future__ import annotations
@@ -98,11 +98,16 @@ class OtlpSink:
             end()
 
     def _why_not(self, export: Callable[[], bool]) -> str | None:
-        """Why an export did not succeed: in our words where it is about the connection, else in those of the SDK."""
+        """Return why an export did not succeed.
+
+        In our words where it is about the connection, else in those of the SDK.
+        """
         self._connection.forget()
         with self._complaints:
             taken = export()
-        return None if taken else self._connection.trouble or self._complaints.first or "no reason was given"
+        if taken:
+            return None
+        return self._connection.trouble or self._complaints.first or "no reason was given"
 
     def _tell(self, record: SpanRecord) -> None:
         context = None

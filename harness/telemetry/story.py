@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from harness.domain.run import Span, TopicResult
+from harness.domain.run import Failure, Span, TopicResult
 from harness.domain.waits import BACKOFF, HELD
 from harness.telemetry import names
 from harness.telemetry.attributes import call_attributes
@@ -24,15 +24,18 @@ _LEAN = 2_000
 
 
 def story_of(result: TopicResult, spans: Sequence[Span], *, origin_at: datetime, content: bool) -> TopicStory:
-    """What is told of a topic. `origin_at` is the instant from which its calls count; `content`: texts leave, too."""
-    told = _Trace(result, spans, origin_at, content)
-    records = tuple(told.records())
-    texts = sum(len(value) for record in records for value in record.attributes.values() if isinstance(value, str))
-    return TopicStory(
-        spans=records,
-        measurements=measurements_of(result, spans),
-        size=_LEAN * len(records) + (texts if content else 0),
-    )
+    """Return the spans and measurements of a topic. `origin_at` is the instant from which its calls count;
+    `content`: texts leave, too.
+    """
+    records = tuple(_Trace(result, spans, origin_at, content).records())
+    size = _LEAN * len(records)
+    if content:
+        size += sum(map(_characters, records))
+    return TopicStory(spans=records, measurements=measurements_of(result, spans), size=size)
+
+
+def _characters(record: SpanRecord) -> int:
+    return sum(len(value) for value in record.attributes.values() if isinstance(value, str))
 
 
 class _Trace:
@@ -86,11 +89,11 @@ class _Trace:
             end_ns=max([end_ns, *(call.end_ns for call in calls)]),
             attributes=attributes,
             failed=failed,
-            why=error.message if failed and error is not None and self._content else None,
+            why=self._why(error) if failed else None,
         )
 
     def _parts(self) -> Iterator[SpanRecord]:
-        """The parts that calls belong to, each after the one that it lies in."""
+        """Yield the parts that calls belong to, each after the one that it lies in."""
         lengths: dict[str, tuple[float, float]] = {}
         for span in self._spans:
             for path in _paths(span.parent):
@@ -103,7 +106,7 @@ class _Trace:
                 kind="internal",
                 trace_id=self._trace_id,
                 span_id=self._id_of("part", path),
-                parent_id=self._id_of("part", above) if above else self._root_id,
+                parent_id=self._parent_id(above),
                 start_ns=self._at(lengths[path][0]),
                 end_ns=self._at(lengths[path][1]),
                 attributes={names.RUN_ID: self._result.run_id, names.TOPIC_ID: self._result.topic_id, names.PART: path},
@@ -117,17 +120,20 @@ class _Trace:
             kind="client" if sent else "internal",
             trace_id=self._trace_id,
             span_id=self._id_of("call", span.id),
-            parent_id=self._id_of("part", span.parent) if span.parent else self._root_id,
+            parent_id=self._parent_id(span.parent),
             start_ns=self._at(span.start_s),
             end_ns=self._at(span.end_s),
             attributes=call_attributes(span, content=self._content),
             events=tuple(self._failed_attempts(span)),
             failed=span.error is not None,
-            why=span.error.message if span.error is not None and self._content else None,
+            why=self._why(span.error),
         )
 
     def _failed_attempts(self, span: Span) -> Iterator[EventRecord]:
-        """An event where each attempt failed. Waits are known as sums, so they are taken to lie before the first."""
+        """Yield an event where each attempt failed.
+
+        Waits are known as sums, so they are taken to lie before the first.
+        """
         served = span.served
         at_s = span.start_s + sum(getattr(served, wait.field) for wait in HELD)
         for failure in served.failures:
@@ -144,6 +150,16 @@ class _Trace:
                 attributes[names.ERROR_MESSAGE] = failure.message
             yield EventRecord(name=names.ATTEMPT_FAILED, at_ns=self._at(at_s), attributes=attributes)
             at_s += failure.backoff_s
+
+    def _parent_id(self, path: str | None) -> int:
+        """Return the id of the part at this path, or that of the topic."""
+        return self._id_of("part", path) if path else self._root_id
+
+    def _why(self, error: Failure | None) -> str | None:
+        """Return the message of an error, which may hold text of a model and leaves only with `content`."""
+        if error is None or not self._content:
+            return None
+        return error.message
 
     def _at(self, seconds: float) -> int:
         return self._origin_ns + _of_seconds(seconds)

@@ -1,4 +1,4 @@
-"""What is told of a topic: spans and measurements as plain values, before any SDK sees them."""
+"""The spans and measurements of a topic as plain values, before any SDK sees them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What time tells of a run: bounds, losses, who waited for whom, how it scales, when it ends."""
+"""The analysis of times: bounds, losses, which call waited for which, scaling, and when a run ends."""

@@ -1,6 +1,6 @@
-"""How fast a batch could have been: its work, its critical path, and the lower bound for the limits in force.
+"""The lower bound on the time of a batch: from its work, its critical path, and the limits in force.
 
-No schedule with p places is faster than the work divided by p, nor faster than the longest chain of calls that need
+No schedule with p slots is faster than the work divided by p, nor faster than the longest chain of calls that need
 each other's answers: R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", SIAM Journal on Applied Mathematics 17
 (1969); R. P. Brent, "The Parallel Evaluation of General Arithmetic Expressions", Journal of the ACM 21 (1974). Nor is
 one faster than requests and tokens per minute let it be.
@@ -9,20 +9,15 @@ one faster than requests and tokens per minute let it be.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.domain.policy import Limits
 from harness.domain.waits import Waits
+from harness.timing.shape import Timed, longest_chain_s
 
 BoundBy = Literal["work", "critical path", "pace"]
-
-_PART = re.compile(r"(?P<name>.*)\.(?P<number>\d+)(?P<again>(#\d+)?)")
-
-# Times of records are rounded to microseconds.
-_NEAR_S = 2e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +30,7 @@ class FailedTimes(Waits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTimes(Waits):
-    """When a call was wanted and when it ended, in seconds from the start of the session, and what was in between.
+    """The times of a call: wanted, ended, and all in between, in seconds from the start of the session.
 
     `id` is its path in the topic's tree. `service_s` is the attempt that brought the answer, `provider_queue_s` how
     much longer the provider took over it than it would have alone; a hit and a call that failed have neither. `before`
@@ -56,11 +51,11 @@ class CallTimes(Waits):
 
     @property
     def left_s(self) -> float:
-        """When the attempt that brought the answer left, at the latest: time to store it is not told apart."""
+        """The latest moment at which the attempt that brought the answer left: time to store it is not told apart."""
         return self.end_s - self.service_s - self.provider_queue_s
 
     def slowed(self, factor: float) -> CallTimes:
-        """The same, with the provider known to have taken `factor` (1 or more) times as long as it would alone."""
+        """Return the same times of a slow provider: it took `factor` (1 or more) times as long as it would alone."""
         alone_s = self.service_s / max(1.0, factor)
         return replace(self, service_s=alone_s, provider_queue_s=self.service_s - alone_s)
 
@@ -76,7 +71,7 @@ class Bound:
 
     @property
     def shared_work_s(self) -> float:
-        """The work, evenly on all places."""
+        """The work, evenly on all slots."""
         return self.work_s / self.in_flight
 
     @property
@@ -85,10 +80,12 @@ class Bound:
 
     @property
     def by(self) -> BoundBy:
-        """What it is that no schedule could have avoided."""
+        """The part of the bound that no schedule could have avoided."""
         if self.shared_work_s >= max(self.critical_path_s, self.pace_s):
             return "work"
-        return "critical path" if self.critical_path_s >= self.pace_s else "pace"
+        if self.critical_path_s >= self.pace_s:
+            return "critical path"
+        return "pace"
 
     def efficiency(self, wall_s: float) -> float | None:
         """The share of the wall time that could not have been avoided: at most 1. None for no time at all."""
@@ -96,9 +93,9 @@ class Bound:
 
 
 def bound_of(calls: Sequence[CallTimes], limits: Limits) -> Bound:
-    """The lower bound on the wall time of these calls.
+    """Return the lower bound on the wall time of these calls.
 
-    Places are the calls in flight in all; the limits on runs and on calls of one run are no part of it, so what they
+    Slots are the calls in flight in all; the limits on runs and on calls of one run are no part of it, so what they
     cost shows as a loss.
     """
     topics: dict[str, list[CallTimes]] = {}
@@ -113,38 +110,32 @@ def bound_of(calls: Sequence[CallTimes], limits: Limits) -> Bound:
 
 
 def work_s(calls: Iterable[CallTimes]) -> float:
-    """T1: what the calls would take one after another, nothing but their own service counted."""
+    """Return T1: the time of the calls one after another, nothing but their own service counted."""
     # Not `sum`: its last digit is another one from Python 3.12 on.
     return math.fsum(call.service_s for call in calls)
 
 
 def critical_path_s(calls: Sequence[CallTimes]) -> float:
-    """T∞ of one topic: its longest chain of calls each of which was wanted only after the one before had ended.
+    """Return T∞ of one topic: its longest chain of calls that needed each other's answers, as far as a record can tell.
 
-    That is what a record can tell about who needed whose answer; two parts of one fan-out never needed each other's.
-    As the calls of a chain do not overlap, it is never longer than the topic took.
+    Which call waited for which is said by `timing.shape`. The chain is never longer than the topic took.
     """
-    ordered = sorted(calls, key=lambda call: (call.start_s, call.end_s, call.id))
-    chains: list[float] = []
-    for index, call in enumerate(ordered):
-        before = [
-            chains[other]
-            for other, earlier in enumerate(ordered[:index])
-            if earlier.end_s <= call.start_s + _NEAR_S and not _parts_of_one_fan_out(earlier.id, call.id)
-        ]
-        chains.append(call.service_s + max(before, default=0.0))
-    return max(chains, default=0.0)
+    timed = []
+    for call in calls:
+        path = tuple(call.id.split("/")[:-1])
+        timed.append(Timed(path=path, start_s=call.start_s, end_s=call.end_s))
+    return longest_chain_s(timed, [call.service_s for call in calls])
 
 
 def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
-    """Seconds before which the last of the calls cannot have left, by requests and tokens per minute."""
+    """Return the seconds before which the last of the calls cannot have left, by requests and tokens per minute."""
     sent = [call for call in calls if call.sent]
     last_left_s = max((call.left_s for call in sent), default=0.0)
     return pace_floor_s([call.tokens for call in sent], limits, last_left_s=last_left_s)
 
 
 def pace_floor_s(tokens: Sequence[int], limits: Limits, *, last_left_s: float) -> float:
-    """The same for calls of which nothing is known but their tokens, one number for each, and when the last one left.
+    """Return the same for calls of which only their tokens and when the last one left are known.
 
     Requests and tokens begin with a second's worth in hand. A call leaves when those before it are within the pace, so
     the tokens of one call, at best the largest, do not count. What a call in flight will have used is a guess: where
@@ -161,12 +152,3 @@ def pace_floor_s(tokens: Sequence[int], limits: Limits, *, last_left_s: float) -
 
 def _floor_s(amount: int, per_minute: int) -> float:
     return (amount - max(1.0, per_minute / 60)) * 60 / per_minute
-
-
-def _parts_of_one_fan_out(one: str, other: str) -> bool:
-    """Return whether two paths part ways at two parts of the same fan-out."""
-    for a, b in zip(one.split("/"), other.split("/"), strict=False):
-        if a != b:
-            x, y = _PART.fullmatch(a), _PART.fullmatch(b)
-            return x is not None and y is not None and (x["name"], x["again"]) == (y["name"], y["again"])
-    return False

@@ -1,8 +1,8 @@
-"""Where the time between the lower bound and the wall went, by cause; the causes add up to the whole.
+"""The time between the lower bound and the wall, laid to its causes; they add up to the whole.
 
-At each instant the places for calls are either busy with useful work or not. The time of those that are not, divided
-by the number of places, is what the batch lost against its work shared evenly. So each instant is laid to what kept
-places from useful work: first to what held a place in vain, then, for free places, to what the calls and topics that
+At each instant the slots for calls are either busy with useful work or not. The time of those that are not, divided
+by the number of slots, is what the batch lost against its work shared evenly. So each instant is laid to what kept
+slots from useful work: first to what held a slot in vain, then, for free slots, to what the calls and topics that
 could have used them were waiting for. (Idleness laid to those who cause it: N. R. Tallent and J. M. Mellor-Crummey,
 "Effective performance measurement and analysis of multithreaded applications", PPoPP 2009.) What no schedule could have
 avoided, because the bound is higher than the work shared evenly, is taken off again: off the order of the calls where
@@ -57,7 +57,7 @@ _TOLD_S = 1e-4
 
 
 def losses_of(calls: Sequence[CallTimes], wall_s: float, bound: Bound, limits: Limits) -> dict[Cause, float]:
-    """Seconds lost by cause; they add up to `wall_s` minus the bound, and none is negative.
+    """Return the seconds lost by cause; they add up to `wall_s` minus the bound, and none is negative.
 
     Times before the first call and after the last one are our own code's.
     """
@@ -67,7 +67,7 @@ def losses_of(calls: Sequence[CallTimes], wall_s: float, bound: Bound, limits: L
 
 
 def _idle_s(calls: Sequence[CallTimes], wall_s: float, limits: Limits) -> dict[Cause, float]:
-    """Seconds of all places without useful work, divided by their number, by cause."""
+    """Return the seconds of all slots without useful work, divided by their number, by cause."""
     idle: dict[Cause, float] = dict.fromkeys(CAUSES, 0.0)
     now: dict[_State, int] = {}
     topics = len({call.topic_id for call in calls})
@@ -85,21 +85,23 @@ def _idle_s(calls: Sequence[CallTimes], wall_s: float, limits: Limits) -> dict[C
 
 
 def _shares(now: Mapping[_State, int], limits: Limits, topics: int) -> Iterator[tuple[Cause, float]]:
-    """Which share of all places each cause keeps from useful work, in this state of things."""
-    places = limits.in_flight
-    free = max(0, places - now.get("working", 0))
+    """Yield the share of all slots that each cause keeps from useful work, in this state of things."""
+    slots = limits.in_flight
+    free = max(0, slots - now.get("working", 0))
     for state, cause in _HOLDING.items():
         held = min(free, now.get(state, 0))
         free -= held
         if held:
-            yield cause, held / places
+            yield cause, held / slots
     if not free:
         return
     wanted: dict[Cause, int] = {cause: now.get(state, 0) for state, cause in _WAITING.items()}
-    starting: Cause = "runs" if now.get("open", 0) >= limits.open_runs else "own_code"
+    starting: Cause = "own_code"
+    if now.get("open", 0) >= limits.open_runs:
+        starting = "runs"
     wanted[starting] = wanted.get(starting, 0) + min(free, topics - now.get("begun", 0))
     if not any(wanted.values()):
-        # Nobody could use a free place: what holds the others up is what their answers are waited for.
+        # Nobody could use a free slot: what holds the others up is what their answers are waited for.
         wanted = {cause: now.get(state, 0) for state, cause in _HOLDING.items()}
         wanted["order"] = now.get("working", 0)
     if not any(wanted.values()):
@@ -107,7 +109,7 @@ def _shares(now: Mapping[_State, int], limits: Limits, topics: int) -> Iterator[
     whole = sum(wanted.values())
     for cause, number in wanted.items():
         if number:
-            yield cause, free / places * number / whole
+            yield cause, free / slots * number / whole
 
 
 def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
@@ -125,10 +127,10 @@ def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
 
 
 def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
-    """What a call went through, one after the other; together they are as long as the call."""
+    """Yield the stretches of a call in order; together they are as long as the call."""
     last = _last_waits(call)
-    for number, attempt in enumerate(call.before, start=1):
-        following = call.before[number] if number < len(call.before) else last
+    # After each attempt that failed came the next one, after the last of them the one that brought the answer.
+    for attempt, following in zip(call.before, (*call.before[1:], last), strict=False):
         yield from _waits(attempt)
         yield _in_vain(following), attempt.elapsed_s
         yield "backoff", attempt.backoff_s
@@ -140,18 +142,22 @@ def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
 
 
 def _waits(waits: Waits) -> Iterator[tuple[_State, float]]:
-    """In the order in which an attempt meets them."""
+    """Yield the waits in the order in which an attempt meets them."""
     for wait in IN_ORDER:
-        yield (wait.cause if wait.is_held else "storing"), getattr(waits, wait.field)
+        state = wait.cause if wait.is_held else "storing"
+        yield state, getattr(waits, wait.field)
 
 
 def _in_vain(following: Waits) -> _State:
-    """What a failed attempt was, by what came after it: where the provider was waited for then, it was away already."""
+    """Return the state of a failed attempt, told by what followed it.
+
+    Where the provider was waited for afterwards, it was away already.
+    """
     return "probing" if following.outage_s > _TOLD_S else "attempts"
 
 
 def _last_waits(call: CallTimes) -> Waits:
-    """Those that no failed attempt had."""
+    """Return the waits that no failed attempt had."""
     before = [attempt.by_field() for attempt in call.before]
     return Waits(
         **{name: seconds - math.fsum(one[name] for one in before) for name, seconds in call.by_field().items()}
@@ -159,7 +165,7 @@ def _last_waits(call: CallTimes) -> Waits:
 
 
 def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:
-    """When a topic began and ended, and when none of its calls was under way in between."""
+    """Yield the begin and the end of a topic, and the stretches without any of its calls under way."""
     ordered = sorted(calls, key=lambda call: call.start_s)
     begin_s, end_s = ordered[0].start_s, ordered[0].start_s
     for call in ordered:

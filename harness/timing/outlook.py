@@ -1,4 +1,4 @@
-"""What is still to come, as a range: time left and money, from what this session has seen so far.
+"""The outlook on the rest of a run, as ranges: time left and money, from what this session has seen so far.
 
 A range is meant to hold in eight of ten cases. Its ends come from two sources. Topics differ: what the topics left will
 take is a sum, whose spread follows from that of the topics that ended (a prediction interval: the mean is only known
@@ -61,7 +61,7 @@ class Spread:
         return self._squares / (self.count - 1) if self.count > 1 else 0.0
 
     def sum_of(self, number: int) -> Range | None:
-        """The sum of so many numbers more, none of them negative; None while too few were seen."""
+        """Return the sum of so many numbers more, none of them negative; None while too few were seen."""
         if self.count < FEWEST_TOPICS:
             return None
         likely = number * self.mean
@@ -114,14 +114,14 @@ class Ended:
 
 
 class Track:
-    """How work went on over time, in so many samples at most: the longer it goes, the coarser."""
+    """The progress of work over time, in so many samples at most: the longer it goes, the coarser."""
 
     def __init__(self) -> None:
         self._samples: list[tuple[float, float]] = []
         self._apart_s = 0.0
 
     def add(self, at_s: float, done: float) -> None:
-        """So much was done by then; `done` never falls."""
+        """Note that so much was done by then; `done` never falls."""
         if self._samples and at_s < self._samples[-1][0] + self._apart_s:
             return
         self._samples.append((at_s, done))
@@ -131,7 +131,7 @@ class Track:
             self._apart_s = (last - first) / (len(self._samples) - 1)
 
     def rates(self) -> list[float]:
-        """What was done a second in each part of the last half, oldest first; none while it is too early."""
+        """Return the work done a second in each part of the last half, oldest first; none while it is too early."""
         if len(self._samples) < FEWEST_SAMPLES:
             return []
         first, last = self._samples[0][0], self._samples[-1][0]
@@ -140,7 +140,7 @@ class Track:
         return [(later - earlier) / length for earlier, later in pairwise(edges)]
 
     def _done_by(self, at_s: float) -> float:
-        """What was done by then, on the line between two samples."""
+        """Return the work done by then, on the line between two samples."""
         later = next(number for number, (when, _) in enumerate(self._samples) if when >= at_s)
         if later == 0:
             return self._samples[0][1]
@@ -149,7 +149,7 @@ class Track:
 
 
 def less(whole: Range, part: float) -> Range:
-    """What is left of a range of which this part is done."""
+    """Return the rest of a range of which this part is done."""
     return Range(
         low=max(0.0, whole.low - part),
         likely=max(0.0, whole.likely - part),
@@ -158,7 +158,7 @@ def less(whole: Range, part: float) -> Range:
 
 
 def time_left(work: Range | None, rates: Sequence[float], last_s: Sequence[float] = ()) -> Range | None:
-    """Seconds that so many calls take at such rates; None: too early to say.
+    """Return the seconds that so many calls take at such rates; None: too early to say.
 
     `last_s` are the durations of calls that ended lately: somebody is still at work, so the time left is at least that
     of one call.
@@ -167,16 +167,22 @@ def time_left(work: Range | None, rates: Sequence[float], last_s: Sequence[float
         return None
     slow, fast = percentile(rates, TAIL), percentile(rates, 1 - TAIL)
     low, likely = work.low / fast, work.likely * len(rates) / sum(rates)
-    high = None if slow <= 0 or work.high is None else work.high / slow
+    # Where a part of the session stood still, or the work may be any, nobody can say how long it takes.
+    high = math.inf
+    if slow > 0 and work.high is not None:
+        high = work.high / slow
     if last_s:
         low, likely = max(low, percentile(last_s, TAIL) / 2), max(likely, percentile(last_s, 0.5))
-        high = None if high is None else max(high, percentile(last_s, 1 - TAIL))
-    low = min(low, likely)
-    return Range(low=low, likely=likely, high=None if high is None else max(high, likely))
+        high = max(high, percentile(last_s, 1 - TAIL))
+    high = max(high, likely)
+    return Range(low=min(low, likely), likely=likely, high=None if math.isinf(high) else high)
 
 
 def cause_of(*, type: str, kind: str | None, status: int | None) -> str:  # noqa: A002 - as in `Failure`
-    """A failure in a word or two, alike for all that failed alike: `server 500`, `rate limited`, `ValueError`."""
+    """Return a failure in a word or two, alike for all that failed alike.
+
+    For example `server 500`, `rate limited`, `ValueError`.
+    """
     if kind is None:
         return type
     name = kind.replace("_", " ")

@@ -15,7 +15,7 @@ _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which this share (0 to 1) lies, interpolated between neighbours.
+    """Return the value below which this share (0 to 1) lies, interpolated between neighbours.
 
     Definition 7 of R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician
     50 (1996), the default of R and NumPy. Raises ValueError without values.
@@ -23,15 +23,15 @@ def percentile(values: Sequence[float], share: float) -> float:
     if not values:
         raise ValueError("no values, so no percentile")
     ordered = sorted(values)
-    place = (len(ordered) - 1) * share
-    low = math.floor(place)
+    rank = (len(ordered) - 1) * share
+    low = math.floor(rank)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """What a number of measurements look like, in their own unit."""
+    """A summary of measurements, in their own unit."""
 
     count: int
     mean: float
@@ -43,7 +43,7 @@ class Distribution:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Distribution | None:
-        """None without values."""
+        """Summarise the values; None without any."""
         if not values:
             return None
         return cls(
@@ -70,7 +70,9 @@ class Ratio:
 def paired_ratio(
     groups: Sequence[Sequence[tuple[float, float]]], draw: Callable[[], float], *, resamples: int = RESAMPLES
 ) -> Ratio | None:
-    """The geometric mean of `first / second` over all pairs, with a percentile bootstrap interval over the groups.
+    """Return the geometric mean of `first / second` over all pairs.
+
+    Its interval is that of a percentile bootstrap over the groups.
 
     Under that mean ratios and their inverses agree: P. J. Fleming and J. J. Wallace, "How not to lie with statistics:
     the correct way to summarize benchmark results", Communications of the ACM 29 (1986).
@@ -81,8 +83,11 @@ def paired_ratio(
     American Statistician 69 (2015), section 5. One group alone says nothing about how it varies, so there is no
     interval. `draw` returns numbers in [0, 1). None where no pair has two positive measurements.
     """
-    logs = [[math.log(a / b) for a, b in group if a > 0 and b > 0] for group in groups]
-    sums = [(math.fsum(group), len(group)) for group in logs if group]
+    sums = []
+    for group in groups:
+        logs = [math.log(a / b) for a, b in group if a > 0 and b > 0]
+        if logs:
+            sums.append((math.fsum(logs), len(logs)))
     if not sums:
         return None
     count = sum(number for _, number in sums)
@@ -104,7 +109,7 @@ def paired_ratio(
 
 
 def tail_share(groups: int) -> float:
-    """The share of resamples beyond either end of an interval over so many groups (2 or more)."""
+    """Return the share of resamples beyond either end of an interval over so many groups (2 or more)."""
     degrees = groups - 1
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     series = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)

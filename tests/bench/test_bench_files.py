@@ -31,7 +31,7 @@ def bench(tmp_path: Path) -> Bench:
 def test_a_benchmark_is_read_as_it_was_written(bench: Bench, tmp_path: Path) -> None:
     found = read_bench(tmp_path)
     assert (found.calls, found.arms) == (bench.calls, bench.arms)
-    assert report_of(found)["arms"] == report_of(bench)["arms"]
+    assert report_of(found).arms == report_of(bench).arms
 
 
 def test_a_call_with_attempts_in_vain_is_read_as_it_was_written() -> None:

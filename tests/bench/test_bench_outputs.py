@@ -6,16 +6,17 @@ import csv
 import io
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from benches import PARALLEL, a_bench, a_call, a_round
 
+from harness.bench.bench_report import MeanBound, Sweep
 from harness.bench.numbers import report_of
-from harness.bench.published import distribution_of, makespan_s
 from harness.bench.tables import csv_of, figure, markdown_of, prose_of, tables_of
-from harness.bench.words import laws_words, story_of
-from harness.timing.scaling import fit_amdahl, fit_usl
+from harness.bench.words import law_words, story_of
+from harness.domain.policy import Limits
+from harness.timing.bounds import BoundBy
+from harness.timing.scaling import fitted
 
 
 def test_every_output_holds_the_same_numbers() -> None:
@@ -59,82 +60,64 @@ def test_an_arm_with_more_in_flight_than_topics_is_marked_wherever_its_numbers_s
     assert any(line.startswith("batch-2*: It took") for line in prose_of(report))
 
 
-def a_story(bound: dict[str, Any], losses: dict[str, float], wall_s: float = 27_600) -> str:
-    limits = {"in_flight": 64, "per_run": 3, "runs": 32}
-    known = {"work_s": 1_190_400.0, "seconds": 18_600, "by": "work", **bound}
-    return story_of({"limits": limits, "wall_s": wall_s, "bound": known, "losses": losses})
+def a_story(losses: dict[str, float], *, by: BoundBy = "work") -> str:
+    bound = MeanBound(seconds=18_600, by=by, work_s=1_190_400.0, critical_path_s=0.0, pace_s=0.0)
+    return story_of(Limits(in_flight=64, per_run=3, runs=32), 27_600, bound, losses)
 
 
 def test_a_night_is_told_in_a_sentence() -> None:
-    assert a_story({}, {"per_run": 6600, "attempts": 2400, "pace": 0.0}) == (
+    assert a_story({"per_run": 6600, "attempts": 2400, "pace": 0.0}) == (
         "It took 7 h 40; 5 h 10 was the bound, by its work of 330 h 40 with 64 in flight; "
         "1 h 50 was lost to a per-run limit of 3; 40 min 00 s was lost to repeated attempts."
     )
 
 
 def test_many_small_losses_are_told_together() -> None:
-    told = a_story({"by": "pace"}, {"pace": 270, "backoff": 270})
+    told = a_story({"pace": 270, "backoff": 270}, by="pace")
     assert told.endswith("; 9 min 00 s was lost to causes of less than a hundredth each.")
-    assert a_story({}, {"pace": 100}).endswith("; nothing worth naming was lost.")
+    assert a_story({"pace": 100}).endswith("; nothing worth naming was lost.")
 
 
-def scaling_of(points: list[tuple[float, float]]) -> dict[str, Any]:
+def scaling_of(points: list[tuple[float, float]]) -> Sweep | None:
     calls = [a_call(f"batch-{n:.0f}", topic, 0, 2 / rate, service_s=0.1) for n, rate in points for topic in ("t", "u")]
     arms = tuple(
         replace(PARALLEL, name=f"batch-{n:.0f}", limits=replace(PARALLEL.limits, in_flight=int(n))) for n, _ in points
     )
-    scaling: dict[str, Any] = report_of(a_bench(calls, arms=arms, topics=100))["scaling"]
-    return scaling
+    return report_of(a_bench(calls, arms=arms, topics=100)).scaling
 
 
-def test_both_laws_are_told_with_the_knee() -> None:
+def test_the_law_is_told_with_the_knee_and_the_ceiling() -> None:
     points = [(n, n / (1 + 0.1 * (n - 1) + 0.01 * n * (n - 1))) for n in (1.0, 2.0, 4.0, 8.0, 16.0)]
-    amdahl, usl = laws_words(scaling_of(points))
-    assert amdahl.startswith("Amdahl's law: alpha = ")
-    assert "no number of calls in flight is more than" in amdahl
+    usl, ceiling = law_words(scaling_of(points))
+    assert usl.startswith("Universal scalability law: alpha = ")
     assert "alpha = 0.1000, beta = 0.010000 (relative error 0.0%). The knee is at 4 calls in flight." in usl
+    # The throughput is greatest at sqrt(0.9 / 0.01) = 9.49 in flight: 9.49 / (1 + 0.849 + 0.805).
+    assert "no number of calls in flight is more than 3.57 times as fast as one" in ceiling
+
+
+def test_without_a_price_of_talking_to_each_other_the_ceiling_is_that_of_amdahls_law() -> None:
+    points = [(n, n / (1 + 0.02 * (n - 1))) for n in (1.0, 2.0, 4.0, 8.0)]
+    assert law_words(scaling_of(points))[1].endswith("more than 50 times as fast as one.")
 
 
 def test_a_fit_with_a_parameter_for_each_point_claims_no_error() -> None:
     points = [(1.0, 1.0), (2.0, 1.8), (4.0, 2.8)]
-    _, usl = laws_words(scaling_of(points))
+    usl, _ = law_words(scaling_of(points))
     assert "as many parameters as there are points, 3" in usl
     assert "relative error" not in usl
 
 
 def test_where_nothing_bends_there_is_no_knee() -> None:
-    amdahl, usl = laws_words(scaling_of([(1.0, 1.0), (2.0, 2.0), (4.0, 4.0), (8.0, 8.0)]))
-    assert "nothing is done one at a time" in amdahl
+    usl, ceiling = law_words(scaling_of([(1.0, 1.0), (2.0, 2.0), (4.0, 4.0), (8.0, 8.0)]))
+    assert "nothing is done one at a time" in ceiling
     assert "No knee: throughput grew in proportion up to 8 in flight." in usl
 
 
 def test_a_knee_beyond_what_was_measured_is_a_forecast() -> None:
     points = [(n, n / (1 + 0.001 * n * (n - 1))) for n in (1.0, 2.0, 4.0, 8.0)]
-    assert fit_usl(points) is not None
-    assert fit_amdahl(points) is not None
-    assert "beyond the 8 that were measured, so it is a forecast." in laws_words(scaling_of(points))[1]
-    assert "three are needed" in laws_words(None)[0]
-
-
-def test_five_equal_calls_three_at_a_time_take_two_rounds() -> None:
-    assert makespan_s([10.0] * 5, 3) == 20
-    assert makespan_s([8.0, 10.0, 12.0, 9.0, 8.0], 3) == 18
-
-
-def test_the_published_times_hold_in_every_draw_and_its_speed_up_in_most() -> None:
-    found = distribution_of("uniform:8:12")
-    assert found is not None
-    assert found["draws"] == 10_000
-    assert found["times_hold"]
-    assert found["speedup_below_claim"] == 0
-    assert 0.6 < found["speedup_within_claim"] < 0.7
-    assert found["speedup_within_claim"] + found["speedup_above_claim"] == pytest.approx(1)
-    assert sum(found["histogram"].values()) == 10_000
-
-
-@pytest.mark.parametrize("latency", ["none", "fixed:8", "uniform:1:2"])
-def test_of_other_times_the_published_example_says_nothing(latency: str) -> None:
-    assert distribution_of(latency) is None
+    assert fitted(points) is not None
+    assert "beyond the 8 that were measured, so it is a forecast." in law_words(scaling_of(points))[0]
+    assert "three are needed" in law_words(None)[0]
 
 
 def test_figures_read_like_what_they_are() -> None:

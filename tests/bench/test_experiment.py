@@ -11,8 +11,7 @@ import anyio
 import pytest
 
 from harness.bench.arms import arms_of
-from harness.bench.caps import left_of
-from harness.bench.experiment import Plan, check_plan, run_experiment, session_of
+from harness.bench.experiment import Plan, check_plan, left_of, run_experiment, session_of
 from harness.bench.files import Bench
 from harness.domain.ledger import Spent
 from harness.domain.policy import Budget
@@ -95,7 +94,7 @@ def test_bad_lines_are_refused_before_anything_is_made_or_passed_over_in_every_a
         measure(a_plan(tmp_path, text=text), tmp_path / "b")
     assert not (tmp_path / "b").exists()
     bench = measure(a_plan(tmp_path, text=text, skip_bad=True), tmp_path / "b")
-    assert bench.description["topics"] == 1
+    assert bench.description.topics == 1
 
 
 def test_a_plan_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
@@ -119,6 +118,6 @@ def test_the_warm_up_is_of_no_more_topics_than_there_are_and_in_no_number(tmp_pa
         return anyio.run(session, Stop())
 
     bench = measure(a_plan(tmp_path, virtual=False, latency="fixed:0.01"), tmp_path / "b", run_async)
-    assert bench.description["warm_up"] == "1 topic in the widest arm, excluded"
+    assert bench.description.warm_up == "1 topic in the widest arm, excluded"
     assert (tmp_path / "b" / "rounds" / "0-warm-up").is_dir()
     assert {call.arm for call in bench.calls} == {"sequential", "batch-2"}

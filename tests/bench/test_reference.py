@@ -23,7 +23,7 @@ REFERENCE = ROOT / "results" / "reference"
 
 
 def test_the_reference_is_reproduced_to_the_byte(tmp_path: Path) -> None:
-    recorded = json.loads((REFERENCE / BENCH_FILE).read_text())
+    recorded = read_bench(REFERENCE).description
     loaded = load_settings({}, config=ROOT / "benchmarks" / "reference.toml", environ={})
     arms = arms_of(("sequential", "per-run", "batch"), (1, 2, 4, 6), loaded.settings.limits())
     plan = Plan(
@@ -37,7 +37,7 @@ def test_the_reference_is_reproduced_to_the_byte(tmp_path: Path) -> None:
 
     # Its files name the versions and the machine that it was made with, and nothing in its numbers depends on them.
     bench = run_experiment(
-        plan, path, clock=VirtualClock(), run_async=no_other_clock, tell=lambda line: None, about=recorded["about"]
+        plan, path, clock=VirtualClock(), run_async=no_other_clock, tell=lambda line: None, about=recorded.about
     )
     report = write_reports(bench, lambda line: None, plots=False)
     (path / REPORT_MARKDOWN).write_text(markdown_of(report, PLOTS))

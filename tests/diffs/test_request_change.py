@@ -207,3 +207,32 @@ def test_another_image_is_the_requests_own_change() -> None:
     (only,) = change.messages
     assert (only.part, only.kind, only.own) == ("images", "changed", True)
     assert change.own
+
+
+PLAN, MORE = "a first plan of the work", "and more to be said of it here"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "wanted", "renumbered", "own"),
+    [
+        (f"Points: {PLAN}", f"Points: {PLAN}\n{MORE}", False, False),
+        (f"Points: {PLAN}\n{MORE}", f"Points: {PLAN}", False, False),
+        (f"Points: {PLAN}", f"Points: two {PLAN}", False, True),
+        ("Question 1", "Question 2", True, False),
+        ("Question 1", "Question 2", False, True),
+    ],
+    ids=["an answer came", "an answer went", "a word came", "another part", "another number"],
+)
+def test_a_difference_comes_from_an_answer_where_no_word_of_the_prompt_changed(
+    recorded: str, wanted: str, renumbered: bool, own: bool
+) -> None:
+    answers = [("plan", PLAN), ("more", MORE)]
+    change = compare_requests(
+        user(recorded), user(wanted), recorded_answers=answers, answers=answers, renumbered=renumbered
+    )
+    assert change.own is own
+
+
+def test_an_empty_message_that_came_is_told_as_added() -> None:
+    change = compare_requests(asking(BEGUN), asking(BEGUN, ("user", "")))
+    assert [(one.kind, one.diff.segments[0].kind) for one in change.messages] == [("added", "added")]

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.bench.arms import Arm
-from harness.bench.files import Bench, arm_to_json
+from harness.bench.description import About, Description
+from harness.bench.files import Bench
 from harness.bench.measured import Measured
 from harness.domain.policy import Limits
 from harness.timing.bounds import CallTimes
 
 ONE, TWO = Limits(in_flight=1, per_run=1, runs=1), Limits(in_flight=2, per_run=2, runs=2)
 SEQUENTIAL, PARALLEL = Arm(name="sequential", limits=ONE), Arm(name="batch-2", limits=TWO, swept=True)
+
+
+T = TypeVar("T")
+
+
+def known(value: T | None) -> T:
+    """Return a number that must be there."""
+    assert value is not None
+    return value
 
 
 def no_other_clock(session: Any) -> Any:
@@ -66,18 +77,17 @@ def a_bench(
     arms: tuple[Arm, ...] = (SEQUENTIAL, PARALLEL),
     **changes: Any,
 ) -> Bench:
-    description: dict[str, Any] = {
-        "version": 1,
-        "status": "complete",
-        "about": {"harness": "1", "python": "3", "openai": "3", "system": "Linux", "cores": 2, "seed": 0},
-        "identity": {"endpoint": "mock", "model": "m", "dataset": "d"},
-        "settings": {"latency": "fixed:1", "seed": 0},
-        "repeat": repeat,
-        "topics": 2,
-        "virtual": True,
-        "warm_up": None,
-        "order": [],
-        "arms": [arm_to_json(arm) for arm in arms],
-        **changes,
-    }
-    return Bench(path=Path(name), description=description, arms=arms, calls=tuple(calls))
+    description = Description(
+        status="complete",
+        created_at=None,
+        about=About(harness="1", python="3", openai="3", system="Linux", cores=2, seed=0),
+        virtual=True,
+        repeat=repeat,
+        topics=2,
+        warm_up=None,
+        arms=arms,
+        order=(),
+        settings={"latency": "fixed:1", "seed": 0},
+        identity={"endpoint": "mock", "model": "m", "dataset": "d"},
+    )
+    return Bench(path=Path(name), description=replace(description, **changes), calls=tuple(calls))

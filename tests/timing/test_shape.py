@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.timing.shape import Timed, turns_of
+from harness.timing.shape import Timed, longest_chain_s, turns_of
 
 
 def at(start_s: float, end_s: float, *path: str) -> Timed:
@@ -72,3 +72,38 @@ def test_no_call_ever_waits_for_one_that_ended_after_it_was_wanted(calls: list[T
     for call, turn in zip(calls, turns_of(calls), strict=True):
         assert all(calls[other].end_s <= call.start_s for other in turn.after)
         assert all(calls[other].start_s < call.start_s for other in turn.after)
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda start, length, path: at(start, start + length, *path),
+            st.integers(0, 20),
+            st.integers(0, 10),
+            st.lists(st.sampled_from(["a", "b"]), max_size=2).map(tuple),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_no_chain_is_longer_than_its_topic_took(calls: list[Timed]) -> None:
+    took = max(call.end_s for call in calls) - min(call.start_s for call in calls)
+    longest = longest_chain_s(calls, [call.end_s - call.start_s for call in calls])
+    assert max(call.end_s - call.start_s for call in calls) <= longest <= took
+
+
+def test_a_chain_goes_through_the_longest_part_of_a_fan_out() -> None:
+    calls = [at(0, 2), at(2, 9, "part.1"), at(2, 5, "part.2"), at(9, 12)]
+
+    assert longest_chain_s(calls, [2, 7, 3, 3]) == 2 + 7 + 3
+    # Of the first part's seven seconds six were a wait.
+    assert longest_chain_s(calls, [2, 1, 3, 3]) == 2 + 3 + 3
+
+
+def test_rounds_that_a_workflow_runs_one_after_another_are_a_chain_whatever_their_names() -> None:
+    assert longest_chain_s([at(0, 2, "round.1"), at(2, 5, "round.2")], [2, 3]) == 5
+
+
+def test_of_calls_in_any_order_the_chain_is_the_same() -> None:
+    assert longest_chain_s([at(5, 6), at(0, 2), at(2, 5)], [1, 2, 3]) == 6
+    assert longest_chain_s([], []) == 0

@@ -58,90 +58,90 @@ def a_story(index: int = 0, *, calls: int = 1, size: int | None = None) -> Topic
 
 
 def busy_with(story: TopicStory, **options: Any) -> tuple[FakeSink, BackgroundExporter]:
-    """A courier that waits for its sink, which was given this story and answers when it is opened."""
+    """A exporter that waits for its sink, which was given this story and answers when it is opened."""
     sink = FakeSink()
     sink.open.clear()
-    courier = BackgroundExporter(sink, batch_wait_s=0.0, **options)
-    courier.offer(story)
+    exporter = BackgroundExporter(sink, batch_wait_s=0.0, **options)
+    exporter.offer(story)
     assert sink.called.wait(10)
-    return sink, courier
+    return sink, exporter
 
 
 def test_what_is_offered_arrives_in_order_and_is_counted() -> None:
     sink = FakeSink()
-    courier = BackgroundExporter(sink, batch_wait_s=0.0)
+    exporter = BackgroundExporter(sink, batch_wait_s=0.0)
     stories = [a_story(index) for index in range(5)]
     for story in stories:
-        courier.offer(story)
-    delivery = courier.close()
+        exporter.offer(story)
+    delivery = exporter.close()
 
     assert [story for batch in sink.batches for story in batch] == stories
     assert (delivery.sent, delivery.dropped, delivery.why) == (10, 0, None)
 
 
 def test_many_go_in_batches() -> None:
-    sink, courier = busy_with(a_story(0))
+    sink, exporter = busy_with(a_story(0))
     for index in range(1, 400):
-        courier.offer(a_story(index, calls=2))
+        exporter.offer(a_story(index, calls=2))
     sink.open.set()
 
-    assert courier.close().dropped == 0
+    assert exporter.close().dropped == 0
     assert len(sink.batches) == 4  # the first, and 399 stories of 3 spans by the least number over 512
 
 
 def test_the_metrics_are_sent_at_the_end_with_the_last_levels() -> None:
     sink = FakeSink()
-    courier = BackgroundExporter(sink, batch_wait_s=0.0)
+    exporter = BackgroundExporter(sink, batch_wait_s=0.0)
     for number in (3, 7):
-        courier.offer(a_story(number), [Measurement(names.IN_FLIGHT, number, {})])
+        exporter.offer(a_story(number), [Measurement(names.IN_FLIGHT, number, {})])
 
-    assert courier.close().metrics_taken
+    assert exporter.close().metrics_taken
     assert [level.value for level in sink.levels[-1]] == [7]
 
 
 def test_a_collector_that_refuses_costs_the_spans_and_is_told_with_its_reason() -> None:
-    courier = BackgroundExporter(FakeSink("503"))
-    courier.offer(a_story())
-    delivery = courier.close()
+    exporter = BackgroundExporter(FakeSink("503"))
+    exporter.offer(a_story())
+    delivery = exporter.close()
 
     assert (delivery.sent, delivery.dropped, delivery.why, delivery.metrics_taken) == (0, 2, "503", False)
 
 
 def test_an_error_is_a_reason_like_any_other() -> None:
     sink = FakeSink(RuntimeError("a defect of the SDK"))
-    courier = BackgroundExporter(sink, batch_wait_s=0.0)
-    courier.offer(a_story())
-    delivery = courier.close()
+    exporter = BackgroundExporter(sink, batch_wait_s=0.0)
+    exporter.offer(a_story())
+    delivery = exporter.close()
 
     assert delivery.dropped == 2
     assert "a defect of the SDK" in str(delivery.why)
 
 
 def test_beside_a_slow_collector_memory_is_bounded_and_nothing_waits() -> None:
-    sink, courier = busy_with(a_story(0, size=400), most_size=1000)
+    sink, exporter = busy_with(a_story(0, size=400), most_size=1000)
     for index in range(1, 100):
-        courier.offer(a_story(index, size=400))  # one fits beside the one under way
+        exporter.offer(a_story(index, size=400))  # one fits beside the one under way
     sink.open.set()
-    delivery = courier.close()
+    delivery = exporter.close()
 
     assert (delivery.sent, delivery.dropped) == (4, 2 * 98)
     assert delivery.why == "it is too slow"
 
 
 def test_what_was_delivered_makes_room_for_more() -> None:
-    sink, courier = busy_with(a_story(0, size=600), most_size=1000)
-    courier.offer(a_story(1, size=300))
+    sink, exporter = busy_with(a_story(0, size=600), most_size=1000)
+    exporter.offer(a_story(1, size=300))
     sink.called.clear()
     sink.open.set()
     assert sink.called.wait(10)  # the first was delivered, or the second would not be under way
-    courier.offer(a_story(2, size=600))
+    exporter.offer(a_story(2, size=600))
 
-    assert courier.close().dropped == 0
+    assert exporter.close().dropped == 0
 
 
 def test_a_collector_that_never_answers_is_waited_for_as_long_as_patience_lasts() -> None:
-    sink, courier = busy_with(a_story())
-    delivery = courier.close(BRIEF_S)
+    sink, exporter = busy_with(a_story())
+    delivery = exporter.close(BRIEF_S)
 
     assert sink.given_up
     assert delivery.why == "given up"
@@ -159,31 +159,31 @@ async def test_without_a_collector_the_results_are_as_they_were() -> None:
 
 async def test_rows_are_written_first_and_told_of_then() -> None:
     sink, results = FakeSink(), ListResults()
-    courier = BackgroundExporter(sink, batch_wait_s=0.0)
-    port = observing(results, courier)
+    exporter = BackgroundExporter(sink, batch_wait_s=0.0)
+    port = observing(results, exporter)
     await port.write(a_result(), [a_span()])
     results.failing = OSError("the disk is full")
     with pytest.raises(OSError, match="disk is full"):
         await port.write(a_result(1), [a_span("t1")])
 
-    assert courier.close().sent == 2
+    assert exporter.close().sent == 2
     assert [level.value for level in sink.levels[-1]] == [3, 2, 8, 0]
 
 
 async def test_a_topic_that_cannot_be_told_of_is_written_all_the_same() -> None:
-    results, courier = ListResults(), BackgroundExporter(FakeSink())
-    await observing(results, courier).write(a_result(elapsed_s=float("nan")), [a_span()])
+    results, exporter = ListResults(), BackgroundExporter(FakeSink())
+    await observing(results, exporter).write(a_result(elapsed_s=float("nan")), [a_span()])
 
     assert len(results.rows) == 1
-    delivery = courier.close()
+    delivery = exporter.close()
     assert (delivery.dropped, "NaN" in str(delivery.why)) == (2, True)
 
 
 @pytest.mark.harness_virtual_time
 async def test_that_the_provider_is_away_is_told_also_while_no_topic_ends() -> None:
     sink, is_down = FakeSink(), False
-    courier = BackgroundExporter(sink)
-    looks = Looks(courier, lambda: Levels(in_flight=0, waiting=4, places=8, is_down=is_down))
+    exporter = BackgroundExporter(sink)
+    looks = Looks(exporter, lambda: Levels(in_flight=0, waiting=4, places=8, is_down=is_down))
 
     await asyncio.sleep(LOOK_EVERY_S + 0.1)
     is_down = True
@@ -191,12 +191,12 @@ async def test_that_the_provider_is_away_is_told_also_while_no_topic_ends() -> N
     looks.end()
     is_down = False
     await asyncio.sleep(3 * LOOK_EVERY_S)
-    courier.close()
+    exporter.close()
 
     (told,) = sink.levels
     assert {level.instrument.name: level.value for level in told}["harness.provider.down"] == 1
 
 
-def observing(results: Any, courier: BackgroundExporter) -> ObservedResults:
+def observing(results: Any, exporter: BackgroundExporter) -> ObservedResults:
     levels = Levels(in_flight=3, waiting=2, places=8)
-    return ObservedResults(results, courier, origin_at=ORIGIN, content=False, levels=lambda: levels)
+    return ObservedResults(results, exporter, origin_at=ORIGIN, content=False, levels=lambda: levels)
