@@ -86,7 +86,7 @@ def test_a_wait_is_a_column_of_the_calls(wait: Wait) -> None:
 
 @each_wait
 def test_a_wait_is_a_slice_of_the_timeline(wait: Wait) -> None:
-    events = Timeline("run").topic([a_row(wait)], offset_s=0.0, elapsed_s=3.0)
+    events = Timeline("run").topic([a_call(wait)], offset_s=0.0, elapsed_s=3.0)
     slices = [(event["name"], event["ts"], event["dur"]) for event in events if event.get("cat") == "wait"]
     assert slices == [(wait.words, 0, 2_000_000)]
 

@@ -30,6 +30,7 @@ from harness.cli.summary import (
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.wording import counted, duration
+from harness.records.answers import answers_in
 from harness.runs.live_file import Live
 from harness.runs.manifest import elsewhere_words, is_simulated
 from harness.runs.run_state import RunState
@@ -62,7 +63,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         lines += _live_lines(state.live, _caps(manifest), now)
     else:
         lines += [*work_lines(totals, streamed=manifest["settings"].get("stream", True)), *_money_lines(state)]
-    lines += answer_lines(totals)
+    lines += answer_lines(answers_in(totals))
     lines += left_open_lines(state.left_open)
     lines += [f"note      {note}" for note in state.notes]
     lines += run_outages_lines(manifest)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.domain.answerers import Answers, answered
 from harness.domain.completion import Answerer, Json
-from harness.domain.run import Answered
-from harness.records.codec import answerers_from_json
+from harness.domain.run import Answered, Span, TopicResult
 from harness.records.json_fields import COUNT, FLAG, NULL, TEXT, check_fields
 
 FIELD = "answered_by"
@@ -57,16 +56,12 @@ def answers_from_json(items: Any) -> Answers:
     return found
 
 
-def answers_of_topic(row: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> Answers:
-    """The same for a topic; of rows of versions before, what its calls say."""
-    return answers_in(row) or answers_in_calls(calls)
-
-
-def answers_in_calls(calls: Iterable[Mapping[str, Any]]) -> Answers:
+def answers_of_topic(result: TopicResult, calls: Iterable[Span]) -> Answers:
+    """Return who answered a topic; where its row is of a version that did not say so, what its calls say."""
+    if result.answers:
+        return Counter(result.answers)
     found: Answers = Counter()
     for call in calls:
-        if call["error"] is None:
-            by = Answerer(call.get("model") or "", call.get("fingerprint") or "")
-            request = call["request"]
-            found.update(answered(request["endpoint"], request["model"], (*answerers_from_json(call), by)))
+        if call.error is None:
+            found.update(answered(call.request.endpoint, call.request.model, call.answerers))
     return found

@@ -31,7 +31,6 @@ from harness.records.jsonl_file import (
     count_lines,
     cut_torn_line,
     last_lines_of,
-    lines_of,
     pretty,
     storage_errors,
     texts_of,
@@ -224,19 +223,6 @@ def read_standing(path: Path) -> Standing:
     for _, row in results_in(path / RESULTS_FILE):
         standing.add(row, row.session)
     return standing
-
-
-def read_results(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a run, one a topic, in the order in which they were finished."""
-    standing = read_standing(path)
-    return (row for _, row in lines_of(path / RESULTS_FILE) if standing.counts(row["index"], row["session"]))
-
-
-def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """The calls of a run, or of one of its topics, that belong to the rows that count."""
-    standing = read_standing(path)
-    rows = (row for _, row in lines_of(path / TRACES_FILE) if standing.counts(row["index"], row["session"]))
-    return rows if topic_id is None else (row for row in rows if row["topic_id"] == topic_id)
 
 
 def unfinished_topics(manifest: Mapping[str, Any], standing: Standing) -> int:

@@ -14,9 +14,20 @@ from typing import Any
 
 from harness.domain.run import topic_of_drawn
 from harness.errors import ResultsError
+from harness.records.jsonl_file import texts_of
 from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest, unfinished_topics
 from harness.records.run_standing import Standing
-from harness.records.stored import Lines, StoredResult, StoredSpan, results_in, spans_in
+from harness.records.stored import (
+    Lines,
+    StoredResult,
+    StoredSpan,
+    owner_of,
+    result_row,
+    results_in,
+    span_of,
+    span_row,
+    spans_in,
+)
 
 Counts = Callable[[int, int], bool]
 """Whether the row of a topic (its index) and a session is wanted."""
@@ -115,11 +126,17 @@ class Run:
             if self.standing.counts(row.index, row.session):
                 yield row
 
-    def spans(self) -> Iterator[StoredSpan]:
-        """The calls that belong to rows that count, the calls of a topic together."""
-        for _, call in spans_in(self.path / TRACES_FILE):
-            if self.standing.counts(call.index, call.session):
-                yield call
+    def result(self, topic_id: str) -> StoredResult | None:
+        """The row that counts of a topic; None where it is not finished."""
+        return next((row for row in self.results() if row.topic_id == topic_id), None)
+
+    def spans(self, topic_id: str | None = None) -> Iterator[StoredSpan]:
+        """The calls that belong to rows that count, the calls of a topic together; or those of one topic only."""
+        file = self.path / TRACES_FILE
+        for at, raw in texts_of(file):
+            owner = owner_of(raw, file, at)
+            if self.standing.counts(owner.index, owner.session) and topic_id in (None, owner.topic_id):
+                yield span_of(raw, file, at)
 
     def topics(self) -> Iterator[StoredTopic]:
         """The topics that were not read yet, as far as the last look saw them, in the order of `results`."""
@@ -150,6 +167,26 @@ class Run:
     def _is_shorter(self) -> bool:
         file = self.path / RESULTS_FILE
         return self._counted > 0 and (not file.exists() or file.stat().st_size < self._counted)
+
+
+def read_results(path: Path) -> Iterator[dict[str, Any]]:
+    """Return the rows of a run as JSON objects, one a topic, in the order in which they were finished.
+
+    docs/formats.md says what is in them; the run may be going on. Raises ResultsError for a directory that is no run,
+    and for a damaged row.
+    """
+    run = Run.open(path)
+    return (result_row(row) for row in run.results())
+
+
+def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
+    """Return the calls of a run, or of one of its topics, as JSON objects, the calls of a topic together.
+
+    They are those of the topics that `read_results` gives; the calls of a topic come in the order in which they ended.
+    Raises as that does.
+    """
+    run = Run.open(path)
+    return (span_row(call) for call in run.spans(topic_id))
 
 
 def _topics_of(path: Path, counts: Counts, start: Place) -> Iterator[tuple[StoredTopic, Place]]:

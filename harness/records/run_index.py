@@ -22,9 +22,7 @@ from harness.records.results_dir import (
     read_standing,
 )
 from harness.records.run_standing import Standing
-from harness.records.stored import owner_of, result_of, result_row, results_in, span_of, span_row
-
-Row = dict[str, Any]
+from harness.records.stored import StoredResult, StoredSpan, owner_of, result_of, results_in, span_of
 
 
 @dataclass(slots=True)
@@ -77,20 +75,19 @@ class RunIndex:
     def __contains__(self, topic_id: object) -> bool:
         return topic_id in self._places
 
-    def draw_of(self, row: Mapping[str, Any]) -> tuple[str, int]:
+    def draw_of(self, row: StoredResult) -> tuple[str, int]:
         """The topic of the dataset that a row is a draw of, and which one, from 0."""
-        sample = row["index"] % self.samples
-        return topic_of_drawn(row["topic_id"], sample), sample
+        sample = row.index % self.samples
+        return topic_of_drawn(row.topic_id, sample), sample
 
-    def row(self, topic_id: str) -> Row:
+    def row(self, topic_id: str) -> StoredResult:
         """The topic's row. Raises ResultsError where it is damaged, KeyError for an unknown topic."""
         file = self.path / RESULTS_FILE
         with file.open("rb") as opened:
             opened.seek(self._places[topic_id].row)
-            found = result_of(opened.readline(), file, self._places[topic_id].row)
-        return result_row(found)
+            return result_of(opened.readline(), file, self._places[topic_id].row)
 
-    def calls(self, topic_id: str) -> list[Row]:
+    def calls(self, topic_id: str) -> list[StoredSpan]:
         """The topic's calls in the order in which they were wanted. Raises ResultsError where the file lacks some."""
         place, file = self._places[topic_id], self.path / TRACES_FILE
         if place.number == 0:
@@ -98,8 +95,8 @@ class RunIndex:
         with file.open("rb") as opened:
             opened.seek(place.calls)
             lines = opened.read(place.calls_end - place.calls).splitlines()
-        calls = [span_row(span_of(line, file, place.calls)) for line in lines]
-        return sorted(calls, key=lambda call: float(call["start_s"]))
+        calls = [span_of(line, file, place.calls) for line in lines]
+        return sorted(calls, key=lambda call: call.start_s)
 
 
 def _place_calls(path: Path, standing: Standing, places: Mapping[str, _Place]) -> None:

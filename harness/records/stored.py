@@ -102,6 +102,16 @@ def owner_of(raw: bytes, path: Path, at: int) -> Owner:
     return _row_of(_OWNERS, raw, path, at, "a row")
 
 
+def stored_result(result: TopicResult, *, session: int) -> StoredResult:
+    """Return what a run directory would say of a result: times and money are rounded as they are there."""
+    return _RESULTS.of_value(result_to_row(result, session=session))
+
+
+def stored_span(span: Span, *, index: int, session: int) -> StoredSpan:
+    """Return what a run directory would say of a call. `index` is its topic's."""
+    return _SPANS.of_value(span_to_row(span, index=index, session=session))
+
+
 def result_row(row: StoredResult) -> JsonObject:
     """The row again, as it stands in the file."""
     return result_to_row(row, session=row.session)

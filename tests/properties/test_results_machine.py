@@ -19,9 +19,8 @@ from harness.records.results_dir import (
     RESULTS_FILE,
     TRACES_FILE,
     ResultsDir,
-    read_results,
-    read_spans,
 )
+from harness.records.run import read_results, read_spans
 
 TOPICS = 4
 

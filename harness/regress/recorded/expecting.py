@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from harness.regress.case import Case, Row
+from harness.records.stored import StoredSpan
+from harness.regress.case import Case
 from harness.regress.recorded.replaying import Replay
 
 
@@ -37,12 +38,12 @@ def expected(found: Replay) -> Expected:
     """What a recording of the same topics would ask, from a replay of what is recorded so far."""
     stands_in = {(miss.topic_id, miss.sample, miss.span_id): miss.stood_in for miss in found.misses}
     is_new = {place[:2] for place, stood_in in stands_in.items() if not stood_in}
-    missing: list[Row] = []
-    later: list[Row] = []
+    missing: list[StoredSpan] = []
+    later: list[StoredSpan] = []
     unknown = 0
     for case in found.cases:
         place = case.topic_id, case.sample
-        known = [row for row in case.calls if stands_in.get((*place, row["id"]))]
+        known = [row for row in case.calls if stands_in.get((*place, row.id))]
         missing += known
         later += _after(known, case)
         unknown += place in is_new
@@ -64,16 +65,16 @@ def _cost_of_others(found: Replay, is_new: Set[tuple[str, int]], number: int) ->
     return number * sum(known) / len(known) if known else None
 
 
-def _after(missing: list[Row], case: Case) -> list[Row]:
+def _after(missing: list[StoredSpan], case: Case) -> list[StoredSpan]:
     """The calls of a topic that were wanted after one of these had ended, other than these."""
     if not missing:
         return []
-    ended = min(row["end_s"] for row in missing)
-    ids = {row["id"] for row in missing}
-    return [row for row in case.calls if row["start_s"] >= ended and row["id"] not in ids]
+    ended = min(row.end_s for row in missing)
+    ids = {row.id for row in missing}
+    return [row for row in case.calls if row.start_s >= ended and row.id not in ids]
 
 
-def _cost(rows: Iterable[Row]) -> float | None:
+def _cost(rows: Iterable[StoredSpan]) -> float | None:
     """What a replay says was saved: None where anything has no price."""
-    costs = [row["saved"] for row in rows]
+    costs = [row.saved for row in rows]
     return sum(costs) if all(costs) else None

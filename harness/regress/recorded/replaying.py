@@ -18,7 +18,7 @@ from harness.domain.run import Span, TopicResult, topic_of_drawn
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.machine.wall_clock import SystemClock
-from harness.records.rows import result_to_row, span_to_row
+from harness.records.stored import stored_result, stored_span
 from harness.regress.case import Case
 from harness.regress.recorded.standing_in import Miss, StandIns
 from harness.runs.batch import dataset_spec
@@ -72,7 +72,7 @@ async def replay(
         runs=loaded.settings.limits().open_runs,
     )
     await runner.run(dataset.read())
-    used = {call["key"] for case in kept.cases.values() for call in case.calls if call["error"] is None}
+    used = {call.key for case in kept.cases.values() for call in case.calls if call.error is None}
     used -= {miss.explanation.key for miss in stand_ins.misses}
     return Replay(
         cases=tuple(case for _, case in sorted(kept.cases.items())),
@@ -135,6 +135,6 @@ class _Kept:
         self.cases[result.index] = Case(
             topic_id=topic_of_drawn(result.topic_id, sample),
             sample=sample,
-            row=result_to_row(result, session=1),
-            calls=tuple(span_to_row(span, index=result.index, session=1) for span in spans),
+            row=stored_result(result, session=1),
+            calls=tuple(stored_span(span, index=result.index, session=1) for span in spans),
         )
