@@ -32,7 +32,7 @@ from harness.domain.policy import Budget
 from harness.domain.wording import counted, duration
 from harness.records.answers import answers_in
 from harness.runs.live_file import Live
-from harness.runs.manifest import elsewhere_words, is_simulated
+from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
 from harness.runs.run_state import RunState
 
 SILENT_S = 15.0
@@ -55,6 +55,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         f"dataset   {manifest['dataset']['path']}",
         f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
         *(f"          {words}" for words in elsewhere_words(manifest)),
+        *_began_lines(state),
         topics_line(totals, state.unfinished, state.skipped),
         *failure_lines(state.failures),
         *skipped_lines(state.skipped, manifest["dataset"].get("skipped_lines", ())),
@@ -75,13 +76,21 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
     return lines
 
 
+def _began_lines(state: RunState) -> list[str]:
+    """The beginning of the session that goes on, or was killed; of one that ended its log tells more."""
+    if state.begun is None or not (state.running or state.killed):
+        return []
+    return [f"began     {begun_words(state.begun)}"]
+
+
 _PLAIN_STATUSES = ("complete", "incomplete", "interrupted")
 
 
 def state_words(state: RunState, now: datetime) -> str:
     """`running (process 4711)`, `killed, last alive 03:12 …`, `complete, 169 failed`."""
     if state.running:
-        return "running" if state.live is None else f"running (process {state.live.pid})"
+        pid = _pid(state)
+        return "running" if pid is None else f"running (process {pid})"
     if state.last_alive is not None:
         ago = duration(max(0.0, (now - state.last_alive).total_seconds()))
         return f"killed, last alive at {state.last_alive:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
@@ -92,6 +101,13 @@ def state_words(state: RunState, now: datetime) -> str:
         word = f"complete, but rows are missing: {state.unfinished:,}"
     failed = state.totals["failed"]
     return f"{word}, {failed:,} failed" if failed else word
+
+
+def _pid(state: RunState) -> int | None:
+    """The process that is at work, by what it last told, or by what it wrote when it began."""
+    if state.live is not None:
+        return state.live.pid
+    return None if state.begun is None else state.begun.pid
 
 
 def stop_of(state: RunState) -> Mapping[str, Any] | None:

@@ -12,6 +12,7 @@ import click
 from harness.cli.output import say, say_json
 from harness.cli.standing_text import standing_lines, stop_of
 from harness.machine.wall_clock import SystemClock
+from harness.records.begun import begun_to_json
 from harness.runs.batch import RESULTS_ROOT
 from harness.runs.live_file import live_to_json
 from harness.runs.run_state import RunState, look_at, newest_run
@@ -51,5 +52,6 @@ def _as_json(state: RunState) -> dict[str, Any]:
         "left_open": len(state.left_open),
         "stop": stop_of(state),
         "live": None if state.live is None else live_to_json(state.live),
+        "begun": None if state.begun is None else begun_to_json(state.begun),
         "notes": state.notes,
     }

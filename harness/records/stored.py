@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from harness.domain.completion import Answerer
 from harness.domain.logprobs import TokenLogprob
@@ -21,7 +21,7 @@ from harness.records.answers import FIELD, answers_from_json
 from harness.records.codec import JsonObject, answerer_from_json, token_from_json
 from harness.records.jsonl_file import line_number, texts_of
 from harness.records.rows import result_to_row, span_to_row
-from harness.records.typed import TypedReader
+from harness.records.typed import TypedReader, moment
 
 T = TypeVar("T")
 
@@ -150,16 +150,10 @@ def _check_numbers(index: int, session: int) -> None:
         raise ValueError(f"index {index} must be 0 or more, and session {session} 1 or more")
 
 
-def _moment(text: Any) -> datetime:
-    if not isinstance(text, str):
-        raise ValueError("a time of day must be a text")  # noqa: TRY004 - what is wrong is a value of JSON
-    return datetime.fromisoformat(text)
-
-
 _SPECIAL = {
     Answerer: answerer_from_json,
     TokenLogprob: token_from_json,
-    datetime: _moment,
+    datetime: moment,
     Mapping[Answered, int]: answers_from_json,
 }
 _RESULTS = TypedReader(StoredResult, special=_SPECIAL, named={"answers": FIELD})

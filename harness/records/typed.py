@@ -11,6 +11,7 @@ import json
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
@@ -48,6 +49,13 @@ class TypedReader(Generic[T]):
         except ValidationError as error:
             raise ValueError(_words_of(error)) from None
         return found
+
+
+def moment(text: Any) -> datetime:
+    """Return the instant that a text of JSON names, for `special`. Raises ValueError."""
+    if not isinstance(text, str):
+        raise ValueError("a time of day must be a text")  # noqa: TRY004 - what is wrong is a value of JSON
+    return datetime.fromisoformat(text)
 
 
 class _Schemas:

@@ -11,12 +11,13 @@ from harness.domain.answerers import doubt_lines, why_unpriced
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
 from harness.records.answers import answers_in
+from harness.records.begun import last_begun
 from harness.records.results_dir import unfinished_topics
 from harness.records.run_standing import Standing
 from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
-from harness.runs.manifest import elsewhere_words, is_simulated
+from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
 from harness.timing.bounds import bound_of
 from harness.timing.losses import CAUSES, losses_of
 from harness.timing.stats import Distribution
@@ -82,9 +83,9 @@ def state_of(
     status, log = manifest["status"], manifest.get("session_log", [])
     if running:
         word = "running" if down is None else "running, waiting for the provider"
-        return {"tone": "busy", "word": word, "said": down or ""}
+        return {"tone": "busy", "word": word, "said": down or _began(manifest)}
     if status == "running":
-        return {"tone": "bad", "word": "ended without a word (killed?)", "said": ""}
+        return {"tone": "bad", "word": "ended without a word (killed?)", "said": _began(manifest)}
     tone, word = _STATES.get(status, ("warn", status))
     if status == "complete" and missing:
         tone, word = "bad", f"complete, but rows are missing: {missing:,}"
@@ -92,6 +93,12 @@ def state_of(
         tone, word = "warn", f"complete, {failed:,} failed"
     stop = log[-1]["stop"] if log else None
     return {"tone": tone, "word": word, "said": stop["message"] if stop else ""}
+
+
+def _began(manifest: Manifest) -> str:
+    """The beginning of the last session; empty where an earlier version of harness began it."""
+    begun = last_begun(manifest)
+    return "" if begun is None else f"session {begun.session} began {begun_words(begun)}"
 
 
 def history_of(manifest: Manifest, *, running: bool) -> dict[int, Sequence[Sequence[float]]]:

@@ -20,8 +20,10 @@ from harness.domain.profiles import MOCK
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
 from harness.errors import ResultsError
+from harness.records.begun import Begun
 from harness.records.results_dir import LINES_FILE, MANIFEST_VERSION
 from harness.settings import Loaded, Settings
+from harness.text import money
 from harness.workflows.loading import LoadedWorkflow
 
 log = logging.getLogger("harness.run")
@@ -202,6 +204,29 @@ def elsewhere_words(manifest: Mapping[str, Any]) -> list[str]:
         where = "" if name == one["endpoint"] else f" ({one['endpoint']})"
         words.append(f"{', '.join(one['steps']) or 'some calls'} at {name}{where}")
     return words
+
+
+def begun_words(begun: Begun) -> str:
+    """Say when a session began, who does it, and within what limits.
+
+    `2026-12-01 03:12:40 UTC, process 4711; at most 64 calls in flight, 8 of a topic, 128 topics open, budget $5.00`.
+    """
+    limits = begun.limits
+    words = [
+        f"at most {counted(limits.in_flight, 'call')} in flight",
+        f"{limits.per_run:,} of a topic",
+        f"{counted(limits.runs, 'topic')} open",
+    ]
+    for value, unit in ((limits.rpm, "requests"), (limits.tpm, "tokens")):
+        if value is not None:
+            words.append(f"{value:,} {unit} per minute")
+    if limits.run_calls is not None:
+        words.append(f"{counted(limits.run_calls, 'request')} in all")
+    if limits.budget is not None:
+        words.append(f"budget {money(limits.budget)}")
+    if limits.budget_tokens is not None:
+        words.append(f"budget {counted(limits.budget_tokens, 'token')}")
+    return f"{begun.started_at:%Y-%m-%d %H:%M:%S} UTC, process {begun.pid}; {', '.join(words)}"
 
 
 def workflow_name(workflow: str) -> str:

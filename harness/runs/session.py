@@ -32,6 +32,7 @@ from harness.logs import logged_with
 from harness.machine.threads import in_thread
 from harness.machine.wall_clock import keeps_real_time
 from harness.ports import Cache, OpenCall, Results, WallClock
+from harness.records.begun import SESSIONS_BEGUN, Begun, SessionLimits, begun_to_json
 from harness.records.outages import outage_to_json
 from harness.records.results_dir import LINES_FILE, ResultsDir
 from harness.records.run_standing import FailedAlike
@@ -153,7 +154,7 @@ class Session:
             board=watch.board,
             used=self.used,
         ) as stack:
-            await in_thread(self._begin)
+            await in_thread(partial(self._begin, started_at))
             watch.stack = stack
             # Closed after the books are: the collector's patience is none of the run's time.
             async with self._observed(stack, run_id, started_at) as observed_results:
@@ -236,9 +237,16 @@ class Session:
         same = [entry["topics"] for entry in sessions if entry.get("workflow_sha256") == code]
         return any(topics["ok"] + topics["degraded"] for topics in same)
 
-    def _begin(self) -> None:
+    def _begin(self, started_at: datetime) -> None:
         """From here on there is a run. What can be read only once is kept with it."""
-        results = self.results
+        results, settings = self.results, self.loaded.settings
+        begun = Begun(
+            session=results.session,
+            started_at=started_at,
+            pid=os.getpid(),
+            limits=SessionLimits.of(settings.limits(), settings.spending_cap()),
+        )
+        results.manifest[SESSIONS_BEGUN] = [*results.manifest.get(SESSIONS_BEGUN, ()), begun_to_json(begun)]
         write_digests(results.path / LINES_FILE, self.dataset.digests())
         dataset = results.manifest["dataset"]
         if dataset["path"] == STDIN and dataset["kept"] is None:
