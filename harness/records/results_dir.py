@@ -150,7 +150,7 @@ class ResultsDir:
                     file.close()
                     write_whole(file.path, self._counting(file.path))
             self.standing.superseded = 0
-        expected, found = self.standing.totals.sums["rows"], count_lines(self._results.path)
+        expected, found = self.standing.totals.rows, count_lines(self._results.path)
         if found != expected:
             raise StorageError(f"{self._results.path}: {expected} rows were written and {found} are there")
 

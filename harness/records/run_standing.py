@@ -16,16 +16,14 @@ from harness.domain.completion import Usage
 from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
 from harness.domain.sanitize import one_line
+from harness.domain.tally import Totals
 from harness.records.answers import answers_to_json
-from harness.records.codec import TOKEN_COUNTS, UNTOLD_COUNTS
+from harness.records.codec import usage_to_json
 from harness.records.rows import dollars, seconds
 from harness.timing.outlook import cause_of
 
-STATUSES = ("ok", "degraded", "failed")
 LONGEST_MESSAGE = 4_000
 _BAD_LINE = "DatasetError"
-_SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
-_NAMES = ("rows", *STATUSES, "unpriced", *_SUMS, *TOKEN_COUNTS, *UNTOLD_COUNTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,38 +59,59 @@ class _Kept:
     bad_line: bool = False
 
 
-@dataclass(slots=True)
-class RowTotals:
-    """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost.
+@dataclass(slots=True, kw_only=True)
+class RowTotals(Totals):
+    """The same sums over rows of topics, with the number of rows by status. `unpriced` rows have no known cost.
 
-    `answers` is who answered, and how often.
+    `answers` is who answered, and how often. Failures and retries of calls are not in rows, and stay 0.
     """
 
-    sums: dict[str, int | float] = field(default_factory=lambda: dict.fromkeys(_NAMES, 0))
+    rows: int = 0
+    ok: int = 0
+    degraded: int = 0
+    failed: int = 0
     answers: Answers = field(default_factory=Counter)
 
-    def add(self, row: TopicResult | _Kept, sign: int = 1) -> None:
+    def add_row(self, row: TopicResult | _Kept, sign: int = 1) -> None:
         """Add a topic's row, or take one away with `sign` -1."""
-        sums = self.sums
-        sums["rows"] += sign
-        sums[row.status] += sign
-        sums["unpriced"] += sign * (row.cost is None)
-        sums["cost"] += sign * (dollars(row.cost) or 0)
-        sums["saved"] += sign * (dollars(row.saved) or 0)
-        sums["sequential_s"] += sign * seconds(row.sequential_s)
-        for name in ("calls", "hits"):
-            sums[name] += sign * getattr(row, name)
-        for name in (*TOKEN_COUNTS, *UNTOLD_COUNTS):
-            sums[name] += sign * getattr(row.usage, name)
+        self.rows += sign
+        self._count_status(row.status, sign)
+        if row.cost is None:
+            self.unpriced += sign
+        self.cost += sign * (dollars(row.cost) or 0.0)
+        self.saved += sign * (dollars(row.saved) or 0.0)
+        self.sequential_s += sign * seconds(row.sequential_s)
+        self.calls += sign * row.calls
+        self.hits += sign * row.hits
+        self.add_usage(row.usage, sign)
         for one, number in row.answers.items():
             self.answers[one] += sign * number
 
+    def _count_status(self, status: Status, sign: int) -> None:
+        match status:
+            case "ok":
+                self.ok += sign
+            case "degraded":
+                self.degraded += sign
+            case "failed":
+                self.failed += sign
+
     def as_json(self) -> dict[str, Any]:
         """Whole numbers where they count, money and seconds rounded to what is meant."""
-        plain = {name: round(value, 9) if isinstance(value, float) else value for name, value in self.sums.items()}
-        usage = {name: plain.pop(name) for name in TOKEN_COUNTS}
-        untold = {name: number for name in UNTOLD_COUNTS if (number := plain.pop(name))}
-        return {**plain, "usage": usage | untold, "answered_by": answers_to_json(self.answers)}
+        return {
+            "rows": self.rows,
+            "ok": self.ok,
+            "degraded": self.degraded,
+            "failed": self.failed,
+            "unpriced": self.unpriced,
+            "cost": round(self.cost, 9),
+            "saved": round(self.saved, 9),
+            "calls": self.calls,
+            "hits": self.hits,
+            "sequential_s": round(self.sequential_s, 9),
+            "usage": usage_to_json(self.usage),
+            "answered_by": answers_to_json(self.answers),
+        }
 
 
 class Standing:
@@ -134,7 +153,7 @@ class Standing:
         Versions before wrote each of them as a topic that failed.
         """
         for index in [index for index, kept in self._not_ok.items() if kept.bad_line]:
-            self.totals.add(self._not_ok.pop(index), sign=-1)
+            self.totals.add_row(self._not_ok.pop(index), sign=-1)
             self._sessions[index] = 0
             self.superseded += 1
 
@@ -145,9 +164,9 @@ class Standing:
         if self._sessions[index]:
             self.superseded += 1
             if (before := self._not_ok.pop(index, None)) is not None:
-                self.totals.add(before, sign=-1)
+                self.totals.add_row(before, sign=-1)
         self._sessions[index] = session
-        self.totals.add(row)
+        self.totals.add_row(row)
         if row.status != "ok":
             kept = self._kept_of(row)
             self._not_ok[index] = kept if row.calls else self._nothing.setdefault(repr(kept), kept)

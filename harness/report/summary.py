@@ -190,5 +190,18 @@ def _about(manifest: Manifest) -> dict[str, Any]:
 def _step(name: str, step: Step) -> dict[str, Any]:
     found = Distribution.of(step.latencies_s)
     latency = None if found is None else {key: round(value, 4) for key, value in asdict(found).items()}
-    counts = {key: getattr(step, key) for key in Step.__dataclass_fields__ if key != "latencies_s"}
-    return {"step": name, **counts, "cost": math.floor(step.cost * 1e9 + 0.5) / 1e9, "latency": latency}
+    totals = step.totals
+    return {
+        "step": name,
+        "calls": totals.calls,
+        "hits": totals.hits,
+        "failed": totals.failures,
+        "retries": totals.retries,
+        "cost": math.floor(totals.cost * 1e9 + 0.5) / 1e9,
+        "unpriced": totals.unpriced,
+        "input_tokens": totals.input_tokens,
+        "cached_tokens": totals.cached_tokens,
+        "output_tokens": totals.output_tokens,
+        "reasoning_tokens": totals.reasoning_tokens,
+        "latency": latency,
+    }

@@ -148,7 +148,7 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     if not routes.is_down:
         # On a clock that stands still while a provider is away: the pace before is the best guess at that after.
         track.add(now_s - routes.down_until(now_s), totals.calls)
-    rows, elapsed_s = standing.totals.sums, now_s - watch.started_s
+    elapsed_s = now_s - watch.started_s
     left = watch.to_do - progress.done
     purse = stack.purse
     work, to_come = (
@@ -163,7 +163,7 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     return Snapshot(
         topics=watch.topics,
         finished=watch.topics - left,
-        degraded=int(rows["degraded"]),
+        degraded=standing.totals.degraded,
         failed=progress.topics["failed"],
         open_topics=progress.open_topics,
         elapsed_s=elapsed_s,
