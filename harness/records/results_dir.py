@@ -30,7 +30,7 @@ from harness.records.jsonl_file import (
     AppendedFile,
     count_lines,
     cut_torn_line,
-    last_lines_of,
+    last_texts_of,
     pretty,
     storage_errors,
     texts_of,
@@ -243,8 +243,9 @@ def _repaired(path: Path, last_session: int) -> Standing:
     standing = read_standing(path)
     standing.forget_bad_lines()
     cut_at: int | None = None
-    for offset, call in last_lines_of(path / TRACES_FILE):
-        if standing.counts(call["index"], call["session"]) or call["session"] < last_session:
+    for offset, raw in last_texts_of(path / TRACES_FILE):
+        call = owner_of(raw, path / TRACES_FILE, offset)
+        if standing.counts(call.index, call.session) or call.session < last_session:
             break
         cut_at = offset
     if cut_at is not None:
