@@ -46,7 +46,7 @@ _SHOWN_CALLS = 12
 )
 @settings_options("cache", "json_output")
 def explain(what: str, run: Path | None, **values: Any) -> None:
-    """Why was this a hit, why a miss.
+    """Explain why a call was a hit, or why it was asked.
 
     \b
     harness cache explain 9f3a12                             an entry: who paid for it, and what it answers

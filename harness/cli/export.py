@@ -68,7 +68,7 @@ def export(run: Path, name: str, out: Path | None, force: bool) -> None:
 
 
 def _notes(run: Path, facts: RunFacts) -> list[str]:
-    """What whoever opens the export should know of the run."""
+    """Notes on the run for whoever opens the export."""
     if not facts.running and not facts.unfinished:
         return []
     note = f"note: the run is {facts.standing}: this holds the {facts.finished} of {facts.topics} topics that are done"

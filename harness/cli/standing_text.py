@@ -1,4 +1,4 @@
-"""How a run stands in words, from what is on disk: the text of `harness status`."""
+"""The state of a run in words, from its files: the text of `harness status`."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _pid(state: RunState) -> int | None:
 
 
 def stop_of(state: RunState) -> Mapping[str, Any] | None:
-    """What stopped the last session, where the run is not beyond it."""
+    """Return the reason that stopped the last session, unless the run has gone on since."""
     sessions = state.manifest.get("session_log", [])
     if state.running or state.killed or not sessions:
         return None
@@ -120,7 +120,7 @@ def stop_of(state: RunState) -> Mapping[str, Any] | None:
 
 
 def _live_lines(live: Live, caps: _Caps, now: datetime) -> list[str]:
-    """What the run's own display tells, in its words."""
+    """The run's own display, in its words."""
     seen = live.seen
     waits = waits_words(seen)
     silent_s = (now - live.at).total_seconds()

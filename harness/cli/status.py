@@ -1,4 +1,4 @@
-"""`harness status`: how a run stands, also while it runs, and after it was killed."""
+"""`harness status`: the state of a run, also while it runs, and after it was killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from harness.runs.run_state import RunState, look_at, newest_run
 @click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "json_output", is_flag=True, help="Print JSON for machines.")
 def status(run: Path | None, json_output: bool) -> None:
-    """How the run in the directory RUN stands; without RUN the one under results/ that was begun or continued last.
+    """Tell how the run in the directory RUN stands.
+
+    Without RUN it is the one under results/ that was begun or continued last.
 
     It may be running: then this tells what its own display tells. One that was killed is told from its rows and from
     the journal in the cache.

@@ -29,7 +29,7 @@ class TopicRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What is said of the run as a whole.
+    """Facts of the run as a whole.
 
     `finished` of its `topics` have a row. `running`: a process is at work on it, so there will be more.
     """
@@ -51,7 +51,7 @@ class RunFacts:
 
     @property
     def standing(self) -> str:
-        """How the run stands, in words that follow "is"."""
+        """The state of the run, in words that follow "is"."""
         if self.running:
             return "under way"
         if self.status == "complete":

@@ -1,4 +1,4 @@
-"""Who answered, as JSON: in rows of topics, and in the sums over them."""
+"""Answers by who gave them, as JSON: in rows of topics, and in the sums over them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def answers_to_json(answers: Mapping[Answered, int]) -> list[Json]:
 
 
 def answers_in(fields: Mapping[str, Any]) -> Answers:
-    """What a row or a sum says of it; nothing in those of versions before."""
+    """Return the answers that a row or a sum tells of; none in those of versions before."""
     return answers_from_json(fields.get(FIELD, ()))
 
 

@@ -49,7 +49,7 @@ class Timeline:
 
     @property
     def topics(self) -> int:
-        """How many there are so far."""
+        """The number of topics so far."""
         return len(self._topics[0])
 
     def topic(self, calls: Sequence[StoredSpan], *, offset_s: float, elapsed_s: float) -> Iterator[Event]:
@@ -78,7 +78,7 @@ class Timeline:
             yield from self._phases(call, pid, tid, start, end)
 
     def counters(self) -> Iterator[Event]:
-        """How many requests were in flight and how many topics open, at every change."""
+        """Yield the numbers of requests in flight and of open topics, at every change."""
         yield _meta("process_name", RUN_PID, name=f"run {self._run_id}")
         yield _meta("process_sort_index", RUN_PID, sort_index=0)
         # Viewers show the name with that of its number: "calls in flight".
@@ -87,7 +87,9 @@ class Timeline:
                 yield {"ph": "C", "name": name, "pid": RUN_PID, "ts": at, "args": {what: number}}
 
     def outages(self, outages: Sequence[PastOutage], *, zero_s: float) -> Iterator[Event]:
-        """When the provider was away; `zero_s` is the instant from which times count, in seconds since the epoch."""
+        """Yield a slice for each time in which the provider was away.
+
+        `zero_s` is the instant from which times count, in seconds since the epoch."""
         tid = RUN_PID * _LANES_A_PROCESS
         if outages:
             yield from _thread(RUN_PID, tid, "provider")
@@ -98,7 +100,7 @@ class Timeline:
             yield _slice("outage", name, RUN_PID, tid, start, start + _micros(outage.seconds), what)
 
     def _phases(self, call: StoredSpan, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
-        """What happened within a call, one slice after another, none beyond its end."""
+        """Yield the parts of a call, one slice after another, none beyond its end."""
         served = call.served
         if served.source != "endpoint":
             return

@@ -95,7 +95,7 @@ def completion_from_json(fields: Any) -> Completion:
 
 
 def earlier_to_json(earlier: Sequence[Answerer]) -> JsonObject:
-    """Who else an answer named before, mostly nobody: then there is no such field."""
+    """Return the others that an answer named before. Mostly there are none: then there is no such field."""
     named: list[Json] = [{"model": one.model, "fingerprint": one.fingerprint or None} for one in earlier]
     return {"earlier": named} if named else {}
 

@@ -95,7 +95,7 @@ def texts_in(file: BinaryIO, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def line_number(path: Path, at: int) -> int:
-    """Which line begins at a byte, from 1."""
+    """Return the number, from 1, of the line that begins at a byte."""
     with path.open("rb") as file:
         return file.read(at).count(b"\n") + 1
 

@@ -78,7 +78,7 @@ class ResultsDir:
 
     @property
     def session(self) -> int:
-        """How often the run was begun or continued, from 1."""
+        """The number of times that the run was begun or continued, from 1."""
         return int(self.manifest["sessions"])
 
     @classmethod
@@ -194,7 +194,7 @@ class ResultsDir:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """What `run.json` says. Raises ResultsError if the directory is no run or the file is damaged."""
+    """Read `run.json`. Raises ResultsError if the directory is no run or the file is damaged."""
     try:
         manifest = json.loads((path / RUN_FILE).read_bytes())
     except FileNotFoundError:
@@ -218,7 +218,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def read_standing(path: Path) -> Standing:
-    """How a run stands, from its rows; it may be running. Raises ResultsError for a damaged row."""
+    """Read the standing of a run from its rows; it may be running. Raises ResultsError for a damaged row."""
     standing = Standing()
     for _, row in results_in(path / RESULTS_FILE):
         standing.add(row, row.session)
@@ -226,13 +226,13 @@ def read_standing(path: Path) -> Standing:
 
 
 def unfinished_topics(manifest: Mapping[str, Any], standing: Standing) -> int:
-    """How many topics of a run have no row."""
+    """Count the topics of a run that have no row."""
     dataset = manifest["dataset"]
     return standing.unfinished(dataset["topics"], dataset.get("end"))
 
 
 def is_running(path: Path) -> bool:
-    """Whether a process holds the directory now."""
+    """Return whether a process holds the directory now."""
     return is_locked(path)
 
 

@@ -87,7 +87,7 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
 
 
 def call_times_of(span: Span, *, origin_s: float = 0.0) -> CallTimes:
-    """When a call was wanted and what it went through; its times count from `origin_s` on."""
+    """Return the times of a call, from the moment it was wanted; they count from `origin_s` on."""
     served = span.served
     sent = served.source == "endpoint"
     return CallTimes(
@@ -132,7 +132,7 @@ def plain(value: Json) -> Json:
 
 
 def failure_to_json(failure: Failure | None) -> JsonObject | None:
-    """Why a topic or a call failed; `where` and `code` are there where they are known."""
+    """Return the failure of a topic or a call; `where` and `code` are there where they are known."""
     if failure is None:
         return None
     place = {"where": failure.where, "code": failure.code}

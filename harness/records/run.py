@@ -1,4 +1,4 @@
-"""A run, read from its directory: THE reader of what a run left on disk.
+"""A run, read from its directory: the one reader of its files.
 
 The calls of a topic stand before its row, and topics in the same order in both files; so one pass over both, side by
 side, brings them together, and no more than one topic is in memory. A run that is going on is read on from where the
@@ -30,14 +30,14 @@ from harness.records.stored import (
 )
 
 Counts = Callable[[int, int], bool]
-"""Whether the row of a topic (its index) and a session is wanted."""
+"""Tells by a topic's index and a session if their row is wanted."""
 
 _NO_FILES = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something begins in `results.jsonl` and in `traces.jsonl`, in bytes."""
+    """The bytes at which something begins in `results.jsonl` and in `traces.jsonl`."""
 
     results: int = 0
     traces: int = 0
@@ -75,24 +75,24 @@ class Run:
 
     @classmethod
     def open(cls, path: Path) -> Run:
-        """The run in a directory. Raises ResultsError for a directory that is no run and for damaged rows."""
+        """Open the run in a directory. Raises ResultsError for a directory that is no run and for damaged rows."""
         run = cls(path)
         run.look()
         return run
 
     @property
     def is_running(self) -> bool:
-        """Whether a process is at work on it now."""
+        """True if a process is at work on it now."""
         return is_running(self.path)
 
     @property
     def unfinished(self) -> int:
-        """How many of its topics have no row."""
+        """The number of its topics that have no row."""
         return unfinished_topics(self.manifest, self.standing)
 
     @property
     def samples(self) -> int:
-        """How often each topic of the dataset is drawn."""
+        """The number of draws of each topic of the dataset."""
         return int(self.manifest["identity"].get("samples", 1))
 
     def draw_of(self, result: StoredResult) -> tuple[str, int]:
@@ -119,7 +119,7 @@ class Run:
             self._count()
 
     def results(self) -> Iterator[StoredResult]:
-        """The rows that count, as far as the last look saw them, in the order in which topics were finished."""
+        """Yield the rows that count, as far as the last look saw them, in the order in which topics were finished."""
         for lines, row in results_in(self.path / RESULTS_FILE):
             if lines.began >= self._counted:
                 return
@@ -127,11 +127,11 @@ class Run:
                 yield row
 
     def result(self, topic_id: str) -> StoredResult | None:
-        """The row that counts of a topic; None where it is not finished."""
+        """Return the row that counts of a topic; None where it is not finished."""
         return next((row for row in self.results() if row.topic_id == topic_id), None)
 
     def spans(self, topic_id: str | None = None) -> Iterator[StoredSpan]:
-        """The calls that belong to rows that count, the calls of a topic together; or those of one topic only."""
+        """Yield the calls that belong to rows that count, or those of one topic. The calls of a topic come together."""
         file = self.path / TRACES_FILE
         for at, raw in texts_of(file):
             owner = owner_of(raw, file, at)
@@ -139,7 +139,7 @@ class Run:
                 yield span_of(raw, file, at)
 
     def topics(self) -> Iterator[StoredTopic]:
-        """The topics that were not read yet, as far as the last look saw them, in the order of `results`."""
+        """Yield the topics that were not read yet, as far as the last look saw them, in the order of `results`."""
         end = self._counted
         for topic, place in _topics_of(self.path, self.standing.counts, self._place):
             if topic.at.results >= end:
@@ -149,7 +149,7 @@ class Run:
             yield topic
 
     def topic_at(self, at: Place) -> StoredTopic:
-        """A topic that was read before. Raises ResultsError if the files are not what they were then."""
+        """Return a topic that was read before. Raises ResultsError if the files are not what they were then."""
         row = next((row for _, row in results_in(self.path / RESULTS_FILE, start=at.results)), None)
         if row is None:
             raise ResultsError(f"{self.path / RESULTS_FILE}: has become shorter; open the run again")

@@ -23,7 +23,7 @@ from harness.records.stored import StoredResult, StoredSpan, owner_of, result_of
 
 
 class RowPlaces:
-    """Where the row of each topic stands that counts, and where its calls begin, by the topic's index.
+    """The places, by a topic's index, of the row that counts and of its calls.
 
     Made from the two files of a run as they are at the time, None for one that is not there; both are read to their
     ends. What is written later is not known, so the same files must be given to `row` and `calls`. `path` is named in
@@ -49,7 +49,7 @@ class RowPlaces:
         return sorted(self, key=lambda index: self._row_at[index])
 
     def calls_of(self, index: int) -> int:
-        """How many calls of a topic are there."""
+        """Return the number of a topic's calls that are there."""
         return self._calls[index]
 
     def row(self, results: BinaryIO, index: int) -> StoredResult:
@@ -116,7 +116,7 @@ class RunIndex:
 
     @property
     def samples(self) -> int:
-        """How often each topic of the dataset was drawn."""
+        """The number of draws of each topic of the dataset."""
         return int(self.manifest["identity"].get("samples", 1))
 
     def __iter__(self) -> Iterator[str]:

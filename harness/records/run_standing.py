@@ -1,4 +1,4 @@
-"""How a run stands: which topics have a row, and what the rows add up to.
+"""The standing of a run: the topics that have a row, and the sums over the rows.
 
 Four bytes a topic, whatever its size; one that failed or is degraded, which may be run again, takes some hundred more.
 """
@@ -45,7 +45,9 @@ class FailedAlike:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is remembered of a row that may be superseded. `bad_line`: it stands for a line that is no topic."""
+    """The part of a row that is remembered because it may be superseded.
+
+    `bad_line`: it stands for a line that is no topic."""
 
     status: Status
     usage: Usage
@@ -128,12 +130,12 @@ class Standing:
         self._nothing: dict[str, _Kept] = {}
 
     def unfinished(self, topics: int, end: int | None = None) -> int:
-        """How many of so many topics have no row. Their indexes are below `end`; None: they have no gaps."""
+        """Count those of so many topics that have no row. Their indexes are below `end`; None: they have no gaps."""
         known = self._sessions[: topics if end is None else end]
         return max(0, topics - len(known) + known.count(0))
 
     def in_states(self, states: Iterable[TopicState], topics: int, end: int) -> int:
-        """How many of so many topics, with indexes below `end`, are in one of these states."""
+        """Count those of so many topics, with indexes below `end`, that are in one of these states."""
         not_ok = Counter(kept.status for index, kept in self._not_ok.items() if index < end)
         unfinished = self.unfinished(topics, end)
         number: Counter[TopicState] = Counter({"unfinished": unfinished, "ok": topics - unfinished - not_ok.total()})
@@ -141,7 +143,7 @@ class Standing:
         return sum(number[state] for state in states)
 
     def state(self, index: int) -> TopicState:
-        """How the topic stands."""
+        """Return the state of a topic."""
         if not self._has_row(index):
             return "unfinished"
         kept = self._not_ok.get(index)
@@ -195,7 +197,7 @@ class Standing:
         return index < len(self._sessions) and self._sessions[index] > 0
 
     def _cause_of(self, topic_id: str, failure: Failure) -> tuple[str, str | None]:
-        """In a word or two why the topic failed, and where in the code; of each cause the first topic is remembered."""
+        """The cause in a word or two, and the line of code. Of each cause the first topic is remembered."""
         cause = cause_of(type=failure.type, kind=failure.kind, status=failure.status)
         if (cause, failure.where) not in self._first:
             self._first[cause, failure.where] = FailedAlike(
@@ -211,5 +213,5 @@ class Standing:
         return cause, failure.where
 
     def counts(self, index: int, session: int) -> bool:
-        """Whether the row of this topic and session is the one that counts; the calls of both belong to it."""
+        """Return whether the row of this topic and session is the one that counts; the calls of both belong to it."""
         return index < len(self._sessions) and bool(self._sessions[index] == session)

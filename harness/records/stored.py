@@ -35,7 +35,7 @@ class Lines(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """What every row of either file has: its topic, and the session that wrote it."""
+    """The part that rows of both files have: the topic, and the session that wrote the row."""
 
     topic_id: str
     index: int
@@ -98,7 +98,7 @@ def span_of(raw: bytes, path: Path, at: int) -> StoredSpan:
 
 
 def owner_of(raw: bytes, path: Path, at: int) -> Owner:
-    """Whose row a line of either file holds; nothing else of it is read. Raises ResultsError."""
+    """Return the owner of the row in a line of either file; nothing else of it is read. Raises ResultsError."""
     return _row_of(_OWNERS, raw, path, at, "a row")
 
 

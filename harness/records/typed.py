@@ -75,7 +75,7 @@ def moment(text: Any) -> datetime:
 
 
 class _Schemas:
-    """What pydantic's core is told of our types."""
+    """Our types as schemas of pydantic's core."""
 
     def __init__(
         self, special: Special, named: Mapping[str, str], unread: Unread, text: CoreSchema, *, closed: type | None

@@ -64,7 +64,7 @@ class Causes:
 
 
 def pattern_of(message: str) -> str:
-    """What messages of one cause have in common: no quotations, no identifiers, no numbers."""
+    """Return the part that messages of one cause have in common: no quotations, no identifiers, no numbers."""
     # Cut first: only its beginning tells what a message is about, and it may quote a whole answer.
     text = one_line(message, 4 * _LONGEST)
     for what, mark in ((_QUOTED, "“…”"), (_IDENTIFIER, "#"), (_NUMBER, "#")):

@@ -91,7 +91,7 @@ def _waits(served: Served) -> Iterator[dict[str, Any]]:
 
 
 def _asked(request: Request) -> dict[str, Any]:
-    """What was asked for besides the messages and the tools."""
+    """Return the parameters of a request besides its messages and tools."""
     fields = request_fields(request)
     return {name: value for name, value in fields.items() if name not in ("messages", "tools")}
 

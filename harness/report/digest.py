@@ -1,4 +1,4 @@
-"""What a page shows of a run before anything is opened, gathered topic by topic: some hundred bytes a call."""
+"""The first view of a run on a page, gathered topic by topic: some hundred bytes a call."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def summary_of(
 def state_of(
     manifest: Manifest, *, running: bool, failed: int = 0, missing: int = 0, down: str | None = None
 ) -> dict[str, str]:
-    """How the run stands: a tone for the eye (`good`, `warn`, `bad`, `busy`), a word, and what stops it or did."""
+    """Return the state of a run: a tone (`good`, `warn`, `bad`, `busy`), a word, and what stops it or did."""
     status, log = manifest["status"], manifest.get("session_log", [])
     if running:
         word = "running" if down is None else "running, waiting for the provider"
@@ -102,7 +102,9 @@ def _began(manifest: Manifest) -> str:
 
 
 def history_of(manifest: Manifest, *, running: bool) -> dict[int, Sequence[Sequence[float]]]:
-    """By session, when how many calls were let in at once; empty where sessions and their log cannot be matched."""
+    """Return by session the numbers of calls that were let in at once, with their times.
+
+    Empty where sessions and their log cannot be matched."""
     log = manifest.get("session_log", [])
     if len(log) != manifest["sessions"] - (1 if running else 0):
         return {}
@@ -110,7 +112,9 @@ def history_of(manifest: Manifest, *, running: bool) -> dict[int, Sequence[Seque
 
 
 def outages_by_session(manifest: Manifest) -> dict[int, Sequence[Away]]:
-    """By session, when the provider was away; empty where sessions and their log cannot be matched."""
+    """Return by session the times in which the provider was away.
+
+    Empty where sessions and their log cannot be matched."""
     log = manifest.get("session_log", [])
     if len(log) not in (manifest["sessions"], manifest["sessions"] - 1):
         return {}

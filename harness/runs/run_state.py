@@ -1,4 +1,4 @@
-"""How a run stands, from what is on disk: while it runs, after it ended, and after it was killed."""
+"""The state of a run, from its files: while it runs, after it ended, and after it was killed."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _told(path: Path) -> tuple[Live | None, tuple[str, ...]]:
 async def _journal(
     manifest: Mapping[str, Any], clock: WallClock
 ) -> tuple[Mapping[str, Any], tuple[OpenCall, ...], tuple[str, ...]]:
-    """What the journal in the cache says of a run that could not write it down itself."""
+    """Read the journal in the cache for a run that could not write its word down itself."""
     run_id = manifest["run_id"]
     try:
         async with CacheAdmin.open(Path(manifest["settings"]["cache"]), clock=clock) as cache:

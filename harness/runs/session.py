@@ -56,7 +56,7 @@ TOLD_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How a batch stands after a session. `totals` are sums over all rows of all sessions.
+    """A batch after a session. `totals` are sums over all rows of all sessions.
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
@@ -96,7 +96,7 @@ class Report:
 
 @dataclass(slots=True)
 class Watch(Sight):
-    """What a caller may look at while a batch runs, and the report once there is one, whatever ends the batch."""
+    """The parts of a running batch that a caller may look at, and its report once there is one, whatever ends it."""
 
     report: Report | None = None
 
@@ -231,7 +231,7 @@ class Session:
         )
 
     def _has_succeeded(self) -> bool:
-        """Whether the workflow, with its code as it is now, has brought a result in an earlier session."""
+        """Return whether the workflow, with its code as it is now, has brought a result in an earlier session."""
         code = self.workflow.code_sha256
         sessions = self.results.manifest.get("session_log", [])
         same = [entry["topics"] for entry in sessions if entry.get("workflow_sha256") == code]
@@ -365,7 +365,7 @@ def _outages_of(limiter: Limiter, name: str | None, *, started_at: datetime, sta
 
 
 def limits_learned(state: LimiterState, endpoints: Mapping[str, LimiterState]) -> dict[str, Any]:
-    """What `run.json` keeps of the limits: what was learned in all, and of each endpoint where there are several.
+    """Return the learned limits for `run.json`: in all, and of each endpoint where there are several.
 
     Outages stand with their sessions.
     """
@@ -382,7 +382,7 @@ def _without_outage(state: LimiterState) -> dict[str, Any]:
 def _log_entry(
     stack: Stack, progress: Progress, cause: StopCause | None, *, started_at: datetime, started_s: float, wall_s: float
 ) -> dict[str, Any]:
-    """What `run.json` says of this session, as documented in docs/formats.md."""
+    """The entry of this session in `run.json`, as documented in docs/formats.md."""
     return {
         "started_at": started_at.isoformat(timespec="milliseconds"),
         "wall_s": round(wall_s, 6),

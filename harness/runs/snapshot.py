@@ -51,7 +51,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointStanding:
-    """How one endpoint of several stands. `down` says that it is away, or is asked no more, with its name."""
+    """One endpoint of several at a moment. `down` says that it is away, or is asked no more, with its name."""
 
     name: str
     in_flight: int
@@ -118,7 +118,7 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Sight:
-    """What a display may look at while a batch runs. It is filled as things are opened.
+    """The parts of a running batch that a display may look at. It is filled as things are opened.
 
     `topics` are those that the session counts to, `to_do` those of them that it runs. A `board` that is given is told
     where each call is.
@@ -136,7 +136,7 @@ class Sight:
 
 
 def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = None) -> Snapshot | None:
-    """What `watch` shows now, or None before the run has begun. `now_s` is the loop's time.
+    """Return a snapshot of `watch`, or None before the run has begun. `now_s` is the loop's time.
 
     `track` is what was seen at earlier glances; this one is added to it.
     """
@@ -201,7 +201,7 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
 
 
 def _standing(watch: Sight, route: Route, now_s: float) -> EndpointStanding:
-    """How one endpoint of several stands."""
+    """Return a snapshot of one endpoint of several."""
     state = route.limiter.state()
     cause = route.stop.cause
     return EndpointStanding(
@@ -235,7 +235,7 @@ def _down(watch: Sight, limiter: LimiterState, now_s: float, name: str | None = 
 
 
 def _counted(to_come: Range | None, known: float, unknown: float) -> Range | None:
-    """What a budget will count of what is to come, if what nobody knows stays in proportion to what is known."""
+    """The part of the cost to come that a budget will count, if the unknown stays in proportion to the known."""
     if to_come is None or known <= 0 or unknown <= 0:
         return to_come
     scale = 1 + unknown / known
@@ -244,7 +244,7 @@ def _counted(to_come: Range | None, known: float, unknown: float) -> Range | Non
 
 
 def _end(spent: float, to_come: Range | None) -> Range | None:
-    """What will be counted in the end."""
+    """The amount that will be counted in the end."""
     if to_come is None:
         return None
     high = None if to_come.high is None else spent + to_come.high

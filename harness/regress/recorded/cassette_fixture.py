@@ -161,7 +161,7 @@ class CassetteFixture:
             write_cassette(self.path, merge(self._known, self._fresh, prune=passed).recordings)
 
     def history(self) -> str:
-        """Which cassette it was, and what was done with it."""
+        """The cassette's name, and what was done with it."""
         what = counted(len(self._known), "recorded answer") if self.path.exists() else "which is not there yet"
         return f"cassette {_shown(self.path)}, {what}" + (
             f"; {len(self._fresh)} recorded anew" if self.recording else ""
@@ -169,7 +169,7 @@ class CassetteFixture:
 
     @property
     def _recordings(self) -> Sequence[Recording]:
-        """What answers now, one for each key, as the cassette will have it."""
+        """The answers, one for each key, as the cassette will have them."""
         if not self.recording:
             return self._known
         return tuple(one_for_each_key(self._fresh).values())
@@ -247,7 +247,7 @@ class CassetteFixture:
 
 
 def cassette_path(test_file: Path, test: str) -> Path:
-    """Where the cassette of a test belongs: `cassettes/<test file>/<test>.jsonl` beside it.
+    """Return the place of a test's cassette: `cassettes/<test file>/<test>.jsonl` beside it.
 
     Characters that a file system may refuse become dashes, and a hash keeps such names apart.
     """
@@ -280,12 +280,12 @@ def _line(topic: str | Mapping[str, Json] | Topic) -> Mapping[str, Json]:
 
 
 def _name_of(workflow: Workflow) -> str:
-    """How a function is named, so that it can be loaded."""
+    """The name by which a function can be loaded."""
     return f"{getattr(workflow, '__module__', '?')}:{getattr(workflow, '__qualname__', '?')}"
 
 
 def _told(misses: Iterable[Miss]) -> str:
-    """What changed first, with how often, and what only follows from it last."""
+    """The changes, each with its number; those that only follow from others come last."""
     texts = []
     for group in grouped(misses):
         number = f"{counted(group.calls, 'call')} of {counted(group.topics, 'topic')}"

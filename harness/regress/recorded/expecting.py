@@ -1,4 +1,4 @@
-"""What a recording will have to ask, before anything is paid for: found by a replay of what is there."""
+"""The calls that a recording will have to ask, known before anything is paid for by a replay of what is there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.regress.recorded.replaying import Replay
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What is not recorded, of `topics` draws in all.
+    """The calls that are not recorded, of `topics` draws in all.
 
     `calls` were found missing; `cost` USD is what their recorded counterparts cost. `calls_at_most` and `cost_at_most`
     add the calls after them in the same topics, for a new answer may change what those ask. Of `unknown` topics nothing
@@ -30,12 +30,12 @@ class Expected:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether all is recorded."""
+        """True if all is recorded."""
         return not self.calls and not self.unknown
 
 
 def expected(found: Replay) -> Expected:
-    """What a recording of the same topics would ask, from a replay of what is recorded so far."""
+    """Return the calls that a recording of the same topics would ask, from a replay of what is recorded so far."""
     stands_in = {(miss.topic_id, miss.sample, miss.span_id): miss.stood_in for miss in found.misses}
     is_new = {place[:2] for place, stood_in in stands_in.items() if not stood_in}
     missing: list[StoredSpan] = []
@@ -59,7 +59,7 @@ def expected(found: Replay) -> Expected:
 
 
 def _cost_of_others(found: Replay, is_new: Set[tuple[str, int]], number: int) -> float | None:
-    """What so many draws cost, if they are like those of which all is known."""
+    """The cost of so many draws, if they are like those of which all is known."""
     costs = [_cost(case.calls) for case in found.cases if (case.topic_id, case.sample) not in is_new]
     known = [cost for cost in costs if cost is not None]
     return number * sum(known) / len(known) if known else None
@@ -75,6 +75,6 @@ def _after(missing: list[StoredSpan], case: Case) -> list[StoredSpan]:
 
 
 def _cost(rows: Iterable[StoredSpan]) -> float | None:
-    """What a replay says was saved: None where anything has no price."""
+    """The amount that a replay says was saved: None where anything has no price."""
     costs = [row.saved for row in rows]
     return sum(costs) if all(costs) else None

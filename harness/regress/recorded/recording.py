@@ -15,7 +15,7 @@ from harness.regress.recorded.merging import Merged, merge
 
 
 def known_recordings(cassette: Path) -> tuple[Recording, ...]:
-    """What a cassette holds, which may be yet to come. Raises CacheError for one that is not sound."""
+    """Read a cassette; one that is yet to come is empty. Raises CacheError for one that is not sound."""
     return read_cassette(cassette) if cassette.exists() else ()
 
 

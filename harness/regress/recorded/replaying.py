@@ -32,8 +32,9 @@ RUN_ID = "replay"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What came out. `cases` are in the order of the dataset. `stale` are recordings that nothing asked for, `answers`
-    is who gave the others.
+    """The outcome of a replay. `cases` are in the order of the dataset.
+
+    `stale` are recordings that nothing asked for, `answers` is who gave the others.
 
     A case with a miss is no result: calls of it were not recorded, and some were answered by stand-ins.
     """
