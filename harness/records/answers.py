@@ -25,18 +25,20 @@ _ANSWERED = {
 def answers_to_json(answers: Mapping[Answered, int]) -> list[Json]:
     """The most frequent first; `other` is there where it is one."""
     listed = sorted(answers.items(), key=lambda item: (-item[1], item[0]))
-    return [
-        {
-            "endpoint": one.endpoint,
-            "asked": one.asked,
-            "model": one.by.model,
-            "fingerprint": one.by.fingerprint or None,
-            "answers": number,
-            **({"other": True} if one.other else {}),
-        }
-        for one, number in listed
-        if number > 0
-    ]
+    return [_answered_to_json(one, number) for one, number in listed if number > 0]
+
+
+def _answered_to_json(one: Answered, number: int) -> Json:
+    fields: dict[str, Json] = {
+        "endpoint": one.endpoint,
+        "asked": one.asked,
+        "model": one.by.model,
+        "fingerprint": one.by.fingerprint or None,
+        "answers": number,
+    }
+    if one.other:
+        fields["other"] = True
+    return fields
 
 
 def answers_in(fields: Mapping[str, Any]) -> Answers:

@@ -267,7 +267,9 @@ def source_of(path: Path, manifest: Mapping[str, Any]) -> str:
 def _difference(name: str, then: object, now: object) -> str:
     """A field of what a run is identified by, with its values where a person can read them."""
     if name == "prompts":
-        return "prompts (they were edited since)" if then and now else f"prompts (then {'own' if then else 'none'})"
+        if then and now:
+            return "prompts (they were edited since)"
+        return "prompts (then own)" if then else "prompts (then none)"
     return f"{name} (then {_short(then)}, now {_short(now)})"
 
 

@@ -254,9 +254,9 @@ class Session:
         results.begin()
 
     async def _close(self, stack: Stack, progress: Progress, started_at: datetime, started_s: float) -> None:
+        """Write down how the run stands now, and make the report."""
         results = self.results
         wall_s = anyio.current_time() - started_s
-        totals = results.standing.totals.as_json()
         unfinished = results.standing.unfinished(self.dataset.count, self.dataset.end)
         spent = await self._spent(stack)
         if unfinished == 0:
@@ -271,11 +271,19 @@ class Session:
             "outages": [outage_to_json(outage) for outage in outages],
             "workflow_sha256": self.workflow.code_sha256,
         }
-        sessions = [*results.manifest.get("session_log", []), entry]
-        changes = {
-            "status": cause.kind if cause else "incomplete" if unfinished else "complete",
+        changes = self._books(stack, spent, entry, _status_of(cause, unfinished), unfinished)
+        await self._storing(lambda: results.update(changes))
+        self.watch.report = self._report(stack, progress, spent, unfinished, outages, wall_s)
+
+    def _books(
+        self, stack: Stack, spent: Spent, entry: Mapping[str, Any], status: str, unfinished: int
+    ) -> dict[str, Any]:
+        """The changes of `run.json` at the end of a session. `entry` is the session's own in the log."""
+        sessions = [*self.results.manifest.get("session_log", []), entry]
+        return {
+            "status": status,
             "totals": {
-                **totals,
+                **self.results.standing.totals.as_json(),
                 "unfinished": unfinished,
                 "wall_s": round(sum(session["wall_s"] for session in sessions), 6),
             },
@@ -283,13 +291,23 @@ class Session:
             "limits_learned": limits_learned(stack.routes.state(), stack.routes.states()),
             "session_log": sessions,
         }
-        await self._storing(lambda: results.update(changes))
-        self.watch.report = Report(
+
+    def _report(
+        self,
+        stack: Stack,
+        progress: Progress,
+        spent: Spent,
+        unfinished: int,
+        outages: tuple[PastOutage, ...],
+        wall_s: float,
+    ) -> Report:
+        results, dataset = self.results, self.dataset
+        return Report(
             path=results.path,
             run_id=results.manifest["run_id"],
-            topics=self.dataset.count,
+            topics=dataset.count,
             unfinished=unfinished,
-            totals=totals,
+            totals=results.standing.totals.as_json(),
             session=progress,
             wall_s=wall_s,
             stop=self.stop.cause,
@@ -300,8 +318,8 @@ class Session:
             simulated=is_simulated(self.used),
             failures=results.standing.failures(),
             longest_stall_s=stack.stalls.longest_s,
-            skipped=self.dataset.report.bad,
-            bad_lines=self.dataset.report.errors,
+            skipped=dataset.report.bad,
+            bad_lines=dataset.report.errors,
             reservations=stack.purse.reservations_so_far(),
             outages=outages,
         )
@@ -326,6 +344,13 @@ class Session:
         name = workflow_name(settings.workflow)
         context = run_context(self.loaded, self.workflow, run_id=run_id, name=name, used=self.used)
         return replace(context, origin_s=started_s)
+
+
+def _status_of(cause: StopCause | None, unfinished: int) -> str:
+    """The status of a run in `run.json`: the kind of the stop, if there was one."""
+    if cause is not None:
+        return cause.kind
+    return "incomplete" if unfinished else "complete"
 
 
 def outages_met(routes: Routes, *, started_at: datetime, started_s: float) -> tuple[PastOutage, ...]:

@@ -16,7 +16,7 @@ from harness.engine.limiter import LimiterState
 from harness.engine.routes import Route
 from harness.engine.runner import Progress
 from harness.records.run_standing import Standing
-from harness.timing.outlook import Range, Track, less, time_left
+from harness.timing.outlook import Range, Spread, Track, less, time_left
 
 MOST_CALLS = 40
 """The oldest calls that are told apart; no terminal shows more."""
@@ -151,11 +151,8 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     elapsed_s = now_s - watch.started_s
     left = watch.to_do - progress.done
     purse = stack.purse
-    work, to_come = (
-        None if whole is None else less(whole, done - spread.mean * spread.count)
-        for spread, done in ((ended.calls, totals.calls), (ended.cost, totals.cost))
-        for whole in (spread.sum_of(left),)
-    )
+    work = _to_come(ended.calls, left, totals.calls)
+    to_come = _to_come(ended.cost, left, totals.cost)
     unpriced = progress.totals.unpriced > 0
     if purse.budget.cost is not None:
         to_come = _counted(to_come, totals.cost, purse.cost_at_risk - stack.before.cost_at_risk)
@@ -198,6 +195,12 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
         endpoints=tuple(_standing(watch, route, now_s) for route in routes.all) if routes.several else (),
         stopping=stopping,
     )
+
+
+def _to_come(spread: Spread, left: int, done: float) -> Range | None:
+    """The sum over the topics that are left, less what those that are open have done; None where nothing is known."""
+    whole = spread.sum_of(left)
+    return None if whole is None else less(whole, done - spread.mean * spread.count)
 
 
 def _standing(watch: Sight, route: Route, now_s: float) -> EndpointStanding:
