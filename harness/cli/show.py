@@ -13,6 +13,7 @@ import click
 from harness.cli.output import say, say_json
 from harness.cli.summary import answer_lines, place_words, run_outages_lines
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
+from harness.domain.causes import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.run import Failure
 from harness.domain.sanitize import one_line, terminal_safe
@@ -22,7 +23,6 @@ from harness.records.codec import usage_to_json
 from harness.records.run import Run
 from harness.records.stored import StoredResult, StoredSpan, result_row, span_row
 from harness.text import money
-from harness.timing.outlook import cause_of
 
 LONGEST_MESSAGE = 4_000
 

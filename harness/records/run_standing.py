@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.domain.answerers import Answers
+from harness.domain.causes import Group, group_of
 from harness.domain.completion import Usage
 from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
@@ -20,7 +21,6 @@ from harness.domain.tally import Totals
 from harness.records.answers import answers_to_json
 from harness.records.codec import usage_to_json
 from harness.records.rows import dollars, seconds
-from harness.timing.outlook import cause_of
 
 LONGEST_MESSAGE = 4_000
 _BAD_LINE = "DatasetError"
@@ -57,7 +57,7 @@ class _Kept:
     hits: int
     sequential_s: float
     answers: Mapping[Answered, int]
-    cause: tuple[str, str | None] | None = None
+    cause: Group | None = None
     bad_line: bool = False
 
 
@@ -123,7 +123,7 @@ class Standing:
         self.totals = RowTotals()
         self.superseded = 0
         self._sessions = array("I")
-        self._first: dict[tuple[str, str | None], FailedAlike] = {}
+        self._first: dict[Group, FailedAlike] = {}
         # What rows add up to that may be run again: their sums may have to be taken back.
         self._not_ok: dict[int, _Kept] = {}
         # Topics that fail before their first call all have the same sums, however many there are of them.
@@ -196,12 +196,12 @@ class Standing:
     def _has_row(self, index: int) -> bool:
         return index < len(self._sessions) and self._sessions[index] > 0
 
-    def _cause_of(self, topic_id: str, failure: Failure) -> tuple[str, str | None]:
+    def _cause_of(self, topic_id: str, failure: Failure) -> Group:
         """The cause in a word or two, and the line of code. Of each cause the first topic is remembered."""
-        cause = cause_of(type=failure.type, kind=failure.kind, status=failure.status)
-        if (cause, failure.where) not in self._first:
-            self._first[cause, failure.where] = FailedAlike(
-                cause=cause,
+        group = group_of(failure)
+        if group not in self._first:
+            self._first[group] = FailedAlike(
+                cause=group[0],
                 topics=0,
                 topic_id=one_line(topic_id),
                 type=failure.type,
@@ -210,7 +210,7 @@ class Standing:
                 where=failure.where,
                 code=failure.code,
             )
-        return cause, failure.where
+        return group
 
     def counts(self, index: int, session: int) -> bool:
         """Return whether the row of this topic and session is the one that counts; the calls of both belong to it."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from harness.domain.causes import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.run import TopicResult
 from harness.timing.stats import percentile
@@ -173,11 +174,3 @@ def time_left(work: Range | None, rates: Sequence[float], last_s: Sequence[float
         high = None if high is None else max(high, percentile(last_s, 1 - TAIL))
     low = min(low, likely)
     return Range(low=low, likely=likely, high=None if high is None else max(high, likely))
-
-
-def cause_of(*, type: str, kind: str | None, status: int | None) -> str:  # noqa: A002 - as in `Failure`
-    """A failure in a word or two, alike for all that failed alike: `server 500`, `rate limited`, `ValueError`."""
-    if kind is None:
-        return type
-    name = kind.replace("_", " ")
-    return f"{name} {status}" if status is not None else name
