@@ -7,6 +7,7 @@ last pass stopped.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,8 @@ from harness.records.stored import (
     StoredResult,
     StoredSpan,
     owner_of,
-    result_row,
     results_in,
     span_of,
-    span_row,
     spans_in,
 )
 
@@ -133,10 +132,17 @@ class Run:
     def spans(self, topic_id: str | None = None) -> Iterator[StoredSpan]:
         """Yield the calls that belong to rows that count, or those of one topic. The calls of a topic come together."""
         file = self.path / TRACES_FILE
+        return (span_of(raw, file, at) for at, raw in self.lines(TRACES_FILE, topic_id))
+
+    def lines(self, name: str, topic_id: str | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines of `results` or of `spans` as they stand in the file of this name, with their places."""
+        file = self.path / name
         for at, raw in texts_of(file):
+            if name == RESULTS_FILE and at >= self._counted:
+                return
             owner = owner_of(raw, file, at)
             if self.standing.counts(owner.index, owner.session) and topic_id in (None, owner.topic_id):
-                yield span_of(raw, file, at)
+                yield at, raw
 
     def topics(self) -> Iterator[StoredTopic]:
         """Yield the topics that were not read yet, as far as the last look saw them, in the order of `results`."""
@@ -176,17 +182,17 @@ def read_results(path: Path) -> Iterator[dict[str, Any]]:
     and for a damaged row.
     """
     run = Run.open(path)
-    return (result_row(row) for row in run.results())
+    return (json.loads(raw) for _, raw in run.lines(RESULTS_FILE))
 
 
 def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
     """Return the calls of a run, or of one of its topics, as JSON objects, the calls of a topic together.
 
     They are those of the topics that `read_results` gives; the calls of a topic come in the order in which they ended.
-    Raises as that does.
+    Raises as that does, and for a line that belongs to no topic.
     """
     run = Run.open(path)
-    return (span_row(call) for call in run.spans(topic_id))
+    return (json.loads(raw) for _, raw in run.lines(TRACES_FILE, topic_id))
 
 
 def _topics_of(path: Path, counts: Counts, start: Place) -> Iterator[tuple[StoredTopic, Place]]:
