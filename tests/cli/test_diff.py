@@ -14,6 +14,7 @@ from prompts import edited_prompts
 from harness.cli.blocks import print_blocks
 from harness.diffs.words import diff_words
 from harness.records.directory_lock import DirectoryLock
+from harness.records.results_dir import TRACES_FILE
 from harness.records.run import Run
 from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table
 
