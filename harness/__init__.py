@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from harness.engine.step import Step
     from harness.engine.stopping import Stop
     from harness.errors import HarnessError, InputError, ParseError, Rejected, TopicFailed
-    from harness.records.results_dir import read_results, read_spans
+    from harness.records.run import read_results, read_spans
     from harness.runs.session import Report
     from harness.workflows.image_file import image
 
 _HOMES = {
-    "harness.records.results_dir": ("read_results", "read_spans"),
+    "harness.records.run": ("read_results", "read_spans"),
     "harness.api": ("ask", "ask_sync", "run", "run_sync"),
     "harness.runs.session": ("Report",),
     "harness.domain.completion": ("Completion", "Delta", "JsonSchema", "Message", "Tool", "Usage"),

@@ -18,10 +18,11 @@ from harness.domain.policy import Limits
 from harness.domain.waits import BACKOFF, HELD, WAITS, Wait, Waits
 from harness.exports.columns import CALLS, record
 from harness.records.chrome_trace import Timeline
-from harness.records.codec import served_from_json, served_to_json
+from harness.records.codec import served_to_json
 from harness.records.rows import call_times_of, span_to_row
 from harness.records.run import Place, StoredTopic
 from harness.records.stored import StoredSpan
+from harness.records.typed import TypedReader
 from harness.report.detail import detail_of
 from harness.report.requests import requests_of
 from harness.simulation.books import SIMULATED_WAITS, WaitSums
@@ -65,7 +66,7 @@ def test_the_table_has_a_row_for_each_field_and_no_other() -> None:
 def test_a_wait_counts_in_the_sum_and_comes_back_from_its_row(wait: Wait) -> None:
     served = served_after(wait)
     assert served.waited_s == 2.0
-    assert served_from_json(json.loads(json.dumps(served_to_json(served)))) == served
+    assert TypedReader(Served).of_value(json.loads(json.dumps(served_to_json(served)))) == served
     assert (wait.field in served_to_json(Served())) is not wait.is_sparse
 
 
@@ -89,7 +90,7 @@ def test_a_wait_is_a_column_of_the_calls(wait: Wait) -> None:
 
 @each_wait
 def test_a_wait_is_a_slice_of_the_timeline(wait: Wait) -> None:
-    events = Timeline("run").topic([a_row(wait)], offset_s=0.0, elapsed_s=3.0)
+    events = Timeline("run").topic([a_call(wait)], offset_s=0.0, elapsed_s=3.0)
     slices = [(event["name"], event["ts"], event["dur"]) for event in events if event.get("cat") == "wait"]
     assert slices == [(wait.words, 0, 2_000_000)]
 

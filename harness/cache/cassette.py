@@ -191,10 +191,16 @@ def _checked(fields: dict[str, Any]) -> Recording:
     texts = ("topic", "call", "key", "recorded", "harness", "digest")
     if wrong := [name for name in texts if not isinstance(fields.get(name), str)]:
         raise ValueError(f"field {wrong[0]!r} must be a text")
-    request = request_from_json(fields.get("request"))
+    try:
+        request = request_from_json(fields.get("request"))
+    except ValueError as error:
+        raise ValueError(f"request: {error}") from None
     if cache_key(request) != fields["key"]:
         raise ValueError("the key is not that of the request: one of them was changed")
-    _completion(fields.get("completion"))
+    try:
+        _completion(fields.get("completion"))
+    except ValueError as error:
+        raise ValueError(f"completion: {error}") from None
     recording = Recording(
         topic_id=storable(fields["topic"]),
         span_id=storable(fields["call"]),

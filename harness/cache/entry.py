@@ -6,14 +6,13 @@ The request of a row is guarded by its key, which is the request's own hash; eve
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.domain.completion import Completion, Request
 from harness.domain.key import canonical_request
 from harness.ports import Stored
-from harness.records.codec import completion_from_json, completion_to_json
+from harness.records.codec import completion_of_text, completion_to_json
 from harness.records.json_text import storable, to_text
 
 
@@ -78,7 +77,7 @@ def stored(*, key: bytes, digest_was: bytes, created_at: bytes, run_id: bytes, v
     if digest(key, created_at, run_id, value).encode() != digest_was:
         raise ValueError("its digest does not match")
     return Stored(
-        completion=completion_from_json(json.loads(value.decode())),
+        completion=completion_of_text(value),
         run_id=run_id.decode(),
         created_at=instant(created_at.decode()),
     )

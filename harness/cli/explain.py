@@ -21,7 +21,9 @@ from harness.domain.key import request_fields
 from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError, ResultsError
 from harness.machine.wall_clock import SystemClock
-from harness.records.results_dir import read_manifest, read_results, read_spans
+from harness.records.results_dir import read_manifest
+from harness.records.run import Run
+from harness.records.stored import StoredSpan
 from harness.regress.comparing.call_story import CallStory, payer_json, payer_words, story_of
 from harness.runs.batch import RESULTS_ROOT
 
@@ -44,7 +46,7 @@ _SHOWN_CALLS = 12
 )
 @settings_options("cache", "json_output")
 def explain(what: str, run: Path | None, **values: Any) -> None:
-    """Why was this a hit, why a miss.
+    """Explain why a call was a hit, or why it was asked.
 
     \b
     harness cache explain 9f3a12                             an entry: who paid for it, and what it answers
@@ -112,22 +114,23 @@ def _settings_asked(entry: Sound) -> dict[str, Any]:
     return {name: value for name, value in request_fields(entry.request).items() if name != "messages"}
 
 
-def _story(what: str, run: Path, values: Mapping[str, Any]) -> CallStory:
-    manifest = read_manifest(run)
+def _story(what: str, directory: Path, values: Mapping[str, Any]) -> CallStory:
+    run = Run.open(directory)
     call = _call_named(what, run)
-    topic_id = call["topic_id"]
-    calls = list(read_spans(run, topic_id))
-    row = next(row for row in read_results(run) if row["topic_id"] == topic_id)
-    recorded_settings = manifest["settings"]
+    row = run.result(call.topic_id)
+    if row is None:
+        raise AssertionError("calls that count have a row")
+    calls = list(run.spans(call.topic_id))
+    recorded_settings = run.manifest["settings"]
     cache = loaded_from(values).settings.cache if values["cache"] is not None else Path(recorded_settings["cache"])
 
     async def look(admin: CacheAdmin) -> CallStory:
-        entry = await admin.entry(call["key"])
+        entry = await admin.entry(call.key)
         return story_of(
             call,
             row=row,
             calls=calls,
-            recorded=await admin.recorded(topic_id),
+            recorded=await admin.recorded(call.topic_id),
             payer=entry.call if isinstance(entry, Sound) else None,
             mode=recorded_settings["cache_mode"],
             ttl_s=recorded_settings["ttl"],
@@ -136,21 +139,21 @@ def _story(what: str, run: Path, values: Mapping[str, Any]) -> CallStory:
     return _with(cache, look)
 
 
-def _call_named(what: str, run: Path) -> dict[str, Any]:
-    """The call `TOPIC/CALL` of a run. Raises ResultsError that says which there are."""
+def _call_named(what: str, run: Run) -> StoredSpan:
+    """Return the call `TOPIC/CALL` of a run. Raises ResultsError that says which there are."""
     known: list[str] = []
-    for call in read_spans(run):
-        name = f"{call['topic_id']}/{call['id']}"
+    for call in run.spans():
+        name = f"{call.topic_id}/{call.id}"
         if name == what:
             return call
-        if what.startswith(f"{call['topic_id']}/") or what == call["topic_id"]:
+        if what.startswith(f"{call.topic_id}/") or what == call.topic_id:
             known.append(name)
     if known:
         more = ", …" if len(known) > _SHOWN_CALLS else ""
-        raise ResultsError(f"{run}: no call {what!r}; the topic has {', '.join(known[:_SHOWN_CALLS])}{more}")
+        raise ResultsError(f"{run.path}: no call {what!r}; the topic has {', '.join(known[:_SHOWN_CALLS])}{more}")
     raise ResultsError(
-        f"{run}: no call {what!r}; name it TOPIC/CALL, by a topic that `harness show {run}` lists and a call that "
-        f"`harness show {run} TOPIC` does"
+        f"{run.path}: no call {what!r}; name it TOPIC/CALL, by a topic that `harness show {run.path}` lists and a "
+        f"call that `harness show {run.path} TOPIC` does"
     )
 
 

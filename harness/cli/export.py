@@ -15,7 +15,7 @@ from harness.exports.jsonl import jsonl_lines
 from harness.exports.placing import placed, refuse_unless_free
 from harness.exports.source import RunFacts, open_run
 from harness.records.chrome_trace import Timeline
-from harness.records.results_dir import read_manifest
+from harness.records.run import Run
 
 STDOUT = Path("-")
 CHROME = "chrome"
@@ -53,12 +53,12 @@ def export(run: Path, name: str, out: Path | None, force: bool) -> None:
             sys.stdout.buffer.writelines(jsonl_lines(rows))
             facts = rows.facts
     elif name == CHROME:
-        target, run_id = out or run / TIMELINE_FILE, read_manifest(run)["run_id"]
+        target, opened = out or run / TIMELINE_FILE, Run.open(run)
         with open_run(run) as rows:
             facts = rows.facts
         refuse_unless_free(target, directory=False, force=force)
         with placed(target, directory=False) as place, place.open("wb") as file:
-            file.writelines(trace_of(run, Timeline(run_id), None))
+            file.writelines(trace_of(opened, Timeline(opened.manifest["run_id"]), None))
         click.echo(terminal_safe(str(target)))
     else:
         target, facts = write_export(run, name, out, force=force)
@@ -68,7 +68,7 @@ def export(run: Path, name: str, out: Path | None, force: bool) -> None:
 
 
 def _notes(run: Path, facts: RunFacts) -> list[str]:
-    """What whoever opens the export should know of the run."""
+    """Notes on the run for whoever opens the export."""
     if not facts.running and not facts.unfinished:
         return []
     note = f"note: the run is {facts.standing}: this holds the {facts.finished} of {facts.topics} topics that are done"

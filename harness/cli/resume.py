@@ -86,7 +86,7 @@ def resume(run: Path | None, states: tuple[TopicState, ...] | None, topics: tupl
 
 
 def _redo(states: Sequence[TopicState] | None, topics: tuple[str, ...]) -> Redo:
-    """Who names a topic wants it run again, whatever it lacks."""
+    """The choice of topics. A topic that is named is run again, whatever it lacks."""
     if states is None:
         states = REDONE if topics else ALL_LEFT.states
     return Redo(states=tuple(states), topics=topics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import click
 from harness.cli.output import say, say_json
 from harness.cli.summary import answer_lines, place_words, run_outages_lines
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
+from harness.domain.causes import cause_of
 from harness.domain.remedies import remedy_of
+from harness.domain.run import Failure
 from harness.domain.sanitize import one_line, terminal_safe
 from harness.domain.wording import counted
 from harness.errors import ResultsError
-from harness.records.answers import answers_in
-from harness.records.results_dir import read_manifest, read_results, read_spans, read_standing
+from harness.records.codec import usage_to_json
+from harness.records.run import Run
+from harness.records.stored import StoredResult, StoredSpan, result_row, span_row
 from harness.text import money
-from harness.timing.outlook import cause_of
 
 LONGEST_MESSAGE = 4_000
 
@@ -32,130 +35,130 @@ LONGEST_MESSAGE = 4_000
 @click.option("--json", "json_output", is_flag=True, help="Print JSON lines for machines.")
 def show(run: Path, topic_id: str | None, calls: bool, status: str | None, json_output: bool) -> None:
     """The topics of the run in the directory RUN, or the report of TOPIC_ID with the calls behind it."""
-    manifest = read_manifest(run)
-    rows = (row for row in read_results(run) if status in (None, row["status"]))
+    opened = Run.open(run)
     if topic_id is None:
-        for each in rows:
-            _say_row(each, json_output)
-        if not json_output:
-            for line in (*answer_lines(read_standing(run).totals.as_json()), *run_outages_lines(manifest)):
-                click.echo(terminal_safe(line))
+        _list_topics(opened, status, json_output)
         return
-    row = next((row for row in rows if row["topic_id"] == topic_id), None)
-    if row is None:
+    row = opened.result(topic_id)
+    if row is None or status not in (None, row.status):
         raise ResultsError(f"{run}: no finished topic {topic_id!r}; `harness show {run}` lists them")
-    spans = list(read_spans(run, topic_id))
+    spans = list(opened.spans(topic_id))
     if json_output:
-        say_json({**row, "spans": spans}, indent=None)
+        say_json({**result_row(row), "spans": [span_row(span) for span in spans]}, indent=None)
         return
     say("\n".join(_head_lines(row)), hanging=2)
     click.echo(terminal_safe("\n".join(_output_lines(row))))
     if calls:
         click.echo(terminal_safe("\n\n".join(map(_call_text, spans))))
     else:
-        others = {one.by.model for one in answers_in(row) if one.other}
+        others = {one.by.model for one in row.answers if one.other}
         say("\n".join(_call_line(span, others) for span in spans), hanging=4)
 
 
-def _say_row(row: Mapping[str, Any], json_output: bool) -> None:
-    if json_output:
-        say_json(row, indent=None)
-    else:
-        say(_row_line(row))
+def _list_topics(run: Run, status: str | None, json_output: bool) -> None:
+    for row in run.results():
+        if status not in (None, row.status):
+            continue
+        if json_output:
+            say_json(result_row(row), indent=None)
+        else:
+            say(_row_line(row))
+    if not json_output:
+        for line in (*answer_lines(run.standing.totals.answers), *run_outages_lines(run.manifest)):
+            click.echo(terminal_safe(line))
 
 
-def _row_line(row: Mapping[str, Any]) -> str:
-    said = _failure_words(row["error"]) if row["error"] else one_line(_first_words(row["output"]), 90)
+def _row_line(row: StoredResult) -> str:
+    said = _failure_words(row.error) if row.error else one_line(_first_words(row.output), 90)
     return (
-        f"{row['status']:<9} {one_line(row['topic_id'], 24):<24} {row['calls']:>3} calls  {money(row['cost']):>9}  "
-        f"{row['elapsed_s']:>8.1f} s  {said}"
+        f"{row.status:<9} {one_line(row.topic_id, 24):<24} {row.calls:>3} calls  {money(row.cost):>9}  "
+        f"{row.elapsed_s:>8.1f} s  {said}"
     )
 
 
-def _failure_words(error: Mapping[str, Any]) -> str:
-    """A failure in one line, whole: `IndexError at flow.py:12: list index out of range`."""
-    cause = cause_of(type=error["type"], kind=error["kind"], status=error["status"])
-    where = f" at {error['where']}" if error.get("where") else ""
-    return f"{cause}{where}: {one_line(error['message'], LONGEST_MESSAGE)}"
+def _failure_words(error: Failure) -> str:
+    """Return a failure in one line, whole: `IndexError at flow.py:12: list index out of range`."""
+    cause = cause_of(type=error.type, kind=error.kind, status=error.status)
+    where = f" at {error.where}" if error.where else ""
+    return f"{cause}{where}: {one_line(error.message, LONGEST_MESSAGE)}"
 
 
-def _head_lines(row: Mapping[str, Any]) -> list[str]:
-    error = row["error"]
+def _head_lines(row: StoredResult) -> list[str]:
+    error = row.error
     lines = [
-        f"{row['topic_id']}: {row['status']}",
-        f"topic: {row['topic']}",
-        f"{row['calls']} calls, {row['hits']} from the cache, {tokens_words(row['usage'])}, "
-        f"{_cost(row['cost'])}, {row['elapsed_s']:.1f} s "
-        f"({row['sequential_s']:.1f} s one after another)",
+        f"{row.topic_id}: {row.status}",
+        f"topic: {row.topic}",
+        f"{row.calls} calls, {row.hits} from the cache, {tokens_words(usage_to_json(row.usage))}, "
+        f"{_cost(row.cost)}, {row.elapsed_s:.1f} s ({row.sequential_s:.1f} s one after another)",
     ]
-    if error:
-        lines.append(f"{error['type']}: {error['message']}")
-        if error.get("where"):
-            lines.append(f"  {place_words(error['where'], error.get('code'))}")
-        lines.append(f"  → {remedy_of(type=error['type'], kind=error['kind'])}")
-    return [*lines, *answer_lines(row)]
+    if error is not None:
+        lines.append(f"{error.type}: {error.message}")
+        if error.where:
+            lines.append(f"  {place_words(error.where, error.code)}")
+        lines.append(f"  → {remedy_of(type=error.type, kind=error.kind)}")
+    return [*lines, *answer_lines(Counter(row.answers))]
 
 
-def _output_lines(row: Mapping[str, Any]) -> list[str]:
-    output = row["output"]
+def _output_lines(row: StoredResult) -> list[str]:
+    output = row.output
     if output is None:
         return ["", "calls:"]
     return ["", output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2), "", "calls:"]
 
 
-def _call_line(span: Mapping[str, Any], others: Collection[str] = ()) -> str:
+def _call_line(span: StoredSpan, others: Collection[str] = ()) -> str:
     """`others` are the models that answered the topic's calls and were not asked for."""
-    served = span["served"]
-    if span["error"]:
-        outcome = _failure_words(span["error"])
-    elif span.get("rejected"):
-        outcome = f"rejected: {one_line(span['rejected'], 70)}"
+    served = span.served
+    if span.error is not None:
+        outcome = _failure_words(span.error)
+    elif span.rejected:
+        outcome = f"rejected: {one_line(span.rejected, 70)}"
     else:
-        usage = span["usage"]
-        outcome = "tokens not told" if is_untold(usage) else _tokens_out(usage)
+        outcome = _tokens_out(usage_to_json(span.usage))
     outcome += _other_words(span, others)
     return (
-        f"  {span['id']:<26} {served['source']:<8} {served['attempts']} sent  {span['start_s']:>8.2f} s + "
-        f"{span['end_s'] - span['start_s']:>7.2f} s  {money(span['cost']):>9}  {outcome}"
+        f"  {span.id:<26} {served.source:<8} {served.attempts} sent  {span.start_s:>8.2f} s + "
+        f"{span.end_s - span.start_s:>7.2f} s  {money(span.cost):>9}  {outcome}"
     )
 
 
-def _call_text(span: Mapping[str, Any]) -> str:
-    parts = [_call_line(span), f"  key {span['key']}"]
-    parts += [f"--- {message['role']}\n{message['content']}" for message in span["request"]["messages"]]
+def _call_text(span: StoredSpan) -> str:
+    parts = [_call_line(span), f"  key {span.key}"]
+    parts += [f"--- {message.role}\n{message.content}" for message in span.request.messages]
     parts += [
-        f"--- attempt {failure['number']} failed: {failure['kind']}: {failure['message']}"
-        for failure in span["served"]["failures"]
+        f"--- attempt {failure.number} failed: {failure.kind}: {failure.message}" for failure in span.served.failures
     ]
-    if span["reasoning"]:
-        parts.append(f"--- reasoning\n{span['reasoning']}")
-    parts.append(f"--- answer ({_about_answer(span)})\n{span['content']}")
+    if span.reasoning:
+        parts.append(f"--- reasoning\n{span.reasoning}")
+    parts.append(f"--- answer ({_about_answer(span)})\n{span.content}")
     if told := _likelihoods_words(span):
         parts.append(f"--- {told}")
-    if span.get("rejected"):
-        parts.append(f"--- rejected\n{span['rejected']}")
+    if span.rejected:
+        parts.append(f"--- rejected\n{span.rejected}")
     return "\n".join(parts)
 
 
-def _likelihoods_words(span: Mapping[str, Any]) -> str:
+def _likelihoods_words(span: StoredSpan) -> str:
     """`likelihoods of 40 tokens, 30 of them reasoning (--json shows them)`; empty where there are none."""
-    answer, reasoning = (len(span.get(name) or ()) for name in ("logprobs", "reasoning_logprobs"))
+    answer, reasoning = len(span.logprobs), len(span.reasoning_logprobs)
     if not answer + reasoning:
         return ""
     of_them = f", {reasoning:,} of them reasoning" if reasoning else ""
     return f"likelihoods of {counted(answer + reasoning, 'token')}{of_them} (--json shows them)"
 
 
-def _about_answer(span: Mapping[str, Any]) -> str:
+def _about_answer(span: StoredSpan) -> str:
     """`stop, gpt-4o-2024-08-06, fingerprint fp_1`: why it ended, and who gave it."""
-    parts = [span["finish_reason"] or "not finished"]
-    parts += [one_line(span["model"], 120)] if span.get("model") else []
-    parts += [f"fingerprint {one_line(span['fingerprint'], 120)}"] if span.get("fingerprint") else []
+    parts = [span.finish_reason or "not finished"]
+    if span.model:
+        parts.append(one_line(span.model, 120))
+    if span.fingerprint:
+        parts.append(f"fingerprint {one_line(span.fingerprint, 120)}")
     return ", ".join(parts)
 
 
-def _other_words(span: Mapping[str, Any], others: Collection[str]) -> str:
-    return f", answered by {one_line(span['model'], 120)}" if span.get("model") in others else ""
+def _other_words(span: StoredSpan, others: Collection[str]) -> str:
+    return f", answered by {one_line(span.model, 120)}" if span.model and span.model in others else ""
 
 
 def _first_words(output: Any) -> str:
@@ -164,6 +167,8 @@ def _first_words(output: Any) -> str:
 
 
 def _tokens_out(usage: Mapping[str, Any]) -> str:
+    if is_untold(usage):
+        return "tokens not told"
     return f"{usage['output_tokens']:,} tokens out, {reasoning_words(usage)}"
 
 

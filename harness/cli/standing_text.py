@@ -1,4 +1,4 @@
-"""How a run stands in words, from what is on disk: the text of `harness status`."""
+"""The state of a run in words, from its files: the text of `harness status`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ from harness.cli.summary import (
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.wording import counted, duration
+from harness.records.answers import answers_in
 from harness.runs.live_file import Live
-from harness.runs.manifest import elsewhere_words, is_simulated
+from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
 from harness.runs.run_state import RunState
 
 SILENT_S = 15.0
@@ -54,6 +55,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         f"dataset   {manifest['dataset']['path']}",
         f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
         *(f"          {words}" for words in elsewhere_words(manifest)),
+        *_began_lines(state),
         topics_line(totals, state.unfinished, state.skipped),
         *failure_lines(state.failures),
         *skipped_lines(state.skipped, manifest["dataset"].get("skipped_lines", ())),
@@ -62,7 +64,7 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
         lines += _live_lines(state.live, _caps(manifest), now)
     else:
         lines += [*work_lines(totals, streamed=manifest["settings"].get("stream", True)), *_money_lines(state)]
-    lines += answer_lines(totals)
+    lines += answer_lines(answers_in(totals))
     lines += left_open_lines(state.left_open)
     lines += [f"note      {note}" for note in state.notes]
     lines += run_outages_lines(manifest)
@@ -74,13 +76,21 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
     return lines
 
 
+def _began_lines(state: RunState) -> list[str]:
+    """The beginning of the session that goes on, or was killed; of one that ended its log tells more."""
+    if state.begun is None or not (state.running or state.killed):
+        return []
+    return [f"began     {begun_words(state.begun)}"]
+
+
 _PLAIN_STATUSES = ("complete", "incomplete", "interrupted")
 
 
 def state_words(state: RunState, now: datetime) -> str:
     """`running (process 4711)`, `killed, last alive 03:12 …`, `complete, 169 failed`."""
     if state.running:
-        return "running" if state.live is None else f"running (process {state.live.pid})"
+        pid = _pid(state)
+        return "running" if pid is None else f"running (process {pid})"
     if state.last_alive is not None:
         ago = duration(max(0.0, (now - state.last_alive).total_seconds()))
         return f"killed, last alive at {state.last_alive:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
@@ -93,8 +103,15 @@ def state_words(state: RunState, now: datetime) -> str:
     return f"{word}, {failed:,} failed" if failed else word
 
 
+def _pid(state: RunState) -> int | None:
+    """The process that is at work, by what it last told, or by what it wrote when it began."""
+    if state.live is not None:
+        return state.live.pid
+    return None if state.begun is None else state.begun.pid
+
+
 def stop_of(state: RunState) -> Mapping[str, Any] | None:
-    """What stopped the last session, where the run is not beyond it."""
+    """Return the reason that stopped the last session, unless the run has gone on since."""
     sessions = state.manifest.get("session_log", [])
     if state.running or state.killed or not sessions:
         return None
@@ -103,7 +120,7 @@ def stop_of(state: RunState) -> Mapping[str, Any] | None:
 
 
 def _live_lines(live: Live, caps: _Caps, now: datetime) -> list[str]:
-    """What the run's own display tells, in its words."""
+    """The run's own display, in its words."""
     seen = live.seen
     waits = waits_words(seen)
     silent_s = (now - live.at).total_seconds()

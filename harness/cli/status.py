@@ -1,4 +1,4 @@
-"""`harness status`: how a run stands, also while it runs, and after it was killed."""
+"""`harness status`: the state of a run, also while it runs, and after it was killed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from harness.cli.output import say, say_json
 from harness.cli.standing_text import standing_lines, stop_of
 from harness.machine.wall_clock import SystemClock
+from harness.records.begun import begun_to_json
 from harness.runs.batch import RESULTS_ROOT
 from harness.runs.live_file import live_to_json
 from harness.runs.run_state import RunState, look_at, newest_run
@@ -21,7 +22,9 @@ from harness.runs.run_state import RunState, look_at, newest_run
 @click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "json_output", is_flag=True, help="Print JSON for machines.")
 def status(run: Path | None, json_output: bool) -> None:
-    """How the run in the directory RUN stands; without RUN the one under results/ that was begun or continued last.
+    """Tell how the run in the directory RUN stands.
+
+    Without RUN it is the one under results/ that was begun or continued last.
 
     It may be running: then this tells what its own display tells. One that was killed is told from its rows and from
     the journal in the cache.
@@ -51,5 +54,6 @@ def _as_json(state: RunState) -> dict[str, Any]:
         "left_open": len(state.left_open),
         "stop": stop_of(state),
         "live": None if state.live is None else live_to_json(state.live),
+        "begun": None if state.begun is None else begun_to_json(state.begun),
         "notes": state.notes,
     }

@@ -15,7 +15,7 @@ from harness.domain.outage_words import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.remedies import remedy_of
-from harness.domain.who_answered import doubt_lines, why_unpriced
+from harness.domain.who_answered import Answers, doubt_lines, why_unpriced
 from harness.domain.wording import counted
 from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall
@@ -42,7 +42,7 @@ def summary_of(report: Report, settings: Settings) -> str:
         *failure_lines(report.failures),
         *skipped_lines(report.skipped, report.bad_lines),
         *work_lines(report.totals, streamed=settings.stream),
-        *answer_lines(report.totals),
+        *answer_lines(answers_in(report.totals)),
         *money_lines(outlay, report.totals, report.unfinished, budget, simulated=report.simulated),
         *reservation_lines(
             report.reservations,
@@ -228,9 +228,9 @@ def work_lines(totals: Mapping[str, Any], *, streamed: bool) -> list[str]:
     return lines
 
 
-def answer_lines(totals: Mapping[str, Any]) -> list[str]:
+def answer_lines(answers: Answers) -> list[str]:
     """Where what answered was not what was asked for, or not the same throughout: a line for each model."""
-    return [f"model     {line}" for line in doubt_lines(answers_in(totals))]
+    return [f"model     {line}" for line in doubt_lines(answers)]
 
 
 def money_lines(

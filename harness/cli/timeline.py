@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from array import array
 from collections.abc import Iterator
-from datetime import datetime
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -17,7 +15,8 @@ from harness.errors import ResultsError, SettingsError
 from harness.records.chrome_trace import BEGINNING, Event, Timeline, trace_file
 from harness.records.jsonl_file import storage_errors, write_whole
 from harness.records.outages import run_outages
-from harness.records.results_dir import TRACES_FILE, read_manifest, read_results, read_spans
+from harness.records.results_dir import TRACES_FILE
+from harness.records.run import Run
 
 TIMELINE_FILE = "timeline.json"
 
@@ -40,9 +39,9 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     """
     if out is not None and not out.parent.is_dir():
         raise SettingsError(f"--out {out}: there is no directory {out.parent}")
-    manifest = read_manifest(run)
-    line = Timeline(manifest["run_id"])
-    parts = trace_of(run, line, topic_id)
+    opened = Run.open(run)
+    line = Timeline(opened.manifest["run_id"])
+    parts = trace_of(opened, line, topic_id)
     if out == Path("-"):
         sys.stdout.buffer.writelines(parts)
         return
@@ -51,52 +50,40 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     with storage_errors(target):
         write_whole(target, parts)
     click.echo(terminal_safe(f"{target}: open it at https://ui.perfetto.dev or in chrome://tracing"))
-    in_file = manifest["dataset"]["topics"]
+    in_file = opened.manifest["dataset"]["topics"]
     if topic_id is None and line.topics < in_file:
         click.echo(f"it has {line.topics:,} of {in_file:,} topics: those that are finished and made calls", err=True)
 
 
-def trace_of(run: Path, line: Timeline, topic_id: str | None) -> Iterator[bytes]:
-    """The run, or one of its topics, as the parts of a file. Raises ResultsError where there is nothing to write."""
+def trace_of(run: Run, line: Timeline, topic_id: str | None) -> Iterator[bytes]:
+    """Return the run, or one of its topics, as the parts of a file.
+
+    Raises ResultsError where there is nothing to write.
+    """
     events = _events(run, line, topic_id)
     # The first event tells whether there is anything to write.
     return trace_file(chain([next(events)], events))
 
 
-def _events(run: Path, line: Timeline, topic_id: str | None) -> Iterator[Event]:
+def _events(run: Run, line: Timeline, topic_id: str | None) -> Iterator[Event]:
     """Topic by topic, in the order of the file, then the outages and the counters.
 
     Raises ResultsError where there are no calls.
     """
-    opened, elapsed = _times(run)
+    zero_s = min((row.started_at.timestamp() for row in run.results()), default=0.0)
     origins = dict[int, float]()
-    zero_s = min((at for at in opened if at), default=0.0)
-    for (index, session), rows in groupby(read_spans(run, topic_id), key=lambda row: (row["index"], row["session"])):
-        calls = list(rows)
-        try:
-            # Calls count from the beginning of their session, which is known from any topic of it.
-            origin_s = opened[index] - min(call["start_s"] for call in calls)
-            offset_s = max(0.0, origins.setdefault(session, origin_s) - zero_s)
-            yield from line.topic(calls, offset_s=offset_s, elapsed_s=elapsed[index])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ResultsError(
-                f"{run / TRACES_FILE}: a call of the topic with index {index} is damaged: {error!r}"
-            ) from None
+    for topic in run.topics():
+        row, calls = topic.result, topic.calls
+        if not calls or topic_id not in (None, row.topic_id):
+            continue
+        # Calls count from the beginning of their session, which is known from any topic of it.
+        origin_s = row.started_at.timestamp() - min(call.start_s for call in calls)
+        offset_s = max(0.0, origins.setdefault(row.session, origin_s) - zero_s)
+        yield from line.topic(calls, offset_s=offset_s, elapsed_s=row.elapsed_s)
     if not origins:
+        where = run.path
         if topic_id is not None:
-            raise ResultsError(f"{run}: no finished topic {topic_id!r} with calls; `harness show {run}` lists them")
-        raise ResultsError(f"{run}: no finished topic has calls in {TRACES_FILE}, so there is nothing to show")
-    yield from line.outages(run_outages(read_manifest(run)), zero_s=zero_s)
+            raise ResultsError(f"{where}: no finished topic {topic_id!r} with calls; `harness show {where}` lists them")
+        raise ResultsError(f"{where}: no finished topic has calls in {TRACES_FILE}, so there is nothing to show")
+    yield from line.outages(run_outages(run.manifest), zero_s=zero_s)
     yield from line.counters()
-
-
-def _times(run: Path) -> tuple[array[float], array[float]]:
-    """When each topic began (seconds since the epoch) and how long it was open, by index: 16 bytes a topic."""
-    opened, elapsed = array("d"), array("d")
-    for row in read_results(run):
-        missing = row["index"] + 1 - len(opened)
-        opened.extend([0.0] * missing)
-        elapsed.extend([0.0] * missing)
-        opened[row["index"]] = datetime.fromisoformat(row["started_at"]).timestamp()
-        elapsed[row["index"]] = float(row["elapsed_s"])
-    return opened, elapsed

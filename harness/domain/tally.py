@@ -18,7 +18,7 @@ from harness.domain.who_answered import answers_of
 class Totals:
     """Running sums of calls. `cost` is what the run paid, in USD; `unpriced` counts calls whose price is not known.
 
-    Tokens are those of `Usage`, kept as plain sums.
+    Tokens are those of `Usage`, kept as plain sums. Sums over rows of topics are `records.run_standing.RowTotals`.
     """
 
     calls: int = 0
@@ -46,19 +46,23 @@ class Totals:
         elif served.source != "endpoint":
             self.hits += 1
         self.retries += max(0, served.attempts - 1)
-        self.input_tokens += usage.input_tokens
-        self.output_tokens += usage.output_tokens
-        self.reasoning_tokens += usage.reasoning_tokens
-        self.cached_tokens += usage.cached_tokens
-        self.untold += usage.untold
-        self.reasoning_untold += usage.reasoning_untold
-        self.reasoning_estimated += usage.reasoning_estimated
+        self.add_usage(usage)
         if span.cost is None:
             self.unpriced += 1
         else:
             self.cost += span.cost
         self.saved += span.saved
         self.sequential_s += span.own_s
+
+    def add_usage(self, usage: Usage, sign: int = 1) -> None:
+        """Count these tokens, or take them away with `sign` -1."""
+        self.input_tokens += sign * usage.input_tokens
+        self.output_tokens += sign * usage.output_tokens
+        self.reasoning_tokens += sign * usage.reasoning_tokens
+        self.cached_tokens += sign * usage.cached_tokens
+        self.untold += sign * usage.untold
+        self.reasoning_untold += sign * usage.reasoning_untold
+        self.reasoning_estimated += sign * usage.reasoning_estimated
 
     @property
     def usage(self) -> Usage:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from harness.domain.call import Call
+from harness.domain.causes import cause_of
 from harness.domain.completion import Completion, Request
 from harness.domain.failures import CompletionError, TransientError
 from harness.domain.recorded_call import step_of
 from harness.engine.clock import now
 from harness.ports import Completer
-from harness.timing.outlook import cause_of
 
 KEPT_FAILURES = 8
 KEPT_DURATIONS = 64

@@ -129,7 +129,7 @@ def _cost_known(row: Mapping[str, Any]) -> bool:
     return row["cost"] is not None
 
 
-_OF_ERROR = (
+_OF_ERROR: tuple[tuple[str, Kind, str], ...] = (
     ("type", "text", "Why it failed, or is degraded: the name of the exception."),
     ("kind", "text", "Class of a failed call: `timeout`, `rate_limited`, `length` and so on."),
     ("message", "text", "The same in words."),
@@ -152,10 +152,7 @@ _USAGE = tuple(
 _UNTOLD = _column(
     "usage_untold", "integer", "Answers whose tokens the server did not tell; null: it told all.", "usage", "untold"
 )
-_ERROR = tuple(
-    _column(f"error_{name}", "integer" if kind == "integer" else "text", meaning, "error", name)
-    for name, kind, meaning in _OF_ERROR
-)
+_ERROR = tuple(_column(f"error_{name}", kind, meaning, "error", name) for name, kind, meaning in _OF_ERROR)
 
 TOPICS: tuple[Column, ...] = (
     _column("topic_index", "integer", "Place in the dataset, from 0; the key of the table.", "index", required=True),

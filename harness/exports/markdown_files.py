@@ -69,7 +69,8 @@ def _front_matter(cells: Mapping[str, Any]) -> str:
         *("usage_input_tokens", "usage_output_tokens", "usage_reasoning_tokens", "usage_cached_tokens"),
         *("cost", "calls", "hits", "started_at", "elapsed_s", "sequential_s"),
     )
-    values = {name: iso(cells[name]) if name == "started_at" else cells[name] for name in shown}
+    values = {name: cells[name] for name in shown}
+    values["started_at"] = iso(cells["started_at"])
     values["cost"] = _NOT_KNOWN if cells["cost"] is None else cells["cost"]
     lines = [f"{name}: {_yaml(value)}" for name, value in values.items() if value is not None]
     metadata = json.loads(cells["metadata"] or "{}")

@@ -55,4 +55,8 @@ def _fill(database: sqlite3.Connection, topics: Iterable[TopicRows], facts: RunF
 
 
 def _values(cells: list[Cell]) -> list[int | float | str | None]:
-    return [iso(cell) if isinstance(cell, datetime) else cell for cell in cells]
+    return [_value(cell) for cell in cells]
+
+
+def _value(cell: Cell) -> int | float | str | None:
+    return iso(cell) if isinstance(cell, datetime) else cell

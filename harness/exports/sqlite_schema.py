@@ -19,9 +19,12 @@ _AFFINITY = {
 
 
 def _declared(columns: tuple[Column, ...]) -> str:
-    return ",\n".join(
-        f"  {column.name} {_AFFINITY[column.kind]}{' NOT NULL' if column.required else ''}" for column in columns
-    )
+    return ",\n".join(_declaration(column) for column in columns)
+
+
+def _declaration(column: Column) -> str:
+    not_null = " NOT NULL" if column.required else ""
+    return f"  {column.name} {_AFFINITY[column.kind]}{not_null}"
 
 
 RUN_COLUMNS = (

@@ -1,15 +1,14 @@
-"""Who answered, as JSON: in rows of topics, and in the sums over them."""
+"""Answers by who gave them, as JSON: in rows of topics, and in the sums over them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.domain.completion import Answerer, Json
-from harness.domain.run import Answered
+from harness.domain.run import Answered, Span, TopicResult
 from harness.domain.who_answered import Answers, answered
-from harness.records.codec import answerers_from_json
 from harness.records.json_fields import COUNT, FLAG, NULL, TEXT, check_fields
 
 FIELD = "answered_by"
@@ -26,22 +25,24 @@ _ANSWERED = {
 def answers_to_json(answers: Mapping[Answered, int]) -> list[Json]:
     """The most frequent first; `other` is there where it is one."""
     listed = sorted(answers.items(), key=lambda item: (-item[1], item[0]))
-    return [
-        {
-            "endpoint": one.endpoint,
-            "asked": one.asked,
-            "model": one.by.model,
-            "fingerprint": one.by.fingerprint or None,
-            "answers": number,
-            **({"other": True} if one.other else {}),
-        }
-        for one, number in listed
-        if number > 0
-    ]
+    return [_answered_to_json(one, number) for one, number in listed if number > 0]
+
+
+def _answered_to_json(one: Answered, number: int) -> Json:
+    fields: dict[str, Json] = {
+        "endpoint": one.endpoint,
+        "asked": one.asked,
+        "model": one.by.model,
+        "fingerprint": one.by.fingerprint or None,
+        "answers": number,
+    }
+    if one.other:
+        fields["other"] = True
+    return fields
 
 
 def answers_in(fields: Mapping[str, Any]) -> Answers:
-    """What a row or a sum says of it; nothing in those of versions before."""
+    """Return the answers that a row or a sum tells of; none in those of versions before."""
     return answers_from_json(fields.get(FIELD, ()))
 
 
@@ -57,16 +58,12 @@ def answers_from_json(items: Any) -> Answers:
     return found
 
 
-def answers_of_topic(row: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> Answers:
-    """The same for a topic; of rows of versions before, what its calls say."""
-    return answers_in(row) or answers_in_calls(calls)
-
-
-def answers_in_calls(calls: Iterable[Mapping[str, Any]]) -> Answers:
+def answers_of_topic(result: TopicResult, calls: Iterable[Span]) -> Answers:
+    """Return who answered a topic; where its row is of a version that did not say so, what its calls say."""
+    if result.answers:
+        return Counter(result.answers)
     found: Answers = Counter()
     for call in calls:
-        if call["error"] is None:
-            by = Answerer(call.get("model") or "", call.get("fingerprint") or "")
-            request = call["request"]
-            found.update(answered(request["endpoint"], request["model"], (*answerers_from_json(call), by)))
+        if call.error is None:
+            found.update(answered(call.request.endpoint, call.request.model, call.answerers))
     return found

@@ -18,11 +18,13 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from harness.domain.completion import Served
 from harness.domain.outage_words import PastOutage
 from harness.domain.waits import BACKOFF, IN_ORDER
+from harness.records.codec import usage_to_json
+from harness.records.stored import StoredSpan
 
 Event: TypeAlias = dict[str, Any]
-Row: TypeAlias = Mapping[str, Any]
 
 BEGINNING = b'{"traceEvents":[\n'
 """How every file begins."""
@@ -47,23 +49,23 @@ class Timeline:
 
     @property
     def topics(self) -> int:
-        """How many there are so far."""
+        """The number of topics so far."""
         return len(self._topics[0])
 
-    def topic(self, calls: Sequence[Row], *, offset_s: float, elapsed_s: float) -> Iterator[Event]:
+    def topic(self, calls: Sequence[StoredSpan], *, offset_s: float, elapsed_s: float) -> Iterator[Event]:
         """The events of one topic. `offset_s` is when its session began, `elapsed_s` how long the topic was open."""
         first = calls[0]
-        pid = _FIRST_TOPIC_PID + int(first["index"])
-        spans = [(_micros(offset_s + call["start_s"]), _micros(offset_s + call["end_s"]), call) for call in calls]
+        pid = _FIRST_TOPIC_PID + first.index
+        spans = [(_micros(offset_s + call.start_s), _micros(offset_s + call.end_s), call) for call in calls]
         spans.sort(key=lambda span: (span[0], -span[1]))
         begun = spans[0][0]
         ended = max(begun + _micros(elapsed_s), *(end for _, end, _ in spans), begun)
         _note(self._topics, begun, ended)
-        yield _meta("process_name", pid, name=str(first["topic_id"]))
-        yield _meta("process_sort_index", pid, sort_index=int(first["index"]) + 1)
+        yield _meta("process_name", pid, name=first.topic_id)
+        yield _meta("process_sort_index", pid, sort_index=first.index + 1)
         topic_tid = pid * _LANES_A_PROCESS
         yield from _thread(pid, topic_tid, "topic")
-        yield _slice("topic", str(first["topic_id"]), pid, topic_tid, begun, ended, _sums(calls))
+        yield _slice("topic", first.topic_id, pid, topic_tid, begun, ended, _sums(calls))
         lanes: list[int] = []
         for start, end, call in spans:
             lane = next((number for number, free in enumerate(lanes) if free <= start), len(lanes))
@@ -72,11 +74,11 @@ class Timeline:
                 lanes.append(end)
                 yield from _thread(pid, tid, f"calls {lane + 1}")
             lanes[lane] = end
-            yield _slice("call", str(call["id"]), pid, tid, start, end, _args(call))
+            yield _slice("call", call.id, pid, tid, start, end, _args(call))
             yield from self._phases(call, pid, tid, start, end)
 
     def counters(self) -> Iterator[Event]:
-        """How many requests were in flight and how many topics open, at every change."""
+        """Yield the numbers of requests in flight and of open topics, at every change."""
         yield _meta("process_name", RUN_PID, name=f"run {self._run_id}")
         yield _meta("process_sort_index", RUN_PID, sort_index=0)
         # Viewers show the name with that of its number: "calls in flight".
@@ -85,7 +87,9 @@ class Timeline:
                 yield {"ph": "C", "name": name, "pid": RUN_PID, "ts": at, "args": {what: number}}
 
     def outages(self, outages: Sequence[PastOutage], *, zero_s: float) -> Iterator[Event]:
-        """When the provider was away; `zero_s` is the instant from which times count, in seconds since the epoch."""
+        """Yield a slice for each time in which the provider was away.
+
+        `zero_s` is the instant from which times count, in seconds since the epoch."""
         tid = RUN_PID * _LANES_A_PROCESS
         if outages:
             yield from _thread(RUN_PID, tid, "provider")
@@ -95,10 +99,10 @@ class Timeline:
             name = f"{outage.endpoint or 'provider'} away"
             yield _slice("outage", name, RUN_PID, tid, start, start + _micros(outage.seconds), what)
 
-    def _phases(self, call: Row, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
-        """What happened within a call, one slice after another, none beyond its end."""
-        served = call["served"]
-        if served["source"] != "endpoint":
+    def _phases(self, call: StoredSpan, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
+        """Yield the parts of a call, one slice after another, none beyond its end."""
+        served = call.served
+        if served.source != "endpoint":
             return
         at = start
 
@@ -106,31 +110,31 @@ class Timeline:
             return min(end, at + _micros(seconds))
 
         for wait in _WAITS:
-            if (then := until(served.get(wait.field, 0.0))) > at:
+            if (then := until(getattr(served, wait.field))) > at:
                 yield _slice("wait", wait.words, pid, tid, at, then)
                 at = then
         at = max(at, end - _attempts(call))
-        for failure in served["failures"]:
-            then = until(failure["elapsed_s"])
+        for failure in served.failures:
+            then = until(failure.elapsed_s)
             _note(self._requests, at, then)
-            what = {"kind": failure["kind"], "status": failure["status"], "message": failure["message"]}
-            yield _slice("attempt", f"attempt {failure['number']} failed: {failure['kind']}", pid, tid, at, then, what)
+            what = {"kind": failure.kind, "status": failure.status, "message": failure.message}
+            yield _slice("attempt", f"attempt {failure.number} failed: {failure.kind}", pid, tid, at, then, what)
             at = then
-            if (then := until(failure["backoff_s"])) > at:
+            if (then := until(failure.backoff_s)) > at:
                 yield _slice("wait", BACKOFF.words, pid, tid, at, then)
                 at = then
-        if call["error"] is None:
-            then = until(served["latency_s"])
+        if call.error is None:
+            then = until(served.latency_s)
             _note(self._requests, at, then)
-            yield _slice("attempt", f"attempt {served['attempts']}", pid, tid, at, then)
+            yield _slice("attempt", f"attempt {served.attempts}", pid, tid, at, then)
             yield from _tokens(served, pid, tid, at, then)
 
 
-def _attempts(call: Row) -> int:
+def _attempts(call: StoredSpan) -> int:
     """Microseconds that the attempts of a call took, with the backoff between them."""
-    served = call["served"]
-    failed = sum(_micros(failure["elapsed_s"]) + _micros(failure["backoff_s"]) for failure in served["failures"])
-    return failed + (_micros(served["latency_s"]) if call["error"] is None else 0)
+    served = call.served
+    failed = sum(_micros(failure.elapsed_s) + _micros(failure.backoff_s) for failure in served.failures)
+    return failed + (_micros(served.latency_s) if call.error is None else 0)
 
 
 def trace_file(events: Iterable[Event]) -> Iterator[bytes]:
@@ -147,9 +151,9 @@ def trace_file(events: Iterable[Event]) -> Iterator[bytes]:
     yield b"\n]}\n"
 
 
-def _tokens(served: Row, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
+def _tokens(served: Served, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
     """The attempt that succeeded: silence, reasoning, answer, as far as it was streamed."""
-    reasoning, answer = served.get("ttft_reasoning_s"), served.get("ttft_answer_s")
+    reasoning, answer = served.ttft_reasoning_s, served.ttft_answer_s
     marks = [
         (min(end, start + _micros(seconds)), name)
         for seconds, name in ((reasoning, "reasoning"), (answer, "answer"))
@@ -181,29 +185,28 @@ def _levels(starts: array[int], ends: array[int]) -> Iterator[tuple[int, int]]:
             yield at, level
 
 
-def _args(call: Row) -> dict[str, Any]:
-    served, usage = call["served"], call["usage"]
+def _args(call: StoredSpan) -> dict[str, Any]:
     args = {
-        "step": call["step"],
-        "model": call["model"],
-        "source": served["source"],
-        "attempts": served["attempts"],
-        **usage,
-        "cost_usd": "not known" if call["cost"] is None else call["cost"],
+        "step": call.step,
+        "model": call.model,
+        "source": call.served.source,
+        "attempts": call.served.attempts,
+        **usage_to_json(call.usage),
+        "cost_usd": "not known" if call.cost is None else call.cost,
     }
-    if call["error"]:
-        args["error"] = f"{call['error']['type']}: {call['error']['message']}"
+    if call.error is not None:
+        args["error"] = f"{call.error.type}: {call.error.message}"
     return args
 
 
-def _sums(calls: Sequence[Row]) -> dict[str, Any]:
-    costs = [call["cost"] for call in calls]
+def _sums(calls: Sequence[StoredSpan]) -> dict[str, Any]:
+    costs = [call.cost for call in calls if call.cost is not None]
     return {
         "calls": len(calls),
-        "failed": sum(call["error"] is not None for call in calls),
-        "output_tokens": sum(call["usage"]["output_tokens"] for call in calls),
-        "cost_usd": "not known" if None in costs else round(sum(costs), 12),
-        "session": calls[0]["session"],
+        "failed": sum(call.error is not None for call in calls),
+        "output_tokens": sum(call.usage.output_tokens for call in calls),
+        "cost_usd": round(sum(costs), 12) if len(costs) == len(calls) else "not known",
+        "session": calls[0].session,
     }
 
 

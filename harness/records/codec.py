@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast, get_args
+from typing import Any
 
 from harness.domain.completion import (
     Answerer,
@@ -22,65 +22,24 @@ from harness.domain.completion import (
     FailedAttempt,
     Json,
     Served,
-    Source,
     ToolCall,
     Usage,
 )
 from harness.domain.logprobs import Alternative, TokenLogprob
 from harness.domain.run import Span
 from harness.domain.waits import HELD, WAITS, Waits
-from harness.errors import FailureKind
-from harness.records.json_fields import COUNT, LIST, NULL, NUMBER, OBJECT, TEXT, check_fields, one_of
+from harness.records.json_fields import LIST, NULL, NUMBER, TEXT, check_fields
+from harness.records.typed import TypedReader
 
 JsonObject = dict[str, Json]
 
 # The types of an object's fields.
-_COMPLETION = {
-    "model": TEXT,
-    "content": TEXT,
-    "finish_reason": TEXT,
-    "usage": OBJECT,
-    "served": OBJECT,
-    "fingerprint": TEXT | NULL,
-    "earlier": LIST | NULL,
-    "reasoning": TEXT | NULL,
-    "tool_calls": LIST | NULL,
-    "trace_id": TEXT | NULL,
-    "cost": NUMBER | NULL,
-    "owner": TEXT | NULL,
-    "logprobs": LIST | NULL,
-    "reasoning_logprobs": LIST | NULL,
-}
 _ANSWERER = {"model": TEXT, "fingerprint": TEXT | NULL}
 TOKEN_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 UNTOLD_COUNTS = ("untold", "reasoning_untold", "reasoning_estimated")
 """The parts of a usage that are written only where a server did not count: rows without them say that it did."""
-_USAGE = {**dict.fromkeys(TOKEN_COUNTS, COUNT), **dict.fromkeys(UNTOLD_COUNTS, COUNT | NULL)}
 _TOKEN_LOGPROB = {"token": TEXT, "logprob": NUMBER, "bytes": LIST | NULL, "top_logprobs": LIST | NULL}
 _ALTERNATIVE = {"token": TEXT, "logprob": NUMBER}
-_TOOL_CALL = dict.fromkeys(("id", "name", "arguments"), TEXT)
-_KEPT_SERVED = {
-    "attempts": COUNT,
-    "latency_s": NUMBER,
-    "ttft_reasoning_s": NUMBER | NULL,
-    "ttft_answer_s": NUMBER | NULL,
-}
-# A wait that a row does not name took no time: rows of earlier versions do not know all of them.
-_WAITS = dict.fromkeys((wait.field for wait in WAITS), NUMBER | NULL)
-_SERVED = {**_KEPT_SERVED, "source": TEXT, "failures": LIST, **_WAITS}
-_FAILED_ATTEMPT = {
-    "number": COUNT,
-    "kind": TEXT,
-    "message": TEXT,
-    "status": COUNT | NULL,
-    "elapsed_s": NUMBER,
-    "backoff_s": NUMBER,
-    **_WAITS,
-    "usage": OBJECT | NULL,
-    "cost": NUMBER | NULL,
-    "content": TEXT,
-    "reasoning": TEXT,
-}
 
 
 def kept(completion: Completion) -> Completion:
@@ -125,37 +84,18 @@ def completion_to_json(completion: Completion) -> JsonObject:
     return _set_fields(fields)
 
 
+def completion_of_text(text: bytes) -> Completion:
+    """Return the completion that was stored as this JSON. Raises ValueError, naming the field, where it is none."""
+    return _COMPLETIONS.of_line(text)
+
+
 def completion_from_json(fields: Any) -> Completion:
-    """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    check_fields(fields, "completion", _COMPLETION)
-    served = fields["served"]
-    check_fields(served, "served", _KEPT_SERVED)
-    get = fields.get
-    return Completion(
-        model=fields["model"],
-        content=fields["content"],
-        finish_reason=fields["finish_reason"],
-        usage=usage_from_json(fields["usage"]),
-        fingerprint=get("fingerprint"),
-        earlier=answerers_from_json(fields),
-        reasoning=get("reasoning") or "",
-        tool_calls=tool_calls_from_json(fields),
-        trace_id=get("trace_id"),
-        cost=get("cost"),
-        owner=get("owner") or "",
-        logprobs=logprobs_from_json(get("logprobs")),
-        reasoning_logprobs=logprobs_from_json(get("reasoning_logprobs")),
-        served=Served(
-            attempts=served["attempts"],
-            ttft_reasoning_s=served.get("ttft_reasoning_s"),
-            ttft_answer_s=served.get("ttft_answer_s"),
-            latency_s=served["latency_s"],
-        ),
-    )
+    """Return the same of JSON that was decoded. Raises ValueError as `completion_of_text` does."""
+    return _COMPLETIONS.of_value(fields)
 
 
 def earlier_to_json(earlier: Sequence[Answerer]) -> JsonObject:
-    """Who else an answer named before, mostly nobody: then there is no such field."""
+    """Return the others that an answer named before. Mostly there are none: then there is no such field."""
     named: list[Json] = [{"model": one.model, "fingerprint": one.fingerprint or None} for one in earlier]
     return {"earlier": named} if named else {}
 
@@ -176,29 +116,10 @@ def usage_to_json(usage: Usage) -> JsonObject:
     return counts | {name: number for name in UNTOLD_COUNTS if (number := getattr(usage, name))}
 
 
-def usage_from_json(fields: Any) -> Usage:
-    """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    check_fields(fields, "usage", _USAGE)
-    return Usage(
-        input_tokens=fields["input_tokens"],
-        output_tokens=fields["output_tokens"],
-        reasoning_tokens=fields["reasoning_tokens"],
-        cached_tokens=fields["cached_tokens"],
-        untold=fields.get("untold") or 0,
-        reasoning_untold=fields.get("reasoning_untold") or 0,
-        reasoning_estimated=fields.get("reasoning_estimated") or 0,
-    )
-
-
 def logprobs_to_json(told: Completion | Span) -> JsonObject:
     """The likelihoods of the tokens, in the words of OpenAI's protocol; nothing where there are none."""
     named = {"logprobs": told.logprobs, "reasoning_logprobs": told.reasoning_logprobs}
     return {name: [_token_to_json(token) for token in tokens] for name, tokens in named.items() if tokens}
-
-
-def logprobs_from_json(items: Any) -> tuple[TokenLogprob, ...]:
-    """The same from a list, or from None. Raises ValueError, naming the field, where one is missing or wrong."""
-    return tuple(map(token_from_json, items or ()))
 
 
 def _token_to_json(token: TokenLogprob) -> JsonObject:
@@ -234,12 +155,6 @@ def tool_call_to_json(call: ToolCall) -> JsonObject:
     return {"id": call.id, "name": call.name, "arguments": call.arguments}
 
 
-def tool_call_from_json(fields: Any) -> ToolCall:
-    """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    check_fields(fields, "tool call", _TOOL_CALL)
-    return ToolCall(id=fields["id"], name=fields["name"], arguments=fields["arguments"])
-
-
 def served_to_json(served: Served) -> JsonObject:
     """The whole story of how a completion came about, for a row of a trace."""
     fields: JsonObject = {
@@ -253,20 +168,6 @@ def served_to_json(served: Served) -> JsonObject:
         "failures": [failed_attempt_to_json(failure) for failure in served.failures],
     }
     return fields
-
-
-def served_from_json(fields: Any) -> Served:
-    """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    check_fields(fields, "served", _SERVED)
-    return Served(
-        source=cast(Source, one_of(fields, "source", get_args(Source))),
-        attempts=fields["attempts"],
-        **_waits_from_json(fields),
-        ttft_reasoning_s=fields.get("ttft_reasoning_s"),
-        ttft_answer_s=fields.get("ttft_answer_s"),
-        latency_s=fields["latency_s"],
-        failures=tuple(failed_attempt_from_json(item) for item in fields["failures"]),
-    )
 
 
 def failed_attempt_to_json(failure: FailedAttempt) -> JsonObject:
@@ -287,25 +188,6 @@ def failed_attempt_to_json(failure: FailedAttempt) -> JsonObject:
     return fields
 
 
-def failed_attempt_from_json(fields: Any) -> FailedAttempt:
-    """Raises ValueError, naming the field, where one is missing or is not of its type."""
-    check_fields(fields, "failed attempt", _FAILED_ATTEMPT)
-    usage = fields.get("usage")
-    return FailedAttempt(
-        number=fields["number"],
-        kind=cast(FailureKind, one_of(fields, "kind", get_args(FailureKind))),
-        message=fields["message"],
-        status=fields.get("status"),
-        elapsed_s=fields["elapsed_s"],
-        backoff_s=fields["backoff_s"],
-        **_waits_from_json(fields),
-        usage=None if usage is None else usage_from_json(usage),
-        cost=fields.get("cost"),
-        content=fields["content"],
-        reasoning=fields["reasoning"],
-    )
-
-
 def _held_to_json(waits: Waits) -> JsonObject:
     """The waits before a request leaves; what a row has only where there was one is left out where it was none."""
     fields: JsonObject = {}
@@ -316,14 +198,15 @@ def _held_to_json(waits: Waits) -> JsonObject:
     return fields
 
 
-def _waits_from_json(fields: Mapping[str, Any]) -> dict[str, float]:
-    return {name: fields.get(name) or 0.0 for name in _WAITS}
-
-
-def tool_calls_from_json(fields: Mapping[str, Any]) -> tuple[ToolCall, ...]:
-    calls = fields.get("tool_calls")
-    return tuple(tool_call_from_json(item) for item in calls) if calls else ()
-
-
 def _set_fields(fields: JsonObject) -> JsonObject:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+_COMPLETIONS = TypedReader(
+    Completion,
+    special={Answerer: answerer_from_json, TokenLogprob: token_from_json},
+    unread={
+        Completion: ("row", "at_most", "refusal", "span_id", "value"),
+        Served: ("source", "failures", *(wait.field for wait in WAITS)),
+    },
+)

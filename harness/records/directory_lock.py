@@ -57,7 +57,7 @@ class DirectoryLock:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the directory now."""
+    """Return whether a process holds the directory now."""
     try:
         with (path / LOCK_FILE).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

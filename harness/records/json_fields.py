@@ -7,7 +7,7 @@ from typing import Any
 
 FieldTypes = frozenset[type]
 TEXT, COUNT, NUMBER = frozenset({str}), frozenset({int}), frozenset({float, int})
-LIST, OBJECT, FLAG, NULL = frozenset({list}), frozenset({dict}), frozenset({bool}), frozenset({type(None)})
+LIST, FLAG, NULL = frozenset({list}), frozenset({bool}), frozenset({type(None)})
 
 
 def check_fields(fields: Any, what: str, types: Mapping[str, FieldTypes]) -> None:
@@ -23,11 +23,3 @@ def check_fields(fields: Any, what: str, types: Mapping[str, FieldTypes]) -> Non
             wanted = " or ".join(sorted(kind.__name__ for kind in allowed if kind is not type(None)))
             found = type(fields[name]).__name__ if name in fields else "absent"
             raise ValueError(f"field {name!r} of {what} must be {wanted}, not {found}")
-
-
-def one_of(fields: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str | None:
-    """The text of a field that knows a few words only, or None. Raises ValueError for any other."""
-    value: str | None = fields.get(name)
-    if value is not None and value not in allowed:
-        raise ValueError(f"field {name!r} must be one of {', '.join(allowed)}, not {value[:40]!r}")
-    return value

@@ -70,36 +70,6 @@ class AppendedFile:
         return self._file
 
 
-def lines_of(path: Path, *, start: int = 0) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Whole lines with the rows they hold; a last line without its end is left out, a missing file is empty.
-
-    `start` is the byte to begin at, where a line does. Raises ResultsError for a line that is no row.
-    """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        file.seek(start)
-        yield from lines_in(file, path, start=start)
-
-
-def lines_in(file: BinaryIO, path: Path, *, start: int = 0) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """The same, of a file that is open and stands at byte `start`. `path` names it in an error."""
-    after = f"from byte {start} on, line " if start else ""
-    for number, raw in enumerate(file, start=1):
-        if not raw.endswith(b"\n"):
-            return
-        yield raw, _row(raw, f"{path}:{after}{number}")
-
-
-def placed_lines_of(path: Path, *, start: int = 0) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """The rows of `lines_of`, each with the bytes at which its line begins and ends."""
-    for raw, row in lines_of(path, start=start):
-        began, start = start, start + len(raw)
-        yield began, start, row
-
-
 def texts_of(path: Path, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """Whole lines as they stand, each with the byte at which it begins; of no line is asked what it says.
 
@@ -125,19 +95,13 @@ def texts_in(file: BinaryIO, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def line_number(path: Path, at: int) -> int:
-    """Which line begins at a byte, from 1."""
+    """Return the number, from 1, of the line that begins at a byte."""
     with path.open("rb") as file:
         return file.read(at).count(b"\n") + 1
 
 
-def row_at(file: BinaryIO, offset: int, path: Path) -> dict[str, Any]:
-    """The row whose line begins at this offset. Raises ResultsError if there is none."""
-    file.seek(offset)
-    return _row(file.readline(), f"{path}: the line at byte {offset}")
-
-
-def last_lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Whole lines from the last to the first: the offset at which each begins, and its row."""
+def last_texts_of(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines as they stand, from the last to the first, each with the byte at which it begins."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -151,7 +115,7 @@ def last_lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 rest = file.read(size) + rest
                 continue
             raw, rest = rest[start:], rest[:start]
-            yield at + start, _row(raw, f"{path}: the line at byte {at + start}")
+            yield at + start, raw
 
 
 def cut_torn_line(path: Path) -> None:
@@ -213,17 +177,6 @@ def storage_errors(path: Path) -> Iterator[None]:
             f"{error.filename or path}: cannot be written: {error.strerror or error}; "
             "what was written before stays readable, and the run can be resumed"
         ) from error
-
-
-def _row(raw: bytes, where: str) -> dict[str, Any]:
-    try:
-        row: dict[str, Any] = json.loads(raw)
-        numbers_are_right = type(row["index"]) is type(row["session"]) is int and row["index"] >= 0 < row["session"]
-        if not numbers_are_right or not isinstance(row["topic_id"], str):
-            raise ValueError("topic_id, index or session is wrong")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ResultsError(f"{where}: not a row of ours ({error}); restore or remove the line") from None
-    return row
 
 
 def pretty(value: Mapping[str, Any]) -> list[bytes]:

@@ -30,8 +30,7 @@ from harness.records.jsonl_file import (
     AppendedFile,
     count_lines,
     cut_torn_line,
-    last_lines_of,
-    lines_of,
+    last_texts_of,
     pretty,
     storage_errors,
     texts_of,
@@ -79,7 +78,7 @@ class ResultsDir:
 
     @property
     def session(self) -> int:
-        """How often the run was begun or continued, from 1."""
+        """The number of times that the run was begun or continued, from 1."""
         return int(self.manifest["sessions"])
 
     @classmethod
@@ -151,7 +150,7 @@ class ResultsDir:
                     file.close()
                     write_whole(file.path, self._counting(file.path))
             self.standing.superseded = 0
-        expected, found = self.standing.totals.sums["rows"], count_lines(self._results.path)
+        expected, found = self.standing.totals.rows, count_lines(self._results.path)
         if found != expected:
             raise StorageError(f"{self._results.path}: {expected} rows were written and {found} are there")
 
@@ -195,7 +194,7 @@ class ResultsDir:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """What `run.json` says. Raises ResultsError if the directory is no run or the file is damaged."""
+    """Read `run.json`. Raises ResultsError if the directory is no run or the file is damaged."""
     try:
         manifest = json.loads((path / RUN_FILE).read_bytes())
     except FileNotFoundError:
@@ -219,34 +218,21 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def read_standing(path: Path) -> Standing:
-    """How a run stands, from its rows; it may be running. Raises ResultsError for a damaged row."""
+    """Read the standing of a run from its rows; it may be running. Raises ResultsError for a damaged row."""
     standing = Standing()
     for _, row in results_in(path / RESULTS_FILE):
         standing.add(row, row.session)
     return standing
 
 
-def read_results(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a run, one a topic, in the order in which they were finished."""
-    standing = read_standing(path)
-    return (row for _, row in lines_of(path / RESULTS_FILE) if standing.counts(row["index"], row["session"]))
-
-
-def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """The calls of a run, or of one of its topics, that belong to the rows that count."""
-    standing = read_standing(path)
-    rows = (row for _, row in lines_of(path / TRACES_FILE) if standing.counts(row["index"], row["session"]))
-    return rows if topic_id is None else (row for row in rows if row["topic_id"] == topic_id)
-
-
 def unfinished_topics(manifest: Mapping[str, Any], standing: Standing) -> int:
-    """How many topics of a run have no row."""
+    """Count the topics of a run that have no row."""
     dataset = manifest["dataset"]
     return standing.unfinished(dataset["topics"], dataset.get("end"))
 
 
 def is_running(path: Path) -> bool:
-    """Whether a process holds the directory now."""
+    """Return whether a process holds the directory now."""
     return is_locked(path)
 
 
@@ -257,8 +243,9 @@ def _repaired(path: Path, last_session: int) -> Standing:
     standing = read_standing(path)
     standing.forget_bad_lines()
     cut_at: int | None = None
-    for offset, call in last_lines_of(path / TRACES_FILE):
-        if standing.counts(call["index"], call["session"]) or call["session"] < last_session:
+    for offset, raw in last_texts_of(path / TRACES_FILE):
+        call = owner_of(raw, path / TRACES_FILE, offset)
+        if standing.counts(call.index, call.session) or call.session < last_session:
             break
         cut_at = offset
     if cut_at is not None:

@@ -52,7 +52,6 @@ def result_to_row(result: TopicResult, *, session: int) -> JsonObject:
 
 def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
     """One call. `index` is its topic's."""
-    served: dict[str, Any] = served_to_json(span.served)
     return {
         "version": ROW_VERSION,
         "run_id": span.run_id,
@@ -68,6 +67,19 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "own_s": seconds(span.own_s),
         "key": span.key,
         "request": request_fields(span.request),
+        **_answer_to_json(span),
+        "usage": usage_to_json(span.usage),
+        "cost": dollars(span.cost),
+        "saved": dollars(span.saved),
+        "served": _rounded(served_to_json(span.served)),
+        "error": failure_to_json(span.error),
+        "rejected": span.rejected,
+    }
+
+
+def _answer_to_json(span: Span) -> JsonObject:
+    """The answer of a call, and who gave it."""
+    return {
         "model": span.model,
         "fingerprint": span.fingerprint,
         **earlier_to_json(span.earlier),
@@ -77,17 +89,18 @@ def span_to_row(span: Span, *, index: int, session: int) -> JsonObject:
         "tool_calls": [tool_call_to_json(call) for call in span.tool_calls],
         **logprobs_to_json(span),
         "finish_reason": span.finish_reason,
-        "usage": usage_to_json(span.usage),
-        "cost": dollars(span.cost),
-        "saved": dollars(span.saved),
-        "served": {name: seconds(value) if name.endswith("_s") else value for name, value in served.items()},
-        "error": failure_to_json(span.error),
-        "rejected": span.rejected,
     }
 
 
+def _rounded(served: JsonObject) -> JsonObject:
+    for name, value in served.items():
+        if name.endswith("_s"):
+            served[name] = seconds(value)
+    return served
+
+
 def call_times_of(span: Span, *, origin_s: float = 0.0) -> CallTimes:
-    """When a call was wanted and what it went through; its times count from `origin_s` on."""
+    """Return the times of a call, from the moment it was wanted; they count from `origin_s` on."""
     served = span.served
     sent = served.source == "endpoint"
     return CallTimes(
@@ -132,7 +145,7 @@ def plain(value: Json) -> Json:
 
 
 def failure_to_json(failure: Failure | None) -> JsonObject | None:
-    """Why a topic or a call failed; `where` and `code` are there where they are known."""
+    """Return the failure of a topic or a call; `where` and `code` are there where they are known."""
     if failure is None:
         return None
     place = {"where": failure.where, "code": failure.code}

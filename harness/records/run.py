@@ -1,4 +1,4 @@
-"""A run, read from its directory: THE reader of what a run left on disk.
+"""A run, read from its directory: the one reader of its files.
 
 The calls of a topic stand before its row, and topics in the same order in both files; so one pass over both, side by
 side, brings them together, and no more than one topic is in memory. A run that is going on is read on from where the
@@ -7,6 +7,7 @@ last pass stopped.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +15,28 @@ from typing import Any
 
 from harness.domain.run import topic_of_drawn
 from harness.errors import ResultsError
+from harness.records.jsonl_file import texts_of
 from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest, unfinished_topics
 from harness.records.run_standing import Standing
-from harness.records.stored import Lines, StoredResult, StoredSpan, results_in, spans_in
+from harness.records.stored import (
+    Lines,
+    StoredResult,
+    StoredSpan,
+    owner_of,
+    results_in,
+    span_of,
+    spans_in,
+)
 
 Counts = Callable[[int, int], bool]
-"""Whether the row of a topic (its index) and a session is wanted."""
+"""Tells by a topic's index and a session if their row is wanted."""
 
 _NO_FILES = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something begins in `results.jsonl` and in `traces.jsonl`, in bytes."""
+    """The bytes at which something begins in `results.jsonl` and in `traces.jsonl`."""
 
     results: int = 0
     traces: int = 0
@@ -64,24 +74,24 @@ class Run:
 
     @classmethod
     def open(cls, path: Path) -> Run:
-        """The run in a directory. Raises ResultsError for a directory that is no run and for damaged rows."""
+        """Open the run in a directory. Raises ResultsError for a directory that is no run and for damaged rows."""
         run = cls(path)
         run.look()
         return run
 
     @property
     def is_running(self) -> bool:
-        """Whether a process is at work on it now."""
+        """True if a process is at work on it now."""
         return is_running(self.path)
 
     @property
     def unfinished(self) -> int:
-        """How many of its topics have no row."""
+        """The number of its topics that have no row."""
         return unfinished_topics(self.manifest, self.standing)
 
     @property
     def samples(self) -> int:
-        """How often each topic of the dataset is drawn."""
+        """The number of draws of each topic of the dataset."""
         return int(self.manifest["identity"].get("samples", 1))
 
     def draw_of(self, result: StoredResult) -> tuple[str, int]:
@@ -108,21 +118,34 @@ class Run:
             self._count()
 
     def results(self) -> Iterator[StoredResult]:
-        """The rows that count, as far as the last look saw them, in the order in which topics were finished."""
+        """Yield the rows that count, as far as the last look saw them, in the order in which topics were finished."""
         for lines, row in results_in(self.path / RESULTS_FILE):
             if lines.began >= self._counted:
                 return
             if self.standing.counts(row.index, row.session):
                 yield row
 
-    def spans(self) -> Iterator[StoredSpan]:
-        """The calls that belong to rows that count, the calls of a topic together."""
-        for _, call in spans_in(self.path / TRACES_FILE):
-            if self.standing.counts(call.index, call.session):
-                yield call
+    def result(self, topic_id: str) -> StoredResult | None:
+        """Return the row that counts of a topic; None where it is not finished."""
+        return next((row for row in self.results() if row.topic_id == topic_id), None)
+
+    def spans(self, topic_id: str | None = None) -> Iterator[StoredSpan]:
+        """Yield the calls that belong to rows that count, or those of one topic. The calls of a topic come together."""
+        file = self.path / TRACES_FILE
+        return (span_of(raw, file, at) for at, raw in self.lines(TRACES_FILE, topic_id))
+
+    def lines(self, name: str, topic_id: str | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines of `results` or of `spans` as they stand in the file of this name, with their places."""
+        file = self.path / name
+        for at, raw in texts_of(file):
+            if name == RESULTS_FILE and at >= self._counted:
+                return
+            owner = owner_of(raw, file, at)
+            if self.standing.counts(owner.index, owner.session) and topic_id in (None, owner.topic_id):
+                yield at, raw
 
     def topics(self) -> Iterator[StoredTopic]:
-        """The topics that were not read yet, as far as the last look saw them, in the order of `results`."""
+        """Yield the topics that were not read yet, as far as the last look saw them, in the order of `results`."""
         end = self._counted
         for topic, place in _topics_of(self.path, self.standing.counts, self._place):
             if topic.at.results >= end:
@@ -132,7 +155,7 @@ class Run:
             yield topic
 
     def topic_at(self, at: Place) -> StoredTopic:
-        """A topic that was read before. Raises ResultsError if the files are not what they were then."""
+        """Return a topic that was read before. Raises ResultsError if the files are not what they were then."""
         row = next((row for _, row in results_in(self.path / RESULTS_FILE, start=at.results)), None)
         if row is None:
             raise ResultsError(f"{self.path / RESULTS_FILE}: has become shorter; open the run again")
@@ -150,6 +173,26 @@ class Run:
     def _is_shorter(self) -> bool:
         file = self.path / RESULTS_FILE
         return self._counted > 0 and (not file.exists() or file.stat().st_size < self._counted)
+
+
+def read_results(path: Path) -> Iterator[dict[str, Any]]:
+    """Return the rows of a run as JSON objects, one a topic, in the order in which they were finished.
+
+    docs/formats.md says what is in them; the run may be going on. Raises ResultsError for a directory that is no run,
+    and for a damaged row.
+    """
+    run = Run.open(path)
+    return (json.loads(raw) for _, raw in run.lines(RESULTS_FILE))
+
+
+def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
+    """Return the calls of a run, or of one of its topics, as JSON objects, the calls of a topic together.
+
+    They are those of the topics that `read_results` gives; the calls of a topic come in the order in which they ended.
+    Raises as that does, and for a line that belongs to no topic.
+    """
+    run = Run.open(path)
+    return (json.loads(raw) for _, raw in run.lines(TRACES_FILE, topic_id))
 
 
 def _topics_of(path: Path, counts: Counts, start: Place) -> Iterator[tuple[StoredTopic, Place]]:

@@ -1,4 +1,4 @@
-"""How a run stands: which topics have a row, and what the rows add up to.
+"""The standing of a run: the topics that have a row, and the sums over the rows.
 
 Four bytes a topic, whatever its size; one that failed or is degraded, which may be run again, takes some hundred more.
 """
@@ -11,21 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.domain.causes import Group, group_of
 from harness.domain.completion import Usage
 from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
 from harness.domain.sanitize import one_line
+from harness.domain.tally import Totals
 from harness.domain.who_answered import Answers
 from harness.records.answers import answers_to_json
-from harness.records.codec import TOKEN_COUNTS, UNTOLD_COUNTS
+from harness.records.codec import usage_to_json
 from harness.records.rows import dollars, seconds
-from harness.timing.outlook import cause_of
 
-STATUSES = ("ok", "degraded", "failed")
 LONGEST_MESSAGE = 4_000
 _BAD_LINE = "DatasetError"
-_SUMS = ("cost", "saved", "calls", "hits", "sequential_s")
-_NAMES = ("rows", *STATUSES, "unpriced", *_SUMS, *TOKEN_COUNTS, *UNTOLD_COUNTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,9 @@ class FailedAlike:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What is remembered of a row that may be superseded. `bad_line`: it stands for a line that is no topic."""
+    """The part of a row that is remembered because it may be superseded.
+
+    `bad_line`: it stands for a line that is no topic."""
 
     status: Status
     usage: Usage
@@ -57,42 +57,63 @@ class _Kept:
     hits: int
     sequential_s: float
     answers: Mapping[Answered, int]
-    cause: tuple[str, str | None] | None = None
+    cause: Group | None = None
     bad_line: bool = False
 
 
-@dataclass(slots=True)
-class RowTotals:
-    """Sums over rows: counts by status, USD, calls, seconds, tokens. `unpriced` rows have no known cost.
+@dataclass(slots=True, kw_only=True)
+class RowTotals(Totals):
+    """The same sums over rows of topics, with the number of rows by status. `unpriced` rows have no known cost.
 
-    `answers` is who answered, and how often.
+    `answers` is who answered, and how often. Failures and retries of calls are not in rows, and stay 0.
     """
 
-    sums: dict[str, int | float] = field(default_factory=lambda: dict.fromkeys(_NAMES, 0))
+    rows: int = 0
+    ok: int = 0
+    degraded: int = 0
+    failed: int = 0
     answers: Answers = field(default_factory=Counter)
 
-    def add(self, row: TopicResult | _Kept, sign: int = 1) -> None:
+    def add_row(self, row: TopicResult | _Kept, sign: int = 1) -> None:
         """Add a topic's row, or take one away with `sign` -1."""
-        sums = self.sums
-        sums["rows"] += sign
-        sums[row.status] += sign
-        sums["unpriced"] += sign * (row.cost is None)
-        sums["cost"] += sign * (dollars(row.cost) or 0)
-        sums["saved"] += sign * (dollars(row.saved) or 0)
-        sums["sequential_s"] += sign * seconds(row.sequential_s)
-        for name in ("calls", "hits"):
-            sums[name] += sign * getattr(row, name)
-        for name in (*TOKEN_COUNTS, *UNTOLD_COUNTS):
-            sums[name] += sign * getattr(row.usage, name)
+        self.rows += sign
+        self._count_status(row.status, sign)
+        if row.cost is None:
+            self.unpriced += sign
+        self.cost += sign * (dollars(row.cost) or 0.0)
+        self.saved += sign * (dollars(row.saved) or 0.0)
+        self.sequential_s += sign * seconds(row.sequential_s)
+        self.calls += sign * row.calls
+        self.hits += sign * row.hits
+        self.add_usage(row.usage, sign)
         for one, number in row.answers.items():
             self.answers[one] += sign * number
 
+    def _count_status(self, status: Status, sign: int) -> None:
+        match status:
+            case "ok":
+                self.ok += sign
+            case "degraded":
+                self.degraded += sign
+            case "failed":
+                self.failed += sign
+
     def as_json(self) -> dict[str, Any]:
         """Whole numbers where they count, money and seconds rounded to what is meant."""
-        plain = {name: round(value, 9) if isinstance(value, float) else value for name, value in self.sums.items()}
-        usage = {name: plain.pop(name) for name in TOKEN_COUNTS}
-        untold = {name: number for name in UNTOLD_COUNTS if (number := plain.pop(name))}
-        return {**plain, "usage": usage | untold, "answered_by": answers_to_json(self.answers)}
+        return {
+            "rows": self.rows,
+            "ok": self.ok,
+            "degraded": self.degraded,
+            "failed": self.failed,
+            "unpriced": self.unpriced,
+            "cost": round(self.cost, 9),
+            "saved": round(self.saved, 9),
+            "calls": self.calls,
+            "hits": self.hits,
+            "sequential_s": round(self.sequential_s, 9),
+            "usage": usage_to_json(self.usage),
+            "answered_by": answers_to_json(self.answers),
+        }
 
 
 class Standing:
@@ -102,19 +123,19 @@ class Standing:
         self.totals = RowTotals()
         self.superseded = 0
         self._sessions = array("I")
-        self._first: dict[tuple[str, str | None], FailedAlike] = {}
+        self._first: dict[Group, FailedAlike] = {}
         # What rows add up to that may be run again: their sums may have to be taken back.
         self._not_ok: dict[int, _Kept] = {}
         # Topics that fail before their first call all have the same sums, however many there are of them.
         self._nothing: dict[str, _Kept] = {}
 
     def unfinished(self, topics: int, end: int | None = None) -> int:
-        """How many of so many topics have no row. Their indexes are below `end`; None: they have no gaps."""
+        """Count those of so many topics that have no row. Their indexes are below `end`; None: they have no gaps."""
         known = self._sessions[: topics if end is None else end]
         return max(0, topics - len(known) + known.count(0))
 
     def in_states(self, states: Iterable[TopicState], topics: int, end: int) -> int:
-        """How many of so many topics, with indexes below `end`, are in one of these states."""
+        """Count those of so many topics, with indexes below `end`, that are in one of these states."""
         not_ok = Counter(kept.status for index, kept in self._not_ok.items() if index < end)
         unfinished = self.unfinished(topics, end)
         number: Counter[TopicState] = Counter({"unfinished": unfinished, "ok": topics - unfinished - not_ok.total()})
@@ -122,7 +143,7 @@ class Standing:
         return sum(number[state] for state in states)
 
     def state(self, index: int) -> TopicState:
-        """How the topic stands."""
+        """Return the state of a topic."""
         if not self._has_row(index):
             return "unfinished"
         kept = self._not_ok.get(index)
@@ -134,7 +155,7 @@ class Standing:
         Versions before wrote each of them as a topic that failed.
         """
         for index in [index for index, kept in self._not_ok.items() if kept.bad_line]:
-            self.totals.add(self._not_ok.pop(index), sign=-1)
+            self.totals.add_row(self._not_ok.pop(index), sign=-1)
             self._sessions[index] = 0
             self.superseded += 1
 
@@ -145,9 +166,9 @@ class Standing:
         if self._sessions[index]:
             self.superseded += 1
             if (before := self._not_ok.pop(index, None)) is not None:
-                self.totals.add(before, sign=-1)
+                self.totals.add_row(before, sign=-1)
         self._sessions[index] = session
-        self.totals.add(row)
+        self.totals.add_row(row)
         if row.status != "ok":
             kept = self._kept_of(row)
             self._not_ok[index] = kept if row.calls else self._nothing.setdefault(repr(kept), kept)
@@ -175,12 +196,12 @@ class Standing:
     def _has_row(self, index: int) -> bool:
         return index < len(self._sessions) and self._sessions[index] > 0
 
-    def _cause_of(self, topic_id: str, failure: Failure) -> tuple[str, str | None]:
-        """In a word or two why the topic failed, and where in the code; of each cause the first topic is remembered."""
-        cause = cause_of(type=failure.type, kind=failure.kind, status=failure.status)
-        if (cause, failure.where) not in self._first:
-            self._first[cause, failure.where] = FailedAlike(
-                cause=cause,
+    def _cause_of(self, topic_id: str, failure: Failure) -> Group:
+        """The cause in a word or two, and the line of code. Of each cause the first topic is remembered."""
+        group = group_of(failure)
+        if group not in self._first:
+            self._first[group] = FailedAlike(
+                cause=group[0],
                 topics=0,
                 topic_id=one_line(topic_id),
                 type=failure.type,
@@ -189,8 +210,8 @@ class Standing:
                 where=failure.where,
                 code=failure.code,
             )
-        return cause, failure.where
+        return group
 
     def counts(self, index: int, session: int) -> bool:
-        """Whether the row of this topic and session is the one that counts; the calls of both belong to it."""
+        """Return whether the row of this topic and session is the one that counts; the calls of both belong to it."""
         return index < len(self._sessions) and bool(self._sessions[index] == session)

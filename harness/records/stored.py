@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from harness.domain.completion import Answerer
 from harness.domain.logprobs import TokenLogprob
@@ -21,7 +21,7 @@ from harness.records.answers import FIELD, answers_from_json
 from harness.records.codec import JsonObject, answerer_from_json, token_from_json
 from harness.records.jsonl_file import line_number, texts_of
 from harness.records.rows import result_to_row, span_to_row
-from harness.records.typed import TypedReader
+from harness.records.typed import TypedReader, moment
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Lines(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """What every row of either file has: its topic, and the session that wrote it."""
+    """The part that rows of both files have: the topic, and the session that wrote the row."""
 
     topic_id: str
     index: int
@@ -98,8 +98,18 @@ def span_of(raw: bytes, path: Path, at: int) -> StoredSpan:
 
 
 def owner_of(raw: bytes, path: Path, at: int) -> Owner:
-    """Whose row a line of either file holds; nothing else of it is read. Raises ResultsError."""
+    """Return the owner of the row in a line of either file; nothing else of it is read. Raises ResultsError."""
     return _row_of(_OWNERS, raw, path, at, "a row")
+
+
+def stored_result(result: TopicResult, *, session: int) -> StoredResult:
+    """Return what a run directory would say of a result: times and money are rounded as they are there."""
+    return _RESULTS.of_value(result_to_row(result, session=session))
+
+
+def stored_span(span: Span, *, index: int, session: int) -> StoredSpan:
+    """Return what a run directory would say of a call. `index` is its topic's."""
+    return _SPANS.of_value(span_to_row(span, index=index, session=session))
 
 
 def result_row(row: StoredResult) -> JsonObject:
@@ -140,16 +150,10 @@ def _check_numbers(index: int, session: int) -> None:
         raise ValueError(f"index {index} must be 0 or more, and session {session} 1 or more")
 
 
-def _moment(text: Any) -> datetime:
-    if not isinstance(text, str):
-        raise ValueError("a time of day must be a text")  # noqa: TRY004 - what is wrong is a value of JSON
-    return datetime.fromisoformat(text)
-
-
 _SPECIAL = {
     Answerer: answerer_from_json,
     TokenLogprob: token_from_json,
-    datetime: _moment,
+    datetime: moment,
     Mapping[Answered, int]: answers_from_json,
 }
 _RESULTS = TypedReader(StoredResult, special=_SPECIAL, named={"answers": FIELD})

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
@@ -20,18 +21,34 @@ T = TypeVar("T")
 Special = Mapping[Any, Callable[[Any], Any]]
 """Types whose JSON is not their fields, with what makes them of it."""
 
+Unread = Mapping[type, Collection[str]]
+"""Fields, by the type that has them."""
+
 
 class TypedReader(Generic[T]):
     """Reads values of one dataclass.
 
-    `special` are types that are made by a function, `named` the fields that JSON calls otherwise.
+    `special` are types that are made by a function, `named` the fields that JSON calls otherwise, `unread` the fields
+    of a type that JSON does not hold: they have their default, whatever a text says of them. A field that no type
+    knows is passed over; with `closed` one of the outermost type is refused.
     """
 
-    def __init__(self, kind: type[T], *, special: Special, named: Mapping[str, str]) -> None:
-        self._from_text = SchemaValidator(_Schemas(special, named, core_schema.str_schema(strict=True)).of(kind))
+    def __init__(
+        self,
+        kind: type[T],
+        *,
+        special: Special | None = None,
+        named: Mapping[str, str] | None = None,
+        unread: Unread | None = None,
+        closed: bool = False,
+    ) -> None:
+        def validator(text: CoreSchema) -> SchemaValidator:
+            schemas = _Schemas(special or {}, named or {}, unread or {}, text, closed=kind if closed else None)
+            return SchemaValidator(schemas.of(kind))
+
+        self._from_text = validator(core_schema.str_schema(strict=True))
         # Half a surrogate pair is no text to pydantic, and may stand in a prompt: the slow way takes it, too.
-        any_text = core_schema.is_instance_schema(str)
-        self._from_value = SchemaValidator(_Schemas(special, named, any_text).of(kind))
+        self._from_value = validator(core_schema.is_instance_schema(str))
 
     def of_line(self, line: bytes) -> T:
         """The value in a line of JSON. Raises ValueError, naming the field, where it is none."""
@@ -50,12 +67,23 @@ class TypedReader(Generic[T]):
         return found
 
 
-class _Schemas:
-    """What pydantic's core is told of our types."""
+def moment(text: Any) -> datetime:
+    """Return the instant that a text of JSON names, for `special`. Raises ValueError."""
+    if not isinstance(text, str):
+        raise ValueError("a time of day must be a text")  # noqa: TRY004 - what is wrong is a value of JSON
+    return datetime.fromisoformat(text)
 
-    def __init__(self, special: Special, named: Mapping[str, str], text: CoreSchema) -> None:
+
+class _Schemas:
+    """Our types as schemas of pydantic's core."""
+
+    def __init__(
+        self, special: Special, named: Mapping[str, str], unread: Unread, text: CoreSchema, *, closed: type | None
+    ) -> None:
         self._special = special
         self._named = named
+        self._unread = unread
+        self._closed = closed
         number = [core_schema.int_schema(strict=True), core_schema.float_schema(strict=True)]
         self._plain: dict[Any, CoreSchema] = {
             str: text,
@@ -99,23 +127,25 @@ class _Schemas:
     def _of_dataclass(self, kind: Any) -> CoreSchema:
         # `Json` is whatever JSON holds, and describes itself without end.
         hints = get_type_hints(kind, localns={"Json": Any})
-        known = [self._of_field(field, hints[field.name]) for field in fields(kind)]
+        unread = self._unread.get(kind, ())
+        known = [self._of_field(field, hints[field.name], field.name not in unread) for field in fields(kind)]
+        beyond: Literal["forbid", "ignore"] = "forbid" if kind is self._closed else "ignore"
         return core_schema.dataclass_schema(
             kind,
-            core_schema.dataclass_args_schema(kind.__name__, known),
+            core_schema.dataclass_args_schema(kind.__name__, known, extra_behavior=beyond),
             [field.name for field in fields(kind)],
             post_init=hasattr(kind, "__post_init__"),
             slots=hasattr(kind, "__slots__"),
         )
 
-    def _of_field(self, field: Field[Any], hint: Any) -> core_schema.DataclassField:
-        schema = self.of(hint)
+    def _of_field(self, field: Field[Any], hint: Any, read: bool) -> core_schema.DataclassField:
+        schema = self.of(hint) if read else core_schema.any_schema()
         if field.default is not MISSING:
             schema = core_schema.with_default_schema(schema, default=field.default)
         elif field.default_factory is not MISSING:
             schema = core_schema.with_default_schema(schema, default_factory=field.default_factory)
         name = self._named.get(field.name)
-        return core_schema.dataclass_field(field.name, schema, validation_alias=name, init=field.init)
+        return core_schema.dataclass_field(field.name, schema, validation_alias=name, init=field.init and read)
 
 
 def _words_of(error: ValidationError) -> str:
@@ -129,6 +159,7 @@ def _words_of(error: ValidationError) -> str:
 # In place of pydantic's words, which speak of Python.
 _SAID = {
     "missing": "is missing",
+    "unexpected_keyword_argument": "is not known",
     "tuple_type": "must be a list",
     "dataclass_type": "must be an object",
     "dict_type": "must be an object",

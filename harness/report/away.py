@@ -1,4 +1,4 @@
-"""When the provider was away: in the log of sessions, and in what a run that goes on tells of itself."""
+"""The times in which the provider was away: in the log of sessions, and in what a run that goes on tells of itself."""
 
 from __future__ import annotations
 

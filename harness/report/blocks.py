@@ -1,4 +1,4 @@
-"""What a page holds back until it is opened: JSON in blocks of gzip, as text that stands in a script element.
+"""The parts of a page that are held back until they are opened: JSON in blocks of gzip, as text.
 
 A block holds a few topics: enough for the texts that they share to be stored once, few enough to be unpacked at once.
 """

@@ -1,10 +1,14 @@
-"""Failures grouped by cause: a thousand equal lines are one line and a number."""
+"""Failures grouped by cause for the page: a thousand equal lines are one line and a number.
+
+The groups are those of `domain.causes`, split by step and by what their messages have in common.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
+from harness.domain.causes import group_of
 from harness.domain.remedies import remedy_of
 from harness.domain.run import Failure
 from harness.domain.sanitize import one_line, terminal_safe
@@ -42,15 +46,14 @@ class Causes:
 
     def add(self, error: Failure, *, count: int = 1) -> int:
         """Count a failure; returns the number of its cause, from 0."""
-        kind = error.kind or error.type
         where, code = error.where, error.code
         # What one line of code raised is one cause, whatever its messages say.
-        alike = (kind, error.step, error.status, where or pattern_of(error.message))
+        alike = (group_of(error), error.step, None if where else pattern_of(error.message))
         number = self._numbers.setdefault(alike, len(self.found))
         if number == len(self.found):
             self.found.append(
                 Cause(
-                    kind=kind,
+                    kind=error.kind or error.type,
                     step=error.step,
                     status=error.status,
                     example=one_line(error.message, LONGEST_EXAMPLE),
@@ -64,7 +67,7 @@ class Causes:
 
 
 def pattern_of(message: str) -> str:
-    """What messages of one cause have in common: no quotations, no identifiers, no numbers."""
+    """Return the part that messages of one cause have in common: no quotations, no identifiers, no numbers."""
     # Cut first: only its beginning tells what a message is about, and it may quote a whole answer.
     text = one_line(message, 4 * _LONGEST)
     for what, mark in ((_QUOTED, "“…”"), (_IDENTIFIER, "#"), (_NUMBER, "#")):

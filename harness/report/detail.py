@@ -48,17 +48,31 @@ def detail_of(topic: StoredTopic) -> dict[str, Any]:
 
 
 def _call(call: StoredSpan) -> dict[str, Any]:
-    served, request = call.served, call.request
     return {
         "id": call.id,
         "step": call.step,
         "start_s": call.start_s,
         "end_s": call.end_s,
         "own_s": call.written_own_s,
-        "model": call.model or request.model,
+        "model": call.model or call.request.model,
         "fingerprint": call.fingerprint,
         "trace_id": call.trace_id,
         "key": call.key,
+        **_texts(call),
+        "finish_reason": call.finish_reason,
+        "usage": usage_to_json(call.usage),
+        "cost": call.cost,
+        "saved": call.saved,
+        **_served(call.served),
+        "error": _error(call.error),
+        "rejected": terminal_safe(call.rejected) if call.rejected else None,
+    }
+
+
+def _texts(call: StoredSpan) -> dict[str, Any]:
+    """The request and the answer of a call."""
+    request = call.request
+    return {
         "asked": _asked(request),
         "messages": [{"role": one.role, "content": terminal_safe(one.content)} for one in request.messages],
         "reasoning": terminal_safe(call.reasoning),
@@ -66,10 +80,12 @@ def _call(call: StoredSpan) -> dict[str, Any]:
         "tool_calls": [
             {"name": terminal_safe(one.name), "arguments": terminal_safe(one.arguments)} for one in call.tool_calls
         ],
-        "finish_reason": call.finish_reason,
-        "usage": usage_to_json(call.usage),
-        "cost": call.cost,
-        "saved": call.saved,
+    }
+
+
+def _served(served: Served) -> dict[str, Any]:
+    """The way to the answer: attempts, times and waits."""
+    return {
         "source": served.source,
         "attempts": served.attempts,
         "latency_s": served.latency_s,
@@ -77,8 +93,6 @@ def _call(call: StoredSpan) -> dict[str, Any]:
         "ttft_answer_s": served.ttft_answer_s,
         "waits": list(_waits(served)),
         "failures": [_failure(failure) for failure in served.failures],
-        "error": _error(call.error),
-        "rejected": terminal_safe(call.rejected) if call.rejected else None,
     }
 
 
@@ -91,7 +105,7 @@ def _waits(served: Served) -> Iterator[dict[str, Any]]:
 
 
 def _asked(request: Request) -> dict[str, Any]:
-    """What was asked for besides the messages and the tools."""
+    """Return the parameters of a request besides its messages and tools."""
     fields = request_fields(request)
     return {name: value for name, value in fields.items() if name not in ("messages", "tools")}
 

@@ -1,4 +1,4 @@
-"""What a page shows of a run before anything is opened, gathered topic by topic: some hundred bytes a call."""
+"""The first view of a run on a page, gathered topic by topic: some hundred bytes a call."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.domain.run import Failure
 from harness.domain.sanitize import one_line
+from harness.domain.tally import Totals
 from harness.records.json_text import to_text
 from harness.records.rows import call_times_of
 from harness.records.run import StoredTopic
@@ -18,7 +19,6 @@ from harness.report.requests import requests_of
 from harness.timing.bounds import CallTimes
 
 _TITLE = 160
-_TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 
 
 @dataclass(slots=True)
@@ -43,18 +43,9 @@ class Topics:
 
 @dataclass(slots=True)
 class Step:
-    """What the calls of one step add up to; `latencies_s` are those of the requests that were answered."""
+    """The calls of one step. `latencies_s` are those of the requests that were answered."""
 
-    calls: int = 0
-    hits: int = 0
-    failed: int = 0
-    retries: int = 0
-    cost: float = 0.0
-    unpriced: int = 0
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
+    totals: Totals = field(default_factory=Totals)
     latencies_s: array[float] = field(default_factory=lambda: array("d"))
 
 
@@ -111,29 +102,18 @@ class Digest:
         topics.print.append(zlib.crc32(to_text([row.output, row.status]).encode()))
 
     def _add_call(self, call: StoredSpan, session: SessionTimes) -> int:
-        served, usage = call.served, call.usage
-        sent, retries = served.source == "endpoint", max(0, served.attempts - 1)
+        served = call.served
         step = self.steps.setdefault(call.step, Step())
-        step.calls += 1
-        step.retries += retries
-        for name in _TOKENS:
-            setattr(step, name, getattr(step, name) + getattr(usage, name))
-        if call.cost is None:
-            step.unpriced += 1
-        else:
-            step.cost += call.cost
+        step.totals.add(call)
+        if call.cost is not None:
             session.paid_s.append(call.end_s)
             session.paid.append(call.cost)
-        if call.error is not None:
-            step.failed += 1
-        elif sent:
+        if call.error is None and served.source == "endpoint":
             step.latencies_s.append(served.latency_s)
-        else:
-            step.hits += 1
         for failure in served.failures:
             self.attempts.add(Failure(type="", message="", kind=failure.kind, status=failure.status))
         self._add_requests(call, session)
-        return retries
+        return max(0, served.attempts - 1)
 
     def _add_requests(self, call: StoredSpan, session: SessionTimes) -> None:
         session.calls.append(call_times_of(call))

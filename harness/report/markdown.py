@@ -91,7 +91,7 @@ def _leaf(token: Token) -> list[Node]:
 
 
 def is_harmless(address: str) -> bool:
-    """Whether a link may lead there."""
+    """Return whether a link may lead there."""
     try:
         return urlsplit(address).scheme.lower() in _SCHEMES
     except ValueError:

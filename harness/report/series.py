@@ -22,7 +22,9 @@ def series_of(
     history: Mapping[int, Sequence[Sequence[float]]],
     outages: Mapping[int, Sequence[Away]] = _NO_OUTAGES,
 ) -> dict[str, Any]:
-    """What is drawn over time. `history` is, by session, when how many calls were let in at once (may be empty).
+    """Return the curves over time.
+
+    `history` has by session the numbers of calls that were let in at once, with their times; it may be empty.
 
     `outages` are, by session, when the provider was away; a session is at least as long as they are.
 

@@ -11,12 +11,13 @@ from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
 from harness.domain.who_answered import doubt_lines, why_unpriced
 from harness.records.answers import answers_in
+from harness.records.begun import last_begun
 from harness.records.results_dir import unfinished_topics
 from harness.records.run_standing import Standing
 from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
-from harness.runs.manifest import elsewhere_words, is_simulated
+from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
 from harness.timing.bounds import bound_of
 from harness.timing.losses import CAUSES, losses_of
 from harness.timing.stats import Distribution
@@ -78,13 +79,13 @@ def summary_of(
 def state_of(
     manifest: Manifest, *, running: bool, failed: int = 0, missing: int = 0, down: str | None = None
 ) -> dict[str, str]:
-    """How the run stands: a tone for the eye (`good`, `warn`, `bad`, `busy`), a word, and what stops it or did."""
+    """Return the state of a run: a tone (`good`, `warn`, `bad`, `busy`), a word, and what stops it or did."""
     status, log = manifest["status"], manifest.get("session_log", [])
     if running:
         word = "running" if down is None else "running, waiting for the provider"
-        return {"tone": "busy", "word": word, "said": down or ""}
+        return {"tone": "busy", "word": word, "said": down or _began(manifest)}
     if status == "running":
-        return {"tone": "bad", "word": "ended without a word (killed?)", "said": ""}
+        return {"tone": "bad", "word": "ended without a word (killed?)", "said": _began(manifest)}
     tone, word = _STATES.get(status, ("warn", status))
     if status == "complete" and missing:
         tone, word = "bad", f"complete, but rows are missing: {missing:,}"
@@ -94,8 +95,16 @@ def state_of(
     return {"tone": tone, "word": word, "said": stop["message"] if stop else ""}
 
 
+def _began(manifest: Manifest) -> str:
+    """The beginning of the last session; empty where an earlier version of harness began it."""
+    begun = last_begun(manifest)
+    return "" if begun is None else f"session {begun.session} began {begun_words(begun)}"
+
+
 def history_of(manifest: Manifest, *, running: bool) -> dict[int, Sequence[Sequence[float]]]:
-    """By session, when how many calls were let in at once; empty where sessions and their log cannot be matched."""
+    """Return by session the numbers of calls that were let in at once, with their times.
+
+    Empty where sessions and their log cannot be matched."""
     log = manifest.get("session_log", [])
     if len(log) != manifest["sessions"] - (1 if running else 0):
         return {}
@@ -103,7 +112,9 @@ def history_of(manifest: Manifest, *, running: bool) -> dict[int, Sequence[Seque
 
 
 def outages_by_session(manifest: Manifest) -> dict[int, Sequence[Away]]:
-    """By session, when the provider was away; empty where sessions and their log cannot be matched."""
+    """Return by session the times in which the provider was away.
+
+    Empty where sessions and their log cannot be matched."""
     log = manifest.get("session_log", [])
     if len(log) not in (manifest["sessions"], manifest["sessions"] - 1):
         return {}
@@ -183,5 +194,18 @@ def _about(manifest: Manifest) -> dict[str, Any]:
 def _step(name: str, step: Step) -> dict[str, Any]:
     found = Distribution.of(step.latencies_s)
     latency = None if found is None else {key: round(value, 4) for key, value in asdict(found).items()}
-    counts = {key: getattr(step, key) for key in Step.__dataclass_fields__ if key != "latencies_s"}
-    return {"step": name, **counts, "cost": math.floor(step.cost * 1e9 + 0.5) / 1e9, "latency": latency}
+    totals = step.totals
+    return {
+        "step": name,
+        "calls": totals.calls,
+        "hits": totals.hits,
+        "failed": totals.failures,
+        "retries": totals.retries,
+        "cost": math.floor(totals.cost * 1e9 + 0.5) / 1e9,
+        "unpriced": totals.unpriced,
+        "input_tokens": totals.input_tokens,
+        "cached_tokens": totals.cached_tokens,
+        "output_tokens": totals.output_tokens,
+        "reasoning_tokens": totals.reasoning_tokens,
+        "latency": latency,
+    }

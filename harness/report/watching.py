@@ -43,7 +43,7 @@ class WatchedRun:
         return "-".join(map(str, (*files, running, down_in(self.path) if running else None)))
 
     def summary(self) -> Mapping[str, Any]:
-        """What the page shows before a topic is opened. Raises ResultsError."""
+        """Return the page's data before a topic is opened. Raises ResultsError."""
         stamp, running = self.stamp(), is_running(self.path)
         down = down_in(self.path) if running else None
         with self._lock:
@@ -140,7 +140,7 @@ class WatchedDirectory:
 
 
 def _begun_ns(run: Path) -> int:
-    """When the directory came to be, as far as one can tell: its lock is never written to."""
+    """The time at which the directory was made, as far as one can tell: its lock is never written to."""
     lock = run / LOCK_FILE
     return (lock if lock.exists() else run / RUN_FILE).stat().st_mtime_ns
 

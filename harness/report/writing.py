@@ -45,5 +45,5 @@ def _gather(path: Path, held_back: IO[bytes], number: int) -> dict[str, Any]:
 
 
 def name_of(path: Path) -> str:
-    """What a run is called: its directory."""
+    """Return the name of a run: that of its directory."""
     return path.absolute().name

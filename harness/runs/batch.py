@@ -109,7 +109,7 @@ async def run_batch(
 
 
 def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
-    """Which topics of a file the settings ask for. Raises SettingsError for a filter that is none."""
+    """Return the part of a file of topics that the settings ask for. Raises SettingsError for a filter that is none."""
     kept_input = settings.out is not None and Path(source).parent == settings.out.absolute()
     return DatasetSpec(
         path=source,

@@ -1,4 +1,4 @@
-"""Which topics a session works on, of those that the dataset has and the run's rows tell of."""
+"""The topics that a session works on, of those that the dataset has and the run's rows tell of."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Chosen:
     narrow: bool
 
     def has(self, index: int, standing: Standing) -> bool:
-        """Whether the topic at this index is one of them, as the rows stand now."""
+        """Return whether the topic at this index is one of them, as the rows stand now."""
         if self.indexes is not None and index not in self.indexes:
             return False
         return standing.state(index) in self.states

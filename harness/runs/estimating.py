@@ -1,4 +1,4 @@
-"""What a batch will take, before anything is spent: the real workflow on a sample of its topics, answered by the mock.
+"""An estimate of a batch, before anything is spent: the real workflow on a sample of its topics, answered by the mock.
 
 One mechanism: the same runner, layers and limits as in a run, on virtual time, with answers as long as the mock's. So a
 user's own workflow is estimated like a built-in one, and the calls are counted, not guessed. What cannot be known is
@@ -60,7 +60,7 @@ class StepEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
-    """What a budget costs in time, in USD, as far as a rehearsal without broken requests tells.
+    """The time that a budget costs, for amounts in USD, as far as a rehearsal without broken requests tells.
 
     `enough` is the smallest that keeps no call waiting for money, `enough_likely` the same with `--budget-reserve
     likely` once each step has had answers. `held` is what a call at work holds on average, `places` is how many are.
@@ -150,7 +150,7 @@ def _budgets(
     steps: Sequence[StepEstimate],
     now: datetime,
 ) -> Budgets | None:
-    """What a budget costs, from a rehearsal under the run's own limits; None where no price is known.
+    """Return the time that budgets cost, from a rehearsal under the run's own limits; None where no price is known.
 
     A budget is enough that pays for the batch and, at the worst moment of it, for what is held beyond that.
     """
@@ -330,7 +330,7 @@ def _wall_s(rehearsed: _Kept, limits: tuple[Limits, Mapping[str | None, Limits]]
 
 
 def _bounds_of(spans: Sequence[Span], limits: Limits, scale: float) -> Iterator[float]:
-    """What bounds the calls to one endpoint."""
+    """Return the bounds of the calls to one endpoint."""
     yield sum(span.own_s for span in spans) * scale / limits.in_flight
     if limits.requests_per_minute is not None:
         yield len(spans) * scale * 60 / limits.requests_per_minute

@@ -23,7 +23,7 @@ _RANGES = ("left", "to_come", "likely_end", "likely_tokens")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What was seen at a moment of the wall clock, in which session, and by which process."""
+    """A snapshot with its moment on the wall clock, its session and its process."""
 
     at: datetime
     session: int
@@ -45,7 +45,9 @@ def live_to_json(live: Live) -> dict[str, Any]:
 
 
 def read_live(path: Path) -> Live | None:
-    """What the run in a directory last told of itself; None if nothing. Raises ResultsError for a damaged file."""
+    """Read the last snapshot that the run in a directory told; None if there is none.
+
+    Raises ResultsError for a damaged file."""
     file = path / LIVE_FILE
     try:
         value = json.loads(file.read_bytes())

@@ -1,4 +1,4 @@
-"""What `run.json` says of a run, and whether the run that is there is the one that is wanted."""
+"""The description of a run in `run.json`, and the check that the run that is there is the one that is wanted."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from harness.domain.profiles import MOCK
 from harness.domain.sanitize import one_line
 from harness.domain.wording import counted
 from harness.errors import ResultsError
+from harness.records.begun import Begun
 from harness.records.results_dir import LINES_FILE, MANIFEST_VERSION
 from harness.settings import Loaded, Settings
+from harness.text import money
 from harness.workflows.loading import LoadedWorkflow
 
 log = logging.getLogger("harness.run")
@@ -53,7 +55,7 @@ class Wanted:
     endpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def manifest(self, known: dict[str, Any] | None) -> dict[str, Any]:
-        """What `run.json` shall say, given what it says. Raises ResultsError that names what differs.
+        """Return the new content of `run.json`, given the old. Raises ResultsError that names what differs.
 
         A file of topics that grew at its end is still the run's: the dataset is then read in an order in which the new
         topics come last.
@@ -146,7 +148,7 @@ class Wanted:
         }
 
     def _where(self, known: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Where the topics can be read again: a file, or the copy that the run keeps of what was piped in.
+        """The place where topics can be read again: a file, or the copy that the run keeps of what was piped in.
 
         A copy that has become too old is not named: another has to be made.
         """
@@ -158,7 +160,7 @@ class Wanted:
         return {"path": str(Path(self.source).resolve()), "kept": None}
 
     def _identity(self) -> dict[str, Any]:
-        """What decides the answers: a run is continued only with all of it unchanged."""
+        """Everything that decides the answers: a run is continued only with all of it unchanged."""
         settings, defaults, elsewhere = self.settings, self.settings.defaults(), self._elsewhere()
         return {
             "dataset": self.dataset.sha256,
@@ -180,7 +182,7 @@ class Wanted:
         }
 
     def _elsewhere(self) -> dict[str, object]:
-        """Who answers where other endpoints are asked, by their names."""
+        """The endpoints that are asked besides the run's own, by their names."""
         return {name: told["endpoint"] for name, told in list(self.endpoints.items())[1:]}
 
 
@@ -190,7 +192,7 @@ def can_be_read_again(source: str) -> bool:
 
 
 def is_simulated(manifest: Mapping[str, Any]) -> bool:
-    """Whether a run asked nobody but the mock. Its own endpoint, where all steps ask another, was not asked."""
+    """Return whether a run asked nobody but the mock. Its own endpoint does not count where all steps ask another."""
     told = manifest.get("endpoints") or {"": {"endpoint": manifest["identity"]["endpoint"]}}
     return all(one["endpoint"] == MOCK.name for one in told.values() if one.get("asked", True))
 
@@ -204,8 +206,31 @@ def elsewhere_words(manifest: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def begun_words(begun: Begun) -> str:
+    """Say when a session began, who does it, and within what limits.
+
+    `2026-12-01 03:12:40 UTC, process 4711; at most 64 calls in flight, 8 of a topic, 128 topics open, budget $5.00`.
+    """
+    limits = begun.limits
+    words = [
+        f"at most {counted(limits.in_flight, 'call')} in flight",
+        f"{limits.per_run:,} of a topic",
+        f"{counted(limits.runs, 'topic')} open",
+    ]
+    for value, unit in ((limits.rpm, "requests"), (limits.tpm, "tokens")):
+        if value is not None:
+            words.append(f"{value:,} {unit} per minute")
+    if limits.run_calls is not None:
+        words.append(f"{counted(limits.run_calls, 'request')} in all")
+    if limits.budget is not None:
+        words.append(f"budget {money(limits.budget)}")
+    if limits.budget_tokens is not None:
+        words.append(f"budget {counted(limits.budget_tokens, 'token')}")
+    return f"{begun.started_at:%Y-%m-%d %H:%M:%S} UTC, process {begun.pid}; {', '.join(words)}"
+
+
 def workflow_name(workflow: str) -> str:
-    """What records call a workflow: a file without its directory, which another day may be another."""
+    """Return the name of a workflow in records: a file without its directory, which another day may be another."""
     where, colon, function = workflow.rpartition(":")
     return f"{Path(where).name}:{function}" if colon and where.endswith(".py") else workflow
 
@@ -228,7 +253,7 @@ def recorded(settings: Settings) -> dict[str, Any]:
 
 
 def source_of(path: Path, manifest: Mapping[str, Any]) -> str:
-    """Where the topics of the run in `path` can be read again. Raises ResultsError if nowhere."""
+    """Return the file with the topics of the run in `path`. Raises ResultsError if it is not there any more."""
     dataset = manifest["dataset"]
     source = path.absolute() / dataset["kept"] if dataset.get("kept") else Path(str(dataset.get("path")))
     if not source.is_file():
@@ -242,7 +267,9 @@ def source_of(path: Path, manifest: Mapping[str, Any]) -> str:
 def _difference(name: str, then: object, now: object) -> str:
     """A field of what a run is identified by, with its values where a person can read them."""
     if name == "prompts":
-        return "prompts (they were edited since)" if then and now else f"prompts (then {'own' if then else 'none'})"
+        if then and now:
+            return "prompts (they were edited since)"
+        return "prompts (then own)" if then else "prompts (then none)"
     return f"{name} (then {_short(then)}, now {_short(now)})"
 
 

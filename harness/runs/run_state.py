@@ -1,4 +1,4 @@
-"""How a run stands, from what is on disk: while it runs, after it ended, and after it was killed."""
+"""The state of a run, from its files: while it runs, after it ended, and after it was killed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from typing import Any
 from harness.cache.admin import CacheAdmin
 from harness.errors import CacheError, ResultsError, StorageError
 from harness.ports import OpenCall, WallClock
+from harness.records.begun import Begun, last_begun
 from harness.records.results_dir import (
     RESULTS_FILE,
     RUN_FILE,
     TRACES_FILE,
     is_running,
-    read_manifest,
-    read_standing,
-    unfinished_topics,
 )
+from harness.records.run import Run
 from harness.records.run_standing import FailedAlike
 from harness.runs.live_file import Live, read_live
 
@@ -28,6 +27,7 @@ from harness.runs.live_file import Live, read_live
 class RunState:
     """`totals` are sums over the rows, `journal` is the journal's word on the money.
 
+    `begun` is the beginning of the last session, None where an earlier version of harness began it.
     `live` is what a run that goes on last told of itself, None before it did. `killed`: the last session ended without
     closing its books, and was last alive at `last_alive`; then `left_open` are the requests that nobody waits for any
     more. `notes` say what could not be read.
@@ -40,6 +40,7 @@ class RunState:
     unfinished: int
     failures: tuple[FailedAlike, ...]
     journal: Mapping[str, Any]
+    begun: Begun | None = None
     live: Live | None = None
     last_alive: datetime | None = None
     left_open: tuple[OpenCall, ...] = ()
@@ -59,7 +60,8 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
     """Look at the run in a directory. Raises ResultsError where there is none, or its rows are damaged."""
     # First: a run that ends meanwhile has closed its books before it lets go of the directory.
     running = is_running(path)
-    manifest, standing = read_manifest(path), read_standing(path)
+    run = Run.open(path)
+    manifest, standing = run.manifest, run.standing
     live, notes = _told(path)
     killed = not running and manifest["status"] == "running"
     journal: Mapping[str, Any] = manifest.get("journal", {})
@@ -72,9 +74,10 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
         manifest=manifest,
         running=running,
         totals=standing.totals.as_json(),
-        unfinished=unfinished_topics(manifest, standing),
+        unfinished=run.unfinished,
         failures=standing.failures(),
         journal=journal,
+        begun=last_begun(run.manifest),
         live=live if running and live is not None and live.session == manifest["sessions"] else None,
         last_alive=_last_alive(path, manifest, live) if killed else None,
         left_open=left_open,
@@ -100,7 +103,7 @@ def _told(path: Path) -> tuple[Live | None, tuple[str, ...]]:
 async def _journal(
     manifest: Mapping[str, Any], clock: WallClock
 ) -> tuple[Mapping[str, Any], tuple[OpenCall, ...], tuple[str, ...]]:
-    """What the journal in the cache says of a run that could not write it down itself."""
+    """Read the journal in the cache for a run that could not write its word down itself."""
     run_id = manifest["run_id"]
     try:
         async with CacheAdmin.open(Path(manifest["settings"]["cache"]), clock=clock) as cache:

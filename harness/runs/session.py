@@ -32,6 +32,7 @@ from harness.logs import logged_with
 from harness.machine.threads import in_thread
 from harness.machine.wall_clock import keeps_real_time
 from harness.ports import Cache, OpenCall, Results, WallClock
+from harness.records.begun import SESSIONS_BEGUN, Begun, SessionLimits, begun_to_json
 from harness.records.outages import outage_to_json
 from harness.records.results_dir import LINES_FILE, ResultsDir
 from harness.records.run_standing import FailedAlike
@@ -55,7 +56,7 @@ TOLD_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How a batch stands after a session. `totals` are sums over all rows of all sessions.
+    """A batch after a session. `totals` are sums over all rows of all sessions.
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
     without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
@@ -95,7 +96,7 @@ class Report:
 
 @dataclass(slots=True)
 class Watch(Sight):
-    """What a caller may look at while a batch runs, and the report once there is one, whatever ends the batch."""
+    """The parts of a running batch that a caller may look at, and its report once there is one, whatever ends it."""
 
     report: Report | None = None
 
@@ -153,7 +154,7 @@ class Session:
             board=watch.board,
             used=self.used,
         ) as stack:
-            await in_thread(self._begin)
+            await in_thread(partial(self._begin, started_at))
             watch.stack = stack
             # Closed after the books are: the collector's patience is none of the run's time.
             async with self._observed(stack, run_id, started_at) as observed_results:
@@ -230,15 +231,22 @@ class Session:
         )
 
     def _has_succeeded(self) -> bool:
-        """Whether the workflow, with its code as it is now, has brought a result in an earlier session."""
+        """Return whether the workflow, with its code as it is now, has brought a result in an earlier session."""
         code = self.workflow.code_sha256
         sessions = self.results.manifest.get("session_log", [])
         same = [entry["topics"] for entry in sessions if entry.get("workflow_sha256") == code]
         return any(topics["ok"] + topics["degraded"] for topics in same)
 
-    def _begin(self) -> None:
+    def _begin(self, started_at: datetime) -> None:
         """From here on there is a run. What can be read only once is kept with it."""
-        results = self.results
+        results, settings = self.results, self.loaded.settings
+        begun = Begun(
+            session=results.session,
+            started_at=started_at,
+            pid=os.getpid(),
+            limits=SessionLimits.of(settings.limits(), settings.spending_cap()),
+        )
+        results.manifest[SESSIONS_BEGUN] = [*results.manifest.get(SESSIONS_BEGUN, ()), begun_to_json(begun)]
         write_digests(results.path / LINES_FILE, self.dataset.digests())
         dataset = results.manifest["dataset"]
         if dataset["path"] == STDIN and dataset["kept"] is None:
@@ -246,9 +254,9 @@ class Session:
         results.begin()
 
     async def _close(self, stack: Stack, progress: Progress, started_at: datetime, started_s: float) -> None:
+        """Write down how the run stands now, and make the report."""
         results = self.results
         wall_s = anyio.current_time() - started_s
-        totals = results.standing.totals.as_json()
         unfinished = results.standing.unfinished(self.dataset.count, self.dataset.end)
         spent = await self._spent(stack)
         if unfinished == 0:
@@ -263,11 +271,19 @@ class Session:
             "outages": [outage_to_json(outage) for outage in outages],
             "workflow_sha256": self.workflow.code_sha256,
         }
-        sessions = [*results.manifest.get("session_log", []), entry]
-        changes = {
-            "status": cause.kind if cause else "incomplete" if unfinished else "complete",
+        changes = self._books(stack, spent, entry, _status_of(cause, unfinished), unfinished)
+        await self._storing(lambda: results.update(changes))
+        self.watch.report = self._report(stack, progress, spent, unfinished, outages, wall_s)
+
+    def _books(
+        self, stack: Stack, spent: Spent, entry: Mapping[str, Any], status: str, unfinished: int
+    ) -> dict[str, Any]:
+        """The changes of `run.json` at the end of a session. `entry` is the session's own in the log."""
+        sessions = [*self.results.manifest.get("session_log", []), entry]
+        return {
+            "status": status,
             "totals": {
-                **totals,
+                **self.results.standing.totals.as_json(),
                 "unfinished": unfinished,
                 "wall_s": round(sum(session["wall_s"] for session in sessions), 6),
             },
@@ -275,13 +291,23 @@ class Session:
             "limits_learned": limits_learned(stack.routes.state(), stack.routes.states()),
             "session_log": sessions,
         }
-        await self._storing(lambda: results.update(changes))
-        self.watch.report = Report(
+
+    def _report(
+        self,
+        stack: Stack,
+        progress: Progress,
+        spent: Spent,
+        unfinished: int,
+        outages: tuple[PastOutage, ...],
+        wall_s: float,
+    ) -> Report:
+        results, dataset = self.results, self.dataset
+        return Report(
             path=results.path,
             run_id=results.manifest["run_id"],
-            topics=self.dataset.count,
+            topics=dataset.count,
             unfinished=unfinished,
-            totals=totals,
+            totals=results.standing.totals.as_json(),
             session=progress,
             wall_s=wall_s,
             stop=self.stop.cause,
@@ -292,8 +318,8 @@ class Session:
             simulated=is_simulated(self.used),
             failures=results.standing.failures(),
             longest_stall_s=stack.stalls.longest_s,
-            skipped=self.dataset.report.bad,
-            bad_lines=self.dataset.report.errors,
+            skipped=dataset.report.bad,
+            bad_lines=dataset.report.errors,
             reservations=stack.purse.reservations_so_far(),
             outages=outages,
         )
@@ -318,6 +344,13 @@ class Session:
         name = workflow_name(settings.workflow)
         context = run_context(self.loaded, self.workflow, run_id=run_id, name=name, used=self.used)
         return replace(context, origin_s=started_s)
+
+
+def _status_of(cause: StopCause | None, unfinished: int) -> str:
+    """The status of a run in `run.json`: the kind of the stop, if there was one."""
+    if cause is not None:
+        return cause.kind
+    return "incomplete" if unfinished else "complete"
 
 
 def outages_met(routes: Routes, *, started_at: datetime, started_s: float) -> tuple[PastOutage, ...]:
@@ -357,7 +390,7 @@ def _outages_of(limiter: Limiter, name: str | None, *, started_at: datetime, sta
 
 
 def limits_learned(state: LimiterState, endpoints: Mapping[str, LimiterState]) -> dict[str, Any]:
-    """What `run.json` keeps of the limits: what was learned in all, and of each endpoint where there are several.
+    """Return the learned limits for `run.json`: in all, and of each endpoint where there are several.
 
     Outages stand with their sessions.
     """
@@ -374,7 +407,7 @@ def _without_outage(state: LimiterState) -> dict[str, Any]:
 def _log_entry(
     stack: Stack, progress: Progress, cause: StopCause | None, *, started_at: datetime, started_s: float, wall_s: float
 ) -> dict[str, Any]:
-    """What `run.json` says of this session, as documented in docs/formats.md."""
+    """The entry of this session in `run.json`, as documented in docs/formats.md."""
     return {
         "started_at": started_at.isoformat(timespec="milliseconds"),
         "wall_s": round(wall_s, 6),

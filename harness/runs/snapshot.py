@@ -16,7 +16,7 @@ from harness.engine.limiter import LimiterState
 from harness.engine.routes import Route
 from harness.engine.runner import Progress
 from harness.records.run_standing import Standing
-from harness.timing.outlook import Range, Track, less, time_left
+from harness.timing.outlook import Range, Spread, Track, less, time_left
 
 MOST_CALLS = 40
 """The oldest calls that are told apart; no terminal shows more."""
@@ -51,7 +51,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointStanding:
-    """How one endpoint of several stands. `down` says that it is away, or is asked no more, with its name."""
+    """One endpoint of several at a moment. `down` says that it is away, or is asked no more, with its name."""
 
     name: str
     in_flight: int
@@ -118,7 +118,7 @@ class Snapshot:
 
 @dataclass(slots=True)
 class Sight:
-    """What a display may look at while a batch runs. It is filled as things are opened.
+    """The parts of a running batch that a display may look at. It is filled as things are opened.
 
     `topics` are those that the session counts to, `to_do` those of them that it runs. A `board` that is given is told
     where each call is.
@@ -136,7 +136,7 @@ class Sight:
 
 
 def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = None) -> Snapshot | None:
-    """What `watch` shows now, or None before the run has begun. `now_s` is the loop's time.
+    """Return a snapshot of `watch`, or None before the run has begun. `now_s` is the loop's time.
 
     `track` is what was seen at earlier glances; this one is added to it.
     """
@@ -148,14 +148,11 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     if not routes.is_down:
         # On a clock that stands still while a provider is away: the pace before is the best guess at that after.
         track.add(now_s - routes.down_until(now_s), totals.calls)
-    rows, elapsed_s = standing.totals.sums, now_s - watch.started_s
+    elapsed_s = now_s - watch.started_s
     left = watch.to_do - progress.done
     purse = stack.purse
-    work, to_come = (
-        None if whole is None else less(whole, done - spread.mean * spread.count)
-        for spread, done in ((ended.calls, totals.calls), (ended.cost, totals.cost))
-        for whole in (spread.sum_of(left),)
-    )
+    work = _to_come(ended.calls, left, totals.calls)
+    to_come = _to_come(ended.cost, left, totals.cost)
     unpriced = progress.totals.unpriced > 0
     if purse.budget.cost is not None:
         to_come = _counted(to_come, totals.cost, purse.cost_at_risk - stack.before.cost_at_risk)
@@ -163,7 +160,7 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     return Snapshot(
         topics=watch.topics,
         finished=watch.topics - left,
-        degraded=int(rows["degraded"]),
+        degraded=standing.totals.degraded,
         failed=progress.topics["failed"],
         open_topics=progress.open_topics,
         elapsed_s=elapsed_s,
@@ -200,8 +197,14 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     )
 
 
+def _to_come(spread: Spread, left: int, done: float) -> Range | None:
+    """The sum over the topics that are left, less what those that are open have done; None where nothing is known."""
+    whole = spread.sum_of(left)
+    return None if whole is None else less(whole, done - spread.mean * spread.count)
+
+
 def _standing(watch: Sight, route: Route, now_s: float) -> EndpointStanding:
-    """How one endpoint of several stands."""
+    """Return a snapshot of one endpoint of several."""
     state = route.limiter.state()
     cause = route.stop.cause
     return EndpointStanding(
@@ -235,7 +238,7 @@ def _down(watch: Sight, limiter: LimiterState, now_s: float, name: str | None = 
 
 
 def _counted(to_come: Range | None, known: float, unknown: float) -> Range | None:
-    """What a budget will count of what is to come, if what nobody knows stays in proportion to what is known."""
+    """The part of the cost to come that a budget will count, if the unknown stays in proportion to the known."""
     if to_come is None or known <= 0 or unknown <= 0:
         return to_come
     scale = 1 + unknown / known
@@ -244,7 +247,7 @@ def _counted(to_come: Range | None, known: float, unknown: float) -> Range | Non
 
 
 def _end(spent: float, to_come: Range | None) -> Range | None:
-    """What will be counted in the end."""
+    """The amount that will be counted in the end."""
     if to_come is None:
         return None
     high = None if to_come.high is None else spent + to_come.high

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from harness.domain.causes import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.run import TopicResult
 from harness.timing.stats import percentile
@@ -176,14 +177,3 @@ def time_left(work: Range | None, rates: Sequence[float], last_s: Sequence[float
         high = max(high, percentile(last_s, 1 - TAIL))
     high = max(high, likely)
     return Range(low=min(low, likely), likely=likely, high=None if math.isinf(high) else high)
-
-
-def cause_of(*, type: str, kind: str | None, status: int | None) -> str:  # noqa: A002 - as in `Failure`
-    """Return a failure in a word or two, alike for all that failed alike.
-
-    For example `server 500`, `rate limited`, `ValueError`.
-    """
-    if kind is None:
-        return type
-    name = kind.replace("_", " ")
-    return f"{name} {status}" if status is not None else name

@@ -14,8 +14,8 @@ from prompts import edited_prompts
 from harness.cli.blocks import print_blocks
 from harness.diffs.words import diff_words
 from harness.records.directory_lock import DirectoryLock
-from harness.records.jsonl_file import lines_of
 from harness.records.results_dir import TRACES_FILE
+from harness.records.run import Run
 from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table
 
 RUN = ("run", "topics.jsonl", "--endpoint", "mock", "-q")
@@ -198,9 +198,7 @@ def test_a_suite_without_sense_is_refused(harness: Harness, a_run: Path, other: 
 
 def call_of(run: Path, call_id: str) -> str:
     """The key of a call of the topic `sky`."""
-    return next(
-        str(row["key"]) for _, row in lines_of(run / TRACES_FILE) if (row["topic_id"], row["id"]) == ("sky", call_id)
-    )
+    return next(call.key for call in Run.open(run).spans("sky") if call.id == call_id)
 
 
 def test_a_hit_a_change_and_what_follows_are_explained(harness: Harness, a_run: Path, other: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_run_without_calls_has_no_timeline(harness: Harness, a_run: Path) -> N
 
 def test_a_damaged_call_is_named(harness: Harness, a_run: Path) -> None:
     text = (a_run / "traces.jsonl").read_text()
-    (a_run / "traces.jsonl").write_text(text.replace('"latency_s"', '"lately_s"'))
+    (a_run / "traces.jsonl").write_text(text.replace('"start_s"', '"begun_s"'))
 
     assert "damaged" in problem_of(harness("timeline", str(a_run)))
 

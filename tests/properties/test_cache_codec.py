@@ -19,11 +19,13 @@ from harness.domain.key import cache_key, canonical_request
 from harness.records import codec
 from harness.records.json_text import storable, to_text
 from harness.records.request_codec import request_from_canonical
+from harness.records.typed import TypedReader
 
 
 @given(completions)
 def test_a_completion_round_trips_as_it_is_kept(completion: Completion) -> None:
     text = to_text(codec.completion_to_json(completion))
+    assert codec.completion_of_text(text.encode()) == codec.kept(completion)
     assert codec.completion_from_json(json.loads(text.encode())) == codec.kept(completion)
 
 
@@ -37,7 +39,7 @@ def test_equal_completions_have_equal_texts(completion: Completion) -> None:
 @given(serveds)
 def test_served_round_trips_with_all_its_failures(served: Served) -> None:
     text = to_text(codec.served_to_json(served))
-    assert codec.served_from_json(json.loads(text.encode())) == served
+    assert TypedReader(Served).of_value(json.loads(text.encode())) == served
 
 
 @given(requests)

@@ -19,9 +19,8 @@ from harness.records.results_dir import (
     RESULTS_FILE,
     TRACES_FILE,
     ResultsDir,
-    read_results,
-    read_spans,
 )
+from harness.records.run import read_results, read_spans
 
 TOPICS = 4
 
@@ -121,8 +120,8 @@ class ResultsMachine(RuleBasedStateMachine):
         if self.results is None:
             return
         standing = self.results.standing
-        assert standing.totals.sums["rows"] == len(self.rows)
-        assert standing.totals.sums["calls"] == 2 * len(self.rows)
+        assert standing.totals.rows == len(self.rows)
+        assert standing.totals.calls == 2 * len(self.rows)
         assert standing.unfinished(TOPICS) == TOPICS - len(self.rows)
         finished = [index for index in range(TOPICS) if standing.state(index) in ("ok", "degraded")]
         assert finished == sorted(index for index, row in self.rows.items() if row[1] == "ok")

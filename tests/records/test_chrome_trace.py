@@ -15,14 +15,14 @@ from harness.domain.completion import FailedAttempt, Served
 from harness.domain.outage_words import PastOutage
 from harness.domain.run import Failure, Span
 from harness.records.chrome_trace import RUN_PID, Event, Timeline, trace_file
-from harness.records.rows import span_to_row
+from harness.records.stored import StoredSpan, stored_span
 
 
-def rows(*spans: Span, index: int = 0) -> list[dict[str, Any]]:
-    return [span_to_row(span, index=index, session=1) for span in spans]
+def rows(*spans: Span, index: int = 0) -> list[StoredSpan]:
+    return [stored_span(span, index=index, session=1) for span in spans]
 
 
-def events(*topics: Sequence[dict[str, Any]], offset_s: float = 0.0, elapsed_s: float = 0.0) -> list[Event]:
+def events(*topics: Sequence[StoredSpan], offset_s: float = 0.0, elapsed_s: float = 0.0) -> list[Event]:
     line = Timeline("run")
     return [
         *(event for calls in topics for event in line.topic(calls, offset_s=offset_s, elapsed_s=elapsed_s)),

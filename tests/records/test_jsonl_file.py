@@ -13,15 +13,20 @@ from harness.records.jsonl_file import (
     AppendedFile,
     count_lines,
     cut_torn_line,
-    last_lines_of,
-    lines_of,
+    last_texts_of,
     storage_errors,
+    texts_of,
     write_whole,
 )
+from harness.records.stored import owner_of
 
 
 def a_line(index: int, text: str = "") -> str:
     return json.dumps({"topic_id": "t", "index": index, "session": 1, "text": text})
+
+
+def indexes_in(path: Path) -> list[int]:
+    return [json.loads(raw)["index"] for _, raw in texts_of(path)]
 
 
 def test_lines_are_appended_whole_and_read_back(tmp_path: Path) -> None:
@@ -31,7 +36,7 @@ def test_lines_are_appended_whole_and_read_back(tmp_path: Path) -> None:
     file.append([a_line(2)])
     file.close()
 
-    assert [row["index"] for _, row in lines_of(tmp_path / "rows.jsonl")] == [0, 1, 2]
+    assert indexes_in(tmp_path / "rows.jsonl") == [0, 1, 2]
 
 
 def test_an_appended_file_is_read_by_nobody_but_its_owner(tmp_path: Path) -> None:
@@ -51,7 +56,7 @@ def test_what_was_appended_can_be_taken_back(tmp_path: Path) -> None:
     file.append([a_line(2)])
     file.close()
 
-    assert [row["index"] for _, row in lines_of(tmp_path / "rows.jsonl")] == [0, 2]
+    assert indexes_in(tmp_path / "rows.jsonl") == [0, 2]
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -94,8 +99,8 @@ def _append_beyond_the_limit(path: Path) -> int:
 
 
 def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
-    assert list(lines_of(tmp_path / "none")) == []
-    assert list(last_lines_of(tmp_path / "none")) == []
+    assert list(texts_of(tmp_path / "none")) == []
+    assert list(last_texts_of(tmp_path / "none")) == []
     assert count_lines(tmp_path / "none") == 0
     cut_torn_line(tmp_path / "none")
 
@@ -104,7 +109,7 @@ def test_a_last_line_without_its_end_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(a_line(0) + "\n" + a_line(1))
 
-    assert [row["index"] for _, row in lines_of(path)] == [0]
+    assert indexes_in(path) == [0]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +131,8 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(f"{a_line(0)}\n{line}\n")
 
-    with pytest.raises(ResultsError, match=r"rows\.jsonl:2: not a row of ours"):
-        list(lines_of(path))
+    with pytest.raises(ResultsError, match=r"rows\.jsonl(:2: not a row of ours|: a row of topic 't' is damaged)"):
+        [owner_of(raw, path, at) for at, raw in texts_of(path)]
 
 
 @given(
@@ -143,12 +148,11 @@ def test_lines_read_backwards_are_the_lines_reversed(
     path.write_bytes("".join(f"{line}\n" for line in lines).encode() + torn)
     cut_torn_line(path)
 
-    forwards = list(lines_of(path))
-    backwards = list(last_lines_of(path))
+    forwards = list(texts_of(path))
 
-    offsets = [sum(len(raw) for raw, _ in forwards[:number]) for number in range(len(forwards))]
-    assert [row["index"] for _, row in forwards] == list(range(len(texts)))
-    assert backwards == [(offset, row) for offset, (_, row) in zip(offsets, forwards, strict=True)][::-1]
+    assert [json.loads(raw)["index"] for _, raw in forwards] == list(range(len(texts)))
+    assert [at for at, _ in forwards] == [sum(len(raw) for _, raw in forwards[:n]) for n in range(len(forwards))]
+    assert list(last_texts_of(path)) == forwards[::-1]
     assert count_lines(path) == len(texts)
 
 

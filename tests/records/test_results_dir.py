@@ -18,10 +18,9 @@ from harness.records.results_dir import (
     ResultsDir,
     is_running,
     read_manifest,
-    read_results,
-    read_spans,
     read_standing,
 )
+from harness.records.run import read_results, read_spans
 
 
 def a_manifest(known: dict[str, Any] | None) -> dict[str, Any]:

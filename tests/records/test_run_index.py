@@ -31,13 +31,13 @@ def test_the_topics_are_known_and_read_one_by_one(run: Path) -> None:
     assert len(index) == 3
     assert "sky" in index
     assert "moon" not in index
-    assert index.row("bad")["status"] == "failed"
-    assert [call["content"] for call in index.calls("sky")] == ["blue"]
+    assert index.row("bad").status == "failed"
+    assert [call.content for call in index.calls("sky")] == ["blue"]
     assert index.calls("bad") == []
 
 
 def test_calls_come_in_the_order_in_which_they_were_wanted(run: Path) -> None:
-    assert [call["id"] for call in RunIndex.open(run).calls("sea")] == ["a", "b"]
+    assert [call.id for call in RunIndex.open(run).calls("sea")] == ["a", "b"]
 
 
 def test_a_row_that_a_later_session_replaced_does_not_count(run: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_row_that_a_later_session_replaced_does_not_count(run: Path) -> None:
         file.write(json.dumps({**rows[2], **later, "output": "better"}) + "\n")
     index = RunIndex.open(run)
     assert len(index) == 3
-    assert index.row("bad")["output"] == "better"
+    assert index.row("bad").output == "better"
 
 
 def test_draws_of_a_topic_are_told_by_the_topic_and_a_number(tmp_path: Path) -> None:

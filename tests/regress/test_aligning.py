@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.regress.case import Row
+from records import a_span
+
+from harness.domain.completion import Message, Request
+from harness.records.stored import StoredSpan, stored_span
 from harness.regress.comparing.aligning import Item, Places, align, aligned_calls, aligned_sections
 
 
@@ -12,21 +15,19 @@ def items(*texts: str, names: str = "123456789") -> list[Item]:
     return [Item(name, text) for name, text in zip(names, texts, strict=False)]
 
 
-def a_call(call_id: str, asked: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "id": call_id,
-        "step": call_id.rpartition("/")[2].partition("#")[0],
-        "request": {"messages": [{"role": "user", "content": asked}]},
-        **fields,
-    }
+def a_call(call_id: str, *asked: str) -> StoredSpan:
+    step = call_id.rpartition("/")[2].partition("#")[0]
+    messages = tuple(Message(role="user", content=text) for text in asked)
+    request = Request(endpoint="mock", model="m", messages=messages)
+    return stored_span(a_span(span_id=call_id, step=step, request=request), index=0, session=1)
 
 
-def ids(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[tuple[str | None, str | None]]:
+def ids(old: list[StoredSpan], new: list[StoredSpan]) -> list[tuple[str | None, str | None]]:
     return [(_id(pair.a), _id(pair.b)) for pair in aligned_calls(old, new)]
 
 
-def _id(call: Row | None) -> str | None:
-    return None if call is None else str(call["id"])
+def _id(call: StoredSpan | None) -> str | None:
+    return None if call is None else call.id
 
 
 def test_equal_texts_belong_together_wherever_they_stand() -> None:
@@ -100,7 +101,7 @@ def test_a_call_that_was_repeated_is_one_more() -> None:
 
 
 def test_a_call_without_messages_is_no_reason_to_stop() -> None:
-    lone = a_call("plan", "?", request={"messages": []})
+    lone = a_call("plan")
     assert ids([lone], [lone]) == [("plan", "plan")]
 
 
@@ -110,6 +111,6 @@ def test_sections_belong_together_by_their_questions_or_first_texts() -> None:
         (pair.a and pair.a["number"], pair.b and pair.b["number"])
         for pair in aligned_sections(old, [{"number": 1, "question": "who gains?"}])
     ] == [(1, None), (2, 1)]
-    options: list[Row] = [{"n": 1, "option": "one repository"}, {"n": 2}]
+    options: list[dict[str, Any]] = [{"n": 1, "option": "one repository"}, {"n": 2}]
     pairs = aligned_sections(options, [{"n": 2}, {"n": 1, "option": "one repository"}])
     assert [pair.b for pair in pairs] == [{"n": 1, "option": "one repository"}, {"n": 2}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from harness.domain.completion import Request, Served
 from harness.domain.key import cache_key
 from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Failure, Span
-from harness.errors import InputError
-from harness.records.rows import result_to_row, span_to_row
+from harness.errors import ResultsError
+from harness.records.rows import span_to_row
+from harness.records.stored import span_of, stored_result, stored_span
 from harness.regress.comparing.call_story import CallStory, story_of
 
 EARLIER = datetime(2026, 11, 15, 8, 0, tzinfo=UTC)
@@ -41,12 +43,12 @@ def stored(span_id: str, request: Request, content: str = PLAN, **fields: Any) -
 
 def told(*spans: Span, recorded: tuple[RecordedCall, ...] = (), mode: str = "read_write", **given: Any) -> CallStory:
     """The story of the last of these calls of a topic, in a cache that holds all that was `recorded`."""
-    calls = [span_to_row(span, index=0, session=1) for span in spans]
-    key = str(calls[-1]["key"])
+    calls = [stored_span(span, index=0, session=1) for span in spans]
+    key = calls[-1].key
     payers = [one for one in recorded if one.key == key]
     return story_of(
         calls[-1],
-        row=result_to_row(a_result(0), session=1),
+        row=stored_result(a_result(0), session=1),
         calls=calls,
         recorded=recorded,
         payer=payers[-1] if payers else None,
@@ -172,17 +174,9 @@ def test_an_answer_of_an_earlier_version_of_the_cache_has_no_call() -> None:
 
 def test_a_damaged_request_is_named() -> None:
     row = span_to_row(said("plan", "Plan.", PLAN), index=0, session=1)
-    damaged = {**row, "request": {"model": "m"}}
-    with pytest.raises(InputError, match="the request of call 'plan' of topic 't0' is damaged: field 'endpoint'"):
-        story_of(
-            damaged,
-            row=result_to_row(a_result(0), session=1),
-            calls=[damaged],
-            recorded=(),
-            payer=None,
-            mode="read_write",
-            ttl_s=None,
-        )
+    line = json.dumps({**row, "request": {"model": "m"}}).encode()
+    with pytest.raises(ResultsError, match=r"a call of topic 't0' is damaged: request\.endpoint: is missing"):
+        span_of(line, Path("traces.jsonl"), 0)
 
 
 def test_a_story_goes_out_as_json() -> None:

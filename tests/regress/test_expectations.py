@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regress_cases import a_call, a_case, a_suite, checked, message_of, sections
 
-from harness.regress.case import Row
+from harness.domain.completion import ToolCall
+from harness.records.stored import StoredSpan
 from harness.regress.checks.bounded import TooSlow, bounded
 from harness.regress.checks.checks import Draw, Evidence, look
 from harness.regress.checks.expect_texts import Contains, Length, Matches
@@ -113,11 +114,11 @@ def test_an_output_that_is_no_text_is_searched_as_json(tmp_path: Path) -> None:
 
 
 def test_a_call_that_wants_functions_called_is_searched_for_them_too(tmp_path: Path) -> None:
-    call = {**a_call("ask", ""), "tool_calls": [{"id": "c1", "name": "look_up", "arguments": "{}"}]}
-    case = a_case(calls=[call])
+    wanted = (ToolCall(id="c1", name="look_up", arguments="{}"),)
+    case = a_case(calls=[a_call("ask", "", tool_calls=wanted)])
     assert checked(tmp_path, "contains = 'look_up'\nstep = 'ask'", case).state == "passed"
     assert checked(tmp_path, "contains = 'c1'\nstep = 'ask'", case).state == "failed"
-    both = a_case(calls=[{**call, "content": "I look."}])
+    both = a_case(calls=[a_call("ask", "I look.", tool_calls=wanted)])
     assert checked(tmp_path, "contains = ['I look.', 'look_up']\nstep = 'ask'", both).state == "passed"
 
 
@@ -295,7 +296,7 @@ def test_what_was_never_accepted_fails_and_says_how_to_accept(tmp_path: Path) ->
     assert "--accept" in message_of(checked(tmp_path, "equals_golden = true", a_case("because")))
 
 
-def step_calls(**answers: str) -> list[Row]:
+def step_calls(**answers: str) -> list[StoredSpan]:
     return [a_call(f"{name}/ask", answer) for name, answer in answers.items()]
 
 

@@ -17,7 +17,7 @@ from harness.domain.run import Output, Topic
 from harness.engine.runner import Workflow
 from harness.engine.step import Step
 from harness.errors import TopicFailed
-from harness.records.rows import result_to_row, span_to_row
+from harness.records.stored import stored_result, stored_span
 from harness.regress.case import Case
 from harness.regress.checks.checks import Draw, Evidence, look
 from harness.regress.checks.judging import judged
@@ -58,8 +58,8 @@ def model(verdict: Verdict, asked: list[Request] | None = None) -> FakeModel:
 async def case_of(suite: Suite, engine: Engine, workflow: Workflow = notes) -> Case:
     """The case that a run of the workflow with its judges leaves."""
     await engine.runner(judged(workflow, suite.criteria, suite.judge)).run([Topic(id="t", text="On salt and sand")])
-    calls = [span_to_row(span, index=0, session=1) for span in engine.results.spans]
-    return Case(topic_id="t", sample=0, row=result_to_row(engine.results.rows[0], session=1), calls=calls)
+    calls = [stored_span(span, index=0, session=1) for span in engine.results.spans]
+    return Case(topic_id="t", sample=0, row=stored_result(engine.results.rows[0], session=1), calls=calls)
 
 
 def says(passed: bool, reason: str = "so it is") -> str:
@@ -71,8 +71,8 @@ async def test_a_judge_is_asked_about_the_output_as_a_step_of_the_run(tmp_path: 
     suite = a_suite(tmp_path, ON_OUTPUT)
     case = await case_of(suite, Engine(model=model(lambda text: says(True), asked)))
 
-    assert case.row["output"] == "write it up!"
-    assert [call["id"] for call in case.calls][-1] == "judge.fair/judge"
+    assert case.row.output == "write it up!"
+    assert [call.id for call in case.calls][-1] == "judge.fair/judge"
     [request] = asked
     assert request.max_tokens == 16_384
     assert "Is it fair to both sides?" in request.messages[-1].content
@@ -89,7 +89,7 @@ async def test_a_judge_of_a_step_is_asked_about_each_of_its_calls(tmp_path: Path
 
     assert [each.checked for each in draw.failing] == ["note.2/note"]
     assert draw.failing[0].shortfall.message == "the judge says no: too sandy"
-    assert {call["id"] for call in case.calls if call["step"] == "judge"} == {
+    assert {call.id for call in case.calls if call.step == "judge"} == {
         "judge.short-notes/note.1/note/judge",
         "judge.short-notes/note.2/note/judge",
     }
@@ -105,7 +105,7 @@ async def test_a_verdict_is_cached_like_every_answer(tmp_path: Path) -> None:
     case = await case_of(suite, again)
 
     assert len(asked) == 3
-    assert {call["served"]["source"] for call in case.calls} == {"replay"}
+    assert {call.served.source for call in case.calls} == {"replay"}
     assert [look(check, case, Evidence()).state for check in suite.checks] == ["passed"] * 3
 
 
@@ -132,7 +132,7 @@ async def test_a_judge_that_cannot_be_asked_fails_its_check_and_not_the_topic(tm
     suite = a_suite(tmp_path, ON_OUTPUT)
     case = await case_of(suite, Engine(model=model(lambda text: PermanentError("refused", kind="content_filter"))))
     draw = look(suite.checks[1], case, Evidence())
-    assert case.row["status"] == "ok"
+    assert case.row.status == "ok"
     assert draw.failing[0].shortfall.message == "the judge could not be asked: refused"
 
 
@@ -144,7 +144,7 @@ async def test_a_verdict_that_was_not_recorded_is_not_checked(tmp_path: Path) ->
 
     case = await case_of(suite, again)
 
-    assert case.row["status"] == "ok"
+    assert case.row.status == "ok"
     assert look(suite.checks[1], case, Evidence()) == Draw(
         sample=0, state="not checked", why="its verdict is not recorded"
     )
@@ -167,7 +167,8 @@ async def test_a_topic_that_failed_asks_no_judge(tmp_path: Path) -> None:
 
     asked: list[Request] = []
     case = await case_of(a_suite(tmp_path, ON_OUTPUT), Engine(model=model(lambda text: says(True), asked)), gives_up)
-    assert (case.row["error"]["message"], asked) == ("no idea", [])
+    assert case.row.error is not None
+    assert (case.row.error.message, asked) == ("no idea", [])
 
 
 async def test_a_call_that_failed_is_not_judged(tmp_path: Path) -> None:
@@ -176,13 +177,14 @@ async def test_a_call_that_failed_is_not_judged(tmp_path: Path) -> None:
         return PermanentError("no", kind="bad_request") if text == "note on salt" else an_answer(says(True))
 
     case = await case_of(a_suite(tmp_path, ON_STEP), Engine(model=FakeModel(script=script)))
-    assert [call["parent"] for call in case.calls if call["step"] == "judge"] == ["judge.short-notes/note.2/note"]
+    assert [call.parent for call in case.calls if call.step == "judge"] == ["judge.short-notes/note.2/note"]
 
 
 async def test_judges_are_bounded_by_the_calls_of_a_topic(tmp_path: Path) -> None:
     engine = Engine(model=model(lambda text: says(True)), limits=Limits(max_calls_per_topic=4))
     case = await case_of(a_suite(tmp_path, ON_STEP), engine)
-    assert case.row["error"]["type"] == "TooManyCalls"
+    assert case.row.error is not None
+    assert case.row.error.type == "TooManyCalls"
 
 
 async def test_a_suite_without_judges_leaves_the_workflow_as_it_is(tmp_path: Path) -> None:

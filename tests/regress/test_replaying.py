@@ -62,18 +62,18 @@ async def recorded(tmp_path: Path) -> Recorded:
 async def test_what_was_recorded_comes_out_again_to_the_byte(recorded: Recorded) -> None:
     found = await recorded.replayed()
     rows = sorted(rows_of(recorded.directory), key=lambda row: row["index"])
-    assert [case.row["output"] for case in found.cases] == [row["output"] for row in rows]
-    assert [case.row["sections"] for case in found.cases] == [row["sections"] for row in rows]
+    assert [case.row.output for case in found.cases] == [row["output"] for row in rows]
+    assert [list(case.row.sections) for case in found.cases] == [row["sections"] for row in rows]
     assert (found.misses, found.stale) == ((), ())
-    assert {call["served"]["source"] for case in found.cases for call in case.calls} == {"replay"}
+    assert {call.served.source for case in found.cases for call in case.calls} == {"replay"}
 
 
 async def test_a_replayed_call_tells_what_it_would_cost(recorded: Recorded) -> None:
     found = await recorded.replayed()
     call = found.cases[0].of_step("decompose")[0]
-    usage = call["usage"]
-    assert call["cost"] == 0.0
-    assert call["saved"] == pytest.approx((usage["input_tokens"] * 0.15 + usage["output_tokens"] * 0.60) / 1e6)
+    usage = call.usage
+    assert call.cost == 0.0
+    assert call.saved == pytest.approx((usage.input_tokens * 0.15 + usage.output_tokens * 0.60) / 1e6)
 
 
 ONE_WORD = {
@@ -106,7 +106,7 @@ async def test_changes_of_several_prompts_are_all_found_in_one_pass(recorded: Re
     for miss in found.misses:
         word = "[-plan-]{+organise+}" if miss.step == "decompose" else "[-careful-]{+diligent+}"
         assert word in miss.explanation.text()
-    steps = {call["step"] for case in found.cases for call in case.calls if call["error"] is None}
+    steps = {call.step for case in found.cases for call in case.calls if call.error is None}
     assert steps == {"decompose", "research", "synthesize"}
 
 
@@ -138,8 +138,10 @@ async def test_a_new_topic_is_unknown_and_nothing_stands_in(recorded: Recorded) 
     found = await recorded.replayed(topics=more)
     assert [(miss.topic_id, miss.span_id, miss.stood_in) for miss in found.misses] == [("topic-2", "decompose", False)]
     assert found.misses[0].explanation.verdict == "unknown topic"
-    assert [case.row["status"] for case in found.cases] == ["ok", "ok", "failed"]
-    assert found.cases[2].row["error"]["type"] == "CacheMiss"
+    assert [case.row.status for case in found.cases] == ["ok", "ok", "failed"]
+    error = found.cases[2].row.error
+    assert error is not None
+    assert error.type == "CacheMiss"
 
 
 async def test_what_nothing_asks_for_any_more_is_stale(recorded: Recorded) -> None:
@@ -173,8 +175,8 @@ async def test_a_recording_is_expected_to_ask_what_is_missing_and_at_most_what_f
     first = expected(found)
     calls = [call for case in found.cases for call in case.calls]
     assert (first.calls, first.calls_at_most, first.unknown) == (2, len(calls), 0)
-    assert first.cost == pytest.approx(sum(call["saved"] for call in calls if call["step"] == "decompose"))
-    assert first.cost_at_most == pytest.approx(sum(call["saved"] for call in calls))
+    assert first.cost == pytest.approx(sum(call.saved for call in calls if call.step == "decompose"))
+    assert first.cost_at_most == pytest.approx(sum(call.saved for call in calls))
 
     last = expected(await recorded.replayed(steps={"synthesize": {"max_tokens": 999}}))
     assert (last.calls, last.calls_at_most) == (2, 2)
@@ -193,4 +195,5 @@ async def test_a_workflow_that_fails_is_a_case_like_any_other(recorded: Recorded
     workflow = load_workflow("research", prompts_file=None, settings={})
     with closing(open_dataset(dataset_spec(chosen.settings, str(recorded.source)))) as dataset:
         found = await replay(chosen, workflow, dataset, (), stop=Stop(), wrap=lambda _: broken)
-    assert [case.row["error"]["message"] for case in found.cases] == ["no idea of topic-0", "no idea of topic-1"]
+    errors = [case.row.error for case in found.cases]
+    assert [error and error.message for error in errors] == ["no idea of topic-0", "no idea of topic-1"]

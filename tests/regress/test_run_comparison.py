@@ -117,7 +117,7 @@ def test_topics_that_only_one_run_has_are_a_difference(tmp_path: Path) -> None:
 
 def test_the_worst_comes_first_by_status_then_checks_then_likeness(tmp_path: Path) -> None:
     def passed(case: Case) -> Mapping[str, bool]:
-        return {"blue": "blue" in str(case.row["output"]), "long": len(str(case.row["output"])) > 3}
+        return {"blue": "blue" in str(case.row.output), "long": len(str(case.row.output)) > 3}
 
     degraded = {"status": "degraded"}
     a = [
@@ -150,7 +150,7 @@ def test_the_worst_comes_first_by_status_then_checks_then_likeness(tmp_path: Pat
 
 def test_a_check_that_only_one_run_could_be_put_to_says_nothing(tmp_path: Path) -> None:
     def passed(case: Case) -> Mapping[str, bool]:
-        return {"ok": True} if case.row["output"] == "one" else {}
+        return {"ok": True} if case.row.output == "one" else {}
 
     checks = Checks(names=("ok",), passed=passed)
     with pytest.raises(InputError, match="none of the checks could be made on any topic of both runs"):
@@ -158,7 +158,7 @@ def test_a_check_that_only_one_run_could_be_put_to_says_nothing(tmp_path: Path) 
 
 
 def test_a_check_that_is_gained_is_a_change_for_the_better(tmp_path: Path) -> None:
-    checks = Checks(names=("short",), passed=lambda case: {"short": len(case.row["output"]) < 4})
+    checks = Checks(names=("short",), passed=lambda case: {"short": len(str(case.row.output)) < 4})
     found = compared(tmp_path, [topic("sky", "long")], [topic("sky", "red")], checks)
     assert (only(found).lost, only(found).gained) == ((), ("short",))
 

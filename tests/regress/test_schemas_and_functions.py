@@ -166,7 +166,7 @@ def test_a_function_decides_and_what_it_raises_is_its_verdict(functions: Path, n
 def test_what_a_function_changes_no_other_check_sees(functions: Path) -> None:
     case = a_case("theirs", calls=[a_call("ask", "theirs")])
     assert checked(functions, "function = 'own_checks.py:writes'\nstep = 'ask'", case).state == "passed"
-    assert (case.row["output"], case.calls[0]["content"]) == ("theirs", "theirs")
+    assert (case.row.output, case.calls[0].content) == ("theirs", "theirs")
 
 
 def test_a_function_for_a_step_is_given_each_call(functions: Path) -> None:

@@ -12,8 +12,8 @@ from records import a_failed_result, a_result, a_span
 from harness.domain.completion import Message, Request, Usage
 from harness.domain.pricing import DEEPSEEK_PRICES, Pricing
 from harness.domain.run import Failure
-from harness.records.rows import result_to_row, span_to_row
-from harness.regress.case import Case, Row
+from harness.records.stored import StoredSpan, stored_result, stored_span
+from harness.regress.case import Case
 from harness.regress.checks.checks import Draw, Evidence, look
 from harness.regress.checks.golden import Golden
 from harness.regress.suites.suite import Suite
@@ -22,8 +22,8 @@ from harness.regress.suites.suite_file import load_suite
 HEAD = 'dataset = "topics.jsonl"\ncassette = "research.jsonl"\n[settings]\nendpoint = "mock"\n'
 
 
-def a_call(span_id: str = "ask", content: str = "because", **fields: Any) -> Row:
-    """A row of traces.jsonl. Its step is the last part of its id; `tokens` are (input, output, reasoning)."""
+def a_call(span_id: str = "ask", content: str = "because", **fields: Any) -> StoredSpan:
+    """A call out of traces.jsonl. Its step is the last part of its id; `tokens` are (input, output, reasoning)."""
     step = span_id.rpartition("/")[2].partition("#")[0]
     parent = span_id.rpartition("/")[0] or None
     given, out, reasoning = fields.pop("tokens", (10, 20, 5))
@@ -39,7 +39,7 @@ def a_call(span_id: str = "ask", content: str = "because", **fields: Any) -> Row
         error=Failure(type=error, message=f"it was a {error}") if error else None,
         **fields,
     )
-    return span_to_row(span, index=0, session=1)
+    return stored_span(span, index=0, session=1)
 
 
 def a_case(
@@ -47,7 +47,7 @@ def a_case(
     *,
     topic_id: str = "t",
     sample: int = 0,
-    calls: Sequence[Row] = (),
+    calls: Sequence[StoredSpan] = (),
     sections: Sequence[Mapping[str, Any]] = (),
     failed: str | None = None,
     status: str = "ok",
@@ -59,7 +59,7 @@ def a_case(
     else:
         missing = Failure(type="Degraded", message="a part is missing") if status == "degraded" else None
         result = a_result(topic_id=topic_id, output=output, sections=tuple(sections), status=status, error=missing)
-    return Case(topic_id=topic_id, sample=sample, row=result_to_row(result, session=1), calls=tuple(calls))
+    return Case(topic_id=topic_id, sample=sample, row=stored_result(result, session=1), calls=tuple(calls))
 
 
 def sections(*cited: bool | None, failed: Sequence[int] = ()) -> list[dict[str, Any]]:

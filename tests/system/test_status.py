@@ -122,6 +122,49 @@ def test_after_a_kill_it_is_told_from_the_rows_and_the_journal_and_from_no_stale
     assert ", complete, session 2" in done(tmp_path, "status")[1]
 
 
+def test_start_process_and_limits_of_a_killed_session_are_on_disk(tmp_path: Path, server: Server) -> None:
+    began_at = datetime.now(UTC)
+    process = a_run(tmp_path, server, "-q", "--budget", "5")
+    began = {
+        "session": 1,
+        "pid": process.pid,
+        "limits": {
+            "in_flight": IN_FLIGHT,
+            "per_run": 8,
+            "runs": 2 * IN_FLIGHT,
+            "rpm": None,
+            "tpm": None,
+            "budget": 5.0,
+            "budget_tokens": None,
+            "run_calls": None,
+        },
+    }
+    kill(process)
+
+    (killed,) = sessions_begun(tmp_path)
+    started_at = datetime.fromisoformat(killed.pop("started_at"))
+    assert killed == began
+    assert began_at - timedelta(milliseconds=1) <= started_at <= datetime.now(UTC)
+    said = done(tmp_path, "status")[1]
+    assert (
+        f"began     {started_at:%Y-%m-%d %H:%M:%S} UTC, process {process.pid}; at most 4 calls in flight, 8 of" in said
+    )
+    assert "budget $5.00" in said
+    assert status(tmp_path)["begun"]["pid"] == process.pid
+    assert done(tmp_path, "report")[0] == 0
+    assert f"process {process.pid}; at most 4 calls in flight" in (directory_of(tmp_path) / "report.html").read_text()
+
+    assert done(tmp_path, "resume", "-q", "--in-flight", "2")[0] == 0
+    first, second = sessions_begun(tmp_path)
+    assert (first["pid"], first["limits"]) == (process.pid, began["limits"])
+    assert (second["session"], second["limits"]["in_flight"]) == (2, 2)
+
+
+def sessions_begun(directory: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((directory_of(directory) / "run.json").read_text())["sessions_begun"]
+    return found
+
+
 def test_a_run_that_was_stopped_is_told_from_one_that_works(tmp_path: Path, server: Server) -> None:
     process = a_run(tmp_path, server, "-q")
     try:

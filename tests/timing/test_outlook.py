@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import a_failed_result, a_result
 
-from harness.timing.outlook import KEPT_FAILURES, SAMPLES, Ended, Range, Spread, Track, cause_of, less, time_left
+from harness.timing.outlook import KEPT_FAILURES, SAMPLES, Ended, Range, Spread, Track, less, time_left
 
 WORK = Range(low=80.0, likely=100.0, high=120.0)
 
@@ -140,11 +140,3 @@ def test_topics_that_ended_are_summed_up_and_the_last_that_failed_are_kept() -> 
         "no answer",
     )
     assert len(ended.failures) == KEPT_FAILURES
-
-
-@pytest.mark.parametrize(
-    ("kind", "status", "cause"),
-    [("server", 500, "server 500"), ("rate_limited", None, "rate limited"), (None, None, "ValueError")],
-)
-def test_a_cause_is_a_word_or_two(kind: str | None, status: int | None, cause: str) -> None:
-    assert cause_of(type="ValueError", kind=kind, status=status) == cause

@@ -11,7 +11,7 @@ from typing import Any, Unpack, assert_type
 
 import harness
 from harness.api import CallSettings, RunSettings
-from harness.regress.case import Case
+from harness.regress.case import CaseRows
 from harness.regress.recorded.cassette_fixture import CassetteFixture
 
 
@@ -47,7 +47,7 @@ async def right_replays(replay: CassetteFixture, topics: Path) -> None:
         return (await step.complete("answer", topic.text)).content
 
     assert_type(await replay.ask("Why?", endpoint="mock"), harness.Completion)
-    assert_type(replay.run_sync(["Why?", {"topic": "How?"}], workflow=own, in_flight=2), tuple[Case, ...])
+    assert_type(replay.run_sync(["Why?", {"topic": "How?"}], workflow=own, in_flight=2), tuple[CaseRows, ...])
     await replay.run(topics, workflow="research", budget=0.10)
     replay.ask_sync("Why?", system="Be brief.", max_tokens=9)
 

@@ -13,7 +13,7 @@ from batches import a_topic_file, lasting, loaded, manifest_of, rows_of, run
 from harness.cli.summary import summary_of
 from harness.domain.redo import Redo
 from harness.errors import InputError, ResultsError
-from harness.records.results_dir import read_results
+from harness.records.run import read_results
 
 pytestmark = pytest.mark.harness_virtual_time
 

@@ -9,7 +9,8 @@ from typing import Literal
 from harness.domain.failures import CacheMiss
 from harness.domain.pricing import Pricing
 from harness.domain.run import drawn_id
-from harness.regress.case import Case, Row
+from harness.records.stored import StoredResult, StoredSpan
+from harness.regress.case import Case
 from harness.regress.checks.expect_parts import Status
 from harness.regress.checks.expect_texts import EqualsGolden
 from harness.regress.checks.expectation import Expectation, Shortfall, Unknown, View
@@ -50,7 +51,7 @@ class Failing:
     expectation: str
     shortfall: Shortfall
     checked: str | None
-    call: Row | None
+    call: StoredSpan | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +85,13 @@ def look(check: Check, case: Case, evidence: Evidence) -> Draw:
     unrecorded = evidence.unrecorded.get(draw, frozenset())
     accepted = evidence.golden.draws.get(drawn_id(*draw), Accepted())
 
-    def view(call: Row | None) -> View:
+    def view(call: StoredSpan | None) -> View:
         return View(case=case, call=call, accepted=accepted, pricing=evidence.pricing, unrecorded=unrecorded)
 
     if check.step is None:
         outcomes = _of_output(check, view(None))
     else:
-        calls = [call for call in own_calls(case) if call["step"] == check.step]
+        calls = [call for call in own_calls(case) if call.step == check.step]
         outcomes = [outcome for call in calls for outcome in _of_call(check, view(call), call)]
         outcomes += _gone(check, accepted, calls) if not _missed(unrecorded) else []
         outcomes += [] if calls else [Unknown(why=_why_it_never_ran(case, unrecorded))]
@@ -115,42 +116,40 @@ def _of_output(check: Check, view: View) -> list[Failing | Unknown]:
     if missed or _is_miss(row):
         return [Unknown(why=f"the output rests on what is not recorded: {_some(missed) or 'a call'}")]
     call = _maker(view)
-    if row["status"] == "failed":
+    if row.status == "failed":
         # Nothing was put out, so nothing can be said of it but that; a look at the status says it best.
         says = tuple(each for each in check.expectations if isinstance(each, Status)) or (Status(),)
         return _findings(replace(check, expectations=says), view, call)
     return _findings(check, view, call)
 
 
-def _of_call(check: Check, view: View, call: Row) -> list[Failing | Unknown]:
-    if call["id"] in view.unrecorded or _is_miss(call):
-        return [Unknown(why=f"its call is not recorded: {call['id']}")]
-    error = call["error"]
+def _of_call(check: Check, view: View, call: StoredSpan) -> list[Failing | Unknown]:
+    if call.id in view.unrecorded or _is_miss(call):
+        return [Unknown(why=f"its call is not recorded: {call.id}")]
+    error = call.error
     if error is not None:
-        shortfall = Shortfall(
-            message=f"the call failed: {error['message']}", expected="an answer", got=error["message"]
-        )
-        return [Failing(expectation="is answered", shortfall=shortfall, checked=call["id"], call=call)]
+        shortfall = Shortfall(message=f"the call failed: {error.message}", expected="an answer", got=error.message)
+        return [Failing(expectation="is answered", shortfall=shortfall, checked=call.id, call=call)]
     return _findings(check, view, call)
 
 
-def _findings(check: Check, view: View, call: Row | None) -> list[Failing | Unknown]:
+def _findings(check: Check, view: View, call: StoredSpan | None) -> list[Failing | Unknown]:
     found: list[Failing | Unknown] = []
     for expectation in check.expectations:
         match expectation.look(view):
             case Shortfall() as shortfall:
-                looked_at = view.call["id"] if view.call is not None else None
+                looked_at = view.call.id if view.call is not None else None
                 found.append(Failing(expectation=expectation.wanted, shortfall=shortfall, checked=looked_at, call=call))
             case Unknown() as unknown:
                 found.append(unknown)
     return found
 
 
-def _gone(check: Check, accepted: Accepted, calls: Iterable[Row]) -> list[Failing | Unknown]:
+def _gone(check: Check, accepted: Accepted, calls: Iterable[StoredSpan]) -> list[Failing | Unknown]:
     """What was accepted of calls of the step that were not made now."""
     if not check.compares or check.step is None:
         return []
-    made = {call["id"] for call in calls}
+    made = {call.id for call in calls}
     gone = [span_id for span_id in accepted.of_step(check.step) if span_id not in made]
     return [
         Failing(
@@ -167,12 +166,12 @@ def _gone(check: Check, accepted: Accepted, calls: Iterable[Row]) -> list[Failin
     ]
 
 
-def _maker(view: View) -> Row | None:
+def _maker(view: View) -> StoredSpan | None:
     """The call that said what the output says; else the last one."""
     calls = view.calls
     if not calls:
         return None
-    return next((call for call in reversed(calls) if call["content"] and call["content"] == view.text), calls[-1])
+    return next((call for call in reversed(calls) if call.content and call.content == view.text), calls[-1])
 
 
 def _missed(unrecorded: Set[str]) -> list[str]:
@@ -180,16 +179,16 @@ def _missed(unrecorded: Set[str]) -> list[str]:
     return sorted(span_id for span_id in unrecorded if not is_judge(span_id))
 
 
-def _is_miss(row: Row) -> bool:
+def _is_miss(row: StoredResult | StoredSpan) -> bool:
     """Whether a call, or a topic, failed for want of a recorded answer and for no other reason."""
-    error = row["error"]
-    return error is not None and error["type"] == CacheMiss.__name__
+    error = row.error
+    return error is not None and error.type == CacheMiss.__name__
 
 
 def _why_it_never_ran(case: Case, unrecorded: Set[str]) -> str:
     if _missed(unrecorded) or _is_miss(case.row):
         return "the step was not reached: a call before it is not recorded"
-    return "the step was not reached: the topic failed" if case.row["status"] == "failed" else "the step did not run"
+    return "the step was not reached: the topic failed" if case.row.status == "failed" else "the step did not run"
 
 
 def _some(names: list[str]) -> str:

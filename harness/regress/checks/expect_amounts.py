@@ -7,7 +7,7 @@ from typing import Literal
 
 from harness.domain.completion import Usage
 from harness.domain.pricing import Pricing
-from harness.regress.case import Row
+from harness.records.stored import StoredSpan
 from harness.regress.checks.expectation import Finding, Shortfall, View
 
 Amount = Literal["tokens", "reasoning_tokens", "calls"]
@@ -39,9 +39,9 @@ def amount_of(amount: Amount, view: View) -> int:
         case "calls":
             return len(view.calls)
         case "tokens":
-            return sum(call["usage"]["input_tokens"] + call["usage"]["output_tokens"] for call in view.calls)
+            return sum(call.usage.total_tokens for call in view.calls)
         case "reasoning_tokens":
-            return sum(call["usage"]["reasoning_tokens"] for call in view.calls)
+            return sum(call.usage.reasoning_tokens for call in view.calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class CostAtMost:
         return f"at most ${self.most:.6f}"
 
     def look(self, view: View) -> Finding:
-        costs = {call["id"]: list_price(call, view.pricing) for call in view.calls}
-        unpriced = sorted({_answered(call) for call in view.calls if costs[call["id"]] is None})
+        costs = {call.id: list_price(call, view.pricing) for call in view.calls}
+        unpriced = sorted({_answered(call) for call in view.calls if costs[call.id] is None})
         if unpriced:
             message = (
                 f'no price is known for the model {unpriced[0]!r}; give one in the suite as [prices."{unpriced[0]}"]'
@@ -69,20 +69,19 @@ class CostAtMost:
         return Shortfall(message=f"{got}, expected {self.wanted}", expected=self.wanted, got=got)
 
 
-def list_price(call: Row, pricing: Pricing) -> float | None:
+def list_price(call: StoredSpan, pricing: Pricing) -> float | None:
     """USD for a call's tokens at the latest known price: the dearer hour, and nothing from the provider's cache.
 
     So it is the same in a recording and in its replay, at any hour and on any day. None where no price is known.
     """
-    prices = pricing.at(call["request"]["endpoint"])
-    rows = prices.rows(prices.billed(call["request"]["model"], call.get("model") or ""))
+    prices = pricing.at(call.request.endpoint)
+    rows = prices.rows(prices.billed(call.request.model, call.model or ""))
     if not rows:
         return None
-    usage = Usage(input_tokens=call["usage"]["input_tokens"], output_tokens=call["usage"]["output_tokens"])
+    usage = Usage(input_tokens=call.usage.input_tokens, output_tokens=call.usage.output_tokens)
     return max(rows, key=lambda row: row.valid_from).cost_at_most(usage)
 
 
-def _answered(call: Row) -> str:
+def _answered(call: StoredSpan) -> str:
     """The model that answered, by its own word; where it says nothing, the one that was asked for."""
-    name: str = call.get("model") or call["request"]["model"]
-    return name
+    return call.model or call.request.model

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import WorkflowError
+from harness.records.stored import StoredSpan
+from harness.regress.case import Case, CaseRows, Row
 from harness.regress.checks.expectation import Finding, Shortfall, View
 from harness.settings.toml_tables import suggestion
 from harness.workflows.importing import import_file, import_named
@@ -31,7 +32,8 @@ class CallsFunction:
         return f"{self.name} agrees"
 
     def look(self, view: View) -> Finding:
-        given: tuple[Any, ...] = deepcopy((view.case,) if view.call is None else (view.case, view.call))
+        case = view.case.as_rows()
+        given: tuple[Any, ...] = (case,) if view.call is None else (case, _row_of(view.call, view.case, case))
         try:
             said = self.function(*given)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's function raises is its verdict
@@ -74,6 +76,11 @@ def find_function(name: str, *, beside: Path, of_calls: bool) -> Callable[..., o
         raise ValueError(f"must take {' and '.join(arguments)}: {example}") from None
     found: Callable[..., object] = function
     return found
+
+
+def _row_of(call: StoredSpan, case: Case, rows: CaseRows) -> Row:
+    """Return the row of a call among those of its case."""
+    return next(row for one, row in zip(case.calls, rows.calls, strict=True) if one is call)
 
 
 def _where(error: BaseException) -> str:

@@ -22,10 +22,10 @@ class Status:
         return f"status {' or '.join(self.allowed)}"
 
     def look(self, view: View) -> Finding:
-        status, error = view.case.row["status"], view.case.row["error"]
+        status, error = view.case.row.status, view.case.row.error
         if status in self.allowed:
             return None
-        why = f": {error['message']}" if error else ""
+        why = f": {error.message}" if error else ""
         return Shortfall(message=f"the topic is {status}{why}", expected=self.wanted, got=f"{status}{why}")
 
 
@@ -40,7 +40,7 @@ class FinishReason:
         return f"finish reason {' or '.join(self.allowed)}"
 
     def look(self, view: View) -> Finding:
-        reasons = {str(call["finish_reason"]) for call in view.calls} - set(self.allowed)
+        reasons = {str(call.finish_reason) for call in view.calls} - set(self.allowed)
         if not reasons:
             return None
         got = ", ".join(sorted(reasons))
@@ -59,7 +59,7 @@ class Questions:
         return f"{range_words(self.at_least, self.at_most)} sub-questions"
 
     def look(self, view: View) -> Finding:
-        number = len(view.case.row["sections"])
+        number = len(view.case.row.sections)
         if number == 0:
             message = "the output has no sub-questions (its sections) that could be counted"
             return Shortfall(message=message, expected=self.wanted, got="an output without sections")
@@ -78,7 +78,7 @@ class Citations:
         return "cites each sub-question"
 
     def look(self, view: View) -> Finding:
-        sections = [each for each in view.case.row["sections"] if each.get("status") != "failed"]
+        sections = [each for each in view.case.row.sections if each.get("status") != "failed"]
         if not sections:
             message = "there are no sub-questions that could be cited"
             return Shortfall(message=message, expected=self.wanted, got="an output without answered sections")

@@ -51,7 +51,7 @@ class Reasoning:
         return f"reasoning {'does not contain' if self.absent else 'contains'} {quoted(self.texts)}"
 
     def look(self, view: View) -> Finding:
-        reasoning = "\n\n".join(call["reasoning"] for call in view.calls if call["reasoning"])
+        reasoning = "\n\n".join(call.reasoning for call in view.calls if call.reasoning)
         if self.absent and not reasoning:
             return Unknown(why="there is no reasoning to look at")
         return _held(self, reasoning, "the reasoning")
@@ -153,8 +153,8 @@ class EqualsGolden:
         accepted, call = view.accepted, view.call
         if call is None and accepted.has_output:
             golden = accepted.output
-        elif call is not None and call["id"] in accepted.calls:
-            golden = accepted.calls[call["id"]]
+        elif call is not None and call.id in accepted.calls:
+            golden = accepted.calls[call.id]
         else:
             message = "nothing was accepted for this yet; look at it, then run with --accept"
             return Shortfall(message=message, expected="an accepted answer", got=view.text)

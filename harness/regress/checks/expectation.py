@@ -7,7 +7,8 @@ from typing import Protocol, TypeAlias
 
 from harness.domain.completion import Json
 from harness.domain.pricing import Pricing
-from harness.regress.case import Case, Row
+from harness.records.stored import StoredSpan
+from harness.regress.case import Case
 from harness.regress.checks.golden import Accepted
 from harness.regress.checks.judge_calls import own_calls
 from harness.regress.checks.texts import text_of, text_of_call
@@ -22,7 +23,7 @@ class View:
     """
 
     case: Case
-    call: Row | None = None
+    call: StoredSpan | None = None
     accepted: Accepted = Accepted()
     pricing: Pricing = Pricing()
     unrecorded: frozenset[str] = frozenset()
@@ -32,15 +33,14 @@ class View:
         """The output, or the call's answer."""
         if self.call is not None:
             return text_of_call(self.call)
-        output: Json = self.case.row["output"]
-        return output
+        return self.case.row.output
 
     @property
     def text(self) -> str:
         return text_of(self.value)
 
     @property
-    def calls(self) -> tuple[Row, ...]:
+    def calls(self) -> tuple[StoredSpan, ...]:
         """That call, or all calls of the topic without the judges'."""
         return (self.call,) if self.call is not None else own_calls(self.case)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from harness.domain.recorded_call import step_of
-from harness.regress.case import Case, Row
+from harness.records.stored import StoredSpan
+from harness.regress.case import Case
 
 JUDGE = "judge"
 """The step of every judge's call."""
@@ -29,6 +30,6 @@ def is_judge(span_id: str) -> bool:
     return span_id.startswith(f"{JUDGE}.") and step_of(span_id) == JUDGE
 
 
-def own_calls(case: Case) -> tuple[Row, ...]:
+def own_calls(case: Case) -> tuple[StoredSpan, ...]:
     """The calls of the workflow itself."""
-    return tuple(call for call in case.calls if not is_judge(call["id"]))
+    return tuple(call for call in case.calls if not is_judge(call.id))

@@ -18,7 +18,7 @@ from harness.domain.strict_json import kind_of
 from harness.engine.runner import Workflow
 from harness.engine.step import Step
 from harness.errors import ParseError, Rejected
-from harness.regress.case import Row
+from harness.records.stored import StoredSpan
 from harness.regress.checks.expectation import Expectation, Finding, Shortfall, Unknown, View
 from harness.regress.checks.judge_calls import JUDGE, judge_path
 from harness.regress.checks.texts import text_of
@@ -65,21 +65,21 @@ class Judged:
         return f"judge: {self.criterion:.80}"
 
     def look(self, view: View) -> Finding:
-        path = judge_path(self.check, view.call["id"] if view.call is not None else None)
-        calls = [call for call in view.case.calls if call["step"] == JUDGE and call["parent"] == path]
+        path = judge_path(self.check, view.call.id if view.call is not None else None)
+        calls = [call for call in view.case.calls if call.step == JUDGE and call.parent == path]
         if not calls:
             return self._shortfall("the judge was not asked", "no verdict")
         # The last word counts: those before it were rejected, and asked for again.
         asked = calls[-1]
-        error = asked["error"]
-        if asked["id"] in view.unrecorded or (error is not None and error["type"] == CacheMiss.__name__):
+        error = asked.error
+        if asked.id in view.unrecorded or (error is not None and error.type == CacheMiss.__name__):
             return Unknown(why="its verdict is not recorded")
         if error is not None:
-            return self._shortfall(f"the judge could not be asked: {error['message']}", "no verdict")
+            return self._shortfall(f"the judge could not be asked: {error.message}", "no verdict")
         return self._read(asked)
 
-    def _read(self, asked: Row) -> Finding:
-        content = str(asked["content"])
+    def _read(self, asked: StoredSpan) -> Finding:
+        content = asked.content
         try:
             verdict = verdict_in(content)
         except ParseError as error:

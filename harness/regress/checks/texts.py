@@ -6,7 +6,7 @@ import json
 import re
 
 from harness.domain.completion import Json
-from harness.regress.case import Row
+from harness.records.stored import StoredSpan
 
 # Chinese and Japanese are written without spaces between words, so each of their characters counts as one.
 _CHARACTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -21,10 +21,10 @@ def text_of(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def text_of_call(call: Row) -> str:
+def text_of_call(call: StoredSpan) -> str:
     """A call's answer, with the functions that it wants called. Their ids are not in it: they differ each time."""
-    wanted = [{"name": each["name"], "arguments": each["arguments"]} for each in call["tool_calls"]]
-    parts = (str(call["content"]), text_of(wanted) if wanted else "")
+    wanted = [{"name": each.name, "arguments": each.arguments} for each in call.tool_calls]
+    parts = (call.content, text_of(wanted) if wanted else "")
     return "\n".join(part for part in parts if part)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from harness.diffs.words import similarity, words_of
-from harness.regress.case import Row
+from harness.domain.completion import Request
+from harness.records.stored import StoredSpan
 
 MOST_COMPARED = 900
 """Pairs of texts. Beyond, as for a fan-out of hundreds, what is not equal is paired by name."""
@@ -17,6 +18,11 @@ LEAST_ALIKE = 0.3
 """How alike two texts of different names must be to be taken for one another."""
 
 _SAME_NAME = 0.1
+
+T = TypeVar("T")
+
+Section: TypeAlias = Mapping[str, Any]
+"""A part of an output, as the workflow made it."""
 
 Places: TypeAlias = tuple[int | None, int | None]
 """A place in each of two sequences; None where there is no counterpart."""
@@ -31,16 +37,19 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """Counterparts in two runs, as rows or sections; None where one of the runs has none."""
+class Pair(Generic[T]):
+    """Counterparts in two runs, as calls or sections; None where one of the runs has none."""
 
-    a: Row | None
-    b: Row | None
+    a: T | None
+    b: T | None
 
     @property
-    def either(self) -> Row:
+    def either(self) -> T:
         """That of A, or of B where A has none."""
-        return self.a or self.b or {}
+        found = self.b if self.a is None else self.a
+        if found is None:
+            raise AssertionError("a pair has a side")
+        return found
 
 
 def align(old: Sequence[Item], new: Sequence[Item]) -> list[Places]:
@@ -68,23 +77,23 @@ def align(old: Sequence[Item], new: Sequence[Item]) -> list[Places]:
     return _in_order(len(old), len(new), found)
 
 
-def aligned_calls(old: Sequence[Row], new: Sequence[Row]) -> list[Pair]:
+def aligned_calls(old: Sequence[StoredSpan], new: Sequence[StoredSpan]) -> list[Pair[StoredSpan]]:
     """The calls of two runs of a topic, step by step in the order in which the steps were first wanted."""
-    pairs: list[Pair] = []
-    for step in dict.fromkeys(call["step"] for call in (*old, *new)):
-        sides = [[call for call in calls if call["step"] == step] for calls in (old, new)]
+    pairs: list[Pair[StoredSpan]] = []
+    for step in dict.fromkeys(call.step for call in (*old, *new)):
+        sides = [[call for call in calls if call.step == step] for calls in (old, new)]
         items = [_asked(calls) for calls in sides]
         pairs += [_pair(sides[0], sides[1], places) for places in align(*items)]
     return pairs
 
 
-def aligned_sections(old: Sequence[Row], new: Sequence[Row]) -> list[Pair]:
+def aligned_sections(old: Sequence[Section], new: Sequence[Section]) -> list[Pair[Section]]:
     """The sections of two outputs, such as the sub-questions of `research`."""
     items = [[Item(str(number), label_of(section)) for number, section in enumerate(side)] for side in (old, new)]
     return [_pair(old, new, places) for places in align(*items)]
 
 
-def label_of(section: Row) -> str:
+def label_of(section: Section) -> str:
     """What a section is about: its `question`, else the first text in it, else all of it."""
     texts = [value for value in section.values() if isinstance(value, str)]
     question = section.get("question")
@@ -122,19 +131,15 @@ def _in_order(old: int, new: int, found: Mapping[int, int]) -> list[Places]:
     return pairs + [(None, at) for at in lone]
 
 
-def _asked(calls: Sequence[Row]) -> list[Item]:
+def _asked(calls: Sequence[StoredSpan]) -> list[Item]:
     """What each call of a step asks: its last message, without what all calls of the step begin and end with.
 
     Numbers are left out: they are as a rule those of the parts, which are matched by what is asked.
     """
-    texts = [
-        [word for word in words_of(_last_message(call["request"])) if not word.strip().isdecimal()] for call in calls
-    ]
+    texts = [[word for word in words_of(_last_message(call.request)) if not word.strip().isdecimal()] for call in calls]
     start = _common_start(texts)
     end = _common_start([words[start:][::-1] for words in texts])
-    return [
-        Item(call["id"], "".join(words[start : len(words) - end])) for call, words in zip(calls, texts, strict=True)
-    ]
+    return [Item(call.id, "".join(words[start : len(words) - end])) for call, words in zip(calls, texts, strict=True)]
 
 
 def _common_start(texts: Sequence[list[str]]) -> int:
@@ -145,11 +150,10 @@ def _common_start(texts: Sequence[list[str]]) -> int:
     return next((place for place, word in enumerate(first) if word != last[place]), len(first))
 
 
-def _last_message(request: Mapping[str, Any]) -> str:
-    messages = request["messages"]
-    return str(messages[-1].get("content", "")) if messages else ""
+def _last_message(request: Request) -> str:
+    return request.messages[-1].content if request.messages else ""
 
 
-def _pair(old: Sequence[Row], new: Sequence[Row], places: Places) -> Pair:
+def _pair(old: Sequence[T], new: Sequence[T], places: Places) -> Pair[T]:
     a, b = places
     return Pair(a=None if a is None else old[a], b=None if b is None else new[b])

@@ -9,9 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from harness.diffs.misses import Explanation, answers_of, change_lines, explain, likeness_words, what_changed
 from harness.domain.recorded_call import RecordedCall
-from harness.errors import InputError
-from harness.records.request_codec import request_from_json
-from harness.regress.case import Row, answers_before
+from harness.records.stored import StoredResult, StoredSpan
+from harness.regress.case import answers_before
 from harness.text import money
 
 Outcome: TypeAlias = Literal["hit", "shared", "asked", "failed", "missed"]
@@ -121,10 +120,10 @@ class CallStory:
 
 
 def story_of(
-    call: Row,
+    call: StoredSpan,
     *,
-    row: Row,
-    calls: Sequence[Row],
+    row: StoredResult,
+    calls: Sequence[StoredSpan],
     recorded: Sequence[RecordedCall],
     payer: RecordedCall | None,
     mode: str,
@@ -133,26 +132,26 @@ def story_of(
     """Why this call of a topic was answered as it was.
 
     `row` and `calls` are the topic's, `recorded` what the cache holds for the topic, `payer` what it holds under the
-    call's key. Raises InputError for a request that is damaged.
+    call's key.
     """
-    error = call["error"]
-    outcome: Outcome = _OUTCOMES.get(call["served"]["source"], "asked")
+    error = call.error
+    outcome: Outcome = _OUTCOMES.get(call.served.source, "asked")
     if error is not None:
-        outcome = "missed" if error["type"] == "CacheMiss" else "failed"
+        outcome = "missed" if error.type == "CacheMiss" else "failed"
     explanation = None
     if outcome == "missed" or (outcome in ("asked", "failed") and mode == "read_write"):
         explanation = _explained(call, row, calls, recorded, replayed=outcome == "missed")
     return CallStory(
-        run_id=call["run_id"],
-        topic_id=call["topic_id"],
-        span_id=call["id"],
-        key=call["key"],
+        run_id=call.run_id,
+        topic_id=call.topic_id,
+        span_id=call.id,
+        key=call.key,
         outcome=outcome,
         policy=mode if ttl_s is None else f"{mode}, ttl {ttl_s:g} s",
         payer=payer,
         payer_is_later=payer is not None and payer.created_at > _began(call, row, calls),
-        saved=call["saved"],
-        error=None if error is None else f"{error['kind'] or error['type']}: {error['message']}",
+        saved=call.saved,
+        error=None if error is None else f"{error.kind or error.type}: {error.message}",
         explanation=explanation,
     )
 
@@ -176,27 +175,26 @@ def payer_json(call: RecordedCall) -> dict[str, Any]:
 
 
 def _explained(
-    call: Row, row: Row, calls: Sequence[Row], recorded: Sequence[RecordedCall], *, replayed: bool
+    call: StoredSpan,
+    row: StoredResult,
+    calls: Sequence[StoredSpan],
+    recorded: Sequence[RecordedCall],
+    *,
+    replayed: bool,
 ) -> Explanation:
     """Compared with what other runs had stored before the call; a replay stores nothing, so all of it was there."""
     began = _began(call, row, calls)
-    before = [one for one in recorded if replayed or (one.created_at < began and one.run_id != call["run_id"])]
-    try:
-        request = request_from_json(call["request"])
-    except ValueError as error:
-        raise InputError(
-            f"the request of call {call['id']!r} of topic {call['topic_id']!r} is damaged: {error}"
-        ) from None
+    before = [one for one in recorded if replayed or (one.created_at < began and one.run_id != call.run_id)]
     return explain(
-        request=request,
-        topic_id=call["topic_id"],
-        span_id=call["id"],
+        request=call.request,
+        topic_id=call.topic_id,
+        span_id=call.id,
         recorded=before,
         earlier=answers_before(call, calls),
     )
 
 
-def _began(call: Row, row: Row, calls: Sequence[Row]) -> datetime:
+def _began(call: StoredSpan, row: StoredResult, calls: Sequence[StoredSpan]) -> datetime:
     """When the call was wanted: a topic's first call is wanted when the topic begins."""
-    first_s = min(one["start_s"] for one in calls)
-    return datetime.fromisoformat(row["started_at"]) + timedelta(seconds=call["start_s"] - first_s)
+    first_s = min(one.start_s for one in calls)
+    return row.started_at + timedelta(seconds=call.start_s - first_s)

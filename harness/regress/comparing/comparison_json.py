@@ -78,8 +78,8 @@ def _call(found: CallDetail) -> dict[str, Any]:
     pair = found.call.pair
     return {
         "step": found.call.step,
-        "a": None if pair.a is None else {"id": pair.a["id"], **asdict(Amounts.of_call(pair.a))},
-        "b": None if pair.b is None else {"id": pair.b["id"], **asdict(Amounts.of_call(pair.b))},
+        "a": None if pair.a is None else {"id": pair.a.id, **asdict(Amounts.of_call(pair.a))},
+        "b": None if pair.b is None else {"id": pair.b.id, **asdict(Amounts.of_call(pair.b))},
         "request": None if found.request is None else change_to_json(found.request),
         "reasoning": _diff(found.reasoning),
         "answer": _diff(found.answer),

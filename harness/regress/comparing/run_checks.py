@@ -18,7 +18,7 @@ def checks_of(suite: Suite, golden: Golden) -> Checks:
     evidence = Evidence(golden=golden, pricing=suite.pricing)
 
     def passed(case: Case) -> Mapping[str, bool]:
-        judged = any(is_judge(call["id"]) for call in case.calls)
+        judged = any(is_judge(call.id) for call in case.calls)
         draws = ((one.name, look(one, case, evidence)) for one in suite.checks if judged or not _asks_a_judge(one))
         return {name: draw.state == "passed" for name, draw in draws if draw.state != "not checked"}
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from harness.diffs.request_change import RequestChange, compare_requests
 from harness.diffs.words import WordDiff, diff_words
-from harness.errors import InputError
-from harness.records.request_codec import request_from_json
-from harness.regress.case import Case, Row, answers_before
-from harness.regress.comparing.aligning import Pair, aligned_sections, label_of
+from harness.records.stored import StoredSpan
+from harness.regress.case import Case, answers_before
+from harness.regress.comparing.aligning import Pair, Section, aligned_sections, label_of
 from harness.regress.comparing.topic_difference import (
     NO_CHECKS,
     CallDifference,
@@ -63,23 +62,23 @@ class TopicDetail:
 
 
 def detail_of(a: Case, b: Case, checks: Checks = NO_CHECKS) -> TopicDetail:
-    """Everything about a topic. Raises InputError for a call whose request is damaged."""
+    """Everything about a topic."""
     difference, calls = compare_cases(a, b, checks)
     texts = output_text(a.row), output_text(b.row)
     written = [call for call in calls if _answers(call.pair) == texts]
-    said = {call["content"] for case in (a, b) for call in case.calls}
+    said = {call.content for case in (a, b) for call in case.calls}
     return TopicDetail(
         a=a,
         b=b,
         difference=difference,
         output=None if texts[0] == texts[1] or written else diff_words(*texts),
-        output_of=str(written[-1].pair.either["id"]) if written else None,
-        sections=tuple(_section(pair, a, b, said) for pair in aligned_sections(a.row["sections"], b.row["sections"])),
+        output_of=written[-1].pair.either.id if written else None,
+        sections=tuple(_section(pair, a, b, said) for pair in aligned_sections(a.row.sections, b.row.sections)),
         calls=tuple(_call(call, a, b) for call in calls),
     )
 
 
-def _answers(pair: Pair) -> tuple[str, str] | None:
+def _answers(pair: Pair[StoredSpan]) -> tuple[str, str] | None:
     return None if pair.a is None or pair.b is None else (answer_of(pair.a), answer_of(pair.b))
 
 
@@ -91,25 +90,22 @@ def _call(call: CallDifference, a: Case, b: Case) -> CallDetail:
         call=call,
         request=_request(old, new, a, b) if call.request_changed else None,
         answer=diff_words(answer_of(old), answer_of(new)) if call.answer_changed else None,
-        reasoning=diff_words(old["reasoning"], new["reasoning"]) if call.reasoning_changed else None,
+        reasoning=diff_words(old.reasoning, new.reasoning) if call.reasoning_changed else None,
     )
 
 
-def _request(old: Row, new: Row, a: Case, b: Case) -> RequestChange:
+def _request(old: StoredSpan, new: StoredSpan, a: Case, b: Case) -> RequestChange:
     """In what B was asked otherwise than A, and whether that is its own change or that of an answer before it."""
-    try:
-        requests = request_from_json(old["request"]), request_from_json(new["request"])
-    except ValueError as error:
-        raise InputError(f"topic {a.row['topic_id']!r}: the request of {old['id']} is damaged: {error}") from None
     return compare_requests(
-        *requests,
+        old.request,
+        new.request,
         recorded_answers=list(answers_before(old, a.calls).items()),
         answers=list(answers_before(new, b.calls).items()),
-        renumbered=old["id"] != new["id"],
+        renumbered=old.id != new.id,
     )
 
 
-def _section(pair: Pair, a: Case, b: Case, said: set[str]) -> SectionDetail:
+def _section(pair: Pair[Section], a: Case, b: Case, said: set[str]) -> SectionDetail:
     """`said` are the answers of all calls of both."""
     places = _place(pair.a, a), _place(pair.b, b)
     changes: list[tuple[str, WordDiff]] = []
@@ -123,8 +119,8 @@ def _section(pair: Pair, a: Case, b: Case, said: set[str]) -> SectionDetail:
     return SectionDetail(place_a=places[0], place_b=places[1], label=label_of(pair.either), changes=tuple(changes))
 
 
-def _place(section: Row | None, case: Case) -> int | None:
-    places = (place for place, one in enumerate(case.row["sections"], start=1) if one is section)
+def _place(section: Section | None, case: Case) -> int | None:
+    places = (place for place, one in enumerate(case.row.sections, start=1) if one is section)
     return next(places, None)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from harness.diffs.words import similarity
-from harness.regress.case import Case, Row
+from harness.domain.completion import Json
+from harness.domain.run import Failure
+from harness.records.stored import StoredResult, StoredSpan
+from harness.regress.case import Case
 from harness.regress.checks.texts import text_of, text_of_call
 from harness.regress.comparing.aligning import Pair, aligned_calls
 
@@ -47,35 +50,35 @@ class Amounts:
     model_s: float = 0.0
 
     @classmethod
-    def of(cls, row: Row) -> Amounts:
+    def of(cls, row: StoredResult) -> Amounts:
         """Those of a row of `results.jsonl`."""
-        usage, cost = row["usage"], row["cost"]
+        usage, cost = row.usage, row.cost
         return cls(
-            input_tokens=usage["input_tokens"],
-            output_tokens=usage["output_tokens"],
-            reasoning_tokens=usage["reasoning_tokens"],
-            calls=row["calls"],
-            hits=row["hits"],
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            calls=row.calls,
+            hits=row.hits,
             cost=cost,
-            worth=None if cost is None else cost + row["saved"],
-            elapsed_s=row["elapsed_s"],
-            model_s=row["sequential_s"],
+            worth=None if cost is None else cost + row.saved,
+            elapsed_s=row.elapsed_s,
+            model_s=row.sequential_s,
         )
 
     @classmethod
-    def of_call(cls, call: Row) -> Amounts:
+    def of_call(cls, call: StoredSpan) -> Amounts:
         """Those of a row of `traces.jsonl`."""
-        usage, cost = call["usage"], call["cost"]
+        usage, cost = call.usage, call.cost
         return cls(
-            input_tokens=usage["input_tokens"],
-            output_tokens=usage["output_tokens"],
-            reasoning_tokens=usage["reasoning_tokens"],
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
             calls=1,
-            hits=call["served"]["source"] != "endpoint",
+            hits=call.served.source != "endpoint",
             cost=cost,
-            worth=None if cost is None else cost + call["saved"],
-            elapsed_s=call["end_s"] - call["start_s"],
-            model_s=call["own_s"],
+            worth=None if cost is None else cost + call.saved,
+            elapsed_s=call.end_s - call.start_s,
+            model_s=call.written_own_s,
         )
 
     def __add__(self, other: Amounts) -> Amounts:
@@ -96,11 +99,11 @@ class Amounts:
 class CallDifference:
     """Two calls that belong together, or one that has no counterpart."""
 
-    pair: Pair
+    pair: Pair[StoredSpan]
 
     @property
     def step(self) -> str:
-        return str(self.pair.either["step"])
+        return self.pair.either.step
 
     @property
     def lone(self) -> bool:
@@ -112,18 +115,18 @@ class CallDifference:
 
     @property
     def reasoning_changed(self) -> bool:
-        return self._differ(lambda call: str(call["reasoning"]))
+        return self._differ(lambda call: call.reasoning)
 
     @property
     def request_changed(self) -> bool:
-        return self._differ(lambda call: str(call["key"]))
+        return self._differ(lambda call: call.key)
 
     @property
     def same(self) -> bool:
         """Whether what the model said is the same."""
         return not self.lone and not self.answer_changed and not self.reasoning_changed
 
-    def _differ(self, part: Callable[[Row], str]) -> bool:
+    def _differ(self, part: Callable[[StoredSpan], str]) -> bool:
         a, b = self.pair.a, self.pair.b
         return a is not None and b is not None and part(a) != part(b)
 
@@ -191,9 +194,9 @@ def compare_cases(a: Case, b: Case, checks: Checks = NO_CHECKS) -> tuple[TopicDi
     passes = checks.passed(a), checks.passed(b)
     return (
         TopicDifference(
-            topic_id=str(a.row["topic_id"]),
-            status_a=str(a.row["status"]),
-            status_b=str(b.row["status"]),
+            topic_id=a.row.topic_id,
+            status_a=a.row.status,
+            status_b=b.row.status,
             output_changed=_came_out(a.row) != _came_out(b.row),
             likeness=_likeness(texts, calls),
             answers_changed=sum(call.answer_changed for call in calls),
@@ -208,26 +211,25 @@ def compare_cases(a: Case, b: Case, checks: Checks = NO_CHECKS) -> tuple[TopicDi
     )
 
 
-def answer_of(call: Row) -> str:
+def answer_of(call: StoredSpan) -> str:
     """What a call brought: its answer, with the functions that it wants called, or why it failed."""
-    return text_of_call(call) if call["error"] is None else failure_words(call["error"])
+    return text_of_call(call) if call.error is None else failure_words(call.error)
 
 
-def output_text(row: Row) -> str:
+def output_text(row: StoredResult) -> str:
     """What came out of a topic, as text; why nothing did, where it failed."""
-    output = row["output"]
-    if output is None and row["error"] is not None:
-        return failure_words(row["error"])
-    return text_of(output)
+    if row.output is None and row.error is not None:
+        return failure_words(row.error)
+    return text_of(row.output)
 
 
-def failure_words(error: Mapping[str, Any]) -> str:
+def failure_words(error: Failure) -> str:
     """`(failed: PermanentError: content_filter)`."""
-    return f"(failed: {error.get('type')}: {error.get('message')})"
+    return f"(failed: {error.type}: {error.message})"
 
 
-def _came_out(row: Row) -> tuple[Any, Any]:
-    return row["output"], row["sections"]
+def _came_out(row: StoredResult) -> tuple[Json, tuple[Mapping[str, Json], ...]]:
+    return row.output, row.sections
 
 
 def _likeness(texts: tuple[str, str], calls: list[CallDifference]) -> float:
@@ -241,8 +243,8 @@ def _likeness(texts: tuple[str, str], calls: list[CallDifference]) -> float:
     return (sum(alike) + len(calls) - len(pairs)) / len(calls)
 
 
-def _said(call: Row) -> str:
-    return f"{call['reasoning']}\n{answer_of(call)}"
+def _said(call: StoredSpan) -> str:
+    return f"{call.reasoning}\n{answer_of(call)}"
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

@@ -8,7 +8,7 @@ from harness.diffs.misses import answers_of, name_of, value_words
 from harness.diffs.request_change import RequestChange
 from harness.diffs.words import Piece, Shown, WordDiff
 from harness.domain.sanitize import one_line
-from harness.regress.case import Row
+from harness.records.stored import StoredSpan
 from harness.regress.comparing.comparison_text import amounts_words, heads_of, status_words
 from harness.regress.comparing.document import Block, Changed, Heading, Lines
 from harness.regress.comparing.run_comparison import Head
@@ -33,17 +33,17 @@ def topic_report(found: TopicDetail, a: Head, b: Head) -> Iterator[Block]:
 
 def _statements(found: TopicDetail) -> Iterator[str]:
     topic = found.difference
-    yield f"topic: {one_line(found.a.row['topic'], 400)}"
-    if found.a.row["topic"] != found.b.row["topic"]:
-        yield f"topic in B: {one_line(found.b.row['topic'], 400)}"
+    yield f"topic: {one_line(found.a.row.topic, 400)}"
+    if found.a.row.topic != found.b.row.topic:
+        yield f"topic in B: {one_line(found.b.row.topic, 400)}"
     yield "came out the same" if topic.same else f"{topic.likeness:.0%} alike"
     yield amounts_words(topic.a, topic.b)
     for word, checks in (("lost", topic.lost), ("gained", topic.gained)):
         if checks:
             yield f"checks {word}: {', '.join(checks)}"
     for name, row in (("A", found.a.row), ("B", found.b.row)):
-        if row["error"] is not None:
-            yield f"{row['status']} in {name}: {one_line(str(row['error'].get('message')))}"
+        if row.error is not None:
+            yield f"{row.status} in {name}: {one_line(row.error.message)}"
 
 
 def _output(found: TopicDetail) -> Iterator[Block]:
@@ -74,11 +74,10 @@ def _call(found: CallDetail) -> Iterator[Block]:
     if a is None or b is None:
         yield from _lone_call(found.call.pair.either, "A" if b is None else "B")
         return
-    yield Heading(level=2, text=a["id"] if a["id"] == b["id"] else f"{a['id']} → {b['id']}")
+    yield Heading(level=2, text=a.id if a.id == b.id else f"{a.id} → {b.id}")
     said = [f"{amounts_words(Amounts.of_call(a), Amounts.of_call(b))}; {_sources(a, b)}"]
-    said += (
-        [f"answered by {a['model']} → {b['model']}"] if a["model"] != b["model"] and a["model"] and b["model"] else []
-    )
+    if a.model and b.model and a.model != b.model:
+        said.append(f"answered by {a.model} → {b.model}")
     said += [f"{name}: the same" for name in _unchanged(found)]
     said += _request_lines(found.request) if found.request is not None else []
     yield Lines(lines=tuple(said))
@@ -92,10 +91,10 @@ def _call(found: CallDetail) -> Iterator[Block]:
         yield _changed("answer", found.answer)
 
 
-def _lone_call(call: Row, run: str) -> Iterator[Block]:
+def _lone_call(call: StoredSpan, run: str) -> Iterator[Block]:
     kind: Shown = "removed" if run == "A" else "added"
-    yield Heading(level=2, text=f"{call['id']}, only in {run}")
-    for title, text in (("reasoning", call["reasoning"]), ("answer", answer_of(call))):
+    yield Heading(level=2, text=f"{call.id}, only in {run}")
+    for title, text in (("reasoning", call.reasoning), ("answer", answer_of(call))):
         if text:
             yield Changed(title=title, pieces=(Piece(kind=kind, text=text),))
 
@@ -114,8 +113,8 @@ def _request_lines(change: RequestChange) -> list[str]:
     return lines
 
 
-def _sources(a: Row, b: Row) -> str:
-    was, now = (str(call["served"].get("source")) for call in (a, b))
+def _sources(a: StoredSpan, b: StoredSpan) -> str:
+    was, now = a.served.source, b.served.source
     return f"both from {was}" if was == now else f"from {was} → {now}"
 
 

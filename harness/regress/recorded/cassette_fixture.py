@@ -31,8 +31,9 @@ from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import HarnessError
 from harness.machine.wall_clock import SystemClock
-from harness.records.results_dir import read_spans
-from harness.regress.case import Case
+from harness.records.run import Run
+from harness.records.stored import span_row
+from harness.regress.case import CaseRows
 from harness.regress.checks.misses import grouped
 from harness.regress.recorded.merging import merge, one_for_each_key
 from harness.regress.recorded.recording import known_recordings
@@ -113,7 +114,7 @@ class CassetteFixture:
 
     async def run(
         self, topics: Topics, *, workflow: str | Workflow = "research", **settings: Unpack[RunSettings]
-    ) -> tuple[Case, ...]:
+    ) -> tuple[CaseRows, ...]:
         """Topics through a workflow: a file, or texts, or objects such as its lines. A case for each, in their order.
 
         Raises CacheMiss for requests that are not recorded, all of them at once; InputError for anything wrong with
@@ -129,7 +130,7 @@ class CassetteFixture:
         found = await replay_file(loaded, source, self._recordings)
         if found.misses:
             raise CacheMiss(self._explained(_told(found.misses)), explanation=found.misses[0].explanation)
-        return found.cases
+        return tuple(case.as_rows() for case in found.cases)
 
     def ask_sync(
         self,
@@ -146,7 +147,7 @@ class CassetteFixture:
 
     def run_sync(
         self, topics: Topics, *, workflow: str | Workflow = "research", **settings: Unpack[RunSettings]
-    ) -> tuple[Case, ...]:
+    ) -> tuple[CaseRows, ...]:
         """`run`, for a test that is not async."""
         __tracebackhide__ = True
         return _plainly(lambda: self.run(topics, workflow=workflow, **settings))
@@ -160,7 +161,7 @@ class CassetteFixture:
             write_cassette(self.path, merge(self._known, self._fresh, prune=passed).recordings)
 
     def history(self) -> str:
-        """Which cassette it was, and what was done with it."""
+        """The cassette's name, and what was done with it."""
         what = counted(len(self._known), "recorded answer") if self.path.exists() else "which is not there yet"
         return f"cassette {_shown(self.path)}, {what}" + (
             f"; {len(self._fresh)} recorded anew" if self.recording else ""
@@ -168,7 +169,7 @@ class CassetteFixture:
 
     @property
     def _recordings(self) -> Sequence[Recording]:
-        """What answers now, one for each key, as the cassette will have it."""
+        """The answers, one for each key, as the cassette will have them."""
         if not self.recording:
             return self._known
         return tuple(one_for_each_key(self._fresh).values())
@@ -200,8 +201,8 @@ class CassetteFixture:
         out = next(self._directories)
         elsewhere = replace(loaded, settings=loaded.settings.model_copy(update={"out": out}))
         report = await run_batch(elsewhere, source, run_id=self._run_id)
-        rows = sorted(read_spans(out), key=lambda row: (row["index"], row["start_s"], row["id"]))
-        failed = [f"{row['topic_id']}/{row['id']}: {row['error']['message']}" for row in rows if row["error"]]
+        calls = sorted(Run.open(out).spans(), key=lambda call: (call.index, call.start_s, call.id))
+        failed = [f"{call.topic_id}/{call.id}: {call.error.message}" for call in calls if call.error]
         if report.stop is not None or failed:
             reason = "\n".join([*([report.stop.message] if report.stop is not None else []), *failed])
             raise HarnessError(
@@ -209,7 +210,7 @@ class CassetteFixture:
                 f"in the cache {loaded.settings.cache}, and the same command goes on from there\n{reason}"
             )
         today = SystemClock().now().date()
-        self._fresh += (recording_of_row(row, day=today, harness=__version__) for row in rows)
+        self._fresh += (recording_of_row(span_row(call), day=today, harness=__version__) for call in calls)
 
     @contextmanager
     def _all_or_nothing(self, loaded: Loaded) -> Iterator[None]:
@@ -246,7 +247,7 @@ class CassetteFixture:
 
 
 def cassette_path(test_file: Path, test: str) -> Path:
-    """Where the cassette of a test belongs: `cassettes/<test file>/<test>.jsonl` beside it.
+    """Return the place of a test's cassette: `cassettes/<test file>/<test>.jsonl` beside it.
 
     Characters that a file system may refuse become dashes, and a hash keeps such names apart.
     """
@@ -279,12 +280,12 @@ def _line(topic: str | Mapping[str, Json] | Topic) -> Mapping[str, Json]:
 
 
 def _name_of(workflow: Workflow) -> str:
-    """How a function is named, so that it can be loaded."""
+    """The name by which a function can be loaded."""
     return f"{getattr(workflow, '__module__', '?')}:{getattr(workflow, '__qualname__', '?')}"
 
 
 def _told(misses: Iterable[Miss]) -> str:
-    """What changed first, with how often, and what only follows from it last."""
+    """The changes, each with its number; those that only follow from others come last."""
     texts = []
     for group in grouped(misses):
         number = f"{counted(group.calls, 'call')} of {counted(group.topics, 'topic')}"

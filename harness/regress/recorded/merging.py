@@ -1,4 +1,4 @@
-"""What a new recording makes of a cassette: unchanged answers keep their lines, so that a diff shows what changed."""
+"""A cassette after a new recording: unchanged answers keep their lines, so that a diff shows what changed."""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from harness._version import __version__
 from harness.cache.cassette import Recording, recording_of_row
 from harness.cache.cassette_file import read_cassette, write_cassette
-from harness.records.results_dir import read_spans
+from harness.records.run import Run
+from harness.records.stored import span_row
 from harness.regress.recorded.merging import Merged, merge
 
 
 def known_recordings(cassette: Path) -> tuple[Recording, ...]:
-    """What a cassette holds, which may be yet to come. Raises CacheError for one that is not sound."""
+    """Read a cassette; one that is yet to come is empty. Raises CacheError for one that is not sound."""
     return read_cassette(cassette) if cassette.exists() else ()
 
 
@@ -24,7 +25,7 @@ def recorded_from(run: Path, cassette: Path, known: Sequence[Recording], *, day:
     Calls that failed have no answer, and no line. Raises ResultsError for a damaged run, StorageError where the
     cassette cannot be written.
     """
-    answered = (row for row in read_spans(run) if row["error"] is None)
+    answered = (span_row(call) for call in Run.open(run).spans() if call.error is None)
     merged = merge(known, (recording_of_row(row, day=day, harness=__version__) for row in answered), prune=prune)
     write_cassette(cassette, merged.recordings)
     return merged

@@ -18,7 +18,7 @@ from harness.domain.who_answered import Answers, answered
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.machine.wall_clock import SystemClock
-from harness.records.rows import result_to_row, span_to_row
+from harness.records.stored import stored_result, stored_span
 from harness.regress.case import Case
 from harness.regress.recorded.standing_in import Miss, StandIns
 from harness.runs.batch import dataset_spec
@@ -32,8 +32,9 @@ RUN_ID = "replay"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What came out. `cases` are in the order of the dataset. `stale` are recordings that nothing asked for, `answers`
-    is who gave the others.
+    """The outcome of a replay. `cases` are in the order of the dataset.
+
+    `stale` are recordings that nothing asked for, `answers` is who gave the others.
 
     A case with a miss is no result: calls of it were not recorded, and some were answered by stand-ins.
     """
@@ -72,7 +73,7 @@ async def replay(
         runs=loaded.settings.limits().open_runs,
     )
     await runner.run(dataset.read())
-    used = {call["key"] for case in kept.cases.values() for call in case.calls if call["error"] is None}
+    used = {call.key for case in kept.cases.values() for call in case.calls if call.error is None}
     used -= {miss.explanation.key for miss in stand_ins.misses}
     return Replay(
         cases=tuple(case for _, case in sorted(kept.cases.items())),
@@ -135,6 +136,6 @@ class _Kept:
         self.cases[result.index] = Case(
             topic_id=topic_of_drawn(result.topic_id, sample),
             sample=sample,
-            row=result_to_row(result, session=1),
-            calls=tuple(span_to_row(span, index=result.index, session=1) for span in spans),
+            row=stored_result(result, session=1),
+            calls=tuple(stored_span(span, index=result.index, session=1) for span in spans),
         )

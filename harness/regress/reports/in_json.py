@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from harness.diffs.words import diff_words
+from harness.domain.key import request_fields
 from harness.domain.who_answered import doubt_lines
 from harness.records.answers import answers_to_json
-from harness.regress.case import Row
+from harness.records.codec import usage_to_json
+from harness.records.stored import StoredSpan
 from harness.regress.checks.checks import Draw, Failing
 from harness.regress.checks.misses import MissGroup
 from harness.regress.suites.report import CheckVerdict, SuiteReport, TopicVerdict
@@ -97,10 +99,19 @@ def _failing(failing: Failing) -> dict[str, Any]:
     }
 
 
-def _call(call: Row) -> dict[str, Any]:
+def _call(call: StoredSpan) -> dict[str, Any]:
     """Enough to understand what was asked and said."""
-    kept = ("id", "step", "key", "model", "finish_reason", "usage", "reasoning", "content")
-    return {**{name: call[name] for name in kept}, "messages": call["request"]["messages"]}
+    return {
+        "id": call.id,
+        "step": call.step,
+        "key": call.key,
+        "model": call.model,
+        "finish_reason": call.finish_reason,
+        "usage": usage_to_json(call.usage),
+        "reasoning": call.reasoning,
+        "content": call.content,
+        "messages": request_fields(call.request)["messages"],
+    }
 
 
 def _rounded(value: float | None) -> float | None:

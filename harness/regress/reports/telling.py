@@ -10,7 +10,7 @@ from harness.domain.run import drawn_id
 from harness.domain.sanitize import one_line
 from harness.domain.who_answered import doubt_lines
 from harness.domain.wording import counted
-from harness.regress.case import Row
+from harness.records.stored import StoredSpan
 from harness.regress.checks.checks import Failing
 from harness.regress.checks.misses import MissGroup
 from harness.regress.suites.report import STATES, CheckVerdict, SuiteReport, TopicVerdict
@@ -86,16 +86,16 @@ class Trace:
         return tuple((name, text) for name, text in parts if text)
 
 
-def trace_of(call: Row) -> Trace:
+def trace_of(call: StoredSpan) -> Trace:
     """The prompt is the last message of the conversation."""
-    usage, messages = call["usage"], call["request"]["messages"]
-    tokens = f"{usage['output_tokens']:,} tokens out, {usage['reasoning_tokens']:,} of them reasoning"
+    usage, messages = call.usage, call.request.messages
+    tokens = f"{usage.output_tokens:,} tokens out, {usage.reasoning_tokens:,} of them reasoning"
     return Trace(
-        about=f"{call['id']}, key {call['key'][:12]}, {call['model'] or call['request']['model']}, "
-        f"{call['finish_reason'] or 'not finished'}, {tokens}",
-        prompt=messages[-1]["content"] if messages else "",
-        reasoning=call["reasoning"],
-        answer=call["content"],
+        about=f"{call.id}, key {call.key[:12]}, {call.model or call.request.model}, "
+        f"{call.finish_reason or 'not finished'}, {tokens}",
+        prompt=messages[-1].content if messages else "",
+        reasoning=call.reasoning,
+        answer=call.content,
     )
 
 

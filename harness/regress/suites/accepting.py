@@ -32,7 +32,7 @@ def accept(
     for case in cases:
         name = drawn_id(case.topic_id, case.sample)
         missed = unrecorded.get((case.topic_id, case.sample), frozenset())
-        if case.row["status"] == "failed" or not all(map(is_judge, missed)) or name in known:
+        if case.row.status == "failed" or not all(map(is_judge, missed)) or name in known:
             known[name] = None
         else:
             draws[name] = _accepted(suite, case)
@@ -48,6 +48,6 @@ def gone(cases: Iterable[Case], golden: Golden, left_out: Iterable[tuple[str, in
 
 def _accepted(suite: Suite, case: Case) -> Accepted:
     comparing = [check.step for check in suite.checks if check.compares]
-    calls = {call["id"]: text_of_call(call) for call in own_calls(case) if call["step"] in comparing}
+    calls = {call.id: text_of_call(call) for call in own_calls(case) if call.step in comparing}
     has_output = None in comparing
-    return Accepted(output=case.row["output"] if has_output else None, has_output=has_output, calls=calls)
+    return Accepted(output=case.row.output if has_output else None, has_output=has_output, calls=calls)

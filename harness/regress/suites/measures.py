@@ -48,9 +48,9 @@ def _measures(
         case = cases[draw.sample]
         if case is None or draw.state == "not checked":
             continue
-        calls = [call for call in own_calls(case) if check.step in (None, call["step"])]
-        tokens = sum(call["usage"]["input_tokens"] + call["usage"]["output_tokens"] for call in calls)
+        calls = [call for call in own_calls(case) if check.step in (None, call.step)]
+        tokens = sum(call.usage.total_tokens for call in calls)
         costs = [list_price(call, pricing) for call in calls]
         cost = None if None in costs else sum(cost for cost in costs if cost is not None)
-        texts = [text_of(case.row["output"])] if check.step is None else [call["content"] for call in calls]
+        texts = [text_of(case.row.output)] if check.step is None else [call.content for call in calls]
         yield tokens, cost, sum(map(len, texts))

@@ -73,11 +73,11 @@ def _by_topic(cases: Iterable[Case], left_out: Iterable[tuple[str, int]]) -> dic
 
 def _refuse_unknown_steps(suite: Suite, cases: Sequence[Case], evidence: Evidence) -> None:
     """Only a topic that was worked on to its end tells which steps there are."""
-    ran = {call["step"] for case in cases for call in own_calls(case)}
+    ran = {call.step for case in cases for call in own_calls(case)}
     whole = [
         case
         for case in cases
-        if case.row["status"] != "failed" and (case.topic_id, case.sample) not in evidence.unrecorded
+        if case.row.status != "failed" and (case.topic_id, case.sample) not in evidence.unrecorded
     ]
     if not whole:
         return
