@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from harness.diffs.words import Piece
 
 Tone = Literal["plain", "good", "bad", "faint", "strong"]
-"""The meaning of a line, which a terminal shows as a colour. The other renderers leave it out."""
+"""The meaning of a line, which a terminal shows as a colour. The other renderers leave colours out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paragraph:
-    """Lines that belong together, apart from what is before them. Markdown joins them to running text."""
+    """Lines that belong together, apart from what is before them.
+
+    Markdown joins them to running text, with the strong ones in bold.
+    """
 
     lines: tuple[Line, ...]
 

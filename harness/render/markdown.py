@@ -32,7 +32,7 @@ def block_markdown(block: Block) -> str:
         case Heading():
             return f"{'#' * block.level} {_inline(block.text)}"
         case Paragraph():
-            return " ".join(_inline(line.text) for line in block.lines)
+            return " ".join(map(_said, block.lines))
         case Lines():
             return "\n".join(f"- {_inline(_text(line))}" for line in block.lines)
         case Table():
@@ -71,6 +71,11 @@ def _cells(row: Sequence[str]) -> list[str]:
     for text in row:
         cells.append(text if _NUMBERS.fullmatch(text) else _inline(text))
     return cells
+
+
+def _said(line: Line) -> str:
+    said = _inline(line.text)
+    return f"**{said}**" if line.tone == "strong" else said
 
 
 def _text(line: str | Line) -> str:
