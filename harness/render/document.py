@@ -52,12 +52,16 @@ class Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The first `texts` columns hold words and stand at the left; the others hold numbers and stand at the right."""
+    """The first `texts` columns hold words and stand at the left; the others hold numbers and stand at the right.
+
+    `least` are the least widths of the columns in plain text, so that a table of few short rows is not cramped.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     texts: int = 1
     title: str = ""
+    least: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

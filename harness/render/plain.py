@@ -65,6 +65,8 @@ def aligned(table: Table) -> list[str]:
     """The columns and the rows of a table, each a line; a wide character counts as the two cells that it takes."""
     rows = [[terminal_safe(cell) for cell in row] for row in (table.columns, *table.rows)]
     widths = [max(map(cells_of, column)) for column in zip(*rows, strict=True)]
+    for number, least in enumerate(table.least):
+        widths[number] = max(widths[number], least)
     return [_row(row, widths, table.texts) for row in rows]
 
 

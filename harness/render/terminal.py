@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from harness.diffs.words import visible
 from harness.domain.sanitize import terminal_safe
 from harness.render.document import Block, Diff, Document, Table, Tone, stands_apart
-from harness.render.plain import GAP, INDENT, block_lines, plain_lines
+from harness.render.plain import GAP, INDENT, aligned, block_lines, cells_of, plain_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -41,7 +41,7 @@ def _renderables(block: Block, console: Console) -> Iterator[RenderableType]:
     if isinstance(block, Table):
         if block.title:
             yield Text(terminal_safe(block.title), style="bold")
-        yield _table(block)
+        yield _table(block, console.width)
         return
     if isinstance(block, Diff) and console.is_terminal and not console.no_color:
         yield Text(f"{INDENT}{terminal_safe(block.title)}:", style="bold")
@@ -51,14 +51,17 @@ def _renderables(block: Block, console: Console) -> Iterator[RenderableType]:
         yield Text(line.text, style=_COLOURS[line.tone])
 
 
-def _table(block: Table) -> RenderableType:
+def _table(block: Table, columns: int) -> RenderableType:
+    """The table with its least widths, or as narrow as it must be where the terminal has no room for them."""
     from rich.table import Table as RichTable  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
     shown = RichTable(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0))
+    fits = max(map(cells_of, aligned(block))) <= columns
     for number, column in enumerate(block.columns):
+        least = block.least[number] if fits and block.least else None
         title = Text(terminal_safe(column), style="dim")
-        shown.add_column(title, justify="left" if number < block.texts else "right")
+        shown.add_column(title, justify="left" if number < block.texts else "right", min_width=least)
     for row in block.rows:
         shown.add_row(*(Text(terminal_safe(cell)) for cell in row))
     return shown

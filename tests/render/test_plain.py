@@ -15,6 +15,11 @@ from harness.render.terminal import show
 TABLE = Table(columns=("step", "calls"), rows=(("plan", "1"), ("答える", "1,000")))
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def test_parts_stand_apart_and_statements_below_their_heading() -> None:
     blocks: list[Block] = [
         Heading(level=1, text="Report"),
@@ -28,6 +33,17 @@ def test_parts_stand_apart_and_statements_below_their_heading() -> None:
 
 def test_columns_are_as_wide_as_their_widest_cell_on_a_terminal() -> None:
     assert plain([TABLE]) == "step    calls\nplan        1\n答える  1,000\n"
+
+
+def test_a_table_may_have_least_widths_and_a_narrow_terminal_leaves_them_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(columns=("step", "calls"), rows=(("plan", "1"),), least=(8, 10))
+    assert plain([table]) == "step           calls\nplan               1\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    for columns, row in (("80", "plan               1"), ("16", "plan      1")):
+        monkeypatch.setenv("COLUMNS", columns)
+        terminal = Terminal()
+        show([table], terminal)
+        assert row in [line.rstrip() for line in terminal.getvalue().splitlines()]
 
 
 def test_a_table_may_have_a_title() -> None:
@@ -76,11 +92,6 @@ def test_no_block_commands_a_terminal(block: Block) -> None:
 def test_lines_keep_their_tones() -> None:
     blocks: list[Block] = [Heading(level=1, text="all is well", tone="good"), Lines(lines=(Line("why", "faint"),))]
     assert list(plain_lines(blocks)) == [Line("all is well", "good"), Line("  why", "faint")]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_pipe_gets_plain_text_and_a_terminal_the_same_words_in_colours(monkeypatch: pytest.MonkeyPatch) -> None:
