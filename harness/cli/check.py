@@ -30,12 +30,13 @@ from harness.regress.reports.in_github import in_github, problem_in_github
 from harness.regress.reports.in_json import in_json
 from harness.regress.reports.in_junit import in_junit
 from harness.regress.reports.in_markdown import in_markdown, problem_in_markdown
-from harness.regress.reports.in_text import print_text
+from harness.regress.reports.in_text import document_of
 from harness.regress.suites.accepting import accept
 from harness.regress.suites.report import SuiteReport
 from harness.regress.suites.suite import Suite
 from harness.regress.suites.suite_file import load_suite
 from harness.regress.suites.verdicts import judge_all
+from harness.render.terminal import show
 from harness.settings import Loaded, step_summary_file
 from harness.workflows.in_use import workflow_of
 
@@ -216,11 +217,11 @@ def _say(report: SuiteReport, form: str, junit: Path | None) -> None:
         case "markdown":
             click.echo(in_markdown(report), nl=False)
         case "github":
-            print_text(report, sys.stdout)
+            show(document_of(report), sys.stdout)
             click.echo(in_github(report, root=Path.cwd()), nl=False)
             _add_summary(in_markdown(report))
         case _:
-            print_text(report, sys.stdout)
+            show(document_of(report), sys.stdout)
 
 
 def _add_summary(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -13,11 +12,13 @@ from harness.errors import InputError, ResultsError
 from harness.records.run_index import RunIndex
 from harness.regress.comparing.comparison_json import comparison_to_json, detail_to_json
 from harness.regress.comparing.comparison_text import summary_of
-from harness.regress.comparing.document import Block, markdown
 from harness.regress.comparing.run_comparison import case_of, compare_runs, head_of, refuse_nothing_to_compare
 from harness.regress.comparing.topic_detail import detail_of
 from harness.regress.comparing.topic_difference import NO_CHECKS, Checks
 from harness.regress.comparing.topic_text import topic_report
+from harness.render.document import Document
+from harness.render.markdown import markdown
+from harness.render.terminal import show
 
 FORMATS = ("text", "markdown", "json")
 DIFFERENT = 1
@@ -100,10 +101,8 @@ def _refuse_unknown(topic_id: str, a: RunIndex, b: RunIndex) -> None:
         raise ResultsError(f"{where}: no finished topic {topic_id!r}; `harness show {missing[0].path}` lists them")
 
 
-def _show(blocks: Iterable[Block], form: str) -> None:
+def _show(document: Document, form: str) -> None:
     if form == "markdown":
-        click.echo(markdown(blocks), nl=False)
+        click.echo(markdown(document), nl=False)
     else:
-        from harness.cli.blocks import print_blocks  # noqa: PLC0415 - rich, which no other format needs
-
-        print_blocks(blocks, sys.stdout)
+        show(document, sys.stdout)

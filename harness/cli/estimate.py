@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -13,10 +15,11 @@ from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.domain.braking import slowdown
-from harness.domain.sanitize import terminal_safe
 from harness.domain.wording import counted
 from harness.machine.wall_clock import SystemClock
-from harness.runs.estimating import Estimate, estimate_batch
+from harness.render.document import Block, Table, paragraph
+from harness.render.terminal import show
+from harness.runs.estimating import Estimate, StepEstimate, estimate_batch
 from harness.text import money
 
 
@@ -35,39 +38,50 @@ def estimate(dataset: str, **values: Any) -> None:
         totals = {"calls": found.calls, "cost": found.cost, "cost_at_most": found.cost_at_most}
         say_json({**asdict(found), **totals})
         return
-    click.echo(terminal_safe(_text(found, loaded.settings.budget)))
+    show(_document(found, loaded.settings.budget), sys.stdout)
 
 
-def _text(found: Estimate, budget: float | None) -> str:
-    lines = [f"{'step':<16} {'calls':>10} {'tokens in':>14} {'tokens out':>14} {'cost':>12} {'at most':>12}"]
-    lines += [
-        f"{step.step:<16} {step.calls:>10,.0f} {step.input_tokens:>14,.0f} {step.output_tokens:>14,.0f} "
-        f"{money(step.cost):>12} {money(step.cost_at_most):>12}"
-        for step in found.steps
-    ]
-    tokens_in, tokens_out = (sum(getattr(step, f"{way}_tokens") for step in found.steps) for way in ("input", "output"))
-    lines += [
-        f"{'all':<16} {found.calls:>10,.0f} {tokens_in:>14,.0f} {tokens_out:>14,.0f} {money(found.cost):>12} "
-        f"{money(found.cost_at_most):>12}",
-        "",
+def _document(found: Estimate, budget: float | None) -> Iterator[Block]:
+    """A table of the steps, and in words what must be known of it."""
+    everything = StepEstimate(
+        step="all",
+        calls=found.calls,
+        input_tokens=sum(step.input_tokens for step in found.steps),
+        output_tokens=sum(step.output_tokens for step in found.steps),
+        cost=found.cost,
+        cost_at_most=found.cost_at_most,
+    )
+    yield Table(
+        columns=("step", "calls", "tokens in", "tokens out", "cost", "at most"),
+        rows=tuple(_row(step) for step in (*found.steps, everything)),
+        least=(16, 9, 13, 13, 11, 11),
+    )
+    yield paragraph(*_notes(found, budget))
+
+
+def _row(step: StepEstimate) -> tuple[str, ...]:
+    counts = (f"{step.calls:,.0f}", f"{step.input_tokens:,.0f}", f"{step.output_tokens:,.0f}")
+    return (step.step, *counts, money(step.cost), money(step.cost_at_most))
+
+
+def _notes(found: Estimate, budget: float | None) -> Iterator[str]:
+    yield (
         f"{counted(found.topics, 'topic')}, from a rehearsal of {found.sample:,}; about {clock(found.wall_s)} "
-        f"with answers timed {found.latency}",
+        f"with answers timed {found.latency}"
+    )
+    yield (
         "Tokens out are those of the mock's answers: a real model's may be several times as long. "
-        "`At most` is every cap used up at peak rates, without retries.",
-    ]
+        "`At most` is every cap used up at peak rates, without retries."
+    )
     if found.failed:
-        lines.append(
-            f"{found.failed:,} of the {found.sample:,} failed in the rehearsal, the first: {found.first_failure}"
-        )
-    lines += _budget_lines(found, budget)
+        failed = f"{found.failed:,} of the {found.sample:,} failed in the rehearsal"
+        yield f"{failed}, the first: {found.first_failure}"
+    yield from _budget_lines(found, budget)
     if budget is not None and found.cost is not None and found.cost > budget:
-        share = budget / found.cost
-        lines.append(
-            f"The budget of {money(budget)} would end after about {counted(round(found.topics * share), 'topic')}"
-        )
+        topics = counted(round(found.topics * budget / found.cost), "topic")
+        yield f"The budget of {money(budget)} would end after about {topics}"
     if found.bad_lines:
-        lines.append(f"{counted(found.bad_lines, 'bad line')} would be skipped")
-    return "\n".join(lines)
+        yield f"{counted(found.bad_lines, 'bad line')} would be skipped"
 
 
 def _budget_lines(found: Estimate, budget: float | None) -> list[str]:

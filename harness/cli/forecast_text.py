@@ -12,6 +12,7 @@ from harness.cli.live.lines import clock
 from harness.domain.pricing import is_peak
 from harness.domain.waits import HELD
 from harness.domain.wording import counted
+from harness.render.document import Block, Table, paragraph
 from harness.simulation.books import SIMULATED_WAITS
 from harness.simulation.fit import StepFit
 from harness.simulation.forecast import Arm, Range
@@ -37,22 +38,22 @@ class Forecast:
     seed: int
 
 
-def forecast_text(forecast: Forecast) -> str:
+def forecast_document(forecast: Forecast) -> Iterator[Block]:
     """A table of the steps as fitted, one of the nights, and what must be known of both."""
     recording, plan = forecast.recording, forecast.plan
     calls = sum(len(topic.calls) for topic in recording.topics)
-    lines = [
-        f"{'step':<16} {'calls':>8} {'mean s':>9} {'s + s/1000 tokens out':>24} {'first token s':>14}",
-        *map(_fit_line, recording.fits().values()),
-        "",
-        f"{counted(plan.topics, 'topic')} of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}"
-        f"{', which is in peak hours' if is_peak(plan.start) else ''}",
+    peak = ", which is in peak hours" if is_peak(plan.start) else ""
+    yield Table(
+        columns=("step", "calls", "mean s", "s + s/1000 tokens out", "first token s"),
+        rows=tuple(map(_fit_row, recording.fits().values())),
+        least=(16, 7, 8, 23, 13),
+    )
+    yield paragraph(
+        f"{counted(plan.topics, 'topic')} of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}{peak}",
         _limits(plan),
-        "",
-        *_table(forecast),
-        *_notes(forecast),
-    ]
-    return "\n".join(lines)
+    )
+    yield from _tables(forecast)
+    yield paragraph(*_notes(forecast))
 
 
 def forecast_json(forecast: Forecast) -> dict[str, Any]:
@@ -94,23 +95,18 @@ def forecast_json(forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def _fit_line(fit: StepFit) -> str:
+def _fit_row(fit: StepFit) -> _Row:
     ttft = "-" if fit.ttft_s is None else f"{fit.ttft_s:.2f}"
     line = f"{fit.base_s:.2f} + {fit.per_token_s * 1000:.2f}"
-    return f"{fit.step:<16.16} {fit.calls:>8,} {fit.mean_s:>9.2f} {line:>24} {ttft:>14}"
+    return (fit.step, f"{fit.calls:,}", f"{fit.mean_s:.2f}", line, ttft)
 
 
-def _table(forecast: Forecast) -> Iterator[str]:
+def _tables(forecast: Forecast) -> Iterator[Table]:
     """A column for each number of calls in flight, at most four beside each other."""
     for first in range(0, len(forecast.arms), _ARMS_A_BLOCK):
         arms = forecast.arms[first : first + _ARMS_A_BLOCK]
-        rows = [row for row in _rows(forecast, arms) if any(row[1:])]
-        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-        for name, *cells in rows:
-            yield "  ".join(
-                [f"{name:<{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))]
-            )
-        yield ""
+        columns, *rows = [row for row in _rows(forecast, arms) if any(row[1:])]
+        yield Table(columns=columns, rows=tuple(rows))
 
 
 def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:

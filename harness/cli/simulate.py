@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from harness.bench.arms import numbers_of
-from harness.cli.forecast_text import Forecast, forecast_json, forecast_text
+from harness.cli.forecast_text import Forecast, forecast_document, forecast_json
 from harness.cli.help import SectionedCommand
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
-from harness.domain.sanitize import terminal_safe
 from harness.errors import SettingsError
+from harness.render.terminal import show
 from harness.settings import Settings
 from harness.simulation.forecast import arms_of, jobs_of
 from harness.simulation.from_run import read_run
@@ -98,7 +98,7 @@ def simulate(
     if settings.json_output:
         say_json(forecast_json(forecast))
     else:
-        click.echo(terminal_safe(forecast_text(forecast)))
+        show(forecast_document(forecast), sys.stdout)
 
 
 def _settings(recording: Recording, values: dict[str, Any]) -> Settings:

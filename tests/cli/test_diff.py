@@ -11,12 +11,12 @@ import pytest
 from command_line import Harness, problem_of
 from prompts import edited_prompts
 
-from harness.cli.blocks import print_blocks
 from harness.diffs.words import diff_words
 from harness.records.directory_lock import DirectoryLock
 from harness.records.results_dir import TRACES_FILE
 from harness.records.run import Run
-from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table
+from harness.render.document import Block, Diff, Heading, Lines, Table
+from harness.render.terminal import show
 
 RUN = ("run", "topics.jsonl", "--endpoint", "mock", "-q")
 SUITE = """
@@ -142,18 +142,18 @@ def test_on_a_terminal_changes_are_coloured_and_without_colours_they_are_marked(
         Heading(level=1, text="title"),
         Lines(lines=("a \x1b[31mline",)),
         Table(columns=("x",), rows=(("1",),)),
-        Changed(title="answer", pieces=diff_words("a quick fox\n\nends", "a slow fox\n\nends").pieces()),
+        Diff(title="answer", pieces=diff_words("a quick fox\n\nends", "a slow fox\n\nends").pieces()),
     ]
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     shown = Terminal()
-    print_blocks(blocks, shown)
+    show(blocks, shown)
     assert "quick\x1b[0m" in shown.getvalue()
     assert "[-quick-]" not in shown.getvalue()
     assert "\\x1b[31mline" in shown.getvalue()
     monkeypatch.setenv("NO_COLOR", "1")
     plain = Terminal()
-    print_blocks(blocks, plain)
+    show(blocks, plain)
     assert "    a [-quick-]{+slow+} fox\n\n    ends\n" in plain.getvalue()
 
 

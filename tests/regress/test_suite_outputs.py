@@ -22,11 +22,14 @@ from harness.regress.checks.misses import grouped
 from harness.regress.reports.in_github import command, in_github, problem_in_github
 from harness.regress.reports.in_json import in_json
 from harness.regress.reports.in_junit import in_junit
-from harness.regress.reports.in_markdown import LONGEST, fenced, in_markdown
-from harness.regress.reports.in_text import in_text, lines_of, print_text
+from harness.regress.reports.in_markdown import LONGEST, in_markdown
+from harness.regress.reports.in_text import document_of
 from harness.regress.reports.telling import miss_words
 from harness.regress.suites.report import SuiteReport
 from harness.regress.suites.verdicts import judge_all
+from harness.render.markdown import fenced
+from harness.render.plain import plain, plain_lines
+from harness.render.terminal import show
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "check.schema.json").read_text())
 CHECKS = (
@@ -40,6 +43,10 @@ EVIL = "\x1b[2J::error::hacked\n::stop-commands::x\n</details><script>alert(1)</
 def case(output: str, topic_id: str = "t", sample: int = 0, **fields: Any) -> Case:
     call = a_call("ask", output, **{"reasoning": "let me think", **fields})
     return a_case(output, topic_id=topic_id, sample=sample, calls=[call])
+
+
+def in_text(report: SuiteReport) -> str:
+    return plain(document_of(report))
 
 
 def golden(*names: str) -> Golden:
@@ -228,15 +235,15 @@ def test_colours_are_for_terminals_only(tmp_path: Path) -> None:
         def isatty(self) -> bool:
             return True
 
-    report, plain, terminal = all_kinds(tmp_path), io.StringIO(), Terminal()
-    print_text(report, plain)
-    print_text(report, terminal)
-    assert plain.getvalue() == in_text(report)
+    report, log, terminal = all_kinds(tmp_path), io.StringIO(), Terminal()
+    show(document_of(report), log)
+    show(document_of(report), terminal)
+    assert log.getvalue() == in_text(report)
     assert re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()) == in_text(report)
 
 
 def test_every_line_has_a_tone(tmp_path: Path) -> None:
-    tones = {line.tone for line in lines_of(all_kinds(tmp_path))}
+    tones = {line.tone for line in plain_lines(document_of(all_kinds(tmp_path)))}
     assert tones == {"plain", "good", "bad", "faint", "strong"}
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from harness.domain.sanitize import one_line
 from harness.domain.who_answered import difference_lines
 from harness.domain.wording import counted, duration
-from harness.regress.comparing.document import Block, Heading, Lines, Table
 from harness.regress.comparing.run_comparison import CheckDifference, Comparison, Head, Setting, StepDifference
 from harness.regress.comparing.topic_difference import Amounts, TopicDifference
+from harness.render.document import Block, Heading, Lines, Table
 from harness.text import money
 
 _LONGEST_VALUE = 40

@@ -10,10 +10,10 @@ from harness.diffs.words import Piece, Shown, WordDiff
 from harness.domain.sanitize import one_line
 from harness.records.stored import StoredSpan
 from harness.regress.comparing.comparison_text import amounts_words, heads_of, status_words
-from harness.regress.comparing.document import Block, Changed, Heading, Lines
 from harness.regress.comparing.run_comparison import Head
 from harness.regress.comparing.topic_detail import CallDetail, SectionDetail, TopicDetail
 from harness.regress.comparing.topic_difference import Amounts, answer_of
+from harness.render.document import Block, Diff, Heading, Lines
 
 
 def topic_report(found: TopicDetail, a: Head, b: Head) -> Iterator[Block]:
@@ -96,7 +96,7 @@ def _lone_call(call: StoredSpan, run: str) -> Iterator[Block]:
     yield Heading(level=2, text=f"{call.id}, only in {run}")
     for title, text in (("reasoning", call.reasoning), ("answer", answer_of(call))):
         if text:
-            yield Changed(title=title, pieces=(Piece(kind=kind, text=text),))
+            yield Diff(title=title, pieces=(Piece(kind=kind, text=text),))
 
 
 def _unchanged(found: CallDetail) -> Iterator[str]:
@@ -118,5 +118,5 @@ def _sources(a: StoredSpan, b: StoredSpan) -> str:
     return f"both from {was}" if was == now else f"from {was} → {now}"
 
 
-def _changed(title: str, diff: WordDiff) -> Changed:
-    return Changed(title=title, pieces=diff.pieces())
+def _changed(title: str, diff: WordDiff) -> Diff:
+    return Diff(title=title, pieces=diff.pieces())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from harness.diffs.words import Piece, diff_words
-from harness.regress.comparing.document import Block, Changed, Heading, Lines, Table, markdown
+from harness.render.document import Block, Diff, Heading, Lines, Table
+from harness.render.markdown import markdown
 
 
-def changed(old: str, new: str) -> Changed:
-    return Changed(title="answer", pieces=diff_words(old, new).pieces())
+def changed(old: str, new: str) -> Diff:
+    return Diff(title="answer", pieces=diff_words(old, new).pieces())
 
 
 def test_headings_lines_and_tables() -> None:
@@ -38,7 +39,7 @@ def test_changes_are_tagged_line_by_line(old: str, new: str, shown: str) -> None
 
 
 def test_what_is_left_out_is_said_without_a_tag() -> None:
-    shown = markdown([Changed(title="t", pieces=(Piece(kind="skipped", text="[…9 characters…]"),))])
+    shown = markdown([Diff(title="t", pieces=(Piece(kind="skipped", text="[…9 characters…]"),))])
     assert shown == "**t**\n\n\\[…9 characters…\\]\n"
 
 
