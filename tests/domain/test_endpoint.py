@@ -221,6 +221,14 @@ def test_other_base_urls_may_have_been_meant(given: str, likely: tuple[str, ...]
             "http://h:1/",
             "the base URL http://h:1 has no path, and most servers want http://h:1/v1; harness doctor finds out",
         ),
+        (
+            "http://h:1/v1/models",
+            "the base URL http://h:1/v1/models ends in the path of a call, and most servers want http://h:1/v1",
+        ),
+        (
+            "http://h:1/v1/completions",
+            "the base URL http://h:1/v1/completions ends in the path of a call, and most servers want http://h:1/v1",
+        ),
     ],
 )
 def test_a_base_url_that_is_not_what_servers_want_is_noted(given: str, note: str | None) -> None:
