@@ -232,7 +232,7 @@ def test_the_variables_of_headers_are_filled_in_hidden_and_wanted() -> None:
 
 def test_a_key_variable_that_a_mend_names_must_be_set() -> None:
     flags = {"endpoint": "ours", "set": ("endpoint.api_key_env=K",)}
-    with pytest.raises(SettingsError, match="^no key for ours: set K in the environment"):
+    with pytest.raises(SettingsError, match=r"^no key for ours: set K in the environment"):
         load(flags, toml=OURS).endpoint()
     assert load(flags, toml=OURS, env={"K": "sk-1"}).endpoint().headers() == {"Authorization": "Bearer sk-1"}
 
