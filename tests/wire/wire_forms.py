@@ -16,14 +16,14 @@ def table_of(forms: Iterable[Form]) -> str:
     for kind, what in KINDS.items():
         of_kind = [form for form in forms if form.kind == kind]
         lines += ["", f"### {kind.capitalize()} ({len(of_kind)})", "", what, ""]
-        lines += ["| form | server | what it does | what we tell | source |", "| --- | --- | --- | --- | --- |"]
+        lines += ["| form | server | what it does | what we tell |", "| --- | --- | --- | --- |"]
         lines += [_row(form) for form in sorted(of_kind, key=lambda form: form.name)]
     return "\n".join([*lines, "", END])
 
 
 def _row(form: Form) -> str:
-    source = f"{form.source}; ran: {form.ran}" if form.ran else form.source
-    cells = (f"`{form.name}`", form.server, form.about, _told(form), source)
+    server = f"{form.server}; ran: {form.ran}" if form.ran else form.server
+    cells = (f"[`{form.name}`](../harness/testing/forms/{form.name}.toml)", server, form.about, _told(form))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
