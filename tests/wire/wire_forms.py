@@ -8,6 +8,8 @@ from typing import Any
 from harness.testing.deepseek.forms import KINDS, Form
 
 BEGIN, END = "<!-- forms -->", "<!-- end of forms -->"
+USUAL_TOKENS = (20, 10)
+"""Input and output tokens of most forms, which a row does not repeat."""
 
 
 def table_of(forms: Iterable[Form]) -> str:
@@ -44,7 +46,9 @@ def _told_so(told: Mapping[str, Any]) -> str:
     if told["calls"]:
         parts.append(f"{len(told['calls'])} call{'s' if len(told['calls']) > 1 else ''}")
     usage = told["usage"]
-    if usage:
+    if not usage:
+        parts.append("no usage")
+    elif (usage.get("input"), usage.get("output")) != USUAL_TOKENS:
         parts.append(f"{usage.get('input', 0)} in, {usage.get('output', 0)} out")
     if told["estimated"]:
         parts.append("reasoning estimated")
