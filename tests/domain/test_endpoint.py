@@ -218,16 +218,16 @@ def test_other_base_urls_may_have_been_meant(given: str, likely: tuple[str, ...]
         ("http://h:1/v1", None),
         ("http://h:1/v1/chat/completions", "the base URL is taken without the path of the call: http://h:1/v1"),
         (
-            "http://h:1/",
-            "the base URL http://h:1 has no path, and most servers want http://h:1/v1; harness doctor finds out",
-        ),
-        (
-            "http://h:1/v1/models",
+            "http://h:1/v1/models/",
             "the base URL http://h:1/v1/models ends in the path of a call, and most servers want http://h:1/v1",
         ),
         (
-            "http://h:1/v1/completions",
-            "the base URL http://h:1/v1/completions ends in the path of a call, and most servers want http://h:1/v1",
+            "http://h:1/completions",
+            "the base URL http://h:1/completions ends in the path of a call, and most servers want http://h:1",
+        ),
+        (
+            "http://h:1/",
+            "the base URL http://h:1 has no path, and most servers want http://h:1/v1; harness doctor finds out",
         ),
     ],
 )
