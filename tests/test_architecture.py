@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md and CONTRIBUTING.md tell the truth: the layers are the import contract's, each file named exists."""
+"""ARCHITECTURE.md tells the truth: its layers are those of the import contract, and each file that it names exists."""
 
 from __future__ import annotations
 
@@ -56,11 +56,3 @@ def test_each_question_names_a_file() -> None:
 @pytest.mark.parametrize("name", sorted(set(files_named(PAGE))))
 def test_every_file_that_the_page_names_exists(name: str) -> None:
     assert (PACKAGE / name).exists() or (ROOT / name).exists()
-
-
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", sorted({name for name in files_named(CONTRIBUTING) if "/" in name}))
-def test_every_file_that_the_contributors_page_names_exists(name: str) -> None:
-    assert (ROOT / name).exists()

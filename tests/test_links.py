@@ -1,4 +1,4 @@
-"""Every link from one page to another leads somewhere."""
+"""Every link from one page to another leads somewhere, and every file of ours that a page names exists."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors_of(target)):
             lost.append(link)
     assert lost == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_of_ours_that_a_page_names_exists(page: Path) -> None:
+    spans = re.findall(r"`([^`\n]+)`", without_code(page.read_text(encoding="utf-8")))
+    named = {
+        found for span in spans for found in re.findall(r"^(?:harness|tests|benchmarks|docs)/[\w./-]+(?=$|::)", span)
+    }
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
