@@ -259,6 +259,12 @@ def test_images_go_with_the_prompt_and_a_changed_file_is_asked_anew(harness: Har
         (("--image", "text.txt"), "text.txt: is no PNG, JPEG, GIF or WebP image"),
         (("--schema", "text.txt"), "text.txt: no JSON schema: Expecting value"),
         (("--schema", "list.json"), "list.json: no JSON schema: the JSON schema 'list' must be an object"),
+        (
+            ("--schema", "typo.json"),
+            "typo.json: no JSON schema: the JSON schema 'typo' is none: type is no type of JSON: 'objekt'",
+        ),
+        (("--image", "ftp://h/a.png"), "ftp://h/a.png: expected an image in a file, or at an http:// or https://"),
+        (("--image", "data:image/png;base64,AA"), "data:image/png;base64,AA: expected an image in a file"),
     ],
 )
 def test_what_is_malformed_is_one_error_before_anything_is_sent(
@@ -266,5 +272,6 @@ def test_what_is_malformed_is_one_error_before_anything_is_sent(
 ) -> None:
     Path("text.txt").write_text("no image")
     Path("list.json").write_text("[]")
+    Path("typo.json").write_text('{"type": "objekt"}')
     assert problem_of(ask(harness, server, "ollama", *flags)).startswith(message)
     assert server.bodies == []

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import a_hard_won_span, a_result
+from records import a_failed_result, a_hard_won_span, a_result
 
 from harness.errors import ResultsError
 from harness.exports.columns import CALLS, TABLES, TOPICS, Column, record, whole
 from harness.records.rows import result_to_row, span_to_row
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+FROZEN = Path(__file__).parents[1] / "data" / "runs" / "today"
 
 
 def named(columns: tuple[Column, ...], row: dict[str, Any]) -> dict[str, Any]:
@@ -63,6 +64,24 @@ def test_no_value_of_a_row_is_left_out() -> None:
         names = {column.name for column in columns}
         # `version` says how to read the row; an absent error or part of a request is a null in its columns.
         assert {renamed.get(name, name) for name in flat} - names - {"version", "error"} == set()
+
+
+def test_no_column_is_null_in_every_row() -> None:
+    """A column that looks in the wrong place is null for ever: each has a value in a frozen run or in a full row."""
+    error = {"type": "T", "kind": "k", "message": "m", "step": "s", "status": 429}
+    topic: dict[str, Any] = {**result_to_row(a_failed_result(output={"any": 1}), session=1)}
+    call: dict[str, Any] = {**span_to_row(a_hard_won_span(), index=0, session=1)}
+    told_nothing = {**topic["usage"], "untold": 1}
+    names = ("temperature", "top_p", "sample", "tools", "stop", "seed")
+    asked = {**call["request"], **dict.fromkeys((*names, "extra_body"), 1)}
+    asked |= {"effort": "high", "thinking": True, "response_format": "json_object"}
+    full_topic = {**topic, "error": error, "usage": told_nothing}
+    full_call = {**call, "error": error, "usage": told_nothing, "parent": "part", "request": asked}
+
+    for columns, file, full in ((TOPICS, "results.jsonl", full_topic), (CALLS, "traces.jsonl", full_call)):
+        rows = [*map(json.loads, (FROZEN / file).read_text().splitlines()), full]
+        found = {name for row in rows for name, cell in named(columns, row).items() if cell is not None}
+        assert {column.name for column in columns} - found == set()
 
 
 @pytest.mark.parametrize(

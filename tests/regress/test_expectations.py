@@ -21,6 +21,7 @@ from harness.regress.checks.expect_texts import Contains, Length, Matches
 from harness.regress.checks.expectation import Shortfall, View
 from harness.regress.checks.golden import Accepted, Golden
 from harness.regress.checks.texts import cited_numbers, count_words
+from harness.regress.suites.suite_tables import EXPECTATIONS
 
 REPORT = "The report cites [1] and [2, 3]. It has 量子纠缠 in it."
 CASE = a_case(
@@ -58,6 +59,12 @@ HOLDS = [
     "status = 'ok'",
     "status = ['ok', 'degraded']",
 ]
+TESTED_ELSEWHERE = {"equals_golden", "json_schema", "function", "judge"}
+"""These need a file or a call beside them."""
+
+
+def test_each_expectation_is_shown_to_hold() -> None:
+    assert {line.split(" = ")[0] for line in HOLDS} == set(EXPECTATIONS) - TESTED_ELSEWHERE
 
 
 @pytest.mark.parametrize("line", HOLDS)

@@ -230,6 +230,13 @@ def test_the_variables_of_headers_are_filled_in_hidden_and_wanted() -> None:
     assert load({"endpoint": "ours"}, toml=toml).endpoint(key_needed=False).headers() == {"X-Team": "blue"}
 
 
+def test_a_key_variable_that_a_mend_names_must_be_set() -> None:
+    flags = {"endpoint": "ours", "set": ("endpoint.api_key_env=K",)}
+    with pytest.raises(SettingsError, match=r"^no key for ours: set K in the environment"):
+        load(flags, toml=OURS).endpoint()
+    assert load(flags, toml=OURS, env={"K": "sk-1"}).endpoint().headers() == {"Authorization": "Bearer sk-1"}
+
+
 def test_an_authorization_of_ones_own_rules_over_the_key() -> None:
     toml = OURS + 'api_key_env = "K"\nextra_headers = { authorization = "Token $T" }'
     assert load({"endpoint": "ours"}, toml=toml, env={"K": "sk-1", "T": "sk-2"}).endpoint().headers() == {

@@ -8,6 +8,8 @@ from typing import Any
 from harness.testing.deepseek.forms import KINDS, Form
 
 BEGIN, END = "<!-- forms -->", "<!-- end of forms -->"
+USUAL_TOKENS = (20, 10)
+"""Input and output tokens of most forms, which a row does not repeat."""
 
 
 def table_of(forms: Iterable[Form]) -> str:
@@ -16,14 +18,14 @@ def table_of(forms: Iterable[Form]) -> str:
     for kind, what in KINDS.items():
         of_kind = [form for form in forms if form.kind == kind]
         lines += ["", f"### {kind.capitalize()} ({len(of_kind)})", "", what, ""]
-        lines += ["| form | server | what it does | what we tell | source |", "| --- | --- | --- | --- | --- |"]
+        lines += ["| form | server | what it does | what we tell |", "| --- | --- | --- | --- |"]
         lines += [_row(form) for form in sorted(of_kind, key=lambda form: form.name)]
     return "\n".join([*lines, "", END])
 
 
 def _row(form: Form) -> str:
-    source = f"{form.source}; ran: {form.ran}" if form.ran else form.source
-    cells = (f"`{form.name}`", form.server, form.about, _told(form), source)
+    server = f"{form.server}; ran: {form.ran}" if form.ran else form.server
+    cells = (f"[`{form.name}`](../harness/testing/forms/{form.name}.toml)", server, form.about, _told(form))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -44,7 +46,9 @@ def _told_so(told: Mapping[str, Any]) -> str:
     if told["calls"]:
         parts.append(f"{len(told['calls'])} call{'s' if len(told['calls']) > 1 else ''}")
     usage = told["usage"]
-    if usage:
+    if not usage:
+        parts.append("no usage")
+    elif (usage.get("input"), usage.get("output")) != USUAL_TOKENS:
         parts.append(f"{usage.get('input', 0)} in, {usage.get('output', 0)} out")
     if told["estimated"]:
         parts.append("reasoning estimated")
