@@ -43,6 +43,7 @@ EXPECTED: dict[str, tuple[Any, Any, Any]] = {
     "left_open": (0, 0, 0),
     "stop": (None, None, None),
     "live": (None, None, 15),
+    "begun": (None, None, None),
     "notes": ([], ["what was spent since the last session is not known"], []),
 }
 """What `in_short` leaves of each field, by state."""
