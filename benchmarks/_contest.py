@@ -1,7 +1,9 @@
-"""Contestants that make the same calls, and the measure they share: CPU seconds of this process per call.
+"""Contestants that make the same calls, and the measure they share: CPU seconds of this process per
+call.
 
-Rounds are interleaved and medians taken, so that a noisy neighbour meets all contestants alike; only ratios of one
-run mean anything. A contestant is a `Contestant`: to enter another stack, add one to `contestants()`.
+Rounds are interleaved and medians taken, so that a noisy neighbour meets all contestants alike;
+only ratios of one run mean anything. A contestant is a `Contestant`: to enter another stack, add
+one to `contestants()`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 from openai import AsyncOpenAI, DefaultAioHttpClient
@@ -60,9 +63,17 @@ class Score:
 
 
 async def contest(
-    contestants: list[Contestant], *, base_url: str, stream: bool, calls: int, in_flight: int, rounds: int
+    contestants: list[Contestant],
+    *,
+    base_url: str,
+    stream: bool,
+    calls: int,
+    in_flight: int,
+    rounds: int,
 ) -> list[Score]:
-    """Everyone makes `calls` calls per round, `in_flight` at once; the first, unmeasured calls open the connections."""
+    """Everyone makes `calls` calls per round, `in_flight` at once; the first, unmeasured calls open
+    the connections.
+    """
     scores = [Score(contestant.name, calls) for contestant in contestants]
     numbers = itertools.count()
     async with AsyncExitStack() as opened:
@@ -78,7 +89,9 @@ async def contest(
     return scores
 
 
-async def _make_calls(ask: Ask, numbers: itertools.count[int], *, calls: int, in_flight: int) -> None:
+async def _make_calls(
+    ask: Ask, numbers: itertools.count[int], *, calls: int, in_flight: int
+) -> None:
     slots = asyncio.Semaphore(in_flight)
 
     async def one() -> None:
@@ -100,7 +113,9 @@ def prompt(number: int) -> str:
 
 def request(number: int) -> Request:
     """The request with this prompt."""
-    return Request(endpoint="benchmark", model=MODEL, messages=(Message(role="user", content=prompt(number)),))
+    return Request(
+        endpoint="benchmark", model=MODEL, messages=(Message(role="user", content=prompt(number)),)
+    )
 
 
 def _chat_messages(number: int) -> list[dict[str, str]]:
@@ -113,7 +128,10 @@ async def our_adapter(base_url: str, stream: bool) -> AsyncIterator[Ask]:
     timeouts = Timeouts()
     async with build_http_client(timeouts, base_url=base_url) as client:
         chat = OpenAIChat(
-            base_url_endpoint(base_url, api_key=None), timeouts=timeouts, http_client=client, wall_clock=_Clock()
+            base_url_endpoint(base_url, api_key=None),
+            timeouts=timeouts,
+            http_client=client,
+            wall_clock=_Clock(),
         )
         call = Call(run_id="benchmark", topic_id="t", span_id="s", stream=stream)
         yield lambda number: chat.complete(request(number), call)
@@ -122,15 +140,20 @@ async def our_adapter(base_url: str, stream: bool) -> AsyncIterator[Ask]:
 def _sdk(client_options: Callable[[], dict[str, object]]) -> Opener:
     @asynccontextmanager
     async def opened(base_url: str, stream: bool) -> AsyncIterator[Ask]:
-        async with AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0, **client_options()) as client:  # type: ignore[arg-type]
+        options: dict[str, Any] = client_options()
+        async with AsyncOpenAI(
+            base_url=base_url, api_key="none", max_retries=0, **options
+        ) as client:
 
             async def ask(number: int) -> object:
-                messages = _chat_messages(number)
+                messages: Any = _chat_messages(number)
                 if not stream:
-                    return await client.chat.completions.create(model=MODEL, messages=messages)  # type: ignore[arg-type]
+                    return await client.chat.completions.create(model=MODEL, messages=messages)
                 pieces = []
-                chunks = await client.chat.completions.create(model=MODEL, messages=messages, stream=True)  # type: ignore[arg-type]
-                async for chunk in chunks:  # type: ignore[union-attr]
+                chunks = await client.chat.completions.create(
+                    model=MODEL, messages=messages, stream=True
+                )
+                async for chunk in chunks:
                     if chunk.choices:
                         pieces.append(chunk.choices[0].delta.content or "")
                 return "".join(pieces)
@@ -142,7 +165,9 @@ def _sdk(client_options: Callable[[], dict[str, object]]) -> Opener:
 
 @asynccontextmanager
 async def raw_aiohttp(base_url: str, stream: bool) -> AsyncIterator[Ask]:
-    """The least that a client can do: the bytes are received, a plain answer is parsed, a stream is not."""
+    """The least that a client can do: the bytes are received, a plain answer is parsed, a stream is
+    not.
+    """
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def ask(number: int) -> object:
@@ -156,7 +181,8 @@ async def raw_aiohttp(base_url: str, stream: bool) -> AsyncIterator[Ask]:
 
 BARE_SDK = Contestant("bare AsyncOpenAI, default client", _sdk(dict))
 SDK_AIOHTTP = Contestant(
-    "bare AsyncOpenAI, aiohttp client", _sdk(lambda: {"http_client": DefaultAioHttpClient(timeout=600)})
+    "bare AsyncOpenAI, aiohttp client",
+    _sdk(lambda: {"http_client": DefaultAioHttpClient(timeout=600)}),
 )
 OUR_ADAPTER = Contestant("harness, the endpoint adapter alone", our_adapter)
 RAW_AIOHTTP = Contestant("raw aiohttp", raw_aiohttp)

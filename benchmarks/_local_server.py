@@ -1,7 +1,8 @@
-"""A server that answers chat completions from memory, in a process of its own so that its CPU is not ours.
+"""A server that answers chat completions from memory, in a process of its own so that its CPU is
+not ours.
 
-It speaks just enough HTTP/1.1 to feed a client: keep-alive, a plain JSON answer, or a stream of server-sent events
-in the shape DeepSeek uses, one event per HTTP chunk.
+It speaks just enough HTTP/1.1 to feed a client: keep-alive, a plain JSON answer, or a stream of
+server-sent events in the shape DeepSeek uses, one event per HTTP chunk.
 """
 
 from __future__ import annotations
@@ -49,18 +50,24 @@ def plain_body() -> bytes:
 
 
 def stream_events(chunks: int) -> list[bytes]:
-    """`chunks` events with a token each (half reasoning, half answer), the last with the usage; then `[DONE]`."""
+    """`chunks` events with a token each (half reasoning, half answer), the last with the usage;
+    then `[DONE]`.
+    """
 
     def event(delta: dict[str, object], finish_reason: str | None, usage: object) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        payload = json.dumps(_envelope("chat.completion.chunk", choice, usage), separators=(",", ":"))
+        payload = json.dumps(
+            _envelope("chat.completion.chunk", choice, usage), separators=(",", ":")
+        )
         return f"data: {payload}\n\n".encode()
 
     first = event({"role": "assistant", "content": None, "reasoning_content": ""}, None, None)
     middle = [
-        event({"content": None, "reasoning_content": f" think{n}"}, None, None)
-        if n < chunks // 2
-        else event({"content": f" word{n}", "reasoning_content": None}, None, None)
+        (
+            event({"content": None, "reasoning_content": f" think{n}"}, None, None)
+            if n < chunks // 2
+            else event({"content": f" word{n}", "reasoning_content": None}, None, None)
+        )
         for n in range(1, chunks - 1)
     ]
     last = event({"content": "", "reasoning_content": None}, "stop", _usage(chunks))
@@ -79,9 +86,14 @@ class _Answers:
         self.delay_s = delay_s
         self.pace_s = pace_s
         self.plain = (
-            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            % len(body)
+            + body
         )
-        self.stream_head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        self.stream_head = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding:"
+            b" chunked\r\n\r\n"
+        )
         self.events = [_http_chunk(event) for event in stream_events(chunks)]
         self.events[-1] += b"0\r\n\r\n"
 
@@ -104,7 +116,14 @@ class _Connection(asyncio.Protocol):
         head, separator, rest = self._buffer.partition(b"\r\n\r\n")
         if not separator:
             return
-        length = next((int(line[15:]) for line in head.split(b"\r\n") if line[:15].lower() == b"content-length:"), 0)
+        length = next(
+            (
+                int(line[15:])
+                for line in head.split(b"\r\n")
+                if line[:15].lower() == b"content-length:"
+            ),
+            0,
+        )
         if len(rest) < length:
             return
         self._buffer = rest[length:]
@@ -139,7 +158,8 @@ async def _serve(answers: _Answers) -> None:
 
 @contextmanager
 def local_server(*, chunks: int = 200, delay_s: float = 0.0, pace_s: float = 0.0) -> Iterator[str]:
-    """Run the server in a child process; the value is its base URL. Every answer begins after `delay_s`.
+    """Run the server in a child process; the value is its base URL. Every answer begins after
+    `delay_s`.
 
     `pace_s` is the time between two events of a stream; 0 sends a whole stream at once.
     """

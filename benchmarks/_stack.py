@@ -1,4 +1,6 @@
-"""The whole stack as a contestant: step, key, cache, budget, retry, limits, journal, endpoint, trace row."""
+"""The whole stack as a contestant: step, key, cache, budget, retry, limits, journal, endpoint,
+trace row.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ async def _our_stack(base_url: str, stream: bool) -> AsyncIterator[Ask]:
                 rows: list[str] = []
 
                 def keep(span: Span) -> None:
-                    rows.append(json.dumps(span_to_row(span, index=number, session=1), ensure_ascii=False))
+                    rows.append(
+                        json.dumps(span_to_row(span, index=number, session=1), ensure_ascii=False)
+                    )
 
                 topic = Topic(id=str(number), text="", index=number)
                 trace = Trace(on_span=keep, stop=stop)

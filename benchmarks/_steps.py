@@ -1,4 +1,6 @@
-"""The endpoint adapter taken apart: each contestant does what the one before does, and one thing more."""
+"""The endpoint adapter taken apart: each contestant does what the one before does, and one thing
+more.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ from harness.endpoint.http import build_http_client
 from harness.endpoint.request_body import request_body
 from harness.endpoint.sdk import ChatClient
 
-_HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
 
 
 def _finished(data: bytes, stream: bool) -> object:
@@ -31,7 +37,9 @@ async def _transport(base_url: str, stream: bool) -> AsyncIterator[Ask]:
 
     async def ask(number: int) -> object:
         body = request_body(request(number), stream=stream, form=OPENAI_FORM)
-        response = await transport.handle_async_request(httpx2.Request("POST", url, headers=_HEADERS, content=body))
+        response = await transport.handle_async_request(
+            httpx2.Request("POST", url, headers=_HEADERS, content=body)
+        )
         data = await response.aread()
         await response.aclose()
         return _finished(data, stream)
@@ -59,7 +67,9 @@ async def _sdk(base_url: str, stream: bool) -> AsyncIterator[Ask]:
         client = ChatClient(base_url_endpoint(base_url, api_key=None), http_client)
 
         async def ask(number: int) -> object:
-            response = await client.post(request_body(request(number), stream=stream, form=OPENAI_FORM))
+            response = await client.post(
+                request_body(request(number), stream=stream, form=OPENAI_FORM)
+            )
             body = client.body_of(response)
             data = b"".join([piece async for piece in body])
             await client.close(response, body)

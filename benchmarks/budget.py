@@ -1,7 +1,8 @@
-"""What a budget costs in time: the same batch without one, and with twice its true cost, strict and likely.
+"""What a budget costs in time: the same batch without one, and with twice its true cost, strict and
+likely.
 
-Virtual time, so the figures are equal on every machine: the built-in workflow on the mock, with a share of its streams
-broken off. Prints a table in Markdown; `--help` names the options.
+Virtual time, so the figures are equal on every machine: the built-in workflow on the mock, with a
+share of its streams broken off. Prints a table in Markdown; `--help` names the options.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ def report_of(batch: Batch, *, budget: float | None = None, reserve: str = "stri
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         source = place / "topics.jsonl"
-        rows = ({"id": f"topic-{n}", "topic": f"The history of invention {n}"} for n in range(batch.topics))
+        rows = (
+            {"id": f"topic-{n}", "topic": f"The history of invention {n}"}
+            for n in range(batch.topics)
+        )
         source.write_text("".join(json.dumps(row) + "\n" for row in rows))
         chosen = {
             "endpoint": "mock",
@@ -48,7 +52,9 @@ def report_of(batch: Batch, *, budget: float | None = None, reserve: str = "stri
             "budget": budget,
             "budget_reserve": reserve,
         }
-        loaded = load_settings({name: value for name, value in chosen.items() if value is not None}, environ={})
+        loaded = load_settings(
+            {name: value for name, value in chosen.items() if value is not None}, environ={}
+        )
         return run_virtual(lambda: run_batch(loaded, str(source), clock=VirtualClock()))
 
 
@@ -57,7 +63,9 @@ AIM = 1.1
 
 
 def main() -> int:
-    """Run all arms of each seed and print them. 0 where all topics are done, within the aim, and no cap was passed."""
+    """Run all arms of each seed and print them. 0 where all topics are done, within the aim, and no
+    cap was passed.
+    """
     missed = 0
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--topics", type=int, default=60)
@@ -65,9 +73,14 @@ def main() -> int:
     parser.add_argument("--latency", default="lognormal:8:0.5")
     parser.add_argument("--faults", default="reset=0.02")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--times", type=float, default=2.0, help="budget, as a multiple of the true cost")
+    parser.add_argument(
+        "--times", type=float, default=2.0, help="budget, as a multiple of the true cost"
+    )
     chosen = parser.parse_args()
-    print("| seed | arm | topics ok | time | × | spent | broke off, at most | time lost to it | could pass | passed |")
+    print(
+        "| seed | arm | topics ok | time | × | spent | broke off, at most | time lost to it | could"
+        " pass | passed |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for seed in range(chosen.seeds):
         batch = Batch(
@@ -91,9 +104,10 @@ def main() -> int:
             is_slow = name == "likely" and report.wall_s > AIM * free.wall_s
             missed += is_slow or passed > 0 or report.totals["ok"] < report.topics
             print(
-                f"| {seed} | {name} | {report.totals['ok']} of {report.topics} | {report.wall_s:.1f} s "
-                f"| {report.wall_s / free.wall_s:.2f} | ${spent.cost:.4f} | ${spent.cost_at_risk:.4f} "
-                f"| {report.reservations.lost_s:.1f} s | ${report.reservations.could_pass_cost:.4f} | ${passed:.4f} |"
+                f"| {seed} | {name} | {report.totals['ok']} of {report.topics} |"
+                f" {report.wall_s:.1f} s | {report.wall_s / free.wall_s:.2f} | ${spent.cost:.4f} |"
+                f" ${spent.cost_at_risk:.4f} | {report.reservations.lost_s:.1f} s |"
+                f" ${report.reservations.could_pass_cost:.4f} | ${passed:.4f} |"
             )
     return 1 if missed else 0
 

@@ -1,12 +1,12 @@
 """What the cache costs, as a ratio to SQLite without us. `python benchmarks/cache.py`
 
-Hits: calls with distinct keys out of a filled cache, many at a time, against a bare `sqlite3` SELECT by key plus
-`json.loads` of the same rows. Target for the whole stack: at most 6 times its CPU; aim: 3 times.
-Writes: a call announced and resolved, many at a time (group commit), against the same one by one.
-Choices: what the layout of the table and a compression of the values would change.
+Hits: calls with distinct keys out of a filled cache, many at a time, against a bare `sqlite3`
+SELECT by key plus `json.loads` of the same rows. Target for the whole stack: at most 6 times its
+CPU; aim: 3 times. Writes: a call announced and resolved, many at a time (group commit), against the
+same one by one. Choices: what the layout of the table and a compression of the values would change.
 
-CPU of the whole process, both threads; medians of interleaved rounds, so that a busy machine disturbs all alike. To
-enter another stack, add a contestant to `compare_hits`.
+CPU of the whole process, both threads; medians of interleaved rounds, so that a busy machine
+disturbs all alike. To enter another stack, add a contestant to `compare_hits`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,20 @@ from harness.engine.stopping import Stop
 from harness.engine.trace import Trace
 from harness.ports import OpenCall, Resolution
 
-WORDS = ("scattering", "of", "light", "by", "small", "particles", "grows", "with", "frequency", "and", "so", "on")
+WORDS = (
+    "scattering",
+    "of",
+    "light",
+    "by",
+    "small",
+    "particles",
+    "grows",
+    "with",
+    "frequency",
+    "and",
+    "so",
+    "on",
+)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 AT_ONCE = 64
 CALLS_PER_TOPIC = 5
@@ -64,7 +77,9 @@ def prompt(index: int) -> str:
 
 def a_request(index: int) -> Request:
     messages = (Message(role="system", content=SYSTEM), Message(role="user", content=prompt(index)))
-    return Request(endpoint="mock", model=MODEL, messages=messages, max_tokens=16_384, thinking=True)
+    return Request(
+        endpoint="mock", model=MODEL, messages=messages, max_tokens=16_384, thinking=True
+    )
 
 
 def an_answer(seed: int) -> Completion:
@@ -84,15 +99,22 @@ ANSWERS = [an_answer(seed) for seed in range(100)]
 async def store(cache: SqliteCache, index: int) -> None:
     request = a_request(index)
     call = Call(run_id="bench", topic_id=str(index), span_id="1")
-    entry = OpenCall(key=cache_key(request), call=call, opened_at=NOON, cost_at_most=0.01, tokens_at_most=20_000)
+    entry = OpenCall(
+        key=cache_key(request), call=call, opened_at=NOON, cost_at_most=0.01, tokens_at_most=20_000
+    )
     number = await cache.open_call(request, entry)
     completion = ANSWERS[index % len(ANSWERS)]
     await cache.resolve(
-        number, Resolution(outcome="stored", closed_at=NOON, cost=0.0005, tokens=890, completion=completion)
+        number,
+        Resolution(
+            outcome="stored", closed_at=NOON, cost=0.0005, tokens=890, completion=completion
+        ),
     )
 
 
-async def spread(work: Callable[[int], Awaitable[object]], indexes: Iterable[int], *, at_once: int) -> None:
+async def spread(
+    work: Callable[[int], Awaitable[object]], indexes: Iterable[int], *, at_once: int
+) -> None:
     """`work` on every index, `at_once` at a time, each worker taking the next."""
     source = iter(indexes)
 
@@ -109,14 +131,18 @@ def bare_sqlite(connection: sqlite3.Connection, rows: int) -> Serve:
 
     async def serve(indexes: Sequence[int]) -> None:
         for index in indexes:
-            row = connection.execute("SELECT value FROM responses WHERE key = ?", (keys[index],)).fetchone()
+            row = connection.execute(
+                "SELECT value FROM responses WHERE key = ?", (keys[index],)
+            ).fetchone()
             json.loads(row[0])
 
     return serve
 
 
 def cache_get(cache: SqliteCache) -> Serve:
-    """The adapter: request built, key computed, row found, digest and request checked, completion built."""
+    """The adapter: request built, key computed, row found, digest and request checked, completion
+    built.
+    """
 
     async def one(index: int) -> None:
         request = a_request(index)
@@ -136,7 +162,12 @@ class NothingBelow:
 def cached(cache: SqliteCache) -> Cached:
     policy = CachePolicy()
     return Cached(
-        NothingBelow(), cache, policy, SystemClock(), Leases(cache, policy, Stop(), random.Random(1)), explain
+        NothingBelow(),
+        cache,
+        policy,
+        SystemClock(),
+        Leases(cache, policy, Stop(), random.Random(1)),
+        explain,
     )
 
 
@@ -144,7 +175,9 @@ def cached_layer(cache: SqliteCache) -> Serve:
     """The same through the engine's outermost layer: single flight, policy."""
     layer = cached(cache)
     call = Call(run_id="again", topic_id="t", span_id="s")
-    return lambda indexes: spread(lambda index: layer.complete(a_request(index), call), indexes, at_once=AT_ONCE)
+    return lambda indexes: spread(
+        lambda index: layer.complete(a_request(index), call), indexes, at_once=AT_ONCE
+    )
 
 
 def whole_stack(cache: SqliteCache) -> Serve:
@@ -184,10 +217,15 @@ async def compare_hits(path: Path, *, rows: int, calls: int, rounds: int) -> Non
                     began = time.process_time()
                     await serve(chosen)
                     micros[name].append((time.process_time() - began) / calls * 1e6)
-    print(f"\nHits, {calls:,} distinct keys of {rows:,} rows, {AT_ONCE} at a time\n{'':34}{'µs CPU':>9}{'ratio':>8}")
+    print(
+        f"\nHits, {calls:,} distinct keys of {rows:,} rows, {AT_ONCE} at a"
+        f" time\n{'':34}{'µs CPU':>9}{'ratio':>8}"
+    )
     floor = statistics.median(next(iter(micros.values())))
     for name, figures in micros.items():
-        print(f"  {name:32}{statistics.median(figures):9.1f}{statistics.median(figures) / floor:8.2f}")
+        print(
+            f"  {name:32}{statistics.median(figures):9.1f}{statistics.median(figures) / floor:8.2f}"
+        )
 
 
 async def compare_writes(directory: Path, *, calls: int, rounds: int) -> None:
@@ -199,7 +237,9 @@ async def compare_writes(directory: Path, *, calls: int, rounds: int) -> None:
             for width in widths:
                 count = calls // 20 if width == 1 else calls
                 cpu, wall = time.process_time(), time.perf_counter()
-                await spread(lambda index: store(cache, index), range(number, number + count), at_once=width)
+                await spread(
+                    lambda index: store(cache, index), range(number, number + count), at_once=width
+                )
                 cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
                 figures[width].append((cpu / count * 1e6, wall / count * 1e6))
                 number += count
@@ -216,8 +256,18 @@ def compare_choices(path: Path, directory: Path, *, calls: int, rounds: int) -> 
     keys = [key for key, _, _ in values]
     columns = "key TEXT NOT NULL, request TEXT NOT NULL, value NOT NULL"
     layouts: list[tuple[str, str, Callable[[bytes], bytes], Callable[[bytes], bytes]]] = [
-        ("rowid, plain", f"CREATE TABLE t (id INTEGER PRIMARY KEY, {columns}, UNIQUE (key))", bytes, bytes),
-        ("WITHOUT ROWID, plain", f"CREATE TABLE t ({columns}, PRIMARY KEY (key)) WITHOUT ROWID", bytes, bytes),
+        (
+            "rowid, plain",
+            f"CREATE TABLE t (id INTEGER PRIMARY KEY, {columns}, UNIQUE (key))",
+            bytes,
+            bytes,
+        ),
+        (
+            "WITHOUT ROWID, plain",
+            f"CREATE TABLE t ({columns}, PRIMARY KEY (key)) WITHOUT ROWID",
+            bytes,
+            bytes,
+        ),
         *(
             (
                 f"rowid, zlib level {level}",
@@ -247,14 +297,20 @@ def compare_choices(path: Path, directory: Path, *, calls: int, rounds: int) -> 
                 sample = random.Random(1).sample(keys, calls)
                 began = time.process_time()
                 for key in sample:
-                    (value,) = connection.execute("SELECT value FROM t WHERE key = ?", (key,)).fetchone()
+                    (value,) = connection.execute(
+                        "SELECT value FROM t WHERE key = ?", (key,)
+                    ).fetchone()
                     json.loads(unpack(value))
                 reads.append((time.process_time() - began) / calls * 1e6)
-        print(f"  {name:32}{statistics.median(reads):9.1f}{write:9.1f}{file.stat().st_size / 1e6:8.1f}")
+        print(
+            f"  {name:32}{statistics.median(reads):9.1f}{write:9.1f}{file.stat().st_size / 1e6:8.1f}"
+        )
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--calls", type=int, default=4_000)
     parser.add_argument("--rounds", type=int, default=7)

@@ -1,7 +1,8 @@
-"""A thousand calls of one second in flight, four thousand in all: wall time beside the ideal four seconds.
+"""A thousand calls of one second in flight, four thousand in all: wall time beside the ideal four
+seconds.
 
-`python benchmarks/concurrency.py` – a client whose pool is searched in linear time, or that times out waiting for it,
-collapses here. `--all` adds the bare SDK for comparison.
+`python benchmarks/concurrency.py` – a client whose pool is searched in linear time, or that times
+out waiting for it, collapses here. `--all` adds the bare SDK for comparison.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def main() -> int:
     if options.all:
         field += [SDK_AIOHTTP, BARE_SDK]
     ideal_s = options.calls / options.in_flight * options.latency
-    print(f"{options.calls} calls of {options.latency:g} s, {options.in_flight} in flight: ideally {ideal_s:g} s")
+    print(
+        f"{options.calls} calls of {options.latency:g} s, {options.in_flight} in flight: ideally"
+        f" {ideal_s:g} s"
+    )
     ours = 0.0
     for contestant in field:
         with local_server(delay_s=options.latency) as base_url:

@@ -1,9 +1,11 @@
-"""Measures how dense the code of a package is, beside another directory or an earlier version of itself.
+"""Measures how dense the code of a package is, beside another directory or an earlier version of
+itself.
 
     python benchmarks/house.py harness [OTHER]
 
-A thermometer and not a gate: no test asserts a figure of it. It reads the source with `ast` and `tokenize` and imports
-nothing of it. How each figure is counted stands in `ROWS` at the end, and `--explain` prints it.
+A thermometer and not a gate: no test asserts a figure of it. It reads the source with `ast` and
+`tokenize` and imports nothing of it. How each figure is counted stands in `ROWS` at the end, and
+`--explain` prints it.
 """
 
 from __future__ import annotations
@@ -98,7 +100,11 @@ class Counts:
         if owner is None:
             return
         self.all_keys += 1
-        self.row_keys += isinstance(node, ast.Subscript) and isinstance(owner, ast.Name) and owner.id in ROW_NAMES
+        self.row_keys += (
+            isinstance(node, ast.Subscript)
+            and isinstance(owner, ast.Name)
+            and owner.id in ROW_NAMES
+        )
 
 
 def counts_of(directory: Path) -> Counts:
@@ -117,16 +123,23 @@ def code_lines(text: str, tree: ast.AST) -> set[int]:
         if token.type not in _NO_CODE:
             lines.update(range(token.start[0], token.end[0] + 1))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | Function)
+            and ast.get_docstring(node) is not None
+        ):
             docstring = node.body[0]
-            lines.difference_update(range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1))
+            lines.difference_update(
+                range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1)
+            )
     return lines
 
 
 def complexity_of(function: Function) -> int:
-    """The cyclomatic complexity as radon has it: 1, and one more for each way that the code can fork.
+    """The cyclomatic complexity as radon has it: 1, and one more for each way that the code can
+    fork.
 
-    A function within is a function of its own and adds nothing here; a class within adds nothing either.
+    A function within is a function of its own and adds nothing here; a class within adds nothing
+    either.
     """
     return 1 + sum(forks_at(node) for statement in function.body for node in own_nodes(statement))
 
@@ -171,7 +184,9 @@ def owner_of_literal_key(node: ast.AST) -> ast.expr | None:
     match node:
         case ast.Subscript(value=owner, slice=ast.Constant(value=str()), ctx=ast.Load()):
             return owner
-        case ast.Call(func=ast.Attribute(value=owner, attr="get"), args=[ast.Constant(value=str()), *_]):
+        case ast.Call(
+            func=ast.Attribute(value=owner, attr="get"), args=[ast.Constant(value=str()), *_]
+        ):
             return owner
         case _:
             return None
@@ -195,9 +210,17 @@ class Row:
 
 
 ROWS = (
-    Row("code lines", lambda c: f"{c.code_lines:,}", "lines with a token that is no comment and no docstring"),
+    Row(
+        "code lines",
+        lambda c: f"{c.code_lines:,}",
+        "lines with a token that is no comment and no docstring",
+    ),
     Row("files", lambda c: f"{c.files:,}", "*.py"),
-    Row("functions", lambda c: f"{c.functions:,}", "def and async def, methods and functions within functions too"),
+    Row(
+        "functions",
+        lambda c: f"{c.functions:,}",
+        "def and async def, methods and functions within functions too",
+    ),
     Row(
         "code lines per function",
         lambda c: per(c.function_lines, c.functions),
@@ -209,9 +232,21 @@ ROWS = (
         "radon's rule (if, conditional expression, loop and its else, except, and/or, "
         "comprehension and its ifs, assert, case) over the code lines of functions",
     ),
-    Row("functions over complexity 10", lambda c: percent(c.too_complex, c.functions), "by the same rule"),
-    Row("comprehensions per loop", lambda c: per(c.comprehensions, c.loops), "generators too, over for and while"),
-    Row("conditional expressions per if", lambda c: per(c.conditional_expressions, c.ifs), "elif is an if"),
+    Row(
+        "functions over complexity 10",
+        lambda c: percent(c.too_complex, c.functions),
+        "by the same rule",
+    ),
+    Row(
+        "comprehensions per loop",
+        lambda c: per(c.comprehensions, c.loops),
+        "generators too, over for and while",
+    ),
+    Row(
+        "conditional expressions per if",
+        lambda c: per(c.conditional_expressions, c.ifs),
+        "elif is an if",
+    ),
     Row(
         "docstrings that open with a question",
         lambda c: percent(c.questions, c.docstrings),
@@ -229,7 +264,9 @@ ROWS = (
         "reads by a literal key of anything: JSON of servers and tables of settings, too",
     ),
     Row(
-        f"lines over {LONG_LINE} characters", lambda c: f"{c.long_lines:,}", "of any kind, comments and docstrings too"
+        f"lines over {LONG_LINE} characters",
+        lambda c: f"{c.long_lines:,}",
+        "of any kind, comments and docstrings too",
     ),
 )
 
@@ -250,13 +287,20 @@ def _line(title: str, title_width: int, cells: Sequence[str], widths: Sequence[i
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measures how dense the code of a directory is.")
-    parser.add_argument("directory", type=Path, nargs="+", help="a package; two of them stand side by side")
+    parser.add_argument(
+        "directory", type=Path, nargs="+", help="a package; two of them stand side by side"
+    )
     parser.add_argument("--explain", action="store_true", help="print how each figure is counted")
     chosen = parser.parse_args()
     for directory in chosen.directory:
         if not any(directory.rglob("*.py")):
-            parser.error(f"{directory}: no Python file is below it; name the directory of a package, such as harness")
-    for line in table([str(each) for each in chosen.directory], [counts_of(each) for each in chosen.directory]):
+            parser.error(
+                f"{directory}: no Python file is below it; name the directory of a package, such as"
+                " harness"
+            )
+    for line in table(
+        [str(each) for each in chosen.directory], [counts_of(each) for each in chosen.directory]
+    ):
         print(line)
     if chosen.explain:
         print()

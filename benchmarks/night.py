@@ -1,8 +1,9 @@
-"""A night of 10,000 topics through ten outages of its provider, on virtual time, over the engine as it is.
+"""A night of 10,000 topics through ten outages of its provider, on virtual time, over the engine as
+it is.
 
-`python benchmarks/night.py` prints a line for each outage and whether the aim is met: every topic is answered, what is
-sent during an outage are probes and what was in flight at its start, and the run goes on within a minute of its end (of
-a hang: and the time to notice that a probe hangs, too).
+`python benchmarks/night.py` prints a line for each outage and whether the aim is met: every topic
+is answered, what is sent during an outage are probes and what was in flight at its start, and the
+run goes on within a minute of its end (of a hang: and the time to notice that a probe hangs, too).
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ BETWEEN_S = 300.0
 
 @dataclass(slots=True)
 class Outage:
-    """A time in which nothing is answered. `in_flight` were under way at its start, `sent` came while it lasted."""
+    """A time in which nothing is answered. `in_flight` were under way at its start, `sent` came
+    while it lasted.
+    """
 
     kind: str
     start_s: float
@@ -90,12 +93,17 @@ class Outage:
         """Whether what is promised of an outage is so of this one."""
         probes = MOST_PROBES + (self.end_s - self.start_s) / (LOOK_S / 2)
         within_s = LOOK_S + Provider.SLOWEST_BEGIN_S + (NOTICE_S if self.hangs else 0.0)
-        return self.sent <= probes + self.in_flight + UNTIL_CERTAIN and self.goes_on_after_s <= within_s
+        return (
+            self.sent <= probes + self.in_flight + UNTIL_CERTAIN
+            and self.goes_on_after_s <= within_s
+        )
 
 
 @dataclass(slots=True)
 class Provider:
-    """A Completer that begins its answers after up to 10 s and has them whole after 10 to 40 s more."""
+    """A Completer that begins its answers after up to 10 s and has them whole after 10 to 40 s
+    more.
+    """
 
     outages: Sequence[Outage]
     chance: random.Random = field(default_factory=lambda: random.Random(1))
@@ -118,7 +126,9 @@ class Provider:
         finally:
             self.in_flight -= 1
         usage = Usage(input_tokens=500, output_tokens=900)
-        answer = Completion(model=request.model, content="an answer", finish_reason="stop", usage=usage)
+        answer = Completion(
+            model=request.model, content="an answer", finish_reason="stop", usage=usage
+        )
         return replace(answer, served=Served(latency_s=_at() - at))
 
     async def count_what_is_in_flight(self) -> None:
@@ -145,7 +155,9 @@ class Provider:
         return TransientError(text, kind=kind, status=status)
 
     async def _given_up(self, call: Call, at: float) -> TransientError:
-        """Ask, as the endpoint's adapter does, what to do about a silence, until it is to be given up."""
+        """Ask, as the endpoint's adapter does, what to do about a silence, until it is to be given
+        up.
+        """
         assert call.on_silence is not None
         deadline = at + 600.0
         while True:
@@ -191,11 +203,20 @@ class SimulatedRun:
 
     def lines(self) -> Iterator[str]:
         """The table, and the verdict."""
-        yield f"{'outage':12} {'lasts':>8} {'in flight':>10} {'sent into it':>13} {'goes on after':>14}"
+        yield (
+            f"{'outage':12} {'lasts':>8} {'in flight':>10} {'sent into it':>13}"
+            f" {'goes on after':>14}"
+        )
         for outage in self.outages:
-            lasts, after = f"{outage.end_s - outage.start_s:.0f} s", f"{outage.goes_on_after_s:.1f} s"
+            lasts, after = (
+                f"{outage.end_s - outage.start_s:.0f} s",
+                f"{outage.goes_on_after_s:.1f} s",
+            )
             yield f"{outage.kind:12} {lasts:>8} {outage.in_flight:10} {outage.sent:13} {after:>14}"
-        yield f"{self.ok:,} of {self.topics:,} topics ok; {self.lasted_s / 3600:.1f} h in {self.real_s:.1f} s"
+        yield (
+            f"{self.ok:,} of {self.topics:,} topics ok; {self.lasted_s / 3600:.1f} h in"
+            f" {self.real_s:.1f} s"
+        )
         yield "met" if self.met else "NOT met"
 
 
@@ -235,7 +256,10 @@ async def _night(topics: int, in_flight: int, outages: Sequence[Outage]) -> tupl
     runner = Runner(
         workflow=answer,
         context=RunContext(
-            run_id="night", endpoint="mock", workflow="answer", defaults=StepOptions(model="m", max_tokens=2000)
+            run_id="night",
+            endpoint="mock",
+            workflow="answer",
+            defaults=StepOptions(model="m", max_tokens=2000),
         ),
         completer=completer,
         results=rows,
@@ -245,7 +269,9 @@ async def _night(topics: int, in_flight: int, outages: Sequence[Outage]) -> tupl
         ending=limiter.ending,
     )
     counting = asyncio.create_task(provider.count_what_is_in_flight())
-    await runner.run(Topic(id=f"t{index}", text=f"topic {index}", index=index) for index in range(topics))
+    await runner.run(
+        Topic(id=f"t{index}", text=f"topic {index}", index=index) for index in range(topics)
+    )
     lasted_s = _at()
     counting.cancel()
     return rows.by_status["ok"], lasted_s

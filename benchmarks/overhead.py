@@ -1,7 +1,9 @@
-"""CPU per completed call against a local server, like with like: ours, the bare SDK's and raw aiohttp's.
+"""CPU per completed call against a local server, like with like: ours, the bare SDK's and raw
+aiohttp's.
 
-`python benchmarks/overhead.py` – the aim is half of a bare `AsyncOpenAI` gather (default client), plain against plain
-and streams of 200 chunks against streams. Also says where our time goes, by adding one layer at a time.
+`python benchmarks/overhead.py` – the aim is half of a bare `AsyncOpenAI` gather (default client),
+plain against plain and streams of 200 chunks against streams. Also says where our time goes, by
+adding one layer at a time.
 """
 
 from __future__ import annotations
@@ -66,7 +68,10 @@ def main() -> int:
     options = parser.parse_args()
     names = {contestant.name for contestant in OURS}
     met = True
-    for stream, title in ((False, "Plain responses"), (True, "Streams of 200 chunks, one every 3 ms")):
+    for stream, title in (
+        (False, "Plain responses"),
+        (True, "Streams of 200 chunks, one every 3 ms"),
+    ):
         print(f"\n{title}, {options.in_flight} in flight:")
         scores = run(FIELD, options, stream=stream)
         print_ratios(scores)

@@ -1,8 +1,9 @@
-"""A published example, and how often it is true: five calls of 8 to 12 s, in sequence and three at a time.
+"""A published example, and how often it is true: five calls of 8 to 12 s, in sequence and three at
+a time.
 
-It says: 40 to 60 s in sequence, 16 to 24 s with three at a time, 2 to 2.5 times as fast. This draws it
-10,000 times and prints the whole distribution: a list schedule, in which the next call begins when
-one of the three ends.
+It says: 40 to 60 s in sequence, 16 to 24 s with three at a time, 2 to 2.5 times as fast. This draws
+it 10,000 times and prints the whole distribution: a list schedule, in which the next call begins
+when one of the three ends.
 
     python benchmarks/published.py
     python benchmarks/published.py --draws 100000 --seed 1
@@ -78,7 +79,9 @@ def histogram(ratios: Sequence[float]) -> dict[str, int]:
     counts: dict[int, int] = {}
     for ratio in ratios:
         counts[int(ratio * _BINS)] = counts.get(int(ratio * _BINS), 0) + 1
-    return {f"{bin_ / _BINS:.2f}": counts.get(bin_, 0) for bin_ in range(min(counts), max(counts) + 1)}
+    return {
+        f"{bin_ / _BINS:.2f}": counts.get(bin_, 0) for bin_ in range(min(counts), max(counts) + 1)
+    }
 
 
 def words(found: Drawn) -> list[str]:
@@ -90,10 +93,14 @@ def words(found: Drawn) -> list[str]:
     above = found.share(lambda ratio: ratio > CLAIM[1])
     lines = [
         f"{CALLS} calls of {LOW_S:g} to {HIGH_S:g} s, drawn {len(ratios):,} times:",
-        f"{CALLS * LOW_S:g} to {CALLS * HIGH_S:g} s in sequence and {2 * LOW_S:g} to {2 * HIGH_S:g} s "
-        f"with {SLOTS} at a time {times}.",
-        f"The speed-up of {CLAIM[0]:g} to {CLAIM[1]:g} holds in {within:.1%} of the draws "
-        f"({below:.1%} are below, {above:.1%} above):",
+        (
+            f"{CALLS * LOW_S:g} to {CALLS * HIGH_S:g} s in sequence and {2 * LOW_S:g} to"
+            f" {2 * HIGH_S:g} s with {SLOTS} at a time {times}."
+        ),
+        (
+            f"The speed-up of {CLAIM[0]:g} to {CLAIM[1]:g} holds in {within:.1%} of the draws "
+            f"({below:.1%} are below, {above:.1%} above):"
+        ),
         f"median {percentile(ratios, 0.5):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}.",
         "",
         "| speed-up from | share of draws |",

@@ -1,8 +1,10 @@
-"""A long run watched from outside: memory, descriptors and speed must be at its end what they were at its beginning.
+"""A long run watched from outside: memory, descriptors and speed must be at its end what they were
+at its beginning.
 
-`python benchmarks/soak.py` – 10,000 topics of `research` on the built-in mock, through the command as a user starts it.
-`--topics 100000 --one-call` – many more topics of one call each. Prints a line for every twentieth of the topics, and
-compares the last quarter of the run with its first. Linux only: it reads /proc.
+`python benchmarks/soak.py` – 10,000 topics of `research` on the built-in mock, through the command
+as a user starts it. `--topics 100000 --one-call` – many more topics of one call each. Prints a line
+for every twentieth of the topics, and compares the last quarter of the run with its first. Linux
+only: it reads /proc.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The last quarter of a run beside its first: medians of memory and descriptors, topics a second."""
+    """The last quarter of a run beside its first: medians of memory and descriptors, topics a
+    second.
+    """
 
     growth: float
     more_descriptors: float
@@ -50,14 +54,22 @@ class Verdict:
 
     @property
     def steady(self) -> bool:
-        return self.growth <= MAX_GROWTH and self.more_descriptors <= MAX_MORE_DESCRIPTORS and self.speed >= MIN_SPEED
+        return (
+            self.growth <= MAX_GROWTH
+            and self.more_descriptors <= MAX_MORE_DESCRIPTORS
+            and self.speed >= MIN_SPEED
+        )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--topics", type=int, default=10_000)
-    parser.add_argument("--one-call", action="store_true", help="a workflow of one call in place of research")
-    parser.add_argument("--at-most", type=float, default=3600.0, help="seconds until the run is given up")
+    parser.add_argument(
+        "--one-call", action="store_true", help="a workflow of one call in place of research"
+    )
+    parser.add_argument(
+        "--at-most", type=float, default=3600.0, help="seconds until the run is given up"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         samples, code = _watched(Path(directory), options.topics, options.one_call, options.at_most)
@@ -72,23 +84,26 @@ def main() -> int:
         return 1
     verdict = compare(samples, options.topics)
     print(
-        f"last quarter beside the first: memory × {verdict.growth:.2f} (at most {MAX_GROWTH}), "
-        f"descriptors {verdict.more_descriptors:+g} (at most +{MAX_MORE_DESCRIPTORS}), "
-        f"speed × {verdict.speed:.2f} (at least {MIN_SPEED}); "
-        f"{done / samples[-1].at_s:.0f} topics a second over all: {'met' if verdict.steady else 'NOT met'}"
+        f"last quarter beside the first: memory × {verdict.growth:.2f} (at most {MAX_GROWTH}),"
+        f" descriptors {verdict.more_descriptors:+g} (at most +{MAX_MORE_DESCRIPTORS}), speed ×"
+        f" {verdict.speed:.2f} (at least {MIN_SPEED}); {done / samples[-1].at_s:.0f} topics a"
+        f" second over all: {'met' if verdict.steady else 'NOT met'}"
     )
     return 0 if verdict.steady else 1
 
 
 def compare(samples: Sequence[Sample], topics: int) -> Verdict:
-    """The last quarter of the topics beside the first; what comes before the first row is the start, not the run."""
+    """The last quarter of the topics beside the first; what comes before the first row is the
+    start, not the run.
+    """
     first = [sample for sample in samples if 0 < sample.topics <= topics / 4]
     last = [sample for sample in samples if sample.topics >= topics * 3 / 4]
     if len(first) < 2 or len(last) < 2:
         raise SystemExit("too short a run to compare its quarters: give it more topics")
     return Verdict(
         growth=median(sample.rss_mb for sample in last) / median(sample.rss_mb for sample in first),
-        more_descriptors=median(sample.descriptors for sample in last) - median(sample.descriptors for sample in first),
+        more_descriptors=median(sample.descriptors for sample in last)
+        - median(sample.descriptors for sample in first),
         speed=_speed(last) / _speed(first),
     )
 
@@ -97,13 +112,30 @@ def _speed(samples: Sequence[Sample]) -> float:
     return (samples[-1].topics - samples[0].topics) / (samples[-1].at_s - samples[0].at_s)
 
 
-def _watched(directory: Path, topics: int, one_call: bool, at_most_s: float) -> tuple[list[Sample], int]:
+def _watched(
+    directory: Path, topics: int, one_call: bool, at_most_s: float
+) -> tuple[list[Sample], int]:
     """Run the command over so many topics, and look at it twice a second."""
     source, out = directory / "topics.jsonl", directory / "out"
     with source.open("w") as file:
         for index in range(topics):
-            file.write(json.dumps({"id": f"topic-{index}", "topic": f"The history of invention number {index}"}) + "\n")
-    command = [sys.executable, "-m", "harness", "run", str(source), "--endpoint", "mock", "--yes", "--quiet"]
+            file.write(
+                json.dumps(
+                    {"id": f"topic-{index}", "topic": f"The history of invention number {index}"}
+                )
+                + "\n"
+            )
+    command = [
+        sys.executable,
+        "-m",
+        "harness",
+        "run",
+        str(source),
+        "--endpoint",
+        "mock",
+        "--yes",
+        "--quiet",
+    ]
     command += ["--out", str(out), "--cache", str(directory / "cache.db")]
     if one_call:
         (directory / "one_call.py").write_text(ONE_CALL)
@@ -127,7 +159,9 @@ def _watched(directory: Path, topics: int, one_call: bool, at_most_s: float) -> 
     more, _ = _rows_since(out / "results.jsonl", read)
     if samples:
         end = samples[-1]
-        samples.append(Sample(time.monotonic() - started_s, rows + more, end.rss_mb, end.descriptors))
+        samples.append(
+            Sample(time.monotonic() - started_s, rows + more, end.rss_mb, end.descriptors)
+        )
     if code != 0:
         print((directory / "log").read_text()[-2000:], file=sys.stderr)
     return samples, code

@@ -1,7 +1,8 @@
-"""CPU per SSE chunk: ours against the SDK's chunk objects and against receiving the bytes with raw aiohttp.
+"""CPU per SSE chunk: ours against the SDK's chunk objects and against receiving the bytes with raw
+aiohttp.
 
-`python benchmarks/streaming.py` – the aim is a fifth of the SDK's. Paced streams send every chunk alone, as a model
-does; in a burst many chunks come in one read.
+`python benchmarks/streaming.py` – the aim is a fifth of the SDK's. Paced streams send every chunk
+alone, as a model does; in a burst many chunks come in one read.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def measure(*, chunks: int, pace_s: float, calls: int, in_flight: int, rounds: i
     print(f"\n{chunks} chunks a stream, {manner}, {in_flight} in flight:")
     for score in scores:
         per_chunk = score.ms_per_call * 1e3 / chunks
-        print(f"  {score.name:38} {per_chunk:7.1f} µs a chunk  {score.ms_per_call / sdk.ms_per_call:5.2f} × the SDK")
+        print(
+            f"  {score.name:38} {per_chunk:7.1f} µs a chunk "
+            f" {score.ms_per_call / sdk.ms_per_call:5.2f} × the SDK"
+        )
     return ours.ms_per_call / sdk.ms_per_call
 
 

@@ -1,6 +1,7 @@
 """A caching batch-processing and benchmarking harness for multi-step reasoning workflows.
 
-The names below are the public ones. They are imported when they are first used, so that `import harness` is cheap.
+The names below are the public ones. They are imported when they are first used, so that `import
+harness` is cheap.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The package as a library: run a batch, ask once; async, and without a loop of one's own for scripts and notebooks.
+"""The package as a library: run a batch, ask once; async, and without a loop of one's own for
+scripts and notebooks.
 
-Settings are keyword arguments. `CallSettings` and `RunSettings` name them with their types, for a function of your own
-that passes them on: `def mine(**settings: Unpack[RunSettings])`.
+Settings are keyword arguments. `CallSettings` and `RunSettings` name them with their types, for a
+function of your own that passes them on: `def mine(**settings: Unpack[RunSettings])`.
 """
 
 from __future__ import annotations
@@ -39,15 +40,18 @@ async def run(
     stop: Stop | None = None,
     **settings: Unpack[RunSettings],
 ) -> Report:
-    """Run a topic file through a workflow, or continue the run in `out`; the settings are those of `harness run`.
+    """Run a topic file through a workflow, or continue the run in `out`; the settings are those of
+    `harness run`.
 
     `workflow` is `research`, or your own as `module:function` or `path.py:function`.
 
-    As on the command line, the environment and ./harness.toml fill what is not given; but nobody is asked before money
-    is spent: a call agrees to it. Setting `stop` ends the run as Ctrl-C does. Raises InputError before the first call
-    for anything wrong with what was given.
+    As on the command line, the environment and ./harness.toml fill what is not given; but nobody is
+    asked before money is spent: a call agrees to it. Setting `stop` ends the run as Ctrl-C does.
+    Raises InputError before the first call for anything wrong with what was given.
     """
-    return await run_batch(load_settings({**settings, "workflow": workflow}), str(dataset), stop=stop)
+    return await run_batch(
+        load_settings({**settings, "workflow": workflow}), str(dataset), stop=stop
+    )
 
 
 def run_sync(
@@ -71,7 +75,8 @@ async def ask(
     on_delta: OnDelta | None = None,
     **settings: Unpack[CallSettings],
 ) -> Completion:
-    """One call, through the cache, the limits and the retries. The settings are those of `harness ask`.
+    """One call, through the cache, the limits and the retries. The settings are those of `harness
+    ask`.
 
     `images` go with the prompt, see `image`.
 
@@ -103,16 +108,28 @@ async def ask_once(
 ) -> Completion:
     """One call with settings that are at hand: as one step of a workflow of one step.
 
-    Somebody waits for the answer, so an outage of the provider is waited out only where `patience` was set.
+    Somebody waits for the answer, so an outage of the provider is waited out only where `patience`
+    was set.
     """
     if loaded.origins.get("patience", "default") == "default":
         loaded = replace(loaded, settings=loaded.settings.model_copy(update={"patience": 0.0}))
     defaults = options.over(loaded.settings.defaults())
     run_id = f"ask-{new_run_id(SystemClock().now())}"
     request = request_of(
-        loaded, prompt, system=system, defaults=defaults, images=images, response_format=response_format
+        loaded,
+        prompt,
+        system=system,
+        defaults=defaults,
+        images=images,
+        response_format=response_format,
     )
-    call = Call(run_id=run_id, topic_id="ask", span_id="ask", stream=defaults.stream is not False, on_delta=on_delta)
+    call = Call(
+        run_id=run_id,
+        topic_id="ask",
+        span_id="ask",
+        stream=defaults.stream is not False,
+        on_delta=on_delta,
+    )
     async with open_stack(loaded, run_id=run_id, stop=stop) as stack:
         with logged_with(run_id=run_id, topic_id=call.topic_id, span_id=call.span_id):
             return await stack.completer.complete(request, call)
@@ -127,7 +144,9 @@ def request_of(
     images: Sequence[Image] = (),
     response_format: ResponseFormat | None = None,
 ) -> Request:
-    """Return the request of one question; `defaults` are the options with those of the settings behind them."""
+    """Return the request of one question; `defaults` are the options with those of the settings
+    behind them.
+    """
     turns = (Message(role="user", content=prompt, images=tuple(images)),)
     return Request(
         endpoint=loaded.endpoint(key_needed=False).identity,
@@ -174,9 +193,11 @@ def ask_sync(
 
 
 def wait_for(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run to the end. Where a loop runs already, as in a notebook, on another thread with a loop of its own.
+    """Run to the end. Where a loop runs already, as in a notebook, on another thread with a loop of
+    its own.
 
-    Ctrl-C ends the work in both cases: answers that arrived are stored, and the same call goes on from there.
+    Ctrl-C ends the work in both cases: answers that arrived are stored, and the same call goes on
+    from there.
     """
     if not _a_loop_runs():
         return asyncio.run(work())

@@ -1,4 +1,6 @@
-"""THE place where the adapters meet the engine: builds the stack of layers, opens what they need, and closes it."""
+"""THE place where the adapters meet the engine: builds the stack of layers, opens what they need,
+and closes it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,15 @@ from harness.domain.completion import Completion, Request
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.ledger import Ledger, Spent
 from harness.domain.likely import Likely
-from harness.domain.policy import CachePolicy, Limits, OutagePolicy, Patience, Reserve, RetryPolicy, within
+from harness.domain.policy import (
+    CachePolicy,
+    Limits,
+    OutagePolicy,
+    Patience,
+    Reserve,
+    RetryPolicy,
+    within,
+)
 from harness.domain.pricing import Pricing
 from harness.domain.profiles import MOCK, form_mark, resolve_model
 from harness.endpoint.http import build_http_client
@@ -61,8 +71,9 @@ RUNS_OWN = "the run's own"
 class Stack:
     """The layers over the endpoints of a run, ready to be asked.
 
-    `before` is what the run had spent in earlier sessions, `left_open` are their requests whose payment is unknown.
-    `rejections` hears which answers a step would not take. `stalls` measures the event loop.
+    `before` is what the run had spent in earlier sessions, `left_open` are their requests whose
+    payment is unknown. `rejections` hears which answers a step would not take. `stalls` measures
+    the event loop.
     """
 
     completer: Completer
@@ -78,7 +89,9 @@ class Stack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
-    """An endpoint that a run asks besides its own: its name, what answers there, and its own limits."""
+    """An endpoint that a run asks besides its own: its name, what answers there, and its own
+    limits.
+    """
 
     name: str
     endpoint: Completer
@@ -89,8 +102,9 @@ class Elsewhere:
 class Policies:
     """What rules the layers of a run.
 
-    `lease` is how a call waits while another process asks for the same answer. `first_token_s` is how long, in seconds,
-    a call may be silent before its first token. `seed` is that of the jitter between attempts and probes.
+    `lease` is how a call waits while another process asks for the same answer. `first_token_s` is
+    how long, in seconds, a call may be silent before its first token. `seed` is that of the jitter
+    between attempts and probes.
     """
 
     pricing: Pricing
@@ -104,7 +118,9 @@ class Policies:
 
     @classmethod
     def of(cls, settings: Settings) -> Policies:
-        """Those that the settings name. An outage is waited out for an answer of another process, too."""
+        """Those that the settings name. An outage is waited out for an answer of another process,
+        too.
+        """
         timeouts, outages = settings.timeouts(), settings.outages()
         return cls(
             pricing=settings.pricing(),
@@ -134,11 +150,13 @@ def layered(
     own_limits: Limits | None = None,
     elsewhere: Sequence[Elsewhere] = (),
 ) -> tuple[Completer, Routes]:
-    """The layers around the endpoints. Only this function knows their order; ARCHITECTURE.md gives the reasons.
+    """The layers around the endpoints. Only this function knows their order; ARCHITECTURE.md gives
+    the reasons.
 
-    `answered_before`: the run had answers in earlier sessions. A `board` notes between the layers where each call is;
-    `rejections` are those that the steps tell of. `limits` are the run's. The run's own `endpoint` is called `name` and
-    has `own_limits`, if there are such; those `elsewhere` have theirs.
+    `answered_before`: the run had answers in earlier sessions. A `board` notes between the layers
+    where each call is; `rejections` are those that the steps tell of. `limits` are the run's. The
+    run's own `endpoint` is called `name` and has `own_limits`, if there are such; those `elsewhere`
+    have theirs.
     """
 
     def told(layer: Completer, stage: Stage) -> Completer:
@@ -183,13 +201,22 @@ def layered(
     held = Outside(budgeted, routes) if routes.several else budgeted
     retrying = told(Retrying(held, retry, routes.provider_of, stop, rng), "retry")
     leases = Leases(cache, policies.cache, stop, rng, policies.lease)
-    return told(Cached(retrying, cache, policies.cache, clock, leases, explain, rejections), "cache"), routes
+    return (
+        told(Cached(retrying, cache, policies.cache, clock, leases, explain, rejections), "cache"),
+        routes,
+    )
 
 
 def run_context(
-    loaded: Loaded, workflow: LoadedWorkflow, *, run_id: str, name: str, used: Sequence[InUse] | None = None
+    loaded: Loaded,
+    workflow: LoadedWorkflow,
+    *,
+    run_id: str,
+    name: str,
+    used: Sequence[InUse] | None = None,
 ) -> RunContext:
-    """What all calls of a run have in common, from its settings and its workflow, which rows call by `name`.
+    """What all calls of a run have in common, from its settings and its workflow, which rows call
+    by `name`.
 
     `used` are the endpoints that can be asked; None: any that is known, as in a replay.
     """
@@ -216,7 +243,9 @@ def run_context(
 
 
 def _elsewhere(loaded: Loaded, asked: Collection[str] | None, step: str, name: str) -> Addressee:
-    """What requests to another endpoint have in common. Raises SettingsError for one that this run cannot ask."""
+    """What requests to another endpoint have in common. Raises SettingsError for one that this run
+    cannot ask.
+    """
     settings = loaded.settings
     try:
         service = settings.service_at(name)
@@ -224,8 +253,10 @@ def _elsewhere(loaded: Loaded, asked: Collection[str] | None, step: str, name: s
         raise SettingsError(f"step {step}: {error}") from None
     if asked is not None and service.name not in asked:
         raise SettingsError(
-            f"step {step} asks the endpoint {name}, which could not be read from the workflow's source before the run; "
-            f'a line `{ENDPOINTS_DECLARED} = ("{name}",)` in its file names it, so that its key is looked at first'
+            f"step {step} asks the endpoint {name}, which could not be read from the workflow's"
+            " source before the run; "
+            f'a line `{ENDPOINTS_DECLARED} = ("{name}",)` in its file names it, so that its key is'
+            " looked at first"
         )
     return Addressee(
         name=service.name,
@@ -250,17 +281,19 @@ async def open_stack(
 ) -> AsyncIterator[Stack]:
     """Open the cache and a client for each endpoint, and close them on every way out.
 
-    `used` are the endpoints that are asked, the run's own first; None: that one alone. `transport` replaces the
-    network; without it the mock brings its own. What `recording` knows is neither asked nor
-    looked up: its answers rule over those of the cache file, and it is only read. A `board` is told where each call
-    is. Raises SettingsError for a missing key or a budget that cannot be kept, CacheError for a file that is no cache.
+    `used` are the endpoints that are asked, the run's own first; None: that one alone. `transport`
+    replaces the network; without it the mock brings its own. What `recording` knows is neither
+    asked nor looked up: its answers rule over those of the cache file, and it is only read. A
+    `board` is told where each call is. Raises SettingsError for a missing key or a budget that
+    cannot be kept, CacheError for a file that is no cache.
     """
     settings, clock = loaded.settings, clock or SystemClock()
     asked = used or (InUse(service=settings.service),)
     check_budget(settings, asked)
     if settings.cache_mode == "replay" and not settings.cache.exists():
         raise CacheError(
-            f"{settings.cache}: there is no such cache to replay; record one first, or name it with --cache"
+            f"{settings.cache}: there is no such cache to replay; record one first, or name it with"
+            " --cache"
         )
     check_access(loaded, asked)
     limits = settings.limits()
@@ -279,8 +312,12 @@ async def open_stack(
             reached = [
                 Elsewhere(
                     name=one.name,
-                    endpoint=await clients.enter_async_context(_reached(loaded, one, clock, transport)),
-                    limits=limits if len(asked) == 1 else within(limits, loaded.limits_at(one.name)),
+                    endpoint=await clients.enter_async_context(
+                        _reached(loaded, one, clock, transport)
+                    ),
+                    limits=(
+                        limits if len(asked) == 1 else within(limits, loaded.limits_at(one.name))
+                    ),
                 )
                 for one in asked
             ]
@@ -321,15 +358,20 @@ async def _reached(
     settings, endpoint = loaded.settings, loaded.endpoint(one.name, key_needed=False)
     transport = transport_to(endpoint.identity, settings, clock, transport)
     client = build_http_client(
-        settings.timeouts(), base_url=endpoint.base_url, transport=transport, carrier=settings.transport
+        settings.timeouts(),
+        base_url=endpoint.base_url,
+        transport=transport,
+        carrier=settings.transport,
     )
     async with client:
-        yield OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
+        yield OpenAIChat(
+            endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock
+        )
 
 
 def replaying(recording: Cache, *, stop: Stop, clock: WallClock) -> Completer:
-    """Answers from a recording and from nothing else: no file, no client, no key. A request it does not know raises
-    CacheMiss.
+    """Answers from a recording and from nothing else: no file, no client, no key. A request it does
+    not know raises CacheMiss.
     """
     policy = CachePolicy(mode="replay")
     leases = Leases(recording, policy, stop, random.Random(0))  # noqa: S311 - nobody asks, so nobody waits
@@ -349,13 +391,18 @@ MOCK_DELTA_TOKENS = 8
 def transport_to(
     identity: str, settings: Settings, clock: WallClock, given: httpx2.AsyncBaseTransport | None
 ) -> httpx2.AsyncBaseTransport | None:
-    """What stands in for the network to an endpoint: what was given, the mock for the mock, else nothing."""
+    """What stands in for the network to an endpoint: what was given, the mock for the mock, else
+    nothing.
+    """
     return mock_transport(settings, clock) if given is None and identity == MOCK.name else given
 
 
 def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTransport:
-    """The built-in DeepSeek, in this process. Raises SettingsError for a latency or faults unknown to it."""
-    from harness.testing.deepseek.fake import FakeDeepSeek  # noqa: PLC0415 - only those who use the mock pay for it
+    """The built-in DeepSeek, in this process. Raises SettingsError for a latency or faults unknown
+    to it.
+    """
+    # Only those who use the mock pay for it.
+    from harness.testing.deepseek.fake import FakeDeepSeek  # noqa: PLC0415
     from harness.testing.deepseek.fault_plan import FaultPlan  # noqa: PLC0415 - as above
     from harness.testing.deepseek.latency import Latency  # noqa: PLC0415 - as above
     from harness.testing.transport import FakeTransport  # noqa: PLC0415 - as above
@@ -372,7 +419,9 @@ def mock_transport(settings: Settings, clock: WallClock) -> httpx2.AsyncBaseTran
 
 
 def check_budget(settings: Settings, used: Sequence[InUse] = ()) -> None:
-    """Raise SettingsError for a budget in money where the price of a model is not known; 0 is a price."""
+    """Raise SettingsError for a budget in money where the price of a model is not known; 0 is a
+    price.
+    """
     own, *others = used or (InUse(service=settings.service),)
     for flag, cap in (("--budget", settings.budget), ("--topic-budget", settings.topic_budget)):
         if cap is None:

@@ -26,8 +26,8 @@
     └── RunStopped            nobody: the run is ending and sends nothing more
         └── BudgetExceeded    the owner of the money: raise the budget and resume
 
-Those that carry what came back of a call stand in `domain/failures.py`, all others here. Foreign exceptions are
-translated in the adapter that meets them, and nowhere else.
+Those that carry what came back of a call stand in `domain/failures.py`, all others here. Foreign
+exceptions are translated in the adapter that meets them, and nowhere else.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class HarnessError(Exception):
 
 
 class InputError(HarnessError):
-    """A mistake in what the user gave. The message says what, where, and what to do; the exit code is 2."""
+    """A mistake in what the user gave. The message says what, where, and what to do; the exit code
+    is 2.
+    """
 
 
 class DatasetError(InputError):
@@ -80,7 +82,9 @@ class SettingsError(InputError):
 
 
 class PromptsError(InputError):
-    """A prompts file that cannot be read, lacks a prompt, or names a placeholder that nobody fills."""
+    """A prompts file that cannot be read, lacks a prompt, or names a placeholder that nobody
+    fills.
+    """
 
 
 class WorkflowError(InputError):
@@ -88,7 +92,9 @@ class WorkflowError(InputError):
 
 
 class SuiteError(InputError):
-    """A suite, or a file that belongs to it, that cannot be used; each line begins with `file:line`."""
+    """A suite, or a file that belongs to it, that cannot be used; each line begins with
+    `file:line`.
+    """
 
 
 class ResultsError(InputError):
@@ -100,10 +106,11 @@ class CacheError(InputError):
 
 
 class ParseError(HarnessError):
-    """A model's text does not hold the value that was asked for; the message can be sent back to the model.
+    """A model's text does not hold the value that was asked for; the message can be sent back to
+    the model.
 
-    `text` is what `parse_json` and `parse_string_list` were given. Where such an error ends a topic, or a part of one,
-    the answer with this text is rejected.
+    `text` is what `parse_json` and `parse_string_list` were given. Where such an error ends a
+    topic, or a part of one, the answer with this text is rejected.
     """
 
     text: str | None = None
@@ -119,7 +126,9 @@ class Rejected(ParseError):  # noqa: N818 - what became of the answers
 
     def __init__(self, step: str, problems: tuple[str, ...]) -> None:
         answers = "the answer was" if len(problems) == 1 else f"all {len(problems)} answers were"
-        super().__init__(f"{answers} rejected by the check of step {step!r}; the last one because {problems[-1]}")
+        super().__init__(
+            f"{answers} rejected by the check of step {step!r}; the last one because {problems[-1]}"
+        )
         self.step = step
         self.problems = problems
 
@@ -137,12 +146,18 @@ class TooDeep(HarnessError):  # noqa: N818 - reads as what happened
 
 
 class StorageError(HarnessError):
-    """The cache or the results could not be written (disk full, read-only, deleted): the run stops."""
+    """The cache or the results could not be written (disk full, read-only, deleted): the run
+    stops.
+    """
 
 
 class RunStopped(HarnessError):  # noqa: N818 - an event, not a mistake
-    """The run is ending: no new call is sent. A workflow lets it pass; its topic is left for `resume`."""
+    """The run is ending: no new call is sent. A workflow lets it pass; its topic is left for
+    `resume`.
+    """
 
 
 class BudgetExceeded(RunStopped):
-    """The next call could pass the budget. What was in flight is finished and stored; a higher budget resumes."""
+    """The next call could pass the budget. What was in flight is finished and stored; a higher
+    budget resumes.
+    """

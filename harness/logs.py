@@ -32,7 +32,12 @@ CONCERNS: Mapping[str, str] = MappingProxyType(
     }
 )
 LEVELS: Mapping[str, int] = MappingProxyType(
-    {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+    {
+        "debug": logging.DEBUG,
+        "info": logging.INFO,
+        "warning": logging.WARNING,
+        "error": logging.ERROR,
+    }
 )
 Style = Literal["text", "json"]
 
@@ -42,7 +47,9 @@ _ids: ContextVar[Mapping[str, str]] = ContextVar("ids of log lines", default=_NO
 
 # What could forge a line, command a terminal or hide text. The domain's function for it lies above
 # this layer.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 class logged_with:  # noqa: N801 - reads as what it does
@@ -106,7 +113,10 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         ids = _ids_of(record)
         about = " ".join(ids[name] for name in _IDS[1:] if name in ids) or ids.get("run_id", "")
-        head = f"{self.formatTime(record, '%H:%M:%S')}.{int(record.msecs):03d} {record.levelname.lower():<7}"
+        head = (
+            f"{self.formatTime(record, '%H:%M:%S')}.{int(record.msecs):03d}"
+            f" {record.levelname.lower():<7}"
+        )
         concern = record.name.removeprefix(f"{ROOT}.")
         line = _seen(f"{head} {concern}{f' [{about}]' if about else ''}: {record.getMessage()}")
         if not record.exc_info:
@@ -198,4 +208,6 @@ def _ids_of(record: logging.LogRecord) -> dict[str, str]:
 
 
 def _seen(text: str) -> str:
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+    return _UNSEEN.sub(
+        lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text
+    )

@@ -15,18 +15,23 @@ from harness.domain.run import Span, TopicResult
 
 
 class Completer(Protocol):
-    """The only way to a model. Every layer (cache, budget, retry, limit, journal, endpoint) is one."""
+    """The only way to a model. Every layer (cache, budget, retry, limit, journal, endpoint) is
+    one.
+    """
 
     async def complete(self, request: Request, call: Call) -> Completion:
         """The whole answer, valid and ready to use.
 
-        Raises CompletionError (transient, permanent, fatal), CacheMiss in replay, RunStopped when the run is ending.
+        Raises CompletionError (transient, permanent, fatal), CacheMiss in replay, RunStopped when
+        the run is ending.
         """
         ...
 
 
 class WallClock(Protocol):
-    """Stamps and prices. Durations never come from here: they are differences of the event loop's time."""
+    """Stamps and prices. Durations never come from here: they are differences of the event loop's
+    time.
+    """
 
     def now(self) -> datetime:
         """This instant, in UTC, with its time zone."""
@@ -37,8 +42,9 @@ class WallClock(Protocol):
 class Stored:
     """A cache entry. `completion` is what was stored, byte for byte; `created_at` is in UTC.
 
-    `rejected` is why a step would not take it for an answer; None: nobody has said so. `recorded`: it stands in a
-    recording that rules over the cache, so it is played as it is, whatever a step makes of it.
+    `rejected` is why a step would not take it for an answer; None: nobody has said so. `recorded`:
+    it stands in a recording that rules over the cache, so it is played as it is, whatever a step
+    makes of it.
     """
 
     completion: Completion
@@ -52,7 +58,8 @@ class Stored:
 class OpenCall:
     """A request about to leave, or one that left and was never resolved: its payment is unknown.
 
-    `cost_at_most` in USD (None: no price known) and `tokens_at_most` are the worst case of this one request.
+    `cost_at_most` in USD (None: no price known) and `tokens_at_most` are the worst case of this one
+    request.
     """
 
     key: str
@@ -66,9 +73,10 @@ class OpenCall:
 class Resolution:
     """How a request that left came back.
 
-    `outcome` "stored": `completion` is the answer, and is kept under the call's key if `keep`. "failed": `error` says
-    why, `completion` is what had arrived, if anything. `cost` in USD: what it cost, None where nobody knows; `at_most`
-    is then the most that it can have been, None where that is the worst case it was opened with.
+    `outcome` "stored": `completion` is the answer, and is kept under the call's key if `keep`.
+    "failed": `error` says why, `completion` is what had arrived, if anything. `cost` in USD: what
+    it cost, None where nobody knows; `at_most` is then the most that it can have been, None where
+    that is the worst case it was opened with.
     """
 
     outcome: Literal["stored", "failed"]
@@ -83,7 +91,9 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """A step's verdict on an answer that is stored under `key`. `call` asked for it, `owner` is the call that paid."""
+    """A step's verdict on an answer that is stored under `key`. `call` asked for it, `owner` is the
+    call that paid.
+    """
 
     key: str
     call: Call
@@ -92,54 +102,69 @@ class Rejection:
 
 
 Claim = Literal["taken", "found", "held"]
-"""What became of a claim. "taken": the lease is ours, and the cache holds no entry under the key. "found": the lease is
-ours, and there is an entry, which may have come since the last look. "held": another has the lease."""
+"""What became of a claim. "taken": the lease is ours, and the cache holds no entry under the key.
+"found": the lease is ours, and there is an entry, which may have come since the last look. "held":
+another has the lease.
+"""
 
 
 class Cache(Protocol):
     """Responses by key, the journal of requests in one transaction with them, and leases on keys.
 
-    A lease says that somebody is asking for the answer to a key, so that nobody else has to. It ends with its holder:
-    one that died holds nothing, one that is merely stopped holds on.
+    A lease says that somebody is asking for the answer to a key, so that nobody else has to. It
+    ends with its holder: one that died holds nothing, one that is merely stopped holds on.
 
-    Every method raises StorageError if the disk fails, and CacheError if the file turns out to be damaged.
+    Every method raises StorageError if the disk fails, and CacheError if the file turns out to be
+    damaged.
     """
 
     async def get(self, key: str, request: Request) -> Stored | None:
-        """The entry, or None. An entry whose stored request differs, or that is damaged, is reported and a miss."""
+        """The entry, or None. An entry whose stored request differs, or that is damaged, is
+        reported and a miss.
+        """
         ...
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
-        """The entries that were stored for calls of this topic, of any run, oldest first; damaged ones are left out.
+        """The entries that were stored for calls of this topic, of any run, oldest first; damaged
+        ones are left out.
 
         An answer that several topics share is with the topic that asked first.
         """
         ...
 
     async def claim(self, key: str) -> Claim:
-        """Take the lease on a key, unless another living holder, or an earlier claim of this one, has it."""
+        """Take the lease on a key, unless another living holder, or an earlier claim of this one,
+        has it.
+        """
         ...
 
     def release(self, key: str) -> None:
-        """Give back a lease that was taken, without waiting; without effect where `resolve` has done it."""
+        """Give back a lease that was taken, without waiting; without effect where `resolve` has
+        done it.
+        """
         ...
 
     async def open_call(self, request: Request, entry: OpenCall) -> int:
-        """Durably note that a request is about to leave; returns the number under which it is resolved."""
+        """Durably note that a request is about to leave; returns the number under which it is
+        resolved.
+        """
         ...
 
     async def resolve(self, number: int, resolution: Resolution) -> None:
-        """Durably note how it came back, store its completion, and release the lease on its key if that is kept.
+        """Durably note how it came back, store its completion, and release the lease on its key if
+        that is kept.
 
-        All of that is one transaction. Once it has begun it is done, even if its caller is cancelled.
+        All of that is one transaction. Once it has begun it is done, even if its caller is
+        cancelled.
         """
         ...
 
     async def reject(self, rejection: Rejection) -> None:
-        """Durably mark an answer as rejected: its entry, and the row of the journal where the call itself paid for it.
+        """Durably mark an answer as rejected: its entry, and the row of the journal where the call
+        itself paid for it.
 
-        The entry stays, with its mark, until another answer takes its place. Without effect on what is not there any
-        more, or is by now the answer of another owner.
+        The entry stays, with its mark, until another answer takes its place. Without effect on what
+        is not there any more, or is by now the answer of another owner.
         """
         ...
 

@@ -1,7 +1,8 @@
-"""The pytest plugin: the fixtures `mock_deepseek`, `replay` and `virtual_time`; documented in docs/pytest.md.
+"""The pytest plugin: the fixtures `mock_deepseek`, `replay` and `virtual_time`; documented in
+docs/pytest.md.
 
-It is loaded in every pytest run of everyone who has this package installed. So it imports pytest and the standard
-library, and nothing else before a test asks for something.
+It is loaded in every pytest run of everyone who has this package installed. So it imports pytest
+and the standard library, and nothing else before a test asks for something.
 """
 
 from __future__ import annotations
@@ -34,22 +35,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--harness-record",
         choices=("none", "once", "all"),
         default="none",
-        help="What the fixture replay may ask an endpoint, which may cost: nothing; what a test asks that has no "
-        "cassette yet; or everything anew.  [default: none]",
+        help=(
+            "What the fixture replay may ask an endpoint, which may cost: nothing; what a test asks"
+            " that has no cassette yet; or everything anew.  [default: none]"
+        ),
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """See pytest."""
     config.addinivalue_line(
-        "markers", "harness_virtual_time: an async test on an event loop whose clock jumps (harness)"
+        "markers",
+        "harness_virtual_time: an async test on an event loop whose clock jumps (harness)",
     )
 
 
 @pytest.fixture
 def mock_deepseek(request: pytest.FixtureRequest) -> Iterator[MockDeepSeek]:
-    """DeepSeek, answered in this process: script replies and faults, then assert on the calls that came."""
-    from harness.testing.scripted import MockDeepSeek  # noqa: PLC0415 - only tests that use it pay for it
+    """DeepSeek, answered in this process: script replies and faults, then assert on the calls that
+    came.
+    """
+    # Only tests that use it pay for it.
+    from harness.testing.scripted import MockDeepSeek  # noqa: PLC0415
 
     mock = MockDeepSeek()
     with ExitStack() as stack:
@@ -61,7 +68,8 @@ def mock_deepseek(request: pytest.FixtureRequest) -> Iterator[MockDeepSeek]:
         for name in ("DEEPSEEK_API_KEY", "HARNESS_API_KEY"):
             environment.setenv(name, _KEY_OF_THE_MOCK)
         environment.setenv("HARNESS_TRANSPORT", "httpx2")
-        # What the mock invents must not be kept as an answer of DeepSeek's, nor one of those be served here.
+        # What the mock invents must not be kept as an answer of DeepSeek's, nor one of those be
+        # served here.
         environment.setenv("HARNESS_CACHE", str(Path(stack.enter_context(_scratch())) / "cache.db"))
         request.node.stash[_MOCK] = mock
         yield mock
@@ -69,9 +77,13 @@ def mock_deepseek(request: pytest.FixtureRequest) -> Iterator[MockDeepSeek]:
 
 @pytest.fixture
 def replay(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
-    """Calls answered from a cassette beside the test file, or recorded into it with `--harness-record`."""
+    """Calls answered from a cassette beside the test file, or recorded into it with
+    `--harness-record`.
+    """
     from harness.errors import CacheError  # noqa: PLC0415 - only tests that use it pay for it
-    from harness.regress.recorded.cassette_fixture import CassetteFixture, cassette_path  # noqa: PLC0415 - as above
+
+    # As above.
+    from harness.regress.recorded.cassette_fixture import CassetteFixture, cassette_path  # noqa: PLC0415
 
     item = request.node
     path = cassette_path(item.path, item.nodeid.partition("::")[2])
@@ -89,7 +101,8 @@ def replay(request: pytest.FixtureRequest) -> Iterator[CassetteFixture]:
 @pytest.fixture
 def virtual_time(request: pytest.FixtureRequest) -> VirtualTime:
     """The clock of the loop that this test runs on, which jumps over every wait."""
-    from harness.testing.virtual_tests import problem_of  # noqa: PLC0415 - only tests that use it pay for it
+    # Only tests that use it pay for it.
+    from harness.testing.virtual_tests import problem_of  # noqa: PLC0415
     from harness.testing.virtual_time import VirtualTime  # noqa: PLC0415 - as above
 
     if problem := problem_of(request.node):
@@ -103,7 +116,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     virtual = _wants_virtual_time(metafunc.definition)
     stash = metafunc.config.stash
     if virtual and _VIRTUAL not in stash:
-        from harness.testing.virtual_tests import VirtualTests  # noqa: PLC0415 - only runs with such tests pay for it
+        # Only runs with such tests pay for it.
+        from harness.testing.virtual_tests import VirtualTests  # noqa: PLC0415
 
         stash[_VIRTUAL] = VirtualTests(metafunc.config.pluginmanager)
     if _VIRTUAL in stash:
@@ -119,7 +133,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """See pytest. A test that is marked and would run in real time fails; the marker means nothing to one not async."""
+    """See pytest. A test that is marked and would run in real time fails; the marker means nothing
+    to one not async.
+    """
     if _is_marked(item):
         from harness.testing.virtual_tests import is_async, problem_of  # noqa: PLC0415 - as above
 
@@ -162,7 +178,9 @@ def _is_marked(item: pytest.Item) -> bool:
 
 
 def _wants_virtual_time(item: pytest.Function) -> bool:
-    """Whether the test is marked, or uses the fixture of ours, and not one of the project's own by the same name."""
+    """Whether the test is marked, or uses the fixture of ours, and not one of the project's own by
+    the same name.
+    """
     if _is_marked(item):
         return True
     for fixture in reversed(item._fixtureinfo.name2fixturedefs.get("virtual_time", ())):
@@ -177,6 +195,7 @@ def _guard(item: pytest.Item) -> AbstractContextManager[None]:
     """Around the call of a test: one that wants virtual time never runs in real time."""
     if not isinstance(item, pytest.Function) or not _wants_virtual_time(item):
         return nullcontext()
-    from harness.testing.virtual_tests import guarded  # noqa: PLC0415 - only tests that use it pay for it
+    # Only tests that use it pay for it.
+    from harness.testing.virtual_tests import guarded  # noqa: PLC0415
 
     return guarded(item)

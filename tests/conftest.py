@@ -1,4 +1,6 @@
-"""What holds for all tests: no way to the network, virtual time on request, the same examples every day."""
+"""What holds for all tests: no way to the network, virtual time on request, the same examples every
+day.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,15 @@ pytest_plugins = ["pytester"]
 network_guard.install()
 
 settings.register_profile(
-    "ci", derandomize=True, max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "ci",
+    derandomize=True,
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("long", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "long", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

@@ -38,9 +38,15 @@ def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_imports_nothing_slow() -> None:
-    code = "import sys, harness; print(sorted({'openai', 'pydantic', 'anyio', 'aiohttp'} & set(sys.modules)))"
+    code = (
+        "import sys, harness; print(sorted({'openai', 'pydantic', 'anyio', 'aiohttp'} &"
+        " set(sys.modules)))"
+    )
     told = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent, capture_output=True, check=True
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        check=True,
     )
     assert told.stdout == b"[]\n"
 
@@ -54,7 +60,9 @@ async def test_a_batch_runs_with_keywords_for_settings() -> None:
 
 async def test_one_question_is_streamed_to_whoever_wants_to_see() -> None:
     pieces: list[str] = []
-    answer = await harness.ask("Why?", endpoint="mock", on_delta=lambda delta: pieces.append(delta.text))
+    answer = await harness.ask(
+        "Why?", endpoint="mock", on_delta=lambda delta: pieces.append(delta.text)
+    )
     assert answer.content
     assert "".join(pieces) == answer.reasoning + answer.content
 
@@ -71,15 +79,21 @@ async def test_inside_a_running_loop_the_sync_functions_work_too() -> None:
     assert asyncio.get_running_loop() is loop
 
 
-@pytest.mark.parametrize(("sync", "function"), [(harness.run_sync, harness.run), (harness.ask_sync, harness.ask)])
-def test_a_sync_function_takes_what_its_async_one_takes(sync: Callable[..., object], function: object) -> None:
+@pytest.mark.parametrize(
+    ("sync", "function"), [(harness.run_sync, harness.run), (harness.ask_sync, harness.ask)]
+)
+def test_a_sync_function_takes_what_its_async_one_takes(
+    sync: Callable[..., object], function: object
+) -> None:
     assert callable(function)
     assert inspect.signature(sync).parameters == inspect.signature(function).parameters
 
 
 def test_a_sync_function_hands_on_what_it_is_given() -> None:
     pieces: list[str] = []
-    answer = harness.ask_sync("Why?", endpoint="mock", cache=None, on_delta=lambda delta: pieces.append(delta.text))
+    answer = harness.ask_sync(
+        "Why?", endpoint="mock", cache=None, on_delta=lambda delta: pieces.append(delta.text)
+    )
     assert "".join(pieces) == answer.reasoning + answer.content
     with pytest.raises(harness.CompletionError, match="max_tokens=7 was used up"):
         harness.ask_sync("Why?", endpoint="mock", max_tokens=7)

@@ -1,4 +1,6 @@
-"""ARCHITECTURE.md tells the truth: its layers are those of the import contract, and each file that it names exists."""
+"""ARCHITECTURE.md tells the truth: its layers are those of the import contract, and each file that
+it names exists.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ def first_cells(heading: str) -> list[str]:
     """The first cell of each row of the table under a heading of the page, without its marks."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| ")]
-    return [re.split(r"(?<!\\)\|", row)[1].strip().replace("`", "").replace("\\|", "|") for row in rows[2:]]
+    return [
+        re.split(r"(?<!\\)\|", row)[1].strip().replace("`", "").replace("\\|", "|")
+        for row in rows[2:]
+    ]
 
 
 def contract(name: str) -> list[str]:
@@ -43,7 +48,11 @@ def test_the_table_of_layers_is_the_import_contract() -> None:
 
 def test_every_module_of_the_package_is_in_a_layer() -> None:
     named = {name for row in first_cells("Layers") for name in row.split(" | ")}
-    modules = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    modules = {
+        path.stem
+        for path in PACKAGE.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
     # The package's own files: its face, its start and its number.
     assert modules - {"__init__", "__main__", "_version"} == named
 

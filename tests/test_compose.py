@@ -24,14 +24,20 @@ async def test_the_stack_answers_and_the_second_answer_is_the_first(tmp_path: Pa
 
     assert first.served.source == "endpoint"
     assert second.served.source == "cache"
-    assert (second.content, second.reasoning, second.usage) == (first.content, first.reasoning, first.usage)
+    assert (second.content, second.reasoning, second.usage) == (
+        first.content,
+        first.reasoning,
+        first.usage,
+    )
 
 
 async def test_a_stack_knows_what_its_run_spent_before_and_left_open(tmp_path: Path) -> None:
     slow = loaded(tmp_path, latency="fixed:60")
     request = a_request(model="deepseek-flash", max_tokens=100)
     async with open_stack(slow, run_id="run", stop=Stop()) as stack:
-        task = asyncio.create_task(stack.completer.complete(request, a_call(topic_id="t", span_id="ask")))
+        task = asyncio.create_task(
+            stack.completer.complete(request, a_call(topic_id="t", span_id="ask"))
+        )
         await asyncio.sleep(1)
         task.cancel()
         await asyncio.wait([task])
@@ -55,7 +61,9 @@ async def test_a_replay_needs_a_recording(tmp_path: Path) -> None:
 
 
 def test_a_budget_in_money_needs_a_price(tmp_path: Path) -> None:
-    unpriced = loaded(tmp_path, endpoint=None, base_url="http://127.0.0.1:1/v1", model="m", budget=1.0)
+    unpriced = loaded(
+        tmp_path, endpoint=None, base_url="http://127.0.0.1:1/v1", model="m", budget=1.0
+    )
     priced = loaded(
         tmp_path,
         endpoint=None,
@@ -66,7 +74,9 @@ def test_a_budget_in_money_needs_a_price(tmp_path: Path) -> None:
     )
 
     check_budget(priced.settings)
-    with pytest.raises(SettingsError, match=r"no price is known for the model 'm'.*--budget-tokens"):
+    with pytest.raises(
+        SettingsError, match=r"no price is known for the model 'm'.*--budget-tokens"
+    ):
         check_budget(unpriced.settings)
 
 

@@ -1,4 +1,6 @@
-"""What a run leaves, against the schemas in docs/schemas: no field missing, none too many, all of their type."""
+"""What a run leaves, against the schemas in docs/schemas: no field missing, none too many, all of
+their type.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ SCHEMAS = {name: json.loads((DOCS / "schemas" / f"{name}.schema.json").read_text
 
 
 def check(name: str, *values: Any) -> None:
-    validator = Draft202012Validator(SCHEMAS[name], format_checker=Draft202012Validator.FORMAT_CHECKER)
+    validator = Draft202012Validator(
+        SCHEMAS[name], format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
     for value in values:
         validator.validate(json.loads(json.dumps(value)))
 
@@ -63,7 +67,10 @@ def test_a_run_of_any_version_is_as_documented(age: str) -> None:
 async def test_a_night_with_everything_in_it_is_as_documented(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 8)
     with source.open("a") as file:
-        file.write('{"no topic": 1}\n{"id": "zh", "topic": "量子纠缠是什么？", "lang": "zh", "tags": [1, null]}\n')
+        file.write(
+            '{"no topic": 1}\n{"id": "zh", "topic": "量子纠缠是什么？", "lang": "zh", "tags": [1,'
+            " null]}\n"
+        )
     # A line that is no topic is skipped; the topic after it keeps its place.
     storm: dict[str, Any] = {"skip_bad": True, "attempts": 2, "latency": "fixed:2", "runs": 3}
     stop = Stop()
@@ -86,7 +93,9 @@ async def test_a_night_with_everything_in_it_is_as_documented(tmp_path: Path) ->
 @pytest.mark.harness_virtual_time
 async def test_rows_of_topics_and_calls_that_failed_are_as_documented(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 12)
-    report = await run(tmp_path, source, attempts=1, faults="eof-without-finish=0.15,500=0.1,length=0.05")
+    report = await run(
+        tmp_path, source, attempts=1, faults="eof-without-finish=0.15,500=0.1,length=0.05"
+    )
 
     check_run(tmp_path)
     assert report.totals["failed"] > 0
@@ -132,13 +141,20 @@ def test_rows_with_all_that_may_be_in_them_are_as_documented() -> None:
     fields = span_to_row(told, index=0, session=1)
 
     check("traces.row", {**fields, "key": "0" * 64}, {**span, "key": "0" * 64})
-    check("results.row", result_to_row(a_failed_result(output={"any": ["json"]}, metadata={"n": None}), session=1))
+    check(
+        "results.row",
+        result_to_row(a_failed_result(output={"any": ["json"]}, metadata={"n": None}), session=1),
+    )
 
 
-def test_what_a_run_tells_of_itself_is_as_documented_and_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_what_a_run_tells_of_itself_is_as_documented_and_is_read_as_it_was_written(
+    tmp_path: Path,
+) -> None:
     span = Range(low=1.0, likely=2.0, high=None)
     numbers: dict[str, Any] = {
-        **dict.fromkeys(("topics", "finished", "degraded", "failed", "open_topics", "in_flight", "places"), 3),
+        **dict.fromkeys(
+            ("topics", "finished", "degraded", "failed", "open_topics", "in_flight", "places"), 3
+        ),
         **dict.fromkeys(("maximum", "refusals", "calls", "tokens", "waiting"), 4),
         **dict.fromkeys(("elapsed_s", "paused_s", "cost", "unknown_cost"), 0.5),
     }
@@ -151,11 +167,17 @@ def test_what_a_run_tells_of_itself_is_as_documented_and_is_read_as_it_was_writt
         to_come=span,
         steps={"ask": 2},
         stages={"all": 1},
-        oldest=tuple(InFlight(topic_id=f"t{n}", span_id="ask", age_s=1.0, tokens=5) for n in range(5)),
+        oldest=tuple(
+            InFlight(topic_id=f"t{n}", span_id="ask", age_s=1.0, tokens=5) for n in range(5)
+        ),
         causes={"server 500": 2},
         failures=(Failing(topic_id="a", span_id=None, cause="blank", message="no", ago_s=1.0),),
         stopping="interrupted",
-        endpoints=(EndpointStanding(name="local", in_flight=1, waiting=2, places=3, maximum=4, down="local down"),),
+        endpoints=(
+            EndpointStanding(
+                name="local", in_flight=1, waiting=2, places=3, maximum=4, down="local down"
+            ),
+        ),
     )
     live = Live(at=datetime(2026, 12, 1, 3, 12, tzinfo=UTC), session=2, pid=4711, seen=seen)
     check("live", live_to_json(live))

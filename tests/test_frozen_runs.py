@@ -1,7 +1,8 @@
 """Runs that earlier versions wrote, frozen: whatever reads a run today reads them, for ever.
 
-`first` is from before failed attempts told their waits, `second` from before answerers and outages, `today` has a
-call of everything: failed, degraded, rejected, tried again, from the cache, of two sessions.
+`first` is from before failed attempts told their waits, `second` from before answerers and outages,
+`today` has a call of everything: failed, degraded, rejected, tried again, from the cache, of two
+sessions.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ def test_a_run_of_any_version_is_compared_with_one_of_today(frozen: Path, age: s
 
 
 @every_age
-def test_a_round_of_a_benchmark_of_any_version_is_measured(frozen: Path, tmp_path: Path, age: str) -> None:
+def test_a_round_of_a_benchmark_of_any_version_is_measured(
+    frozen: Path, tmp_path: Path, age: str
+) -> None:
     bench = tmp_path / "bench"
     a_round = bench / ROUNDS / "1-batch"
     shutil.copytree(frozen, a_round)

@@ -20,7 +20,10 @@ def test_looking_up_a_name_fails_loudly() -> None:
 
 
 def test_a_connection_within_this_machine_passes() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+    ):
         assert client.getpeername() == server.getsockname()
 
 

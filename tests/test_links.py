@@ -1,4 +1,6 @@
-"""Every link from one page to another leads somewhere, and every file of ours that a page names exists."""
+"""Every link from one page to another leads somewhere, and every file of ours that a page names
+exists.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+)
 
 
 def without_code(text: str) -> str:
@@ -16,8 +20,12 @@ def without_code(text: str) -> str:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """What each heading is called in a link: in lower case, words joined by `-`, without other signs."""
-    headings = re.findall(r"^#+ (.*)$", without_code(page.read_text(encoding="utf-8")), re.MULTILINE)
+    """What each heading is called in a link: in lower case, words joined by `-`, without other
+    signs.
+    """
+    headings = re.findall(
+        r"^#+ (.*)$", without_code(page.read_text(encoding="utf-8")), re.MULTILINE
+    )
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
@@ -39,6 +47,8 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 def test_every_file_of_ours_that_a_page_names_exists(page: Path) -> None:
     spans = re.findall(r"`([^`\n]+)`", without_code(page.read_text(encoding="utf-8")))
     named = {
-        found for span in spans for found in re.findall(r"^(?:harness|tests|benchmarks|docs)/[\w./-]+(?=$|::)", span)
+        found
+        for span in spans
+        for found in re.findall(r"^(?:harness|tests|benchmarks|docs)/[\w./-]+(?=$|::)", span)
     }
     assert sorted(name for name in named if not (ROOT / name).exists()) == []

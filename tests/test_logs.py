@@ -1,4 +1,6 @@
-"""Log lines where no command is: ids, and who else hears of them. The rest is in cli/test_log_lines.py."""
+"""Log lines where no command is: ids, and who else hears of them. The rest is in
+cli/test_log_lines.py.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def _as_it_was() -> Iterator[None]:
     logger.handlers, logger.propagate = before
 
 
-def test_ids_of_the_context_are_on_a_line_and_gone_after_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ids_of_the_context_are_on_a_line_and_gone_after_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     start_logging(style="json")
     with logged_with(run_id="r", topic_id="outer"):
         with logged_with(topic_id="t", span_id="s"):
@@ -29,11 +33,16 @@ def test_ids_of_the_context_are_on_a_line_and_gone_after_it(capsys: pytest.Captu
         log.warning("half out of it")
     log.warning("out of it")
 
-    ids = [[json.loads(line)[name] for name in ("run_id", "topic_id", "span_id")] for line in _said(capsys)]
+    ids = [
+        [json.loads(line)[name] for name in ("run_id", "topic_id", "span_id")]
+        for line in _said(capsys)
+    ]
     assert ids == [["r", "t", "s"], ["r", "outer", None], [None, None, None]]
 
 
-def test_what_a_line_says_of_itself_rules_over_its_context(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_line_says_of_itself_rules_over_its_context(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     start_logging(style="json")
     with logged_with(topic_id="context"):
         log.warning("mine", extra={"topic_id": "own"})

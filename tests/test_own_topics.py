@@ -1,4 +1,6 @@
-"""Our own topics, all of them, through the whole of it: do the results, the traces and the commands tell the truth?"""
+"""Our own topics, all of them, through the whole of it: do the results, the traces and the commands
+tell the truth?
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("night")
 
     async def main() -> None:
-        await run(directory, DATASET, latency="uniform:8:12", in_flight=24, attempts=2, faults="0.25")
+        await run(
+            directory, DATASET, latency="uniform:8:12", in_flight=24, attempts=2, faults="0.25"
+        )
 
     run_virtual(main)
     return directory
@@ -48,15 +52,21 @@ def finished(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["status"] != "failed"]
 
 
-def test_each_topic_has_one_row_with_its_text_and_all_its_other_fields(rows: list[dict[str, Any]]) -> None:
+def test_each_topic_has_one_row_with_its_text_and_all_its_other_fields(
+    rows: list[dict[str, Any]],
+) -> None:
     topics = [json.loads(line) for line in DATASET.read_text().splitlines()]
 
-    assert [{"id": row["topic_id"], "topic": row["topic"], **row["metadata"]} for row in rows] == topics
+    assert [
+        {"id": row["topic_id"], "topic": row["topic"], **row["metadata"]} for row in rows
+    ] == topics
     # The night was bad enough for what is checked below to mean something.
     assert {row["status"] for row in rows} >= {"ok", "degraded"}
 
 
-def test_rows_add_up_to_their_calls(rows: list[dict[str, Any]], calls: dict[str, list[dict[str, Any]]]) -> None:
+def test_rows_add_up_to_their_calls(
+    rows: list[dict[str, Any]], calls: dict[str, list[dict[str, Any]]]
+) -> None:
     for row in rows:
         spans = calls[row["topic_id"]]
         assert row["calls"] == len(spans)
@@ -87,7 +97,11 @@ def test_questions_come_from_the_decomposition_and_answers_from_their_call(
 
 def test_reports_cite_sections_that_exist_and_say_so(rows: list[dict[str, Any]]) -> None:
     for row in finished(rows):
-        cited = {int(number) for group in CITATION.findall(row["output"]) for number in re.findall(r"\d+", group)}
+        cited = {
+            int(number)
+            for group in CITATION.findall(row["output"])
+            for number in re.findall(r"\d+", group)
+        }
         assert cited
         assert cited == {section["number"] for section in row["sections"] if section["cited"]}
         assert cited <= {section["number"] for section in row["sections"]}
@@ -99,7 +113,10 @@ def test_a_degraded_report_says_what_it_lacks(rows: list[dict[str, Any]]) -> Non
         assert (row["status"] == "degraded") == bool(failed)
         if failed:
             numbers = ", ".join(map(str, failed))
-            assert row["error"]["message"] == f"no answer to sub-question {numbers} of {len(row['sections'])}"
+            assert (
+                row["error"]["message"]
+                == f"no answer to sub-question {numbers} of {len(row['sections'])}"
+            )
 
 
 def test_every_second_of_a_call_has_a_name(calls: dict[str, list[dict[str, Any]]]) -> None:
@@ -107,11 +124,15 @@ def test_every_second_of_a_call_has_a_name(calls: dict[str, list[dict[str, Any]]
     for span in (span for spans in calls.values() for span in spans):
         served = span["served"]
         seconds = sum(served.get(name, 0.0) for name in waits)
-        seconds += sum(failure["elapsed_s"] + failure["backoff_s"] for failure in served["failures"])
+        seconds += sum(
+            failure["elapsed_s"] + failure["backoff_s"] for failure in served["failures"]
+        )
         assert seconds == pytest.approx(span["end_s"] - span["start_s"], abs=1e-4)
         assert served["attempts"] == len(served["failures"]) + (span["error"] is None)
         if served["ttft_answer_s"] is not None:
-            assert (served["ttft_reasoning_s"] or 0) <= served["ttft_answer_s"] <= served["latency_s"]
+            assert (
+                (served["ttft_reasoning_s"] or 0) <= served["ttft_answer_s"] <= served["latency_s"]
+            )
         assert (span["usage"]["reasoning_tokens"] > 0) == bool(span["reasoning"]) or span["error"]
 
 
@@ -123,12 +144,16 @@ def told(*arguments: str) -> str:
 
 def test_status_says_what_the_files_say(night: Path, rows: list[dict[str, Any]]) -> None:
     status = json.loads(told("status", str(night / "out"), "--json"))
-    counts = {name: sum(row["status"] == name for row in rows) for name in ("ok", "degraded", "failed")}
+    counts = {
+        name: sum(row["status"] == name for row in rows) for name in ("ok", "degraded", "failed")
+    }
 
     assert {name: status["totals"][name] for name in counts} == counts
     assert status["totals"]["unfinished"] == 0
     assert status["running"] is False
-    assert status["totals"]["usage"]["output_tokens"] == sum(row["usage"]["output_tokens"] for row in rows)
+    assert status["totals"]["usage"]["output_tokens"] == sum(
+        row["usage"]["output_tokens"] for row in rows
+    )
     assert status["totals"]["cost"] == pytest.approx(sum(row["cost"] or 0 for row in rows))
     assert f"{counts['ok']} ok, {counts['degraded']} degraded" in told("status", str(night / "out"))
     totals = manifest_of(night)["totals"]

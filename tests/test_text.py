@@ -22,7 +22,9 @@ from harness.text import money
         (None, "not known"),
     ],
 )
-def test_money_has_cents_from_a_dollar_on_and_four_digits_below(cost: float | None, written: str) -> None:
+def test_money_has_cents_from_a_dollar_on_and_four_digits_below(
+    cost: float | None, written: str
+) -> None:
     assert money(cost) == written
 
 

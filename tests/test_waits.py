@@ -91,13 +91,17 @@ def test_a_wait_is_a_column_of_the_calls(wait: Wait) -> None:
 @each_wait
 def test_a_wait_is_a_slice_of_the_timeline(wait: Wait) -> None:
     events = Timeline("run").topic([a_call(wait)], offset_s=0.0, elapsed_s=3.0)
-    slices = [(event["name"], event["ts"], event["dur"]) for event in events if event.get("cat") == "wait"]
+    slices = [
+        (event["name"], event["ts"], event["dur"]) for event in events if event.get("cat") == "wait"
+    ]
     assert slices == [(wait.words, 0, 2_000_000)]
 
 
 @each_wait
 def test_a_wait_is_shown_on_the_page_in_a_colour_that_it_has(wait: Wait) -> None:
-    [call] = detail_of(StoredTopic(result=a_stored_result(), calls=(a_call(wait),), at=Place()))["calls"]
+    [call] = detail_of(StoredTopic(result=a_stored_result(), calls=(a_call(wait),), at=Place()))[
+        "calls"
+    ]
     assert call["waits"] == [{"words": wait.words, "colour": wait.colour, "seconds": 2.0}]
     assert not wait.colour or f".phase-{wait.colour} {{" in STYLES.read_text()
 
@@ -120,7 +124,9 @@ def test_a_wait_is_laid_to_its_cause_and_told_in_a_benchmark(wait: Wait) -> None
     limits = Limits(in_flight=1, per_run=1)
     bound = bound_of(calls, limits)
     lost = losses_of(calls, 3.0, bound, limits)
-    assert {cause: seconds for cause, seconds in lost.items() if seconds} == {wait.cause: pytest.approx(2.0)}
+    assert {cause: seconds for cause, seconds in lost.items() if seconds} == {
+        wait.cause: pytest.approx(2.0)
+    }
     assert CAUSES[wait.cause]
 
     mean = MeanBound(seconds=1.0, by="work", work_s=1.0, critical_path_s=1.0, pace_s=0.0)
@@ -139,5 +145,7 @@ def test_a_simulation_adds_up_what_held_requests_and_backoff() -> None:
     sums = WaitSums()
     for wait in HELD:
         sums.add(served_after(wait))
-    sums.add(Served(failures=(FailedAttempt(number=1, kind="server", message="no", backoff_s=2.0),)))
+    sums.add(
+        Served(failures=(FailedAttempt(number=1, kind="server", message="no", backoff_s=2.0),))
+    )
     assert sums.seconds == {wait.field: 2.0 for wait in SIMULATED_WAITS}

@@ -1,1 +1,3 @@
-"""Benchmarks: the same workflow under several limits, against its lower bound, and one benchmark against another."""
+"""Benchmarks: the same workflow under several limits, against its lower bound, and one benchmark
+against another.
+"""

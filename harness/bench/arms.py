@@ -27,14 +27,18 @@ class Arm:
 
     def settings(self) -> dict[str, int | None]:
         """Return the settings in which a session of this arm differs from the others."""
-        return {"in_flight": self.limits.in_flight, "per_run": self.limits.per_run, "runs": self.limits.runs}
+        return {
+            "in_flight": self.limits.in_flight,
+            "per_run": self.limits.per_run,
+            "runs": self.limits.runs,
+        }
 
 
 def arms_of(kinds: Sequence[str], in_flight: Sequence[int], limits: Limits) -> tuple[Arm, ...]:
     """Return the arms that were asked for. Raises SettingsError.
 
-    They are `sequential` (one run, one call), `per-run` (one run, its fan-out in parallel) and `batch`,
-    once for each number of calls in flight.
+    They are `sequential` (one run, one call), `per-run` (one run, its fan-out in parallel) and
+    `batch`, once for each number of calls in flight.
     """
     arms: list[Arm] = []
     for kind in dict.fromkeys(kinds):
@@ -61,13 +65,16 @@ def numbers_of(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(_NUMBER.fullmatch(part) and 1 <= int(part) <= MOST_IN_FLIGHT for part in parts):
         raise SettingsError(
-            f"--in-flight {text}: expected whole numbers such as 1,4,16,64, each from 1 to {MOST_IN_FLIGHT:,}"
+            f"--in-flight {text}: expected whole numbers such as 1,4,16,64, each from 1 to"
+            f" {MOST_IN_FLIGHT:,}"
         )
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 def rounds_of(arms: Sequence[Arm], repeat: int, seed: int) -> tuple[tuple[Arm, ...], ...]:
-    """Return all arms for each round, in an order drawn anew: what drifts meanwhile favours none."""
+    """Return all arms for each round, in an order drawn anew: what drifts meanwhile favours
+    none.
+    """
     rng = random.Random(seed).random  # noqa: S311 - an order, no secret
     rounds = []
     for _ in range(repeat):

@@ -1,8 +1,8 @@
 """The numbers of a benchmark and of a comparison as values, and their one form as JSON.
 
 `report.json` is written from a `BenchReport` and read back into one. The rule for earlier versions
-is that of all our files: a field that came later has a default, and one that is gone is passed over.
-Version 1 also had a fit of Amdahl's law and a check of a published example.
+is that of all our files: a field that came later has a default, and one that is gone is passed
+over. Version 1 also had a fit of Amdahl's law and a check of a published example.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _READABLE = (1, REPORT_VERSION)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanBound:
-    """The lower bound on the wall time, and what it is made of, in seconds: means over the rounds."""
+    """The lower bound on the wall time, and what it is made of, in seconds: means over the
+    rounds.
+    """
 
     seconds: float
     by: BoundBy
@@ -38,7 +40,9 @@ class MeanBound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFigures:
-    """One step of an arm. `calls` is a mean over the rounds; times count from when a call was wanted."""
+    """One step of an arm. `calls` is a mean over the rounds; times count from when a call was
+    wanted.
+    """
 
     step: str
     calls: float
@@ -55,7 +59,8 @@ class StepFigures:
 class ArmFigures:
     """One arm, as means over its rounds. `failed_calls` is the number in all rounds together.
 
-    `underfed`: it had more calls in flight than there are topics. `cost` is in USD, None: not known.
+    `underfed`: it had more calls in flight than there are topics. `cost` is in USD, None: not
+    known.
     """
 
     name: str
@@ -182,7 +187,9 @@ def _fields_as_json(value: Any) -> dict[str, Any]:
 
 
 def bench_report_of(value: Any) -> BenchReport:
-    """Read what `as_json` made of a report. Raises ValueError, naming the field, for anything else."""
+    """Read what `as_json` made of a report. Raises ValueError, naming the field, for anything
+    else.
+    """
     return _READER.of_value(value)
 
 

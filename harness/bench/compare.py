@@ -19,10 +19,11 @@ from harness.timing.stats import Ratio
 
 
 def compare(one: Bench, other: Bench) -> Comparison:
-    """Compare the wall times of the arms that both have: paired ratios `other / one`, with a verdict each.
+    """Compare the wall times of the arms that both have: paired ratios `other / one`, with a
+    verdict each.
 
-    Rounds are paired by their number (in each, both drew alike); those that only one of them has are
-    left out. Raises ResultsError where they cannot be compared.
+    Rounds are paired by their number (in each, both drew alike); those that only one of them has
+    are left out. Raises ResultsError where they cannot be compared.
     """
     check_arms(one)
     check_arms(other)
@@ -32,7 +33,9 @@ def compare(one: Bench, other: Bench) -> Comparison:
     unlike = _unlike_limits(first, second)
     if all(unlike.values()):
         found = "; ".join(f"{name} had {limits}" for name, limits in unlike.items())
-        raise ResultsError(f"{one.path} and {other.path} cannot be compared: under other limits ({found})")
+        raise ResultsError(
+            f"{one.path} and {other.path} cannot be compared: under other limits ({found})"
+        )
     ours = {arm.name: arm for arm in report_of(first).arms}
     theirs = {arm.name: arm for arm in report_of(second).arms}
     arms = [_compared(ours[name], theirs[name], limits) for name, limits in unlike.items()]
@@ -111,7 +114,10 @@ def _unlike_limits(one: Bench, other: Bench) -> dict[str, str]:
 def _notes(one: Bench, other: Bench, repeat: int) -> list[str]:
     notes = few_rounds(repeat)
     if repeat == 1:
-        notes.append("One round only in one of them: nothing says how much the numbers vary, so there is no verdict.")
+        notes.append(
+            "One round only in one of them: nothing says how much the numbers vary, so there is no"
+            " verdict."
+        )
     if one.description.repeat != other.description.repeat:
         notes.append(f"Compared: the first {counted(repeat, 'round')}, one of them has no more.")
     notes += _differences(_explaining(one.description.about), _explaining(other.description.about))

@@ -1,4 +1,6 @@
-"""The experiment: all arms in paired rounds, each an ordinary run under other limits, and their files at the end."""
+"""The experiment: all arms in paired rounds, each an ordinary run under other limits, and their
+files at the end.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,13 @@ from harness.runs.session import Report
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
 from harness.text import money
-from harness.workflows.in_use import InUse, check_access, endpoints_in_use, is_simulated, workflow_of
+from harness.workflows.in_use import (
+    InUse,
+    check_access,
+    endpoints_in_use,
+    is_simulated,
+    workflow_of,
+)
 
 RunAsync = Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]
 
@@ -69,18 +77,23 @@ class Plan:
 def check_plan(plan: Plan) -> int:
     """Return the number of topics, before anything is made or asked.
 
-    Raises SettingsError for what cannot be measured, and what a run raises for its file, workflow and key.
+    Raises SettingsError for what cannot be measured, and what a run raises for its file, workflow
+    and key.
     """
     settings = plan.loaded.settings
     if plan.source == STDIN:
-        raise SettingsError("bench reads its topics once an arm and round, and - can be read once; give it a file")
+        raise SettingsError(
+            "bench reads its topics once an arm and round, and - can be read once; give it a file"
+        )
     if plan.repeat < 1:
         raise SettingsError("--repeat: at least one round")
     used = plan_endpoints(plan)
     if plan.virtual and not is_simulated(used):
         raise SettingsError("--virtual: only the mock lives on virtual time; add --endpoint mock")
     if plan.virtual and settings.latency == "none":
-        raise SettingsError("--virtual: with --latency none nothing takes time; give one, such as uniform:8:12")
+        raise SettingsError(
+            "--virtual: with --latency none nothing takes time; give one, such as uniform:8:12"
+        )
     check_access(plan.loaded, used)
     with closing(open_dataset(dataset_spec(settings, plan.source))) as dataset:
         dataset.check(skip_bad=settings.skip_bad)
@@ -116,11 +129,12 @@ def run_experiment(
     tell: Callable[[str], None],
     about: About | None = None,
 ) -> Bench:
-    """Measure all arms and leave `bench.json` and `spans.jsonl` in `path`, which must not hold a benchmark.
+    """Measure all arms and leave `bench.json` and `spans.jsonl` in `path`, which must not hold a
+    benchmark.
 
-    `run_async` runs a session to its end on real time; on virtual time it is not used. Raises what a run raises,
-    RunStopped where a round was stopped, KeyboardInterrupt where it was interrupted, and ResultsError where a round
-    cannot be compared with the others.
+    `run_async` runs a session to its end on real time; on virtual time it is not used. Raises what
+    a run raises, RunStopped where a round was stopped, KeyboardInterrupt where it was interrupted,
+    and ResultsError where a round cannot be compared with the others.
     """
     topics = check_plan(plan)
     _claim(path)
@@ -179,18 +193,24 @@ def _claim(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
-            raise ResultsError(f"{path}: holds files already; choose another directory with --out DIR")
+            raise ResultsError(
+                f"{path}: holds files already; choose another directory with --out DIR"
+            )
     except FileExistsError:
         raise ResultsError(f"{path}: is a file; choose another directory with --out DIR") from None
     except OSError as error:
         raise StorageError(f"{path}: cannot be made: {error.strerror or error}") from error
 
 
-def session_of(plan: Plan, path: Path, arm: Arm, number: int, *, spent: Sequence[Spent], salt: str) -> Loaded:
-    """Return the settings of one arm in one round: what is drawn is drawn alike for all arms, and anew for each round.
+def session_of(
+    plan: Plan, path: Path, arm: Arm, number: int, *, spent: Sequence[Spent], salt: str
+) -> Loaded:
+    """Return the settings of one arm in one round: what is drawn is drawn alike for all arms, and
+    anew for each round.
 
-    The cache answers nothing: its file is there for the journal of what was sent. Nor does the provider's: to it each
-    session is a user of its own, told by `salt` from those of another benchmark.
+    The cache answers nothing: its file is there for the journal of what was sent. Nor does the
+    provider's: to it each session is a user of its own, told by `salt` from those of another
+    benchmark.
     """
     settings = plan.loaded.settings
     where = round_path(path, arm.name, number)
@@ -250,12 +270,16 @@ class _Sessions:
         if report.stop is not None:
             left = self._left_words() if report.stop.kind == "budget" else ""
             message = report.stop.message.rstrip(".")
-            raise RunStopped(f"{arm.name}, round {number}: {message}{left}; the benchmark in {self.path} is incomplete")
+            raise RunStopped(
+                f"{arm.name}, round {number}: {message}{left}; the benchmark in {self.path} is"
+                " incomplete"
+            )
         self.spent.append(report.spent)
 
     def _left_words(self) -> str:
         return (
-            f" (a budget is one for the whole benchmark: {len(self.spent)} sessions before this one have spent "
-            f"{money(sum(one.cost for one in self.spent))} and {sum(one.tokens for one in self.spent):,} tokens in "
-            f"{sum(one.calls for one in self.spent):,} requests)"
+            f" (a budget is one for the whole benchmark: {len(self.spent)} sessions before this one"
+            f" have spent {money(sum(one.cost for one in self.spent))} and"
+            f" {sum(one.tokens for one in self.spent):,} tokens in"
+            f" {sum(one.calls for one in self.spent):,} requests)"
         )

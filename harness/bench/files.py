@@ -1,4 +1,5 @@
-"""The directory of a benchmark: `bench.json` (what was measured, how and where), `spans.jsonl` (a row a call), reports.
+"""The directory of a benchmark: `bench.json` (what was measured, how and where), `spans.jsonl` (a
+row a call), reports.
 
 The rounds themselves are ordinary run directories under `rounds/`.
 """
@@ -78,12 +79,15 @@ def write_description(path: Path, description: Description) -> None:
 def read_bench(path: Path) -> Bench:
     """Read a finished benchmark.
 
-    Raises ResultsError for a directory that is none, one that did not finish, and one that was changed.
+    Raises ResultsError for a directory that is none, one that did not finish, and one that was
+    changed.
     """
     file = path / BENCH_FILE
     if not file.is_file():
         kind = "a run, not a benchmark" if (path / RUN_FILE).is_file() else "not a benchmark"
-        raise ResultsError(f"{path}: {kind}: there is no {BENCH_FILE}; `harness bench DATASET` makes one")
+        raise ResultsError(
+            f"{path}: {kind}: there is no {BENCH_FILE}; `harness bench DATASET` makes one"
+        )
     try:
         written = json.loads(file.read_bytes())
         version, status = written["version"], written.get("status")
@@ -93,8 +97,8 @@ def read_bench(path: Path) -> Bench:
         raise ResultsError(f"{file}: of version {version}, not {BENCH_VERSION}")
     if status != "complete":
         raise ResultsError(
-            f"{path}: this benchmark was interrupted, or a round of it could not be compared, so there are rounds "
-            "without timings; run it again to its end"
+            f"{path}: this benchmark was interrupted, or a round of it could not be compared, so"
+            " there are rounds without timings; run it again to its end"
         )
     calls = tuple(_read_calls(path, written))
     try:
@@ -105,7 +109,9 @@ def read_bench(path: Path) -> Bench:
 
 
 def _read_calls(path: Path, written: Mapping[str, Any]) -> Iterator[Measured]:
-    """Read the calls, after a check of the seal: a file that was cut short still reads like a whole one."""
+    """Read the calls, after a check of the seal: a file that was cut short still reads like a whole
+    one.
+    """
     spans = path / SPANS_FILE
     unsealed = dict(written)
     seal = unsealed.pop("seal", None)
@@ -113,8 +119,8 @@ def _read_calls(path: Path, written: Mapping[str, Any]) -> Iterator[Measured]:
         with spans.open("rb") as file:
             if seal != _seal(unsealed, hashlib.file_digest(file, "sha256").hexdigest()):
                 raise ResultsError(
-                    f"{path}: {BENCH_FILE} or {SPANS_FILE} is not as it was measured, but cut short or edited; "
-                    "restore them, or run the benchmark again"
+                    f"{path}: {BENCH_FILE} or {SPANS_FILE} is not as it was measured, but cut short"
+                    " or edited; restore them, or run the benchmark again"
                 )
             file.seek(0)
             next(file)  # what it is about
@@ -132,20 +138,24 @@ def _seal(unsealed: Mapping[str, Any], spans_sha256: str) -> str:
 def calls_of_round(path: Path, arm: str, number: int) -> list[Measured]:
     """Read the calls of one arm in one round from its run directory.
 
-    Raises ResultsError where it was interrupted or topics failed: its times would be those of other work.
+    Raises ResultsError where it was interrupted or topics failed: its times would be those of other
+    work.
     """
     where = round_path(path, arm, number)
     run = Run.open(where)
     manifest = run.manifest
     if manifest["sessions"] != 1 or manifest["status"] != "complete":
-        raise ResultsError(f"{where}: this round was interrupted, so it has no timings that mean anything; begin anew")
+        raise ResultsError(
+            f"{where}: this round was interrupted, so it has no timings that mean anything; begin"
+            " anew"
+        )
     failed = [row for row in run.results() if row.status == "failed"]
     if failed:
         first, why = failed[0], failed[0].error
         raise ResultsError(
-            f"{where}: {len(failed)} of {manifest['dataset']['topics']} topics failed (the first: "
-            f"{first.topic_id}: {why.message if why else None}), so this arm did other work than the rest "
-            f"and is not compared; see `harness show {where}`"
+            f"{where}: {len(failed)} of {manifest['dataset']['topics']} topics failed (the first:"
+            f" {first.topic_id}: {why.message if why else None}), so this arm did other work than"
+            f" the rest and is not compared; see `harness show {where}`"
         )
     spans = list(run.spans())
     if not spans or max(span.end_s for span in spans) <= min(span.start_s for span in spans):

@@ -14,9 +14,11 @@ from harness.timing.bounds import CallTimes, FailedTimes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One call of one arm in one round. `times` count from the first call wanted in that round, in seconds.
+    """One call of one arm in one round. `times` count from the first call wanted in that round, in
+    seconds.
 
-    `ttft_reasoning_s` and `ttft_answer_s` count from when the call was wanted. `cost` is in USD, None: not known.
+    `ttft_reasoning_s` and `ttft_answer_s` count from when the call was wanted. `cost` is in USD,
+    None: not known.
     """
 
     arm: str
@@ -34,10 +36,11 @@ class Measured:
 
     @property
     def queue_wait_s(self) -> float:
-        """Seconds waited for a slot, the pace, money or a provider that was away, over all its attempts.
+        """Seconds waited for a slot, the pace, money or a provider that was away, over all its
+        attempts.
 
-        They count from when the call was wanted. This is the delay that a closed-loop load generator omits (G. Tene,
-        "How NOT to Measure Latency", 2015).
+        They count from when the call was wanted. This is the delay that a closed-loop load
+        generator omits (G. Tene, "How NOT to Measure Latency", 2015).
         """
         waited_s = 0.0
         for wait in HELD:
@@ -54,7 +57,8 @@ def measured_from_span(span: Span, *, arm: str, round_: int, origin_s: float) ->
     served, usage = span.served, span.usage
     times = call_times_of(span, origin_s=origin_s)
     useful = times.sent and span.error is None
-    # The request that brought the answer ended with the call, and its first tokens came so much later than it left.
+    # The request that brought the answer ended with the call, and its first tokens came so much
+    # later than it left.
     sent_s = span.end_s - span.start_s - served.latency_s
 
     def since_wanted(first_s: float | None) -> float | None:
@@ -82,7 +86,8 @@ def measured_from_span(span: Span, *, arm: str, round_: int, origin_s: float) ->
 def measured_to_row(measured: Measured) -> dict[str, Any]:
     """Return the row of a call.
 
-    What most rows would repeat is left out: waits of no length, a call that was sent and did not fail.
+    What most rows would repeat is left out: waits of no length, a call that was sent and did not
+    fail.
     """
     row = asdict(measured)
     times = row.pop("times")

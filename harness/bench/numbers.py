@@ -87,7 +87,9 @@ def elapsed_by_topic(calls: _Calls, step: str | None = None) -> dict[str, float]
 
 
 def ratio_of(groups: Sequence[Sequence[tuple[float, float]]]) -> Ratio | None:
-    """Return `paired_ratio` with the same draws for every arm, whatever their order in the report."""
+    """Return `paired_ratio` with the same draws for every arm, whatever their order in the
+    report.
+    """
     return paired_ratio(groups, random.Random(0).random)  # noqa: S311 - a bootstrap, no secret
 
 
@@ -168,7 +170,9 @@ def _without_rare_causes(arms: Sequence[ArmFigures]) -> list[ArmFigures]:
 
 
 def _slower(own: Sequence[_Calls], base: Sequence[_Calls]) -> dict[str, float]:
-    """Return, by step, how many times as long the provider took as in the baseline, where longer."""
+    """Return, by step, how many times as long the provider took as in the baseline, where
+    longer.
+    """
     baseline = _service_means(base)
     found = {}
     for step, mean in _service_means(own).items():
@@ -254,7 +258,9 @@ def _distribution(values: Sequence[float | None]) -> Distribution | None:
 
 
 def _sweep_of(arms: Sequence[ArmFigures]) -> Sweep | None:
-    """Fit the law to the arms of the sweep; None where there are too few numbers of calls in flight."""
+    """Fit the law to the arms of the sweep; None where there are too few numbers of calls in
+    flight.
+    """
     points = []
     for arm in arms:
         if arm.swept and not arm.underfed:

@@ -1,4 +1,6 @@
-"""Plots as self-contained SVG, by matplotlib (the extra `plots`): no date, no network, the same for equal numbers."""
+"""Plots as self-contained SVG, by matplotlib (the extra `plots`): no date, no network, the same for
+equal numbers.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ PLOTS = ("speedup.svg", "latency.svg", "gantt.svg")
 _SIZE = (8.0, 4.8)
 _FOOT_CHARACTERS = 210
 _WITHOUT_MATPLOTLIB = (
-    "plots need matplotlib: pip install 'reasoning-harness[plots]', and then `harness bench report DIR` draws them"
+    "plots need matplotlib: pip install 'reasoning-harness[plots]', and then `harness bench report"
+    " DIR` draws them"
 )
 
 
@@ -65,7 +68,9 @@ def draw_all(bench: Bench, report: BenchReport) -> tuple[str, ...]:
             figure = Figure(figsize=_SIZE, layout="constrained")
             FigureCanvasSVG(figure)
             draw(figure, bench, report)
-            figure.supxlabel(textwrap.fill(about_words(report), _FOOT_CHARACTERS), fontsize=5, color="gray")
+            figure.supxlabel(
+                textwrap.fill(about_words(report), _FOOT_CHARACTERS), fontsize=5, color="gray"
+            )
             _save(figure, bench.path / name, about_words(report))
     return PLOTS
 
@@ -85,7 +90,8 @@ def _speedup(figure: Figure, bench: Bench, report: BenchReport) -> None:
     arms = [arm for arm in report.arms if arm.swept] or list(report.arms)
     arms.sort(key=lambda arm: arm.limits.in_flight)
     places = [arm.limits.in_flight for arm in arms]
-    # All the work of the baseline, shared evenly: as many times as fast as there are slots, where it was sequential.
+    # All the work of the baseline, shared evenly: as many times as fast as there are slots, where
+    # it was sequential.
     ideal = [number * baseline.wall_s / baseline.bound.work_s for number in places]
     axes.plot(places, ideal, linestyle=":", color="gray", linewidth=4, label="ideal")
     bounds = [_times_as_fast(baseline.wall_s, arm.bound.seconds) for arm in arms]
@@ -105,14 +111,22 @@ def _times_as_fast(baseline_s: float, seconds: float) -> float:
 
 
 def _measured_speedup(axes: Axes, arms: Sequence[ArmFigures]) -> None:
-    """Draw the speed-up with its interval, where there is one, and mark the arms that were underfed."""
+    """Draw the speed-up with its interval, where there is one, and mark the arms that were
+    underfed.
+    """
     shown = [(arm, arm.speedup) for arm in arms if arm.speedup is not None]
     places = [arm.limits.in_flight for arm, _ in shown]
-    axes.plot(places, [ratio.value for _, ratio in shown], marker="o", color="tab:blue", label="measured")
+    axes.plot(
+        places, [ratio.value for _, ratio in shown], marker="o", color="tab:blue", label="measured"
+    )
     few = [(arm.limits.in_flight, ratio.value) for arm, ratio in shown if arm.underfed]
     if few:
         axes.plot(
-            *zip(*few, strict=True), "o", color="white", markeredgecolor="tab:blue", label="more in flight than topics"
+            *zip(*few, strict=True),
+            "o",
+            color="white",
+            markeredgecolor="tab:blue",
+            label="more in flight than topics",
         )
     low, high = [], []
     for _, ratio in shown:
@@ -131,7 +145,12 @@ def _latency(figure: Figure, bench: Bench, report: BenchReport) -> None:
         axes.step(totals, shares, where="post", label=marked(arm))
     axes.set_xscale("log")
     _in_plain_numbers(axes.xaxis)
-    _label(axes, "Time of a call, from when it was wanted to its last byte", "seconds", "share of calls")
+    _label(
+        axes,
+        "Time of a call, from when it was wanted to its last byte",
+        "seconds",
+        "share of calls",
+    )
     axes.legend()
 
 
@@ -152,10 +171,14 @@ def _gantt(figure: Figure, bench: Bench, report: BenchReport) -> None:
     panes: list[Axes] = list(figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0])
     for axes, name in zip(panes, shown, strict=True):
         first = (name, 1, topic)
-        calls = [call for call in bench.calls if (call.arm, call.round, call.times.topic_id) == first]
+        calls = [
+            call for call in bench.calls if (call.arm, call.round, call.times.topic_id) == first
+        ]
         _bars(axes, calls)
         is_last = axes is panes[-1]
-        _label(axes, f"{topic}, {name}", "seconds from the topic's first call" if is_last else "", "")
+        _label(
+            axes, f"{topic}, {name}", "seconds from the topic's first call" if is_last else "", ""
+        )
     panes[0].legend(loc="upper right", fontsize=6)
 
 
@@ -167,7 +190,13 @@ def _bars(axes: Axes, calls: Sequence[Measured]) -> None:
     waited = [call.total_s - call.times.service_s for call in ordered]
     sent = [start + wait for start, wait in zip(wanted, waited, strict=True)]
     axes.barh(rows, waited, left=wanted, color="silver", label="waited, or was tried in vain")
-    axes.barh(rows, [call.times.service_s for call in ordered], left=sent, color="tab:blue", label="was answered")
+    axes.barh(
+        rows,
+        [call.times.service_s for call in ordered],
+        left=sent,
+        color="tab:blue",
+        label="was answered",
+    )
     axes.set_yticks(range(len(ordered)), [call.times.id for call in ordered], fontsize=6)
     axes.invert_yaxis()
 

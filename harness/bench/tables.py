@@ -32,7 +32,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9 .,:;=/%$()\[\]'–-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A title, the names of the columns, and the rows under them; the first `names` columns name the row."""
+    """A title, the names of the columns, and the rows under them; the first `names` columns name
+    the row.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -58,8 +60,10 @@ def _speed(report: BenchReport) -> Table:
             )
         )
     return Table(
-        title=f"{counted(report.topics, 'topic')}, {counted(report.repeat, 'round')}, "
-        f"{report.model} at {report.endpoint}",
+        title=(
+            f"{counted(report.topics, 'topic')}, {counted(report.repeat, 'round')}, "
+            f"{report.model} at {report.endpoint}"
+        ),
         columns=("arm", "wall", "speed-up", "bound", "efficiency"),
         rows=tuple(rows),
     )
@@ -99,7 +103,9 @@ def _steps(report: BenchReport) -> Table:
                 )
             )
     return Table(
-        title="seconds from when a call was wanted, and of a step in a topic (wall): p50 / p90 / p99",
+        title=(
+            "seconds from when a call was wanted, and of a step in a topic (wall): p50 / p90 / p99"
+        ),
         columns=("arm", "step", "calls/s", "tokens/s", *_TIMES.values()),
         rows=tuple(rows),
         names=2,
@@ -156,7 +162,9 @@ def markdown_of(report: BenchReport, plots: Sequence[str] = ()) -> str:
 
 
 def csv_of(report: BenchReport) -> str:
-    """Write a row an arm and step, numbers as they are; each names versions, cores, seed and settings."""
+    """Write a row an arm and step, numbers as they are; each names versions, cores, seed and
+    settings.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_csv_header(report))

@@ -55,8 +55,12 @@ class CacheAdmin:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path, *, clock: WallClock, create: bool = False) -> AsyncIterator[CacheAdmin]:
-        """Raises CacheError for a file that is no cache of ours, or, without `create`, is not there."""
+    async def open(
+        cls, path: Path, *, clock: WallClock, create: bool = False
+    ) -> AsyncIterator[CacheAdmin]:
+        """Raises CacheError for a file that is no cache of ours, or, without `create`, is not
+        there.
+        """
         async with Database.open(path, create=create) as database:
             yield cls(database, clock)
 
@@ -77,20 +81,31 @@ class CacheAdmin:
         return await self._database.run(answerers)
 
     async def show(self, prefix: str, *, limit: int = 20) -> tuple[Sound, ...]:
-        """The entries whose keys begin with `prefix`, in the order of keys. Raises CacheError for no such entry."""
+        """The entries whose keys begin with `prefix`, in the order of keys. Raises CacheError for
+        no such entry.
+        """
         if not prefix or prefix.strip("0123456789abcdef"):
-            raise CacheError(f"{prefix!r:.80} is no key: give the first characters of its hexadecimal digits")
+            raise CacheError(
+                f"{prefix!r:.80} is no key: give the first characters of its hexadecimal digits"
+            )
         found = await self._database.run(partial(reports.show, prefix, limit))
         if not found:
-            raise CacheError(f"{self._database.path}: there is no readable entry whose key begins with {prefix!r:.80}")
+            raise CacheError(
+                f"{self._database.path}: there is no readable entry whose key begins with"
+                f" {prefix!r:.80}"
+            )
         return found
 
     async def entry(self, key: str) -> Sound | BadRow | None:
-        """The entry under this key; what is wrong with it, if it is damaged; None if there is none."""
+        """The entry under this key; what is wrong with it, if it is damaged; None if there is
+        none.
+        """
         return await self._database.run(partial(reports.of_key, key))
 
     async def recorded(self, topic_id: str) -> list[RecordedCall]:
-        """What was stored for calls of this topic, of any run, oldest first; damaged entries are left out."""
+        """What was stored for calls of this topic, of any run, oldest first; damaged entries are
+        left out.
+        """
         return await self._database.run(partial(reports.of_topic, topic_id))
 
     async def verify(self) -> Verified:
@@ -110,19 +125,25 @@ class CacheAdmin:
     async def import_(self, source: Path | BinaryIO, *, name: str = "cassette") -> Imported:
         """Take in a cassette: its answers replace other ones of the same keys. All or nothing.
 
-        Raises CacheError that lists what is wrong as `file:line: reason`; `name` names a source that is no path.
+        Raises CacheError that lists what is wrong as `file:line: reason`; `name` names a source
+        that is no path.
         """
         if isinstance(source, Path):
             return await self._database.run(partial(self._import_file, source))
         return await self._database.commit(partial(_import, source, name))
 
     async def prune(
-        self, *, older_than_s: float | None = None, max_bytes: int | None = None, run_id: str | None = None
+        self,
+        *,
+        older_than_s: float | None = None,
+        max_bytes: int | None = None,
+        run_id: str | None = None,
     ) -> Pruned:
-        """Remove answers: those older than this and stored by this run; then the oldest, until the rest fits.
+        """Remove answers: those older than this and stored by this run; then the oldest, until the
+        rest fits.
 
-        With `run_id` the closed rows of its journal go too, so a resumed run no longer knows what it spent.
-        Raises InputError where nothing is asked for, or something negative.
+        With `run_id` the closed rows of its journal go too, so a resumed run no longer knows what
+        it spent. Raises InputError where nothing is asked for, or something negative.
         """
         if older_than_s is None and max_bytes is None and run_id is None:
             raise InputError("nothing to prune: name an age, a size or a run")
@@ -133,7 +154,10 @@ class CacheAdmin:
             created_before = stamp(self._clock.now() - timedelta(seconds=older_than_s))
         pruned = await self._database.commit(
             lambda connection: pruning.remove(
-                created_before=created_before, run_id=run_id, max_bytes=max_bytes, connection=connection
+                created_before=created_before,
+                run_id=run_id,
+                max_bytes=max_bytes,
+                connection=connection,
             )
         )
         return replace(pruned, vacuumed=await self._database.run(pruning.vacuum_if_worth_it))
@@ -157,7 +181,9 @@ def _export_to_file(target: Path, connection: sqlite3.Connection) -> Exported:
             os.unlink(name)
             raise
     except OSError as error:
-        raise StorageError(f"{target}: the cassette cannot be written ({error.strerror})") from error
+        raise StorageError(
+            f"{target}: the cassette cannot be written ({error.strerror})"
+        ) from error
     return exported
 
 
@@ -175,13 +201,18 @@ def _export(target: BinaryIO, connection: sqlite3.Connection) -> Exported:
 
 
 def _import(source: BinaryIO, name: str, connection: sqlite3.Connection) -> Imported:
-    """Read and store line by line, so that a large cassette takes no memory; the transaction undoes a bad one."""
+    """Read and store line by line, so that a large cassette takes no memory; the transaction undoes
+    a bad one.
+    """
     counts = {"added": 0, "replaced": 0, "unchanged": 0}
     errors: list[str] = []
     for recording in recordings(unzipped(source), name, errors):
         before = reports.of_key(recording.key, connection)
-        # An equal answer stays as it is: the cache knows its times and its cost, and the cassette does not.
-        if isinstance(before, Sound) and recording_of_entry(before.entry, harness="").same_answer(recording):
+        # An equal answer stays as it is: the cache knows its times and its cost, and the cassette
+        # does not.
+        if isinstance(before, Sound) and recording_of_entry(before.entry, harness="").same_answer(
+            recording
+        ):
             counts["unchanged"] += 1
             continue
         counts["added" if before is None else "replaced"] += 1

@@ -1,7 +1,8 @@
-"""Who gave the answers that a cache holds: models and fingerprints, by their own word, and from when to when.
+"""Who gave the answers that a cache holds: models and fingerprints, by their own word, and from
+when to when.
 
-It stands in each value, and so is known of old entries too. All of them are read for it: 2 to 4 s for
-100,000 answers of 4 KB.
+It stands in each value, and so is known of old entries too. All of them are read for it: 2 to 4 s
+for 100,000 answers of 4 KB.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ WHERE told IS NOT NULL GROUP BY endpoint, model, told
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswererStats:
-    """Answers from one model and fingerprint to what was asked for at an endpoint. An answer may name several.
+    """Answers from one model and fingerprint to what was asked for at an endpoint. An answer may
+    name several.
 
-    `model` "" and `fingerprint` None: they do not say. `first` and `last` are when they were stored.
+    `model` "" and `fingerprint` None: they do not say. `first` and `last` are when they were
+    stored.
     """
 
     endpoint: str
@@ -48,7 +51,9 @@ class AnswererStats:
 
 
 def answerers(connection: sqlite3.Connection) -> tuple[AnswererStats, ...]:
-    """By endpoint and by what was asked for, in the order in which they first answered; damaged values are left out."""
+    """By endpoint and by what was asked for, in the order in which they first answered; damaged
+    values are left out.
+    """
     found: dict[tuple[str, str, Answerer], AnswererStats] = {}
     for endpoint, asked, told, number, first, last in connection.execute(_ANSWERERS):
         for by in _named(told):
@@ -62,10 +67,14 @@ def answerers(connection: sqlite3.Connection) -> tuple[AnswererStats, ...]:
                 first=min(instant(first), known.first) if known else instant(first),
                 last=max(instant(last), known.last) if known else instant(last),
             )
-    return tuple(sorted(found.values(), key=lambda one: (one.endpoint, one.asked, one.first, one.model)))
+    return tuple(
+        sorted(found.values(), key=lambda one: (one.endpoint, one.asked, one.first, one.model))
+    )
 
 
-def counted_answers(stats: Iterable[AnswererStats], aliases: Mapping[str, str] = NO_ALIASES) -> Answers:
+def counted_answers(
+    stats: Iterable[AnswererStats], aliases: Mapping[str, str] = NO_ALIASES
+) -> Answers:
     """The same without their times."""
     found: Answers = Counter()
     for one in stats:

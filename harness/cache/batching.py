@@ -1,11 +1,12 @@
 """Waiting operations, taken together: one trip to the database serves all who wait at that moment.
 
-Nothing sleeps to fill a batch. The first to wait starts a task, which begins on the next pass of the loop; who comes
-while a batch is away is in the next. At most one batch is away at a time, reads before writes, so the order of
-results follows from the order of asking and not from the speed of a thread.
+Nothing sleeps to fill a batch. The first to wait starts a task, which begins on the next pass of
+the loop; who comes while a batch is away is in the next. At most one batch is away at a time, reads
+before writes, so the order of results follows from the order of asking and not from the speed of a
+thread.
 
-The task lives as long as there is work and belongs to no caller: a caller that is cancelled stops waiting, and what it
-handed in is still done.
+The task lives as long as there is work and belongs to no caller: a caller that is cancelled stops
+waiting, and what it handed in is still done.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ Result = TypeVar("Result")
 Perform: TypeAlias = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 
 LARGEST = 256
-"""Operations in one trip: enough to make its fixed price small, few enough to keep the first of them from waiting."""
+"""Operations in one trip: enough to make its fixed price small, few enough to keep the first of
+them from waiting.
+"""
 
 _log = logging.getLogger("harness.cache")
 
 
 class Lane(Generic[Item, Result]):
-    """The waiting operations of one kind. `perform` gives a result or an exception for each item, in order.
+    """The waiting operations of one kind. `perform` gives a result or an exception for each item,
+    in order.
 
     `unheard` is the first failure whose caller had stopped waiting.
     """
@@ -49,7 +53,9 @@ class Lane(Generic[Item, Result]):
         return future
 
     async def send(self) -> None:
-        """One trip for those who wait now. What goes wrong on it is raised where they wait, not here."""
+        """One trip for those who wait now. What goes wrong on it is raised where they wait, not
+        here.
+        """
         batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
         results: Sequence[Result | Exception] = [_closed()] * len(batch)
         try:
@@ -73,7 +79,9 @@ class Lane(Generic[Item, Result]):
         elif not future.done():
             future.set_exception(result)
         else:
-            _log.error("an operation of the cache failed after its caller was cancelled: %s", result)
+            _log.error(
+                "an operation of the cache failed after its caller was cancelled: %s", result
+            )
             self.unheard = self.unheard or result
 
 
@@ -92,7 +100,9 @@ class Batches:
         future = lane.add(item)
         if self._task is None:
             # A context of its own: the log lines of a batch belong to none of its callers.
-            self._task = asyncio.create_task(self._serve(), name="harness-cache", context=contextvars.Context())
+            self._task = asyncio.create_task(
+                self._serve(), name="harness-cache", context=contextvars.Context()
+            )
         return future
 
     async def close(self) -> None:

@@ -1,10 +1,11 @@
 """Answers as lines of JSON: a recording that is kept beside the code and reviewed in a diff.
 
-A line holds one answer and the call that it was recorded for: texts readable, fields in a fixed order, and nothing that
-changes from one recording to the next (no run, no times, no ids, nothing of the provider's own prefix cache). Of its
-making it tells the model and the fingerprint that answered, the day, and the version of harness. Lines are sorted by
-topic and call, so a prompt that changed is a line that changed in its place. Each carries a digest, so an answer that
-was edited by hand is told from one that a model gave.
+A line holds one answer and the call that it was recorded for: texts readable, fields in a fixed
+order, and nothing that changes from one recording to the next (no run, no times, no ids, nothing of
+the provider's own prefix cache). Of its making it tells the model and the fingerprint that
+answered, the day, and the version of harness. Lines are sorted by topic and call, so a prompt that
+changed is a line that changed in its place. Each carries a digest, so an answer that was edited by
+hand is told from one that a model gave.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ _LFS_POINTER = b"version https://git-lfs.github.com/"
 
 
 class NoCassette(ValueError):  # noqa: N818 - says what the file is
-    """The line tells that the whole file is something else, so nothing is to be learnt from the lines after it."""
+    """The line tells that the whole file is something else, so nothing is to be learnt from the
+    lines after it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One line, as texts: `request` and `completion` are JSON, `recorded` a day, `harness` the version that wrote."""
+    """One line, as texts: `request` and `completion` are JSON, `recorded` a day, `harness` the
+    version that wrote.
+    """
 
     topic_id: str
     span_id: str
@@ -62,7 +67,14 @@ class Recording:
     @property
     def digest(self) -> str:
         """64 hex digits over everything but the request, which the key guards."""
-        texts = (self.topic_id, self.span_id, self.key, self.completion, self.recorded, self.harness)
+        texts = (
+            self.topic_id,
+            self.span_id,
+            self.key,
+            self.completion,
+            self.recorded,
+            self.harness,
+        )
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
     def same_answer(self, other: Recording) -> bool:
@@ -80,17 +92,26 @@ def line_of(recording: Recording) -> str:
 
 
 def recording_of_line(line: bytes) -> Recording:
-    """Raises ValueError, with the reason, for a line that must not be believed; NoCassette for another kind of file."""
+    """Raises ValueError, with the reason, for a line that must not be believed; NoCassette for
+    another kind of file.
+    """
     if line.startswith(_LFS_POINTER):
-        raise NoCassette("a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`")
+        raise NoCassette(
+            "a pointer of Git LFS, not the file itself; fetch that with `git lfs pull`"
+        )
     if line.startswith(_MERGE_MARKS):
-        raise ValueError("a conflict that a merge left; keep one side of it and remove the marks, or record again")
+        raise ValueError(
+            "a conflict that a merge left; keep one side of it and remove the marks, or record"
+            " again"
+        )
     try:
         fields = json.loads(line.decode("utf-8"), parse_constant=_refuse)
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 (byte {error.start + 1})") from error
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} (column {error.colno}); a line that was cut off, or edited") from error
+        raise ValueError(
+            f"not JSON: {error.msg} (column {error.colno}); a line that was cut off, or edited"
+        ) from error
     except RecursionError as error:
         raise ValueError("not a cassette: nested too deeply") from error
     if not isinstance(fields, dict):
@@ -117,7 +138,9 @@ def recording_of_entry(entry: Entry, *, harness: str) -> Recording:
 
 
 def recording_of_row(row: Mapping[str, Any], *, day: date, harness: str) -> Recording:
-    """What a cassette keeps of an answered call, from its row in `traces.jsonl`. Raises ValueError for another row."""
+    """What a cassette keeps of an answered call, from its row in `traces.jsonl`. Raises ValueError
+    for another row.
+    """
     request = request_from_json(row["request"])
     if cache_key(request) != row["key"]:
         raise ValueError(f"the row of call {row['id']!r} has a key that is not its request's")
@@ -146,7 +169,9 @@ def recording_of_call(call: RecordedCall, *, harness: str) -> Recording:
 
 
 def entry_of_recording(recording: Recording) -> Entry:
-    """The entry that a cache keeps of it, as of the beginning of its day. Its cost is not known, nor its times."""
+    """The entry that a cache keeps of it, as of the beginning of its day. Its cost is not known,
+    nor its times.
+    """
     fields = json.loads(recording.completion)
     owner = f"{RUN_ID}/{recording.topic_id}/{recording.span_id}"
     request = request_from_canonical(recording.request)
@@ -179,11 +204,17 @@ def call_of_recording(recording: Recording) -> RecordedCall:
 def _other(fields: Mapping[str, Any]) -> str:
     """What the line of a file is that is no cassette of this version."""
     if "cassette" not in fields:
-        return "not a cassette: it has no field 'cassette'; name the file that `harness record` wrote"
+        return (
+            "not a cassette: it has no field 'cassette'; name the file that `harness record` wrote"
+        )
     version, writer = fields["cassette"], fields.get("harness")
     by = f", written by harness {writer:.40}," if isinstance(writer, str) else ""
     newer = isinstance(version, int) and version > VERSION
-    advice = "use that version of harness or a later one" if newer else "remove the file and record it again"
+    advice = (
+        "use that version of harness or a later one"
+        if newer
+        else "remove the file and record it again"
+    )
     return f"a cassette of version {version!r:.40}{by} and this is for version {VERSION}; {advice}"
 
 
@@ -217,7 +248,9 @@ def _checked(fields: dict[str, Any]) -> Recording:
 
 
 def _completion_text(fields: Mapping[str, Any]) -> str:
-    """The completion of a cache's value or of a trace's row, as a cassette has it: what says nothing is left out."""
+    """The completion of a cache's value or of a trace's row, as a cassette has it: what says
+    nothing is left out.
+    """
     kept: JsonObject = {name: fields[name] for name in _KEPT if fields.get(name) or name in _ALWAYS}
     kept["usage"] = {name: fields["usage"][name] for name in _COUNTED}
     return to_text(kept)
@@ -241,7 +274,9 @@ def _beginning(day: str) -> datetime:
     try:
         moment = datetime.combine(date.fromisoformat(day), time(), UTC)
     except ValueError as error:
-        raise ValueError(f"field 'recorded' must be a day like 2026-11-20, not {day!r:.40}") from error
+        raise ValueError(
+            f"field 'recorded' must be a day like 2026-11-20, not {day!r:.40}"
+        ) from error
     if day != moment.date().isoformat() or instant(stamp(moment)) != moment:
         raise ValueError(f"field 'recorded' must be a day like 2026-11-20, not {day!r:.40}")
     return moment

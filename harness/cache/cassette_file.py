@@ -1,4 +1,6 @@
-"""A cassette as a file, plain or gzipped: read and checked as a whole, written whole or not at all."""
+"""A cassette as a file, plain or gzipped: read and checked as a whole, written whole or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _GZIP = b"\x1f\x8b"
 
 
 def read_cassette(path: Path) -> tuple[Recording, ...]:
-    """All its recordings, in the order of the file. Raises CacheError that lists `file:line: reason`."""
+    """All its recordings, in the order of the file. Raises CacheError that lists `file:line:
+    reason`.
+    """
     errors: list[str] = []
     with opened(path) as file:
         found = tuple(recordings(file, str(path), errors))
@@ -33,7 +37,9 @@ def read_cassette(path: Path) -> tuple[Recording, ...]:
 
 
 def write_cassette(path: Path, found: Iterable[Recording]) -> bool:
-    """Write these, sorted; gzipped where the name ends in `.gz`. Whether anything changed. Raises StorageError."""
+    """Write these, sorted; gzipped where the name ends in `.gz`. Whether anything changed. Raises
+    StorageError.
+    """
     text = "".join(f"{line_of(one)}\n" for one in sorted(found, key=lambda one: one.place)).encode()
     data = gzip.compress(text, mtime=0) if path.suffix == ".gz" else text
     with storage_errors(path):
@@ -45,20 +51,27 @@ def write_cassette(path: Path, found: Iterable[Recording]) -> bool:
 
 
 def prepare_place(path: Path) -> None:
-    """Make the directory of a cassette. Raises CacheError where none could be written, before anything is paid for."""
+    """Make the directory of a cassette. Raises CacheError where none could be written, before
+    anything is paid for.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CacheError(f"{path}: no cassette can be written there: {error.strerror or error}") from error
+        raise CacheError(
+            f"{path}: no cassette can be written there: {error.strerror or error}"
+        ) from error
     if not os.access(path.parent, os.W_OK):
-        raise CacheError(f"{path}: no cassette can be written there: nothing may be written into {path.parent}")
+        raise CacheError(
+            f"{path}: no cassette can be written there: nothing may be written into {path.parent}"
+        )
 
 
 def recordings(file: BinaryIO, name: str, errors: list[str]) -> Iterator[Recording]:
-    """The sound lines of a cassette, one at a time; what is wrong with others goes to `errors` as `name:line: reason`.
+    """The sound lines of a cassette, one at a time; what is wrong with others goes to `errors` as
+    `name:line: reason`.
 
-    A key that stands twice is wrong, whether the answers are equal or not: nobody could say which of them rules. A file
-    that is something else is one error, not one for each of its lines.
+    A key that stands twice is wrong, whether the answers are equal or not: nobody could say which
+    of them rules. A file that is something else is one error, not one for each of its lines.
     """
     seen: dict[str, tuple[int, str]] = {}
     number = 0
@@ -75,16 +88,23 @@ def recordings(file: BinaryIO, name: str, errors: list[str]) -> Iterator[Recordi
             if found.key in seen:
                 first, answer = seen[found.key]
                 other = "" if answer == found.digest else " with another answer"
-                errors.append(f"{name}:{number}: the key stands already in line {first}{other}; remove one of them")
+                errors.append(
+                    f"{name}:{number}: the key stands already in line {first}{other}; remove one of"
+                    " them"
+                )
                 continue
             seen[found.key] = number, found.digest
             yield found
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        errors.append(f"{name}:{number + 1}: the gzipped data is torn: {error}; restore the file, or record it again")
+        errors.append(
+            f"{name}:{number + 1}: the gzipped data is torn: {error}; restore the file, or record"
+            " it again"
+        )
 
 
 def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The lines that say something, with their numbers from 1. One that is too long is cut, and so no JSON.
+    """The lines that say something, with their numbers from 1. One that is too long is cut, and so
+    no JSON.
 
     A byte order mark, which some editors put before the first line, says nothing.
     """
@@ -102,17 +122,25 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's text, as bytes, decompressed where it is gzipped. Raises CacheError if it cannot be read."""
+    """The file's text, as bytes, decompressed where it is gzipped. Raises CacheError if it cannot
+    be read.
+    """
     try:
         with path.open("rb") as file:
             yield unzipped(file)
     except OSError as error:
-        raise CacheError(f"{path}: the cassette cannot be read ({error.strerror or error})") from error
+        raise CacheError(
+            f"{path}: the cassette cannot be read ({error.strerror or error})"
+        ) from error
 
 
 def unzipped(file: BinaryIO) -> BinaryIO:
     """A stream that can be peeked into, decompressed where it begins as gzip does."""
-    buffered = file if isinstance(file, io.BufferedReader | io.BytesIO) else io.BufferedReader(cast(io.RawIOBase, file))
+    buffered = (
+        file
+        if isinstance(file, io.BufferedReader | io.BytesIO)
+        else io.BufferedReader(cast(io.RawIOBase, file))
+    )
     head = buffered.getvalue()[:2] if isinstance(buffered, io.BytesIO) else buffered.peek(2)[:2]
     return cast(BinaryIO, gzip.GzipFile(fileobj=buffered) if head == _GZIP else buffered)
 
@@ -121,7 +149,10 @@ def refuse(errors: Sequence[str], said: str) -> None:
     """Raise CacheError that lists the first of these errors, if there are any."""
     if not errors:
         return
-    listed = [f"{said}, because of {len(errors)} bad line{'s' * (len(errors) > 1)}", *errors[:_SHOWN_ERRORS]]
+    listed = [
+        f"{said}, because of {len(errors)} bad line{'s' * (len(errors) > 1)}",
+        *errors[:_SHOWN_ERRORS],
+    ]
     if len(errors) > _SHOWN_ERRORS:
         listed.append(f"… and {len(errors) - _SHOWN_ERRORS} more")
     raise CacheError("\n".join(listed))

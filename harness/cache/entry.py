@@ -1,6 +1,8 @@
-"""A cache entry as the texts that are stored, and the digest that tells whether they are still what was stored.
+"""A cache entry as the texts that are stored, and the digest that tells whether they are still what
+was stored.
 
-The request of a row is guarded by its key, which is the request's own hash; everything else by the digest.
+The request of a row is guarded by its key, which is the request's own hash; everything else by the
+digest.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from harness.records.json_text import storable, to_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One row of `responses`, as texts. `created_at` is ISO 8601 in UTC; `endpoint` and `model` are what was asked.
+    """One row of `responses`, as texts. `created_at` is ISO 8601 in UTC; `endpoint` and `model` are
+    what was asked.
 
     `topic_id` and `span_id` name the call that it was stored for, or are empty.
     """
@@ -72,8 +75,12 @@ def stored_request(request: Request) -> str:
     return storable(canonical_request(request))
 
 
-def stored(*, key: bytes, digest_was: bytes, created_at: bytes, run_id: bytes, value: bytes) -> Stored:
-    """What a row says, once its digest shows that nothing of it has changed. Raises ValueError where something has."""
+def stored(
+    *, key: bytes, digest_was: bytes, created_at: bytes, run_id: bytes, value: bytes
+) -> Stored:
+    """What a row says, once its digest shows that nothing of it has changed. Raises ValueError
+    where something has.
+    """
     if digest(key, created_at, run_id, value).encode() != digest_was:
         raise ValueError("its digest does not match")
     return Stored(

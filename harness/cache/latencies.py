@@ -14,20 +14,24 @@ from harness.errors import CacheError
 
 
 def latencies_in(path: Path, keys: Iterable[str]) -> dict[str, float]:
-    """Seconds of the attempt that brought the answer, by key. A key without an answer, or whose answer does not tell,
-    is left out.
+    """Seconds of the attempt that brought the answer, by key. A key without an answer, or whose
+    answer does not tell, is left out.
 
     Raises CacheError for a file that is no cache of ours, or cannot be read.
     """
     found = {}
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{_how(path)}", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?{_how(path)}", uri=True)
+        ) as connection:
             connection.execute("PRAGMA query_only = ON")
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             if application_id != APPLICATION_ID:
                 raise CacheError(f"{path}: not a cache of ours, such as .harness/cache.db")
             for key in keys:
-                row = connection.execute("SELECT value FROM responses WHERE key = ?", (key,)).fetchone()
+                row = connection.execute(
+                    "SELECT value FROM responses WHERE key = ?", (key,)
+                ).fetchone()
                 latency_s = None if row is None else _latency_s(row[0])
                 if latency_s is not None:
                     found[key] = latency_s
@@ -48,8 +52,8 @@ def _latency_s(value: str) -> float | None:
 def _how(path: Path) -> str:
     """How to open a file that is only read.
 
-    SQLite needs files beside it while it reads, and takes them away again only where it may write. Where it may not,
-    and no other process has left any, nobody writes.
+    SQLite needs files beside it while it reads, and takes them away again only where it may write.
+    Where it may not, and no other process has left any, nobody writes.
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return "mode=rw"

@@ -1,10 +1,12 @@
-"""Who holds leases, and whether it still lives: a file beside the cache for each holder, locked as long as that lives.
+"""Who holds leases, and whether it still lives: a file beside the cache for each holder, locked as
+long as that lives.
 
-The system gives the lock back when its holder ends, however that happens: `kill -9`, a crash, a power cut. A heartbeat
-would have to be told from a slow disk, a busy machine, a suspended laptop and a clock that jumps; a lock needs no
-clock, and a process that is merely stopped still holds it. It is a lock of `flock`, which belongs to the opened file
-and not to the process, so several caches of one process are told apart; Linux and macOS know it alike. A process that
-was forked off keeps its parent's lock until it ends or runs another program.
+The system gives the lock back when its holder ends, however that happens: `kill -9`, a crash, a
+power cut. A heartbeat would have to be told from a slow disk, a busy machine, a suspended laptop
+and a clock that jumps; a lock needs no clock, and a process that is merely stopped still holds it.
+It is a lock of `flock`, which belongs to the opened file and not to the process, so several caches
+of one process are told apart; Linux and macOS know it alike. A process that was forked off keeps
+its parent's lock until it ends or runs another program.
 
 Everything here blocks for microseconds, and runs on the database's thread.
 """
@@ -25,7 +27,9 @@ _NAME = re.compile(r"[0-9]{1,20}-[0-9a-f]{16}")
 
 
 class LeaseOwner:
-    """One holder of leases in the cache at `cache`. It leaves no trace before `enter`, and none after `leave`."""
+    """One holder of leases in the cache at `cache`. It leaves no trace before `enter`, and none
+    after `leave`.
+    """
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
@@ -33,7 +37,8 @@ class LeaseOwner:
         self._descriptor: int | None = None
 
     def enter(self) -> bool:
-        """Become known as alive under `name`, and clear away the files of the dead; False if that is done already.
+        """Become known as alive under `name`, and clear away the files of the dead; False if that
+        is done already.
 
         Raises StorageError where no file can be made.
         """
@@ -45,8 +50,8 @@ class LeaseOwner:
             _clear_away_the_dead(self.cache)
         except OSError as error:
             raise StorageError(
-                f"{self.cache}: no file can be made beside the cache ({error.strerror}); check the disk and the "
-                "permissions of the directory, and run again"
+                f"{self.cache}: no file can be made beside the cache ({error.strerror}); check the"
+                " disk and the permissions of the directory, and run again"
             ) from error
         return True
 
@@ -59,7 +64,9 @@ class LeaseOwner:
 
     def sees_alive(self, name: str) -> bool:
         """Whether the holder of this name lives. One of which that cannot be told is taken to."""
-        if not _NAME.fullmatch(name):  # whatever a file from elsewhere says, only files of holders are opened
+        if not _NAME.fullmatch(
+            name
+        ):  # whatever a file from elsewhere says, only files of holders are opened
             return False
         try:
             descriptor = os.open(_file_of(self.cache, name), os.O_RDONLY | os.O_NOFOLLOW)
@@ -75,7 +82,8 @@ class LeaseOwner:
     def _try_to_enter(self) -> None:
         name = f"{os.getpid()}-{secrets.token_hex(8)}"
         descriptor = os.open(_file_of(self.cache, name), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        # Until it is locked, another process may take the file for one of the dead and clear it away.
+        # Until it is locked, another process may take the file for one of the dead and clear it
+        # away.
         if _locked(descriptor, fcntl.LOCK_EX) and os.fstat(descriptor).st_nlink:
             self.name, self._descriptor = name, descriptor
         else:

@@ -1,6 +1,8 @@
-"""Leases in the cache file: who is asking for the answer to which key. Everything here runs on the database's thread.
+"""Leases in the cache file: who is asking for the answer to which key. Everything here runs on the
+database's thread.
 
-A lease is a claim and never a record: it means nothing once its owner is dead, and whoever comes then takes it over.
+A lease is a claim and never a record: it means nothing once its owner is dead, and whoever comes
+then takes it over.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from harness.ports import Claim
 class Claiming:
     """Takes the lease on a key, unless another living owner has it.
 
-    `claim` is known once the transaction is durable. `withdrawn` is set when the caller was cancelled.
+    `claim` is known once the transaction is durable. `withdrawn` is set when the caller was
+    cancelled.
     """
 
     key: str
@@ -53,9 +56,13 @@ class Claiming:
 
     def _take(self, connection: sqlite3.Connection) -> bool:
         values = (self.key, self.owner.name)
-        if connection.execute("INSERT INTO leases (key, owner) VALUES (?, ?) ON CONFLICT DO NOTHING", values).rowcount:
+        if connection.execute(
+            "INSERT INTO leases (key, owner) VALUES (?, ?) ON CONFLICT DO NOTHING", values
+        ).rowcount:
             return True
-        (holder,) = connection.execute("SELECT owner FROM leases WHERE key = ?", (self.key,)).fetchone()
+        (holder,) = connection.execute(
+            "SELECT owner FROM leases WHERE key = ?", (self.key,)
+        ).fetchone()
         if self.owner.sees_alive(holder):
             return False
         connection.execute("UPDATE leases SET owner = ? WHERE key = ?", (self.owner.name, self.key))
@@ -64,7 +71,9 @@ class Claiming:
 
 @dataclass(slots=True, eq=False)
 class Releasing:
-    """Gives a lease back. It is handed in after the claim, so whatever became of that is known by then."""
+    """Gives a lease back. It is handed in after the claim, so whatever became of that is known by
+    then.
+    """
 
     claiming: Claiming
 

@@ -17,8 +17,8 @@ from harness.records.codec import kept
 class MemoryCache:
     """A `harness.ports.Cache` that forgets everything with the process.
 
-    Closed rows of the journal are folded into their run's total, so what is not kept takes no room, however long
-    the run.
+    Closed rows of the journal are folded into their run's total, so what is not kept takes no room,
+    however long the run.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,9 @@ class MemoryCache:
     async def resolve(self, number: int, resolution: Resolution) -> None:
         """See `harness.ports.Cache`. Raises ValueError for a number that is not open."""
         if number not in self._open:
-            raise ValueError(f"call {number} is not open here: it was resolved before, or never opened")
+            raise ValueError(
+                f"call {number} is not open here: it was resolved before, or never opened"
+            )
         request, entry = self._open.pop(number)
         run_id = entry.call.run_id
         if resolution.outcome == "stored" and resolution.keep and resolution.completion is not None:
@@ -91,11 +93,15 @@ class MemoryCache:
                 )
             )
             self._leases.discard(entry.key)
-        row = _Row(entry, resolution.outcome, resolution.cost, resolution.tokens, resolution.at_most)
+        row = _Row(
+            entry, resolution.outcome, resolution.cost, resolution.tokens, resolution.at_most
+        )
         self._closed[run_id] = row.added_to(self._closed.get(run_id, Spent()))
 
     async def reject(self, rejection: Rejection) -> None:
-        """See `harness.ports.Cache`. A closed row of the journal is only money here, and has no place for a mark."""
+        """See `harness.ports.Cache`. A closed row of the journal is only money here, and has no
+        place for a mark.
+        """
         kept_now = self._answers.get(rejection.key)
         if kept_now is not None and kept_now.completion.owner == rejection.owner:
             self._rejected[rejection.key] = rejection.reason
@@ -131,8 +137,8 @@ class _Row:
     judged: AtMost | None = None
 
     def added_to(self, total: Spent) -> Spent:
-        # The payment is unknown while the call is open, where it failed and nobody knows its cost, and where an answer
-        # came without its usage.
+        # The payment is unknown while the call is open, where it failed and nobody knows its cost,
+        # and where an answer came without its usage.
         at_risk = self.cost is None and (self.outcome != "stored" or self.tokens == 0)
         untold = at_risk and self.outcome == "stored"
         most = self.judged or AtMost(cost=self.entry.cost_at_most, tokens=self.entry.tokens_at_most)
@@ -143,7 +149,8 @@ class _Row:
             cost=total.cost + (self.cost or 0.0),
             tokens=total.tokens + self.tokens,
             cost_at_risk=total.cost_at_risk + ((worst or 0.0) if at_risk else 0.0),
-            tokens_at_risk=total.tokens_at_risk + (max(most.tokens - self.tokens, 0) if at_risk else 0),
+            tokens_at_risk=total.tokens_at_risk
+            + (max(most.tokens - self.tokens, 0) if at_risk else 0),
             open_calls=total.open_calls + (self.outcome == "open"),
             unpriced=total.unpriced + (self.cost is None and (not at_risk or worst is None)),
             untold=total.untold + untold,

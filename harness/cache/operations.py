@@ -1,4 +1,6 @@
-"""What is asked of the database: look-ups, and the writes of one transaction. Everything here runs on its thread."""
+"""What is asked of the database: look-ups, and the writes of one transaction. Everything here runs
+on its thread.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ _REJECT_ANSWER = """
 UPDATE responses SET rejected = ?
 WHERE key = ? AND CASE WHEN json_valid(value) THEN coalesce(json_extract(value, '$.owner'), '') END = ?
 """
-# The newest row of the call under this key: it was closed a moment ago, so it is found among the last of its run.
+# The newest row of the call under this key: it was closed a moment ago, so it is found among the
+# last of its run.
 _REJECT_CALL = """
 UPDATE calls SET rejected = ? WHERE id = (
     SELECT id FROM calls
@@ -47,8 +50,9 @@ UPDATE calls SET rejected = ? WHERE id = (
 )
 """
 
-# The payment of a row is unknown while it is open, where it failed and nobody knows its cost, and where an answer came
-# without its usage. It is at most what was judged when the row was closed, else the worst case that it was opened with.
+# The payment of a row is unknown while it is open, where it failed and nobody knows its cost, and
+# where an answer came without its usage. It is at most what was judged when the row was closed,
+# else the worst case that it was opened with.
 _SPENT = """
 WITH rows AS (
     SELECT outcome, cost, coalesce(tokens, 0) AS tokens,
@@ -87,7 +91,8 @@ class Unusable:
     reason: str
 
 
-# As bytes: a text that is damaged beyond UTF-8 spoils its own row, and not the whole answer of the database.
+# As bytes: a text that is damaged beyond UTF-8 spoils its own row, and not the whole answer of the
+# database.
 _LOOK_UP = """
 SELECT key, CAST(request AS BLOB), CAST(value AS BLOB), CAST(digest AS BLOB), CAST(created_at AS BLOB),
        CAST(run_id AS BLOB), CAST(rejected AS BLOB)
@@ -95,7 +100,9 @@ FROM responses WHERE key IN ({marks})
 """
 
 
-def look_up(asks: Sequence[tuple[str, Request]], connection: sqlite3.Connection) -> list[Stored | Unusable | None]:
+def look_up(
+    asks: Sequence[tuple[str, Request]], connection: sqlite3.Connection
+) -> list[Stored | Unusable | None]:
     """The entries of all these requests, in their order."""
     keys = list({key for key, _ in asks})
     found = connection.execute(_LOOK_UP.format(marks=",".join("?" * len(keys))), keys)
@@ -108,9 +115,15 @@ def _answer(key: str, request: Request, columns: list[Any]) -> Stored | Unusable
     try:
         if was_asked != stored_request(request).encode():
             return Unusable("it was stored for another request")
-        found = stored(key=key.encode(), digest_was=digest, created_at=created_at, run_id=run_id, value=value)
+        found = stored(
+            key=key.encode(), digest_was=digest, created_at=created_at, run_id=run_id, value=value
+        )
         return replace(found, rejected=None if rejected is None else rejected.decode())
-    except (ValueError, TypeError, AttributeError) as error:  # a damaged row may hold anything, NULL included
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:  # a damaged row may hold anything, NULL included
         return Unusable(str(error))
 
 
@@ -134,7 +147,8 @@ class Write(Protocol):
 class Opening:
     """The row of a request that is about to leave.
 
-    `number` is known once the row is durable. `withdrawn` is set when the caller was cancelled: nothing will leave.
+    `number` is known once the row is durable. `withdrawn` is set when the caller was cancelled:
+    nothing will leave.
     """
 
     entry: OpenCall
@@ -150,7 +164,13 @@ class Opening:
             return
         entry, call = self.entry, self.entry.call
         names = (storable(call.run_id), storable(call.topic_id), storable(call.span_id))
-        values = (entry.key, *names, stamp(entry.opened_at), entry.cost_at_most, entry.tokens_at_most)
+        values = (
+            entry.key,
+            *names,
+            stamp(entry.opened_at),
+            entry.cost_at_most,
+            entry.tokens_at_most,
+        )
         self._row = connection.execute(_OPEN, values).lastrowid or 0
 
     def committed(self) -> int:
@@ -160,7 +180,9 @@ class Opening:
 
 @dataclass(slots=True, eq=False)
 class Withdrawal:
-    """Takes an opening back. It is handed in after the opening, so whatever became of that is known by then."""
+    """Takes an opening back. It is handed in after the opening, so whatever became of that is known
+    by then.
+    """
 
     opening: Opening
 
@@ -208,7 +230,13 @@ class Closing:
                 self.lease.release(connection)
         resolution = self.resolution
         error = None if resolution.error is None else storable(resolution.error)
-        values = (stamp(resolution.closed_at), resolution.outcome, resolution.cost, resolution.tokens, error)
+        values = (
+            stamp(resolution.closed_at),
+            resolution.outcome,
+            resolution.cost,
+            resolution.tokens,
+            error,
+        )
         most = resolution.at_most
         judged = (None, None) if most is None else (most.cost, most.tokens)
         connection.execute(_CLOSE, (*values, *judged, self.number))
@@ -246,15 +274,22 @@ class Rejecting:
 def store(entry: Entry, connection: sqlite3.Connection) -> None:
     """Keep an answer; it replaces an older one of the same key."""
     values = (entry.key, entry.request, entry.value, entry.digest, entry.created_at, entry.run_id)
-    connection.execute(_STORE, (*values, entry.endpoint, entry.model, entry.bytes, entry.topic_id, entry.span_id))
+    connection.execute(
+        _STORE, (*values, entry.endpoint, entry.model, entry.bytes, entry.topic_id, entry.span_id)
+    )
 
 
-def write(writes: Sequence[Write], database: Database, connection: sqlite3.Connection) -> list[int | Exception]:
-    """All of them in one transaction. One that is at fault itself fails alone; the disk's failure is everyone's."""
+def write(
+    writes: Sequence[Write], database: Database, connection: sqlite3.Connection
+) -> list[int | Exception]:
+    """All of them in one transaction. One that is at fault itself fails alone; the disk's failure
+    is everyone's.
+    """
     try:
         for operation in writes:
             operation.prepare()
-        # A lease means nothing after a power cut, so what is only about leases need not outlast one.
+        # A lease means nothing after a power cut, so what is only about leases need not outlast
+        # one.
         durable = not all(isinstance(operation, Claiming | Releasing) for operation in writes)
         database.in_transaction(partial(_apply, writes), connection, durable=durable)
     except Exception as error:
@@ -262,7 +297,9 @@ def write(writes: Sequence[Write], database: Database, connection: sqlite3.Conne
             raise
         if len(writes) == 1:
             return [translated(error, database.path) if isinstance(error, sqlite3.Error) else error]
-        return [result for operation in writes for result in write([operation], database, connection)]
+        return [
+            result for operation in writes for result in write([operation], database, connection)
+        ]
     return [operation.committed() for operation in writes]
 
 

@@ -20,7 +20,9 @@ SELECT id, bytes FROM (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What was removed: answers with their bytes, and closed rows of the journal. `vacuumed`: the file shrank."""
+    """What was removed: answers with their bytes, and closed rows of the journal. `vacuumed`: the
+    file shrank.
+    """
 
     entries: int
     bytes: int
@@ -29,11 +31,17 @@ class Pruned:
 
 
 def remove(
-    *, created_before: str | None, run_id: str | None, max_bytes: int | None, connection: sqlite3.Connection
+    *,
+    created_before: str | None,
+    run_id: str | None,
+    max_bytes: int | None,
+    connection: sqlite3.Connection,
 ) -> Pruned:
-    """The answers that are both older and of the run, where either is given; then the oldest until the rest fits.
+    """The answers that are both older and of the run, where either is given; then the oldest until
+    the rest fits.
 
-    The journal is the record of what was paid, so only the rows of a run that is named go, and no open ones.
+    The journal is the record of what was paid, so only the rows of a run that is named go, and no
+    open ones.
     """
     count = size = calls = 0
     if created_before is not None or run_id is not None:
@@ -43,7 +51,10 @@ def remove(
         count, size = _removed(f"SELECT id, bytes FROM responses WHERE {where}", values, connection)  # noqa: S608
         if run_id is not None:
             where = old_and_ours.format(stamp="closed_at")
-            calls = connection.execute(f"DELETE FROM calls WHERE outcome <> 'open' AND {where}", values).rowcount  # noqa: S608
+            calls = connection.execute(
+                f"DELETE FROM calls WHERE outcome <> 'open' AND {where}",  # noqa: S608
+                values,
+            ).rowcount
     if max_bytes is not None:
         more, more_size = _removed(_BEYOND, (max_bytes,), connection)
         count, size = count + more, size + more_size
@@ -52,7 +63,10 @@ def remove(
 
 def vacuum_if_worth_it(connection: sqlite3.Connection) -> bool:
     """Give the file's free pages back, if they are many and no other process is in the way."""
-    free, pages = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
+    free, pages = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("freelist_count", "page_count")
+    )
     if free < pages * _WORTH_A_VACUUM:
         return False
     try:
@@ -65,8 +79,13 @@ def vacuum_if_worth_it(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def _removed(chosen: str, values: tuple[object, ...], connection: sqlite3.Connection) -> tuple[int, int]:
+def _removed(
+    chosen: str, values: tuple[object, ...], connection: sqlite3.Connection
+) -> tuple[int, int]:
     """Remove the rows that a query of `id, bytes` names; how many they were, and their bytes."""
-    count, size = connection.execute(f"SELECT count(*), coalesce(sum(bytes), 0) FROM ({chosen})", values).fetchone()  # noqa: S608
+    count, size = connection.execute(
+        f"SELECT count(*), coalesce(sum(bytes), 0) FROM ({chosen})",  # noqa: S608
+        values,
+    ).fetchone()
     connection.execute(f"DELETE FROM responses WHERE id IN (SELECT id FROM ({chosen}))", values)  # noqa: S608
     return count, size

@@ -1,4 +1,6 @@
-"""A recording that rules over a cache: what it knows is not asked again, and what it does not goes to the cache."""
+"""A recording that rules over a cache: what it knows is not asked again, and what it does not goes
+to the cache.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ from harness.ports import Cache, Claim, OpenCall, Rejection, Resolution, Stored
 
 
 class RecordedFirst:
-    """A `harness.ports.Cache` over two: `recording` answers first and is never written to; `cache` does all else.
+    """A `harness.ports.Cache` over two: `recording` answers first and is never written to; `cache`
+    does all else.
 
-    So a recording is stable: an answer that is in it stays, whatever the cache holds under the same key.
+    So a recording is stable: an answer that is in it stays, whatever the cache holds under the same
+    key.
     """
 
     def __init__(self, recording: Cache, cache: Cache) -> None:
@@ -24,7 +28,9 @@ class RecordedFirst:
     async def get(self, key: str, request: Request) -> Stored | None:
         """See `harness.ports.Cache`."""
         found = await self._recording.get(key, request)
-        return await self._cache.get(key, request) if found is None else replace(found, recorded=True)
+        return (
+            await self._cache.get(key, request) if found is None else replace(found, recorded=True)
+        )
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
         """See `harness.ports.Cache`."""

@@ -22,7 +22,9 @@ from harness.records.request_codec import request_from_canonical
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStats:
-    """Answers of one model of one endpoint, as they were asked for. `bytes` counts requests and answers."""
+    """Answers of one model of one endpoint, as they were asked for. `bytes` counts requests and
+    answers.
+    """
 
     endpoint: str
     model: str
@@ -34,7 +36,8 @@ class ModelStats:
 class JournalStats:
     """All calls of all runs. `cost` in USD and `tokens` are what is known to have been spent.
 
-    `rejected` are those of the stored ones whose answers a step would not take, `unpriced` those of unknown cost.
+    `rejected` are those of the stored ones whose answers a step would not take, `unpriced` those of
+    unknown cost.
     """
 
     runs: int
@@ -50,7 +53,9 @@ class JournalStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheStats:
-    """A cache in numbers. `bytes` is its entries, `file_bytes` the file with all that SQLite adds."""
+    """A cache in numbers. `bytes` is its entries, `file_bytes` the file with all that SQLite
+    adds.
+    """
 
     entries: int
     bytes: int
@@ -101,7 +106,9 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a check of every row found. `structure` is what SQLite says of the file itself, if it found faults."""
+    """What a check of every row found. `structure` is what SQLite says of the file itself, if it
+    found faults.
+    """
 
     entries: int
     bad: tuple[BadRow, ...]
@@ -113,7 +120,17 @@ class Verified:
 
 
 # As bytes: a text that is damaged beyond UTF-8 spoils its own row only.
-_NAMES = ("key", "request", "value", "digest", "created_at", "run_id", "topic_id", "span_id", "rejected")
+_NAMES = (
+    "key",
+    "request",
+    "value",
+    "digest",
+    "created_at",
+    "run_id",
+    "topic_id",
+    "span_id",
+    "rejected",
+)
 _COLUMNS = ", ".join(f"CAST({name} AS BLOB)" for name in _NAMES)
 
 
@@ -121,11 +138,16 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
     models = tuple(
         ModelStats(endpoint=endpoint, model=model, entries=entries, bytes=size)
         for endpoint, model, entries, size in connection.execute(
-            "SELECT endpoint, model, count(*), sum(bytes) FROM responses GROUP BY endpoint, model ORDER BY 1, 2"
+            "SELECT endpoint, model, count(*), sum(bytes) FROM responses GROUP BY endpoint, model"
+            " ORDER BY 1, 2"
         )
     )
-    oldest, newest = connection.execute("SELECT min(created_at), max(created_at) FROM responses").fetchone()
-    pages, page_bytes = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    oldest, newest = connection.execute(
+        "SELECT min(created_at), max(created_at) FROM responses"
+    ).fetchone()
+    pages, page_bytes = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+    )
     runs, calls, kept, rejected, unpriced, failed, open_, cost, tokens = connection.execute(
         "SELECT count(DISTINCT run_id), count(*), count(*) FILTER (WHERE outcome = 'stored'), "
         "count(*) FILTER (WHERE rejected IS NOT NULL), "
@@ -155,7 +177,9 @@ def stats(connection: sqlite3.Connection) -> CacheStats:
 
 
 def show(prefix: str, limit: int, connection: sqlite3.Connection) -> tuple[Sound, ...]:
-    """The first `limit` entries whose keys begin so, in the order of keys; damaged ones are left out."""
+    """The first `limit` entries whose keys begin so, in the order of keys; damaged ones are left
+    out.
+    """
     # Keys are hexadecimal digits: "g" comes after all of them.
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM responses WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",  # noqa: S608
@@ -171,7 +195,9 @@ def entries(connection: sqlite3.Connection) -> Iterator[Sound | BadRow]:
 
 
 def of_topic(topic_id: str, connection: sqlite3.Connection) -> list[RecordedCall]:
-    """What was stored for calls of this topic, of any run, oldest first; damaged entries are left out."""
+    """What was stored for calls of this topic, of any run, oldest first; damaged entries are left
+    out.
+    """
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id",  # noqa: S608
         (storable(topic_id),),
@@ -186,7 +212,9 @@ def of_key(key: str, connection: sqlite3.Connection) -> Sound | BadRow | None:
 
 
 def verify(connection: sqlite3.Connection) -> Verified:
-    """Check every row (key against request, digest, JSON) and the structure of the file. Reads all of it."""
+    """Check every row (key against request, digest, JSON) and the structure of the file. Reads all
+    of it.
+    """
     count = 0
     bad: list[BadRow] = []
     structure: list[str] = []
@@ -195,7 +223,9 @@ def verify(connection: sqlite3.Connection) -> Verified:
             count += 1
             if isinstance(found, BadRow):
                 bad.append(found)
-        structure = [text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]
+        structure = [
+            text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"
+        ]
     except sqlite3.DatabaseError as error:
         structure.append(str(error))
     return Verified(entries=count, bad=tuple(bad), structure=tuple(structure))
@@ -208,8 +238,15 @@ def checked(row: tuple[Any, ...]) -> Sound | BadRow:
         request = request_from_canonical(was_asked.decode())
         if cache_key(request).encode() != key or stored_request(request).encode() != was_asked:
             return _bad(key, "its key is not that of its request")
-        answer = stored(key=key, digest_was=digest, created_at=created_at, run_id=run_id, value=value)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # a damaged row may hold anything
+        answer = stored(
+            key=key, digest_was=digest, created_at=created_at, run_id=run_id, value=value
+        )
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # a damaged row may hold anything
         return _bad(key, str(error))
     entry = Entry(
         key=key.decode(),

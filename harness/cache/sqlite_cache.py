@@ -1,4 +1,6 @@
-"""The cache and the journal in one SQLite file, shared by all calls of a run and by any number of processes."""
+"""The cache and the journal in one SQLite file, shared by all calls of a run and by any number of
+processes.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ _log = logging.getLogger("harness.cache")
 class SqliteCache:
     """A `harness.ports.Cache` whose file survives every end of the process.
 
-    What a method reports as done is on the disk. A cancelled caller stops waiting and no more: its answer is still
-    stored, and a request it had announced and will not send is taken off the journal.
+    What a method reports as done is on the disk. A cancelled caller stops waiting and no more: its
+    answer is still stored, and a request it had announced and will not send is taken off the
+    journal.
     """
 
     def __init__(self, database: Database) -> None:
@@ -44,10 +47,12 @@ class SqliteCache:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path) -> AsyncIterator[SqliteCache]:
-        """The cache at `path`, made if there is none. Leaving waits until all that was handed in is durable.
+        """The cache at `path`, made if there is none. Leaving waits until all that was handed in is
+        durable.
 
-        Raises CacheError for a file that is not a whole cache of ours, StorageError if the disk fails; on leaving,
-        StorageError if something could not be stored and its caller, cancelled, did not wait to hear of it.
+        Raises CacheError for a file that is not a whole cache of ours, StorageError if the disk
+        fails; on leaving, StorageError if something could not be stored and its caller, cancelled,
+        did not wait to hear of it.
         """
         async with Database.open(path) as database, cls.on(database) as cache:
             yield cache
@@ -113,9 +118,14 @@ class SqliteCache:
         return number
 
     async def resolve(self, number: int, resolution: Resolution) -> None:
-        """See `harness.ports.Cache`. Raises ValueError for a number that is not open in this process."""
+        """See `harness.ports.Cache`. Raises ValueError for a number that is not open in this
+        process.
+        """
         if number not in self._left:
-            raise ValueError(f"call {number} is not open here: it was resolved before, or opened by another process")
+            raise ValueError(
+                f"call {number} is not open here: it was resolved before, or opened by another"
+                " process"
+            )
         request, entry = self._left.pop(number)
         closing = Closing(number, request, entry, resolution, self._leases.get(entry.key))
         await self._batches.add(self._writes, closing)
@@ -134,7 +144,9 @@ class SqliteCache:
         """See `harness.ports.Cache`."""
         return await self._database.run(partial(operations.left_open, run_id))
 
-    async def _look_up(self, asks: Sequence[tuple[str, Request]]) -> Sequence[Stored | Unusable | None]:
+    async def _look_up(
+        self, asks: Sequence[tuple[str, Request]]
+    ) -> Sequence[Stored | Unusable | None]:
         return await self._database.run(partial(operations.look_up, asks))
 
     async def _write(self, writes: Sequence[Write]) -> Sequence[int | Exception]:

@@ -11,16 +11,24 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT
 _CONTENDED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space and run again",
-    sqlite3.SQLITE_READONLY: "the file or its directory is read-only: make both writable and run again",
-    sqlite3.SQLITE_CANTOPEN: "the file or its directory cannot be opened: check that they exist and may be read and "
-    "written",
+    sqlite3.SQLITE_READONLY: (
+        "the file or its directory is read-only: make both writable and run again"
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "the file or its directory cannot be opened: check that they exist and may be read and "
+        "written"
+    ),
     sqlite3.SQLITE_PERM: "access is denied: check the permissions of the file and its directory",
-    sqlite3.SQLITE_BUSY: "another process holds it locked: end that process, or give this run a cache of its own",
+    sqlite3.SQLITE_BUSY: (
+        "another process holds it locked: end that process, or give this run a cache of its own"
+    ),
 }
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's result code without its extension; 0 where the error came from Python's module itself."""
+    """SQLite's result code without its extension; 0 where the error came from Python's module
+    itself.
+    """
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -43,7 +51,9 @@ def is_of_the_statement(error: Exception) -> bool:
 
 
 def translated(error: sqlite3.Error, path: Path) -> HarnessError:
-    """CacheError for a damaged file, StorageError for everything a disk or another process can do."""
+    """CacheError for a damaged file, StorageError for everything a disk or another process can
+    do.
+    """
     code = primary_code(error)
     if code in _DAMAGED:
         return damaged(path, str(error))
@@ -53,6 +63,6 @@ def translated(error: sqlite3.Error, path: Path) -> HarnessError:
 
 def damaged(path: Path, reason: str) -> CacheError:
     return CacheError(
-        f"{path}: the cache file is damaged ({reason}). Restore it from a copy, or move it away to begin a new one; "
-        f"`sqlite3 {path.name} .recover` may save what is readable"
+        f"{path}: the cache file is damaged ({reason}). Restore it from a copy, or move it away to"
+        f" begin a new one; `sqlite3 {path.name} .recover` may save what is readable"
     )

@@ -1,13 +1,13 @@
 """The schema of the cache file, readable as text, and the steps that lead to it.
 
-`responses` holds answers by key, `calls` the journal of requests, `leases` who is asking for which key. Texts are plain
-(no compression, no binary), so that any SQLite browser shows them: compressed values were measured
-(`benchmarks/cache.py`) to make the file smaller and every hit dearer, and a cache that a person cannot read is worth
-less than the disk it saves.
+`responses` holds answers by key, `calls` the journal of requests, `leases` who is asking for which
+key. Texts are plain (no compression, no binary), so that any SQLite browser shows them: compressed
+values were measured (`benchmarks/cache.py`) to make the file smaller and every hit dearer, and a
+cache that a person cannot read is worth less than the disk it saves.
 
-The key column has an index beside a table with a rowid: `WITHOUT ROWID` puts 4 KB values into the index's own tree,
-which makes it deep and each look-up slower (same benchmark). A lease is nothing but its key and its owner, and there it
-spares a second tree.
+The key column has an index beside a table with a rowid: `WITHOUT ROWID` puts 4 KB values into the
+index's own tree, which makes it deep and each look-up slower (same benchmark). A lease is nothing
+but its key and its owner, and there it spares a second tree.
 """
 
 from __future__ import annotations
@@ -69,10 +69,14 @@ _FIRST = (
     """,
 )
 
-# The owner is the name of a `harness.cache.lease_owner.LeaseOwner`; rows of dead owners are without effect.
-_LEASES = ("CREATE TABLE leases (key TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",)
+# The owner is the name of a `harness.cache.lease_owner.LeaseOwner`; rows of dead owners are without
+# effect.
+_LEASES = (
+    "CREATE TABLE leases (key TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
+)
 
-# Which call an answer was stored for. Rows from before learn it from the journal; the index is for that alone.
+# Which call an answer was stored for. Rows from before learn it from the journal; the index is for
+# that alone.
 _PLACES = (
     "ALTER TABLE responses ADD COLUMN topic_id TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE responses ADD COLUMN span_id TEXT NOT NULL DEFAULT ''",
@@ -91,8 +95,8 @@ _PLACES = (
     "CREATE INDEX responses_by_topic ON responses (topic_id)",
 )
 
-# Why a step would not take an answer, NULL where nobody said so. The outcome of such a call is `stored` as before: it
-# was paid for and is kept.
+# Why a step would not take an answer, NULL where nobody said so. The outcome of such a call is
+# `stored` as before: it was paid for and is kept.
 _REJECTED = (
     "ALTER TABLE responses ADD COLUMN rejected TEXT",
     "ALTER TABLE calls ADD COLUMN rejected TEXT",
@@ -115,8 +119,8 @@ _REJECTED = (
     """,
 )
 
-# What a request can have cost of which nobody knows what it did, as judged when its row was closed; null before that,
-# for rows of earlier versions, and where it is known.
+# What a request can have cost of which nobody knows what it did, as judged when its row was closed;
+# null before that, for rows of earlier versions, and where it is known.
 _JUDGED = (
     "ALTER TABLE calls ADD COLUMN cost_judged REAL",
     "ALTER TABLE calls ADD COLUMN tokens_judged INTEGER",
@@ -137,7 +141,9 @@ def create(connection: sqlite3.Connection) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to the current version, in one transaction; the first of several processes does it."""
+    """Bring the schema to the current version, in one transaction; the first of several processes
+    does it.
+    """
     if version_of(connection) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")

@@ -1,8 +1,9 @@
 """One database file on one thread: a whole piece of work goes over, runs, and comes back.
 
-A piece of work is a plain function of the connection, so a transaction begins and ends within one trip to the thread.
-No cancelled task can leave one open, and no second task can join one, which is what happens when statements are
-awaited one by one. Durations: the trip is real work, so a loop on virtual time holds its clock still meanwhile.
+A piece of work is a plain function of the connection, so a transaction begins and ends within one
+trip to the thread. No cancelled task can leave one open, and no second task can join one, which is
+what happens when statements are awaited one by one. Durations: the trip is real work, so a loop on
+virtual time holds its clock still meanwhile.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class _Connection(aiosqlite.Connection):
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connector, iter_chunk_size=64)
-        # The interpreter must be able to end also where nobody got to close: what was awaited is durable by then.
+        # The interpreter must be able to end also where nobody got to close: what was awaited is
+        # durable by then.
         self._thread.daemon = True
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -41,7 +43,9 @@ class _Connection(aiosqlite.Connection):
         return await execute(work, self._conn)
 
     def end(self) -> None:
-        """Have the thread end, if nothing else did, and see it off: its last word needs a loop that is still open."""
+        """Have the thread end, if nothing else did, and see it off: its last word needs a loop that
+        is still open.
+        """
         if self._thread.is_alive():
             self.stop()
             self._thread.join(timeout=1.0)
@@ -58,7 +62,9 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path, *, create: bool = True) -> AsyncIterator[Database]:
-        """Raises CacheError or StorageError as `open_file` does. Closed on every way out, cancellation included."""
+        """Raises CacheError or StorageError as `open_file` does. Closed on every way out,
+        cancellation included.
+        """
         path = _absolute(path)
         connection = _Connection(partial(open_file, path, create=create))
         try:
@@ -74,7 +80,8 @@ class Database:
                 connection.end()  # also on the way out on which even the shielded wait was broken off
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of `work` on the database's thread; it is done also if the caller is cancelled meanwhile.
+        """The result of `work` on the database's thread; it is done also if the caller is cancelled
+        meanwhile.
 
         SQLite's errors come out as CacheError and StorageError.
         """
@@ -89,11 +96,16 @@ class Database:
         return await self.run(partial(self.in_transaction, work))
 
     def in_transaction(
-        self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection, *, durable: bool = True
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        connection: sqlite3.Connection,
+        *,
+        durable: bool = True,
     ) -> T:
         """`work` in one transaction, within a piece of work on the thread.
 
-        Without `durable` it does not wait for the disk: every other process sees it, and a power cut may take it back.
+        Without `durable` it does not wait for the disk: every other process sees it, and a power
+        cut may take it back.
         """
         if durable:
             return self._in_transaction(work, connection)
@@ -103,7 +115,9 @@ class Database:
         finally:
             connection.execute("PRAGMA synchronous = FULL")
 
-    def _in_transaction(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    def _in_transaction(
+        self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
+    ) -> T:
         _begin(connection)
         try:
             result = work(connection)
@@ -112,11 +126,12 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        # SQLite goes on without an error in files that were deleted; nobody would ever find what it wrote there.
+        # SQLite goes on without an error in files that were deleted; nobody would ever find what it
+        # wrote there.
         if _inodes(self.path) != self._inodes:
             raise StorageError(
-                f"{self.path}: the cache file was deleted, moved or replaced while in use, so nothing can be kept in "
-                "it; put it back if you can, and run again"
+                f"{self.path}: the cache file was deleted, moved or replaced while in use, so"
+                " nothing can be kept in it; put it back if you can, and run again"
             )
         return result
 
@@ -142,7 +157,8 @@ def _begin(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            # The busy timeout has done the waiting; SQLITE_PROTOCOL and a recovering log come back without any.
+            # The busy timeout has done the waiting; SQLITE_PROTOCOL and a recovering log come back
+            # without any.
             if attempt == _BEGIN_ATTEMPTS or not is_contended(error):
                 raise
         else:
@@ -150,6 +166,10 @@ def _begin(connection: sqlite3.Connection) -> None:
 
 
 def _real() -> AbstractContextManager[object]:
-    """On a loop with virtual time, the mark that real work is under way and the clock must stand."""
-    real: Callable[[], AbstractContextManager[object]] = getattr(asyncio.get_running_loop(), "real", nullcontext)
+    """On a loop with virtual time, the mark that real work is under way and the clock must
+    stand.
+    """
+    real: Callable[[], AbstractContextManager[object]] = getattr(
+        asyncio.get_running_loop(), "real", nullcontext
+    )
     return real()

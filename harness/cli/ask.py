@@ -37,10 +37,31 @@ from harness.workflows.image_file import image
 @click.command(cls=SectionedCommand)
 @click.argument("prompt")
 @click.option("--system", metavar="TEXT", help="A system message to go before it.")
-@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Cap on reasoning and answer together.")
-@click.option("--temperature", type=click.FloatRange(0, 2), metavar="T", help="From 0 to 2; thinking ignores it.")
-@click.option("--image", "images", multiple=True, metavar="FILE|URL", help="An image to go with it; repeatable.")
-@click.option("--schema", type=click.Path(path_type=Path), metavar="FILE", help="Answer with JSON of this JSON schema.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Cap on reasoning and answer together.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 2),
+    metavar="T",
+    help="From 0 to 2; thinking ignores it.",
+)
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="FILE|URL",
+    help="An image to go with it; repeatable.",
+)
+@click.option(
+    "--schema",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Answer with JSON of this JSON schema.",
+)
 @settings_options(*CALL_FLAGS)
 def ask(
     prompt: str,
@@ -51,7 +72,8 @@ def ask(
     schema: Path | None,
     **values: Any,
 ) -> None:
-    """Ask PROMPT (- for standard input) once, and print the reasoning and then the answer as they come.
+    """Ask PROMPT (- for standard input) once, and print the reasoning and then the answer as they
+    come.
 
     The answer is cached like any other: the same question costs nothing the second time.
     """
@@ -100,29 +122,39 @@ def _from_stdin() -> str:
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
-        raise InputError(f"<stdin>: not UTF-8 (byte {error.start}); the prompt must be text") from error
+        raise InputError(
+            f"<stdin>: not UTF-8 (byte {error.start}); the prompt must be text"
+        ) from error
 
 
 def _schema_in(path: Path) -> JsonSchema:
-    """The JSON schema in a file, by the file's name. Raises InputError for a file that holds none."""
+    """The JSON schema in a file, by the file's name. Raises InputError for a file that holds
+    none.
+    """
     try:
         schema = json.loads(path.read_text(encoding="utf-8-sig"))
         return JsonSchema(name=re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)[:64], schema=schema)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}; expected a JSON schema") from error
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror or error}; expected a JSON schema"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: no JSON schema: {error}") from error
 
 
 class _Shown:
-    """Prints the pieces as they come, with a label where the kind changes. Labels are bold on a terminal."""
+    """Prints the pieces as they come, with a label where the kind changes. Labels are bold on a
+    terminal.
+    """
 
     def __init__(self) -> None:
         self._kind: str | None = None
         self._reader_left: BrokenPipeError | None = None
 
     def delta(self, delta: Delta) -> None:
-        """Print a piece. A reader that has left (`| head`) does not end a call that is being paid for."""
+        """Print a piece. A reader that has left (`| head`) does not end a call that is being paid
+        for.
+        """
         if self._reader_left is not None:
             return
         try:
@@ -174,15 +206,21 @@ def _doubts_about(completion: Completion, loaded: Loaded) -> list[str]:
     """That another model answered than was asked for, or two."""
     settings, endpoint = loaded.settings, loaded.endpoint(key_needed=False)
     asked = settings.defaults().model or ""
-    return doubt_lines(Counter(answered(endpoint.identity, asked, completion.answerers, settings.aliases)))
+    return doubt_lines(
+        Counter(answered(endpoint.identity, asked, completion.answerers, settings.aliases))
+    )
 
 
 def _account_of(completion: Completion) -> str:
     usage, served = completion.as_told.usage, completion.served
     cost = money(completion.cost, unknown="cost not known")
     if served.source == "endpoint":
-        how = f"{cost}, {served.latency_s:.2f} s" + (f", {served.attempts} attempts" if served.attempts > 1 else "")
+        how = f"{cost}, {served.latency_s:.2f} s" + (
+            f", {served.attempts} attempts" if served.attempts > 1 else ""
+        )
     else:
-        had_cost = "what it had cost is not known" if completion.cost is None else f"it had cost {cost}"
+        had_cost = (
+            "what it had cost is not known" if completion.cost is None else f"it had cost {cost}"
+        )
         how = f"from the {served.source}, nothing paid ({had_cost})"
     return f"\n{completion.model}: {tokens_words(asdict(usage))}, {how}"

@@ -27,20 +27,29 @@ from harness.runs.batch import RESULTS_ROOT, new_run_id
 from harness.runs.session import Report
 
 _BENCHMARK = "Benchmark"
-# The arms decide the first, no cache may answer in any of them, and what the last does is another thing here.
+# The arms decide the first, no cache may answer in any of them, and what the last does is another
+# thing here.
 _NOT_OFFERED = ("in_flight", "cache", "cache_mode", "ttl", "out")
 _OPTIONS = tuple(name for name in RUN_OPTIONS if name not in _NOT_OFFERED)
 _OTHERS: dict[str, click.Command] = {"compare": compare, "report": report}
 
 
 class _BenchOrAnother(SectionedCommand):
-    """`bench compare A B` and `bench report A` are commands of their own, everything else is a dataset."""
+    """`bench compare A B` and `bench report A` are commands of their own, everything else is a
+    dataset.
+    """
 
     def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
     ) -> click.Context:
         if args and args[0] in _OTHERS:
-            return _OTHERS[args[0]].make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+            return _OTHERS[args[0]].make_context(
+                f"{info_name} {args[0]}", args[1:], parent, **extra
+            )
         return super().make_context(info_name, args, parent, **extra)
 
 
@@ -52,9 +61,10 @@ class _BenchOrAnother(SectionedCommand):
     section=_BENCHMARK,
     metavar="NAMES",
     default=",".join(KINDS),
-    help="Measure these arms: sequential (one topic, one call), per-run (one topic, its calls at once), batch "
-    "(everything at once).  "
-    "[default: all three]",
+    help=(
+        "Measure these arms: sequential (one topic, one call), per-run (one topic, its calls at"
+        " once), batch (everything at once).  [default: all three]"
+    ),
 )
 @click.option(
     "--in-flight",
@@ -62,7 +72,10 @@ class _BenchOrAnother(SectionedCommand):
     cls=SectionedOption,
     section=_BENCHMARK,
     metavar="N,N,…",
-    help="Measure the arm batch with each of these numbers of calls in flight.  [default: that of the settings]",
+    help=(
+        "Measure the arm batch with each of these numbers of calls in flight.  [default: that of"
+        " the settings]"
+    ),
 )
 @click.option(
     "--repeat",
@@ -71,14 +84,20 @@ class _BenchOrAnother(SectionedCommand):
     metavar="N",
     type=click.IntRange(min=1),
     default=3,
-    help="Measure so many rounds, each with all arms in a drawn order. One round has no intervals.  [default: 3]",
+    help=(
+        "Measure so many rounds, each with all arms in a drawn order. One round has no intervals. "
+        " [default: 3]"
+    ),
 )
 @click.option(
     "--virtual",
     cls=SectionedOption,
     section=_BENCHMARK,
     is_flag=True,
-    help="Run the real engine on a clock that jumps, against the mock: the same numbers on every machine.",
+    help=(
+        "Run the real engine on a clock that jumps, against the mock: the same numbers on every"
+        " machine."
+    ),
 )
 @click.option(
     "-o",
@@ -86,10 +105,15 @@ class _BenchOrAnother(SectionedCommand):
     cls=SectionedOption,
     section=_BENCHMARK,
     metavar="DIR",
-    help="Write the benchmark into this directory, which must be new or empty.  [default: results/bench-<time>]",
+    help=(
+        "Write the benchmark into this directory, which must be new or empty.  [default:"
+        " results/bench-<time>]"
+    ),
 )
 @settings_options(*_OPTIONS)
-def bench(dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool, **values: Any) -> None:
+def bench(
+    dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool, **values: Any
+) -> None:
     """Run the topics of DATASET under several limits, and say what each of them brought.
 
     \b
@@ -98,9 +122,10 @@ def bench(dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool
     harness bench compare results/bench-A results/bench-B      did we get slower?
     harness bench report results/bench-A                       write its reports and plots again
 
-    An arm differs from the others in its limits only. No cache answers in any arm, and within a round the mock draws
-    the same for all of them. A live model is paid for in every arm and round: what that takes is estimated first, and
-    you are asked. A budget holds for the whole benchmark, which stays incomplete where the budget ends first.
+    An arm differs from the others in its limits only. No cache answers in any arm, and within a
+    round the mock draws the same for all of them. A live model is paid for in every arm and round:
+    what that takes is estimated first, and you are asked. A budget holds for the whole benchmark,
+    which stays incomplete where the budget ends first.
     """
     loaded = loaded_from(values)
     settings = loaded.settings
@@ -133,13 +158,17 @@ def bench(dataset: str, arms: str, sweep: str | None, repeat: int, virtual: bool
             warn(line)
 
     try:
-        found = run_experiment(plan, path, clock=clock, run_async=_on_real_time(settings.drain_timeout), tell=tell)
+        found = run_experiment(
+            plan, path, clock=clock, run_async=_on_real_time(settings.drain_timeout), tell=tell
+        )
     except KeyboardInterrupt:  # on virtual time, which has no calls in flight to wait for
         _interrupted()
     show_report(write_reports(found, warn), path, as_json=settings.json_output)
 
 
-def _on_real_time(drain_s: float) -> Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]:
+def _on_real_time(
+    drain_s: float,
+) -> Callable[[Callable[[Stop], Coroutine[Any, Any, Report]]], Report]:
     """Return the function that runs a session to its end; Ctrl-C ends the whole benchmark."""
 
     def run(session: Callable[[Stop], Coroutine[Any, Any, Report]]) -> Report:

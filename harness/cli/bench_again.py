@@ -30,7 +30,9 @@ _PLAIN_WIDTH = 180
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def report(path: Path, as_json: bool) -> None:
-    """Write the reports and plots of the benchmark in DIR again, from what was measured, and show them."""
+    """Write the reports and plots of the benchmark in DIR again, from what was measured, and show
+    them.
+    """
     show_report(write_reports(read_bench(path), warn), path, as_json=as_json)
 
 
@@ -39,10 +41,14 @@ def report(path: Path, as_json: bool) -> None:
 @click.argument("other", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def compare(one: Path, other: Path, as_json: bool) -> None:
-    """Tell whether the benchmark OTHER got slower than ONE. Both must have measured the same work."""
+    """Tell whether the benchmark OTHER got slower than ONE. Both must have measured the same
+    work.
+    """
     benches = read_bench(one), read_bench(other)
     if one.resolve() == other.resolve():
-        raise SettingsError(f"{one} and {other} are one benchmark, which cannot be slower than itself; name two")
+        raise SettingsError(
+            f"{one} and {other} are one benchmark, which cannot be slower than itself; name two"
+        )
     found = comparison_of(*benches)
     if as_json:
         say_json(json_of(found))
@@ -71,7 +77,9 @@ def show_report(found: BenchReport, path: Path, *, as_json: bool) -> None:
 
 def _show(table: Table) -> None:
     """Print a table on the terminal, or as wide as it needs where there is none."""
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
+    console = Console(
+        file=sys.stdout, width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False
+    )
     console.print(laid_out(table))
 
 
@@ -80,7 +88,9 @@ def laid_out(table: Table) -> RichTable:
 
     Numbers are folded and names are not, since they tell rows apart; nothing is cut.
     """
-    shown = RichTable(title=Text(terminal_safe(table.title)), title_justify="left", box=box.SIMPLE_HEAD)
+    shown = RichTable(
+        title=Text(terminal_safe(table.title)), title_justify="left", box=box.SIMPLE_HEAD
+    )
     for index, column in enumerate(table.columns):
         is_name = index < table.names
         shown.add_column(

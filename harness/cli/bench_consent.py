@@ -1,4 +1,6 @@
-"""The question before a live model is benchmarked: what all arms and rounds will take, in calls, money and time."""
+"""The question before a live model is benchmarked: what all arms and rounds will take, in calls,
+money and time.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from harness.workflows.in_use import is_simulated
 
 
 def agreed(plan: Plan, topics: int, clock: WallClock) -> bool:
-    """Return whether a benchmark that costs money may begin. Raises SettingsError where nobody is there to say so."""
+    """Return whether a benchmark that costs money may begin. Raises SettingsError where nobody is
+    there to say so.
+    """
     settings = plan.loaded.settings
     if is_simulated(plan_endpoints(plan)):
         return True
@@ -37,7 +41,11 @@ def estimates_of(plan: Plan, clock: WallClock) -> list[Estimate]:
     """
     settings = plan.loaded.settings
     return [
-        estimate_batch(replace(plan.loaded, settings=settings.model_copy(update=arm.settings())), plan.source, clock)
+        estimate_batch(
+            replace(plan.loaded, settings=settings.model_copy(update=arm.settings())),
+            plan.source,
+            clock,
+        )
         for arm in plan.arms
     ]
 
@@ -47,11 +55,11 @@ def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
     one, warm_up = estimates[0], min(WARM_UP_TOPICS, topics)
     times = plan.sessions + warm_up / topics
     lines = [
-        f"{counted(len(plan.arms), 'arm')}, {counted(plan.repeat, 'round')} and a warm-up: "
-        f"{counted(plan.sessions * topics + warm_up, 'topic')} in all, about "
-        f"{one.calls * times:,.0f} calls, {_likely_words(one, times)}; some "
-        f"{duration(sum(estimate.wall_s for estimate in estimates) * plan.repeat)} with answers timed {one.latency}, "
-        "and a real model may take several times as long"
+        f"{counted(len(plan.arms), 'arm')}, {counted(plan.repeat, 'round')} and a warm-up:"
+        f" {counted(plan.sessions * topics + warm_up, 'topic')} in all, about"
+        f" {one.calls * times:,.0f} calls, {_likely_words(one, times)}; some"
+        f" {duration(sum(estimate.wall_s for estimate in estimates) * plan.repeat)} with answers"
+        f" timed {one.latency}, and a real model may take several times as long"
     ]
     budget = plan.loaded.settings.budget
     if budget is not None and one.cost is not None:
@@ -65,4 +73,7 @@ def question_of(estimates: Sequence[Estimate], plan: Plan, topics: int) -> str:
 def _likely_words(one: Estimate, times: float) -> str:
     if one.cost is None or one.cost_at_most is None:
         return "at prices that are not known"
-    return f"likely some {money(one.cost * times)}, {money(one.cost_at_most * times)} at most without retries"
+    return (
+        f"likely some {money(one.cost * times)}, {money(one.cost_at_most * times)} at most without"
+        " retries"
+    )

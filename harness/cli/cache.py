@@ -36,7 +36,9 @@ _SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 @click.group()
 def cache() -> None:
-    """Look into the cache and tend it. All commands take --cache FILE and may be given while runs use it."""
+    """Look into the cache and tend it. All commands take --cache FILE and may be given while runs
+    use it.
+    """
 
 
 cache.add_command(explain)
@@ -62,15 +64,18 @@ def stats(models: bool, **values: Any) -> None:
         return
     journal = found.journal
     rejected = f" ({journal.rejected:,} of them rejected)" if journal.rejected else ""
-    click.echo(f"entries   {found.entries:,} ({found.bytes:,} bytes; the file has {found.file_bytes:,})")
+    click.echo(
+        f"entries   {found.entries:,} ({found.bytes:,} bytes; the file has {found.file_bytes:,})"
+    )
     if found.oldest and found.newest:
         click.echo(f"from      {found.oldest:%Y-%m-%d %H:%M} to {found.newest:%Y-%m-%d %H:%M} UTC")
     for model in found.models:
         name = terminal_safe(f"{model.endpoint} {model.model}")
         click.echo(f"          {name}: {model.entries:,} entries, {model.bytes:,} bytes")
     click.echo(
-        f"journal   {journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,} stored{rejected}, "
-        f"{journal.failed:,} failed, {journal.open:,} open; {_spent_words(journal)}, {journal.tokens:,} tokens"
+        f"journal   {journal.calls:,} requests of {journal.runs:,} runs: {journal.stored:,}"
+        f" stored{rejected}, {journal.failed:,} failed, {journal.open:,} open;"
+        f" {_spent_words(journal)}, {journal.tokens:,} tokens"
     )
 
 
@@ -90,7 +95,9 @@ def show(key: str, **values: Any) -> None:
 @click.argument("target", type=click.Path(path_type=Path, allow_dash=True))
 @settings_options("cache")
 def export(target: Path, **values: Any) -> None:
-    """Write all entries to TARGET (- for standard output) as JSON lines, sorted, to be reviewed in a diff."""
+    """Write all entries to TARGET (- for standard output) as JSON lines, sorted, to be reviewed in
+    a diff.
+    """
     to_stdout = str(target) == "-"
     done = _with(values, lambda admin: admin.export(sys.stdout.buffer if to_stdout else target))
     click.echo(f"{done.entries:,} entries exported", err=True)
@@ -104,36 +111,50 @@ def export(target: Path, **values: Any) -> None:
 @click.argument("source", type=click.Path(path_type=Path, allow_dash=True))
 @settings_options("cache")
 def import_(source: Path, **values: Any) -> None:
-    """Take in the JSON lines of SOURCE (- for standard input): all of them, or none if one is bad."""
+    """Take in the JSON lines of SOURCE (- for standard input): all of them, or none if one is
+    bad.
+    """
     from_stdin = str(source) == "-"
     done = _with(
         values,
         lambda admin: admin.import_(sys.stdin.buffer if from_stdin else source, name="<stdin>"),
         create=True,
     )
-    click.echo(f"{done.added:,} entries added, {done.replaced:,} replaced, {done.unchanged:,} unchanged", err=True)
+    click.echo(
+        f"{done.added:,} entries added, {done.replaced:,} replaced, {done.unchanged:,} unchanged",
+        err=True,
+    )
 
 
 @cache.command(cls=SectionedCommand)
 @click.option("--older-than", metavar="AGE", help="Older than 90s, 12h, 7d, 2w.")
-@click.option("--max-size", metavar="BYTES", help="The oldest, until the rest fits into 500k, 200M, 2G.")
+@click.option(
+    "--max-size", metavar="BYTES", help="The oldest, until the rest fits into 500k, 200M, 2G."
+)
 @click.option("--run", "run_id", metavar="RUN_ID", help="Stored by this run.")
 @settings_options("cache", "json_output")
 def prune(older_than: str | None, max_size: str | None, run_id: str | None, **values: Any) -> None:
     """Remove entries by age, size or run."""
     age_s = _age_s(older_than) if older_than is not None else None
     size = _bytes(max_size) if max_size is not None else None
-    done = _with(values, lambda admin: admin.prune(older_than_s=age_s, max_bytes=size, run_id=run_id))
+    done = _with(
+        values, lambda admin: admin.prune(older_than_s=age_s, max_bytes=size, run_id=run_id)
+    )
     if values["json_output"]:
         say_json(asdict(done))
         return
-    click.echo(f"{done.entries:,} entries removed ({done.bytes:,} bytes), {done.calls:,} rows of the journal")
+    click.echo(
+        f"{done.entries:,} entries removed ({done.bytes:,} bytes), {done.calls:,} rows of the"
+        " journal"
+    )
 
 
 @cache.command(cls=SectionedCommand)
 @settings_options("cache", "json_output")
 def verify(**values: Any) -> None:
-    """Check every entry against its digest and its key, and the file itself. Exit code 1 if anything is damaged."""
+    """Check every entry against its digest and its key, and the file itself. Exit code 1 if
+    anything is damaged.
+    """
     found = _with(values, lambda admin: admin.verify())
     if values["json_output"]:
         say_json({**asdict(found), "ok": found.ok})
@@ -152,7 +173,10 @@ def _spent_words(journal: JournalStats) -> str:
         return money(journal.cost)
     if not journal.cost:
         return "cost not known"
-    return f"{money(journal.cost)} (not counting {counted(journal.unpriced, 'request')} of unknown cost)"
+    return (
+        f"{money(journal.cost)} (not counting {counted(journal.unpriced, 'request')} of unknown"
+        " cost)"
+    )
 
 
 def _say_models(values: dict[str, Any]) -> None:
@@ -175,7 +199,9 @@ def _say_models(values: dict[str, Any]) -> None:
         click.echo(f"model     {line}")
 
 
-def _with(values: dict[str, Any], do: Callable[[CacheAdmin], Awaitable[T]], *, create: bool = False) -> T:
+def _with(
+    values: dict[str, Any], do: Callable[[CacheAdmin], Awaitable[T]], *, create: bool = False
+) -> T:
     path = loaded_from(values).settings.cache
 
     async def main() -> T:

@@ -1,4 +1,6 @@
-"""`harness check`: a suite against its recording, offline; what changed, what broke, and what it would take."""
+"""`harness check`: a suite against its recording, offline; what changed, what broke, and what it
+would take.
+"""
 
 from __future__ import annotations
 
@@ -61,30 +63,63 @@ def _option(*names: str, **given: Any) -> Callable[[F], F]:
 
 @click.command(cls=SectionedCommand)
 @click.argument("suite_file", metavar="SUITE", type=click.Path(path_type=Path))
-@_option("--accept", "accepting", is_flag=True, help="Take today's outputs as golden, and show what changes.")
+@_option(
+    "--accept",
+    "accepting",
+    is_flag=True,
+    help="Take today's outputs as golden, and show what changes.",
+)
 @_option(
     "--on-miss",
     type=click.Choice(ON_MISS),
     default="fail",
     show_default=True,
-    help="What to do about a request that is not recorded: skip leaves its topic out, record pays for it.",
+    help=(
+        "What to do about a request that is not recorded: skip leaves its topic out, record pays"
+        " for it."
+    ),
 )
-@_option("--prune", is_flag=True, help="With --on-miss record: remove what nothing asks for from the cassette.")
-@_option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Of the report.")
-@_option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML, too.")
+@_option(
+    "--prune",
+    is_flag=True,
+    help="With --on-miss record: remove what nothing asks for from the cassette.",
+)
+@_option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Of the report.",
+)
+@_option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write JUnit XML, too.",
+)
 @settings_options(*RECORDING, config=False)
 def check(
-    suite_file: Path, accepting: bool, on_miss: str, prune: bool, form: str, junit: Path | None, **values: Any
+    suite_file: Path,
+    accepting: bool,
+    on_miss: str,
+    prune: bool,
+    form: str,
+    junit: Path | None,
+    **values: Any,
 ) -> None:
     """Replay the recording of SUITE and check what comes out: without key, without network.
 
-    A request that is not recorded is explained: which words of which prompt changed, or which setting.
+    A request that is not recorded is explained: which words of which prompt changed, or which
+    setting.
 
-    Exit codes: 0 all passed, 1 a check failed or a request is not recorded, 2 bad input, or a check that found nothing
-    to look at, 130 interrupted.
+    Exit codes: 0 all passed, 1 a check failed or a request is not recorded, 2 bad input, or a check
+    that found nothing to look at, 130 interrupted.
     """
     if prune and on_miss != "record":
-        raise InputError("--prune removes lines from the cassette, which only --on-miss record writes; give both")
+        raise InputError(
+            "--prune removes lines from the cassette, which only --on-miss record writes; give both"
+        )
     try:
         report = _checked(suite_file, values, accepting=accepting, on_miss=on_miss, prune=prune)
         _say(report, form, junit)
@@ -96,11 +131,15 @@ def check(
     sys.exit(report.exit_code)
 
 
-def _checked(suite_file: Path, values: Mapping[str, Any], *, accepting: bool, on_miss: str, prune: bool) -> SuiteReport:
+def _checked(
+    suite_file: Path, values: Mapping[str, Any], *, accepting: bool, on_miss: str, prune: bool
+) -> SuiteReport:
     """Replay and check. What is wrong with the files is told before anything is paid for."""
     suite = load_suite(suite_file)
     if accepting and not suite.compares:
-        raise SuiteError(f"{suite.path}:1: there is nothing to accept: no check has equals_golden = true")
+        raise SuiteError(
+            f"{suite.path}:1: there is nothing to accept: no check has equals_golden = true"
+        )
     golden = read_golden(suite.golden)
     loaded = _settings(suite, values)
     known = _cassette(suite, on_miss)
@@ -110,7 +149,10 @@ def _checked(suite_file: Path, values: Mapping[str, Any], *, accepting: bool, on
     left_out = _left_out(found) if on_miss == "skip" else {}
     if left_out:
         found = replace(
-            found, cases=tuple(case for case in found.cases if (case.topic_id, case.sample) not in left_out)
+            found,
+            cases=tuple(
+                case for case in found.cases if (case.topic_id, case.sample) not in left_out
+            ),
         )
     if accepting:
         accepted = accept(suite, found.cases, golden, misses=found.misses, left_out=left_out)
@@ -130,7 +172,9 @@ def _checked(suite_file: Path, values: Mapping[str, Any], *, accepting: bool, on
 
 
 def _settings(suite: Suite, values: Mapping[str, Any]) -> Loaded:
-    """The suite decides alone what is asked: neither variables nor harness.toml are looked at, but for a key."""
+    """The suite decides alone what is asked: neither variables nor harness.toml are looked at, but
+    for a key.
+    """
     loaded = loaded_from(values, base={**suite.settings, "samples": suite.samples})
     judge = suite.judge.options.endpoint
     if judge is None:
@@ -173,8 +217,12 @@ def _judged(suite: Suite) -> Callable[[Workflow], Workflow]:
     return partial(judged, criteria=suite.criteria, judge=suite.judge)
 
 
-def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found: Replay, *, prune: bool) -> Replay:
-    """Ask for what is missing, and replay once more. Exits where nothing may be sent, or the run was stopped."""
+def _recorded(
+    suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found: Replay, *, prune: bool
+) -> Replay:
+    """Ask for what is missing, and replay once more. Exits where nothing may be sent, or the run
+    was stopped.
+    """
     source, wrap = str(suite.dataset), _judged(suite)
     workflow = workflow_of(loaded)
     if known:
@@ -183,7 +231,9 @@ def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found:
         begin = agreed_to_all(loaded, workflow, source, wrap=wrap)
     if not begin:
         exit_unsent()
-    report = record_into(suite.cassette, loaded, source, known, workflow=workflow, prune=prune, wrap=wrap)
+    report = record_into(
+        suite.cassette, loaded, source, known, workflow=workflow, prune=prune, wrap=wrap
+    )
     if report.stop is not None:
         sys.exit(report.exit_code)
     return anyio.run(_replayed, suite, loaded, known_recordings(suite.cassette))
@@ -191,7 +241,10 @@ def _recorded(suite: Suite, loaded: Loaded, known: tuple[Recording, ...], found:
 
 def _left_out(found: Replay) -> dict[tuple[str, int], str]:
     """The draws with a request that is not recorded, each with the first of them."""
-    return {(miss.topic_id, miss.sample): f"its call {miss.span_id} is not recorded" for miss in reversed(found.misses)}
+    return {
+        (miss.topic_id, miss.sample): f"its call {miss.span_id} is not recorded"
+        for miss in reversed(found.misses)
+    }
 
 
 def _show_accepted(difference: str, suite: Suite) -> None:
@@ -199,7 +252,10 @@ def _show_accepted(difference: str, suite: Suite) -> None:
         lines = difference.splitlines()
         click.echo(terminal_safe("\n".join(lines[:SHOWN_LINES])), err=True)
         if len(lines) > SHOWN_LINES:
-            click.echo(f"… and {len(lines) - SHOWN_LINES:,} lines more; a diff of the file has them all", err=True)
+            click.echo(
+                f"… and {len(lines) - SHOWN_LINES:,} lines more; a diff of the file has them all",
+                err=True,
+            )
         click.echo(f"accepted  {suite.golden}: review it, and commit it", err=True)
     else:
         click.echo(f"accepted  {suite.golden}: nothing changed", err=True)
@@ -210,7 +266,9 @@ def _say(report: SuiteReport, form: str, junit: Path | None) -> None:
         try:
             junit.write_text(in_junit(report), encoding="utf-8")
         except OSError as error:
-            raise InputError(f"--junit {junit}: cannot be written: {error.strerror or error}") from error
+            raise InputError(
+                f"--junit {junit}: cannot be written: {error.strerror or error}"
+            ) from error
     match form:
         case "json":
             say_json(in_json(report))
@@ -232,4 +290,6 @@ def _add_summary(text: str) -> None:
             with path.open("a", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            raise InputError(f"$GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror or error}") from error
+            raise InputError(
+                f"$GITHUB_STEP_SUMMARY {path}: cannot be written: {error.strerror or error}"
+            ) from error

@@ -17,7 +17,12 @@ from harness.runs.manifest import recorded
 from harness.settings import Settings
 from harness.workflows.loading import load_workflow
 
-_IN_FILES = {"workflow_settings": "[workflow]", "steps": "[steps]", "prices": "[prices]", "endpoints": "[endpoints]"}
+_IN_FILES = {
+    "workflow_settings": "[workflow]",
+    "steps": "[steps]",
+    "prices": "[prices]",
+    "endpoints": "[endpoints]",
+}
 
 
 @click.command(cls=SectionedCommand)
@@ -41,30 +46,49 @@ def config(show_prompts: bool, **values: Any) -> None:
         return
     effective = _effective(loaded.settings)
     if loaded.settings.json_output:
-        say_json({name: {"value": value, "from": loaded.origins[name]} for name, value in effective.items()})
+        say_json(
+            {
+                name: {"value": value, "from": loaded.origins[name]}
+                for name, value in effective.items()
+            }
+        )
         return
     width = max(map(len, effective))
     for name, value in effective.items():
         shown = "-" if value in (None, [], {}) else json.dumps(value, ensure_ascii=False)
-        click.echo(f"{_IN_FILES.get(name, name):<{width}} {one_line(shown, 60):<32} {one_line(loaded.origins[name])}")
+        click.echo(
+            f"{_IN_FILES.get(name, name):<{width}} {one_line(shown, 60):<32}"
+            f" {one_line(loaded.origins[name])}"
+        )
     for name in sorted(loaded.keys):
         click.echo(f"{name:<{width}} {'***':<32} a key, never shown")
     if loaded.key_problem is not None:
         click.echo(f"note: {one_line(loaded.key_problem)}", err=True)
     if loaded.ignored:
-        click.echo(f"note: no settings of ours, and ignored: {one_line(', '.join(loaded.ignored))}", err=True)
+        click.echo(
+            f"note: no settings of ours, and ignored: {one_line(', '.join(loaded.ignored))}",
+            err=True,
+        )
 
 
 def _prompts_of(settings: Settings) -> str:
-    """The text of the file that the workflow takes its prompts from. Raises PromptsError where there is none."""
-    workflow = load_workflow(settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings)
+    """The text of the file that the workflow takes its prompts from. Raises PromptsError where
+    there is none.
+    """
+    workflow = load_workflow(
+        settings.workflow, prompts_file=settings.prompts, settings=settings.workflow_settings
+    )
     if workflow.prompts_file is None:
-        raise PromptsError(f"the workflow {workflow.name} has no prompts file: its prompts stand in its code")
+        raise PromptsError(
+            f"the workflow {workflow.name} has no prompts file: its prompts stand in its code"
+        )
     return workflow.prompts_file.read_text(encoding="utf-8-sig")
 
 
 def _effective(settings: Settings) -> dict[str, Any]:
-    """What rules, also where a default follows from another setting: the endpoint, its model, the key's variable."""
+    """What rules, also where a default follows from another setting: the endpoint, its model, the
+    key's variable.
+    """
     values = recorded(settings)
     profile = settings.profile
     if profile is None:

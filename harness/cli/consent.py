@@ -1,4 +1,6 @@
-"""Consent before money is spent: a person is asked once; where nobody is there, somebody must have said so before."""
+"""Consent before money is spent: a person is asked once; where nobody is there, somebody must have
+said so before.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ Consent = Literal["given", "to be asked for", "missing"]
 def agreed(loaded: Loaded, workflow: LoadedWorkflow, source: str) -> bool:
     """Return whether the run may begin. Asks a person who is there and has not said so yet.
 
-    Raises SettingsError where a run would spend money and nobody is there to agree to it, and else what a run would
-    raise for its file and settings.
+    Raises SettingsError where a run would spend money and nobody is there to agree to it, and else
+    what a run would raise for its file and settings.
     """
-    return confirmed(loaded, workflow, lambda: question_of(estimate_batch(loaded, source, SystemClock())))
+    return confirmed(
+        loaded, workflow, lambda: question_of(estimate_batch(loaded, source, SystemClock()))
+    )
 
 
 def confirmed(loaded: Loaded, workflow: LoadedWorkflow, question: Callable[[], str]) -> bool:
@@ -42,7 +46,9 @@ def confirmed(loaded: Loaded, workflow: LoadedWorkflow, question: Callable[[], s
     if consent == "given":
         return True
     check_access(loaded, used)
-    name = " and ".join(loaded.endpoint(one.name).identity for one in used if is_paid(settings, one))
+    name = " and ".join(
+        loaded.endpoint(one.name).identity for one in used if is_paid(settings, one)
+    )
     if consent == "missing":
         raise SettingsError(
             f"this would spend money at {name}, and there is no terminal on which to ask: "
@@ -62,12 +68,13 @@ def exit_unsent() -> NoReturn:
 
 
 def consent_of(settings: Settings, used: Sequence[InUse] = (), *, someone_there: bool) -> Consent:
-    """Whether these settings say that money may be spent: `--yes` and a budget do, and nothing is spent on the mock.
+    """Whether these settings say that money may be spent: `--yes` and a budget do, and nothing is
+    spent on the mock.
 
     `used` are the endpoints that are asked; where none are named, the run's own.
 
-    Words for machines only (`--quiet`, `--json`) put off a question, and so agree for a person who is there; they say
-    nothing where nobody is.
+    Words for machines only (`--quiet`, `--json`) put off a question, and so agree for a person who
+    is there; they say nothing where nobody is.
     """
     used = used or (InUse(service=settings.service),)
     if _is_agreed_to(settings) or not any(is_paid(settings, one) for one in used):
@@ -78,15 +85,20 @@ def consent_of(settings: Settings, used: Sequence[InUse] = (), *, someone_there:
 
 
 def _is_agreed_to(settings: Settings) -> bool:
-    capped = settings.budget is not None or settings.budget_tokens is not None or settings.run_calls is not None
+    capped = (
+        settings.budget is not None
+        or settings.budget_tokens is not None
+        or settings.run_calls is not None
+    )
     return settings.yes or capped or settings.cache_mode == "replay"
 
 
 def is_paid(settings: Settings, one: InUse) -> bool:
-    """Whether calls to this endpoint are paid for, as far as can be known: a known service that takes a key, or a known
-    price.
+    """Whether calls to this endpoint are paid for, as far as can be known: a known service that
+    takes a key, or a known price.
 
-    A server of one's own, without a price in [prices] or in its own table, costs no money that we know of.
+    A server of one's own, without a price in [prices] or in its own table, costs no money that we
+    know of.
     """
     if settings.cache_mode == "replay" or not one.key_needed:
         return False
@@ -107,7 +119,8 @@ def question_of(found: Estimate) -> str:
     likely = "at prices that are not known"
     if found.cost is not None and found.cost_at_most is not None:
         likely = (
-            f"likely some {money(found.cost)}, {money(found.cost_at_most)} if each answer were as long as it may be"
+            f"likely some {money(found.cost)}, {money(found.cost_at_most)} if each answer were as"
+            " long as it may be"
         )
     return (
         f"{counted(found.topics, 'topic')}, about {counted(round(found.calls), 'call')}: {likely}. "

@@ -12,7 +12,12 @@ from harness.errors import InputError, ResultsError
 from harness.records.run_index import RunIndex
 from harness.regress.comparing.comparison_json import comparison_to_json, detail_to_json
 from harness.regress.comparing.comparison_text import summary_of
-from harness.regress.comparing.run_comparison import case_of, compare_runs, head_of, refuse_nothing_to_compare
+from harness.regress.comparing.run_comparison import (
+    case_of,
+    compare_runs,
+    head_of,
+    refuse_nothing_to_compare,
+)
 from harness.regress.comparing.topic_detail import detail_of
 from harness.regress.comparing.topic_difference import NO_CHECKS, Checks
 from harness.regress.comparing.topic_text import topic_report
@@ -43,23 +48,38 @@ DIFFERENT = 1
     show_default=True,
     help="Changed topics to list. JSON has all.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Of the report.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Of the report.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def diff(
-    run_a: Path, run_b: Path, topic_id: str | None, suite_file: Path | None, limit: int, form: str, as_json: bool
+    run_a: Path,
+    run_b: Path,
+    topic_id: str | None,
+    suite_file: Path | None,
+    limit: int,
+    form: str,
+    as_json: bool,
 ) -> None:
-    """What changed from the run in the directory RUN_A to that in RUN_B: outputs, reasoning, tokens, cost, time.
+    """What changed from the run in the directory RUN_A to that in RUN_B: outputs, reasoning,
+    tokens, cost, time.
 
     \b
     harness diff results/A results/B                 a summary, then the changed topics, the worst first
     harness diff results/A results/B TOPIC           one topic: every call, word by word
     harness diff results/A results/B --suite FILE    better or worse, by the checks of a suite
 
-    Two prompts or two models are compared by a run of each over the same topics. Topics are matched by their ids,
-    calls and sub-questions by what they ask.
+    Two prompts or two models are compared by a run of each over the same topics. Topics are matched
+    by their ids, calls and sub-questions by what they ask.
 
-    Exit codes: 0 everything came out the same, 1 something differs, 2 bad input, or nothing to compare. What a run
-    took (tokens, cost, time) and what was asked does not count as a difference; what came out does, and the reasoning.
+    Exit codes: 0 everything came out the same, 1 something differs, 2 bad input, or nothing to
+    compare. What a run took (tokens, cost, time) and what was asked does not count as a difference;
+    what came out does, and the reasoning.
     """
     checks = _checks(suite_file)
     a, b = RunIndex.open(run_a), RunIndex.open(run_b)
@@ -84,7 +104,8 @@ def diff(
 def _checks(suite_file: Path | None) -> Checks:
     if suite_file is None:
         return NO_CHECKS
-    from harness.regress.checks.golden import read_golden  # noqa: PLC0415 - suites take half of the start-up
+    # Suites take half of the start-up.
+    from harness.regress.checks.golden import read_golden  # noqa: PLC0415
     from harness.regress.comparing.run_checks import checks_of  # noqa: PLC0415 - as above
     from harness.regress.suites.suite_file import load_suite  # noqa: PLC0415 - as above
 
@@ -98,7 +119,9 @@ def _refuse_unknown(topic_id: str, a: RunIndex, b: RunIndex) -> None:
     missing = [run for run in (a, b) if topic_id not in run]
     if missing:
         where = " and ".join(str(run.path) for run in missing)
-        raise ResultsError(f"{where}: no finished topic {topic_id!r}; `harness show {missing[0].path}` lists them")
+        raise ResultsError(
+            f"{where}: no finished topic {topic_id!r}; `harness show {missing[0].path}` lists them"
+        )
 
 
 def _show(document: Document, form: str) -> None:

@@ -30,10 +30,12 @@ _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"
 )
 @settings_options(*CALL_FLAGS, "in_flight")
 def doctor(ask: bool, **values: Any) -> None:
-    """Look at key, endpoint, model, balance, clock, disk and cache. Exit code 1 if there is a problem.
+    """Look at key, endpoint, model, balance, clock, disk and cache. Exit code 1 if there is a
+    problem.
 
-    The server is connected to and asked for its list of models, which costs nothing; each request is said before it is
-    sent. With --ask one call is made as a run would make it, which costs a few tokens.
+    The server is connected to and asked for its list of models, which costs nothing; each request
+    is said before it is sent. With --ask one call is made as a run would make it, which costs a few
+    tokens.
     """
     loaded = loaded_from(values)
     findings: list[Finding] = []

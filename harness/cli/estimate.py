@@ -27,7 +27,8 @@ from harness.text import money
 @click.argument("dataset")
 @settings_options(*RUN_OPTIONS)
 def estimate(dataset: str, **values: Any) -> None:
-    """What a run of DATASET will take. Nothing is sent: a sample of the topics is rehearsed against the mock.
+    """What a run of DATASET will take. Nothing is sent: a sample of the topics is rehearsed against
+    the mock.
 
     --latency is the answer time to reckon with; without it, one second and then 50 tokens a second.
     """
@@ -66,8 +67,8 @@ def _row(step: StepEstimate) -> tuple[str, ...]:
 
 def _notes(found: Estimate, budget: float | None) -> Iterator[str]:
     yield (
-        f"{counted(found.topics, 'topic')}, from a rehearsal of {found.sample:,}; about {clock(found.wall_s)} "
-        f"with answers timed {found.latency}"
+        f"{counted(found.topics, 'topic')}, from a rehearsal of {found.sample:,}; about"
+        f" {clock(found.wall_s)} with answers timed {found.latency}"
     )
     yield (
         "Tokens out are those of the mock's answers: a real model's may be several times as long. "
@@ -91,15 +92,20 @@ def _budget_lines(found: Estimate, budget: float | None) -> list[str]:
         return []
     lower = [2 * cost] if budget is None else [budget]
     words = [
-        f"{money(one)} {_slowed(slowdown(one, cost=cost, held=budgets.held, places=budgets.places))}"
+        f"{money(one)}"
+        f" {_slowed(slowdown(one, cost=cost, held=budgets.held, places=budgets.places))}"
         for one in lower
         if cost <= one < budgets.enough
     ]
     return [
-        f"A budget of {money(budgets.enough)} or more does not slow the run with {budgets.places:,} calls in flight"
-        f"{'; ' if words else ''}{', '.join(words)}",
-        f"With --budget-reserve likely {money(min(budgets.enough, budgets.enough_likely))} is enough "
-        "once each step has had an answer",
+        (
+            f"A budget of {money(budgets.enough)} or more does not slow the run with"
+            f" {budgets.places:,} calls in flight{'; ' if words else ''}{', '.join(words)}"
+        ),
+        (
+            f"With --budget-reserve likely {money(min(budgets.enough, budgets.enough_likely))} is"
+            " enough once each step has had an answer"
+        ),
     ]
 
 

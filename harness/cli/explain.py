@@ -1,4 +1,6 @@
-"""`harness cache explain`: why a call was a hit, or why it was asked; or what an entry of the cache answers."""
+"""`harness cache explain`: why a call was a hit, or why it was asked; or what an entry of the cache
+answers.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,8 @@ def explain(what: str, run: Path | None, **values: Any) -> None:
     harness cache explain tides/research.1/research          a call of the newest run: who had paid, or what changed
     harness cache explain tides/decompose --run results/A    a call of another run
 
-    A call is named by its topic and its id, as `harness show DIR TOPIC` lists it. Without --cache, the file is the one
-    that the run used.
+    A call is named by its topic and its id, as `harness show DIR TOPIC` lists it. Without --cache,
+    the file is the one that the run used.
     """
     if _KEY.fullmatch(what) and run is None:
         _explain_entries(what, values)
@@ -82,36 +84,53 @@ def _explain_entries(prefix: str, values: Mapping[str, Any]) -> None:
     settings = loaded_from(values).settings
     for entry in _with(settings.cache, lambda admin: admin.show(prefix)):
         if values["json_output"]:
-            say_json({"entry": payer_json(entry.call), "request": _settings_asked(entry)}, indent=None)
+            say_json(
+                {"entry": payer_json(entry.call), "request": _settings_asked(entry)}, indent=None
+            )
         else:
             age_s = (SystemClock().now() - entry.stored.created_at).total_seconds()
             fresh = settings.ttl is None or age_s <= settings.ttl
-            click.echo(terminal_safe("\n".join(_entry_lines(entry, fresh=fresh, ttl_s=settings.ttl))))
+            click.echo(
+                terminal_safe("\n".join(_entry_lines(entry, fresh=fresh, ttl_s=settings.ttl)))
+            )
 
 
 def _entry_lines(entry: Sound, *, fresh: bool, ttl_s: float | None) -> list[str]:
     answer, messages = entry.stored.completion, entry.request.messages
-    roles = ", ".join(f"{message.role} ({len(message.content):,} characters)" for message in messages)
+    roles = ", ".join(
+        f"{message.role} ({len(message.content):,} characters)" for message in messages
+    )
     lines = [
         entry.key,
         f"  stored for {payer_words(entry.call)}",
-        f"  answered by {answer.model} ({answer.finish_reason}), {answer.usage.output_tokens:,} tokens out",
-        "  a hit for every request that is equal in all of this, and a miss for one that differs in a character:",
+        (
+            f"  answered by {answer.model} ({answer.finish_reason}), {answer.usage.output_tokens:,}"
+            " tokens out"
+        ),
+        (
+            "  a hit for every request that is equal in all of this, and a miss for one that"
+            " differs in a character:"
+        ),
         *(f"    {name}: {value_words(value)}" for name, value in _settings_asked(entry).items()),
         f"    messages: {roles}",
     ]
     if entry.stored.rejected is not None:
         lines.append(
-            f"  but a step rejected it ({entry.stored.rejected}), so it answers no later run that does not accept it"
+            f"  but a step rejected it ({entry.stored.rejected}), so it answers no later run that"
+            " does not accept it"
         )
     if not fresh:
-        lines.append(f"  but it is older than the ttl of {ttl_s:g} s, so it answers in mode replay only")
+        lines.append(
+            f"  but it is older than the ttl of {ttl_s:g} s, so it answers in mode replay only"
+        )
     return [*lines, f"  its texts: harness cache show {entry.key[:12]}"]
 
 
 def _settings_asked(entry: Sound) -> dict[str, Any]:
     """All that decides an entry's key, but for its messages."""
-    return {name: value for name, value in request_fields(entry.request).items() if name != "messages"}
+    return {
+        name: value for name, value in request_fields(entry.request).items() if name != "messages"
+    }
 
 
 def _story(what: str, directory: Path, values: Mapping[str, Any]) -> CallStory:
@@ -122,7 +141,11 @@ def _story(what: str, directory: Path, values: Mapping[str, Any]) -> CallStory:
         raise AssertionError("calls that count have a row")
     calls = list(run.spans(call.topic_id))
     recorded_settings = run.manifest["settings"]
-    cache = loaded_from(values).settings.cache if values["cache"] is not None else Path(recorded_settings["cache"])
+    cache = (
+        loaded_from(values).settings.cache
+        if values["cache"] is not None
+        else Path(recorded_settings["cache"])
+    )
 
     async def look(admin: CacheAdmin) -> CallStory:
         entry = await admin.entry(call.key)
@@ -150,10 +173,12 @@ def _call_named(what: str, run: Run) -> StoredSpan:
             known.append(name)
     if known:
         more = ", …" if len(known) > _SHOWN_CALLS else ""
-        raise ResultsError(f"{run.path}: no call {what!r}; the topic has {', '.join(known[:_SHOWN_CALLS])}{more}")
+        raise ResultsError(
+            f"{run.path}: no call {what!r}; the topic has {', '.join(known[:_SHOWN_CALLS])}{more}"
+        )
     raise ResultsError(
-        f"{run.path}: no call {what!r}; name it TOPIC/CALL, by a topic that `harness show {run.path}` lists and a "
-        f"call that `harness show {run.path} TOPIC` does"
+        f"{run.path}: no call {what!r}; name it TOPIC/CALL, by a topic that `harness show"
+        f" {run.path}` lists and a call that `harness show {run.path} TOPIC` does"
     )
 
 

@@ -24,18 +24,27 @@ CHROME = "chrome"
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--format", "-f", "name", type=click.Choice([*FORMATS, CHROME]), required=True, help="What to make of it."
+    "--format",
+    "-f",
+    "name",
+    type=click.Choice([*FORMATS, CHROME]),
+    required=True,
+    help="What to make of it.",
 )
 @click.option(
     "--out",
     "-o",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="OUT",
-    help="A file for sqlite, jsonl and chrome, a directory for the others; jsonl also takes -.  [default: in RUN]",
+    help=(
+        "A file for sqlite, jsonl and chrome, a directory for the others; jsonl also takes -. "
+        " [default: in RUN]"
+    ),
 )
 @click.option("--force", is_flag=True, help="Replace what an earlier export left.")
 def export(run: Path, name: str, out: Path | None, force: bool) -> None:
-    """The run in the directory RUN as tables, a database, lines of JSON or reports, in the order of its dataset.
+    """The run in the directory RUN as tables, a database, lines of JSON or reports, in the order of
+    its dataset.
 
     \b
     parquet, csv   two tables, topics and calls
@@ -71,5 +80,8 @@ def _notes(run: Path, facts: RunFacts) -> list[str]:
     """Notes on the run for whoever opens the export."""
     if not facts.running and not facts.unfinished:
         return []
-    note = f"note: the run is {facts.standing}: this holds the {facts.finished} of {facts.topics} topics that are done"
+    note = (
+        f"note: the run is {facts.standing}: this holds the {facts.finished} of {facts.topics}"
+        " topics that are done"
+    )
     return [note if facts.running else f"{note}; harness resume {run} does the rest"]

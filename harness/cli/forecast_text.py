@@ -29,7 +29,9 @@ _Row: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """All that is to be told: what was recorded, what was asked, and the nights that were simulated."""
+    """All that is to be told: what was recorded, what was asked, and the nights that were
+    simulated.
+    """
 
     recording: Recording
     plan: Plan
@@ -49,7 +51,8 @@ def forecast_document(forecast: Forecast) -> Iterator[Block]:
         least=(16, 7, 8, 23, 13),
     )
     yield paragraph(
-        f"{counted(plan.topics, 'topic')} of {calls / len(recording.topics):.1f} calls, from {_when(plan.start)}{peak}",
+        f"{counted(plan.topics, 'topic')} of {calls / len(recording.topics):.1f} calls, from"
+        f" {_when(plan.start)}{peak}",
         _limits(plan),
     )
     yield from _tables(forecast)
@@ -111,13 +114,21 @@ def _tables(forecast: Forecast) -> Iterator[Table]:
 
 def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
     """The rows of a block; one whose cells are all empty says nothing."""
-    start, topics, ranges = forecast.plan.start, forecast.plan.topics, f"  of {forecast.repeat} nights"
+    start, topics, ranges = (
+        forecast.plan.start,
+        forecast.plan.topics,
+        f"  of {forecast.repeat} nights",
+    )
 
     def row(name: str, cell: Callable[[Arm], str]) -> _Row:
         return (name, *map(cell, arms))
 
-    def figure(name: str, of: Callable[[Arm], Range | None], shown: Callable[[float], str]) -> Iterator[_Row]:
-        yield row(name, lambda arm: "not known" if (found := of(arm)) is None else shown(found.mean))
+    def figure(
+        name: str, of: Callable[[Arm], Range | None], shown: Callable[[float], str]
+    ) -> Iterator[_Row]:
+        yield row(
+            name, lambda arm: "not known" if (found := of(arm)) is None else shown(found.mean)
+        )
         yield row(ranges, lambda arm: _span(of(arm), shown))
 
     yield row("calls in flight", lambda arm: f"{arm.in_flight:,}")
@@ -131,9 +142,16 @@ def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
     yield from figure("requests", lambda arm: arm.requests, "{:,.0f}".format)
     if any(arm.finished.mean < topics for arm in arms):
         yield row("topics finished", lambda arm: f"{arm.finished.mean:,.0f} of {topics:,}")
-    yield row("calls that failed", lambda arm: f"{arm.failed_calls.mean:,.0f} of {arm.calls.mean:,.0f}")
-    yield row("at the provider", lambda arm: f"{arm.mean_in_flight.mean:,.1f}, most {arm.most_in_flight:,}")
-    yield row("limit in the end", lambda arm: f"{arm.places_at_the_end.mean:,.0f} of {arm.in_flight:,}")
+    yield row(
+        "calls that failed", lambda arm: f"{arm.failed_calls.mean:,.0f} of {arm.calls.mean:,.0f}"
+    )
+    yield row(
+        "at the provider",
+        lambda arm: f"{arm.mean_in_flight.mean:,.1f}, most {arm.most_in_flight:,}",
+    )
+    yield row(
+        "limit in the end", lambda arm: f"{arm.places_at_the_end.mean:,.0f} of {arm.in_flight:,}"
+    )
     waits = [arm.waits_s() for arm in arms]
     for wait in SIMULATED_WAITS:
         if any(found[wait.field] >= _WORTH_TELLING_S for found in waits):
@@ -161,32 +179,42 @@ def _notes(forecast: Forecast) -> Iterator[str]:
         yield "one repetition: no range can be given; --repeat 4 gives one"
     elif forecast.recording.allows_interval:
         yield (
-            f"ranges are the lowest and the highest of {repeat} nights, each from a resample of the recorded topics: "
-            f"one more night would lie within with a chance of {(repeat - 1) / (repeat + 1):.0%}"
+            f"ranges are the lowest and the highest of {repeat} nights, each from a resample of the"
+            " recorded topics: one more night would lie within with a chance of"
+            f" {(repeat - 1) / (repeat + 1):.0%}"
         )
     for arm in forecast.arms:
         if arm.stopped is not None:
             yield (
-                f"{arm.in_flight:,} in flight: the night ends early, after {arm.finished.mean:,.0f} of {plan.topics:,} "
-                f"topics: {arm.stopped}"
+                f"{arm.in_flight:,} in flight: the night ends early, after {arm.finished.mean:,.0f}"
+                f" of {plan.topics:,} topics: {arm.stopped}"
             )
         if arm.most_in_flight < arm.in_flight and not _held_back(arm):
-            yield f"{arm.in_flight:,} in flight: never more than {arm.most_in_flight:,} were; {_why_no_more(plan, arm)}"
+            yield (
+                f"{arm.in_flight:,} in flight: never more than {arm.most_in_flight:,} were;"
+                f" {_why_no_more(plan, arm)}"
+            )
     if any(arm.cost is None for arm in forecast.arms):
         yield (
-            "the cost is not known: a model has no known price at that time, or a recorded answer does not tell its "
-            "tokens"
+            "the cost is not known: a model has no known price at that time, or a recorded answer"
+            " does not tell its tokens"
         )
     yield (
-        "the provider is taken to be as fast under these limits, and at this hour, as it was when the run was recorded"
+        "the provider is taken to be as fast under these limits, and at this hour, as it was when"
+        " the run was recorded"
     )
 
 
 def _why_no_more(plan: Plan, arm: Arm) -> str:
-    """What kept an arm from having more calls to make at once, where nothing held its calls back."""
+    """What kept an arm from having more calls to make at once, where nothing held its calls
+    back.
+    """
     open_runs = with_in_flight(plan, arm.in_flight).limits.open_runs
     if plan.topics <= open_runs:
-        return f"{counted(plan.topics, 'topic')} in all, with at most {plan.limits.per_run:,} calls of one at once"
+        return (
+            f"{counted(plan.topics, 'topic')} in all, with at most {plan.limits.per_run:,} calls of"
+            " one at once"
+        )
     return f"--runs {open_runs:,} and --per-run {plan.limits.per_run} let no more come"
 
 
@@ -194,7 +222,11 @@ def _held_back(arm: Arm) -> bool:
     """Whether something else than too few topics or calls kept its places free."""
     waits = arm.waits_s()
     waited_s = sum(waits[wait.field] for wait in HELD if wait.attribute != "queue")
-    return arm.stopped is not None or arm.refusals.mean > 0 or waited_s > _WORTH_NAMING * arm.mean_call_s
+    return (
+        arm.stopped is not None
+        or arm.refusals.mean > 0
+        or waited_s > _WORTH_NAMING * arm.mean_call_s
+    )
 
 
 def _limits(plan: Plan) -> str:

@@ -13,9 +13,13 @@ _COLUMN = 24
 
 
 class SectionedOption(click.Option):
-    """An option that knows its heading. Of a pair `--x/--no-x` the help shows only the one that changes something."""
+    """An option that knows its heading. Of a pair `--x/--no-x` the help shows only the one that
+    changes something.
+    """
 
-    def __init__(self, *args: Any, section: str = OWN, shows_negation: bool = False, **attributes: Any) -> None:
+    def __init__(
+        self, *args: Any, section: str = OWN, shows_negation: bool = False, **attributes: Any
+    ) -> None:
         super().__init__(*args, **attributes)
         self.section = section
         self.shows_negation = shows_negation
@@ -28,7 +32,9 @@ class SectionedOption(click.Option):
 
 
 class SectionedCommand(click.Command):
-    """A command whose help lists its options by section, in the order in which they were declared."""
+    """A command whose help lists its options by section, in the order in which they were
+    declared.
+    """
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -36,7 +42,9 @@ class SectionedCommand(click.Command):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
                 # Padded, so that the columns of all sections stand under each other.
-                sections.setdefault(_section(parameter), []).append((f"{record[0]:<{_COLUMN}}", record[1]))
+                sections.setdefault(_section(parameter), []).append(
+                    (f"{record[0]:<{_COLUMN}}", record[1])
+                )
         general = sections.pop(GENERAL, [])
         for title, records in [*sections.items(), (GENERAL, general)]:
             if records:

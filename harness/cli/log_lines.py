@@ -8,7 +8,9 @@ from harness.settings import Loaded
 
 
 def start_log_lines(loaded: Loaded) -> None:
-    """Log as the settings say; no key is in any line. Raises StorageError if the file cannot be written."""
+    """Log as the settings say; no key is in any line. Raises StorageError if the file cannot be
+    written.
+    """
     settings, endpoint = loaded.settings, loaded.endpoint(key_needed=False)
 
     def redact(line: str) -> str:
@@ -23,4 +25,6 @@ def start_log_lines(loaded: Loaded) -> None:
             redact=redact,
         )
     except OSError as error:
-        raise StorageError(f"{settings.log_file}: cannot be written: {error.strerror or error}") from error
+        raise StorageError(
+            f"{settings.log_file}: cannot be written: {error.strerror or error}"
+        ) from error

@@ -1,4 +1,6 @@
-"""The command `harness`: finds the subcommand, and turns errors into one clear line and an exit code."""
+"""The command `harness`: finds the subcommand, and turns errors into one clear line and an exit
+code.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ COMMANDS = {
 }
 
 READER_LEFT = 141
-"""The exit code where the reader of our output has left (`| head`), as for a program that SIGPIPE ends."""
+"""The exit code where the reader of our output has left (`| head`), as for a program that SIGPIPE
+ends.
+"""
 
 
 class _Lazy(click.Group):
@@ -71,10 +75,13 @@ class _Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
-    """Push a file of topics through a multi-step LLM workflow: cached, resumable, bounded, measured.
+    """Push a file of topics through a multi-step LLM workflow: cached, resumable, bounded,
+    measured.
 
     \b
     harness run datasets/quick.jsonl --endpoint mock     offline, no key
@@ -83,7 +90,9 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0, 1 some failed, 2 usage or input, 3 stopped for cause, 130 interrupted."""
+    """Run the command line and exit: 0, 1 some failed, 2 usage or input, 3 stopped for cause, 130
+    interrupted.
+    """
     prepare_streams()
     try:
         code = _invoked()
@@ -98,7 +107,8 @@ def main() -> NoReturn:
 def _invoked() -> int:
     """Run the command; returns the exit code that it chose, or that a mistake in its usage has."""
     try:
-        # Not `cli.main`: where our reader has left it exits with 1, which is ours for failed topics.
+        # Not `cli.main`: where our reader has left it exits with 1, which is ours for failed
+        # topics.
         with cli.make_context("harness", sys.argv[1:]) as context:
             cli.invoke(context)
     except SystemExit as chosen:
@@ -112,7 +122,9 @@ def _invoked() -> int:
 
 
 def code_of(error: Exception) -> int:
-    """Say what is wrong, on standard error, and return the exit code. Raises what nobody foresaw."""
+    """Say what is wrong, on standard error, and return the exit code. Raises what nobody
+    foresaw.
+    """
     if isinstance(error, HarnessError):
         for line in str(error).splitlines() or [type(error).__name__]:
             click.echo(f"error: {terminal_safe(line)}", err=True)
@@ -130,7 +142,8 @@ def code_of(error: Exception) -> int:
 
 def exit_code(error: HarnessError) -> int:
     """The exit code of an error that ended a command."""
-    from harness.domain.failures import FatalError  # noqa: PLC0415 - start-up that `--help` must not pay
+    # Start-up that `--help` must not pay.
+    from harness.domain.failures import FatalError  # noqa: PLC0415
 
     match error:
         case InputError():

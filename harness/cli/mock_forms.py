@@ -19,7 +19,9 @@ _OF_NOBODY = "fault"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Listed:
-    """One that can be played. `server`: whose it is, "" for a fault; `plays`: what the client is to make of it."""
+    """One that can be played. `server`: whose it is, "" for a fault; `plays`: what the client is to
+    make of it.
+    """
 
     name: str
     kind: str
@@ -70,7 +72,9 @@ def _say_all(found: list[_Listed]) -> None:
             plays = f" ({listed.plays})" if listed.plays else ""
             say(f"  {listed.name:<{wide - 4}}  {whose}{listed.about}{plays}", hanging=wide)
         say("")
-    say("play one to every request with --faults NAME, or to a share of them with --faults NAME=0.1")
+    say(
+        "play one to every request with --faults NAME, or to a share of them with --faults NAME=0.1"
+    )
 
 
 def _known() -> list[_Listed]:

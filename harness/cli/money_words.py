@@ -1,4 +1,6 @@
-"""Money in words: what is spent, what is held back for calls in flight, what is to come, and what that adds up to."""
+"""Money in words: what is spent, what is held back for calls in flight, what is to come, and what
+that adds up to.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ LEAST_LOST_SHARE = 0.02
 
 
 class Account(Protocol):
-    """The money of a moment of a run. `cost` is what the budget counts, `unknown_cost` at most a part of it."""
+    """The money of a moment of a run. `cost` is what the budget counts, `unknown_cost` at most a
+    part of it.
+    """
 
     @property
     def cost(self) -> float: ...
@@ -50,7 +54,9 @@ class Caps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Digits:
-    """Amounts that stand beside each other have equally many digits, so that they add up as they are read."""
+    """Amounts that stand beside each other have equally many digits, so that they add up as they
+    are read.
+    """
 
     number: int
 
@@ -71,10 +77,11 @@ def _digits(seen: Account, caps: Caps) -> _Digits:
 
 
 def spent_words(seen: Account, caps: Caps) -> str:
-    """`$0.410 of $1.00 spent, at most $0.050 more for requests that broke off, $0.120 held for 3 calls in flight`.
+    """`$0.410 of $1.00 spent, at most $0.050 more for requests that broke off, $0.120 held for 3
+    calls in flight`.
 
-    What broke off and what is spent are the two addends that `to_come_words` ends the sum with; what is held is no
-    addend, for what it is held for is a part of what is to come.
+    What broke off and what is spent are the two addends that `to_come_words` ends the sum with;
+    what is held is no addend, for what it is held for is a part of what is to come.
     """
     if seen.unpriced and not seen.cost:
         parts = ["cost not known"]
@@ -87,15 +94,22 @@ def spent_words(seen: Account, caps: Caps) -> str:
         if seen.unknown_cost >= LEAST_SAID:
             parts.append(f"at most {digits.of(seen.unknown_cost)} more for what was not told")
         if caps.budget is not None and seen.reserved_calls:
-            parts.append(f"{digits.of(seen.reserved_cost)} held for {counted(seen.reserved_calls, 'call')} under way")
+            parts.append(
+                f"{digits.of(seen.reserved_cost)} held for {counted(seen.reserved_calls, 'call')}"
+                " under way"
+            )
     if caps.budget_tokens is not None:
-        untold = f" ({seen.unknown_tokens:,} of them not told, at most)" if seen.unknown_tokens else ""
+        untold = (
+            f" ({seen.unknown_tokens:,} of them not told, at most)" if seen.unknown_tokens else ""
+        )
         parts.append(f"{seen.tokens:,} of {caps.budget_tokens:,} tokens{untold}")
     return ", ".join(parts)
 
 
 def to_come_words(seen: Account, caps: Caps) -> str | None:
-    """`about $0.300 to come ($0.280 to $0.330): about $0.760 in the end`; None: too early to say."""
+    """`about $0.300 to come ($0.280 to $0.330): about $0.760 in the end`; None: too early to
+    say.
+    """
     if seen.to_come is None:
         return None
     if caps.budget is None:
@@ -115,7 +129,9 @@ def ends_words(amount: Range) -> str:
 
 
 def budget_lines(outlay: Outlay, budget: Budget) -> list[str]:
-    """What of the budget is used, and which part of that nobody told; without one, what may come on top of the cost."""
+    """What of the budget is used, and which part of that nobody told; without one, what may come on
+    top of the cost.
+    """
     lines = []
     cost = outlay.cost_at_risk - outlay.cost_untold
     broke_off = money(cost) if cost >= LEAST_SAID else ""
@@ -127,7 +143,9 @@ def budget_lines(outlay: Outlay, budget: Budget) -> list[str]:
         lines.append(f"unknown   {', and '.join(amounts)}, on top of the cost")
     if budget.tokens is not None:
         tokens = outlay.tokens_at_risk - outlay.tokens_untold
-        parts = _untold_parts(f"{tokens:,}" if tokens else "", f"{outlay.tokens_untold:,}", outlay.untold)
+        parts = _untold_parts(
+            f"{tokens:,}" if tokens else "", f"{outlay.tokens_untold:,}", outlay.untold
+        )
         used = f"budget    {outlay.counted_tokens:,} of {budget.tokens:,} tokens used"
         lines.append(_with_parts(used, f"{outlay.tokens:,} told", parts))
     return lines
@@ -135,7 +153,11 @@ def budget_lines(outlay: Outlay, budget: Budget) -> list[str]:
 
 def _untold_parts(broke_off: str, reserved: str, untold: int) -> list[str]:
     parts = [f"at most {broke_off} for requests that broke off"] if broke_off else []
-    return parts + ([f"{reserved} reserved for {counted(untold, 'answer')}, not told by the server"] if untold else [])
+    return parts + (
+        [f"{reserved} reserved for {counted(untold, 'answer')}, not told by the server"]
+        if untold
+        else []
+    )
 
 
 def _with_parts(used: str, told: str, untold: Sequence[str]) -> str:
@@ -148,13 +170,22 @@ def _with_parts(used: str, told: str, untold: Sequence[str]) -> str:
 
 
 def reservation_lines(
-    found: Reservations, outlay: Outlay, budget: Budget, reserve: Reserve, *, wall_s: float, unfinished: int
+    found: Reservations,
+    outlay: Outlay,
+    budget: Budget,
+    reserve: Reserve,
+    *,
+    wall_s: float,
+    unfinished: int,
 ) -> list[str]:
-    """What holding money back cost in time and what gives that back; with likely reservations, what was risked."""
+    """What holding money back cost in time and what gives that back; with likely reservations, what
+    was risked.
+    """
     lines = []
     if found.lost_s >= max(LEAST_LOST_S, LEAST_LOST_SHARE * wall_s):
         lines.append(
-            f"          {found.lost_s:,.0f} s of the {wall_s:,.0f} s went by waiting for money held for other calls"
+            f"          {found.lost_s:,.0f} s of the {wall_s:,.0f} s went by waiting for money held"
+            " for other calls"
         )
         ways = [*_higher(found, outlay, budget, unfinished), "a lower max_tokens"]
         ways += ["--budget-reserve likely"] if reserve == "strict" else []
@@ -165,7 +196,9 @@ def reservation_lines(
 
 
 def _higher(found: Reservations, outlay: Outlay, budget: Budget, unfinished: int) -> list[str]:
-    """The budget with which nothing had to wait: all that was spent, and the most that was wanted at one time."""
+    """The budget with which nothing had to wait: all that was spent, and the most that was wanted
+    at one time.
+    """
     rest = " and what the other topics cost" if unfinished else ""
     ways = []
     if budget.cost is not None and outlay.counted_cost + found.wanted_cost > budget.cost:
@@ -185,7 +218,11 @@ def _risk_lines(found: Reservations, outlay: Outlay, budget: Budget) -> list[str
     if budget.cost is not None:
         passed = outlay.counted_cost - budget.cost
         if found.could_pass_cost > 0 or passed > 0:
-            lines.append(_risked(money(max(found.could_pass_cost, passed)), money(passed) if passed > 0 else None))
+            lines.append(
+                _risked(
+                    money(max(found.could_pass_cost, passed)), money(passed) if passed > 0 else None
+                )
+            )
     if budget.tokens is not None:
         more = outlay.counted_tokens - budget.tokens
         if found.could_pass_tokens > 0 or more > 0:
@@ -196,5 +233,8 @@ def _risk_lines(found: Reservations, outlay: Outlay, budget: Budget) -> list[str
 
 def _risked(could: str, passed: str | None) -> str:
     did = "was not passed" if passed is None else f"was passed by {passed}"
-    words = "          likely costs were held back, not worst cases: the budget could have been passed by"
+    words = (
+        "          likely costs were held back, not worst cases: the budget could have been"
+        " passed by"
+    )
     return f"{words} {could}, and {did}"

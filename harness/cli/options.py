@@ -37,9 +37,17 @@ def metavar_of(name: str) -> str:
 def default_note(name: str) -> str:
     """`  [default: …]`, where the description does not say it and there is one."""
     field = Settings.model_fields[name]
-    if field.default in (None, ()) or isinstance(field.default, bool) or "[default" in (field.description or ""):
+    if (
+        field.default in (None, ())
+        or isinstance(field.default, bool)
+        or "[default" in (field.description or "")
+    ):
         return ""
-    return f"  [default: {field.default:g}]" if isinstance(field.default, float) else f"  [default: {field.default}]"
+    return (
+        f"  [default: {field.default:g}]"
+        if isinstance(field.default, float)
+        else f"  [default: {field.default}]"
+    )
 
 
 def flag_of(name: str) -> str:
@@ -55,7 +63,9 @@ RUN_OPTIONS = _in_sections([name for name in Settings.model_fields if name not i
 
 
 def settings_options(*names: str, config: bool = True) -> Callable[[F], F]:
-    """Flags for these settings, and `--config`. A flag that is not given leaves its value to the other sources."""
+    """Flags for these settings, and `--config`. A flag that is not given leaves its value to the
+    other sources.
+    """
 
     def decorate(command: F) -> F:
         if config:
@@ -95,8 +105,12 @@ def _option(name: str) -> Callable[[F], F]:
     }
     if field.default in (True, False) and base_kind(kind_of(field.alias or name)) is bool:
         negation = f"--no-{flag.removeprefix('--')}"
-        return click.option(*short, f"{flag}/{negation}", name, shows_negation=field.default is True, **common)
-    return click.option(*short, flag, name, metavar=metavar_of(name), multiple=_is_many(name), **common)
+        return click.option(
+            *short, f"{flag}/{negation}", name, shows_negation=field.default is True, **common
+        )
+    return click.option(
+        *short, flag, name, metavar=metavar_of(name), multiple=_is_many(name), **common
+    )
 
 
 def _is_many(name: str) -> bool:

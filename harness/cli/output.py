@@ -1,4 +1,6 @@
-"""Words and JSON on standard output, whatever the terminal and the reader at its other end can take."""
+"""Words and JSON on standard output, whatever the terminal and the reader at its other end can
+take.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,17 @@ from harness.domain.sanitize import json_safe, terminal_safe
 
 
 def prepare_streams() -> None:
-    """Let no character crash the program: what the encoding of a stream cannot hold is written out as an escape."""
+    """Let no character crash the program: what the encoding of a stream cannot hold is written out
+    as an escape.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str, *, hanging: int = 10) -> None:
-    """Print lines that can command no terminal: wrapped to its width on one, each whole in a pipe or a file.
+    """Print lines that can command no terminal: wrapped to its width on one, each whole in a pipe
+    or a file.
 
     `hanging` is how far the rest of a line that is too long is indented.
     """

@@ -10,7 +10,8 @@ from harness.exports.placing import refuse_unwritable
 
 
 def check_place(target: Path, *, begins: bytes, what: str) -> None:
-    """Raise InputError where a file cannot be put, or would replace anything but an earlier one of its kind.
+    """Raise InputError where a file cannot be put, or would replace anything but an earlier one of
+    its kind.
 
     `begins` is how such a file begins, `what` its name for people.
     """
@@ -18,7 +19,9 @@ def check_place(target: Path, *, begins: bytes, what: str) -> None:
         raise InputError(f"{target.parent}: is no directory; choose another place with -o FILE")
     refuse_unwritable(target)
     if os.path.lexists(target) and not (target.is_file() and _begins(target, begins)):
-        raise InputError(f"{target}: is there already and is no {what}; choose another place with -o FILE")
+        raise InputError(
+            f"{target}: is there already and is no {what}; choose another place with -o FILE"
+        )
 
 
 def _begins(file: Path, expected: bytes) -> bool:

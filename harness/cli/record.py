@@ -44,10 +44,12 @@ from harness.workflows.in_use import workflow_of
 )
 @settings_options(*RUN_OPTIONS)
 def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
-    """Run the topics of DATASET and keep what was answered in a cassette, to be replayed without key or network.
+    """Run the topics of DATASET and keep what was answered in a cassette, to be replayed without
+    key or network.
 
-    What the cassette holds already is not asked again, so only what changed is paid for (--cache-mode refresh asks all
-    anew). An answer that is found again leaves its line as it is. The cassette is written once the run has ended.
+    What the cassette holds already is not asked again, so only what changed is paid for
+    (--cache-mode refresh asks all anew). An answer that is found again leaves its line as it is.
+    The cassette is written once the run has ended.
 
     Exit codes: those of harness run.
     """

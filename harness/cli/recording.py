@@ -1,4 +1,6 @@
-"""What `harness record` and `harness check --on-miss record` share: say what it will take, ask, run, write."""
+"""What `harness record` and `harness check --on-miss record` share: say what it will take, ask,
+run, write.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +43,20 @@ def agreed_to_all(
     *,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> bool:
-    """Do the same where nothing is recorded: a sample is rehearsed, as `harness estimate` does it."""
+    """Do the same where nothing is recorded: a sample is rehearsed, as `harness estimate` does
+    it.
+    """
     found = estimate_batch(loaded, source, SystemClock(), wrap=wrap)
     steps = ", ".join(f"{step.step} {step.calls:,.0f}" for step in found.steps)
-    likely = ", at a price that is not known" if found.cost is None else f", likely some {money(found.cost)}"
-    said = f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics ({steps}){likely}"
+    likely = (
+        ", at a price that is not known"
+        if found.cost is None
+        else f", likely some {money(found.cost)}"
+    )
+    said = (
+        f"missing   all: about {found.calls:,.0f} calls of {found.topics:,} topics"
+        f" ({steps}){likely}"
+    )
     click.echo(terminal_safe(said), err=True)
     return confirmed(loaded, workflow, lambda: _QUESTION)
 
@@ -60,16 +71,19 @@ def record_into(
     prune: bool,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> Report:
-    """Run the topics with what is `known` ruling over the cache, and write what came of it into the cassette.
+    """Run the topics with what is `known` ruling over the cache, and write what came of it into the
+    cassette.
 
-    A run that was stopped leaves the cassette as it was: its answers are in the cache, and the same command goes on.
-    Raises CacheError, with nothing sent, where no cassette can be written.
+    A run that was stopped leaves the cassette as it was: its answers are in the cache, and the same
+    command goes on. Raises CacheError, with nothing sent, where no cassette can be written.
     """
     prepare_place(cassette)
     recording = MemoryCache.holding(recorded_calls(known, loaded.settings.pricing()))
     report = reported(loaded, source, workflow=workflow, recording=recording, wrap=wrap)
     if report.stop is not None:
-        click.echo(f"cassette  {cassette}: not written; the same command goes on from the cache", err=True)
+        click.echo(
+            f"cassette  {cassette}: not written; the same command goes on from the cache", err=True
+        )
         return report
     today = SystemClock().now().date()
     merged = recorded_from(report.path, cassette, known, day=today, prune=prune)
@@ -92,7 +106,9 @@ def expected_words(missing: Expected) -> str:
     if missing.unknown:
         likely = _about(missing.unknown_cost)
         likely = f"{likely} if they are like the others" if likely else ""
-        lines.append(f"{missing.unknown:,} of {missing.topics:,} topics ask what was never asked{likely}")
+        lines.append(
+            f"{missing.unknown:,} of {missing.topics:,} topics ask what was never asked{likely}"
+        )
     return "missing   " + "\n          ".join(lines)
 
 
@@ -107,5 +123,7 @@ def merged_words(merged: Merged, cassette: Path, *, prune: bool) -> str:
         f"{merged.replaced:,} replaced, {merged.unchanged:,} unchanged"
     )
     if merged.stale:
-        text += f", {len(merged.stale):,} stale" + (" removed" if prune else " (--prune removes them)")
+        text += f", {len(merged.stale):,} stale" + (
+            " removed" if prune else " (--prune removes them)"
+        )
     return text

@@ -28,7 +28,8 @@ REPORT_FILE = "report.html"
     help=f"Where to write it.  [default: {REPORT_FILE} in RUN, or in RUN_B of two]",
 )
 def report(run: Path | None, run_b: Path | None, out: Path | None) -> None:
-    """The run in the directory RUN as one HTML file that needs nothing else; with RUN_B the two side by side.
+    """The run in the directory RUN as one HTML file that needs nothing else; with RUN_B the two
+    side by side.
 
     Without RUN it is the run under results/ that was begun or continued last.
     The file holds the run's prompts and answers. It loads nothing, from nowhere.
@@ -49,7 +50,10 @@ def report(run: Path | None, run_b: Path | None, out: Path | None) -> None:
     summaries = write_report(runs, target, library, now=datetime.now(UTC))
     for each in summaries:
         if each["state"]["tone"] == "busy":
-            click.echo(terminal_safe(f"{each['name']} is still running: the page shows what is finished"), err=True)
+            click.echo(
+                terminal_safe(f"{each['name']} is still running: the page shows what is finished"),
+                err=True,
+            )
     if library.missing:
         click.echo(f"without plots. {library.missing}", err=True)
     size = target.stat().st_size

@@ -29,7 +29,9 @@ _FIXED = {
 RESUME_OPTIONS = tuple(name for name in RUN_OPTIONS if name not in _FIXED)
 
 
-def _states(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[TopicState, ...] | None:
+def _states(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[TopicState, ...] | None:
     """The states that a list with commas names."""
     if value is None:
         return None
@@ -54,8 +56,10 @@ def _states(context: click.Context, parameter: click.Parameter, value: str | Non
     section=TOPICS,
     metavar="STATES",
     callback=_states,
-    help="Only topics in these states, with commas: failed, degraded, unfinished. A new row takes the place of the old "
-    "one.  [default: failed,unfinished]",
+    help=(
+        "Only topics in these states, with commas: failed, degraded, unfinished. A new row takes"
+        " the place of the old one.  [default: failed,unfinished]"
+    ),
 )
 @click.option(
     "--topic",
@@ -67,12 +71,16 @@ def _states(context: click.Context, parameter: click.Parameter, value: str | Non
     help="Only this topic, as `harness show` names it, also if it is degraded; may be repeated.",
 )
 @settings_options(*RESUME_OPTIONS, config=False)
-def resume(run: Path | None, states: tuple[TopicState, ...] | None, topics: tuple[str, ...], **values: Any) -> None:
-    """Continue the run in the directory RUN: what is unfinished or failed is done, what is finished stays.
+def resume(
+    run: Path | None, states: tuple[TopicState, ...] | None, topics: tuple[str, ...], **values: Any
+) -> None:
+    """Continue the run in the directory RUN: what is unfinished or failed is done, what is finished
+    stays.
 
-    Without RUN it is the run under results/ that was begun or continued last. It goes on with the settings it began
-    with, whatever harness.toml and the environment say today; the flags given here rule over them (a higher --budget,
-    say). Only the key is taken from today's environment or .env. New lines at the end of the topic file are run too.
+    Without RUN it is the run under results/ that was begun or continued last. It goes on with the
+    settings it began with, whatever harness.toml and the environment say today; the flags given
+    here rule over them (a higher --budget, say). Only the key is taken from today's environment or
+    .env. New lines at the end of the topic file are run too.
     """
     path = run or _newest()
     manifest = read_manifest(path)

@@ -38,11 +38,11 @@ from harness.workflows.loading import LoadedWorkflow
 def run(dataset: str, **values: Any) -> None:
     """Run the topics of DATASET: JSONL or lines of text, also as .gz; - for standard input.
 
-    The same command with the same --out DIR continues what is there. Each option is also a setting in harness.toml
-    (in_flight = 8) and a variable (HARNESS_IN_FLIGHT=8).
+    The same command with the same --out DIR continues what is there. Each option is also a setting
+    in harness.toml (in_flight = 8) and a variable (HARNESS_IN_FLIGHT=8).
 
-    Exit codes: 0 all topics ok or degraded, 1 some failed, 2 usage or input, 3 stopped for cause (key, balance,
-    budget, disk, a workflow that fails for the first topics), 130 interrupted.
+    Exit codes: 0 all topics ok or degraded, 1 some failed, 2 usage or input, 3 stopped for cause
+    (key, balance, budget, disk, a workflow that fails for the first topics), 130 interrupted.
     """
     loaded = loaded_from(values)
     note_aliases(loaded)
@@ -62,7 +62,9 @@ def reported(
     recording: Cache | None = None,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> Report:
-    """Run, show progress, and print the summary. See `run_batch`. Exits where there is no report."""
+    """Run, show progress, and print the summary. See `run_batch`. Exits where there is no
+    report.
+    """
     settings = loaded.settings
     start_log_lines(loaded)
     watch, stop = Watch(board=Board()), Stop()
@@ -101,11 +103,13 @@ def reported(
 
 
 def _left_words(left: SystemExit) -> str:
-    """Why there is no summary: in a task that nobody but the workflow knows, `sys.exit` ends the loop of all topics."""
+    """Why there is no summary: in a task that nobody but the workflow knows, `sys.exit` ends the
+    loop of all topics.
+    """
     said = "" if left.code is None else f": {left.code}"
     return (
-        f"a task of the workflow's own ended the program (SystemExit{said}); what was answered is stored: "
-        "raise another exception there, then `harness resume`"
+        f"a task of the workflow's own ended the program (SystemExit{said}); what was answered is"
+        " stored: raise another exception there, then `harness resume`"
     )
 
 
@@ -119,6 +123,8 @@ def print_report(report: Report, loaded: Loaded) -> None:
 
 
 def note_aliases(loaded: Loaded) -> None:
-    """Say, a line each, what was understood otherwise than it was written: a withdrawn model name, a base URL."""
+    """Say, a line each, what was understood otherwise than it was written: a withdrawn model name,
+    a base URL.
+    """
     for note in () if loaded.settings.quiet else notes_on(loaded.settings):
         click.echo(f"note: {terminal_safe(note)}", err=True)

@@ -30,18 +30,28 @@ LONGEST_MESSAGE = 4_000
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("topic_id", required=False)
-@click.option("--calls", is_flag=True, help="With TOPIC_ID: each call with its prompt, reasoning and answer.")
-@click.option("--status", type=click.Choice(["ok", "degraded", "failed"]), help="Only topics that ended so.")
+@click.option(
+    "--calls", is_flag=True, help="With TOPIC_ID: each call with its prompt, reasoning and answer."
+)
+@click.option(
+    "--status", type=click.Choice(["ok", "degraded", "failed"]), help="Only topics that ended so."
+)
 @click.option("--json", "json_output", is_flag=True, help="Print JSON lines for machines.")
-def show(run: Path, topic_id: str | None, calls: bool, status: str | None, json_output: bool) -> None:
-    """The topics of the run in the directory RUN, or the report of TOPIC_ID with the calls behind it."""
+def show(
+    run: Path, topic_id: str | None, calls: bool, status: str | None, json_output: bool
+) -> None:
+    """The topics of the run in the directory RUN, or the report of TOPIC_ID with the calls behind
+    it.
+    """
     opened = Run.open(run)
     if topic_id is None:
         _list_topics(opened, status, json_output)
         return
     row = opened.result(topic_id)
     if row is None or status not in (None, row.status):
-        raise ResultsError(f"{run}: no finished topic {topic_id!r}; `harness show {run}` lists them")
+        raise ResultsError(
+            f"{run}: no finished topic {topic_id!r}; `harness show {run}` lists them"
+        )
     spans = list(opened.spans(topic_id))
     if json_output:
         say_json({**result_row(row), "spans": [span_row(span) for span in spans]}, indent=None)
@@ -71,8 +81,8 @@ def _list_topics(run: Run, status: str | None, json_output: bool) -> None:
 def _row_line(row: StoredResult) -> str:
     said = _failure_words(row.error) if row.error else one_line(_first_words(row.output), 90)
     return (
-        f"{row.status:<9} {one_line(row.topic_id, 24):<24} {row.calls:>3} calls  {money(row.cost):>9}  "
-        f"{row.elapsed_s:>8.1f} s  {said}"
+        f"{row.status:<9} {one_line(row.topic_id, 24):<24} {row.calls:>3} calls "
+        f" {money(row.cost):>9}  {row.elapsed_s:>8.1f} s  {said}"
     )
 
 
@@ -88,8 +98,11 @@ def _head_lines(row: StoredResult) -> list[str]:
     lines = [
         f"{row.topic_id}: {row.status}",
         f"topic: {row.topic}",
-        f"{row.calls} calls, {row.hits} from the cache, {tokens_words(usage_to_json(row.usage))}, "
-        f"{_cost(row.cost)}, {row.elapsed_s:.1f} s ({row.sequential_s:.1f} s one after another)",
+        (
+            f"{row.calls} calls, {row.hits} from the cache,"
+            f" {tokens_words(usage_to_json(row.usage))}, {_cost(row.cost)}, {row.elapsed_s:.1f} s"
+            f" ({row.sequential_s:.1f} s one after another)"
+        ),
     ]
     if error is not None:
         lines.append(f"{error.type}: {error.message}")
@@ -103,7 +116,12 @@ def _output_lines(row: StoredResult) -> list[str]:
     output = row.output
     if output is None:
         return ["", "calls:"]
-    return ["", output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2), "", "calls:"]
+    return [
+        "",
+        output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2),
+        "",
+        "calls:",
+    ]
 
 
 def _call_line(span: StoredSpan, others: Collection[str] = ()) -> str:
@@ -126,7 +144,8 @@ def _call_text(span: StoredSpan) -> str:
     parts = [_call_line(span), f"  key {span.key}"]
     parts += [f"--- {message.role}\n{message.content}" for message in span.request.messages]
     parts += [
-        f"--- attempt {failure.number} failed: {failure.kind}: {failure.message}" for failure in span.served.failures
+        f"--- attempt {failure.number} failed: {failure.kind}: {failure.message}"
+        for failure in span.served.failures
     ]
     if span.reasoning:
         parts.append(f"--- reasoning\n{span.reasoning}")
@@ -139,7 +158,9 @@ def _call_text(span: StoredSpan) -> str:
 
 
 def _likelihoods_words(span: StoredSpan) -> str:
-    """`likelihoods of 40 tokens, 30 of them reasoning (--json shows them)`; empty where there are none."""
+    """`likelihoods of 40 tokens, 30 of them reasoning (--json shows them)`; empty where there are
+    none.
+    """
     answer, reasoning = len(span.logprobs), len(span.reasoning_logprobs)
     if not answer + reasoning:
         return ""
@@ -158,7 +179,9 @@ def _about_answer(span: StoredSpan) -> str:
 
 
 def _other_words(span: StoredSpan, others: Collection[str]) -> str:
-    return f", answered by {one_line(span.model, 120)}" if span.model and span.model in others else ""
+    return (
+        f", answered by {one_line(span.model, 120)}" if span.model and span.model in others else ""
+    )
 
 
 def _first_words(output: Any) -> str:

@@ -1,12 +1,14 @@
-"""Ctrl-C: the first lets calls in flight finish and be stored, the second stops at once; SIGTERM is a first.
+"""Ctrl-C: the first lets calls in flight finish and be stored, the second stops at once; SIGTERM is
+a first.
 
-So is SIGHUP, which comes when the terminal is closed. It is left alone where it is ignored when the command begins, as
-under `nohup`. It never counts as a second signal: a shell and the kernel each send one for the same closed terminal,
-and systemd sends one right after its SIGTERM.
+So is SIGHUP, which comes when the terminal is closed. It is left alone where it is ignored when the
+command begins, as under `nohup`. It never counts as a second signal: a shell and the kernel each
+send one for the same closed terminal, and systemd sends one right after its SIGTERM.
 
-Python's own signal handlers are used, and not the event loop's: they run between two bytecodes, also while a workflow
-of the user's blocks the loop. And should even the end not come (a read that nobody answers, a thread that hangs), the
-process ends itself: whatever was reported as stored is, as after any other kill.
+Python's own signal handlers are used, and not the event loop's: they run between two bytecodes,
+also while a workflow of the user's blocks the loop. And should even the end not come (a read that
+nobody answers, a thread that hangs), the process ends itself: whatever was reported as stored is,
+as after any other kill.
 """
 
 from __future__ import annotations
@@ -30,7 +32,11 @@ CLOSING_S = 1.5
 """What a run may take, after the drain, to close its books."""
 AT_ONCE_S = 0.8
 """The same after the second signal: all of it within the second."""
-_NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP (the terminal was closed)"}
+_NAMES = {
+    signal.SIGINT: "Ctrl-C",
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGHUP: "SIGHUP (the terminal was closed)",
+}
 
 
 def _never() -> bool:
@@ -38,12 +44,17 @@ def _never() -> bool:
 
 
 async def interruptible(
-    work: Callable[[], Awaitable[None]], stop: Stop, *, drain_s: float, idle: Callable[[], bool] = _never
+    work: Callable[[], Awaitable[None]],
+    stop: Stop,
+    *,
+    drain_s: float,
+    idle: Callable[[], bool] = _never,
 ) -> None:
-    """Do `work`; a signal sets `stop`, and what is in flight gets `drain_s` seconds before it is cancelled.
+    """Do `work`; a signal sets `stop`, and what is in flight gets `drain_s` seconds before it is
+    cancelled.
 
-    Where `idle` says that nothing is in flight, there is nothing to wait for. Raises what `work` raises, as it raised
-    it.
+    Where `idle` says that nothing is in flight, there is nothing to wait for. Raises what `work`
+    raises, as it raised it.
     """
     loop = asyncio.get_running_loop()
     scope = anyio.CancelScope()
@@ -75,7 +86,9 @@ def _signals_to(
     *,
     first_within_s: float,
 ) -> Iterator[None]:
-    """While this is open, a signal calls `first` on the loop, and each one after it but SIGHUP calls `again`."""
+    """While this is open, a signal calls `first` on the loop, and each one after it but SIGHUP
+    calls `again`.
+    """
     received = 0
 
     def receive(number: int, frame: FrameType | None) -> None:

@@ -28,7 +28,15 @@ from harness.simulation.start import start_of
 
 _LIMITS = ("per_run", "runs", "rpm", "tpm", "attempts", "budget", "budget_tokens", "run_calls")
 # What the recorded run was bounded by in money says nothing of tonight; the flags given here do.
-_NOT_TAKEN = {"budget", "budget_tokens", "run_calls", "topic_budget", "topic_budget_tokens", "limit", "out"}
+_NOT_TAKEN = {
+    "budget",
+    "budget_tokens",
+    "run_calls",
+    "topic_budget",
+    "topic_budget_tokens",
+    "limit",
+    "out",
+}
 _SHOWN = {"json", "quiet", "verbose", "yes"}
 _MOST_TOPICS = 10_000_000
 
@@ -36,22 +44,48 @@ _MOST_TOPICS = 10_000_000
 @click.command(cls=SectionedCommand)
 @click.argument("recorded", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
-    "--topics", type=click.IntRange(1, _MOST_TOPICS), metavar="N", help="Topics of the night.  [default: the run's]"
+    "--topics",
+    type=click.IntRange(1, _MOST_TOPICS),
+    metavar="N",
+    help="Topics of the night.  [default: the run's]",
 )
-@click.option("--in-flight", metavar="N,N,…", help="Calls in flight to compare.  [default: the run's]")
-@click.option("--start", metavar="HH:MM", help="Local time at which it begins, or a date and time.  [default: now]")
+@click.option(
+    "--in-flight", metavar="N,N,…", help="Calls in flight to compare.  [default: the run's]"
+)
+@click.option(
+    "--start",
+    metavar="HH:MM",
+    help="Local time at which it begins, or a date and time.  [default: now]",
+)
 @click.option(
     "--provider-limit",
     type=click.IntRange(1),
     metavar="N",
-    help="Refuse (429) more than N requests at once.  [default: what the provider named in the run]",
+    help=(
+        "Refuse (429) more than N requests at once.  [default: what the provider named in the run]"
+    ),
 )
 @click.option(
-    "--repeat", type=click.IntRange(1, 1000), metavar="N", default=4, show_default=True, help="Nights for each number."
+    "--repeat",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=4,
+    show_default=True,
+    help="Nights for each number.",
 )
-@click.option("--seed", type=click.IntRange(0), metavar="N", default=0, show_default=True, help="Seed of all draws.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 1024), metavar="N", help="Processes that simulate.  [default: one a core]"
+    "--seed",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Seed of all draws.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Processes that simulate.  [default: one a core]",
 )
 @settings_options(*_LIMITS, "json_output", "quiet", config=False)
 def simulate(
@@ -70,10 +104,10 @@ def simulate(
     \b
     harness simulate results/<run> --topics 10000 --in-flight 8,32,128 --rpm 500 --start 22:00
 
-    RUN is a directory under results/. Topics are drawn from the recorded ones, whole, with their calls, tokens and
-    failures; times are drawn from what was fitted to their calls; and the real engine works through them on virtual
-    time. Limits and prices are the run's where no flag says otherwise. Every call counts as asked: nothing is expected
-    from the cache.
+    RUN is a directory under results/. Topics are drawn from the recorded ones, whole, with their
+    calls, tokens and failures; times are drawn from what was fitted to their calls; and the real
+    engine works through them on virtual time. Limits and prices are the run's where no flag says
+    otherwise. Every call counts as asked: nothing is expected from the cache.
     """
     began = start_of(start, datetime.now().astimezone())
     places = () if in_flight is None else numbers_of(in_flight)
@@ -91,7 +125,10 @@ def simulate(
     nights = jobs_of(plan, places or (settings.in_flight,), repeat=repeat, seed=seed)
     with _progress(len(nights), shown=not settings.quiet and sys.stderr.isatty()) as on_night:
         simulated = simulate_nights(
-            recording.topics, nights, workers=jobs or workers_for(recording.topics, nights), on_night=on_night
+            recording.topics,
+            nights,
+            workers=jobs or workers_for(recording.topics, nights),
+            on_night=on_night,
         )
     arms = arms_of(nights, simulated, interval=recording.allows_interval)
     forecast = Forecast(recording=recording, plan=plan, arms=arms, repeat=repeat, seed=seed)
@@ -111,12 +148,16 @@ def _settings(recording: Recording, values: dict[str, Any]) -> Settings:
 
 
 def _check_budget(settings: Settings, recording: Recording, began: datetime) -> None:
-    """Raise SettingsError for a budget in money where a price is not known: such a night would end before it began."""
-    unpriced = [model for model in recording.models() if settings.pricing().price(model, began) is None]
+    """Raise SettingsError for a budget in money where a price is not known: such a night would end
+    before it began.
+    """
+    unpriced = [
+        model for model in recording.models() if settings.pricing().price(model, began) is None
+    ]
     if settings.budget is not None and unpriced:
         raise SettingsError(
-            f"--budget {settings.budget:g}: no price is known for the model {unpriced[0]!r} at {began:%Y-%m-%d}; cap "
-            "with --budget-tokens or --run-calls"
+            f"--budget {settings.budget:g}: no price is known for the model {unpriced[0]!r} at"
+            f" {began:%Y-%m-%d}; cap with --budget-tokens or --run-calls"
         )
 
 
@@ -141,7 +182,9 @@ def _progress(nights: int, *, shown: bool) -> Iterator[OnNight]:
     )
 
     columns = (SpinnerColumn(), TextColumn("nights simulated:"), MofNCompleteColumn(), BarColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as progress:
         task = progress.add_task("", total=nights)
 
         def seen(number: int, night: SimulatedRun) -> None:

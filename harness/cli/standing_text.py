@@ -36,7 +36,9 @@ from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
 from harness.runs.run_state import RunState
 
 SILENT_S = 15.0
-"""A run tells of itself every second; one that says nothing for so long is stopped, or its machine is overloaded."""
+"""A run tells of itself every second; one that says nothing for so long is stopped, or its machine
+is overloaded.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,10 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
     """Some lines for a person."""
     manifest, totals = state.manifest, state.totals
     lines = [
-        f"run       {manifest['run_id']}, {state_words(state, now)}, session {manifest['sessions']}",
+        (
+            f"run       {manifest['run_id']}, {state_words(state, now)}, session"
+            f" {manifest['sessions']}"
+        ),
         f"dataset   {manifest['dataset']['path']}",
         f"model     {manifest['identity']['model']} at {manifest['identity']['endpoint']}",
         *(f"          {words}" for words in elsewhere_words(manifest)),
@@ -63,7 +68,10 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
     if state.live is not None:
         lines += _live_lines(state.live, _caps(manifest), now)
     else:
-        lines += [*work_lines(totals, streamed=manifest["settings"].get("stream", True)), *_money_lines(state)]
+        lines += [
+            *work_lines(totals, streamed=manifest["settings"].get("stream", True)),
+            *_money_lines(state),
+        ]
     lines += answer_lines(answers_in(totals))
     lines += left_open_lines(state.left_open)
     lines += [f"note      {note}" for note in state.notes]
@@ -77,7 +85,9 @@ def standing_lines(state: RunState, now: datetime) -> list[str]:
 
 
 def _began_lines(state: RunState) -> list[str]:
-    """The beginning of the session that goes on, or was killed; of one that ended its log tells more."""
+    """The beginning of the session that goes on, or was killed; of one that ended its log tells
+    more.
+    """
     if state.begun is None or not (state.running or state.killed):
         return []
     return [f"began     {begun_words(state.begun)}"]
@@ -95,7 +105,9 @@ def state_words(state: RunState, now: datetime) -> str:
         ago = duration(max(0.0, (now - state.last_alive).total_seconds()))
         return f"killed, last alive at {state.last_alive:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
     word = str(state.manifest["status"])
-    if word not in _PLAIN_STATUSES:  # The cause, as one word for programs; a line of its own tells it.
+    if (
+        word not in _PLAIN_STATUSES
+    ):  # The cause, as one word for programs; a line of its own tells it.
         word = "stopped"
     if word == "complete" and state.unfinished:
         word = f"complete, but rows are missing: {state.unfinished:,}"
@@ -138,7 +150,10 @@ def _live_lines(live: Live, caps: _Caps, now: datetime) -> list[str]:
 
 
 def _silence(silent_s: float, pid: int) -> str:
-    return f"no word from it for {duration(silent_s)}: look whether process {pid} is stopped, or its machine was asleep"
+    return (
+        f"no word from it for {duration(silent_s)}: look whether process {pid} is stopped, or its"
+        " machine was asleep"
+    )
 
 
 def _money_lines(state: RunState) -> list[str]:
@@ -151,7 +166,10 @@ def _money_lines(state: RunState) -> list[str]:
         simulated=is_simulated(state.manifest),
     )
     if state.left_open:
-        lines.append(f"open      {counted(len(state.left_open), 'request')} had no answer yet when it was killed")
+        lines.append(
+            f"open      {counted(len(state.left_open), 'request')} had no answer yet when it was"
+            " killed"
+        )
     return lines
 
 

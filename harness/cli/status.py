@@ -26,8 +26,8 @@ def status(run: Path | None, json_output: bool) -> None:
 
     Without RUN it is the one under results/ that was begun or continued last.
 
-    It may be running: then this tells what its own display tells. One that was killed is told from its rows and from
-    the journal in the cache.
+    It may be running: then this tells what its own display tells. One that was killed is told from
+    its rows and from the journal in the cache.
     """
     clock = SystemClock()
     path = run or newest_run(RESULTS_ROOT)
@@ -40,13 +40,18 @@ def status(run: Path | None, json_output: bool) -> None:
 
 def _as_json(state: RunState) -> dict[str, Any]:
     manifest = state.manifest
-    known = {name: manifest.get(name) for name in ("run_id", "created_at", "status", "sessions", "session_log")}
+    known = {
+        name: manifest.get(name)
+        for name in ("run_id", "created_at", "status", "sessions", "session_log")
+    }
     return {
         **known,
         "path": str(state.path),
         "running": state.running,
         "killed": state.killed,
-        "last_alive": None if state.last_alive is None else state.last_alive.isoformat(timespec="milliseconds"),
+        "last_alive": None
+        if state.last_alive is None
+        else state.last_alive.isoformat(timespec="milliseconds"),
         "totals": {**state.totals, "unfinished": state.unfinished, "skipped": state.skipped},
         "skipped_lines": manifest["dataset"].get("skipped_lines", []),
         "failures": [asdict(alike) for alike in state.failures],

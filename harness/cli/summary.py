@@ -30,7 +30,9 @@ LISTED_OPEN = 20
 LISTED_CAUSES = 5
 LISTED_BAD = 5
 LARGE_STALL_S = 5.0
-"""A loop held up for so long delays every call and display; less than that is common on a machine with much to do."""
+"""A loop held up for so long delays every call and display; less than that is common on a machine
+with much to do.
+"""
 
 
 def summary_of(report: Report, settings: Settings) -> str:
@@ -58,13 +60,22 @@ def summary_of(report: Report, settings: Settings) -> str:
         report.wall_s,
         report.session.totals.sequential_s,
         report.longest_stall_s,
-        queued=any(state.works_on is not None for state in (report.limiter, *report.endpoints.values())),
+        queued=any(
+            state.works_on is not None for state in (report.limiter, *report.endpoints.values())
+        ),
         verbose=settings.verbose,
     )
     lines += outages_lines(report.outages)
     if report.limiter.refusals and not report.endpoints:
-        refused = f"{counted(report.limiter.refusals, 'request')} {'was' if report.limiter.refusals == 1 else 'were'}"
-        named = f", the provider named {report.limiter.named_limit}" if report.limiter.named_limit else ""
+        refused = (
+            f"{counted(report.limiter.refusals, 'request')}"
+            f" {'was' if report.limiter.refusals == 1 else 'were'}"
+        )
+        named = (
+            f", the provider named {report.limiter.named_limit}"
+            if report.limiter.named_limit
+            else ""
+        )
         lines.append(
             f"limits    {refused} refused (429); at most {report.limiter.places} of "
             f"{counted(report.limiter.maximum, 'call')} in flight at the end{named}"
@@ -82,7 +93,9 @@ def summary_of(report: Report, settings: Settings) -> str:
 
 
 def endpoint_lines(endpoints: Mapping[str, LimiterState]) -> list[str]:
-    """What was learned of the limits of each endpoint of several, a line each; none of one that showed no limit."""
+    """What was learned of the limits of each endpoint of several, a line each; none of one that
+    showed no limit.
+    """
     lines = []
     for name, state in endpoints.items():
         said = []
@@ -132,8 +145,8 @@ def report_json(report: Report) -> dict[str, Any]:
 
 
 def failure_lines(failures: Sequence[FailedAlike]) -> list[str]:
-    """Why topics failed: of each cause the first message, the line of the workflow's code if it came from there, and
-    what helps. Each line is whole, however long.
+    """Why topics failed: of each cause the first message, the line of the workflow's code if it
+    came from there, and what helps. Each line is whole, however long.
     """
     lines = []
     for alike in failures[:LISTED_CAUSES]:
@@ -158,24 +171,36 @@ def place_words(where: str, code: str | None) -> str:
 
 
 def time_lines(
-    wall_s: float, sequential_s: float, longest_stall_s: float, *, queued: bool = False, verbose: bool
+    wall_s: float,
+    sequential_s: float,
+    longest_stall_s: float,
+    *,
+    queued: bool = False,
+    verbose: bool,
 ) -> list[str]:
-    """What the session took, against its calls one after another, and how long the event loop was held up if it was.
+    """What the session took, against its calls one after another, and how long the event loop was
+    held up if it was.
 
-    Where calls were `queued` by the server, the times of the calls hold those of others before them: it is not known
-    what they would take one after another.
+    Where calls were `queued` by the server, the times of the calls hold those of others before
+    them: it is not known what they would take one after another.
     """
     time = f"time      {_span(wall_s)}"
     if wall_s > 0 and sequential_s > wall_s and not queued:
-        time += f", {sequential_s / wall_s:.1f} × faster than one after another ({_span(sequential_s)})"
+        time += (
+            f", {sequential_s / wall_s:.1f} × faster than one after another ({_span(sequential_s)})"
+        )
     lines = [time]
     if longest_stall_s >= LARGE_STALL_S:
         lines.append(
-            f"loop      everything stood still for {_span(longest_stall_s)}: code of the workflow that takes so long "
-            "belongs into a thread (asyncio.to_thread), or the machine had too much to do"
+            f"loop      everything stood still for {_span(longest_stall_s)}: code of the workflow"
+            " that takes so long belongs into a thread (asyncio.to_thread), or the machine had too"
+            " much to do"
         )
     elif verbose and longest_stall_s > 0:
-        lines.append(f"loop      the event loop was held up for {longest_stall_s * 1000:.0f} ms at the longest")
+        lines.append(
+            f"loop      the event loop was held up for {longest_stall_s * 1000:.0f} ms at the"
+            " longest"
+        )
     return lines
 
 
@@ -183,20 +208,35 @@ def left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
     """The requests that earlier sessions left open, each with its cost at most."""
     lines = []
     for request in left_open[:LISTED_OPEN]:
-        most = "at a price not known" if request.cost_at_most is None else f"at most {money(request.cost_at_most)}"
+        most = (
+            "at a price not known"
+            if request.cost_at_most is None
+            else f"at most {money(request.cost_at_most)}"
+        )
         sent = f"{request.opened_at:%Y-%m-%d %H:%M:%S} UTC"
-        lines.append(f"          since {sent}, {most}: {request.call.topic_id} {request.call.span_id}")
+        lines.append(
+            f"          since {sent}, {most}: {request.call.topic_id} {request.call.span_id}"
+        )
     if len(left_open) > LISTED_OPEN:
-        lines.append(f"          … and {len(left_open) - LISTED_OPEN:,} more; --json lists them all")
+        lines.append(
+            f"          … and {len(left_open) - LISTED_OPEN:,} more; --json lists them all"
+        )
     if lines:
-        broke_off = f"{counted(len(left_open), 'request')} of earlier sessions broke off, and may have been paid for:"
+        broke_off = (
+            f"{counted(len(left_open), 'request')} of earlier sessions broke off, and may have been"
+            " paid for:"
+        )
         lines.insert(0, f"open      {broke_off}")
     return lines
 
 
 def topics_line(totals: Mapping[str, Any], unfinished: int, skipped: int = 0) -> str:
     """How the topics ended. Lines that were skipped are no topics."""
-    counts = [f"{totals['ok']:,} ok", f"{totals['degraded']:,} degraded", f"{totals['failed']:,} failed"]
+    counts = [
+        f"{totals['ok']:,} ok",
+        f"{totals['degraded']:,} degraded",
+        f"{totals['failed']:,} failed",
+    ]
     if unfinished:
         counts.append(f"{unfinished:,} unfinished")
     if skipped:
@@ -220,8 +260,9 @@ def work_lines(totals: Mapping[str, Any], *, streamed: bool) -> list[str]:
     else:
         cached = usage["cached_tokens"] / usage["input_tokens"] if usage["input_tokens"] else 0.0
         lines.append(
-            f"tokens    {usage['input_tokens']:,} in ({cached:.0%} cached by the provider), "
-            f"{usage['output_tokens']:,} out ({reasoning_words(usage, of=' of them')}){untold_words(usage)}"
+            f"tokens    {usage['input_tokens']:,} in ({cached:.0%} cached by the provider),"
+            f" {usage['output_tokens']:,} out"
+            f" ({reasoning_words(usage, of=' of them')}){untold_words(usage)}"
         )
     if usage.get("untold", 0) and streamed:
         lines.append("            → --no-stream may make the server tell them")
@@ -229,18 +270,27 @@ def work_lines(totals: Mapping[str, Any], *, streamed: bool) -> list[str]:
 
 
 def answer_lines(answers: Answers) -> list[str]:
-    """Where what answered was not what was asked for, or not the same throughout: a line for each model."""
+    """Where what answered was not what was asked for, or not the same throughout: a line for each
+    model.
+    """
     return [f"model     {line}" for line in doubt_lines(answers)]
 
 
 def money_lines(
     outlay: Outlay, totals: Mapping[str, Any], unfinished: int, budget: Budget, *, simulated: bool
 ) -> list[str]:
-    """What was spent, then what of it counts against the budget, or what may come on top where there is none."""
-    return [_cost_line(outlay, totals, unfinished, simulated=simulated), *budget_lines(outlay, budget)]
+    """What was spent, then what of it counts against the budget, or what may come on top where
+    there is none.
+    """
+    return [
+        _cost_line(outlay, totals, unfinished, simulated=simulated),
+        *budget_lines(outlay, budget),
+    ]
 
 
-def _cost_line(outlay: Outlay, totals: Mapping[str, Any], unfinished: int, *, simulated: bool) -> str:
+def _cost_line(
+    outlay: Outlay, totals: Mapping[str, Any], unfinished: int, *, simulated: bool
+) -> str:
     untold = totals["usage"].get("untold", 0)
     why = "the server told no usage" if untold else why_unpriced(answers_in(totals))
     if totals["unpriced"] and not outlay.cost:
@@ -248,9 +298,15 @@ def _cost_line(outlay: Outlay, totals: Mapping[str, Any], unfinished: int, *, si
     cost = f"cost      {money(outlay.cost)}"
     elsewhere = outlay.cost - outlay.cost_in_rows
     if elsewhere >= LEAST_SAID:
-        cost += f", {money(elsewhere)} of it for topics that {'are not finished' if unfinished else 'were run again'}"
+        cost += (
+            f", {money(elsewhere)} of it for topics that"
+            f" {'are not finished' if unfinished else 'were run again'}"
+        )
     if totals["unpriced"]:
-        cost += f" (not counting {counted(totals['unpriced'], 'topic')} with calls whose cost is not known: {why})"
+        cost += (
+            f" (not counting {counted(totals['unpriced'], 'topic')} with calls whose cost is not"
+            f" known: {why})"
+        )
     if totals["saved"]:
         cost += f"; answers worth {money(totals['saved'])} came from the cache"
     if simulated:
@@ -283,4 +339,7 @@ def _span(seconds: float) -> str:
 
 
 def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 9) if isinstance(value, float) else value for name, value in values.items()}
+    return {
+        name: round(value, 9) if isinstance(value, float) else value
+        for name, value in values.items()
+    }

@@ -1,4 +1,6 @@
-"""What a terminal is asked before it is written to, and what becomes of our words when it is gone."""
+"""What a terminal is asked before it is written to, and what becomes of our words when it is
+gone.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def can_be_painted(stream: TextIO) -> bool:
 
 
 def columns_of(stream: TextIO) -> int | None:
-    """How wide a terminal is, or None for a pipe or a file; one that does not know is taken for a common one."""
+    """How wide a terminal is, or None for a pipe or a file; one that does not know is taken for a
+    common one.
+    """
     if not stream.isatty():
         return None
     try:
@@ -32,7 +36,9 @@ def columns_of(stream: TextIO) -> int | None:
 
 
 def in_foreground(descriptor: int) -> bool:
-    """Whether the terminal is ours to paint on: not where the shell has put us in the background."""
+    """Whether the terminal is ours to paint on: not where the shell has put us in the
+    background.
+    """
     try:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except OSError:  # not our controlling terminal, so no shell shares it with us
@@ -40,12 +46,16 @@ def in_foreground(descriptor: int) -> bool:
 
 
 def someone_answers() -> bool:
-    """Whether a person can be asked: both ends are terminals, and reading would not stop us in the background."""
+    """Whether a person can be asked: both ends are terminals, and reading would not stop us in the
+    background.
+    """
     return sys.stdin.isatty() and sys.stderr.isatty() and in_foreground(sys.stdin.fileno())
 
 
 def can_be_written(descriptor: int) -> bool:
-    """Whether a background process may write: not where `stty tostop` would have it stopped for that."""
+    """Whether a background process may write: not where `stty tostop` would have it stopped for
+    that.
+    """
     try:
         return not termios.tcgetattr(descriptor)[LOCAL_FLAGS] & termios.TOSTOP
     except termios.error:
@@ -58,7 +68,9 @@ def takes_more(descriptor: int) -> bool:
 
 
 def is_left(descriptor: int) -> bool:
-    """Whether nobody can read what is written here any more: the terminal was closed, or a pipe's reader has ended."""
+    """Whether nobody can read what is written here any more: the terminal was closed, or a pipe's
+    reader has ended.
+    """
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
@@ -67,8 +79,8 @@ def is_left(descriptor: int) -> bool:
 def let_go_of_what_is_left() -> None:
     """Send what is written from here on to nobody where nobody is left to read it.
 
-    The work was done, and its exit code is to be its own: neither a write into a closed terminal nor the interpreter's
-    last flush of what could not be written may change it.
+    The work was done, and its exit code is to be its own: neither a write into a closed terminal
+    nor the interpreter's last flush of what could not be written may change it.
     """
     for descriptor in (1, 2):
         with suppress(OSError):  # closed by whoever started us
@@ -79,7 +91,9 @@ def let_go_of_what_is_left() -> None:
 
 
 def give_back_cursor(descriptor: int) -> None:
-    """Show the cursor again, if this is a terminal that takes it; for a process that can close nothing any more."""
+    """Show the cursor again, if this is a terminal that takes it; for a process that can close
+    nothing any more.
+    """
     with suppress(OSError):
         if os.isatty(descriptor) and takes_more(descriptor):
             os.write(descriptor, SHOW_CURSOR.encode())

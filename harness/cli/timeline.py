@@ -34,8 +34,8 @@ TIMELINE_FILE = "timeline.json"
 def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     """The run in the directory RUN as a timeline: each call with its waits, attempts and tokens.
 
-    Open the file at https://ui.perfetto.dev or in chrome://tracing. It holds no prompts and no answers. A topic is in
-    it once it is finished.
+    Open the file at https://ui.perfetto.dev or in chrome://tracing. It holds no prompts and no
+    answers. A topic is in it once it is finished.
     """
     if out is not None and not out.parent.is_dir():
         raise SettingsError(f"--out {out}: there is no directory {out.parent}")
@@ -49,10 +49,15 @@ def timeline(run: Path, topic_id: str | None, out: Path | None) -> None:
     check_place(target, begins=BEGINNING, what="timeline")
     with storage_errors(target):
         write_whole(target, parts)
-    click.echo(terminal_safe(f"{target}: open it at https://ui.perfetto.dev or in chrome://tracing"))
+    click.echo(
+        terminal_safe(f"{target}: open it at https://ui.perfetto.dev or in chrome://tracing")
+    )
     in_file = opened.manifest["dataset"]["topics"]
     if topic_id is None and line.topics < in_file:
-        click.echo(f"it has {line.topics:,} of {in_file:,} topics: those that are finished and made calls", err=True)
+        click.echo(
+            f"it has {line.topics:,} of {in_file:,} topics: those that are finished and made calls",
+            err=True,
+        )
 
 
 def trace_of(run: Run, line: Timeline, topic_id: str | None) -> Iterator[bytes]:
@@ -83,7 +88,12 @@ def _events(run: Run, line: Timeline, topic_id: str | None) -> Iterator[Event]:
     if not origins:
         where = run.path
         if topic_id is not None:
-            raise ResultsError(f"{where}: no finished topic {topic_id!r} with calls; `harness show {where}` lists them")
-        raise ResultsError(f"{where}: no finished topic has calls in {TRACES_FILE}, so there is nothing to show")
+            raise ResultsError(
+                f"{where}: no finished topic {topic_id!r} with calls; `harness show {where}` lists"
+                " them"
+            )
+        raise ResultsError(
+            f"{where}: no finished topic has calls in {TRACES_FILE}, so there is nothing to show"
+        )
     yield from line.outages(run_outages(run.manifest), zero_s=zero_s)
     yield from line.counters()

@@ -12,7 +12,10 @@ def tokens_words(usage: Mapping[str, Any]) -> str:
     """`889 tokens in, 110 out (40 reasoning)`; for answers that no server counted, that."""
     if is_untold(usage):
         return f"tokens not told by the server{_for_answers(usage['untold'])}"
-    words = f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out ({reasoning_words(usage)})"
+    words = (
+        f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out"
+        f" ({reasoning_words(usage)})"
+    )
     return words + untold_words(usage)
 
 
@@ -28,7 +31,8 @@ def untold_words(usage: Mapping[str, Any]) -> str:
 
 
 def reasoning_words(usage: Mapping[str, Any], of: str = "") -> str:
-    """`40 reasoning`; `about 40 reasoning` where a part of it was judged here, for want of a count. `of` goes between.
+    """`40 reasoning`; `about 40 reasoning` where a part of it was judged here, for want of a count.
+    `of` goes between.
 
     Where there is reasoning and neither a count nor a judgement of it, that is said instead.
     """
@@ -38,7 +42,9 @@ def reasoning_words(usage: Mapping[str, Any], of: str = "") -> str:
         return f"about {told + estimated:,}{of} reasoning"
     if untold and not told:
         return "reasoning not told"
-    return f"{told:,}{of} reasoning" + (f", not told for {counted(untold, 'answer')}" if untold else "")
+    return f"{told:,}{of} reasoning" + (
+        f", not told for {counted(untold, 'answer')}" if untold else ""
+    )
 
 
 def _for_answers(untold: int) -> str:

@@ -1,4 +1,6 @@
-"""Lines for a terminal, wrapped between words: what follows hangs under what it belongs to, and no word is cut."""
+"""Lines for a terminal, wrapped between words: what follows hangs under what it belongs to, and no
+word is cut.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,17 @@ LABEL = 10
 NARROWEST = 30
 """On a terminal narrower than that a hanging indent would leave no room."""
 _WHOLE = ("results", "continue", "look")
-"""Labels of paths and commands, which are copied: the terminal folds them as it does any long line."""
+"""Labels of paths and commands, which are copied: the terminal folds them as it does any long
+line.
+"""
 
 
 def wrapped(text: str, columns: int, *, hanging: int = LABEL) -> str:
-    """The text with each line as several, none wider than the terminal but for a word that is wider by itself.
+    """The text with each line as several, none wider than the terminal but for a word that is wider
+    by itself.
 
-    The indent of a line is kept, and `hanging` is how far those that follow it are indented; under an arrow, two more.
+    The indent of a line is kept, and `hanging` is how far those that follow it are indented; under
+    an arrow, two more.
     """
     return "\n".join("\n".join(_pieces(line, columns, hanging)) for line in text.split("\n"))
 

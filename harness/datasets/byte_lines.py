@@ -23,8 +23,9 @@ class Line(NamedTuple):
 def split_lines(blocks: Iterable[bytes]) -> Iterator[Line]:
     r"""The lines of a stream, without their line breaks.
 
-    Only a line feed ends a line: U+2028, U+0085 and a lone carriage return may stand inside a topic. Nothing after
-    the last line feed is no line. A line that is too long is passed over without being held.
+    Only a line feed ends a line: U+2028, U+0085 and a lone carriage return may stand inside a
+    topic. Nothing after the last line feed is no line. A line that is too long is passed over
+    without being held.
     """
     number, offset = 1, 0
     begun: list[bytes] = []

@@ -127,7 +127,9 @@ def closing_on_error(thing: C) -> Iterator[C]:
     try:
         yield thing
     except BaseException:
-        with suppress(OSError):  # a full disk fails again at closing; the first error is the one that says why
+        with suppress(
+            OSError
+        ):  # a full disk fails again at closing; the first error is the one that says why
             thing.close()
         raise
 
@@ -140,7 +142,9 @@ def _open(path: str, name: str) -> BinaryIO:
     except IsADirectoryError as error:
         raise DatasetError(f"{name}: is a directory; name a file in it") from error
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{name}: cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+        raise DatasetError(
+            f"{name}: cannot be opened: {getattr(error, 'strerror', None) or error}"
+        ) from error
 
 
 def _stamp_of(status: os.stat_result) -> tuple[int, int]:
@@ -174,7 +178,9 @@ def _write(blocks: Iterator[bytes], copy: BinaryIO, name: str, at_most: int) -> 
             _refuse_foreign(block[:_HEAD_BYTES], name)
         size += len(block)
         if size > at_most:
-            raise DatasetError(f"{name}: holds more than {at_most:,} bytes; give a plain file, or split it")
+            raise DatasetError(
+                f"{name}: holds more than {at_most:,} bytes; give a plain file, or split it"
+            )
         try:
             copy.write(block)
             copy.flush()
@@ -201,7 +207,9 @@ def _refuse_foreign(head: bytes, name: str) -> None:
         one_sided = max(head[0::2].count(0), head[1::2].count(0)) == nuls
         found = "UTF-16 text" if one_sided and nuls * 4 > len(head) else "binary data"
     advice = (
-        "save it as UTF-8" if found.startswith("UTF") else "a topic file is UTF-8 text, one topic a line, plain or .gz"
+        "save it as UTF-8"
+        if found.startswith("UTF")
+        else "a topic file is UTF-8 text, one topic a line, plain or .gz"
     )
     raise DatasetError(f"{name}:1: this is {found}; {advice}")
 
@@ -221,17 +229,23 @@ def gunzipped(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
                 if inflate.eof:
                     inflate = zlib.decompressobj(_GZIP_CONTAINER)
                 piece = inflate.decompress(rest, BLOCK_BYTES)
-                rest = inflate.unused_data.lstrip(b"\x00") if inflate.eof else inflate.unconsumed_tail
+                rest = (
+                    inflate.unused_data.lstrip(b"\x00") if inflate.eof else inflate.unconsumed_tail
+                )
                 given += len(piece)
                 lines += piece.count(b"\n")
                 if given > EXPANSION_ALLOWANCE_BYTES + MAX_EXPANSION * taken:
                     raise DatasetError(
-                        f"{name}:{lines + 1}: the gzip data grows more than {MAX_EXPANSION}-fold: a bomb?"
+                        f"{name}:{lines + 1}: the gzip data grows more than {MAX_EXPANSION}-fold: a"
+                        " bomb?"
                     )
                 yield piece
     except zlib.error as error:
         raise DatasetError(
-            f"{name}:{lines + 1}: the gzip data is damaged at or after this line ({error}); fetch the file again"
+            f"{name}:{lines + 1}: the gzip data is damaged at or after this line ({error}); fetch"
+            " the file again"
         ) from error
     if not inflate.eof:
-        raise DatasetError(f"{name}:{lines + 1}: the gzip data is cut off here; fetch the file again")
+        raise DatasetError(
+            f"{name}:{lines + 1}: the gzip data is cut off here; fetch the file again"
+        )

@@ -81,7 +81,8 @@ class Dataset:
         if skip_bad:
             advice = "There is no topic to go on with. Correct the file."
         raise DatasetError(
-            f"{listed}\n{counted(report.bad, 'bad line')}, {report.topics:,} good. Nothing was sent. {advice}"
+            f"{listed}\n{counted(report.bad, 'bad line')}, {report.topics:,} good. Nothing was"
+            f" sent. {advice}"
         )
 
     def read(self, wanted: Callable[[int], bool] = lambda index: True) -> Iterator[Topic]:
@@ -143,14 +144,18 @@ class Dataset:
         path = directory / ("dataset.txt" if self._written == "text" else "dataset.jsonl")
         unfinished = path.with_name(f".{path.name}.part")
         try:
-            with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with open(
+                os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+            ) as file:
                 for block in self._content.blocks():
                     file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(unfinished, path)
         except OSError as error:
-            raise StorageError(f"{path}: the dataset cannot be copied: {error.strerror or error}") from error
+            raise StorageError(
+                f"{path}: the dataset cannot be copied: {error.strerror or error}"
+            ) from error
         return path
 
     def close(self) -> None:
@@ -162,7 +167,10 @@ class Dataset:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -194,25 +202,33 @@ def open_dataset(
         return _checked(spec, content, index, progress)
 
 
-def _checked(spec: DatasetSpec, content: Content, index: LineIndex, progress: Callable[[int], None] | None) -> Dataset:
+def _checked(
+    spec: DatasetSpec, content: Content, index: LineIndex, progress: Callable[[int], None] | None
+) -> Dataset:
     written = format_of(spec.path, _first_line(content.read(0, _HEAD_BYTES)))
     digest = hashlib.sha256()
     scan = Scan(spec, written, progress)
     index.fill(scan.facts(split_lines(_hashed(content.blocks(), digest))))
     repetitions, repeated = index.repeated(ERRORS_SHOWN)
-    found = [*scan.errors, *((number, _repetition(own_id, first)) for number, own_id, first in repeated)]
+    found = [
+        *scan.errors,
+        *((number, _repetition(own_id, first)) for number, own_id, first in repeated),
+    ]
     report = ValidationReport(
         topics=scan.good - repetitions,
         bad=scan.bad + repetitions,
-        errors=tuple(f"{spec.shown_name}:{number}: {reason}" for number, reason in sorted(found)[:ERRORS_SHOWN]),
+        errors=tuple(
+            f"{spec.shown_name}:{number}: {reason}"
+            for number, reason in sorted(found)[:ERRORS_SHOWN]
+        ),
     )
     scan.refuse_useless()
     clash = index.named_like_a_draw(spec.samples)
     if clash is not None:
         number, own_id, other = clash
         raise DatasetError(
-            f"{spec.shown_name}:{number}: the id {own_id!r} is what a draw of line {other} is called, with "
-            f"{spec.samples:,} draws of each topic; change one of the ids"
+            f"{spec.shown_name}:{number}: the id {own_id!r} is what a draw of line {other} is"
+            f" called, with {spec.samples:,} draws of each topic; change one of the ids"
         )
     return Dataset(
         spec,

@@ -115,7 +115,9 @@ class LineIndex:
         """
         with _storage():
             self._database.execute("DELETE FROM grown")
-            self._database.executemany("INSERT OR IGNORE INTO grown VALUES (?)", [(number,) for number in lines])
+            self._database.executemany(
+                "INSERT OR IGNORE INTO grown VALUES (?)", [(number,) for number in lines]
+            )
             self._database.executescript(_ARRANGE)
 
     def repeated(self, limit: int) -> tuple[int, list[tuple[int, str, int]]]:
@@ -126,7 +128,9 @@ class LineIndex:
         with _storage():
             (count,) = self._database.execute("SELECT count(*) FROM repeated").fetchone()
             first = self._database.execute(
-                "SELECT number, id, first FROM repeated JOIN lines USING (number) ORDER BY number LIMIT ?", (limit,)
+                "SELECT number, id, first FROM repeated JOIN lines USING (number) ORDER BY number"
+                " LIMIT ?",
+                (limit,),
             )
             return count, first.fetchall()
 
@@ -139,10 +143,16 @@ class LineIndex:
         if samples == 1:
             return None
         with _storage():
-            numbered = self._database.execute("SELECT number, id FROM lines WHERE id LIKE '%#%' ORDER BY number")
+            numbered = self._database.execute(
+                "SELECT number, id FROM lines WHERE id LIKE '%#%' ORDER BY number"
+            )
             for number, own_id in numbered:
                 topic_id, _, draw = own_id.rpartition("#")
-                if not (draw.isdecimal() and 2 <= int(draw) <= samples and own_id == drawn_id(topic_id, int(draw) - 1)):
+                if not (
+                    draw.isdecimal()
+                    and 2 <= int(draw) <= samples
+                    and own_id == drawn_id(topic_id, int(draw) - 1)
+                ):
                     continue
                 other = self._database.execute(
                     "SELECT number FROM lines WHERE id = ? ORDER BY number", (topic_id,)
@@ -155,8 +165,8 @@ class LineIndex:
         """The first selected topics, in the order of reading."""
         with _storage():
             rows = self._database.execute(
-                "SELECT place, number, offset, length, id FROM topics CROSS JOIN lines USING (number) "
-                "ORDER BY place LIMIT ?",
+                "SELECT place, number, offset, length, id FROM topics CROSS JOIN lines USING"
+                " (number) ORDER BY place LIMIT ?",
                 (limit,),
             )
             for row in rows:
@@ -169,7 +179,9 @@ class LineIndex:
             return int(count)
 
     def places(self, limit: int) -> int:
-        """Return how many positions the first selected topics take, lines without a topic included."""
+        """Return how many positions the first selected topics take, lines without a topic
+        included.
+        """
         with _storage():
             (last,) = self._database.execute(
                 "SELECT max(place) FROM (SELECT place FROM topics ORDER BY place LIMIT ?)", (limit,)
@@ -180,22 +192,29 @@ class LineIndex:
         """The place of the selected topic with this id; None if there is none."""
         with _storage():
             found = self._database.execute(
-                "SELECT place FROM topics WHERE number IN (SELECT number FROM lines WHERE id = ?)", (own_id,)
+                "SELECT place FROM topics WHERE number IN (SELECT number FROM lines WHERE id = ?)",
+                (own_id,),
             ).fetchone()
             return None if found is None else int(found[0])
 
     def digests(self) -> Iterator[int]:
         """Yield a digest of each line; blank lines at the end are left out."""
         with _storage():
-            (last,) = self._database.execute("SELECT ifnull(max(number), 0) FROM lines WHERE digest != 0").fetchone()
-            rows = self._database.execute("SELECT digest FROM lines WHERE number <= ? ORDER BY number", (last,))
+            (last,) = self._database.execute(
+                "SELECT ifnull(max(number), 0) FROM lines WHERE digest != 0"
+            ).fetchone()
+            rows = self._database.execute(
+                "SELECT digest FROM lines WHERE number <= ? ORDER BY number", (last,)
+            )
             for (digest,) in rows:
                 yield int(digest)
 
     def where(self, number: int) -> tuple[int, int | None] | None:
         """Offset and length of a line; None if there is no such line."""
         with _storage():
-            found = self._database.execute("SELECT offset, length FROM lines WHERE number = ?", (number,)).fetchone()
+            found = self._database.execute(
+                "SELECT offset, length FROM lines WHERE number = ?", (number,)
+            ).fetchone()
             if found is None:
                 return None
             return (int(found[0]), found[1])

@@ -29,7 +29,9 @@ class Scan:
     Blank lines count as neither.
     """
 
-    def __init__(self, spec: DatasetSpec, written: Format, progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, spec: DatasetSpec, written: Format, progress: Callable[[int], None] | None
+    ) -> None:
         self._spec = spec
         self._written: Format = written
         self._progress = progress
@@ -68,9 +70,19 @@ class Scan:
         self.good += 1
         self._note_fields(row)
         own_id = derived_id(row.text) if row.id is None else row.id
-        wanted = not self._spec.filters or matches_all(self._spec.filters, _fields(row, own_id, self._spec))
+        wanted = not self._spec.filters or matches_all(
+            self._spec.filters, _fields(row, own_id, self._spec)
+        )
         self.selected += wanted
-        return LineFacts(line.number, line.offset, length, own_id, row.id is None, rank if wanted else None, digest)
+        return LineFacts(
+            line.number,
+            line.offset,
+            length,
+            own_id,
+            row.id is None,
+            rank if wanted else None,
+            digest,
+        )
 
     def _rank(self, number: int) -> int:
         if self._spec.shuffle_seed is None:
@@ -93,10 +105,14 @@ class Scan:
             return
         fields = ", ".join(map(repr, self._fields)) or "no others"
         if spec.id_field != "id" and not self._own_ids:
-            raise DatasetError(f"{name}: no line has the field --id-field {spec.id_field!r}; fields seen: {fields}")
+            raise DatasetError(
+                f"{name}: no line has the field --id-field {spec.id_field!r}; fields seen: {fields}"
+            )
         if not self.selected:
             wanted = " ".join(f"--filter {one}" for one in spec.filters)
-            seen = ", ".join(map(repr, dict.fromkeys((spec.id_field, spec.topic_field, *self._fields))))
+            seen = ", ".join(
+                map(repr, dict.fromkeys((spec.id_field, spec.topic_field, *self._fields)))
+            )
             raise DatasetError(f"{name}: no topic matches {wanted}; fields seen: {seen}")
 
 
@@ -105,4 +121,10 @@ def _fields(row: Row, own_id: str, spec: DatasetSpec) -> Mapping[str, Json]:
 
     They are `id` and `topic`, the file's own names for them, and all its other fields.
     """
-    return {"id": own_id, "topic": row.text, spec.id_field: own_id, spec.topic_field: row.text, **row.metadata}
+    return {
+        "id": own_id,
+        "topic": row.text,
+        spec.id_field: own_id,
+        spec.topic_field: row.text,
+        **row.metadata,
+    }

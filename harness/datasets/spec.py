@@ -31,7 +31,9 @@ class DatasetSpec:
         if self.limit is not None and self.limit < 1:
             raise SettingsError(f"--limit {self.limit}: at least 1 topic is needed")
         if self.topic_field == self.id_field:
-            raise SettingsError(f"--topic-field and --id-field are both {self.id_field!r}; they are two fields")
+            raise SettingsError(
+                f"--topic-field and --id-field are both {self.id_field!r}; they are two fields"
+            )
 
     @property
     def shown_name(self) -> str:

@@ -116,7 +116,9 @@ def _decoded(line: Line) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise BadRow(f"not UTF-8: byte 0x{data[error.start]:02x} at byte {error.start + 1} of the line") from error
+        raise BadRow(
+            f"not UTF-8: byte 0x{data[error.start]:02x} at byte {error.start + 1} of the line"
+        ) from error
 
 
 def _hint(text: str) -> str:
@@ -131,7 +133,10 @@ def _hint(text: str) -> str:
 def _row_of_object(fields: dict[str, Json], text: str, topic_field: str, id_field: str) -> Row:
     if topic_field not in fields:
         there = ", ".join(map(repr, list(fields)[:8])) or "none"
-        raise BadRow(f"no field {topic_field!r} (fields here: {there}); name the topic's field with --topic-field")
+        raise BadRow(
+            f"no field {topic_field!r} (fields here: {there}); name the topic's field with"
+            " --topic-field"
+        )
     topic = fields.pop(topic_field)
     if not isinstance(topic, str):
         raise BadRow(f"the field {topic_field!r} is {kind_of(topic)}, not a string")
@@ -152,11 +157,17 @@ def _checked_id(value: Json, text: str, id_field: str) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = json.loads(text, parse_int=str, parse_float=str)[id_field]
     if not isinstance(value, str):
-        raise BadRow(f"the field {id_field!r} is {kind_of(value)}; an id is a string or a number, or is left out")
+        raise BadRow(
+            f"the field {id_field!r} is {kind_of(value)}; an id is a string or a number, or is"
+            " left out"
+        )
     if not value or value.isspace():
         raise BadRow(f"the field {id_field!r} is blank")
     if len(value) > MAX_ID_CHARS:
-        raise BadRow(f"the field {id_field!r} has {len(value):,} characters, at most {MAX_ID_CHARS} are allowed")
+        raise BadRow(
+            f"the field {id_field!r} has {len(value):,} characters, at most {MAX_ID_CHARS} are"
+            " allowed"
+        )
     if control := _CONTROL.search(value):
         raise BadRow(f"the field {id_field!r} holds the control character U+{ord(control[0]):04X}")
     return value

@@ -1,4 +1,5 @@
-"""Earlier answers in a prompt: found, and put out of sight, so that what is left is the prompt's own text.
+"""Earlier answers in a prompt: found, and put out of sight, so that what is left is the prompt's
+own text.
 
 A workflow puts answers into later prompts: whole, or what stood in their JSON, or line by line.
 """
@@ -16,7 +17,9 @@ from harness.domain.parsing import parse_json
 from harness.errors import ParseError
 
 LONG = 12
-"""Characters from which a part of an answer is told from a word that stands in the prompt by chance."""
+"""Characters from which a part of an answer is told from a word that stands in the prompt by
+chance.
+"""
 
 MASK = "\0\0"
 """What a mask is among words: no text has such a word."""
@@ -38,8 +41,9 @@ class Part(NamedTuple):
 class Masked:
     """A text as words, of which some are masks.
 
-    `raw` are the words as they are in the text, `shown` as a person is shown them: a mask by the name of its call.
-    `short` are the places of words that a short part may have brought. `parts` are all that were found.
+    `raw` are the words as they are in the text, `shown` as a person is shown them: a mask by the
+    name of its call. `short` are the places of words that a short part may have brought. `parts`
+    are all that were found.
     """
 
     words: tuple[str, ...]
@@ -52,21 +56,24 @@ class Masked:
 def parts_of(answers: Iterable[tuple[str, str]]) -> tuple[Part, ...]:
     """Return the texts that may stand in later prompts, each once, the longest first.
 
-    `answers` are span ids and contents. A part has a letter: a number alone says nothing about where it comes from.
+    `answers` are span ids and contents. A part has a letter: a number alone says nothing about
+    where it comes from.
     """
     found: dict[str, str] = {}
     for span_id, content in answers:
         for text in (content, content.strip(), *_pieces(content)):
             if _LETTER.search(text):
                 found.setdefault(text, span_id)
-    return tuple(Part(span_id, text) for text, span_id in sorted(found.items(), key=lambda one: -len(one[0])))
+    return tuple(
+        Part(span_id, text) for text, span_id in sorted(found.items(), key=lambda one: -len(one[0]))
+    )
 
 
 def mask(text: str, parts: Sequence[Part], *, unchanged: Collection[str] = ()) -> Masked:
     """Return the text with a mask for each part in it.
 
-    A part shorter than `LONG` stays, as its words may be the prompt's as well; its places are noted, unless it is one
-    of `unchanged`, which the other side of a comparison has too.
+    A part shorter than `LONG` stays, as its words may be the prompt's as well; its places are
+    noted, unless it is one of `unchanged`, which the other side of a comparison has too.
     """
     pieces: list[str | Part] = [text]
     long = [part for part in parts if len(part.text) >= LONG and part.text in text]
@@ -87,9 +94,19 @@ def mask(text: str, parts: Sequence[Part], *, unchanged: Collection[str] = ()) -
             words.append(MASK)
             raw.append(piece.text)
             shown.append(f"⟨{piece.span_id}⟩")
-    short = [part for part in parts if len(part.text) < LONG and part.text in text and part.text not in unchanged]
+    short = [
+        part
+        for part in parts
+        if len(part.text) < LONG and part.text in text and part.text not in unchanged
+    ]
     places, brought = _places(words, short)
-    return Masked(words=tuple(words), raw=tuple(raw), shown=tuple(shown), short=places, parts=(*masks, *brought))
+    return Masked(
+        words=tuple(words),
+        raw=tuple(raw),
+        shown=tuple(shown),
+        short=places,
+        parts=(*masks, *brought),
+    )
 
 
 def has_letters(text: str) -> bool:

@@ -1,6 +1,7 @@
 """The alignment of two sequences of words: whole lines first, then words within the rest.
 
-It does no more work than it is allowed. `words` shows the result to people, and `request_change` blames its stretches.
+It does no more work than it is allowed. `words` shows the result to people, and `request_change`
+blames its stretches.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 MOST_COMPARISONS = 8_000_000
-"""Of words with words, for one pair of texts: about half a second, and far more than two ordinary answers take."""
+"""Of words with words, for one pair of texts: about half a second, and far more than two ordinary
+answers take.
+"""
 
-# Each match that is found takes another look at what is left of the words. Where one look at all of them takes more
-# than this part of what is allowed, frequent words anchor no match any more: they only extend one.
+# Each match that is found takes another look at what is left of the words. Where one look at all of
+# them takes more than this part of what is allowed, frequent words anchor no match any more: they
+# only extend one.
 _DEAR = 100
 
 
 class Stretch(NamedTuple):
-    """`old[old_start:old_end]` stands where `new[new_start:new_end]` does; `equal` if they are the same."""
+    """`old[old_start:old_end]` stands where `new[new_start:new_end]` does; `equal` if they are the
+    same.
+    """
 
     equal: bool
     old_start: int
@@ -34,7 +40,8 @@ class Stretch(NamedTuple):
 class Matching:
     """Stretches that cover both sequences in order, equal and different in turn.
 
-    `complete` is False where the work allowed did not suffice: a different stretch may then hold equal words.
+    `complete` is False where the work allowed did not suffice: a different stretch may then hold
+    equal words.
     """
 
     stretches: tuple[Stretch, ...]
@@ -56,8 +63,11 @@ class _Work:
         return True
 
 
-def match(old: Sequence[str], new: Sequence[str], *, most_comparisons: int = MOST_COMPARISONS) -> Matching:
-    """Align two texts that are given as words, in which a line ends with a word that holds a line feed.
+def match(
+    old: Sequence[str], new: Sequence[str], *, most_comparisons: int = MOST_COMPARISONS
+) -> Matching:
+    """Align two texts that are given as words, in which a line ends with a word that holds a line
+    feed.
 
     The time is linear in the texts, plus that of `most_comparisons`.
     """
@@ -66,8 +76,13 @@ def match(old: Sequence[str], new: Sequence[str], *, most_comparisons: int = MOS
     lines = _Lines(old[start : len(old) - end]), _Lines(new[start : len(new) - end])
     found = [Stretch(True, 0, start, 0, start)]
     for one in _align(lines[0].keys, lines[1].keys, work):
-        (old_from, old_to), (new_from, new_to) = lines[0].range_of(one[1:3]), lines[1].range_of(one[3:5])
-        whole = Stretch(one.equal, start + old_from, start + old_to, start + new_from, start + new_to)
+        (old_from, old_to), (new_from, new_to) = (
+            lines[0].range_of(one[1:3]),
+            lines[1].range_of(one[3:5]),
+        )
+        whole = Stretch(
+            one.equal, start + old_from, start + old_to, start + new_from, start + new_to
+        )
         if one.equal:
             found.append(whole)
         else:
@@ -88,7 +103,9 @@ class _Lines:
         return self.starts[lines[0]], self.starts[lines[1]]
 
 
-def _within(stretch: Stretch, old: Sequence[str], new: Sequence[str], work: _Work) -> Iterator[Stretch]:
+def _within(
+    stretch: Stretch, old: Sequence[str], new: Sequence[str], work: _Work
+) -> Iterator[Stretch]:
     """Align the words of lines that differ."""
     _, old_start, old_end, new_start, new_end = stretch
     for one in _align(old[old_start:old_end], new[new_start:new_end], work):
@@ -123,18 +140,26 @@ class _Bounded(SequenceMatcher[Hashable]):
         counts = Counter(new)
         self.unanchored = set[Hashable]()
         if sum(counts[word] for word in old) * _DEAR > work.left:
-            self.unanchored = {word for word, count in counts.items() if count > 1 + len(new) // 100}
+            self.unanchored = {
+                word for word, count in counts.items() if count > 1 + len(new) // 100
+            }
         super().__init__(self.unanchored.__contains__, old, new, autojunk=False)
         self._work = work
         costs = (0 if word in self.unanchored else counts[word] for word in old)
         self._comparisons = list(accumulate(costs, initial=0))
 
     def overlooks(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> bool:
-        """Return whether two stretches found different share so many frequent words that nobody knows."""
-        frequent = [Counter(word for word in words if word in self.unanchored) for words in (old, new)]
+        """Return whether two stretches found different share so many frequent words that nobody
+        knows.
+        """
+        frequent = [
+            Counter(word for word in words if word in self.unanchored) for words in (old, new)
+        ]
         return 2 * (frequent[0] & frequent[1]).total() > min(len(old), len(new))
 
-    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> Match:
         until = len(self._comparisons) - 1 if ahi is None else ahi
         comparisons = until - alo + self._comparisons[until] - self._comparisons[alo]
         if not self._work.take(comparisons):

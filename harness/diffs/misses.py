@@ -1,6 +1,7 @@
 """The explanation of a request that was never recorded.
 
-It names the nearest recorded one, the differences, and whether the prompt or an earlier answer made them.
+It names the nearest recorded one, the differences, and whether the prompt or an earlier answer made
+them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from harness.domain.key import cache_key
 from harness.domain.recorded_call import RecordedCall, step_of
 
 Verdict = Literal["unknown topic", "new step", "changed", "follows", "recorded"]
-"""`changed`: the request itself, which is to blame. `follows`: only earlier answers in it. `recorded`: it is there."""
+"""`changed`: the request itself, which is to blame. `follows`: only earlier answers in it.
+`recorded`: it is there.
+"""
 
 LONGEST_SHOWN = 600
 """Characters of one change that are shown in a text."""
@@ -33,8 +36,9 @@ _LONGEST_VALUE = 80
 class Explanation:
     """The reason for which a request is not in a recording.
 
-    `key` is that of the request. `nearest` is the recorded call that it was compared with, `change` in what the two
-    differ, `likeness` from 0 to 1 how alike their messages are. `recorded_steps` are the topic's, by name.
+    `key` is that of the request. `nearest` is the recorded call that it was compared with, `change`
+    in what the two differ, `likeness` from 0 to 1 how alike their messages are. `recorded_steps`
+    are the topic's, by name.
     """
 
     topic_id: str
@@ -70,7 +74,9 @@ class Explanation:
         }
 
     def _summary(self) -> str:
-        about = f"step {self.step!r} of topic {self.topic_id!r} ({self.span_id}, key {self.key[:12]}…)"
+        about = (
+            f"step {self.step!r} of topic {self.topic_id!r} ({self.span_id}, key {self.key[:12]}…)"
+        )
         match self.verdict:
             case "unknown topic":
                 return f"{about}: nothing is recorded for this topic; record it, or correct its id"
@@ -81,23 +87,32 @@ class Explanation:
                         "it may have failed when the others were recorded: record it"
                     )
                 known = ", ".join(self.recorded_steps)
-                return f"{about}: nothing is recorded for this step, only for {known}; record it, or correct its name"
+                return (
+                    f"{about}: nothing is recorded for this step, only for {known}; record it, or"
+                    " correct its name"
+                )
             case "recorded":
-                return f"{about}: this very request is recorded; a mode or an age (ttl) kept it from answering"
+                return (
+                    f"{about}: this very request is recorded; a mode or an age (ttl) kept it from"
+                    " answering"
+                )
             case "follows":
                 return (
-                    f"{about}: not recorded, but this step is not to blame: its request differs only by "
-                    f"{answers_of(self.change)}; look there first, then record"
+                    f"{about}: not recorded, but this step is not to blame: its request differs"
+                    f" only by {answers_of(self.change)}; look there first, then record"
                 )
-        return f"{about}: not recorded, because {what_changed(self.change)}; take that back, or record the new answers"
+        return (
+            f"{about}: not recorded, because {what_changed(self.change)}; take that back, or record"
+            " the new answers"
+        )
 
     def _details(self) -> list[str]:
         near = self.nearest
         if near is None:
             return []
         lines = [
-            f"  nearest: {near.span_id}, key {near.key[:12]}…, recorded {near.created_at:%Y-%m-%d} ({near.run_id}); "
-            f"its messages are {likeness_words(self.likeness)} alike"
+            f"  nearest: {near.span_id}, key {near.key[:12]}…, recorded {near.created_at:%Y-%m-%d}"
+            f" ({near.run_id}); its messages are {likeness_words(self.likeness)} alike"
         ]
         return lines + [f"  {line}" for line in change_lines(self.change)]
 
@@ -129,12 +144,21 @@ def explain(
     change = compare_requests(
         near.request,
         request,
-        recorded_answers=[(one.span_id, one.completion.content) for one in recorded if one is not near],
+        recorded_answers=[
+            (one.span_id, one.completion.content) for one in recorded if one is not near
+        ],
         answers=list(earlier.items()),
         renumbered=near.span_id != span_id,
     )
-    if not change.same and not change.own and near.span_id != span_id and _as_recorded(change, recorded, earlier):
-        return about  # it differs from another call of its step by nothing but what makes it another
+    if (
+        not change.same
+        and not change.own
+        and near.span_id != span_id
+        and _as_recorded(change, recorded, earlier)
+    ):
+        return (
+            about  # it differs from another call of its step by nothing but what makes it another
+        )
     verdict: Verdict = "follows"
     if change.same:
         verdict = "recorded"
@@ -149,8 +173,12 @@ def _nearest(candidates: Sequence[RecordedCall], request: Request) -> tuple[floa
     return max(found, key=lambda pair: (pair[0], pair[1].created_at))
 
 
-def _as_recorded(change: RequestChange, recorded: Sequence[RecordedCall], earlier: Mapping[str, str]) -> bool:
-    """Return whether the answers that the request follows are those that were recorded, all unchanged."""
+def _as_recorded(
+    change: RequestChange, recorded: Sequence[RecordedCall], earlier: Mapping[str, str]
+) -> bool:
+    """Return whether the answers that the request follows are those that were recorded, all
+    unchanged.
+    """
     answers = {(one.span_id, one.completion.content) for one in recorded}
     return all((span_id, earlier.get(span_id, "")) in answers for span_id in change.follows)
 
@@ -159,7 +187,10 @@ def change_lines(change: RequestChange) -> list[str]:
     """Return the differences between two requests, a line each; a prompt's lines are kept."""
     lines = []
     for field in change.fields:
-        lines.append(f"{field.name}: recorded {value_words(field.recorded)}, wanted {value_words(field.wanted)}")
+        lines.append(
+            f"{field.name}: recorded {value_words(field.recorded)}, wanted"
+            f" {value_words(field.wanted)}"
+        )
     for one in change.messages:
         said = ""
         if one.own:
@@ -173,7 +204,10 @@ def change_lines(change: RequestChange) -> list[str]:
 def change_to_json(change: RequestChange) -> dict[str, Json]:
     """Return the differences between two requests, for machines."""
     return {
-        "fields": [{"name": one.name, "recorded": one.recorded, "wanted": one.wanted} for one in change.fields],
+        "fields": [
+            {"name": one.name, "recorded": one.recorded, "wanted": one.wanted}
+            for one in change.fields
+        ],
         "messages": [
             {
                 "position": one.position,
@@ -200,7 +234,11 @@ def _call_to_json(call: RecordedCall) -> dict[str, Json]:
 
 def answers_of(change: RequestChange) -> str:
     """Return words such as `the answers of decompose and research.1/research`."""
-    return f"the answers of {_listed(change.follows)}" if change.follows else "what the model said before"
+    return (
+        f"the answers of {_listed(change.follows)}"
+        if change.follows
+        else "what the model said before"
+    )
 
 
 def what_changed(change: RequestChange) -> str:
@@ -235,5 +273,7 @@ def likeness_words(likeness: float) -> str:
 
 
 def _likeness(recorded: Request, wanted: Request) -> float:
-    texts = ("\n".join(message.content for message in request.messages) for request in (recorded, wanted))
+    texts = (
+        "\n".join(message.content for message in request.messages) for request in (recorded, wanted)
+    )
     return similarity(*texts)

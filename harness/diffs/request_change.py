@@ -1,4 +1,6 @@
-"""The difference of two requests, with each change laid to the prompt or to an earlier answer in it."""
+"""The difference of two requests, with each change laid to the prompt or to an earlier answer in
+it.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,11 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageChange:
-    """A message that differs. `position` counts from 1, in the recorded request where the message is `removed`.
+    """A message that differs. `position` counts from 1, in the recorded request where the message
+    is `removed`.
 
-    `own`: the prompt's own text changed, not only an answer in it. Then `diff` shows it, with earlier answers out of
-    sight: `⟨span id⟩` stands for one.
+    `own`: the prompt's own text changed, not only an answer in it. Then `diff` shows it, with
+    earlier answers out of sight: `⟨span id⟩` stands for one.
     """
 
     position: int
@@ -47,7 +50,9 @@ class MessageChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestChange:
-    """All in which two requests differ. `follows` are the calls whose answers, put into the prompt, differ."""
+    """All in which two requests differ. `follows` are the calls whose answers, put into the prompt,
+    differ.
+    """
 
     fields: tuple[FieldChange, ...] = ()
     messages: tuple[MessageChange, ...] = ()
@@ -73,8 +78,9 @@ def compare_requests(
 ) -> RequestChange:
     """Return the difference of `wanted` from `recorded`.
 
-    `answers` are those that the workflow had before it asked, `recorded_answers` those that it had when the other was
-    recorded. `renumbered`: the two are different parts of one fan-out, so a number that differs is no change.
+    `answers` are those that the workflow had before it asked, `recorded_answers` those that it had
+    when the other was recorded. `renumbered`: the two are different parts of one fan-out, so a
+    number that differs is no change.
     """
     sides = _Sides(recorded_answers, answers, renumbered)
     changes = sides.compare(recorded.messages, wanted.messages)
@@ -106,14 +112,21 @@ class _Sides:
     def compare(self, old: Sequence[Message], new: Sequence[Message]) -> RequestChange:
         found: list[MessageChange] = []
         seen: tuple[Counter[Part], Counter[Part]] = Counter(), Counter()
-        for equal, old_start, old_end, new_start, new_end in match(_roles(old), _roles(new)).stretches:
+        for equal, old_start, old_end, new_start, new_end in match(
+            _roles(old), _roles(new)
+        ).stretches:
             if equal:
-                for position, (was, now) in enumerate(zip(old[old_start:old_end], new[new_start:new_end], strict=True)):
+                for position, (was, now) in enumerate(
+                    zip(old[old_start:old_end], new[new_start:new_end], strict=True)
+                ):
                     found += self._changed(new_start + position + 1, was, now, seen)
                 continue
             for position in range(old_start, old_end):
                 found.append(self._lone(position, old[position], "removed", seen[0]))
-            added = [self._lone(place, new[place], "added", seen[1]) for place in range(new_start, new_end)]
+            added = [
+                self._lone(place, new[place], "added", seen[1])
+                for place in range(new_start, new_end)
+            ]
             found += _going_on(added, new[new_start:new_end], self.known)
         follows = tuple(dict.fromkeys(part.span_id for part in _only_once(*seen)))
         if not follows and found and not any(one.own for one in found):
@@ -135,14 +148,23 @@ class _Sides:
             diff, own = self._own_changes(*masked)
             # What a tool said depends on what the model asked it.
             yield MessageChange(
-                position=position, role=new.role, part="content", kind="changed", own=own and not beside, diff=diff
+                position=position,
+                role=new.role,
+                part="content",
+                kind="changed",
+                own=own and not beside,
+                diff=diff,
             )
         for name in beside:
             diff = diff_words(_beside(old, name), _beside(new, name))
-            yield MessageChange(position=position, role=new.role, part=name, kind="changed", own=False, diff=diff)
+            yield MessageChange(
+                position=position, role=new.role, part=name, kind="changed", own=False, diff=diff
+            )
         if old.images != new.images:
             diff = diff_words(_images(old), _images(new))
-            yield MessageChange(position=position, role=new.role, part="images", kind="changed", own=True, diff=diff)
+            yield MessageChange(
+                position=position, role=new.role, part="images", kind="changed", own=True, diff=diff
+            )
 
     def _lone(
         self, index: int, message: Message, kind: Literal["added", "removed"], seen: Counter[Part]
@@ -164,7 +186,9 @@ class _Sides:
         )
 
     def _own_changes(self, old: Masked, new: Masked) -> tuple[WordDiff, bool]:
-        """Return the differences between two masked texts, and True if one of them is the prompt's own."""
+        """Return the differences between two masked texts, and True if one of them is the prompt's
+        own.
+        """
         found = match(old.words, new.words)
         segments: list[Segment] = []
         own = False
@@ -179,7 +203,12 @@ class _Sides:
                 continue
             own = True
             segments += narrowed(*shown)
-        if not own and not self.renumbered and not self.answered_anew and _texts(old.parts) == _texts(new.parts):
+        if (
+            not own
+            and not self.renumbered
+            and not self.answered_anew
+            and _texts(old.parts) == _texts(new.parts)
+        ):
             # The same answers in another order: nobody but the prompt put them there.
             return diff_words("".join(old.raw), "".join(new.raw)), True
         return WordDiff(segments=tuple(joined(segments)), complete=found.complete), own
@@ -187,7 +216,8 @@ class _Sides:
     def _follows(self, stretch: Stretch, old: Masked, new: Masked) -> bool:
         """Return whether a difference comes from an answer.
 
-        One came, changed or went, and no word of the prompt did. With ⟨plan⟩ for the answer of the call `plan`:
+        One came, changed or went, and no word of the prompt did. With ⟨plan⟩ for the answer of the
+        call `plan`:
 
             recorded                wanted                   the difference comes from
             Points: ⟨plan⟩          Points: ⟨plan⟩⟨more⟩     an answer: a mask came, and no word beside it
@@ -195,10 +225,16 @@ class _Sides:
             Points: ⟨plan⟩          Points: two ⟨plan⟩       the prompt: no answer brought the word "two"
             Question 1              Question 2               an answer where `renumbered`, else the prompt
         """
-        raw = old.raw[stretch.old_start : stretch.old_end], new.raw[stretch.new_start : stretch.new_end]
+        raw = (
+            old.raw[stretch.old_start : stretch.old_end],
+            new.raw[stretch.new_start : stretch.new_end],
+        )
         if "".join(raw[0]) == "".join(raw[1]):
             return True  # an answer that is on one side only repeats what the prompt says
-        was, now = old.words[stretch.old_start : stretch.old_end], new.words[stretch.new_start : stretch.new_end]
+        was, now = (
+            old.words[stretch.old_start : stretch.old_end],
+            new.words[stretch.new_start : stretch.new_end],
+        )
         if _letters(_not_brought(new, stretch.new_start, stretch.new_end)):
             return False
         if MASK in now:
@@ -216,7 +252,10 @@ _BESIDE: tuple[MessagePart, ...] = ("reasoning", "tool_calls", "tool_call_id")
 def _beside(message: Message, name: MessagePart) -> str:
     """Return the parts of a message beside its content, all of which a model said."""
     if name == "tool_calls":
-        calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls]
+        calls = [
+            {"id": call.id, "name": call.name, "arguments": call.arguments}
+            for call in message.tool_calls
+        ]
         return json.dumps(calls, ensure_ascii=False) if calls else ""
     return (message.reasoning if name == "reasoning" else message.tool_call_id) or ""
 
@@ -249,7 +288,9 @@ def _only_once(old: Counter[Part], new: Counter[Part]) -> Iterator[Part]:
     return (part for part in (*new, *old) if part.text in differing)
 
 
-def _going_on(added: Sequence[MessageChange], messages: Sequence[Message], known: set[str]) -> list[MessageChange]:
+def _going_on(
+    added: Sequence[MessageChange], messages: Sequence[Message], known: set[str]
+) -> list[MessageChange]:
     """Lay messages that were added after an answer that was never recorded to that answer."""
     found = []
     is_after_answer = False

@@ -2,8 +2,8 @@
 
 It shows what went, what came, and a little of what stayed.
 
-A word is a run of letters and digits with the white space after it. In scripts that write no spaces (Chinese, Japanese,
-Thai and their like) every character is one.
+A word is a run of letters and digits with the white space after it. In scripts that write no spaces
+(Chinese, Japanese, Thai and their like) every character is one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ _SIGNS = str.maketrans({" ": "·", "\t": "→", "\r": "␍", "\n": "↵\n"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A stretch of both texts: `old` and `new` are the same where it is equal; one is empty where text came or went."""
+    """A stretch of both texts: `old` and `new` are the same where it is equal; one is empty where
+    text came or went.
+    """
 
     kind: Kind
     old: str
@@ -45,7 +47,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Something to show: of a change what went (`removed`) or came (`added`); `skipped` says what is left out."""
+    """Something to show: of a change what went (`removed`) or came (`added`); `skipped` says what
+    is left out.
+    """
 
     kind: Shown
     text: str
@@ -53,9 +57,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordDiff:
-    """The segments of two texts, in order and without gaps: joined, their `old` are one text and their `new` the other.
+    """The segments of two texts, in order and without gaps: joined, their `old` are one text and
+    their `new` the other.
 
-    `complete` is False for texts so long and so different that not all of their words were compared.
+    `complete` is False for texts so long and so different that not all of their words were
+    compared.
     """
 
     segments: tuple[Segment, ...]
@@ -68,21 +74,27 @@ class WordDiff:
     def pieces(self, *, context: int = CONTEXT, longest: int | None = None) -> tuple[Piece, ...]:
         """Return the pieces to show to a person.
 
-        They are `context` characters around each change, and of each change at most about `longest`.
-        Changes with next to nothing between them become one.
+        They are `context` characters around each change, and of each change at most about
+        `longest`. Changes with next to nothing between them become one.
         """
         shown: list[Piece] = []
         segments = _without_crumbs(self.segments)
         for number, segment in enumerate(segments):
             if segment.kind == "equal":
-                shown += _in_context(segment.old, context, first=number == 0, last=number == len(segments) - 1)
+                shown += _in_context(
+                    segment.old, context, first=number == 0, last=number == len(segments) - 1
+                )
                 continue
             if segment.old:
                 shown.append(Piece(kind="removed", text=cut(segment.old, longest)))
             if segment.new:
                 shown.append(Piece(kind="added", text=cut(segment.new, longest)))
         if not self.complete:
-            shown.append(Piece(kind="skipped", text=" (too long and too different to be compared word by word)"))
+            shown.append(
+                Piece(
+                    kind="skipped", text=" (too long and too different to be compared word by word)"
+                )
+            )
         return tuple(shown)
 
     def as_json(self) -> dict[str, Json]:
@@ -125,7 +137,9 @@ def words_of(text: str) -> list[str]:
 
 
 def narrowed(old: str, new: str) -> list[Segment]:
-    """Return a change without the words, signs and white space that both sides begin or end with."""
+    """Return a change without the words, signs and white space that both sides begin or end
+    with.
+    """
     parts = _PARTS.findall(old), _PARTS.findall(new)
     start, end = common_ends(*parts)
     before, after = "".join(parts[0][:start]), "".join(parts[0][len(parts[0]) - end :])
@@ -135,7 +149,9 @@ def narrowed(old: str, new: str) -> list[Segment]:
 
 
 def change(old: str, new: str) -> Segment:
-    """Return the change of one text into another; either may be empty. Nothing in place of nothing was added."""
+    """Return the change of one text into another; either may be empty. Nothing in place of nothing
+    was added.
+    """
     kind: Kind = "replaced"
     if not old:
         kind = "added"
@@ -156,10 +172,11 @@ def joined(segments: Iterable[Segment]) -> list[Segment]:
 
 
 def similarity(old: str, new: str) -> float:
-    """Return the likeness of two texts: 1 if they are equal, 0 if they have no word in common. Linear in the texts.
+    """Return the likeness of two texts: 1 if they are equal, 0 if they have no word in common.
+    Linear in the texts.
 
-    It is the share of words, and of pairs of neighbouring words, that both have (L. R. Dice, "Measures of the amount of
-    ecologic association between species", Ecology 26, 1945).
+    It is the share of words, and of pairs of neighbouring words, that both have (L. R. Dice,
+    "Measures of the amount of ecologic association between species", Ecology 26, 1945).
     """
     if old == new:
         return 1.0
@@ -194,12 +211,16 @@ def _shingles(text: str) -> Counter[str | tuple[str, str]]:
 
 
 def _without_crumbs(segments: Sequence[Segment]) -> list[Segment]:
-    """Changes between which less stayed than either of them changed, made one: a rewritten sentence is read as one."""
+    """Changes between which less stayed than either of them changed, made one: a rewritten sentence
+    is read as one.
+    """
     kept: list[Segment] = []
     for number, one in enumerate(segments):
         if one.kind == "equal":
             around = [*kept[-1:], *segments[number + 1 : number + 2]]
-            joins = len(around) == 2 and "\n" not in one.old and len(one.old) < min(map(_size, around))
+            joins = (
+                len(around) == 2 and "\n" not in one.old and len(one.old) < min(map(_size, around))
+            )
         else:
             joins = bool(kept) and kept[-1].kind != "equal"
         if joins:
@@ -232,7 +253,9 @@ def _in_context(text: str, context: int, *, first: bool, last: bool) -> list[Pie
 
 
 def _first_words(text: str, length: int) -> str:
-    """Return about so many characters of the beginning, cut between words where there are spaces."""
+    """Return about so many characters of the beginning, cut between words where there are
+    spaces.
+    """
     part = text[:length]
     space = max(part.rfind(" "), part.rfind("\n"))
     return part[: space + 1] if space >= length // 2 else part

@@ -25,7 +25,11 @@ __all__ = ["Finding", "Verdict", "examine"]
 
 
 async def examine(
-    loaded: Loaded, clock: WallClock, *, ask: bool = False, transport: httpx2.AsyncBaseTransport | None = None
+    loaded: Loaded,
+    clock: WallClock,
+    *,
+    ask: bool = False,
+    transport: httpx2.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Finding]:
     """All checks, in the order in which a run would meet them.
 
@@ -43,7 +47,9 @@ async def examine(
     if doubt is not None:
         yield doubt
     for number, one in enumerate(used):
-        async for finding in _examined(loaded, one, clock, ask=ask, transport=transport, cached=answers):
+        async for finding in _examined(
+            loaded, one, clock, ask=ask, transport=transport, cached=answers
+        ):
             yield finding if number == 0 else replace(finding, said=f"{one.name}: {finding.said}")
 
 
@@ -65,7 +71,9 @@ async def _examined(
     yield key
     yield here.model(loaded, one)
     if key.verdict == "ok":
-        async for finding in Server(loaded, one, clock, transport=transport, ask=ask, cached=cached).examined():
+        async for finding in Server(
+            loaded, one, clock, transport=transport, ask=ask, cached=cached
+        ).examined():
             yield finding
 
 
@@ -75,4 +83,6 @@ def _in_use(loaded: Loaded) -> tuple[tuple[InUse, ...], Finding | None]:
     try:
         return endpoints_in_use(loaded, workflow_of(loaded)), None
     except InputError as error:
-        return (InUse(service=settings.service),), problem("workflow", str(error), "mend it, then look again")
+        return (InUse(service=settings.service),), problem(
+            "workflow", str(error), "mend it, then look again"
+        )

@@ -29,8 +29,8 @@ ENOUGH_DISK_BYTES = 1 << 30
 
 def versions() -> Finding:
     said = (
-        f"harness {__version__}, Python {platform.python_version()}, openai {importlib.metadata.version('openai')}, "
-        f"{sys.platform}"
+        f"harness {__version__}, Python {platform.python_version()}, openai"
+        f" {importlib.metadata.version('openai')}, {sys.platform}"
     )
     return ok("versions", said)
 
@@ -40,15 +40,24 @@ def files(loaded: Loaded) -> Finding:
     needed = in_flight + SPARE_FILES
     allowed = raised(*resource.getrlimit(resource.RLIMIT_NOFILE), needed)
     if budget(in_flight, allowed).note is None:
-        return ok("files", f"{in_flight:,} calls in flight need about {needed:,} open files, and may have them")
+        return ok(
+            "files",
+            f"{in_flight:,} calls in flight need about {needed:,} open files, and may have them",
+        )
     said = f"{allowed:,} files may be open, {in_flight:,} calls in flight need about {needed:,}"
     return problem("files", said, f"ulimit -n {needed * 2}, or a lower --in-flight")
 
 
 def disk(name: str, directory: Path) -> Finding:
-    there = next(path for path in (directory.resolve(), *directory.resolve().parents) if path.exists())
+    there = next(
+        path for path in (directory.resolve(), *directory.resolve().parents) if path.exists()
+    )
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return problem("disk", f"the {name} at {directory} cannot be written", f"look at the permissions of {there}")
+        return problem(
+            "disk",
+            f"the {name} at {directory} cannot be written",
+            f"look at the permissions of {there}",
+        )
     free = shutil.disk_usage(there).free
     said = f"{free / 2**30:.1f} GiB free for the {name} at {directory}"
     if free >= ENOUGH_DISK_BYTES:
@@ -71,14 +80,18 @@ async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tupl
         }
     except HarnessError as error:
         return problem("cache", str(error), "name another with --cache FILE"), Counter()
-    left_open = f", {stats.journal.open:,} requests whose payment is unknown" if stats.journal.open else ""
+    left_open = (
+        f", {stats.journal.open:,} requests whose payment is unknown" if stats.journal.open else ""
+    )
     said = f"{path}: {stats.entries:,} entries{left_open}"
     ours = (one for one in answerers if (one.endpoint, one.asked) in wanted)
     answers = counted_answers(ours, loaded.settings.aliases)
     found = doubt_lines(answers)
     if not found:
         return ok("cache", said), answers
-    advice = "--cache-mode refresh asks anew; `harness cache stats --models` tells when each answered"
+    advice = (
+        "--cache-mode refresh asks anew; `harness cache stats --models` tells when each answered"
+    )
     return warning("cache", "; ".join((said, *found)), advice), answers
 
 
@@ -100,10 +113,16 @@ def model(loaded: Loaded, one: InUse) -> Finding:
     except SettingsError as error:
         return problem("model", str(error), "--model NAME")
     priced = bool(loaded.settings.pricing().rows(name or ""))
-    said = f"{loaded.settings.model_note() or name}; its price is {'known' if priced else 'not known'}"
+    said = (
+        f"{loaded.settings.model_note() or name}; its price is {'known' if priced else 'not known'}"
+    )
     if priced:
         return ok("model", said)
-    return warning("model", said, f'without [prices."{name}"] in harness.toml only --budget-tokens can cap the run')
+    return warning(
+        "model",
+        said,
+        f'without [prices."{name}"] in harness.toml only --budget-tokens can cap the run',
+    )
 
 
 def _model_elsewhere(loaded: Loaded, one: InUse) -> Finding:
@@ -111,11 +130,17 @@ def _model_elsewhere(loaded: Loaded, one: InUse) -> Finding:
     names = models_at(loaded.settings, one)
     table = f"[endpoints.{one.name}]"
     if not names:
-        return warning("model", "no setting names one", f"model = NAME in {table}, unless the workflow names one")
+        return warning(
+            "model",
+            "no setting names one",
+            f"model = NAME in {table}, unless the workflow names one",
+        )
     prices = loaded.settings.pricing().at(endpoint_identity(one.service))
     unpriced = [name for name in names if not prices.rows(name)]
     said = f"{', '.join(names)}; {'the price is' if len(names) == 1 else 'prices are'} "
     if not unpriced:
         return ok("model", f"{said}known")
-    advice = f'without [endpoints.{one.name}.prices."{unpriced[0]}"] no budget in money counts its calls'
+    advice = (
+        f'without [endpoints.{one.name}.prices."{unpriced[0]}"] no budget in money counts its calls'
+    )
     return warning("model", f"{said}not known", advice)

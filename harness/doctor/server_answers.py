@@ -25,7 +25,9 @@ def is_list(answer: Answer) -> bool:
 
 
 def is_elsewhere(answer: Answer) -> bool:
-    """Return whether the API may stand at another path: nothing is here, or a page of another kind."""
+    """Return whether the API may stand at another path: nothing is here, or a page of another
+    kind.
+    """
     return answer.status in (404, 405) or (answer.status == 200 and not is_list(answer))
 
 
@@ -37,11 +39,16 @@ def refused(endpoint: Endpoint, answer: Answer) -> Finding | None:
             said = f"{endpoint.identity} wants a key ({answer.status}{words}), and none was sent"
             return problem(_NAME, said, f"set {endpoint.key_env}")
         return problem(
-            _NAME, f"{endpoint.identity} refuses the key ({answer.status}{words})", f"check {endpoint.key_env}"
+            _NAME,
+            f"{endpoint.identity} refuses the key ({answer.status}{words})",
+            f"check {endpoint.key_env}",
         )
     if 300 <= answer.status < 400:
         where = answer.location or "nowhere"
-        said = f"{endpoint.identity} answered {answer.status}, a redirect to {where}, which a run does not follow"
+        said = (
+            f"{endpoint.identity} answered {answer.status}, a redirect to {where}, which a run does"
+            " not follow"
+        )
         return problem(_NAME, said, "give the base URL that it leads to")
     return None
 
@@ -49,21 +56,32 @@ def refused(endpoint: Endpoint, answer: Answer) -> Finding | None:
 def unlisted(endpoint: Endpoint, answer: Answer, *, known_service: bool) -> Finding:
     """Return the finding where no list came; a call may work all the same."""
     if answer.status == 200 and known_service:
-        return warning(_NAME, "the list of models has an unknown shape", "the provider may have changed")
+        return warning(
+            _NAME, "the list of models has an unknown shape", "the provider may have changed"
+        )
     if answer.status == 200:
         said = f"{endpoint.identity}/models is a page of something else{_said(answer)}"
-        return problem(_NAME, said, "give the base URL of the API, such as http://127.0.0.1:8000/v1")
-    said = f"{endpoint.identity} answered {answer.status} to a request for its models{_said(answer)}"
+        return problem(
+            _NAME, said, "give the base URL of the API, such as http://127.0.0.1:8000/v1"
+        )
+    said = (
+        f"{endpoint.identity} answered {answer.status} to a request for its models{_said(answer)}"
+    )
     if known_service:
         return problem(_NAME, said, "wait, or see the provider's status page")
     return problem(_NAME, said, "see the server's log, and whether the base URL is right")
 
 
-def listed(endpoint: Endpoint, answer: Answer, wanted: Sequence[str], *, known_service: bool) -> Finding:
+def listed(
+    endpoint: Endpoint, answer: Answer, wanted: Sequence[str], *, known_service: bool
+) -> Finding:
     """Return the finding about the wanted models in the list."""
     names = model_names(answer)
     more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
-    said = f"it answers, {_key_words(endpoint, known_service)}and serves {', '.join(names[:LISTED]) or 'nothing'}{more}"
+    said = (
+        f"it answers, {_key_words(endpoint, known_service)}and serves"
+        f" {', '.join(names[:LISTED]) or 'nothing'}{more}"
+    )
     missing = [name for name in wanted if name not in names]
     if not missing:
         return ok(_NAME, said)

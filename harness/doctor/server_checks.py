@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.doctor.finding import Finding, note, ok, problem, warning
-from harness.doctor.server_answers import balance_of, clock_of, is_elsewhere, is_list, listed, refused, unlisted
+from harness.doctor.server_answers import (
+    balance_of,
+    clock_of,
+    is_elsewhere,
+    is_list,
+    listed,
+    refused,
+    unlisted,
+)
 from harness.doctor.trial_call import CAP, Asked, findings_of, is_answered
 from harness.domain.base_url import likely_base_urls, without_call
 from harness.domain.completion import Message, Request
@@ -86,7 +94,11 @@ class Server:
             yield self._end(problem("connect", f"{error}{behind}", error.advice))
         else:
             how = f"TCP and {reached.tls}, its certificate is trusted" if reached.tls else "TCP"
-            behind = f", the proxy of the environment on the way to {urlsplit(url).hostname}" if proxy else ""
+            behind = (
+                f", the proxy of the environment on the way to {urlsplit(url).hostname}"
+                if proxy
+                else ""
+            )
             yield ok("connect", f"{reached.host}:{reached.port} answers ({how}){behind}")
 
     async def _models(self) -> AsyncIterator[Finding]:
@@ -117,15 +129,25 @@ class Server:
         if url != given and not is_elsewhere(answer):
             return self._end(self._misplaced(url))
         if given not in found:
-            said = f"the base URL ends with the path of a call; {without_call(given)}/models does not answer either"
-            return self._end(problem("endpoint", said, f"give the base URL alone, such as {without_call(given)}"))
+            said = (
+                f"the base URL ends with the path of a call; {without_call(given)}/models does not"
+                " answer either"
+            )
+            return self._end(
+                problem("endpoint", said, f"give the base URL alone, such as {without_call(given)}")
+            )
         answer = found[given]
         if (wrong := refused(self._endpoint, answer)) is not None:
             return self._end(wrong)
         known = self._profile is not None
         if is_list(answer):
             self._list = answer
-            verdict = listed(self._endpoint, answer, models_at(self._loaded.settings, self._one), known_service=known)
+            verdict = listed(
+                self._endpoint,
+                answer,
+                models_at(self._loaded.settings, self._one),
+                known_service=known,
+            )
         else:
             verdict = unlisted(self._endpoint, answer, known_service=known)
         if verdict.verdict == "problem":
@@ -134,7 +156,11 @@ class Server:
 
     def _misplaced(self, url: str) -> Finding:
         given = self._endpoint.base_url
-        what = "ends with the path of a call" if without_call(given) != given else "does not answer as an API"
+        what = (
+            "ends with the path of a call"
+            if without_call(given) != given
+            else "does not answer as an API"
+        )
         return problem("endpoint", f"{given} {what}; {url} answers", f"--base-url {url}")
 
     async def _account(self) -> AsyncIterator[Finding]:
@@ -156,10 +182,16 @@ class Server:
         model = next(iter(models_at(self._loaded.settings, self._one)), None)
         if not self._ask or model is None:
             if self._doubt is not None:
-                yield replace(self._doubt, advice=f"{self._doubt.advice} (--ask tries a call of {CAP} tokens)")
+                yield replace(
+                    self._doubt, advice=f"{self._doubt.advice} (--ask tries a call of {CAP} tokens)"
+                )
             return
         if self._transport is None:
-            yield note("asks", f"POST {self._endpoint.base_url}/chat/completions, one call of at most {CAP} tokens")
+            yield note(
+                "asks",
+                f"POST {self._endpoint.base_url}/chat/completions, one call of at most {CAP}"
+                " tokens",
+            )
         settings = self._loaded.settings
         try:
             seen = await probe(
@@ -174,7 +206,9 @@ class Server:
             found = [problem("call", str(error), "see the server's log")]
         else:
             asked = Asked(self._endpoint.identity, model, self._aliases, self._endpoint.form.cap)
-            found = list(findings_of(seen, asked, asked_to_stream=settings.stream, cached=self._cached))
+            found = list(
+                findings_of(seen, asked, asked_to_stream=settings.stream, cached=self._cached)
+            )
             if self._doubt is not None and is_answered(seen):
                 said = f"{self._doubt.said}; a call is answered all the same"
                 self._doubt = warning(self._doubt.name, said, "see below as what it answers")

@@ -39,7 +39,9 @@ class Asked(NamedTuple):
     cap: str
 
 
-def findings_of(probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: Answers) -> Iterator[Finding]:
+def findings_of(
+    probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: Answers
+) -> Iterator[Finding]:
     """Yield what the call shows, or that it failed.
 
     `cached` is who gave the answers that the cache has.
@@ -87,7 +89,9 @@ def _streaming(probe: Probe, answer: Answer, asked: bool) -> Finding:
     if not asked:
         return ok("stream", "not asked for (--no-stream), and the answer came whole")
     if not probe.streamed:
-        return ok("stream", "asked for, but the answer came whole: no token is seen before the last")
+        return ok(
+            "stream", "asked for, but the answer came whole: no token is seen before the last"
+        )
     end = "ended with [DONE]" if probe.done else "ended without [DONE]"
     return ok("stream", f"yes, in {counted(answer.arrived.count, 'piece')}, and {end}")
 
@@ -121,14 +125,18 @@ def _finish(probe: Probe, answer: Answer) -> Finding:
     if answer.finish_told:
         return ok("finish", f"the reason is told: {answer.reason}")
     said = "no reason is told: whether an answer is whole cannot be seen"
-    return warning("finish", said, "try --no-stream" if probe.streamed else "look at the server's version")
+    return warning(
+        "finish", said, "try --no-stream" if probe.streamed else "look at the server's version"
+    )
 
 
 def _cap(answer: Answer, name: str) -> Finding:
     written = answer.completion(trace_id=None).usage.output_tokens
     if written > CAP:
         said = f"{name} is ignored: {written} tokens came for a cap of {CAP}"
-        return warning("cap", said, "a budget counts on the cap; look for the server's own limit of tokens")
+        return warning(
+            "cap", said, "a budget counts on the cap; look for the server's own limit of tokens"
+        )
     if finish_of(answer.reason) == "length":
         return ok("cap", f"{name} is honoured: cut at {CAP} tokens")
     return ok("cap", f"the answer ended before its cap of {CAP} tokens")
@@ -139,7 +147,9 @@ def _model(answer: Answer, asked: Asked, cached: Answers) -> Finding:
     told = (*came.earlier, Answerer(came.model, came.fingerprint or ""))
     now: Answers = Counter(answered(asked.endpoint, asked.model, told, asked.aliases))
     if any(one.other for one in now):
-        return warning("answers", doubt_lines(now)[0], "ask for it by that name, or see what the server serves")
+        return warning(
+            "answers", doubt_lines(now)[0], "ask for it by that name, or see what the server serves"
+        )
     changed = [] if doubts(cached) else doubt_lines(cached + now)
     if changed:
         return warning("answers", f"with the cache, {changed[0]}", "--cache-mode refresh asks anew")

@@ -24,7 +24,10 @@ REASKS = 2
 
 def asked_plainly(problem: str) -> str:
     """The words with which an answer is asked for again, where the step has none of its own."""
-    return f"That answer could not be used: {problem}. Answer again, with nothing but what was asked for."
+    return (
+        f"That answer could not be used: {problem}. Answer again, with nothing but what was asked"
+        " for."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,10 @@ class Check:
         value = self.gate(completion)
         if iscoroutine(value):
             value.close()
-            raise TypeError("accept must be a plain function, and this one is async: it would never be waited for")
+            raise TypeError(
+                "accept must be a plain function, and this one is async: it would never be"
+                " waited for"
+            )
         return value
 
     def problem(self, completion: Completion) -> str | None:
@@ -58,15 +64,23 @@ class Check:
             return str(error)
         return None
 
-    def following(self, request: Request, rejected: Completion, problem: str) -> tuple[Request, Check] | None:
-        """Return the next request after a rejected answer and its check, or None if there is none."""
+    def following(
+        self, request: Request, rejected: Completion, problem: str
+    ) -> tuple[Request, Check] | None:
+        """Return the next request after a rejected answer and its check, or None if there is
+        none.
+        """
         if self.reasks <= 0:
             return None
         turns = _after(request, rejected, self.again(problem))
-        return replace(request, messages=(*request.messages, *turns)), replace(self, reasks=self.reasks - 1)
+        return replace(request, messages=(*request.messages, *turns)), replace(
+            self, reasks=self.reasks - 1
+        )
 
 
-def check_of(request: Request, *, accept: Gate | None, reasks: int, again: Callable[[str], str] | None) -> Check | None:
+def check_of(
+    request: Request, *, accept: Gate | None, reasks: int, again: Callable[[str], str] | None
+) -> Check | None:
     """Return the check of the answers to a request, by its step and by JSON mode, or None."""
     gate = accept
     if request.response_format not in (None, "text"):
@@ -97,7 +111,9 @@ def _after(request: Request, rejected: Completion, words: str) -> tuple[Message,
     """
     calls = offered_calls(request, rejected)
     reasoning = rejected.reasoning or None if request.tools else None
-    answer = Message(role="assistant", content=rejected.content, reasoning=reasoning, tool_calls=calls)
+    answer = Message(
+        role="assistant", content=rejected.content, reasoning=reasoning, tool_calls=calls
+    )
     if not calls:
         return answer, Message(role="user", content=words)
     return answer, *(Message(role="tool", content=words, tool_call_id=call.id) for call in calls)

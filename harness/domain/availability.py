@@ -61,7 +61,15 @@ class Availability:
     outage: Outage | None = None
 
     def failed(
-        self, at: float, *, newest: int, kind: str, message: str, probed: bool, asked_s: float | None, draw: float
+        self,
+        at: float,
+        *,
+        newest: int,
+        kind: str,
+        message: str,
+        probed: bool,
+        asked_s: float | None,
+        draw: float,
     ) -> Availability:
         """Return the belief after a failure that concerns everyone.
 
@@ -73,8 +81,12 @@ class Availability:
         outage = self.outage
         if outage is None:
             first_at = at + self.policy.interval_s(probes=0, draw=draw)
-            outage = Outage(since=at, after=newest, kind=kind, message=message, next_probe_at=first_at)
-        asked_until = outage.asked_until if asked_s is None else max(outage.asked_until, at + asked_s)
+            outage = Outage(
+                since=at, after=newest, kind=kind, message=message, next_probe_at=first_at
+            )
+        asked_until = (
+            outage.asked_until if asked_s is None else max(outage.asked_until, at + asked_s)
+        )
         failed = replace(
             outage,
             kind=kind,
@@ -84,7 +96,12 @@ class Availability:
             asked_until=asked_until,
         )
         certain = failed.certain or failed.is_proved_by_probes or asked_s is not None
-        return replace(self, outage=replace(failed, certain=certain, may_look_now=failed.may_look_now and not certain))
+        return replace(
+            self,
+            outage=replace(
+                failed, certain=certain, may_look_now=failed.may_look_now and not certain
+            ),
+        )
 
     def probing(self, at: float, *, draw: float) -> Availability:
         """Return the belief after a probe was sent.

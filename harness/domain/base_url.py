@@ -11,7 +11,14 @@ from harness.domain.secret import Secret
 from harness.errors import SettingsError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_PATHS_BELOW = ("/chat/completions", "/completions", "/chat", "/models", "/responses", "/embeddings")
+_PATHS_BELOW = (
+    "/chat/completions",
+    "/completions",
+    "/chat",
+    "/models",
+    "/responses",
+    "/embeddings",
+)
 _VERSION = "/v1"
 _CALL = "/chat/completions"
 
@@ -46,7 +53,10 @@ def note_on(base_url: str) -> str | None:
         return f"the base URL {normalized} ends in the path of a call, and most servers want {bare}"
     if not parts.path:
         likely = f"{normalized}{_VERSION}"
-        return f"the base URL {normalized} has no path, and most servers want {likely}; harness doctor finds out"
+        return (
+            f"the base URL {normalized} has no path, and most servers want {likely}; harness doctor"
+            " finds out"
+        )
     return None
 
 
@@ -81,11 +91,20 @@ def _split(base_url: str) -> SplitResult:
         parts = urlsplit(base_url.strip())
         port = parts.port
     except ValueError:
-        raise SettingsError("the base URL cannot be read: write it like https://host:8000/v1") from None
+        raise SettingsError(
+            "the base URL cannot be read: write it like https://host:8000/v1"
+        ) from None
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0:
-        raise SettingsError("the base URL must be like https://host:8000/v1, with http or https and a host")
+        raise SettingsError(
+            "the base URL must be like https://host:8000/v1, with http or https and a host"
+        )
     if parts.query or parts.fragment:
-        raise SettingsError(f"the base URL of {parts.hostname} must end with its path: no `?…` and no `#…`")
-    if any(character.isspace() or not character.isprintable() for character in parts.netloc + parts.path):
+        raise SettingsError(
+            f"the base URL of {parts.hostname} must end with its path: no `?…` and no `#…`"
+        )
+    if any(
+        character.isspace() or not character.isprintable()
+        for character in parts.netloc + parts.path
+    ):
         raise SettingsError("the base URL holds white space or a control character")
     return parts

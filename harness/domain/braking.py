@@ -58,7 +58,9 @@ class Braking:
 
 
 class Held(NamedTuple):
-    """A call in a rehearsal: its times, what is held for it meanwhile, and what it cost in the end."""
+    """A call in a rehearsal: its times, what is held for it meanwhile, and what it cost in the
+    end.
+    """
 
     from_s: float
     until_s: float

@@ -12,24 +12,28 @@ from harness.domain.ledger import Ledger
 from harness.domain.reach import Before
 
 OnSilence = Literal["give up", "wait on", "as set"]
-"""What to do about a request that is silent: give it up, wait although its time is over, or do as the time-out says."""
+"""What to do about a request that is silent: give it up, wait although its time is over, or do as
+the time-out says.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who asks, and how the asking is done: nothing here changes the answer, so nothing here is part of the key.
+    """Who asks, and how the asking is done: nothing here changes the answer, so nothing here is
+    part of the key.
 
-    `priority` is the index of the topic: the call of the oldest open topic goes first. `endpoint` is the name of the
-    endpoint that is asked, "" for the run's own. `stream` asks for a streamed response. `on_delta` is shown the pieces
-    as they arrive, `on_events` is told how many events of a stream have come, which costs next to nothing. `before` is
-    what there was when the attempt before this one failed. `purse` pays for what the topic may spend at most; None: the
-    topic has no cap of its own. `check` is what the step demands of an answer; None: nothing beyond what every answer
-    must be.
+    `priority` is the index of the topic: the call of the oldest open topic goes first. `endpoint`
+    is the name of the endpoint that is asked, "" for the run's own. `stream` asks for a streamed
+    response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of
+    a stream have come, which costs next to nothing. `before` is what there was when the attempt
+    before this one failed. `purse` pays for what the topic may spend at most; None: the topic has
+    no cap of its own. `check` is what the step demands of an answer; None: nothing beyond what
+    every answer must be.
 
-    `on_life` is called once a request, as soon as the server has shown that it works on it: by the first event or
-    comment of a stream that is not an error, or by a whole answer; not by a mere head, a page of HTML or an error.
-    `on_silence` is asked every few seconds while no first token has come, with the seconds of silence. None of these
-    may be slow or raise.
+    `on_life` is called once a request, as soon as the server has shown that it works on it: by the
+    first event or comment of a stream that is not an error, or by a whole answer; not by a mere
+    head, a page of HTML or an error. `on_silence` is asked every few seconds while no first token
+    has come, with the seconds of silence. None of these may be slow or raise.
     """
 
     run_id: str

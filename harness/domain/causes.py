@@ -8,11 +8,15 @@ from __future__ import annotations
 from harness.domain.run import Failure
 
 Group = tuple[str, str | None]
-"""The cause in a word or two, and the line of the workflow's code that failures of the group came from, if any did."""
+"""The cause in a word or two, and the line of the workflow's code that failures of the group came
+from, if any did.
+"""
 
 
 def group_of(failure: Failure) -> Group:
-    """Return the group of a failure. Exceptions of two lines of code are two groups, whatever they say."""
+    """Return the group of a failure. Exceptions of two lines of code are two groups, whatever they
+    say.
+    """
     return cause_of(type=failure.type, kind=failure.kind, status=failure.status), failure.where
 
 

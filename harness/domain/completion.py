@@ -73,14 +73,19 @@ class JsonSchema:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name):
-            raise ValueError(f"the name of a JSON schema must be 1 to 64 letters, digits, - or _: {self.name[:80]!r}")
+            raise ValueError(
+                "the name of a JSON schema must be 1 to 64 letters, digits, - or _:"
+                f" {self.name[:80]!r}"
+            )
         schema: object = self.schema  # code that is not checked gives what it likes
         if not isinstance(schema, Mapping) or not schema:
             raise ValueError(f"the JSON schema {self.name!r} must be an object that is not empty")
         try:
             json.dumps(self.schema, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"the JSON schema {self.name!r} must be what JSON can say: {error}") from None
+            raise ValueError(
+                f"the JSON schema {self.name!r} must be what JSON can say: {error}"
+            ) from None
         fault = fault_in(schema)
         if fault is not None:
             raise ValueError(f"the JSON schema {self.name!r} is none: {fault}")
@@ -292,10 +297,14 @@ class Completion:
             if usage.untold:
                 return self
             return replace(self, usage=Usage(untold=1))
-        nothing_of_it = usage.output_tokens and not usage.reasoning_tokens and not usage.reasoning_untold
+        nothing_of_it = (
+            usage.output_tokens and not usage.reasoning_tokens and not usage.reasoning_untold
+        )
         if nothing_of_it and self.reasoning.strip():
             estimated = self._share_of_reasoning(usage.output_tokens)
-            return replace(self, usage=replace(usage, reasoning_untold=1, reasoning_estimated=estimated))
+            return replace(
+                self, usage=replace(usage, reasoning_untold=1, reasoning_estimated=estimated)
+            )
         return self
 
     def _share_of_reasoning(self, output_tokens: int) -> int:

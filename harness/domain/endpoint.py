@@ -80,11 +80,15 @@ class Endpoint:
         return PieceRedactor(self.redact, spellings)
 
     def _secrets(self) -> tuple[Secret, ...]:
-        return tuple(secret for secret in (self.api_key, self.basic_auth, *self.hidden) if secret is not None)
+        return tuple(
+            secret for secret in (self.api_key, self.basic_auth, *self.hidden) if secret is not None
+        )
 
 
 def profile_endpoint(profile: Profile, *, api_key: Secret | None) -> Endpoint:
-    """An endpoint with a name, reached at its own base URL. Raises SettingsError if that is none."""
+    """An endpoint with a name, reached at its own base URL. Raises SettingsError if that is
+    none.
+    """
     return Endpoint(
         identity=endpoint_identity(profile),
         base_url=normalized_base_url(profile.base_url),
@@ -95,7 +99,11 @@ def profile_endpoint(profile: Profile, *, api_key: Secret | None) -> Endpoint:
 
 
 def base_url_endpoint(
-    base_url: str, *, api_key: Secret | None, key_env: str = GENERIC_KEY_ENV, form: RequestForm | None = None
+    base_url: str,
+    *,
+    api_key: Secret | None,
+    key_env: str = GENERIC_KEY_ENV,
+    form: RequestForm | None = None,
 ) -> Endpoint:
     """Any server that speaks the OpenAI protocol, in the form of a known service where it is one.
 

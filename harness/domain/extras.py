@@ -21,7 +21,14 @@ OWN_FIELDS = {
 """Fields that are said in another way: the key, the budget and the reader of answers count on it.
 """
 
-_OWN_HEADERS = ("host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection")
+_OWN_HEADERS = (
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|credential", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)|(\$))")
@@ -62,10 +69,13 @@ def check_header(name: str, template: str) -> None:
     if name.lower() in _OWN_HEADERS:
         raise ValueError(f"extra_headers: {name} is set by the request itself")
     if not template.strip() or not template.isascii() or not template.isprintable():
-        raise ValueError(f"extra_headers: the value of {name} must be printable ASCII text and not blank")
+        raise ValueError(
+            f"extra_headers: the value of {name} must be printable ASCII text and not blank"
+        )
     if _SECRET_NAME.search(name) and not variables_in(template):
         raise ValueError(
-            f"extra_headers: {name} looks like a secret: put its value into a variable, and write $NAME here"
+            f"extra_headers: {name} looks like a secret: put its value into a variable, and write"
+            " $NAME here"
         )
 
 

@@ -81,7 +81,14 @@ class TransientError(CompletionError):
         retry_after_s: float | None = None,
         concurrency_limit: int | None = None,
     ) -> None:
-        super().__init__(message, kind=kind, status=status, partial=partial, billed=billed, retry_after_s=retry_after_s)
+        super().__init__(
+            message,
+            kind=kind,
+            status=status,
+            partial=partial,
+            billed=billed,
+            retry_after_s=retry_after_s,
+        )
         self.concurrency_limit = concurrency_limit
 
 

@@ -13,7 +13,9 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-Finish = Literal["whole", "calls", "length", "filtered", "refused", "interrupted", "looping", "unknown", "untold"]
+Finish = Literal[
+    "whole", "calls", "length", "filtered", "refused", "interrupted", "looping", "unknown", "untold"
+]
 """`looping`: the server stopped a model that repeated itself; `unknown`: no word of this table;
 `untold`: no reason.
 """
@@ -26,7 +28,12 @@ words.
 _WORDS: Mapping[Finish, tuple[str, ...]] = {
     "whole": (
         *("stop", "stop_sequence"),  # OpenAI, DeepSeek; Hugging Face, Anthropic, Cohere
-        *("eos", "eos_token", "end_turn", "complete"),  # Together; Hugging Face; Anthropic, Bedrock; Cohere
+        *(
+            "eos",
+            "eos_token",
+            "end_turn",
+            "complete",
+        ),  # Together; Hugging Face; Anthropic, Bedrock; Cohere
         *("eosfound", "stopstringfound", "stop_token", "normal"),  # LM Studio; watsonx; Baidu
         *("completed", "finished", "end", "done"),  # OpenAI's Responses; neighbours of it
         *("stopped", "finish", "stop_criteria_met", "endoftext"),  # Azure; Bedrock's Titan; AI21
@@ -38,13 +45,34 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
         *("tool_use", "tool_call", "toolcalls"),  # Anthropic, Bedrock; Cohere; LM Studio
     ),
     "length": (
-        *("length", "max_tokens", "model_length", "max_output_tokens"),  # OpenAI; Anthropic, Google; Mistral; Responses
+        *(
+            "length",
+            "max_tokens",
+            "model_length",
+            "max_output_tokens",
+        ),  # OpenAI; Anthropic, Google; Mistral; Responses
         *("model_context_window_exceeded", "token_limit"),  # Anthropic, Zhipu; watsonx
-        *("maxpredictedtokensreached", "contextlengthreached", "limit"),  # LM Studio; llama.cpp's own API
+        *(
+            "maxpredictedtokensreached",
+            "contextlengthreached",
+            "limit",
+        ),  # LM Studio; llama.cpp's own API
     ),
     "filtered": (
-        *("content_filter", "content_filtered", "guardrail_intervened"),  # OpenAI, DeepSeek; Bedrock
-        *("safety", "recitation", "blocklist", "prohibited_content", "spii", "language", "image_safety"),  # Google
+        *(
+            "content_filter",
+            "content_filtered",
+            "guardrail_intervened",
+        ),  # OpenAI, DeepSeek; Bedrock
+        *(
+            "safety",
+            "recitation",
+            "blocklist",
+            "prohibited_content",
+            "spii",
+            "language",
+            "image_safety",
+        ),  # Google
         *("sensitive", "error_toxic"),  # Zhipu, Hunyuan; Cohere
     ),
     "refused": ("refusal",),  # Anthropic, OpenAI's Responses
@@ -53,14 +81,27 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
         *("abort", "error", "network_error"),  # vLLM, SGLang; OpenRouter, Mistral, Cohere; Zhipu
         *("cancelled", "canceled", "user_cancel", "time_limit", "timeout"),  # watsonx, Cohere
         *("not_finished", "incomplete", "failed"),  # watsonx; Responses; LM Studio
-        *("userstopped", "modelunloaded", "load", "unload"),  # LM Studio; Ollama, before its model is there
+        *(
+            "userstopped",
+            "modelunloaded",
+            "load",
+            "unload",
+        ),  # LM Studio; Ollama, before its model is there
         *("pause_turn", "malformed_function_call", "unexpected_tool_call"),  # Anthropic; Google
-        *("network", "disconnected", "connection_error", "interrupted", "server_error"),  # neighbours of these
+        *(
+            "network",
+            "disconnected",
+            "connection_error",
+            "interrupted",
+            "server_error",
+        ),  # neighbours of these
     ),
     "looping": ("repetition",),  # vLLM's loop detector
     "untold": ("null", "none", "unspecified", "finish_reason_unspecified"),  # Alibaba; Google
 }
-_MEANINGS: Mapping[str, Finish] = {word.replace("_", ""): finish for finish, words in _WORDS.items() for word in words}
+_MEANINGS: Mapping[str, Finish] = {
+    word.replace("_", ""): finish for finish, words in _WORDS.items() for word in words
+}
 # Telling words of a reason that is not in the table, in this order.
 _TELLING: Mapping[Finish, re.Pattern[str]] = {
     "filtered": re.compile(
@@ -68,11 +109,13 @@ _TELLING: Mapping[Finish, re.Pattern[str]] = {
     ),
     "looping": re.compile(r"repetit|\bloop"),
     "length": re.compile(
-        r"\bmax(?:imum)?(?: \w+){0,2} (?:tokens?|len|length|context)\b|\blength\b|\b(?:tokens?|output|context) limit\b"
+        r"\bmax(?:imum)?(?: \w+){0,2}"
+        r" (?:tokens?|len|length|context)\b|\blength\b|\b(?:tokens?|output|context) limit\b"
         r"|\bcontext(?: window| size)?$|^error limit$"  # SenseNova's `context`, Cohere's `ERROR_LIMIT`
     ),
     "interrupted": re.compile(
-        r"error|abort|cancel|timed? ?out|time limit|disconnect|interrupt|unavailable|overload|shut ?down|preempt|evict"
+        r"error|abort|cancel|timed? ?out|time limit|disconnect|interrupt|unavailable|overload|shut"
+        r" ?down|preempt|evict"
         r"|fail(?:ed|ure)\b|malformed|connection closed|\bdied\b|killed|rate limit"
     ),
 }
@@ -115,7 +158,9 @@ def truer_reason(told: str, native: str) -> str:
     A gateway turns a reason that it does not know into `stop`. The server's own counts where it
     says that the answer is not whole.
     """
-    hidden = finish_of(told) in ("whole", "calls", "untold", "unknown") and finish_of(native) in _WORSE
+    hidden = (
+        finish_of(told) in ("whole", "calls", "untold", "unknown") and finish_of(native) in _WORSE
+    )
     return native if hidden else told
 
 

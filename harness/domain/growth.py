@@ -8,7 +8,9 @@ from harness.domain.wording import counted
 
 
 def lines_added(then: Sequence[int], now: Sequence[int]) -> int | None:
-    """Return the number of lines added at the end of a file, or None if it was changed otherwise."""
+    """Return the number of lines added at the end of a file, or None if it was changed
+    otherwise.
+    """
     if now[: len(then)] == then:
         return len(now) - len(then)
     return None
@@ -44,7 +46,10 @@ def change_words(then: Sequence[int], now: Sequence[int]) -> str:
     if removed == added == 1:
         return f"line {first:,} was changed"
     if removed == added:
-        return f"lines were changed, the first of them line {first:,} and the last line {first + removed - 1:,}"
+        return (
+            f"lines were changed, the first of them line {first:,} and the last line"
+            f" {first + removed - 1:,}"
+        )
     difference = added - removed
     how = f"{counted(abs(difference), 'line')} {'more' if difference > 0 else 'fewer'}"
     return f"lines were changed, the first of them line {first:,}, and the file has {how}"

@@ -19,7 +19,11 @@ class Levels:
     @classmethod
     def sum_of(cls, parts: Sequence[Levels], *, most: int) -> Levels:
         """Several numbers added up at each time, but never more than `most`."""
-        changes = sorted((at_s, number, level) for number, part in enumerate(parts) for at_s, level in part._steps)
+        changes = sorted(
+            (at_s, number, level)
+            for number, part in enumerate(parts)
+            for at_s, level in part._steps
+        )
         now, total = [0] * len(parts), cls()
         for at_s, number, level in changes:
             now[number] = level

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-_BEGINNINGS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+_BEGINNINGS = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,9 @@ class Image:
         if self.url is not None:
             parts = urlsplit(self.url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("the URL of an image must begin with http:// or https:// and name a host")
+                raise ValueError(
+                    "the URL of an image must begin with http:// or https:// and name a host"
+                )
         elif self.media_type not in MEDIA_TYPES:
             raise ValueError(f"an image must be one of {', '.join(MEDIA_TYPES)}")
 
@@ -42,7 +48,9 @@ class Image:
         if self.url is not None:
             return self.url
         if not self.data:
-            raise ValueError(f"the bytes of the image {self.sha256} are not at hand, so it cannot be sent")
+            raise ValueError(
+                f"the bytes of the image {self.sha256} are not at hand, so it cannot be sent"
+            )
         return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode()}"
 
 

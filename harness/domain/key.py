@@ -16,7 +16,9 @@ from harness.domain.image import Image
 
 KEY_VERSION = 1
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
 
 
 def cache_key(request: Request) -> str:
@@ -38,7 +40,9 @@ def size_of(request: Request) -> int:
 
 def key_of_canonical(canonical: str) -> str:
     """The key of a request that is at hand in its canonical form."""
-    return hashlib.sha256(f"{KEY_VERSION}\n{canonical}".encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(
+        f"{KEY_VERSION}\n{canonical}".encode("utf-8", "surrogatepass")
+    ).hexdigest()
 
 
 def canonical_request(request: Request) -> str:
@@ -84,7 +88,8 @@ def _message_fields(message: Message) -> dict[str, Json]:
         fields["reasoning"] = message.reasoning
     if message.tool_calls:
         fields["tool_calls"] = [
-            {"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls
+            {"id": call.id, "name": call.name, "arguments": call.arguments}
+            for call in message.tool_calls
         ]
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
@@ -106,7 +111,11 @@ def _format_fields(wanted: ResponseFormat | None) -> Json:
 
 
 def _tool_fields(tool: Tool) -> dict[str, Json]:
-    return {"name": tool.name, "description": tool.description, "parameters": _normal(tool.parameters)}
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": _normal(tool.parameters),
+    }
 
 
 def _normal(value: Json) -> Json:

@@ -71,7 +71,12 @@ KNOWN: tuple[Known, ...] = (
             "reasoning_back": ("reasoning_content", 2),
             "aliases": (
                 dict.fromkeys(
-                    ("deepseek-chat", "deepseek-reasoner", "deepseek-v4-flash", "deepseek-v4-flash-vision-exp"),
+                    (
+                        "deepseek-chat",
+                        "deepseek-reasoner",
+                        "deepseek-v4-flash",
+                        "deepseek-v4-flash-vision-exp",
+                    ),
                     "deepseek-flash",
                 ),
                 4,
@@ -83,7 +88,10 @@ KNOWN: tuple[Known, ...] = (
             ("https://api-docs.deepseek.com/guides/json_mode", date(2026, 11, 15)),
             ("https://api-docs.deepseek.com/quick_start/pricing", date(2026, 11, 15)),
         ),
-        remark="Prices are built in, peak hours included. With tools, the reasoning of every earlier turn goes back.",
+        remark=(
+            "Prices are built in, peak hours included. With tools, the reasoning of every earlier"
+            " turn goes back."
+        ),
     ),
     Known(
         name="openai",
@@ -103,9 +111,15 @@ KNOWN: tuple[Known, ...] = (
             (f"{_OPENAI_SDK}/_client.py", date(2026, 8, 21)),
             (f"{_OPENAI_SDK}/types/shared/reasoning_effort.py", date(2026, 8, 21)),
             (f"{_OPENAI_SDK}/types/chat/completion_create_params.py", date(2026, 8, 21)),
-            (f"{_OPENAI_SDK}/types/chat/chat_completion_assistant_message_param.py", date(2026, 8, 21)),
+            (
+                f"{_OPENAI_SDK}/types/chat/chat_completion_assistant_message_param.py",
+                date(2026, 8, 21),
+            ),
         ),
-        remark="Not every model takes every effort: one that refuses `none` is asked without it, which is told.",
+        remark=(
+            "Not every model takes every effort: one that refuses `none` is asked without it, which"
+            " is told."
+        ),
     ),
     Known(
         name="openrouter",
@@ -122,9 +136,15 @@ KNOWN: tuple[Known, ...] = (
         },
         sources=(
             ("https://openrouter.ai/docs/quickstart", date(2026, 8, 22)),
-            ("https://openrouter.ai/docs/guides/best-practices/reasoning-tokens", date(2026, 8, 22)),
+            (
+                "https://openrouter.ai/docs/guides/best-practices/reasoning-tokens",
+                date(2026, 8, 22),
+            ),
             ("https://openrouter.ai/docs/api_reference/parameters", date(2026, 8, 22)),
-            ("https://openrouter.ai/docs/cookbook/administration/usage-accounting", date(2026, 8, 22)),
+            (
+                "https://openrouter.ai/docs/cookbook/administration/usage-accounting",
+                date(2026, 8, 22),
+            ),
             ("https://openrouter.ai/docs/api_reference/overview", CHECKED),
         ),
         remark="It takes `stream_options` without effect: it tells the usage always.",
@@ -140,7 +160,10 @@ KNOWN: tuple[Known, ...] = (
             "cap": ("max_tokens", 2),
         },
         sources=(
-            ("https://docs.siliconflow.cn/cn/api-reference/chat-completions/chat-completions.md", CHECKED),
+            (
+                "https://docs.siliconflow.cn/cn/api-reference/chat-completions/chat-completions.md",
+                CHECKED,
+            ),
             ("https://docs.siliconflow.cn/docs/api/chat-completions-post", CHECKED),
         ),
         remark="Its `max_tokens` does not count the reasoning. It takes `low` as `high`.",
@@ -158,7 +181,9 @@ KNOWN: tuple[Known, ...] = (
             "structured": ("json_schema", 1),
             "logprobs": ("number", 1),
         },
-        sources=((f"{_GITHUB}/togethercomputer/openapi/blob/090263a/openapi.yaml", date(2026, 4, 28)),),
+        sources=(
+            (f"{_GITHUB}/togethercomputer/openapi/blob/090263a/openapi.yaml", date(2026, 4, 28)),
+        ),
         remark="Models that always reason cannot be switched.",
     ),
     Known(
@@ -201,7 +226,10 @@ KNOWN: tuple[Known, ...] = (
             ),
             ("https://www.alibabacloud.com/help/en/model-studio/deep-thinking", date(2026, 6, 18)),
         ),
-        remark="The base URL is Singapore's; for Beijing, Virginia or Hong Kong `--set endpoint.base_url=URL`.",
+        remark=(
+            "The base URL is Singapore's; for Beijing, Virginia or Hong Kong `--set"
+            " endpoint.base_url=URL`."
+        ),
     ),
     Known(
         name="moonshot",
@@ -241,7 +269,10 @@ KNOWN: tuple[Known, ...] = (
             (f"{_GROQ_SDK}/_client.py", date(2026, 8, 18)),
             (f"{_GROQ_SDK}/types/chat/completion_create_params.py", date(2026, 8, 18)),
             (f"{_GROQ_SDK}/types/chat/chat_completion_chunk.py", date(2026, 8, 18)),
-            (f"{_GROQ_SDK}/types/chat/chat_completion_assistant_message_param.py", date(2026, 8, 18)),
+            (
+                f"{_GROQ_SDK}/types/chat/chat_completion_assistant_message_param.py",
+                date(2026, 8, 18),
+            ),
         ),
         remark="`none` and `default` are for its Qwen models, the other efforts for gpt-oss.",
     ),
@@ -276,7 +307,10 @@ KNOWN: tuple[Known, ...] = (
             "base_url": ("https://api.x.ai/v1", 1),
             "api_key_env": ("XAI_API_KEY", 2),
             "thinking": ("reasoning_effort", 3),
-            "efforts": ({"none": "none", "on": "low", "low": "low", "high": "high", "max": "xhigh"}, 4),
+            "efforts": (
+                {"none": "none", "on": "low", "low": "low", "high": "high", "max": "xhigh"},
+                4,
+            ),
         },
         sources=(
             ("https://docs.x.ai/api", CHECKED),
@@ -306,9 +340,11 @@ KNOWN: tuple[Known, ...] = (
             (f"{_VLLM}/chat_completion/protocol.py", CHECKED),
             (f"{_GITHUB}/vllm-project/vllm/blob/001eadc/vllm/entrypoints/chat_utils.py", CHECKED),
         ),
-        remark="Templates of DeepSeek and Granite call the switch `thinking`: "
-        "`--set endpoint.thinking=chat_template_kwargs.thinking`. It names reasoning `reasoning` since 0.11.2, and "
-        "drops a `reasoning_content` that is sent back (its issue 38488).",
+        remark=(
+            "Templates of DeepSeek and Granite call the switch `thinking`: `--set"
+            " endpoint.thinking=chat_template_kwargs.thinking`. It names reasoning `reasoning`"
+            " since 0.11.2, and drops a `reasoning_content` that is sent back (its issue 38488)."
+        ),
     ),
     Known(
         name="sglang",
@@ -329,8 +365,11 @@ KNOWN: tuple[Known, ...] = (
             ("https://docs.sglang.io/docs/advanced_features/thinking_budget", CHECKED),
             (f"{_SGLANG}/protocol.py", CHECKED),
         ),
-        remark="DeepSeek's templates call the switch `thinking`: "
-        "`--set endpoint.thinking=chat_template_kwargs.thinking`. An effort reaches the template as it is.",
+        remark=(
+            "DeepSeek's templates call the switch `thinking`: `--set"
+            " endpoint.thinking=chat_template_kwargs.thinking`. An effort reaches the template as"
+            " it is."
+        ),
     ),
     Known(
         name="llamacpp",
@@ -348,8 +387,10 @@ KNOWN: tuple[Known, ...] = (
             (f"{_GITHUB}/ggml-org/llama.cpp/pull/26508", date(2026, 8, 3)),
             (f"{_GITHUB}/ggml-org/llama.cpp/blob/00dc805/tools/server/README.md", CHECKED),
         ),
-        remark="A later version is to listen on port 9931. It queues what it cannot serve: `--in-flight` with its "
-        "number of slots.",
+        remark=(
+            "A later version is to listen on port 9931. It queues what it cannot serve:"
+            " `--in-flight` with its number of slots."
+        ),
     ),
     Known(
         name="ollama",
@@ -366,7 +407,10 @@ KNOWN: tuple[Known, ...] = (
             "reasoning_back": ("reasoning", 2),
         },
         sources=(
-            (f"{_GITHUB}/ollama/ollama/blob/fb30760/docs/api/openai-compatibility.mdx", date(2026, 8, 21)),
+            (
+                f"{_GITHUB}/ollama/ollama/blob/fb30760/docs/api/openai-compatibility.mdx",
+                date(2026, 8, 21),
+            ),
             (f"{_GITHUB}/ollama/ollama/blob/fb30760/openai/openai.go", date(2026, 8, 21)),
         ),
         remark="Images must be files: it fetches no URL.",

@@ -1,4 +1,6 @@
-"""Money, tokens and requests that may be spent: what is reserved before it leaves, and what was spent in the end."""
+"""Money, tokens and requests that may be spent: what is reserved before it leaves, and what was
+spent in the end.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ from harness.text import money
 class Spent:
     """What a run has spent over all its sessions, from the journal.
 
-    `cost` in USD and `tokens` are known. `cost_at_risk` and `tokens_at_risk` are the most that requests can have cost
-    whose payment is unknown: broken streams, answers without usage, and those left open by a crash. Answers without
-    usage are `untold` of them, with `cost_untold` and `tokens_untold`. `unpriced` counts calls without a known price.
+    `cost` in USD and `tokens` are known. `cost_at_risk` and `tokens_at_risk` are the most that
+    requests can have cost whose payment is unknown: broken streams, answers without usage, and
+    those left open by a crash. Answers without usage are `untold` of them, with `cost_untold` and
+    `tokens_untold`. `unpriced` counts calls without a known price.
     """
 
     calls: int = 0
@@ -33,7 +36,8 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charged:
-    """What a request cost. `cost_at_risk` and `tokens_at_risk` are parts of it that nobody knows, at most.
+    """What a request cost. `cost_at_risk` and `tokens_at_risk` are parts of it that nobody knows,
+    at most.
 
     `sent`: the request left.
     """
@@ -70,10 +74,11 @@ NOTHING = Reserved(AtMost(cost=None, tokens=0), AtMost(cost=None, tokens=0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservations:
-    """What the reservations of a session did: the seconds they cost, and how far past the budget they could have led.
+    """What the reservations of a session did: the seconds they cost, and how far past the budget
+    they could have led.
 
-    `wanted_cost` in USD and `wanted_tokens` are the most that would have been reserved at one time had no call waited
-    for it; 0 where none did.
+    `wanted_cost` in USD and `wanted_tokens` are the most that would have been reserved at one time
+    had no call waited for it; 0 where none did.
     """
 
     lost_s: float = 0.0
@@ -85,15 +90,17 @@ class Reservations:
 
 @dataclass(slots=True)
 class Ledger:
-    """What is spent and what is reserved, in USD, tokens and requests: of a run over all its sessions, or of a topic.
+    """What is spent and what is reserved, in USD, tokens and requests: of a run over all its
+    sessions, or of a topic.
 
-    Money whose payment is unknown counts as spent, at its most: `cost_at_risk` and `tokens_at_risk` are that part of
-    `cost` and `tokens`. Where the budget is in money, a request without a known price does not fit. From a purse that
-    is `closed` nothing is paid.
+    Money whose payment is unknown counts as spent, at its most: `cost_at_risk` and `tokens_at_risk`
+    are that part of `cost` and `tokens`. Where the budget is in money, a request without a known
+    price does not fit. From a purse that is `closed` nothing is paid.
 
-    A request may be reserved at its worst case, or at what it will likely cost: then it has to fit without the last
-    tenth of the budget, in which only worst cases are reserved. `could_pass_cost` and `could_pass_tokens` are how far
-    past the budget all that was in flight at some time could have led; 0 where only worst cases were reserved.
+    A request may be reserved at its worst case, or at what it will likely cost: then it has to fit
+    without the last tenth of the budget, in which only worst cases are reserved. `could_pass_cost`
+    and `could_pass_tokens` are how far past the budget all that was in flight at some time could
+    have led; 0 where only worst cases were reserved.
     """
 
     budget: Budget
@@ -149,9 +156,9 @@ class Ledger:
     def may_end_the_run(self, *, places: int, most: AtMost) -> bool:
         """Return whether the budget may be at its end before the work is.
 
-        A number of requests says nothing about that, so it may. Of money and tokens it may not while not much more than
-        half is spent, nor while what is left would hold this worst case for half of the places: the other half is soon
-        not needed any more.
+        A number of requests says nothing about that, so it may. Of money and tokens it may not
+        while not much more than half is spent, nor while what is left would hold this worst case
+        for half of the places: the other half is soon not needed any more.
         """
         budget = self.budget
         if budget.calls is not None:
@@ -165,7 +172,9 @@ class Ledger:
         return False
 
     def holds_likely(self, most: AtMost, likely: AtMost | None) -> bool:
-        """Return whether less than its worst case would be held for this request, as things stand."""
+        """Return whether less than its worst case would be held for this request, as things
+        stand.
+        """
         return self._one_of(most, likely)[0] is not most
 
     def reserve(self, most: AtMost, likely: AtMost | None = None) -> Reserved:
@@ -188,7 +197,8 @@ class Ledger:
         self.reservations -= 1
         self.reserved_tokens -= held.tokens
         self._most_tokens -= most.tokens
-        # Sums of floats come back to nearly zero; with nothing reserved, nobody would be left to wait for.
+        # Sums of floats come back to nearly zero; with nothing reserved, nobody would be left to
+        # wait for.
         self.reserved_cost = self.reserved_cost - (held.cost or 0.0) if self.reservations else 0.0
         self._most_cost = self._most_cost - (most.cost or 0.0) if self.reservations else 0.0
         self.cost += charged.cost
@@ -202,7 +212,9 @@ class Ledger:
         budget = self.budget
         parts = []
         if budget.cost is not None:
-            next_call = "has no known price" if most.cost is None else f"may cost up to {money(most.cost)}"
+            next_call = (
+                "has no known price" if most.cost is None else f"may cost up to {money(most.cost)}"
+            )
             used = f"{money(self.cost)} of {money(budget.cost)} is used"
             if self.cost_at_risk >= 0.00005:
                 used += f" ({money(self.cost_at_risk)} of it reserved for what was not told)"
@@ -226,10 +238,16 @@ class Ledger:
     def _pays(self, budget: Budget, one: AtMost, cost: float, tokens: int, calls: int) -> bool:
         if self.closed or (one.cost is None and budget.cost is not None):
             return False
-        return budget.allows(cost=cost + (one.cost or 0.0), tokens=tokens + one.tokens, calls=calls + 1)
+        return budget.allows(
+            cost=cost + (one.cost or 0.0), tokens=tokens + one.tokens, calls=calls + 1
+        )
 
     def _note_what_could_pass(self) -> None:
         if self.budget.cost is not None:
-            self.could_pass_cost = max(self.could_pass_cost, self.cost + self._most_cost - self.budget.cost)
+            self.could_pass_cost = max(
+                self.could_pass_cost, self.cost + self._most_cost - self.budget.cost
+            )
         if self.budget.tokens is not None:
-            self.could_pass_tokens = max(self.could_pass_tokens, self.tokens + self._most_tokens - self.budget.tokens)
+            self.could_pass_tokens = max(
+                self.could_pass_tokens, self.tokens + self._most_tokens - self.budget.tokens
+            )

@@ -88,5 +88,8 @@ class Likely:
         given = input_tokens_at_most(request)
         return Usage(
             input_tokens=min(given, math.ceil(factor * seen.input_shares.reaching(SHARE) * given)),
-            output_tokens=min(output_tokens_at_most(request), math.ceil(factor * seen.output_tokens.reaching(SHARE))),
+            output_tokens=min(
+                output_tokens_at_most(request),
+                math.ceil(factor * seen.output_tokens.reaching(SHARE)),
+            ),
         )

@@ -19,8 +19,18 @@ NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 ASKS_FOR_ANY = frozenset(
     {
-        *("auto", "openrouter/auto", "openrouter/free", "model-router"),  # routers that choose by themselves
-        *("default", "default_model", "local-model", "tgi"),  # stand for the one model of a local server
+        *(
+            "auto",
+            "openrouter/auto",
+            "openrouter/free",
+            "model-router",
+        ),  # routers that choose by themselves
+        *(
+            "default",
+            "default_model",
+            "local-model",
+            "tgi",
+        ),  # stand for the one model of a local server
     }
 )
 """Names by which nobody chose a model: whatever answers is what was asked for."""
@@ -29,7 +39,19 @@ SAID_BY_HABIT = frozenset({"gpt-3.5-turbo", "gpt-3.5-turbo-0613"})
 """What local servers say whatever they serve (llama.cpp before December 2025, for one)."""
 
 _ROUTES = frozenset(
-    ("latest", "free", "nitro", "floor", "online", "exacto", "extended", "beta", "thinking", "cloud", "hf-inference")
+    (
+        "latest",
+        "free",
+        "nitro",
+        "floor",
+        "online",
+        "exacto",
+        "extended",
+        "beta",
+        "thinking",
+        "cloud",
+        "hf-inference",
+    )
 )
 """What stands behind a colon and chooses a way to the model, not another model."""
 
@@ -137,7 +159,9 @@ def _plain(name: str) -> str:
 
 
 def _without_routes(text: str) -> str:
-    """Without `:free` and `@provider`; what stands there and is a version, a build or a size stays."""
+    """Without `:free` and `@provider`; what stands there and is a version, a build or a size
+    stays.
+    """
     kept = re.split(r"([:@])", text)
     found = kept[0]
     for mark, part in zip(kept[1::2], kept[2::2], strict=True):

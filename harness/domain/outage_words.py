@@ -58,7 +58,10 @@ def down_words(
         state = f"no answer from {one_line(endpoint or 'the provider', _SAID)}"
     look = f"next look in {round_duration(next_look_s)}" if next_look_s >= 0.5 else "looking now"
     waits = f"waits up to {round_duration(patience_s)} more"
-    return f"{state} since {since:%H:%M}, {counted(probes, 'probe')}, {look} ({waits}): {one_line(message, _SAID)}"
+    return (
+        f"{state} since {since:%H:%M}, {counted(probes, 'probe')}, {look} ({waits}):"
+        f" {one_line(message, _SAID)}"
+    )
 
 
 def is_told(*, certain: bool, for_s: float) -> bool:

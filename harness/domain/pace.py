@@ -108,9 +108,13 @@ class Window:
             return replace(window, size=grown)
         if self.successes + 1 < self.patience * self.size:
             return replace(window, successes=self.successes + 1)
-        return replace(window, size=float(min(self.maximum, self.ceiling)), ceiling=None, successes=0)
+        return replace(
+            window, size=float(min(self.maximum, self.ceiling)), ceiling=None, successes=0
+        )
 
-    def refused(self, *, number: int, newest: int, others: int, named: int | None, by_rate: bool) -> Window:
+    def refused(
+        self, *, number: int, newest: int, others: int, named: int | None, by_rate: bool
+    ) -> Window:
         """Return the window after a 429 for the call of this `number`, while `others` were in
         flight.
 
@@ -157,8 +161,12 @@ class Window:
         limit = self.maximum if named is None else named
         return others < min(self.proved, limit)
 
-    def _size_after(self, others: int, named: int | None, *, is_fresh: bool, by_rate: bool) -> float:
-        """Return the size after a refusal; a later one of the same burst cuts from the size alone."""
+    def _size_after(
+        self, others: int, named: int | None, *, is_fresh: bool, by_rate: bool
+    ) -> float:
+        """Return the size after a refusal; a later one of the same burst cuts from the size
+        alone.
+        """
         current = min(self.size, self.opened) if is_fresh else self.size
         if by_rate:
             if is_fresh:

@@ -82,8 +82,13 @@ def _strings_in(items: list[Json], *, at_least: int, at_most: int) -> tuple[str,
     different = tuple(dict.fromkeys(text for text in texts if text))
     if len(different) < at_least:
         if len(different) < len(items):
-            raise ParseError(f"only {len(different)} of its {len(items)} items are distinct texts, {wanted} are needed")
-        raise ParseError(f"it held {len(items)} {'item' if len(items) == 1 else 'items'}, {wanted} are needed")
+            raise ParseError(
+                f"only {len(different)} of its {len(items)} items are distinct texts, {wanted} are"
+                " needed"
+            )
+        raise ParseError(
+            f"it held {len(items)} {'item' if len(items) == 1 else 'items'}, {wanted} are needed"
+        )
     return different[:at_most]
 
 
@@ -142,7 +147,10 @@ def _text_of(item: Json, number: int) -> str:
     if not isinstance(item, str):
         raise ParseError(f"item {number} is {kind_of(item)}, not a string")
     if len(item) > MAX_ITEM_CHARS:
-        raise ParseError(f"item {number} is {len(item):,} characters long, at most {MAX_ITEM_CHARS:,} are allowed")
+        raise ParseError(
+            f"item {number} is {len(item):,} characters long, at most {MAX_ITEM_CHARS:,} are"
+            " allowed"
+        )
     return item.strip()
 
 

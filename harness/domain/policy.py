@@ -102,7 +102,9 @@ class CachePolicy:
 
     @property
     def waits(self) -> bool:
-        """Return whether an answer that another run is asking for would do, and is worth the wait."""
+        """Return whether an answer that another run is asking for would do, and is worth the
+        wait.
+        """
         return self.answers(age_s=0.0, owned_by_run=False)
 
 
@@ -193,7 +195,9 @@ class Budget:
         """Return the budget for reservations below the worst case: all but a tenth."""
         return Budget(
             cost=None if self.cost is None else (1 - LAST_SHARE) * self.cost,
-            tokens=None if self.tokens is None else self.tokens - math.ceil(LAST_SHARE * self.tokens),
+            tokens=None
+            if self.tokens is None
+            else self.tokens - math.ceil(LAST_SHARE * self.tokens),
             calls=self.calls,
         )
 
@@ -233,14 +237,18 @@ class RetryPolicy:
         return max(self.floor_s, draw * self._backoff_s(attempt))
 
     def pause_s(self, *, streak: int, retry_after_s: float | None) -> float:
-        """Return the seconds of rest for all calls after `streak` refusals in a row (1: the first)."""
+        """Return the seconds of rest for all calls after `streak` refusals in a row (1: the
+        first).
+        """
         asked_s = self._asked_s(retry_after_s)
         if asked_s is None:
             return self._backoff_s(streak)
         return asked_s
 
     def _asked_s(self, retry_after_s: float | None) -> float | None:
-        """Return the wait that the server asked for, within bounds, or None if it asked for none."""
+        """Return the wait that the server asked for, within bounds, or None if it asked for
+        none.
+        """
         if retry_after_s is None or not retry_after_s > 0:  # NaN is not, either
             return None
         return min(max(retry_after_s, self.floor_s), self.retry_after_cap_s)

@@ -31,7 +31,9 @@ class Rates:
         """USD for this usage."""
         fresh = max(0, usage.input_tokens - usage.cached_tokens)
         return (
-            fresh * self.input + usage.cached_tokens * self.cached_input + usage.output_tokens * self.output
+            fresh * self.input
+            + usage.cached_tokens * self.cached_input
+            + usage.output_tokens * self.output
         ) / 1_000_000
 
 
@@ -82,7 +84,9 @@ DEEPSEEK_PRICES: Mapping[str, tuple[Price, ...]] = {
 
 
 def is_peak(instant: datetime) -> bool:
-    """Return whether the provider bills peak rates at this instant (which must carry a time zone)."""
+    """Return whether the provider bills peak rates at this instant (which must carry a time
+    zone).
+    """
     utc = instant.astimezone(UTC)
     return utc.weekday() < 5 and any(start <= utc.time() < end for start, end in PEAK_HOURS_UTC)
 
@@ -109,7 +113,9 @@ class Pricing:
         return self.elsewhere.get(endpoint, self)
 
     def rows(self, model: str) -> tuple[Price, ...]:
-        """All rows of a model, or else of what answers to its name; none where no price is known."""
+        """All rows of a model, or else of what answers to its name; none where no price is
+        known.
+        """
         return self.prices.get(model) or self.prices.get(self.aliases.get(model, ""), ())
 
     def price(self, model: str, instant: datetime) -> Price | None:
@@ -150,7 +156,9 @@ class Pricing:
         That is with nothing from the provider's cache, all output used, at peak rates. Rows that
         are yet to come into force count too: the answer may be complete only then.
         """
-        most = Usage(input_tokens=input_tokens_at_most(request), output_tokens=output_tokens_at_most(request))
+        most = Usage(
+            input_tokens=input_tokens_at_most(request), output_tokens=output_tokens_at_most(request)
+        )
         return self.of(request).dearest(request.model, most, instant)
 
     def dearest(self, model: str, usage: Usage, instant: datetime) -> AtMost:
@@ -162,7 +170,10 @@ class Pricing:
         if price is None:
             return AtMost(cost=None, tokens=usage.total_tokens)
         to_come = [row for row in self.rows(model) if row.valid_from > instant]
-        return AtMost(cost=max(row.cost_at_most(usage) for row in (price, *to_come)), tokens=usage.total_tokens)
+        return AtMost(
+            cost=max(row.cost_at_most(usage) for row in (price, *to_come)),
+            tokens=usage.total_tokens,
+        )
 
     def dearest_between(self, model: str, usage: Usage, first: datetime, last: datetime) -> AtMost:
         """Return the most that this usage cost if its answer was complete between these instants.

@@ -45,7 +45,16 @@ class Profile:
         return (self.base_url, *self.equivalents)
 
 
-_FORM_FIELDS = ("thinking", "efforts", "cap", "seed", "stream_options", "structured", "reasoning_back", "logprobs")
+_FORM_FIELDS = (
+    "thinking",
+    "efforts",
+    "cap",
+    "seed",
+    "stream_options",
+    "structured",
+    "reasoning_back",
+    "logprobs",
+)
 
 
 def _profile_from(known: Known) -> Profile:
@@ -79,7 +88,9 @@ MOCK = Profile(
     default_model="deepseek-flash",
     keyed_by_name=True,
 )
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in (*map(_profile_from, KNOWN), MOCK)}
+PROFILES: dict[str, Profile] = {
+    profile.name: profile for profile in (*map(_profile_from, KNOWN), MOCK)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +154,9 @@ def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
         if profile is None:
             raise SettingsError("a base URL has no default model: give one with --model NAME")
         if profile.default_model is None:
-            raise SettingsError(f"endpoint {profile.name} has no default model: give one with --model NAME")
+            raise SettingsError(
+                f"endpoint {profile.name} has no default model: give one with --model NAME"
+            )
         return ResolvedModel(profile.default_model)
     # Another server may serve a model of that very name.
     dialect = profile.form.dialect if profile is not None and profile.keyed_by_name else None

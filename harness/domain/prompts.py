@@ -30,7 +30,8 @@ class Prompt:
             template = Template(text)
             if not template.is_valid():
                 raise PromptsError(
-                    f"the prompt {self.name!r} has a '$' that begins no name; write '$$' for a dollar sign"
+                    f"the prompt {self.name!r} has a '$' that begins no name; write '$$' for a"
+                    " dollar sign"
                 )
             names.update(template.get_identifiers())
         return frozenset(names)
@@ -48,8 +49,8 @@ class Prompt:
             return Template(text).substitute({name: str(value) for name, value in values.items()})
         except KeyError as error:
             raise PromptsError(
-                f"the prompt {self.name!r} has a blank ${error.args[0]} that nobody fills; known here: "
-                f"{', '.join('$' + name for name in sorted(values))}"
+                f"the prompt {self.name!r} has a blank ${error.args[0]} that nobody fills; known"
+                f" here: {', '.join('$' + name for name in sorted(values))}"
             ) from None
 
 

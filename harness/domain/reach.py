@@ -20,10 +20,13 @@ _FOR_NOW_STATUSES = frozenset({408, 429, 502, 503, 504, *range(520, 531)})
 Cloudflare's and 529 Anthropic's "overloaded".
 """
 _FOR_NOW_WORDS = re.compile(
-    r"load(?:ing|ed? up)|warming|starting|overload|unavailable|capacity|busy|try again|maintenance|temporar",
+    r"load(?:ing|ed? up)|warming|starting|overload|unavailable|capacity|busy|try"
+    r" again|maintenance|temporar",
     re.IGNORECASE,
 )
-_NOT_BEGUN_KINDS = frozenset({"connection", "timeout", "server", "gateway", "incomplete", "malformed"})
+_NOT_BEGUN_KINDS = frozenset(
+    {"connection", "timeout", "server", "gateway", "incomplete", "malformed"}
+)
 _STATUSES_OF_THE_WAY = frozenset({404, 405, 410, 421, 426, 499})
 """Statuses of a refusal that is about the way to the server, and not about what is asked: a gateway
 that has lost its route while something behind it is replaced.
@@ -94,15 +97,21 @@ class Seen:
         return self.alone >= OFTEN_ALONE and not self.others_failed
 
 
-def reach_of(error: CompletionError, seen: Seen, *, alike_at_most: int | None = EQUAL_FAILURES) -> Reach:
+def reach_of(
+    error: CompletionError, seen: Seen, *, alike_at_most: int | None = EQUAL_FAILURES
+) -> Reach:
     """Return how far this error reaches. `alike_at_most` None: equal refusals never end the run."""
     if isinstance(error, FatalError):
         return "everyone until someone acts"
-    never_answered = alike_at_most is not None and seen.answered == 0 and seen.alike >= alike_at_most
+    never_answered = (
+        alike_at_most is not None and seen.answered == 0 and seen.alike >= alike_at_most
+    )
     if never_answered and is_refusal(error):
         return "everyone until someone acts"
     if isinstance(error, PermanentError):
-        passes = is_about_the_way(error) and seen.worked and not (seen.others_served or seen.known_own)
+        passes = (
+            is_about_the_way(error) and seen.worked and not (seen.others_served or seen.known_own)
+        )
         return "everyone for now" if passes else "topic"
     if error.kind == "rate_limited":
         return "everyone for now"
@@ -127,7 +136,9 @@ def is_about_the_way(error: CompletionError) -> bool:
     """
     if error.begun:
         return False
-    return error.kind == "redirect" or (error.kind == "bad_request" and error.status in _STATUSES_OF_THE_WAY)
+    return error.kind == "redirect" or (
+        error.kind == "bad_request" and error.status in _STATUSES_OF_THE_WAY
+    )
 
 
 def is_refusal(error: CompletionError) -> bool:
@@ -140,6 +151,8 @@ def is_refusal(error: CompletionError) -> bool:
 
 
 def wording_of(error: CompletionError) -> str:
-    """Return the words of a refusal without what differs from one to the next: ids, counts, times."""
+    """Return the words of a refusal without what differs from one to the next: ids, counts,
+    times.
+    """
     words = _VARIABLE_WORD.sub("#", str(error).lower())
     return f"{error.kind} {error.status} {words}"

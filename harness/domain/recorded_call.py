@@ -1,4 +1,6 @@
-"""An answer that was recorded, for which call of which topic, and why a request is not among them."""
+"""An answer that was recorded, for which call of which topic, and why a request is not among
+them.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class Explain(Protocol):
         recorded: Sequence[RecordedCall],
         earlier: Mapping[str, str],
     ) -> WhyUnknown:
-        """`earlier` are the answers, by span id, that this topic's present run had before it asked."""
+        """`earlier` are the answers, by span id, that this topic's present run had before it
+        asked.
+        """
 
 
 def step_of(span_id: str) -> str:

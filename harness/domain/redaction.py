@@ -24,7 +24,9 @@ class PieceRedactor:
 
     def feed(self, piece: str) -> str:
         text = self._redact(self._held + piece)
-        kept = max((_beginning_at_the_end(text, spelling) for spelling in self._spellings), default=0)
+        kept = max(
+            (_beginning_at_the_end(text, spelling) for spelling in self._spellings), default=0
+        )
         self._held = text[len(text) - kept :]
         return text[: len(text) - kept]
 
@@ -67,4 +69,7 @@ class RedactedDeltas:
 
 def _beginning_at_the_end(text: str, spelling: str) -> int:
     """Return the number of characters at the end of the text that may begin this spelling."""
-    return next((n for n in range(min(len(text), len(spelling) - 1), 0, -1) if text.endswith(spelling[:n])), 0)
+    return next(
+        (n for n in range(min(len(text), len(spelling) - 1), 0, -1) if text.endswith(spelling[:n])),
+        0,
+    )

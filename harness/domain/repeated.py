@@ -71,6 +71,6 @@ def stopped_words(failure: Failure, times: int, resume: str) -> str:
     if failure.message:
         what += f": {one_line(failure.message, LONGEST_MESSAGE)}"
     return (
-        f"the workflow failed for {often}, and nothing has succeeded yet: {what}; "
-        f"mend it, then `{resume}`: what was paid comes from the cache (--max-failures off goes on all the same)"
+        f"the workflow failed for {often}, and nothing has succeeded yet: {what}; mend it, then"
+        f" `{resume}`: what was paid comes from the cache (--max-failures off goes on all the same)"
     )

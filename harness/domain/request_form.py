@@ -1,4 +1,6 @@
-"""The form in which a server wants a request, as data, and what of a request it would not be told."""
+"""The form in which a server wants a request, as data, and what of a request it would not be
+told.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,18 @@ Switch = Literal[
 ]
 EffortName = Literal["none", "low", "high", "max", "on"]
 
-DEEPSEEK_EFFORTS: Mapping[EffortName, str] = {"none": "none", "low": "low", "high": "high", "max": "max"}
-OPENAI_EFFORTS: Mapping[EffortName, str] = {"none": "none", "low": "low", "high": "high", "max": "xhigh"}
+DEEPSEEK_EFFORTS: Mapping[EffortName, str] = {
+    "none": "none",
+    "low": "low",
+    "high": "high",
+    "max": "max",
+}
+OPENAI_EFFORTS: Mapping[EffortName, str] = {
+    "none": "none",
+    "low": "low",
+    "high": "high",
+    "max": "xhigh",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +69,9 @@ class RequestForm:
 OPENAI_FORM = RequestForm()
 """A server that is not known: OpenAI's protocol, with reasoning brought back to whoever told it."""
 
-DEEPSEEK_FORM = RequestForm(dialect="deepseek", thinking="thinking", efforts=DEEPSEEK_EFFORTS, structured="json_object")
+DEEPSEEK_FORM = RequestForm(
+    dialect="deepseek", thinking="thinking", efforts=DEEPSEEK_EFFORTS, structured="json_object"
+)
 FORMS: Mapping[Dialect, RequestForm] = {"openai": OPENAI_FORM, "deepseek": DEEPSEEK_FORM}
 
 
@@ -70,14 +84,29 @@ class Unsent:
     advice: str
 
 
-def unsent(*, thinking: bool | None, effort: Effort | None, form: RequestForm) -> tuple[Unsent, ...]:
+def unsent(
+    *, thinking: bool | None, effort: Effort | None, form: RequestForm
+) -> tuple[Unsent, ...]:
     """Return which of these two cannot be sent to a server of this form."""
     found: list[Unsent] = []
     if thinking is not None and not _can_switch(thinking, effort, form):
-        found.append(Unsent(name="thinking", value="on" if thinking else "off", advice=_switch_advice(thinking, form)))
-    if effort is not None and effort not in form.efforts and not (effort == "none" and has_switch(form)):
+        found.append(
+            Unsent(
+                name="thinking",
+                value="on" if thinking else "off",
+                advice=_switch_advice(thinking, form),
+            )
+        )
+    if (
+        effort is not None
+        and effort not in form.efforts
+        and not (effort == "none" and has_switch(form))
+    ):
         words = ", ".join(name for name in form.efforts if name != "on") or "none"
-        advice = f"the efforts known there: {words}; --set endpoint.efforts.{effort}=WORD names its word for it"
+        advice = (
+            f"the efforts known there: {words}; --set endpoint.efforts.{effort}=WORD names its word"
+            " for it"
+        )
         found.append(Unsent(name="effort", value=effort, advice=advice))
     return tuple(found)
 
@@ -108,6 +137,12 @@ def _switch_advice(thinking: bool, form: RequestForm) -> str:
         return "it has no switch for thinking; --set endpoint.thinking=FIELD names one"
     if form.thinking == "reasoning_effort":
         wanted = "on" if thinking else "none"
-        return f"its reasoning_effort has no such value; --set endpoint.efforts.{wanted}=WORD names one"
+        return (
+            f"its reasoning_effort has no such value; --set endpoint.efforts.{wanted}=WORD"
+            " names one"
+        )
     fields = "thinking, reasoning_effort, enable_thinking, reasoning or chat_template_kwargs"
-    return f"how thinking is switched there is not known; --set endpoint.thinking=FIELD says it, with one of {fields}"
+    return (
+        "how thinking is switched there is not known; --set endpoint.thinking=FIELD says it, with"
+        f" one of {fields}"
+    )

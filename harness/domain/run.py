@@ -17,9 +17,11 @@ Status = Literal["ok", "degraded", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One line of a dataset. `index` counts from 0 in the order of the dataset; `metadata` is all other fields.
+    """One line of a dataset. `index` counts from 0 in the order of the dataset; `metadata` is all
+    other fields.
 
-    `sample` tells the draws of a topic apart that is run several times: every request of another draw is another.
+    `sample` tells the draws of a topic apart that is run several times: every request of another
+    draw is another.
     """
 
     id: str
@@ -58,10 +60,11 @@ Outcome: TypeAlias = Ok[T] | Failed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a call or a topic failed. `type` is the name of the exception, `kind` its class where it has one.
+    """Why a call or a topic failed. `type` is the name of the exception, `kind` its class where it
+    has one.
 
-    Of an exception out of a workflow's code, `where` is `file:line` of the author's line that it came from, and `code`
-    that line.
+    Of an exception out of a workflow's code, `where` is `file:line` of the author's line that it
+    came from, and `code` that line.
     """
 
     type: str
@@ -77,8 +80,8 @@ class Failure:
 class Output:
     """What a workflow returns when it has more to say than a text.
 
-    `value` is any JSON value. `sections` are its parts, each a mapping (for `research`: question, answer or error).
-    `degraded` says what is missing, or is None.
+    `value` is any JSON value. `sections` are its parts, each a mapping (for `research`: question,
+    answer or error). `degraded` says what is missing, or is None.
     """
 
     value: Json
@@ -88,13 +91,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One call: asked, answered or failed. `start_s` and `end_s` count from the start of the run's session.
+    """One call: asked, answered or failed. `start_s` and `end_s` count from the start of the run's
+    session.
 
-    `start_s` is the moment the call was wanted, before any wait. `cost` is what this run is known to have paid for it,
-    in USD, failed attempts included (None: no price known; an attempt whose payment nobody knows counts nothing here,
-    and stands in the journal with its worst case); `saved` what its answer had cost another run or another span.
-    `model`, `fingerprint` and `earlier` are those of `Completion`. `rejected` is why the step did not take the answer;
-    None: it did. `endpoint` is the name of who was asked where it was not the run's own.
+    `start_s` is the moment the call was wanted, before any wait. `cost` is what this run is known
+    to have paid for it, in USD, failed attempts included (None: no price known; an attempt whose
+    payment nobody knows counts nothing here, and stands in the journal with its worst case);
+    `saved` what its answer had cost another run or another span. `model`, `fingerprint` and
+    `earlier` are those of `Completion`. `rejected` is why the step did not take the answer; None:
+    it did. `endpoint` is the name of who was asked where it was not the run's own.
     """
 
     run_id: str
@@ -131,7 +136,9 @@ class Span:
 
     @property
     def own_s(self) -> float:
-        """Seconds its requests took, waits left out: what the call would take in a sequence. A hit takes none."""
+        """Seconds its requests took, waits left out: what the call would take in a sequence. A hit
+        takes none.
+        """
         served = self.served
         if served.source != "endpoint":
             return 0.0
@@ -139,7 +146,9 @@ class Span:
 
 
 class Answered(NamedTuple):
-    """What was asked for at an endpoint, and who answered it. `other`: it is another model than was asked for."""
+    """What was asked for at an endpoint, and who answered it. `other`: it is another model than was
+    asked for.
+    """
 
     endpoint: str
     asked: str
@@ -151,9 +160,9 @@ class Answered(NamedTuple):
 class TopicResult:
     """One row of `results.jsonl`.
 
-    `elapsed_s` is the time from the topic's start to its end, `sequential_s` the sum of its calls' own times.
-    `cost` is what this run is known to have paid, None where a price is not known; `saved` what hits had cost before.
-    `answers` is who answered, and how often.
+    `elapsed_s` is the time from the topic's start to its end, `sequential_s` the sum of its calls'
+    own times. `cost` is what this run is known to have paid, None where a price is not known;
+    `saved` what hits had cost before. `answers` is who answered, and how often.
     """
 
     run_id: str

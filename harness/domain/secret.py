@@ -9,7 +9,9 @@ from urllib.parse import quote
 from harness.errors import SettingsError
 
 MASK = "***"
-_SHORTEST_SECRET = 4  # shorter ones are dummies for local servers; masking them would only garble messages
+_SHORTEST_SECRET = (
+    4  # shorter ones are dummies for local servers; masking them would only garble messages
+)
 
 
 class Secret:
@@ -26,12 +28,16 @@ class Secret:
         if not stripped:
             raise SettingsError("the API key is blank: unset it, or give the whole key")
         if not (stripped.isascii() and stripped.isprintable()):
-            raise SettingsError("the API key holds a character that no HTTP header can carry: copy it again")
+            raise SettingsError(
+                "the API key holds a character that no HTTP header can carry: copy it again"
+            )
         self._value = stripped
         # "user:password" is also told by its password alone.
         told = (stripped, stripped.partition(":")[2])
         # Once and not for every text: each part of each answer is looked through for them.
-        self._spellings = tuple(one for value in told if len(value) >= _SHORTEST_SECRET for one in _spelled(value))
+        self._spellings = tuple(
+            one for value in told if len(value) >= _SHORTEST_SECRET for one in _spelled(value)
+        )
 
     def reveal(self) -> str:
         """The value itself, for the Authorization header and nothing else."""

@@ -134,7 +134,10 @@ def _reason(message: str) -> str:
 
 def _decoder(*, strict: bool) -> json.JSONDecoder:
     return json.JSONDecoder(
-        strict=strict, parse_float=_finite, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
+        strict=strict,
+        parse_float=_finite,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_unique_keys,
     )
 
 

@@ -16,9 +16,11 @@ from harness.domain.who_answered import answers_of
 
 @dataclass(slots=True, kw_only=True)
 class Totals:
-    """Running sums of calls. `cost` is what the run paid, in USD; `unpriced` counts calls whose price is not known.
+    """Running sums of calls. `cost` is what the run paid, in USD; `unpriced` counts calls whose
+    price is not known.
 
-    Tokens are those of `Usage`, kept as plain sums. Sums over rows of topics are `records.run_standing.RowTotals`.
+    Tokens are those of `Usage`, kept as plain sums. Sums over rows of topics are
+    `records.run_standing.RowTotals`.
     """
 
     calls: int = 0
@@ -93,11 +95,17 @@ def size_of_output(output: Output) -> int:
 def _length_of(part: object) -> int:
     if isinstance(part, str):
         return len(part)
-    return sum(len(text) for text in part.values() if isinstance(text, str)) if isinstance(part, Mapping) else 0
+    return (
+        sum(len(text) for text in part.values() if isinstance(text, str))
+        if isinstance(part, Mapping)
+        else 0
+    )
 
 
 def unrecordable(output: Output) -> str | None:
-    """Why a workflow's output cannot be a row, or None if it can: it must be JSON, and its sections mappings."""
+    """Why a workflow's output cannot be a row, or None if it can: it must be JSON, and its sections
+    mappings.
+    """
     if not all(isinstance(section, Mapping) for section in output.sections):
         return "the workflow's output has sections that are not mappings"
     try:
@@ -127,7 +135,8 @@ def topic_result(
 ) -> TopicResult:
     """The row of a topic that ended. `aliases` are names of models, with what answers to them.
 
-    It is failed where there is an error, and degraded where the output says so or one of its answers may not be whole.
+    It is failed where there is an error, and degraded where the output says so or one of its
+    answers may not be whole.
     """
     calls = tuple(spans)
     totals = totals_of(calls)

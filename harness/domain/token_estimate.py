@@ -30,7 +30,9 @@ DEFAULT_OUTPUT_TOKENS_MAX_EFFORT = 128 * 1024
 
 def likely_input_tokens(request: Request) -> int:
     """About how many input tokens a request has."""
-    tokens = sum(likely_tokens(message.content) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
+    tokens = sum(
+        likely_tokens(message.content) + MESSAGE_OVERHEAD_TOKENS for message in request.messages
+    )
     tokens += IMAGE_TOKENS * _images(request)
     if request.tools:
         tokens += likely_tokens(json.dumps(request_fields(request)["tools"], ensure_ascii=False))

@@ -81,12 +81,22 @@ class FastestWriting:
 
 def tokens_seen_at_most(answer: Completion) -> int:
     """The tokens of all that arrived of an answer, judged upward."""
-    texts = (answer.content, answer.reasoning, *(call.name + call.arguments for call in answer.tool_calls))
+    texts = (
+        answer.content,
+        answer.reasoning,
+        *(call.name + call.arguments for call in answer.tool_calls),
+    )
     return math.ceil(UPWARD * sum(likely_tokens(text) for text in texts))
 
 
 def usage_at_most(
-    request: Request, seen: Completion | None, *, elapsed_s: float, ended: bool, streamed: bool, fastest: FastestWriting
+    request: Request,
+    seen: Completion | None,
+    *,
+    elapsed_s: float,
+    ended: bool,
+    streamed: bool,
+    fastest: FastestWriting,
 ) -> Usage:
     """The most that one sending of this request can have used.
 

@@ -11,7 +11,12 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.domain.completion import Completion, Request, ToolCall
-from harness.domain.failures import TORN_STREAM_ADVICE, CompletionError, PermanentError, TransientError
+from harness.domain.failures import (
+    TORN_STREAM_ADVICE,
+    CompletionError,
+    PermanentError,
+    TransientError,
+)
 from harness.domain.finish import finish_of
 from harness.domain.text_tokens import likely_tokens
 from harness.domain.wording import counted
@@ -64,7 +69,9 @@ def _permanent(
     return PermanentError(text, kind=kind, partial=answer, billed="yes")
 
 
-def _transient(text: str, kind: Literal["incomplete", "interrupted", "blank"], answer: Completion) -> TransientError:
+def _transient(
+    text: str, kind: Literal["incomplete", "interrupted", "blank"], answer: Completion
+) -> TransientError:
     return TransientError(text, kind=kind, partial=answer, billed="yes")
 
 
@@ -78,13 +85,16 @@ def _refused_message(completion: Completion) -> str:
 def _filtered_message(completion: Completion) -> str:
     words = " ".join(completion.refusal.split())
     of_what = f" ({_shortened(words)})" if words else ""
-    return f"the provider's content filter withheld the answer{of_what}; the same request would meet it again"
+    return (
+        f"the provider's content filter withheld the answer{of_what}; the same request would meet"
+        " it again"
+    )
 
 
 def _looping_message(completion: Completion) -> str:
     return (
-        f"the server stopped a model that repeated itself (finish reason {completion.finish_reason!r}); "
-        "change the prompt, or take another model"
+        "the server stopped a model that repeated itself (finish reason"
+        f" {completion.finish_reason!r}); change the prompt, or take another model"
     )
 
 
@@ -99,7 +109,9 @@ def _blank_message(request: Request, completion: Completion) -> str:
     if completion.tool_calls:
         called = ", ".join(dict.fromkeys(repr(call.name) for call in completion.tool_calls))
         offered = ", ".join(repr(tool.name) for tool in request.tools) or "no tool"
-        return f"the answer is blank: all it does is call {called}, and the request offered {offered}"
+        return (
+            f"the answer is blank: all it does is call {called}, and the request offered {offered}"
+        )
     if completion.reasoning.strip():
         return (
             f"the answer is blank: all there is is reasoning{_of_tokens(completion)}; "
@@ -109,18 +121,25 @@ def _blank_message(request: Request, completion: Completion) -> str:
 
 
 def _length_message(request: Request, completion: Completion) -> str:
-    cap = "the provider's default cap" if request.max_tokens is None else f"max_tokens={request.max_tokens}"
+    cap = (
+        "the provider's default cap"
+        if request.max_tokens is None
+        else f"max_tokens={request.max_tokens}"
+    )
     usage = completion.usage
-    if request.max_tokens is not None and 0 < usage.output_tokens < _NEAR_THE_CAP * request.max_tokens:
+    if (
+        request.max_tokens is not None
+        and 0 < usage.output_tokens < _NEAR_THE_CAP * request.max_tokens
+    ):
         return (
-            f"the server cut the answer after {usage.output_tokens} tokens, before {cap}: with its prompt of "
-            f"{usage.input_tokens} tokens it seems to fill the context; shorten the prompt, or give the server a "
-            "longer context"
+            f"the server cut the answer after {usage.output_tokens} tokens, before {cap}: with its"
+            f" prompt of {usage.input_tokens} tokens it seems to fill the context; shorten the"
+            " prompt, or give the server a longer context"
         )
     if not completion.content.strip() and (usage.reasoning_tokens or completion.reasoning.strip()):
         return (
-            f"{cap} was used up by the reasoning{_of_tokens(completion)} before the "
-            "answer began; raise max_tokens for this step, lower its effort, or turn its thinking off"
+            f"{cap} was used up by the reasoning{_of_tokens(completion)} before the answer began;"
+            " raise max_tokens for this step, lower its effort, or turn its thinking off"
         )
     after = f" after {usage.output_tokens} tokens" if usage.output_tokens else ""
     return f"{cap} cut the answer{after}; raise max_tokens for this step"
@@ -134,7 +153,9 @@ def _of_tokens(completion: Completion) -> str:
     if usage.reasoning_tokens:
         return f" ({usage.reasoning_tokens} of {usage.output_tokens} tokens)"
     if usage.reasoning_estimated:
-        return f" (about {usage.reasoning_estimated} of {usage.output_tokens} tokens, as counted here)"
+        return (
+            f" (about {usage.reasoning_estimated} of {usage.output_tokens} tokens, as counted here)"
+        )
     return ""
 
 

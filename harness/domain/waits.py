@@ -1,7 +1,9 @@
-"""The kinds of waits of a call: a field of `Waits` for each, and a row of one table that says all else about it.
+"""The kinds of waits of a call: a field of `Waits` for each, and a row of one table that says all
+else about it.
 
-Everything that tells of waits (rows, exports, timeline, page, telemetry, losses, benchmarks, simulations) walks the
-table. To add a kind, add a field and a row here; CONTRIBUTING.md names the other files.
+Everything that tells of waits (rows, exports, timeline, page, telemetry, losses, benchmarks,
+simulations) walks the table. To add a kind, add a field and a row here; CONTRIBUTING.md names the
+other files.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ Colour = Literal["wait", "outage", "backoff", ""]
 class Waits:
     """Seconds waited around requests, told apart by cause.
 
-    `queued_run_s` for a place among the calls of its own workflow run, `queued_s` for a place among all calls in
-    flight, `paced_s` for requests or tokens per minute or a pause after a 429, `budget_s` for money that other calls
-    hold in reserve, `outage_s` for a provider that was away, `stored_s` for the cache: to look the answer up, to wait
-    in vain for another who was asking for it, to note the request before it leaves, to keep what came back.
+    `queued_run_s` for a place among the calls of its own workflow run, `queued_s` for a place among
+    all calls in flight, `paced_s` for requests or tokens per minute or a pause after a 429,
+    `budget_s` for money that other calls hold in reserve, `outage_s` for a provider that was away,
+    `stored_s` for the cache: to look the answer up, to wait in vain for another who was asking for
+    it, to note the request before it leaves, to keep what came back.
     """
 
     queued_run_s: float = 0.0
@@ -46,17 +49,18 @@ class Waits:
 class Wait:
     """One kind of wait.
 
-    `field` is its name in `Waits` and in rows. `order` says when one attempt meets it, the smallest first. `words` name
-    it in a timeline, on the page and in a simulation; `meaning` explains it in an export. `attribute` is the last part
-    of its name in telemetry; kinds of the same name are added up there.
+    `field` is its name in `Waits` and in rows. `order` says when one attempt meets it, the smallest
+    first. `words` name it in a timeline, on the page and in a simulation; `meaning` explains it in
+    an export. `attribute` is the last part of its name in telemetry; kinds of the same name are
+    added up there.
 
-    `cause` is what `losses` lays the idle time to that it leaves; `lost` and `lost_to` are the words for that cause, in
-    a list and in the sentence "3 s was lost to …" (`{in_flight}` and `{per_run}` are filled in). They are empty where
-    the cause has words elsewhere.
+    `cause` is what `losses` lays the idle time to that it leaves; `lost` and `lost_to` are the
+    words for that cause, in a list and in the sentence "3 s was lost to …" (`{in_flight}` and
+    `{per_run}` are filled in). They are empty where the cause has words elsewhere.
 
-    `colour` is the class of its bar on the page, "" for none. `is_held`: the request could not leave, so it lies before
-    it; else it is work around the request. `is_sparse`: rows, and reports of losses, have it only where there was one,
-    as all that came later than the format of the rows.
+    `colour` is the class of its bar on the page, "" for none. `is_held`: the request could not
+    leave, so it lies before it; else it is work around the request. `is_sparse`: rows, and reports
+    of losses, have it only where there was one, as all that came later than the format of the rows.
     """
 
     field: str
@@ -154,7 +158,9 @@ BACKOFF = Wait(
     colour="backoff",
     is_sparse=False,
 )
-"""The sleep after an attempt that failed. It is no field of `Waits`: it lies between attempts and belongs to none."""
+"""The sleep after an attempt that failed. It is no field of `Waits`: it lies between attempts and
+belongs to none.
+"""
 
 HELD = tuple(wait for wait in WAITS if wait.is_held)
 """Those that keep a request from leaving."""

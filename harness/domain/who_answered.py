@@ -37,7 +37,9 @@ def answers_of(spans: Iterable[Span], aliases: Mapping[str, str] = NO_ALIASES) -
     found: Answers = Counter()
     for span in spans:
         if span.error is None:
-            found.update(answered(span.request.endpoint, span.request.model, span.answerers, aliases))
+            found.update(
+                answered(span.request.endpoint, span.request.model, span.answerers, aliases)
+            )
     return found
 
 
@@ -134,7 +136,9 @@ def _has_changed(group: list[Answered]) -> bool:
 
 
 def _variants(group: list[Answered]) -> Iterator[Variant]:
-    """Tell those who answered apart, by name, or by fingerprint where names do not tell them apart."""
+    """Tell those who answered apart, by name, or by fingerprint where names do not tell them
+    apart.
+    """
     by_name: dict[str, list[Answered]] = {}
     for one in group:
         by_name.setdefault(one.by.model, []).append(one)

@@ -10,11 +10,15 @@ import ssl
 import aiohttp
 import httpx2
 
-_KEEP_ALIVE_S = 15.0  # an idle connection is dropped before most servers drop it, so few are reused too late
+_KEEP_ALIVE_S = (
+    15.0  # an idle connection is dropped before most servers drop it, so few are reused too late
+)
 _DNS_CACHE_S = 60
 _MAX_ERROR_BYTES = 256 * 1024
 
-_MAX_HEADER_BYTES = 64 * 1024  # of one header: gateways write traces, cookies and policies of any length
+_MAX_HEADER_BYTES = (
+    64 * 1024
+)  # of one header: gateways write traces, cookies and policies of any length
 _MAX_HEADERS = 1000
 
 _AIOHTTP_ERRORS = (aiohttp.ClientError, OSError)  # OSError: also time-outs and TLS
@@ -35,7 +39,9 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if self._session is None:
-            self._session = _open_session(secure=request.url.scheme == "https" or self._proxy is not None)
+            self._session = _open_session(
+                secure=request.url.scheme == "https" or self._proxy is not None
+            )
         connect_s = request.extensions.get("timeout", {}).get("connect")
         try:
             response = await self._session.request(
@@ -50,7 +56,10 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         except _AIOHTTP_ERRORS as error:
             raise _httpx2_error(error) from error
         return httpx2.Response(
-            response.status, headers=list(response.raw_headers), stream=_Body(response), request=request
+            response.status,
+            headers=list(response.raw_headers),
+            stream=_Body(response),
+            request=request,
         )
 
     async def aclose(self) -> None:

@@ -49,7 +49,9 @@ class Arrivals:
         """
         text, reasoning = "".join(self.answer), "".join(self.reasoning)
         if reasoning.strip():
-            return thinking.Split(reasoning, thinking.without_blank_lines(thinking.without_stray_mark(text)))
+            return thinking.Split(
+                reasoning, thinking.without_blank_lines(thinking.without_stray_mark(text))
+            )
         found = thinking.split(text)
         if found.answer == text:
             return thinking.Split(reasoning, text)

@@ -30,7 +30,9 @@ class Assembly:
     were asked for. `done`: `[DONE]` was seen.
     """
 
-    def __init__(self, *, clock: Callable[[], float], on_delta: OnDelta | None = None, logprobs: bool = False) -> None:
+    def __init__(
+        self, *, clock: Callable[[], float], on_delta: OnDelta | None = None, logprobs: bool = False
+    ) -> None:
         self.done = False
         self._clock = clock
         self._view = None if on_delta is None else LiveView(on_delta)
@@ -160,11 +162,15 @@ class Assembly:
         self.done = True
 
     def _bare(self, line: bytes, at: float) -> None:
-        """A line of JSON outside of any event: mostly an error that a proxy writes into a stream."""
+        """A line of JSON outside of any event: mostly an error that a proxy writes into a
+        stream.
+        """
         self.flush()
         chunk = payload.unwrapped(foreign_json.json_object(line))
         if not chunk.get("choices") and not reports_an_error(chunk):
-            raise foreign_json.MalformedError(f"a line that is no event: {foreign_json.excerpt(line)}")
+            raise foreign_json.MalformedError(
+                f"a line that is no event: {foreign_json.excerpt(line)}"
+            )
         self.answer.take(chunk, at)
 
     def _take_payload(self, data: bytes, at: float) -> None:

@@ -1,4 +1,6 @@
-"""The kind of body of a response, by its beginning: many servers name a wrong content type or none."""
+"""The kind of body of a response, by its beginning: many servers name a wrong content type or
+none.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ _ENOUGH = max(map(len, _NAMES))
 _BOM = b"\xef\xbb\xbf"
 
 
-def kind_of(head: bytes, content_type: str, *, asked_to_stream: bool, ended: bool = False) -> Kind | None:
+def kind_of(
+    head: bytes, content_type: str, *, asked_to_stream: bool, ended: bool = False
+) -> Kind | None:
     """Events, or one JSON object, page or text.
 
     None where more of the body must come before it can be told.
@@ -21,7 +25,11 @@ def kind_of(head: bytes, content_type: str, *, asked_to_stream: bool, ended: boo
         return "events"
     if start.startswith((b"{", b"[", b"<")):
         return "whole"
-    if not ended and len(start) < _ENOUGH and any(name.startswith(start) for name in (_BOM, *_NAMES)):
+    if (
+        not ended
+        and len(start) < _ENOUGH
+        and any(name.startswith(start) for name in (_BOM, *_NAMES))
+    ):
         return None
     if "event-stream" in content_type:
         return "events"

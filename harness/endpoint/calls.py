@@ -109,7 +109,9 @@ class Calls:
             calls.sort(key=lambda call: call.index or 0)
         whole = []
         for place, call in enumerate(calls):
-            whole.append(ToolCall(id=call.id or f"call_{place}", name=call.name, arguments=call.text))
+            whole.append(
+                ToolCall(id=call.id or f"call_{place}", name=call.name, arguments=call.text)
+            )
         return tuple(whole)
 
     def _goes_on(self, raw: object) -> bool:
@@ -165,7 +167,9 @@ def _begins_another(piece: _Piece, begun: _Call) -> bool:
         return False  # nothing but a name begins a call, so an id that comes without one is noise
     if piece.id and piece.id == begun.id:
         elsewhere = None not in (piece.index, begun.index) and piece.index != begun.index
-        return (bool(piece.arguments) or elsewhere) and begun.is_whole and not _goes_over(piece, begun)
+        return (
+            (bool(piece.arguments) or elsewhere) and begun.is_whole and not _goes_over(piece, begun)
+        )
     if piece.name != begun.name:
         return bool(piece.id) or piece.opens or bool(begun.text) or piece.index is None
     if not begun.text:

@@ -54,7 +54,9 @@ class Answer:
         self._begun = False  # a chunk that names the model has come
         self._index: object = None  # of the choice that is read, None before the first
         self._who = AnsweringModel()
-        self._said_fingerprint: object = None  # by the last chunk: one with the same says nothing new
+        self._said_fingerprint: object = (
+            None  # by the last chunk: one with the same says nothing new
+        )
         self._reason = ""
         self._native_reason = ""
         self._reasoning_in = "reasoning_content"
@@ -65,9 +67,15 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """Return why the answer ended, in OpenAI's words where it has one; "" where nobody said it."""
+        """Return why the answer ended, in OpenAI's words where it has one; "" where nobody said
+        it.
+        """
         reason = plain_reason(truer_reason(self._reason, self._native_reason))
-        if self._filtered and not self._is_more_than_blank and finish_of(reason) in ("whole", "untold"):
+        if (
+            self._filtered
+            and not self._is_more_than_blank
+            and finish_of(reason) in ("whole", "untold")
+        ):
             return "content_filter"
         return "" if finish_of(reason) == "untold" else reason
 
@@ -124,7 +132,9 @@ class Answer:
     def has_begun(self) -> bool:
         """Return whether anything has come that a partial answer can be made of."""
         texts = self.arrived.answer or self.arrived.reasoning
-        return bool(texts or self._calls or self._usage_and_cost.is_told or self._refusal is not None)
+        return bool(
+            texts or self._calls or self._usage_and_cost.is_told or self._refusal is not None
+        )
 
     def completion(self, *, trace_id: str | None, reason: str | None = None) -> Completion:
         """Everything taken in so far. `reason` is why it ended, where the caller knows better."""
@@ -154,7 +164,11 @@ class Answer:
         choices = chunk.get("choices")
         if self._begun and type(choices) is list and len(choices) == 1 and not chunk.get("usage"):
             choice = choices[0]
-            if type(choice) is dict and len(choice) <= _PLAIN_CHOICE and choice.get("index") == self._index:
+            if (
+                type(choice) is dict
+                and len(choice) <= _PLAIN_CHOICE
+                and choice.get("index") == self._index
+            ):
                 delta = choice.get("delta")
                 ends = choice.get("finish_reason", len(choice) > _NAMELESS_CHOICE)
                 if delta and type(delta) is dict and not ends and not chunk.get("error"):
@@ -210,7 +224,9 @@ class Answer:
     def _take_usage(self, fields: object) -> None:
         self._usage_and_cost.take(fields, pieces=self.arrived.count)
 
-    def _take_choice(self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float) -> None:
+    def _take_choice(
+        self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float
+    ) -> None:
         index = choice.get("index")
         if index != self._index and index is not None:
             if self._index is None:
@@ -222,8 +238,14 @@ class Answer:
             self._take_delta(delta, at)
         if self._logprobs is not None:
             content = delta.get("content") if delta else None
-            self._logprobs.take(choice.get("logprobs"), piece=content if isinstance(content, str) else "")
-        if choice.get("finish_reason", len(choice) > _NAMELESS_CHOICE) or len(choice) > _PLAIN_CHOICE or not delta:
+            self._logprobs.take(
+                choice.get("logprobs"), piece=content if isinstance(content, str) else ""
+            )
+        if (
+            choice.get("finish_reason", len(choice) > _NAMELESS_CHOICE)
+            or len(choice) > _PLAIN_CHOICE
+            or not delta
+        ):
             self._take_end(choice, chunk, at)
 
     def _take_end(self, choice: dict[str, Any], chunk: foreign_json.JsonObject, at: float) -> None:
@@ -269,7 +291,9 @@ class Answer:
 
     def _take_delta(self, delta: dict[str, Any], at: float) -> None:
         answer, reasoning, calls = delta.get("content"), delta.get("reasoning_content"), None
-        plain = (answer is None or type(answer) is str) and (reasoning is None or type(reasoning) is str)
+        plain = (answer is None or type(answer) is str) and (
+            reasoning is None or type(reasoning) is str
+        )
         if answer is None or len(delta) > 1:
             for name, value in delta.items():
                 if value and name not in PLAIN_FIELDS:

@@ -32,11 +32,17 @@ class DirectClient(httpx2.AsyncClient):
     ) -> httpx2.Request:
         """As httpx2's; one with a body is taken as it is."""
         if not isinstance(content, bytes) or any(rest.values()):
-            return super().build_request(method, url, content=content, headers=headers, timeout=timeout, **rest)
+            return super().build_request(
+                method, url, content=content, headers=headers, timeout=timeout, **rest
+            )
         seconds = self.timeout if timeout is httpx2.USE_CLIENT_DEFAULT else httpx2.Timeout(timeout)
-        return httpx2.Request(method, url, content=content, headers=headers, extensions={"timeout": seconds.as_dict()})
+        return httpx2.Request(
+            method, url, content=content, headers=headers, extensions={"timeout": seconds.as_dict()}
+        )
 
-    async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
+    async def send(
+        self, request: httpx2.Request, *, stream: bool = False, **_: Any
+    ) -> httpx2.Response:
         """As httpx2's, without authentication, redirects, cookies and hooks.
 
         The caller closes a streamed response.

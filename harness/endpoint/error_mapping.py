@@ -34,7 +34,9 @@ from harness.errors import FailureKind
 Billed = Literal["no", "yes", "unknown"]
 
 _FATAL: frozenset[FailureKind] = frozenset({"auth", "balance", "quota", "unknown_model"})
-_PERMANENT: frozenset[FailureKind] = frozenset({"content_filter", "too_long", "bad_request", "forbidden", "redirect"})
+_PERMANENT: frozenset[FailureKind] = frozenset(
+    {"content_filter", "too_long", "bad_request", "forbidden", "redirect"}
+)
 
 _EMPTY: frozenset[Meaning] = frozenset({"balance", "spent"})
 _KEY_STATUSES = frozenset({401, 407})
@@ -103,8 +105,8 @@ def status_error(*, status: int, body: bytes, origin: Origin) -> CompletionError
     """The error in a response whose status is not 2xx."""
     if status < 400:
         return PermanentError(
-            f"{origin.who} answered {status}, a redirect, which is not followed as it could carry the key to another "
-            "host: give the base URL that it leads to",
+            f"{origin.who} answered {status}, a redirect, which is not followed as it could carry"
+            " the key to another host: give the base URL that it leads to",
             kind="redirect",
             status=status,
         )
@@ -169,11 +171,18 @@ def _error(report: Report, text: str, origin: Origin, *, status: int | None) -> 
         return PermanentError(_advised(text, kind), kind=kind, status=told_status)
     wait_s = _wait_s(report, origin, kind)
     if kind == "quota":
-        return FatalError(f"{text} – {_until(wait_s, origin.now)}", kind=kind, status=told_status, retry_after_s=wait_s)
+        return FatalError(
+            f"{text} – {_until(wait_s, origin.now)}",
+            kind=kind,
+            status=told_status,
+            retry_after_s=wait_s,
+        )
     if kind in _FATAL:
         return FatalError(_advised(text, kind), kind=kind, status=told_status)
     limit = concurrency_limit(report.message) if kind == "rate_limited" else None
-    return TransientError(text, kind=kind, status=told_status, retry_after_s=wait_s, concurrency_limit=limit)
+    return TransientError(
+        text, kind=kind, status=told_status, retry_after_s=wait_s, concurrency_limit=limit
+    )
 
 
 def _kind(report: Report, origin: Origin, *, status: int | None) -> FailureKind:

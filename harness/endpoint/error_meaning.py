@@ -35,7 +35,9 @@ class Words:
     there.
     """
 
-    def __init__(self, codes: Iterable[str], says: Iterable[str], *, is_echo: Callable[[str], bool]) -> None:
+    def __init__(
+        self, codes: Iterable[str], says: Iterable[str], *, is_echo: Callable[[str], bool]
+    ) -> None:
         self._codes = _plain("; ".join(codes)[:_LONGEST])
         self._says = _plain("; ".join(says)[:_LONGEST])
         self._is_echo = is_echo

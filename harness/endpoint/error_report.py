@@ -19,22 +19,54 @@ from harness.endpoint.sse import SSEParser
 # Fields whose text is written for a reader.
 _SAYS = frozenset(
     {
-        *("message", "msg", "detail", "error", "error_message", "error_msg", "error_description", "description"),
-        *("raw", "status_msg", "title"),  # OpenRouter's `metadata.raw`, MiniMax's `base_resp`, problem+json
+        *(
+            "message",
+            "msg",
+            "detail",
+            "error",
+            "error_message",
+            "error_msg",
+            "error_description",
+            "description",
+        ),
+        *(
+            "raw",
+            "status_msg",
+            "title",
+        ),  # OpenRouter's `metadata.raw`, MiniMax's `base_resp`, problem+json
         *("faultstring", "errmsg", "retmsg", "exception"),  # Apigee; Chinese gateways; frameworks
     }
 )
 # Fields whose text is written for a program. `quotaId` is Google's, `limit_source` OpenRouter's.
 _CODES = frozenset(
     {
-        *("code", "type", "status", "reason", "error_type", "error_code", "quota_id", "limit_source"),
+        *(
+            "code",
+            "type",
+            "status",
+            "reason",
+            "error_type",
+            "error_code",
+            "quota_id",
+            "limit_source",
+        ),
         *("__type", "errorcode"),  # AWS, Apigee
     }
 )
 # Fields that hold more of the same.
 _INSIDE = frozenset(
     {
-        *("error", "errors", "detail", "details", "message", "raw", "metadata", "innererror", "inner_error"),
+        *(
+            "error",
+            "errors",
+            "detail",
+            "details",
+            "message",
+            "raw",
+            "metadata",
+            "innererror",
+            "inner_error",
+        ),
         *("violations", "base_resp", "reasons", "fault"),
     }
 )
@@ -177,11 +209,16 @@ def _without_wrapper(value: object, depth: int = 0) -> object:
 
 
 def _reports_itself(fields: Mapping[str, Any]) -> bool:
-    return any(plain_name(name) in _REPORTING and _says_it_failed(value) for name, value in fields.items())
+    return any(
+        plain_name(name) in _REPORTING and _says_it_failed(value) for name, value in fields.items()
+    )
 
 
 def _fails_inside(fields: Mapping[str, Any]) -> bool:
-    return any(plain_name(name) in _REPORTING_INSIDE and _says_it_failed(value) for name, value in fields.items())
+    return any(
+        plain_name(name) in _REPORTING_INSIDE and _says_it_failed(value)
+        for name, value in fields.items()
+    )
 
 
 def one_line(text: str) -> str:
@@ -195,7 +232,9 @@ def shortened(line: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A field's name as one word list: `retryDelay`, `Retry-Delay` and `retry_delay` are the same."""
+    """A field's name as one word list: `retryDelay`, `Retry-Delay` and `retry_delay` are the
+    same.
+    """
     return _CAPITAL_INSIDE.sub("_", name).lower().replace("-", "_")
 
 
@@ -234,7 +273,9 @@ def _read(value: Mapping[str, Any] | list[Any], report: Report, *, depth: int) -
             _read_field(name, item, report, depth=depth)
 
 
-def _read_inside(name: str, item: dict[str, Any] | list[Any], report: Report, *, depth: int) -> None:
+def _read_inside(
+    name: str, item: dict[str, Any] | list[Any], report: Report, *, depth: int
+) -> None:
     if name == "headers" and isinstance(item, dict):
         report.headers.update({header.lower(): text for header, text in _texts(item)})
     elif name in _INSIDE:

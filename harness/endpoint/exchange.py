@@ -12,7 +12,12 @@ import anyio
 
 from harness.domain.call import OnSilence
 from harness.domain.completion import Completion, OnDelta, Served
-from harness.domain.failures import TORN_STREAM_ADVICE, CompletionError, PermanentError, TransientError
+from harness.domain.failures import (
+    TORN_STREAM_ADVICE,
+    CompletionError,
+    PermanentError,
+    TransientError,
+)
 from harness.domain.policy import Timeouts
 from harness.endpoint import ends, error_mapping, foreign_json, payload
 from harness.endpoint.assembly import Assembly
@@ -99,7 +104,9 @@ class Exchange:
                     await self._client.close(self._response, self._body)
 
     def _new_assembly(self, on_delta: OnDelta | None) -> Assembly:
-        return Assembly(clock=asyncio.get_running_loop().time, on_delta=on_delta, logprobs=self._logprobs)
+        return Assembly(
+            clock=asyncio.get_running_loop().time, on_delta=on_delta, logprobs=self._logprobs
+        )
 
     async def _answer(self, content: bytes) -> Completion | CompletionError:
         try:
@@ -108,12 +115,18 @@ class Exchange:
             if self._response.status_code >= 300:
                 return self._refused(self._response)
             self._body = body = self._client.body_of(self._response)
-            head, kind = await self._head(body, self._response.headers.get("content-type", "").lower())
-            return await (self._streamed(head, body) if kind == "events" else self._plain(head, body))
+            head, kind = await self._head(
+                body, self._response.headers.get("content-type", "").lower()
+            )
+            return await (
+                self._streamed(head, body) if kind == "events" else self._plain(head, body)
+            )
         except self._client.errors as error:
             return self._broken(error)
         except StreamFault as fault:
-            return error_mapping.reported_error(fault.report, origin=self._origin(), partial=self._partial())
+            return error_mapping.reported_error(
+                fault.report, origin=self._origin(), partial=self._partial()
+            )
         except foreign_json.PageError as error:
             return self._transient("gateway", f"{self._who} sent what is no completion: {error}")
         except (foreign_json.MalformedError, EventTooLongError) as error:
@@ -133,9 +146,14 @@ class Exchange:
                 return head, kind
             if size > _MAX_PLAIN_BYTES:
                 break
-        return head, kind_of(head, content_type, asked_to_stream=self._stream, ended=True) or "whole"
+        return (
+            head,
+            kind_of(head, content_type, asked_to_stream=self._stream, ended=True) or "whole",
+        )
 
-    async def _streamed(self, head: bytes, body: AsyncIterator[bytes]) -> Completion | CompletionError:
+    async def _streamed(
+        self, head: bytes, body: AsyncIterator[bytes]
+    ) -> Completion | CompletionError:
         parser, assembly = SSEParser(), self._assembly
         self._streaming = True
         begun = self._hear(head, parser, begun=False)
@@ -155,7 +173,10 @@ class Exchange:
             return self._torn("incomplete", text)
         await self._drain(body)
         if self._broke_off_behind():
-            text = f"the stream of {self._who} broke off behind its gateway, which ended it with a count of its own"
+            text = (
+                f"the stream of {self._who} broke off behind its gateway, which ended it with a"
+                " count of its own"
+            )
             return self._transient("incomplete", text)
         ttft_reasoning_at, ttft_answer_at = assembly.answer.arrived.first_times()
         return replace(
@@ -168,7 +189,9 @@ class Exchange:
         )
 
     def _completion(self, assembly: Assembly, *, streamed: bool) -> Completion:
-        """Return what has arrived and why it ended, as told or as judged by this server's habits."""
+        """Return what has arrived and why it ended, as told or as judged by this server's
+        habits.
+        """
         answer = assembly.answer
         reason = answer.reason
         seen = ends.Seen(
@@ -190,7 +213,9 @@ class Exchange:
 
     def _broke_off_behind(self) -> bool:
         server = "" if self._response is None else self._response.headers.get(_SERVER_HEADER, "")
-        return ends.broke_off_behind(server, self._habits, counted_by_gateway=self._assembly.answer.counted_by_gateway)
+        return ends.broke_off_behind(
+            server, self._habits, counted_by_gateway=self._assembly.answer.counted_by_gateway
+        )
 
     def _hear(self, data: bytes, parser: SSEParser, *, begun: bool) -> bool:
         """Take in bytes of a stream; the value is whether its first token has come."""
@@ -230,7 +255,9 @@ class Exchange:
         except foreign_json.PageError:
             raise
         except foreign_json.MalformedError as error:
-            return self._torn("malformed", f"the stream of {self._who} ended in the middle: {error}")
+            return self._torn(
+                "malformed", f"the stream of {self._who} ended in the middle: {error}"
+            )
         return None
 
     async def _drain(self, body: AsyncIterator[bytes]) -> None:
@@ -260,11 +287,15 @@ class Exchange:
         return replace(completion, served=Served(latency_s=latency_s))
 
     def _refused(self, response: httpx2.Response) -> CompletionError:
-        return error_mapping.status_error(status=response.status_code, body=response.content, origin=self._origin())
+        return error_mapping.status_error(
+            status=response.status_code, body=response.content, origin=self._origin()
+        )
 
     def _origin(self) -> error_mapping.Origin:
         headers = {} if self._response is None else self._response.headers
-        return error_mapping.Origin(who=self._who, now=self._wall_clock.now(), headers=headers, sent=self._sent)
+        return error_mapping.Origin(
+            who=self._who, now=self._wall_clock.now(), headers=headers, sent=self._sent
+        )
 
     def _broken(self, error: Exception) -> CompletionError:
         breakage = self._client.breakage(error)
@@ -284,14 +315,22 @@ class Exchange:
         timeouts = self._timeouts
         match self._deadline.expired:
             case "first_token":
-                return f"sent no first token within {timeouts.first_token_s:g} s (--first-token-timeout)"
-            case "lost":
-                return f"was silent for {self._deadline.silent_s:.0f} s and is taken for lost: other calls are answered"
-            case "idle":
-                lasted_s = (self._assembly.last_token_at() or 0.0) - (self._assembly.answer.arrived.first_at or 0.0)
                 return (
-                    f"stalled: no token for {timeouts.idle_s:g} s after {round(lasted_s, 1):g} s of its answer "
-                    "(--idle-timeout)"
+                    f"sent no first token within {timeouts.first_token_s:g} s"
+                    " (--first-token-timeout)"
+                )
+            case "lost":
+                return (
+                    f"was silent for {self._deadline.silent_s:.0f} s and is taken for lost: other"
+                    " calls are answered"
+                )
+            case "idle":
+                lasted_s = (self._assembly.last_token_at() or 0.0) - (
+                    self._assembly.answer.arrived.first_at or 0.0
+                )
+                return (
+                    f"stalled: no token for {timeouts.idle_s:g} s after {round(lasted_s, 1):g} s of"
+                    " its answer (--idle-timeout)"
                 )
             case _:
                 return f"did not finish within {timeouts.total_s:g} s (--total-timeout)"
@@ -301,7 +340,9 @@ class Exchange:
 
     def _transient(self, kind: FailureKind, text: str) -> TransientError:
         partial = self._partial()
-        return TransientError(text, kind=kind, partial=partial, billed=error_mapping.billed_for(partial))
+        return TransientError(
+            text, kind=kind, partial=partial, billed=error_mapping.billed_for(partial)
+        )
 
     def _partial(self) -> Completion | None:
         partial = self._assembly.partial(trace_id=self._trace_id())

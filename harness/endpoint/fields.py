@@ -33,6 +33,8 @@ def choices_of(response: JsonObject) -> list[dict[str, Any]]:
         return []
     if isinstance(choices, dict):
         return [choices]
-    if not isinstance(choices, list) or not all(choice is None or isinstance(choice, dict) for choice in choices):
+    if not isinstance(choices, list) or not all(
+        choice is None or isinstance(choice, dict) for choice in choices
+    ):
         raise MalformedError("choices that are no list of objects")
     return [choice for choice in choices if choice is not None]

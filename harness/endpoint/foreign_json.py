@@ -1,4 +1,6 @@
-"""Reading JSON that others wrote: bytes to an object, or an error that says what they are instead."""
+"""Reading JSON that others wrote: bytes to an object, or an error that says what they are
+instead.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import Any, TypeAlias
 
 from harness.endpoint.html_page import is_page, title_of
 
-JsonObject: TypeAlias = Mapping[str, Any]  # the dynamic edge: foreign JSON, taken apart here and nowhere else
+JsonObject: TypeAlias = Mapping[
+    str, Any
+]  # the dynamic edge: foreign JSON, taken apart here and nowhere else
 
 
 class MalformedError(ValueError):

@@ -44,7 +44,9 @@ def build_http_client(
     from harness.endpoint.direct_client import DirectClient  # noqa: PLC0415
 
     if transport is None and carrier == "httpx2":
-        transport = httpx2.AsyncHTTPTransport(proxy=environment_proxy(base_url), limits=httpx2.Limits())
+        transport = httpx2.AsyncHTTPTransport(
+            proxy=environment_proxy(base_url), limits=httpx2.Limits()
+        )
     elif transport is None:
         from harness.endpoint.aiohttp_transport import AiohttpTransport  # noqa: PLC0415 - as above
 

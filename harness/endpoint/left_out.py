@@ -21,7 +21,9 @@ _VAGUE_REFUSALS = (None, 403, 404, 405, 406, 415, 500, 501)
 """Under these a server is believed where it says that it does not take the field; None: under 200.
 """
 _NOT_TAKEN = re.compile(
-    r"\bnot |n't\b|\bun(?:known|recogni[sz]ed|expected|supported)|\bextra\b|invalid|forbid|additional|\bno such"
+    r"\bnot"
+    r" |n't\b|\bun(?:known|recogni[sz]ed|expected|supported)|\bextra\b|invalid|forbid|additional|\bno"
+    r" such"
     r"|不支持|未知|无效",
     re.IGNORECASE,
 )
@@ -39,7 +41,9 @@ class LeftOut:
         self._told: set[tuple[str, str]] = set()
         self.fields: frozenset[str] = frozenset()
 
-    def learn(self, outcome: Completion | CompletionError, body: bytes, left_out: frozenset[str]) -> bool:
+    def learn(
+        self, outcome: Completion | CompletionError, body: bytes, left_out: frozenset[str]
+    ) -> bool:
         """Return whether a request is to be sent again without what was refused now.
 
         It was sent without `left_out`.
@@ -47,7 +51,9 @@ class LeftOut:
         if isinstance(outcome, Completion):
             return False
         words = str(outcome)
-        if outcome.status not in _REFUSALS and not (outcome.status in _VAGUE_REFUSALS and _NOT_TAKEN.search(words)):
+        if outcome.status not in _REFUSALS and not (
+            outcome.status in _VAGUE_REFUSALS and _NOT_TAKEN.search(words)
+        ):
             return False
         for name in sorted(self._endpoint.may_leave_out - left_out):
             if f'"{name}":'.encode() in body and _names(name, words):
@@ -71,7 +77,9 @@ class LeftOut:
 
     def tell_unsent(self, request: Request, call: Call) -> None:
         """Say once what a step chose and this server is not told."""
-        for one in unsent(thinking=request.thinking, effort=request.effort, form=self._endpoint.form):
+        for one in unsent(
+            thinking=request.thinking, effort=request.effort, form=self._endpoint.form
+        ):
             if (one.name, one.value) in self._told:
                 continue
             self._told.add((one.name, one.value))

@@ -49,12 +49,16 @@ def _tokens_in(items: object) -> Iterator[TokenLogprob]:
         found = _alternative(item.get("token"), item.get("logprob"))
         if found is not None:
             top = tuple(_alternatives(item.get("top_logprobs")))
-            yield TokenLogprob(token=found.token, logprob=found.logprob, top=top, raw=_raw(item, found.token))
+            yield TokenLogprob(
+                token=found.token, logprob=found.logprob, top=top, raw=_raw(item, found.token)
+            )
 
 
 def _tokens_side_by_side(fields: dict[str, Any]) -> Iterator[TokenLogprob]:
     """Lists beside each other, as the older completions have them, and Together in chats."""
-    tokens, numbers, tops = (_list(fields.get(name)) for name in ("tokens", "token_logprobs", "top_logprobs"))
+    tokens, numbers, tops = (
+        _list(fields.get(name)) for name in ("tokens", "token_logprobs", "top_logprobs")
+    )
     for token, number, top in zip_longest(tokens, numbers, tops):
         found = _alternative(token, number)
         if found is not None:

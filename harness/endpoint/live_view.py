@@ -35,7 +35,9 @@ class LiveView:
         self._marked = MarkReader(self._part)
         self._held = ""
         self._said: list[str] = []
-        self._ends: tuple[str, ...] = UNOPENED  # what may end a reasoning that was shown as an answer
+        self._ends: tuple[str, ...] = (
+            UNOPENED  # what may end a reasoning that was shown as an answer
+        )
         self._told_apart = False
         self._seen_end = False
         self._lead: str | None = ""  # blank lines before the answer; None: it has begun

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-_SPEAKS_OF_IT = re.compile(r" (?:and|or|is|are|was|means?|marks?|tags?|opens?|starts?|begins?|stands|tells|comes)\b")
+_SPEAKS_OF_IT = re.compile(
+    r" (?:and|or|is|are|was|means?|marks?|tags?|opens?|starts?|begins?|stands|tells|comes)\b"
+)
 _MAY_SPEAK_OF_IT = re.compile(r"(?: [a-z]{0,7})?")
 
 Kind = Literal["reasoning", "answer"]
@@ -67,10 +69,15 @@ def _harmony() -> tuple[Mark, ...]:
     forms = ("", " <|constrain|>json", "<|constrain|>json")  # where JSON was asked for
     finals = [f"{start}final{form}<|message|>" for start in starts for form in forms]
     final = tuple(Mark(opening=opening, closings=over, kind="answer") for opening in finals)
-    thinking = [f"{start}{channel}<|message|>" for start in starts for channel in ("analysis", "commentary")]
+    thinking = [
+        f"{start}{channel}<|message|>" for start in starts for channel in ("analysis", "commentary")
+    ]
     following = final
     for _ in range(_MOST_MESSAGES):
-        following = (*final, *(Mark(opening=opening, closings=over, then=following) for opening in thinking))
+        following = (
+            *final,
+            *(Mark(opening=opening, closings=over, then=following) for opening in thinking),
+        )
     return following
 
 
@@ -97,7 +104,15 @@ HEADS: tuple[Mark, ...] = (
     *_harmony(),
 )
 UNOPENED = (
-    *("</think>", "</thinking>", "</thought>", "[/think]", "</seed:think>", "</longcat_think>", "◁/think▷"),
+    *(
+        "</think>",
+        "</thinking>",
+        "</thought>",
+        "[/think]",
+        "</seed:think>",
+        "</longcat_think>",
+        "◁/think▷",
+    ),
     *("<|inner_suffix|>", "<|end_of_thought|>"),
 )
 """Closing marks that come alone where a template wrote the opening one; in whatever letters."""
@@ -122,7 +137,9 @@ class MarkReader:
         self.opening = ""
         self._told = told
         self._mark: Mark | None = None
-        self._may_open: tuple[Mark, ...] = HEADS  # empty: the part is read that `_mark` is, or the rest
+        self._may_open: tuple[Mark, ...] = (
+            HEADS  # empty: the part is read that `_mark` is, or the rest
+        )
         self._held = ""
         self._has_reasoned = False
         self._ended = False
@@ -232,7 +249,9 @@ def _begins_one(body: str, marks: tuple[Mark, ...]) -> bool:
 
 
 def _tail_at(text: str, marks: tuple[str, ...]) -> int:
-    """Return where the end of a text may begin one of these marks, or its length where it does not."""
+    """Return where the end of a text may begin one of these marks, or its length where it does
+    not.
+    """
     starts = {mark[0] for mark in marks}
     longest = max(map(len, marks))
     for at in range(max(0, len(text) - longest + 1), len(text)):

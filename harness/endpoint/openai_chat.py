@@ -36,7 +36,12 @@ class OpenAIChat:
     """
 
     def __init__(
-        self, endpoint: Endpoint, *, timeouts: Timeouts, http_client: httpx2.AsyncClient, wall_clock: WallClock
+        self,
+        endpoint: Endpoint,
+        *,
+        timeouts: Timeouts,
+        http_client: httpx2.AsyncClient,
+        wall_clock: WallClock,
     ) -> None:
         from harness.endpoint.sdk import ChatClient  # noqa: PLC0415 - a second of CPU that `--help` must not pay
 
@@ -55,7 +60,11 @@ class OpenAIChat:
         """
         endpoint = self._endpoint
         self._left_out.tell_unsent(request, call)
-        shown = None if call.on_delta is None else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
+        shown = (
+            None
+            if call.on_delta is None
+            else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
+        )
         outcome = await self._asked(request, call, shown)
         if shown is not None:
             shown.end()
@@ -68,7 +77,9 @@ class OpenAIChat:
             outcome.args = (f"{outcome} – {self._key_advice()}",)
         raise outcome
 
-    async def _asked(self, request: Request, call: Call, shown: RedactedDeltas | None) -> Completion | CompletionError:
+    async def _asked(
+        self, request: Request, call: Call, shown: RedactedDeltas | None
+    ) -> Completion | CompletionError:
         """One answer or refusal.
 
         Where the server refuses a field that may be left out, that without it.
@@ -85,7 +96,9 @@ class OpenAIChat:
             )
             try:
                 body = await off_loop(make_body, size_of(request))
-            except ValueError as error:  # an image without its bytes; a number that JSON does not know
+            except (
+                ValueError
+            ) as error:  # an image without its bytes; a number that JSON does not know
                 return PermanentError(str(error), kind="bad_request")
             outcome = await self._exchange(request, call, shown).run(body)
             if not self._left_out.learn(outcome, body, left_out):
@@ -114,7 +127,9 @@ class OpenAIChat:
         return "check the key"
 
     async def _cleaned_off_loop(self, completion: Completion) -> Completion:
-        return await off_loop(partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning))
+        return await off_loop(
+            partial(self._cleaned, completion), len(completion.content) + len(completion.reasoning)
+        )
 
     def _cleaned(self, completion: Completion) -> Completion:
         """Return the completion without our key, if a server echoes it, and without half
@@ -132,7 +147,10 @@ class OpenAIChat:
             refusal=self._clean(completion.refusal),
             tool_calls=tuple(
                 replace(
-                    call, id=self._clean(call.id), name=self._clean(call.name), arguments=self._clean(call.arguments)
+                    call,
+                    id=self._clean(call.id),
+                    name=self._clean(call.name),
+                    arguments=self._clean(call.arguments),
                 )
                 for call in completion.tool_calls
             ),

@@ -19,21 +19,45 @@ at singly.
 _DONE = frozenset(
     {
         *(b"[done]", b"done", b'"[done]"', b"[end]", b"end", b"[stop]", b"[finish]", b"[finished]"),
-        *(b"eos", b"[eos]", b"<eos>", b"</s>", b"<|endoftext|>", b"complete", b"completed", b"finished"),
+        *(
+            b"eos",
+            b"[eos]",
+            b"<eos>",
+            b"</s>",
+            b"<|endoftext|>",
+            b"complete",
+            b"completed",
+            b"finished",
+        ),
     }
 )
-DONE_NAMES = frozenset({b"done", b"end", b"close", b"closed", b"complete", b"completed", b"finish", b"finished"})
+DONE_NAMES = frozenset(
+    {b"done", b"end", b"close", b"closed", b"complete", b"completed", b"finish", b"finished"}
+)
 """Names of events that end a stream, whatever text they hold."""
 _HEARTBEATS = frozenset(
     {
         *(b"", b"null", b"{}", b"[]", b'""', b"true", b"false"),
-        *(b"ping", b"pong", b"heartbeat", b"heart-beat", b"keepalive", b"keep-alive", b"keep_alive", b"processing"),
+        *(
+            b"ping",
+            b"pong",
+            b"heartbeat",
+            b"heart-beat",
+            b"keepalive",
+            b"keep-alive",
+            b"keep_alive",
+            b"processing",
+        ),
     }
 )
-HEARTBEAT_NAMES = frozenset({b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})
+HEARTBEAT_NAMES = frozenset(
+    {b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"}
+)
 """Names of events that say nothing, whatever their data."""
 _HEARTBEAT_TYPES = frozenset(name.decode() for name in HEARTBEAT_NAMES)
-_WAITING = frozenset({"queued", "in_queue", "pending", "waiting", "processing", "in_progress", "running", "loading"})
+_WAITING = frozenset(
+    {"queued", "in_queue", "pending", "waiting", "processing", "in_progress", "running", "loading"}
+)
 _DEEPEST_WRAPPER = 2
 
 
@@ -50,7 +74,9 @@ def is_heartbeat(data: bytes) -> bool:
 def says_nothing(chunk: foreign_json.JsonObject) -> bool:
     """Return whether a JSON object is a heartbeat by its own word."""
     said = [chunk.get(name) for name in ("type", "event", "object", "status")]
-    return any(isinstance(word, str) and word.lower() in _HEARTBEAT_TYPES | _WAITING for word in said)
+    return any(
+        isinstance(word, str) and word.lower() in _HEARTBEAT_TYPES | _WAITING for word in said
+    )
 
 
 def chunks_in(data: bytes) -> Iterator[foreign_json.JsonObject | None]:
@@ -113,14 +139,20 @@ def _response_in(fields: foreign_json.JsonObject, depth: int) -> foreign_json.Js
         inner = _json(value) if isinstance(value, str) and '"choices"' in value else value
         if isinstance(inner, dict) and inner.get("choices"):
             return inner
-        found = _response_in(inner, depth + 1) if isinstance(inner, dict) and depth < _DEEPEST_WRAPPER else None
+        found = (
+            _response_in(inner, depth + 1)
+            if isinstance(inner, dict) and depth < _DEEPEST_WRAPPER
+            else None
+        )
         if found is not None:
             return found
     return None
 
 
 def _one(data: bytes) -> foreign_json.JsonObject:
-    """The object that these bytes are, or the only one in a list of them, as Google sends errors."""
+    """The object that these bytes are, or the only one in a list of them, as Google sends
+    errors.
+    """
     try:
         return foreign_json.json_object(data)
     except foreign_json.MalformedError:

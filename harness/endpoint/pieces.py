@@ -14,17 +14,49 @@ are such.
 
 # The first of them that says something counts: where there are several they say the same.
 REASONING_FIELDS = (
-    *("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details", "thinking_blocks"),
-    *("reasoningContent", "thinking_content", "thought", "thoughts", "reasoning_summary", "chain_of_thought"),
+    *(
+        "reasoning_content",
+        "reasoning",
+        "reasoning_text",
+        "thinking",
+        "reasoning_details",
+        "thinking_blocks",
+    ),
+    *(
+        "reasoningContent",
+        "thinking_content",
+        "thought",
+        "thoughts",
+        "reasoning_summary",
+        "chain_of_thought",
+    ),
 )
 _REASONING_PARTS = frozenset(
     {
-        *("thinking", "reasoning", "reasoning_content", "reasoning_text", "thought", "think", "analysis"),
+        *(
+            "thinking",
+            "reasoning",
+            "reasoning_content",
+            "reasoning_text",
+            "thought",
+            "think",
+            "analysis",
+        ),
         *("reasoning.text", "reasoning.summary", "summary_text"),
     }
 )
 _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
-_TEXTS = ("text", "content", "thinking", "reasoning", "reasoning_content", "reasoningText", "summary", "value", "think")
+_TEXTS = (
+    "text",
+    "content",
+    "thinking",
+    "reasoning",
+    "reasoning_content",
+    "reasoningText",
+    "summary",
+    "value",
+    "think",
+)
 _PHASES_OF_REASONING = frozenset({"think", "thinking", "reasoning"})
 _DEEPEST = 8
 
@@ -54,7 +86,9 @@ def said_in(message: JsonObject) -> Said:
             break
     else:
         if said.answer and _is_thought(message):
-            said = said._replace(answer="", reasoning=said.answer, reasoning_in="content, in its own pieces")
+            said = said._replace(
+                answer="", reasoning=said.answer, reasoning_in="content, in its own pieces"
+            )
     refusal = message.get("refusal")
     if refusal is None or refusal is False:
         return said
@@ -91,7 +125,9 @@ def calls_beside(message: JsonObject) -> list[Any]:
 
 
 def _calls_in(parts: list[Any]) -> tuple[JsonObject, ...]:
-    return tuple(part for part in parts if isinstance(part, dict) and part.get("type") in _CALL_PARTS)
+    return tuple(
+        part for part in parts if isinstance(part, dict) and part.get("type") in _CALL_PARTS
+    )
 
 
 def _is_thought(message: JsonObject) -> bool:
@@ -113,7 +149,11 @@ def _said_in_parts(parts: list[Any]) -> Said:
                 refusal = (refusal or "") + _text_in(part.get("refusal"))
             elif kind in _REASONING_PARTS or part.get("thought") is True:
                 reasoning += _text_in(part)
-                place = f"content, in parts of the type {kind}" if kind in _REASONING_PARTS else "content, in its parts"
+                place = (
+                    f"content, in parts of the type {kind}"
+                    if kind in _REASONING_PARTS
+                    else "content, in its parts"
+                )
             else:
                 answer += _text_in(part.get("text"))
     return Said(answer, reasoning, refusal, place if reasoning else "")

@@ -60,28 +60,38 @@ async def probe(
     """
     import httpx2  # noqa: PLC0415 - start-up that only those who ask pay for
 
-    client = build_http_client(timeouts, base_url=endpoint.base_url, transport=transport, carrier=carrier)
+    client = build_http_client(
+        timeouts, base_url=endpoint.base_url, transport=transport, carrier=carrier
+    )
     began_s = anyio.current_time()
     async with client:
         try:
             with anyio.fail_after(PROBE_S):
-                status, kind, body = await _sent(client, endpoint, _body(endpoint, request, stream=stream))
+                status, kind, body = await _sent(
+                    client, endpoint, _body(endpoint, request, stream=stream)
+                )
         except TimeoutError:
             raise TransientError(
                 f"{endpoint.base_url} did not finish a call within {PROBE_S:g} s", kind="timeout"
             ) from None
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             what = endpoint.redact(f"{type(error).__name__}: {error}")
-            raise TransientError(f"{endpoint.base_url} broke the call off: {what}", kind="connection") from None
+            raise TransientError(
+                f"{endpoint.base_url} broke the call off: {what}", kind="connection"
+            ) from None
     took_s = anyio.current_time() - began_s
     shown = endpoint.redact(body.decode(errors="replace")).encode()
     return read(status, kind, shown, asked_to_stream=stream, took_s=took_s)
 
 
-def read(status: int, content_type: str, body: bytes, *, asked_to_stream: bool, took_s: float = 0.0) -> Probe:
+def read(
+    status: int, content_type: str, body: bytes, *, asked_to_stream: bool, took_s: float = 0.0
+) -> Probe:
     """The probe that a response is."""
     text = body.decode(errors="replace")
-    streamed = kind_of(body, content_type.lower(), asked_to_stream=asked_to_stream, ended=True) == "events"
+    streamed = (
+        kind_of(body, content_type.lower(), asked_to_stream=asked_to_stream, ended=True) == "events"
+    )
     assembly = Assembly(clock=lambda: 0.0)
     report = None
     try:
@@ -117,7 +127,9 @@ def _body(endpoint: Endpoint, request: Request, *, stream: bool) -> bytes:
     return request_body(request, stream=stream, form=endpoint.form)
 
 
-async def _sent(client: httpx2.AsyncClient, endpoint: Endpoint, body: bytes) -> tuple[int, str, bytes]:
+async def _sent(
+    client: httpx2.AsyncClient, endpoint: Endpoint, body: bytes
+) -> tuple[int, str, bytes]:
     headers = {
         "Accept": "application/json, text/event-stream",
         "Accept-Encoding": "identity",
@@ -126,7 +138,9 @@ async def _sent(client: httpx2.AsyncClient, endpoint: Endpoint, body: bytes) -> 
         "User-Agent": f"harness/{__version__}",
         **endpoint.headers(),
     }
-    sent = client.build_request("POST", f"{endpoint.base_url}/chat/completions", content=body, headers=headers)
+    sent = client.build_request(
+        "POST", f"{endpoint.base_url}/chat/completions", content=body, headers=headers
+    )
     response = await client.send(sent, stream=True)
     try:
         pieces: list[bytes] = []

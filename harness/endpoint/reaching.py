@@ -49,11 +49,15 @@ async def reach(url: str, *, within_s: float) -> Reached:
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     began_s = time.perf_counter()
     try:
-        address, tls = await _connected(host, port, secure=parts.scheme == "https", within_s=within_s)
+        address, tls = await _connected(
+            host, port, secure=parts.scheme == "https", within_s=within_s
+        )
     except OSError as error:
         said, advice = in_words(error, host=host, port=port, within_s=within_s)
         raise UnreachableError(said, advice) from error
-    return Reached(host=host, port=port, address=address, took_s=time.perf_counter() - began_s, tls=tls)
+    return Reached(
+        host=host, port=port, address=address, took_s=time.perf_counter() - began_s, tls=tls
+    )
 
 
 async def speaks_tls(url: str, *, within_s: float) -> bool:
@@ -65,8 +69,12 @@ async def speaks_tls(url: str, *, within_s: float) -> bool:
     return True
 
 
-async def _connected(host: str, port: int, *, secure: bool, within_s: float) -> tuple[str, str | None]:
-    """The address that answered, and the version of TLS. Raises OSError, that of the last address."""
+async def _connected(
+    host: str, port: int, *, secure: bool, within_s: float
+) -> tuple[str, str | None]:
+    """The address that answered, and the version of TLS. Raises OSError, that of the last
+    address.
+    """
     with anyio.fail_after(within_s):
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failed: OSError | None = None
@@ -115,22 +123,38 @@ def in_words(error: OSError, *, host: str, port: int, within_s: float) -> tuple[
     where = f"{host}:{port}"
     match error:
         case socket.gaierror():
-            return f"the name {host} is not found", "look at the spelling of the base URL, and at the network"
+            return (
+                f"the name {host} is not found",
+                "look at the spelling of the base URL, and at the network",
+            )
         case TlsSilenceError():
             return f"{where} does not answer to TLS", "is it an http:// URL?"
         case TimeoutError():
             said = f"no connection to {where} within {within_s:g} s"
-            return said, "see that the server is up and the address right, and that no firewall is between"
+            return (
+                said,
+                "see that the server is up and the address right, and that no firewall is between",
+            )
         case ConnectionRefusedError():
-            return f"nothing listens at {where}: connection refused", "start the server, or correct the port"
+            return (
+                f"nothing listens at {where}: connection refused",
+                "start the server, or correct the port",
+            )
         case ssl.SSLCertVerificationError():
             said = f"the certificate of {host} is not trusted: {error.verify_message}"
             return said, "TLS trusts the store of the operating system; SSL_CERT_FILE names another"
-        case ssl.SSLError(reason=reason) if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+        case ssl.SSLError(reason=reason) if reason in (
+            "WRONG_VERSION_NUMBER",
+            "RECORD_LAYER_FAILURE",
+            "HTTP_REQUEST",
+        ):
             return f"{where} does not speak TLS", "is it an http:// URL?"
         case ssl.SSLError():
             said = f"TLS with {where} failed: {error}"
             return said, "see that it is a server of HTTPS; one of plain HTTP has an http:// URL"
         case ConnectionResetError():
-            return f"{where} closed the connection as it was opened", "see what listens there, and its log"
+            return (
+                f"{where} closed the connection as it was opened",
+                "see what listens there, and its log",
+            )
     return f"no connection to {where}: {error.strerror or error}", "look at the network"

@@ -126,12 +126,16 @@ def _response_format(request: Request, form: RequestForm) -> Body | None:
 
 
 def _turns(request: Request, form: RequestForm) -> tuple[Message, ...]:
-    """The messages; where the server cannot be told a schema, the first of them says it in words."""
+    """The messages; where the server cannot be told a schema, the first of them says it in
+    words.
+    """
     wanted, messages = request.response_format, request.messages
     if not isinstance(wanted, JsonSchema) or form.structured in (None, "json_schema"):
         return messages
     schema = json.dumps(wanted.schema, ensure_ascii=False, separators=(",", ":"))
-    words = f"Answer with JSON that is valid against this JSON schema, and with nothing else:\n{schema}"
+    words = (
+        f"Answer with JSON that is valid against this JSON schema, and with nothing else:\n{schema}"
+    )
     if messages and messages[0].role == "system":
         return (Message(role="system", content=f"{messages[0].content}\n\n{words}"), *messages[1:])
     return (Message(role="system", content=words), *messages)
@@ -144,7 +148,11 @@ def _message(message: Message, request: Request, form: RequestForm) -> Body:
         fields[form.reasoning_back] = message.reasoning or ""
     if message.tool_calls:
         fields["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
             for call in message.tool_calls
         ]
     if message.tool_call_id is not None:

@@ -11,12 +11,22 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Literal, NamedTuple, cast
 
 import httpx2
-from openai import APIConnectionError, APIStatusError, AsyncOpenAI, AsyncStream, Omit, RequestOptions, omit
+from openai import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncOpenAI,
+    AsyncStream,
+    Omit,
+    RequestOptions,
+    omit,
+)
 
 from harness._version import __version__
 from harness.domain.endpoint import Endpoint
 
-_UNUSED_KEY = "unused"  # given none, the SDK would look for OPENAI_API_KEY; the header is set per request instead
+_UNUSED_KEY = (  # given none, the SDK would look for OPENAI_API_KEY; the header is set per request instead
+    "unused"
+)
 
 
 class ChatClient:
@@ -64,8 +74,12 @@ class ChatClient:
         raise cause if isinstance(cause, httpx2.HTTPError) else httpx2.NetworkError(str(cause))
 
     def body_of(self, response: httpx2.Response) -> AsyncIterator[bytes]:
-        """Yield the bytes of a body as they arrive, decompressed where the server compressed them."""
-        if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.AsyncByteStream):
+        """Yield the bytes of a body as they arrive, decompressed where the server compressed
+        them.
+        """
+        if "content-encoding" in response.headers or not isinstance(
+            response.stream, httpx2.AsyncByteStream
+        ):
             return response.aiter_bytes()
         # Past the layers of `aiter_bytes`, which together cost as much as parsing a chunk.
         return aiter(response.stream)
@@ -138,7 +152,9 @@ def _breakage(error: Exception) -> Breakage:
         case httpx2.TimeoutException():
             return Breakage("timeout", sent=True, text=f"the connection fell silent: {text}")
         case httpx2.DecodingError():
-            return Breakage("malformed", sent=True, text=f"a body that cannot be decompressed: {text}")
+            return Breakage(
+                "malformed", sent=True, text=f"a body that cannot be decompressed: {text}"
+            )
         case _:
             return Breakage("connection", sent=True, text=f"the connection broke: {text}")
 

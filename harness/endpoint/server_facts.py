@@ -54,7 +54,9 @@ async def ask_account(
     """
     import httpx2  # noqa: PLC0415 - start-up that only those who ask pay for
 
-    client = build_http_client(timeouts, base_url=endpoint.base_url, transport=transport, carrier=carrier)
+    client = build_http_client(
+        timeouts, base_url=endpoint.base_url, transport=transport, carrier=carrier
+    )
     headers = endpoint.headers()
     url = f"{base_url or endpoint.base_url}{path}"
     async with client:
@@ -62,10 +64,14 @@ async def ask_account(
             with anyio.fail_after(TIMEOUT_S):
                 response = await client.get(url, headers=headers, timeout=TIMEOUT_S)
         except TimeoutError:
-            raise TransientError(f"{url} did not answer within {TIMEOUT_S:g} s", kind="timeout") from None
+            raise TransientError(
+                f"{url} did not answer within {TIMEOUT_S:g} s", kind="timeout"
+            ) from None
         except (httpx2.HTTPError, OSError) as error:
             what = endpoint.redact(f"{type(error).__name__}: {error}")
-            raise TransientError(f"{endpoint.base_url} cannot be reached: {what}", kind="connection") from None
+            raise TransientError(
+                f"{endpoint.base_url} cannot be reached: {what}", kind="connection"
+            ) from None
     # Whatever a server echoes is shown to the user.
     return Answer(
         status=response.status_code,
@@ -96,7 +102,10 @@ def words_of(answer: Answer) -> str:
     if isinstance(body, Mapping):
         error = body.get("error", body)
     if isinstance(error, Mapping):
-        error = next((error[name] for name in ("message", "detail", "code", "type") if error.get(name)), error)
+        error = next(
+            (error[name] for name in ("message", "detail", "code", "type") if error.get(name)),
+            error,
+        )
     if not error:
         return ""
     return _one_line(error if isinstance(error, str) else json.dumps(error, ensure_ascii=False))
@@ -115,7 +124,9 @@ def balance_text(answer: Answer) -> tuple[bool, str]:
     Raises HarnessError for a body of another shape.
     """
     try:
-        amounts = [f"{info['total_balance']} {info['currency']}" for info in answer.body["balance_infos"]]
+        amounts = [
+            f"{info['total_balance']} {info['currency']}" for info in answer.body["balance_infos"]
+        ]
         return bool(answer.body["is_available"]), ", ".join(amounts) or "nothing"
     except (TypeError, KeyError) as error:
         raise HarnessError("the balance has an unknown shape") from error

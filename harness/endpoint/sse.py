@@ -94,7 +94,9 @@ class SSEParser:
         return events
 
     def _of_rare_line(self, line: bytes) -> tuple[Event, ...]:
-        """The event that a line is by itself, if it is one: not of those that come for every token."""
+        """The event that a line is by itself, if it is one: not of those that come for every
+        token.
+        """
         if line.startswith(_BARE_STARTS):
             return (Event(line, None),)
         if line.startswith(b"error:"):

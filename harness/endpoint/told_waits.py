@@ -32,11 +32,13 @@ _DURATION = rf"{_AMOUNT}(?:(?:,|\s|and)*{_AMOUNT})*"
 _WHOLE_DURATION = re.compile(_DURATION, re.IGNORECASE)
 _ONE_AMOUNT = re.compile(rf"({_NUMBER})\s*({_UNIT})(?![a-zA-Z])", re.IGNORECASE)
 _INSTANT = (
-    r"\d{4}-\d\d-\d\d(?:(?:[T ]|\s*,?\s+at\s+)\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?\s*(?:Z|UTC|GMT|[+-]\d\d:?\d\d)?"
+    r"\d{4}-\d\d-\d\d(?:(?:[T"
+    r" ]|\s*,?\s+at\s+)\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?\s*(?:Z|UTC|GMT|[+-]\d\d:?\d\d)?"
 )
 
 _IN_WORDS = re.compile(
-    r"(?:(?:again|retry|retrying|resets?|reset|available|back) (?:in|after)|retry_?-?(?:delay|after)\W{1,6}"
+    r"(?:(?:again|retry|retrying|resets?|reset|available|back)"
+    r" (?:in|after)|retry_?-?(?:delay|after)\W{1,6}"
     r"|wait(?: for)?(?: at least| about| another)?)\s*(?:about |approximately |~)?"
     rf"(?P<wait>{_DURATION}|{_NUMBER}(?=\s*(?:[.,;!)\"'}}]|$)))",
     re.IGNORECASE,
@@ -44,7 +46,8 @@ _IN_WORDS = re.compile(
 _IN_CHINESE = re.compile(r"(?P<wait>\d{1,9})\s*(?P<unit>秒|分|小时)钟?(?:后|之后|以后)")
 _CHINESE_UNITS_S = {"秒": 1.0, "分": 60.0, "小时": 3600.0}
 _AT_IN_WORDS = re.compile(
-    r"(?:resets?|reset|regain access|again|available|renew\w*|restored)(?: \w+){0,3}? (?:at|on|after|until)[\s:]*"
+    r"(?:resets?|reset|regain access|again|available|renew\w*|restored)(?: \w+){0,3}?"
+    r" (?:at|on|after|until)[\s:]*"
     rf"(?P<instant>{_INSTANT}|\d{{10,19}})",
     re.IGNORECASE,
 )
@@ -56,14 +59,22 @@ _FIELD = re.compile(
 _HEADER_MS = re.compile(r"(?:^|[-_])retry-after-ms$")
 _HEADER = re.compile(r"(?:^|[-_])retry-after$")
 _LIMIT_HEADERS = (
-    re.compile(r"(?P<whose>^|.*[-_])rate-?limit-(?P<part>reset|remaining|limit)(?P<what>-.+)?$"),  # OpenAI's order
-    re.compile(r"(?P<whose>^|.*[-_])rate-?limit(?P<what>-.+)-(?P<part>reset|remaining|limit)$"),  # Anthropic's
+    re.compile(
+        r"(?P<whose>^|.*[-_])rate-?limit-(?P<part>reset|remaining|limit)(?P<what>-.+)?$"
+    ),  # OpenAI's order
+    re.compile(
+        r"(?P<whose>^|.*[-_])rate-?limit(?P<what>-.+)-(?P<part>reset|remaining|limit)$"
+    ),  # Anthropic's
 )
 
 _DRAFTED = re.compile(r"(?:^|[-_])ratelimit$")
 _DRAFTED_PART = re.compile(r"(?:^|;)\s*(reset|remaining|limit|r|t)\s*=\s*(\d{1,12})")
 
-_EPOCH_FROM, _EPOCH_TO, _EPOCH_SECONDS_TO = 1e9, 1e20, 1e11  # a wait of 30 years is an instant; ms, µs and ns are, too
+_EPOCH_FROM, _EPOCH_TO, _EPOCH_SECONDS_TO = (
+    1e9,
+    1e20,
+    1e11,
+)  # a wait of 30 years is an instant; ms, µs and ns are, too
 
 
 class _Window(NamedTuple):
@@ -74,7 +85,9 @@ class _Window(NamedTuple):
     limit: float | None
 
 
-def wait_s(report: Report, headers: Mapping[str, str], *, now: datetime, limited: bool) -> float | None:
+def wait_s(
+    report: Report, headers: Mapping[str, str], *, now: datetime, limited: bool
+) -> float | None:
     """Seconds the server asks to wait, uncapped, or None where it asks nothing usable.
 
     `limited`: this is the refusal of a limit, so that the headers that tell when limits are
@@ -92,7 +105,9 @@ def longest_wait_s(report: Report, headers: Mapping[str, str], *, now: datetime)
     return max(_told(report, headers, now=now, limited=True), default=None)
 
 
-def _told(report: Report, headers: Mapping[str, str], *, now: datetime, limited: bool) -> Iterator[float]:
+def _told(
+    report: Report, headers: Mapping[str, str], *, now: datetime, limited: bool
+) -> Iterator[float]:
     ours = {name.lower(): value for name, value in headers.items()}
     at = _date(ours.get("date")) or now
     yield from _in_headers(ours, at=at)
@@ -184,7 +199,9 @@ def _windows(headers: Mapping[str, str], *, at: datetime) -> list[_Window]:
     for parts in told.values():
         wait = _seconds(parts.get("reset"), at=at)
         if wait is not None:
-            windows.append(_Window(wait, _number(parts.get("remaining")), _number(parts.get("limit"))))
+            windows.append(
+                _Window(wait, _number(parts.get("remaining")), _number(parts.get("limit")))
+            )
     return windows
 
 
@@ -236,7 +253,9 @@ def _duration_s(value: object, *, unit_s: float = 1.0) -> float | None:
         return _usable(number * unit_s)
     if not isinstance(value, str) or _WHOLE_DURATION.fullmatch(value.strip()) is None:
         return None
-    return _usable(math.fsum(float(amount) * _unit_s(unit) for amount, unit in _ONE_AMOUNT.findall(value)))
+    return _usable(
+        math.fsum(float(amount) * _unit_s(unit) for amount, unit in _ONE_AMOUNT.findall(value))
+    )
 
 
 def _unit_s(unit: str) -> float:

@@ -17,9 +17,21 @@ from harness.endpoint.foreign_json import JsonObject
 _INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "input_token_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count", "output_token_count")
 _TOTAL = ("total_tokens", "total_token_count")
-_INPUT_DETAILS = (*("prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"),)
+_INPUT_DETAILS = (
+    *(
+        "prompt_tokens_details",
+        "input_tokens_details",
+        "prompt_token_details",
+        "input_token_details",
+    ),
+)
 _OUTPUT_DETAILS = (
-    *("completion_tokens_details", "output_tokens_details", "completion_token_details", "output_token_details"),
+    *(
+        "completion_tokens_details",
+        "output_tokens_details",
+        "completion_token_details",
+        "output_token_details",
+    ),
 )
 _CACHED = (
     *("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"),
@@ -40,7 +52,11 @@ def usage_of(fields: object) -> Usage | None:
     if "prompt_tokens" not in fields:
         fields = {plain_name(name): value for name, value in fields.items()}
     given, written, total = _first(fields, _INPUT), _first(fields, _OUTPUT), _first(fields, _TOTAL)
-    cached = _first(fields, _CACHED[:1]) or _detail(fields, _INPUT_DETAILS, _CACHED_DETAILS) or _first(fields, _CACHED)
+    cached = (
+        _first(fields, _CACHED[:1])
+        or _detail(fields, _INPUT_DETAILS, _CACHED_DETAILS)
+        or _first(fields, _CACHED)
+    )
     reasoning = _detail(fields, _OUTPUT_DETAILS, _REASONING_DETAILS) or _first(fields, _REASONING)
     if _counts_its_cache_apart(fields):
         given += cached + _first(fields, ("cache_creation_input_tokens",))
@@ -146,7 +162,9 @@ def _paid_elsewhere(usage: JsonObject) -> float:
 
 
 def _counts_its_cache_apart(usage: JsonObject) -> bool:
-    """Return whether the input tokens leave out what was read from the cache, as Anthropic counts."""
+    """Return whether the input tokens leave out what was read from the cache, as Anthropic
+    counts.
+    """
     return "prompt_tokens" not in usage and "cache_read_input_tokens" in usage
 
 

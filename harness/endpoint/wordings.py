@@ -24,7 +24,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-Meaning = Literal["content_filter", "too_long", "unknown_model", "balance", "quota", "busy", "spent", "rate", "auth"]
+Meaning = Literal[
+    "content_filter",
+    "too_long",
+    "unknown_model",
+    "balance",
+    "quota",
+    "busy",
+    "spent",
+    "rate",
+    "auth",
+]
 
 _MISSING = r"(?:does not exist|doesn't exist|not exist|is not found|was not found|not found)"
 _EMPTY = r"(?:insufficient|not enough|too low|negative|depleted|exhausted|used up)"
@@ -76,12 +86,19 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
         r"too many tokens(?! error| processed| per |,? please wait)",
     ),
     "unknown_model": (
-        r"model not found|models? not exist|model not supported|model not available|model decommissioned",  # codes
+        (  # codes
+            r"model not found|models? not exist|model not supported|model not available|model"
+            r" decommissioned"
+        ),
         r"unknown model|no such model|not found the model|could not find (?:the )?model",  # GitHub Models, Moonshot
         r"invalid model\b(?! (?:output|response|param|setting|config|input))",  # Mistral, litellm
-        r"models?\b(?:/| )(?:with (?:name|id|alias) )?\S{1,120} " + _MISSING,  # vLLM, OpenAI, ollama, Google
+        r"models?\b(?:/| )(?:with (?:name|id|alias) )?\S{1,120} "
+        + _MISSING,  # vLLM, OpenAI, ollama, Google
         r"no models? (?:is |are )?(?:loaded|named|called)",  # LM Studio
-        r"(?:the|this|requested|model) model (?:does not exist|is not found|was not found|is not supported)",
+        (
+            r"(?:the|this|requested|model) model (?:does not exist|is not found|was not found|is"
+            r" not supported)"
+        ),
         r"model does not exist|model or endpoint \S+ does not exist",  # SiliconFlow, Volcengine
         r"(?:^|; )model: \S+(?:$|;)",  # Anthropic, beside not_found_error
         r"not a valid model|model identifier is invalid",  # OpenRouter, Bedrock
@@ -94,10 +111,20 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
     ),
     "balance": (
         r"insufficient (?:account |user |api |token )?(?:balance|quota|credits?|funds)",  # DeepSeek, OpenAI, OpenRouter
-        r"(?:balance|credits?|funds)\b(?: (?:is|are|was|has been|have been))? " + _EMPTY,  # Anthropic, SiliconFlow
-        r"not enough (?:balance|credits?|funds|money)|(?:lack of|have no) (?:more )?(?:balance|credits?|funds)",
-        r"(?:exhausted|depleted|used up|used all|out of)\b[^.]{0,30}\b(?:balance|credits?|funds|budget)",  # xAI
-        r"(?:no|any|zero) (?:more |remaining |available )?credits? (?:left|remaining|available|yet)",  # xAI
+        r"(?:balance|credits?|funds)\b(?: (?:is|are|was|has been|have been))? "
+        + _EMPTY,  # Anthropic, SiliconFlow
+        (
+            r"not enough (?:balance|credits?|funds|money)|(?:lack of|have no) (?:more"
+            r" )?(?:balance|credits?|funds)"
+        ),
+        (  # xAI
+            r"(?:exhausted|depleted|used up|used all|out"
+            r" of)\b[^.]{0,30}\b(?:balance|credits?|funds|budget)"
+        ),
+        (  # xAI
+            r"(?:no|any|zero) (?:more |remaining |available )?credits?"
+            r" (?:left|remaining|available|yet)"
+        ),
         r"requires more credits|credit limit " + _USED_UP,  # OpenRouter, Together
         r"exceeded (?:your|the|its) [^.]{0,40}\bcredits?\b",  # Hugging Face
         r"key limit exceeded(?! \W?(?:daily|weekly|monthly))",  # OpenRouter
@@ -121,7 +148,8 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
     ),
     "spent": (
         r"exceeded (?:your|the|its|their)?[^.]{0,30}\bquota",  # OpenAI, Google
-        r"(?<!allocated.)(?<!violation..)quota\b(?: limit)?(?: (?:is|was|has been|have been))? " + _USED_UP,
+        r"(?<!allocated.)(?<!violation..)quota\b(?: limit)?(?: (?:is|was|has been|have been))? "
+        + _USED_UP,
         r"(?:reached|exhausted|used up|depleted|over|out of)\b[^.]{0,30}\bquota\b",
     ),
     "rate": (
@@ -132,9 +160,14 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
     ),
     "auth": (
         r"api.?key\b[^.]{0,40}\b(?:invalid|not valid|incorrect|wrong|not recogni[sz]ed|not found)",  # Google, DeepSeek
-        r"api.?key\b[^.]{0,40}\b(?:missing|required|not provided|expired|disabled|revoked|deactivated)",
-        r"\b(?:invalid|incorrect|wrong|expired|revoked|unknown|bad)(?: \w+)? " + _KEY,  # OpenAI, Azure
-        r"\b(?:missing|no|provide an?|provide your|without an?)(?: \w+)? " + _KEY,  # OpenAI, OpenRouter
+        (
+            r"api.?key\b[^.]{0,40}\b(?:missing|required|not"
+            r" provided|expired|disabled|revoked|deactivated)"
+        ),
+        r"\b(?:invalid|incorrect|wrong|expired|revoked|unknown|bad)(?: \w+)? "
+        + _KEY,  # OpenAI, Azure
+        r"\b(?:missing|no|provide an?|provide your|without an?)(?: \w+)? "
+        + _KEY,  # OpenAI, OpenRouter
         r"(?:^|; )(?:invalid|expired) token\W*(?:$|;)|invalid proxy server token",  # SiliconFlow, litellm
         r"(?:access|auth|bearer) token (?:is )?(?:invalid|expired|no longer valid)|login fail",  # Baidu, MiniMax
         r"\bauth failure|secret ?id [^.]{0,20}not found",  # Tencent
@@ -142,7 +175,10 @@ WORDINGS: dict[Meaning, tuple[str, ...]] = {
         r"(?:not|un) ?authori[sz]ed\b|unauthenticated|not authenticated|authorization required",  # Mistral, nginx
         r"permission (?:error|denied(?!: ['/])|is required)",  # Anthropic, Google, GitHub Models
         r"(?:n't|\bnot) have (?:the |any )?(?:\w+ )?(?:permission|scope)s?\b",  # Anthropic, Google
-        r"\b(?:lacks?|lacking|missing|insufficient|without|no) (?:the )?(?:\w+ )?(?:permission|scope)s?\b",  # OpenAI
+        (  # OpenAI
+            r"\b(?:lacks?|lacking|missing|insufficient|without|no) (?:the )?(?:\w+"
+            r" )?(?:permission|scope)s?\b"
+        ),
         r"security token [^.]{0,40}(?:invalid|expired)",  # AWS
         r"\bno (?:connected )?db\b|no db connection|not connected to db",  # litellm, of a key that it cannot look up
         r"key [^.]{0,20}not allowed to access|无效的令牌|令牌已过期",  # litellm, new-api

@@ -1,4 +1,5 @@
-"""The stage of each call under way, for a display: a thin layer before each of the others notes who enters.
+"""The stage of each call under way, for a display: a thin layer before each of the others notes who
+enters.
 
 Nothing of it decides anything; a run without a board has none of these layers.
 """
@@ -22,13 +23,16 @@ KEPT_FAILURES = 8
 KEPT_DURATIONS = 64
 
 Stage: TypeAlias = Literal["cache", "retry", "money", "run", "all", "sent"]
-"""Where a call is: at the cache (or waiting for another who asks the same), between two attempts, waiting for money,
-for a place in its own run, for a place among all, or on its way to the model."""
+"""Where a call is: at the cache (or waiting for another who asks the same), between two attempts,
+waiting for money, for a place in its own run, for a place among all, or on its way to the model.
+"""
 
 
 @dataclass(slots=True)
 class UnderWay:
-    """A call under way: at its stage since `since_s` of the loop's time, `events` of its answer have come."""
+    """A call under way: at its stage since `since_s` of the loop's time, `events` of its answer
+    have come.
+    """
 
     topic_id: str
     span_id: str
@@ -55,7 +59,9 @@ class FailedRequest:
 
 
 class Board:
-    """All calls under way, and the last requests that failed. It grows with what is under way, with nothing else."""
+    """All calls under way, and the last requests that failed. It grows with what is under way, with
+    nothing else.
+    """
 
     def __init__(self) -> None:
         self.failures: deque[FailedRequest] = deque(maxlen=KEPT_FAILURES)
@@ -70,7 +76,9 @@ class Board:
         return self._calls.values()
 
     def watching(self, inner: Completer, stage: Stage) -> Completer:
-        """The same completer; who is in it is known to be at this stage, unless a layer further in knows better."""
+        """The same completer; who is in it is known to be at this stage, unless a layer further in
+        knows better.
+        """
         return _Sent(inner, self) if stage == "sent" else _Entered(inner, self, stage)
 
     def enter(self, call: Call, stage: Stage) -> tuple[UnderWay, Stage | None]:
@@ -97,7 +105,9 @@ class Board:
             self._tokens += output_tokens
 
     def tokens_of(self, call: UnderWay) -> int:
-        """About how many tokens have come; an event is taken for one until a whole answer told better."""
+        """About how many tokens have come; an event is taken for one until a whole answer told
+        better.
+        """
         return round(call.events * self._tokens / self._events) if self._events else call.events
 
     def failed(self, call: UnderWay, error: CompletionError) -> None:

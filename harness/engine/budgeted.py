@@ -1,7 +1,8 @@
 """The budget layer: what a request may cost is reserved before it leaves, so no cap is passed.
 
-Reserved is the worst case. With a `Likely` it is what the answers of the same step so far say, for the run's own purse
-and for most of its budget; then the cap can be passed, and the purse keeps by how much.
+Reserved is the worst case. With a `Likely` it is what the answers of the same step so far say, for
+the run's own purse and for most of its budget; then the cap can be passed, and the purse keeps by
+how much.
 """
 
 from __future__ import annotations
@@ -29,17 +30,19 @@ from harness.ports import Completer, WallClock
 
 
 class Budgeted:
-    """Waits while others hold the money in reserve; refuses when not even the next call is sure to fit.
+    """Waits while others hold the money in reserve; refuses when not even the next call is sure to
+    fit.
 
-    What the run's purse cannot pay ends the run; what the purse of a call's topic cannot pay is the end of that topic,
-    with TopicBudgetExceeded for this call and all its later ones. Each attempt is reserved on its own. A request whose
-    payment is unknown (a broken stream, a cancelled call, an answer without usage) counts at the most that it can have
-    cost: what the journal judged, else its worst case. An answer of a model that was not asked for, and whose price
-    nobody knows, ends the run: no cap in money can be kept any more.
+    What the run's purse cannot pay ends the run; what the purse of a call's topic cannot pay is the
+    end of that topic, with TopicBudgetExceeded for this call and all its later ones. Each attempt
+    is reserved on its own. A request whose payment is unknown (a broken stream, a cancelled call,
+    an answer without usage) counts at the most that it can have cost: what the journal judged, else
+    its worst case. An answer of a model that was not asked for, and whose price nobody knows, ends
+    the run: no cap in money can be kept any more.
 
-    `limits` are those of the layers within, `places` is how many calls may be in flight now: where fewer hold money and
-    others wait for it, time is lost, which the run's purse keeps. `by_arrival` says whether places are given in the
-    order of arrival now: then money is, too.
+    `limits` are those of the layers within, `places` is how many calls may be in flight now: where
+    fewer hold money and others wait for it, time is lost, which the run's purse keeps. `by_arrival`
+    says whether places are given in the order of arrival now: then money is, too.
     """
 
     def __init__(
@@ -75,7 +78,9 @@ class Budgeted:
         stop.on_set(self._refuse_all)
 
     def may_end_the_run(self) -> bool:
-        """Return whether the run's budget may be at its end before its work is, going by the last request."""
+        """Return whether the run's budget may be at its end before its work is, going by the last
+        request.
+        """
         return self._run.purse.may_end_the_run(places=self._limits.in_flight, most=self._most)
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -90,7 +95,9 @@ class Budgeted:
                 wanted.append((till, want))
                 budget_s, queued_s = budget_s + waited.budget_s, queued_s + waited.queued_s
             charged = Charged.unknown(most)
-            completion = await telling(self._inner.complete(request, call), budget_s=budget_s, queued_s=queued_s)
+            completion = await telling(
+                self._inner.complete(request, call), budget_s=budget_s, queued_s=queued_s
+            )
             charged = _charged(completion, most)
             self._keep_sure(most, completion, completion.cost)
             if self._likely is not None:
@@ -111,35 +118,51 @@ class Budgeted:
             self._forget(call.topic_id)
 
     def _keep_sure(self, most: AtMost, answer: Completion, cost: float | None) -> None:
-        """End the run where another model answered, of unknown price: what is left of the budget is then not known."""
+        """End the run where another model answered, of unknown price: what is left of the budget is
+        then not known.
+        """
         if most.cost is None or cost is not None or not self._caps_money():
             return
-        if answer.usage.total_tokens or (answer.at_most is not None and answer.at_most.cost is None):
+        if answer.usage.total_tokens or (
+            answer.at_most is not None and answer.at_most.cost is None
+        ):
             name = one_line(answer.model, 120)
             self._stop.set(
                 "budget",
-                f"the budget cannot be kept: {name} answered, which is not the model that was asked for, and its price "
-                f'is not known. Give it one as [prices."{name}"] in harness.toml and run the same command again, '
+                f"the budget cannot be kept: {name} answered, which is not the model that was asked"
+                " for, and its price "
+                f'is not known. Give it one as [prices."{name}"] in harness.toml and run the same'
+                " command again, "
                 "or cap with --budget-tokens.",
             )
 
     def _caps_money(self) -> bool:
-        return any(till.purse.budget.cost is not None for till in (self._run, *self._topics.values()))
+        return any(
+            till.purse.budget.cost is not None for till in (self._run, *self._topics.values())
+        )
 
     def _want(self, till: _ReservationQueue, request: Request, call: Call, most: AtMost) -> _Want:
-        """Return what to reserve. A topic's cap is kept by worst cases alone: it has too few answers to go by."""
+        """Return what to reserve. A topic's cap is kept by worst cases alone: it has too few
+        answers to go by.
+        """
         step, likely = step_of(call.span_id), self._likely
         if likely is None or till is not self._run:
             return _Want(call.topic_id, step, most)
 
         def likely_now() -> AtMost | None:
             usage = likely.usage(step, request)
-            return None if usage is None else self._pricing.of(request).dearest(request.model, usage, self._clock.now())
+            return (
+                None
+                if usage is None
+                else self._pricing.of(request).dearest(request.model, usage, self._clock.now())
+            )
 
         return _Want(call.topic_id, step, most, likely_now)
 
     def _tills(self, call: Call) -> tuple[_ReservationQueue, ...]:
-        """The topic's comes first: who waits for the run's money holds nothing that another topic waits for."""
+        """The topic's comes first: who waits for the run's money holds nothing that another topic
+        waits for.
+        """
         if call.purse is None:
             return (self._run,)
         till = self._topics.get(call.topic_id)
@@ -157,10 +180,16 @@ class Budgeted:
 
     def _end_run(self, till: _ReservationQueue, most: AtMost) -> None:
         shortage = till.purse.shortage(most)
-        self._stop.set("budget", f"the budget is reached: {shortage}. Resume with a higher one, or lower max_tokens.")
+        self._stop.set(
+            "budget",
+            f"the budget is reached: {shortage}. Resume with a higher one, or lower max_tokens.",
+        )
 
     def _end_topic(self, till: _ReservationQueue, most: AtMost) -> None:
-        message = f"the topic's budget is reached: {till.purse.shortage(most)}; raise it, or lower max_tokens"
+        message = (
+            f"the topic's budget is reached: {till.purse.shortage(most)}; raise it, or lower"
+            " max_tokens"
+        )
         till.purse.closed = True
         till.refuse_all(lambda: TopicBudgetExceeded(message))
 
@@ -184,7 +213,9 @@ def _charged_for(error: CompletionError, most: AtMost) -> Charged:
 
 @dataclass(slots=True, eq=False)
 class _Want:
-    """The most a request may cost, and its likely cost as things stand; `reserved` once it has its turn."""
+    """The most a request may cost, and its likely cost as things stand; `reserved` once it has its
+    turn.
+    """
 
     topic_id: str
     step: str
@@ -219,9 +250,9 @@ class _Room:
 class _ReservationQueue:
     """A purse, and the queue of those who want to reserve from it: the oldest topic first.
 
-    Less than the worst case is only reserved for as many calls as can be in flight: a call that would wait for a place
-    would add to what the budget could be passed by. With `places` the time is measured for which places stood free
-    while calls waited for money.
+    Less than the worst case is only reserved for as many calls as can be in flight: a call that
+    would wait for a place would add to what the budget could be passed by. With `places` the time
+    is measured for which places stood free while calls waited for money.
     """
 
     def __init__(
@@ -259,7 +290,10 @@ class _ReservationQueue:
         self._waiting += 1
         try:
             await self._turns.take(
-                want, priority=priority, advance=self._advance, give_back=lambda: self._give_back(want)
+                want,
+                priority=priority,
+                advance=self._advance,
+                give_back=lambda: self._give_back(want),
             )
         finally:
             if want.reserved is NOTHING:
@@ -296,7 +330,8 @@ class _ReservationQueue:
         self._measure()
 
     def _tries(self, want: _Want) -> bool:
-        """Return whether this one will cost less soon: its step has had no answer, and calls of it are in flight.
+        """Return whether this one will cost less soon: its step has had no answer, and calls of it
+        are in flight.
 
         Then the others need not wait behind it until there is money for its worst case.
         """
@@ -335,7 +370,8 @@ class _ReservationQueue:
         if free and first is not None:
             more = one if one is not None and purse.holds_likely(first.most, one) else first.most
             purse.braking.wanted(
-                cost=purse.reserved_cost + free * (more.cost or 0.0), tokens=purse.reserved_tokens + free * more.tokens
+                cost=purse.reserved_cost + free * (more.cost or 0.0),
+                tokens=purse.reserved_tokens + free * more.tokens,
             )
 
 

@@ -1,4 +1,6 @@
-"""The outermost layer: what was answered before is not asked again, and what is being asked is asked once."""
+"""The outermost layer: what was answered before is not asked again, and what is being asked is
+asked once.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,16 @@ log = logging.getLogger("harness.cache")
 
 
 class Cached:
-    """Answers from the cache where the policy lets it; else asks the layers within, which store what they bring.
+    """Answers from the cache where the policy lets it; else asks the layers within, which store
+    what they bring.
 
-    A hit costs no slot, no budget and no retry. Equal requests at the same time share one answer, or one error: twenty
-    that must fail are paid for once. Between processes only answers are shared: a failure leaves nothing behind. In
-    mode `off` every request is asked on its own.
+    A hit costs no slot, no budget and no retry. Equal requests at the same time share one answer,
+    or one error: twenty that must fail are paid for once. Between processes only answers are
+    shared: a failure leaves nothing behind. In mode `off` every request is asked on its own.
 
-    What was rejected before this session is no answer: it is asked for anew, and what comes takes its place. Only on
-    the way to a later answer that is kept and accepted does it count, so that what came of a re-ask is not paid twice.
+    What was rejected before this session is no answer: it is asked for anew, and what comes takes
+    its place. Only on the way to a later answer that is kept and accepted does it count, so that
+    what came of a re-ask is not paid twice.
 
     `explain` says why a replay does not know a request.
     """
@@ -61,8 +65,14 @@ class Cached:
         key = await off_loop(partial(cache_key, request), size_of(request))
         started = now()
         while True:
-            answer, shared = await self._flights.do(key, lambda: self._find_or_ask(key, request, call, started))
-            if not shared or isinstance(answer, CompletionError) or self._may_share(key, answer, call):
+            answer, shared = await self._flights.do(
+                key, lambda: self._find_or_ask(key, request, call, started)
+            )
+            if (
+                not shared
+                or isinstance(answer, CompletionError)
+                or self._may_share(key, answer, call)
+            ):
                 break
         waited_s = now() - started
         if isinstance(answer, CompletionError):
@@ -77,7 +87,13 @@ class Cached:
     ) -> Completion | CompletionError:
         found = await self._find(key, request, call)
         hit = found is not None and await self._is_answer(found, key, request, call)
-        log.debug("hit" if hit else "miss" if found is None else "the answer that is kept was rejected: asked anew")
+        log.debug(
+            "hit"
+            if hit
+            else "miss"
+            if found is None
+            else "the answer that is kept was rejected: asked anew"
+        )
         if found is not None and hit:
             source: Source = "replay" if self._policy.mode == "replay" else "cache"
             return _shown(_second_hand(found.completion, source, now() - started), call)
@@ -97,9 +113,13 @@ class Cached:
                 return error
 
     async def _miss(self, request: Request, call: Call) -> CacheMiss:
-        """Explain why replay knows no answer. Earlier answers of the topic came from its recording, too."""
+        """Explain why replay knows no answer. Earlier answers of the topic came from its recording,
+        too.
+        """
         recorded = await self._cache.recorded(call.topic_id)
-        answers = {one.span_id: one.completion.content for one in recorded if one.span_id != call.span_id}
+        answers = {
+            one.span_id: one.completion.content for one in recorded if one.span_id != call.span_id
+        }
         explanation = await off_loop(
             partial(
                 self._explain,
@@ -123,9 +143,11 @@ class Cached:
         return stored if answers else None
 
     async def _is_answer(self, found: Stored, key: str, request: Request, call: Call) -> bool:
-        """Return whether it may answer now: it, or what was asked after it, is accepted, or it is from this session.
+        """Return whether it may answer now: it, or what was asked after it, is accepted, or it is
+        from this session.
 
-        A call that demands something has the last word on that; to one that demands nothing the mark counts.
+        A call that demands something has the last word on that; to one that demands nothing the
+        mark counts.
         """
         if self._policy.mode == "replay" or found.recorded or key in self._rejections:
             return True
@@ -144,7 +166,9 @@ class Cached:
         return True
 
     def _may_share(self, key: str, answer: Completion, call: Call) -> bool:
-        """Return whether another call's answer is one for this call, too. One that was just asked for always is."""
+        """Return whether another call's answer is one for this call, too. One that was just asked
+        for always is.
+        """
         if answer.served.source != "cache" or key in self._rejections:
             return True
         return call.check is None or call.check.problem(answer) is None

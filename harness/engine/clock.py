@@ -6,5 +6,7 @@ import asyncio
 
 
 def now() -> float:
-    """Seconds, monotonic. As `anyio.current_time()`, without its search for the backend on every call."""
+    """Seconds, monotonic. As `anyio.current_time()`, without its search for the backend on every
+    call.
+    """
     return asyncio.get_running_loop().time()

@@ -18,13 +18,17 @@ from harness.ports import Cache, Completer, Resolution, WallClock
 
 
 class Journaled:
-    """Prices each answer, passes it through the gate, keeps it, and closes the row that `Noted` opened for it.
+    """Prices each answer, passes it through the gate, keeps it, and closes the row that `Noted`
+    opened for it.
 
-    Once an answer has arrived, cancellation waits until it is stored. Where nobody told what a request used, it is
-    judged here what that can have been at most (`domain/unsettled.py`), for the journal and for who counts the money.
+    Once an answer has arrived, cancellation waits until it is stored. Where nobody told what a
+    request used, it is judged here what that can have been at most (`domain/unsettled.py`), for the
+    journal and for who counts the money.
     """
 
-    def __init__(self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, *, keep: bool) -> None:
+    def __init__(
+        self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, *, keep: bool
+    ) -> None:
         self._inner = inner
         self._cache = cache
         self._pricing = pricing
@@ -62,25 +66,39 @@ class Journaled:
         served = completion.served.waited(stored_s=stored_s)
         return completion if served is completion.served else replace(completion, served=served)
 
-    def _told(self, request: Request, answer: Completion, call: Call, asked_at: datetime) -> Completion:
+    def _told(
+        self, request: Request, answer: Completion, call: Call, asked_at: datetime
+    ) -> Completion:
         """The answer with its price, or with what it can have cost where its usage was not told."""
         told = replace(answer.as_told, owner=call.owner, row=0)
         if told.usage.total_tokens:
             return replace(told, cost=self._price(request, told))
-        judged = self._judged(request, told, call, asked_at, elapsed_s=told.served.latency_s, ended=True)
+        judged = self._judged(
+            request, told, call, asked_at, elapsed_s=told.served.latency_s, ended=True
+        )
         return replace(told, at_most=judged)
 
     def _failed(
-        self, request: Request, error: CompletionError, call: Call, asked_at: datetime, *, took_s: float
+        self,
+        request: Request,
+        error: CompletionError,
+        call: Call,
+        asked_at: datetime,
+        *,
+        took_s: float,
     ) -> Resolution:
-        """Return how the journal closes a failed request; what had arrived of its answer is priced on the way."""
+        """Return how the journal closes a failed request; what had arrived of its answer is priced
+        on the way.
+        """
         partial = error.partial
         if partial is not None and error.billed == "yes":
             partial = error.partial = replace(partial, cost=self._price(request, partial))
         charge = charge_of(error)
         if charge.usage is None and error.at_most is None:
             elapsed_s = took_s - (error.served.waited_s if error.served is not None else 0.0)
-            error.at_most = self._judged(request, partial, call, asked_at, elapsed_s=elapsed_s, ended=False)
+            error.at_most = self._judged(
+                request, partial, call, asked_at, elapsed_s=elapsed_s, ended=False
+            )
         return Resolution(
             outcome="failed",
             closed_at=self._clock.now(),
@@ -101,9 +119,16 @@ class Journaled:
         elapsed_s: float,
         ended: bool,
     ) -> AtMost:
-        """Return the most that a request can have cost that did not say it; see `domain/unsettled.py`."""
+        """Return the most that a request can have cost that did not say it; see
+        `domain/unsettled.py`.
+        """
         usage = usage_at_most(
-            request, seen, elapsed_s=elapsed_s, ended=ended, streamed=call.stream, fastest=self._fastest
+            request,
+            seen,
+            elapsed_s=elapsed_s,
+            ended=ended,
+            streamed=call.stream,
+            fastest=self._fastest,
         )
         last = self._clock.now() + timedelta(seconds=LINGER_S)
         first = max(asked_at, last - timedelta(seconds=elapsed_s + LINGER_S))
@@ -121,9 +146,11 @@ class Journaled:
         return now() - started
 
     def _price(self, request: Request, completion: Completion) -> float | None:
-        """USD: what the server said, else the price at the model that answered; None where nobody knows.
+        """USD: what the server said, else the price at the model that answered; None where nobody
+        knows.
 
-        A server that says that an answer cost nothing is believed only where no price says otherwise.
+        A server that says that an answer cost nothing is believed only where no price says
+        otherwise.
         """
         if completion.cost:
             return completion.cost

@@ -1,4 +1,6 @@
-"""Equal requests of several processes on one cache: one asks, the others wait for what it brings."""
+"""Equal requests of several processes on one cache: one asks, the others wait for what it
+brings.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,21 @@ Look: TypeAlias = Callable[[], Awaitable[Completion | None]]
 
 
 class Leases:
-    """The lease is held around all that is done for an answer, backoff included, and by one who waits for nobody.
+    """The lease is held around all that is done for an answer, backoff included, and by one who
+    waits for nobody.
 
-    Who waits holds no slot, no money and no other lease, so processes cannot wait for each other in a circle. In mode
-    `refresh` nobody waits, because nothing that another run brings would answer, but others may wait for this one.
+    Who waits holds no slot, no money and no other lease, so processes cannot wait for each other in
+    a circle. In mode `refresh` nobody waits, because nothing that another run brings would answer,
+    but others may wait for this one.
     """
 
     def __init__(
-        self, cache: Cache, policy: CachePolicy, stop: Stop, rng: random.Random, patience: Patience | None = None
+        self,
+        cache: Cache,
+        policy: CachePolicy,
+        stop: Stop,
+        rng: random.Random,
+        patience: Patience | None = None,
     ) -> None:
         self._cache = cache
         self._policy = policy
@@ -38,18 +47,27 @@ class Leases:
 
     @asynccontextmanager
     async def asking(self, key: str, look: Look) -> AsyncIterator[Completion | None]:
-        """Enter when nobody else asks: with what another brought meanwhile, or with None, and then it is ours to ask.
+        """Enter when nobody else asks: with what another brought meanwhile, or with None, and then
+        it is ours to ask.
 
-        An owner that lives and brings nothing, as one that is suspended, is waited for as long as the patience lasts;
-        after that several may ask. Raises RunStopped as soon as the run ends.
+        An owner that lives and brings nothing, as one that is suspended, is waited for as long as
+        the patience lasts; after that several may ask. Raises RunStopped as soon as the run ends.
         """
         claim: Claim = "held"
         brought: Completion | None = None
         started, looks = now(), 0
         try:
-            while brought is None and (claim := await self._cache.claim(key)) == "held" and self._policy.waits:
+            while (
+                brought is None
+                and (claim := await self._cache.claim(key)) == "held"
+                and self._policy.waits
+            ):
                 if now() - started >= self._patience.total_s:
-                    log.warning("key %s: whoever is asking lives and brings nothing, so it is asked here, too", key)
+                    log.warning(
+                        "key %s: whoever is asking lives and brings nothing, so it is asked"
+                        " here, too",
+                        key,
+                    )
                     break
                 await self._stop.sleep(self._patience.pause_s(looks=looks, draw=self._rng.random()))
                 looks += 1

@@ -1,7 +1,7 @@
 """The two limit layers: calls in flight of one workflow run, and of all.
 
-A slot is held around one request and the note of it, never while waiting for other limited work, so nested fan-out
-cannot deadlock.
+A slot is held around one request and the note of it, never while waiting for other limited work, so
+nested fan-out cannot deadlock.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from harness.ports import Completer
 class RunLimited:
     """At most `limits.per_run` calls of one topic in flight at one endpoint.
 
-    Places are held while a call waits for its endpoint, so those of an endpoint that is away are no other's.
+    Places are held while a call waits for its endpoint, so those of an endpoint that is away are no
+    other's.
     """
 
     def __init__(self, inner: Completer, limits: Limits, stop: Stop) -> None:
@@ -56,17 +57,24 @@ class RunLimited:
 
 
 class Limited:
-    """At most the limiter's number of calls in flight in all, and the place where failures are learned from.
+    """At most the limiter's number of calls in flight in all, and the place where failures are
+    learned from.
 
-    `first_token_s` is how long a call may be silent before its first token. Beyond that it is left waiting as long as
-    others are served: then it is queued, and not forgotten.
+    `first_token_s` is how long a call may be silent before its first token. Beyond that it is left
+    waiting as long as others are served: then it is queued, and not forgotten.
     """
 
     OUTPUT_GUESS_TOKENS = 1000
     OUTPUT_GUESS_WEIGHT = 0.1
 
     def __init__(
-        self, inner: Completer, limiter: Limiter, retry: RetryPolicy, stop: Stop, *, first_token_s: float
+        self,
+        inner: Completer,
+        limiter: Limiter,
+        retry: RetryPolicy,
+        stop: Stop,
+        *,
+        first_token_s: float,
     ) -> None:
         self._inner = inner
         self._limiter = limiter
@@ -88,7 +96,9 @@ class Limited:
                 outage_s=place.outage_s,
             )
             used = completion.usage.total_tokens or likely
-            self._likely_output += self.OUTPUT_GUESS_WEIGHT * (completion.usage.output_tokens - self._likely_output)
+            self._likely_output += self.OUTPUT_GUESS_WEIGHT * (
+                completion.usage.output_tokens - self._likely_output
+            )
             self._provider.answered(call.before)
             self._provider.alive(owner=call.owner, number=place.number)
             self._limiter.succeeded(place)
@@ -103,10 +113,14 @@ class Limited:
             self._limiter.release(place, tokens_used=used)
 
     def _watched(self, call: Call, place: Place) -> Call:
-        """The call with what tells of its first sign of life, and what decides about its silence."""
+        """The call with what tells of its first sign of life, and what decides about its
+        silence.
+        """
 
         def alive() -> None:
-            self._provider.begun(owner=call.owner, number=place.number, after_s=now() - place.sent_at)
+            self._provider.begun(
+                owner=call.owner, number=place.number, after_s=now() - place.sent_at
+            )
 
         def silent(seconds: float) -> OnSilence:
             if call.stream and self._provider.is_lost(sent_at=place.sent_at, number=place.number):
@@ -119,7 +133,9 @@ class Limited:
         return replace(call, on_life=alive, on_silence=silent)
 
     def _is_queued(self, call: Call, place: Place) -> bool:
-        return place.among > 1 and self._provider.others_lived_within(self._first_token_s, call.owner)
+        return place.among > 1 and self._provider.others_lived_within(
+            self._first_token_s, call.owner
+        )
 
     def _learn(self, place: Place, error: CompletionError, request: Request, call: Call) -> None:
         """Learn what a failure says about the calls that come after it."""
@@ -139,10 +155,20 @@ class Limited:
             self._slow_down(place, error)
 
     def _refuse_all(self, error: CompletionError) -> None:
-        """End the run for a refusal that every call meets, and that was never said to be for everyone."""
+        """End the run for a refusal that every call meets, and that was never said to be for
+        everyone.
+        """
         message = f"the same refusal again and again, and nothing was answered: {error}"
-        self._stop.set("refused", f"{message} – mend what it names (harness doctor looks), then resume")
-        fatal = FatalError(message, kind=error.kind, status=error.status, partial=error.partial, billed=error.billed)
+        self._stop.set(
+            "refused", f"{message} – mend what it names (harness doctor looks), then resume"
+        )
+        fatal = FatalError(
+            message,
+            kind=error.kind,
+            status=error.status,
+            partial=error.partial,
+            billed=error.billed,
+        )
         fatal.row, fatal.served, fatal.reach = error.row, error.served, error.reach
         raise fatal from error
 
@@ -158,11 +184,17 @@ class Limited:
             self._pause(asked_s)
 
     def _pause(self, asked_s: float | None) -> None:
-        """Let the whole account rest: as long as the server asks for, else longer with each refusal in a row."""
-        self._limiter.pause(self._retry.pause_s(streak=max(1, self._limiter.streak), retry_after_s=asked_s))
+        """Let the whole account rest: as long as the server asks for, else longer with each refusal
+        in a row.
+        """
+        self._limiter.pause(
+            self._retry.pause_s(streak=max(1, self._limiter.streak), retry_after_s=asked_s)
+        )
 
 
 def is_about_rate(message: str) -> bool:
-    """Return whether a 429 is about requests or tokens a minute, and so not about calls in flight."""
+    """Return whether a 429 is about requests or tokens a minute, and so not about calls in
+    flight.
+    """
     text = message.lower()
     return any(word in text for word in ("tpm", "rpm", "per minute", "tokens per", "requests per"))

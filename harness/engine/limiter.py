@@ -1,7 +1,7 @@
 """The gate for all calls of a run: who may send next, and when.
 
-The decisions are in `domain.pace` and `domain.order`; here are the queue and the waiting. A pause after a 429 holds
-back every call, not only the one refused.
+The decisions are in `domain.pace` and `domain.order`; here are the queue and the waiting. A pause
+after a 429 holds back every call, not only the one refused.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ class _Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The right to have one call in flight; `queued_s`, `paced_s` and `outage_s` are what it waited for, by cause.
+    """The right to have one call in flight; `queued_s`, `paced_s` and `outage_s` are what it waited
+    for, by cause.
 
-    `number` counts the calls of the run in the order in which they were let go, `among` those that were in flight
-    then, itself included, `answers` those that had been answered by then. `sent_at` is the loop's time. A `probe` is
-    sent while the provider is away.
+    `number` counts the calls of the run in the order in which they were let go, `among` those that
+    were in flight then, itself included, `answers` those that had been answered by then. `sent_at`
+    is the loop's time. A `probe` is sent while the provider is away.
     """
 
     number: int
@@ -59,8 +60,8 @@ class Place:
 class LimiterState:
     """The figures that the limiter learned: shown to the user and saved with the run.
 
-    `works_on` is how many calls the server seems to work on at a time, where it queued the others in silence. `outage`
-    is the provider's outage that goes on.
+    `works_on` is how many calls the server seems to work on at a time, where it queued the others
+    in silence. `outage` is the provider's outage that goes on.
     """
 
     in_flight: int
@@ -77,13 +78,14 @@ class LimiterState:
 class Limiter:
     """Places for calls in flight, requests per minute and tokens per minute, in order of priority.
 
-    `capped` says whether a budget may end the run before its work is done. `outages` says how the provider's outages
-    are waited out; `rng` draws the jitter of the probes. `history` is how many calls the limiter let in at once, on the
-    loop's clock. `provider` is what is known of the provider, which has answered earlier sessions if `answered_before`:
-    while it is away, only probes get a place.
+    `capped` says whether a budget may end the run before its work is done. `outages` says how the
+    provider's outages are waited out; `rng` draws the jitter of the probes. `history` is how many
+    calls the limiter let in at once, on the loop's clock. `provider` is what is known of the
+    provider, which has answered earlier sessions if `answered_before`: while it is away, only
+    probes get a place.
 
-    `room` is shared with the limiters of the run's other endpoints; without one all the places are its own. `name` is
-    the endpoint's where there are others.
+    `room` is shared with the limiters of the run's other endpoints; without one all the places are
+    its own. `name` is the endpoint's where there are others.
     """
 
     def __init__(
@@ -182,13 +184,18 @@ class Limiter:
         self._left = left
 
     async def acquire(self, *, priority: int, tokens: int) -> Place:
-        """Wait for a place; raises RunStopped once the run is ending. `tokens` is the likely cost of the call."""
+        """Wait for a place; raises RunStopped once the run is ending. `tokens` is the likely cost
+        of the call.
+        """
         wanted_at = now()
         paced_before = self._paced_until(wanted_at)
         down_before = self.provider.down_until(wanted_at)
         wish = _Ticket(tokens)
         number = await self._turns.take(
-            wish, priority=priority, advance=self.advance, give_back=partial(self._give_back, tokens)
+            wish,
+            priority=priority,
+            advance=self.advance,
+            give_back=partial(self._give_back, tokens),
         )
         got_at = now()
         waited_s = got_at - wanted_at
@@ -250,17 +257,21 @@ class Limiter:
         )
 
     def queued(self, place: Place) -> int:
-        """Learn that the server keeps this call waiting in silence while it serves others: it has fewer places.
+        """Learn that the server keeps this call waiting in silence while it serves others: it has
+        fewer places.
 
         Returns how many it seems to work on at a time.
         """
         at_once = served_at_once(
-            answers=self._answers - place.answers, shortest_s=self._shortest_s, within_s=now() - place.sent_at
+            answers=self._answers - place.answers,
+            shortest_s=self._shortest_s,
+            within_s=now() - place.sent_at,
         )
         if place.number > self._window.shrunk_after:
             self._works_on = at_once
             log.warning(
-                "%sthe server seems to work on %s at a time and keeps the others waiting: %s says so from the start",
+                "%sthe server seems to work on %s at a time and keeps the others waiting: %s says"
+                " so from the start",
                 *(self._whose, at_once, self._in_flight_setting(at_once)),
             )
         self._learn(
@@ -281,9 +292,11 @@ class Limiter:
         self._learn(self._window.paused())
 
     def _provider_changed(self) -> None:
-        """Take up that an outage has begun, goes on or has ended; after one the window opens from its start.
+        """Take up that an outage has begun, goes on or has ended; after one the window opens from
+        its start.
 
-        What it learned from refusals since the last call that was served was the outage's, and says nothing any more.
+        What it learned from refusals since the last call that was served was the outage's, and says
+        nothing any more.
         """
         if self._was_down and not self.provider.is_down:
             self._learn((self._before_refusals or self._window).paused())
@@ -304,7 +317,11 @@ class Limiter:
 
     def _in_flight_setting(self, number: int) -> str:
         name = self._name
-        return f"--in-flight {number}" if name is None else f"in_flight = {number} in [endpoints.{name}]"
+        return (
+            f"--in-flight {number}"
+            if name is None
+            else f"in_flight = {number} in [endpoints.{name}]"
+        )
 
     def _learn(self, window: Window) -> None:
         self._window = window
@@ -325,10 +342,13 @@ class Limiter:
             self._timer = None
         wait_s: float | None = None
         paced = full = False
-        # While the provider is away each probe is another call: one that fails by itself must not be all of them.
+        # While the provider is away each probe is another call: one that fails by itself must not
+        # be all of them.
         self._turns.go_by_arrival(
             self.provider.is_down
-            or goes_by_arrival(left=self._left, in_flight=self._room.in_flight, capped=self._capped())
+            or goes_by_arrival(
+                left=self._left, in_flight=self._room.in_flight, capped=self._capped()
+            )
         )
         while (wish := self._turns.first) is not None:
             wait_s = self.provider.wait_s(at)
@@ -342,7 +362,9 @@ class Limiter:
             if full:
                 wait_s = self._window.opens_in_s(at)
                 break
-            if self._room.is_full_for(self):  # of the calls of others: that says nothing about this window
+            if self._room.is_full_for(
+                self
+            ):  # of the calls of others: that says nothing about this window
                 wait_s = None
                 break
             self._grant(wish, at)
@@ -358,7 +380,9 @@ class Limiter:
             self._timer = loop.call_at(due_at, self._look)
 
     def _is_full(self, at: float) -> bool:
-        """Return whether no place is free. A probe may pass the window: what hangs can fill it, too."""
+        """Return whether no place is free. A probe may pass the window: what hangs can fill it,
+        too.
+        """
         if self.provider.probe_is_due(at):
             return self._in_flight >= self._window.maximum
         used = self._in_flight + self._resting
@@ -401,7 +425,9 @@ class Places:
         return self._free == self._number and not self._turns
 
     async def acquire(self) -> float:
-        """Wait for a place; returns the seconds that took. Raises RunStopped once the run is ending."""
+        """Wait for a place; returns the seconds that took. Raises RunStopped once the run is
+        ending.
+        """
         if self._free and not self._turns:
             self._stop.check()
             self._free -= 1

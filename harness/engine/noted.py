@@ -29,15 +29,18 @@ NOT_SENT = "not sent: "
 
 
 class Noted:
-    """Opens a row of the journal for each request, and hands its number up with the answer or the error.
+    """Opens a row of the journal for each request, and hands its number up with the answer or the
+    error.
 
-    `Journaled` closes it, outside the limits: a place among the calls in flight is free when the answer is there, and
-    not only when it is on the disk. A request that is cancelled or crashes on its way stays open: its payment is
-    unknown. A run that ends while the request is noted sends nothing. A refusal that concerns the account ends the run
-    here, before any other call can leave.
+    `Journaled` closes it, outside the limits: a place among the calls in flight is free when the
+    answer is there, and not only when it is on the disk. A request that is cancelled or crashes on
+    its way stays open: its payment is unknown. A run that ends while the request is noted sends
+    nothing. A refusal that concerns the account ends the run here, before any other call can leave.
     """
 
-    def __init__(self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, stop: Stop) -> None:
+    def __init__(
+        self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, stop: Stop
+    ) -> None:
         self._inner = inner
         self._cache = cache
         self._pricing = pricing
@@ -76,7 +79,11 @@ class Noted:
 
     async def _not_sent(self, row: int, stopped: RunStopped) -> None:
         resolution = Resolution(
-            outcome="failed", closed_at=self._clock.now(), cost=0.0, tokens=0, error=f"{NOT_SENT}{stopped}"
+            outcome="failed",
+            closed_at=self._clock.now(),
+            cost=0.0,
+            tokens=0,
+            error=f"{NOT_SENT}{stopped}",
         )
         with anyio.CancelScope(shield=True):
             await self._cache.resolve(row, resolution)

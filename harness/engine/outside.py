@@ -1,7 +1,8 @@
-"""The layer where calls wait while their endpoint is away: before the money, so that they hold none.
+"""The layer where calls wait while their endpoint is away: before the money, so that they hold
+none.
 
-At the limits, where the calls of a run with one endpoint wait for it, each holds what it may cost. Among several that
-money is wanted by the calls to the others.
+At the limits, where the calls of a run with one endpoint wait for it, each holds what it may cost.
+Among several that money is wanted by the calls to the others.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from harness.ports import Completer
 
 
 class Outside:
-    """Holds the calls to each endpoint that is certainly away; one goes on whenever it is time to look for it."""
+    """Holds the calls to each endpoint that is certainly away; one goes on whenever it is time to
+    look for it.
+    """
 
     def __init__(self, inner: Completer, routes: Routes) -> None:
         self._inner = inner
@@ -73,7 +76,9 @@ class _Door:
             self._turns.grant()
 
     def _wait_s(self) -> float:
-        """Seconds until the next may go on. One that was let in may be waiting for money, or be cancelled."""
+        """Seconds until the next may go on. One that was let in may be waiting for money, or be
+        cancelled.
+        """
         if not self._provider.is_certainly_down:
             return 0.0
         if self._sent_before == self._provider.sent:

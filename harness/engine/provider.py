@@ -1,4 +1,6 @@
-"""A run's knowledge of its provider: signs of life, outages, refusals in a row. The decisions are in `domain`."""
+"""A run's knowledge of its provider: signs of life, outages, refusals in a row. The decisions are
+in `domain`.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +33,19 @@ log = logging.getLogger("harness.limit")
 
 KEPT_OUTAGES = 200
 WEATHER_S = 10.0
-"""What failed in an outage of so many seconds tells nothing about the call. Shorter ones may be a few calls in a row
-that each fail by themselves."""
+"""What failed in an outage of so many seconds tells nothing about the call. Shorter ones may be a
+few calls in a row that each fail by themselves.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutageState:
-    """An outage that goes on, for display: it has lasted `for_s`, the next probe leaves in `next_probe_s`.
+    """An outage that goes on, for display: it has lasted `for_s`, the next probe leaves in
+    `next_probe_s`.
 
-    `probes` were sent so far; `kind` and `message` are those of the last failure. `certain` is False while there has
-    been one failure only and no probe yet. `patience_s` is how much longer it is waited for.
+    `probes` were sent so far; `kind` and `message` are those of the last failure. `certain` is
+    False while there has been one failure only and no probe yet. `patience_s` is how much longer it
+    is waited for.
     """
 
     for_s: float
@@ -55,9 +60,10 @@ class OutageState:
 class Provider:
     """Watches the requests of a run. `changed` is called when an outage has begun or ended.
 
-    `outages` are those that were certain and are over, in their order, with the loop's times. `sent` counts requests,
-    and so numbers them. `answered_before`: in an earlier session of the run it answered. `name` is the endpoint's where
-    the run has others, and `who` is what messages call it.
+    `outages` are those that were certain and are over, in their order, with the loop's times.
+    `sent` counts requests, and so numbers them. `answered_before`: in an earlier session of the run
+    it answered. `name` is the endpoint's where the run has others, and `who` is what messages call
+    it.
     """
 
     def __init__(
@@ -71,7 +77,9 @@ class Provider:
         name: str | None = None,
     ) -> None:
         self.who = "the provider" if name is None else name
-        self._nothing = "nothing else is sent" if name is None else f"nothing else is sent to {name}"
+        self._nothing = (
+            "nothing else is sent" if name is None else f"nothing else is sent to {name}"
+        )
         self.outages: list[Outage] = []
         self.policy = policy
         self.sent = 0
@@ -161,14 +169,18 @@ class Provider:
             self._own_words.discard(before.words)
 
     def others_lived_within(self, seconds: float, owner: str) -> bool:
-        """Return whether there was a sign of life for another call than that of `owner` in the last so many seconds."""
+        """Return whether there was a sign of life for another call than that of `owner` in the last
+        so many seconds.
+        """
         return any(now() - at < seconds for other, at in self._life_at.items() if other != owner)
 
     def is_lost(self, *, sent_at: float, number: int) -> bool:
-        """Return whether a streamed request that has been silent since it was sent is taken for lost.
+        """Return whether a streamed request that has been silent since it was sent is taken for
+        lost.
 
-        So it is if an outage has come and gone since, and others had begun by then; or if no call was heard for far too
-        long. A whole answer may be silent until its end, so this says nothing of it.
+        So it is if an outage has come and gone since, and others had begun by then; or if no call
+        was heard for far too long. A whole answer may be silent until its end, so this says nothing
+        of it.
         """
         silent_s = now() - sent_at
         if number <= self._weather_through and silent_s > self._slowest_begin_s:
@@ -191,10 +203,11 @@ class Provider:
         probe: bool,
         alone: bool,
     ) -> Reach:
-        """Learn from a failure, and return how far it reaches. Ends the run where the patience is at its end.
+        """Learn from a failure, and return how far it reaches. Ends the run where the patience is
+        at its end.
 
-        `key` is that of the request. `before` is what there was at the call's failure before this one, None if it is
-        the first.
+        `key` is that of the request. `before` is what there was at the call's failure before this
+        one, None if it is the first.
         """
         at, words = now(), wording_of(error)
         seen = Seen(
@@ -220,7 +233,9 @@ class Provider:
         return reach
 
     def after(self, error: CompletionError, before: Before | None) -> Before:
-        """Return what there is to know at the next failure of a call that failed so, and before in `before`."""
+        """Return what there is to know at the next failure of a call that failed so, and before in
+        `before`.
+        """
         words = wording_of(error)
         of_these = before if before is not None and before.words == words else Before(sent=0)
         by_itself = error.reach == "request" and may_concern_everyone(error)
@@ -232,7 +247,8 @@ class Provider:
             failed=self._failed,
             words=words,
             alone=of_these.alone + by_itself,
-            spared=(0 if before is None else before.spared) + (recover and error.reach == "everyone for now"),
+            spared=(0 if before is None else before.spared)
+            + (recover and error.reach == "everyone for now"),
         )
 
     def look(self) -> None:
@@ -244,8 +260,9 @@ class Provider:
             asked = duration(outage.next_probe_at - at)
             self._stop.set(
                 "provider",
-                f"{self.who} asks to be left alone for {asked}, longer than the patience of "
-                f"{duration(self.policy.patience_s)} ({outage.message}). Resume after that, or raise --patience.",
+                f"{self.who} asks to be left alone for {asked}, longer than the patience of"
+                f" {duration(self.policy.patience_s)} ({outage.message}). Resume after that, or"
+                " raise --patience.",
             )
         elif at >= self._belief.gives_up_at:
             self._stop.set(
@@ -261,7 +278,9 @@ class Provider:
         return self._belief.gives_up_at
 
     def _is_outage(self, error: CompletionError, reach: Reach, *, probe: bool, alone: bool) -> bool:
-        """Return whether a failure speaks for an outage. A 429 while others are in flight is the limiter's business."""
+        """Return whether a failure speaks for an outage. A 429 while others are in flight is the
+        limiter's business.
+        """
         if reach != "everyone for now":
             return False
         if error.kind != "rate_limited":
@@ -287,7 +306,13 @@ class Provider:
             return
         next_s = max(0.0, outage.next_probe_at - at)
         if outage.certain and not was_certain:
-            log.warning("%s does not answer, %s; next look in %.0f s: %s", self.who, self._nothing, next_s, error)
+            log.warning(
+                "%s does not answer, %s; next look in %.0f s: %s",
+                self.who,
+                self._nothing,
+                next_s,
+                error,
+            )
         elif outage.certain:
             log.info("%s is still away, next look in %.0f s: %s", self.who, next_s, error)
         self.look()
@@ -311,7 +336,9 @@ class Provider:
         self.outages.append(replace(outage, until=until))
 
     def _note_life(self, owner: str, at: float) -> None:
-        """Keep the last sign of life of two different calls: enough to tell whether another than one was heard."""
+        """Keep the last sign of life of two different calls: enough to tell whether another than
+        one was heard.
+        """
         self._life_at.pop(owner, None)
         self._life_at[owner] = at
         if len(self._life_at) > 2:
@@ -324,10 +351,14 @@ class Provider:
             del self._served[min(self._served, key=self._served.__getitem__)]
 
     def _served_others_after(self, failed_after: int, owner: str) -> bool:
-        """Return whether a later request of another call was served than those sent by then. Not if it was weather."""
+        """Return whether a later request of another call was served than those sent by then. Not if
+        it was weather.
+        """
         if failed_after <= self._weather_through:
             return False
-        return any(number > failed_after for other, number in self._served.items() if other != owner)
+        return any(
+            number > failed_after for other, number in self._served.items() if other != owner
+        )
 
     def _recover_since(self, before: Before) -> bool:
         """Return whether many of those that were answered since then had failed before."""
@@ -337,12 +368,23 @@ class Provider:
         return recovered > 0 and recovered >= RECOVERING_SHARE * answered
 
     def _count_alike(self, error: CompletionError, *, key: str, sent_at: float, at: float) -> int:
-        """Count refusals in the same words in a row: requests, or probes where the same request may succeed later."""
+        """Count refusals in the same words in a row: requests, or probes where the same request may
+        succeed later.
+        """
         permanent = isinstance(error, PermanentError)
-        if self._answered or self._answered_before or not is_refusal(error) or not (permanent or self.policy.waits):
+        if (
+            self._answered
+            or self._answered_before
+            or not is_refusal(error)
+            or not (permanent or self.policy.waits)
+        ):
             return 0
         words = wording_of(error)
-        return self._alike.request(words, key) if permanent else self._alike.probe(words, sent_at=sent_at, at=at)
+        return (
+            self._alike.request(words, key)
+            if permanent
+            else self._alike.probe(words, sent_at=sent_at, at=at)
+        )
 
 
 @dataclass(slots=True)
@@ -361,7 +403,9 @@ class _Alike:
         return len(self.keys)
 
     def probe(self, words: str, *, sent_at: float, at: float) -> int:
-        """Return how many requests in turn were; one sent before the last refusal came adds nothing."""
+        """Return how many requests in turn were; one sent before the last refusal came adds
+        nothing.
+        """
         self._begin(words)
         if sent_at >= self.last_at:
             self.probes, self.last_at = self.probes + 1, at

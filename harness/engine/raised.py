@@ -23,8 +23,17 @@ from harness.errors import RunStopped, StorageError, TopicFailed
 LONGEST_LINE = 200
 MOST_TOLD = 5
 
-_NOT_THE_AUTHORS = (CompletionError, CacheMiss, TopicBudgetExceeded, TopicFailed, RunStopped, StorageError)
-"""A call that failed, a topic given up on purpose, the end of the run: nothing of it is mended in the code."""
+_NOT_THE_AUTHORS = (
+    CompletionError,
+    CacheMiss,
+    TopicBudgetExceeded,
+    TopicFailed,
+    RunStopped,
+    StorageError,
+)
+"""A call that failed, a topic given up on purpose, the end of the run: nothing of it is mended in
+the code.
+"""
 
 _PACKAGE = str(Path(__file__).parent.parent)
 _PYTHON = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -33,7 +42,8 @@ _FOREIGN = tuple({_PACKAGE, str(Path(os.__file__).parent), *_PYTHON})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
-    """`alike` tells by their type and line what the author has to mend; empty: nothing that the code could help.
+    """`alike` tells by their type and line what the author has to mend; empty: nothing that the
+    code could help.
 
     `error` is the exception itself, where there was one.
     """
@@ -43,8 +53,11 @@ class Raised:
     error: BaseException | None = None
 
 
-def raised_by(error: BaseException, own: tuple[str, ...], redact: Callable[[str], str] = str) -> Raised:
-    """The exception that a workflow raised; `own` are the paths of its files. What `redact` masks is in no text of it.
+def raised_by(
+    error: BaseException, own: tuple[str, ...], redact: Callable[[str], str] = str
+) -> Raised:
+    """The exception that a workflow raised; `own` are the paths of its files. What `redact` masks
+    is in no text of it.
 
     A group is told as its one cause, or as several where they differ in their type or their line.
     """
@@ -64,12 +77,17 @@ def raised_by(error: BaseException, own: tuple[str, ...], redact: Callable[[str]
 
 
 def returned_by(
-    workflow: Callable[..., object], reason: str, own: tuple[str, ...], redact: Callable[[str], str] = str
+    workflow: Callable[..., object],
+    reason: str,
+    own: tuple[str, ...],
+    redact: Callable[[str], str] = str,
 ) -> Raised:
     """A workflow that returned what no row can hold, told with the line at which it begins."""
     failure = Failure(type="WorkflowError", message=redact(reason))
     code = getattr(inspect.unwrap(workflow), "__code__", None)
-    begins = [] if code is None else [Frame(file=_absolute(code.co_filename), line=code.co_firstlineno)]
+    begins = (
+        [] if code is None else [Frame(file=_absolute(code.co_filename), line=code.co_firstlineno)]
+    )
     failure = _placed(failure, begins, Files(own=own, foreign=_FOREIGN), redact)
     return Raised(failure=failure, alike=frozenset({(failure.type, failure.where or "")}))
 
@@ -91,14 +109,23 @@ def _told(error: BaseException, files: Files, redact: Callable[[str], str]) -> F
     return _placed(failure, _frames(error), files, redact)
 
 
-def _placed(failure: Failure, frames: list[Frame], files: Files, redact: Callable[[str], str]) -> Failure:
+def _placed(
+    failure: Failure, frames: list[Frame], files: Files, redact: Callable[[str], str]
+) -> Failure:
     """The failure with the author's line among these frames, where there is one."""
     frame = authors_frame(frames, files)
-    return failure if frame is None else replace(failure, where=_where(frame), code=_line(frame, redact))
+    return (
+        failure
+        if frame is None
+        else replace(failure, where=_where(frame), code=_line(frame, redact))
+    )
 
 
 def _several(error: BaseException, causes: list[Failure]) -> Failure:
-    told = [f"{cause.type}{f' at {cause.where}' if cause.where else ''}: {cause.message}" for cause in causes]
+    told = [
+        f"{cause.type}{f' at {cause.where}' if cause.where else ''}: {cause.message}"
+        for cause in causes
+    ]
     if len(told) > MOST_TOLD:
         told = [*told[:MOST_TOLD], f"and {len(told) - MOST_TOLD} more"]
     located = next((cause for cause in causes if cause.where is not None), causes[0])
@@ -111,7 +138,9 @@ def _several(error: BaseException, causes: list[Failure]) -> Failure:
 
 
 def _is_not_the_authors(error: BaseException) -> bool:
-    """Return whether it is, or was raised because of, something that no change of the code would mend."""
+    """Return whether it is, or was raised because of, something that no change of the code would
+    mend.
+    """
     known: set[int] = set()
     left = [error]
     while left:
@@ -126,7 +155,11 @@ def _is_not_the_authors(error: BaseException) -> bool:
 
 
 def _causes_before(error: BaseException) -> Iterator[BaseException]:
-    before = error.__cause__ if error.__cause__ is not None or error.__suppress_context__ else error.__context__
+    before = (
+        error.__cause__
+        if error.__cause__ is not None or error.__suppress_context__
+        else error.__context__
+    )
     if before is not None:
         yield from _causes(before)
 

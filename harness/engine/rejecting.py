@@ -1,4 +1,6 @@
-"""A workflow that ends its topic over a text which it could not read: the answer with that text is rejected."""
+"""A workflow that ends its topic over a text which it could not read: the answer with that text is
+rejected.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from harness.engine.step import Step
 
 
 def rejecting(workflow: Workflow) -> Workflow:
-    """The workflow; what it raises is raised, once the answers that it blames are marked, so that `resume` asks anew.
+    """The workflow; what it raises is raised, once the answers that it blames are marked, so that
+    `resume` asks anew.
 
-    Workflows that use `accept`, or catch what they can mend, never come here: this is for those that parse an answer
-    and let the error pass.
+    Workflows that use `accept`, or catch what they can mend, never come here: this is for those
+    that parse an answer and let the error pass.
     """
 
     async def work(step: Step, topic: Topic) -> Json | Output:

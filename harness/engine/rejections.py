@@ -1,4 +1,6 @@
-"""The answers rejected in this session: kept with a mark, and still answers for as long as the session lasts."""
+"""The answers rejected in this session: kept with a mark, and still answers for as long as the
+session lasts.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from harness.ports import Cache, Rejection
 class Rejections:
     """The verdicts of one session, which a step tells and the cache's layer asks for.
 
-    Until the session ends all that ask the same get the same answer, so that what was asked after it is shared and
-    replayed, too. In a later session the mark keeps the answer from being taken for one.
+    Until the session ends all that ask the same get the same answer, so that what was asked after
+    it is shared and replayed, too. In a later session the mark keeps the answer from being taken
+    for one.
     """
 
     def __init__(self, cache: Cache) -> None:

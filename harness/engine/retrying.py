@@ -1,7 +1,7 @@
 """The retry layer: the one place where a call is tried again. It sleeps outside every limit.
 
-A failure that reaches everyone for now is not the call's own: it costs no attempt, however often it comes. Such a call
-waits for the provider at the limits, with all others.
+A failure that reaches everyone for now is not the call's own: it costs no attempt, however often it
+comes. Such a call waits for the provider at the limits, with all others.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ log = logging.getLogger("harness.retry")
 
 
 class Retrying:
-    """Tries transient failures again, up to `policy.attempts` of its own, and records each with its cause.
+    """Tries transient failures again, up to `policy.attempts` of its own, and records each with its
+    cause.
 
-    The error that finally leaves carries every failed attempt in its `served`. `provider_of` says which provider a call
-    goes to: whether its outages are waited for, and how long a call waits at most, is that one's policy.
+    The error that finally leaves carries every failed attempt in its `served`. `provider_of` says
+    which provider a call goes to: whether its outages are waited for, and how long a call waits at
+    most, is that one's policy.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class Retrying:
             else:
                 return completion if past.attempts == 0 else _after(past, completion)
 
-    async def _back_off(self, past: Served, own: int, error: CompletionError, call: Call, provider: Provider) -> Served:
+    async def _back_off(
+        self, past: Served, own: int, error: CompletionError, call: Call, provider: Provider
+    ) -> Served:
         if call.on_delta is not None:
             call.on_delta(Delta(kind="restart"))
         if _waits_at_the_limits(error, provider.policy):
@@ -87,7 +91,9 @@ class Retrying:
         return replace(past, failures=(*past.failures[:-1], last))
 
     def _log(self, own: int, error: CompletionError, call: Call, then: str) -> None:
-        """Tell of each attempt that failed with its cause, the last one too; `own` counts those that cost one."""
+        """Tell of each attempt that failed with its cause, the last one too; `own` counts those
+        that cost one.
+        """
         log.info(
             "attempt %d of %d failed (%s: %s), %s",
             max(1, own),
@@ -100,12 +106,16 @@ class Retrying:
 
 
 def _is_spared(error: CompletionError, outages: OutagePolicy, *, waiting_s: float) -> bool:
-    """Return whether a failure costs the call no attempt. For ever it is not: a call may be refused alone."""
+    """Return whether a failure costs the call no attempt. For ever it is not: a call may be refused
+    alone.
+    """
     return error.reach == "everyone for now" and outages.waits and waiting_s < outages.patience_s
 
 
 def _waits_at_the_limits(error: CompletionError, outages: OutagePolicy) -> bool:
-    """Return whether the limits hold this call back by themselves. After a 429 they may have a place for others."""
+    """Return whether the limits hold this call back by themselves. After a 429 they may have a
+    place for others.
+    """
     return error.reach == "everyone for now" and outages.waits and error.kind != "rate_limited"
 
 
@@ -131,7 +141,9 @@ def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> 
         content=partial.content if partial is not None else "",
         reasoning=partial.reasoning if partial is not None else "",
     )
-    return _waits_of(here, replace(past, attempts=failure.number, failures=(*past.failures, failure)))
+    return _waits_of(
+        here, replace(past, attempts=failure.number, failures=(*past.failures, failure))
+    )
 
 
 def _after(past: Served, completion: Completion) -> Completion:

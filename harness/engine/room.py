@@ -28,7 +28,9 @@ class Member(Protocol):
 
 
 class Room:
-    """So many places for calls in flight in all. What each endpoint may have of them is decided in `domain.sharing`."""
+    """So many places for calls in flight in all. What each endpoint may have of them is decided in
+    `domain.sharing`.
+    """
 
     def __init__(self, places: int) -> None:
         self.places = places
@@ -50,7 +52,8 @@ class Room:
         return not may_take(self._members.index(member), taken=taken, most=most, places=self.places)
 
     def freed(self, *, by: Member, rests: bool = False) -> None:
-        """Have the endpoints look again, for a place is free: that of the oldest topic's call first.
+        """Have the endpoints look again, for a place is free: that of the oldest topic's call
+        first.
 
         `rests`: it is free for the others, and not yet for the one that had it.
         """

@@ -1,4 +1,6 @@
-"""The ways to the endpoints of a run, one for each: what belongs to an endpoint is in its route, and nowhere else."""
+"""The ways to the endpoints of a run, one for each: what belongs to an endpoint is in its route,
+and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ log = logging.getLogger("harness.limit")
 class Route:
     """The way to one endpoint, behind its own limits.
 
-    `limiter` has its window, its pace and what is known of its provider; `stop` is the end of its calls, which is the
-    run's where it is the only one; `completer` is the layers from the limits on.
+    `limiter` has its window, its pace and what is known of its provider; `stop` is the end of its
+    calls, which is the run's where it is the only one; `completer` is the layers from the limits
+    on.
     """
 
     name: str
@@ -44,8 +47,16 @@ class Routes:
         self._routes: dict[str, Route] = {}
         self._own = ""
 
-    def add(self, name: str, make: Callable[[Stop, str | None], tuple[Limiter, Completer]], *, several: bool) -> None:
-        """Add the route to an endpoint; `make` is given the stop that ends its calls, and its name among `several`."""
+    def add(
+        self,
+        name: str,
+        make: Callable[[Stop, str | None], tuple[Limiter, Completer]],
+        *,
+        several: bool,
+    ) -> None:
+        """Add the route to an endpoint; `make` is given the stop that ends its calls, and its name
+        among `several`.
+        """
         stop = RouteStop(self._run, name, self._closed) if several else self._run
         limiter, completer = make(stop, name if several else None)
         if not self._routes:
@@ -75,7 +86,9 @@ class Routes:
 
     @property
     def closed(self) -> StopCause | None:
-        """The reason why endpoints are asked no more, while the run goes on with others; None where all are asked."""
+        """The reason why endpoints are asked no more, while the run goes on with others; None where
+        all are asked.
+        """
         causes = [route.stop.cause for route in self.all if route.stop.cause is not None]
         if not causes:
             return None
@@ -134,7 +147,9 @@ class Routes:
         return {route.name: route.limiter.state() for route in self.all}
 
     def state(self) -> LimiterState:
-        """Return what was learned in all. A pause or an outage of one endpoint only stands in `states`."""
+        """Return what was learned in all. A pause or an outage of one endpoint only stands in
+        `states`.
+        """
         states = list(self.states().values())
         if len(states) == 1:
             return states[0]

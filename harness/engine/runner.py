@@ -56,10 +56,12 @@ class Progress:
 
 
 class Runner:
-    """Runs a workflow over topics, at most `runs` of them open at once, pulled lazily in their order.
+    """Runs a workflow over topics, at most `runs` of them open at once, pulled lazily in their
+    order.
 
-    Once no other topic follows, `ending` hears how many are open, and again whenever one of them has ended. `repeated`
-    stops the run where the workflow fails in one way for the first topics; `resume` is the command that goes on then.
+    Once no other topic follows, `ending` hears how many are open, and again whenever one of them
+    has ended. `repeated` stops the run where the workflow fails in one way for the first topics;
+    `resume` is the command that goes on then.
     """
 
     def __init__(
@@ -91,7 +93,8 @@ class Runner:
         self._all_open = False
 
     async def run(self, topics: Iterable[Topic]) -> Progress:
-        """Work through all topics, or until the run is stopped; what was interrupted has no row and can be resumed.
+        """Work through all topics, or until the run is stopped; what was interrupted has no row and
+        can be resumed.
 
         An error of the workflow fails its topic and no other. An error of `topics`
         itself is raised once the topics before it have ended.
@@ -134,7 +137,9 @@ class Runner:
             slots.release()
 
     async def _run_topic(self, topic: Topic) -> bool:
-        """Return whether the topic has its row: one that the end of the run interrupted has none."""
+        """Return whether the topic has its row: one that the end of the run interrupted has
+        none.
+        """
         budget = self._context.topic_budget
         purse = None if budget == Budget() else Ledger(budget=budget)
         trace = Trace(on_span=self.progress.add_span, stop=self._stop, purse=purse)
@@ -161,7 +166,9 @@ class Runner:
         return True
 
     def _is_left(self, ended: Output | Raised) -> bool:
-        """Return whether the topic stays unfinished, as the workflow fails for each alike; may stop the run."""
+        """Return whether the topic stays unfinished, as the workflow fails for each alike; may stop
+        the run.
+        """
         if isinstance(ended, Output):
             self._repeated.success()
             return False
@@ -169,11 +176,15 @@ class Runner:
             return False
         verdict = self._repeated.raised(ended.alike)
         if verdict == "stop":
-            self._stop.set("workflow", stopped_words(ended.failure, self._repeated.at_most or 0, self._resume))
+            self._stop.set(
+                "workflow", stopped_words(ended.failure, self._repeated.at_most or 0, self._resume)
+            )
         return verdict == "leave"
 
     async def _ended(self, step: Step, topic: Topic) -> Output | Raised | None:
-        """Return what the workflow returned, or why it did not; None: the workflow interrupted the run."""
+        """Return what the workflow returned, or why it did not; None: the workflow interrupted the
+        run.
+        """
         own, redact = self._context.own_files, self._context.redact
         try:
             returned = await self._workflow(step, topic)
@@ -185,7 +196,10 @@ class Runner:
             return raised_by(error, own, redact)
         except KeyboardInterrupt as error:
             where = raised_by(error, own, redact).failure.where
-            self._stop.set("interrupted", f"interrupted by the workflow, which raised KeyboardInterrupt at {where}")
+            self._stop.set(
+                "interrupted",
+                f"interrupted by the workflow, which raised KeyboardInterrupt at {where}",
+            )
             return None
         except GeneratorExit:
             raise
@@ -208,7 +222,9 @@ class Runner:
 
 
 def _log_raised(topic: Topic, raised: Raised) -> None:
-    """A foreign exception is a bug, worth a traceback for those who look for it (`-v`); one of ours is not."""
+    """A foreign exception is a bug, worth a traceback for those who look for it (`-v`); one of ours
+    is not.
+    """
     error, ids = raised.error, {"topic_id": topic.id}
     if error is None or isinstance(error, HarnessError | asyncio.CancelledError):
         return

@@ -1,4 +1,6 @@
-"""One flight for equal work: who comes while it is under way waits for it and shares what it brings."""
+"""One flight for equal work: who comes while it is under way waits for it and shares what it
+brings.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ class SingleFlight(Generic[T]):
     async def do(self, key: str, work: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
         """The value of `work`, and whether it was another's.
 
-        Only values are shared: if the work of the one who leads raises, or is cancelled, one of those who wait takes
-        over and does its own.
+        Only values are shared: if the work of the one who leads raises, or is cancelled, one of
+        those who wait takes over and does its own.
         """
         while (flight := self._flights.get(key)) is not None:
             if flight.landed is None:

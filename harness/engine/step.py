@@ -10,7 +10,16 @@ import anyio
 
 from harness.domain.answer_check import REASKS, Check, Gate, check_of
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Delta, Json, Message, OnDelta, Request, ResponseFormat, Tool
+from harness.domain.completion import (
+    Completion,
+    Delta,
+    Json,
+    Message,
+    OnDelta,
+    Request,
+    ResponseFormat,
+    Tool,
+)
 from harness.domain.failures import CacheMiss, CompletionError, FatalError, TopicBudgetExceeded
 from harness.domain.key import cache_key
 from harness.domain.parsing import blamed_texts
@@ -39,18 +48,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DRAWS_APART = 1_000_000
-"""How far apart the samples of a topic's draws lie: a workflow may draw so many of its own from one request."""
+"""How far apart the samples of a topic's draws lie: a workflow may draw so many of its own from one
+request.
+"""
 
 REPEATS_APART = DRAWS_APART * DRAWS_APART
-"""How far apart the samples of a request and its repetition lie, which is asked because the answer was rejected."""
+"""How far apart the samples of a request and its repetition lie, which is asked because the answer
+was rejected.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """The common part of all requests to one endpoint. `name` is what calls say of it, "" for the run's own.
+    """The common part of all requests to one endpoint. `name` is what calls say of it, "" for the
+    run's own.
 
-    `identity` and `form` are what a request's key knows of it; `defaults` rule where a step chooses nothing;
-    `known_model` turns a model's name that was withdrawn into today's name and the thinking it stood for.
+    `identity` and `form` are what a request's key knows of it; `defaults` rule where a step chooses
+    nothing; `known_model` turns a model's name that was withdrawn into today's name and the
+    thinking it stood for.
     """
 
     name: str
@@ -62,22 +77,25 @@ class Addressee:
 
 def nowhere_else(step: str, endpoint: str) -> Addressee:
     """For a run that knows no endpoint but its own."""
-    raise TypeError(f"step {step!r} asks the endpoint {endpoint!r}, and the run knows no other than its own")
+    raise TypeError(
+        f"step {step!r} asks the endpoint {endpoint!r}, and the run knows no other than its own"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """The common part of all calls of a run.
 
-    `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step chose.
-    `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a name that was withdrawn
-    into today's name and the thinking it stood for. `topic_budget` is what each topic may spend in one session.
-    `form` is how the user had requests written otherwise than the endpoint's are. `aliases` are names of models there,
-    with what answers to them.
-    `origin_s` is the loop's time at which the session began; spans count from it. `own_files` are the paths of the
-    workflow's file and of its directory, `redact` masks the keys in a text: both for telling what a workflow raised.
-    `rejections` hears which answers a step would not take; None: nobody does, as in a replay. `elsewhere` finds the
-    endpoint of this name that a step asks instead of the run's own; it raises where the run cannot ask it.
+    `defaults` rule where a step chooses nothing; `overrides`, by step name, rule over what the step
+    chose. `prompts` are the workflow's, `settings` its own table of settings. `known_model` turns a
+    name that was withdrawn into today's name and the thinking it stood for. `topic_budget` is what
+    each topic may spend in one session. `form` is how the user had requests written otherwise than
+    the endpoint's are. `aliases` are names of models there, with what answers to them. `origin_s`
+    is the loop's time at which the session began; spans count from it. `own_files` are the paths of
+    the workflow's file and of its directory, `redact` masks the keys in a text: both for telling
+    what a workflow raised. `rejections` hears which answers a step would not take; None: nobody
+    does, as in a replay. `elsewhere` finds the endpoint of this name that a step asks instead of
+    the run's own; it raises where the run cannot ask it.
     """
 
     run_id: str
@@ -105,20 +123,37 @@ class RunContext:
         chosen = (options or StepOptions()).over(StepOptions(endpoint=own))
         if (override := self.overrides.get(step)) is not None:
             chosen = override.over(chosen)
-        there = self._own() if chosen.endpoint in (None, own) else self.elsewhere(step, str(chosen.endpoint))
+        there = (
+            self._own()
+            if chosen.endpoint in (None, own)
+            else self.elsewhere(step, str(chosen.endpoint))
+        )
         return there, chosen.over(there.defaults)
 
     def _own(self) -> Addressee:
         return Addressee(
-            name="", identity=self.endpoint, defaults=self.defaults, form=self.form, known_model=self.known_model
+            name="",
+            identity=self.endpoint,
+            defaults=self.defaults,
+            form=self.form,
+            known_model=self.known_model,
         )
 
 
 class Step:
-    """The means by which a workflow asks. It may be used from many tasks of the workflow at once."""
+    """The means by which a workflow asks. It may be used from many tasks of the workflow at
+    once.
+    """
 
     def __init__(
-        self, *, topic: Topic, context: RunContext, completer: Completer, trace: Trace, path: str = "", depth: int = 0
+        self,
+        *,
+        topic: Topic,
+        context: RunContext,
+        completer: Completer,
+        trace: Trace,
+        path: str = "",
+        depth: int = 0,
     ) -> None:
         self.topic = topic
         self.path = path
@@ -135,12 +170,16 @@ class Step:
 
     @property
     def settings(self) -> Mapping[str, Json]:
-        """The workflow's own settings: its prompts file's table [workflow], under that of the settings file."""
+        """The workflow's own settings: its prompts file's table [workflow], under that of the
+        settings file.
+        """
         return self._context.settings
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """The topic's calls that have ended, whichever step made them, in the order in which they were wanted."""
+        """The topic's calls that have ended, whichever step made them, in the order in which they
+        were wanted.
+        """
         return tuple(sorted(self._trace.spans, key=lambda span: (span.start_s, span.id)))
 
     async def complete(
@@ -161,27 +200,35 @@ class Step:
     ) -> Completion:
         """Ask the model; `name` is the step's name in traces and settings.
 
-        `prompt` is the user's text, or a whole conversation; `system` goes before it. `sample` tells repeated draws of
-        the same request apart.
+        `prompt` is the user's text, or a whole conversation; `system` goes before it. `sample`
+        tells repeated draws of the same request apart.
 
-        `accept` looks at the answer: what it returns is the completion's `value`, and where it raises ParseError the
-        answer is rejected. Then the conversation goes on, with the answer and a word about what is wrong with it, up to
-        `reasks` times; `again` makes that word from the error's text. `response_format` asks for JSON, or with a
-        `JsonSchema` for JSON of that form, as strictly as the endpoint can be asked for it; then an answer in which
-        `parse_json` finds no JSON is rejected before that, and without `accept` the JSON is the value. A rejected
+        `accept` looks at the answer: what it returns is the completion's `value`, and where it
+        raises ParseError the answer is rejected. Then the conversation goes on, with the answer and
+        a word about what is wrong with it, up to `reasks` times; `again` makes that word from the
+        error's text. `response_format` asks for JSON, or with a `JsonSchema` for JSON of that form,
+        as strictly as the endpoint can be asked for it; then an answer in which `parse_json` finds
+        no JSON is rejected before that, and without `accept` the JSON is the value. A rejected
         answer is paid for and kept, and answers in no later session.
 
-        Raises Rejected if no answer was accepted, CompletionError if the call failed for good, TooManyCalls and
-        TopicBudgetExceeded beyond the topic's bounds, CacheMiss in replay, and RunStopped when the run is ending, which
-        a workflow must let pass.
+        Raises Rejected if no answer was accepted, CompletionError if the call failed for good,
+        TooManyCalls and TopicBudgetExceeded beyond the topic's bounds, CacheMiss in replay, and
+        RunStopped when the run is ending, which a workflow must let pass.
         """
         there, chosen = self._context.addressee(name, options)
-        request = self._request(name, prompt, system, there, chosen, response_format, tools, stop, sample)
+        request = self._request(
+            name, prompt, system, there, chosen, response_format, tools, stop, sample
+        )
         check = check_of(request, accept=accept, reasks=reasks, again=again)
         problems: list[str] = []
         while True:
             completion = await self._ask(
-                name, request, endpoint=there.name, stream=chosen.stream is not False, on_delta=on_delta, check=check
+                name,
+                request,
+                endpoint=there.name,
+                stream=chosen.stream is not False,
+                on_delta=on_delta,
+                check=check,
             )
             if check is None:
                 return completion
@@ -189,7 +236,9 @@ class Step:
                 return replace(completion, value=check.value(completion))
             except ParseError as error:
                 problems.append(str(error))
-            await self._reject(completion, problems[-1], mark=completion.served.source == "endpoint")
+            await self._reject(
+                completion, problems[-1], mark=completion.served.source == "endpoint"
+            )
             following = check.following(request, completion, problems[-1])
             if following is None:
                 raise Rejected(name, tuple(problems))
@@ -198,19 +247,23 @@ class Step:
                 on_delta(Delta(kind="restart"))
 
     async def reject(self, completion: Completion, reason: str) -> None:
-        """Say that an answer of this topic is none, for a workflow that looks for itself instead of with `accept`.
+        """Say that an answer of this topic is none, for a workflow that looks for itself instead of
+        with `accept`.
 
-        It is marked as rejected in the trace, the journal and the cache, and answers in no later session. This step may
-        ask the very same again: that is asked anew, as often as its answers are rejected. Raises ValueError for a
-        completion that is no answer to a call of this topic.
+        It is marked as rejected in the trace, the journal and the cache, and answers in no later
+        session. This step may ask the very same again: that is asked anew, as often as its answers
+        are rejected. Raises ValueError for a completion that is no answer to a call of this topic.
         """
         asked = {span.id: span.content for span in self._trace.spans}
         if asked.get(completion.span_id) != completion.content:
-            raise ValueError("reject takes a completion that `complete` has returned for this topic")
+            raise ValueError(
+                "reject takes a completion that `complete` has returned for this topic"
+            )
         await self._reject(completion, reason, mark=True)
 
     async def reject_blamed(self, error: BaseException) -> None:
-        """Reject the answers whose texts could not be read, where that ends the topic or a part of it.
+        """Reject the answers whose texts could not be read, where that ends the topic or a part of
+        it.
 
         Without it the cache would answer with them for ever.
         """
@@ -222,20 +275,25 @@ class Step:
     async def _reject(self, completion: Completion, reason: str, *, mark: bool) -> None:
         """Note the verdict on an answer at hand.
 
-        One that was found, or shared, is another's to judge: without `mark` it stays as it is for whoever accepted it.
+        One that was found, or shared, is another's to judge: without `mark` it stays as it is for
+        whoever accepted it.
         """
         span = next(span for span in self._trace.spans if span.id == completion.span_id)
         await self._note(span, completion.owner, reason, mark=mark)
 
     async def _note(self, span: Span, owner: str, reason: str, *, mark: bool) -> None:
-        """Note a verdict in the trace, and where verdicts are kept. `mark`: durably, so that later sessions know it."""
+        """Note a verdict in the trace, and where verdicts are kept. `mark`: durably, so that later
+        sessions know it.
+        """
         self._trace.reject(span.id, reason)
         self._rejected.add(span.key)
         if self._context.rejections is None:
             return
         call = Call(run_id=span.run_id, topic_id=span.topic_id, span_id=span.id)
         try:
-            await self._context.rejections.add(key=span.key, call=call, owner=owner, reason=reason, mark=mark)
+            await self._context.rejections.add(
+                key=span.key, call=call, owner=owner, reason=reason, mark=mark
+            )
         except (StorageError, CacheError) as error:
             self._trace.stop.set("storage", str(error))
             await self._trace.drained()
@@ -283,7 +341,10 @@ class Step:
         except RunStopped as error:
             stopped_by = error
         else:
-            self._trace.add(self._asked(name, request, call, started).answered(completion), owner=completion.owner)
+            self._trace.add(
+                self._asked(name, request, call, started).answered(completion),
+                owner=completion.owner,
+            )
             return replace(completion, span_id=call.span_id)
         finally:
             self._trace.ended()
@@ -293,11 +354,13 @@ class Step:
     async def fan_out(
         self, name: str, items: Sequence[T], work: Callable[[Step, T], Awaitable[R]]
     ) -> tuple[Outcome[R], ...]:
-        """Do `work` for all items at once, each with a step of its own; the outcomes are in the order of the items.
+        """Do `work` for all items at once, each with a step of its own; the outcomes are in the
+        order of the items.
 
-        A part that raises CompletionError, ParseError or TopicBudgetExceeded is Failed; anything else is raised, and
-        cancels the other parts once no call of the topic is under way. How many calls are in flight is the limits'
-        business. Raises TooManyCalls for more items than calls are left, and TooDeep.
+        A part that raises CompletionError, ParseError or TopicBudgetExceeded is Failed; anything
+        else is raised, and cancels the other parts once no call of the topic is under way. How many
+        calls are in flight is the limits' business. Raises TooManyCalls for more items than calls
+        are left, and TooDeep.
         """
         self._refuse_beyond(len(items))
         self._refuse_deeper()
@@ -312,7 +375,8 @@ class Step:
                 await self.reject_blamed(error)
                 outcomes[index] = Failed(error=failure_of(error, step=step.path))
             # What ends the program would else end the loop under all other topics.
-            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - raised again below
+            # It is raised again below.
+            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
                 broken.append(error)
                 await self._trace.quiet()
                 group.cancel_scope.cancel()
@@ -341,8 +405,8 @@ class Step:
         bound = self._context.max_depth
         if self._depth >= bound:
             raise TooDeep(
-                f"step {self.path!r} is {self._depth} steps deep and nothing may be nested deeper than max_depth = "
-                f"{bound}; let the workflow go less deep, or raise it"
+                f"step {self.path!r} is {self._depth} steps deep and nothing may be nested deeper"
+                f" than max_depth = {bound}; let the workflow go less deep, or raise it"
             )
 
     def _refuse_beyond(self, number: int) -> None:
@@ -350,7 +414,8 @@ class Step:
         wanted, bound = self._trace.calls + number, self._context.max_calls_per_topic
         if wanted > bound:
             raise TooManyCalls(
-                f"this topic wants {wanted} calls and may make {bound}; ask for fewer parts, or raise max_calls"
+                f"this topic wants {wanted} calls and may make {bound}; ask for fewer parts, or"
+                " raise max_calls"
             )
 
     def _request(
@@ -366,15 +431,23 @@ class Step:
         sample: int,
     ) -> Request:
         if chosen.model is None:
-            where = f"[steps.{name}] or [endpoints.{there.name}]" if there.name else "the run's defaults"
+            where = (
+                f"[steps.{name}] or [endpoints.{there.name}]"
+                if there.name
+                else "the run's defaults"
+            )
             whose = f" for the endpoint {there.name}" if there.name else ""
             raise TypeError(f"step {name!r} has no model{whose}: {where} must name one")
         model, implied_thinking = there.known_model(chosen.model)
-        turns = (Message(role="user", content=prompt),) if isinstance(prompt, str) else tuple(prompt)
+        turns = (
+            (Message(role="user", content=prompt),) if isinstance(prompt, str) else tuple(prompt)
+        )
         request = Request(
             endpoint=there.identity,
             model=model,
-            messages=(Message(role="system", content=system), *turns) if system is not None else turns,
+            messages=(
+                (Message(role="system", content=system), *turns) if system is not None else turns
+            ),
             max_tokens=chosen.max_tokens,
             thinking=chosen.thinking if chosen.thinking is not None else implied_thinking,
             effort=chosen.effort,

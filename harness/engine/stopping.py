@@ -1,4 +1,6 @@
-"""The early end of a run: one signal that every layer asks before it sends, and that wakes all who wait."""
+"""The early end of a run: one signal that every layer asks before it sends, and that wakes all who
+wait.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,10 @@ StopKind = Literal[
 
 
 OF_ONE_ENDPOINT: frozenset[StopKind] = frozenset({"quota", "balance", "provider"})
-"""What ends the calls to one endpoint only, where a run asks several: something is used up, or away. A mistake in the
-settings (a wrong key, a model that is not there) ends the run: whoever mends it wants to know at once."""
+"""What ends the calls to one endpoint only, where a run asks several: something is used up, or
+away. A mistake in the settings (a wrong key, a model that is not there) ends the run: whoever mends
+it wants to know at once.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +105,9 @@ class Stop:
 class RouteStop(Stop):
     """The end of the calls to one endpoint of several.
 
-    A quota or an account that is used up, and an outage beyond the patience, end this endpoint's calls alone, and
-    `closed` is told; anything else ends the run. The end of the run is also its end. `name` stands in each message.
+    A quota or an account that is used up, and an outage beyond the patience, end this endpoint's
+    calls alone, and `closed` is told; anything else ends the run. The end of the run is also its
+    end. `name` stands in each message.
     """
 
     def __init__(self, run: Stop, name: str, closed: Callable[[StopCause], None]) -> None:

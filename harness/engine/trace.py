@@ -19,8 +19,9 @@ log = logging.getLogger("harness.call")
 class Trace:
     """The spans of one topic, in the order in which its calls ended, and what bounds them.
 
-    `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts calls. `purse` pays for
-    all of them, where the topic has a budget of its own. `owners` are the calls that paid for the answers, by span.
+    `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts
+    calls. `purse` pays for all of them, where the topic has a budget of its own. `owners` are the
+    calls that paid for the answers, by span.
     """
 
     on_span: Callable[[Span], None]
@@ -38,7 +39,11 @@ class Trace:
         """A call has ended; `owner` paid for its answer."""
         log.debug(
             "%s from %s after %.2f s: %d attempts, %d tokens in, %d out",
-            *("failed" if span.error else "answered", span.served.source, span.end_s - span.start_s),
+            *(
+                "failed" if span.error else "answered",
+                span.served.source,
+                span.end_s - span.start_s,
+            ),
             *(span.served.attempts, span.usage.input_tokens, span.usage.output_tokens),
             extra={"span_id": span.id},
         )
@@ -49,7 +54,9 @@ class Trace:
     def reject(self, span_id: str, reason: str) -> None:
         """Note in the span of a call why its answer is not taken."""
         log.info("the answer was rejected: %s", reason, extra={"span_id": span_id})
-        self.spans = [replace(span, rejected=reason) if span.id == span_id else span for span in self.spans]
+        self.spans = [
+            replace(span, rejected=reason) if span.id == span_id else span for span in self.spans
+        ]
 
     def unique(self, path: str) -> str:
         """The path, numbered from its second use on."""
@@ -70,7 +77,8 @@ class Trace:
     async def quiet(self) -> None:
         """Return when no call of this topic is under way.
 
-        Whoever is about to cancel something waits for that: a call that is cancelled is paid for, and brings nothing.
+        Whoever is about to cancel something waits for that: a call that is cancelled is paid for,
+        and brings nothing.
         """
         while self.under_way:
             if self._quiet is None:
@@ -78,6 +86,8 @@ class Trace:
             await self._quiet.wait()
 
     async def drained(self) -> None:
-        """Note that the run ended before the topic did, and wait: a workflow hears of the end when it is quiet."""
+        """Note that the run ended before the topic did, and wait: a workflow hears of the end when
+        it is quiet.
+        """
         self.stopped = True
         await self.quiet()

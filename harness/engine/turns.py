@@ -1,4 +1,6 @@
-"""A queue for something limited: by priority or by arrival, and nothing lost when who waits is cancelled."""
+"""A queue for something limited: by priority or by arrival, and nothing lost when who waits is
+cancelled.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ class _Waiter(Generic[Want]):
 class Turns(Generic[Want]):
     """Those who wait, by priority (the lowest number first), then by arrival; or all by arrival.
 
-    The owner decides whose turn it is: whenever something may have changed it looks at `first`, and grants.
+    The owner decides whose turn it is: whenever something may have changed it looks at `first`, and
+    grants.
     """
 
     def __init__(self, stop: Stop) -> None:
@@ -64,14 +67,17 @@ class Turns(Generic[Want]):
         advance: Callable[[], None],
         give_back: Callable[[], None] = lambda: None,
     ) -> int:
-        """Wait for a turn, and return its number, counted from 1 in the order in which turns are granted.
+        """Wait for a turn, and return its number, counted from 1 in the order in which turns are
+        granted.
 
-        `advance` is the owner's look at the queue. `give_back` undoes a grant of which nothing was made. Raises
-        RunStopped once the run is ending, even with the turn already granted.
+        `advance` is the owner's look at the queue. `give_back` undoes a grant of which nothing was
+        made. Raises RunStopped once the run is ending, even with the turn already granted.
         """
         self._stop.check()
         turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(0 if self._by_arrival else priority, next(self._order), priority, want, turn)
+        waiter = _Waiter(
+            0 if self._by_arrival else priority, next(self._order), priority, want, turn
+        )
         heapq.heappush(self._heap, waiter)
         self._waiting += 1
         try:
@@ -97,7 +103,9 @@ class Turns(Generic[Want]):
 
     @property
     def next_rank(self) -> float:
-        """The rank of the first of those who wait, the lower the sooner; infinite if nobody does."""
+        """The rank of the first of those who wait, the lower the sooner; infinite if nobody
+        does.
+        """
         return math.inf if self.first is None else self._heap[0].rank
 
     def set_aside(self) -> None:
@@ -111,7 +119,9 @@ class Turns(Generic[Want]):
             heapq.heappush(self._heap, waiter)
 
     def go_by_arrival(self, by_arrival: bool) -> None:
-        """From now on in the order of arrival alone; or by priority again, those who wait already included."""
+        """From now on in the order of arrival alone; or by priority again, those who wait already
+        included.
+        """
         if by_arrival == self._by_arrival:
             return
         self._by_arrival = by_arrival

@@ -1,1 +1,3 @@
-"""A run in the form that other tools open: tables, a database, lines of JSON, reports. See docs/exports.md."""
+"""A run in the form that other tools open: tables, a database, lines of JSON, reports. See
+docs/exports.md.
+"""

@@ -1,7 +1,8 @@
-"""The two tables, `topics` and `calls`: each column with its type, its meaning, and where its value comes from.
+"""The two tables, `topics` and `calls`: each column with its type, its meaning, and where its value
+comes from.
 
-A column is a path into a row: `usage_input_tokens` is `row["usage"]["input_tokens"]`. The few that are not say how they
-are made. The meanings are those of docs/exports.md, which a test compares.
+A column is a path into a row: `usage_input_tokens` is `row["usage"]["input_tokens"]`. The few that
+are not say how they are made. The meanings are those of docs/exports.md, which a test compares.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`required`: never null. `of` finds the raw value in a row; it may raise what a damaged row raises."""
+    """`required`: never null. `of` finds the raw value in a row; it may raise what a damaged row
+    raises.
+    """
 
     name: str
     kind: Kind
@@ -39,7 +42,9 @@ class Column:
     required: bool = False
 
     def cell(self, row: Mapping[str, Any]) -> Cell:
-        """The value of this column for a row. Raises ResultsError where the row does not hold what it must."""
+        """The value of this column for a row. Raises ResultsError where the row does not hold what
+        it must.
+        """
         try:
             value = self.of(row)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
@@ -67,16 +72,25 @@ class Column:
 
 def whole(text: str) -> str:
     """The text as UTF-8 can hold it: half a surrogate pair, which no file can, becomes U+FFFD."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return (
+        text
+        if text.isascii()
+        else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
 
 
 def _damaged(row: Mapping[str, Any], name: str, why: str) -> ResultsError:
     which = f"call {row['id']!r} of topic" if "id" in row else "topic"
-    return ResultsError(f"the row of {which} {row.get('topic_id')!r} is damaged: {name}: {why}; restore or remove it")
+    return ResultsError(
+        f"the row of {which} {row.get('topic_id')!r} is damaged: {name}: {why}; restore or"
+        " remove it"
+    )
 
 
 def _at(*path: str) -> Callable[[Mapping[str, Any]], Any]:
-    """The value at this path; null where something before its last part is null, or the last part is left out."""
+    """The value at this path; null where something before its last part is null, or the last part
+    is left out.
+    """
 
     def find(row: Mapping[str, Any]) -> Any:
         value: Any = row
@@ -143,19 +157,38 @@ _OF_USAGE = (
     ("cached_tokens", "The part of the input that the provider took from its own prefix cache."),
 )
 _OF_CODE = (
-    _column("error_where", "text", "Of an exception of the workflow: file and line of its code.", "error", "where"),
+    _column(
+        "error_where",
+        "text",
+        "Of an exception of the workflow: file and line of its code.",
+        "error",
+        "where",
+    ),
     _column("error_code", "text", "That line of code.", "error", "code"),
 )
 _USAGE = tuple(
-    _column(f"usage_{name}", "integer", meaning, "usage", name, required=True) for name, meaning in _OF_USAGE
+    _column(f"usage_{name}", "integer", meaning, "usage", name, required=True)
+    for name, meaning in _OF_USAGE
 )
 _UNTOLD = _column(
-    "usage_untold", "integer", "Answers whose tokens the server did not tell; null: it told all.", "usage", "untold"
+    "usage_untold",
+    "integer",
+    "Answers whose tokens the server did not tell; null: it told all.",
+    "usage",
+    "untold",
 )
-_ERROR = tuple(_column(f"error_{name}", kind, meaning, "error", name) for name, kind, meaning in _OF_ERROR)
+_ERROR = tuple(
+    _column(f"error_{name}", kind, meaning, "error", name) for name, kind, meaning in _OF_ERROR
+)
 
 TOPICS: tuple[Column, ...] = (
-    _column("topic_index", "integer", "Place in the dataset, from 0; the key of the table.", "index", required=True),
+    _column(
+        "topic_index",
+        "integer",
+        "Place in the dataset, from 0; the key of the table.",
+        "index",
+        required=True,
+    ),
     _column("topic_id", "text", "Id of the topic.", required=True),
     _column("run_id", "text", "Run.", required=True),
     _column("session", "integer", "Session of the run that wrote the row, from 1.", required=True),
@@ -164,20 +197,33 @@ TOPICS: tuple[Column, ...] = (
     _column("topic", "text", "The topic itself.", required=True),
     Column("output", "text", "What the workflow returned, if that is a text.", _text_output),
     Column("output_json", "json", "What it returned, if that is anything else.", _other_output),
-    _column("sections", "json", "Parts of the output, each an object; for `research` the sub-questions."),
+    _column(
+        "sections", "json", "Parts of the output, each an object; for `research` the sub-questions."
+    ),
     *_ERROR,
     *_OF_CODE,
     *_USAGE,
     _UNTOLD,
     _column("cost", "number", "USD that this run paid for it; null where a price is not known."),
-    _column("saved", "number", "USD that the answers from the cache had cost before.", required=True),
+    _column(
+        "saved", "number", "USD that the answers from the cache had cost before.", required=True
+    ),
     _column("calls", "integer", "Number of its calls.", required=True),
     _column("hits", "integer", "How many of them were not asked anew.", required=True),
     _column("started_at", "time", "When it was begun, UTC.", required=True),
     _column("elapsed_s", "number", "Seconds from its begin to its end.", required=True),
-    _column("sequential_s", "number", "Seconds that its calls would take one after another.", required=True),
+    _column(
+        "sequential_s",
+        "number",
+        "Seconds that its calls would take one after another.",
+        required=True,
+    ),
     _column("metadata", "json", "All other fields of its line in the dataset."),
-    _column("answered_by", "json", "Who answered its calls, and how often; `other`: not the model that was asked for."),
+    _column(
+        "answered_by",
+        "json",
+        "Who answered its calls, and how often; `other`: not the model that was asked for.",
+    ),
     Column("cost_known", "boolean", "Whether its cost is known.", _cost_known, required=True),
 )
 
@@ -187,22 +233,56 @@ CALLS: tuple[Column, ...] = (
     _column("call_id", "text", "Id of the call within its topic.", "id", required=True),
     _column("run_id", "text", "Run.", required=True),
     _column("session", "integer", "Session of the run that made it, from 1.", required=True),
-    _column("parent", "text", "Part of the workflow that it belongs to; null for the workflow itself."),
+    _column(
+        "parent", "text", "Part of the workflow that it belongs to; null for the workflow itself."
+    ),
     _column("step", "text", "Step of the workflow.", required=True),
-    _column("start_s", "number", "When it was wanted, in seconds since its session began.", required=True),
+    _column(
+        "start_s",
+        "number",
+        "When it was wanted, in seconds since its session began.",
+        required=True,
+    ),
     _column("end_s", "number", "When it ended, likewise.", required=True),
-    _column("own_s", "number", "Seconds that its requests took, waits left out; 0 for a hit.", required=True),
+    _column(
+        "own_s",
+        "number",
+        "Seconds that its requests took, waits left out; 0 for a hit.",
+        required=True,
+    ),
     _column("key", "text", "Key of the request in the cache.", required=True),
     _column("request_endpoint", "text", "Who was asked.", "request", "endpoint", required=True),
-    _column("request_model", "text", "Model that was asked for.", "request", "model", required=True),
+    _column(
+        "request_model", "text", "Model that was asked for.", "request", "model", required=True
+    ),
     Column("prompt", "text", "The last message of the request.", _prompt),
-    _column("request_messages", "json", "All messages of the request.", "request", "messages", required=True),
-    _column("request_max_tokens", "integer", "Cap on output tokens; null: not sent.", "request", "max_tokens"),
-    _column("request_thinking", "boolean", "Reasoning on or off; null: not sent.", "request", "thinking"),
+    _column(
+        "request_messages",
+        "json",
+        "All messages of the request.",
+        "request",
+        "messages",
+        required=True,
+    ),
+    _column(
+        "request_max_tokens",
+        "integer",
+        "Cap on output tokens; null: not sent.",
+        "request",
+        "max_tokens",
+    ),
+    _column(
+        "request_thinking", "boolean", "Reasoning on or off; null: not sent.", "request", "thinking"
+    ),
     _column("request_effort", "text", "How much reasoning; null: not sent.", "request", "effort"),
     _column("request_temperature", "number", "Null: not sent.", "request", "temperature"),
     _column("request_top_p", "number", "Null: not sent.", "request", "top_p"),
-    Column("request_response_format", "text", "A JSON schema is told by its name. Null: not sent.", _response_format),
+    Column(
+        "request_response_format",
+        "text",
+        "A JSON schema is told by its name. Null: not sent.",
+        _response_format,
+    ),
     _column("request_seed", "integer", "Null: not sent.", "request", "seed"),
     _column("request_extra_body", "json", "Fields that the user added.", "request", "extra_body"),
     _column("request_tools", "json", "Functions that were offered.", "request", "tools"),
@@ -220,17 +300,54 @@ CALLS: tuple[Column, ...] = (
     _UNTOLD,
     _column("cost", "number", "USD that this run paid for it; null where the price is not known."),
     _column("saved", "number", "USD that its answer had cost another run or call.", required=True),
-    _column("served_source", "text", "`endpoint`, `cache`, `shared` or `replay`.", "served", "source", required=True),
-    _column("served_attempts", "integer", "Requests that were sent.", "served", "attempts", required=True),
+    _column(
+        "served_source",
+        "text",
+        "`endpoint`, `cache`, `shared` or `replay`.",
+        "served",
+        "source",
+        required=True,
+    ),
+    _column(
+        "served_attempts",
+        "integer",
+        "Requests that were sent.",
+        "served",
+        "attempts",
+        required=True,
+    ),
     *(_wait(wait) for wait in HELD if not wait.is_sparse),
     Column("served_backoff_s", "number", BACKOFF.meaning, _backoff_s),
     _column(
-        "served_ttft_reasoning_s", "number", "Seconds to the first piece of reasoning.", "served", "ttft_reasoning_s"
+        "served_ttft_reasoning_s",
+        "number",
+        "Seconds to the first piece of reasoning.",
+        "served",
+        "ttft_reasoning_s",
     ),
-    _column("served_ttft_answer_s", "number", "Seconds to the first piece of the answer.", "served", "ttft_answer_s"),
-    _column("served_latency_s", "number", "Seconds of the attempt that succeeded.", "served", "latency_s"),
+    _column(
+        "served_ttft_answer_s",
+        "number",
+        "Seconds to the first piece of the answer.",
+        "served",
+        "ttft_answer_s",
+    ),
+    _column(
+        "served_latency_s",
+        "number",
+        "Seconds of the attempt that succeeded.",
+        "served",
+        "latency_s",
+    ),
     *(_wait(wait) for wait in WAITS if not wait.is_held and not wait.is_sparse),
-    _column("served_failures", "json", "Attempts that failed, each an object.", "served", "failures", required=True),
+    _column(
+        "served_failures",
+        "json",
+        "Attempts that failed, each an object.",
+        "served",
+        "failures",
+        required=True,
+    ),
     *_ERROR,
     *(_wait(wait) for wait in WAITS if wait.is_sparse),
     Column("cost_known", "boolean", "Whether its cost is known.", _cost_known, required=True),

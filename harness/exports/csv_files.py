@@ -1,7 +1,8 @@
 """CSV as spreadsheets and data tools both take it: `topics.csv` and `calls.csv`.
 
-UTF-8 with a byte-order mark, by which Excel knows it; lines end with CR LF; texts stand in quotes and numbers do not; a
-null is an empty cell without quotes. No text is taken for a formula: see `csv_safe`.
+UTF-8 with a byte-order mark, by which Excel knows it; lines end with CR LF; texts stand in quotes
+and numbers do not; a null is an empty cell without quotes. No text is taken for a formula: see
+`csv_safe`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ BYTE_ORDER_MARK = "\ufeff"
 def write_csv(topics: Iterable[TopicRows], into: Path) -> None:
     """Both tables. Raises OSError, and ResultsError for a damaged row."""
     with ExitStack() as opened:
-        files = {name: opened.enter_context(_begun(into / f"{name}.csv", columns)) for name, columns in TABLES.items()}
+        files = {
+            name: opened.enter_context(_begun(into / f"{name}.csv", columns))
+            for name, columns in TABLES.items()
+        }
         for topic in topics:
             files["topics"].write(_line(TABLES["topics"], record(TABLES["topics"], topic.row)))
-            files["calls"].writelines(_line(TABLES["calls"], record(TABLES["calls"], call)) for call in topic.calls)
+            files["calls"].writelines(
+                _line(TABLES["calls"], record(TABLES["calls"], call)) for call in topic.calls
+            )
 
 
 def cell_text(value: Cell, kind: Kind) -> str:
@@ -56,4 +62,7 @@ def _begun(path: Path, columns: tuple[Column, ...]) -> TextIO:
 
 
 def _line(columns: tuple[Column, ...], cells: list[Cell]) -> str:
-    return ",".join(cell_text(cell, column.kind) for cell, column in zip(cells, columns, strict=True)) + "\r\n"
+    return (
+        ",".join(cell_text(cell, column.kind) for cell, column in zip(cells, columns, strict=True))
+        + "\r\n"
+    )

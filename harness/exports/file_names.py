@@ -10,10 +10,12 @@ _NOT_IN_NAMES = re.compile(r"[^\w.]+")
 
 
 def report_name(topic_index: int, topic_id: str, *, topics: int) -> str:
-    """`007-tea.md`: the place in the dataset of `topics` topics, and what of the id a file name can hold.
+    """`007-tea.md`: the place in the dataset of `topics` topics, and what of the id a file name can
+    hold.
 
-    The number leads, so that no two names are equal, also where a file system ignores case, they sort as the dataset
-    does, and none is reserved (`CON`), hidden, empty or a path. The id keeps the letters and digits of any script.
+    The number leads, so that no two names are equal, also where a file system ignores case, they
+    sort as the dataset does, and none is reserved (`CON`), hidden, empty or a path. The id keeps
+    the letters and digits of any script.
     """
     width = max(3, len(str(max(0, topics - 1))))
     number = f"{topic_index:0{width}d}"
@@ -23,5 +25,7 @@ def report_name(topic_index: int, topic_id: str, *, topics: int) -> str:
 
 
 def _cut(text: str) -> str:
-    """So much of a text as fits into the name, whole characters; Linux and macOS allow 255 bytes for all of it."""
+    """So much of a text as fits into the name, whole characters; Linux and macOS allow 255 bytes
+    for all of it.
+    """
     return text.encode("utf-8", "replace")[:_LONGEST_BYTES].decode("utf-8", "ignore")

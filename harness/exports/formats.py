@@ -19,7 +19,9 @@ Write = Callable[[Iterable[TopicRows], RunFacts, Path], None]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`directory`: it is several files in a directory of their own. `place` is its name where the user gives none."""
+    """`directory`: it is several files in a directory of their own. `place` is its name where the
+    user gives none.
+    """
 
     place: str
     directory: bool
@@ -38,8 +40,9 @@ FORMATS: dict[str, Format] = {
 def export(run: Path, name: str, out: Path | None, *, force: bool) -> tuple[Path, RunFacts]:
     """Write the run in a directory in one of FORMATS, and return where it is and what it holds.
 
-    `out` None: into the directory of the run. Raises ResultsError for what is no run, is damaged, or would be
-    overwritten without `force`, InputError for a missing extra, and StorageError if the disk fails.
+    `out` None: into the directory of the run. Raises ResultsError for what is no run, is damaged,
+    or would be overwritten without `force`, InputError for a missing extra, and StorageError if the
+    disk fails.
     """
     chosen = FORMATS[name]
     target = out or run / chosen.place

@@ -1,4 +1,6 @@
-"""One line of JSON a topic: its row of `results.jsonl`, with the rows of its calls in `traces.jsonl` as `spans`."""
+"""One line of JSON a topic: its row of `results.jsonl`, with the rows of its calls in
+`traces.jsonl` as `spans`.
+"""
 
 from __future__ import annotations
 

@@ -27,14 +27,21 @@ def write_markdown(topics: Iterable[TopicRows], facts: RunFacts, into: Path) -> 
         index.writelines(_head_of_index(facts))
         for topic in topics:
             # Of a damaged row it is said where, as for the tables.
-            topic_cells = dict(zip((c.name for c in TOPICS), record(TOPICS, topic.row), strict=True))
-            calls = [dict(zip((c.name for c in CALLS), record(CALLS, call), strict=True)) for call in topic.calls]
+            topic_cells = dict(
+                zip((c.name for c in TOPICS), record(TOPICS, topic.row), strict=True)
+            )
+            calls = [
+                dict(zip((c.name for c in CALLS), record(CALLS, call), strict=True))
+                for call in topic.calls
+            ]
             name = report_name(topic.row["index"], topic.row["topic_id"], topics=facts.topics)
             (into / name).write_text(report(topic_cells, topic.row, calls), encoding="utf-8")
             index.write(_line_of_index(topic_cells, name))
 
 
-def report(cells: Mapping[str, Any], row: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]) -> str:
+def report(
+    cells: Mapping[str, Any], row: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]
+) -> str:
     """The report of a topic: front matter, what the workflow returned, its sections, its calls.
 
     What a model wrote stays Markdown, as it was meant; control characters in it are written out.
@@ -42,19 +49,30 @@ def report(cells: Mapping[str, Any], row: Mapping[str, Any], calls: Iterable[Map
     output = terminal_safe(cells["output"] or "").strip()
     parts = [_front_matter(cells)]
     if not output.startswith("# "):  # a report that has a title of its own keeps it
-        parts.append(f"# {markdown_safe(one_line(cells['topic'] or cells['topic_id'], _TITLE_CHARACTERS))}")
+        parts.append(
+            f"# {markdown_safe(one_line(cells['topic'] or cells['topic_id'], _TITLE_CHARACTERS))}"
+        )
     if cells["error_type"] is not None:
-        parts.append(f"> **{cells['status']}**: {markdown_safe(one_line(cells['error_message'] or '', 2000))}")
+        parts.append(
+            f"> **{cells['status']}**:"
+            f" {markdown_safe(one_line(cells['error_message'] or '', 2000))}"
+        )
     if output:
         parts.append(output)
     elif cells["output_json"] is not None:
         parts.append(_fenced(json.dumps(row["output"], ensure_ascii=False, indent=2), "json"))
     sections = row["sections"] or ()
     if sections:
-        parts += ["## Parts", *(_section(number, section) for number, section in enumerate(sections, start=1))]
+        parts += [
+            "## Parts",
+            *(_section(number, section) for number, section in enumerate(sections, start=1)),
+        ]
     lines = [_line_of_call(call) for call in calls]
     if lines:
-        head = "| call | source | sent | input | output | reasoning | USD | s |\n|---|---|--:|--:|--:|--:|--:|--:|"
+        head = (
+            "| call | source | sent | input | output | reasoning | USD | s"
+            " |\n|---|---|--:|--:|--:|--:|--:|--:|"
+        )
         parts += ["## Calls", "\n".join([head, *lines])]
     return "\n\n".join(parts) + "\n"
 
@@ -63,10 +81,26 @@ _NOT_KNOWN = "not known"
 
 
 def _front_matter(cells: Mapping[str, Any]) -> str:
-    """YAML in which every value is written as JSON, which YAML contains, so that no text can end it."""
+    """YAML in which every value is written as JSON, which YAML contains, so that no text can end
+    it.
+    """
     shown = (
-        *("topic_index", "topic_id", "run_id", "workflow", "status", "topic", "error_type", "error_message"),
-        *("usage_input_tokens", "usage_output_tokens", "usage_reasoning_tokens", "usage_cached_tokens"),
+        *(
+            "topic_index",
+            "topic_id",
+            "run_id",
+            "workflow",
+            "status",
+            "topic",
+            "error_type",
+            "error_message",
+        ),
+        *(
+            "usage_input_tokens",
+            "usage_output_tokens",
+            "usage_reasoning_tokens",
+            "usage_cached_tokens",
+        ),
         *("cost", "calls", "hits", "started_at", "elapsed_s", "sequential_s"),
     )
     values = {name: cells[name] for name in shown}
@@ -82,17 +116,23 @@ def _yaml(value: Any) -> str:
 
 
 def _section(number: int, section: Mapping[str, Any]) -> str:
-    titled = next((name for name in _TITLES_OF_SECTIONS if isinstance(section.get(name), str)), None)
+    titled = next(
+        (name for name in _TITLES_OF_SECTIONS if isinstance(section.get(name), str)), None
+    )
     title = section[titled] if titled else f"Part {section.get('number', number)}"
     facts, texts = [], []
     for name, value in section.items():
         if name == titled or value is None:
             continue
-        if isinstance(value, str) and ("\n" in value or len(value) > _TITLE_CHARACTERS or name in _TEXTS_OF_SECTIONS):
+        if isinstance(value, str) and (
+            "\n" in value or len(value) > _TITLE_CHARACTERS or name in _TEXTS_OF_SECTIONS
+        ):
             texts.append(terminal_safe(value).strip())
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            facts.append(f"- {markdown_safe(one_line(name))}: {markdown_safe(one_line(text, 2000))}")
+            facts.append(
+                f"- {markdown_safe(one_line(name))}: {markdown_safe(one_line(text, 2000))}"
+            )
     heading = f"### {markdown_safe(one_line(title, _TITLE_CHARACTERS))}"
     return "\n\n".join(part for part in (heading, "\n".join(facts), *texts) if part)
 
@@ -102,23 +142,26 @@ def _line_of_call(call: Mapping[str, Any]) -> str:
     source = call["served_source"] if error is None else f"failed: {error}"
     cost = _NOT_KNOWN if call["cost"] is None else f"{call['cost']:.6f}"
     return (
-        f"| {markdown_safe(one_line(call['call_id']))} | {markdown_safe(one_line(source))} "
-        f"| {call['served_attempts']} | {call['usage_input_tokens']} | {call['usage_output_tokens']} "
-        f"| {call['usage_reasoning_tokens']} | {cost} | {call['own_s']:.2f} |"
+        f"| {markdown_safe(one_line(call['call_id']))} | {markdown_safe(one_line(source))} |"
+        f" {call['served_attempts']} | {call['usage_input_tokens']} | {call['usage_output_tokens']}"
+        f" | {call['usage_reasoning_tokens']} | {cost} | {call['own_s']:.2f} |"
     )
 
 
 def _head_of_index(facts: RunFacts) -> Iterator[str]:
     yield f"# Run {markdown_safe(one_line(facts.run_id))}\n\n"
-    yield f"The run is {markdown_safe(facts.standing)}: {facts.finished} of {facts.topics} topics have a report.\n\n"
+    yield (
+        f"The run is {markdown_safe(facts.standing)}: {facts.finished} of {facts.topics} topics"
+        " have a report.\n\n"
+    )
     yield "| topic | status | calls | USD | s |\n|---|---|--:|--:|--:|\n"
 
 
 def _line_of_index(cells: Mapping[str, Any], name: str) -> str:
     cost = _NOT_KNOWN if cells["cost"] is None else f"{cells['cost']:.6f}"
     return (
-        f"| [{markdown_safe(one_line(cells['topic_id'], 80))}]({quote(name)}) | {cells['status']} | {cells['calls']} "
-        f"| {cost} | {cells['elapsed_s']:.2f} |\n"
+        f"| [{markdown_safe(one_line(cells['topic_id'], 80))}]({quote(name)}) | {cells['status']} |"
+        f" {cells['calls']} | {cost} | {cells['elapsed_s']:.2f} |\n"
     )
 
 

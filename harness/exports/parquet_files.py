@@ -1,4 +1,6 @@
-"""Parquet by pyarrow: `topics.parquet` and `calls.parquet`, typed, the meaning of each column in its metadata."""
+"""Parquet by pyarrow: `topics.parquet` and `calls.parquet`, typed, the meaning of each column in
+its metadata.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _MOST_CHARACTERS = 8_000_000
 
 
 def write_parquet(topics: Iterable[TopicRows], into: Path) -> None:
-    """Both tables. Raises InputError without pyarrow, OSError, and ResultsError for a damaged row."""
+    """Both tables. Raises InputError without pyarrow, OSError, and ResultsError for a damaged
+    row.
+    """
     with _Table("topics", into) as topic_table, _Table("calls", into) as call_table:
         for topic in topics:
             topic_table.add(record(TABLES["topics"], topic.row))
@@ -34,13 +38,15 @@ class _Table:
             from pyarrow import parquet  # noqa: PLC0415 - as above
         except ImportError as error:
             raise InputError(
-                'Parquet is written by pyarrow, which is not installed: pip install "reasoning-harness[parquet]", '
-                "or choose --format sqlite or csv"
+                "Parquet is written by pyarrow, which is not installed: pip install"
+                ' "reasoning-harness[parquet]", or choose --format sqlite or csv'
             ) from error
         self._arrow = pa
         self._columns = TABLES[name]
         self._schema = pa.schema([_field(pa, column) for column in self._columns])
-        self._writer = parquet.ParquetWriter(into / f"{name}.parquet", self._schema, compression="zstd")
+        self._writer = parquet.ParquetWriter(
+            into / f"{name}.parquet", self._schema, compression="zstd"
+        )
         self._cells: list[list[Cell]] = [[] for _ in self._columns]
         self._characters = 0
 
@@ -52,7 +58,10 @@ class _Table:
             self._write()
 
     def _write(self) -> None:
-        arrays = [self._arrow.array(cells, field.type) for cells, field in zip(self._cells, self._schema, strict=True)]
+        arrays = [
+            self._arrow.array(cells, field.type)
+            for cells, field in zip(self._cells, self._schema, strict=True)
+        ]
         self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
         for cells in self._cells:
             cells.clear()
@@ -62,7 +71,10 @@ class _Table:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if error is None and self._cells[0]:
             self._write()
@@ -79,4 +91,6 @@ def _field(pa: Any, column: Column) -> Any:
         "time": pa.timestamp("ms", tz="UTC"),
     }
     metadata = {"meaning": column.meaning, "kind": column.kind}
-    return pa.field(column.name, types[column.kind], nullable=not column.required, metadata=metadata)
+    return pa.field(
+        column.name, types[column.kind], nullable=not column.required, metadata=metadata
+    )

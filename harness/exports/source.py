@@ -1,7 +1,8 @@
 """The rows of a run in the order of its dataset, one topic at a time.
 
-On the disk they lie in the order in which topics were finished. Both files are opened once and held, so that a run that
-goes on, or that tidies up at its end and replaces them, changes nothing of what is being exported.
+On the disk they lie in the order in which topics were finished. Both files are opened once and
+held, so that a run that goes on, or that tidies up at its end and replaces them, changes nothing of
+what is being exported.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicRows:
-    """One topic: its row of `results.jsonl`, and those of its calls, in the order in which they were wanted."""
+    """One topic: its row of `results.jsonl`, and those of its calls, in the order in which they
+    were wanted.
+    """
 
     row: Row
     calls: list[Row]
@@ -31,7 +34,8 @@ class TopicRows:
 class RunFacts:
     """Facts of the run as a whole.
 
-    `finished` of its `topics` have a row. `running`: a process is at work on it, so there will be more.
+    `finished` of its `topics` have a row. `running`: a process is at work on it, so there will be
+    more.
     """
 
     run_id: str
@@ -62,14 +66,22 @@ class RunFacts:
 class RunRows:
     """The rows of a run that count. Made by `open_run`."""
 
-    def __init__(self, path: Path, results: BinaryIO | None, traces: BinaryIO | None, manifest: Mapping[str, Any]):
+    def __init__(
+        self,
+        path: Path,
+        results: BinaryIO | None,
+        traces: BinaryIO | None,
+        manifest: Mapping[str, Any],
+    ):
         self._results = results
         self._traces = traces
         self._places = RowPlaces(path, results, traces)
         self.facts = _facts(manifest, finished=len(self._places), running=is_running(path))
 
     def __iter__(self) -> Iterator[TopicRows]:
-        """All topics that have a row, in the order of the dataset. Raises ResultsError for a damaged line."""
+        """All topics that have a row, in the order of the dataset. Raises ResultsError for a
+        damaged line.
+        """
         if self._results is None:
             return
         for index in self._places:

@@ -28,7 +28,9 @@ from harness.exports.sqlite_schema import (
 
 
 def write_sqlite(topics: Iterable[TopicRows], facts: RunFacts, file: Path) -> None:
-    """The database in a new file. Raises StorageError if the disk fails, and ResultsError for a damaged row."""
+    """The database in a new file. Raises StorageError if the disk fails, and ResultsError for a
+    damaged row.
+    """
     try:
         with closing(sqlite3.connect(file)) as database:
             # Nobody sees the file before it is whole, so nothing in it needs to survive a crash.

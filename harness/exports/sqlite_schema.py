@@ -1,7 +1,8 @@
-"""The database of an export: tables with integer keys, the views of a first look, and an index of words.
+"""The database of an export: tables with integer keys, the views of a first look, and an index of
+words.
 
-It is made for browsing, with datasette or any other SQLite browser: stamps are ISO 8601 in UTC, JSON is text, nothing
-is compressed. `run` has one row.
+It is made for browsing, with datasette or any other SQLite browser: stamps are ISO 8601 in UTC,
+JSON is text, nothing is compressed. `run` has one row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Open files as a budget: every call in flight is a connection, and a connection is an open file."""
+"""Open files as a budget: every call in flight is a connection, and a connection is an open
+file.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,18 @@ SPARE_FILES = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileBudget:
-    """How many calls may be in flight, as far as open files go. `note` is one line for the user, where that matters."""
+    """How many calls may be in flight, as far as open files go. `note` is one line for the user,
+    where that matters.
+    """
 
     in_flight: int
     note: str | None = None
 
 
 def budgeted_files(in_flight: int) -> FileBudget:
-    """Make room for so many calls: the process's own limit is raised where it may be, else fewer calls must do."""
+    """Make room for so many calls: the process's own limit is raised where it may be, else fewer
+    calls must do.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = in_flight + SPARE_FILES
     allowed = raised(soft, hard, wanted)
@@ -28,7 +34,9 @@ def budgeted_files(in_flight: int) -> FileBudget:
 
 
 def raised(soft: int, hard: int, wanted: int) -> int:
-    """The limit to ask for: what is wanted, as far as the hard limit goes, and never less than now."""
+    """The limit to ask for: what is wanted, as far as the hard limit goes, and never less than
+    now.
+    """
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return soft
     return wanted if hard == resource.RLIM_INFINITY else max(soft, min(wanted, hard))
@@ -43,8 +51,10 @@ def budget(in_flight: int, allowed: int) -> FileBudget:
         return FileBudget(in_flight=in_flight)
     return FileBudget(
         in_flight=possible,
-        note=f"only {allowed:,} files may be open, so at most {possible:,} calls will be in flight instead of "
-        f"{in_flight:,}; raise the limit with ulimit -n {in_flight + SPARE_FILES}",
+        note=(
+            f"only {allowed:,} files may be open, so at most {possible:,} calls will be in flight"
+            f" instead of {in_flight:,}; raise the limit with ulimit -n {in_flight + SPARE_FILES}"
+        ),
     )
 
 

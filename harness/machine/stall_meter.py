@@ -1,4 +1,6 @@
-"""How long the event loop was held up: whatever holds it up delays every call in flight, its deadlines and signals."""
+"""How long the event loop was held up: whatever holds it up delays every call in flight, its
+deadlines and signals.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ _TICK_S = 0.02
 
 
 class StallMeter:
-    """Wakes up many times a second and looks how late it is. `longest_s` is the worst so far, in seconds.
+    """Wakes up many times a second and looks how late it is. `longest_s` is the worst so far, in
+    seconds.
 
-    A process that was stopped, or a machine that was busy with others, shows here as well: the calls felt that too.
+    A process that was stopped, or a machine that was busy with others, shows here as well: the
+    calls felt that too.
     """
 
     def __init__(self) -> None:
@@ -24,7 +28,9 @@ class StallMeter:
 
     @contextmanager
     def running(self) -> Iterator[StallMeter]:
-        """Measure while this is open; on a loop whose clock is not the machine's nothing can be measured, nor is."""
+        """Measure while this is open; on a loop whose clock is not the machine's nothing can be
+        measured, nor is.
+        """
         if keeps_real_time():
             self._wake_up_later()
         try:

@@ -16,20 +16,26 @@ LARGE = 256 * 1024
 """Characters or bytes from which on encoding, hashing or parsing takes milliseconds."""
 
 
-async def in_thread(work: Callable[[], T], *, abandon: bool = False, limiter: anyio.CapacityLimiter | None = None) -> T:
-    """The value of `work`, done beside the loop; a loop whose clock jumps is told that real work is under way.
+async def in_thread(
+    work: Callable[[], T], *, abandon: bool = False, limiter: anyio.CapacityLimiter | None = None
+) -> T:
+    """The value of `work`, done beside the loop; a loop whose clock jumps is told that real work is
+    under way.
 
-    Cancellation waits until the work has ended, so what it wrote is whole. With `abandon` it does not wait: for work
-    that writes nothing and may never end, such as reading what another process sends.
+    Cancellation waits until the work has ended, so what it wrote is whole. With `abandon` it does
+    not wait: for work that writes nothing and may never end, such as reading what another process
+    sends.
     """
     with getattr(asyncio.get_running_loop(), "real", nullcontext)():
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=abandon, limiter=limiter)
 
 
 async def off_loop(work: Callable[[], T], size: int) -> T:
-    """The value of pure work on something of this size: at once if it is small, beside the loop if it is large.
+    """The value of pure work on something of this size: at once if it is small, beside the loop if
+    it is large.
 
-    One large piece at a time: more threads would only take the interpreter's lock from the loop in turns.
+    One large piece at a time: more threads would only take the interpreter's lock from the loop in
+    turns.
     """
     return work() if size < LARGE else await in_thread(work, limiter=_one_at_a_time())
 

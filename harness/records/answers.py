@@ -47,19 +47,25 @@ def answers_in(fields: Mapping[str, Any]) -> Answers:
 
 
 def answers_from_json(items: Any) -> Answers:
-    """The same from the list. Raises ValueError, naming the field, where one is missing or is not of its type."""
+    """The same from the list. Raises ValueError, naming the field, where one is missing or is not
+    of its type.
+    """
     if not isinstance(items, list | tuple):
         raise ValueError(f"{FIELD!r} must be a list")  # noqa: TRY004 - what is wrong is a value of JSON
     found: Answers = Counter()
     for one in items:
         check_fields(one, FIELD, _ANSWERED)
         by = Answerer(one["model"], one["fingerprint"] or "")
-        found[Answered(one["endpoint"], one["asked"], by, one.get("other") or False)] += one["answers"]
+        found[Answered(one["endpoint"], one["asked"], by, one.get("other") or False)] += one[
+            "answers"
+        ]
     return found
 
 
 def answers_of_topic(result: TopicResult, calls: Iterable[Span]) -> Answers:
-    """Return who answered a topic; where its row is of a version that did not say so, what its calls say."""
+    """Return who answered a topic; where its row is of a version that did not say so, what its
+    calls say.
+    """
     if result.answers:
         return Counter(result.answers)
     found: Answers = Counter()

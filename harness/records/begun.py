@@ -1,4 +1,5 @@
-"""The beginning of a session, as `run.json` keeps it: when it was, which process it is, and within what limits.
+"""The beginning of a session, as `run.json` keeps it: when it was, which process it is, and within
+what limits.
 
 It is on disk before the first request leaves, so it is known also of a session that was killed.
 """
@@ -24,7 +25,8 @@ SESSIONS_BEGUN = "sessions_begun"
 class SessionLimits:
     """The limits of a session under the names of its settings. None: no such limit.
 
-    `budget` (in USD) and `budget_tokens` are of the whole run, `run_calls` counts the requests of the session.
+    `budget` (in USD) and `budget_tokens` are of the whole run, `run_calls` counts the requests of
+    the session.
     """
 
     in_flight: int
@@ -53,7 +55,9 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """A session that began. `session` is its number in the run, from 1; `pid` is its process on its machine."""
+    """A session that began. `session` is its number in the run, from 1; `pid` is its process on its
+    machine.
+    """
 
     session: int
     started_at: datetime
@@ -75,7 +79,8 @@ def begun_to_json(begun: Begun) -> JsonObject:
 
 
 def last_begun(manifest: Mapping[str, Any]) -> Begun | None:
-    """Return the beginning of a run's last session; None where an earlier version of harness began it.
+    """Return the beginning of a run's last session; None where an earlier version of harness began
+    it.
 
     Raises ResultsError for what cannot be read.
     """

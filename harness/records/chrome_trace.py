@@ -1,14 +1,17 @@
-"""A run as Chrome trace events (the "Trace Event Format"), which Perfetto and chrome://tracing open.
+"""A run as Chrome trace events (the "Trace Event Format"), which Perfetto and chrome://tracing
+open.
 
-One process a topic; its first thread is the topic, the others are lanes, as many as calls overlapped. A call is a
-slice, and what it went through are slices in it: waits by cause, the cache and the journal, each failed attempt and its
-backoff, the attempt that succeeded up to its first token, reasoning and answer. A row tells waits, and the time for the
-cache, as sums: they are drawn before the first attempt, and the attempts so that the last ends with the call. So an
-only attempt is drawn within the time for which it had its place, and those before a last one later than they were. A
-process of the run has the counters, and a slice for each time in which the provider was away.
+One process a topic; its first thread is the topic, the others are lanes, as many as calls
+overlapped. A call is a slice, and what it went through are slices in it: waits by cause, the cache
+and the journal, each failed attempt and its backoff, the attempt that succeeded up to its first
+token, reasoning and answer. A row tells waits, and the time for the cache, as sums: they are drawn
+before the first attempt, and the attempts so that the last ends with the call. So an only attempt
+is drawn within the time for which it had its place, and those before a last one later than they
+were. A process of the run has the counters, and a slice for each time in which the provider was
+away.
 
-Times are whole microseconds since the first session began. Only pairs of times are kept for the counters: some tens of
-bytes a request, whatever the calls say.
+Times are whole microseconds since the first session began. Only pairs of times are kept for the
+counters: some tens of bytes a request, whatever the calls say.
 """
 
 from __future__ import annotations
@@ -52,11 +55,18 @@ class Timeline:
         """The number of topics so far."""
         return len(self._topics[0])
 
-    def topic(self, calls: Sequence[StoredSpan], *, offset_s: float, elapsed_s: float) -> Iterator[Event]:
-        """The events of one topic. `offset_s` is when its session began, `elapsed_s` how long the topic was open."""
+    def topic(
+        self, calls: Sequence[StoredSpan], *, offset_s: float, elapsed_s: float
+    ) -> Iterator[Event]:
+        """The events of one topic. `offset_s` is when its session began, `elapsed_s` how long the
+        topic was open.
+        """
         first = calls[0]
         pid = _FIRST_TOPIC_PID + first.index
-        spans = [(_micros(offset_s + call.start_s), _micros(offset_s + call.end_s), call) for call in calls]
+        spans = [
+            (_micros(offset_s + call.start_s), _micros(offset_s + call.end_s), call)
+            for call in calls
+        ]
         spans.sort(key=lambda span: (span[0], -span[1]))
         begun = spans[0][0]
         ended = max(begun + _micros(elapsed_s), *(end for _, end, _ in spans), begun)
@@ -82,7 +92,10 @@ class Timeline:
         yield _meta("process_name", RUN_PID, name=f"run {self._run_id}")
         yield _meta("process_sort_index", RUN_PID, sort_index=0)
         # Viewers show the name with that of its number: "calls in flight".
-        for name, what, (starts, ends) in (("calls", "in flight", self._requests), ("topics", "open", self._topics)):
+        for name, what, (starts, ends) in (
+            ("calls", "in flight", self._requests),
+            ("topics", "open", self._topics),
+        ):
             for at, number in _levels(starts, ends):
                 yield {"ph": "C", "name": name, "pid": RUN_PID, "ts": at, "args": {what: number}}
 
@@ -99,7 +112,9 @@ class Timeline:
             name = f"{outage.endpoint or 'provider'} away"
             yield _slice("outage", name, RUN_PID, tid, start, start + _micros(outage.seconds), what)
 
-    def _phases(self, call: StoredSpan, pid: int, tid: int, start: int, end: int) -> Iterator[Event]:
+    def _phases(
+        self, call: StoredSpan, pid: int, tid: int, start: int, end: int
+    ) -> Iterator[Event]:
         """Yield the parts of a call, one slice after another, none beyond its end."""
         served = call.served
         if served.source != "endpoint":
@@ -118,7 +133,15 @@ class Timeline:
             then = until(failure.elapsed_s)
             _note(self._requests, at, then)
             what = {"kind": failure.kind, "status": failure.status, "message": failure.message}
-            yield _slice("attempt", f"attempt {failure.number} failed: {failure.kind}", pid, tid, at, then, what)
+            yield _slice(
+                "attempt",
+                f"attempt {failure.number} failed: {failure.kind}",
+                pid,
+                tid,
+                at,
+                then,
+                what,
+            )
             at = then
             if (then := until(failure.backoff_s)) > at:
                 yield _slice("wait", BACKOFF.words, pid, tid, at, then)
@@ -133,20 +156,25 @@ class Timeline:
 def _attempts(call: StoredSpan) -> int:
     """Microseconds that the attempts of a call took, with the backoff between them."""
     served = call.served
-    failed = sum(_micros(failure.elapsed_s) + _micros(failure.backoff_s) for failure in served.failures)
+    failed = sum(
+        _micros(failure.elapsed_s) + _micros(failure.backoff_s) for failure in served.failures
+    )
     return failed + (_micros(served.latency_s) if call.error is None else 0)
 
 
 def trace_file(events: Iterable[Event]) -> Iterator[bytes]:
     """The events as the parts of a JSON file, an event a line.
 
-    Characters stand as they are, and half a surrogate pair, which no file can hold, as a question mark: Perfetto
-    (v55.3) refuses a whole file for one escape of a surrogate, though JSON writes an emoji with two.
+    Characters stand as they are, and half a surrogate pair, which no file can hold, as a question
+    mark: Perfetto (v55.3) refuses a whole file for one escape of a surrogate, though JSON writes an
+    emoji with two.
     """
     yield BEGINNING
     separator = b""
     for event in events:
-        yield separator + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        yield separator + json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "replace"
+        )
         separator = b",\n"
     yield b"\n]}\n"
 
@@ -220,9 +248,23 @@ def _micros(seconds: float) -> int:
 
 
 def _slice(
-    category: str, name: str, pid: int, tid: int, start: int, end: int, args: Mapping[str, Any] | None = None
+    category: str,
+    name: str,
+    pid: int,
+    tid: int,
+    start: int,
+    end: int,
+    args: Mapping[str, Any] | None = None,
 ) -> Event:
-    event: Event = {"ph": "X", "cat": category, "name": name, "pid": pid, "tid": tid, "ts": start, "dur": end - start}
+    event: Event = {
+        "ph": "X",
+        "cat": category,
+        "name": name,
+        "pid": pid,
+        "tid": tid,
+        "ts": start,
+        "dur": end - start,
+    }
     return event if args is None else {**event, "args": args}
 
 

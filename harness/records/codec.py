@@ -1,13 +1,15 @@
 """Our values as JSON, and back: the one stored form.
 
-Fields are written in a fixed order, and those that say nothing (None, empty) are left out, so a text stays short and
-two texts of equal values are equal. Reading checks every type: what comes from a file may have been edited.
+Fields are written in a fixed order, and those that say nothing (None, empty) are left out, so a
+text stays short and two texts of equal values are equal. Reading checks every type: what comes from
+a file may have been edited.
 
-A wait that came later than the format (`outage_s`) is written where there was one, so rows without it stay as they
-were.
+A wait that came later than the format (`outage_s`) is written where there was one, so rows without
+it stay as they were.
 
-A stored completion keeps of `served` what describes the call that was paid for (attempts, times to first token,
-latency). Where this answer came from, and what it waited for, belongs to each use of it.
+A stored completion keeps of `served` what describes the call that was paid for (attempts, times to
+first token, latency). Where this answer came from, and what it waited for, belongs to each use of
+it.
 """
 
 from __future__ import annotations
@@ -37,8 +39,15 @@ JsonObject = dict[str, Json]
 _ANSWERER = {"model": TEXT, "fingerprint": TEXT | NULL}
 TOKEN_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 UNTOLD_COUNTS = ("untold", "reasoning_untold", "reasoning_estimated")
-"""The parts of a usage that are written only where a server did not count: rows without them say that it did."""
-_TOKEN_LOGPROB = {"token": TEXT, "logprob": NUMBER, "bytes": LIST | NULL, "top_logprobs": LIST | NULL}
+"""The parts of a usage that are written only where a server did not count: rows without them say
+that it did.
+"""
+_TOKEN_LOGPROB = {
+    "token": TEXT,
+    "logprob": NUMBER,
+    "bytes": LIST | NULL,
+    "top_logprobs": LIST | NULL,
+}
 _ALTERNATIVE = {"token": TEXT, "logprob": NUMBER}
 
 
@@ -85,7 +94,9 @@ def completion_to_json(completion: Completion) -> JsonObject:
 
 
 def completion_of_text(text: bytes) -> Completion:
-    """Return the completion that was stored as this JSON. Raises ValueError, naming the field, where it is none."""
+    """Return the completion that was stored as this JSON. Raises ValueError, naming the field,
+    where it is none.
+    """
     return _COMPLETIONS.of_line(text)
 
 
@@ -95,8 +106,12 @@ def completion_from_json(fields: Any) -> Completion:
 
 
 def earlier_to_json(earlier: Sequence[Answerer]) -> JsonObject:
-    """Return the others that an answer named before. Mostly there are none: then there is no such field."""
-    named: list[Json] = [{"model": one.model, "fingerprint": one.fingerprint or None} for one in earlier]
+    """Return the others that an answer named before. Mostly there are none: then there is no such
+    field.
+    """
+    named: list[Json] = [
+        {"model": one.model, "fingerprint": one.fingerprint or None} for one in earlier
+    ]
     return {"earlier": named} if named else {}
 
 
@@ -117,9 +132,15 @@ def usage_to_json(usage: Usage) -> JsonObject:
 
 
 def logprobs_to_json(told: Completion | Span) -> JsonObject:
-    """The likelihoods of the tokens, in the words of OpenAI's protocol; nothing where there are none."""
+    """The likelihoods of the tokens, in the words of OpenAI's protocol; nothing where there are
+    none.
+    """
     named = {"logprobs": told.logprobs, "reasoning_logprobs": told.reasoning_logprobs}
-    return {name: [_token_to_json(token) for token in tokens] for name, tokens in named.items() if tokens}
+    return {
+        name: [_token_to_json(token) for token in tokens]
+        for name, tokens in named.items()
+        if tokens
+    }
 
 
 def _token_to_json(token: TokenLogprob) -> JsonObject:
@@ -189,7 +210,9 @@ def failed_attempt_to_json(failure: FailedAttempt) -> JsonObject:
 
 
 def _held_to_json(waits: Waits) -> JsonObject:
-    """The waits before a request leaves; what a row has only where there was one is left out where it was none."""
+    """The waits before a request leaves; what a row has only where there was one is left out where
+    it was none.
+    """
     fields: JsonObject = {}
     for wait in HELD:
         seconds: float = getattr(waits, wait.field)

@@ -1,4 +1,6 @@
-"""One process at a time in a directory: a lock that the system frees with the process, however that ends."""
+"""One process at a time in a directory: a lock that the system frees with the process, however that
+ends.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from typing import BinaryIO
 
 LOCK_FILE = "run.lock"
 
-# Whoever looks whether a run is under way holds a shared lock for an instant: that is no reason to refuse.
+# Whoever looks whether a run is under way holds a shared lock for an instant: that is no reason to
+# refuse.
 _ATTEMPTS = 5
 _PAUSE_S = 0.02
 
@@ -27,8 +30,8 @@ class DirectoryLock:
     def take(cls, path: Path) -> DirectoryLock:
         """Make the directory where there is none, and take it.
 
-        Raises BlockingIOError if another process has it, any other OSError if it cannot be made. May take a tenth of a
-        second: call it in a thread.
+        Raises BlockingIOError if another process has it, any other OSError if it cannot be made.
+        May take a tenth of a second: call it in a thread.
         """
         made = _make(path)
         try:
@@ -38,16 +41,22 @@ class DirectoryLock:
             raise
 
     def check(self) -> None:
-        """Raise FileNotFoundError if the directory, or the lock in it, was deleted or replaced meanwhile."""
+        """Raise FileNotFoundError if the directory, or the lock in it, was deleted or replaced
+        meanwhile.
+        """
         if not _is_at(self._file, self._path / LOCK_FILE):
-            raise FileNotFoundError(2, "was deleted or replaced while the run was writing it", str(self._path))
+            raise FileNotFoundError(
+                2, "was deleted or replaced while the run was writing it", str(self._path)
+            )
 
     def release(self) -> None:
         """Let others in."""
         self._file.close()
 
     def undo(self) -> None:
-        """Let go, and leave nothing of what `take` made; a directory that holds anything else by now stays."""
+        """Let go, and leave nothing of what `take` made; a directory that holds anything else by
+        now stays.
+        """
         try:
             if self._made and [entry.name for entry in self._path.iterdir()] == [LOCK_FILE]:
                 (self._path / LOCK_FILE).unlink()
@@ -69,7 +78,9 @@ def is_locked(path: Path) -> bool:
 
 
 def _make(path: Path) -> tuple[Path, ...]:
-    """Make a directory that only its owner can enter, and such parents; what was not there, the deepest first."""
+    """Make a directory that only its owner can enter, and such parents; what was not there, the
+    deepest first.
+    """
     missing = [directory for directory in (path, *path.parents) if not directory.exists()]
     # One by one: together, the parents would get the mode that the umask leaves.
     for directory in (*reversed(missing), path):

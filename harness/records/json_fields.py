@@ -20,6 +20,8 @@ def check_fields(fields: Any, what: str, types: Mapping[str, FieldTypes]) -> Non
         raise ValueError(f"{what} must be a JSON object, not {type(fields).__name__}")
     for name, allowed in types.items():
         if type(fields.get(name)) not in allowed:
-            wanted = " or ".join(sorted(kind.__name__ for kind in allowed if kind is not type(None)))
+            wanted = " or ".join(
+                sorted(kind.__name__ for kind in allowed if kind is not type(None))
+            )
             found = type(fields[name]).__name__ if name in fields else "absent"
             raise ValueError(f"field {name!r} of {what} must be {wanted}, not {found}")

@@ -18,5 +18,7 @@ def to_text(value: Json) -> str:
 
 
 def storable(text: str) -> str:
-    """A JSON text that UTF-8 can hold: half a surrogate pair becomes the JSON escape that means the same."""
+    """A JSON text that UTF-8 can hold: half a surrogate pair becomes the JSON escape that means the
+    same.
+    """
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,6 @@
-"""A file of JSON lines: appended to whole, read back whole, repaired after a crash, replaced in one move."""
+"""A file of JSON lines: appended to whole, read back whole, repaired after a crash, replaced in one
+move.
+"""
 
 from __future__ import annotations
 
@@ -66,14 +68,18 @@ class AppendedFile:
         here = os.fstat(self._file.fileno())
         there = self.path.stat() if self.path.exists() else None
         if there is None or (there.st_ino, there.st_dev) != (here.st_ino, here.st_dev):
-            raise FileNotFoundError(2, "was deleted or replaced while the run was writing it", str(self.path))
+            raise FileNotFoundError(
+                2, "was deleted or replaced while the run was writing it", str(self.path)
+            )
         return self._file
 
 
 def texts_of(path: Path, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Whole lines as they stand, each with the byte at which it begins; of no line is asked what it says.
+    """Whole lines as they stand, each with the byte at which it begins; of no line is asked what it
+    says.
 
-    A last line without its end is left out, a missing file is empty. Raises ResultsError where it cannot be read.
+    A last line without its end is left out, a missing file is empty. Raises ResultsError where it
+    cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -101,7 +107,9 @@ def line_number(path: Path, at: int) -> int:
 
 
 def last_texts_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Whole lines as they stand, from the last to the first, each with the byte at which it begins."""
+    """Whole lines as they stand, from the last to the first, each with the byte at which it
+    begins.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -143,11 +151,15 @@ def count_lines(path: Path) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
 
 
-def write_whole(path: Path, parts: Iterable[bytes], *, mode: int = 0o600, synced: bool = True) -> None:
-    """Write a file beside its place and move it in: a reader sees the old one or the new one. Raises OSError.
+def write_whole(
+    path: Path, parts: Iterable[bytes], *, mode: int = 0o600, synced: bool = True
+) -> None:
+    """Write a file beside its place and move it in: a reader sees the old one or the new one.
+    Raises OSError.
 
-    `mode` is who may read and write it, less what the process's umask takes away. A device or a pipe is written to: a
-    file that was moved into its place would end it for everybody. What is not `synced` may be lost with the power.
+    `mode` is who may read and write it, less what the process's umask takes away. A device or a
+    pipe is written to: a file that was moved into its place would end it for everybody. What is not
+    `synced` may be lost with the power.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as device:
@@ -181,4 +193,6 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def pretty(value: Mapping[str, Any]) -> list[bytes]:
     """JSON for people, as the parts of a file."""
-    return [json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n"]
+    return [
+        json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n"
+    ]

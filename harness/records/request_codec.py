@@ -11,15 +11,17 @@ from harness.records.typed import TypedReader
 
 
 def request_from_canonical(text: str) -> Request:
-    """Return the request whose canonical form this is. Raises ValueError for a text that is no request."""
+    """Return the request whose canonical form this is. Raises ValueError for a text that is no
+    request.
+    """
     return request_from_json(json.loads(text))
 
 
 def request_from_json(fields: Any) -> Request:
     """Return the request of these `request_fields`.
 
-    Raises ValueError, naming the field, for anything else, and for a field that requests do not have: it would be a
-    part of the answer's key that is not kept.
+    Raises ValueError, naming the field, for anything else, and for a field that requests do not
+    have: it would be a part of the answer's key that is not kept.
     """
     return _REQUESTS.of_value(fields)
 

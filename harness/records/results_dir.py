@@ -1,12 +1,14 @@
 """A results directory: `run.json`, `results.jsonl` (a row a topic), `traces.jsonl` (a row a call).
 
-Rows are appended as topics finish, the calls of a topic before its row. A topic that is run again appends a new row: of
-several rows of one topic the last counts, and the calls of its session belong to it. `finish` makes that literally
-true by writing both files anew beside the old ones and moving them in.
+Rows are appended as topics finish, the calls of a topic before its row. A topic that is run again
+appends a new row: of several rows of one topic the last counts, and the calls of its session belong
+to it. `finish` makes that literally true by writing both files anew beside the old ones and moving
+them in.
 
-After a crash the last line may be torn, and the last calls may lack their row, as one topic is written at a time; both
-are cut off when the directory is opened, and the topic is run again from the cache. Lines are not synced to the disk
-one by one: what a power cut takes is restored from the cache without a payment.
+After a crash the last line may be torn, and the last calls may lack their row, as one topic is
+written at a time; both are cut off when the directory is opened, and the topic is run again from
+the cache. Lines are not synced to the disk one by one: what a power cut takes is restored from the
+cache without a payment.
 """
 
 from __future__ import annotations
@@ -55,18 +57,28 @@ _BEGINNINGS = {
     *(f".{name}.part" for name in KEPT_INPUTS),
 }
 
-_NEEDED = {"run_id": str, "sessions": int, "dataset": dict, "identity": dict, "settings": dict, "status": str}
+_NEEDED = {
+    "run_id": str,
+    "sessions": int,
+    "dataset": dict,
+    "identity": dict,
+    "settings": dict,
+    "status": str,
+}
 
 Describe = Callable[[dict[str, Any] | None], dict[str, Any]]
 
 
 class ResultsDir:
-    """The results of one run, written by one process at a time: it holds a lock on the directory until `close`.
+    """The results of one run, written by one process at a time: it holds a lock on the directory
+    until `close`.
 
     `standing` is how the run stands, kept up to date with every row. Made by `create_or_continue`.
     """
 
-    def __init__(self, path: Path, lock: DirectoryLock, manifest: dict[str, Any], standing: Standing) -> None:
+    def __init__(
+        self, path: Path, lock: DirectoryLock, manifest: dict[str, Any], standing: Standing
+    ) -> None:
         self.path = path
         self.manifest = manifest
         self.standing = standing
@@ -85,19 +97,22 @@ class ResultsDir:
     def create_or_continue(cls, path: Path, describe: Describe) -> ResultsDir:
         """Take a directory for a run, new or to be continued; until `begin` nothing in it says so.
 
-        `describe` is given what `run.json` says, or None where there is none, and returns what it shall say from now
-        on; it raises ResultsError where the run cannot be continued. Raises ResultsError for a directory that is in
-        use, holds something else, or cannot be written.
+        `describe` is given what `run.json` says, or None where there is none, and returns what it
+        shall say from now on; it raises ResultsError where the run cannot be continued. Raises
+        ResultsError for a directory that is in use, holds something else, or cannot be written.
         """
         try:
             _refuse_foreign(path)
             lock = DirectoryLock.take(path)
         except BlockingIOError:
             raise ResultsError(
-                f"{path}: in use by another process; wait for it, or choose another directory with --out DIR"
+                f"{path}: in use by another process; wait for it, or choose another directory with"
+                " --out DIR"
             ) from None
         except OSError as error:
-            raise ResultsError(f"{path}: cannot be made: {error.strerror}; choose another with --out DIR") from error
+            raise ResultsError(
+                f"{path}: cannot be made: {error.strerror}; choose another with --out DIR"
+            ) from error
         try:
             known = read_manifest(path) if (path / RUN_FILE).exists() else None
             manifest = {**describe(known), "sessions": (known["sessions"] if known else 0) + 1}
@@ -110,7 +125,8 @@ class ResultsDir:
             raise
 
     def begin(self) -> None:
-        """Write `run.json`, and the files of rows without rows where there are none. Raises StorageError.
+        """Write `run.json`, and the files of rows without rows where there are none. Raises
+        StorageError.
 
         From now on this is the run's directory.
         """
@@ -122,7 +138,8 @@ class ResultsDir:
             self._results.begin()
 
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
-        """Append the calls of a topic and then its row; both are with the operating system on return.
+        """Append the calls of a topic and then its row; both are with the operating system on
+        return.
 
         Raises StorageError if the disk fails or the files were deleted.
         """
@@ -137,13 +154,17 @@ class ResultsDir:
             write_whole(self.path / RUN_FILE, pretty(self.manifest))
 
     def tell(self, moment: Mapping[str, Json]) -> None:
-        """Replace what other processes are told of the run while it goes on. Raises StorageError."""
+        """Replace what other processes are told of the run while it goes on. Raises
+        StorageError.
+        """
         with storage_errors(self.path / LIVE_FILE):
             self._lock.check()
             write_whole(self.path / LIVE_FILE, pretty(moment), synced=False)
 
     def finish(self) -> None:
-        """Leave one row a topic, and the calls that belong to it. Raises StorageError, also if a row is missing."""
+        """Leave one row a topic, and the calls that belong to it. Raises StorageError, also if a
+        row is missing.
+        """
         if self.standing.superseded:
             for file in (self._traces, self._results):
                 with storage_errors(file.path):
@@ -152,7 +173,9 @@ class ResultsDir:
             self.standing.superseded = 0
         expected, found = self.standing.totals.rows, count_lines(self._results.path)
         if found != expected:
-            raise StorageError(f"{self._results.path}: {expected} rows were written and {found} are there")
+            raise StorageError(
+                f"{self._results.path}: {expected} rows were written and {found} are there"
+            )
 
     def _counting(self, path: Path) -> Iterator[bytes]:
         for at, raw in texts_of(path):
@@ -161,7 +184,8 @@ class ResultsDir:
                 yield raw
 
     def close(self) -> None:
-        """Sync to the disk and give the directory free; one that was never begun is left as it was found.
+        """Sync to the disk and give the directory free; one that was never begun is left as it was
+        found.
 
         Raises StorageError.
         """
@@ -181,7 +205,9 @@ class ResultsDir:
 
     def _append(self, result: TopicResult, spans: Sequence[Span]) -> None:
         row = to_text(result_to_row(result, session=self.session))
-        calls = [to_text(span_to_row(span, index=result.index, session=self.session)) for span in spans]
+        calls = [
+            to_text(span_to_row(span, index=result.index, session=self.session)) for span in spans
+        ]
         with storage_errors(self.path):
             self._lock.check()
             calls_began = self._traces.append(calls)
@@ -198,27 +224,36 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((path / RUN_FILE).read_bytes())
     except FileNotFoundError:
-        raise ResultsError(f"{path}: not a run: there is no {RUN_FILE}; expected a directory under results/") from None
+        raise ResultsError(
+            f"{path}: not a run: there is no {RUN_FILE}; expected a directory under results/"
+        ) from None
     except NotADirectoryError:
-        raise ResultsError(f"{path}: not a run: it is a file; expected a directory under results/") from None
+        raise ResultsError(
+            f"{path}: not a run: it is a file; expected a directory under results/"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path / RUN_FILE}: cannot be read: {error}") from error
     if not isinstance(manifest, dict) or type(manifest.get("version")) is not int:
         raise ResultsError(f"{path / RUN_FILE}: not the description of a run")
     if manifest["version"] != MANIFEST_VERSION:
         raise ResultsError(
-            f"{path / RUN_FILE}: of version {manifest['version']}, and this harness knows version {MANIFEST_VERSION}"
+            f"{path / RUN_FILE}: of version {manifest['version']}, and this harness knows version"
+            f" {MANIFEST_VERSION}"
         )
     for name, kind in _NEEDED.items():
         if type(manifest.get(name)) is not kind:
-            raise ResultsError(f"{path / RUN_FILE}: damaged: {name!r} is missing or is no {kind.__name__}")
+            raise ResultsError(
+                f"{path / RUN_FILE}: damaged: {name!r} is missing or is no {kind.__name__}"
+            )
     if type(manifest["dataset"].get("topics")) is not int:
         raise ResultsError(f"{path / RUN_FILE}: damaged: the number of topics is missing")
     return manifest
 
 
 def read_standing(path: Path) -> Standing:
-    """Read the standing of a run from its rows; it may be running. Raises ResultsError for a damaged row."""
+    """Read the standing of a run from its rows; it may be running. Raises ResultsError for a
+    damaged row.
+    """
     standing = Standing()
     for _, row in results_in(path / RESULTS_FILE):
         standing.add(row, row.session)
@@ -259,5 +294,6 @@ def _refuse_foreign(path: Path) -> None:
     names = {entry.name for entry in path.iterdir()}
     if names and not (LOCK_FILE in names and names <= _BEGINNINGS):
         raise ResultsError(
-            f"{path}: holds files but no {RUN_FILE}, so it is not a run of ours; choose another with --out DIR"
+            f"{path}: holds files but no {RUN_FILE}, so it is not a run of ours; choose another"
+            " with --out DIR"
         )

@@ -131,12 +131,16 @@ def seconds(value: Any) -> Any:
 
 
 def dollars(value: float | None) -> float | None:
-    """Rounded to far below the price of a token, so that a sum does not tell in which order it was made."""
+    """Rounded to far below the price of a token, so that a sum does not tell in which order it was
+    made.
+    """
     return value if value is None else round(value, 12)
 
 
 def plain(value: Json) -> Json:
-    """A JSON value in dicts and lists: a workflow may return any mapping, and the encoder knows only these."""
+    """A JSON value in dicts and lists: a workflow may return any mapping, and the encoder knows
+    only these.
+    """
     if isinstance(value, Mapping):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -145,7 +149,9 @@ def plain(value: Json) -> Json:
 
 
 def failure_to_json(failure: Failure | None) -> JsonObject | None:
-    """Return the failure of a topic or a call; `where` and `code` are there where they are known."""
+    """Return the failure of a topic or a call; `where` and `code` are there where they are
+    known.
+    """
     if failure is None:
         return None
     place = {"where": failure.where, "code": failure.code}

@@ -1,8 +1,8 @@
 """A run, read from its directory: the one reader of its files.
 
-The calls of a topic stand before its row, and topics in the same order in both files; so one pass over both, side by
-side, brings them together, and no more than one topic is in memory. A run that is going on is read on from where the
-last pass stopped.
+The calls of a topic stand before its row, and topics in the same order in both files; so one pass
+over both, side by side, brings them together, and no more than one topic is in memory. A run that
+is going on is read on from where the last pass stopped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from typing import Any
 from harness.domain.run import topic_of_drawn
 from harness.errors import ResultsError
 from harness.records.jsonl_file import texts_of
-from harness.records.results_dir import RESULTS_FILE, TRACES_FILE, is_running, read_manifest, unfinished_topics
+from harness.records.results_dir import (
+    RESULTS_FILE,
+    TRACES_FILE,
+    is_running,
+    read_manifest,
+    unfinished_topics,
+)
 from harness.records.run_standing import Standing
 from harness.records.stored import (
     Lines,
@@ -44,7 +50,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTopic:
-    """A topic that has a row, with its calls in the order in which they ended; `at` is where both begin.
+    """A topic that has a row, with its calls in the order in which they ended; `at` is where both
+    begin.
 
     Calls that were removed from the file are not missed: there are then fewer than `result` says.
     """
@@ -55,11 +62,12 @@ class StoredTopic:
 
 
 class Run:
-    """A run in its directory, finished or not. Made by `open`; `look` takes note of what came since.
+    """A run in its directory, finished or not. Made by `open`; `look` takes note of what came
+    since.
 
-    `manifest` is what `run.json` said at the last look, `standing` which rows count and what they add up to.
-    `generation` counts how often what had been read before did not hold any more and `topics` begins again: a topic
-    that had failed was run again, or the files were replaced or cut.
+    `manifest` is what `run.json` said at the last look, `standing` which rows count and what they
+    add up to. `generation` counts how often what had been read before did not hold any more and
+    `topics` begins again: a topic that had failed was run again, or the files were replaced or cut.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,7 +82,9 @@ class Run:
 
     @classmethod
     def open(cls, path: Path) -> Run:
-        """Open the run in a directory. Raises ResultsError for a directory that is no run and for damaged rows."""
+        """Open the run in a directory. Raises ResultsError for a directory that is no run and for
+        damaged rows.
+        """
         run = cls(path)
         run.look()
         return run
@@ -114,11 +124,18 @@ class Run:
             anew = self.standing.superseded > superseded and self._read_any
         if anew:
             self.generation += 1
-            self.standing, self._place, self._counted, self._read_any = Standing(), Place(), 0, False
+            self.standing, self._place, self._counted, self._read_any = (
+                Standing(),
+                Place(),
+                0,
+                False,
+            )
             self._count()
 
     def results(self) -> Iterator[StoredResult]:
-        """Yield the rows that count, as far as the last look saw them, in the order in which topics were finished."""
+        """Yield the rows that count, as far as the last look saw them, in the order in which topics
+        were finished.
+        """
         for lines, row in results_in(self.path / RESULTS_FILE):
             if lines.began >= self._counted:
                 return
@@ -130,22 +147,31 @@ class Run:
         return next((row for row in self.results() if row.topic_id == topic_id), None)
 
     def spans(self, topic_id: str | None = None) -> Iterator[StoredSpan]:
-        """Yield the calls that belong to rows that count, or those of one topic. The calls of a topic come together."""
+        """Yield the calls that belong to rows that count, or those of one topic. The calls of a
+        topic come together.
+        """
         file = self.path / TRACES_FILE
         return (span_of(raw, file, at) for at, raw in self.lines(TRACES_FILE, topic_id))
 
     def lines(self, name: str, topic_id: str | None = None) -> Iterator[tuple[int, bytes]]:
-        """Yield the lines of `results` or of `spans` as they stand in the file of this name, with their places."""
+        """Yield the lines of `results` or of `spans` as they stand in the file of this name, with
+        their places.
+        """
         file = self.path / name
         for at, raw in texts_of(file):
             if name == RESULTS_FILE and at >= self._counted:
                 return
             owner = owner_of(raw, file, at)
-            if self.standing.counts(owner.index, owner.session) and topic_id in (None, owner.topic_id):
+            if self.standing.counts(owner.index, owner.session) and topic_id in (
+                None,
+                owner.topic_id,
+            ):
                 yield at, raw
 
     def topics(self) -> Iterator[StoredTopic]:
-        """Yield the topics that were not read yet, as far as the last look saw them, in the order of `results`."""
+        """Yield the topics that were not read yet, as far as the last look saw them, in the order
+        of `results`.
+        """
         end = self._counted
         for topic, place in _topics_of(self.path, self.standing.counts, self._place):
             if topic.at.results >= end:
@@ -155,12 +181,18 @@ class Run:
             yield topic
 
     def topic_at(self, at: Place) -> StoredTopic:
-        """Return a topic that was read before. Raises ResultsError if the files are not what they were then."""
+        """Return a topic that was read before. Raises ResultsError if the files are not what they
+        were then.
+        """
         row = next((row for _, row in results_in(self.path / RESULTS_FILE, start=at.results)), None)
         if row is None:
-            raise ResultsError(f"{self.path / RESULTS_FILE}: has become shorter; open the run again")
+            raise ResultsError(
+                f"{self.path / RESULTS_FILE}: has become shorter; open the run again"
+            )
         same = (row.index, row.session)
-        found = next(_topics_of(self.path, lambda index, session: (index, session) == same, at), None)
+        found = next(
+            _topics_of(self.path, lambda index, session: (index, session) == same, at), None
+        )
         if found is None:
             raise ResultsError(f"{self.path / RESULTS_FILE}: was replaced; open the run again")
         return found[0]
@@ -176,20 +208,22 @@ class Run:
 
 
 def read_results(path: Path) -> Iterator[dict[str, Any]]:
-    """Return the rows of a run as JSON objects, one a topic, in the order in which they were finished.
+    """Return the rows of a run as JSON objects, one a topic, in the order in which they were
+    finished.
 
-    docs/formats.md says what is in them; the run may be going on. Raises ResultsError for a directory that is no run,
-    and for a damaged row.
+    docs/formats.md says what is in them; the run may be going on. Raises ResultsError for a
+    directory that is no run, and for a damaged row.
     """
     run = Run.open(path)
     return (json.loads(raw) for _, raw in run.lines(RESULTS_FILE))
 
 
 def read_spans(path: Path, topic_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """Return the calls of a run, or of one of its topics, as JSON objects, the calls of a topic together.
+    """Return the calls of a run, or of one of its topics, as JSON objects, the calls of a topic
+    together.
 
-    They are those of the topics that `read_results` gives; the calls of a topic come in the order in which they ended.
-    Raises as that does, and for a line that belongs to no topic.
+    They are those of the topics that `read_results` gives; the calls of a topic come in the order
+    in which they ended. Raises as that does, and for a line that belongs to no topic.
     """
     run = Run.open(path)
     return (json.loads(raw) for _, raw in run.lines(TRACES_FILE, topic_id))
@@ -201,7 +235,9 @@ def _topics_of(path: Path, counts: Counts, start: Place) -> Iterator[tuple[Store
     for lines, row in results_in(path / RESULTS_FILE, start=start.results):
         if counts(row.index, row.session):
             calls, traces = groups.of(row)
-            topic = StoredTopic(result=row, calls=calls, at=Place(results=lines.began, traces=traces))
+            topic = StoredTopic(
+                result=row, calls=calls, at=Place(results=lines.began, traces=traces)
+            )
             yield topic, Place(results=lines.ended, traces=groups.ended)
 
 

@@ -1,7 +1,8 @@
-"""The topics of a run one by one, in whatever order: a first pass notes where each stands, a second reads it there.
+"""The topics of a run one by one, in whatever order: a first pass notes where each stands, a second
+reads it there.
 
-`RowPlaces` is that first pass, some tens of bytes a topic however long its calls are. `RunIndex` is a run that has
-ended, with its topics by their ids.
+`RowPlaces` is that first pass, some tens of bytes a topic however long its calls are. `RunIndex` is
+a run that has ended, with its topics by their ids.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from harness.records.stored import StoredResult, StoredSpan, owner_of, result_of
 class RowPlaces:
     """The places, by a topic's index, of the row that counts and of its calls.
 
-    Made from the two files of a run as they are at the time, None for one that is not there; both are read to their
-    ends. What is written later is not known, so the same files must be given to `row` and `calls`. `path` is named in
-    errors. Raises ResultsError for a row that is damaged, and for calls of a topic that do not stand together.
+    Made from the two files of a run as they are at the time, None for one that is not there; both
+    are read to their ends. What is written later is not known, so the same files must be given to
+    `row` and `calls`. `path` is named in errors. Raises ResultsError for a row that is damaged, and
+    for calls of a topic that do not stand together.
     """
 
     def __init__(self, path: Path, results: BinaryIO | None, traces: BinaryIO | None) -> None:
@@ -84,8 +86,8 @@ class RowPlaces:
                 self._calls_at[call.index] = at
             elif counts and before != call.index:
                 raise ResultsError(
-                    f"{path}: the calls of topic {call.topic_id!r} do not stand together, as a run leaves them; "
-                    "restore the file"
+                    f"{path}: the calls of topic {call.topic_id!r} do not stand together, as a run"
+                    " leaves them; restore the file"
                 )
             if counts:
                 self._calls[call.index] += 1
@@ -93,9 +95,13 @@ class RowPlaces:
 
 
 class RunIndex:
-    """The topics of a run that has ended, in the order in which they were finished. Made by `open`."""
+    """The topics of a run that has ended, in the order in which they were finished. Made by
+    `open`.
+    """
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any], places: RowPlaces, indexes: Mapping[str, int]) -> None:
+    def __init__(
+        self, path: Path, manifest: Mapping[str, Any], places: RowPlaces, indexes: Mapping[str, int]
+    ) -> None:
         self.path = path
         self.manifest = manifest
         self._places = places
@@ -103,14 +109,20 @@ class RunIndex:
 
     @classmethod
     def open(cls, path: Path) -> RunIndex:
-        """Raises ResultsError for a directory that is no run or is being written, and for rows that are damaged."""
+        """Raises ResultsError for a directory that is no run or is being written, and for rows that
+        are damaged.
+        """
         manifest = read_manifest(path)
         if is_running(path):
-            raise ResultsError(f"{path}: this run is still going; wait for it, or interrupt it with Ctrl-C")
+            raise ResultsError(
+                f"{path}: this run is still going; wait for it, or interrupt it with Ctrl-C"
+            )
         for name in (RESULTS_FILE, TRACES_FILE):
             _refuse_torn(path, name)
         with ExitStack() as opened:
-            results, traces = (opened_file(path / name, opened) for name in (RESULTS_FILE, TRACES_FILE))
+            results, traces = (
+                opened_file(path / name, opened) for name in (RESULTS_FILE, TRACES_FILE)
+            )
             places = RowPlaces(path, results, traces)
             return cls(path, manifest, places, _by_id(path, places, results))
 
@@ -134,12 +146,16 @@ class RunIndex:
         return topic_of_drawn(row.topic_id, sample), sample
 
     def row(self, topic_id: str) -> StoredResult:
-        """The topic's row. Raises ResultsError where it is damaged, KeyError for an unknown topic."""
+        """The topic's row. Raises ResultsError where it is damaged, KeyError for an unknown
+        topic.
+        """
         with (self.path / RESULTS_FILE).open("rb") as results:
             return self._places.row(results, self._indexes[topic_id])
 
     def calls(self, topic_id: str) -> list[StoredSpan]:
-        """The topic's calls in the order in which they were wanted. Raises ResultsError where one is damaged."""
+        """The topic's calls in the order in which they were wanted. Raises ResultsError where one
+        is damaged.
+        """
         index = self._indexes[topic_id]
         if not self._places.calls_of(index):
             return []
@@ -148,7 +164,9 @@ class RunIndex:
 
 
 def opened_file(path: Path, opened: ExitStack) -> BinaryIO | None:
-    """Open a file of a run to be read; None where it is missing. Raises ResultsError where it cannot be read."""
+    """Open a file of a run to be read; None where it is missing. Raises ResultsError where it
+    cannot be read.
+    """
     try:
         return opened.enter_context(path.open("rb"))
     except FileNotFoundError:
@@ -158,7 +176,9 @@ def opened_file(path: Path, opened: ExitStack) -> BinaryIO | None:
 
 
 def _by_id(path: Path, places: RowPlaces, results: BinaryIO | None) -> dict[str, int]:
-    """The index of each topic by its id. Raises ResultsError where calls are missing that its row speaks of."""
+    """The index of each topic by its id. Raises ResultsError where calls are missing that its row
+    speaks of.
+    """
     found: dict[str, int] = {}
     if results is None:
         return found
@@ -168,8 +188,8 @@ def _by_id(path: Path, places: RowPlaces, results: BinaryIO | None) -> dict[str,
         number = places.calls_of(index)
         if number != row.calls:
             raise ResultsError(
-                f"{path / TRACES_FILE}: has {number} calls of topic {row.topic_id!r}, whose row speaks of "
-                f"{row.calls}; restore the file"
+                f"{path / TRACES_FILE}: has {number} calls of topic {row.topic_id!r}, whose row"
+                f" speaks of {row.calls}; restore the file"
             )
     return found
 
@@ -186,5 +206,6 @@ def _refuse_torn(path: Path, name: str) -> None:
         opened.seek(-1, os.SEEK_END)
         if opened.read(1) != b"\n":
             raise ResultsError(
-                f"{file}: its last line is torn, so the run was killed; `harness resume {path}` repairs it"
+                f"{file}: its last line is torn, so the run was killed; `harness resume {path}`"
+                " repairs it"
             )

@@ -1,6 +1,7 @@
 """The standing of a run: the topics that have a row, and the sums over the rows.
 
-Four bytes a topic, whatever its size; one that failed or is degraded, which may be run again, takes some hundred more.
+Four bytes a topic, whatever its size; one that failed or is degraded, which may be run again, takes
+some hundred more.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ _BAD_LINE = "DatasetError"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedAlike:
-    """Topics that failed for the same cause: how many, and of the first of them the name and what was said.
+    """Topics that failed for the same cause: how many, and of the first of them the name and what
+    was said.
 
-    `kind`, `type`, `where` and `code` are those of `Failure`: exceptions of two lines of code are two causes.
+    `kind`, `type`, `where` and `code` are those of `Failure`: exceptions of two lines of code are
+    two causes.
     """
 
     cause: str
@@ -63,9 +66,11 @@ class _Kept:
 
 @dataclass(slots=True, kw_only=True)
 class RowTotals(Totals):
-    """The same sums over rows of topics, with the number of rows by status. `unpriced` rows have no known cost.
+    """The same sums over rows of topics, with the number of rows by status. `unpriced` rows have no
+    known cost.
 
-    `answers` is who answered, and how often. Failures and retries of calls are not in rows, and stay 0.
+    `answers` is who answered, and how often. Failures and retries of calls are not in rows, and
+    stay 0.
     """
 
     rows: int = 0
@@ -126,19 +131,26 @@ class Standing:
         self._first: dict[Group, FailedAlike] = {}
         # What rows add up to that may be run again: their sums may have to be taken back.
         self._not_ok: dict[int, _Kept] = {}
-        # Topics that fail before their first call all have the same sums, however many there are of them.
+        # Topics that fail before their first call all have the same sums, however many there are of
+        # them.
         self._nothing: dict[str, _Kept] = {}
 
     def unfinished(self, topics: int, end: int | None = None) -> int:
-        """Count those of so many topics that have no row. Their indexes are below `end`; None: they have no gaps."""
+        """Count those of so many topics that have no row. Their indexes are below `end`; None: they
+        have no gaps.
+        """
         known = self._sessions[: topics if end is None else end]
         return max(0, topics - len(known) + known.count(0))
 
     def in_states(self, states: Iterable[TopicState], topics: int, end: int) -> int:
-        """Count those of so many topics, with indexes below `end`, that are in one of these states."""
+        """Count those of so many topics, with indexes below `end`, that are in one of these
+        states.
+        """
         not_ok = Counter(kept.status for index, kept in self._not_ok.items() if index < end)
         unfinished = self.unfinished(topics, end)
-        number: Counter[TopicState] = Counter({"unfinished": unfinished, "ok": topics - unfinished - not_ok.total()})
+        number: Counter[TopicState] = Counter(
+            {"unfinished": unfinished, "ok": topics - unfinished - not_ok.total()}
+        )
         number.update(not_ok)
         return sum(number[state] for state in states)
 
@@ -176,7 +188,9 @@ class Standing:
     def failures(self) -> tuple[FailedAlike, ...]:
         """The topics that failed, by cause; the most frequent first."""
         causes = Counter(kept.cause for kept in self._not_ok.values() if kept.cause is not None)
-        return tuple(replace(self._first[cause], topics=number) for cause, number in causes.most_common())
+        return tuple(
+            replace(self._first[cause], topics=number) for cause, number in causes.most_common()
+        )
 
     def _kept_of(self, row: TopicResult) -> _Kept:
         failure = row.error if row.status == "failed" else None
@@ -197,7 +211,9 @@ class Standing:
         return index < len(self._sessions) and self._sessions[index] > 0
 
     def _cause_of(self, topic_id: str, failure: Failure) -> Group:
-        """The cause in a word or two, and the line of code. Of each cause the first topic is remembered."""
+        """The cause in a word or two, and the line of code. Of each cause the first topic is
+        remembered.
+        """
         group = group_of(failure)
         if group not in self._first:
             self._first[group] = FailedAlike(
@@ -213,5 +229,7 @@ class Standing:
         return group
 
     def counts(self, index: int, session: int) -> bool:
-        """Return whether the row of this topic and session is the one that counts; the calls of both belong to it."""
+        """Return whether the row of this topic and session is the one that counts; the calls of
+        both belong to it.
+        """
         return index < len(self._sessions) and bool(self._sessions[index] == session)

@@ -1,7 +1,7 @@
 """The rows of a run as values: what `results.jsonl` and `traces.jsonl` say, typed.
 
-A stored row is the value that was written, and the two numbers that only the files know: the topic's place in the
-dataset and the session that wrote it.
+A stored row is the value that was written, and the two numbers that only the files know: the
+topic's place in the dataset and the session that wrote it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResult(TopicResult):
-    """A row of `results.jsonl`. `session` counts the times that the run was begun or resumed, from 1."""
+    """A row of `results.jsonl`. `session` counts the times that the run was begun or resumed, from
+    1.
+    """
 
     session: int
     version: Literal[1] = 1
@@ -98,12 +100,16 @@ def span_of(raw: bytes, path: Path, at: int) -> StoredSpan:
 
 
 def owner_of(raw: bytes, path: Path, at: int) -> Owner:
-    """Return the owner of the row in a line of either file; nothing else of it is read. Raises ResultsError."""
+    """Return the owner of the row in a line of either file; nothing else of it is read. Raises
+    ResultsError.
+    """
     return _row_of(_OWNERS, raw, path, at, "a row")
 
 
 def stored_result(result: TopicResult, *, session: int) -> StoredResult:
-    """Return what a run directory would say of a result: times and money are rounded as they are there."""
+    """Return what a run directory would say of a result: times and money are rounded as they are
+    there.
+    """
     return _RESULTS.of_value(result_to_row(result, session=session))
 
 
@@ -119,7 +125,10 @@ def result_row(row: StoredResult) -> JsonObject:
 
 def span_row(span: StoredSpan) -> JsonObject:
     """The row again, as it stands in the file."""
-    return {**span_to_row(span, index=span.index, session=span.session), "own_s": span.written_own_s}
+    return {
+        **span_to_row(span, index=span.index, session=span.session),
+        "own_s": span.written_own_s,
+    }
 
 
 def _row_of(reader: TypedReader[T], raw: bytes, path: Path, at: int, what: str) -> T:
@@ -130,7 +139,8 @@ def _row_of(reader: TypedReader[T], raw: bytes, path: Path, at: int, what: str) 
         whose = _topic_in(raw)
         if whose is None:
             raise ResultsError(
-                f"{path}:{line_number(path, at)}: not a row of ours ({error}); restore or remove the line"
+                f"{path}:{line_number(path, at)}: not a row of ours ({error}); restore or remove"
+                " the line"
             ) from None
         raise ResultsError(
             f"{path}: {what} of topic {whose!r} is damaged: {error}; restore or remove the line"

@@ -1,8 +1,10 @@
-"""Values of the domain out of JSON, by their own types: the frozen dataclass is the description of its form.
+"""Values of the domain out of JSON, by their own types: the frozen dataclass is the description of
+its form.
 
-A field that has a default may be missing, an unknown field is passed over, and a wrong type is refused by name:
-the rule of docs/formats.md. pydantic's core does the work, in one pass from the bytes of a line. Its own reading of
-annotations is not used: it would need pydantic in `domain`, for answerers, a token's bytes and the recursive `Json`.
+A field that has a default may be missing, an unknown field is passed over, and a wrong type is
+refused by name: the rule of docs/formats.md. pydantic's core does the work, in one pass from the
+bytes of a line. Its own reading of annotations is not used: it would need pydantic in `domain`, for
+answerers, a token's bytes and the recursive `Json`.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ Unread = Mapping[type, Collection[str]]
 class TypedReader(Generic[T]):
     """Reads values of one dataclass.
 
-    `special` are types that are made by a function, `named` the fields that JSON calls otherwise, `unread` the fields
-    of a type that JSON does not hold: they have their default, whatever a text says of them. A field that no type
-    knows is passed over; with `closed` one of the outermost type is refused.
+    `special` are types that are made by a function, `named` the fields that JSON calls otherwise,
+    `unread` the fields of a type that JSON does not hold: they have their default, whatever a text
+    says of them. A field that no type knows is passed over; with `closed` one of the outermost type
+    is refused.
     """
 
     def __init__(
@@ -43,11 +46,14 @@ class TypedReader(Generic[T]):
         closed: bool = False,
     ) -> None:
         def validator(text: CoreSchema) -> SchemaValidator:
-            schemas = _Schemas(special or {}, named or {}, unread or {}, text, closed=kind if closed else None)
+            schemas = _Schemas(
+                special or {}, named or {}, unread or {}, text, closed=kind if closed else None
+            )
             return SchemaValidator(schemas.of(kind))
 
         self._from_text = validator(core_schema.str_schema(strict=True))
-        # Half a surrogate pair is no text to pydantic, and may stand in a prompt: the slow way takes it, too.
+        # Half a surrogate pair is no text to pydantic, and may stand in a prompt: the slow way
+        # takes it, too.
         self._from_value = validator(core_schema.is_instance_schema(str))
 
     def of_line(self, line: bytes) -> T:
@@ -59,7 +65,9 @@ class TypedReader(Generic[T]):
         return value
 
     def of_value(self, value: Any) -> T:
-        """The same of JSON that was decoded. Raises ValueError, naming the field, where it is none."""
+        """The same of JSON that was decoded. Raises ValueError, naming the field, where it is
+        none.
+        """
         try:
             found: T = self._from_value.validate_python(value)
         except ValidationError as error:
@@ -78,7 +86,13 @@ class _Schemas:
     """Our types as schemas of pydantic's core."""
 
     def __init__(
-        self, special: Special, named: Mapping[str, str], unread: Unread, text: CoreSchema, *, closed: type | None
+        self,
+        special: Special,
+        named: Mapping[str, str],
+        unread: Unread,
+        text: CoreSchema,
+        *,
+        closed: type | None,
     ) -> None:
         self._special = special
         self._named = named
@@ -121,14 +135,19 @@ class _Schemas:
 
     def _of_union(self, parts: tuple[Any, ...]) -> CoreSchema:
         some = [self.of(part) for part in parts if part is not type(None)]
-        whole = some[0] if len(some) == 1 else core_schema.union_schema([*some], mode="left_to_right")
+        whole = (
+            some[0] if len(some) == 1 else core_schema.union_schema([*some], mode="left_to_right")
+        )
         return core_schema.nullable_schema(whole) if type(None) in parts else whole
 
     def _of_dataclass(self, kind: Any) -> CoreSchema:
         # `Json` is whatever JSON holds, and describes itself without end.
         hints = get_type_hints(kind, localns={"Json": Any})
         unread = self._unread.get(kind, ())
-        known = [self._of_field(field, hints[field.name], field.name not in unread) for field in fields(kind)]
+        known = [
+            self._of_field(field, hints[field.name], field.name not in unread)
+            for field in fields(kind)
+        ]
         beyond: Literal["forbid", "ignore"] = "forbid" if kind is self._closed else "ignore"
         return core_schema.dataclass_schema(
             kind,
@@ -145,7 +164,9 @@ class _Schemas:
         elif field.default_factory is not MISSING:
             schema = core_schema.with_default_schema(schema, default_factory=field.default_factory)
         name = self._named.get(field.name)
-        return core_schema.dataclass_field(field.name, schema, validation_alias=name, init=field.init and read)
+        return core_schema.dataclass_field(
+            field.name, schema, validation_alias=name, init=field.init and read
+        )
 
 
 def _words_of(error: ValidationError) -> str:

@@ -13,7 +13,9 @@ Row = dict[str, Any]
 
 
 def answers_before(call: StoredSpan, calls: Sequence[StoredSpan]) -> dict[str, str]:
-    """Return the answers that a topic had when one of its calls was wanted, by the ids of the calls that gave them."""
+    """Return the answers that a topic had when one of its calls was wanted, by the ids of the calls
+    that gave them.
+    """
     return {one.id: one.content for one in calls if one.end_s <= call.start_s and one is not call}
 
 

@@ -1,7 +1,8 @@
 """The blocks that a report is made of.
 
-They hold text as it is. A renderer makes it safe for the place that it writes to, so a block may carry the words of a
-model or a server. Whoever makes a block decides what is said; a renderer decides only how it looks.
+They hold text as it is. A renderer makes it safe for the place that it writes to, so a block may
+carry the words of a model or a server. Whoever makes a block decides what is said; a renderer
+decides only how it looks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Literal, TypeAlias
 from harness.diffs.words import Piece
 
 Tone = Literal["plain", "good", "bad", "faint", "strong"]
-"""The meaning of a line, which a terminal shows as a colour. The other renderers leave colours out."""
+"""The meaning of a line, which a terminal shows as a colour. The other renderers leave colours
+out.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,9 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, with its tone. White space at its beginning is kept where lines are shown as they are."""
+    """One line, with its tone. White space at its beginning is kept where lines are shown as they
+    are.
+    """
 
     text: str
     tone: Tone = "plain"
@@ -52,9 +57,11 @@ class Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The first `texts` columns hold words and stand at the left; the others hold numbers and stand at the right.
+    """The first `texts` columns hold words and stand at the left; the others hold numbers and stand
+    at the right.
 
-    `least` are the least widths of the columns in plain text, so that a table of few short rows is not cramped.
+    `least` are the least widths of the columns in plain text, so that a table of few short rows is
+    not cramped.
     """
 
     columns: tuple[str, ...]
@@ -74,7 +81,9 @@ class Diff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A text quoted as it is. `most_lines` are shown in a terminal and in plain text; None is all of them."""
+    """A text quoted as it is. `most_lines` are shown in a terminal and in plain text; None is all
+    of them.
+    """
 
     text: str
     language: str = "text"
@@ -100,5 +109,7 @@ def paragraph(*texts: str, tone: Tone = "plain") -> Paragraph:
 
 
 def stands_apart(block: Block) -> bool:
-    """True if a blank line divides this block from what is before it, where lines are shown as they are."""
+    """True if a blank line divides this block from what is before it, where lines are shown as they
+    are.
+    """
     return isinstance(block, Heading | Table | Paragraph)

@@ -7,7 +7,18 @@ from collections.abc import Iterator, Sequence
 
 from harness.diffs.words import Piece, visible
 from harness.domain.sanitize import html_safe, markdown_safe, terminal_safe
-from harness.render.document import Block, Code, Diff, Document, Fold, Heading, Line, Lines, Paragraph, Table
+from harness.render.document import (
+    Block,
+    Code,
+    Diff,
+    Document,
+    Fold,
+    Heading,
+    Line,
+    Lines,
+    Paragraph,
+    Table,
+)
 
 _PARAGRAPHS = re.compile(r"(\n\s*)")
 _NUMBERS = re.compile(r"[\d.,:% smhin→×–]+")
@@ -47,7 +58,9 @@ def block_markdown(block: Block) -> str:
 
 
 def fenced(text: str, language: str = "text") -> str:
-    """A text as a block of code, whatever it holds: the fence is longer than any run of backticks in it."""
+    """A text as a block of code, whatever it holds: the fence is longer than any run of backticks
+    in it.
+    """
     shown = terminal_safe(text)
     fence = "`" * max([3, *(len(run[0]) + 1 for run in _TICKS.finditer(shown))])
     return f"{fence}{language}\n{shown}\n{fence}"
@@ -91,7 +104,9 @@ def _one_line(text: str) -> str:
 
 
 def _piece(piece: Piece) -> str:
-    """A piece in its place in a text: tags end with a line, as they cannot reach over paragraphs."""
+    """A piece in its place in a text: tags end with a line, as they cannot reach over
+    paragraphs.
+    """
     tag = _TAGS.get(piece.kind)
     shown = []
     for part in _PARAGRAPHS.split(terminal_safe(visible(piece))):

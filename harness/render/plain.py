@@ -1,4 +1,6 @@
-"""A document as plain text, for a pipe, a file or a log. Each line is whole, however long; changes have marks."""
+"""A document as plain text, for a pipe, a file or a log. Each line is whole, however long; changes
+have marks.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ INDENT = "  "
 GAP = "  "
 """Between the columns of a table."""
 QUOTE = "    | "
-"""Before each line of a quoted text. It keeps the log of a CI job from reading the line as a command."""
+"""Before each line of a quoted text. It keeps the log of a CI job from reading the line as a
+command.
+"""
 
 
 def plain(document: Document) -> str:
@@ -62,7 +66,9 @@ def block_lines(block: Block) -> Iterator[Line]:
 
 
 def aligned(table: Table) -> list[str]:
-    """The columns and the rows of a table, each a line; a wide character counts as the two cells that it takes."""
+    """The columns and the rows of a table, each a line; a wide character counts as the two cells
+    that it takes.
+    """
     rows = [[terminal_safe(cell) for cell in row] for row in (table.columns, *table.rows)]
     widths = [max(map(cells_of, column)) for column in zip(*rows, strict=True)]
     for number, least in enumerate(table.least):

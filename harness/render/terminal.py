@@ -1,4 +1,6 @@
-"""A document for a stream: in colours on a terminal that wants them, as plain text everywhere else."""
+"""A document for a stream: in colours on a terminal that wants them, as plain text everywhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-_COLOURS: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "faint": "dim", "strong": "bold"}
+_COLOURS: dict[Tone, str] = {
+    "plain": "",
+    "good": "green",
+    "bad": "bold red",
+    "faint": "dim",
+    "strong": "bold",
+}
 _CHANGES = {"removed": "red strike", "added": "green", "skipped": "dim", "equal": ""}
 
 
@@ -31,7 +39,8 @@ def show(document: Document, file: TextIO) -> None:
         if number and stands_apart(block):
             console.print()
         for shown in _renderables(block, console):
-            # A table is folded within its columns; a line is left to the terminal, so that it is copied whole.
+            # A table is folded within its columns; a line is left to the terminal, so that it is
+            # copied whole.
             console.print(shown, soft_wrap=not isinstance(block, Table))
 
 
@@ -52,7 +61,9 @@ def _renderables(block: Block, console: Console) -> Iterator[RenderableType]:
 
 
 def _table(block: Table, columns: int) -> RenderableType:
-    """The table with its least widths, or as narrow as it must be where the terminal has no room for them."""
+    """The table with its least widths, or as narrow as it must be where the terminal has no room
+    for them.
+    """
     from rich.table import Table as RichTable  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
 
@@ -61,7 +72,9 @@ def _table(block: Table, columns: int) -> RenderableType:
     for number, column in enumerate(block.columns):
         least = block.least[number] if fits and block.least else None
         title = Text(terminal_safe(column), style="dim")
-        shown.add_column(title, justify="left" if number < block.texts else "right", min_width=least)
+        shown.add_column(
+            title, justify="left" if number < block.texts else "right", min_width=least
+        )
     for row in block.rows:
         shown.add_row(*(Text(terminal_safe(cell)) for cell in row))
     return shown

@@ -1,1 +1,3 @@
-"""A run as a page that people like to look at: one file that needs nothing, or a view that follows what happens."""
+"""A run as a page that people like to look at: one file that needs nothing, or a view that follows
+what happens.
+"""

@@ -1,4 +1,6 @@
-"""The times in which the provider was away: in the log of sessions, and in what a run that goes on tells of itself."""
+"""The times in which the provider was away: in the log of sessions, and in what a run that goes on
+tells of itself.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from harness.runs.live_file import read_live
 class Away:
     """An outage for the page: `from_s` and `to_s` count from the start of its session.
 
-    `until` None: it went on when the session ended. `message` begins with the endpoint's name where there are several.
+    `until` None: it went on when the session ended. `message` begins with the endpoint's name where
+    there are several.
     """
 
     from_s: float
@@ -46,18 +49,24 @@ def away_in(entry: Mapping[str, Any]) -> tuple[Away, ...]:
                 from_s=round(from_s, 3),
                 to_s=round(from_s + outage.seconds, 3),
                 since=outage.since.isoformat(timespec="milliseconds"),
-                until=None if outage.until is None else outage.until.isoformat(timespec="milliseconds"),
+                until=None
+                if outage.until is None
+                else outage.until.isoformat(timespec="milliseconds"),
                 seconds=outage.seconds,
                 probes=outage.probes,
                 kind=outage.kind,
-                message=terminal_safe(outage.message if whose is None else f"{whose}: {outage.message}"),
+                message=terminal_safe(
+                    outage.message if whose is None else f"{whose}: {outage.message}"
+                ),
             )
         )
     return tuple(found)
 
 
 def down_in(run: Path) -> str | None:
-    """Return what a run that goes on last said of a provider that is away; None where it said nothing."""
+    """Return what a run that goes on last said of a provider that is away; None where it said
+    nothing.
+    """
     try:
         live = read_live(run)
     except ResultsError:

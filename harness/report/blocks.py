@@ -1,6 +1,7 @@
 """The parts of a page that are held back until they are opened: JSON in blocks of gzip, as text.
 
-A block holds a few topics: enough for the texts that they share to be stored once, few enough to be unpacked at once.
+A block holds a few topics: enough for the texts that they share to be stored once, few enough to be
+unpacked at once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def encoded(text: str) -> bytes:
 
 
 class Blocks:
-    """Collects the topics of one run and writes them to a file as they fill a block; `close` writes the rest."""
+    """Collects the topics of one run and writes them to a file as they fill a block; `close` writes
+    the rest.
+    """
 
     def __init__(self, file: IO[bytes], run: int) -> None:
         self._file = file
@@ -54,7 +57,11 @@ class Blocks:
 
 def _element(name: str, details: list[str]) -> bytes:
     packed = gzip.compress(encoded(f"[{','.join(details)}]"), compresslevel=_LEVEL, mtime=0)
-    return b'<script type="%s" id="%s">%s</script>\n' % (_TYPE.encode(), name.encode(), base64.b64encode(packed))
+    return b'<script type="%s" id="%s">%s</script>\n' % (
+        _TYPE.encode(),
+        name.encode(),
+        base64.b64encode(packed),
+    )
 
 
 def parts_of(file: IO[bytes], size: int = 1 << 20) -> Iterator[bytes]:

@@ -24,7 +24,8 @@ LONGEST_EXAMPLE = 4_000
 class Cause:
     """Failures that differ in names and numbers only. `example` is the message of the first.
 
-    `where` and `code` are the line of the workflow's code that all of them came from, `remedy` is what helps.
+    `where` and `code` are the line of the workflow's code that all of them came from, `remedy` is
+    what helps.
     """
 
     kind: str
@@ -67,7 +68,9 @@ class Causes:
 
 
 def pattern_of(message: str) -> str:
-    """Return the part that messages of one cause have in common: no quotations, no identifiers, no numbers."""
+    """Return the part that messages of one cause have in common: no quotations, no identifiers, no
+    numbers.
+    """
     # Cut first: only its beginning tells what a message is about, and it may quote a whole answer.
     text = one_line(message, 4 * _LONGEST)
     for what, mark in ((_QUOTED, "“…”"), (_IDENTIFIER, "#"), (_NUMBER, "#")):

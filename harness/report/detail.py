@@ -43,7 +43,9 @@ def detail_of(topic: StoredTopic) -> dict[str, Any]:
         "elapsed_s": row.elapsed_s,
         "sequential_s": row.sequential_s,
         "metadata": {terminal_safe(name): _plain(value) for name, value in row.metadata.items()},
-        "calls": [_call(call) for call in sorted(topic.calls, key=lambda one: (one.start_s, one.id))],
+        "calls": [
+            _call(call) for call in sorted(topic.calls, key=lambda one: (one.start_s, one.id))
+        ],
     }
 
 
@@ -74,11 +76,14 @@ def _texts(call: StoredSpan) -> dict[str, Any]:
     request = call.request
     return {
         "asked": _asked(request),
-        "messages": [{"role": one.role, "content": terminal_safe(one.content)} for one in request.messages],
+        "messages": [
+            {"role": one.role, "content": terminal_safe(one.content)} for one in request.messages
+        ],
         "reasoning": terminal_safe(call.reasoning),
         "content": terminal_safe(call.content),
         "tool_calls": [
-            {"name": terminal_safe(one.name), "arguments": terminal_safe(one.arguments)} for one in call.tool_calls
+            {"name": terminal_safe(one.name), "arguments": terminal_safe(one.arguments)}
+            for one in call.tool_calls
         ],
     }
 
@@ -134,7 +139,9 @@ def _error(error: Failure | None) -> dict[str, Any] | None:
 
 
 def _section(section: Mapping[str, Any]) -> dict[str, Any]:
-    """A part of an output. `research` names its fields so; of other workflows every field is shown as it is."""
+    """A part of an output. `research` names its fields so; of other workflows every field is shown
+    as it is.
+    """
     if isinstance(section.get("question"), str) and "status" in section:
         error = section.get("error")
         return {
@@ -155,4 +162,6 @@ def _shown(value: Any) -> list[Node] | None:
 
 
 def _plain(value: Any) -> str:
-    return terminal_safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+    return terminal_safe(
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    )

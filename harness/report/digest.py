@@ -23,7 +23,8 @@ _TITLE = 160
 
 @dataclass(slots=True)
 class Topics:
-    """The rows of the table, by column; `cause` counts from 0 and is -1 without one, `print` tells outputs apart.
+    """The rows of the table, by column; `cause` counts from 0 and is -1 without one, `print` tells
+    outputs apart.
 
     `cost` is None where it is not known. Times are in seconds, money in USD.
     """
@@ -51,7 +52,9 @@ class Step:
 
 @dataclass(slots=True)
 class SessionTimes:
-    """The calls of one session on its clock: requests as pairs of times, refusals, and what each call cost when."""
+    """The calls of one session on its clock: requests as pairs of times, refusals, and what each
+    call cost when.
+    """
 
     calls: list[CallTimes] = field(default_factory=list)
     sent_s: array[float] = field(default_factory=lambda: array("d"))
@@ -111,7 +114,9 @@ class Digest:
         if call.error is None and served.source == "endpoint":
             step.latencies_s.append(served.latency_s)
         for failure in served.failures:
-            self.attempts.add(Failure(type="", message="", kind=failure.kind, status=failure.status))
+            self.attempts.add(
+                Failure(type="", message="", kind=failure.kind, status=failure.status)
+            )
         self._add_requests(call, session)
         return max(0, served.attempts - 1)
 

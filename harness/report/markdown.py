@@ -1,8 +1,9 @@
-"""A model's Markdown as a tree of harmless elements, from which the page builds its nodes one by one.
+"""A model's Markdown as a tree of harmless elements, from which the page builds its nodes one by
+one.
 
-No HTML is made of what a model wrote, here or in the page: a text stays a text, an element is one of `ELEMENTS` without
-attributes, but for a link, whose address is of http, https or mailto. Raw HTML is shown as the text that it is; of a
-picture its description is left.
+No HTML is made of what a model wrote, here or in the page: a text stays a text, an element is one
+of `ELEMENTS` without attributes, but for a link, whose address is of http, https or mailto. Raw
+HTML is shown as the text that it is; of a picture its description is left.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ ELEMENTS = frozenset(
 )  # fmt: skip
 _SCHEMES = {"http", "https", "mailto"}
 _LONGEST = 400_000
-"""Characters from which on a text is shown as it is: nobody reads that much, and parsing it takes a second."""
+"""Characters from which on a text is shown as it is: nobody reads that much, and parsing it takes a
+second.
+"""
 
 
 def tree_of(text: str) -> list[Node]:

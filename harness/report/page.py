@@ -18,22 +18,35 @@ BEGINNING = b"<!doctype html>\n"
 """How every page begins."""
 
 _SCRIPTS = (
-    *("dom", "format", "theme", "charts", "plots", "header", "metrics", "numbers", "comparison", "troubles"),
+    *(
+        "dom",
+        "format",
+        "theme",
+        "charts",
+        "plots",
+        "header",
+        "metrics",
+        "numbers",
+        "comparison",
+        "troubles",
+    ),
     *("rows", "topics", "gantt", "call", "detail", "topic", "source", "live", "report"),
 )
 _INDEX_SCRIPTS = ("dom", "format", "live", "runs")
 _STYLES = ("base", "summary", "tables", "topic", "media")
 _ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' "
-    "rx='4' fill='%232f6feb'/%3E%3Cpath d='M4 4v8M12 4v8M4 8h8' stroke='white' stroke-width='2'/%3E%3C/svg%3E"
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect"
+    " width='16' height='16' rx='4' fill='%232f6feb'/%3E%3Cpath d='M4 4v8M12 4v8M4 8h8'"
+    " stroke='white' stroke-width='2'/%3E%3C/svg%3E"
 )
 
 
 def policy(scripts: Iterable[str], styles: Iterable[str], *, served: bool = False) -> str:
-    """The content-security policy of a page with these inline scripts and styles, known by their hashes.
+    """The content-security policy of a page with these inline scripts and styles, known by their
+    hashes.
 
-    A page that is served may speak to where it came from; one from the disk to nobody. Text never becomes markup or
-    code in either: the sinks that would do it are closed.
+    A page that is served may speak to where it came from; one from the disk to nobody. Text never
+    becomes markup or code in either: the sinks that would do it are closed.
     """
     connect = "'self'" if served else "'none'"
     rules = [
@@ -60,7 +73,8 @@ def report_page(
 ) -> Iterator[bytes]:
     """The page of one run, or of two side by side, in parts.
 
-    A page that is served and kept up to date is given the addresses of its `events`, its `source` and its `home`.
+    A page that is served and kept up to date is given the addresses of its `events`, its `source`
+    and its `home`.
     """
     title = " · ".join(run["name"] for run in runs)
     data = {
@@ -77,27 +91,40 @@ def report_page(
 
 def index_page(runs: Mapping[str, Any]) -> Iterator[bytes]:
     """The page that lists the runs of a directory."""
-    yield from _page("Runs", {**runs, "version": __version__}, _INDEX_SCRIPTS, Plotting(), (), served=True)
+    yield from _page(
+        "Runs", {**runs, "version": __version__}, _INDEX_SCRIPTS, Plotting(), (), served=True
+    )
 
 
 def _page(
-    title: str, data: Any, names: Iterable[str], plotting: Plotting, blocks: Iterable[bytes], *, served: bool
+    title: str,
+    data: Any,
+    names: Iterable[str],
+    plotting: Plotting,
+    blocks: Iterable[bytes],
+    *,
+    served: bool,
 ) -> Iterator[bytes]:
-    ours = '"use strict";\n(() => {\n' + "\n".join(_static(f"{name}.js") for name in names) + "})();\n"
+    ours = (
+        '"use strict";\n(() => {\n' + "\n".join(_static(f"{name}.js") for name in names) + "})();\n"
+    )
     scripts = [script for script in (plotting.script, ours) if script]
     style = "\n".join([plotting.style, *(_static(f"{name}.css") for name in _STYLES)])
-    # The data stand before our script, which reads them; the blocks after it, so that the page lives before they came.
+    # The data stand before our script, which reads them; the blocks after it, so that the page
+    # lives before they came.
     yield encoded(
         f"{BEGINNING.decode()}"
         '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy(scripts, [style], served=served)}">\n'
+        '<meta http-equiv="Content-Security-Policy"'
+        f' content="{policy(scripts, [style], served=served)}">\n'
         '<meta name="referrer" content="no-referrer">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{html_safe(title)} – harness</title>\n"
         f'<link rel="icon" href="{_ICON}">\n'
         f"<style>{style}</style>\n</head>\n<body>\n"
-        "<noscript>This page needs JavaScript, which is in the file itself. It loads nothing.</noscript>\n"
+        "<noscript>This page needs JavaScript, which is in the file itself. It loads"
+        " nothing.</noscript>\n"
         '<div id="app"></div>\n'
     )
     yield encoded(f'<script type="application/json" id="data">{json_text(data)}</script>\n')
@@ -112,4 +139,7 @@ def _static(name: str) -> str:
 
 
 def _hashes(texts: Iterable[str]) -> str:
-    return " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts)
+    return " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in texts
+    )

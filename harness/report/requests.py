@@ -25,8 +25,8 @@ class Sent:
 def requests_of(call: Span) -> Iterator[Sent]:
     """The requests of a call, in order; none for an answer from the cache.
 
-    The one that was answered ended with the call. Those before it are reckoned from its begin, each after its own
-    waits; the time to note and to keep them is told as sums and left out.
+    The one that was answered ended with the call. Those before it are reckoned from its begin, each
+    after its own waits; the time to note and to keep them is told as sums and left out.
     """
     served = call.served
     if served.source != "endpoint":

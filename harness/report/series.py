@@ -24,18 +24,29 @@ def series_of(
 ) -> dict[str, Any]:
     """Return the curves over time.
 
-    `history` has by session the numbers of calls that were let in at once, with their times; it may be empty.
+    `history` has by session the numbers of calls that were let in at once, with their times; it may
+    be empty.
 
-    `outages` are, by session, when the provider was away; a session is at least as long as they are.
+    `outages` are, by session, when the provider was away; a session is at least as long as they
+    are.
 
-    `t` are seconds of work; what lies between two sessions is left out, `begun` says where each begins. Of each stretch
-    between two instants `in_flight` is the most that was reached, `limit` the least that was allowed (None: not known),
-    `refused` a sum; `cost` is the sum up to its end; `away` is the number of the outage in it, from 1 (None: none).
+    `t` are seconds of work; what lies between two sessions is left out, `begun` says where each
+    begins. Of each stretch between two instants `in_flight` is the most that was reached, `limit`
+    the least that was allowed (None: not known), `refused` a sum; `cost` is the sum up to its end;
+    `away` is the number of the outage in it, from 1 (None: none).
     """
     ends = _ends(digest.sessions, outages)
     whole = sum(ends.values())
     if whole <= 0:
-        return {"t": [], "in_flight": [], "refused": [], "limit": [], "cost": [], "away": [], "begun": []}
+        return {
+            "t": [],
+            "in_flight": [],
+            "refused": [],
+            "limit": [],
+            "cost": [],
+            "away": [],
+            "begun": [],
+        }
     width = whole / POINTS
     grid = _Grid(width)
     begun, at, met = [], 0.0, 0
@@ -47,12 +58,20 @@ def series_of(
             grid.away(met, at + outage.from_s, at + outage.to_s)
         grid.limit(history.get(number, ()), at, at + length)
         at += length
-    return {"t": [round(width * place, 3) for place in range(POINTS + 1)], **grid.columns(), "begun": begun}
+    return {
+        "t": [round(width * place, 3) for place in range(POINTS + 1)],
+        **grid.columns(),
+        "begun": begun,
+    }
 
 
 def shares_of(digest: Digest) -> dict[str, Any]:
-    """By step, the share of its answered requests that took no longer than each of `s` seconds (0 to 1)."""
-    steps = {name: sorted(step.latencies_s) for name, step in digest.steps.items() if step.latencies_s}
+    """By step, the share of its answered requests that took no longer than each of `s` seconds (0
+    to 1).
+    """
+    steps = {
+        name: sorted(step.latencies_s) for name, step in digest.steps.items() if step.latencies_s
+    }
     if not steps:
         return {"s": [], "steps": {}}
     low = max(1e-4, min(values[0] for values in steps.values()))
@@ -73,7 +92,9 @@ def _shares(ordered: Sequence[float], grid: Sequence[float]) -> Iterator[float]:
         yield round(below / len(ordered), 4)
 
 
-def _ends(sessions: Mapping[int, SessionTimes], outages: Mapping[int, Sequence[Away]]) -> dict[int, float]:
+def _ends(
+    sessions: Mapping[int, SessionTimes], outages: Mapping[int, Sequence[Away]]
+) -> dict[int, float]:
     ends = {number: session.end_s for number, session in sessions.items()}
     for number, met in outages.items():
         ends[number] = max([ends.get(number, 0.0), *(outage.to_s for outage in met)])

@@ -1,7 +1,8 @@
-"""The view: the page of every run of a directory, served to this machine only, read-only, behind a random token.
+"""The view: the page of every run of a directory, served to this machine only, read-only, behind a
+random token.
 
-The token is a part of the address; without it nothing is answered. A request that names another host is refused, so
-that a web page cannot reach the server through a name of its own.
+The token is a part of the address; without it nothing is answered. A request that names another
+host is refused, so that a web page cannot reach the server through a name of its own.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ async def serve_view(root: Path, port: int = 0, *, look_s: float = 1.0) -> Async
     from aiohttp import web  # noqa: PLC0415 - start-up that only a server needs
 
     view = _View(WatchedDirectory(root), secrets.token_urlsafe(24), look_s)
-    runner = web.AppRunner(view.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(
+        view.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()
@@ -82,23 +85,35 @@ class _View:
 
         app = web.Application(middlewares=[guarded])
         run, two = "/{token}/run/{a}/", "/{token}/compare/{a}/{b}/"
-        routes = {"/{token}/": self._index, "/{token}/data.json": self._list, "/{token}/events": self._list_events}
+        routes = {
+            "/{token}/": self._index,
+            "/{token}/data.json": self._list,
+            "/{token}/events": self._list_events,
+        }
         for place in (run, two):
-            routes |= {place: self._page, f"{place}data.json": self._data, f"{place}events": self._events}
+            routes |= {
+                place: self._page,
+                f"{place}data.json": self._data,
+                f"{place}events": self._events,
+            }
         routes[f"{run}topic/{{index:[0-9]{{1,9}}}}"] = self._topic
         for path, handler in routes.items():
             app.router.add_get(path, handler)
         return app
 
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Only this machine, only with the token, only reading; what is wrong with a run is said in words."""
+        """Only this machine, only with the token, only reading; what is wrong with a run is said in
+        words.
+        """
         from aiohttp import web  # noqa: PLC0415
 
         if _host_name(request.host) not in _OUR_NAMES:
             return _words(403, "This server answers to this machine only.")
         given = request.path.split("/")[1]
         if not hmac.compare_digest(given.encode(), self.token.encode()):
-            return _words(403, "The address lacks its token: use the one that `harness view` printed.")
+            return _words(
+                403, "The address lacks its token: use the one that `harness view` printed."
+            )
         if request.method not in ("GET", "HEAD"):
             return _words(405, "The view is read-only.")
         try:
@@ -110,7 +125,9 @@ class _View:
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         return await self._html(
-            lambda: index_page({"events": f"events?since={quote(self._runs.stamp())}", **self._runs.listing()})
+            lambda: index_page(
+                {"events": f"events?since={quote(self._runs.stamp())}", **self._runs.listing()}
+            )
         )
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
@@ -124,9 +141,15 @@ class _View:
         up = "../" * (1 + len(runs))
 
         def page() -> Iterable[bytes]:
-            served = {"events": f"events?since={quote(_stamp(runs))}", "source": "data.json", "home": up}
+            served = {
+                "events": f"events?since={quote(_stamp(runs))}",
+                "source": "data.json",
+                "home": up,
+            }
             summaries = _summaries(runs, up)
-            return report_page(summaries, plotting(), (), written_at=datetime.now(UTC), served=served)
+            return report_page(
+                summaries, plotting(), (), written_at=datetime.now(UTC), served=served
+            )
 
         return await self._html(page)
 
@@ -146,7 +169,9 @@ class _View:
         (run,) = await self._asked(request)
         index = int(request.match_info["index"])
         found = await in_thread(lambda: run.topic(index))
-        return _words(404, "This topic is not finished.") if found is None else _json_response(found)
+        return (
+            _words(404, "This topic is not finished.") if found is None else _json_response(found)
+        )
 
     async def _asked(self, request: web.Request) -> list[WatchedRun]:
         """The runs that the address names."""
@@ -162,7 +187,9 @@ class _View:
     async def _tell(
         self, request: web.Request, stamp: Callable[[], str], pause_s: Callable[[], float]
     ) -> web.StreamResponse:
-        """Server-sent events: one whenever the stamp is another, until the client leaves or the view ends."""
+        """Server-sent events: one whenever the stamp is another, until the client leaves or the
+        view ends.
+        """
         from aiohttp import web  # noqa: PLC0415
 
         response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
@@ -215,7 +242,10 @@ def _json_response(value: Any) -> web.Response:
     from aiohttp import web  # noqa: PLC0415
 
     return web.Response(
-        body=encoded(json_text(value)), content_type="application/json", charset="utf-8", headers=_HEADERS
+        body=encoded(json_text(value)),
+        content_type="application/json",
+        charset="utf-8",
+        headers=_HEADERS,
     )
 
 

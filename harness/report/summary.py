@@ -41,7 +41,13 @@ _STATES = {
 
 
 def summary_of(
-    name: str, manifest: Manifest, standing: Standing, digest: Digest, *, running: bool, down: str | None = None
+    name: str,
+    manifest: Manifest,
+    standing: Standing,
+    digest: Digest,
+    *,
+    running: bool,
+    down: str | None = None,
 ) -> dict[str, Any]:
     """One run for the page: everything but what a topic holds when it is opened.
 
@@ -58,15 +64,25 @@ def summary_of(
     return {
         "name": name,
         "run_id": manifest["run_id"],
-        "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished, down=down),
+        "state": state_of(
+            manifest, running=running, failed=totals["failed"], missing=unfinished, down=down
+        ),
         "about": _about(manifest),
-        "totals": {**totals, "unfinished": unfinished, "requests": digest.requests, "refusals": digest.refusals},
+        "totals": {
+            **totals,
+            "unfinished": unfinished,
+            "requests": digest.requests,
+            "refusals": digest.refusals,
+        },
         "time": {**time, "whole_sessions": complete_log},
         "money": _money(manifest, totals),
         "answerers": doubt_lines(answers_in(totals)),
         "limits": manifest.get("limits_learned"),
         "in_flight": manifest["settings"].get("in_flight"),
-        "troubles": {status: [asdict(cause) for cause in found.found] for status, found in digest.troubles.items()},
+        "troubles": {
+            status: [asdict(cause) for cause in found.found]
+            for status, found in digest.troubles.items()
+        },
         "attempts": sorted(map(asdict, digest.attempts.found), key=lambda cause: -cause["count"]),
         "steps": [_step(step, numbers) for step, numbers in digest.steps.items()],
         "series": series_of(digest, history_of(manifest, running=running), outages),
@@ -79,7 +95,9 @@ def summary_of(
 def state_of(
     manifest: Manifest, *, running: bool, failed: int = 0, missing: int = 0, down: str | None = None
 ) -> dict[str, str]:
-    """Return the state of a run: a tone (`good`, `warn`, `bad`, `busy`), a word, and what stops it or did."""
+    """Return the state of a run: a tone (`good`, `warn`, `bad`, `busy`), a word, and what stops it
+    or did.
+    """
     status, log = manifest["status"], manifest.get("session_log", [])
     if running:
         word = "running" if down is None else "running, waiting for the provider"
@@ -125,12 +143,20 @@ def limits_of(settings: Mapping[str, Any]) -> Limits:
     """The limits in the settings of a run."""
     names = {"in_flight": "in_flight", "per_run": "per_run", "runs": "runs"}
     paces = {"rpm": "requests_per_minute", "tpm": "tokens_per_minute"}
-    known = {ours: settings[name] for name, ours in (names | paces).items() if settings.get(name) is not None}
+    known = {
+        ours: settings[name]
+        for name, ours in (names | paces).items()
+        if settings.get(name) is not None
+    }
     return Limits(**known)
 
 
-def _time(digest: Digest, manifest: Manifest, *, wall_s: float, sequential_s: float) -> dict[str, Any]:
-    """Wall and sequential time, the lower bound, and what was lost; session by session, as each began from nothing."""
+def _time(
+    digest: Digest, manifest: Manifest, *, wall_s: float, sequential_s: float
+) -> dict[str, Any]:
+    """Wall and sequential time, the lower bound, and what was lost; session by session, as each
+    began from nothing.
+    """
     limits = limits_of(manifest["settings"])
     bound_s, active_s = 0.0, 0.0
     lost: dict[str, float] = dict.fromkeys(CAUSES, 0.0)
@@ -171,7 +197,9 @@ def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
         "saved": totals["saved"],
         "unpriced": totals["unpriced"],
         "known": outlay.cost > 0 or not totals["unpriced"],
-        "why": "the server told no usage" if totals["usage"].get("untold") else why_unpriced(answers_in(totals)),
+        "why": "the server told no usage"
+        if totals["usage"].get("untold")
+        else why_unpriced(answers_in(totals)),
         "untold_cost": outlay.cost_untold,
         "simulated": is_simulated(manifest),
     }
@@ -193,7 +221,9 @@ def _about(manifest: Manifest) -> dict[str, Any]:
 
 def _step(name: str, step: Step) -> dict[str, Any]:
     found = Distribution.of(step.latencies_s)
-    latency = None if found is None else {key: round(value, 4) for key, value in asdict(found).items()}
+    latency = (
+        None if found is None else {key: round(value, 4) for key, value in asdict(found).items()}
+    )
     totals = step.totals
     return {
         "step": name,

@@ -1,4 +1,6 @@
-"""The runs of a directory, looked at again and again while they may grow: each is read once, and then read on."""
+"""The runs of a directory, looked at again and again while they may grow: each is read once, and
+then read on.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _FILES = (RUN_FILE, RESULTS_FILE, TRACES_FILE)
 
 
 class WatchedRun:
-    """One run. Its methods read files: call them beside the event loop. They may be called from several threads."""
+    """One run. Its methods read files: call them beside the event loop. They may be called from
+    several threads.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,14 +56,21 @@ class WatchedRun:
                 self._read_on()
                 read = self._run
                 found = summary_of(
-                    self.path.name, read.manifest, read.standing, self._digest, running=running, down=down
+                    self.path.name,
+                    read.manifest,
+                    read.standing,
+                    self._digest,
+                    running=running,
+                    down=down,
                 )
                 self._summary = stamp, {**found, "base": f"run/{quote(self.path.name, safe='')}/"}
                 self.took_s = time.monotonic() - began
             return self._summary[1]
 
     def topic(self, index: int) -> dict[str, Any] | None:
-        """A topic, whole, by its place in the dataset; None if it is not finished. Raises ResultsError."""
+        """A topic, whole, by its place in the dataset; None if it is not finished. Raises
+        ResultsError.
+        """
         with self._lock:
             self._read_on()
             place = self._places.get(index)
@@ -82,7 +93,9 @@ class WatchedRun:
         cost = Outlay.of(totals, manifest.get("journal", {})).cost
         return {
             "name": self.path.name,
-            "state": state_of(manifest, running=running, failed=totals["failed"], missing=unfinished, down=down),
+            "state": state_of(
+                manifest, running=running, failed=totals["failed"], missing=unfinished, down=down
+            ),
             **{status: totals[status] for status in ("ok", "degraded", "failed")},
             "unfinished": unfinished,
             "cost": round(cost, 9) if cost > 0 or not totals["unpriced"] else None,
@@ -114,7 +127,10 @@ class WatchedDirectory:
             return [self.path.name]
         with _gone_is_empty():
             runs = [entry.parent for entry in self.path.glob(f"*/{RUN_FILE}")]
-            return [run.name for run in sorted(runs, key=lambda run: (_begun_ns(run), run.name), reverse=True)]
+            return [
+                run.name
+                for run in sorted(runs, key=lambda run: (_begun_ns(run), run.name), reverse=True)
+            ]
         return []
 
     def run(self, name: str) -> WatchedRun | None:
@@ -140,7 +156,9 @@ class WatchedDirectory:
 
 
 def _begun_ns(run: Path) -> int:
-    """The time at which the directory was made, as far as one can tell: its lock is never written to."""
+    """The time at which the directory was made, as far as one can tell: its lock is never written
+    to.
+    """
     lock = run / LOCK_FILE
     return (lock if lock.exists() else run / RUN_FILE).stat().st_mtime_ns
 

@@ -1,4 +1,6 @@
-"""A report's file: the runs are read once, what is held back goes to a file beside it, and the page is put together."""
+"""A report's file: the runs are read once, what is held back goes to a file beside it, and the page
+is put together.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,13 @@ from harness.report.plotting import Plotting
 from harness.report.summary import summary_of
 
 
-def write_report(runs: Sequence[Path], target: Path, plotting: Plotting, *, now: datetime) -> list[dict[str, Any]]:
+def write_report(
+    runs: Sequence[Path], target: Path, plotting: Plotting, *, now: datetime
+) -> list[dict[str, Any]]:
     """Write the page of one run or two; returns the summaries that stand in it.
 
-    Memory grows by some hundred bytes a topic and a call, whatever they say. Raises ResultsError for what is no run or
-    is damaged, and StorageError where the file cannot be written.
+    Memory grows by some hundred bytes a topic and a call, whatever they say. Raises ResultsError
+    for what is no run or is damaged, and StorageError where the file cannot be written.
     """
     with storage_errors(target), tempfile.TemporaryFile(dir=target.absolute().parent) as held_back:
         summaries = [_gather(path, held_back, number) for number, path in enumerate(runs)]
@@ -33,7 +37,8 @@ def write_report(runs: Sequence[Path], target: Path, plotting: Plotting, *, now:
 
 
 def _gather(path: Path, held_back: IO[bytes], number: int) -> dict[str, Any]:
-    # Before its rows: a run that ends in between is called running, and not one that lacks its last rows complete.
+    # Before its rows: a run that ends in between is called running, and not one that lacks its last
+    # rows complete.
     running = is_running(path)
     down = down_in(path) if running else None
     run, digest, blocks = Run.open(path), Digest(), Blocks(held_back, number)

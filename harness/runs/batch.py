@@ -1,4 +1,6 @@
-"""A batch from its topic file to its results: begun, continued after anything, and accounted for at the end."""
+"""A batch from its topic file to its results: begun, continued after anything, and accounted for at
+the end.
+"""
 
 from __future__ import annotations
 
@@ -58,13 +60,14 @@ async def run_batch(
 ) -> Report:
     """Run a topic file through a workflow, or continue the run that its results directory holds.
 
-    `source` is a path or `-`. Everything is checked before the first call: raises DatasetError, PromptsError,
-    WorkflowError, SettingsError, CacheError or ResultsError, and RunStopped where `stop` was set meanwhile, with
-    no results written. `workflow` is the one that the settings name, where the caller has loaded it already; it must
-    not have run in another event loop. `continued` insists on a run that is there, `redo` says which of its topics are
-    run. Answers of `recording` rule over those of the cache. `wrap` puts something around the workflow. Once it runs,
-    whatever ends it ends in a report; a StorageError that is raised all the same is about something that could not be
-    kept after that.
+    `source` is a path or `-`. Everything is checked before the first call: raises DatasetError,
+    PromptsError, WorkflowError, SettingsError, CacheError or ResultsError, and RunStopped where
+    `stop` was set meanwhile, with no results written. `workflow` is the one that the settings name,
+    where the caller has loaded it already; it must not have run in another event loop. `continued`
+    insists on a run that is there, `redo` says which of its topics are run. Answers of `recording`
+    rule over those of the cache. `wrap` puts something around the workflow. Once it runs, whatever
+    ends it ends in a report; a StorageError that is raised all the same is about something that
+    could not be kept after that.
     """
     stop, watch, clock = stop or Stop(), watch or Watch(board=Board()), clock or SystemClock()
     settings = loaded.settings
@@ -109,7 +112,9 @@ async def run_batch(
 
 
 def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
-    """Return the part of a file of topics that the settings ask for. Raises SettingsError for a filter that is none."""
+    """Return the part of a file of topics that the settings ask for. Raises SettingsError for a
+    filter that is none.
+    """
     kept_input = settings.out is not None and Path(source).parent == settings.out.absolute()
     return DatasetSpec(
         path=source,
@@ -124,10 +129,13 @@ def dataset_spec(settings: Settings, source: str) -> DatasetSpec:
 
 
 async def _checked_dataset(settings: Settings, source: str, stop: Stop) -> Dataset:
-    """The dataset, read through once; a set `stop` ends the reading. A pipe that stays silent is left to itself."""
+    """The dataset, read through once; a set `stop` ends the reading. A pipe that stays silent is
+    left to itself.
+    """
     spec = dataset_spec(settings, source)
     dataset = await in_thread(
-        lambda: open_dataset(spec, progress=lambda _: stop.check()), abandon=not can_be_read_again(source)
+        lambda: open_dataset(spec, progress=lambda _: stop.check()),
+        abandon=not can_be_read_again(source),
     )
     with closing_on_error(dataset):
         dataset.check(skip_bad=settings.skip_bad)
@@ -136,7 +144,9 @@ async def _checked_dataset(settings: Settings, source: str, stop: Stop) -> Datas
 
 
 def new_run_id(now: datetime) -> str:
-    """Sorts by time, and differs from every other: the journal of a shared cache knows runs by it."""
+    """Sorts by time, and differs from every other: the journal of a shared cache knows runs by
+    it.
+    """
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 

@@ -50,8 +50,8 @@ def _index_of(topic_id: str, redo: Redo, dataset: Dataset, standing: Standing) -
     state = standing.state(index)
     if state not in redo.states:
         raise InputError(
-            f"--topic {topic_id!r}: it is {state}, and only {listed(redo.states)} topics are to be run again"
-            + ("" if state == "ok" else f"; add --status {state}")
+            f"--topic {topic_id!r}: it is {state}, and only {listed(redo.states)} topics are to be"
+            " run again" + ("" if state == "ok" else f"; add --status {state}")
         )
     return index
 

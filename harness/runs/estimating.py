@@ -1,8 +1,10 @@
-"""An estimate of a batch, before anything is spent: the real workflow on a sample of its topics, answered by the mock.
+"""An estimate of a batch, before anything is spent: the real workflow on a sample of its topics,
+answered by the mock.
 
-One mechanism: the same runner, layers and limits as in a run, on virtual time, with answers as long as the mock's. So a
-user's own workflow is estimated like a built-in one, and the calls are counted, not guessed. What cannot be known is
-how long the real model's answers will be: they may be several times as long as the mock's.
+One mechanism: the same runner, layers and limits as in a run, on virtual time, with answers as long
+as the mock's. So a user's own workflow is estimated like a built-in one, and the calls are counted,
+not guessed. What cannot be known is how long the real model's answers will be: they may be several
+times as long as the mock's.
 """
 
 from __future__ import annotations
@@ -43,12 +45,16 @@ SAMPLE = 50
 MOST_REHEARSED = 256
 """Topics that are rehearsed at the most to see what a budget costs."""
 LATENCY = "per-token:1:0.02"
-"""How the sample is timed where the user says nothing: a second to the first token, then 50 tokens a second."""
+"""How the sample is timed where the user says nothing: a second to the first token, then 50 tokens
+a second.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEstimate:
-    """One step of the workflow over the whole batch. Tokens are likely ones; `cost_at_most` is each cap used up."""
+    """One step of the workflow over the whole batch. Tokens are likely ones; `cost_at_most` is each
+    cap used up.
+    """
 
     step: str
     calls: float
@@ -60,10 +66,12 @@ class StepEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
-    """The time that a budget costs, for amounts in USD, as far as a rehearsal without broken requests tells.
+    """The time that a budget costs, for amounts in USD, as far as a rehearsal without broken
+    requests tells.
 
-    `enough` is the smallest that keeps no call waiting for money, `enough_likely` the same with `--budget-reserve
-    likely` once each step has had answers. `held` is what a call at work holds on average, `places` is how many are.
+    `enough` is the smallest that keeps no call waiting for money, `enough_likely` the same with
+    `--budget-reserve likely` once each step has had answers. `held` is what a call at work holds on
+    average, `places` is how many are.
     """
 
     enough: float
@@ -74,7 +82,9 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """The whole batch, scaled up from `sample` topics, of which `failed` failed. `cost` in USD, None: not known."""
+    """The whole batch, scaled up from `sample` topics, of which `failed` failed. `cost` in USD,
+    None: not known.
+    """
 
     topics: int
     bad_lines: int
@@ -93,12 +103,20 @@ class Estimate:
     @property
     def cost(self) -> float | None:
         costs = [step.cost for step in self.steps]
-        return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
+        return (
+            None
+            if any(cost is None for cost in costs)
+            else sum(cost for cost in costs if cost is not None)
+        )
 
     @property
     def cost_at_most(self) -> float | None:
         costs = [step.cost_at_most for step in self.steps]
-        return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
+        return (
+            None
+            if any(cost is None for cost in costs)
+            else sum(cost for cost in costs if cost is not None)
+        )
 
 
 def estimate_batch(
@@ -109,13 +127,14 @@ def estimate_batch(
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
     budgets: bool = False,
 ) -> Estimate:
-    """Estimate a batch, with what `wrap` makes of its workflow; `budgets`: also what a budget costs in time.
+    """Estimate a batch, with what `wrap` makes of its workflow; `budgets`: also what a budget costs
+    in time.
 
     Raises what a run would raise for its file, settings and prompts; sends nothing.
     """
     settings = loaded.settings
-    # The author's file is executed anew for the rehearsal: what it keeps (a semaphore, a client) belongs to one event
-    # loop from its first use on, and the run has another one.
+    # The author's file is executed anew for the rehearsal: what it keeps (a semaphore, a client)
+    # belongs to one event loop from its first use on, and the run has another one.
     workflow = workflow_of(loaded)
     used = endpoints_in_use(loaded, workflow)
     with closing(open_dataset(dataset_spec(settings, source))) as dataset:
@@ -150,9 +169,11 @@ def _budgets(
     steps: Sequence[StepEstimate],
     now: datetime,
 ) -> Budgets | None:
-    """Return the time that budgets cost, from a rehearsal under the run's own limits; None where no price is known.
+    """Return the time that budgets cost, from a rehearsal under the run's own limits; None where no
+    price is known.
 
-    A budget is enough that pays for the batch and, at the worst moment of it, for what is held beyond that.
+    A budget is enough that pays for the batch and, at the worst moment of it, for what is held
+    beyond that.
     """
     limits, pricing = loaded.settings.limits(), loaded.settings.pricing()
     cost = _total([step.cost for step in steps], 1.0)
@@ -175,15 +196,21 @@ def _budgets(
     return Budgets(
         enough=cost + most_ahead(worst) * more + dearest,
         enough_likely=(cost + most_ahead(hoped) * more + dearest_likely) / (1 - LAST_SHARE),
-        held=sum(call.held * (call.until_s - call.from_s) for call in worst) / work_s if work_s else dearest,
+        held=sum(call.held * (call.until_s - call.from_s) for call in worst) / work_s
+        if work_s
+        else dearest,
         places=round(places * more),
     )
 
 
-def _held(spans: Sequence[Span], pricing: Pricing, now: datetime, of: Callable[[Span], AtMost]) -> list[Held]:
+def _held(
+    spans: Sequence[Span], pricing: Pricing, now: datetime, of: Callable[[Span], AtMost]
+) -> list[Held]:
     calls = []
     for span in spans:
-        usage = Usage(input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens)
+        usage = Usage(
+            input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens
+        )
         held, cost = of(span).cost, pricing.of(span.request).cost(span.request.model, usage, now)
         if held is not None and cost is not None:
             # To the microsecond: the next call begins when one ends, and not a rounding before.
@@ -202,7 +229,9 @@ def _likely_of(likely: Likely, span: Span, pricing: Pricing, now: datetime) -> A
 
 
 class _AsMock:
-    """Answers any endpoint's request as the mock does, under the name of the model that was asked."""
+    """Answers any endpoint's request as the mock does, under the name of the model that was
+    asked.
+    """
 
     def __init__(self, inner: Completer) -> None:
         self._inner = inner
@@ -225,31 +254,42 @@ class _Kept:
         self.elapsed_s.append(result.elapsed_s)
         if result.status == "failed" and result.error is not None:
             where = "" if result.error.where is None else f" at {result.error.where}"
-            self.failures.append(f"{result.topic_id}: {result.error.type}{where}: {result.error.message}")
+            self.failures.append(
+                f"{result.topic_id}: {result.error.type}{where}: {result.error.message}"
+            )
 
 
-def _rehearsed(loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str, *, runs: int) -> _Kept:
+def _rehearsed(
+    loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str, *, runs: int
+) -> _Kept:
     try:
         return run_virtual(_rehearse, loaded, workflow, sample, latency, runs)
     except RuntimeError as error:
-        # Only a workflow that waits for something else than its calls (a thread, a socket) can bring this about.
+        # Only a workflow that waits for something else than its calls (a thread, a socket) can
+        # bring this about.
         raise WorkflowError(f"{workflow.name} cannot be rehearsed: {error}") from error
 
 
 async def _rehearse(
     loaded: Loaded, workflow: LoadedWorkflow, sample: Sequence[Topic], latency: str, runs: int
 ) -> _Kept:
-    """Run the sample against the mock, so many topics at a time: with one, each has all the room that there is."""
+    """Run the sample against the mock, so many topics at a time: with one, each has all the room
+    that there is.
+    """
     used = endpoints_in_use(loaded, workflow)
     loaded = loaded.among_several() if len(used) > 1 else loaded
-    settings = loaded.settings.model_copy(update={"latency": latency, "faults": "none", "cache_mode": "off"})
+    settings = loaded.settings.model_copy(
+        update={"latency": latency, "faults": "none", "cache_mode": "off"}
+    )
     stop, clock, kept = Stop(), VirtualClock(), _Kept()
     endpoint = profile_endpoint(PROFILES["mock"], api_key=MOCK_KEY)
     client = build_http_client(
         settings.timeouts(), base_url=endpoint.base_url, transport=mock_transport(settings, clock)
     )
     async with client:
-        chat = OpenAIChat(endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock)
+        chat = OpenAIChat(
+            endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock
+        )
         purse, limits = Ledger(budget=Budget()), settings.limits()
         completer, limiter = layered(
             _AsMock(chat),
@@ -262,11 +302,17 @@ async def _rehearse(
             name=used[0].name,
             own_limits=loaded.limits_at() if len(used) > 1 else None,
             elsewhere=[
-                Elsewhere(name=one.name, endpoint=_AsMock(chat), limits=within(limits, loaded.limits_at(one.name)))
+                Elsewhere(
+                    name=one.name,
+                    endpoint=_AsMock(chat),
+                    limits=within(limits, loaded.limits_at(one.name)),
+                )
                 for one in used[1:]
             ],
         )
-        context = run_context(loaded, workflow, run_id="estimate", name=settings.workflow, used=used)
+        context = run_context(
+            loaded, workflow, run_id="estimate", name=settings.workflow, used=used
+        )
         runner = Runner(
             workflow=workflow.function,
             context=replace(context, topic_budget=Budget()),
@@ -281,7 +327,9 @@ async def _rehearse(
         return kept
 
 
-def _by_step(spans: Sequence[Span], pricing: Pricing, clock: WallClock, scale: float) -> tuple[StepEstimate, ...]:
+def _by_step(
+    spans: Sequence[Span], pricing: Pricing, clock: WallClock, scale: float
+) -> tuple[StepEstimate, ...]:
     now = clock.now()
     steps: dict[str, list[Span]] = {}
     for span in spans:
@@ -289,13 +337,20 @@ def _by_step(spans: Sequence[Span], pricing: Pricing, clock: WallClock, scale: f
     return tuple(_step(name, group, pricing, now, scale) for name, group in steps.items())
 
 
-def _step(name: str, spans: Sequence[Span], pricing: Pricing, now: datetime, scale: float) -> StepEstimate:
-    # The provider's own cache is left out of account: calls at the same time cannot use each other's beginning.
+def _step(
+    name: str, spans: Sequence[Span], pricing: Pricing, now: datetime, scale: float
+) -> StepEstimate:
+    # The provider's own cache is left out of account: calls at the same time cannot use each
+    # other's beginning.
     usages = [
-        Usage(input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens) for span in spans
+        Usage(
+            input_tokens=likely_input_tokens(span.request), output_tokens=span.usage.output_tokens
+        )
+        for span in spans
     ]
     costs = [
-        pricing.of(span.request).cost(span.request.model, usage, now) for span, usage in zip(spans, usages, strict=True)
+        pricing.of(span.request).cost(span.request.model, usage, now)
+        for span, usage in zip(spans, usages, strict=True)
     ]
     return StepEstimate(
         step=name,
@@ -316,8 +371,12 @@ def _limits_of(loaded: Loaded, used: Sequence[InUse]) -> tuple[Limits, Mapping[s
     return loaded.settings.limits(), {None: loaded.limits_at(), **there}
 
 
-def _wall_s(rehearsed: _Kept, limits: tuple[Limits, Mapping[str | None, Limits]], scale: float) -> float:
-    """The largest of what bounds the batch: places for calls, places for runs, the pace, the longest topic."""
+def _wall_s(
+    rehearsed: _Kept, limits: tuple[Limits, Mapping[str | None, Limits]], scale: float
+) -> float:
+    """The largest of what bounds the batch: places for calls, places for runs, the pace, the
+    longest topic.
+    """
     run, endpoints = limits
     bounds = [
         sum(span.own_s for span in rehearsed.spans) * scale / run.in_flight,
@@ -325,7 +384,9 @@ def _wall_s(rehearsed: _Kept, limits: tuple[Limits, Mapping[str | None, Limits]]
         max(rehearsed.elapsed_s, default=0.0),
     ]
     for name, own in endpoints.items():
-        bounds += _bounds_of([span for span in rehearsed.spans if span.endpoint == name], own, scale)
+        bounds += _bounds_of(
+            [span for span in rehearsed.spans if span.endpoint == name], own, scale
+        )
     return max(bounds)
 
 

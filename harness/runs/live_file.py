@@ -1,4 +1,6 @@
-"""`live.json`: how a run stood a moment ago, for other processes, as documented in docs/formats.md."""
+"""`live.json`: how a run stood a moment ago, for other processes, as documented in
+docs/formats.md.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def read_live(path: Path) -> Live | None:
 
 def _glance(value: Mapping[str, Any]) -> Snapshot:
     """Fields that another version may have written besides are left out."""
-    known = {name: value[name] for name in (field.name for field in fields(Snapshot)) if name in value}
+    known = {
+        name: value[name] for name in (field.name for field in fields(Snapshot)) if name in value
+    }
     for name in _RANGES:
         if known.get(name) is not None:
             known[name] = Range(**known[name])

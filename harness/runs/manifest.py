@@ -1,4 +1,6 @@
-"""The description of a run in `run.json`, and the check that the run that is there is the one that is wanted."""
+"""The description of a run in `run.json`, and the check that the run that is there is the one that
+is wanted.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,8 @@ _BEFORE = {"samples": 1}
 class Wanted:
     """The run that a user asks for: makes the manifest of a new one, or that of one that goes on.
 
-    `source` is what the user named, `continued` whether there must be a run already, `path` its directory. `endpoints`
-    are those that it asks, by name, its own first.
+    `source` is what the user named, `continued` whether there must be a run already, `path` its
+    directory. `endpoints` are those that it asks, by name, its own first.
     """
 
     path: Path
@@ -55,10 +57,11 @@ class Wanted:
     endpoints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def manifest(self, known: dict[str, Any] | None) -> dict[str, Any]:
-        """Return the new content of `run.json`, given the old. Raises ResultsError that names what differs.
+        """Return the new content of `run.json`, given the old. Raises ResultsError that names what
+        differs.
 
-        A file of topics that grew at its end is still the run's: the dataset is then read in an order in which the new
-        topics come last.
+        A file of topics that grew at its end is still the run's: the dataset is then read in an
+        order in which the new topics come last.
         """
         if known is None:
             if self.continued:
@@ -75,22 +78,37 @@ class Wanted:
         self.dataset.order_after(grown_after)
         if known.get("workflow_sha256") != self.workflow.code_sha256:
             log.warning(
-                "the workflow's code was changed since the run's last session; finished topics keep their rows",
+                "the workflow's code was changed since the run's last session; finished topics keep"
+                " their rows",
                 extra={"run_id": known["run_id"]},
             )
         identity = {**known["identity"], "dataset": self.dataset.sha256}
-        return {**known, "status": "running", **self._current(known["dataset"], grown_after), "identity": identity}
+        return {
+            **known,
+            "status": "running",
+            **self._current(known["dataset"], grown_after),
+            "identity": identity,
+        }
 
     def _same_run(self, known: Mapping[str, Any]) -> list[int]:
-        """The numbers of lines that the file of topics had when it grew. Raises ResultsError for another run."""
-        began, wanted, ours = known["identity"], self._identity(), f"this directory holds the run {known['run_id']}"
+        """The numbers of lines that the file of topics had when it grew. Raises ResultsError for
+        another run.
+        """
+        began, wanted, ours = (
+            known["identity"],
+            self._identity(),
+            f"this directory holds the run {known['run_id']}",
+        )
         differing = [
             _difference(name, began.get(name, _BEFORE.get(name)), wanted.get(name))
             for name in dict.fromkeys((*wanted, "endpoints"))
             if name != "dataset" and began.get(name, _BEFORE.get(name)) != wanted.get(name)
         ]
         if differing:
-            raise ResultsError(f"{ours}, which differs in {', '.join(differing)}; go back to what it began with, {_OR}")
+            raise ResultsError(
+                f"{ours}, which differs in {', '.join(differing)}; go back to what it began with,"
+                f" {_OR}"
+            )
         grown_after = list(known["dataset"].get("grown_after", ()))
         if began["dataset"] == self.dataset.sha256:
             return grown_after
@@ -99,8 +117,8 @@ class Wanted:
         if then is None or added is None:
             what = "which was changed" if then is None else self._change(then, now)
             raise ResultsError(
-                f"{ours}, which began with other topics than are now in {self.source}: {what}; only lines at its end "
-                f"may be new; put back what was there, {_OR}"
+                f"{ours}, which began with other topics than are now in {self.source}: {what}; only"
+                f" lines at its end may be new; put back what was there, {_OR}"
             )
         if added:
             self._tell_growth(known, added - now[len(then) :].count(0))
@@ -125,7 +143,9 @@ class Wanted:
             more += ", after the old ones, whose order stays"
         log.warning("%s: %s", what, more, extra={"run_id": known["run_id"]})
 
-    def _current(self, known: Mapping[str, Any] | None, grown_after: Sequence[int]) -> dict[str, Any]:
+    def _current(
+        self, known: Mapping[str, Any] | None, grown_after: Sequence[int]
+    ) -> dict[str, Any]:
         dataset = self.dataset
         return {
             "versions": {
@@ -148,13 +168,17 @@ class Wanted:
         }
 
     def _where(self, known: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The place where topics can be read again: a file, or the copy that the run keeps of what was piped in.
+        """The place where topics can be read again: a file, or the copy that the run keeps of what
+        was piped in.
 
         A copy that has become too old is not named: another has to be made.
         """
         kept = known.get("kept") if known is not None else None
         if known is not None and kept is not None:
-            return {"path": STDIN, "kept": kept if known.get("sha256") == self.dataset.sha256 else None}
+            return {
+                "path": STDIN,
+                "kept": kept if known.get("sha256") == self.dataset.sha256 else None,
+            }
         if not can_be_read_again(self.source):
             return {"path": STDIN, "kept": None}
         return {"path": str(Path(self.source).resolve()), "kept": None}
@@ -172,7 +196,9 @@ class Wanted:
             "thinking": defaults.thinking,
             "effort": defaults.effort,
             "extra_body": dict(settings.service.extra_body) or None,
-            "steps": {name: table.model_dump(exclude_none=True) for name, table in settings.steps.items()},
+            "steps": {
+                name: table.model_dump(exclude_none=True) for name, table in settings.steps.items()
+            },
             "topic_field": settings.topic_field,
             "id_field": settings.id_field,
             "filter": list(settings.filter),
@@ -192,13 +218,17 @@ def can_be_read_again(source: str) -> bool:
 
 
 def is_simulated(manifest: Mapping[str, Any]) -> bool:
-    """Return whether a run asked nobody but the mock. Its own endpoint does not count where all steps ask another."""
+    """Return whether a run asked nobody but the mock. Its own endpoint does not count where all
+    steps ask another.
+    """
     told = manifest.get("endpoints") or {"": {"endpoint": manifest["identity"]["endpoint"]}}
     return all(one["endpoint"] == MOCK.name for one in told.values() if one.get("asked", True))
 
 
 def elsewhere_words(manifest: Mapping[str, Any]) -> list[str]:
-    """The endpoints that a run asks besides its own: `decompose at local (http://127.0.0.1:8080/v1)`."""
+    """The endpoints that a run asks besides its own: `decompose at local
+    (http://127.0.0.1:8080/v1)`.
+    """
     words = []
     for name, one in list(manifest.get("endpoints", {}).items())[1:]:
         where = "" if name == one["endpoint"] else f" ({one['endpoint']})"
@@ -209,7 +239,8 @@ def elsewhere_words(manifest: Mapping[str, Any]) -> list[str]:
 def begun_words(begun: Begun) -> str:
     """Say when a session began, who does it, and within what limits.
 
-    `2026-12-01 03:12:40 UTC, process 4711; at most 64 calls in flight, 8 of a topic, 128 topics open, budget $5.00`.
+    `2026-12-01 03:12:40 UTC, process 4711; at most 64 calls in flight, 8 of a topic, 128 topics
+    open, budget $5.00`.
     """
     limits = begun.limits
     words = [
@@ -230,7 +261,9 @@ def begun_words(begun: Begun) -> str:
 
 
 def workflow_name(workflow: str) -> str:
-    """Return the name of a workflow in records: a file without its directory, which another day may be another."""
+    """Return the name of a workflow in records: a file without its directory, which another day may
+    be another.
+    """
     where, colon, function = workflow.rpartition(":")
     return f"{Path(where).name}:{function}" if colon and where.endswith(".py") else workflow
 
@@ -238,11 +271,14 @@ def workflow_name(workflow: str) -> str:
 def recorded(settings: Settings) -> dict[str, Any]:
     """Settings as `run.json` keeps them: JSON values, no credentials of a base URL.
 
-    Paths are absolute: a run that is resumed from another directory must find the cache that holds what it paid for.
+    Paths are absolute: a run that is resumed from another directory must find the cache that holds
+    what it paid for.
     """
     values: dict[str, Any] = settings.model_dump(mode="json", by_alias=True)
     if settings.base_url is not None:
-        values["base_url"] = Loaded(settings=settings, origins={}).endpoint(key_needed=False).base_url
+        values["base_url"] = (
+            Loaded(settings=settings, origins={}).endpoint(key_needed=False).base_url
+        )
     for name in ("cache", "prompts", "out", "log_file"):
         if values[name] is not None:
             values[name] = str(Path(values[name]).absolute())
@@ -253,9 +289,13 @@ def recorded(settings: Settings) -> dict[str, Any]:
 
 
 def source_of(path: Path, manifest: Mapping[str, Any]) -> str:
-    """Return the file with the topics of the run in `path`. Raises ResultsError if it is not there any more."""
+    """Return the file with the topics of the run in `path`. Raises ResultsError if it is not there
+    any more.
+    """
     dataset = manifest["dataset"]
-    source = path.absolute() / dataset["kept"] if dataset.get("kept") else Path(str(dataset.get("path")))
+    source = (
+        path.absolute() / dataset["kept"] if dataset.get("kept") else Path(str(dataset.get("path")))
+    )
     if not source.is_file():
         raise ResultsError(
             f"{path}: its topics are not at {source} any more; put the file back, or go on with "

@@ -28,9 +28,9 @@ class RunState:
     """`totals` are sums over the rows, `journal` is the journal's word on the money.
 
     `begun` is the beginning of the last session, None where an earlier version of harness began it.
-    `live` is what a run that goes on last told of itself, None before it did. `killed`: the last session ended without
-    closing its books, and was last alive at `last_alive`; then `left_open` are the requests that nobody waits for any
-    more. `notes` say what could not be read.
+    `live` is what a run that goes on last told of itself, None before it did. `killed`: the last
+    session ended without closing its books, and was last alive at `last_alive`; then `left_open`
+    are the requests that nobody waits for any more. `notes` say what could not be read.
     """
 
     path: Path
@@ -57,7 +57,9 @@ class RunState:
 
 
 async def look_at(path: Path, clock: WallClock) -> RunState:
-    """Look at the run in a directory. Raises ResultsError where there is none, or its rows are damaged."""
+    """Look at the run in a directory. Raises ResultsError where there is none, or its rows are
+    damaged.
+    """
     # First: a run that ends meanwhile has closed its books before it lets go of the directory.
     running = is_running(path)
     run = Run.open(path)
@@ -78,7 +80,9 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
         failures=standing.failures(),
         journal=journal,
         begun=last_begun(run.manifest),
-        live=live if running and live is not None and live.session == manifest["sessions"] else None,
+        live=live
+        if running and live is not None and live.session == manifest["sessions"]
+        else None,
         last_alive=_last_alive(path, manifest, live) if killed else None,
         left_open=left_open,
         notes=notes,
@@ -86,7 +90,9 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
 
 
 def newest_run(root: Path) -> Path:
-    """The run under a directory that was begun or continued last. Raises ResultsError if there is none."""
+    """The run under a directory that was begun or continued last. Raises ResultsError if there is
+    none.
+    """
     found = [path.parent for path in root.glob(f"*/{RUN_FILE}")]
     if not found:
         raise ResultsError(f"there is no run under {root}/ here; name its directory")

@@ -58,12 +58,14 @@ TOLD_EVERY_S = 1.0
 class Report:
     """A batch after a session. `totals` are sums over all rows of all sessions.
 
-    `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished` counts topics
-    without a row. `left_open` are requests of earlier sessions whose payment is unknown, `spent` is the journal's word
-    on all money, `reservations` what holding it back did in this session. `longest_stall_s` is how long the event loop
-    was held up at worst; 0.0 on virtual time. `skipped` are the bad lines of the file, which are no topics, `bad_lines`
-    the first of them, as `file:line: reason`. `outages` are those of this session. `limiter` is what was learned in
-    all, `endpoints` what of each, by name, where several are asked; `simulated`: nobody but the mock was.
+    `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished`
+    counts topics without a row. `left_open` are requests of earlier sessions whose payment is
+    unknown, `spent` is the journal's word on all money, `reservations` what holding it back did in
+    this session. `longest_stall_s` is how long the event loop was held up at worst; 0.0 on virtual
+    time. `skipped` are the bad lines of the file, which are no topics, `bad_lines` the first of
+    them, as `file:line: reason`. `outages` are those of this session. `limiter` is what was learned
+    in all, `endpoints` what of each, by name, where several are asked; `simulated`: nobody but the
+    mock was.
     """
 
     path: Path
@@ -88,7 +90,9 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all topics ok or degraded, 1 some failed or missing, 3 stopped for cause, 130 interrupted."""
+        """0 all topics ok or degraded, 1 some failed or missing, 3 stopped for cause, 130
+        interrupted.
+        """
         if self.stop is not None:
             return 130 if self.stop.kind == "interrupted" else 3
         return 1 if self.totals["failed"] or self.unfinished else 0
@@ -96,7 +100,9 @@ class Report:
 
 @dataclass(slots=True)
 class Watch(Sight):
-    """The parts of a running batch that a caller may look at, and its report once there is one, whatever ends it."""
+    """The parts of a running batch that a caller may look at, and its report once there is one,
+    whatever ends it.
+    """
 
     report: Report | None = None
 
@@ -168,7 +174,10 @@ class Session:
                     runs=self.loaded.settings.limits().open_runs,
                     progress=progress,
                     ending=stack.routes.ending,
-                    repeated=Repeated(at_most=self.loaded.settings.equal_failures(), succeeded=self._has_succeeded()),
+                    repeated=Repeated(
+                        at_most=self.loaded.settings.equal_failures(),
+                        succeeded=self._has_succeeded(),
+                    ),
                     resume=f"harness resume {shlex.quote(str(results.path))}",
                 )
                 try:
@@ -194,16 +203,26 @@ class Session:
             raise failure
 
     async def _keep_told(self) -> None:
-        """Write down every second how the run stands, for other processes. A disk that fails is told of once: the rows
-        are what the run lives by.
+        """Write down every second how the run stands, for other processes. A disk that fails is
+        told of once: the rows are what the run lives by.
         """
         track, is_told = Track(), False
         while True:
             cause = self.stop.cause
-            seen = glance(self.watch, track, anyio.current_time(), stopping=None if cause is None else cause.message)
+            seen = glance(
+                self.watch,
+                track,
+                anyio.current_time(),
+                stopping=None if cause is None else cause.message,
+            )
             if seen is not None:
                 moment = live_to_json(
-                    Live(at=self.clock.now(), session=self.results.session, pid=os.getpid(), seen=seen)
+                    Live(
+                        at=self.clock.now(),
+                        session=self.results.session,
+                        pid=os.getpid(),
+                        seen=seen,
+                    )
                 )
                 try:
                     await in_thread(partial(self.results.tell, moment))
@@ -213,13 +232,20 @@ class Session:
                     is_told = True
             await anyio.sleep(TOLD_EVERY_S)
 
-    def _observed(self, stack: Stack, run_id: str, started_at: datetime) -> AbstractAsyncContextManager[Results]:
+    def _observed(
+        self, stack: Stack, run_id: str, started_at: datetime
+    ) -> AbstractAsyncContextManager[Results]:
         """The results, with a collector told of each topic where the settings name one."""
         settings = self.loaded.settings
 
         def levels() -> Levels:
             state, is_down = stack.routes.state(), stack.routes.is_certainly_down
-            return Levels(in_flight=state.in_flight, waiting=state.waiting, places=state.places, is_down=is_down)
+            return Levels(
+                in_flight=state.in_flight,
+                waiting=state.waiting,
+                places=state.places,
+                is_down=is_down,
+            )
 
         return observed(
             self.results,
@@ -231,7 +257,9 @@ class Session:
         )
 
     def _has_succeeded(self) -> bool:
-        """Return whether the workflow, with its code as it is now, has brought a result in an earlier session."""
+        """Return whether the workflow, with its code as it is now, has brought a result in an
+        earlier session.
+        """
         code = self.workflow.code_sha256
         sessions = self.results.manifest.get("session_log", [])
         same = [entry["topics"] for entry in sessions if entry.get("workflow_sha256") == code]
@@ -246,14 +274,19 @@ class Session:
             pid=os.getpid(),
             limits=SessionLimits.of(settings.limits(), settings.spending_cap()),
         )
-        results.manifest[SESSIONS_BEGUN] = [*results.manifest.get(SESSIONS_BEGUN, ()), begun_to_json(begun)]
+        results.manifest[SESSIONS_BEGUN] = [
+            *results.manifest.get(SESSIONS_BEGUN, ()),
+            begun_to_json(begun),
+        ]
         write_digests(results.path / LINES_FILE, self.dataset.digests())
         dataset = results.manifest["dataset"]
         if dataset["path"] == STDIN and dataset["kept"] is None:
             dataset["kept"] = self.dataset.save(results.path).name
         results.begin()
 
-    async def _close(self, stack: Stack, progress: Progress, started_at: datetime, started_s: float) -> None:
+    async def _close(
+        self, stack: Stack, progress: Progress, started_at: datetime, started_s: float
+    ) -> None:
         """Write down how the run stands now, and make the report."""
         results = self.results
         wall_s = anyio.current_time() - started_s
@@ -267,7 +300,9 @@ class Session:
         cause = self.stop.cause
         outages = outages_met(stack.routes, started_at=started_at, started_s=started_s)
         entry = {
-            **_log_entry(stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s),
+            **_log_entry(
+                stack, progress, cause, started_at=started_at, started_s=started_s, wall_s=wall_s
+            ),
             "outages": [outage_to_json(outage) for outage in outages],
             "workflow_sha256": self.workflow.code_sha256,
         }
@@ -278,7 +313,9 @@ class Session:
     def _books(
         self, stack: Stack, spent: Spent, entry: Mapping[str, Any], status: str, unfinished: int
     ) -> dict[str, Any]:
-        """The changes of `run.json` at the end of a session. `entry` is the session's own in the log."""
+        """The changes of `run.json` at the end of a session. `entry` is the session's own in the
+        log.
+        """
         sessions = [*self.results.manifest.get("session_log", []), entry]
         return {
             "status": status,
@@ -325,7 +362,9 @@ class Session:
         )
 
     async def _spent(self, stack: Stack) -> Spent:
-        """The journal's word, or, where it cannot be read any more, its word from before this session."""
+        """The journal's word, or, where it cannot be read any more, its word from before this
+        session.
+        """
         try:
             return await stack.cache.spent(self.results.manifest["run_id"])
         except (StorageError, CacheError) as error:
@@ -353,8 +392,12 @@ def _status_of(cause: StopCause | None, unfinished: int) -> str:
     return "incomplete" if unfinished else "complete"
 
 
-def outages_met(routes: Routes, *, started_at: datetime, started_s: float) -> tuple[PastOutage, ...]:
-    """The outages of a session that began then, on both clocks; the last may go on. What was only suspected is none."""
+def outages_met(
+    routes: Routes, *, started_at: datetime, started_s: float
+) -> tuple[PastOutage, ...]:
+    """The outages of a session that began then, on both clocks; the last may go on. What was only
+    suspected is none.
+    """
     met: list[PastOutage] = []
     for route in routes.all:
         name = route.name if routes.several else None
@@ -362,7 +405,9 @@ def outages_met(routes: Routes, *, started_at: datetime, started_s: float) -> tu
     return tuple(sorted(met, key=lambda outage: outage.since))
 
 
-def _outages_of(limiter: Limiter, name: str | None, *, started_at: datetime, started_s: float) -> Iterator[PastOutage]:
+def _outages_of(
+    limiter: Limiter, name: str | None, *, started_at: datetime, started_s: float
+) -> Iterator[PastOutage]:
     def at(seconds: float) -> datetime:
         return started_at + timedelta(seconds=seconds - started_s)
 
@@ -390,7 +435,8 @@ def _outages_of(limiter: Limiter, name: str | None, *, started_at: datetime, sta
 
 
 def limits_learned(state: LimiterState, endpoints: Mapping[str, LimiterState]) -> dict[str, Any]:
-    """Return the learned limits for `run.json`: in all, and of each endpoint where there are several.
+    """Return the learned limits for `run.json`: in all, and of each endpoint where there are
+    several.
 
     Outages stand with their sessions.
     """
@@ -405,7 +451,13 @@ def _without_outage(state: LimiterState) -> dict[str, Any]:
 
 
 def _log_entry(
-    stack: Stack, progress: Progress, cause: StopCause | None, *, started_at: datetime, started_s: float, wall_s: float
+    stack: Stack,
+    progress: Progress,
+    cause: StopCause | None,
+    *,
+    started_at: datetime,
+    started_s: float,
+    wall_s: float,
 ) -> dict[str, Any]:
     """The entry of this session in `run.json`, as documented in docs/formats.md."""
     return {
@@ -416,8 +468,13 @@ def _log_entry(
         "hits": progress.totals.hits,
         "retries": progress.totals.retries,
         "in_flight": stack.routes.state().maximum,
-        "places": [[round(at_s, 3), places] for at_s, places in stack.routes.history().since(started_s)],
+        "places": [
+            [round(at_s, 3), places] for at_s, places in stack.routes.history().since(started_s)
+        ],
         "longest_stall_s": round(stack.stalls.longest_s, 6),
-        "reservations": {name: round(number, 9) for name, number in asdict(stack.purse.reservations_so_far()).items()},
+        "reservations": {
+            name: round(number, 9)
+            for name, number in asdict(stack.purse.reservations_so_far()).items()
+        },
         "stop": asdict(cause) if cause else None,
     }

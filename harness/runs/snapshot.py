@@ -1,4 +1,6 @@
-"""A moment of a run as numbers: what the display shows and what `harness status` finds on disk, made in one place."""
+"""A moment of a run as numbers: what the display shows and what `harness status` finds on disk,
+made in one place.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,11 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failing:
-    """Something that failed: a topic (`span_id` None), or one request, which is sent again where it is `transient`.
+    """Something that failed: a topic (`span_id` None), or one request, which is sent again where it
+    is `transient`.
 
-    Of a topic, `where` is the line of the workflow's code that it failed at, if any, and `remedy` what helps.
+    Of a topic, `where` is the line of the workflow's code that it failed at, if any, and `remedy`
+    what helps.
     """
 
     topic_id: str
@@ -51,7 +55,9 @@ class Failing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointStanding:
-    """One endpoint of several at a moment. `down` says that it is away, or is asked no more, with its name."""
+    """One endpoint of several at a moment. `down` says that it is away, or is asked no more, with
+    its name.
+    """
 
     name: str
     in_flight: int
@@ -66,16 +72,18 @@ class EndpointStanding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """`None` where nothing can be said yet. `finished` topics are `ok`, `degraded` or `failed`, of all sessions; what
-    failed in an earlier session is not finished, for it is run again.
+    """`None` where nothing can be said yet. `finished` topics are `ok`, `degraded` or `failed`, of
+    all sessions; what failed in an earlier session is not finished, for it is run again.
 
-    `steps` are the calls in flight by step, `stages` those that wait, by what they wait for. `cost` is what the budget
-    counts: what is known, and `unknown_cost` at most; `reserved_cost` is held for `reserved_calls` on top of it.
-    `unpriced`: there are calls whose cost is not known. Where there is a budget in money, `to_come` is what it will
-    count, with as much that nobody knows as so far, so that `cost` and `to_come` add up to `likely_end`.
+    `steps` are the calls in flight by step, `stages` those that wait, by what they wait for. `cost`
+    is what the budget counts: what is known, and `unknown_cost` at most; `reserved_cost` is held
+    for `reserved_calls` on top of it. `unpriced`: there are calls whose cost is not known. Where
+    there is a budget in money, `to_come` is what it will count, with as much that nobody knows as
+    so far, so that `cost` and `to_come` add up to `likely_end`.
 
-    `down` says that the provider is away, `works_on` how many calls it seems to work on at a time. Where several
-    endpoints are asked, both stand in `endpoints`, which is empty where there is only one.
+    `down` says that the provider is away, `works_on` how many calls it seems to work on at a time.
+    Where several endpoints are asked, both stand in `endpoints`, which is empty where there is only
+    one.
     """
 
     topics: int
@@ -120,8 +128,8 @@ class Snapshot:
 class Sight:
     """The parts of a running batch that a display may look at. It is filled as things are opened.
 
-    `topics` are those that the session counts to, `to_do` those of them that it runs. A `board` that is given is told
-    where each call is.
+    `topics` are those that the session counts to, `to_do` those of them that it runs. A `board`
+    that is given is told where each call is.
     """
 
     path: Path | None = None
@@ -135,7 +143,9 @@ class Sight:
     board: Board | None = None
 
 
-def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = None) -> Snapshot | None:
+def glance(
+    watch: Sight, track: Track, now_s: float, *, stopping: str | None = None
+) -> Snapshot | None:
     """Return a snapshot of `watch`, or None before the run has begun. `now_s` is the loop's time.
 
     `track` is what was seen at earlier glances; this one is added to it.
@@ -146,7 +156,8 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
     routes, limiter = stack.routes, stack.routes.state()
     totals, ended, board = progress.totals, progress.ended, watch.board or Board()
     if not routes.is_down:
-        # On a clock that stands still while a provider is away: the pace before is the best guess at that after.
+        # On a clock that stands still while a provider is away: the pace before is the best guess
+        # at that after.
         track.add(now_s - routes.down_until(now_s), totals.calls)
     elapsed_s = now_s - watch.started_s
     left = watch.to_do - progress.done
@@ -192,13 +203,17 @@ def glance(watch: Sight, track: Track, now_s: float, *, stopping: str | None = N
         failures=_failures(watch, board, now_s),
         down=None if routes.several else _down(watch, limiter, now_s),
         works_on=limiter.works_on,
-        endpoints=tuple(_standing(watch, route, now_s) for route in routes.all) if routes.several else (),
+        endpoints=tuple(_standing(watch, route, now_s) for route in routes.all)
+        if routes.several
+        else (),
         stopping=stopping,
     )
 
 
 def _to_come(spread: Spread, left: int, done: float) -> Range | None:
-    """The sum over the topics that are left, less what those that are open have done; None where nothing is known."""
+    """The sum over the topics that are left, less what those that are open have done; None where
+    nothing is known.
+    """
     whole = spread.sum_of(left)
     return None if whole is None else less(whole, done - spread.mean * spread.count)
 
@@ -221,9 +236,15 @@ def _standing(watch: Sight, route: Route, now_s: float) -> EndpointStanding:
 
 
 def _down(watch: Sight, limiter: LimiterState, now_s: float, name: str | None = None) -> str | None:
-    """That the provider is away, in words and in the local time of this machine; None while it is not."""
+    """That the provider is away, in words and in the local time of this machine; None while it is
+    not.
+    """
     outage = limiter.outage
-    if outage is None or watch.started_at is None or not is_told(certain=outage.certain, for_s=outage.for_s):
+    if (
+        outage is None
+        or watch.started_at is None
+        or not is_told(certain=outage.certain, for_s=outage.for_s)
+    ):
         return None
     since = watch.started_at + timedelta(seconds=now_s - outage.for_s - watch.started_s)
     return down_words(
@@ -238,7 +259,9 @@ def _down(watch: Sight, limiter: LimiterState, now_s: float, name: str | None = 
 
 
 def _counted(to_come: Range | None, known: float, unknown: float) -> Range | None:
-    """The part of the cost to come that a budget will count, if the unknown stays in proportion to the known."""
+    """The part of the cost to come that a budget will count, if the unknown stays in proportion to
+    the known.
+    """
     if to_come is None or known <= 0 or unknown <= 0:
         return to_come
     scale = 1 + unknown / known
@@ -257,13 +280,20 @@ def _end(spent: float, to_come: Range | None) -> Range | None:
 def _oldest(board: Board, now_s: float) -> tuple[InFlight, ...]:
     sent = (call for call in board.calls if call.stage == "sent")
     return tuple(
-        InFlight(topic_id=call.topic_id, span_id=call.span_id, age_s=now_s - call.since_s, tokens=board.tokens_of(call))
+        InFlight(
+            topic_id=call.topic_id,
+            span_id=call.span_id,
+            age_s=now_s - call.since_s,
+            tokens=board.tokens_of(call),
+        )
         for call in heapq.nsmallest(MOST_CALLS, sent, key=lambda call: call.since_s)
     )
 
 
 def _failures(watch: Sight, board: Board, now_s: float) -> tuple[Failing, ...]:
-    """The last failures, the newest first. Of a topic that failed by a request only the topic is told."""
+    """The last failures, the newest first. Of a topic that failed by a request only the topic is
+    told.
+    """
     topics = watch.progress.ended.failures if watch.progress is not None else ()
     told = {(topic.topic_id, topic.message) for topic in topics}
     found = [

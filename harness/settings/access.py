@@ -26,7 +26,9 @@ class Access:
     header_values: Mapping[str, Secret] = field(default_factory=dict)
     problem: str | None = None
 
-    def headers(self, service: Profile, *, needed: bool) -> tuple[dict[str, Secret], tuple[Secret, ...]]:
+    def headers(
+        self, service: Profile, *, needed: bool
+    ) -> tuple[dict[str, Secret], tuple[Secret, ...]]:
         """The endpoint's own headers, and what of them is hidden.
 
         One whose variable is not set is left out, or where all are `needed` a SettingsError.
@@ -40,7 +42,8 @@ class Access:
                 if needed:
                     variable = missing.args[0]
                     raise SettingsError(
-                        f"the variable {variable} (from extra_headers.{name}) is not set, neither here nor in .env"
+                        f"the variable {variable} (from extra_headers.{name}) is not set, neither"
+                        " here nor in .env"
                     ) from None
         return found, tuple(self.header_values.values())
 
@@ -68,7 +71,9 @@ class Keyring:
             text = secret.redact(text)
         return text
 
-    def _key(self, service: Profile, variable: str | None) -> tuple[Mapping[str, Secret], str | None]:
+    def _key(
+        self, service: Profile, variable: str | None
+    ) -> tuple[Mapping[str, Secret], str | None]:
         if variable is None or not self._is_set(variable):
             return {}, None
         if (problem := _foreign(variable, service, "api_key_env")) is not None:
@@ -107,6 +112,6 @@ def _foreign(variable: str, service: Profile, setting: str) -> str | None:
     if owner is None or normalized_base_url(service.base_url) in owner.urls:
         return None
     return (
-        f"{setting} = {variable}: that key is {owner.name}'s and is never sent to another host; use --endpoint "
-        f"{owner.name}, or put the key of the server into a variable of its own"
+        f"{setting} = {variable}: that key is {owner.name}'s and is never sent to another host; use"
+        f" --endpoint {owner.name}, or put the key of the server into a variable of its own"
     )

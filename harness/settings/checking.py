@@ -55,7 +55,12 @@ def _of_steps(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
 
 def _chosen(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
     given, name = ruling.get("endpoint"), settings.endpoint
-    if given is not None and name is not None and name not in PROFILES and name not in settings.endpoints:
+    if (
+        given is not None
+        and name is not None
+        and name not in PROFILES
+        and name not in settings.endpoints
+    ):
         near = suggestion(name, [*PROFILES, *settings.endpoints])
         yield f"{given.told(name)}: no such profile{near}; any other server goes by its base_url"
     try:
@@ -66,9 +71,15 @@ def _chosen(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
     if settings.base_url is not None:
         for field, flag in (("base_url", "base_url"), ("api_key_env", "api_key_env")):
             if getattr(overrides, field) is not None:
-                yield f"{ruling['set'].where}: endpoint.{field}: a base URL is given already; mend {flag} itself"
+                yield (
+                    f"{ruling['set'].where}: endpoint.{field}: a base URL is given already; mend"
+                    f" {flag} itself"
+                )
     elif name == "mock" and overrides.base_url is not None:
-        yield f"{ruling['set'].where}: endpoint.base_url: the mock answers in this process, at no address"
+        yield (
+            f"{ruling['set'].where}: endpoint.base_url: the mock answers in this process, at no"
+            " address"
+        )
 
 
 def _never_sent(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str]:
@@ -92,12 +103,18 @@ def _never_sent(settings: Settings, ruling: Mapping[str, Given]) -> Iterator[str
 def _unsent_of(table: StepTable, settings: Settings, form: RequestForm) -> tuple[Unsent, ...]:
     effort = table.effort or (settings.effort if table.thinking is not None else None)
     return tuple(
-        one for one in unsent(thinking=table.thinking, effort=effort, form=form) if getattr(table, one.name) is not None
+        one
+        for one in unsent(thinking=table.thinking, effort=effort, form=form)
+        if getattr(table, one.name) is not None
     )
 
 
 def _words(one: Unsent, service: Profile, settings: Settings) -> str:
-    advice = one.advice if service.name == settings.service.name else advice_elsewhere(one.advice, service.name)
+    advice = (
+        one.advice
+        if service.name == settings.service.name
+        else advice_elsewhere(one.advice, service.name)
+    )
     return f"{one.name} {one.value} would not be sent to {service.name}: {advice}"
 
 
@@ -109,7 +126,9 @@ def _place(ruling: Mapping[str, Given], *path: str) -> str:
 
 
 def notes_on(settings: Settings) -> tuple[str, ...]:
-    """Lines for the user before the first call: what was understood otherwise than it was written."""
+    """Lines for the user before the first call: what was understood otherwise than it was
+    written.
+    """
     notes = [settings.model_note()]
     if settings.base_url is not None:
         notes.append(note_on(settings.base_url))

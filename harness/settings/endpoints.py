@@ -30,14 +30,24 @@ from harness.settings.scalars import Many, Name, Rate, Whole
 from harness.settings.toml_tables import reason, suggestion
 
 OVERRIDE_PREFIX = "endpoint."
-_FORM_FIELDS = ("thinking", "cap", "seed", "stream_options", "structured", "reasoning_back", "logprobs")
+_FORM_FIELDS = (
+    "thinking",
+    "cap",
+    "seed",
+    "stream_options",
+    "structured",
+    "reasoning_back",
+    "logprobs",
+)
 
 
 def _plain_url(url: str) -> str:
     try:
         normalized_base_url(url)
         if credentials(url) is not None:
-            raise ValueError("must hold no user and no password: put them into a variable, see extra_headers")
+            raise ValueError(
+                "must hold no user and no password: put them into a variable, see extra_headers"
+            )
     except SettingsError as error:
         raise ValueError(str(error)) from None
     return url
@@ -85,52 +95,77 @@ class EndpointTable(BaseModel):
     like: Annotated[str, AfterValidator(_known_name)] | None = Field(
         None, description="The known endpoint whose fields rule where this table says nothing."
     )
-    base_url: PlainUrl | None = Field(None, description="Where it is reached, such as http://gpu1:8000/v1.")
+    base_url: PlainUrl | None = Field(
+        None, description="Where it is reached, such as http://gpu1:8000/v1."
+    )
     api_key_env: Name | None = Field(None, description="The variable that holds its key.")
     model: Name | None = Field(None, description="The model where no setting names one.")
     dialect: Dialect | None = Field(
-        None, description="`deepseek` or `openai`: what the other fields begin with, and whether a `user_id` is sent."
+        None,
+        description=(
+            "`deepseek` or `openai`: what the other fields begin with, and whether a `user_id` is"
+            " sent."
+        ),
     )
     thinking: Switch | None = Field(
         None, description="The field that turns reasoning on and off; `none`: there is none."
     )
     efforts: dict[EffortName, Annotated[str, Field(min_length=1, max_length=40)]] | None = Field(
         None,
-        description="Its words for our efforts in `reasoning_effort`; `on` is its word for thinking that is on where "
-        "that field is the switch.",
+        description=(
+            "Its words for our efforts in `reasoning_effort`; `on` is its word for thinking that is"
+            " on where that field is the switch."
+        ),
     )
     cap: CapField | None = Field(None, description="How it calls the cap on output tokens.")
     seed: SeedField | None = Field(None, description="How it calls the seed of a request.")
     stream_options: bool | None = Field(
-        None, description="Whether it may be asked to count the tokens of a stream (`stream_options`)."
+        None,
+        description="Whether it may be asked to count the tokens of a stream (`stream_options`).",
     )
     structured: Structure | None = Field(
         None,
-        description="The strictest way to ask it for JSON. Where it knows no schema, the schema is put into words.",
+        description=(
+            "The strictest way to ask it for JSON. Where it knows no schema, the schema is put into"
+            " words."
+        ),
     )
     reasoning_back: ReasoningBack | None = Field(
-        None, description="The field in which a request with tools brings the reasoning of earlier turns back."
+        None,
+        description=(
+            "The field in which a request with tools brings the reasoning of earlier turns back."
+        ),
     )
     logprobs: LogprobsForm | None = Field(
         None,
-        description="How it is asked for likelihoods of tokens: `flag`, `logprobs: true` beside `top_logprobs`; or "
-        "`number`, `logprobs: 3`.",
+        description=(
+            "How it is asked for likelihoods of tokens: `flag`, `logprobs: true` beside"
+            " `top_logprobs`; or `number`, `logprobs: 3`."
+        ),
     )
-    in_flight: Whole | None = Field(None, description="Calls in flight, where no setting says how many.")
-    rpm: Whole | None = Field(None, description="Requests per minute, where no setting says how many.")
+    in_flight: Whole | None = Field(
+        None, description="Calls in flight, where no setting says how many."
+    )
+    rpm: Whole | None = Field(
+        None, description="Requests per minute, where no setting says how many."
+    )
     tpm: Many | None = Field(None, description="Tokens per minute, where no setting says how many.")
     extra_body: Annotated[dict[str, Any], AfterValidator(_extra_body)] | None = Field(
         None, description="Fields that are added to each request. They are part of its key."
     )
     extra_headers: Annotated[dict[str, str], AfterValidator(_extra_headers)] | None = Field(
         None,
-        description="Headers of each request: `$NAME` in a value stands for a variable, and a secret must be one. They "
-        "are no part of its key.",
+        description=(
+            "Headers of each request: `$NAME` in a value stands for a variable, and a secret must"
+            " be one. They are no part of its key."
+        ),
     )
     aliases: dict[Annotated[str, Field(min_length=1)], Name] | None = Field(
         None,
-        description="Names of models with the name that answers to them, where it is another: those of a proxy, or of "
-        "a deployment.",
+        description=(
+            "Names of models with the name that answers to them, where it is another: those of a"
+            " proxy, or of a deployment."
+        ),
     )
     prices: dict[Annotated[str, Field(min_length=1)], PriceTable] | None = Field(
         None, description="USD per million tokens by model, as in [prices]."
@@ -153,12 +188,16 @@ def parse_overrides(texts: Sequence[str]) -> EndpointTable:
         name, equals, value = text.partition("=")
         field, _, key = name.strip().removeprefix(OVERRIDE_PREFIX).partition(".")
         if not equals or not name.strip().startswith(OVERRIDE_PREFIX):
-            raise SettingsError(f"must be {OVERRIDE_PREFIX}FIELD=VALUE, such as {OVERRIDE_PREFIX}cap=max_tokens")
+            raise SettingsError(
+                f"must be {OVERRIDE_PREFIX}FIELD=VALUE, such as {OVERRIDE_PREFIX}cap=max_tokens"
+            )
         if field not in EndpointTable.model_fields or field == "prices":
             known = [one for one in EndpointTable.model_fields if one != "prices"]
             raise SettingsError(f"an endpoint has no field {field!r}{suggestion(field, known)}")
         if key and field not in _TABLES:
-            raise SettingsError(f"{OVERRIDE_PREFIX}{field} is one value: write {OVERRIDE_PREFIX}{field}=VALUE")
+            raise SettingsError(
+                f"{OVERRIDE_PREFIX}{field} is one value: write {OVERRIDE_PREFIX}{field}=VALUE"
+            )
         if key:
             values.setdefault(field, {})[key] = _value(field, value.strip())
         else:
@@ -203,11 +242,15 @@ def service_of(
         service = named(name, tables)
     else:
         known = profile_of(base_url)
-        service = Profile(name=normalized_base_url(base_url), base_url=base_url, key_env=None, hosted=False)
+        service = Profile(
+            name=normalized_base_url(base_url), base_url=base_url, key_env=None, hosted=False
+        )
         if known is not None:
             service = replace(service, form=known.form, form_of=known.name, aliases=known.aliases)
     service = (
-        with_table(service, EndpointTable.model_validate({"dialect": dialect})) if dialect is not None else service
+        with_table(service, EndpointTable.model_validate({"dialect": dialect}))
+        if dialect is not None
+        else service
     )
     if service.name == MOCK.name and overrides.base_url is not None:
         raise SettingsError("endpoint.base_url: the mock answers in this process, at no address")
@@ -226,7 +269,9 @@ def named(name: str, tables: Mapping[str, EndpointTable]) -> Profile:
         return known
     if known is None:
         if table.base_url is None and table.like is None:
-            raise SettingsError(f"[endpoints.{name}] needs a base_url, or like = one of {', '.join(PROFILES)}")
+            raise SettingsError(
+                f"[endpoints.{name}] needs a base_url, or like = one of {', '.join(PROFILES)}"
+            )
         known = Profile(name=name, base_url=table.base_url or "", key_env=None, hosted=False)
     return with_table(known, table)
 
@@ -260,7 +305,9 @@ def with_table(service: Profile, table: EndpointTable) -> Profile:
 
 
 def _form_with_table(form: RequestForm, table: EndpointTable) -> RequestForm:
-    changes: dict[str, Any] = {name: value for name in _FORM_FIELDS if (value := getattr(table, name)) is not None}
+    changes: dict[str, Any] = {
+        name: value for name in _FORM_FIELDS if (value := getattr(table, name)) is not None
+    }
     if table.efforts is not None:
         changes["efforts"] = {**form.efforts, **table.efforts}
     return replace(form, **changes)

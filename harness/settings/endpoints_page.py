@@ -201,17 +201,31 @@ def _of_kind(name: str) -> str:
     found = next(option for option in schema["anyOf"] if option.get("type") != "null")
     if "enum" in found:
         return ", ".join(f"`{word}`" for word in found["enum"])
-    kinds = {"string": "text", "integer": "whole number", "boolean": "`true` or `false`", "object": "table"}
+    kinds = {
+        "string": "text",
+        "integer": "whole number",
+        "boolean": "`true` or `false`",
+        "object": "table",
+    }
     return kinds[found["type"]]
 
 
 def _section(known: Known) -> str:
     where = "" if known.hosted else "; a server of your own"
-    lines = [f"### `{known.name}`: {known.title}{where}\n", "| Field | Value | Source |", "|---|---|---|"]
+    lines = [
+        f"### `{known.name}`: {known.title}{where}\n",
+        "| Field | Value | Source |",
+        "|---|---|---|",
+    ]
     for name, (value, source) in known.facts.items():
-        lines.append(f"| {_WORDS[name]} | {_value(value)} | {'a name of ours' if source == OURS else source} |")
+        lines.append(
+            f"| {_WORDS[name]} | {_value(value)} |"
+            f" {'a name of ours' if source == OURS else source} |"
+        )
     lines.append("")
-    lines += [f"{number}. <{url}>, {day}" for number, (url, day) in enumerate(known.sources, start=1)]
+    lines += [
+        f"{number}. <{url}>, {day}" for number, (url, day) in enumerate(known.sources, start=1)
+    ]
     if known.hosts:
         lines += ["", "Also its own: " + ", ".join(f"`{host}`" for host in known.hosts) + "."]
     if known.remark:

@@ -1,4 +1,6 @@
-"""Kinds of values: what each setting may be, and how a text from a flag or a variable becomes one."""
+"""Kinds of values: what each setting may be, and how a text from a flag or a variable becomes
+one.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,16 @@ from harness.logs import parse_level
 from harness.settings.endpoints import parse_overrides
 
 _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_YES_NO = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+_YES_NO = {
+    "on": True,
+    "true": True,
+    "yes": True,
+    "1": True,
+    "off": False,
+    "false": False,
+    "no": False,
+    "0": False,
+}
 
 
 def duration_s(value: Any) -> Any:
@@ -62,7 +73,8 @@ def _saying(check: Callable[[str], object]) -> Callable[[str], str]:
 
 
 def _latency(text: str) -> None:
-    from harness.testing.deepseek.latency import Latency  # noqa: PLC0415 - only those who use the mock pay for it
+    # Only those who use the mock pay for it.
+    from harness.testing.deepseek.latency import Latency  # noqa: PLC0415
 
     Latency.parse(text)
 
@@ -87,7 +99,8 @@ def _collector(text: str) -> None:
     # it.
     if "@" in text:
         raise SettingsError(
-            "the URL of a collector must hold no user and no password: put a header into OTEL_EXPORTER_OTLP_HEADERS"
+            "the URL of a collector must hold no user and no password: put a header into"
+            " OTEL_EXPORTER_OTLP_HEADERS"
         )
     try:
         normalized_base_url(text)
@@ -111,7 +124,9 @@ Attempts = Annotated[int, Field(strict=True, ge=1, le=6)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
 Dollars = Annotated[float, Field(strict=True, gt=0, le=1e9)]
 Seconds = Annotated[float, BeforeValidator(duration_s), Field(strict=True, gt=0, le=31_536_000)]
-SecondsOrZero = Annotated[float, BeforeValidator(duration_s), Field(strict=True, ge=0, le=31_536_000)]
+SecondsOrZero = Annotated[
+    float, BeforeValidator(duration_s), Field(strict=True, ge=0, le=31_536_000)
+]
 OnOff = Annotated[bool, BeforeValidator(_on_off), Field(strict=True)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 LogFormat = Literal["text", "json"]

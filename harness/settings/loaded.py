@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.domain.endpoint import GENERIC_KEY_ENV, Endpoint, base_url_endpoint, endpoint_identity, profile_endpoint
+from harness.domain.endpoint import (
+    GENERIC_KEY_ENV,
+    Endpoint,
+    base_url_endpoint,
+    endpoint_identity,
+    profile_endpoint,
+)
 from harness.domain.policy import Limits
 from harness.domain.profiles import MOCK, Profile
 from harness.domain.request_form import Switch
@@ -68,7 +74,9 @@ class Loaded:
         """Return why the key of the run's own endpoint, though it is there, cannot be used."""
         return self._access(self.settings.service).problem
 
-    def endpoint(self, name: str = "", *, key_needed: bool = True, steps: Sequence[str] = ()) -> Endpoint:
+    def endpoint(
+        self, name: str = "", *, key_needed: bool = True, steps: Sequence[str] = ()
+    ) -> Endpoint:
         """Return this endpoint, "" for the run's own, with the key that belongs there.
 
         Raises SettingsError for a name that is not known, and if the key is needed and there is
@@ -102,14 +110,20 @@ class Loaded:
             return self.keyring.of(service, settings.api_key_env or GENERIC_KEY_ENV)
         return self.keyring.of(service, service.key_env)
 
-    def _endpoint(self, service: Profile, access: Access, *, key_needed: bool, steps: Sequence[str]) -> Endpoint:
+    def _endpoint(
+        self, service: Profile, access: Access, *, key_needed: bool, steps: Sequence[str]
+    ) -> Endpoint:
         settings = self.settings
         if settings.base_url is not None and service.name == settings.service.name:
             name = settings.api_key_env or GENERIC_KEY_ENV
             key = access.keys.get(name)
             if key is None and settings.api_key_env is not None and key_needed:
-                raise SettingsError(f"the variable {name} (from api_key_env) is not set, neither here nor in .env")
-            return base_url_endpoint(settings.base_url, api_key=key, key_env=name, form=service.form)
+                raise SettingsError(
+                    f"the variable {name} (from api_key_env) is not set, neither here nor in .env"
+                )
+            return base_url_endpoint(
+                settings.base_url, api_key=key, key_env=name, form=service.form
+            )
         if endpoint_identity(service) == MOCK.name:
             return profile_endpoint(service, api_key=MOCK_KEY)
         key = access.keys.get(service.key_env) if service.key_env else None
@@ -134,7 +148,11 @@ class Loaded:
         What a user set himself is none of these.
         """
         settings, switch = self.settings, service.form.thinking
-        chosen = [settings.thinking, settings.effort, *(table.thinking for table in settings.steps.values())]
+        chosen = [
+            settings.thinking,
+            settings.effort,
+            *(table.thinking for table in settings.steps.values()),
+        ]
         if switch in _LEFT_OUT and all(one is None for one in chosen):
             return frozenset({"stream_options", _LEFT_OUT[switch]})
         return frozenset({"stream_options"})
@@ -173,8 +191,8 @@ class Loaded:
 def _no_key(service: Profile, steps: Sequence[str]) -> str:
     if not steps:
         return (
-            f"no key for {service.name}: set {service.key_env} in the environment or in a file .env here, "
-            "or try --endpoint mock, which needs none"
+            f"no key for {service.name}: set {service.key_env} in the environment or in a file .env"
+            " here, or try --endpoint mock, which needs none"
         )
     where = f"{service.name}{_asked_by(steps)}"
     return f"no key for {where}: set {service.key_env} in the environment or in a file .env here"

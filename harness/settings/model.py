@@ -48,10 +48,23 @@ from harness.settings.kinds import (
 from harness.settings.scalars import Many, Name, Whole
 from harness.settings.toml_tables import StepTable, suggestion
 
-SECTIONS = ("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output", "Telemetry")
+SECTIONS = (
+    "Workflow",
+    "Endpoint",
+    "Dataset",
+    "Cache",
+    "Limits",
+    "Time-outs",
+    "Budget",
+    "Mock",
+    "Output",
+    "Telemetry",
+)
 
 
-def _setting(default: Any, section: str, description: str, *, metavar: str = "N", alias: str | None = None) -> Any:
+def _setting(
+    default: Any, section: str, description: str, *, metavar: str = "N", alias: str | None = None
+) -> Any:
     return Field(
         default,
         description=description,
@@ -75,7 +88,10 @@ class Settings(BaseModel):
         metavar="NAME",
     )
     prompts: Path | None = _setting(
-        None, "Workflow", "Read the prompts from this TOML file in place of the workflow's own.", metavar="FILE"
+        None,
+        "Workflow",
+        "Read the prompts from this TOML file in place of the workflow's own.",
+        metavar="FILE",
     )
 
     endpoint: Name | None = _setting(
@@ -87,7 +103,10 @@ class Settings(BaseModel):
         metavar="NAME",
     )
     base_url: BaseUrl | None = _setting(
-        None, "Endpoint", "Ask any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1.", metavar="URL"
+        None,
+        "Endpoint",
+        "Ask any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1.",
+        metavar="URL",
     )
     api_key_env: Name | None = _setting(
         None,
@@ -96,7 +115,10 @@ class Settings(BaseModel):
         metavar="VAR",
     )
     dialect: Dialect | None = _setting(
-        None, "Endpoint", "Write requests in this dialect: deepseek or openai.  [default: the endpoint's, else openai]"
+        None,
+        "Endpoint",
+        "Write requests in this dialect: deepseek or openai.  [default: the endpoint's, else"
+        " openai]",
     )
     overrides: Overrides = _setting(
         (),
@@ -107,22 +129,36 @@ class Settings(BaseModel):
         metavar="endpoint.FIELD=VALUE",
         alias="set",
     )
-    model: Name | None = _setting(None, "Endpoint", "Ask this model.  [default: the endpoint's]", metavar="NAME")
-    thinking: OnOff | None = _setting(
-        None, "Endpoint", "Turn the model's reasoning on or off, unless a step says otherwise.", metavar="[on|off]"
+    model: Name | None = _setting(
+        None, "Endpoint", "Ask this model.  [default: the endpoint's]", metavar="NAME"
     )
-    effort: Effort | None = _setting(None, "Endpoint", "Set how much the model reasons, unless a step says otherwise.")
+    thinking: OnOff | None = _setting(
+        None,
+        "Endpoint",
+        "Turn the model's reasoning on or off, unless a step says otherwise.",
+        metavar="[on|off]",
+    )
+    effort: Effort | None = _setting(
+        None, "Endpoint", "Set how much the model reasons, unless a step says otherwise."
+    )
     stream: OnOff = _setting(
-        True, "Endpoint", "Receive answers while they are written; --no-stream receives each as a whole."
+        True,
+        "Endpoint",
+        "Receive answers while they are written; --no-stream receives each as a whole.",
     )
     transport: Carrier = _setting(
         "aiohttp",
         "Endpoint",
-        "Send requests with this HTTP library: aiohttp, or httpx2, which is slower but can be intercepted by respx.",
+        "Send requests with this HTTP library: aiohttp, or httpx2, which is slower but can be"
+        " intercepted by respx.",
     )
 
-    topic_field: Name = _setting("topic", "Dataset", "Read the topic from this field of each line.", metavar="FIELD")
-    id_field: Name = _setting("id", "Dataset", "Read the id of a topic from this field of each line.", metavar="FIELD")
+    topic_field: Name = _setting(
+        "topic", "Dataset", "Read the topic from this field of each line.", metavar="FIELD"
+    )
+    id_field: Name = _setting(
+        "id", "Dataset", "Read the id of a topic from this field of each line.", metavar="FIELD"
+    )
     filter: Texts = _setting(
         (),
         "Dataset",
@@ -130,13 +166,22 @@ class Settings(BaseModel):
         metavar="EXPR",
     )
     shuffle: Seed | None = _setting(
-        None, "Dataset", "Run the topics in a random order, which is the same for the same seed.", metavar="SEED"
+        None,
+        "Dataset",
+        "Run the topics in a random order, which is the same for the same seed.",
+        metavar="SEED",
     )
-    limit: Many | None = _setting(None, "Dataset", "Run only the first N topics, after filters and shuffling.")
-    samples: Whole = _setting(1, "Dataset", "Run each topic N times, with answers of its own each time.")
+    limit: Many | None = _setting(
+        None, "Dataset", "Run only the first N topics, after filters and shuffling."
+    )
+    samples: Whole = _setting(
+        1, "Dataset", "Run each topic N times, with answers of its own each time."
+    )
     skip_bad: OnOff = _setting(False, "Dataset", "Skip bad lines instead of refusing the file.")
 
-    cache: Path = _setting(Path(".harness/cache.db"), "Cache", "Keep answers in this cache file.", metavar="FILE")
+    cache: Path = _setting(
+        Path(".harness/cache.db"), "Cache", "Keep answers in this cache file.", metavar="FILE"
+    )
     cache_mode: CacheMode = _setting(
         "read_write",
         "Cache",
@@ -153,12 +198,18 @@ class Settings(BaseModel):
 
     in_flight: Whole = _setting(64, "Limits", "Have at most N calls in flight at once.")
     per_run: Whole = _setting(8, "Limits", "Have at most N calls of one topic in flight at once.")
-    runs: Whole | None = _setting(None, "Limits", "Work on at most N topics at once.  [default: twice --in-flight]")
+    runs: Whole | None = _setting(
+        None, "Limits", "Work on at most N topics at once.  [default: twice --in-flight]"
+    )
     rpm: Whole | None = _setting(None, "Limits", "Send at most N requests a minute.")
     tpm: Many | None = _setting(None, "Limits", "Use at most N tokens a minute.")
     max_calls: Whole = _setting(200, "Limits", "Let one topic make at most N calls.")
-    max_depth: Whole = _setting(8, "Limits", "Let a workflow nest steps within steps at most N deep.")
-    attempts: Attempts = _setting(5, "Limits", "Try each call at most N times, the first included, 1 to 6.")
+    max_depth: Whole = _setting(
+        8, "Limits", "Let a workflow nest steps within steps at most N deep."
+    )
+    attempts: Attempts = _setting(
+        5, "Limits", "Try each call at most N times, the first included, 1 to 6."
+    )
 
     patience: SecondsOrZero = _setting(
         6 * 3600.0,
@@ -177,17 +228,21 @@ class Settings(BaseModel):
         metavar="[N|off]",
     )
 
-    connect_timeout: Seconds = _setting(10.0, "Time-outs", "Wait at most S seconds for a connection.", metavar="S")
+    connect_timeout: Seconds = _setting(
+        10.0, "Time-outs", "Wait at most S seconds for a connection.", metavar="S"
+    )
     first_token_timeout: Seconds = _setting(
         600.0,
         "Time-outs",
-        "Wait at most S seconds for the first token of an answer; signs of life from the server start the time anew.",
+        "Wait at most S seconds for the first token of an answer; signs of life from the server"
+        " start the time anew.",
         metavar="S",
     )
     idle_timeout: Seconds = _setting(
         90.0,
         "Time-outs",
-        "Wait at most S seconds between two tokens of an answer; keep-alives do not count as tokens.",
+        "Wait at most S seconds between two tokens of an answer; keep-alives do not count as"
+        " tokens.",
         metavar="S",
     )
     total_timeout: Seconds = _setting(
@@ -200,7 +255,9 @@ class Settings(BaseModel):
         metavar="S",
     )
 
-    budget: Dollars | None = _setting(None, "Budget", "Spend at most this many US dollars in the run.", metavar="USD")
+    budget: Dollars | None = _setting(
+        None, "Budget", "Spend at most this many US dollars in the run.", metavar="USD"
+    )
     budget_tokens: Many | None = _setting(None, "Budget", "Use at most N tokens in the run.")
     budget_reserve: Reserve = _setting(
         "strict",
@@ -211,7 +268,9 @@ class Settings(BaseModel):
         "as much again, which "
         "keeps more calls in flight.",
     )
-    run_calls: Many | None = _setting(None, "Budget", "Send at most N requests in the run, retries included.")
+    run_calls: Many | None = _setting(
+        None, "Budget", "Send at most N requests in the run, retries included."
+    )
     topic_budget: Dollars | None = _setting(
         None,
         "Budget",
@@ -239,21 +298,27 @@ class Settings(BaseModel):
         metavar="WHAT",
     )
     seed: Seed = _setting(
-        0, "Mock", "Draw the mock's answers and faults, and the jitter between attempts, from this seed."
+        0,
+        "Mock",
+        "Draw the mock's answers and faults, and the jitter between attempts, from this seed.",
     )
 
     out: Path | None = _setting(
         None,
         "Output",
-        "Write the results into this directory; given again, it continues the run there.  [default: results/<time>]",
+        "Write the results into this directory; given again, it continues the run there.  [default:"
+        " results/<time>]",
         metavar="DIR",
     )
     yes: OnOff = _setting(
         False,
         "Output",
-        "Begin without asking, even if the run costs money; needed where there is no terminal and no budget.",
+        "Begin without asking, even if the run costs money; needed where there is no terminal and"
+        " no budget.",
     )
-    json_output: OnOff = _setting(False, "Output", "Print the result as JSON, for other programs.", alias="json")
+    json_output: OnOff = _setting(
+        False, "Output", "Print the result as JSON, for other programs.", alias="json"
+    )
     quiet: OnOff = _setting(False, "Output", "Show no progress.")
     verbose: OnOff = _setting(False, "Output", "Log each topic and each failed attempt.")
 
@@ -264,10 +329,14 @@ class Settings(BaseModel):
         metavar="URL",
     )
     otlp_content: OnOff = _setting(
-        False, "Telemetry", "Send the texts of prompts, reasoning, answers and messages to the collector as well."
+        False,
+        "Telemetry",
+        "Send the texts of prompts, reasoning, answers and messages to the collector as well.",
     )
     log_format: LogFormat | None = _setting(
-        None, "Telemetry", "Write log lines as text or as JSON.  [default: text on a terminal, else json]"
+        None,
+        "Telemetry",
+        "Write log lines as text or as JSON.  [default: text on a terminal, else json]",
     )
     log_level: LogLevels = _setting(
         (),
@@ -277,15 +346,18 @@ class Settings(BaseModel):
         metavar="LEVEL",
     )
     log_file: Path | None = _setting(
-        None, "Telemetry", "Append the log lines to FILE, as JSON; warnings are still shown.", metavar="FILE"
+        None,
+        "Telemetry",
+        "Append the log lines to FILE, as JSON; warnings are still shown.",
+        metavar="FILE",
     )
 
     steps: dict[str, StepTable] = Field(default_factory=dict)
     workflow_settings: dict[str, Any] = Field(default_factory=dict)
     prices: dict[Annotated[str, Field(min_length=1)], PriceTable] = Field(default_factory=dict)
-    endpoints: dict[Annotated[str, Field(min_length=1, pattern="^[A-Za-z0-9_.-]+$")], EndpointTable] = Field(
-        default_factory=dict
-    )
+    endpoints: dict[
+        Annotated[str, Field(min_length=1, pattern="^[A-Za-z0-9_.-]+$")], EndpointTable
+    ] = Field(default_factory=dict)
 
     @property
     def service(self) -> Profile:
@@ -322,7 +394,9 @@ class Settings(BaseModel):
         if name in ("", own.name):
             return own
         if name not in PROFILES and name not in self.endpoints:
-            raise SettingsError(f"no such endpoint: {name}{suggestion(name, [*PROFILES, *self.endpoints])}")
+            raise SettingsError(
+                f"no such endpoint: {name}{suggestion(name, [*PROFILES, *self.endpoints])}"
+            )
         return named(name, self.endpoints)
 
     @property
@@ -402,7 +476,9 @@ class Settings(BaseModel):
         )
 
     def _default_model(self, service: Profile) -> ResolvedModel | None:
-        """Return the model that is asked of an endpoint by default, or None where it may have none."""
+        """Return the model that is asked of an endpoint by default, or None where it may have
+        none.
+        """
         if service.name == self.service.name:
             profile = service if self.base_url is None else None
             return resolve_model(profile, self.model or service.default_model)
@@ -460,7 +536,17 @@ TABLES = ("steps", "workflow_settings", "prices", "endpoints")
 """The settings that are tables: a file has them, a flag and a variable do not."""
 
 CALL_FLAGS = (
-    *("endpoint", "base_url", "api_key_env", "dialect", "overrides", "model", "thinking", "effort", "stream"),
+    *(
+        "endpoint",
+        "base_url",
+        "api_key_env",
+        "dialect",
+        "overrides",
+        "model",
+        "thinking",
+        "effort",
+        "stream",
+    ),
     *("cache", "cache_mode", "ttl", "attempts", "patience"),
     *("connect_timeout", "first_token_timeout", "idle_timeout", "total_timeout"),
     *("budget", "budget_tokens", "latency", "faults", "seed", "json_output", "quiet", "verbose"),

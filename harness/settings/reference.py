@@ -116,7 +116,14 @@ def _row(name: str, default: Any, description: str) -> str:
     meaning, _, noted = description.partition("  [default: ")
     shown = noted.rstrip("]") or _default(default)
     flag = f"--no-{name}" if default is True else f"--{name.replace('_', '-')}"
-    cells = (f"`{name}`", f"`{flag}`", f"`{ENV_PREFIX}{name.upper()}`", _value(name), shown, meaning)
+    cells = (
+        f"`{name}`",
+        f"`{flag}`",
+        f"`{ENV_PREFIX}{name.upper()}`",
+        _value(name),
+        shown,
+        meaning,
+    )
     return f"| {' | '.join(map(_escaped, cells))} |"
 
 

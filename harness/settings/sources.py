@@ -67,7 +67,11 @@ def load_settings(
         if name in ruling:
             origins[name] = ruling[name].origin
     return Loaded(
-        settings=settings, origins=origins, keyring=Keyring(env), ignored=ignored, own_in_flight=own_in_flight
+        settings=settings,
+        origins=origins,
+        keyring=Keyring(env),
+        ignored=ignored,
+        own_in_flight=own_in_flight,
     )
 
 
@@ -77,7 +81,9 @@ def _from_run(base: Mapping[str, Any]) -> list[Given]:
     return [Given(name=name, value=value, rank=0, **where) for name, value in base.items()]
 
 
-def _from_file_and_environment(config: Path | None, env: Mapping[str, str]) -> tuple[list[Given], tuple[str, ...]]:
+def _from_file_and_environment(
+    config: Path | None, env: Mapping[str, str]
+) -> tuple[list[Given], tuple[str, ...]]:
     """Return what the file and the variables give, and the variables that are ignored."""
     given: list[Given] = []
     file = _settings_file(config, env)
@@ -87,7 +93,9 @@ def _from_file_and_environment(config: Path | None, env: Mapping[str, str]) -> t
     return given + variables, ignored
 
 
-def _in_flight_of_endpoint(settings: Settings, ruling: Mapping[str, Given], *, continued: bool) -> int | None:
+def _in_flight_of_endpoint(
+    settings: Settings, ruling: Mapping[str, Given], *, continued: bool
+) -> int | None:
     """The calls in flight that the table of the run's endpoint says, where nobody else does.
 
     In the settings of a run that is continued they stand as if somebody had.
@@ -100,12 +108,16 @@ def _in_flight_of_endpoint(settings: Settings, ruling: Mapping[str, Given], *, c
 
 def _with_defaults_of_endpoint(settings: Settings, ruling: dict[str, Given]) -> Settings:
     """The settings with the limits of the endpoint's table where no source gives others."""
-    missing = {name: value for name, value in endpoint_defaults(settings).items() if name not in ruling}
+    missing = {
+        name: value for name, value in endpoint_defaults(settings).items() if name not in ruling
+    }
     where = ruling.get("set") or ruling.get("endpoints")
     if not missing or where is None:
         return settings
     for name, value in missing.items():
-        ruling[name] = Given(name=name, value=value, origin=where.origin, where=where.where, rank=where.rank)
+        ruling[name] = Given(
+            name=name, value=value, origin=where.origin, where=where.where, rank=where.rank
+        )
     return _validated(ruling)
 
 
@@ -127,7 +139,9 @@ def _dotenv() -> dict[str, str]:
     try:
         found = dotenv_values(DOTENV_FILE, interpolate=False, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{DOTENV_FILE}: cannot be read as UTF-8 lines of NAME=value") from error
+        raise SettingsError(
+            f"{DOTENV_FILE}: cannot be read as UTF-8 lines of NAME=value"
+        ) from error
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -145,7 +159,9 @@ def _from_file(path: Path) -> list[Given]:
             elif setting in given:
                 wrong.append(f"{at}: {name} is set twice, as {setting} too")
             else:
-                given[setting] = Given(name=setting, value=worth, origin=str(path), where=at, rank=1, raw=text)
+                given[setting] = Given(
+                    name=setting, value=worth, origin=str(path), where=at, rank=1, raw=text
+                )
     if wrong:
         raise SettingsError("\n".join(wrong))
     return list(given.values())
@@ -180,14 +196,24 @@ def _from_environment(env: Mapping[str, str]) -> tuple[list[Given], tuple[str, .
     given: list[Given] = []
     ignored: list[str] = []
     for variable, value in sorted(env.items()):
-        if not value or not variable.startswith(ENV_PREFIX) or variable in (GENERIC_KEY_ENV, CONFIG_ENV):
+        if (
+            not value
+            or not variable.startswith(ENV_PREFIX)
+            or variable in (GENERIC_KEY_ENV, CONFIG_ENV)
+        ):
             continue
         name = variable.removeprefix(ENV_PREFIX).lower()
         if name in scalar_names():
             worth, source = from_text(kind_of(name), value), f"${variable}"
-            given.append(Given(name=name, value=worth, origin=source, where=source, rank=2, said=f" = {value}"))
+            given.append(
+                Given(
+                    name=name, value=worth, origin=source, where=source, rank=2, said=f" = {value}"
+                )
+            )
         elif near := difflib.get_close_matches(name, scalar_names(), n=1, cutoff=0.8):
-            raise SettingsError(f"${variable}: unknown setting; did you mean ${ENV_PREFIX}{near[0].upper()}?")
+            raise SettingsError(
+                f"${variable}: unknown setting; did you mean ${ENV_PREFIX}{near[0].upper()}?"
+            )
         else:
             ignored.append(variable)
     return given, tuple(ignored)
@@ -225,7 +251,9 @@ def _ruling(given: list[Given]) -> dict[str, Given]:
         return ruling
     lost = _overruled_url(given, ruling, key)
     if lost is key and ruling.get("base_url") is None:
-        raise SettingsError(f"{key.where}: api_key_env goes with base_url: a profile names its own variable")
+        raise SettingsError(
+            f"{key.where}: api_key_env goes with base_url: a profile names its own variable"
+        )
     if lost is not None:
         del ruling["api_key_env"]
     return ruling

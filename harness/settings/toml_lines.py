@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _HEADER = re.compile(r"\s*\[\[?\s*(?P<path>[^\[\]]*?)\s*\]\]?\s*(?:#.*)?$")
-_ENTRY = re.compile(r"""\s*(?P<path>(?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
+_ENTRY = re.compile(
+    r"""\s*(?P<path>(?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*="""
+)
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
 _LONG_QUOTES = ('"""', "'''")
 
@@ -30,7 +32,11 @@ def line_of(text: str, path: Sequence[str]) -> int | None:
 def line_in_table(text: str, name: str, index: int, path: Sequence[str] = ()) -> int | None:
     """As `line_of`, within the table [[name]] that comes `index`-th, counted from 0."""
     lines = text.split("\n")
-    starts = [number for number, found in _entries(text) if found == (name,) and lines[number - 1].lstrip()[:2] == "[["]
+    starts = [
+        number
+        for number, found in _entries(text)
+        if found == (name,) and lines[number - 1].lstrip()[:2] == "[["
+    ]
     if index >= len(starts):
         return line_of(text, (name,))
     first, after = starts[index], starts[index + 1] if index + 1 < len(starts) else len(lines) + 1

@@ -67,12 +67,17 @@ def read_toml(path: Path, error: type[InputError]) -> tuple[dict[str, Any], byte
         why = cause.strerror if isinstance(cause, OSError) and cause.strerror else cause
         raise error(f"{path}: cannot be read: {why}; expected a TOML file") from cause
     if len(raw) > MAX_FILE_BYTES:
-        raise error(f"{path}: larger than {MAX_FILE_BYTES // 2**20} MiB; expected a TOML file of settings or prompts")
+        raise error(
+            f"{path}: larger than {MAX_FILE_BYTES // 2**20} MiB; expected a TOML file of settings"
+            " or prompts"
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
         line = raw.count(b"\n", 0, cause.start) + 1
-        raise error(f"{path}:{line}: not UTF-8 (byte 0x{raw[cause.start]:02x}); save the file as UTF-8") from cause
+        raise error(
+            f"{path}:{line}: not UTF-8 (byte 0x{raw[cause.start]:02x}); save the file as UTF-8"
+        ) from cause
     try:
         tables = tomllib.loads(text)
         foreign = next(_foreign_values(tables, ()), None)
@@ -102,16 +107,23 @@ def checked(
     try:
         return model.model_validate(table)
     except ValidationError as invalid:
-        raise error("\n".join(dict.fromkeys(_complaint(where, one, model) for one in invalid.errors()))) from None
+        raise error(
+            "\n".join(dict.fromkeys(_complaint(where, one, model) for one in invalid.errors()))
+        ) from None
 
 
-def _complaint(where: str | Callable[[tuple[str, ...]], str], detail: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _complaint(
+    where: str | Callable[[tuple[str, ...]], str], detail: Mapping[str, Any], model: type[BaseModel]
+) -> str:
     """One finding of pydantic as one line in our words."""
     path = tuple(str(part) for part in detail["loc"])
     name = ".".join(path)
     begun = where if isinstance(where, str) else where(path)
     if detail["type"] == "extra_forbidden":
-        return f"{begun}: unknown setting {shown(name)}{suggestion(path[-1], known_at(model, path[:-1]))}"
+        return (
+            f"{begun}: unknown setting"
+            f" {shown(name)}{suggestion(path[-1], known_at(model, path[:-1]))}"
+        )
     if detail["type"] == "missing":
         return f"{begun}: {name} {reason(detail)}"
     return f"{begun}: {name} = {shown(detail.get('input'))}: {reason(detail)}"
@@ -200,7 +212,9 @@ def shown(value: object) -> str:
 
 
 def _broken(path: Path, text: str, message: str) -> str:
-    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
+    found = re.fullmatch(
+        r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL
+    )
     if found is None:
         return f"{path}: not valid TOML: {message}"
     line = found[2] or str(text.count("\n") + 1)

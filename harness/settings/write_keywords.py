@@ -54,10 +54,16 @@ _LINE = 120
 def keywords_module() -> str:
     """The text of harness/settings/keywords.py."""
     classes = [_class_of_table(table) for table in _TABLES]
-    classes.append(_class_of_settings("CallSettings", "TypedDict", "Settings of one call.", CALL_SETTINGS))
-    others = [name for name in Settings.model_fields if name not in CALL_SETTINGS and name != _GIVEN_APART]
     classes.append(
-        _class_of_settings("RunSettings", "CallSettings", "Settings of a run: all but its workflow.", others)
+        _class_of_settings("CallSettings", "TypedDict", "Settings of one call.", CALL_SETTINGS)
+    )
+    others = [
+        name for name in Settings.model_fields if name not in CALL_SETTINGS and name != _GIVEN_APART
+    ]
+    classes.append(
+        _class_of_settings(
+            "RunSettings", "CallSettings", "Settings of a run: all but its workflow.", others
+        )
     )
     return "\n\n".join([_HEAD, *classes])
 

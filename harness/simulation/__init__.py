@@ -1,1 +1,3 @@
-"""What a night would take: a recorded run, fitted, and the real engine run over it on virtual time."""
+"""What a night would take: a recorded run, fitted, and the real engine run over it on virtual
+time.
+"""

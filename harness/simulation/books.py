@@ -28,10 +28,12 @@ class WaitSums:
 
 @dataclass(slots=True, kw_only=True)
 class Books:
-    """Sums over the calls and topics that have ended. Money in USD; `peak_cost` is the part paid in peak hours.
+    """Sums over the calls and topics that have ended. Money in USD; `peak_cost` is the part paid in
+    peak hours.
 
-    `failed_calls` ended without an answer, `unpriced` calls have no known price. `work_s` is what the attempts that
-    brought an answer took, and `critical_path_s` the longest chain of them that needed each other's answers.
+    `failed_calls` ended without an answer, `unpriced` calls have no known price. `work_s` is what
+    the attempts that brought an answer took, and `critical_path_s` the longest chain of them that
+    needed each other's answers.
     """
 
     finished: int = 0

@@ -1,4 +1,6 @@
-"""A made-up endpoint that takes as long as the fit says, fails as recorded calls failed, and refuses at its limit."""
+"""A made-up endpoint that takes as long as the fit says, fails as recorded calls failed, and
+refuses at its limit.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _UNIT = 1 << 64
 
 @dataclass(slots=True)
 class Traffic:
-    """What the endpoint saw. `busy_s` is the time that requests spent there, summed over all of them."""
+    """What the endpoint saw. `busy_s` is the time that requests spent there, summed over all of
+    them.
+    """
 
     requests: int = 0
     refusals: int = 0
@@ -34,13 +38,15 @@ class Traffic:
 
 
 class FittedEndpoint:
-    """A Completer. The time of a call is drawn by its topic and place, so every limit is tried with the same draws.
+    """A Completer. The time of a call is drawn by its topic and place, so every limit is tried with
+    the same draws.
 
-    `recorded` finds the recorded call that a call plays again, with the failures that it met. `limit` is the number of
-    requests that the provider carries at once: the next is refused after `refusal_s`, naming the limit, and recorded
-    refusals are not met again, which were of the limits of that night. None: any number, and they are. `retry` is the
-    policy under which they were recorded. `answered_tokens` has a number for each answer, `last_left_s` is when the
-    last of the requests came that were answered.
+    `recorded` finds the recorded call that a call plays again, with the failures that it met.
+    `limit` is the number of requests that the provider carries at once: the next is refused after
+    `refusal_s`, naming the limit, and recorded refusals are not met again, which were of the limits
+    of that night. None: any number, and they are. `retry` is the policy under which they were
+    recorded. `answered_tokens` has a number for each answer, `last_left_s` is when the last of the
+    requests came that were answered.
     """
 
     def __init__(
@@ -65,7 +71,9 @@ class FittedEndpoint:
         self._met: dict[tuple[int, str], int] = {}
 
     async def complete(self, request: Request, call: Call) -> Completion:
-        """Raises what the recorded call met, in its order, and a TransientError (429) beyond the limit."""
+        """Raises what the recorded call met, in its order, and a TransientError (429) beyond the
+        limit.
+        """
         recorded = self._recorded(call)
         self.traffic.requests += 1
         began = now()
@@ -76,7 +84,9 @@ class FittedEndpoint:
             if error is not None:
                 await anyio.sleep(error[0])
                 raise error[1]
-            took_s = self._fits[recorded.step].draw_s(recorded.usage.output_tokens, self._draw(call))
+            took_s = self._fits[recorded.step].draw_s(
+                recorded.usage.output_tokens, self._draw(call)
+            )
             await anyio.sleep(took_s)
         finally:
             self.gate.leave()
@@ -97,9 +107,11 @@ class FittedEndpoint:
             concurrency_limit=limit,
         )
 
-    def _next_error(self, recorded: RecordedCall, request: Request, call: Call) -> tuple[float, CompletionError] | None:
-        """After how many seconds this attempt fails, and how. A call that failed for good fails on, however often it
-        is tried.
+    def _next_error(
+        self, recorded: RecordedCall, request: Request, call: Call
+    ) -> tuple[float, CompletionError] | None:
+        """After how many seconds this attempt fails, and how. A call that failed for good fails on,
+        however often it is tried.
         """
         failures = self._played(recorded)
         if not failures:
@@ -120,7 +132,9 @@ class FittedEndpoint:
             return recorded.failures
         return [failure for failure in recorded.failures if failure.kind != RATE_LIMITED]
 
-    def _as_error(self, failure: FailedAttempt, request: Request, *, final: bool) -> CompletionError:
+    def _as_error(
+        self, failure: FailedAttempt, request: Request, *, final: bool
+    ) -> CompletionError:
         """The error that was recorded, with what it cost."""
         billed: Literal["no", "yes", "unknown"] = "unknown"
         partial = None
@@ -128,11 +142,16 @@ class FittedEndpoint:
             billed = "yes" if failure.usage.total_tokens else "no"
             partial = _answer(request, failure.usage, latency_s=0.0) if billed == "yes" else None
         if partial is None and (failure.content or failure.reasoning):
-            # Broken off in the middle: that is the call's own trouble, and no outage of the provider.
+            # Broken off in the middle: that is the call's own trouble, and no outage of the
+            # provider.
             partial = _answer(request, Usage(), latency_s=0.0)
         if final:
             return PermanentError(
-                failure.message, kind=failure.kind, status=failure.status, billed=billed, partial=partial
+                failure.message,
+                kind=failure.kind,
+                status=failure.status,
+                billed=billed,
+                partial=partial,
             )
         return TransientError(
             failure.message,
@@ -144,7 +163,9 @@ class FittedEndpoint:
         )
 
     def _asked_s(self, failure: FailedAttempt) -> float | None:
-        """What the provider had asked for: a longer sleep than the policy's own tells, up to the policy's jitter."""
+        """What the provider had asked for: a longer sleep than the policy's own tells, up to the
+        policy's jitter.
+        """
         own_s = self._retry.delay_s(attempt=failure.number, retry_after_s=None, draw=1.0)
         return failure.backoff_s / 1.05 if failure.backoff_s > own_s else None
 

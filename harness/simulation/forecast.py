@@ -1,4 +1,6 @@
-"""What a night would take, for several numbers of calls in flight: repeated nights, as means and ranges."""
+"""What a night would take, for several numbers of calls in flight: repeated nights, as means and
+ranges.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from harness.timing.bounds import BoundBy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """The mean over all repetitions, and the lowest and the highest; None where they say nothing about chance."""
+    """The mean over all repetitions, and the lowest and the highest; None where they say nothing
+    about chance.
+    """
 
     mean: float
     low: float | None
@@ -36,7 +40,11 @@ class Arm:
         """A figure of all nights."""
         values = [value(night) for night in self.nights]
         known = self.interval and len(values) > 1
-        return Range(mean=fmean(values), low=min(values) if known else None, high=max(values) if known else None)
+        return Range(
+            mean=fmean(values),
+            low=min(values) if known else None,
+            high=max(values) if known else None,
+        )
 
     @property
     def wall_s(self) -> Range:
@@ -73,7 +81,9 @@ class Arm:
     @property
     def mean_in_flight(self) -> Range:
         """Requests at the provider, averaged over a night's time."""
-        return self.range_of(lambda night: night.traffic.busy_s / night.wall_s if night.wall_s else 0.0)
+        return self.range_of(
+            lambda night: night.traffic.busy_s / night.wall_s if night.wall_s else 0.0
+        )
 
     @property
     def mean_call_s(self) -> float:
@@ -114,7 +124,10 @@ class Arm:
         """Seconds that a call waited on average, by cause."""
         calls = sum(night.books.calls for night in self.nights) or 1
         names = [wait.field for wait in SIMULATED_WAITS]
-        return {name: sum(night.books.waits.seconds[name] for night in self.nights) / calls for name in names}
+        return {
+            name: sum(night.books.waits.seconds[name] for night in self.nights) / calls
+            for name in names
+        }
 
     def as_json(self, plan: Plan) -> dict[str, Any]:
         """For machines; money in USD, times in seconds and in UTC."""
@@ -164,9 +177,16 @@ def jobs_of(plan: Plan, in_flight: Sequence[int], *, repeat: int, seed: int) -> 
     )
 
 
-def arms_of(jobs: Sequence[Job], nights: Sequence[SimulatedRun], *, interval: bool) -> tuple[Arm, ...]:
-    """The nights of these jobs by their calls in flight. `interval` false: the material is too little for a range."""
+def arms_of(
+    jobs: Sequence[Job], nights: Sequence[SimulatedRun], *, interval: bool
+) -> tuple[Arm, ...]:
+    """The nights of these jobs by their calls in flight. `interval` false: the material is too
+    little for a range.
+    """
     arms: dict[int, list[SimulatedRun]] = {}
     for job, night in zip(jobs, nights, strict=True):
         arms.setdefault(job.plan.limits.in_flight, []).append(night)
-    return tuple(Arm(in_flight=places, nights=tuple(group), interval=interval) for places, group in arms.items())
+    return tuple(
+        Arm(in_flight=places, nights=tuple(group), interval=interval)
+        for places, group in arms.items()
+    )

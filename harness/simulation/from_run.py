@@ -14,17 +14,26 @@ from harness.errors import ResultsError
 from harness.records.results_dir import TRACES_FILE, is_running
 from harness.records.run import Run
 from harness.simulation.recorded import RecordedTopic, topic_of
-from harness.simulation.recording import Recording, notes_on_material, refusal_s_of, refuse_untimed, sampled
+from harness.simulation.recording import (
+    Recording,
+    notes_on_material,
+    refusal_s_of,
+    refuse_untimed,
+    sampled,
+)
 from harness.simulation.refusals import Flights, explained
 
 _ROUNDED_S = 2e-6
-"""Rows tell times to the microsecond: what seems to overlap by no more than this came one after another."""
+"""Rows tell times to the microsecond: what seems to overlap by no more than this came one after
+another.
+"""
 
 
 def read_run(path: Path, *, seed: int) -> Recording:
     """The recorded run in a directory.
 
-    Raises ResultsError for a directory that is no run, and for a run that cannot tell how long its calls take.
+    Raises ResultsError for a directory that is no run, and for a run that cannot tell how long its
+    calls take.
     """
     run = Run.open(path)
     manifest = run.manifest
@@ -39,10 +48,18 @@ def read_run(path: Path, *, seed: int) -> Recording:
     found = _topics(run, elapsed, untold, flights)
     topics = sampled(found, random.Random(seed))  # noqa: S311 - a sample, no secret
     if not topics:
-        raise ResultsError(f"{path / TRACES_FILE}: holds no calls of the finished topics; the timings are in that file")
+        raise ResultsError(
+            f"{path / TRACES_FILE}: holds no calls of the finished topics; the timings are in that"
+            " file"
+        )
     topics, from_cache = _with_cached_times(manifest, topics)
     on_the_mock = settings.get("endpoint") == "mock"
-    refuse_untimed(path, settings.get("cache"), topics, timeless=on_the_mock and settings.get("latency") == "none")
+    refuse_untimed(
+        path,
+        settings.get("cache"),
+        topics,
+        timeless=on_the_mock and settings.get("latency") == "none",
+    )
     why = explained(
         [refusal for topic in topics for refusal in topic.refusals()],
         in_flight=settings.get("in_flight"),
@@ -66,24 +83,32 @@ def read_run(path: Path, *, seed: int) -> Recording:
     )
 
 
-def _topics(run: Run, elapsed: Mapping[int, float], untold: set[int], flights: Flights) -> Iterator[RecordedTopic]:
-    """The calls of a topic stand together, so one topic is in memory at a time. Those that are found are taken from
-    `untold`, and `flights` is told of the answers of the last session.
+def _topics(
+    run: Run, elapsed: Mapping[int, float], untold: set[int], flights: Flights
+) -> Iterator[RecordedTopic]:
+    """The calls of a topic stand together, so one topic is in memory at a time. Those that are
+    found are taken from `untold`, and `flights` is told of the answers of the last session.
     """
     last_session = run.manifest["sessions"]
-    for (index, session), group in groupby(run.spans(), key=lambda span: (span.index, span.session)):
+    for (index, session), group in groupby(
+        run.spans(), key=lambda span: (span.index, span.session)
+    ):
         if index in elapsed:
             spans = list(group)
             untold.discard(index)
             for span in spans:
-                if session == last_session and span.served.source == "endpoint" and span.error is None:
+                if (
+                    session == last_session
+                    and span.served.source == "endpoint"
+                    and span.error is None
+                ):
                     flights.add(span.end_s - span.served.latency_s + _ROUNDED_S, span.end_s)
             yield topic_of(spans, elapsed_s=elapsed[index])
 
 
 def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:
-    """What the limiter came to in the end, if it was refused more, and as many requests, and never more, were answered
-    at once.
+    """What the limiter came to in the end, if it was refused more, and as many requests, and never
+    more, were answered at once.
     """
     learned = manifest.get("limits_learned") or {}
     places, maximum = learned.get("places"), learned.get("maximum")
@@ -92,9 +117,18 @@ def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:
     return places if places < maximum and places - 1 <= flights.most() <= places else None
 
 
-def _with_cached_times(manifest: Mapping[str, Any], topics: Sequence[RecordedTopic]) -> tuple[list[RecordedTopic], int]:
-    """Answers from the cache took no time in this run; the cache knows how long they took when they were paid for."""
-    unknown = {call.key for topic in topics for call in topic.calls if call.error is None and call.duration_s is None}
+def _with_cached_times(
+    manifest: Mapping[str, Any], topics: Sequence[RecordedTopic]
+) -> tuple[list[RecordedTopic], int]:
+    """Answers from the cache took no time in this run; the cache knows how long they took when they
+    were paid for.
+    """
+    unknown = {
+        call.key
+        for topic in topics
+        for call in topic.calls
+        if call.error is None and call.duration_s is None
+    }
     cache = Path(str(manifest["settings"].get("cache") or ""))
     if not unknown or not cache.is_file():
         return list(topics), 0
@@ -110,16 +144,27 @@ def _with_cached_times(manifest: Mapping[str, Any], topics: Sequence[RecordedTop
     return timed, len(found)
 
 
-def _notes(path: Path, manifest: Mapping[str, Any], finished: int, untold: int, from_cache: int) -> Iterator[str]:
+def _notes(
+    path: Path, manifest: Mapping[str, Any], finished: int, untold: int, from_cache: int
+) -> Iterator[str]:
     in_file = manifest["dataset"]["topics"]
     if is_running(path):
-        yield f"the run is still under way: {finished:,} of its {in_file:,} topics are finished and used"
+        yield (
+            f"the run is still under way: {finished:,} of its {in_file:,} topics are finished and"
+            " used"
+        )
     elif finished < in_file:
         yield (
-            f"the run is not complete: {finished:,} of its {in_file:,} topics ended with calls and are used; the first "
-            "to end may be the short ones"
+            f"the run is not complete: {finished:,} of its {in_file:,} topics ended with calls and"
+            " are used; the first to end may be the short ones"
         )
     if untold:
-        yield f"{untold:,} of {finished:,} finished topics are left out: {TRACES_FILE} has no calls of theirs any more"
+        yield (
+            f"{untold:,} of {finished:,} finished topics are left out: {TRACES_FILE} has no calls"
+            " of theirs any more"
+        )
     if from_cache:
-        yield f"{from_cache:,} answers came from the cache: their times are those of when they were paid for"
+        yield (
+            f"{from_cache:,} answers came from the cache: their times are those of when they were"
+            " paid for"
+        )

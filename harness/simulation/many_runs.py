@@ -15,7 +15,9 @@ from harness.simulation.recorded import RecordedTopic
 from harness.simulation.simulated_run import Plan, SimulatedRun, simulate_night
 
 WORTH_A_PROCESS = 10_000
-"""How many simulated calls take longer, about a second, than a process that imports this package."""
+"""How many simulated calls take longer, about a second, than a process that imports this
+package.
+"""
 
 _LOOK_S = 0.5
 """How often a process looks whether its parent is there."""
@@ -33,7 +35,11 @@ class Job:
 
 def workers_for(topics: Sequence[RecordedTopic], jobs: Sequence[Job]) -> int:
     """How many processes these nights are worth: 1 is this one."""
-    calls = sum(len(topic.calls) for topic in topics) / len(topics) * sum(job.plan.topics for job in jobs)
+    calls = (
+        sum(len(topic.calls) for topic in topics)
+        / len(topics)
+        * sum(job.plan.topics for job in jobs)
+    )
     return max(1, min(cores(), len(jobs), int(calls / WORTH_A_PROCESS)))
 
 
@@ -45,10 +51,11 @@ def cores() -> int:
 def simulate_nights(
     topics: Sequence[RecordedTopic], jobs: Sequence[Job], *, workers: int, on_night: OnNight
 ) -> tuple[SimulatedRun, ...]:
-    """All nights, in the order of the jobs, whatever the number of processes; `on_night` is told of each as it ends.
+    """All nights, in the order of the jobs, whatever the number of processes; `on_night` is told of
+    each as it ends.
 
-    An interruption ends the processes at once, and any other end of this one within a second. Raises what a night
-    raises, and HarnessError where a process dies.
+    An interruption ends the processes at once, and any other end of this one within a second.
+    Raises what a night raises, and HarnessError where a process dies.
     """
     found: dict[int, SimulatedRun] = {}
 
@@ -73,7 +80,9 @@ async def _in_processes(
     async def work() -> None:
         try:
             for number, job in jobs:
-                night = await to_process.run_sync(_night, topics, job, parent, cancellable=True, limiter=limiter)
+                night = await to_process.run_sync(
+                    _night, topics, job, parent, cancellable=True, limiter=limiter
+                )
                 done(number, night)
         except Exception as error:  # noqa: BLE001 - the first is raised below, without the task group around it
             failed.append(error)
@@ -84,14 +93,17 @@ async def _in_processes(
             group.start_soon(work)
     if failed and isinstance(failed[0], anyio.BrokenWorkerProcess):
         raise HarnessError(
-            "a process that simulated a night has died, perhaps for want of memory; --jobs 1 takes no others"
+            "a process that simulated a night has died, perhaps for want of memory; --jobs 1 takes"
+            " no others"
         ) from failed[0]
     if failed:
         raise failed[0]
 
 
 def _night(topics: Sequence[RecordedTopic], job: Job, parent: int) -> SimulatedRun:
-    """In a process of its own, which does not outlive its parent: a signal may have ended that without a word."""
+    """In a process of its own, which does not outlive its parent: a signal may have ended that
+    without a word.
+    """
     done = threading.Event()
     threading.Thread(target=_end_with, args=(parent, done), daemon=True).start()
     try:

@@ -1,4 +1,6 @@
-"""Recorded topics as material for a simulation: what each call asked, took and went through, and when it was wanted."""
+"""Recorded topics as material for a simulation: what each call asked, took and went through, and
+when it was wanted.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,12 @@ RATE_LIMITED: Final = "rate_limited"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCall:
-    """One call. `after` are the numbers of the calls it waited for, `gap_s` what the workflow did in between.
+    """One call. `after` are the numbers of the calls it waited for, `gap_s` what the workflow did
+    in between.
 
-    `duration_s` is from sending to stored; None where the trace does not know it (the answer came from a cache).
-    `failures` are its attempts that failed. `error` is the name of the exception of a call that failed for good. `sent`
-    is false for a call that was refused before anything left.
+    `duration_s` is from sending to stored; None where the trace does not know it (the answer came
+    from a cache). `failures` are its attempts that failed. `error` is the name of the exception of
+    a call that failed for good. `sent` is false for a call that was refused before anything left.
     """
 
     step: str
@@ -38,7 +41,8 @@ class RecordedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTopic:
-    """A topic with its calls; `rest_s` is the time it was open without a call before the first and after the last.
+    """A topic with its calls; `rest_s` is the time it was open without a call before the first and
+    after the last.
 
     `followers` are, for each call, the numbers of those that waited for it.
     """
@@ -58,7 +62,12 @@ class RecordedTopic:
 
     def refusals(self) -> Iterator[FailedAttempt]:
         """The attempts of its calls that met a 429."""
-        return (failure for call in self.calls for failure in call.failures if failure.kind == RATE_LIMITED)
+        return (
+            failure
+            for call in self.calls
+            for failure in call.failures
+            if failure.kind == RATE_LIMITED
+        )
 
     def samples(self) -> Iterator[Sample]:
         """Its calls that have a known time."""
@@ -75,7 +84,9 @@ class RecordedTopic:
 def topic_of(spans: Sequence[Span], *, elapsed_s: float) -> RecordedTopic:
     """A topic from its calls, one at least."""
     turns = turns_of([_timed(span) for span in spans])
-    calls = tuple(_call(span, turn.after, turn.gap_s) for span, turn in zip(spans, turns, strict=True))
+    calls = tuple(
+        _call(span, turn.after, turn.gap_s) for span, turn in zip(spans, turns, strict=True)
+    )
     busy_s = max(span.end_s for span in spans) - min(span.start_s for span in spans)
     return RecordedTopic.of(calls, rest_s=worth(elapsed_s - busy_s))
 
@@ -104,5 +115,7 @@ def _call(span: Span, after: tuple[int, ...], gap_s: float) -> RecordedCall:
 
 
 def _duration_s(served: Served) -> float | None:
-    """Seconds for which a call held its place: its answer, and noting it before and keeping it after."""
+    """Seconds for which a call held its place: its answer, and noting it before and keeping it
+    after.
+    """
     return served.latency_s + served.stored_s if served.source == "endpoint" else None

@@ -1,4 +1,6 @@
-"""The material of a simulation, wherever it was read, and what would make a number that only looks right."""
+"""The material of a simulation, wherever it was read, and what would make a number that only looks
+right.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from harness.simulation.recorded import RecordedTopic
 T = TypeVar("T")
 
 SAMPLE = 1000
-"""How many recorded topics are kept: drawn evenly, so that a simulation takes no more memory for a longer run."""
+"""How many recorded topics are kept: drawn evenly, so that a simulation takes no more memory for a
+longer run.
+"""
 
 ENOUGH_TOPICS = 10
 """With fewer recorded topics an interval would be narrow for the wrong reason, so none is given."""
@@ -24,11 +28,13 @@ ENOUGH_TOPICS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """The material: `topics` are those kept of the run's `finished` ones. `notes` say what a reader must know.
+    """The material: `topics` are those kept of the run's `finished` ones. `notes` say what a reader
+    must know.
 
-    `settings` are those that the run had; `endpoint` is the identity of
-    who answered. `topics_in_all` is how many topics the run had, as far as that is known. `refusal_s` is how long a
-    refusal (429) took, in seconds, and `provider_limit` how many requests at once the provider is known to carry.
+    `settings` are those that the run had; `endpoint` is the identity of who answered.
+    `topics_in_all` is how many topics the run had, as far as that is known. `refusal_s` is how long
+    a refusal (429) took, in seconds, and `provider_limit` how many requests at once the provider is
+    known to carry.
     """
 
     path: Path
@@ -78,26 +84,34 @@ def refusal_s_of(topics: Iterable[RecordedTopic]) -> float:
     return refusals[len(refusals) // 2] if refusals else 0.0
 
 
-def refuse_untimed(path: Path, cache: object, topics: Sequence[RecordedTopic], *, timeless: bool) -> None:
-    """Raise ResultsError where it is not known how long the calls of a step take. `timeless`: they are known to take
-    no time; `cache` is where the times of answers from a cache were looked for.
+def refuse_untimed(
+    path: Path, cache: object, topics: Sequence[RecordedTopic], *, timeless: bool
+) -> None:
+    """Raise ResultsError where it is not known how long the calls of a step take. `timeless`: they
+    are known to take no time; `cache` is where the times of answers from a cache were looked for.
     """
     fits = fits_of(topics)
     untimed = Counter(
-        call.step for topic in topics for call in topic.calls if call.error is None and call.step not in fits
+        call.step
+        for topic in topics
+        for call in topic.calls
+        if call.error is None and call.step not in fits
     )
     if untimed:
         steps = ", ".join(f"{step} ({calls:,} calls)" for step, calls in untimed.items())
         raise ResultsError(
-            f"{path}: all answers to {steps} came from the cache, and {cache} does not tell how long they took; give "
-            "the run that asked for them, or put its cache file back"
+            f"{path}: all answers to {steps} came from the cache, and {cache} does not tell how"
+            " long they took; give the run that asked for them, or put its cache file back"
         )
     if not fits:
-        raise ResultsError(f"{path}: none of its calls was answered, so nothing tells how long an answer takes")
+        raise ResultsError(
+            f"{path}: none of its calls was answered, so nothing tells how long an answer takes"
+        )
     if timeless or not any(fit.mean_s > 0 for fit in fits.values()):
         raise ResultsError(
-            f"{path}: its calls took no time, or next to none (the mock without --latency), so it cannot tell how long "
-            "a night takes; give a run against a real endpoint, or one on the mock with a --latency of seconds"
+            f"{path}: its calls took no time, or next to none (the mock without --latency), so it"
+            " cannot tell how long a night takes; give a run against a real endpoint, or one on"
+            " the mock with a --latency of seconds"
         )
 
 
@@ -106,9 +120,11 @@ def notes_on_material(kept: int, finished: int, *, mock: bool) -> Iterator[str]:
     if kept < finished:
         yield f"{kept:,} of {finished:,} recorded topics are used, drawn at random"
     if mock:
-        yield "recorded on the mock: times are its --latency, money is simulated at DeepSeek's prices"
+        yield (
+            "recorded on the mock: times are its --latency, money is simulated at DeepSeek's prices"
+        )
     if kept < ENOUGH_TOPICS:
         yield (
-            f"recorded topics: {kept:,}, so no interval is given, and a night may be quite another; "
-            f"record {ENOUGH_TOPICS} or more"
+            f"recorded topics: {kept:,}, so no interval is given, and a night may be quite another;"
+            f" record {ENOUGH_TOPICS} or more"
         )

@@ -1,4 +1,6 @@
-"""What explains the refusals (429) of a recorded run: a limit of requests at once, named or shown, or nothing known."""
+"""What explains the refusals (429) of a recorded run: a limit of requests at once, named or shown,
+or nothing known.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Flights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """`limit` is how many requests at once the provider is taken to carry; `named`: it said so itself."""
+    """`limit` is how many requests at once the provider is taken to carry; `named`: it said so
+    itself.
+    """
 
     refusals: int
     limit: int | None
@@ -49,23 +53,31 @@ class Explanation:
             how = (
                 f"most of which name a limit of {self.limit:,} requests at once"
                 if self.named
-                else f"which name no limit, and never more than {self.limit:,} requests were answered at once"
+                else (
+                    f"which name no limit, and never more than {self.limit:,} requests were"
+                    " answered at once"
+                )
             )
             yield f"{met}, {how}: that limit is played; --provider-limit N plays another"
         elif self.refusals:
             yield (
-                f"{met} that no limit of requests at once explains: each call meets its own again, under any limit "
-                "here; --provider-limit N plays a limit in their place"
+                f"{met} that no limit of requests at once explains: each call meets its own again,"
+                " under any limit here; --provider-limit N plays a limit in their place"
             )
 
 
-def explained(refusals: Sequence[FailedAttempt], *, in_flight: int | None, shown: int | None) -> Explanation:
-    """The limit that most refusals name, else the one that is `shown`, unless they are about what is sent in a minute.
+def explained(
+    refusals: Sequence[FailedAttempt], *, in_flight: int | None, shown: int | None
+) -> Explanation:
+    """The limit that most refusals name, else the one that is `shown`, unless they are about what
+    is sent in a minute.
 
-    A run with so many calls `in_flight` (None: not known) that was refused below the named limit met others who use the
-    same account: that the limit does not explain.
+    A run with so many calls `in_flight` (None: not known) that was refused below the named limit
+    met others who use the same account: that the limit does not explain.
     """
-    named = Counter(limit for refusal in refusals if (limit := concurrency_limit(refusal.message)) is not None)
+    named = Counter(
+        limit for refusal in refusals if (limit := concurrency_limit(refusal.message)) is not None
+    )
     limit = named.most_common(1)[0][0] if named else None
     if limit is not None and (in_flight is None or limit < in_flight):
         return Explanation(refusals=len(refusals), limit=limit, named=True)

@@ -21,10 +21,17 @@ RUN_ID = "simulated"
 
 
 class Replay:
-    """Makes each call as soon as those it waited for have ended, whatever became of them, and counts it."""
+    """Makes each call as soon as those it waited for have ended, whatever became of them, and
+    counts it.
+    """
 
     def __init__(
-        self, recorded: RecordedTopic, topic: Topic, completer: Completer, books: Books, clock: WallClock
+        self,
+        recorded: RecordedTopic,
+        topic: Topic,
+        completer: Completer,
+        books: Books,
+        clock: WallClock,
     ) -> None:
         self._recorded = recorded
         self._topic = topic
@@ -49,7 +56,9 @@ class Replay:
             self._books.finished += 1
 
     async def _from(self, number: int, group: anyio.abc.TaskGroup) -> None:
-        """Make a call, and then those that waited for it: the first of them here, which saves a task."""
+        """Make a call, and then those that waited for it: the first of them here, which saves a
+        task.
+        """
         here: int | None = number
         while here is not None:
             await self._make(here)
@@ -70,12 +79,16 @@ class Replay:
 
     async def _make(self, number: int) -> None:
         recorded, books = self._recorded.calls[number], self._books
-        self._chains_s[number] = max((self._chains_s[other] for other in recorded.after), default=0.0)
+        self._chains_s[number] = max(
+            (self._chains_s[other] for other in recorded.after), default=0.0
+        )
         if recorded.gap_s:
             await anyio.sleep(recorded.gap_s)
         if not recorded.sent:
             return
-        call = Call(run_id=RUN_ID, topic_id=self._topic.id, span_id=str(number), priority=self._topic.index)
+        call = Call(
+            run_id=RUN_ID, topic_id=self._topic.id, span_id=str(number), priority=self._topic.index
+        )
         try:
             completion = await self._completer.complete(recorded.request, call)
         except CompletionError as error:

@@ -1,4 +1,6 @@
-"""One simulated night: recorded topics, drawn at random, through the real runner, layers and limits on virtual time."""
+"""One simulated night: recorded topics, drawn at random, through the real runner, layers and limits
+on virtual time.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,8 @@ from harness.timing.bounds import Bound, pace_floor_s
 class Plan:
     """What is simulated: so many topics, begun at `start`, under these settings and limits.
 
-    `provider_limit` is how many requests the provider carries at once, None: any number; `refusal_s` is how long it
-    takes to refuse one.
+    `provider_limit` is how many requests the provider carries at once, None: any number;
+    `refusal_s` is how long it takes to refuse one.
     """
 
     topics: int
@@ -57,8 +59,8 @@ class Plan:
 class SimulatedRun:
     """How a simulated night went. `stopped` is why it ended before its last topic, or None.
 
-    `bound` is the least time in which its calls could have been made, `limiter` what the limiter had come to at the
-    end, `most_in_flight` the most requests that were at the provider at once.
+    `bound` is the least time in which its calls could have been made, `limiter` what the limiter
+    had come to at the end, `most_in_flight` the most requests that were at the provider at once.
     """
 
     wall_s: float
@@ -71,7 +73,8 @@ class SimulatedRun:
 
 
 def simulate_night(topics: Sequence[RecordedTopic], plan: Plan, *, seed: int) -> SimulatedRun:
-    """Simulate one night from a bootstrap of the recorded topics, so that several differ as much as their sample could.
+    """Simulate one night from a bootstrap of the recorded topics, so that several differ as much as
+    their sample could.
 
     The same seed draws the same topics and the same times under all limits.
     """
@@ -84,7 +87,11 @@ def simulate_night(topics: Sequence[RecordedTopic], plan: Plan, *, seed: int) ->
 
 
 async def _pass(
-    topics: Sequence[RecordedTopic], fits: Mapping[str, StepFit], drawn: array[int], plan: Plan, seed: int
+    topics: Sequence[RecordedTopic],
+    fits: Mapping[str, StepFit],
+    drawn: array[int],
+    plan: Plan,
+    seed: int,
 ) -> SimulatedRun:
     def recorded(call: Call) -> RecordedCall:
         return topics[drawn[call.priority]].calls[int(call.span_id)]
@@ -130,7 +137,9 @@ async def _pass(
         bound=Bound(
             work_s=books.work_s,
             critical_path_s=books.critical_path_s,
-            pace_s=pace_floor_s(endpoint.answered_tokens, plan.limits, last_left_s=endpoint.last_left_s),
+            pace_s=pace_floor_s(
+                endpoint.answered_tokens, plan.limits, last_left_s=endpoint.last_left_s
+            ),
             in_flight=plan.places,
         ),
         most_in_flight=endpoint.gate.most_in_flight,

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from harness.errors import SettingsError
 
 
-def start_of(text: str | None, now: datetime, zoned: Callable[[datetime], datetime] = datetime.astimezone) -> datetime:
+def start_of(
+    text: str | None, now: datetime, zoned: Callable[[datetime], datetime] = datetime.astimezone
+) -> datetime:
     """The start: `22:00` is the next such time of day, a date may go before it, and None is `now`.
 
-    `now` has its zone; `zoned` gives a time without a zone the local one, by default that of this machine. Raises
-    SettingsError for anything else.
+    `now` has its zone; `zoned` gives a time without a zone the local one, by default that of this
+    machine. Raises SettingsError for anything else.
     """
     if text is None:
         return now
@@ -31,5 +33,6 @@ def start_of(text: str | None, now: datetime, zoned: Callable[[datetime], dateti
         if said is not None:
             return said if said.tzinfo is not None else zoned(said)
     raise SettingsError(
-        f"--start {text}: expected a time of day such as 22:00, or a date and time such as 2026-11-16T22:00"
+        f"--start {text}: expected a time of day such as 22:00, or a date and time such as"
+        " 2026-11-16T22:00"
     )

@@ -1,4 +1,6 @@
-"""The ports behind which a run keeps what it paid for, for a simulated night, of which nothing is kept."""
+"""The ports behind which a run keeps what it paid for, for a simulated night, of which nothing is
+kept.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from harness.ports import Claim, OpenCall, Rejection, Resolution, Stored
 
 
 class UnkeptCache:
-    """A `harness.ports.Cache` in which nothing is ever found, and whose journal is empty whatever is noted."""
+    """A `harness.ports.Cache` in which nothing is ever found, and whose journal is empty whatever
+    is noted.
+    """
 
     def __init__(self) -> None:
         self._last = 0

@@ -1,1 +1,3 @@
-"""A run as OpenTelemetry spans and metrics, made from its rows and sent beside it. See docs/telemetry.md."""
+"""A run as OpenTelemetry spans and metrics, made from its rows and sent beside it. See
+docs/telemetry.md.
+"""

@@ -24,7 +24,8 @@ def asked_of(request: Request) -> dict[str, Attribute]:
     profile = PROFILES.get(request.endpoint)
     found: dict[str, Attribute] = {
         names.OPERATION: names.CHAT,
-        # A server that speaks OpenAI's protocol is told in OpenAI's terms, as the conventions want it.
+        # A server that speaks OpenAI's protocol is told in OpenAI's terms, as the conventions want
+        # it.
         names.PROVIDER: profile.name if profile else "openai",
         names.REQUEST_MODEL: request.model,
     }
@@ -36,7 +37,9 @@ def asked_of(request: Request) -> dict[str, Attribute]:
 
 
 def call_attributes(span: Span, *, content: bool) -> dict[str, Attribute]:
-    """Return the attributes of a call. Tokens only where they were paid for: a hit would be counted twice."""
+    """Return the attributes of a call. Tokens only where they were paid for: a hit would be counted
+    twice.
+    """
     request, served = span.request, span.served
     found: dict[str, Attribute] = {
         **asked_of(request),
@@ -92,7 +95,9 @@ def _output_type(request: Request) -> str | None:
 
 
 def paid_usage(span: Span) -> Usage | None:
-    """Return the tokens that this call was billed for, failed attempts included; None where nothing was sent."""
+    """Return the tokens that this call was billed for, failed attempts included; None where nothing
+    was sent.
+    """
     wasted = [failure.usage for failure in span.served.failures if failure.usage is not None]
     if span.error is not None:
         # Its usage is the sum of the attempts already.
@@ -105,7 +110,9 @@ def paid_usage(span: Span) -> Usage | None:
 
 
 def first_chunk_s(span: Span) -> float | None:
-    """Return the seconds from sending to the first piece of anything; None where nothing was sent or streamed."""
+    """Return the seconds from sending to the first piece of anything; None where nothing was sent
+    or streamed.
+    """
     return span.served.ttft_s if span.served.source == "endpoint" else None
 
 
@@ -123,7 +130,9 @@ def _times(span: Span) -> dict[str, Attribute | None]:
 
 
 def _waits(served: Served) -> dict[str, Attribute | None]:
-    """Seconds waited; those of kinds that have one name are added up, and none is told where there was no wait."""
+    """Seconds waited; those of kinds that have one name are added up, and none is told where there
+    was no wait.
+    """
     found: dict[str, float] = {}
     for wait in (*WAITS, BACKOFF):
         name = names.wait(wait)
@@ -133,9 +142,16 @@ def _waits(served: Served) -> dict[str, Attribute | None]:
 
 def _message(message: Message) -> dict[str, Any]:
     if message.role == "tool":
-        part = {"type": "tool_call_response", "id": message.tool_call_id, "response": message.content}
+        part = {
+            "type": "tool_call_response",
+            "id": message.tool_call_id,
+            "response": message.content,
+        }
         return {"role": "tool", "parts": [part]}
-    return {"role": message.role, "parts": _parts(message.reasoning, message.content, message.tool_calls)}
+    return {
+        "role": message.role,
+        "parts": _parts(message.reasoning, message.content, message.tool_calls),
+    }
 
 
 def _output(span: Span) -> dict[str, Any]:
@@ -148,7 +164,10 @@ def _parts(reasoning: str | None, content: str, calls: Iterable[ToolCall]) -> li
         parts.append({"type": "reasoning", "content": reasoning})
     if content:
         parts.append({"type": "text", "content": content})
-    parts += [{"type": "tool_call", "id": call.id, "name": call.name, "arguments": call.arguments} for call in calls]
+    parts += [
+        {"type": "tool_call", "id": call.id, "name": call.name, "arguments": call.arguments}
+        for call in calls
+    ]
     return parts
 
 

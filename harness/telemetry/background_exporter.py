@@ -1,7 +1,7 @@
 """The exporter to a collector, on a thread of its own: the run never waits for the collector.
 
-What does not fit into the queue, or is not taken by the collector, is dropped and counted, never kept for later: a
-night beside a collector that is down takes no more memory than one without.
+What does not fit into the queue, or is not taken by the collector, is dropped and counted, never
+kept for later: a night beside a collector that is down takes no more memory than one without.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ BATCH_WAIT_S = 1.0
 METRICS_EVERY_S = 10.0
 PATIENCE_S = 5.0
 IMPATIENCE_S = 1.0
-"""How long the end of a run waits for what is still to be sent: the latter where nothing has ever got through."""
+"""How long the end of a run waits for what is still to be sent: the latter where nothing has ever
+got through.
+"""
 
 _LAST_WORD_S = 0.2
 
@@ -31,26 +33,36 @@ class Sink(Protocol):
     """The receiver of stories. Only the exporter's thread calls it, but for `give_up`."""
 
     def send(self, stories: Sequence[TopicStory]) -> str | None:
-        """Send spans and count measurements; returns why the spans were not taken, or None if they were."""
+        """Send spans and count measurements; returns why the spans were not taken, or None if they
+        were.
+        """
         ...
 
     def send_metrics(self, levels: Sequence[Measurement]) -> str | None:
-        """Send all metrics as they stand, with these levels; returns why they were not taken, or None if they were."""
+        """Send all metrics as they stand, with these levels; returns why they were not taken, or
+        None if they were.
+        """
         ...
 
     @property
     def troubled(self) -> bool:
-        """True if the request under way has failed before and is tried again. May be asked from another thread."""
+        """True if the request under way has failed before and is tried again. May be asked from
+        another thread.
+        """
         ...
 
     def give_up(self) -> None:
-        """End what is under way soon: nobody waits for it any more. May be called from another thread."""
+        """End what is under way soon: nobody waits for it any more. May be called from another
+        thread.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The outcome for all spans. `why` is the first reason for which any were dropped, or metrics were not taken."""
+    """The outcome for all spans. `why` is the first reason for which any were dropped, or metrics
+    were not taken.
+    """
 
     sent: int
     dropped: int
@@ -59,9 +71,13 @@ class Delivery:
 
 
 class BackgroundExporter:
-    """`offer` never waits and never raises; `close` waits for a while, and says what became of everything."""
+    """`offer` never waits and never raises; `close` waits for a while, and says what became of
+    everything.
+    """
 
-    def __init__(self, sink: Sink, *, most_size: int = MOST_SIZE, batch_wait_s: float = BATCH_WAIT_S) -> None:
+    def __init__(
+        self, sink: Sink, *, most_size: int = MOST_SIZE, batch_wait_s: float = BATCH_WAIT_S
+    ) -> None:
         self._sink = sink
         self._most_size = most_size
         self._batch_wait_s = batch_wait_s
@@ -77,7 +93,9 @@ class BackgroundExporter:
         self._thread.start()
 
     def offer(self, story: TopicStory, levels: Sequence[Measurement] = ()) -> None:
-        """Take a story along, or drop it where the queue is full. `levels` are the gauges as they stand."""
+        """Take a story along, or drop it where the queue is full. `levels` are the gauges as they
+        stand.
+        """
         with self._changed:
             self._levels = levels
             self._offered += len(story.spans)
@@ -135,9 +153,13 @@ class BackgroundExporter:
                 return
 
     def _next_batch(self, until: float) -> tuple[list[TopicStory], bool]:
-        """Return some stories, when there are enough, or the oldest waited enough, and True if they are the last."""
+        """Return some stories, when there are enough, or the oldest waited enough, and True if they
+        are the last.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing, max(0.0, until - time.monotonic()))
+            self._changed.wait_for(
+                lambda: self._queue or self._closing, max(0.0, until - time.monotonic())
+            )
             if self._queue and not self._closing:
                 self._changed.wait_for(lambda: self._full() or self._closing, self._batch_wait_s)
             batch: list[TopicStory] = []
@@ -174,7 +196,9 @@ class BackgroundExporter:
 
 
 def _reason(send: Callable[[], str | None]) -> str | None:
-    """Return why it was not taken, or None if it was; an error is a reason like any other, and the thread goes on."""
+    """Return why it was not taken, or None if it was; an error is a reason like any other, and the
+    thread goes on.
+    """
     try:
         return send()
     except Exception as error:  # noqa: BLE001 - told at the end

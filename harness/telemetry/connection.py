@@ -24,7 +24,8 @@ _STATUSES = {
 class Connection(requests.Session):
     """Goes to the collector and nowhere else: no proxy, no password file, no redirection.
 
-    `trouble` says what became of the last request that was not taken; it may be asked from another thread.
+    `trouble` says what became of the last request that was not taken; it may be asked from another
+    thread.
     """
 
     def __init__(self) -> None:

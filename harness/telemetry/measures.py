@@ -12,13 +12,20 @@ from harness.telemetry.values import Attribute, Measurement
 
 def measurements_of(result: TopicResult, spans: Sequence[Span]) -> tuple[Measurement, ...]:
     """The topic's own and those of its calls."""
-    of_topic: dict[str, Attribute] = {names.OPERATION: names.INVOKE_WORKFLOW, names.WORKFLOW: result.workflow}
+    of_topic: dict[str, Attribute] = {
+        names.OPERATION: names.INVOKE_WORKFLOW,
+        names.WORKFLOW: result.workflow,
+    }
     ended = dict(of_topic)
     if result.status == "failed" and result.error is not None:
         ended[names.ERROR_TYPE] = result.error.kind or result.error.type
     return (
         Measurement(names.WORKFLOW_DURATION, result.elapsed_s, ended),
-        Measurement(names.TOPIC_COUNT, 1, {names.WORKFLOW: result.workflow, names.TOPIC_STATUS: result.status}),
+        Measurement(
+            names.TOPIC_COUNT,
+            1,
+            {names.WORKFLOW: result.workflow, names.TOPIC_STATUS: result.status},
+        ),
         *(measurement for span in spans for measurement in _of_call(span)),
     )
 
@@ -28,9 +35,13 @@ def _of_call(span: Span) -> Iterator[Measurement]:
     answered = dict(asked)
     if span.model:
         answered[names.RESPONSE_MODEL] = span.model
-    yield Measurement(names.CALL_COUNT, 1, {**asked, names.STEP: span.step, names.SOURCE: span.served.source})
+    yield Measurement(
+        names.CALL_COUNT, 1, {**asked, names.STEP: span.step, names.SOURCE: span.served.source}
+    )
     for failure in span.served.failures:
-        yield Measurement(names.REQUEST_DURATION, failure.elapsed_s, {**asked, names.ERROR_TYPE: failure.kind})
+        yield Measurement(
+            names.REQUEST_DURATION, failure.elapsed_s, {**asked, names.ERROR_TYPE: failure.kind}
+        )
     if span.served.source == "endpoint" and span.error is None:
         yield Measurement(names.REQUEST_DURATION, span.served.latency_s, answered)
     if (first := first_chunk_s(span)) is not None:

@@ -1,8 +1,8 @@
 """Every name that leaves by OTLP, in one place: the conventions for generative AI are still moving.
 
-As of November 2026: open-telemetry/semantic-conventions-genai, with the renamings that its migration guide lists since
-1.41 (`cache_write`, the inference metrics, the counters of usage in place of the one histogram). What the conventions
-have no name for begins with `harness.`.
+As of November 2026: open-telemetry/semantic-conventions-genai, with the renamings that its
+migration guide lists since 1.41 (`cache_write`, the inference metrics, the counters of usage in
+place of the one histogram). What the conventions have no name for begins with `harness.`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,22 @@ def wait(kind: Wait) -> str:
 
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _LONG = (*_SECONDS, 163.84, 327.68, 655.36, 1310.72)
-_TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+_TOKENS = (
+    1,
+    4,
+    16,
+    64,
+    256,
+    1024,
+    4096,
+    16384,
+    65536,
+    262144,
+    1048576,
+    4194304,
+    16777216,
+    67108864,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +109,30 @@ class Instrument:
 
 
 REQUEST_DURATION = Instrument(
-    "gen_ai.client.inference.duration", "histogram", "s", "Time of one request, a failed one too.", _LONG
+    "gen_ai.client.inference.duration",
+    "histogram",
+    "s",
+    "Time of one request, a failed one too.",
+    _LONG,
 )
 FIRST_CHUNK = Instrument(
-    "gen_ai.client.inference.time_to_first_chunk", "histogram", "s", "From sending to the first piece.", _SECONDS
+    "gen_ai.client.inference.time_to_first_chunk",
+    "histogram",
+    "s",
+    "From sending to the first piece.",
+    _SECONDS,
 )
 INPUT_USAGE = Instrument(
-    "gen_ai.client.inference.usage.input_tokens", "counter", "{token}", "Tokens of prompts that were paid for."
+    "gen_ai.client.inference.usage.input_tokens",
+    "counter",
+    "{token}",
+    "Tokens of prompts that were paid for.",
 )
 OUTPUT_USAGE = Instrument(
-    "gen_ai.client.inference.usage.output_tokens", "counter", "{token}", "Tokens of reasoning and answers."
+    "gen_ai.client.inference.usage.output_tokens",
+    "counter",
+    "{token}",
+    "Tokens of reasoning and answers.",
 )
 CACHE_READ_USAGE = Instrument(
     "gen_ai.client.inference.usage.cache_read.input_tokens",
@@ -112,23 +141,42 @@ CACHE_READ_USAGE = Instrument(
     "The part of the input that the provider took from its own prefix cache.",
 )
 REASONING_USAGE = Instrument(
-    "gen_ai.client.inference.usage.reasoning.output_tokens", "counter", "{token}", "The part that is reasoning."
+    "gen_ai.client.inference.usage.reasoning.output_tokens",
+    "counter",
+    "{token}",
+    "The part that is reasoning.",
 )
 INPUT_OF_CALL = Instrument(
-    "gen_ai.client.inference.operation.input_tokens", "histogram", "{token}", "Input tokens of a call.", _TOKENS
+    "gen_ai.client.inference.operation.input_tokens",
+    "histogram",
+    "{token}",
+    "Input tokens of a call.",
+    _TOKENS,
 )
 OUTPUT_OF_CALL = Instrument(
-    "gen_ai.client.inference.operation.output_tokens", "histogram", "{token}", "Output tokens of a call.", _TOKENS
+    "gen_ai.client.inference.operation.output_tokens",
+    "histogram",
+    "{token}",
+    "Output tokens of a call.",
+    _TOKENS,
 )
 WORKFLOW_DURATION = Instrument(
-    "gen_ai.invoke_workflow.duration", "histogram", "s", "Time of a topic from its begin to its end.", _LONG
+    "gen_ai.invoke_workflow.duration",
+    "histogram",
+    "s",
+    "Time of a topic from its begin to its end.",
+    _LONG,
 )
-TOPIC_COUNT = Instrument("harness.topics", "counter", "{topic}", "Topics that were finished, by status.")
+TOPIC_COUNT = Instrument(
+    "harness.topics", "counter", "{topic}", "Topics that were finished, by status."
+)
 CALL_COUNT = Instrument("harness.calls", "counter", "{call}", "Calls that ended, by source.")
 COST_COUNT = Instrument("harness.cost", "counter", "{USD}", "USD paid, where the price is known.")
 IN_FLIGHT = Instrument("harness.calls.in_flight", "gauge", "{call}", "Requests under way.")
 WAITING = Instrument("harness.calls.waiting", "gauge", "{call}", "Calls that wait for a place.")
-PLACES = Instrument("harness.calls.limit", "gauge", "{call}", "Requests that may be under way at once.")
+PLACES = Instrument(
+    "harness.calls.limit", "gauge", "{call}", "Requests that may be under way at once."
+)
 DOWN = Instrument("harness.provider.down", "gauge", "1", "1 while the provider is away, else 0.")
 
 INSTRUMENTS: tuple[Instrument, ...] = (

@@ -17,7 +17,12 @@ from harness.errors import SettingsError
 from harness.machine.threads import in_thread
 from harness.ports import Results
 from harness.telemetry import names
-from harness.telemetry.background_exporter import IMPATIENCE_S, PATIENCE_S, BackgroundExporter, Delivery
+from harness.telemetry.background_exporter import (
+    IMPATIENCE_S,
+    PATIENCE_S,
+    BackgroundExporter,
+    Delivery,
+)
 from harness.telemetry.story import story_of
 from harness.telemetry.values import Measurement
 
@@ -40,7 +45,9 @@ class Levels:
 
 
 class ObservedResults:
-    """Writes results, and then tells of them. A topic that cannot be told of is written all the same."""
+    """Writes results, and then tells of them. A topic that cannot be told of is written all the
+    same.
+    """
 
     def __init__(
         self,
@@ -80,19 +87,22 @@ async def observed(
 ) -> AsyncIterator[Results]:
     """The results, observed by the collector at a URL; without one, the results as they are.
 
-    `origin_at` is the instant from which the calls of this session count their seconds. At the end it waits a few
-    seconds at most, and says in one line what did not arrive.
+    `origin_at` is the instant from which the calls of this session count their seconds. At the end
+    it waits a few seconds at most, and says in one line what did not arrive.
     """
     if url is None:
         yield results
         return
-    from harness.telemetry.otlp import OtlpSink  # noqa: PLC0415 - an extra, and half a second of CPU
+    # An extra, and half a second of CPU.
+    from harness.telemetry.otlp import OtlpSink  # noqa: PLC0415
 
     exporter = BackgroundExporter(OtlpSink(url, run_id=run_id))
     patience_s = PATIENCE_S
     looks = Looks(exporter, levels)
     try:
-        yield ObservedResults(results, exporter, origin_at=origin_at, content=content, levels=levels)
+        yield ObservedResults(
+            results, exporter, origin_at=origin_at, content=content, levels=levels
+        )
     except asyncio.CancelledError:
         patience_s = IMPATIENCE_S
         raise
@@ -104,7 +114,9 @@ async def observed(
 
 
 class Looks:
-    """Tells an exporter the levels every few seconds until `end`: they change also while no topic ends."""
+    """Tells an exporter the levels every few seconds until `end`: they change also while no topic
+    ends.
+    """
 
     def __init__(self, exporter: BackgroundExporter, levels: Callable[[], Levels]) -> None:
         self._exporter = exporter
@@ -125,7 +137,8 @@ def check_installed() -> None:
         importlib.import_module("harness.telemetry.otlp")
     except ImportError as error:
         raise SettingsError(
-            f'otlp: the OpenTelemetry SDK is not there ({error}): pip install "reasoning-harness[otel]"'
+            f"otlp: the OpenTelemetry SDK is not there ({error}): pip install"
+            ' "reasoning-harness[otel]"'
         ) from error
 
 
@@ -143,8 +156,9 @@ def _tell(delivery: Delivery, url: str) -> None:
     if delivery.dropped or not delivery.metrics_taken:
         metrics = "" if delivery.metrics_taken else " and the metrics"
         log.warning(
-            "the collector at %s missed %s of %s spans%s: %s. Nothing of the run is lost, its results have it all; see "
-            "that a collector takes OTLP over HTTP there, or leave --otlp out",
+            "the collector at %s missed %s of %s spans%s: %s. Nothing of the run is lost, its"
+            " results have it all; see that a collector takes OTLP over HTTP there, or leave"
+            " --otlp out",
             url,
             f"{delivery.dropped:,}",
             f"{delivery.dropped + delivery.sent:,}",

@@ -1,7 +1,9 @@
-"""Spans and metrics over OTLP/HTTP, by the official SDK: the only module that imports it, where it is asked for.
+"""Spans and metrics over OTLP/HTTP, by the official SDK: the only module that imports it, where it
+is asked for.
 
-A span is told when it is over, with its times and its ids, so it is begun and ended in one go here. Batching and the
-thread are the exporter's: it counts what could not be delivered, which the SDK's own batching does not tell.
+A span is told when it is over, with its times and its ids, so it is begun and ended in one go here.
+Batching and the thread are the exporter's: it counts what could not be delivered, which the SDK's
+own batching does not tell.
 """
 
 from __future__ import annotations
@@ -46,12 +48,15 @@ class OtlpSink:
 
     def __init__(self, url: str, *, run_id: str) -> None:
         base = url.rstrip("/")
-        # What the user's own variables say of the process rules (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES).
+        # What the user's own variables say of the process rules (OTEL_SERVICE_NAME,
+        # OTEL_RESOURCE_ATTRIBUTES).
         theirs = OTELResourceDetector().detect().attributes
         ours = {"service.name": "harness", "service.version": __version__, names.RUN_ID: run_id}
         resource = Resource.create({**ours, **theirs})
         self._ids, self._ended = _KnownIds(), _Ended()
-        tracing = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=self._ids)
+        tracing = TracerProvider(
+            ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=self._ids
+        )
         tracing.add_span_processor(self._ended)
         self._tracer = tracing.get_tracer(SCOPE, __version__)
         self._reader = InMemoryMetricReader()
@@ -60,10 +65,16 @@ class OtlpSink:
         self._complaints = _Complaints()
         self._connection = line = Connection()
         self._spans = OTLPSpanExporter(
-            f"{base}/v1/traces", timeout=REQUEST_TIMEOUT_S, compression=Compression.Gzip, session=line
+            f"{base}/v1/traces",
+            timeout=REQUEST_TIMEOUT_S,
+            compression=Compression.Gzip,
+            session=line,
         )
         self._metrics = OTLPMetricExporter(
-            f"{base}/v1/metrics", timeout=REQUEST_TIMEOUT_S, compression=Compression.Gzip, session=line
+            f"{base}/v1/metrics",
+            timeout=REQUEST_TIMEOUT_S,
+            compression=Compression.Gzip,
+            session=line,
         )
 
     def send(self, stories: Sequence[TopicStory]) -> str | None:
@@ -112,7 +123,9 @@ class OtlpSink:
     def _tell(self, record: SpanRecord) -> None:
         context = None
         if record.parent_id is not None:
-            above = SpanContext(record.trace_id, record.parent_id, is_remote=False, trace_flags=TraceFlags(1))
+            above = SpanContext(
+                record.trace_id, record.parent_id, is_remote=False, trace_flags=TraceFlags(1)
+            )
             context = set_span_in_context(NonRecordingSpan(above))
         self._ids.set(record.trace_id, record.span_id)
         span = self._tracer.start_span(
@@ -156,7 +169,9 @@ class _Ended(SpanProcessor):
 
 
 class _Complaints(logging.Handler):
-    """Catches what the exporters log while they are asked for something; without a handler, Python would print it."""
+    """Catches what the exporters log while they are asked for something; without a handler, Python
+    would print it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -193,7 +208,9 @@ class _Recorder:
                 self._add = meter.create_gauge(*told).set
             case "histogram":
                 buckets = instrument.buckets
-                self._add = meter.create_histogram(*told, explicit_bucket_boundaries_advisory=buckets).record
+                self._add = meter.create_histogram(
+                    *told, explicit_bucket_boundaries_advisory=buckets
+                ).record
 
     def __call__(self, measurement: Measurement) -> None:
         self._add(measurement.value, measurement.attributes)

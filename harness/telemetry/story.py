@@ -1,8 +1,10 @@
-"""A finished topic and its calls as a trace: one span for the topic, one for each part of it, one for each call.
+"""A finished topic and its calls as a trace: one span for the topic, one for each part of it, one
+for each call.
 
-Nothing is measured here. A call's times count from the start of the run's session, on a clock that never jumps; the
-instant of that start makes them times of day. A part (of a fan-out, or a step's child) is as long as its calls are.
-Ids are made from the names, so that the same topic of the same session gives the same trace.
+Nothing is measured here. A call's times count from the start of the run's session, on a clock that
+never jumps; the instant of that start makes them times of day. A part (of a fan-out, or a step's
+child) is as long as its calls are. Ids are made from the names, so that the same topic of the same
+session gives the same trace.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ _LEAN = 2_000
 """Characters that a span takes without any content, roughly."""
 
 
-def story_of(result: TopicResult, spans: Sequence[Span], *, origin_at: datetime, content: bool) -> TopicStory:
-    """Return the spans and measurements of a topic. `origin_at` is the instant from which its calls count;
-    `content`: texts leave, too.
+def story_of(
+    result: TopicResult, spans: Sequence[Span], *, origin_at: datetime, content: bool
+) -> TopicStory:
+    """Return the spans and measurements of a topic. `origin_at` is the instant from which its calls
+    count; `content`: texts leave, too.
     """
     records = tuple(_Trace(result, spans, origin_at, content).records())
     size = _LEAN * len(records)
@@ -39,12 +43,16 @@ def _characters(record: SpanRecord) -> int:
 
 
 class _Trace:
-    def __init__(self, result: TopicResult, spans: Sequence[Span], origin_at: datetime, content: bool) -> None:
+    def __init__(
+        self, result: TopicResult, spans: Sequence[Span], origin_at: datetime, content: bool
+    ) -> None:
         self._result = result
         self._spans = spans
         self._origin_ns = _nanoseconds(origin_at)
         self._content = content
-        self._seed = f"{result.run_id}\0{result.started_at.isoformat()}\0{result.index}\0{result.topic_id}"
+        self._seed = (
+            f"{result.run_id}\0{result.started_at.isoformat()}\0{result.index}\0{result.topic_id}"
+        )
         self._trace_id = _number(self._seed, 16)
         self._root_id = self._id_of("topic", "")
 
@@ -109,7 +117,11 @@ class _Trace:
                 parent_id=self._parent_id(above),
                 start_ns=self._at(lengths[path][0]),
                 end_ns=self._at(lengths[path][1]),
-                attributes={names.RUN_ID: self._result.run_id, names.TOPIC_ID: self._result.topic_id, names.PART: path},
+                attributes={
+                    names.RUN_ID: self._result.run_id,
+                    names.TOPIC_ID: self._result.topic_id,
+                    names.PART: path,
+                },
             )
 
     def _call(self, span: Span) -> SpanRecord:
@@ -148,7 +160,9 @@ class _Trace:
                 attributes[names.HTTP_STATUS] = failure.status
             if self._content:
                 attributes[names.ERROR_MESSAGE] = failure.message
-            yield EventRecord(name=names.ATTEMPT_FAILED, at_ns=self._at(at_s), attributes=attributes)
+            yield EventRecord(
+                name=names.ATTEMPT_FAILED, at_ns=self._at(at_s), attributes=attributes
+            )
             at_s += failure.backoff_s
 
     def _parent_id(self, path: str | None) -> int:
@@ -156,7 +170,9 @@ class _Trace:
         return self._id_of("part", path) if path else self._root_id
 
     def _why(self, error: Failure | None) -> str | None:
-        """Return the message of an error, which may hold text of a model and leaves only with `content`."""
+        """Return the message of an error, which may hold text of a model and leaves only with
+        `content`.
+        """
         if error is None or not self._content:
             return None
         return error.message
@@ -178,7 +194,12 @@ def _paths(parent: str | None) -> Iterator[str]:
 
 def _number(seed: str, length: int) -> int:
     """So many bytes of a hash; an id may not be zero."""
-    return int.from_bytes(hashlib.sha256(seed.encode("utf-8", "backslashreplace")).digest()[:length], "big") or 1
+    return (
+        int.from_bytes(
+            hashlib.sha256(seed.encode("utf-8", "backslashreplace")).digest()[:length], "big"
+        )
+        or 1
+    )
 
 
 def _nanoseconds(instant: datetime) -> int:

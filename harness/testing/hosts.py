@@ -23,7 +23,9 @@ class Hosts:
 class Replier(Protocol):
     """The decider on replies; `FakeDeepSeek` is one."""
 
-    def begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Exchange:
+    def begin(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float
+    ) -> Exchange:
         """Take a request in.
 
         Names in `headers` are lower-case; `now_s` is the event loop's time.

@@ -31,7 +31,9 @@ class _Step(NamedTuple):
     error: Exception | None = None
 
 
-async def play(exchange: Exchange, read_timeout_s: float | None, errors: HttpErrors) -> AsyncGenerator[bytes, None]:
+async def play(
+    exchange: Exchange, read_timeout_s: float | None, errors: HttpErrors
+) -> AsyncGenerator[bytes, None]:
     """Yield the body piece by piece, on the running loop's clock.
 
     A silence longer than the client's read timeout ends it, as on a socket. Raises the library's
@@ -50,7 +52,9 @@ async def play(exchange: Exchange, read_timeout_s: float | None, errors: HttpErr
         exchange.close()
 
 
-def play_blocking(exchange: Exchange, read_timeout_s: float | None, errors: HttpErrors) -> Generator[bytes, None, None]:
+def play_blocking(
+    exchange: Exchange, read_timeout_s: float | None, errors: HttpErrors
+) -> Generator[bytes, None, None]:
     """The same for a synchronous client, which really waits.
 
     Where such a client would hang for ever, it gets ReadTimeout at once: nothing could end a
@@ -60,7 +64,9 @@ def play_blocking(exchange: Exchange, read_timeout_s: float | None, errors: Http
         for step in _steps(exchange, errors, time.monotonic()):
             wait_s, in_time = _wait(step.due_s - time.monotonic(), read_timeout_s)
             if math.isinf(wait_s):
-                raise errors.ReadTimeout("The server never answers, and the client has no read timeout")
+                raise errors.ReadTimeout(
+                    "The server never answers, and the client has no read timeout"
+                )
             if wait_s > 0:
                 time.sleep(wait_s)
             yield _outcome(step, errors, in_time=in_time)

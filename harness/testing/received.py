@@ -70,7 +70,10 @@ class ReceivedCall:
     def __str__(self) -> str:
         status = "no status" if self.status is None else str(self.status)
         how = "streamed" if self.stream else "plain"
-        return f"{shortened(self.prompt)} to {self.model or 'no model'}, {how}: {status}, {self.line or 'invented'}"
+        return (
+            f"{shortened(self.prompt)} to {self.model or 'no model'}, {how}: {status},"
+            f" {self.line or 'invented'}"
+        )
 
 
 def json_object(body: bytes) -> Mapping[str, Any]:

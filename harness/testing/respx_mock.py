@@ -24,7 +24,9 @@ class NotInterceptedError(AssertionError):
 
 
 @contextmanager
-def mock_deepseek(fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST) -> Iterator[FakeDeepSeek]:
+def mock_deepseek(
+    fake: FakeDeepSeek | None = None, *, host: str = DEEPSEEK_HOST
+) -> Iterator[FakeDeepSeek]:
     """Answer every request to `host` from the fake, inside this block.
 
     Without `fake` it is a new one. A request to another host fails with respx's
@@ -43,11 +45,14 @@ def intercepted(replier: Replier, hosts: Hosts) -> Iterator[None]:
     rest.
     """
     try:
-        from harness.testing.routing import routed  # noqa: PLC0415 - respx is an extra that only this face needs
+        # Respx is an extra that only this face needs.
+        from harness.testing.routing import routed  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         if missing.name != "respx":
             raise
-        raise ImportError("mock_deepseek needs respx: pip install 'reasoning-harness[pytest]'") from missing
+        raise ImportError(
+            "mock_deepseek needs respx: pip install 'reasoning-harness[pytest]'"
+        ) from missing
     with routed(replier, hosts), _unresolved(hosts):
         yield
 
@@ -65,8 +70,9 @@ def _unresolved(hosts: Hosts) -> Iterator[None]:
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else host or ""
         if name.lower() in hosts.answered:
             raise NotInterceptedError(
-                f"a client that the mock cannot intercept was about to connect to {name}: use httpx, httpx2 or the "
-                "openai SDK with its default client (this package's own calls need HARNESS_TRANSPORT=httpx2)"
+                f"a client that the mock cannot intercept was about to connect to {name}: use"
+                " httpx, httpx2 or the openai SDK with its default client (this package's own"
+                " calls need HARNESS_TRANSPORT=httpx2)"
             )
         return resolve(host, *args, **options)
 

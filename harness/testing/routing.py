@@ -36,7 +36,9 @@ def routed(replier: Replier, hosts: Hosts) -> Iterator[None]:
     if "httpcore2" not in Mocker.registry:
         # Registered by its creation. pytest-httpx2 defines the same name, and a second class of it
         # is an error.
-        targets = [target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets]
+        targets = [
+            target.replace("httpcore.", "httpcore2.", 1) for target in HTTPCoreMocker.targets
+        ]
         type("HTTPCore2Mocker", (HTTPCoreMocker,), {"name": "httpcore2", "targets": targets})
     libraries: list[tuple[str, HttpErrors]] = [("httpcore", httpx), ("httpcore2", httpx2)]
     with ExitStack() as stack:
@@ -66,7 +68,9 @@ class _SideEffect:
             where = f"{request.method} {request.url.scheme}://{request.url.host}{request.url.path}"
             raise UnansweredError(f"{where}: not mocked, only {answered} is; nothing was sent")
         path = request.url.raw_path.decode("ascii")
-        exchange = self._replier.begin(request.method, path, request.headers, request.content, now_s=_now_s())
+        exchange = self._replier.begin(
+            request.method, path, request.headers, request.content, now_s=_now_s()
+        )
         reply = exchange.reply
         if reply.status is None:
             exchange.close()
@@ -79,7 +83,9 @@ class _SideEffect:
 class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
     """A body for either kind of client: which one it is shows in how it is read."""
 
-    def __init__(self, exchange: Exchange, read_timeout_s: float | None, errors: HttpErrors) -> None:
+    def __init__(
+        self, exchange: Exchange, read_timeout_s: float | None, errors: HttpErrors
+    ) -> None:
         self._exchange = exchange
         self._waiting = play(exchange, read_timeout_s, errors)
         self._blocking = play_blocking(exchange, read_timeout_s, errors)

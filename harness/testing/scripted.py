@@ -103,10 +103,20 @@ class ScriptWriter:
         after_s: float | None = None,
         times: int | None = 1,
     ) -> Self:
-        """The next `times` calls (None: all) are answered with the wish to have a function called."""
-        call = ToolCall(id=f"call_{len(self._entries)}", name=name, arguments=json.dumps(arguments, ensure_ascii=False))
-        answer = Answer(content=content, reasoning=reasoning, tool_calls=(call,), finish_reason="tool_calls")
-        return self._add(Say(answer=answer, usage=usage, after_s=after_s), f"call_tool {name}", times)
+        """The next `times` calls (None: all) are answered with the wish to have a function
+        called.
+        """
+        call = ToolCall(
+            id=f"call_{len(self._entries)}",
+            name=name,
+            arguments=json.dumps(arguments, ensure_ascii=False),
+        )
+        answer = Answer(
+            content=content, reasoning=reasoning, tool_calls=(call,), finish_reason="tool_calls"
+        )
+        return self._add(
+            Say(answer=answer, usage=usage, after_s=after_s), f"call_tool {name}", times
+        )
 
     def fail(
         self,
@@ -127,16 +137,24 @@ class ScriptWriter:
             if not 400 <= how <= 599:
                 raise SettingsError(f"fail({how}): a status of an error is between 400 and 599")
             if retry_after is not None and not (math.isfinite(retry_after) and retry_after >= 0):
-                raise SettingsError(f"fail({how}, retry_after={retry_after}): must be seconds, 0 or more")
-            return self._add(Refuse(status=how, message=message, retry_after_s=retry_after), name, times)
+                raise SettingsError(
+                    f"fail({how}, retry_after={retry_after}): must be seconds, 0 or more"
+                )
+            return self._add(
+                Refuse(status=how, message=message, retry_after_s=retry_after), name, times
+            )
         if retry_after is not None or message is not None:
-            raise SettingsError(f"fail({how!r}): retry_after and message go with a status, as in fail(429, …)")
+            raise SettingsError(
+                f"fail({how!r}): retry_after and message go with a status, as in fail(429, …)"
+            )
         return self._add(_oddity(how), name, times)
 
     def _add(self, line: Line, name: str, times: int | None) -> Self:
         if times is not None and times < 1:
             raise SettingsError(f"times={times}: must be at least 1, or None for every call")
-        self._entries.append(_Entry(line=line, name=f"{name}{self._suffix}", matches=self._matches, left=times))
+        self._entries.append(
+            _Entry(line=line, name=f"{name}{self._suffix}", matches=self._matches, left=times)
+        )
         return self
 
 
@@ -168,7 +186,9 @@ class MockDeepSeek(ScriptWriter):
         """A writer of lines for calls that contain a text, or for which a function is true."""
         if callable(what):
             return ScriptWriter(self._entries, what, " for calls that match")
-        return ScriptWriter(self._entries, lambda call: what in call.text, f" for calls with {shortened(what)}")
+        return ScriptWriter(
+            self._entries, lambda call: what in call.text, f" for calls with {shortened(what)}"
+        )
 
     def allow_unused(self) -> None:
         """Lines that are left at the end of the test do not fail it."""
@@ -182,14 +202,20 @@ class MockDeepSeek(ScriptWriter):
         """Let requests to a host leave, as to a server that the test has started on 127.0.0.1."""
         self._hosts.let_through.add(host.lower())
 
-    def begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Exchange:
+    def begin(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, now_s: float
+    ) -> Exchange:
         """Take a request in, as `FakeDeepSeek.begin` does, and note the call."""
         with self._one_at_a_time:
             self._taken, self._now_s = "", now_s
             exchange = self.fake.begin(method, path, headers, body, now_s=now_s)
             if (method, route_of(path)) == CHAT:
                 status = exchange.reply.status
-                self.calls.append(ReceivedCall(body=json_object(body), at_s=now_s, status=status, line=self._taken))
+                self.calls.append(
+                    ReceivedCall(
+                        body=json_object(body), at_s=now_s, status=status, line=self._taken
+                    )
+                )
         return exchange
 
     @contextmanager
@@ -218,7 +244,9 @@ class MockDeepSeek(ScriptWriter):
         call = ReceivedCall(body=request.body, at_s=self._now_s)
         left = [entry for entry in self._entries if entry.left != 0]
         fitting = (entry for entry in left if entry.matches is not None and entry.matches(call))
-        entry = next(fitting, None) or next((entry for entry in left if entry.matches is None), None)
+        entry = next(fitting, None) or next(
+            (entry for entry in left if entry.matches is None), None
+        )
         if entry is None:
             return None
         entry.used += 1

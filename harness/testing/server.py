@@ -67,11 +67,15 @@ async def serve_forever(
         await asyncio.get_running_loop().create_future()
 
 
-async def _handle(fake: FakeDeepSeek, request: web.Request, left: Callable[[str], None]) -> web.StreamResponse:
+async def _handle(
+    fake: FakeDeepSeek, request: web.Request, left: Callable[[str], None]
+) -> web.StreamResponse:
     from aiohttp import web  # noqa: PLC0415
 
     if _host_name(request.host) not in _OUR_NAMES:
-        return web.json_response({"error": {"message": "This server answers to this machine only."}}, status=403)
+        return web.json_response(
+            {"error": {"message": "This server answers to this machine only."}}, status=403
+        )
     body = await request.read()
     headers = {name.lower(): value for name, value in request.headers.items()}
     now_s, now = asyncio.get_running_loop().time(), datetime.now(UTC)

@@ -18,13 +18,13 @@ from harness.testing.virtual_time import VirtualLoop, running_loop
 _ANYIO_BACKEND: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": VirtualLoop})
 
 _NOBODY_RUNS_IT = (
-    "nothing runs this test on virtual time: that takes pytest-asyncio 1.4 or newer, with the test marked asyncio or "
-    "asyncio_mode = auto, or anyio's plugin, with the test marked anyio; the fixture virtual_time must stand among the "
-    "arguments of the test or of a fixture"
+    "nothing runs this test on virtual time: that takes pytest-asyncio 1.4 or newer, with the test"
+    " marked asyncio or asyncio_mode = auto, or anyio's plugin, with the test marked anyio; the"
+    " fixture virtual_time must stand among the arguments of the test or of a fixture"
 )
 _NOT_ASYNC = (
-    "virtual_time is for async tests: a synchronous one has no loop of its own, but can run a coroutine function on "
-    "virtual time with harness.testing.run_virtual"
+    "virtual_time is for async tests: a synchronous one has no loop of its own, but can run a"
+    " coroutine function on virtual time with harness.testing.run_virtual"
 )
 
 
@@ -53,7 +53,9 @@ class VirtualTests:
         self._register(True)
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
-    def pytest_asyncio_loop_factories(self) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    def pytest_asyncio_loop_factories(
+        self,
+    ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
         """See pytest-asyncio."""
         return {"virtual": VirtualLoop}
 
@@ -97,7 +99,9 @@ def _choose_anyio_backend(test: pytest.Function) -> None:
     indirect = test._fixtureinfo.name2fixturedefs["anyio_backend"][-1].params is not None
     parameter = pytest.param(_ANYIO_BACKEND, id=_hidden())
     scope: Literal["module"] | None = None if indirect else "module"
-    test.add_marker(pytest.mark.parametrize("anyio_backend", [parameter], indirect=indirect, scope=scope))
+    test.add_marker(
+        pytest.mark.parametrize("anyio_backend", [parameter], indirect=indirect, scope=scope)
+    )
 
 
 def problem_of(item: pytest.Item) -> str | None:

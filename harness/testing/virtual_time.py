@@ -67,7 +67,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             self._real_work -= 1
 
-    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         """As asyncio's, announced as real work until it is done."""
         future = super().run_in_executor(executor, func, *args)
         self._real_work += 1
@@ -91,7 +93,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return handle
 
     def call_at(
-        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio's.
 
@@ -118,7 +124,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """
         callback, arguments = getattr(handle, "_callback", None), getattr(handle, "_args", ())
         kind = f"{getattr(callback, '__module__', '')}.{getattr(callback, '__qualname__', '')}"
-        asked = self._asked.get(arguments[0], 0) if arguments and isinstance(arguments[0], asyncio.Future) else 0
+        asked = (
+            self._asked.get(arguments[0], 0)
+            if arguments and isinstance(arguments[0], asyncio.Future)
+            else 0
+        )
         return kind, asked
 
     def _idle(self, timeout_s: float | None, wait: Callable[[float], _Events]) -> _Events:
@@ -137,7 +147,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if self._real_work:
             return []
         if timeout_s is None:
-            raise RuntimeError("deadlock on virtual time: every task waits, and no timer and no thread will wake one")
+            raise RuntimeError(
+                "deadlock on virtual time: every task waits, and no timer and no thread will"
+                " wake one"
+            )
         self._virtual_s += timeout_s
         if 2 * math.ulp(self._virtual_s) > _RESOLUTION_S:
             # After 48 days the sum may miss the timer by more than asyncio forgives, and would come
@@ -188,7 +201,9 @@ class VirtualTime:
 
     @property
     def now_s(self) -> float:
-        """Seconds since the loop began: 0.0 where a test begins that shares its loop with no other."""
+        """Seconds since the loop began: 0.0 where a test begins that shares its loop with no
+        other.
+        """
         return running_loop().time()
 
     def real(self) -> AbstractContextManager[None]:
@@ -204,7 +219,9 @@ def running_loop() -> VirtualLoop:
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualLoop):
         return loop
-    raise RuntimeError(f"virtual time: this runs on a {type(loop).__name__}, whose clock does not jump")
+    raise RuntimeError(
+        f"virtual time: this runs on a {type(loop).__name__}, whose clock does not jump"
+    )
 
 
 def on_virtual_time() -> bool:

@@ -1,1 +1,3 @@
-"""The analysis of times: bounds, losses, which call waited for which, scaling, and when a run ends."""
+"""The analysis of times: bounds, losses, which call waited for which, scaling, and when a run
+ends.
+"""

@@ -1,9 +1,11 @@
-"""The lower bound on the time of a batch: from its work, its critical path, and the limits in force.
+"""The lower bound on the time of a batch: from its work, its critical path, and the limits in
+force.
 
-No schedule with p slots is faster than the work divided by p, nor faster than the longest chain of calls that need
-each other's answers: R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", SIAM Journal on Applied Mathematics 17
-(1969); R. P. Brent, "The Parallel Evaluation of General Arithmetic Expressions", Journal of the ACM 21 (1974). Nor is
-one faster than requests and tokens per minute let it be.
+No schedule with p slots is faster than the work divided by p, nor faster than the longest chain of
+calls that need each other's answers: R. L. Graham, "Bounds on Multiprocessing Timing Anomalies",
+SIAM Journal on Applied Mathematics 17 (1969); R. P. Brent, "The Parallel Evaluation of General
+Arithmetic Expressions", Journal of the ACM 21 (1974). Nor is one faster than requests and tokens
+per minute let it be.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ BoundBy = Literal["work", "critical path", "pace"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTimes(Waits):
-    """An attempt that failed: its waits, how long it took, and the sleep that followed, in seconds."""
+    """An attempt that failed: its waits, how long it took, and the sleep that followed, in
+    seconds.
+    """
 
     elapsed_s: float = 0.0
     backoff_s: float = 0.0
@@ -30,12 +34,14 @@ class FailedTimes(Waits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTimes(Waits):
-    """The times of a call: wanted, ended, and all in between, in seconds from the start of the session.
+    """The times of a call: wanted, ended, and all in between, in seconds from the start of the
+    session.
 
-    `id` is its path in the topic's tree. `service_s` is the attempt that brought the answer, `provider_queue_s` how
-    much longer the provider took over it than it would have alone; a hit and a call that failed have neither. `before`
-    are the attempts that failed, in order; the waits are those of all attempts. `tokens` are those that the provider
-    counted. `sent`: it went to the provider.
+    `id` is its path in the topic's tree. `service_s` is the attempt that brought the answer,
+    `provider_queue_s` how much longer the provider took over it than it would have alone; a hit and
+    a call that failed have neither. `before` are the attempts that failed, in order; the waits are
+    those of all attempts. `tokens` are those that the provider counted. `sent`: it went to the
+    provider.
     """
 
     topic_id: str
@@ -51,18 +57,24 @@ class CallTimes(Waits):
 
     @property
     def left_s(self) -> float:
-        """The latest moment at which the attempt that brought the answer left: time to store it is not told apart."""
+        """The latest moment at which the attempt that brought the answer left: time to store it is
+        not told apart.
+        """
         return self.end_s - self.service_s - self.provider_queue_s
 
     def slowed(self, factor: float) -> CallTimes:
-        """Return the same times of a slow provider: it took `factor` (1 or more) times as long as it would alone."""
+        """Return the same times of a slow provider: it took `factor` (1 or more) times as long as
+        it would alone.
+        """
         alone_s = self.service_s / max(1.0, factor)
         return replace(self, service_s=alone_s, provider_queue_s=self.service_s - alone_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """The least time in which the calls could have been made, in seconds, and each of what it is the greatest of."""
+    """The least time in which the calls could have been made, in seconds, and each of what it is
+    the greatest of.
+    """
 
     work_s: float
     critical_path_s: float
@@ -88,15 +100,17 @@ class Bound:
         return "pace"
 
     def efficiency(self, wall_s: float) -> float | None:
-        """The share of the wall time that could not have been avoided: at most 1. None for no time at all."""
+        """The share of the wall time that could not have been avoided: at most 1. None for no time
+        at all.
+        """
         return min(1.0, self.seconds / wall_s) if wall_s > 0 else None
 
 
 def bound_of(calls: Sequence[CallTimes], limits: Limits) -> Bound:
     """Return the lower bound on the wall time of these calls.
 
-    Slots are the calls in flight in all; the limits on runs and on calls of one run are no part of it, so what they
-    cost shows as a loss.
+    Slots are the calls in flight in all; the limits on runs and on calls of one run are no part of
+    it, so what they cost shows as a loss.
     """
     topics: dict[str, list[CallTimes]] = {}
     for call in calls:
@@ -116,9 +130,11 @@ def work_s(calls: Iterable[CallTimes]) -> float:
 
 
 def critical_path_s(calls: Sequence[CallTimes]) -> float:
-    """Return T∞ of one topic: its longest chain of calls that needed each other's answers, as far as a record can tell.
+    """Return T∞ of one topic: its longest chain of calls that needed each other's answers, as far
+    as a record can tell.
 
-    Which call waited for which is said by `timing.shape`. The chain is never longer than the topic took.
+    Which call waited for which is said by `timing.shape`. The chain is never longer than the topic
+    took.
     """
     timed = []
     for call in calls:
@@ -128,7 +144,9 @@ def critical_path_s(calls: Sequence[CallTimes]) -> float:
 
 
 def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
-    """Return the seconds before which the last of the calls cannot have left, by requests and tokens per minute."""
+    """Return the seconds before which the last of the calls cannot have left, by requests and
+    tokens per minute.
+    """
     sent = [call for call in calls if call.sent]
     last_left_s = max((call.left_s for call in sent), default=0.0)
     return pace_floor_s([call.tokens for call in sent], limits, last_left_s=last_left_s)
@@ -137,9 +155,10 @@ def pace_s(calls: Sequence[CallTimes], limits: Limits) -> float:
 def pace_floor_s(tokens: Sequence[int], limits: Limits, *, last_left_s: float) -> float:
     """Return the same for calls of which only their tokens and when the last one left are known.
 
-    Requests and tokens begin with a second's worth in hand. A call leaves when those before it are within the pace, so
-    the tokens of one call, at best the largest, do not count. What a call in flight will have used is a guess: where
-    the guess was low and the last call left before, the floor is when it left.
+    Requests and tokens begin with a second's worth in hand. A call leaves when those before it are
+    within the pace, so the tokens of one call, at best the largest, do not count. What a call in
+    flight will have used is a guess: where the guess was low and the last call left before, the
+    floor is when it left.
     """
     floors = [0.0]
     if limits.requests_per_minute is not None:

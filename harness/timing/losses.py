@@ -1,12 +1,14 @@
 """The time between the lower bound and the wall, laid to its causes; they add up to the whole.
 
-At each instant the slots for calls are either busy with useful work or not. The time of those that are not, divided
-by the number of slots, is what the batch lost against its work shared evenly. So each instant is laid to what kept
-slots from useful work: first to what held a slot in vain, then, for free slots, to what the calls and topics that
-could have used them were waiting for. (Idleness laid to those who cause it: N. R. Tallent and J. M. Mellor-Crummey,
-"Effective performance measurement and analysis of multithreaded applications", PPoPP 2009.) What no schedule could have
-avoided, because the bound is higher than the work shared evenly, is taken off again: off the order of the calls where
-the critical path is the bound, off the pace where that is, and the rest off all alike.
+At each instant the slots for calls are either busy with useful work or not. The time of those that
+are not, divided by the number of slots, is what the batch lost against its work shared evenly. So
+each instant is laid to what kept slots from useful work: first to what held a slot in vain, then,
+for free slots, to what the calls and topics that could have used them were waiting for. (Idleness
+laid to those who cause it: N. R. Tallent and J. M. Mellor-Crummey, "Effective performance
+measurement and analysis of multithreaded applications", PPoPP 2009.) What no schedule could have
+avoided, because the bound is higher than the work shared evenly, is taken off again: off the order
+of the calls where the critical path is the bound, off the pace where that is, and the rest off all
+alike.
 """
 
 from __future__ import annotations
@@ -41,8 +43,9 @@ RARE_CAUSES = frozenset(wait.cause for wait in WAITS if wait.is_sparse)
 """Causes that most runs never meet."""
 
 _State: TypeAlias = str
-"""What a call is doing: `working`, `attempts`, `probing`, `provider`, `storing`, the cause of a wait, `between`; or
-what a topic is: `open`, `begun`."""
+"""What a call is doing: `working`, `attempts`, `probing`, `provider`, `storing`, the cause of a
+wait, `between`; or what a topic is: `open`, `begun`.
+"""
 
 _HOLDING: Mapping[_State, Cause] = {
     "attempts": "attempts", "probing": "outage", "provider": "provider", "storing": "own_code",
@@ -56,8 +59,11 @@ _TOLD_S = 1e-4
 """What is shorter may be what rounding left: records tell times to the microsecond."""
 
 
-def losses_of(calls: Sequence[CallTimes], wall_s: float, bound: Bound, limits: Limits) -> dict[Cause, float]:
-    """Return the seconds lost by cause; they add up to `wall_s` minus the bound, and none is negative.
+def losses_of(
+    calls: Sequence[CallTimes], wall_s: float, bound: Bound, limits: Limits
+) -> dict[Cause, float]:
+    """Return the seconds lost by cause; they add up to `wall_s` minus the bound, and none is
+    negative.
 
     Times before the first call and after the last one are our own code's.
     """
@@ -84,8 +90,12 @@ def _idle_s(calls: Sequence[CallTimes], wall_s: float, limits: Limits) -> dict[C
     return idle
 
 
-def _shares(now: Mapping[_State, int], limits: Limits, topics: int) -> Iterator[tuple[Cause, float]]:
-    """Yield the share of all slots that each cause keeps from useful work, in this state of things."""
+def _shares(
+    now: Mapping[_State, int], limits: Limits, topics: int
+) -> Iterator[tuple[Cause, float]]:
+    """Yield the share of all slots that each cause keeps from useful work, in this state of
+    things.
+    """
     slots = limits.in_flight
     free = max(0, slots - now.get("working", 0))
     for state, cause in _HOLDING.items():
@@ -101,7 +111,8 @@ def _shares(now: Mapping[_State, int], limits: Limits, topics: int) -> Iterator[
         starting = "runs"
     wanted[starting] = wanted.get(starting, 0) + min(free, topics - now.get("begun", 0))
     if not any(wanted.values()):
-        # Nobody could use a free slot: what holds the others up is what their answers are waited for.
+        # Nobody could use a free slot: what holds the others up is what their answers are waited
+        # for.
         wanted = {cause: now.get(state, 0) for state, cause in _HOLDING.items()}
         wanted["order"] = now.get("working", 0)
     if not any(wanted.values()):
@@ -129,7 +140,8 @@ def _events(calls: Sequence[CallTimes]) -> Iterator[_Event]:
 def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
     """Yield the stretches of a call in order; together they are as long as the call."""
     last = _last_waits(call)
-    # After each attempt that failed came the next one, after the last of them the one that brought the answer.
+    # After each attempt that failed came the next one, after the last of them the one that brought
+    # the answer.
     for attempt, following in zip(call.before, (*call.before[1:], last), strict=False):
         yield from _waits(attempt)
         yield _in_vain(following), attempt.elapsed_s
@@ -138,7 +150,15 @@ def _parts(call: CallTimes) -> Iterator[tuple[_State, float]]:
     yield "provider", call.provider_queue_s
     yield "working", call.service_s
     attempts_s = math.fsum(attempt.elapsed_s + attempt.backoff_s for attempt in call.before)
-    yield "between", call.end_s - call.start_s - call.waited_s - attempts_s - call.provider_queue_s - call.service_s
+    yield (
+        "between",
+        call.end_s
+        - call.start_s
+        - call.waited_s
+        - attempts_s
+        - call.provider_queue_s
+        - call.service_s,
+    )
 
 
 def _waits(waits: Waits) -> Iterator[tuple[_State, float]]:
@@ -160,12 +180,17 @@ def _last_waits(call: CallTimes) -> Waits:
     """Return the waits that no failed attempt had."""
     before = [attempt.by_field() for attempt in call.before]
     return Waits(
-        **{name: seconds - math.fsum(one[name] for one in before) for name, seconds in call.by_field().items()}
+        **{
+            name: seconds - math.fsum(one[name] for one in before)
+            for name, seconds in call.by_field().items()
+        }
     )
 
 
 def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:
-    """Yield the begin and the end of a topic, and the stretches without any of its calls under way."""
+    """Yield the begin and the end of a topic, and the stretches without any of its calls under
+    way.
+    """
     ordered = sorted(calls, key=lambda call: call.start_s)
     begin_s, end_s = ordered[0].start_s, ordered[0].start_s
     for call in ordered:
@@ -178,7 +203,9 @@ def _topic_events(calls: Iterable[CallTimes]) -> Iterator[_Event]:
     yield end_s, "open", -1
 
 
-def _without_the_unavoidable(idle: Mapping[Cause, float], unavoidable_s: float, bound: Bound) -> dict[Cause, float]:
+def _without_the_unavoidable(
+    idle: Mapping[Cause, float], unavoidable_s: float, bound: Bound
+) -> dict[Cause, float]:
     left = dict(idle)
     first = {"critical path": "order", "pace": "pace"}.get(bound.by)
     if first is not None:

@@ -1,9 +1,11 @@
-"""The outlook on the rest of a run, as ranges: time left and money, from what this session has seen so far.
+"""The outlook on the rest of a run, as ranges: time left and money, from what this session has seen
+so far.
 
-A range is meant to hold in eight of ten cases. Its ends come from two sources. Topics differ: what the topics left will
-take is a sum, whose spread follows from that of the topics that ended (a prediction interval: the mean is only known
-from these). And the throughput varies: the last half of the session is cut into eight parts of equal length, and the
-slow and the fast end are the rates that one part in ten stays below, or above.
+A range is meant to hold in eight of ten cases. Its ends come from two sources. Topics differ: what
+the topics left will take is a sum, whose spread follows from that of the topics that ended (a
+prediction interval: the mean is only known from these). And the throughput varies: the last half of
+the session is cut into eight parts of equal length, and the slow and the fast end are the rates
+that one part in ten stays below, or above.
 """
 
 from __future__ import annotations
@@ -25,14 +27,18 @@ SAMPLES = 128
 PARTS = 8
 TAIL = 0.1
 Z = 1.2816
-"""The normal distribution's 90th percentile: a tenth of all cases lies on either side of the range."""
+"""The normal distribution's 90th percentile: a tenth of all cases lies on either side of the
+range.
+"""
 KEPT_FAILURES = 5
 FEWEST_SAMPLES = 2 * PARTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """A likely value, and where it lies in eight of ten cases; `high` None: nobody can say how high."""
+    """A likely value, and where it lies in eight of ten cases; `high` None: nobody can say how
+    high.
+    """
 
     low: float
     likely: float
@@ -43,7 +49,8 @@ class Range:
 class Spread:
     """Mean and variance of numbers seen one at a time, which are not kept.
 
-    B. P. Welford, "Note on a method for calculating corrected sums of squares and products", Technometrics 4 (1962).
+    B. P. Welford, "Note on a method for calculating corrected sums of squares and products",
+    Technometrics 4 (1962).
     """
 
     count: int = 0
@@ -62,7 +69,9 @@ class Spread:
         return self._squares / (self.count - 1) if self.count > 1 else 0.0
 
     def sum_of(self, number: int) -> Range | None:
-        """Return the sum of so many numbers more, none of them negative; None while too few were seen."""
+        """Return the sum of so many numbers more, none of them negative; None while too few were
+        seen.
+        """
         if self.count < FEWEST_TOPICS:
             return None
         likely = number * self.mean
@@ -115,7 +124,9 @@ class Ended:
 
 
 class Track:
-    """The progress of work over time, in so many samples at most: the longer it goes, the coarser."""
+    """The progress of work over time, in so many samples at most: the longer it goes, the
+    coarser.
+    """
 
     def __init__(self) -> None:
         self._samples: list[tuple[float, float]] = []
@@ -132,7 +143,9 @@ class Track:
             self._apart_s = (last - first) / (len(self._samples) - 1)
 
     def rates(self) -> list[float]:
-        """Return the work done a second in each part of the last half, oldest first; none while it is too early."""
+        """Return the work done a second in each part of the last half, oldest first; none while it
+        is too early.
+        """
         if len(self._samples) < FEWEST_SAMPLES:
             return []
         first, last = self._samples[0][0], self._samples[-1][0]
@@ -158,17 +171,20 @@ def less(whole: Range, part: float) -> Range:
     )
 
 
-def time_left(work: Range | None, rates: Sequence[float], last_s: Sequence[float] = ()) -> Range | None:
+def time_left(
+    work: Range | None, rates: Sequence[float], last_s: Sequence[float] = ()
+) -> Range | None:
     """Return the seconds that so many calls take at such rates; None: too early to say.
 
-    `last_s` are the durations of calls that ended lately: somebody is still at work, so the time left is at least that
-    of one call.
+    `last_s` are the durations of calls that ended lately: somebody is still at work, so the time
+    left is at least that of one call.
     """
     if work is None or not rates or sum(rates) <= 0:
         return None
     slow, fast = percentile(rates, TAIL), percentile(rates, 1 - TAIL)
     low, likely = work.low / fast, work.likely * len(rates) / sum(rates)
-    # Where a part of the session stood still, or the work may be any, nobody can say how long it takes.
+    # Where a part of the session stood still, or the work may be any, nobody can say how long it
+    # takes.
     high = math.inf
     if slow > 0 and work.high is not None:
         high = work.high / slow

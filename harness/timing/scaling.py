@@ -2,14 +2,14 @@
 
     X(N) = gamma N / (1 + alpha (N - 1) + beta N (N - 1))
 
-`alpha` is the share of the work that is done one at a time, `beta` what each call in flight costs all
-others. Source: N. J. Gunther, "A General Theory of Computational Scalability Based on Rational
+`alpha` is the share of the work that is done one at a time, `beta` what each call in flight costs
+all others. Source: N. J. Gunther, "A General Theory of Computational Scalability Based on Rational
 Functions", arXiv:0808.1431, 2008; "Guerrilla Capacity Planning", 2007.
 
 It is the only law here, because it contains the other one in use: with beta = 0 it is Amdahl's law
 (G. M. Amdahl, "Validity of the single processor approach to achieving large scale computing
-capabilities", AFIPS 1967). Amdahl's law alone cannot bend down, so it misses a throughput that falls
-again under load. `fitted` takes beta = 0 wherever a beta fits no better.
+capabilities", AFIPS 1967). Amdahl's law alone cannot bend down, so it misses a throughput that
+falls again under load. `fitted` takes beta = 0 wherever a beta fits no better.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 MIN_POINTS = 3
 
 _Term = Callable[[float], float]
-# N / X(N) is linear in 1/gamma, alpha/gamma and beta/gamma: these are what they are multiplied with.
+# N / X(N) is linear in 1/gamma, alpha/gamma and beta/gamma: these are what they are multiplied
+# with.
 _TERMS: tuple[_Term, ...] = (lambda n: 1.0, lambda n: n - 1.0, lambda n: n * (n - 1.0))
 _CHOICES = ((0,), (0, 1), (0, 2), (0, 1, 2))
 _NEGLIGIBLE = 1e-9
@@ -50,16 +51,20 @@ class Scaling:
 
     @property
     def knee(self) -> float | None:
-        """Calls in flight beyond which waiting grows faster than throughput; None: there is no such number.
+        """Calls in flight beyond which waiting grows faster than throughput; None: there is no such
+        number.
 
-        Where throughput divided by response time is greatest: L. Kleinrock, "Power and deterministic rules of thumb
-        for probabilistic problems in computer communications", ICC 1979. In a closed system that is the maximum of
-        X(N)^2 / N. With beta = 0 it is where half of each added call is lost.
+        Where throughput divided by response time is greatest: L. Kleinrock, "Power and
+        deterministic rules of thumb for probabilistic problems in computer communications", ICC
+        1979. In a closed system that is the maximum of X(N)^2 / N. With beta = 0 it is where half
+        of each added call is lost.
         """
         rest = max(0.0, 1 - self.alpha)
         if self.beta > 0:
             half = self.alpha - self.beta
-            return max(1.0, (math.sqrt(half * half + 12 * self.beta * rest) - half) / (6 * self.beta))
+            return max(
+                1.0, (math.sqrt(half * half + 12 * self.beta * rest) - half) / (6 * self.beta)
+            )
         return max(1.0, rest / self.alpha) if self.alpha > 0 else None
 
     @property
@@ -73,8 +78,8 @@ class Scaling:
 def fitted(points: Sequence[Point]) -> Scaling | None:
     """Fit the law to (calls in flight, throughput).
 
-    Least squares of the relative error of N / X(N), no parameter negative. None with fewer than three different
-    numbers of calls, which any curve would fit, or without throughput.
+    Least squares of the relative error of N / X(N), no parameter negative. None with fewer than
+    three different numbers of calls, which any curve would fit, or without throughput.
     """
     if len({n for n, _ in points}) < MIN_POINTS or any(x <= 0 or n < 1 for n, x in points):
         return None
@@ -92,12 +97,16 @@ def _law_of(points: Sequence[Point], terms: tuple[int, ...]) -> Scaling | None:
     found = _least_squares(points, terms)
     if found is None or found[0] <= 0 or min(found) < 0:
         return None
-    law = Scaling(gamma=1 / found[0], alpha=found[1] / found[0], beta=found[2] / found[0], error=0.0)
+    law = Scaling(
+        gamma=1 / found[0], alpha=found[1] / found[0], beta=found[2] / found[0], error=0.0
+    )
     squares = [(x / law.throughput(n) - 1) ** 2 for n, x in points]
     return replace(law, error=math.sqrt(math.fsum(squares) / len(squares)))
 
 
-def _least_squares(points: Sequence[Point], terms: tuple[int, ...]) -> tuple[float, float, float] | None:
+def _least_squares(
+    points: Sequence[Point], terms: tuple[int, ...]
+) -> tuple[float, float, float] | None:
     """Return the factors of these terms that bring N / X(N) nearest; None: they are not determined.
 
     Each point is weighed by X(N) / N.

@@ -1,9 +1,10 @@
 """The shape of a topic, inferred from its calls: which call waited for which.
 
-The one rule for it, of bounds and of simulations. Within one step of the trace, what started at or after the end of
-another waited for it; what overlaps in time was wanted in parallel. A span begins when its call was *wanted*, before
-any wait for a slot, so the parts of a fan-out overlap even where a run had one call in flight. Sub-steps are compared
-as wholes, and looked into by the same rule. For example:
+The one rule for it, of bounds and of simulations. Within one step of the trace, what started at or
+after the end of another waited for it; what overlaps in time was wanted in parallel. A span begins
+when its call was *wanted*, before any wait for a slot, so the parts of a fan-out overlap even where
+a run had one call in flight. Sub-steps are compared as wholes, and looked into by the same rule.
+For example:
 
     plan        |--|
     part.1/ask     |-----|           waits for plan
@@ -11,7 +12,8 @@ as wholes, and looked into by the same rule. For example:
     part.2/sum        |------|       waits for part.2/ask, though part.1/ask overlaps it
     report                   |--|    waits for the calls of both parts
 
-Two chains that a workflow runs side by side without sub-steps of their own are tied together more than they were.
+Two chains that a workflow runs side by side without sub-steps of their own are tied together more
+than they were.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _WaitedFor = dict[int, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """A call of a topic: the steps it stands under, outermost first, and when it was wanted and had, in seconds."""
+    """A call of a topic: the steps it stands under, outermost first, and when it was wanted and
+    had, in seconds.
+    """
 
     path: tuple[str, ...]
     start_s: float
@@ -39,7 +43,8 @@ class Timed:
 class Turn:
     """The moment at which a call is wanted.
 
-    It is `gap_s` after the last of `after` (numbers of calls) has ended, or after the topic has begun.
+    It is `gap_s` after the last of `after` (numbers of calls) has ended, or after the topic has
+    begun.
     """
 
     after: tuple[int, ...]
@@ -78,8 +83,8 @@ def turns_of(calls: Sequence[Timed]) -> tuple[Turn, ...]:
 def longest_chain_s(calls: Sequence[Timed], lengths_s: Sequence[float]) -> float:
     """Return the longest chain of calls of one topic, each of which waited for the one before.
 
-    A chain is as long as the `lengths_s` of its calls, one for each call. As they do not overlap, it is never longer
-    than the topic took where no length is longer than its call.
+    A chain is as long as the `lengths_s` of its calls, one for each call. As they do not overlap,
+    it is never longer than the topic took where no length is longer than its call.
     """
     chains_s: dict[int, float] = {}
     for number, after in _waited_for(calls).items():
@@ -107,7 +112,9 @@ def _order(
     inherited: tuple[int, ...],
     found: _WaitedFor,
 ) -> None:
-    """Fill in `found` for the calls under one step; the first of them waited for what their step waited for."""
+    """Fill in `found` for the calls under one step; the first of them waited for what their step
+    waited for.
+    """
     units = _units(calls, among, depth)
     for unit in units:
         waited_for = _calls_before(unit, units) or inherited
@@ -118,7 +125,9 @@ def _order(
 
 
 def _calls_before(unit: _Unit, units: Sequence[_Unit]) -> tuple[int, ...]:
-    """Return the calls of those units that this one waited for, but not of those that they waited for in turn."""
+    """Return the calls of those units that this one waited for, but not of those that they waited
+    for in turn.
+    """
     before = [other for other in units if other.precedes(unit.start_s)]
     last_start_s = max((other.start_s for other in before), default=0.0)
     numbers: list[int] = []

@@ -61,12 +61,18 @@ def _steps_by_options(tree: ast.Module, constants: Mapping[str, str]) -> dict[in
     made: dict[str, ast.expr] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign):
-            made |= {target.id: statement.value for target in statement.targets if isinstance(target, ast.Name)}
+            made |= {
+                target.id: statement.value
+                for target in statement.targets
+                if isinstance(target, ast.Name)
+            }
     found: dict[int, tuple[str, ...]] = {}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not is_complete(node.func):
             continue
-        options = next((keyword.value for keyword in node.keywords if keyword.arg == "options"), None)
+        options = next(
+            (keyword.value for keyword in node.keywords if keyword.arg == "options"), None
+        )
         if isinstance(options, ast.Name):
             options = made.get(options.id)
         if options is not None:

@@ -22,13 +22,19 @@ def image(source: str | Path) -> Image:
         if isinstance(source, str) and source.startswith(("http://", "https://")):
             return Image(url=source)
         if isinstance(source, str) and _OTHER_ADDRESS.match(source):
-            raise InputError(f"{source[:80]}: expected an image in a file, or at an http:// or https:// address")
+            raise InputError(
+                f"{source[:80]}: expected an image in a file, or at an http:// or https:// address"
+            )
         with Path(source).open("rb") as file:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
-            raise InputError(f"{source}: larger than {MOST_BYTES // 2**20} MiB; expected an image for a prompt")
+            raise InputError(
+                f"{source}: larger than {MOST_BYTES // 2**20} MiB; expected an image for a prompt"
+            )
         return image_of(data)
     except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error.strerror or error}; expected an image") from error
+        raise InputError(
+            f"{source}: cannot be read: {error.strerror or error}; expected an image"
+        ) from error
     except ValueError as error:
         raise InputError(f"{source}: {error}") from error

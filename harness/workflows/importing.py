@@ -46,7 +46,9 @@ def import_named(name: str, *, what: str = "workflow") -> ModuleType:
     Raises WorkflowError.
     """
     if name.startswith("."):
-        raise WorkflowError(f"{name}: a {what}'s module is named in full, as package.module:function")
+        raise WorkflowError(
+            f"{name}: a {what}'s module is named in full, as package.module:function"
+        )
     _look_first_in(Path.cwd())
     return _importing(name, lambda: importlib.import_module(name), what)
 
@@ -66,9 +68,16 @@ def _importing(name: str, do: Callable[[], T], what: str) -> T:
     except ImportError as error:
         hint = ""
         if "relative import" in str(error):
-            hint = "; in a file given by its path, import files beside it by their plain names: from helpers import x"
+            hint = (
+                "; in a file given by its path, import files beside it by their plain names: from"
+                " helpers import x"
+            )
         raise WorkflowError(f"{name}: the {what} cannot be imported: {error}{hint}") from error
     except SystemExit as error:
-        raise WorkflowError(f"{name}: the {what} ends the program when it is imported (sys.exit)") from error
+        raise WorkflowError(
+            f"{name}: the {what} ends the program when it is imported (sys.exit)"
+        ) from error
     except Exception as error:
-        raise WorkflowError(f"{name}: the {what} cannot be imported: {type(error).__name__}: {error}") from error
+        raise WorkflowError(
+            f"{name}: the {what} cannot be imported: {type(error).__name__}: {error}"
+        ) from error

@@ -49,7 +49,9 @@ def workflow_of(
     )
 
 
-def endpoints_in_use(loaded: Loaded, workflow: LoadedWorkflow, *, continued: bool = False) -> tuple[InUse, ...]:
+def endpoints_in_use(
+    loaded: Loaded, workflow: LoadedWorkflow, *, continued: bool = False
+) -> tuple[InUse, ...]:
     """Return the run's own endpoint, then the others by name.
 
     What a table [steps.NAME] says rules over what the workflow says of that step. `continued`: the
@@ -126,7 +128,11 @@ def as_json(loaded: Loaded, used: Sequence[InUse]) -> dict[str, dict[str, object
     told: dict[str, dict[str, object]] = {}
     for one in used:
         endpoint = loaded.endpoint(one.name, key_needed=False)
-        told[one.name] = {"endpoint": endpoint.identity, "base_url": endpoint.base_url, "steps": list(one.steps)}
+        told[one.name] = {
+            "endpoint": endpoint.identity,
+            "base_url": endpoint.base_url,
+            "steps": list(one.steps),
+        }
         if not one.key_needed:
             told[one.name]["asked"] = False
     return told
@@ -156,7 +162,7 @@ def _service(settings: Settings, name: str, steps: Iterable[str], *, continued: 
         said = f"{who}: {error}"
         if continued:
             said += (
-                "; the run goes on with the endpoints that it began with, and with known ones: name one of these in "
-                "the workflow, or begin another run with a new --out DIR"
+                "; the run goes on with the endpoints that it began with, and with known ones: name"
+                " one of these in the workflow, or begin another run with a new --out DIR"
             )
         raise SettingsError(said) from None

@@ -50,7 +50,11 @@ class LoadedWorkflow:
 
     def strange_steps(self, named: Iterable[str]) -> dict[str, str]:
         """Return those of these names that are, or may be, no step of it, each with words on it."""
-        known = self.steps.names if self.steps.all_known else self.steps.names | self.prompts.prompts.keys()
+        known = (
+            self.steps.names
+            if self.steps.all_known
+            else self.steps.names | self.prompts.prompts.keys()
+        )
         return {name: self._of_no_step(name, known) for name in named if name not in known}
 
     def _of_no_step(self, name: str, known: Collection[str]) -> str:
@@ -91,7 +95,9 @@ def load_workflow(
         name=name,
         function=function,
         prompts=prompts,
-        settings=_checked_settings(name, module, (str(prompts_file), prompts.settings), (settings_from, settings)),
+        settings=_checked_settings(
+            name, module, (str(prompts_file), prompts.settings), (settings_from, settings)
+        ),
         code_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
         own_files=_own_files(module, source.absolute(), built_in=name in BUILT_IN),
         steps=step_names(module),
@@ -99,19 +105,26 @@ def load_workflow(
         prompts_file=prompts_file,
     )
     if workflow.steps.all_known and (strange := workflow.strange_steps(steps)):
-        raise SettingsError("\n".join(f"{steps[step]}: [steps.{step}]: {said}" for step, said in strange.items()))
+        raise SettingsError(
+            "\n".join(f"{steps[step]}: [steps.{step}]: {said}" for step, said in strange.items())
+        )
     return workflow
 
 
 def _check_fills(module: ModuleType, prompts: Prompts, where: str) -> None:
-    """Raise PromptsError for a prompt with a blank that the module, by its own word, does not fill."""
+    """Raise PromptsError for a prompt with a blank that the module, by its own word, does not
+    fill.
+    """
     fills = getattr(module, "FILLS", None)
     if isinstance(fills, Mapping):
         check_blanks(where, prompts, {step: frozenset(blanks) for step, blanks in fills.items()})
 
 
 def _checked_settings(
-    name: str, module: ModuleType, prompts: tuple[str, Mapping[str, Json]], settings: tuple[str, Mapping[str, Json]]
+    name: str,
+    module: ModuleType,
+    prompts: tuple[str, Mapping[str, Json]],
+    settings: tuple[str, Mapping[str, Json]],
 ) -> Mapping[str, Json]:
     """The prompts file's table [workflow] with the user's over it, each given with where it stands.
 
@@ -128,15 +141,21 @@ def _checked_settings(
     unknown = sorted(given.keys() - own.keys())
     if unknown and not own:
         raise PromptsError(
-            f"{settings_from}: [workflow] has {unknown[0]!r}, but the workflow {name} has no settings; it can name "
-            "them in a table [workflow] of its prompts file, or offer a function check_settings"
+            f"{settings_from}: [workflow] has {unknown[0]!r}, but the workflow {name} has no"
+            " settings; it can name them in a table [workflow] of its prompts file, or offer a"
+            " function check_settings"
         )
     if unknown:
-        raise PromptsError(f"{settings_from}: [workflow]: unknown setting {unknown[0]!r}{suggestion(unknown[0], own)}")
+        raise PromptsError(
+            f"{settings_from}: [workflow]: unknown setting"
+            f" {unknown[0]!r}{suggestion(unknown[0], own)}"
+        )
     return merged
 
 
-def _check(check: Callable[[dict[str, Json]], object], table: Mapping[str, Json], where: str) -> None:
+def _check(
+    check: Callable[[dict[str, Json]], object], table: Mapping[str, Json], where: str
+) -> None:
     try:
         check(dict(table))
     except InputError as error:
@@ -148,7 +167,9 @@ def _check(check: Callable[[dict[str, Json]], object], table: Mapping[str, Json]
 def _find(name: str) -> tuple[ModuleType, Workflow]:
     where, colon, attribute = name.rpartition(":")
     if name.endswith(".py"):
-        raise WorkflowError(f"{name} is a file; name its function too, as in {name}:{Path(name).stem}")
+        raise WorkflowError(
+            f"{name} is a file; name its function too, as in {name}:{Path(name).stem}"
+        )
     if not colon or not where or not attribute:
         raise WorkflowError(
             f"no workflow {name!r}{suggestion(name, BUILT_IN)}; "
@@ -157,7 +178,9 @@ def _find(name: str) -> tuple[ModuleType, Workflow]:
     module = import_file(Path(where)) if where.endswith(".py") else import_named(where)
     function = getattr(module, attribute, None)
     if function is None:
-        raise WorkflowError(f"{where} has no function {attribute!r}{_other_functions(module, attribute)}")
+        raise WorkflowError(
+            f"{where} has no function {attribute!r}{_other_functions(module, attribute)}"
+        )
     return module, _shaped(name, function)
 
 
@@ -177,14 +200,18 @@ def _shaped(name: str, function: object) -> Workflow:
     attribute = name.rpartition(":")[2]
     example = f"async def {attribute}(step, topic): ..."
     if inspect.isclass(function):
-        raise WorkflowError(f"{name} is a class; give an async function, or an object of that class that is awaited")
+        raise WorkflowError(
+            f"{name} is a class; give an async function, or an object of that class that is awaited"
+        )
     called = getattr(function, "__call__", None)  # noqa: B004 - asked for its kind, not whether it is there
     if not callable(function) or not (_is_async(function) or _is_async(called)):
         raise WorkflowError(f"{name} must be an async function: {example}")
     try:
         inspect.signature(function).bind("step", "topic")
     except TypeError:
-        raise WorkflowError(f"{name} must take two arguments, a step and a topic: {example}") from None
+        raise WorkflowError(
+            f"{name} must take two arguments, a step and a topic: {example}"
+        ) from None
     return cast(Workflow, function)
 
 
@@ -208,5 +235,7 @@ def _source_of(name: str, module: ModuleType) -> Path:
     except TypeError:
         source = None
     if source is None:
-        raise WorkflowError(f"{name}: the module has no Python source file, so its changes could not be told")
+        raise WorkflowError(
+            f"{name}: the module has no Python source file, so its changes could not be told"
+        )
     return Path(source)

@@ -34,11 +34,15 @@ def check_blanks(where: str, prompts: Prompts, fills: Mapping[str, frozenset[str
     """Raise PromptsError for a prompt that is missing or has a blank that is not filled."""
     for name, filled in fills.items():
         if name not in prompts.prompts:
-            raise PromptsError(f"{where}: the table [{name}] is missing; the workflow needs {', '.join(fills)}")
+            raise PromptsError(
+                f"{where}: the table [{name}] is missing; the workflow needs {', '.join(fills)}"
+            )
         unknown = prompts[name].blanks() - filled
         if unknown:
             blank = min(unknown)
-            raise PromptsError(f"{where}: [{name}]: nobody fills the blank ${blank}{suggestion(blank, filled)}")
+            raise PromptsError(
+                f"{where}: [{name}]: nobody fills the blank ${blank}{suggestion(blank, filled)}"
+            )
 
 
 def _prompt(path: Path, name: str, table: Json) -> Prompt:
@@ -53,7 +57,10 @@ def _prompt(path: Path, name: str, table: Json) -> Prompt:
         raise PromptsError(f"{where}: 'system' must be a text")
     options = checked(StepTable, rest, where=where, error=PromptsError).options()
     prompt = Prompt(
-        name=name, user=user.strip(), system=system.strip() if system is not None else None, options=options
+        name=name,
+        user=user.strip(),
+        system=system.strip() if system is not None else None,
+        options=options,
     )
     try:
         prompt.blanks()

@@ -47,14 +47,23 @@ class ResearchSettings:
 
 def check_settings(table: dict[str, Json]) -> ResearchSettings:
     """The settings in a table, checked. Raises PromptsError."""
-    bounds = {"min_questions": (1, 50), "max_questions": (1, 50), "reasks": (0, 10), "min_answers": (0, 50)}
+    bounds = {
+        "min_questions": (1, 50),
+        "max_questions": (1, 50),
+        "reasks": (0, 10),
+        "min_answers": (0, 50),
+    }
     for name, value in table.items():
         if name not in bounds:
             raise PromptsError(f"[workflow]: unknown setting {name!r}; known: {', '.join(bounds)}")
         low, high = bounds[name]
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise PromptsError(f"[workflow]: {name} = {value!r} must be a whole number from {low} to {high}")
-    settings = ResearchSettings(**{name: value for name, value in table.items() if isinstance(value, int)})
+            raise PromptsError(
+                f"[workflow]: {name} = {value!r} must be a whole number from {low} to {high}"
+            )
+    settings = ResearchSettings(
+        **{name: value for name, value in table.items() if isinstance(value, int)}
+    )
     if settings.min_questions > settings.max_questions:
         raise PromptsError(
             f"[workflow]: min_questions = {settings.min_questions} is greater than "
@@ -81,7 +90,10 @@ async def research(step: Step, topic: Topic) -> Output:
         prompt = part.prompts["research"]
         values = {"topic": topic.text, "question": question, "number": number}
         completion = await part.complete(
-            "research", prompt.render_user(values), system=prompt.render_system(values), options=prompt.options
+            "research",
+            prompt.render_user(values),
+            system=prompt.render_system(values),
+            options=prompt.options,
         )
         return completion.content
 
@@ -122,7 +134,9 @@ async def decompose(step: Step, topic: Topic, settings: ResearchSettings) -> tup
     values = {"topic": topic.text, **numbers}
 
     def questions(completion: Completion) -> tuple[str, ...]:
-        return parse_string_list(completion.content, at_least=settings.min_questions, at_most=settings.max_questions)
+        return parse_string_list(
+            completion.content, at_least=settings.min_questions, at_most=settings.max_questions
+        )
 
     try:
         completion = await step.complete(
@@ -136,14 +150,16 @@ async def decompose(step: Step, topic: Topic, settings: ResearchSettings) -> tup
         )
     except Rejected as error:
         raise TopicFailed(
-            f"no sub-questions in {counted(len(error.problems), 'answer')}; the last could not be used: "
-            f"{error.problems[-1]}"
+            f"no sub-questions in {counted(len(error.problems), 'answer')}; the last could not be"
+            f" used: {error.problems[-1]}"
         ) from error
     found: tuple[str, ...] = completion.value
     return found
 
 
-async def synthesize(step: Step, topic: Topic, questions: tuple[str, ...], answers: tuple[Outcome[str], ...]) -> str:
+async def synthesize(
+    step: Step, topic: Topic, questions: tuple[str, ...], answers: tuple[Outcome[str], ...]
+) -> str:
     """The report, written from the notes alone."""
     notes: list[str] = []
     for number, (question, outcome) in enumerate(zip(questions, answers, strict=True), start=1):
@@ -152,7 +168,10 @@ async def synthesize(step: Step, topic: Topic, questions: tuple[str, ...], answe
     prompt = step.prompts["synthesize"]
     values = {"topic": topic.text, "notes": "\n\n".join(notes)}
     completion = await step.complete(
-        "synthesize", prompt.render_user(values), system=prompt.render_system(values), options=prompt.options
+        "synthesize",
+        prompt.render_user(values),
+        system=prompt.render_system(values),
+        options=prompt.options,
     )
     return completion.content
 

@@ -37,7 +37,9 @@ class StepNames:
 def step_names(module: ModuleType) -> StepNames:
     """The steps of the workflow in this module."""
     declared = getattr(module, DECLARED, None)
-    if isinstance(declared, (tuple, list, set, frozenset, Mapping)) and all(isinstance(name, str) for name in declared):
+    if isinstance(declared, (tuple, list, set, frozenset, Mapping)) and all(
+        isinstance(name, str) for name in declared
+    ):
         return StepNames(names=frozenset(declared), all_known=True)
     names: set[str] = set()
     all_known = True
@@ -88,7 +90,9 @@ def _imported(tree: ast.Module, module: ModuleType) -> Iterator[str]:
             name = "." * node.level + (node.module or "")
             whole = importlib.util.resolve_name(name, module.__package__) if node.level else name
             yield whole
-            yield from (found for alias in node.names if (found := f"{whole}.{alias.name}") in sys.modules)
+            yield from (
+                found for alias in node.names if (found := f"{whole}.{alias.name}") in sys.modules
+            )
 
 
 def _may_hold_steps(name: str) -> bool:
@@ -110,7 +114,10 @@ def _is_of_the_same_author(imported: ModuleType, workflow: ModuleType) -> bool:
     top = imported.__name__.partition(".")[0]
     if top == "harness" or (top == workflow.__name__.partition(".")[0] and workflow.__package__):
         return True
-    file, beside = getattr(imported, "__file__", None), Path(str(workflow.__file__)).resolve().parent
+    file, beside = (
+        getattr(imported, "__file__", None),
+        Path(str(workflow.__file__)).resolve().parent,
+    )
     if file is None:
         return False
     path = Path(file).resolve()
@@ -128,7 +135,9 @@ def _names_in(tree: ast.Module) -> StepNames:
             found = texts_of(first_argument(node), constants)
             names |= set(found or ())
             all_known = all_known and found is not None
-    hidden = any(_hides_a_name(node) or (is_complete(node) and node not in called) for node in ast.walk(tree))
+    hidden = any(
+        _hides_a_name(node) or (is_complete(node) and node not in called) for node in ast.walk(tree)
+    )
     return StepNames(names=frozenset(names), all_known=all_known and not hidden)
 
 
@@ -196,7 +205,15 @@ def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
                 yield name
             case ast.alias(name=name, asname=renamed):
                 yield renamed or name
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
                 yield name
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
                 yield name

@@ -16,7 +16,9 @@ from harness.timing.stats import Ratio
 WIDER = replace(PARALLEL, limits=replace(PARALLEL.limits, runs=7))
 
 
-def test_comparing_with_itself_shows_no_difference_and_with_half_the_time_that_it_is_faster() -> None:
+def test_comparing_with_itself_shows_no_difference_and_with_half_the_time_that_it_is_faster() -> (
+    None
+):
     slow = a_bench([*a_round(1), *a_round(2)], name="slow", repeat=2)
     fast = a_bench([*a_round(1, 0.5), *a_round(2, 0.5)], name="fast", repeat=2)
     assert [arm.verdict for arm in compare(slow, slow).arms] == ["no difference shown"] * 2
@@ -33,7 +35,8 @@ def test_a_verdict_says_no_more_than_its_interval() -> None:
 def test_of_few_rounds_it_is_said_how_little_an_interval_holds() -> None:
     notes = {
         repeat: compare(
-            *[a_bench([call for n in range(1, repeat + 1) for call in a_round(n)], repeat=repeat)] * 2
+            *[a_bench([call for n in range(1, repeat + 1) for call in a_round(n)], repeat=repeat)]
+            * 2
         ).notes
         for repeat in (2, 5)
     }
@@ -43,7 +46,9 @@ def test_of_few_rounds_it_is_said_how_little_an_interval_holds() -> None:
 
 def test_an_arm_with_more_in_flight_than_topics_keeps_its_star() -> None:
     wide = Arm(name="batch-3", limits=replace(PARALLEL.limits, in_flight=3), swept=True)
-    bench = a_bench([replace(call, arm="batch-3") for call in a_round() if call.arm == "batch-2"], arms=(wide,))
+    bench = a_bench(
+        [replace(call, arm="batch-3") for call in a_round() if call.arm == "batch-2"], arms=(wide,)
+    )
     found = compare(bench, bench)
     assert comparison_table(found).rows[0][0] == "batch-3*"
     assert "batch-3*: more calls in flight than there are topics." in found.notes
@@ -72,9 +77,15 @@ def test_benchmarks_of_which_every_arm_had_other_limits_are_not_compared() -> No
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"identity": {"endpoint": "mock", "model": "n", "dataset": "d"}}, r"differ in model \(m and n\)"),
+        (
+            {"identity": {"endpoint": "mock", "model": "n", "dataset": "d"}},
+            r"differ in model \(m and n\)",
+        ),
         ({"identity": {"endpoint": "mock", "model": "m", "dataset": "e"}}, "differ in dataset"),
-        ({"settings": {"latency": "fixed:2", "seed": 0}}, "the mock's latency was fixed:1 and fixed:2"),
+        (
+            {"settings": {"latency": "fixed:2", "seed": 0}},
+            "the mock's latency was fixed:1 and fixed:2",
+        ),
         ({"virtual": False}, "one of them is on virtual time"),
     ],
 )
@@ -94,6 +105,8 @@ def test_benchmarks_without_an_arm_in_common_are_not_compared() -> None:
 def test_a_comparison_names_what_else_was_different() -> None:
     settings = {"latency": "fixed:1", "seed": 0, "stream": False}
     about = replace(a_bench([]).description.about, cores=64)
-    notes = compare(a_bench(a_round()), a_bench(a_round(), name="other", about=about, settings=settings)).notes
+    notes = compare(
+        a_bench(a_round()), a_bench(a_round(), name="other", about=about, settings=settings)
+    ).notes
     assert "They differ in cores: 2 and 64." in notes
     assert "They differ in stream: None and False." in notes

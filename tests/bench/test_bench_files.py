@@ -1,4 +1,6 @@
-"""The directory of a benchmark: read as it was written, and refused where it was not written by us."""
+"""The directory of a benchmark: read as it was written, and refused where it was not written by
+us.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +46,30 @@ def test_a_call_with_attempts_in_vain_is_read_as_it_was_written() -> None:
 
 CUT_OR_EDITED = [
     pytest.param("spans.jsonl", lambda data: data[:-20], id="torn"),
-    pytest.param("spans.jsonl", lambda data: b"".join(data.splitlines(keepends=True)[:-1]), id="a line short"),
-    pytest.param("spans.jsonl", lambda data: data.replace(b'"end_s":10', b'"end_s":9'), id="another time"),
+    pytest.param(
+        "spans.jsonl", lambda data: b"".join(data.splitlines(keepends=True)[:-1]), id="a line short"
+    ),
+    pytest.param(
+        "spans.jsonl", lambda data: data.replace(b'"end_s":10', b'"end_s":9'), id="another time"
+    ),
     pytest.param("spans.jsonl", lambda data: data + b"\xff\xfe", id="binary"),
     pytest.param("spans.jsonl", lambda data: b"", id="empty"),
-    pytest.param("bench.json", lambda data: data.replace(b'"repeat": 2', b'"repeat": 1'), id="fewer rounds"),
-    pytest.param("bench.json", lambda data: data.replace(b'"in_flight": 2', b'"in_flight": 0'), id="another limit"),
-    pytest.param("bench.json", lambda data: data.replace(b'"cores": 2', b'"cores": 64'), id="another machine"),
-    pytest.param("bench.json", lambda data: data.replace(b'"model": "m"', b'"model": "n"'), id="another model"),
+    pytest.param(
+        "bench.json", lambda data: data.replace(b'"repeat": 2', b'"repeat": 1'), id="fewer rounds"
+    ),
+    pytest.param(
+        "bench.json",
+        lambda data: data.replace(b'"in_flight": 2', b'"in_flight": 0'),
+        id="another limit",
+    ),
+    pytest.param(
+        "bench.json", lambda data: data.replace(b'"cores": 2', b'"cores": 64'), id="another machine"
+    ),
+    pytest.param(
+        "bench.json",
+        lambda data: data.replace(b'"model": "m"', b'"model": "n"'),
+        id="another model",
+    ),
     pytest.param("bench.json", lambda data: data.replace(b'"seal"', b'"broken"'), id="no seal"),
 ]
 
@@ -91,8 +109,12 @@ def test_what_is_no_finished_benchmark_is_refused(tmp_path: Path, text: str, sai
 
 
 def test_a_row_of_a_trace_becomes_its_times() -> None:
-    failure = FailedAttempt(number=1, kind="server", message="", queued_s=1.0, elapsed_s=2.0, backoff_s=3.0)
-    served = Served(queued_run_s=0.5, queued_s=1.5, latency_s=4.0, ttft_answer_s=1.0, failures=(failure,))
+    failure = FailedAttempt(
+        number=1, kind="server", message="", queued_s=1.0, elapsed_s=2.0, backoff_s=3.0
+    )
+    served = Served(
+        queued_run_s=0.5, queued_s=1.5, latency_s=4.0, ttft_answer_s=1.0, failures=(failure,)
+    )
     span = a_span(
         start_s=10.0,
         end_s=21.0,
@@ -100,7 +122,12 @@ def test_a_row_of_a_trace_becomes_its_times() -> None:
         served=served,
     )
     call = measured_from_span(span, arm="batch-2", round_=1, origin_s=10.0)
-    assert (call.times.start_s, call.times.end_s, call.times.service_s, call.times.tokens) == (0, 11, 4, 7)
+    assert (call.times.start_s, call.times.end_s, call.times.service_s, call.times.tokens) == (
+        0,
+        11,
+        4,
+        7,
+    )
     assert call.times.before == (FailedTimes(queued_s=1.0, elapsed_s=2.0, backoff_s=3.0),)
     # It was sent for the last time 7 s after it was wanted.
     assert (call.queue_wait_s, call.ttft_answer_s, call.total_s) == (2.0, 8.0, 11.0)

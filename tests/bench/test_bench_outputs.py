@@ -33,12 +33,19 @@ def test_a_row_of_csv_names_every_column_once_and_what_it_was_measured_with() ->
     rows = list(csv.reader(io.StringIO(csv_of(report_of(a_bench(a_round()))))))
     header, first = rows[0], dict(zip(*rows[:2], strict=True))
     assert len(set(header)) == len(header)
-    assert (first["harness"], first["python"], first["cores"], first["seed"]) == ("1", "3", "2", "0")
+    assert (first["harness"], first["python"], first["cores"], first["seed"]) == (
+        "1",
+        "3",
+        "2",
+        "0",
+    )
     assert json.loads(first["settings"]) == {"latency": "fixed:1", "seed": 0}
 
 
 def test_markdown_names_all_settings_that_have_a_value() -> None:
-    report = report_of(a_bench(a_round(), settings={"limit": 6, "workflow": {"questions": 5}, "model": None}))
+    report = report_of(
+        a_bench(a_round(), settings={"limit": 6, "workflow": {"questions": 5}, "model": None})
+    )
     second = markdown_of(report).split("\n\n")[1]
     assert "2 cores, on virtual time, seed 0" in second
     assert "limit 6" in second
@@ -79,9 +86,14 @@ def test_many_small_losses_are_told_together() -> None:
 
 
 def scaling_of(points: list[tuple[float, float]]) -> Sweep | None:
-    calls = [a_call(f"batch-{n:.0f}", topic, 0, 2 / rate, service_s=0.1) for n, rate in points for topic in ("t", "u")]
+    calls = [
+        a_call(f"batch-{n:.0f}", topic, 0, 2 / rate, service_s=0.1)
+        for n, rate in points
+        for topic in ("t", "u")
+    ]
     arms = tuple(
-        replace(PARALLEL, name=f"batch-{n:.0f}", limits=replace(PARALLEL.limits, in_flight=int(n))) for n, _ in points
+        replace(PARALLEL, name=f"batch-{n:.0f}", limits=replace(PARALLEL.limits, in_flight=int(n)))
+        for n, _ in points
     )
     return report_of(a_bench(calls, arms=arms, topics=100)).scaling
 
@@ -90,7 +102,10 @@ def test_the_law_is_told_with_the_knee_and_the_ceiling() -> None:
     points = [(n, n / (1 + 0.1 * (n - 1) + 0.01 * n * (n - 1))) for n in (1.0, 2.0, 4.0, 8.0, 16.0)]
     usl, ceiling = law_words(scaling_of(points))
     assert usl.startswith("Universal scalability law: alpha = ")
-    assert "alpha = 0.1000, beta = 0.010000 (relative error 0.0%). The knee is at 4 calls in flight." in usl
+    assert (
+        "alpha = 0.1000, beta = 0.010000 (relative error 0.0%). The knee is at 4 calls in flight."
+        in usl
+    )
     # The throughput is greatest at sqrt(0.9 / 0.01) = 9.49 in flight: 9.49 / (1 + 0.849 + 0.805).
     assert "no number of calls in flight is more than 3.57 times as fast as one" in ceiling
 
@@ -116,7 +131,9 @@ def test_where_nothing_bends_there_is_no_knee() -> None:
 def test_a_knee_beyond_what_was_measured_is_a_forecast() -> None:
     points = [(n, n / (1 + 0.001 * n * (n - 1))) for n in (1.0, 2.0, 4.0, 8.0)]
     assert fitted(points) is not None
-    assert "beyond the 8 that were measured, so it is a forecast." in law_words(scaling_of(points))[0]
+    assert (
+        "beyond the 8 that were measured, so it is a forecast." in law_words(scaling_of(points))[0]
+    )
     assert "three are needed" in law_words(None)[0]
 
 

@@ -1,4 +1,6 @@
-"""`report.json`: written in one place, and read back whole, also where an earlier version wrote it."""
+"""`report.json`: written in one place, and read back whole, also where an earlier version wrote
+it.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def test_a_report_of_the_first_version_is_read_with_its_tables() -> None:
         ({"arms": [{}]}, r"damaged: arms\.0\.name: is missing"),
     ],
 )
-def test_what_is_no_report_is_refused_by_name(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_what_is_no_report_is_refused_by_name(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
     value = {**as_json(report_of(a_bench(a_round()))), **change}
     with pytest.raises(ResultsError, match=said):
         read_bench_report(written(tmp_path, value))

@@ -31,10 +31,16 @@ async def idle(step, topic):
 """
 
 
-def benchmark(path: Path, *, topics: int = 6, in_flight: int = 4, arms: str = "batch", **settings: Any) -> Bench:
+def benchmark(
+    path: Path, *, topics: int = 6, in_flight: int = 4, arms: str = "batch", **settings: Any
+) -> Bench:
     """One round, on answers of 8 to 12 s."""
     source = path / "topics.jsonl"
-    source.write_text("".join(json.dumps({"id": f"t{n}", "topic": f"Question {n}?"}) + "\n" for n in range(topics)))
+    source.write_text(
+        "".join(
+            json.dumps({"id": f"t{n}", "topic": f"Question {n}?"}) + "\n" for n in range(topics)
+        )
+    )
     loaded = load_settings({"endpoint": "mock", "latency": "uniform:8:12", **settings}, environ={})
     plan = Plan(
         loaded=loaded,
@@ -43,7 +49,9 @@ def benchmark(path: Path, *, topics: int = 6, in_flight: int = 4, arms: str = "b
         repeat=1,
         virtual=True,
     )
-    return run_experiment(plan, path / "bench", clock=VirtualClock(), run_async=no_other_clock, tell=lambda line: None)
+    return run_experiment(
+        plan, path / "bench", clock=VirtualClock(), run_async=no_other_clock, tell=lambda line: None
+    )
 
 
 def measure(path: Path, **settings: Any) -> ArmFigures:
@@ -107,11 +115,20 @@ def test_a_workflow_that_waits_for_itself_is_our_own_code(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("faults", ["none", "0.3", "reset=0.3,503=0.3", "stall=0.1,429-rpm=0.2"])
-def test_one_call_at_a_time_loses_as_much_to_its_failed_attempts_as_they_took(tmp_path: Path, faults: str) -> None:
-    bench = benchmark(tmp_path, arms="sequential,batch", topics=3, faults=faults, patience="0", idle_timeout=30)
+def test_one_call_at_a_time_loses_as_much_to_its_failed_attempts_as_they_took(
+    tmp_path: Path, faults: str
+) -> None:
+    bench = benchmark(
+        tmp_path, arms="sequential,batch", topics=3, faults=faults, patience="0", idle_timeout=30
+    )
     sequential, batch = report_of(bench).arms
     check(sequential)
     check(batch)
     assert known(sequential.speedup).value == known(sequential.topic_speedup).value == 1.0
-    in_vain_s = sum(one.elapsed_s for call in bench.calls if call.arm == "sequential" for one in call.times.before)
+    in_vain_s = sum(
+        one.elapsed_s
+        for call in bench.calls
+        if call.arm == "sequential"
+        for one in call.times.before
+    )
     assert sequential.losses["attempts"] == pytest.approx(in_vain_s, abs=1e-3)

@@ -39,7 +39,10 @@ def measure(plan: Plan, path: Path, run_async: Any = None) -> Bench:
 
 
 def test_a_budget_is_one_for_the_whole_benchmark() -> None:
-    sessions = (Spent(calls=3, cost=0.25, tokens=100, cost_at_risk=0.5, tokens_at_risk=10), Spent(calls=4, cost=0.25))
+    sessions = (
+        Spent(calls=3, cost=0.25, tokens=100, cost_at_risk=0.5, tokens_at_risk=10),
+        Spent(calls=4, cost=0.25),
+    )
     left = left_of(Budget(cost=1.5, tokens=1000, calls=10), sessions)
     assert left == {"budget": 0.5, "budget_tokens": 890, "run_calls": 3}
     assert left_of(Budget(cost=0.5, tokens=50, calls=5), sessions) == {
@@ -50,15 +53,23 @@ def test_a_budget_is_one_for_the_whole_benchmark() -> None:
     assert left_of(Budget(), sessions) == {"budget": None, "budget_tokens": None, "run_calls": None}
 
 
-def test_a_benchmark_whose_budget_ends_is_not_complete_and_has_not_passed_it(tmp_path: Path) -> None:
-    with pytest.raises(RunStopped, match="one for the whole benchmark: 2 sessions before this one have spent"):
+def test_a_benchmark_whose_budget_ends_is_not_complete_and_has_not_passed_it(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(
+        RunStopped, match="one for the whole benchmark: 2 sessions before this one have spent"
+    ):
         measure(a_plan(tmp_path, run_calls=15), tmp_path / "b")
-    rounds = [json.loads(file.read_text()) for file in (tmp_path / "b" / "rounds").glob("*/run.json")]
+    rounds = [
+        json.loads(file.read_text()) for file in (tmp_path / "b" / "rounds").glob("*/run.json")
+    ]
     assert sum(run["journal"]["calls"] for run in rounds) <= 15
     assert json.loads((tmp_path / "b" / "bench.json").read_text())["status"] == "running"
 
 
-def test_a_session_differs_from_another_in_its_limits_and_in_what_nobody_may_share(tmp_path: Path) -> None:
+def test_a_session_differs_from_another_in_its_limits_and_in_what_nobody_may_share(
+    tmp_path: Path,
+) -> None:
     plan = a_plan(tmp_path, run_calls=9)
     told = [
         session_of(plan, tmp_path, arm, number, spent=[Spent(calls=2)] * number, salt="today")
@@ -76,7 +87,9 @@ def test_a_session_differs_from_another_in_its_limits_and_in_what_nobody_may_sha
 
 def test_an_arm_draws_what_the_others_draw_in_its_round(tmp_path: Path) -> None:
     bench = measure(a_plan(tmp_path, latency="uniform:8:12", faults="reset=0.3"), tmp_path / "b")
-    drawn: dict[tuple[str, int], dict[str, Any]] = {(call.arm, call.round): {} for call in bench.calls}
+    drawn: dict[tuple[str, int], dict[str, Any]] = {
+        (call.arm, call.round): {} for call in bench.calls
+    }
     for call in bench.calls:
         attempts = [one.elapsed_s for one in call.times.before]
         drawn[call.arm, call.round][call.times.id] = (call.key, [*attempts, call.times.service_s])
@@ -88,7 +101,9 @@ def test_an_arm_draws_what_the_others_draw_in_its_round(tmp_path: Path) -> None:
     assert drawn["sequential", 1] != drawn["sequential", 2]
 
 
-def test_bad_lines_are_refused_before_anything_is_made_or_passed_over_in_every_arm(tmp_path: Path) -> None:
+def test_bad_lines_are_refused_before_anything_is_made_or_passed_over_in_every_arm(
+    tmp_path: Path,
+) -> None:
     text = TOPIC + "no topic {\n"
     with pytest.raises(DatasetError, match="1 bad line"):
         measure(a_plan(tmp_path, text=text), tmp_path / "b")
@@ -117,7 +132,9 @@ def test_the_warm_up_is_of_no_more_topics_than_there_are_and_in_no_number(tmp_pa
     def run_async(session: Callable[[Stop], Coroutine[Any, Any, Report]]) -> Report:
         return anyio.run(session, Stop())
 
-    bench = measure(a_plan(tmp_path, virtual=False, latency="fixed:0.01"), tmp_path / "b", run_async)
+    bench = measure(
+        a_plan(tmp_path, virtual=False, latency="fixed:0.01"), tmp_path / "b", run_async
+    )
     assert bench.description.warm_up == "1 topic in the widest arm, excluded"
     assert (tmp_path / "b" / "rounds" / "0-warm-up").is_dir()
     assert {call.arm for call in bench.calls} == {"sequential", "batch-2"}

@@ -59,14 +59,17 @@ def test_what_a_provider_takes_longer_under_load_is_its_queue_and_no_work() -> N
     calls = [*a_round()[:2], a_call("batch-2", "t", 0, 8), a_call("batch-2", "u", 0, 12)]
     parallel = report_of(a_bench(calls)).arms[1]
     assert parallel.bound.seconds == pytest.approx(6)
-    # Of 12 s both waited for 4 s and one of them for 2 s more; then, for 4 s, there was only one to wait for.
+    # Of 12 s both waited for 4 s and one of them for 2 s more; then, for 4 s, there was only one to
+    # wait for.
     assert parallel.losses["provider"] == pytest.approx(5)
     assert parallel.losses["order"] == pytest.approx(1)
     assert "5.0 s was lost to slower answers than in the baseline" in parallel.story
 
 
 def test_an_attempt_in_vain_is_told_as_lost() -> None:
-    late = a_call("batch-2", "u", 0, 9, service_s=6, before=(FailedTimes(elapsed_s=2, backoff_s=1),))
+    late = a_call(
+        "batch-2", "u", 0, 9, service_s=6, before=(FailedTimes(elapsed_s=2, backoff_s=1),)
+    )
     parallel = report_of(a_bench([*a_round()[:3], late])).arms[1]
     # Of two places one was wasted for 2 s; who was asleep meanwhile could have used the other.
     assert parallel.losses["attempts"] == pytest.approx(2 * 0.5)
@@ -74,7 +77,11 @@ def test_an_attempt_in_vain_is_told_as_lost() -> None:
 
 
 def test_a_bound_that_was_met_is_not_above_the_wall_by_rounding() -> None:
-    calls = [a_call("sequential", "t", 0, 1, service_s=1.000001), a_call("sequential", "u", 1, 2), *a_round()[2:]]
+    calls = [
+        a_call("sequential", "t", 0, 1, service_s=1.000001),
+        a_call("sequential", "u", 1, 2),
+        *a_round()[2:],
+    ]
     assert report_of(a_bench(calls)).arms[0].efficiency == 1.0
 
 
@@ -82,7 +89,9 @@ times = st.floats(0.01, 100)
 
 
 @given(st.lists(st.tuples(times, times), min_size=1, max_size=3))
-def test_the_losses_add_up_and_the_bound_is_below_the_wall(rounds: list[tuple[float, float]]) -> None:
+def test_the_losses_add_up_and_the_bound_is_below_the_wall(
+    rounds: list[tuple[float, float]],
+) -> None:
     calls = []
     for number, (a, b) in enumerate(rounds, start=1):
         calls += [

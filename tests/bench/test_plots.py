@@ -37,7 +37,9 @@ def test_plots_are_svg_that_needs_nothing_else_and_the_same_each_time(tmp_path: 
 
 
 def test_a_topic_in_any_script_is_drawn_as_text(tmp_path: Path) -> None:
-    calls = [replace(call, times=replace(call.times, topic_id="量子 $x$ <&")) for call in a_round()[1::2]]
+    calls = [
+        replace(call, times=replace(call.times, topic_id="量子 $x$ <&")) for call in a_round()[1::2]
+    ]
     bench = replace(a_bench(calls, topics=1), path=tmp_path)
     draw_all(bench, report_of(bench))
     assert "量子 $x$ &lt;&amp;, sequential" in (tmp_path / "gantt.svg").read_text()

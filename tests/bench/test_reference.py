@@ -35,9 +35,15 @@ def test_the_reference_is_reproduced_to_the_byte(tmp_path: Path) -> None:
     )
     path = tmp_path / "reference"
 
-    # Its files name the versions and the machine that it was made with, and nothing in its numbers depends on them.
+    # Its files name the versions and the machine that it was made with, and nothing in its numbers
+    # depends on them.
     bench = run_experiment(
-        plan, path, clock=VirtualClock(), run_async=no_other_clock, tell=lambda line: None, about=recorded.about
+        plan,
+        path,
+        clock=VirtualClock(),
+        run_async=no_other_clock,
+        tell=lambda line: None,
+        about=recorded.about,
     )
     report = write_reports(bench, lambda line: None, plots=False)
     (path / REPORT_MARKDOWN).write_text(markdown_of(report, PLOTS))
@@ -70,7 +76,13 @@ def test_every_file_names_versions_cores_settings_and_seed() -> None:
     about = json.loads((REFERENCE / BENCH_FILE).read_text())["about"]
     for name in (BENCH_FILE, SPANS_FILE, REPORT_JSON, REPORT_CSV, REPORT_MARKDOWN, *PLOTS):
         text = (REFERENCE / name).read_text()
-        for value in (about["harness"], about["python"], about["openai"], str(about["cores"]), str(about["seed"])):
+        for value in (
+            about["harness"],
+            about["python"],
+            about["openai"],
+            str(about["cores"]),
+            str(about["seed"]),
+        ):
             assert value in text, (name, value)
         for setting in ("uniform:8:12", "questions", "timeout", "attempts"):
             assert setting in text, (name, setting)

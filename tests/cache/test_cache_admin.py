@@ -50,7 +50,12 @@ def a_request(text: str, *, model: str = "flash") -> Request:
 
 
 async def fill(
-    path: Path, *texts: str, model: str = "flash", run_id: str = "run", age_s: float = 0.0, size: int = 1
+    path: Path,
+    *texts: str,
+    model: str = "flash",
+    run_id: str = "run",
+    age_s: float = 0.0,
+    size: int = 1,
 ) -> None:
     """Store an answer to each text; it is `size` characters long and `age_s` old at NOON."""
     async with SqliteCache.open(path) as cache:
@@ -59,13 +64,23 @@ async def fill(
             call = Call(run_id=run_id, topic_id=text, span_id="1")
             closed_at = NOON - timedelta(seconds=age_s)
             entry = OpenCall(
-                key=cache_key(request), call=call, opened_at=closed_at, cost_at_most=1.0, tokens_at_most=100
+                key=cache_key(request),
+                call=call,
+                opened_at=closed_at,
+                cost_at_most=1.0,
+                tokens_at_most=100,
             )
             completion = Completion(
-                model=model, content=text * size, finish_reason="stop", usage=Usage(output_tokens=5), cost=0.25
+                model=model,
+                content=text * size,
+                finish_reason="stop",
+                usage=Usage(output_tokens=5),
+                cost=0.25,
             )
             number = await cache.open_call(request, entry)
-            resolution = Resolution(outcome="stored", closed_at=closed_at, cost=0.25, tokens=5, completion=completion)
+            resolution = Resolution(
+                outcome="stored", closed_at=closed_at, cost=0.25, tokens=5, completion=completion
+            )
             await cache.resolve(number, resolution)
 
 
@@ -75,21 +90,32 @@ async def leave_open(path: Path, run_id: str = "run") -> None:
         request = a_request("open")
         await cache.open_call(
             request,
-            OpenCall(key=cache_key(request), call=call, opened_at=NOON, cost_at_most=1.0, tokens_at_most=100),
+            OpenCall(
+                key=cache_key(request),
+                call=call,
+                opened_at=NOON,
+                cost_at_most=1.0,
+                tokens_at_most=100,
+            ),
         )
 
 
 async def contents(path: Path, *texts: str) -> list[str]:
     """Which of these the cache can answer."""
     async with SqliteCache.open(path) as cache:
-        return [text for text in texts if await cache.get(cache_key(a_request(text)), a_request(text))]
+        return [
+            text for text in texts if await cache.get(cache_key(a_request(text)), a_request(text))
+        ]
 
 
 def damage(path: Path, text: str) -> str:
     """Change a stored answer behind the cache's back; its key."""
     key = cache_key(a_request(text))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("""UPDATE responses SET value = replace(value, '"stop"', '"halt"') WHERE key = ?""", (key,))
+        connection.execute(
+            """UPDATE responses SET value = replace(value, '"stop"', '"halt"') WHERE key = ?""",
+            (key,),
+        )
     return key
 
 
@@ -132,14 +158,28 @@ async def test_stats_count_entries_by_model_and_the_journal(path: Path) -> None:
         ("mock", "pro", 1),
     ]
     assert (stats.entries, stats.oldest, stats.newest) == (3, NOON - timedelta(seconds=60), NOON)
-    assert stats.journal == JournalStats(runs=2, calls=4, stored=3, failed=0, open=1, cost=0.75, tokens=15)
-    assert 0 < stats.bytes == sum(model.bytes for model in stats.models) < stats.file_bytes == size_of(path)
+    assert stats.journal == JournalStats(
+        runs=2, calls=4, stored=3, failed=0, open=1, cost=0.75, tokens=15
+    )
+    assert (
+        0
+        < stats.bytes
+        == sum(model.bytes for model in stats.models)
+        < stats.file_bytes
+        == size_of(path)
+    )
 
 
 async def test_stats_of_a_new_cache_are_zeros(path: Path) -> None:
     async with CacheAdmin.open(path, clock=CLOCK, create=True) as admin:
         stats = await admin.stats()
-    assert (stats.entries, stats.bytes, stats.oldest, stats.newest, stats.models) == (0, 0, None, None, ())
+    assert (stats.entries, stats.bytes, stats.oldest, stats.newest, stats.models) == (
+        0,
+        0,
+        None,
+        None,
+        (),
+    )
 
 
 async def test_bytes_are_those_of_the_request_and_the_answer(path: Path) -> None:
@@ -168,7 +208,9 @@ async def test_show_lists_all_that_an_ambiguous_beginning_names(path: Path) -> N
     async with CacheAdmin.open(path, clock=CLOCK) as admin:
         for digit in {key[0] for key in keys}:
             shown = await admin.show(digit, limit=3)
-            assert [entry.key for entry in shown] == [key for key in keys if key.startswith(digit)][:3]
+            assert [entry.key for entry in shown] == [key for key in keys if key.startswith(digit)][
+                :3
+            ]
 
 
 @pytest.mark.parametrize(
@@ -196,8 +238,13 @@ async def test_verify_names_every_row_that_was_changed(path: Path) -> None:
     undecodable = cache_key(a_request("d"))
     other = cache_key(a_request("c"))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("UPDATE responses SET run_id = CAST(x'ff' AS TEXT) WHERE key = ?", (undecodable,))
-        connection.execute("UPDATE responses SET request = replace(request, 'user', 'tool') WHERE key = ?", (other,))
+        connection.execute(
+            "UPDATE responses SET run_id = CAST(x'ff' AS TEXT) WHERE key = ?", (undecodable,)
+        )
+        connection.execute(
+            "UPDATE responses SET request = replace(request, 'user', 'tool') WHERE key = ?",
+            (other,),
+        )
     async with CacheAdmin.open(path, clock=CLOCK) as admin:
         verified = await admin.verify()
     assert not verified.ok
@@ -215,7 +262,9 @@ async def test_verify_reports_a_page_that_cannot_be_read(path: Path) -> None:
         assert (await admin.verify()).structure != ()
 
 
-async def test_an_export_that_is_imported_and_exported_again_is_the_same_file(path: Path, tmp_path: Path) -> None:
+async def test_an_export_that_is_imported_and_exported_again_is_the_same_file(
+    path: Path, tmp_path: Path
+) -> None:
     await fill(path, "a", "天 \u2028 é", "half \ud83d", size=3)
     first = await exported(path)
     async with CacheAdmin.open(tmp_path / "copy.db", clock=CLOCK, create=True) as admin:
@@ -228,7 +277,9 @@ async def test_an_export_that_is_imported_and_exported_again_is_the_same_file(pa
     ]
 
 
-async def test_an_export_has_a_readable_line_for_each_entry_in_the_order_of_topics(path: Path) -> None:
+async def test_an_export_has_a_readable_line_for_each_entry_in_the_order_of_topics(
+    path: Path,
+) -> None:
     await fill(path, "b", "a", "天")
     lines = (await exported(path)).decode().splitlines()
     assert [line[:36] for line in lines] == [
@@ -270,7 +321,9 @@ async def test_damaged_entries_are_not_exported_and_named(path: Path) -> None:
     assert stream.getvalue().count(b"\n") == 1
 
 
-async def test_an_import_tells_new_answers_from_other_and_from_equal_ones(path: Path, tmp_path: Path) -> None:
+async def test_an_import_tells_new_answers_from_other_and_from_equal_ones(
+    path: Path, tmp_path: Path
+) -> None:
     await fill(tmp_path / "source.db", "new", "other", "equal")
     await fill(path, "other", size=2)
     await fill(path, "equal")
@@ -304,7 +357,9 @@ async def test_of_many_bad_lines_the_first_twenty_are_listed(path: Path) -> None
     assert (len(lines), lines[1][:16], lines[-1]) == (22, "stdin:1: not JSO", "… and 5 more")
 
 
-async def test_a_cassette_that_cannot_be_read_is_an_error_that_names_it(path: Path, tmp_path: Path) -> None:
+async def test_a_cassette_that_cannot_be_read_is_an_error_that_names_it(
+    path: Path, tmp_path: Path
+) -> None:
     async with CacheAdmin.open(path, clock=CLOCK, create=True) as admin:
         with pytest.raises(CacheError, match=r"none\.jsonl: the cassette cannot be read"):
             await admin.import_(tmp_path / "none.jsonl")
@@ -329,7 +384,9 @@ async def test_prune_by_run_removes_its_answers_and_its_closed_calls(path: Path)
     assert (pruned.entries, pruned.calls) == (1, 1)
     assert await contents(path, "mine", "theirs") == ["theirs"]
     async with SqliteCache.open(path) as cache:
-        assert await cache.spent("x") == Spent(calls=1, cost_at_risk=1.0, tokens_at_risk=100, open_calls=1)
+        assert await cache.spent("x") == Spent(
+            calls=1, cost_at_risk=1.0, tokens_at_risk=100, open_calls=1
+        )
 
 
 async def test_prune_by_age_and_run_removes_what_is_both(path: Path) -> None:
@@ -382,21 +439,33 @@ async def test_prune_wants_to_be_told_what(path: Path) -> None:
 async def test_a_browser_can_read_the_answers(path: Path) -> None:
     await fill(path, "Why?")
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT created_at, prompt, answer, output_tokens, cost_usd FROM answers").fetchall()
+        rows = connection.execute(
+            "SELECT created_at, prompt, answer, output_tokens, cost_usd FROM answers"
+        ).fetchall()
     assert rows == [("2026-11-20T12:00:00.000000Z", "Why?", "Why?", 5, 0.25)]
 
 
-async def test_who_answered_is_read_from_the_answers_and_damaged_ones_are_left_out(path: Path) -> None:
+async def test_who_answered_is_read_from_the_answers_and_damaged_ones_are_left_out(
+    path: Path,
+) -> None:
     await fill(path, "a", "b", age_s=DAY_S)
     await fill(path, "c", "d", "e")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         swapped = """'{"model":"flash","fingerprint":"fp_b","earlier":[{"model":"flash","fingerprint":"fp_a"}]}'"""
-        for text, value in (("c", swapped), ("d", "'[1]'"), ("e", """'{"model":"flash","earlier":7}'""")):
-            connection.execute(f"UPDATE responses SET value = {value} WHERE key = ?", (cache_key(a_request(text)),))
+        for text, value in (
+            ("c", swapped),
+            ("d", "'[1]'"),
+            ("e", """'{"model":"flash","earlier":7}'"""),
+        ):
+            connection.execute(
+                f"UPDATE responses SET value = {value} WHERE key = ?", (cache_key(a_request(text)),)
+            )
     async with CacheAdmin.open(path, clock=CLOCK) as admin:
         found = await admin.answerers()
     yesterday = NOON - timedelta(seconds=DAY_S)
-    assert [(one.asked, one.model, one.fingerprint, one.answers, one.first, one.last) for one in found] == [
+    assert [
+        (one.asked, one.model, one.fingerprint, one.answers, one.first, one.last) for one in found
+    ] == [
         ("flash", "flash", None, 2, yesterday, yesterday),
         ("flash", "flash", "fp_a", 1, NOON, NOON),
         ("flash", "flash", "fp_b", 1, NOON, NOON),

@@ -12,7 +12,9 @@ from harness.cache.batching import LARGEST, Batches, Lane
 
 
 class Recorder:
-    """Performs every item as its double, and notes the batches; `gate` holds them up while it is not set."""
+    """Performs every item as its double, and notes the batches; `gate` holds them up while it is
+    not set.
+    """
 
     def __init__(self, log: list[list[int]]) -> None:
         self.log = log
@@ -59,14 +61,20 @@ async def test_an_item_that_fails_fails_alone_and_a_trip_that_fails_fails_for_al
 
     lane = Lane(perform)
     batches = Batches(lane)
-    first = await asyncio.gather(*(batches.add(lane, item) for item in ("good", "bad")), return_exceptions=True)
+    first = await asyncio.gather(
+        *(batches.add(lane, item) for item in ("good", "bad")), return_exceptions=True
+    )
     assert [repr(result) for result in first] == ["'good'", "ValueError('bad')"]
-    second = await asyncio.gather(*(batches.add(lane, item) for item in ("trip", "good")), return_exceptions=True)
+    second = await asyncio.gather(
+        *(batches.add(lane, item) for item in ("trip", "good")), return_exceptions=True
+    )
     assert [repr(result) for result in second] == ["OSError('the trip')"] * 2
     await batches.close()
 
 
-async def test_a_failure_whose_caller_left_is_kept_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failure_whose_caller_left_is_kept_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def perform(items: Sequence[str]) -> list[str | Exception]:
         return [ValueError(item) for item in items]
 
@@ -77,7 +85,8 @@ async def test_a_failure_whose_caller_left_is_kept_and_logged(caplog: pytest.Log
     await batches.close()
     assert repr(lane.unheard) == "ValueError('first')"
     assert [record.message for record in caplog.records] == [
-        f"an operation of the cache failed after its caller was cancelled: {item}" for item in ("first", "second")
+        f"an operation of the cache failed after its caller was cancelled: {item}"
+        for item in ("first", "second")
     ]
 
 

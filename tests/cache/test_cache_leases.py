@@ -69,12 +69,19 @@ def claim_and_die(path: Path, *keys: str) -> None:
 async def store(cache: SqliteCache) -> None:
     call = Call(run_id="run", topic_id="t", span_id="1")
     entry = OpenCall(key=KEY, call=call, opened_at=NOON, cost_at_most=1.0, tokens_at_most=9)
-    completion = Completion(model="m", content="b", finish_reason="stop", usage=Usage(output_tokens=1))
+    completion = Completion(
+        model="m", content="b", finish_reason="stop", usage=Usage(output_tokens=1)
+    )
     number = await cache.open_call(REQUEST, entry)
-    await cache.resolve(number, Resolution(outcome="stored", closed_at=NOON, cost=0.5, tokens=1, completion=completion))
+    await cache.resolve(
+        number,
+        Resolution(outcome="stored", closed_at=NOON, cost=0.5, tokens=1, completion=completion),
+    )
 
 
-async def test_a_lease_of_one_cache_holds_off_another(caches: tuple[SqliteCache, SqliteCache]) -> None:
+async def test_a_lease_of_one_cache_holds_off_another(
+    caches: tuple[SqliteCache, SqliteCache],
+) -> None:
     first, second = caches
     assert [await first.claim(KEY), await second.claim(KEY)] == ["taken", "held"]
     second.release(KEY)
@@ -84,7 +91,9 @@ async def test_a_lease_of_one_cache_holds_off_another(caches: tuple[SqliteCache,
     assert [await second.claim(KEY), await first.claim(KEY)] == ["taken", "held"]
 
 
-async def test_what_was_stored_before_the_claim_is_told(caches: tuple[SqliteCache, SqliteCache], path: Path) -> None:
+async def test_what_was_stored_before_the_claim_is_told(
+    caches: tuple[SqliteCache, SqliteCache], path: Path
+) -> None:
     first, second = caches
     await first.claim(KEY)
     await store(first)
@@ -112,7 +121,9 @@ async def test_leases_end_with_the_cache_that_was_left(path: Path) -> None:
     assert files(path) == ["cache.db"]
 
 
-async def test_leases_end_with_a_process_that_was_killed_and_nothing_of_it_stays(path: Path) -> None:
+async def test_leases_end_with_a_process_that_was_killed_and_nothing_of_it_stays(
+    path: Path,
+) -> None:
     claim_and_die(path, KEY, "another")
     assert len(leases(path)) == 2
     async with SqliteCache.open(path) as cache:
@@ -144,7 +155,9 @@ async def test_owners_of_a_file_from_elsewhere_hold_nothing(path: Path) -> None:
 
 
 @pytest.mark.parametrize("passes", range(8))
-async def test_a_claim_that_is_cancelled_at_any_moment_leaves_no_lease(path: Path, passes: int) -> None:
+async def test_a_claim_that_is_cancelled_at_any_moment_leaves_no_lease(
+    path: Path, passes: int
+) -> None:
     async with Database.open(path) as database, SqliteCache.on(database) as cache:
         await cache.claim("mine")
         caller = asyncio.create_task(cache.claim(KEY))
@@ -189,7 +202,9 @@ async def test_a_claim_does_not_wait_for_the_disk_and_everything_else_does(path:
             elif statement == "COMMIT":
                 levels.append(0)
 
-        await database.run(lambda connection: connection.set_trace_callback(note_the_level_of_a_commit))
+        await database.run(
+            lambda connection: connection.set_trace_callback(note_the_level_of_a_commit)
+        )
         await cache.claim(KEY)
         assert levels == [1, 0, 2]
         levels.clear()
@@ -197,7 +212,9 @@ async def test_a_claim_does_not_wait_for_the_disk_and_everything_else_does(path:
         assert levels == [0, 0]
 
 
-async def test_a_cache_of_the_first_version_is_opened_and_upgraded_with_all_that_it_holds(path: Path) -> None:
+async def test_a_cache_of_the_first_version_is_opened_and_upgraded_with_all_that_it_holds(
+    path: Path,
+) -> None:
     of_the_first_version(path)
     async with SqliteCache.open(path) as cache:
         assert await cache.claim(KEY) == "found"

@@ -21,11 +21,18 @@ async def a_cache(path: Path, *, latency_s: float) -> str:
     """A cache file with one answer that took so long; returns its key."""
     request = a_request()
     async with SqliteCache.open(path) as cache:
-        entry = OpenCall(key=cache_key(request), call=a_call(), opened_at=EPOCH, cost_at_most=None, tokens_at_most=1)
+        entry = OpenCall(
+            key=cache_key(request),
+            call=a_call(),
+            opened_at=EPOCH,
+            cost_at_most=None,
+            tokens_at_most=1,
+        )
         number = await cache.open_call(request, entry)
         answer = an_answer(served=Served(latency_s=latency_s))
         await cache.resolve(
-            number, Resolution(outcome="stored", closed_at=EPOCH, cost=None, tokens=1, completion=answer)
+            number,
+            Resolution(outcome="stored", closed_at=EPOCH, cost=None, tokens=1, completion=answer),
         )
     return cache_key(request)
 
@@ -52,7 +59,9 @@ async def test_reading_leaves_the_file_as_it_was_and_none_beside_it(tmp_path: Pa
     assert os.listdir(tmp_path) == ["cache.db"]
 
 
-@pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be taken for one" * 20])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a database at all, but long enough to be taken for one" * 20]
+)
 def test_a_file_that_is_no_cache_of_ours_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cache.db").write_bytes(content)
 

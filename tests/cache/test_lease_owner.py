@@ -59,7 +59,10 @@ def test_owners_of_one_process_are_told_apart(cache: Path) -> None:
 
 def test_a_stopped_process_is_alive_and_a_killed_one_is_not(cache: Path) -> None:
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(cache)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(cache)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with holder:
         assert holder.stdout is not None
@@ -103,5 +106,7 @@ def test_an_owner_that_cannot_be_looked_at_is_taken_to_live(cache: Path) -> None
 
 
 def test_where_no_file_can_be_made_entering_says_so(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"gone/cache\.db: no file can be made beside the cache \(No such file"):
+    with pytest.raises(
+        StorageError, match=r"gone/cache\.db: no file can be made beside the cache \(No such file"
+    ):
         LeaseOwner(tmp_path / "gone" / "cache.db").enter()

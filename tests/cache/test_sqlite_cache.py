@@ -1,4 +1,6 @@
-"""What the SQLite cache promises beyond the port: durability, batches, cancellation, and disks that fail."""
+"""What the SQLite cache promises beyond the port: durability, batches, cancellation, and disks that
+fail.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,15 @@ def a_request(text: str = "a") -> Request:
 
 def an_entry(request: Request) -> OpenCall:
     call = Call(run_id="run", topic_id="t", span_id="1")
-    return OpenCall(key=cache_key(request), call=call, opened_at=NOON, cost_at_most=1.0, tokens_at_most=100)
+    return OpenCall(
+        key=cache_key(request), call=call, opened_at=NOON, cost_at_most=1.0, tokens_at_most=100
+    )
 
 
 def an_answer(content: str = "b", cost: float = 0.5) -> Resolution:
-    completion = Completion(model="m", content=content, finish_reason="stop", usage=Usage(output_tokens=3), cost=cost)
+    completion = Completion(
+        model="m", content=content, finish_reason="stop", usage=Usage(output_tokens=3), cost=cost
+    )
     return Resolution(outcome="stored", closed_at=NOON, cost=cost, tokens=3, completion=completion)
 
 
@@ -103,8 +109,12 @@ async def test_what_was_awaited_is_on_the_disk(path: Path) -> None:
 
 async def test_a_commit_waits_for_the_disk(path: Path) -> None:
     async with Database.open(path) as database:
-        synchronous = await database.run(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
-        journal_mode = await database.run(lambda connection: connection.execute("PRAGMA journal_mode").fetchone())
+        synchronous = await database.run(
+            lambda connection: connection.execute("PRAGMA synchronous").fetchone()
+        )
+        journal_mode = await database.run(
+            lambda connection: connection.execute("PRAGMA journal_mode").fetchone()
+        )
     assert (synchronous, journal_mode) == ((2,), ("wal",))  # 2 is FULL
 
 
@@ -155,7 +165,9 @@ async def test_an_operation_at_fault_fails_alone(path: Path) -> None:
         requests = [a_request(str(index)) for index in range(3)]
         numbers = [await cache.open_call(request, an_entry(request)) for request in requests]
         resolutions = [an_answer(), an_answer(cost=float("nan")), an_answer()]
-        results = await asyncio.gather(*map(cache.resolve, numbers, resolutions), return_exceptions=True)
+        results = await asyncio.gather(
+            *map(cache.resolve, numbers, resolutions), return_exceptions=True
+        )
         assert [type(result) for result in results] == [type(None), ValueError, type(None)]
         assert [await content_of(cache, str(index)) for index in range(3)] == ["b", None, "b"]
         assert [entry.key for entry in await cache.left_open("run")] == [cache_key(requests[1])]
@@ -181,12 +193,17 @@ async def test_the_answer_of_a_cancelled_caller_is_stored(path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await caller
         hold.end()
-        assert await content_of(cache) in (None, "b")  # asked beside the write, so either may come first
+        assert await content_of(cache) in (
+            None,
+            "b",
+        )  # asked beside the write, so either may come first
         assert list(await cache.left_open("run")) == []
 
 
 @pytest.mark.parametrize("passes", range(6))
-async def test_a_request_that_a_cancelled_caller_never_sent_is_not_in_the_journal(path: Path, passes: int) -> None:
+async def test_a_request_that_a_cancelled_caller_never_sent_is_not_in_the_journal(
+    path: Path, passes: int
+) -> None:
     async with Database.open(path) as database, SqliteCache.on(database) as cache:
         hold = Hold(database)
         hold.begin()
@@ -201,7 +218,9 @@ async def test_a_request_that_a_cancelled_caller_never_sent_is_not_in_the_journa
     assert sql(path, "SELECT * FROM calls") == []
 
 
-async def test_a_request_whose_caller_is_cancelled_as_the_row_is_durable_is_taken_off_again(path: Path) -> None:
+async def test_a_request_whose_caller_is_cancelled_as_the_row_is_durable_is_taken_off_again(
+    path: Path,
+) -> None:
     async with Database.open(path) as database, SqliteCache.on(database) as cache:
         hold = Hold(database)
         hold.begin()
@@ -227,7 +246,9 @@ def await_without_the_loop(event: threading.Event) -> bool:
     return event.wait(30)
 
 
-async def test_a_request_whose_caller_is_cancelled_before_the_row_was_written_is_never_written(path: Path) -> None:
+async def test_a_request_whose_caller_is_cancelled_before_the_row_was_written_is_never_written(
+    path: Path,
+) -> None:
     async with Database.open(path) as database, SqliteCache.on(database) as cache:
         hold = Hold(database)
         hold.begin()
@@ -247,7 +268,10 @@ async def test_a_request_whose_caller_is_cancelled_before_the_row_was_written_is
 
 async def two_answers_under_way(cache: SqliteCache, hold: Hold) -> list[asyncio.Task[None]]:
     """One in the hands of the busy thread, and one that waits behind it."""
-    numbers = [await cache.open_call(a_request(text), an_entry(a_request(text))) for text in ("away", "waiting")]
+    numbers = [
+        await cache.open_call(a_request(text), an_entry(a_request(text)))
+        for text in ("away", "waiting")
+    ]
     hold.begin()
     await hold.begun()
     tasks = []
@@ -306,7 +330,9 @@ async def test_a_lock_that_another_process_gives_up_is_waited_for(path: Path) ->
                     other.execute("ROLLBACK")
 
             await database.run(lambda connection: connection.execute("PRAGMA busy_timeout = 0"))
-            await database.run(lambda connection: connection.set_trace_callback(give_up_at_the_second_try))
+            await database.run(
+                lambda connection: connection.set_trace_callback(give_up_at_the_second_try)
+            )
             await put(cache)
             assert await content_of(cache) == "b"
 
@@ -341,7 +367,9 @@ async def test_a_cache_that_was_left_takes_nothing_more(path: Path) -> None:
         await content_of(cache)
 
 
-async def test_a_full_disk_is_a_storage_error_and_what_was_stored_stays_readable(path: Path) -> None:
+async def test_a_full_disk_is_a_storage_error_and_what_was_stored_stays_readable(
+    path: Path,
+) -> None:
     async with Database.open(path) as database, SqliteCache.on(database) as cache:
         await put(cache, "first")
         await database.run(lambda connection: connection.execute("PRAGMA max_page_count = 20"))
@@ -408,7 +436,9 @@ async def test_requests_are_written_out_and_compared_off_the_event_loop(path: Pa
         plain = replace(a_request(), tools=(Tool(name="f", parameters={"type": "object"}),))
         await cache.resolve(await cache.open_call(plain, an_entry(plain)), an_answer())
         watched = Watched()
-        assert await cache.get(cache_key(plain), replace(plain, tools=(Tool(name="f", parameters=watched),)))
+        assert await cache.get(
+            cache_key(plain), replace(plain, tools=(Tool(name="f", parameters=watched),))
+        )
         assert len(watched.threads) == 1
         assert threading.get_ident() not in watched.threads
 
@@ -435,7 +465,9 @@ REJECTION = Rejection(
 )
 
 
-async def test_the_journal_says_of_the_newest_row_of_the_call_that_its_answer_was_rejected(path: Path) -> None:
+async def test_the_journal_says_of_the_newest_row_of_the_call_that_its_answer_was_rejected(
+    path: Path,
+) -> None:
     async with SqliteCache.open(path) as cache:
         await put(cache, content="first")
         await put(cache, content="second")
@@ -444,7 +476,9 @@ async def test_the_journal_says_of_the_newest_row_of_the_call_that_its_answer_wa
     assert rows == [("stored", None, 0.5), ("stored", r"no list \ud800", 0.5)]
 
 
-async def test_a_verdict_on_an_answer_that_another_run_paid_for_leaves_the_journal_alone(path: Path) -> None:
+async def test_a_verdict_on_an_answer_that_another_run_paid_for_leaves_the_journal_alone(
+    path: Path,
+) -> None:
     async with SqliteCache.open(path) as cache:
         await put(cache)
         await cache.reject(replace(REJECTION, owner=""))

@@ -1,4 +1,6 @@
-"""Opening a cache file: ours and whole, or an error that says what to do. Nothing is ever begun anew in silence."""
+"""Opening a cache file: ours and whole, or an error that says what to do. Nothing is ever begun
+anew in silence.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,8 @@ def make_cache(path: Path, rows: int = 0) -> None:
     with closing(open_file(path)) as connection:
         for index in range(rows):
             connection.execute(
-                "INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes) "
-                "VALUES (?, '{}', json_quote(?), '', '', '', '', '', 0)",
+                "INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint,"
+                " model, bytes) VALUES (?, '{}', json_quote(?), '', '', '', '', '', 0)",
                 (str(index), "x" * 3000),
             )
 
@@ -58,8 +60,8 @@ def test_answers_of_an_older_cache_learn_their_calls_from_its_journal(path: Path
             connection.execute(statement)
         for key, run_id in (("a", "r1"), ("b", "r1"), ("c", "r2")):
             connection.execute(
-                "INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint, model, bytes) "
-                "VALUES (?, '{}', '{}', '', '', ?, '', '', 0)",
+                "INSERT INTO responses (key, request, value, digest, created_at, run_id, endpoint,"
+                " model, bytes) VALUES (?, '{}', '{}', '', '', ?, '', '', 0)",
                 (key, run_id),
             )
         for key, run_id, topic_id, outcome in (
@@ -67,23 +69,43 @@ def test_answers_of_an_older_cache_learn_their_calls_from_its_journal(path: Path
             ("a", "r2", "of another run", "stored"), ("b", "r1", "failed", "failed"), ("c", "r2", "t2", "stored"),
         ):  # fmt: skip
             connection.execute(
-                "INSERT INTO calls (key, run_id, topic_id, span_id, opened_at, closed_at, outcome, tokens_at_most) "
-                "VALUES (?, ?, ?, 's', '', '', ?, 0)",
+                "INSERT INTO calls (key, run_id, topic_id, span_id, opened_at, closed_at, outcome,"
+                " tokens_at_most) VALUES (?, ?, ?, 's', '', '', ?, 0)",
                 (key, run_id, topic_id, outcome),
             )
         connection.execute(f"PRAGMA application_id = {sqlite_schema.APPLICATION_ID}")
         connection.execute("PRAGMA user_version = 2")
         connection.commit()
     with closing(open_file(path)) as connection:
-        rows = connection.execute("SELECT key, topic_id, span_id FROM responses ORDER BY key").fetchall()
+        rows = connection.execute(
+            "SELECT key, topic_id, span_id FROM responses ORDER BY key"
+        ).fetchall()
     assert rows == [("a", "t1", "s"), ("b", "", ""), ("c", "t2", "s")]
 
 
-async def test_a_cache_from_before_there_were_verdicts_is_upgraded_and_answers_as_before(path: Path) -> None:
+async def test_a_cache_from_before_there_were_verdicts_is_upgraded_and_answers_as_before(
+    path: Path,
+) -> None:
     request = Request(endpoint="e", model="m", messages=())
     answer = Completion(model="m", content="kept", finish_reason="stop", usage=Usage())
-    entry = entry_of(cache_key(request), request, answer, run_id="r", created_at=datetime(2026, 11, 20, tzinfo=UTC))
-    columns = ("key", "request", "value", "digest", "created_at", "run_id", "endpoint", "model", "bytes")
+    entry = entry_of(
+        cache_key(request),
+        request,
+        answer,
+        run_id="r",
+        created_at=datetime(2026, 11, 20, tzinfo=UTC),
+    )
+    columns = (
+        "key",
+        "request",
+        "value",
+        "digest",
+        "created_at",
+        "run_id",
+        "endpoint",
+        "model",
+        "bytes",
+    )
     with closing(sqlite3.connect(path)) as connection:
         for statements in sqlite_schema.MIGRATIONS[:3]:
             for statement in statements:
@@ -102,18 +124,25 @@ async def test_a_cache_from_before_there_were_verdicts_is_upgraded_and_answers_a
     assert hit is not None
     assert (hit.completion, hit.rejected) == (answer, None)
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT answer, rejected FROM answers").fetchall() == [("kept", None)]
+        assert connection.execute("SELECT answer, rejected FROM answers").fetchall() == [
+            ("kept", None)
+        ]
 
 
-def test_only_the_owner_may_read_a_new_cache_and_the_directories_made_for_it(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_a_new_cache_and_the_directories_made_for_it(
+    tmp_path: Path,
+) -> None:
     make_cache(tmp_path / "made" / ".harness" / "cache.db")
     modes = [
-        stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("made", "made/.harness", "made/.harness/cache.db")
+        stat.S_IMODE((tmp_path / name).stat().st_mode)
+        for name in ("made", "made/.harness", "made/.harness/cache.db")
     ]
     assert modes == [0o700, 0o700, 0o600]
 
 
-def test_a_harness_directory_that_was_made_is_tagged_so_that_backups_leave_it_out(tmp_path: Path) -> None:
+def test_a_harness_directory_that_was_made_is_tagged_so_that_backups_leave_it_out(
+    tmp_path: Path,
+) -> None:
     make_cache(tmp_path / ".harness" / "cache.db")
     tag = (tmp_path / ".harness" / "CACHEDIR.TAG").read_text()
     assert tag.startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
@@ -274,7 +303,9 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    return subprocess.run([sys.executable, "-c", opener], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", opener], check=True, capture_output=True, text=True
+    ).stdout
 
 
 @pytest.fixture

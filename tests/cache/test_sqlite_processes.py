@@ -93,13 +93,17 @@ def command(program: str, path: Path, run_id: str = "run") -> list[str]:
 
 
 def run(program: str, path: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(program, path), timeout=30, check=False, capture_output=True, text=True)
+    return subprocess.run(
+        command(program, path), timeout=30, check=False, capture_output=True, text=True
+    )
 
 
 def run_at_once(program: str, path: Path, run_ids: Sequence[str]) -> list[int | None]:
     """A process for each run; they are let go when all of them stand ready. Their exit codes."""
     children = [
-        subprocess.Popen(command(program, path, run_id), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command(program, path, run_id), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for run_id in run_ids
     ]
     for child in children:
@@ -141,7 +145,9 @@ def test_a_cache_that_cannot_be_opened_leaves_no_noise(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("passes", range(6))
-async def test_opening_may_be_cancelled_at_any_moment_and_leaves_no_thread(tmp_path: Path, passes: int) -> None:
+async def test_opening_may_be_cancelled_at_any_moment_and_leaves_no_thread(
+    tmp_path: Path, passes: int
+) -> None:
     async def use() -> None:
         async with SqliteCache.open(tmp_path / "cache.db"):
             await asyncio.Event().wait()

@@ -1,4 +1,6 @@
-"""A person at a prompt: an empty directory, no variables of theirs, and the command line in this process."""
+"""A person at a prompt: an empty directory, no variables of theirs, and the command line in this
+process.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 from command_line import Harness, run_command
 
-TOPICS = '{"id": "sky", "topic": "Why is the sky blue?"}\n{"id": "tea", "topic": "How is tea made?"}\n'
+TOPICS = (
+    '{"id": "sky", "topic": "Why is the sky blue?"}\n{"id": "tea", "topic": "How is tea made?"}\n'
+)
 
 
 @pytest.fixture(autouse=True)

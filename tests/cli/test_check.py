@@ -77,11 +77,15 @@ def test_one_word_in_a_prompt_of_ours_is_found_and_shown_and_no_other_step_is_bl
     assert [line.split()[2] for line in blamed] == [f"{step}:"]
 
 
-def test_a_prompt_that_is_only_asked_after_a_bad_answer_is_found_where_there_was_one(harness: Harness) -> None:
+def test_a_prompt_that_is_only_asked_after_a_bad_answer_is_found_where_there_was_one(
+    harness: Harness,
+) -> None:
     Path("suite.toml").write_text(SUITE.replace("equals_golden = true", "citations = true"))
     assert harness("check", "suite.toml", "--on-miss", "record").exit_code == 0
     spoil_the_decompositions()
-    assert harness("check", "suite.toml", "--on-miss", "record").exit_code == 1  # "a list of questions" fails
+    assert (
+        harness("check", "suite.toml", "--on-miss", "record").exit_code == 1
+    )  # "a list of questions" fails
     done = harness("check", "suite.toml", "--prompts", str(edited("decompose_again")))
     assert "[-That-]{+This+}" in done.stdout
     assert "(decompose#2, key" in done.stdout
@@ -95,7 +99,9 @@ def spoil_the_decompositions() -> None:
         return replace(one, completion=to_text({**told, "content": "I would rather not."}))
 
     known = read_cassette(Path("c.jsonl"))
-    write_cassette(Path("c.jsonl"), [spoilt(one) if one.span_id == "decompose" else one for one in known])
+    write_cassette(
+        Path("c.jsonl"), [spoilt(one) if one.span_id == "decompose" else one for one in known]
+    )
 
 
 BARE = {"HOME": ".", "PYTHONPATH": str(HOME)}
@@ -115,9 +121,16 @@ main()
 
 def test_no_socket_is_opened_and_no_key_is_needed(suite: str) -> None:
     Path("live.toml").write_text(SUITE.replace('endpoint = "mock"', 'endpoint = "deepseek"'))
-    for file, code, said in ((suite, 0, "passed"), ("live.toml", 1, 'endpoint: recorded "mock", wanted "deepseek"')):
+    for file, code, said in (
+        (suite, 0, "passed"),
+        ("live.toml", 1, 'endpoint: recorded "mock", wanted "deepseek"'),
+    ):
         done = subprocess.run(
-            [sys.executable, "-c", NO_SOCKETS, "check", file], check=False, capture_output=True, text=True, env=BARE
+            [sys.executable, "-c", NO_SOCKETS, "check", file],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=BARE,
         )
         assert (done.returncode, done.stderr) == (code, ""), done.stdout
         assert said in done.stdout
@@ -133,7 +146,10 @@ def test_a_report_that_finds_no_room_is_no_failed_check(suite: str) -> None:
             text=True,
             env=BARE,
         )
-    assert (done.returncode, done.stderr) == (3, "error: the output cannot be written: no space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        3,
+        "error: the output cannot be written: no space left on device\n",
+    )
 
 
 def test_the_proof_that_no_socket_is_opened_can_fail() -> None:
@@ -157,7 +173,9 @@ def test_neither_variables_nor_a_settings_file_change_what_a_suite_asks(
     assert json.loads(done.stdout)["topics"] == 2
 
 
-def test_a_changed_output_shows_what_was_accepted_and_what_came(suite: str, harness: Harness) -> None:
+def test_a_changed_output_shows_what_was_accepted_and_what_came(
+    suite: str, harness: Harness
+) -> None:
     golden = Path("suite.golden.json")
     golden.write_text(golden.read_text().replace("## Conclusion", "## In short", 1))
     done = harness("check", suite)
@@ -178,21 +196,39 @@ def test_what_is_accepted_is_shown_and_then_passes(suite: str, harness: Harness)
     assert "nothing changed" in harness("check", suite, "--accept").stderr
 
 
-def test_recording_pays_for_the_changed_step_alone_and_says_so_before(suite: str, harness: Harness) -> None:
+def test_recording_pays_for_the_changed_step_alone_and_says_so_before(
+    suite: str, harness: Harness
+) -> None:
     known = len(Path("c.jsonl").read_text().splitlines())
     prompts = str(edited("synthesize"))
     done = harness(
-        "check", suite, "--prompts", prompts, "--on-miss", "record", "--prune", "--cache", "new.db", "--accept"
+        "check",
+        suite,
+        "--prompts",
+        prompts,
+        "--on-miss",
+        "record",
+        "--prune",
+        "--cache",
+        "new.db",
+        "--accept",
     )
     assert done.exit_code == 0, done.output
     assert "missing   2 calls, some $0.0" in done.stderr
-    assert json.loads(harness("cache", "stats", "--cache", "new.db", "--json").stdout)["journal"]["calls"] == 2
+    assert (
+        json.loads(harness("cache", "stats", "--cache", "new.db", "--json").stdout)["journal"][
+            "calls"
+        ]
+        == 2
+    )
     assert len(Path("c.jsonl").read_text().splitlines()) == known
     assert harness("check", suite, "--prompts", prompts).exit_code == 0
     assert harness("check", suite).exit_code == 1
 
 
-def test_a_topic_with_an_unknown_request_can_be_left_out_but_not_all_of_them(suite: str, harness: Harness) -> None:
+def test_a_topic_with_an_unknown_request_can_be_left_out_but_not_all_of_them(
+    suite: str, harness: Harness
+) -> None:
     with Path("topics.jsonl").open("a") as file:
         file.write('{"id": "rain", "topic": "What is rain?"}\n')
     assert harness("check", suite).exit_code == 1
@@ -216,8 +252,16 @@ def test_a_topic_with_an_unknown_request_can_be_left_out_but_not_all_of_them(sui
             'cassette = "empty.jsonl"',
             "suite.toml:3: the cassette empty.jsonl holds no answers; rec",
         ),
-        ('endpoint = "mock"', 'workflow = "reserch"', "suite.toml:6: no workflow 'reserch'; did you mean 'research'?"),
-        ('endpoint = "mock"', "[workflow]\nmax = 3", "suite.toml:6: [workflow]: unknown setting 'max'"),
+        (
+            'endpoint = "mock"',
+            'workflow = "reserch"',
+            "suite.toml:6: no workflow 'reserch'; did you mean 'research'?",
+        ),
+        (
+            'endpoint = "mock"',
+            "[workflow]\nmax = 3",
+            "suite.toml:6: [workflow]: unknown setting 'max'",
+        ),
         ("equals_golden = true", "equal_golden = true", "suite.toml:10: "),
         ('step = "decompose"', 'step = "decompile"', "no topic has a step 'decompile'"),
         ('dataset = "topics.jsonl"', 'dataset = "empty.jsonl"', "empty.jsonl"),
@@ -241,13 +285,29 @@ def test_what_keeps_a_suite_from_being_checked_is_annotated_and_summed_up(
     Path(suite).write_text(SUITE.replace("equals_golden", "equal_golden"))
     done = harness("check", suite, "--format", "github")
     assert "unknown setting" in problem_of(done)
-    assert done.stdout.startswith("::error file=suite.toml,line=10,title=harness check::unknown setting 'equal_golden'")
-    assert Path("summary.md").read_text().startswith("## ❌ suite.toml: nothing was checked\n\n```text\nsuite.toml:10:")
+    assert done.stdout.startswith(
+        "::error file=suite.toml,line=10,title=harness check::unknown setting 'equal_golden'"
+    )
+    assert (
+        Path("summary.md")
+        .read_text()
+        .startswith("## ❌ suite.toml: nothing was checked\n\n```text\nsuite.toml:10:")
+    )
 
 
-def test_what_is_wrong_with_the_files_is_told_before_anything_is_asked(suite: str, harness: Harness) -> None:
+def test_what_is_wrong_with_the_files_is_told_before_anything_is_asked(
+    suite: str, harness: Harness
+) -> None:
     cassette = Path("c.jsonl").read_bytes()
-    ask = ("check", suite, "--on-miss", "record", "--accept", "--prompts", str(edited("synthesize")))
+    ask = (
+        "check",
+        suite,
+        "--on-miss",
+        "record",
+        "--accept",
+        "--prompts",
+        str(edited("synthesize")),
+    )
     Path("suite.golden.json").write_text("{")
     assert "suite.golden.json:1: not a golden file" in problem_of(harness(*ask))
     Path(suite).write_text(SUITE.replace("equals_golden = true", "citations = true"))
@@ -288,7 +348,9 @@ def test_a_report_goes_where_it_is_wanted_in_each_form(
     suite: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
-    Path("suite.golden.json").write_text(Path("suite.golden.json").read_text().replace("## Conclusion", "## End", 1))
+    Path("suite.golden.json").write_text(
+        Path("suite.golden.json").read_text().replace("## Conclusion", "## End", 1)
+    )
     done = harness("check", suite, "--format", "github", "--junit", "out.xml")
     assert done.exit_code == 1
     assert "::error file=suite.toml,line=8,title=" in done.stdout
@@ -299,11 +361,15 @@ def test_a_report_goes_where_it_is_wanted_in_each_form(
 
 
 def test_a_report_that_cannot_be_written_is_bad_input(suite: str, harness: Harness) -> None:
-    assert "--junit none/out.xml: cannot be written" in problem_of(harness("check", suite, "--junit", "none/out.xml"))
+    assert "--junit none/out.xml: cannot be written" in problem_of(
+        harness("check", suite, "--junit", "none/out.xml")
+    )
 
 
 def test_draws_are_recorded_and_told_with_their_spread(harness: Harness) -> None:
-    Path("suite.toml").write_text(SUITE.replace('cassette = "c.jsonl"', 'cassette = "c.jsonl.gz"\nsamples = 3'))
+    Path("suite.toml").write_text(
+        SUITE.replace('cassette = "c.jsonl"', 'cassette = "c.jsonl.gz"\nsamples = 3')
+    )
     done = harness("check", "suite.toml", "--on-miss", "record", "--accept")
     assert done.exit_code == 0, done.output
     assert "pass@1" in done.stdout

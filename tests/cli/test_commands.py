@@ -33,9 +33,21 @@ def test_every_command_has_help(harness: Harness, name: str) -> None:
 
 def test_the_help_of_run_groups_the_options_under_headings(harness: Harness) -> None:
     lines = harness("run", "--help").output.splitlines()
-    headings = [line.removesuffix(":") for line in lines if line and not line.startswith((" ", "Usage"))]
+    headings = [
+        line.removesuffix(":") for line in lines if line and not line.startswith((" ", "Usage"))
+    ]
     assert headings == [
-        *("Workflow", "Endpoint", "Dataset", "Cache", "Limits", "Time-outs", "Budget", "Mock", "Output"),
+        *(
+            "Workflow",
+            "Endpoint",
+            "Dataset",
+            "Cache",
+            "Limits",
+            "Time-outs",
+            "Budget",
+            "Mock",
+            "Output",
+        ),
         *("Telemetry", "General"),
     ]
 
@@ -52,11 +64,46 @@ def test_the_help_of_run_groups_the_options_under_headings(harness: Harness) -> 
             "--model",
             "--thinking [on|off]",
         ),
-        *("--effort [none|low|high|max]", "--cache FILE", "--cache-mode [off|read_write|refresh|replay]", "--ttl"),
-        *("--out DIR", "--in-flight N", "--per-run N", "--runs N", "--rpm N", "--tpm N", "--attempts N"),
-        *("--idle-timeout S", "--total-timeout S", "--no-stream", "--budget USD", "--budget-tokens N"),
-        *("--prompts FILE", "--limit N", "--seed N", "-y, --yes", "--json", "-q, --quiet", "-v, --verbose"),
-        *("--shuffle SEED", "--filter", "--skip-bad", "--topic-field", "--id-field", "--api-key-env", "--config FILE"),
+        *(
+            "--effort [none|low|high|max]",
+            "--cache FILE",
+            "--cache-mode [off|read_write|refresh|replay]",
+            "--ttl",
+        ),
+        *(
+            "--out DIR",
+            "--in-flight N",
+            "--per-run N",
+            "--runs N",
+            "--rpm N",
+            "--tpm N",
+            "--attempts N",
+        ),
+        *(
+            "--idle-timeout S",
+            "--total-timeout S",
+            "--no-stream",
+            "--budget USD",
+            "--budget-tokens N",
+        ),
+        *(
+            "--prompts FILE",
+            "--limit N",
+            "--seed N",
+            "-y, --yes",
+            "--json",
+            "-q, --quiet",
+            "-v, --verbose",
+        ),
+        *(
+            "--shuffle SEED",
+            "--filter",
+            "--skip-bad",
+            "--topic-field",
+            "--id-field",
+            "--api-key-env",
+            "--config FILE",
+        ),
     ],
 )
 def test_run_offers(harness: Harness, flag: str) -> None:
@@ -98,8 +145,14 @@ def test_a_run_with_json_prints_only_json(harness: Harness) -> None:
     [
         (["nofile.jsonl", "--endpoint", "mock"], "nofile.jsonl: no such file"),
         (["topics.jsonl"], "no key for deepseek"),
-        (["topics.jsonl", "--endpoint", "mock", "--in-flight", "-3"], "--in-flight -3: must be at least 1"),
-        (["topics.jsonl", "--endpoint", "mock", "--workflow", "reserch"], "did you mean 'research'?"),
+        (
+            ["topics.jsonl", "--endpoint", "mock", "--in-flight", "-3"],
+            "--in-flight -3: must be at least 1",
+        ),
+        (
+            ["topics.jsonl", "--endpoint", "mock", "--workflow", "reserch"],
+            "did you mean 'research'?",
+        ),
         (["topics.jsonl", "--endpoint", "mock", "--prompts", "no.toml"], "no.toml: cannot be read"),
         (["topics.jsonl", "--endpoint", "mock", "--config", "no.toml"], "no.toml: cannot be read"),
         (
@@ -110,11 +163,16 @@ def test_a_run_with_json_prints_only_json(harness: Harness) -> None:
             ["topics.jsonl", "--base-url", "http://127.0.0.1:9", "--model", "m", "--budget", "1"],
             "no price is known for the model 'm'",
         ),
-        (["topics.jsonl", "--endpoint", "mock", "--filter", "x"], "--filter 'x' is not a condition"),
+        (
+            ["topics.jsonl", "--endpoint", "mock", "--filter", "x"],
+            "--filter 'x' is not a condition",
+        ),
         (["topics.jsonl", "--endpoint", "mock", "--topic-field", "text"], "topics.jsonl:1:"),
     ],
 )
-def test_bad_input_is_refused_and_nothing_is_written(harness: Harness, arguments: list[str], message: str) -> None:
+def test_bad_input_is_refused_and_nothing_is_written(
+    harness: Harness, arguments: list[str], message: str
+) -> None:
     before = sorted(Path().rglob("*"))
     assert message in problem_of(harness("run", *arguments))
     assert sorted(Path().rglob("*")) == before
@@ -156,7 +214,9 @@ async def flow(step, topic):
 def a_picky_run(harness: Harness) -> str:
     """A run whose step takes no answer."""
     Path("picky.py").write_text(PICKY)
-    done = harness("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "picky.py:flow", "--out", "picky")
+    done = harness(
+        "run", "topics.jsonl", "--endpoint", "mock", "--workflow", "picky.py:flow", "--out", "picky"
+    )
     assert done.exit_code == 1, done.output
     return "picky"
 
@@ -165,13 +225,24 @@ def test_a_rejected_answer_is_shown_with_the_reason(harness: Harness, a_picky_ru
     shown = harness("show", a_picky_run, "sky").stdout
     assert "TopicFailed: all 2 answers were rejected by the check of step 'plan'" in shown
     assert shown.count("rejected: it was not good enough") == 2
-    assert harness("show", a_picky_run, "sky", "--calls").stdout.count("--- rejected\nit was not good enough") == 2
+    assert (
+        harness("show", a_picky_run, "sky", "--calls").stdout.count(
+            "--- rejected\nit was not good enough"
+        )
+        == 2
+    )
 
 
-def test_a_row_from_before_there_were_verdicts_is_shown_as_it_was(harness: Harness, a_picky_run: str) -> None:
+def test_a_row_from_before_there_were_verdicts_is_shown_as_it_was(
+    harness: Harness, a_picky_run: str
+) -> None:
     traces = Path(a_picky_run, "traces.jsonl")
     rows = [json.loads(line) for line in traces.read_text().splitlines()]
-    traces.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "rejected"}) + "\n" for row in rows))
+    traces.write_text(
+        "".join(
+            json.dumps({k: v for k, v in row.items() if k != "rejected"}) + "\n" for row in rows
+        )
+    )
     assert "rejected: " not in harness("show", a_picky_run, "sky", "--calls").stdout
 
 
@@ -179,17 +250,26 @@ def test_the_cache_says_what_was_rejected(harness: Harness, a_picky_run: str) ->
     key = json.loads(harness("show", a_picky_run, "sky", "--json").stdout)["spans"][0]["key"]
     assert "4 stored (4 of them rejected)" in harness("cache", "stats").stdout
     assert "--- rejected\nit was not good enough" in harness("cache", "show", key).stdout
-    assert "but a step rejected it (it was not good enough)" in harness("cache", "explain", key).stdout
+    assert (
+        "but a step rejected it (it was not good enough)" in harness("cache", "explain", key).stdout
+    )
 
 
 def test_an_unknown_topic_says_how_to_list_them(harness: Harness, a_run: Path) -> None:
-    assert problem_of(harness("show", str(a_run), "x")) == "done: no finished topic 'x'; `harness show done` lists them"
+    assert (
+        problem_of(harness("show", str(a_run), "x"))
+        == "done: no finished topic 'x'; `harness show done` lists them"
+    )
 
 
 def test_the_status_of_a_run_in_words_and_as_json(harness: Harness, a_run: Path) -> None:
     assert "topics    2: 2 ok, 0 degraded, 0 failed" in harness("status", str(a_run)).stdout
     status = json.loads(harness("status", str(a_run), "--json").stdout)
-    assert (status["status"], status["running"], status["totals"]["unfinished"]) == ("complete", False, 0)
+    assert (status["status"], status["running"], status["totals"]["unfinished"]) == (
+        "complete",
+        False,
+        0,
+    )
 
 
 def test_every_field_of_the_status_is_documented(harness: Harness, a_run: Path) -> None:
@@ -203,11 +283,15 @@ def test_complete_never_stands_without_its_failures(harness: Harness) -> None:
     harness("run", "topics.jsonl", "--endpoint", "mock", "--out", "done", "-q", "--faults", "400=1")
     assert ", complete, 2 failed, session 1" in harness("status", "done").stdout
     told = json.loads(harness("status", "done", "--json").stdout)
-    assert [(alike["cause"], alike["topics"]) for alike in told["failures"]] == [("bad request 400", 2)]
+    assert [(alike["cause"], alike["topics"]) for alike in told["failures"]] == [
+        ("bad request 400", 2)
+    ]
 
 
 def test_lines_that_were_skipped_are_told_and_nothing_is_to_be_resumed(harness: Harness) -> None:
-    Path("bad.jsonl").write_text('{"topic": null}\n{"id": "a", "topic": "Sky"}\n{"id": "a", "topic": "Tea"}\n{\n7\n')
+    Path("bad.jsonl").write_text(
+        '{"topic": null}\n{"id": "a", "topic": "Sky"}\n{"id": "a", "topic": "Tea"}\n{\n7\n'
+    )
     arguments = ("run", "bad.jsonl", "--endpoint", "mock", "--out", "done", "-q", "--skip-bad")
     result = harness(*arguments)
     assert result.exit_code == 0
@@ -217,7 +301,11 @@ def test_lines_that_were_skipped_are_told_and_nothing_is_to_be_resumed(harness: 
         assert "skipped   bad.jsonl:1: the field 'topic' is null, not a string" in said
         assert "continue" not in said
     told = json.loads(harness("status", "done", "--json").stdout)
-    assert (told["totals"]["skipped"], told["totals"]["failed"], len(told["skipped_lines"])) == (4, 0, 4)
+    assert (told["totals"]["skipped"], told["totals"]["failed"], len(told["skipped_lines"])) == (
+        4,
+        0,
+        4,
+    )
     again = json.loads(harness(*arguments, "--json").stdout)
     assert (again["skipped"], again["exit_code"], again["topics"]) == (4, 0, 1)
     estimate = harness("estimate", "bad.jsonl", "--endpoint", "mock", "--skip-bad").stdout
@@ -225,12 +313,26 @@ def test_lines_that_were_skipped_are_told_and_nothing_is_to_be_resumed(harness: 
     assert "4 bad lines would be skipped" in estimate
 
 
-def test_without_a_directory_the_run_that_was_begun_or_continued_last_is_meant(harness: Harness) -> None:
+def test_without_a_directory_the_run_that_was_begun_or_continued_last_is_meant(
+    harness: Harness,
+) -> None:
     for command in ("status", "resume", "report"):
         assert "there is no run under results/ here" in problem_of(harness(command))
     for faults in ("400=1", "none"):
-        harness("run", "topics.jsonl", "--endpoint", "mock", "-q", "--faults", faults, "--cache-mode", "off")
-    failed, good = sorted(Path("results").iterdir(), key=lambda run: (run / "run.json").stat().st_mtime_ns)
+        harness(
+            "run",
+            "topics.jsonl",
+            "--endpoint",
+            "mock",
+            "-q",
+            "--faults",
+            faults,
+            "--cache-mode",
+            "off",
+        )
+    failed, good = sorted(
+        Path("results").iterdir(), key=lambda run: (run / "run.json").stat().st_mtime_ns
+    )
     assert harness("status").stdout.startswith(f"run       {good.name}, complete, session 1")
     assert harness("resume", str(failed), "-q", "--faults", "none").exit_code == 0
     assert harness("status").stdout.startswith(f"run       {failed.name}, complete, session 2")
@@ -244,7 +346,9 @@ def test_without_a_directory_the_run_that_was_begun_or_continued_last_is_meant(h
 def test_topics_to_be_run_again_are_named_by_state_or_by_id(harness: Harness, a_run: Path) -> None:
     nothing = harness("resume", "done", "-q", "--status", "failed, degraded", "--json")
     assert (nothing.exit_code, json.loads(nothing.stdout)["session"]["topics"]["ok"]) == (0, 0)
-    assert "--topic 'sky': it is ok, and only" in problem_of(harness("resume", "done", "-q", "--topic", "sky"))
+    assert "--topic 'sky': it is ok, and only" in problem_of(
+        harness("resume", "done", "-q", "--topic", "sky")
+    )
     unknown = problem_of(harness("resume", "done", "-q", "--topic", "sk"))
     assert unknown == "--topic 'sk': there is no such topic; did you mean 'sky'?"
 
@@ -257,22 +361,36 @@ def test_topics_to_be_run_again_are_named_by_state_or_by_id(harness: Harness, a_
         (",", "no state is named; known: failed, degraded, unfinished"),
     ],
 )
-def test_a_state_that_is_none_is_a_mistake_of_usage(harness: Harness, a_run: Path, states: str, said: str) -> None:
+def test_a_state_that_is_none_is_a_mistake_of_usage(
+    harness: Harness, a_run: Path, states: str, said: str
+) -> None:
     result = harness("resume", "done", "--status", states)
     assert result.exit_code == 2
     assert said in result.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "show"])
-def test_the_outages_of_all_sessions_are_told_by(harness: Harness, a_run: Path, command: str) -> None:
+def test_the_outages_of_all_sessions_are_told_by(
+    harness: Harness, a_run: Path, command: str
+) -> None:
     manifest = json.loads((a_run / "run.json").read_text())
-    told = {"since": "2026-11-21T03:12:00.000+00:00", "until": "2026-11-21T03:31:00.000+00:00", "seconds": 1140.0}
+    told = {
+        "since": "2026-11-21T03:12:00.000+00:00",
+        "until": "2026-11-21T03:31:00.000+00:00",
+        "seconds": 1140.0,
+    }
     said = {"probes": 14, "kind": "connection", "message": "connection\x1b[2J refused"}
-    before = {name: value for name, value in manifest["session_log"][0].items() if name != "outages"}
+    before = {
+        name: value for name, value in manifest["session_log"][0].items() if name != "outages"
+    }
     log = [before, {**before, "outages": [{**told, **said}]}]
     (a_run / "run.json").write_text(json.dumps({**manifest, "sessions": 2, "session_log": log}))
 
-    (line,) = [line for line in harness(command, str(a_run)).stdout.splitlines() if line.startswith("outages ")]
+    (line,) = [
+        line
+        for line in harness(command, str(a_run)).stdout.splitlines()
+        if line.startswith("outages ")
+    ]
 
     assert line.startswith("outages   1: ")
     assert line.endswith(" (19 min, 14 probes): connection\\x1b[2J refused")
@@ -289,7 +407,9 @@ def test_a_directory_that_is_no_run_is_refused(harness: Harness, command: str) -
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"\xff\xfe", b"{}"], ids=["empty", "torn", "list", "binary", "{}"]
 )
-def test_a_damaged_run_is_refused_in_words(harness: Harness, a_run: Path, command: str, content: bytes) -> None:
+def test_a_damaged_run_is_refused_in_words(
+    harness: Harness, a_run: Path, command: str, content: bytes
+) -> None:
     (a_run / "run.json").write_bytes(content)
     assert "run.json" in problem_of(harness(command, str(a_run)))
 
@@ -335,7 +455,9 @@ def test_ask_a_second_time_comes_from_the_cache(harness: Harness) -> None:
 
 
 def test_ask_with_json_prints_one_line_of_json(harness: Harness) -> None:
-    result = harness("ask", "-", "--endpoint", "mock", "--json", "--max-tokens", "5000", text="Why?")
+    result = harness(
+        "ask", "-", "--endpoint", "mock", "--json", "--max-tokens", "5000", text="Why?"
+    )
     answer = json.loads(result.stdout)
     assert answer["content"]
     assert answer["reasoning"]
@@ -344,7 +466,9 @@ def test_ask_with_json_prints_one_line_of_json(harness: Harness) -> None:
 
 @pytest.mark.parametrize("prompt", ["", "  \n"])
 def test_a_blank_prompt_is_refused(harness: Harness, prompt: str) -> None:
-    assert problem_of(harness("ask", prompt, "--endpoint", "mock")).startswith("the prompt is blank")
+    assert problem_of(harness("ask", prompt, "--endpoint", "mock")).startswith(
+        "the prompt is blank"
+    )
 
 
 def test_a_call_that_failed_for_good_is_an_error_of_its_own(harness: Harness) -> None:
@@ -367,27 +491,40 @@ def test_an_estimate_counts_calls_and_sends_nothing(harness: Harness) -> None:
 
 
 def test_an_estimate_says_where_no_price_is_known(harness: Harness) -> None:
-    shown = harness("estimate", "topics.jsonl", "--base-url", "http://127.0.0.1:9", "--model", "m").stdout
+    shown = harness(
+        "estimate", "topics.jsonl", "--base-url", "http://127.0.0.1:9", "--model", "m"
+    ).stdout
     assert "not known" in shown
 
 
 def test_an_exception_of_a_workflow_is_shown_with_its_line_and_what_helps(harness: Harness) -> None:
-    Path("flows.py").write_text("async def flow(step, topic):\n    return topic.text[:3] + 7  # \x1b[31m\n")
-    harness("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "flows.py:flow", "--out", "done")
+    Path("flows.py").write_text(
+        "async def flow(step, topic):\n    return topic.text[:3] + 7  # \x1b[31m\n"
+    )
+    harness(
+        "run", "topics.jsonl", "--endpoint", "mock", "--workflow", "flows.py:flow", "--out", "done"
+    )
     shown = harness("show", "done", "sky").stdout
     assert (
         'TypeError: can only concatenate str (not "int") to str\n'
         "  flows.py:2: return topic.text[:3] + 7  # \\x1b[31m\n"
-        f"  → {IN_THE_CODE}\n"
-    ) in shown
+        f"  → {IN_THE_CODE}\n" in shown
+    )
     listed = harness("show", "done").stdout
     assert 'TypeError at flows.py:2: can only concatenate str (not "int") to str\n' in listed
-    assert "\n            flows.py:2: return topic.text[:3] + 7  # " in harness("status", "done").stdout
+    assert (
+        "\n            flows.py:2: return topic.text[:3] + 7  # "
+        in harness("status", "done").stdout
+    )
 
 
 def test_a_long_message_is_whole_in_a_pipe(harness: Harness) -> None:
-    Path("flows.py").write_text("async def flow(step, topic):\n    raise ValueError('why ' * 400 + 'because')\n")
-    ran = harness("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "flows.py:flow", "--out", "done").stdout
+    Path("flows.py").write_text(
+        "async def flow(step, topic):\n    raise ValueError('why ' * 400 + 'because')\n"
+    )
+    ran = harness(
+        "run", "topics.jsonl", "--endpoint", "mock", "--workflow", "flows.py:flow", "--out", "done"
+    ).stdout
     whole = "ValueError – " + "why " * 400 + "because (sky)"
     assert [whole in line for line in ran.splitlines() if line.startswith("failed")] == [True]
     assert "why because" in harness("show", "done").stdout
@@ -395,9 +532,14 @@ def test_a_long_message_is_whole_in_a_pipe(harness: Harness) -> None:
 
 
 def test_an_estimate_says_when_the_workflow_fails(harness: Harness) -> None:
-    Path("flows.py").write_text("async def flow(step, topic):\n    raise ValueError('bad \\x1b[31m luck')\n")
+    Path("flows.py").write_text(
+        "async def flow(step, topic):\n    raise ValueError('bad \\x1b[31m luck')\n"
+    )
     shown = harness("estimate", "topics.jsonl", "--workflow", "flows.py:flow").stdout
-    assert "2 of the 2 failed in the rehearsal, the first: sky: ValueError at flows.py:2: bad \\x1b[31m luck" in shown
+    assert (
+        "2 of the 2 failed in the rehearsal, the first: sky: ValueError at flows.py:2: bad"
+        " \\x1b[31m luck" in shown
+    )
 
 
 def test_config_shows_each_value_and_its_origin(harness: Harness) -> None:
@@ -407,19 +549,33 @@ def test_config_shows_each_value_and_its_origin(harness: Harness) -> None:
     assert origins["in_flight"] == ["3", "--in-flight"]
     assert origins["runs"] == ["5", "harness.toml"]
     assert origins["per_run"] == ["8", "default"]
-    assert json.loads(harness("config", "--json").stdout)["runs"] == {"value": 5, "from": "harness.toml"}
+    assert json.loads(harness("config", "--json").stdout)["runs"] == {
+        "value": 5,
+        "from": "harness.toml",
+    }
 
 
 @pytest.mark.parametrize(
     ("flags", "endpoint", "model", "thinking", "key_variable"),
     [
         ((), "deepseek", "deepseek-flash", None, None),
-        (("--endpoint", "mock", "--model", "deepseek-reasoner"), "mock", "deepseek-flash", True, None),
+        (
+            ("--endpoint", "mock", "--model", "deepseek-reasoner"),
+            "mock",
+            "deepseek-flash",
+            True,
+            None,
+        ),
         (("--base-url", "http://127.0.0.1:9/v1"), None, None, None, "HARNESS_API_KEY"),
     ],
 )
 def test_config_shows_what_follows_from_other_settings(
-    harness: Harness, flags: tuple[str, ...], endpoint: str, model: str, thinking: bool, key_variable: str
+    harness: Harness,
+    flags: tuple[str, ...],
+    endpoint: str,
+    model: str,
+    thinking: bool,
+    key_variable: str,
 ) -> None:
     shown = json.loads(harness("config", "--json", *flags).stdout)
     values = [shown[name]["value"] for name in ("endpoint", "model", "thinking", "api_key_env")]
@@ -437,7 +593,19 @@ def test_the_prompts_of_a_workflow_can_be_copied_and_used(harness: Harness) -> N
     shown = harness("config", "--show-prompts")
     assert shown.exit_code == 0, shown.output
     Path("my-prompts.toml").write_text(shown.stdout.replace("careful", "diligent"))
-    ran = harness(*("run", "topics.jsonl", "--endpoint", "mock", "--prompts", "my-prompts.toml", "--out", "out", "-q"))
+    ran = harness(
+        *(
+            "run",
+            "topics.jsonl",
+            "--endpoint",
+            "mock",
+            "--prompts",
+            "my-prompts.toml",
+            "--out",
+            "out",
+            "-q",
+        )
+    )
     assert ran.exit_code == 0, ran.output
     assert "You are a diligent researcher." in Path("out/traces.jsonl").read_text()
 
@@ -495,7 +663,9 @@ def test_a_bad_line_of_a_cassette_is_named(harness: Harness, a_run: Path) -> Non
     harness("cache", "export", "one.jsonl")
     lines = Path("one.jsonl").read_text().splitlines()
     Path("bad.jsonl").write_text("\n".join([lines[0], "{bad", *lines[2:]]))
-    assert "bad.jsonl:2: " in problem_of(harness("cache", "import", "bad.jsonl", "--cache", "two.db"))
+    assert "bad.jsonl:2: " in problem_of(
+        harness("cache", "import", "bad.jsonl", "--cache", "two.db")
+    )
 
 
 @pytest.mark.parametrize(
@@ -509,13 +679,17 @@ def test_a_bad_line_of_a_cassette_is_named(harness: Harness, a_run: Path) -> Non
         (["stats", "--cache", "topics.jsonl"], "this is no SQLite file"),
     ],
 )
-def test_what_the_cache_cannot_do_is_said(harness: Harness, a_run: Path, arguments: list[str], message: str) -> None:
+def test_what_the_cache_cannot_do_is_said(
+    harness: Harness, a_run: Path, arguments: list[str], message: str
+) -> None:
     assert message in problem_of(harness("cache", *arguments))
 
 
 def test_pruning_says_what_went(harness: Harness, a_run: Path) -> None:
     assert "0 entries removed" in harness("cache", "prune", "--older-than", "1d").stdout
-    assert json.loads(harness("cache", "prune", "--max-size", "0", "--json").stdout)["entries"] >= 10
+    assert (
+        json.loads(harness("cache", "prune", "--max-size", "0", "--json").stdout)["entries"] >= 10
+    )
 
 
 @pytest.mark.parametrize(

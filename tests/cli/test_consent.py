@@ -22,7 +22,9 @@ def settings(**values: Any) -> Settings:
 
 
 def estimate(topics: int, *, cost: float | None, cost_at_most: float | None) -> Estimate:
-    step = StepEstimate(step="a", calls=250, input_tokens=1, output_tokens=1, cost=cost, cost_at_most=cost_at_most)
+    step = StepEstimate(
+        step="a", calls=250, input_tokens=1, output_tokens=1, cost=cost, cost_at_most=cost_at_most
+    )
     return Estimate(topics=topics, bad_lines=0, sample=1, steps=(step,), wall_s=1.0, latency="none")
 
 
@@ -39,7 +41,16 @@ def estimate(topics: int, *, cost: float | None, cost_at_most: float | None) -> 
         OWN,
         {**OWN, "prices": {"another": {"input": 1.0, "output": 1.0}}},
     ],
-    ids=["yes", "mock", "budget", "budget_tokens", "run_calls", "replay", "own server", "another's price"],
+    ids=[
+        "yes",
+        "mock",
+        "budget",
+        "budget_tokens",
+        "run_calls",
+        "replay",
+        "own server",
+        "another's price",
+    ],
 )
 def test_some_settings_say_enough(chosen: dict[str, Any], someone_there: bool) -> None:
     assert consent_of(settings(**chosen), someone_there=someone_there) == "given"
@@ -69,7 +80,10 @@ def test_words_for_machines_agree_only_where_somebody_is(chosen: dict[str, Any])
 
 def test_the_question_names_the_money() -> None:
     question = question_of(estimate(50, cost=1.5, cost_at_most=20.0))
-    assert "50 topics, about 250 calls: likely some $1.50, $20.00 if each answer were as long as it may be" in question
+    assert (
+        "50 topics, about 250 calls: likely some $1.50, $20.00 if each answer were as long as it"
+        " may be" in question
+    )
 
 
 def test_small_money_is_not_called_nothing() -> None:
@@ -84,10 +98,15 @@ def test_the_question_says_where_no_price_is_known() -> None:
 
 @pytest.mark.parametrize("quiet", [(), ("-q",), ("--json",)], ids=["", "quiet", "json"])
 @pytest.mark.parametrize(
-    "command", [("run", "topics.jsonl"), ("record", "topics.jsonl", "--cassette", "made.jsonl")], ids=["run", "record"]
+    "command",
+    [("run", "topics.jsonl"), ("record", "topics.jsonl", "--cassette", "made.jsonl")],
+    ids=["run", "record"],
 )
 def test_a_paid_run_without_a_terminal_is_refused_before_anything_is_written(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], quiet: tuple[str, ...]
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    quiet: tuple[str, ...],
 ) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-test")
 
@@ -144,7 +163,9 @@ OWN_FLOW = ("--endpoint", "mock", "--workflow", "flow.py:flow", "-q")
 
 
 @pytest.mark.parametrize("agreed", [(), ("--yes",)], ids=["on the mock", "by --yes"])
-def test_an_authors_file_is_executed_once_by_a_run(harness: Harness, agreed: tuple[str, ...]) -> None:
+def test_an_authors_file_is_executed_once_by_a_run(
+    harness: Harness, agreed: tuple[str, ...]
+) -> None:
     Path("flow.py").write_text(COUNTED_FLOW)
 
     done = harness("run", "topics.jsonl", *OWN_FLOW, *agreed, "--out", "out")

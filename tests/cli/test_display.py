@@ -1,4 +1,6 @@
-"""What is shown while something happens: the pieces of an answer, the progress of a run, the question before it."""
+"""What is shown while something happens: the pieces of an answer, the progress of a run, the
+question before it.
+"""
 
 from __future__ import annotations
 
@@ -84,18 +86,25 @@ def test_each_endpoint_of_several_is_told_with_what_holds_it_up() -> None:
     seen = a_glance(endpoints=(idle, slow))
     assert endpoint_words(seen) == [
         "deepseek 5 in flight of 48",
-        "local 1 in flight of 1, 12 waiting, pausing 3 s, limit 1 of 8 after 2 refusals (429), "
-        "the server seems to work on 1 at a time; in_flight = 1 in [endpoints.local] avoids the queue, "
-        "local down since 03:12",
+        (
+            "local 1 in flight of 1, 12 waiting, pausing 3 s, limit 1 of 8 after 2 refusals (429),"
+            " the server seems to work on 1 at a time; in_flight = 1 in [endpoints.local] avoids"
+            " the queue, local down since 03:12"
+        ),
     ]
     assert endpoint_words(a_glance()) == []
-    painted = ["".join(text for text, _ in line) for line in picture(seen, settings(), width=120, height=30)]
+    painted = [
+        "".join(text for text, _ in line)
+        for line in picture(seen, settings(), width=120, height=30)
+    ]
     assert "local down since 03:12" in painted
     assert any(line.startswith("at        deepseek 5 in flight of 48") for line in painted)
     assert "; local down since 03:12; 123 calls done" in line_of(seen, settings())
 
 
-def test_the_pieces_of_an_answer_are_labelled_where_their_kind_changes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_pieces_of_an_answer_are_labelled_where_their_kind_changes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     shown = _Shown()
     for kind, text in [("reasoning", "Let me "), ("reasoning", "see."), ("answer", "Blue.")]:
         shown.delta(Delta(kind=kind, text=text))  # type: ignore[arg-type]
@@ -105,10 +114,16 @@ def test_the_pieces_of_an_answer_are_labelled_where_their_kind_changes(capsys: p
 
 def test_an_attempt_that_is_made_again_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
     shown = _Shown()
-    for delta in (Delta(kind="answer", text="Re"), Delta(kind="restart"), Delta(kind="answer", text="Blue.")):
+    for delta in (
+        Delta(kind="answer", text="Re"),
+        Delta(kind="restart"),
+        Delta(kind="answer", text="Blue."),
+    ):
         shown.delta(delta)
-    assert _plain(capsys.readouterr().out) == (
-        "answer:\nRe\n[the attempt failed and is made again; forget what stands above]\n\nanswer:\nBlue."
+    assert (
+        _plain(capsys.readouterr().out)
+        == "answer:\nRe\n[the attempt failed and is made again; forget what stands"
+        " above]\n\nanswer:\nBlue."
     )
 
 
@@ -118,7 +133,10 @@ def test_no_piece_of_an_answer_commands_the_terminal(capsys: pytest.CaptureFixtu
 
 
 def test_the_topics_are_told_by_how_they_ended() -> None:
-    assert topics_words(a_glance(degraded=2, failed=1)) == "17 of 42 topics, 2 degraded, 1 failed, 8 open"
+    assert (
+        topics_words(a_glance(degraded=2, failed=1))
+        == "17 of 42 topics, 2 degraded, 1 failed, 8 open"
+    )
     assert topics_words(a_glance(open_topics=0)) == "17 of 42 topics"
     assert topics_words(a_glance(topics=1, finished=0, open_topics=0)) == "0 of 1 topic"
 
@@ -126,8 +144,10 @@ def test_the_topics_are_told_by_how_they_ended() -> None:
 def test_the_calls_are_told_with_the_hits_and_the_limit_as_it_was_learned() -> None:
     assert calls_words(a_glance()) == "123 calls done, 5 in flight of 64"
     seen = a_glance(hit_rate=0.31, waiting=12, places=5, refusals=3, paused_s=1.6)
-    assert calls_words(seen) == (
-        "123 calls done (31% from the cache), 5 in flight of 5, 12 waiting, limit 5 of 64 after 3 refusals (429)"
+    assert (
+        calls_words(seen)
+        == "123 calls done (31% from the cache), 5 in flight of 5, 12 waiting, limit 5 of 64 after"
+        " 3 refusals (429)"
     )
 
 
@@ -140,9 +160,15 @@ def test_what_holds_back_all_calls_is_said_in_a_place_of_its_own() -> None:
 def test_the_money_is_told_against_the_budget() -> None:
     assert money_words(a_glance(tokens_per_s=1234.4), settings()) == "$0.0123 spent, 1,234 tokens/s"
     assert money_words(a_glance(), settings(budget=2.5)) == "$0.012 of $2.50 spent"
-    assert money_words(a_glance(), settings(budget_tokens=10_000)) == "$0.0123 spent, 9,000 of 10,000 tokens"
+    assert (
+        money_words(a_glance(), settings(budget_tokens=10_000))
+        == "$0.0123 spent, 9,000 of 10,000 tokens"
+    )
     unknown = a_glance(cost=0.5, unknown_cost=0.25)
-    assert money_words(unknown, settings()) == "$0.2500 spent, at most $0.2500 more for what was not told"
+    assert (
+        money_words(unknown, settings())
+        == "$0.2500 spent, at most $0.2500 more for what was not told"
+    )
 
 
 def test_what_is_spent_not_told_and_to_come_adds_up_to_the_end() -> None:
@@ -153,18 +179,25 @@ def test_what_is_spent_not_told_and_to_come_adds_up_to_the_end() -> None:
         reserved_calls=3,
         to_come=Range(low=0.28, likely=0.3004, high=0.33),
     )
-    assert money_words(seen, settings(budget=1.0)) == (
-        "$0.410 of $1.00 spent, at most $0.050 more for what was not told, $0.120 held for 3 calls under way, "
-        "about $0.300 to come ($0.280 to $0.330): about $0.760 in the end"
+    assert (
+        money_words(seen, settings(budget=1.0))
+        == "$0.410 of $1.00 spent, at most $0.050 more for what was not told, $0.120 held for 3"
+        " calls under way, about $0.300 to come ($0.280 to $0.330): about $0.760 in the end"
     )
 
 
 @given(st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(0.01, 2000.0))
-def test_the_numbers_add_up_as_they_are_read(spent: float, untold: float, to_come: float, budget: float) -> None:
-    seen = a_glance(cost=spent + untold, unknown_cost=untold, to_come=Range(low=0.0, likely=to_come, high=None))
+def test_the_numbers_add_up_as_they_are_read(
+    spent: float, untold: float, to_come: float, budget: float
+) -> None:
+    seen = a_glance(
+        cost=spent + untold, unknown_cost=untold, to_come=Range(low=0.0, likely=to_come, high=None)
+    )
     words = money_words(seen, settings(budget=budget))
     read = {
-        name: float(found.group(1).replace(",", "")) if (found := re.search(pattern, words)) else 0.0
+        name: (
+            float(found.group(1).replace(",", "")) if (found := re.search(pattern, words)) else 0.0
+        )
         for name, pattern in {
             "spent": r"^\$([\d,.]+) of",
             "untold": r"at most \$([\d,.]+) more",
@@ -173,30 +206,47 @@ def test_the_numbers_add_up_as_they_are_read(spent: float, untold: float, to_com
         }.items()
     }
     # What is too little to be said is no addend that a reader sees.
-    assert read["end"] == pytest.approx(read["spent"] + read["untold"] + read["to come"], abs=0.00011)
+    assert read["end"] == pytest.approx(
+        read["spent"] + read["untold"] + read["to come"], abs=0.00011
+    )
 
 
 def test_a_cost_that_nobody_knows_is_not_zero() -> None:
     assert money_words(a_glance(cost=0.0, unpriced=True), settings()) == "cost not known"
-    assert money_words(a_glance(unpriced=True), settings()) == "$0.0123 spent, calls of unknown cost not counted"
+    assert (
+        money_words(a_glance(unpriced=True), settings())
+        == "$0.0123 spent, calls of unknown cost not counted"
+    )
     untold = a_glance(cost=0.0, unpriced=True, tokens=9000, unknown_tokens=8000)
-    assert money_words(untold, settings(budget_tokens=10_000)) == (
-        "cost not known, 9,000 of 10,000 tokens (8,000 of them not told, at most)"
+    assert (
+        money_words(untold, settings(budget_tokens=10_000))
+        == "cost not known, 9,000 of 10,000 tokens (8,000 of them not told, at most)"
     )
 
 
 def test_the_money_to_come_is_a_range() -> None:
     seen = a_glance(to_come=Range(low=0.01, likely=0.5, high=1234.5))
-    assert money_words(seen, settings()) == "$0.0123 spent, about $0.5000 to come ($0.0100 to $1,234.50)"
-    assert money_words(a_glance(to_come=Range(low=0.001, likely=2.0, high=None)), settings()).endswith("($0.0010 to ?)")
+    assert (
+        money_words(seen, settings())
+        == "$0.0123 spent, about $0.5000 to come ($0.0100 to $1,234.50)"
+    )
+    assert money_words(
+        a_glance(to_come=Range(low=0.001, likely=2.0, high=None)), settings()
+    ).endswith("($0.0010 to ?)")
 
 
 @pytest.mark.parametrize(
     ("end", "warning"),
     [
         (Range(low=0.5, likely=0.8, high=0.9), None),
-        (Range(low=0.5, likely=0.8, high=1.2), "the budget may not be enough: up to $1.20 in the end"),
-        (Range(low=0.5, likely=1.1, high=1.2), "the budget is likely not enough: about $1.10 in the end"),
+        (
+            Range(low=0.5, likely=0.8, high=1.2),
+            "the budget may not be enough: up to $1.20 in the end",
+        ),
+        (
+            Range(low=0.5, likely=1.1, high=1.2),
+            "the budget is likely not enough: about $1.10 in the end",
+        ),
     ],
 )
 def test_a_budget_that_the_end_may_pass_is_warned_of(end: Range, warning: str | None) -> None:
@@ -220,13 +270,16 @@ def test_the_time_left_is_a_range_or_it_is_said_why_not() -> None:
 
 
 def test_a_plain_line_says_all_of_it() -> None:
-    assert line_of(a_glance(stopping="interrupted by Ctrl-C"), settings()) == (
-        "17 of 42 topics, 8 open; 123 calls done, 5 in flight of 64; $0.0123 spent; "
+    assert (
+        line_of(a_glance(stopping="interrupted by Ctrl-C"), settings())
+        == "17 of 42 topics, 8 open; 123 calls done, 5 in flight of 64; $0.0123 spent; "
         "00:51 so far, too early to say how much is left; interrupted by Ctrl-C"
     )
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "00:00"), (59.6, "01:00"), (3599, "59:59"), (90_061, "25:01:01")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "00:00"), (59.6, "01:00"), (3599, "59:59"), (90_061, "25:01:01")]
+)
 def test_a_duration_reads_like_a_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
 
@@ -245,12 +298,23 @@ BUSY = a_glance(
     steps={"research": 4, "synthesize": 1},
     stages={"all": 10, "run": 2},
     oldest=[
-        InFlight(topic_id=f"天空为什么是蓝色的？{number}", span_id=f"research.{number}/research", age_s=2.0, tokens=340)
+        InFlight(
+            topic_id=f"天空为什么是蓝色的？{number}",
+            span_id=f"research.{number}/research",
+            age_s=2.0,
+            tokens=340,
+        )
         for number in range(40)
     ],
     causes={"server 500": 2, "blank": 1},
     failures=[
-        Failing(topic_id="evil\x1b]0;owned\x07\n", span_id="ask", cause="server 500", message="no\x9b2J", ago_s=61.0)
+        Failing(
+            topic_id="evil\x1b]0;owned\x07\n",
+            span_id="ask",
+            cause="server 500",
+            message="no\x9b2J",
+            ago_s=61.0,
+        )
         for _ in range(8)
     ],
     stopping="interrupted by Ctrl-C",
@@ -280,7 +344,9 @@ def test_what_was_cut_twice_has_one_ellipsis() -> None:
 
 def test_a_low_terminal_still_shows_a_call_and_the_failures() -> None:
     words = words_of(picture(BUSY, settings(budget=2.5), width=79, height=9))
-    assert words[-2].startswith("oldest       2 s     340 tokens  天空为什么是蓝色的？0  research.0/research")
+    assert words[-2].startswith(
+        "oldest       2 s     340 tokens  天空为什么是蓝色的？0  research.0/research"
+    )
     assert words[-1] == "failures  3 requests: 2 server 500, 1 blank"
 
 
@@ -316,7 +382,9 @@ def test_a_topic_that_failed_is_shown_with_its_line_of_code_and_what_helps() -> 
         for number in range(3)
     ]
     words = words_of(picture(a_glance(failures=topics), settings(), width=100, height=40))
-    first = words.index("failures  00:04 ago  topic failed: IndexError at flow.py:12  t0  list index out of range")
+    first = words.index(
+        "failures  00:04 ago  topic failed: IndexError at flow.py:12  t0  list index out of range"
+    )
     assert words[first + 1] == "            → mend it"
     assert [line for line in words if "→" in line] == [words[first + 1]]
 
@@ -328,7 +396,10 @@ def test_what_waits_for_the_pace_is_told_apart() -> None:
 
 
 DOWN = a_glance(
-    down="provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): refused\x1b[2J",
+    down=(
+        "provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more):"
+        " refused\x1b[2J"
+    ),
     stages={"all": 10, "run": 2},
     paused_s=30.0,
     left=Range(low=9.0, likely=12.0, high=19.0),
@@ -337,8 +408,10 @@ DOWN = a_glance(
 
 def test_that_the_provider_is_away_stands_in_red_right_under_the_topics() -> None:
     lines = picture(DOWN, settings(), width=120, height=40)
-    assert words_of(lines)[1] == (
-        "provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): refused\\x1b[2J"
+    assert (
+        words_of(lines)[1]
+        == "provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more):"
+        " refused\\x1b[2J"
     )
     assert [style for _, style in lines[1]] == ["red"]
 
@@ -359,15 +432,23 @@ def test_a_narrow_terminal_still_says_since_when_the_provider_is_away() -> None:
 
 def test_a_plain_line_says_that_the_provider_is_away() -> None:
     line = line_of(DOWN, settings())
-    assert line.startswith("17 of 42 topics, 8 open; provider down since 03:12, 9 probes, next look in 40 s (waits")
+    assert line.startswith(
+        "17 of 42 topics, 8 open; provider down since 03:12, 9 probes, next look in 40 s (waits"
+    )
     assert line.endswith("; 00:51 so far, goes on when the provider is back")
 
 
 def test_a_server_that_queues_calls_is_told_of_with_what_avoids_it() -> None:
     hint = "the server seems to work on 4 at a time; --in-flight 4 avoids the queue"
-    assert f"limits    {hint}" in words_of(picture(a_glance(works_on=4), settings(), width=120, height=40))
+    assert f"limits    {hint}" in words_of(
+        picture(a_glance(works_on=4), settings(), width=120, height=40)
+    )
     assert hint in line_of(a_glance(works_on=4), settings())
-    assert not [line for line in words_of(picture(a_glance(), settings(), width=120, height=40)) if "limits" in line]
+    assert not [
+        line
+        for line in words_of(picture(a_glance(), settings(), width=120, height=40))
+        if "limits" in line
+    ]
 
 
 def test_a_narrow_terminal_gets_shorter_words() -> None:
@@ -400,7 +481,13 @@ def test_no_frame_clears_the_screen() -> None:
     assert not any("\x1b[2J" in written or "\x1b[H" in written for written in frames)
 
 
-@given(st.lists(st.lists(st.sampled_from(["", "a", "bb", "ccc"]), min_size=1, max_size=5), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["", "a", "bb", "ccc"]), min_size=1, max_size=5),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_whatever_the_pictures_the_last_is_what_is_seen(pictures: list[list[str]]) -> None:
     befores: list[list[str] | None] = [None, *pictures[:-1]]
     frames = [frame(before, after) for before, after in zip(befores, pictures, strict=True)]
@@ -423,7 +510,12 @@ class TerminalStream(io.TextIOWrapper):
 
 @pytest.mark.parametrize(
     ("term", "encoding", "painted"),
-    [("xterm", "utf-8", True), ("xterm", "UTF8", True), ("xterm", "latin-1", False), ("dumb", "utf-8", False)],
+    [
+        ("xterm", "utf-8", True),
+        ("xterm", "UTF8", True),
+        ("xterm", "latin-1", False),
+        ("dumb", "utf-8", False),
+    ],
 )
 def test_only_a_terminal_that_can_show_it_is_painted(
     term: str, encoding: str, painted: bool, monkeypatch: pytest.MonkeyPatch
@@ -443,7 +535,13 @@ def test_without_colour_only_bold_and_dim_are_left() -> None:
 
 
 def alike(topics: int, **values: Any) -> FailedAlike:
-    told = {"cause": "server 500", "kind": "server", "type": "TransientError", "topic_id": "tea", "message": "no"}
+    told = {
+        "cause": "server 500",
+        "kind": "server",
+        "type": "TransientError",
+        "topic_id": "tea",
+        "message": "no",
+    }
     return FailedAlike(topics=topics, **{**told, **values})
 
 
@@ -463,13 +561,18 @@ def test_failures_are_told_whole_by_cause_with_what_helps() -> None:
 
 
 def test_an_exception_of_the_workflow_is_told_with_its_line_of_code() -> None:
-    of_code = {"cause": "IndexError", "kind": None, "type": "IndexError", "message": "list index out of range"}
+    of_code = {
+        "cause": "IndexError",
+        "kind": None,
+        "type": "IndexError",
+        "message": "list index out of range",
+    }
     assert failure_lines((alike(5, **of_code, where="flow.py:12", code="return words[9]"),)) == [
         "failed    5 × IndexError – list index out of range (tea)",
         "            flow.py:12: return words[9]",
         f"            → {IN_THE_CODE}",
     ]
-    (_, line, _) = failure_lines((alike(5, **of_code, where="flow.py:12"),))
+    _, line, _ = failure_lines((alike(5, **of_code, where="flow.py:12"),))
     assert line == "            flow.py:12"
 
 
@@ -479,13 +582,20 @@ def test_an_exception_without_words_is_told_by_its_type() -> None:
 
 
 def test_a_bad_line_is_named_once() -> None:
-    of_data = {"cause": "DatasetError", "kind": None, "type": "DatasetError", "topic_id": "bad.jsonl:1"}
-    (said, _) = failure_lines((alike(1, **of_data, message="bad.jsonl:1: no field 'topic'"),))
+    of_data = {
+        "cause": "DatasetError",
+        "kind": None,
+        "type": "DatasetError",
+        "topic_id": "bad.jsonl:1",
+    }
+    said, _ = failure_lines((alike(1, **of_data, message="bad.jsonl:1: no field 'topic'"),))
     assert said == "failed    1 × DatasetError – bad.jsonl:1: no field 'topic'"
 
 
 def test_rare_causes_are_summed_up() -> None:
-    found = failure_lines([alike(number, cause=f"server {number}") for number in (9, 8, 7, 6, 5, 4, 3)])
+    found = failure_lines(
+        [alike(number, cause=f"server {number}") for number in (9, 8, 7, 6, 5, 4, 3)]
+    )
     assert len([line for line in found if "×" in line]) == 6
     assert found[-1] == "          7 × other causes"
 

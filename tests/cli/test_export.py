@@ -22,7 +22,9 @@ from harness.records.directory_lock import DirectoryLock
     ],
 )
 @pytest.mark.usefixtures("a_run")
-def test_a_run_becomes_what_was_asked_for_and_its_place_is_said(harness: Harness, name: str, place: str) -> None:
+def test_a_run_becomes_what_was_asked_for_and_its_place_is_said(
+    harness: Harness, name: str, place: str
+) -> None:
     done = harness("export", "done", "--format", name)
 
     assert (done.exit_code, done.stdout, done.stderr) == (0, f"{place}\n", "")
@@ -35,7 +37,9 @@ def test_lines_of_json_are_the_rows_with_their_calls(harness: Harness, a_run: Pa
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["topic_id"] for line in lines] == ["sky", "tea"]
     calls = [json.loads(line) for line in (a_run / "traces.jsonl").read_text().splitlines()]
-    assert sorted(span["id"] for line in lines for span in line["spans"]) == sorted(call["id"] for call in calls)
+    assert sorted(span["id"] for line in lines for span in line["spans"]) == sorted(
+        call["id"] for call in calls
+    )
     assert not (a_run / "export.jsonl").exists()
 
 
@@ -88,7 +92,11 @@ def test_what_is_no_run_is_said(harness: Harness) -> None:
 
 
 @pytest.mark.usefixtures("a_run")
-def test_without_pyarrow_the_extra_is_named(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_the_extra_is_named(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert 'pip install "reasoning-harness[parquet]"' in problem_of(harness("export", "done", "-f", "parquet"))
+    assert 'pip install "reasoning-harness[parquet]"' in problem_of(
+        harness("export", "done", "-f", "parquet")
+    )
     assert not Path("done/export-parquet").exists()

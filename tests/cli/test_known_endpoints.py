@@ -1,4 +1,6 @@
-"""`harness ask --endpoint NAME`: the bytes that each known endpoint is sent, as its documentation wants them."""
+"""`harness ask --endpoint NAME`: the bytes that each known endpoint is sent, as its documentation
+wants them.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,29 @@ HARD = ("--thinking", "on", "--effort", "high")
 ON = ("--thinking", "on")
 
 THINKING_ON: dict[str, tuple[tuple[str, ...], str]] = {
-    "deepseek": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"thinking":{{"type":"enabled"}}{EFFORT_HIGH}'),
+    "deepseek": (
+        HARD,
+        f'{ASKED}{COUNTED},"max_tokens":9,"thinking":{{"type":"enabled"}}{EFFORT_HIGH}',
+    ),
     "openai": (HARD, f'{ASKED}{COUNTED},"max_completion_tokens":9{EFFORT_HIGH}'),
-    "openrouter": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}'),
+    "openrouter": (
+        HARD,
+        f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}',
+    ),
     "siliconflow": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"enable_thinking":true{EFFORT_HIGH}'),
-    "together": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}'),
-    "deepinfra": (HARD, f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}'),
+    "together": (
+        HARD,
+        f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}',
+    ),
+    "deepinfra": (
+        HARD,
+        f'{ASKED}{COUNTED},"max_tokens":9,"reasoning":{{"enabled":true}}{EFFORT_HIGH}',
+    ),
     "alibaba": (ON, f'{ASKED}{COUNTED},"max_tokens":9,"enable_thinking":true}}'),
-    "moonshot": (ON, f'{ASKED}{COUNTED},"max_completion_tokens":9,"thinking":{{"type":"enabled"}}}}'),
+    "moonshot": (
+        ON,
+        f'{ASKED}{COUNTED},"max_completion_tokens":9,"thinking":{{"type":"enabled"}}}}',
+    ),
     "groq": (HARD, f'{ASKED}{COUNTED},"max_completion_tokens":9{EFFORT_HIGH}'),
     "mistral": (HARD, f'{ASKED},"max_tokens":9{EFFORT_HIGH}'),
     "xai": (HARD, f'{ASKED}{COUNTED},"max_tokens":9{EFFORT_HIGH}'),
@@ -66,16 +83,19 @@ THINKING_ON: dict[str, tuple[tuple[str, ...], str]] = {
 }
 WHOLE = '{"model":"m","messages":[{"role":"user","content":"Why?"}],"stream":false'
 STRICT = (
-    ',"response_format":{"type":"json_schema","json_schema":{"name":"city","schema":{"type":"object"},"strict":true}}}'
+    ',"response_format":{"type":"json_schema","json_schema":'
+    '{"name":"city","schema":{"type":"object"},"strict":true}}}'
 )
 IN_WORDS = (
-    '{"role":"system","content":"Answer with JSON that is valid against this JSON schema, and with nothing else:'
-    '\\n{\\"type\\":\\"object\\"}"}'
+    '{"role":"system","content":"Answer with JSON that is valid against this JSON schema, and with'
+    ' nothing else:\\n{\\"type\\":\\"object\\"}"}'
 )
 
 BY_SCHEMA = {
-    "deepseek": f'{{"model":"m","messages":[{IN_WORDS},{{"role":"user","content":"Why?"}}],"stream":false'
-    ',"max_tokens":9,"response_format":{"type":"json_object"}}',
+    "deepseek": (
+        f'{{"model":"m","messages":[{IN_WORDS},{{"role":"user","content":"Why?"}}],"stream":false'
+        ',"max_tokens":9,"response_format":{"type":"json_object"}}'
+    ),
     "openai": f'{WHOLE},"max_completion_tokens":9{STRICT}',
     "openrouter": f'{WHOLE},"max_tokens":9{STRICT}',
     "siliconflow": f'{WHOLE},"max_tokens":9{STRICT}',
@@ -105,7 +125,9 @@ def server() -> Iterator[Listening]:
 def ask(harness: Harness, server: Listening, name: str, *flags: str) -> Any:
     """One question to an endpoint, which here answers on this machine."""
     where = ("--set", f"endpoint.base_url={server.url}")
-    return harness("ask", "Why?", "--endpoint", name, *where, "--model", "m", "--max-tokens", "9", *flags)
+    return harness(
+        "ask", "Why?", "--endpoint", name, *where, "--model", "m", "--max-tokens", "9", *flags
+    )
 
 
 def test_each_known_endpoint_is_in_the_table() -> None:
@@ -146,20 +168,31 @@ def test_json_by_a_schema_is_asked_for_in_the_words_of_the_endpoint(
 def test_likelihoods_are_asked_for_by_a_flag_or_by_their_number() -> None:
     messages = (Message(role="user", content="Why?"),)
     request = Request(endpoint="e", model="m", messages=messages, logprobs=3)
-    asked = {name: json.loads(request_body(request, stream=False, form=PROFILES[name].form)) for name in PROFILES}
+    asked = {
+        name: json.loads(request_body(request, stream=False, form=PROFILES[name].form))
+        for name in PROFILES
+    }
     numbers = {name: body["logprobs"] for name, body in asked.items() if "top_logprobs" not in body}
-    flags = {(body["logprobs"], body["top_logprobs"]) for name, body in asked.items() if name not in numbers}
+    flags = {
+        (body["logprobs"], body["top_logprobs"])
+        for name, body in asked.items()
+        if name not in numbers
+    }
     assert numbers == {"together": 3}
     assert flags == {(True, 3)}
 
 
-@pytest.mark.parametrize(("name", "field"), [("vllm", "reasoning"), ("sglang", "reasoning_content")])
+@pytest.mark.parametrize(
+    ("name", "field"), [("vllm", "reasoning"), ("sglang", "reasoning_content")]
+)
 def test_reasoning_goes_back_in_the_field_that_the_server_reads(name: str, field: str) -> None:
     call = ToolCall(id="c", name="look", arguments="{}")
     turn = Message(role="assistant", content="", reasoning="Hm.", tool_calls=(call,))
     request = Request(endpoint="e", model="m", messages=(turn,), tools=(Tool(name="look"),))
     sent = json.loads(request_body(request, stream=False, form=PROFILES[name].form))["messages"][0]
-    assert {key: value for key, value in sent.items() if key.startswith("reasoning")} == {field: "Hm."}
+    assert {key: value for key, value in sent.items() if key.startswith("reasoning")} == {
+        field: "Hm."
+    }
 
 
 @pytest.mark.parametrize("name", [known.name for known in KNOWN])
@@ -178,7 +211,9 @@ def test_where_no_switch_is_known_it_is_an_error_that_says_how_to_name_one(
     assert "--set endpoint.thinking=FIELD" in problem_of(refused)
     assert server.bodies == []
 
-    mended = ask(harness, server, name, "--thinking", "off", "--set", "endpoint.thinking=enable_thinking")
+    mended = ask(
+        harness, server, name, "--thinking", "off", "--set", "endpoint.thinking=enable_thinking"
+    )
     assert mended.exit_code == 0, mended.output
     assert server.sent["enable_thinking"] is False
 
@@ -186,7 +221,9 @@ def test_where_no_switch_is_known_it_is_an_error_that_says_how_to_name_one(
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)
 def test_each_is_reached_at_its_own_address_with_its_own_key(known: Any) -> None:
     variable = known.facts["api_key_env"][0]
-    loaded = load_settings({"endpoint": known.name, "model": "m"}, environ={variable: "sk-of-it", "OTHER": "sk-no"})
+    loaded = load_settings(
+        {"endpoint": known.name, "model": "m"}, environ={variable: "sk-of-it", "OTHER": "sk-no"}
+    )
     endpoint = loaded.endpoint()
     assert endpoint.base_url == known.facts["base_url"][0]
     assert endpoint.headers() == {"Authorization": "Bearer sk-of-it"}
@@ -211,11 +248,23 @@ def test_the_key_of_a_service_stays_at_its_own_hosts(
     assert len(server.bodies) == 1
 
 
-def test_a_base_url_takes_the_dialect_and_the_fields_of_the_command_line(harness: Harness, server: Listening) -> None:
+def test_a_base_url_takes_the_dialect_and_the_fields_of_the_command_line(
+    harness: Harness, server: Listening
+) -> None:
     flags = ("--base-url", server.url, "--model", "m", "--max-tokens", "9", "--thinking", "off")
-    result = harness("ask", "Why?", *flags, "--dialect", "deepseek", "--set", "endpoint.cap=max_completion_tokens")
+    result = harness(
+        "ask",
+        "Why?",
+        *flags,
+        "--dialect",
+        "deepseek",
+        "--set",
+        "endpoint.cap=max_completion_tokens",
+    )
     assert result.exit_code == 0, result.output
-    assert server.bodies == [f'{ASKED}{COUNTED},"max_completion_tokens":9,"thinking":{{"type":"disabled"}}}}']
+    assert server.bodies == [
+        f'{ASKED}{COUNTED},"max_completion_tokens":9,"thinking":{{"type":"disabled"}}}}'
+    ]
 
 
 def test_fields_and_headers_of_ones_own_are_sent(
@@ -227,14 +276,28 @@ def test_fields_and_headers_of_ones_own_are_sent(
         'extra_headers = { X-Team = "blue", X-Pass-Key = "${TEAM_PASS}" }\n'
         "[endpoints.ours.extra_body]\ntop_k = 40\nchat_template_kwargs = { extra = 1 }\n"
     )
-    result = harness("ask", "Why?", "--endpoint", "ours", "--thinking", "off", "--set", "endpoint.extra_body.min_p=0.1")
+    result = harness(
+        "ask",
+        "Why?",
+        "--endpoint",
+        "ours",
+        "--thinking",
+        "off",
+        "--set",
+        "endpoint.extra_body.min_p=0.1",
+    )
     assert result.exit_code == 0, result.output
-    assert (server.headers[0]["x-team"], server.headers[0]["x-pass-key"]) == ("blue", "sk-of-the-team")
+    assert (server.headers[0]["x-team"], server.headers[0]["x-pass-key"]) == (
+        "blue",
+        "sk-of-the-team",
+    )
     assert server.sent["chat_template_kwargs"] == {"enable_thinking": False, "extra": 1}
     assert (server.sent["top_k"], server.sent["min_p"]) == (40, 0.1)
 
 
-def test_images_go_with_the_prompt_and_a_changed_file_is_asked_anew(harness: Harness, server: Listening) -> None:
+def test_images_go_with_the_prompt_and_a_changed_file_is_asked_anew(
+    harness: Harness, server: Listening
+) -> None:
     picture = Path("a.png")
     picture.write_bytes(b"\x89PNG\r\n\x1a\nfirst")
     images = ("--image", "a.png", "--image", "https://h.example/b.png")
@@ -255,16 +318,31 @@ def test_images_go_with_the_prompt_and_a_changed_file_is_asked_anew(harness: Har
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--image", "gone.png"), "gone.png: cannot be read: No such file or directory; expected an image"),
+        (
+            ("--image", "gone.png"),
+            "gone.png: cannot be read: No such file or directory; expected an image",
+        ),
         (("--image", "text.txt"), "text.txt: is no PNG, JPEG, GIF or WebP image"),
         (("--schema", "text.txt"), "text.txt: no JSON schema: Expecting value"),
-        (("--schema", "list.json"), "list.json: no JSON schema: the JSON schema 'list' must be an object"),
+        (
+            ("--schema", "list.json"),
+            "list.json: no JSON schema: the JSON schema 'list' must be an object",
+        ),
         (
             ("--schema", "typo.json"),
-            "typo.json: no JSON schema: the JSON schema 'typo' is none: type is no type of JSON: 'objekt'",
+            (
+                "typo.json: no JSON schema: the JSON schema 'typo' is none: type is no type of"
+                " JSON: 'objekt'"
+            ),
         ),
-        (("--image", "ftp://h/a.png"), "ftp://h/a.png: expected an image in a file, or at an http:// or https://"),
-        (("--image", "data:image/png;base64,AA"), "data:image/png;base64,AA: expected an image in a file"),
+        (
+            ("--image", "ftp://h/a.png"),
+            "ftp://h/a.png: expected an image in a file, or at an http:// or https://",
+        ),
+        (
+            ("--image", "data:image/png;base64,AA"),
+            "data:image/png;base64,AA: expected an image in a file",
+        ),
     ],
 )
 def test_what_is_malformed_is_one_error_before_anything_is_sent(

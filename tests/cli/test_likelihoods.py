@@ -10,7 +10,11 @@ from command_line import Harness
 from listening import ANSWER, listening
 
 LIKELY = [
-    {"token": "Scatter", "logprob": -0.25, "top_logprobs": [{"token": "Scatter", "logprob": -0.25}]},
+    {
+        "token": "Scatter",
+        "logprob": -0.25,
+        "top_logprobs": [{"token": "Scatter", "logprob": -0.25}],
+    },
     {"token": "ing.", "logprob": -0.5, "top_logprobs": [{"token": "ing.", "logprob": -0.5}]},
 ]
 SURE = """\
@@ -26,12 +30,17 @@ def test_a_workflow_reads_them_and_they_are_kept_with_the_answer(harness: Harnes
     choice = {**ANSWER["choices"][0], "logprobs": {"content": LIKELY}}
     with listening({**ANSWER, "choices": [choice]}) as server:
         outputs = [run_of(harness, server.url, name) for name in ("first", "again")]
-        assert len(server.bodies) == 2  # one for each topic: the second run's answers came from the cache
+        assert (
+            len(server.bodies) == 2
+        )  # one for each topic: the second run's answers came from the cache
 
     assert server.sent["logprobs"] is True
     assert server.sent["top_logprobs"] == 1
     assert outputs == [[["Scatter", -0.25, ["Scatter"]], ["ing.", -0.5, ["ing."]]]] * 2
-    assert "--- likelihoods of 2 tokens (--json shows them)" in harness("show", "again", "sky", "--calls").stdout
+    assert (
+        "--- likelihoods of 2 tokens (--json shows them)"
+        in harness("show", "again", "sky", "--calls").stdout
+    )
     span = json.loads(harness("show", "again", "sky", "--json").stdout)["spans"][0]
     assert span["logprobs"] == LIKELY
 

@@ -26,7 +26,11 @@ def test_every_line_has_the_ids_of_the_run_the_topic_and_the_call(harness: Harne
 
     assert all({"run_id", "topic_id", "span_id"} <= line.keys() for line in lines)
     assert {line["run_id"] for line in lines} == {rows[0]["run_id"]}
-    answered = {(line["topic_id"], line["span_id"]) for line in lines if line["message"].startswith("answered")}
+    answered = {
+        (line["topic_id"], line["span_id"])
+        for line in lines
+        if line["message"].startswith("answered")
+    }
     assert answered == {(row["topic_id"], row["id"]) for row in rows}
     ended = {line["topic_id"]: line for line in lines if line["message"].startswith("ok after")}
     assert set(ended) == {"sky", "tea"}
@@ -46,7 +50,14 @@ def test_each_concern_has_a_level_of_its_own(harness: Harness) -> None:
     assert {(line["logger"], line["level"]) for line in lines} == {("harness.cache", "debug")}
 
     quiet = harness(
-        *RUN[:4], "--out", "other", *RUN[6:], *FAILING, "-v", "--log-level", "harness.retry=error,run=warning"
+        *RUN[:4],
+        "--out",
+        "other",
+        *RUN[6:],
+        *FAILING,
+        "-v",
+        "--log-level",
+        "harness.retry=error,run=warning",
     )
     assert quiet.stderr == ""
 
@@ -79,7 +90,8 @@ def test_text_is_for_people(harness: Harness) -> None:
 def test_what_a_workflow_raises_can_forge_no_line(harness: Harness) -> None:
     Path("topics.jsonl").write_text('{"id": "tea", "topic": "tea"}\n')
     Path("flow.py").write_text(
-        "async def lying(step, topic):\n    raise RuntimeError('\\n12:00:00.000 error   run: lies \\x1b[31m')\n"
+        "async def lying(step, topic):\n    raise RuntimeError('\\n12:00:00.000 error   run: lies"
+        " \\x1b[31m')\n"
     )
     lying = (*RUN, "--workflow", "flow.py:lying", "-v")
     shown = harness(*lying, "--log-format", "text").stderr
@@ -90,7 +102,9 @@ def test_what_a_workflow_raises_can_forge_no_line(harness: Harness) -> None:
 
 
 def test_a_file_gets_the_lines_and_the_terminal_only_warnings(harness: Harness) -> None:
-    Path("flow.py").write_text("async def broken(step, topic):\n    raise RuntimeError('the workflow broke')\n")
+    Path("flow.py").write_text(
+        "async def broken(step, topic):\n    raise RuntimeError('the workflow broke')\n"
+    )
     Path("log.jsonl").write_text('{"of": "before"}\n')
     done = harness(*RUN, "--workflow", "flow.py:broken", "-v", "--log-file", "log.jsonl")
 
@@ -111,12 +125,24 @@ def test_a_log_file_that_cannot_be_written_is_said(harness: Harness) -> None:
     assert "nowhere/log.jsonl: cannot be written: No such file or directory" in str(done.exception)
 
 
-def test_a_key_is_in_no_line_whatever_it_was_made_from(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_in_no_line_whatever_it_was_made_from(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HARNESS_API_KEY", "sk-canary-0123456789")
     Path("flow.py").write_text(
-        "import os\nasync def leaking(step, topic):\n    raise RuntimeError('key ' + os.environ['HARNESS_API_KEY'])\n"
+        "import os\nasync def leaking(step, topic):\n    raise RuntimeError('key ' +"
+        " os.environ['HARNESS_API_KEY'])\n"
     )
-    leaking = ("--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--workflow", "flow.py:leaking", "-y", "-v")
+    leaking = (
+        "--base-url",
+        "http://127.0.0.1:9/v1",
+        "--model",
+        "m",
+        "--workflow",
+        "flow.py:leaking",
+        "-y",
+        "-v",
+    )
     done = harness("run", "topics.jsonl", "--out", "done", "-q", *leaking)
 
     assert "RuntimeError('key ***')" in done.stderr

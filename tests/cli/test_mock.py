@@ -25,7 +25,18 @@ TOLD = ("topic_id", "status", "output", "sections")
 def told_of(harness: Harness, faults: str, *arguments: str) -> list[dict[str, Any]]:
     """What a run of two topics says, apart from its times and amounts."""
     out = Path(f"run-{faults.replace('=', '-')}")
-    done = harness("run", "topics.jsonl", "--endpoint", "mock", "--faults", faults, "--out", str(out), "-q", *arguments)
+    done = harness(
+        "run",
+        "topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--faults",
+        faults,
+        "--out",
+        str(out),
+        "-q",
+        *arguments,
+    )
     assert done.exit_code == 0, done.output
     return [
         {name: row[name] for name in TOLD}
@@ -56,17 +67,33 @@ def test_a_run_under_an_odd_envelope_says_what_it_says_without(harness: Harness,
     assert told_of(harness, form, *once) == plain
 
 
-def test_an_aborted_answer_is_asked_for_again_and_where_it_always_is_the_topics_fail(harness: Harness) -> None:
-    assert [row["status"] for row in told_of(harness, "reason-abort=1", "--cache-mode", "off")] == ["ok", "ok"]
+def test_an_aborted_answer_is_asked_for_again_and_where_it_always_is_the_topics_fail(
+    harness: Harness,
+) -> None:
+    assert [row["status"] for row in told_of(harness, "reason-abort=1", "--cache-mode", "off")] == [
+        "ok",
+        "ok",
+    ]
     always = harness(
-        "run", "topics.jsonl", "--endpoint", "mock", "--faults", "reason-abort", "--attempts", "2", "--out", "always"
+        "run",
+        "topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--faults",
+        "reason-abort",
+        "--attempts",
+        "2",
+        "--out",
+        "always",
     )
     assert always.exit_code == 1
     assert "abort" in always.output
 
 
 def test_words_that_are_asked_for_come_back_from_the_command_line(harness: Harness) -> None:
-    asked = harness("ask", "Reply with exactly the word ready.", "--endpoint", "mock", "--thinking", "off", "-q")
+    asked = harness(
+        "ask", "Reply with exactly the word ready.", "--endpoint", "mock", "--thinking", "off", "-q"
+    )
     assert asked.stdout.split() == ["answer:", "ready"]
 
 
@@ -78,7 +105,9 @@ def test_words_that_are_asked_for_come_back_from_the_command_line(harness: Harne
         ("./mine.toml", "mine.toml: No such file or directory"),
     ],
 )
-@pytest.mark.parametrize("command", [["ask", "Why?", "--endpoint", "mock"], ["mock", "serve", "--port", "0"]])
+@pytest.mark.parametrize(
+    "command", [["ask", "Why?", "--endpoint", "mock"], ["mock", "serve", "--port", "0"]]
+)
 def test_what_cannot_be_played_is_named_before_anything_is_sent(
     harness: Harness, command: list[str], faults: str, said: str
 ) -> None:
@@ -99,7 +128,10 @@ def test_the_forms_are_listed_with_whose_they_are(harness: Harness) -> None:
 
 def test_the_list_of_forms_is_also_json_and_an_empty_one_is_an_error(harness: Harness) -> None:
     [listed] = json.loads(harness("mock", "forms", "torn-with-a-bare-line", "--json").stdout)
-    assert (listed["server"], listed["plays"]) == ("a proxy in front of DeepSeek", "error: incomplete, only streamed")
+    assert (listed["server"], listed["plays"]) == (
+        "a proxy in front of DeepSeek",
+        "error: incomplete, only streamed",
+    )
     assert "no fault and no form has 'refusall'; did you mean 'refusal'?" in problem_of(
         harness("mock", "forms", "refusall")
     )
@@ -124,14 +156,18 @@ def test_the_page_of_the_mock_shows_what_the_list_says(harness: Harness) -> None
 
 def test_a_served_mock_plays_a_form_and_dates_its_waits_from_now() -> None:
     command = [sys.executable, "-m", "harness", "mock", "serve", "--port", "0", "--faults"]
-    body = json.dumps({"model": "deepseek-flash", "messages": [{"role": "user", "content": "Why?"}]})
+    body = json.dumps(
+        {"model": "deepseek-flash", "messages": [{"role": "user", "content": "Why?"}]}
+    )
     answers, began_s = {}, time.time()
     for faults in ("429-retry-after-date", "filter-403", "usage-floats"):
         with subprocess.Popen([*command, faults], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             port = int(process.stdout.readline().split("http://127.0.0.1:")[1].split()[0])
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            connection.request("POST", "/chat/completions", body, {"Authorization": "Bearer sk-any"})
+            connection.request(
+                "POST", "/chat/completions", body, {"Authorization": "Bearer sk-any"}
+            )
             answer = connection.getresponse()
             answers[faults] = (answer.status, answer.headers, json.loads(answer.read()))
             connection.close()

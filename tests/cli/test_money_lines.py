@@ -31,9 +31,15 @@ def test_what_is_known_is_one_line() -> None:
 def test_a_budget_counts_all_that_was_spent_and_all_that_may_have_been() -> None:
     assert said(MORE, Budget(cost=4.0)) == [
         "cost      $0.7500, $0.2500 of it for topics that are not finished",
-        "budget    $2.75 of $4.00 used: $0.7500 spent, and at most $2.00 for requests that broke off",
+        (
+            "budget    $2.75 of $4.00 used: $0.7500 spent, and at most $2.00 for requests that"
+            " broke off"
+        ),
     ]
-    assert said(ALL_IN_ROWS, Budget(cost=0.75)) == ["cost      $0.5000", "budget    $0.5000 of $0.7500 used"]
+    assert said(ALL_IN_ROWS, Budget(cost=0.75)) == [
+        "cost      $0.5000",
+        "budget    $0.5000 of $0.7500 used",
+    ]
 
 
 def test_without_a_budget_what_may_have_been_spent_is_on_top() -> None:
@@ -45,18 +51,29 @@ def test_without_a_budget_what_may_have_been_spent_is_on_top() -> None:
 
 def test_a_budget_in_tokens_counts_them_alike() -> None:
     assert said(ALL_IN_ROWS, Budget(tokens=2000))[-1] == "budget    120 of 2,000 tokens used"
-    assert said(MORE, Budget(tokens=2000))[-1] == (
-        "budget    1,150 of 2,000 tokens used: 150 told, and at most 1,000 for requests that broke off"
+    assert (
+        said(MORE, Budget(tokens=2000))[-1]
+        == "budget    1,150 of 2,000 tokens used: 150 told, and at most 1,000 for requests that"
+        " broke off"
     )
 
 
 def test_what_a_server_did_not_tell_is_reserved_and_not_used() -> None:
     untold = {"cost": 0.0, "tokens": 0, "tokens_at_risk": 900, "untold": 3, "tokens_untold": 700}
-    totals = {**TOTALS, "cost": 0.0, "unpriced": 3, "usage": {"input_tokens": 0, "output_tokens": 0, "untold": 3}}
-    assert money_lines(Outlay.of(totals, untold), totals, 0, Budget(tokens=2000), simulated=False) == [
+    totals = {
+        **TOTALS,
+        "cost": 0.0,
+        "unpriced": 3,
+        "usage": {"input_tokens": 0, "output_tokens": 0, "untold": 3},
+    }
+    assert money_lines(
+        Outlay.of(totals, untold), totals, 0, Budget(tokens=2000), simulated=False
+    ) == [
         "cost      not known: the server told no usage",
-        "budget    900 of 2,000 tokens used or reserved: 0 told, at most 200 for requests that broke off, and 700 "
-        "reserved for 3 answers, not told by the server",
+        (
+            "budget    900 of 2,000 tokens used or reserved: 0 told, at most 200 for requests that"
+            " broke off, and 700 reserved for 3 answers, not told by the server"
+        ),
     ]
 
 
@@ -67,11 +84,14 @@ def test_a_cost_without_a_price_is_not_known_and_a_part_of_it_is_not_counted() -
     assert lines == ["cost      not known: no price is known for the model"]
     some = {**TOTALS, "unpriced": 1}
     assert money_lines(Outlay.of(some, ALL_IN_ROWS), some, 0, Budget(), simulated=False) == [
-        "cost      $0.5000 (not counting 1 topic with calls whose cost is not known: no price is known for the model)"
+        "cost      $0.5000 (not counting 1 topic with calls whose cost is not known: no price is"
+        " known for the model)"
     ]
 
 
-def lines_of(found: Reservations, budget: Budget, reserve: Reserve = "strict", *, unfinished: int = 0) -> list[str]:
+def lines_of(
+    found: Reservations, budget: Budget, reserve: Reserve = "strict", *, unfinished: int = 0
+) -> list[str]:
     outlay = Outlay.of(TOTALS, ALL_IN_ROWS)
     return reservation_lines(found, outlay, budget, reserve, wall_s=40.0, unfinished=unfinished)
 
@@ -79,20 +99,31 @@ def lines_of(found: Reservations, budget: Budget, reserve: Reserve = "strict", *
 def test_time_lost_to_reservations_is_told_with_what_gives_it_back() -> None:
     assert lines_of(Reservations(lost_s=30.0, wanted_cost=1.081), Budget(cost=1.0)) == [
         "          30 s of the 40 s went by waiting for money held for other calls",
-        "            → --budget 1.59 or a lower max_tokens or --budget-reserve likely gives them back",
+        (
+            "            → --budget 1.59 or a lower max_tokens or --budget-reserve likely gives"
+            " them back"
+        ),
     ]
-    assert lines_of(Reservations(lost_s=30.0, wanted_tokens=4000), Budget(tokens=500), unfinished=1)[1] == (
-        "            → --budget-tokens 4120 and what the other topics cost or a lower max_tokens or --budget-reserve "
-        "likely gives them back"
+    assert (
+        lines_of(Reservations(lost_s=30.0, wanted_tokens=4000), Budget(tokens=500), unfinished=1)[1]
+        == "            → --budget-tokens 4120 and what the other topics cost or a lower max_tokens"
+        " or --budget-reserve likely gives them back"
     )
     assert lines_of(Reservations(lost_s=0.7), Budget(cost=1.0)) == []
 
 
 def test_likely_reservations_say_what_they_risked_and_what_came_of_it() -> None:
     risked = Reservations(could_pass_cost=0.25)
-    words = "          likely costs were held back, not worst cases: the budget could have been passed by "
+    words = (
+        "          likely costs were held back, not worst cases: the budget could have been"
+        " passed by "
+    )
     assert lines_of(risked, Budget(cost=1.0), "likely") == [f"{words}$0.2500, and was not passed"]
-    assert lines_of(risked, Budget(cost=0.45), "likely") == [f"{words}$0.2500, and was passed by $0.0500"]
+    assert lines_of(risked, Budget(cost=0.45), "likely") == [
+        f"{words}$0.2500, and was passed by $0.0500"
+    ]
     assert lines_of(Reservations(), Budget(cost=1.0), "likely") == []
     tokens = Reservations(could_pass_tokens=70)
-    assert lines_of(tokens, Budget(tokens=110), "likely") == [f"{words}70 tokens, and was passed by 10 tokens"]
+    assert lines_of(tokens, Budget(tokens=110), "likely") == [
+        f"{words}70 tokens, and was passed by 10 tokens"
+    ]

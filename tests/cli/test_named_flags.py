@@ -17,7 +17,11 @@ _OF_OTHER_PROGRAMS = {"--foreground", "--user", "--what", "--enable-linger", "--
 
 
 def options_of(command: click.Command) -> set[str]:
-    found = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    found = {
+        option
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -49,4 +53,10 @@ def test_every_flag_of_a_page_is_one_of_ours(page: str, options: set[str]) -> No
 
 def test_every_command_of_the_page_for_the_night_is_there() -> None:
     text = (ROOT / "docs" / "overnight.md").read_text()
-    assert set(re.findall(r"\bharness ([a-z]+)\b", text)) <= {*COMMANDS, "is", "has", "must", "itself"}
+    assert set(re.findall(r"\bharness ([a-z]+)\b", text)) <= {
+        *COMMANDS,
+        "is",
+        "has",
+        "must",
+        "itself",
+    }

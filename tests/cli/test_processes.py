@@ -1,4 +1,6 @@
-"""The command as a process of its own: pipes, encodings, signals, terminals, and what it costs to start."""
+"""The command as a process of its own: pipes, encodings, signals, terminals, and what it costs to
+start.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,15 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(PROJECT), **more}
 
 
-def call(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+def call(
+    *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [*HARNESS, *arguments], env=env or environment(), capture_output=True, timeout=60, check=False
+        [*HARNESS, *arguments],
+        env=env or environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -42,10 +50,21 @@ def test_help_imports_nothing_that_is_slow_to_import() -> None:
         check=True,
     ).stderr.decode()
     modules = {line.rpartition("|")[2].strip() for line in told.splitlines()}
-    assert {name for name in modules if name.startswith("harness.domain.")} == {"harness.domain.sanitize"}
+    assert {name for name in modules if name.startswith("harness.domain.")} == {
+        "harness.domain.sanitize"
+    }
     imported = {name.partition(".")[0] for name in modules}
     assert "click" in imported
-    assert not imported & {"openai", "pydantic", "rich", "aiohttp", "httpx", "httpx2", "aiosqlite", "anyio"}
+    assert not imported & {
+        "openai",
+        "pydantic",
+        "rich",
+        "aiohttp",
+        "httpx",
+        "httpx2",
+        "aiosqlite",
+        "anyio",
+    }
 
 
 def test_version_and_usage_errors_have_their_exit_codes() -> None:
@@ -56,9 +75,15 @@ def test_version_and_usage_errors_have_their_exit_codes() -> None:
     assert wrong.stderr == b"error: nofile.jsonl: no such file\n"
 
 
-@pytest.mark.parametrize("encoding", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
-def test_an_encoding_that_cannot_hold_a_character_does_not_end_the_command(encoding: dict[str, str]) -> None:
-    Path("topics.jsonl").write_text('{"id": "蓝", "topic": "天空为什么是蓝色的？"}\n', encoding="utf-8")
+@pytest.mark.parametrize(
+    "encoding", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}]
+)
+def test_an_encoding_that_cannot_hold_a_character_does_not_end_the_command(
+    encoding: dict[str, str],
+) -> None:
+    Path("topics.jsonl").write_text(
+        '{"id": "蓝", "topic": "天空为什么是蓝色的？"}\n', encoding="utf-8"
+    )
     env = environment(**encoding)
     ran = call("run", "topics.jsonl", "--endpoint", "mock", "--out", "done", "-q", env=env)
     assert ran.returncode == 0, ran.stderr
@@ -69,7 +94,10 @@ def test_an_encoding_that_cannot_hold_a_character_does_not_end_the_command(encod
 
 def test_a_reader_that_leaves_ends_the_output_without_a_word() -> None:
     with subprocess.Popen(
-        [*HARNESS, "config", "--json"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*HARNESS, "config", "--json"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -119,7 +147,10 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
 
 def test_the_mock_serves_until_ctrl_c() -> None:
     with subprocess.Popen(
-        [*HARNESS, "mock", "serve", "--port", "0"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*HARNESS, "mock", "serve", "--port", "0"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"DeepSeek's mock listens on http://127.0.0.1:")
@@ -128,7 +159,17 @@ def test_the_mock_serves_until_ctrl_c() -> None:
 
 
 def test_on_a_terminal_the_progress_is_live_and_no_color_is_obeyed() -> None:
-    arguments = [*HARNESS, "run", "topics.txt", "--endpoint", "mock", "--out", "done", "--latency", "fixed:0.3"]
+    arguments = [
+        *HARNESS,
+        "run",
+        "topics.txt",
+        "--endpoint",
+        "mock",
+        "--out",
+        "done",
+        "--latency",
+        "fixed:0.3",
+    ]
     Path("topics.txt").write_text("Why is the sky blue?\nHow is tea made?\n")
     seen = _on_a_terminal(arguments, environment(TERM="xterm", NO_COLOR="1"))
     assert "of 2 topics" in seen
@@ -140,7 +181,9 @@ def test_on_a_terminal_the_progress_is_live_and_no_color_is_obeyed() -> None:
 def _on_a_terminal(arguments: list[str], env: Mapping[str, str]) -> str:
     ours, theirs = pty.openpty()
     try:
-        with subprocess.Popen(arguments, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        with subprocess.Popen(
+            arguments, env=env, stdin=theirs, stdout=theirs, stderr=theirs
+        ) as process:
             os.close(theirs)
             output = b""
             while select.select([ours], [], [], 30)[0]:

@@ -13,11 +13,20 @@ from listening import listening
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 10, "total_tokens": 13}
 THOUGHT = "Let me see, that is"
-ONE_CALL = "async def flow(step, topic):\n    return (await step.complete('ask', topic.text)).content\n"
+ONE_CALL = (
+    "async def flow(step, topic):\n    return (await step.complete('ask', topic.text)).content\n"
+)
 
 
-def test_it_is_judged_by_its_share_of_the_text_and_said_to_be_about_so_much(harness: Harness) -> None:
-    done = run(harness, {"content": "One two three four.", "reasoning": "One two three four."}, "stop", usage=USAGE)
+def test_it_is_judged_by_its_share_of_the_text_and_said_to_be_about_so_much(
+    harness: Harness,
+) -> None:
+    done = run(
+        harness,
+        {"content": "One two three four.", "reasoning": "One two three four."},
+        "stop",
+        usage=USAGE,
+    )
 
     assert "about 10 of them reasoning" in " ".join(done.stdout.split())
     [row, _] = rows("results")
@@ -32,7 +41,9 @@ def test_it_is_judged_by_its_share_of_the_text_and_said_to_be_about_so_much(harn
         ({}, "(about 5 tokens, as counted here)"),
     ],
 )
-def test_a_cap_that_ends_inside_the_thinking_says_so(harness: Harness, usage: dict[str, int], told: str) -> None:
+def test_a_cap_that_ends_inside_the_thinking_says_so(
+    harness: Harness, usage: dict[str, int], told: str
+) -> None:
     done = run(harness, {"content": "", "reasoning": THOUGHT}, "length", usage=usage)
 
     said = f"was used up by the reasoning {told} before the answer began"

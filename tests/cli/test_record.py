@@ -10,7 +10,9 @@ from prompts import edited_prompts
 
 def recorded(harness: Harness, *arguments: str) -> str:
     """What the recording says of itself."""
-    done = harness("record", "topics.jsonl", "--cassette", "c.jsonl", "--endpoint", "mock", *arguments)
+    done = harness(
+        "record", "topics.jsonl", "--cassette", "c.jsonl", "--endpoint", "mock", *arguments
+    )
     assert done.exit_code == 0, done.output
     return done.stderr
 
@@ -22,9 +24,16 @@ def keys_in(cassette: str) -> set[str]:
 def test_the_answers_of_a_run_become_a_cassette(harness: Harness) -> None:
     said = recorded(harness)
     lines = [json.loads(line) for line in Path("c.jsonl").read_text().splitlines()]
-    assert f"cassette  c.jsonl: {len(lines)} answers; {len(lines)} added, 0 replaced, 0 unchanged" in said
+    assert (
+        f"cassette  c.jsonl: {len(lines)} answers; {len(lines)} added, 0 replaced, 0 unchanged"
+        in said
+    )
     assert {line["topic"] for line in lines} == {"sky", "tea"}
-    assert {line["call"].rpartition("/")[2] for line in lines} == {"decompose", "research", "synthesize"}
+    assert {line["call"].rpartition("/")[2] for line in lines} == {
+        "decompose",
+        "research",
+        "synthesize",
+    }
 
 
 @pytest.mark.parametrize("mode", ["read_write", "refresh"])
@@ -37,15 +46,18 @@ def test_recording_again_changes_nothing(mode: str, harness: Harness) -> None:
 
 
 def test_nothing_is_sent_where_no_cassette_can_be_written(harness: Harness) -> None:
-    done = harness("record", "topics.jsonl", "--endpoint", "mock", "--cassette", "topics.jsonl/c.jsonl")
+    done = harness(
+        "record", "topics.jsonl", "--endpoint", "mock", "--cassette", "topics.jsonl/c.jsonl"
+    )
     assert "topics.jsonl/c.jsonl: no cassette can be written there" in problem_of(done)
     assert not Path("results").exists()
 
 
 def test_a_first_recording_says_what_it_takes(harness: Harness) -> None:
     assert "missing   all: about 1" in recorded(harness)
-    assert "calls of 2 topics (decompose 2, research 9, synthesize 2), likely some $0.0" in recorded(
-        harness, "--cache-mode", "refresh"
+    assert (
+        "calls of 2 topics (decompose 2, research 9, synthesize 2), likely some $0.0"
+        in recorded(harness, "--cache-mode", "refresh")
     )
 
 
@@ -89,14 +101,33 @@ def test_topics_that_are_piped_in_are_recorded_too(harness: Harness) -> None:
     recorded(harness)
     once = Path("c.jsonl").read_bytes()
     text = Path("topics.jsonl").read_text()
-    done = harness("record", "-", "--cassette", "c.jsonl", "--endpoint", "mock", "--cache", "empty.db", text=text)
+    done = harness(
+        "record",
+        "-",
+        "--cassette",
+        "c.jsonl",
+        "--endpoint",
+        "mock",
+        "--cache",
+        "empty.db",
+        text=text,
+    )
     assert done.exit_code == 0, done.output
     assert Path("c.jsonl").read_bytes() == once
 
 
 @pytest.mark.parametrize("mode", ["off", "replay"])
 def test_a_mode_that_keeps_nothing_is_refused(mode: str, harness: Harness) -> None:
-    done = harness("record", "topics.jsonl", "--cassette", "c.jsonl", "--endpoint", "mock", "--cache-mode", mode)
+    done = harness(
+        "record",
+        "topics.jsonl",
+        "--cassette",
+        "c.jsonl",
+        "--endpoint",
+        "mock",
+        "--cache-mode",
+        mode,
+    )
     assert f"--cache-mode {mode}: a recording keeps what it pays for" in problem_of(done)
 
 
@@ -109,9 +140,18 @@ def test_a_cassette_that_is_not_sound_is_refused_before_anything_is_sent(harness
     assert Path("c.jsonl").read_text() == text[:-10]
 
 
-def test_a_recording_without_answers_for_failed_calls_says_so_by_its_exit_code(harness: Harness) -> None:
+def test_a_recording_without_answers_for_failed_calls_says_so_by_its_exit_code(
+    harness: Harness,
+) -> None:
     done = harness(
-        "record", "topics.jsonl", "--cassette", "c.jsonl", "--endpoint", "mock", "--faults", "content-filter=1"
+        "record",
+        "topics.jsonl",
+        "--cassette",
+        "c.jsonl",
+        "--endpoint",
+        "mock",
+        "--faults",
+        "content-filter=1",
     )
     assert done.exit_code == 1
     assert "0 answers" in done.stderr

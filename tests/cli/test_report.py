@@ -20,7 +20,9 @@ def test_a_run_becomes_a_page_beside_it(harness: Harness, a_run: Path) -> None:
 
 
 def test_two_runs_become_one_page_where_it_is_wanted(harness: Harness, a_run: Path) -> None:
-    assert harness("run", "topics.jsonl", "--endpoint", "mock", "--out", "again", "-q").exit_code == 0
+    assert (
+        harness("run", "topics.jsonl", "--endpoint", "mock", "--out", "again", "-q").exit_code == 0
+    )
     done = harness("report", str(a_run), "again", "-o", "both.html")
     assert done.exit_code == 0, done.output
     text = Path("both.html").read_text()
@@ -64,7 +66,9 @@ def test_a_view_of_nothing_is_refused(harness: Harness) -> None:
 def test_a_port_in_use_is_named(harness: Harness, a_run: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert f"port {port} is in use" in problem_of(harness("view", str(a_run.parent), "--port", port))
+        assert f"port {port} is in use" in problem_of(
+            harness("view", str(a_run.parent), "--port", port)
+        )
 
 
 @pytest.mark.parametrize("command", [["report"], ["timeline"]])
@@ -79,7 +83,9 @@ def test_what_is_no_earlier_page_or_timeline_is_never_replaced(
 
 
 @pytest.mark.parametrize("command", ["report", "timeline"])
-def test_an_earlier_page_or_timeline_is_replaced(harness: Harness, a_run: Path, command: str) -> None:
+def test_an_earlier_page_or_timeline_is_replaced(
+    harness: Harness, a_run: Path, command: str
+) -> None:
     assert harness(command, str(a_run), "-o", "made").exit_code == 0
     Path("made").write_bytes(Path("made").read_bytes() + b"what an earlier one had")
     assert harness(command, str(a_run), "-o", "made").exit_code == 0
@@ -87,7 +93,9 @@ def test_an_earlier_page_or_timeline_is_replaced(harness: Harness, a_run: Path, 
 
 
 @pytest.mark.parametrize("command", [["report"], ["timeline"], ["export", "--format", "csv"]])
-def test_a_place_that_cannot_be_written_to_is_refused(harness: Harness, a_run: Path, command: list[str]) -> None:
+def test_a_place_that_cannot_be_written_to_is_refused(
+    harness: Harness, a_run: Path, command: list[str]
+) -> None:
     assert "cannot be written" in problem_of(harness(*command, str(a_run), "-o", "/proc/made"))
 
 

@@ -1,4 +1,6 @@
-"""Several endpoints in one run, from the command line: two mocks on sockets of this machine, each with its own key."""
+"""Several endpoints in one run, from the command line: two mocks on sockets of this machine, each
+with its own key.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,9 @@ def spans(run: str = "out") -> list[dict[str, Any]]:
     return rows_of(Path(run) / "traces.jsonl")
 
 
-def test_each_step_goes_to_its_endpoint_with_the_key_that_belongs_there(harness: Harness, two: Two) -> None:
+def test_each_step_goes_to_its_endpoint_with_the_key_that_belongs_there(
+    harness: Harness, two: Two
+) -> None:
     ran = harness("run", "topics.jsonl", "--out", "out", "-q")
 
     assert ran.exit_code == 0, ran.output
@@ -119,7 +123,9 @@ def test_each_step_goes_to_its_endpoint_with_the_key_that_belongs_there(harness:
     assert {span["request"]["model"] for span in spans() if span["step"] == "decompose"} == {"tiny"}
 
 
-def test_prices_are_each_endpoints_own_and_the_budget_is_the_runs(harness: Harness, two: Two) -> None:
+def test_prices_are_each_endpoints_own_and_the_budget_is_the_runs(
+    harness: Harness, two: Two
+) -> None:
     ran = harness("run", "topics.jsonl", "--out", "out", "-q", "--budget", "5")
 
     assert ran.exit_code == 0, ran.output
@@ -129,7 +135,9 @@ def test_prices_are_each_endpoints_own_and_the_budget_is_the_runs(harness: Harne
     assert manifest()["journal"]["cost"] == pytest.approx(sum(span["cost"] for span in spans()))
 
 
-def test_run_json_says_who_was_asked_by_which_steps_and_holds_no_key(harness: Harness, two: Two) -> None:
+def test_run_json_says_who_was_asked_by_which_steps_and_holds_no_key(
+    harness: Harness, two: Two
+) -> None:
     harness("run", "topics.jsonl", "--out", "out", "-q")
 
     told = manifest()
@@ -154,7 +162,9 @@ def test_status_names_the_endpoints(harness: Harness, two: Two) -> None:
     assert f"          decompose at local ({two.local.url})" in said
 
 
-def test_an_endpoint_that_the_workflow_names_is_found_in_its_source(harness: Harness, two: Two) -> None:
+def test_an_endpoint_that_the_workflow_names_is_found_in_its_source(
+    harness: Harness, two: Two
+) -> None:
     Path("harness.toml").write_text(two.settings())
     Path("own.py").write_text(FLOW)
 
@@ -162,10 +172,15 @@ def test_an_endpoint_that_the_workflow_names_is_found_in_its_source(harness: Har
 
     assert ran.exit_code == 0, ran.output
     assert manifest()["endpoints"]["local"]["steps"] == ["plan"]
-    assert {(span["step"], span.get("endpoint")) for span in spans()} == {("plan", "local"), ("write", None)}
+    assert {(span["step"], span.get("endpoint")) for span in spans()} == {
+        ("plan", "local"),
+        ("write", None),
+    }
 
 
-def test_a_table_of_a_step_rules_over_the_endpoint_that_the_workflow_names(harness: Harness, two: Two) -> None:
+def test_a_table_of_a_step_rules_over_the_endpoint_that_the_workflow_names(
+    harness: Harness, two: Two
+) -> None:
     Path("harness.toml").write_text(two.settings('[steps.plan]\nendpoint = "reasoner"\n'))
     Path("own.py").write_text(FLOW)
 
@@ -174,7 +189,9 @@ def test_a_table_of_a_step_rules_over_the_endpoint_that_the_workflow_names(harne
     assert ran.exit_code == 0, ran.output
     assert two.local.seen == 0
     assert set(manifest()["endpoints"]) == {"reasoner"}
-    assert {span["request"]["model"] for span in spans()} == {"deepseek-flash"}  # the local one's is no model there
+    assert {span["request"]["model"] for span in spans()} == {
+        "deepseek-flash"
+    }  # the local one's is no model there
 
 
 @pytest.mark.parametrize(
@@ -202,7 +219,9 @@ def test_an_unknown_endpoint_of_a_step_is_refused_by_its_line_with_the_nearest(
     assert two.own.seen + two.local.seen == 0
 
 
-@pytest.mark.parametrize("command", [("run", "topics.jsonl", "--out", "out"), ("estimate", "topics.jsonl")])
+@pytest.mark.parametrize(
+    "command", [("run", "topics.jsonl", "--out", "out"), ("estimate", "topics.jsonl")]
+)
 def test_an_unknown_endpoint_of_the_workflow_is_refused_before_anything_is_sent(
     harness: Harness, two: Two, command: tuple[str, ...]
 ) -> None:
@@ -223,7 +242,10 @@ def test_a_missing_key_is_named_with_the_step_before_the_first_call(
 
     refused = harness("run", "topics.jsonl", "--out", "out")
 
-    said = "no key for local, which step decompose asks: set LOCAL_API_KEY in the environment or in a file .env here"
+    said = (
+        "no key for local, which step decompose asks: set LOCAL_API_KEY in the environment or in a"
+        " file .env here"
+    )
     assert problem_of(refused) == said
     assert two.own.seen + two.local.seen == 0
 
@@ -232,7 +254,9 @@ def test_the_key_of_an_endpoint_that_no_step_asks_is_not_wanted(
     harness: Harness, two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REASONER_API_KEY")
-    steps = "\n".join(f'[steps.{step}]\nendpoint = "local"' for step in ("decompose", "research", "synthesize"))
+    steps = "\n".join(
+        f'[steps.{step}]\nendpoint = "local"' for step in ("decompose", "research", "synthesize")
+    )
     Path("harness.toml").write_text(two.settings(steps))
 
     ran = harness("run", "topics.jsonl", "--out", "out", "-q")
@@ -242,7 +266,9 @@ def test_the_key_of_an_endpoint_that_no_step_asks_is_not_wanted(
     assert manifest()["endpoints"]["reasoner"]["asked"] is False
 
 
-def test_resume_takes_the_endpoints_up_again_whatever_the_file_says_now(harness: Harness, two: Two) -> None:
+def test_resume_takes_the_endpoints_up_again_whatever_the_file_says_now(
+    harness: Harness, two: Two
+) -> None:
     harness("run", "topics.jsonl", "--out", "out", "-q", "--run-calls", "1")
     assert manifest()["status"] == "budget"
     Path("harness.toml").unlink()
@@ -254,10 +280,14 @@ def test_resume_takes_the_endpoints_up_again_whatever_the_file_says_now(harness:
     assert manifest()["limits_learned"]["endpoints"]["local"]["maximum"] == 1
 
 
-def test_resume_names_an_endpoint_that_the_run_does_not_know_and_what_to_do(harness: Harness, two: Two) -> None:
+def test_resume_names_an_endpoint_that_the_run_does_not_know_and_what_to_do(
+    harness: Harness, two: Two
+) -> None:
     Path("harness.toml").write_text(two.settings())
     Path("own.py").write_text(FLOW)
-    harness("run", "topics.jsonl", "--workflow", "own.py:flow", "--out", "out", "-q", "--run-calls", "1")
+    harness(
+        "run", "topics.jsonl", "--workflow", "own.py:flow", "--out", "out", "-q", "--run-calls", "1"
+    )
     Path("own.py").write_text(FLOW.replace('"local"', '"newer"'))
 
     refused = harness("resume", "out")
@@ -290,7 +320,9 @@ def test_a_wrong_key_stops_the_run_and_names_the_endpoint(
     assert "sk-wrong" not in stopped.output
 
 
-def test_a_quota_of_one_endpoint_lets_the_others_calls_go_on_and_ends_with_3(harness: Harness, two: Two) -> None:
+def test_a_quota_of_one_endpoint_lets_the_others_calls_go_on_and_ends_with_3(
+    harness: Harness, two: Two
+) -> None:
     two.own.fake.faults = FaultPlan.always(Fault.INSUFFICIENT_QUOTA)
 
     stopped = harness("run", "topics.jsonl", "--out", "out", "-q")
@@ -336,21 +368,39 @@ def test_doctor_looks_at_each_endpoint_that_steps_ask(harness: Harness, two: Two
     assert {logged.path for logged in two.local.fake.log} == {"/v1/models"}
 
 
-def test_consent_is_asked_for_the_endpoint_of_a_step_too(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_consent_is_asked_for_the_endpoint_of_a_step_too(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-test")
-    Path("harness.toml").write_text('endpoint = "mock"\n[steps.synthesize]\nendpoint = "deepseek"\n')
+    Path("harness.toml").write_text(
+        'endpoint = "mock"\n[steps.synthesize]\nendpoint = "deepseek"\n'
+    )
 
     refused = harness("run", "topics.jsonl", "--out", "out")
 
     assert "this would spend money at deepseek, and there is no terminal" in problem_of(refused)
 
 
-def test_virtual_time_is_refused_where_a_step_asks_a_real_server(harness: Harness, two: Two) -> None:
+def test_virtual_time_is_refused_where_a_step_asks_a_real_server(
+    harness: Harness, two: Two
+) -> None:
     Path("harness.toml").write_text(two.settings('[steps.decompose]\nendpoint = "local"\n'))
 
-    refused = harness("bench", "topics.jsonl", "--endpoint", "mock", "--virtual", "--latency", "fixed:1", "--out", "b")
+    refused = harness(
+        "bench",
+        "topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--virtual",
+        "--latency",
+        "fixed:1",
+        "--out",
+        "b",
+    )
 
-    assert problem_of(refused) == "--virtual: only the mock lives on virtual time; add --endpoint mock"
+    assert (
+        problem_of(refused) == "--virtual: only the mock lives on virtual time; add --endpoint mock"
+    )
 
 
 def test_a_budget_in_money_wants_the_prices_of_every_endpoint(
@@ -358,12 +408,15 @@ def test_a_budget_in_money_wants_the_prices_of_every_endpoint(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     Path("harness.toml").write_text(
-        'endpoint = "mock"\nbudget = 1.0\n[steps.synthesize]\nendpoint = "openai"\nmodel = "some-model"\n'
+        'endpoint = "mock"\nbudget = 1.0\n[steps.synthesize]\nendpoint = "openai"\nmodel ='
+        ' "some-model"\n'
     )
 
     refused = harness("run", "topics.jsonl", "--out", "out")
 
-    assert problem_of(refused).startswith("--budget 1: no price is known for the model 'some-model' at openai; give")
+    assert problem_of(refused).startswith(
+        "--budget 1: no price is known for the model 'some-model' at openai; give"
+    )
 
 
 def test_estimate_prices_each_step_at_its_own_endpoint(harness: Harness, two: Two) -> None:

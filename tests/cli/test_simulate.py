@@ -28,7 +28,18 @@ def simulated(harness: Harness, *arguments: str) -> dict[str, Any]:
 
 
 def test_a_table_says_what_each_limit_would_take(harness: Harness, night: Path) -> None:
-    done = harness("simulate", str(night), "--topics", "40", "--in-flight", "2,8", "--start", DAY, "--repeat", "2")
+    done = harness(
+        "simulate",
+        str(night),
+        "--topics",
+        "40",
+        "--in-flight",
+        "2,8",
+        "--start",
+        DAY,
+        "--repeat",
+        "2",
+    )
 
     assert done.exit_code == 0, done.output
     assert "Mon 2026-11-16 12:00 UTC (12:00 UTC)" in done.output
@@ -39,17 +50,43 @@ def test_a_table_says_what_each_limit_would_take(harness: Harness, night: Path) 
     rows = {line[:18].strip(): line[18:].split() for line in done.output.splitlines() if line}
     assert rows["calls in flight"] == ["2", "8"]
     assert rows["lower bound"].count("work") == 2
-    for row in ("wall time", "ends", "efficiency", "cost", "refused (429)", "requests", "limit in the end"):
+    for row in (
+        "wall time",
+        "ends",
+        "efficiency",
+        "cost",
+        "refused (429)",
+        "requests",
+        "limit in the end",
+    ):
         assert len(rows[row]) >= 2, row
 
 
 def test_every_figure_of_a_night_has_its_range(harness: Harness, night: Path) -> None:
     found = simulated(
-        harness, str(night), "--topics", "40", "--in-flight", "2", "--start", DAY, "--provider-limit", "1"
+        harness,
+        str(night),
+        "--topics",
+        "40",
+        "--in-flight",
+        "2",
+        "--start",
+        DAY,
+        "--provider-limit",
+        "1",
     )
 
     (figures,) = found["nights"]
-    for name in ("wall_s", "bound_s", "efficiency", "cost", "peak_cost", "refusals", "requests", "mean_in_flight"):
+    for name in (
+        "wall_s",
+        "bound_s",
+        "efficiency",
+        "cost",
+        "peak_cost",
+        "refusals",
+        "requests",
+        "mean_in_flight",
+    ):
         assert figures[name]["low"] <= figures[name]["mean"] <= figures[name]["high"], name
     assert figures["refusals"]["low"] > 0
     assert figures["bound_by"] == "work"
@@ -67,7 +104,9 @@ def test_many_sizes_stand_in_blocks_of_four(harness: Harness, night: Path) -> No
     ]
 
 
-def test_four_times_the_calls_in_flight_take_a_quarter_of_the_time(harness: Harness, night: Path) -> None:
+def test_four_times_the_calls_in_flight_take_a_quarter_of_the_time(
+    harness: Harness, night: Path
+) -> None:
     found = simulated(harness, str(night), "--topics", "60", "--in-flight", "2,8", "--start", DAY)
 
     few, many = found["nights"]
@@ -77,7 +116,9 @@ def test_four_times_the_calls_in_flight_take_a_quarter_of_the_time(harness: Harn
     assert few["cost"] == many["cost"]
 
 
-def test_the_run_s_own_topics_and_limits_rule_where_no_flag_says_otherwise(harness: Harness, night: Path) -> None:
+def test_the_run_s_own_topics_and_limits_rule_where_no_flag_says_otherwise(
+    harness: Harness, night: Path
+) -> None:
     found = simulated(harness, str(night), "--repeat", "1")
 
     assert found["topics"] == 12
@@ -88,7 +129,12 @@ def test_the_run_s_own_topics_and_limits_rule_where_no_flag_says_otherwise(harne
 def test_a_budget_of_the_recorded_run_is_not_tonight_s(harness: Harness, tmp_path: Path) -> None:
     recorded(tmp_path, 3, latency="fixed:5", budget=1.0, run_calls=50)
 
-    assert simulated(harness, str(tmp_path / "out"), "--topics", "30", "--repeat", "1")["nights"][0]["stopped"] is None
+    assert (
+        simulated(harness, str(tmp_path / "out"), "--topics", "30", "--repeat", "1")["nights"][0][
+            "stopped"
+        ]
+        is None
+    )
 
 
 def test_one_repetition_gives_no_range_and_says_so(harness: Harness, night: Path) -> None:
@@ -98,7 +144,9 @@ def test_one_repetition_gives_no_range_and_says_so(harness: Harness, night: Path
     assert any("no range" in note for note in found["notes"])
 
 
-def test_too_few_recorded_topics_give_no_range_and_a_warning(harness: Harness, tmp_path: Path) -> None:
+def test_too_few_recorded_topics_give_no_range_and_a_warning(
+    harness: Harness, tmp_path: Path
+) -> None:
     recorded(tmp_path, 2, latency="uniform:8:12")
 
     found = simulated(harness, str(tmp_path / "out"), "--topics", "50")
@@ -107,14 +155,32 @@ def test_too_few_recorded_topics_give_no_range_and_a_warning(harness: Harness, t
     assert any("recorded topics: 2, so no interval" in note for note in found["notes"])
 
 
-def test_more_in_flight_than_the_topics_open_can_want_is_said(harness: Harness, night: Path) -> None:
+def test_more_in_flight_than_the_topics_open_can_want_is_said(
+    harness: Harness, night: Path
+) -> None:
     found = simulated(harness, str(night), "--runs", "1", "--in-flight", "500", "--repeat", "1")
 
-    assert any("never more than 5 were; --runs 1 and --per-run 8 let no more" in note for note in found["notes"])
+    assert any(
+        "never more than 5 were; --runs 1 and --per-run 8 let no more" in note
+        for note in found["notes"]
+    )
 
 
-def test_of_few_topics_it_is_said_that_they_and_no_limit_leave_places_free(harness: Harness, night: Path) -> None:
-    done = harness("simulate", str(night), "--topics", "1", "--in-flight", "500", "--repeat", "1", "--start", DAY)
+def test_of_few_topics_it_is_said_that_they_and_no_limit_leave_places_free(
+    harness: Harness, night: Path
+) -> None:
+    done = harness(
+        "simulate",
+        str(night),
+        "--topics",
+        "1",
+        "--in-flight",
+        "500",
+        "--repeat",
+        "1",
+        "--start",
+        DAY,
+    )
 
     assert "were; 1 topic in all, with at most 8 calls of one at once" in done.output
     assert "1 topic of " in done.output
@@ -129,14 +195,18 @@ def test_less_than_a_cent_is_not_told_as_nothing(harness: Harness, night: Path) 
 
 
 def test_a_night_of_more_than_a_week_ends_at_a_date(harness: Harness, night: Path) -> None:
-    done = harness("simulate", str(night), "--topics", "12", "--tpm", "1", "--repeat", "1", "--start", DAY)
+    done = harness(
+        "simulate", str(night), "--topics", "12", "--tpm", "1", "--repeat", "1", "--start", DAY
+    )
 
     (ends,) = (line.split() for line in done.output.splitlines() if line.startswith("ends"))
     assert len(ends) == 4
     assert ends[2] > "2026-11-22"
 
 
-def test_an_interrupted_run_is_used_as_far_as_it_went_and_says_so(harness: Harness, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_used_as_far_as_it_went_and_says_so(
+    harness: Harness, tmp_path: Path
+) -> None:
     recorded(tmp_path, 12, latency="uniform:8:12", run_calls=40, runs=2)
 
     found = simulated(harness, str(tmp_path / "out"))
@@ -150,7 +220,9 @@ def test_answers_from_the_cache_count_with_the_time_they_took_when_they_were_pai
     harness: Harness, tmp_path: Path, night: Path
 ) -> None:
     recorded(tmp_path, 12, latency="uniform:8:12")
-    recorded_s = {step["step"]: step["mean_s"] for step in simulated(harness, str(tmp_path / "out"))["steps"]}
+    recorded_s = {
+        step["step"]: step["mean_s"] for step in simulated(harness, str(tmp_path / "out"))["steps"]
+    }
     (tmp_path / "out").rename(tmp_path / "first")
     recorded(tmp_path, 12, latency="uniform:8:12")  # all of it from the cache of the first
 
@@ -168,7 +240,9 @@ def test_a_file_is_refused_with_what_is_expected(harness: Harness, night: Path) 
     assert "it is a file" in problem_of(harness("simulate", str(night / "run.json")))
 
 
-def test_a_limit_that_the_provider_named_is_played_unless_another_is_given(harness: Harness, tmp_path: Path) -> None:
+def test_a_limit_that_the_provider_named_is_played_unless_another_is_given(
+    harness: Harness, tmp_path: Path
+) -> None:
     recorded(tmp_path, 10, latency="fixed:5", faults="429-concurrency=0.2")
 
     named, given = (
@@ -181,7 +255,9 @@ def test_a_limit_that_the_provider_named_is_played_unless_another_is_given(harne
     assert any("name a limit of 25" in note for note in named["notes"])
 
 
-def test_refusals_without_a_limit_are_met_again_and_that_is_said(harness: Harness, tmp_path: Path) -> None:
+def test_refusals_without_a_limit_are_met_again_and_that_is_said(
+    harness: Harness, tmp_path: Path
+) -> None:
     recorded(tmp_path, 10, latency="fixed:5", faults="429-tpm=0.3")
 
     found = simulated(harness, str(tmp_path / "out"), "--topics", "20", "--repeat", "1")
@@ -202,9 +278,13 @@ def test_a_budget_in_money_needs_a_price(harness: Harness, night: Path) -> None:
 
 
 def test_a_night_that_its_budget_ends_tells_how_far_it_came(harness: Harness, night: Path) -> None:
-    done = harness("simulate", str(night), "--topics", "400", "--budget-tokens", "300000", "--repeat", "1")
+    done = harness(
+        "simulate", str(night), "--topics", "400", "--budget-tokens", "300000", "--repeat", "1"
+    )
 
-    assert "of 400" in next(line for line in done.output.splitlines() if line.startswith("topics finished"))
+    assert "of 400" in next(
+        line for line in done.output.splitlines() if line.startswith("topics finished")
+    )
     assert "the night ends early" in done.output
 
 
@@ -221,13 +301,17 @@ def test_a_run_whose_calls_took_no_time_is_refused(harness: Harness, a_run: Path
 def test_a_run_in_which_every_call_failed_is_refused(harness: Harness, tmp_path: Path) -> None:
     recorded(tmp_path, 2, latency="fixed:5", faults="400=1")
 
-    assert "none of its calls was answered" in problem_of(harness("simulate", str(tmp_path / "out")))
+    assert "none of its calls was answered" in problem_of(
+        harness("simulate", str(tmp_path / "out"))
+    )
 
 
 def test_a_run_in_which_nothing_ended_is_refused(harness: Harness, tmp_path: Path) -> None:
     recorded(tmp_path, 2, latency="fixed:5", run_calls=1)
 
-    assert "no topic with a call is finished" in problem_of(harness("simulate", str(tmp_path / "out")))
+    assert "no topic with a call is finished" in problem_of(
+        harness("simulate", str(tmp_path / "out"))
+    )
 
 
 def test_a_run_without_its_traces_is_refused(harness: Harness, tmp_path: Path) -> None:
@@ -237,7 +321,9 @@ def test_a_run_without_its_traces_is_refused(harness: Harness, tmp_path: Path) -
     assert "holds no calls" in problem_of(harness("simulate", str(tmp_path / "out")))
 
 
-def test_topics_whose_traces_are_gone_are_left_out_and_counted(harness: Harness, tmp_path: Path) -> None:
+def test_topics_whose_traces_are_gone_are_left_out_and_counted(
+    harness: Harness, tmp_path: Path
+) -> None:
     recorded(tmp_path, 3, latency="fixed:5")
     traces = tmp_path / "out" / "traces.jsonl"
     rows = traces.read_text().splitlines(keepends=True)

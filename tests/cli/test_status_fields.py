@@ -1,7 +1,8 @@
-"""Each field of `status --json`, in a run that ended, in one that was killed, and in one that goes on.
+"""Each field of `status --json`, in a run that ended, in one that was killed, and in one that goes
+on.
 
-A new field needs its value in all three: rows and `run.json` lag behind a run that goes on, and a run that was killed
-wrote down neither its end nor its money.
+A new field needs its value in all three: rows and `run.json` lag behind a run that goes on, and a
+run that was killed wrote down neither its end nor its money.
 """
 
 from __future__ import annotations
@@ -51,10 +52,14 @@ EXPECTED: dict[str, tuple[Any, Any, Any]] = {
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> Iterator[Path]:
-    """A frozen run, as it ended; or as its second session left it before its last row and its end were written."""
+    """A frozen run, as it ended; or as its second session left it before its last row and its end
+    were written.
+    """
     monkeypatch.chdir(tmp_path)
     path = Path(shutil.copytree(FROZEN, "run"))
-    (path / LIVE_FILE).write_text(json.dumps(live_to_json(Live(at=ALIVE, session=2, pid=1, seen=seen()))))
+    (path / LIVE_FILE).write_text(
+        json.dumps(live_to_json(Live(at=ALIVE, session=2, pid=1, seen=seen())))
+    )
     if state == "ended":
         yield path
         return
@@ -62,7 +67,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> Iterator
     manifest = {**manifest, "status": "running", "session_log": manifest["session_log"][:1]}
     (path / "run.json").write_text(json.dumps(manifest))
     rows = (path / "results.jsonl").read_text().splitlines(keepends=True)
-    (path / "results.jsonl").write_text("".join(row for row in rows if '"topic_id":"reject"' not in row))
+    (path / "results.jsonl").write_text(
+        "".join(row for row in rows if '"topic_id":"reject"' not in row)
+    )
     if state == "killed":
         yield path
         return
@@ -118,7 +125,9 @@ def in_short(told: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_every_field_is_true_whether_a_run_ended_was_killed_or_goes_on(run: Path, state: str) -> None:
+def test_every_field_is_true_whether_a_run_ended_was_killed_or_goes_on(
+    run: Path, state: str
+) -> None:
     result = run_command("status", str(run), "--json")
 
     assert result.exit_code == 0, result.exception

@@ -11,7 +11,9 @@ from command_line import Harness, problem_of
 
 TYPO = '[steps.decompose]\nmax_tokens = 100\n\n[steps.reserch]\neffort = "high"\n'
 SAID = "[steps.reserch]: the workflow research has no step 'reserch'; did you mean 'research'?"
-DYNAMIC = "async def flow(step, topic):\n    return (await step.complete(topic.id, topic.text)).content\n"
+DYNAMIC = (
+    "async def flow(step, topic):\n    return (await step.complete(topic.id, topic.text)).content\n"
+)
 SUITE = """\
 dataset = "topics.jsonl"
 cassette = "recorded.jsonl"
@@ -38,7 +40,9 @@ contains = "a"
     ],
     ids=lambda command: command[0],
 )
-def test_it_is_refused_by_file_and_line_before_anything_is_done(harness: Harness, command: tuple[str, ...]) -> None:
+def test_it_is_refused_by_file_and_line_before_anything_is_done(
+    harness: Harness, command: tuple[str, ...]
+) -> None:
     Path("harness.toml").write_text(TYPO)
     before = set(Path().iterdir())
 
@@ -49,9 +53,13 @@ def test_it_is_refused_by_file_and_line_before_anything_is_done(harness: Harness
 
 
 @pytest.mark.parametrize("on_miss", ["fail", "record"])
-def test_a_suite_is_refused_by_its_own_line_before_anything_is_paid_for(harness: Harness, on_miss: str) -> None:
+def test_a_suite_is_refused_by_its_own_line_before_anything_is_paid_for(
+    harness: Harness, on_miss: str
+) -> None:
     Path("suite.toml").write_text(SUITE)
-    recorded = harness("record", "topics.jsonl", "--cassette", "recorded.jsonl", "--endpoint", "mock", "-q")
+    recorded = harness(
+        "record", "topics.jsonl", "--cassette", "recorded.jsonl", "--endpoint", "mock", "-q"
+    )
     assert recorded.exit_code == 0, recorded.output
 
     refused = harness("check", "suite.toml", "--on-miss", on_miss, "--yes")
@@ -74,7 +82,17 @@ def test_a_step_that_cannot_be_told_runs_and_is_named(harness: Harness) -> None:
     Path("own.py").write_text(DYNAMIC)
     Path("harness.toml").write_text('[steps.sky]\neffort = "high"\n')
 
-    ran = harness("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "own.py:flow", "--out", "out", "-q")
+    ran = harness(
+        "run",
+        "topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--workflow",
+        "own.py:flow",
+        "--out",
+        "out",
+        "-q",
+    )
 
     assert ran.exit_code == 0, ran.output
     assert "it cannot be told whether the workflow own.py:flow has a step 'sky'" in ran.output

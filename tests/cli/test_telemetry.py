@@ -42,7 +42,9 @@ def test_a_run_that_goes_on_keeps_its_collector(harness: Harness) -> None:
         ("grpc://127.0.0.1:4317", "must be the URL of a collector"),
     ],
 )
-def test_what_is_no_url_of_a_collector_is_said_before_anything_is_sent(harness: Harness, url: str, said: str) -> None:
+def test_what_is_no_url_of_a_collector_is_said_before_anything_is_sent(
+    harness: Harness, url: str, said: str
+) -> None:
     problem = problem_of(harness(*RUN, "--otlp", url))
 
     assert said in problem
@@ -50,7 +52,9 @@ def test_what_is_no_url_of_a_collector_is_said_before_anything_is_sent(harness: 
     assert not Path("done").exists()
 
 
-def test_without_the_sdk_the_extra_is_named(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_sdk_the_extra_is_named(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "harness.telemetry.otlp", None)
 
     assert 'pip install "reasoning-harness[otel]"' in problem_of(harness(*RUN, "--otlp", CLOSED))
@@ -59,9 +63,12 @@ def test_without_the_sdk_the_extra_is_named(harness: Harness, monkeypatch: pytes
 
 def test_nobody_who_does_not_ask_for_it_imports_an_extra() -> None:
     program = (
-        "import sys, harness.runs.batch, harness.cli.run, harness.cli.export\n"
-        "print(sorted({'opentelemetry', 'pyarrow', 'requests'} & {name.partition('.')[0] for name in sys.modules}))"
+        "import sys, harness.runs.batch, harness.cli.run,"
+        " harness.cli.export\nprint(sorted({'opentelemetry', 'pyarrow', 'requests'} &"
+        " {name.partition('.')[0] for name in sys.modules}))"
     )
     # In a process of its own: others in this one did ask for them.
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout == "[]\n"

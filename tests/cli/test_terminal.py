@@ -1,4 +1,6 @@
-"""A run on a terminal that is really there: what a person sees while it runs, when it is resized, and afterwards."""
+"""A run on a terminal that is really there: what a person sees while it runs, when it is resized,
+and afterwards.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,26 @@ pytestmark = pytest.mark.system
 
 PROJECT = Path(__file__).parent.parent.parent
 # The terminal becomes the process's own, so that it is told of a new size.
-ON_A_TERMINAL = "import os, sys; os.login_tty(os.dup(0)); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-RUN = ("run", "topics.jsonl", "--endpoint", "mock", "--out", "done", "--latency", "fixed:0.25", "--in-flight", "2")
+ON_A_TERMINAL = (
+    "import os, sys; os.login_tty(os.dup(0)); os.execv(sys.executable, [sys.executable,"
+    " *sys.argv[1:]])"
+)
+RUN = (
+    "run",
+    "topics.jsonl",
+    "--endpoint",
+    "mock",
+    "--out",
+    "done",
+    "--latency",
+    "fixed:0.25",
+    "--in-flight",
+    "2",
+)
 
 
-# A process group of its own that is not the terminal's, as `timeout` makes one in a script, and a shell with `&`.
+# A process group of its own that is not the terminal's, as `timeout` makes one in a script, and a
+# shell with `&`.
 IN_THE_BACKGROUND = (
     "import os, subprocess, sys; os.login_tty(os.dup(0)); "
     "sys.exit(subprocess.run([sys.executable, *sys.argv[1:]], process_group=0).returncode)"
@@ -37,9 +54,13 @@ IN_THE_BACKGROUND = (
 
 
 class Terminal:
-    """A terminal with a process on it. `frames` are the screens after each frame that it painted."""
+    """A terminal with a process on it. `frames` are the screens after each frame that it
+    painted.
+    """
 
-    def __init__(self, descriptor: int, process: subprocess.Popen[bytes], columns: int, lines: int) -> None:
+    def __init__(
+        self, descriptor: int, process: subprocess.Popen[bytes], columns: int, lines: int
+    ) -> None:
         self.written = ""
         self.process = process
         self._descriptor = descriptor
@@ -87,7 +108,13 @@ def a_terminal(
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-c", launched, "-m", "harness", *arguments],
-        env={**kept, "PYTHONPATH": str(PROJECT), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **env},
+        env={
+            **kept,
+            "PYTHONPATH": str(PROJECT),
+            "TERM": "xterm-256color",
+            "LC_ALL": "C.UTF-8",
+            **env,
+        },
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -106,7 +133,8 @@ def _set_size(descriptor: int, columns: int, lines: int) -> None:
 
 def test_a_run_is_watched_through_a_resize_and_leaves_its_summary_alone_on_a_clean_screen() -> None:
     Path("topics.jsonl").write_text(
-        '{"id": "天空为什么是蓝色的", "topic": "天空为什么是蓝色的？"}\n{"id": "tea", "topic": "How is tea made?"}\n',
+        '{"id": "天空为什么是蓝色的", "topic": "天空为什么是蓝色的？"}\n{"id": "tea", "topic": "How'
+        ' is tea made?"}\n',
         encoding="utf-8",
     )
     small: list[list[str]] = []
@@ -141,7 +169,10 @@ def test_a_dumb_terminal_gets_plain_words() -> None:
 
 def test_a_run_in_the_background_of_a_terminal_tells_plain_lines_and_paints_nothing() -> None:
     Path("topics.jsonl").write_text('{"topic": "How is tea made?"}\n')
-    slow = ("--latency", "fixed:4")  # three calls one after another: past the first line, which comes after ten seconds
+    slow = (
+        "--latency",
+        "fixed:4",
+    )  # three calls one after another: past the first line, which comes after ten seconds
     with a_terminal(*RUN, *slow, columns=60, lines=24, launched=IN_THE_BACKGROUND) as terminal:
         assert list(terminal.frames()) == []
         assert terminal.process.wait(timeout=30) == 0
@@ -153,7 +184,9 @@ def test_a_run_in_the_background_of_a_terminal_tells_plain_lines_and_paints_noth
 def test_nobody_is_asked_in_the_background_where_an_answer_could_not_be_typed() -> None:
     Path("topics.jsonl").write_text('{"topic": "How is tea made?"}\n')
     live = ("run", "topics.jsonl", "--endpoint", "deepseek", "--out", "out")
-    with a_terminal(*live, columns=80, lines=24, launched=IN_THE_BACKGROUND, DEEPSEEK_API_KEY="sk-test") as terminal:
+    with a_terminal(
+        *live, columns=80, lines=24, launched=IN_THE_BACKGROUND, DEEPSEEK_API_KEY="sk-test"
+    ) as terminal:
         assert list(terminal.frames()) == []
         assert terminal.process.wait(timeout=30) == 2
     assert "no terminal on which to ask" in terminal.written.replace("\r\n", " ")
@@ -167,7 +200,11 @@ def test_a_summary_hangs_together_on_a_narrow_terminal() -> None:
         assert list(terminal.frames()) == []
         assert terminal.process.wait(timeout=30) == 1
     lines = terminal.written.replace("\r", "").splitlines()
-    first = next(number for number, line in enumerate(lines) if line.startswith("failed    1 × bad request 400 – "))
+    first = next(
+        number
+        for number, line in enumerate(lines)
+        if line.startswith("failed    1 × bad request 400 – ")
+    )
     last = next(number for number, line in enumerate(lines) if line.startswith("calls "))
     assert all(len(line) <= 50 for line in lines)
     assert all(line.startswith(" " * 10) for line in lines[first + 1 : last])
@@ -190,7 +227,9 @@ def test_what_is_written_while_the_picture_is_there_stays_above_it() -> None:
 
 
 def _shows(screen: pyte.Screen, terminal: int, lines: list[str]) -> bool:
-    """Whether the screen comes to begin with these lines: what is written to a terminal arrives in parts."""
+    """Whether the screen comes to begin with these lines: what is written to a terminal arrives in
+    parts.
+    """
     stream = pyte.ByteStream(screen)
     while [line.rstrip() for line in screen.display[: len(lines)]] != lines:
         if not select.select([terminal], [], [], 10)[0]:

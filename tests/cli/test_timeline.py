@@ -23,7 +23,11 @@ def events_of(path: Path) -> list[dict[str, Any]]:
     [
         {"latency": "none"},
         {"latency": "uniform:1:3", "stream": False},
-        {"latency": "lognormal:5:0.4", "faults": "reset=0.2,400=0.1,429-tpm=0.1,length=0.1", "in_flight": 4},
+        {
+            "latency": "lognormal:5:0.4",
+            "faults": "reset=0.2,400=0.1,429-tpm=0.1,length=0.1",
+            "in_flight": 4,
+        },
         {"latency": "fixed:3", "rpm": 30, "per_run": 2, "runs": 2},
         {"latency": "fixed:3", "budget": 0.06},
         {"latency": "fixed:3", "run_calls": 20, "runs": 2},
@@ -40,16 +44,22 @@ def test_whatever_the_run_went_through_the_file_keeps_to_the_trace_event_format(
     assert_valid(events_of(Path("out/timeline.json")))
 
 
-def test_no_more_calls_are_drawn_in_flight_than_there_were_places(harness: Harness, tmp_path: Path) -> None:
+def test_no_more_calls_are_drawn_in_flight_than_there_were_places(
+    harness: Harness, tmp_path: Path
+) -> None:
     recorded(tmp_path, 8, latency="lognormal:5:0.4", in_flight=4)
 
     harness("timeline", "out")
 
-    levels = [e["args"]["in flight"] for e in events_of(Path("out/timeline.json")) if e["name"] == "calls"]
+    levels = [
+        e["args"]["in flight"] for e in events_of(Path("out/timeline.json")) if e["name"] == "calls"
+    ]
     assert (max(levels), levels[-1]) == (4, 0)
 
 
-def test_a_run_that_was_resumed_and_met_its_cache_keeps_to_the_format_as_well(harness: Harness, tmp_path: Path) -> None:
+def test_a_run_that_was_resumed_and_met_its_cache_keeps_to_the_format_as_well(
+    harness: Harness, tmp_path: Path
+) -> None:
     recorded(tmp_path, 8, latency="fixed:3", run_calls=20, runs=2)
     run_virtual(lambda: run(tmp_path, tmp_path / "topics.jsonl", latency="fixed:3"))
 
@@ -58,7 +68,9 @@ def test_a_run_that_was_resumed_and_met_its_cache_keeps_to_the_format_as_well(ha
     assert_valid(events_of(Path("out/timeline.json")))
 
 
-def test_topics_that_are_not_finished_are_not_in_it_and_that_is_said(harness: Harness, tmp_path: Path) -> None:
+def test_topics_that_are_not_finished_are_not_in_it_and_that_is_said(
+    harness: Harness, tmp_path: Path
+) -> None:
     recorded(tmp_path, 8, latency="fixed:3", run_calls=20, runs=2)
 
     assert "it has 2 of 8 topics" in harness("timeline", "out").stderr
@@ -102,7 +114,9 @@ def test_a_dash_is_standard_output(harness: Harness, a_run: Path) -> None:
     ],
 )
 @pytest.mark.usefixtures("a_run")
-def test_what_is_not_there_is_said_and_leaves_no_file(harness: Harness, arguments: list[str], said: str) -> None:
+def test_what_is_not_there_is_said_and_leaves_no_file(
+    harness: Harness, arguments: list[str], said: str
+) -> None:
     assert said in problem_of(harness("timeline", *arguments))
     assert not Path("done/timeline.json").exists()
 
@@ -110,7 +124,9 @@ def test_what_is_not_there_is_said_and_leaves_no_file(harness: Harness, argument
 def test_a_run_without_calls_has_no_timeline(harness: Harness, a_run: Path) -> None:
     (a_run / "traces.jsonl").write_text("")
 
-    assert "no finished topic has calls in traces.jsonl" in problem_of(harness("timeline", str(a_run)))
+    assert "no finished topic has calls in traces.jsonl" in problem_of(
+        harness("timeline", str(a_run))
+    )
 
 
 def test_a_damaged_call_is_named(harness: Harness, a_run: Path) -> None:
@@ -128,8 +144,12 @@ def test_a_run_of_two_sessions_is_one_line_of_time(harness: Harness) -> None:
 
     assert harness("timeline", "done").exit_code == 0
 
-    topics = [event for event in events_of(Path("done/timeline.json")) if event.get("cat") == "topic"]
-    assert [topic["args"]["session"] for topic in sorted(topics, key=lambda topic: int(topic["ts"]))] in (
+    topics = [
+        event for event in events_of(Path("done/timeline.json")) if event.get("cat") == "topic"
+    ]
+    assert [
+        topic["args"]["session"] for topic in sorted(topics, key=lambda topic: int(topic["ts"]))
+    ] in (
         [1, 2],
         [2, 2],
     )

@@ -1,4 +1,6 @@
-"""Which model really answered, as a person is told it: a server that names others, or changes behind one name."""
+"""Which model really answered, as a person is told it: a server that names others, or changes
+behind one name.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ OURS = ("--model", "x", "--workflow", "flow.py:one", "-y", "-q", "--in-flight", 
 
 @dataclass
 class Served:
-    """A server; `names` says by the number of a request, from 1, which model and fingerprint its answer has."""
+    """A server; `names` says by the number of a request, from 1, which model and fingerprint its
+    answer has.
+    """
 
     url: str = ""
     asked: int = 0
@@ -42,13 +46,18 @@ class Served:
         text = {"role": "assistant", "content": "Scattering."}
         if not stream:
             choice = {"index": 0, "message": text, "finish_reason": "stop"}
-            return json.dumps({**who, "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+            return json.dumps(
+                {**who, "object": "chat.completion", "choices": [choice], "usage": usage}
+            ).encode()
         chunks: list[dict[str, Any]] = [
             {**who, "choices": [{"index": 0, "delta": text, "finish_reason": None}]},
             {**who, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
             {**who, "choices": [], "usage": usage},
         ]
-        return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
+        return (
+            b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
+            + b"data: [DONE]\n\n"
+        )
 
 
 @pytest.fixture
@@ -59,10 +68,14 @@ def server() -> Iterator[Served]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             stream = bool(asked.get("stream"))
-            self._say(served.body(stream=stream), "text/event-stream" if stream else "application/json")
+            self._say(
+                served.body(stream=stream), "text/event-stream" if stream else "application/json"
+            )
 
         def do_GET(self) -> None:
-            self._say(json.dumps({"object": "list", "data": [{"id": "x"}]}).encode(), "application/json")
+            self._say(
+                json.dumps({"object": "list", "data": [{"id": "x"}]}).encode(), "application/json"
+            )
 
         def _say(self, body: bytes, content_type: str) -> None:
             self.send_response(200)
@@ -90,10 +103,14 @@ def server() -> Iterator[Served]:
 
 
 def write_topics(number: int, name: str = "four.jsonl") -> None:
-    Path(name).write_text("".join(f'{{"id": "t{place}", "topic": "number {place}"}}\n' for place in range(number)))
+    Path(name).write_text(
+        "".join(f'{{"id": "t{place}", "topic": "number {place}"}}\n' for place in range(number))
+    )
 
 
-def run(harness: Harness, server: Served, *more: str, out: str = "out", topics: str = "four.jsonl") -> str:
+def run(
+    harness: Harness, server: Served, *more: str, out: str = "out", topics: str = "four.jsonl"
+) -> str:
     done = harness("run", topics, "--base-url", server.url, "--out", out, *OURS, *more)
     assert done.exit_code == 0, done.output
     return done.output
@@ -105,7 +122,8 @@ def rows(out: str = "out") -> list[dict[str, Any]]:
 
 def answered_by(fields: dict[str, Any]) -> list[tuple[str, str | None, int, bool]]:
     return [
-        (one["model"], one["fingerprint"], one["answers"], one.get("other", False)) for one in fields["answered_by"]
+        (one["model"], one["fingerprint"], one["answers"], one.get("other", False))
+        for one in fields["answered_by"]
     ]
 
 
@@ -126,7 +144,10 @@ def test_another_model_than_was_asked_for_is_told_everywhere_and_not_priced_as_t
     assert [row["cost"] for row in rows()] == [pytest.approx(3e-05)] * 3 + [None]
     assert answered_by(rows()[3]) == [("other/dear", None, 1, True)]
     manifest = json.loads(Path("out/run.json").read_text())
-    assert answered_by(manifest["totals"]) == [("org/X-2024-07-18", None, 3, False), ("other/dear", None, 1, True)]
+    assert answered_by(manifest["totals"]) == [
+        ("org/X-2024-07-18", None, 3, False),
+        ("other/dear", None, 1, True),
+    ]
     assert told in harness("status", "out").output
     assert told in harness("show", "out").output
     topic = harness("show", "out", "t3").output
@@ -136,7 +157,9 @@ def test_another_model_than_was_asked_for_is_told_everywhere_and_not_priced_as_t
     assert "answered by" not in harness("show", "out", "t0").output
 
 
-def test_another_model_whose_price_is_known_is_priced_as_itself(harness: Harness, server: Served) -> None:
+def test_another_model_whose_price_is_known_is_priced_as_itself(
+    harness: Harness, server: Served
+) -> None:
     Path("harness.toml").write_text(PRICED + '[prices."dear"]\ninput = 10.0\noutput = 10.0\n')
     server.names = lambda number: ("other/dear", None)
     said = run(harness, server)
@@ -145,27 +168,47 @@ def test_another_model_whose_price_is_known_is_priced_as_itself(harness: Harness
     assert [row["cost"] for row in rows()] == [pytest.approx(30 * 10e-6)] * 4
 
 
-def test_a_cost_that_the_server_tells_is_used_whoever_answered(harness: Harness, server: Served) -> None:
+def test_a_cost_that_the_server_tells_is_used_whoever_answered(
+    harness: Harness, server: Served
+) -> None:
     server.names, server.more = lambda number: ("other/dear", None), {"cost": 0.25}
     assert "cost      $1.00\n" in run(harness, server)
 
 
-def test_an_alias_that_is_named_is_the_model_that_was_asked_for(harness: Harness, server: Served) -> None:
+def test_an_alias_that_is_named_is_the_model_that_was_asked_for(
+    harness: Harness, server: Served
+) -> None:
     server.names = lambda number: ("other/dear", None)
     said = run(harness, server, "--set", "endpoint.aliases.x=dear")
     assert "other/dear" not in said
     assert [row["cost"] for row in rows()] == [pytest.approx(3e-05)] * 4
 
 
-def test_a_budget_can_be_kept_by_the_price_of_what_answers_to_an_alias(harness: Harness, server: Served) -> None:
+def test_a_budget_can_be_kept_by_the_price_of_what_answers_to_an_alias(
+    harness: Harness, server: Served
+) -> None:
     Path("harness.toml").write_text('[prices."dear"]\ninput = 10.0\noutput = 10.0\n')
     said = run(harness, server, "--set", "endpoint.aliases.x=dear", "--budget", "1")
     assert "cost      $0.0012\n" in said
 
 
-def test_a_budget_that_another_model_makes_unsure_stops_the_run(harness: Harness, server: Served) -> None:
+def test_a_budget_that_another_model_makes_unsure_stops_the_run(
+    harness: Harness, server: Served
+) -> None:
     server.names = lambda number: ("other/dear", None) if number > 1 else ("x", None)
-    command = ("run", "four.jsonl", "--base-url", server.url, "--out", "out", *OURS, "--budget", "1", "--runs", "1")
+    command = (
+        "run",
+        "four.jsonl",
+        "--base-url",
+        server.url,
+        "--out",
+        "out",
+        *OURS,
+        "--budget",
+        "1",
+        "--runs",
+        "1",
+    )
     done = harness(*command)
     assert done.exit_code == 3
     assert "stopped   the budget cannot be kept: other/dear answered" in done.output
@@ -201,10 +244,14 @@ def test_a_change_between_two_sessions_of_a_run_is_told(harness: Harness, server
     server.names = lambda number: ("x-2024-05-13" if number < 3 else "x-2024-08-06", None)
     assert CHANGED not in run(harness, server)
     write_topics(4)
-    assert f"model     {CHANGED}: x-2024-05-13 gave 2 answers, x-2024-08-06 2\n" in run(harness, server)
+    assert f"model     {CHANGED}: x-2024-05-13 gave 2 answers, x-2024-08-06 2\n" in run(
+        harness, server
+    )
 
 
-def test_cached_answers_beside_new_ones_of_another_build_are_told(harness: Harness, server: Served) -> None:
+def test_cached_answers_beside_new_ones_of_another_build_are_told(
+    harness: Harness, server: Served
+) -> None:
     write_topics(2, "two.jsonl")
     server.names = lambda number: ("x", "fp_a" if number < 3 else "fp_b")
     run(harness, server, topics="two.jsonl", out="first")
@@ -213,7 +260,9 @@ def test_cached_answers_beside_new_ones_of_another_build_are_told(harness: Harne
     assert f"model     {CHANGED}: fingerprint fp_a gave 2 answers, fingerprint fp_b 2\n" in said
 
 
-def test_the_models_of_a_cache_are_listed_with_when_each_answered(harness: Harness, server: Served) -> None:
+def test_the_models_of_a_cache_are_listed_with_when_each_answered(
+    harness: Harness, server: Served
+) -> None:
     server.names = lambda number: ("x", "fp_a") if number < 4 else ("other/dear", None)
     run(harness, server)
     listed = harness("cache", "stats", "--models").output.splitlines()
@@ -229,19 +278,27 @@ def test_the_models_of_a_cache_are_listed_with_when_each_answered(harness: Harne
     assert found["models"][0]["first"] <= found["models"][0]["last"]
 
 
-def test_two_runs_that_different_builds_answered_are_told_apart(harness: Harness, server: Served) -> None:
+def test_two_runs_that_different_builds_answered_are_told_apart(
+    harness: Harness, server: Served
+) -> None:
     server.names = lambda number: ("x", "fp_a" if number < 5 else "fp_b")
     run(harness, server, out="a")
     run(harness, server, "--cache-mode", "refresh", out="b")
-    told = "fingerprint fp_a gave 4 answers in A, 0 in B; fingerprint fp_b gave 0 answers in A, 4 in B"
+    told = (
+        "fingerprint fp_a gave 4 answers in A, 0 in B; fingerprint fp_b gave 0 answers in A, 4 in B"
+    )
     assert f"model: {CHANGED}: {told}" in " ".join(harness("diff", "a", "b").output.split())
     found = json.loads(harness("diff", "a", "b", "--json").stdout)
     assert found["answerers"] == [f"{CHANGED}: {told}"]
     # Of rows from before there was such a field, the calls tell it.
     for name in ("a", "b"):
-        old = [{key: value for key, value in row.items() if key != "answered_by"} for row in rows(name)]
+        old = [
+            {key: value for key, value in row.items() if key != "answered_by"} for row in rows(name)
+        ]
         Path(name, "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in old))
-    assert json.loads(harness("diff", "a", "b", "--json").stdout)["answerers"] == [f"{CHANGED}: {told}"]
+    assert json.loads(harness("diff", "a", "b", "--json").stdout)["answerers"] == [
+        f"{CHANGED}: {told}"
+    ]
     assert harness("status", "a").exit_code == 0
 
 
@@ -260,7 +317,9 @@ contains = "Scattering"
 """
 
 
-def test_a_recording_that_was_added_to_by_another_build_is_told_by_check(harness: Harness, server: Served) -> None:
+def test_a_recording_that_was_added_to_by_another_build_is_told_by_check(
+    harness: Harness, server: Served
+) -> None:
     Path("suite.toml").write_text(SUITE.format(url=server.url))
     write_topics(2)
     server.names = lambda number: ("x", "fp_a" if number < 3 else "fp_b")
@@ -294,7 +353,10 @@ def test_doctor_tells_of_a_cache_of_two_builds_and_of_another_that_answers_now(
     assert line.startswith("warning  cache ")
     assert line.endswith(f"; {told}")
     server.names = lambda number: ("other/dear", None)
-    assert f"warning  answers   {OTHER}: other/dear gave 1 answer\n" in harness(*looked, "--ask").output
+    assert (
+        f"warning  answers   {OTHER}: other/dear gave 1 answer\n"
+        in harness(*looked, "--ask").output
+    )
 
 
 def test_ask_tells_of_another_model(harness: Harness, server: Served) -> None:
@@ -303,7 +365,9 @@ def test_ask_tells_of_another_model(harness: Harness, server: Served) -> None:
     assert f"note: {OTHER}: other/dear gave 1 answer\n" in said.stderr
 
 
-def test_a_price_that_nobody_knows_reads_so_wherever_a_cost_is_told(harness: Harness, server: Served) -> None:
+def test_a_price_that_nobody_knows_reads_so_wherever_a_cost_is_told(
+    harness: Harness, server: Served
+) -> None:
     Path("harness.toml").write_text("")
     run(harness, server, out="a")
     run(harness, server, "--cache-mode", "refresh", out="b")

@@ -57,7 +57,9 @@ def test_a_terminal_too_narrow_for_an_indent_gets_the_line_as_it_is() -> None:
     assert wrapped("failed    3 × server 500 – no", 12) == "failed    3 × server 500 – no"
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=300))
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=300)
+)
 def test_no_word_is_lost_or_changed(text: str) -> None:
     assert "".join(wrapped(text, 40).split()) == "".join(text.split())
 

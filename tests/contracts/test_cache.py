@@ -16,7 +16,16 @@ from harness.cache.memory import MemoryCache
 from harness.cache.recorded_first import RecordedFirst
 from harness.cache.sqlite_cache import SqliteCache
 from harness.domain.call import Call
-from harness.domain.completion import AtMost, Completion, FailedAttempt, Message, Request, Served, ToolCall, Usage
+from harness.domain.completion import (
+    AtMost,
+    Completion,
+    FailedAttempt,
+    Message,
+    Request,
+    Served,
+    ToolCall,
+    Usage,
+)
 from harness.domain.key import cache_key
 from harness.domain.ledger import Spent
 from harness.ports import Cache, OpenCall, Rejection, Resolution
@@ -41,11 +50,15 @@ def open_cache(request: pytest.FixtureRequest, tmp_path: Path) -> CacheFactory:
     async def under_a_recording() -> AsyncIterator[Cache]:
         yield RecordedFirst(MemoryCache(), MemoryCache())
 
-    return {"memory": in_memory, "sqlite": in_a_file, "recorded first": under_a_recording}[request.param]
+    return {"memory": in_memory, "sqlite": in_a_file, "recorded first": under_a_recording}[
+        request.param
+    ]
 
 
 def a_request(text: str = "Why is the sky blue?") -> Request:
-    return Request(endpoint="mock", model="deepseek-flash", messages=(Message(role="user", content=text),))
+    return Request(
+        endpoint="mock", model="deepseek-flash", messages=(Message(role="user", content=text),)
+    )
 
 
 def an_answer(content: str = "Rayleigh scattering.") -> Completion:
@@ -64,9 +77,13 @@ def an_answer(content: str = "Rayleigh scattering.") -> Completion:
     )
 
 
-def an_entry(request: Request, *, run_id: str = "run-1", cost: float | None = 0.5, tokens: int = 1000) -> OpenCall:
+def an_entry(
+    request: Request, *, run_id: str = "run-1", cost: float | None = 0.5, tokens: int = 1000
+) -> OpenCall:
     call = Call(run_id=run_id, topic_id="topic-1", span_id="1")
-    return OpenCall(key=cache_key(request), call=call, opened_at=NOON, cost_at_most=cost, tokens_at_most=tokens)
+    return OpenCall(
+        key=cache_key(request), call=call, opened_at=NOON, cost_at_most=cost, tokens_at_most=tokens
+    )
 
 
 def stored(completion: Completion, *, keep: bool = True) -> Resolution:
@@ -81,7 +98,9 @@ def stored(completion: Completion, *, keep: bool = True) -> Resolution:
 
 
 def failed(*, cost: float | None, tokens: int = 0) -> Resolution:
-    return Resolution(outcome="failed", closed_at=NOON, cost=cost, tokens=tokens, error="reset by peer")
+    return Resolution(
+        outcome="failed", closed_at=NOON, cost=cost, tokens=tokens, error="reset by peer"
+    )
 
 
 async def put(cache: Cache, request: Request, completion: Completion) -> None:
@@ -93,7 +112,9 @@ async def test_an_unknown_key_is_a_miss(open_cache: CacheFactory) -> None:
         assert await cache.get(cache_key(a_request()), a_request()) is None
 
 
-async def test_a_hit_is_the_stored_answer_with_its_run_and_its_time(open_cache: CacheFactory) -> None:
+async def test_a_hit_is_the_stored_answer_with_its_run_and_its_time(
+    open_cache: CacheFactory,
+) -> None:
     async with open_cache() as cache:
         await put(cache, a_request(), an_answer())
         hit = await cache.get(cache_key(a_request()), a_request())
@@ -103,7 +124,9 @@ async def test_a_hit_is_the_stored_answer_with_its_run_and_its_time(open_cache: 
     assert hit.created_at == NOON + timedelta(seconds=3)
 
 
-async def test_an_entry_tells_of_the_paid_call_and_not_of_the_waits_around_it(open_cache: CacheFactory) -> None:
+async def test_an_entry_tells_of_the_paid_call_and_not_of_the_waits_around_it(
+    open_cache: CacheFactory,
+) -> None:
     failure = FailedAttempt(number=1, kind="server", message="503")
     served = Served(
         source="shared", attempts=2, failures=(failure,), queued_s=1, queued_run_s=2, paced_s=3, budget_s=4, outage_s=6,
@@ -113,7 +136,9 @@ async def test_an_entry_tells_of_the_paid_call_and_not_of_the_waits_around_it(op
         await put(cache, a_request(), replace(an_answer(), served=served))
         hit = await cache.get(cache_key(a_request()), a_request())
     assert hit is not None
-    assert hit.completion.served == Served(attempts=2, ttft_reasoning_s=0.25, ttft_answer_s=0.5, latency_s=0.75)
+    assert hit.completion.served == Served(
+        attempts=2, ttft_reasoning_s=0.25, ttft_answer_s=0.5, latency_s=0.75
+    )
 
 
 def a_rejection(owner: str = "run-1/topic-1/1", reason: str = "it held no list") -> Rejection:
@@ -145,7 +170,9 @@ async def test_the_answer_that_takes_its_place_is_not_rejected(open_cache: Cache
     assert (hit.completion.content, hit.rejected) == ("A list.", None)
 
 
-async def test_a_verdict_on_an_answer_that_is_gone_or_anothers_has_no_effect(open_cache: CacheFactory) -> None:
+async def test_a_verdict_on_an_answer_that_is_gone_or_anothers_has_no_effect(
+    open_cache: CacheFactory,
+) -> None:
     async with open_cache() as cache:
         await cache.reject(a_rejection())
         assert await cache.get(cache_key(a_request()), a_request()) is None
@@ -165,7 +192,9 @@ async def test_a_newer_answer_replaces_the_older(open_cache: CacheFactory) -> No
     assert hit.completion.content == "new"
 
 
-async def test_an_entry_never_answers_another_request_under_its_key(open_cache: CacheFactory) -> None:
+async def test_an_entry_never_answers_another_request_under_its_key(
+    open_cache: CacheFactory,
+) -> None:
     async with open_cache() as cache:
         await put(cache, a_request(), an_answer())
         assert await cache.get(cache_key(a_request()), a_request("Why is the sea blue?")) is None
@@ -191,15 +220,25 @@ async def test_what_was_stored_for_a_topic_is_found_by_it_and_belongs_to_who_ask
     open_cache: CacheFactory,
 ) -> None:
     async with open_cache() as cache:
-        for text, topic_id, span_id in (("a", "t1", "s1"), ("b", "t1", "s2"), ("c", "t2", "s1"), ("b", "t2", "s3")):
+        for text, topic_id, span_id in (
+            ("a", "t1", "s1"),
+            ("b", "t1", "s2"),
+            ("c", "t2", "s1"),
+            ("b", "t2", "s3"),
+        ):
             request = a_request(text)
             call = Call(run_id="run-1", topic_id=topic_id, span_id=span_id)
             entry = replace(an_entry(request), call=call)
             await cache.resolve(await cache.open_call(request, entry), stored(an_answer(text)))
         of_first, of_second = await cache.recorded("t1"), await cache.recorded("t2")
         assert await cache.recorded("none") == []
-    assert [(one.span_id, one.request, one.completion.content) for one in of_first] == [("s1", a_request("a"), "a")]
-    assert {(one.span_id, one.completion.content) for one in of_second} == {("s1", "c"), ("s3", "b")}
+    assert [(one.span_id, one.request, one.completion.content) for one in of_first] == [
+        ("s1", a_request("a"), "a")
+    ]
+    assert {(one.span_id, one.completion.content) for one in of_second} == {
+        ("s1", "c"),
+        ("s3", "b"),
+    }
     assert of_first[0].created_at == stored(an_answer()).closed_at
 
 
@@ -211,15 +250,21 @@ async def test_an_answer_not_to_be_kept_is_paid_and_not_found(open_cache: CacheF
         assert (await cache.spent("run-1")).cost == 0.00125
 
 
-async def test_a_failed_call_leaves_no_answer_even_where_text_had_arrived(open_cache: CacheFactory) -> None:
+async def test_a_failed_call_leaves_no_answer_even_where_text_had_arrived(
+    open_cache: CacheFactory,
+) -> None:
     async with open_cache() as cache:
         number = await cache.open_call(a_request(), an_entry(a_request()))
         await cache.resolve(number, replace(failed(cost=0.0), completion=an_answer()))
         assert await cache.get(cache_key(a_request()), a_request()) is None
 
 
-async def test_open_calls_are_listed_oldest_first_and_only_for_their_run(open_cache: CacheFactory) -> None:
-    first, second, other = (an_entry(a_request(text), run_id=run) for text, run in [("a", "x"), ("b", "x"), ("c", "y")])
+async def test_open_calls_are_listed_oldest_first_and_only_for_their_run(
+    open_cache: CacheFactory,
+) -> None:
+    first, second, other = (
+        an_entry(a_request(text), run_id=run) for text, run in [("a", "x"), ("b", "x"), ("c", "y")]
+    )
     async with open_cache() as cache:
         for text, entry in [("a", first), ("b", second), ("c", other)]:
             await cache.open_call(a_request(text), entry)
@@ -248,7 +293,9 @@ async def test_a_run_that_asked_nothing_has_spent_nothing(open_cache: CacheFacto
         assert await cache.spent("run-1") == Spent()
 
 
-async def test_spent_tells_known_costs_from_those_at_risk_and_those_without_a_price(open_cache: CacheFactory) -> None:
+async def test_spent_tells_known_costs_from_those_at_risk_and_those_without_a_price(
+    open_cache: CacheFactory,
+) -> None:
     rows: list[tuple[float | None, int, Resolution | None]] = [
         (1.0, 100, stored(replace(an_answer(), cost=0.25))),  # paid: 0.25 and 46 tokens
         (1.0, 100, failed(cost=0.0)),  # nothing was generated
@@ -258,7 +305,11 @@ async def test_spent_tells_known_costs_from_those_at_risk_and_those_without_a_pr
         (None, 800, None),  # open, at an endpoint without prices
         (None, 100, stored(replace(an_answer(), cost=None))),  # paid, no price known
         (None, 1600, failed(cost=None)),  # a broken stream at an endpoint without prices
-        (8.0, 3200, replace(stored(replace(an_answer(), cost=None)), tokens=0)),  # an answer without usage
+        (
+            8.0,
+            3200,
+            replace(stored(replace(an_answer(), cost=None)), tokens=0),
+        ),  # an answer without usage
     ]
     async with open_cache() as cache:
         for index, (cost, tokens, resolution) in enumerate(rows):
@@ -282,7 +333,9 @@ async def test_spent_tells_known_costs_from_those_at_risk_and_those_without_a_pr
     )
 
 
-async def test_a_thousand_callers_at_once_each_get_their_own_answer(open_cache: CacheFactory) -> None:
+async def test_a_thousand_callers_at_once_each_get_their_own_answer(
+    open_cache: CacheFactory,
+) -> None:
     async with open_cache() as cache:
 
         async def one(index: int) -> str:
@@ -300,7 +353,11 @@ async def test_a_thousand_callers_at_once_each_get_their_own_answer(open_cache: 
 async def test_a_lease_is_taken_once_until_it_is_released(open_cache: CacheFactory) -> None:
     key, other = cache_key(a_request()), cache_key(a_request("other"))
     async with open_cache() as cache:
-        assert [await cache.claim(key), await cache.claim(key), await cache.claim(other)] == ["taken", "held", "taken"]
+        assert [await cache.claim(key), await cache.claim(key), await cache.claim(other)] == [
+            "taken",
+            "held",
+            "taken",
+        ]
         cache.release(key)
         assert [await cache.claim(key), await cache.claim(other)] == ["taken", "held"]
 
@@ -341,7 +398,9 @@ async def test_releasing_what_is_not_leased_changes_nothing(open_cache: CacheFac
         assert await cache.claim(key) == "taken"
 
 
-async def test_what_was_judged_of_a_request_counts_in_place_of_its_worst_case(open_cache: CacheFactory) -> None:
+async def test_what_was_judged_of_a_request_counts_in_place_of_its_worst_case(
+    open_cache: CacheFactory,
+) -> None:
     judged = AtMost(cost=0.5, tokens=40)
     rows = [
         replace(failed(cost=None), at_most=judged),

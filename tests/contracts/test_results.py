@@ -20,7 +20,9 @@ MANIFEST = {"version": 1, "run_id": "run", "status": "running", "identity": {}, 
 
 
 class Kept(NamedTuple):
-    """An implementation, what it holds by now (topic ids, span ids), and a way to break its disk."""
+    """An implementation, what it holds by now (topic ids, span ids), and a way to break its
+    disk.
+    """
 
     results: Results
     topics: Callable[[], Sequence[str]]
@@ -30,7 +32,9 @@ class Kept(NamedTuple):
 
 
 def in_a_directory(path: Path) -> Kept:
-    results = ResultsDir.create_or_continue(path, lambda known: {**MANIFEST, "dataset": {"topics": 9}})
+    results = ResultsDir.create_or_continue(
+        path, lambda known: {**MANIFEST, "dataset": {"topics": 9}}
+    )
     results.begin()
 
     def break_disk() -> None:
@@ -38,7 +42,11 @@ def in_a_directory(path: Path) -> Kept:
 
     def column(file: str, name: str) -> list[str]:
         file_path = path / file
-        return [json.loads(line)[name] for line in file_path.read_text().splitlines()] if file_path.exists() else []
+        return (
+            [json.loads(line)[name] for line in file_path.read_text().splitlines()]
+            if file_path.exists()
+            else []
+        )
 
     return Kept(
         results,
@@ -56,7 +64,10 @@ def in_a_list(path: Path) -> Kept:
         results.failing = StorageError("the disk is full")
 
     return Kept(
-        results, lambda: [row.topic_id for row in results.rows], lambda: [span.id for span in results.spans], break_disk
+        results,
+        lambda: [row.topic_id for row in results.rows],
+        lambda: [span.id for span in results.spans],
+        break_disk,
     )
 
 
@@ -84,7 +95,9 @@ async def test_rows_keep_the_order_in_which_they_were_written(kept: Kept) -> Non
 async def test_writers_at_the_same_time_do_not_mix_their_rows(kept: Kept) -> None:
     await asyncio.gather(
         *(
-            kept.results.write(a_result(index), [a_span(span_id=f"{index}.{call}") for call in range(3)])
+            kept.results.write(
+                a_result(index), [a_span(span_id=f"{index}.{call}") for call in range(3)]
+            )
             for index in range(20)
         )
     )

@@ -29,7 +29,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def written(path: Path, *rows: object) -> str:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
     return str(path)
 
 
@@ -50,11 +52,17 @@ def topic_ids(spec: DatasetSpec) -> list[str]:
 
 
 def test_a_topic_has_its_id_its_text_and_all_other_fields_as_metadata(file: Path) -> None:
-    path = written(file, {"id": "a", "topic": " Tides ", "language": "en", "tags": ["sea", 1, None]}, {"topic": "Ebb"})
+    path = written(
+        file,
+        {"id": "a", "topic": " Tides ", "language": "en", "tags": ["sea", 1, None]},
+        {"topic": "Ebb"},
+    )
 
     first, second = read(DatasetSpec(path=path))
 
-    assert first == Topic(id="a", text=" Tides ", index=0, metadata={"language": "en", "tags": ["sea", 1, None]})
+    assert first == Topic(
+        id="a", text=" Tides ", index=0, metadata={"language": "en", "tags": ["sea", 1, None]}
+    )
     assert second == Topic(id=f"t-{hashlib.sha256(b'Ebb').hexdigest()[:16]}", text="Ebb", index=1)
 
 
@@ -81,7 +89,9 @@ def test_an_explicit_id_that_a_numbered_one_would_take_is_a_repetition(file: Pat
     assert bad.startswith(f"f:3: the id '{x}-2' is that of line 2 too")
 
 
-@pytest.mark.parametrize("own_id", ["../../etc/passwd", "a/b", "CON", ".", " a", "日本", "x" * 200, "-1", "é\u00a0"])
+@pytest.mark.parametrize(
+    "own_id", ["../../etc/passwd", "a/b", "CON", ".", " a", "日本", "x" * 200, "-1", "é\u00a0"]
+)
 def test_ids_that_would_be_odd_file_names_are_fine(file: Path, own_id: str) -> None:
     assert topic_ids(DatasetSpec(path=written(file, {"id": own_id, "topic": "x"}))) == [own_id]
 
@@ -147,10 +157,14 @@ def test_gzip_is_known_by_its_content_and_may_have_several_members(tmp_path: Pat
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_standard_input_can_be_read_again_and_saved(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+def test_standard_input_can_be_read_again_and_saved(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
     content = b'{"id": 1, "topic": "a"}\nbroken\n'
 
-    with open_dataset(DatasetSpec(path="-"), stdin=io.BytesIO(pack(content)), spool_dir=tmp_path) as dataset:
+    with open_dataset(
+        DatasetSpec(path="-"), stdin=io.BytesIO(pack(content)), spool_dir=tmp_path
+    ) as dataset:
         first, second = list(dataset.read()), list(dataset.read())
         (bad,) = dataset.report.errors
         saved = dataset.save(tmp_path)
@@ -182,12 +196,17 @@ def test_a_pipe_with_a_name_is_read_like_a_file(tmp_path: Path) -> None:
     writer.join()
 
 
-def test_a_copy_that_cannot_be_written_is_an_error_of_the_storage(tmp_path: Path, file: Path) -> None:
+def test_a_copy_that_cannot_be_written_is_an_error_of_the_storage(
+    tmp_path: Path, file: Path
+) -> None:
     gone = tmp_path / "gone"
 
     with pytest.raises(StorageError, match="point TMPDIR to a directory with room"):
         open_dataset(DatasetSpec(path=written(file, "x")), spool_dir=gone)
-    with open_dataset(DatasetSpec(path=str(file))) as dataset, pytest.raises(StorageError, match="cannot be copied"):
+    with (
+        open_dataset(DatasetSpec(path=str(file))) as dataset,
+        pytest.raises(StorageError, match="cannot be copied"),
+    ):
         dataset.save(gone)
 
 
@@ -216,16 +235,27 @@ def test_a_large_file_of_another_kind_is_refused(file: Path) -> None:
 
 
 def test_limit_takes_the_first_that_the_filters_leave(file: Path) -> None:
-    path = written(file, *({"id": n, "topic": "x", "language": "zh" if n % 3 == 0 else "en"} for n in range(10)))
+    path = written(
+        file,
+        *({"id": n, "topic": "x", "language": "zh" if n % 3 == 0 else "en"} for n in range(10)),
+    )
     zh = (parse_filter("language=zh"),)
 
     assert topic_ids(DatasetSpec(path=path, filters=zh, limit=3)) == ["0", "3", "6"]
     assert topic_ids(DatasetSpec(path=path, filters=zh, limit=100)) == ["0", "3", "6", "9"]
-    assert topic_ids(DatasetSpec(path=path, filters=(*zh, parse_filter("id!=3")))) == ["0", "6", "9"]
+    assert topic_ids(DatasetSpec(path=path, filters=(*zh, parse_filter("id!=3")))) == [
+        "0",
+        "6",
+        "9",
+    ]
 
 
 def test_filters_know_the_files_own_names_for_topic_and_id(file: Path) -> None:
-    path = written(file, {"qid": 1, "prompt": "Tides", "topic": "Sea"}, {"qid": 2, "prompt": "Ebb", "topic": "Sea"})
+    path = written(
+        file,
+        {"qid": 1, "prompt": "Tides", "topic": "Sea"},
+        {"qid": 2, "prompt": "Ebb", "topic": "Sea"},
+    )
     spec = DatasetSpec(path=path, topic_field="prompt", id_field="qid")
 
     for condition, wanted in (
@@ -238,23 +268,33 @@ def test_filters_know_the_files_own_names_for_topic_and_id(file: Path) -> None:
 
 
 def test_a_filter_that_matches_nothing_names_the_fields_there_are(file: Path) -> None:
-    path = written(file, {"id": 1, "topic": "x", "language": "zh"}, {"id": 2, "topic": "y", "year": 2024})
+    path = written(
+        file, {"id": 1, "topic": "x", "language": "zh"}, {"id": 2, "topic": "y", "year": 2024}
+    )
     filters = (parse_filter("langauge=zh"), parse_filter("year=2024"))
 
     with pytest.raises(DatasetError) as caught:
         open_dataset(DatasetSpec(path=path, name="f", filters=filters))
 
-    assert str(caught.value) == (
-        "f: no topic matches --filter langauge=zh --filter year=2024; fields seen: 'id', 'topic', 'language', 'year'"
+    assert (
+        str(caught.value)
+        == "f: no topic matches --filter langauge=zh --filter year=2024; fields seen: 'id',"
+        " 'topic', 'language', 'year'"
     )
 
 
 def test_an_id_field_that_no_line_has_is_refused(file: Path) -> None:
-    with pytest.raises(DatasetError, match=r"^f: no line has the field --id-field 'uid'; fields seen: 'id'$"):
-        open_dataset(DatasetSpec(path=written(file, {"id": 1, "topic": "x"}), name="f", id_field="uid"))
+    with pytest.raises(
+        DatasetError, match=r"^f: no line has the field --id-field 'uid'; fields seen: 'id'$"
+    ):
+        open_dataset(
+            DatasetSpec(path=written(file, {"id": 1, "topic": "x"}), name="f", id_field="uid")
+        )
 
 
-def test_a_bad_line_and_a_blank_one_keep_their_place_among_those_that_any_filter_selects(file: Path) -> None:
+def test_a_bad_line_and_a_blank_one_keep_their_place_among_those_that_any_filter_selects(
+    file: Path,
+) -> None:
     file.write_text('{"topic": "a", "n": 1}\n{\n\n{"topic": "b", "n": 2}\n')
 
     (topic,) = read(DatasetSpec(path=str(file), filters=(parse_filter("n=2"),)))
@@ -264,7 +304,9 @@ def test_a_bad_line_and_a_blank_one_keep_their_place_among_those_that_any_filter
 
 
 def test_the_limit_counts_topics_and_not_bad_lines(file: Path) -> None:
-    file.write_text('{\n{"id": "a", "topic": "a"}\n{\n{"id": "b", "topic": "b"}\n{"id": "c", "topic": "c"}\n')
+    file.write_text(
+        '{\n{"id": "a", "topic": "a"}\n{\n{"id": "b", "topic": "b"}\n{"id": "c", "topic": "c"}\n'
+    )
     with open_dataset(DatasetSpec(path=str(file), limit=2)) as dataset:
         assert [topic.id for topic in dataset.read()] == ["a", "b"]
         assert (dataset.count, dataset.end, dataset.report.bad) == (2, 4, 2)
@@ -292,9 +334,19 @@ def test_a_byte_order_mark_at_the_start_and_blank_lines_are_no_errors(
 
 @pytest.mark.parametrize(
     ("written_id", "own_id"),
-    [("7", "7"), ("1.5", "1.5"), ("1.50", "1.50"), ("7.0", "7.0"), ("1e3", "1e3"), ("-0.25", "-0.25"), ("0", "0")],
+    [
+        ("7", "7"),
+        ("1.5", "1.5"),
+        ("1.50", "1.50"),
+        ("7.0", "7.0"),
+        ("1e3", "1e3"),
+        ("-0.25", "-0.25"),
+        ("0", "0"),
+    ],
 )
-def test_an_id_that_is_a_number_is_its_text_as_it_is_written(file: Path, written_id: str, own_id: str) -> None:
+def test_an_id_that_is_a_number_is_its_text_as_it_is_written(
+    file: Path, written_id: str, own_id: str
+) -> None:
     file.write_text(f'{{"n": 2.5, "id": {written_id}, "topic": "x", "deep": {{"id": 9}}}}\n')
     (topic,) = read(DatasetSpec(path=str(file)))
     assert topic.id == own_id
@@ -302,7 +354,9 @@ def test_an_id_that_is_a_number_is_its_text_as_it_is_written(file: Path, written
 
 
 def test_ids_are_compared_by_their_text(file: Path) -> None:
-    file.write_text('{"id": 1.5, "topic": "a"}\n{"id": "1.5", "topic": "b"}\n{"id": 1.50, "topic": "c"}\n')
+    file.write_text(
+        '{"id": 1.5, "topic": "a"}\n{"id": "1.5", "topic": "b"}\n{"id": 1.50, "topic": "c"}\n'
+    )
     spec = DatasetSpec(path=str(file), name="f")
     assert bad_lines(spec) == ("f:2: the id '1.5' is that of line 1 too; ids must differ",)
     assert topic_ids(spec) == ["1.5", "1.50"]
@@ -313,7 +367,10 @@ def test_a_file_of_bad_lines_only_reports_them_instead_of_its_filters(file: Path
 
     with open_dataset(DatasetSpec(path=str(file), filters=(parse_filter("n=2"),))) as dataset:
         assert (dataset.report.topics, dataset.report.bad, dataset.count) == (0, 2, 0)
-        with pytest.raises(DatasetError, match=r"2 bad lines, 0 good\. Nothing was sent\. There is no topic to go on"):
+        with pytest.raises(
+            DatasetError,
+            match=r"2 bad lines, 0 good\. Nothing was sent\. There is no topic to go on",
+        ):
             dataset.check(skip_bad=True)
 
 
@@ -327,7 +384,9 @@ def test_the_whole_file_is_checked_whatever_is_selected(file: Path) -> None:
 
 def test_a_shuffled_order_is_that_of_the_hashes_of_seed_and_line_number(file: Path) -> None:
     path = written(file, *({"id": n, "topic": "x"} for n in range(1, 51)))
-    by_hash = sorted(range(1, 51), key=lambda line: hashlib.sha256(f"7:{line}".encode()).hexdigest())
+    by_hash = sorted(
+        range(1, 51), key=lambda line: hashlib.sha256(f"7:{line}".encode()).hexdigest()
+    )
 
     shuffled = topic_ids(DatasetSpec(path=path, shuffle_seed=7))
 
@@ -350,32 +409,48 @@ def test_a_repetition_names_the_first_line_of_the_file_also_when_shuffled(file: 
     for seed in range(5):
         reasons = set(bad_lines(DatasetSpec(path=path, name="f", shuffle_seed=seed)))
         assert reasons == {
-            f"f:{n + 1}: the id '{n % 2}' is that of line {n % 2 + 1} too; ids must differ" for n in range(2, 6)
+            f"f:{n + 1}: the id '{n % 2}' is that of line {n % 2 + 1} too; ids must differ"
+            for n in range(2, 6)
         }
 
 
-def test_each_topic_is_drawn_as_often_as_is_asked_and_each_draw_has_a_name_and_a_number(file: Path) -> None:
+def test_each_topic_is_drawn_as_often_as_is_asked_and_each_draw_has_a_name_and_a_number(
+    file: Path,
+) -> None:
     path = written(file, *({"id": name, "topic": "x"} for name in "abc"))
     with open_dataset(DatasetSpec(path=path, limit=2, samples=3)) as dataset:
         drawn = [(topic.id, topic.sample, topic.index) for topic in dataset.read()]
         found = [dataset.index_of(name) for name in ("a", "a#2", "b#3", "a#4", "a#1", "c", "d")]
         some = [topic.index for topic in dataset.read(lambda index: index in (1, 5))]
-    assert drawn == [("a", 0, 0), ("a#2", 1, 1), ("a#3", 2, 2), ("b", 0, 3), ("b#2", 1, 4), ("b#3", 2, 5)]
+    assert drawn == [
+        ("a", 0, 0),
+        ("a#2", 1, 1),
+        ("a#3", 2, 2),
+        ("b", 0, 3),
+        ("b#2", 1, 4),
+        ("b#3", 2, 5),
+    ]
     assert (dataset.count, some) == (6, [1, 5])
     # `c` is beyond the limit, and no draw is called `#1` or `#4`.
     assert found == [0, 1, 5, None, None, None, None]
 
 
-def test_an_id_that_a_draw_of_another_topic_would_have_is_refused_where_there_are_that_many_draws(file: Path) -> None:
+def test_an_id_that_a_draw_of_another_topic_would_have_is_refused_where_there_are_that_many_draws(
+    file: Path,
+) -> None:
     path = written(file, *({"id": name, "topic": "x"} for name in ("a#3", "b#2", "a#03", "a")))
     for samples in (1, 2):
         with open_dataset(DatasetSpec(path=path, name="f", samples=samples)) as dataset:
             assert dataset.report.bad == 0
-    with pytest.raises(DatasetError, match=r"^f:1: the id 'a#3' is what a draw of line 4 is called, with 3 draws"):
+    with pytest.raises(
+        DatasetError, match=r"^f:1: the id 'a#3' is what a draw of line 4 is called, with 3 draws"
+    ):
         open_dataset(DatasetSpec(path=path, name="f", samples=3))
 
 
-@pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": -1}, {"topic_field": "id"}, {"id_field": "topic"}])
+@pytest.mark.parametrize(
+    "wrong", [{"limit": 0}, {"limit": -1}, {"topic_field": "id"}, {"id_field": "topic"}]
+)
 def test_settings_that_can_mean_nothing_are_refused(wrong: dict[str, int | str]) -> None:
     with pytest.raises(SettingsError):
         DatasetSpec(path="x", **wrong)  # type: ignore[arg-type]
@@ -405,7 +480,9 @@ def test_a_large_gzip_file_is_copied_all_the_same(file: Path) -> None:
 
 
 def test_an_endless_stream_is_stopped() -> None:
-    with pytest.raises(DatasetError, match=r"^f: holds more than 10 bytes; give a plain file, or split it$"):
+    with pytest.raises(
+        DatasetError, match=r"^f: holds more than 10 bytes; give a plain file, or split it$"
+    ):
         open_content("-", name="f", stdin=io.BytesIO(b"a" * 11), copy_at_most=10)
 
 
@@ -421,7 +498,10 @@ def test_input_that_breaks_off_with_an_error_is_refused() -> None:
 def test_content_that_can_no_longer_be_read_is_refused() -> None:
     reading, writing = os.pipe()
     os.close(writing)
-    with open(reading, "rb") as pipe, pytest.raises(DatasetError, match=r"^f: cannot be read: Illegal seek$"):
+    with (
+        open(reading, "rb") as pipe,
+        pytest.raises(DatasetError, match=r"^f: cannot be read: Illegal seek$"),
+    ):
         Content(name="f", size=1, file=pipe).read(0, 1)
 
 

@@ -135,7 +135,9 @@ def spec_of(directory: Path, name: str, content: bytes) -> DatasetSpec:
 
 
 @pytest.mark.parametrize(("case", "content", "message"), BAD_LINES, ids=ids(BAD_LINES))
-def test_a_bad_line_is_named_with_its_reason(tmp_path: Path, case: str, content: bytes, message: str) -> None:
+def test_a_bad_line_is_named_with_its_reason(
+    tmp_path: Path, case: str, content: bytes, message: str
+) -> None:
     with open_dataset(spec_of(tmp_path, message.partition(":")[0], content)) as dataset:
         with pytest.raises(DatasetError) as caught:
             dataset.check(skip_bad=False)
@@ -183,14 +185,21 @@ def test_a_gzip_bomb_is_stopped_long_before_it_is_unpacked(tmp_path: Path) -> No
     assert str(caught.value).startswith("bomb.jsonl.gz:1: the gzip data grows more than 200-fold")
 
 
-def test_the_first_20_errors_are_listed_in_the_order_of_the_file_with_their_count(tmp_path: Path) -> None:
+def test_the_first_20_errors_are_listed_in_the_order_of_the_file_with_their_count(
+    tmp_path: Path,
+) -> None:
     content = GOOD + b"".join(b"{}\n" + GOOD for _ in range(25))
 
-    with open_dataset(spec_of(tmp_path, "t.jsonl", content)) as dataset, pytest.raises(DatasetError) as caught:
+    with (
+        open_dataset(spec_of(tmp_path, "t.jsonl", content)) as dataset,
+        pytest.raises(DatasetError) as caught,
+    ):
         dataset.check(skip_bad=False)
 
     lines = str(caught.value).splitlines()
-    assert [line.split(" ")[0] for line in lines[:20]] == [f"t.jsonl:{number}:" for number in range(2, 22)]
+    assert [line.split(" ")[0] for line in lines[:20]] == [
+        f"t.jsonl:{number}:" for number in range(2, 22)
+    ]
     assert lines[20] == "… and 30 more"
     assert lines[21].startswith(
         "50 bad lines, 1 good. Nothing was sent. Correct the file, or let `harness run --skip-bad`"

@@ -52,7 +52,10 @@ def run(script: str, *arguments: str) -> str:
 
 
 def lines(count: int) -> str:
-    return "".join(json.dumps({"id": f"topic-{n}", "topic": f"What is {n}?", "n": n}) + "\n" for n in range(count))
+    return "".join(
+        json.dumps({"id": f"topic-{n}", "topic": f"What is {n}?", "n": n}) + "\n"
+        for n in range(count)
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 1])

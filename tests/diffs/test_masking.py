@@ -30,22 +30,32 @@ def test_an_answer_may_stand_in_a_prompt_whole_with_or_without_its_margins() -> 
     [
         QUESTIONS,
         f"Here they are:\n```json\n{QUESTIONS}\n```",
-        json.dumps({"all": [{"question": " Who first built it, and when? "}, {"n": 2, "known": None}]}),
+        json.dumps(
+            {"all": [{"question": " Who first built it, and when? "}, {"n": 2, "known": None}]}
+        ),
     ],
     ids=["array", "fenced", "nested"],
 )
 def test_the_texts_in_an_answer_of_json_are_found(content: str) -> None:
-    assert shown("Answer this: Who first built it, and when?", ("plan", content)) == "Answer this: ⟨plan⟩"
+    assert (
+        shown("Answer this: Who first built it, and when?", ("plan", content))
+        == "Answer this: ⟨plan⟩"
+    )
 
 
 def test_the_lines_of_a_list_are_found_without_their_marks() -> None:
     content = "Sure.\n1. Who first built it?\n- What did it cost?\n(3) And who paid for it?"
-    assert {"Who first built it?", "What did it cost?", "And who paid for it?"} <= texts(("plan", content))
+    assert {"Who first built it?", "What did it cost?", "And who paid for it?"} <= texts(
+        ("plan", content)
+    )
 
 
 def test_the_longest_part_is_found_first() -> None:
     answers = (("one", "the river Severn"), ("two", "a dam on the river Severn"))
-    assert shown("Of a dam on the river Severn, and the river Severn.", *answers) == "Of ⟨two⟩, and ⟨one⟩."
+    assert (
+        shown("Of a dam on the river Severn, and the river Severn.", *answers)
+        == "Of ⟨two⟩, and ⟨one⟩."
+    )
 
 
 def test_a_short_part_stays_and_the_places_where_it_stands_alone_are_noted() -> None:
@@ -77,11 +87,15 @@ def test_a_text_that_several_calls_brought_is_named_by_the_first() -> None:
 
 
 def test_words_and_masks_stand_side_by_side() -> None:
-    found = mask("Notes: It was built in Bath. Write.", parts_of([("ask", "It was built in Bath.")]))
+    found = mask(
+        "Notes: It was built in Bath. Write.", parts_of([("ask", "It was built in Bath.")])
+    )
     assert found.words == ("Notes", ": ", MASK, " ", "Write", ".")
     assert found.raw == ("Notes", ": ", "It was built in Bath.", " ", "Write", ".")
     assert [(part.span_id, part.text) for part in found.parts] == [("ask", "It was built in Bath.")]
 
 
 def test_an_answer_of_endless_leaves_is_looked_into_only_so_far() -> None:
-    assert len(texts(("plan", json.dumps([f"question {number}" for number in range(5_000)])))) <= 1_002
+    assert (
+        len(texts(("plan", json.dumps([f"question {number}" for number in range(5_000)])))) <= 1_002
+    )

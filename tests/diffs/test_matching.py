@@ -25,12 +25,20 @@ def test_a_line_that_moved_up_is_matched_where_more_lines_agree() -> None:
 
 def test_without_any_work_only_the_common_ends_match() -> None:
     found = match(["a", "b", "c", "d"], ["a", "c", "b", "d"], most_comparisons=0)
-    assert found.stretches == (Stretch(True, 0, 1, 0, 1), Stretch(False, 1, 3, 1, 3), Stretch(True, 3, 4, 3, 4))
+    assert found.stretches == (
+        Stretch(True, 0, 1, 0, 1),
+        Stretch(False, 1, 3, 1, 3),
+        Stretch(True, 3, 4, 3, 4),
+    )
     assert not found.complete
 
 
-def test_words_too_frequent_to_be_looked_for_leave_the_matching_incomplete_where_they_agree() -> None:
+def test_words_too_frequent_to_be_looked_for_leave_the_matching_incomplete_where_they_agree() -> (
+    None
+):
     agreeing = match(["a", "b"] * 100, ["b", "a", "c"] * 100, most_comparisons=1_000)
     assert not agreeing.complete
-    apart = match(["p", *["a", "b"] * 100, "x"], ["q", "c", "x", *["a", "b"] * 100], most_comparisons=1_000)
+    apart = match(
+        ["p", *["a", "b"] * 100, "x"], ["q", "c", "x", *["a", "b"] * 100], most_comparisons=1_000
+    )
     assert apart.complete

@@ -14,12 +14,24 @@ from harness.domain.key import cache_key
 from harness.domain.recorded_call import RecordedCall
 
 THEN = datetime(2026, 11, 21, tzinfo=UTC)
-PLAN, NOTES, OTHER = "One: who was it? Two: why?", "It was the monks of Bath.", "Nobody knows to this day."
+PLAN, NOTES, OTHER = (
+    "One: who was it? Two: why?",
+    "It was the monks of Bath.",
+    "Nobody knows to this day.",
+)
 
 
 def recorded(span_id: str, request: Request, content: str, **fields: Any) -> RecordedCall:
     known = {"topic_id": "t", "key": cache_key(request), "run_id": "run-1", "created_at": THEN}
-    return RecordedCall(**{**known, "span_id": span_id, "request": request, "completion": an_answer(content), **fields})
+    return RecordedCall(
+        **{
+            **known,
+            "span_id": span_id,
+            "request": request,
+            "completion": an_answer(content),
+            **fields,
+        }
+    )
 
 
 RECORDED = (
@@ -31,16 +43,24 @@ RECORDED = (
 
 def explained(span_id: str, request: Request, **given: Any) -> Explanation:
     return explain(
-        **{"request": request, "topic_id": "t", "span_id": span_id, "recorded": RECORDED, "earlier": {}, **given}
+        **{
+            "request": request,
+            "topic_id": "t",
+            "span_id": span_id,
+            "recorded": RECORDED,
+            "earlier": {},
+            **given,
+        }
     )
 
 
 def test_a_topic_of_which_nothing_is_recorded_is_unknown() -> None:
     found = explained("plan", a_request("Plan it."), recorded=())
     assert (found.verdict, found.nearest, found.recorded_steps) == ("unknown topic", None, ())
-    assert found.text() == (
-        f"step 'plan' of topic 't' (plan, key {found.key[:12]}…): nothing is recorded for this topic; "
-        "record it, or correct its id"
+    assert (
+        found.text()
+        == f"step 'plan' of topic 't' (plan, key {found.key[:12]}…): nothing is recorded for this"
+        " topic; record it, or correct its id"
     )
 
 
@@ -55,12 +75,14 @@ def test_a_prompt_that_changed_is_to_blame() -> None:
     assert found.verdict == "changed"
     assert found.nearest is RECORDED[0]
     lines = found.text().splitlines()
-    assert lines[0] == (
-        f"step 'plan' of topic 't' (plan, key {found.key[:12]}…): not recorded, because max_tokens and message 1 "
-        "(user) changed; take that back, or record the new answers"
+    assert (
+        lines[0] == f"step 'plan' of topic 't' (plan, key {found.key[:12]}…): not recorded, because"
+        " max_tokens and message 1 (user) changed; take that back, or record the new answers"
     )
-    assert lines[1] == (
-        f"  nearest: plan, key {RECORDED[0].key[:12]}…, recorded 2026-11-21 (run-1); its messages are 40% alike"
+    assert (
+        lines[1]
+        == f"  nearest: plan, key {RECORDED[0].key[:12]}…, recorded 2026-11-21 (run-1); its"
+        " messages are 40% alike"
     )
     assert lines[2:] == [
         "  max_tokens: recorded not set, wanted 7",
@@ -73,7 +95,10 @@ def test_a_call_that_only_has_another_answer_in_its_prompt_follows() -> None:
     assert (found.verdict, found.change.follows) == ("follows", ("plan",))
     assert found.nearest is RECORDED[1]
     first, _, last = found.text().splitlines()
-    assert "this step is not to blame: its request differs only by the answers of plan; look there first" in first
+    assert (
+        "this step is not to blame: its request differs only by the answers of plan; look there"
+        " first" in first
+    )
     assert last == "  message 1 (user) changed: by the answers of plan"
 
 
@@ -85,7 +110,9 @@ def test_the_recorded_call_of_the_same_id_is_nearest_and_then_one_of_the_same_st
     assert (new.nearest, new.verdict) == (RECORDED[1], "follows")
 
 
-def test_a_call_that_was_never_recorded_follows_nothing_where_the_answers_before_it_are_the_recorded_ones() -> None:
+def test_a_call_that_was_never_recorded_follows_nothing_where_the_answers_before_it_are_the_recorded_ones() -> (
+    None
+):
     found = explained("part.3/ask", a_request(f"Plan: {PLAN} Part 3."), earlier={"plan": PLAN})
     assert (found.verdict, found.nearest) == ("new step", None)
     assert "nothing is recorded for this call, only for others of its step" in found.text()
@@ -93,8 +120,12 @@ def test_a_call_that_was_never_recorded_follows_nothing_where_the_answers_before
 
 def test_of_several_recordings_of_a_call_the_likest_is_nearest_and_then_the_latest() -> None:
     older = recorded("plan", a_request("Plan all of it, now."), PLAN)
-    newer = recorded("plan", a_request("Plan it.", max_tokens=1), PLAN, created_at=THEN.replace(hour=1))
-    found = explained("plan", a_request("Plan it.", max_tokens=2), recorded=(older, newer, RECORDED[0]))
+    newer = recorded(
+        "plan", a_request("Plan it.", max_tokens=1), PLAN, created_at=THEN.replace(hour=1)
+    )
+    found = explained(
+        "plan", a_request("Plan it.", max_tokens=2), recorded=(older, newer, RECORDED[0])
+    )
     assert found.nearest is newer
 
 
@@ -109,7 +140,10 @@ def test_what_a_model_said_within_a_conversation_is_named_without_a_call() -> No
         return Request(
             endpoint="mock",
             model="m",
-            messages=(Message(role="user", content="why?"), Message(role="assistant", reasoning=reasoning)),
+            messages=(
+                Message(role="user", content="why?"),
+                Message(role="assistant", reasoning=reasoning),
+            ),
         )
 
     found = explained("plan", talk("so"), recorded=[recorded("plan", talk("or"), PLAN)])
@@ -163,7 +197,9 @@ def test_an_explanation_goes_out_as_json() -> None:
 
 
 def test_a_prompt_that_changed_everywhere_is_shown_by_its_ends() -> None:
-    old = "\n\n".join(f"Paragraph {number} says this of {number * 7} others." for number in range(300))
+    old = "\n\n".join(
+        f"Paragraph {number} says this of {number * 7} others." for number in range(300)
+    )
     before = recorded("plan", a_request(old), PLAN)
     shown = explained("plan", a_request(old.replace("this", "that")), recorded=[before]).text()
     assert "Paragraph 0 says [-this-]{+that+}" in shown
@@ -172,4 +208,9 @@ def test_a_prompt_that_changed_everywhere_is_shown_by_its_ends() -> None:
 
 
 def test_messages_that_differ_are_never_said_to_be_all_alike() -> None:
-    assert [likeness_words(one) for one in (0.0, 0.989, 0.9999, 1.0)] == ["0%", "98%", "99%", "100%"]
+    assert [likeness_words(one) for one in (0.0, 0.989, 0.9999, 1.0)] == [
+        "0%",
+        "98%",
+        "99%",
+        "100%",
+    ]

@@ -49,7 +49,9 @@ def test_equal_texts_have_no_change() -> None:
 def test_lines_are_matched_before_words() -> None:
     old = "alpha beta\ngamma delta\nepsilon zeta\n"
     new = "gamma delta\nepsilon eta\ntheta iota\n"
-    assert diff_words(old, new).plain() == ("[-alpha beta\n-]gamma delta\nepsilon [-zeta-]{+eta\ntheta iota+}\n")
+    assert diff_words(old, new).plain() == (
+        "[-alpha beta\n-]gamma delta\nepsilon [-zeta-]{+eta\ntheta iota+}\n"
+    )
 
 
 def test_a_rewritten_sentence_is_one_change_and_not_a_heap_of_crumbs() -> None:
@@ -61,43 +63,68 @@ def test_a_rewritten_sentence_is_one_change_and_not_a_heap_of_crumbs() -> None:
 def test_what_stays_far_from_a_change_is_left_out_between_words() -> None:
     words = " ".join(f"word{number}" for number in range(100))
     shown = diff_words(f"{words} old {words}", f"{words} new {words}").plain(context=20)
-    assert shown == "[…675 characters…] word98 word99 [-old-]{+new+} word0 word1 word2 […671 characters…]"
+    assert (
+        shown
+        == "[…675 characters…] word98 word99 [-old-]{+new+} word0 word1 word2 […671 characters…]"
+    )
 
 
 def test_what_stays_between_two_changes_is_left_out_in_its_middle() -> None:
     middle = "x" * 100
     pieces = diff_words(f"a {middle} b", f"c {middle} d").pieces(context=10)
-    assert [piece.kind for piece in pieces] == ["removed", "added", "equal", "skipped", "equal", "removed", "added"]
+    assert [piece.kind for piece in pieces] == [
+        "removed",
+        "added",
+        "equal",
+        "skipped",
+        "equal",
+        "removed",
+        "added",
+    ]
     assert pieces[2].text == " " + "x" * 9
     assert pieces[3].text == "[…82 characters…]"
 
 
 def test_a_gap_is_not_left_out_where_that_saves_nothing() -> None:
     text = "y" * 25
-    assert diff_words(f"a {text} b", f"c {text} d").plain(context=10) == f"[-a-]{{+c+}} {text} [-b-]{{+d+}}"
+    assert (
+        diff_words(f"a {text} b", f"c {text} d").plain(context=10)
+        == f"[-a-]{{+c+}} {text} [-b-]{{+d+}}"
+    )
 
 
 def test_a_long_change_can_be_cut_in_its_middle() -> None:
-    assert diff_words("", "abcdefghij" * 10).plain(longest=20) == "{+abcdefghij[…80 characters…]abcdefghij+}"
+    assert (
+        diff_words("", "abcdefghij" * 10).plain(longest=20)
+        == "{+abcdefghij[…80 characters…]abcdefghij+}"
+    )
 
 
 def test_texts_too_long_and_too_different_are_not_compared_for_ever_and_it_says_so() -> None:
     old, new = "a b " * 3_000, "b a c " * 2_000
     diff = diff_words(old, new, most_comparisons=10_000)
     assert not diff.complete
-    assert diff.plain(longest=10).endswith(" (too long and too different to be compared word by word)")
+    assert diff.plain(longest=10).endswith(
+        " (too long and too different to be compared word by word)"
+    )
     assert "".join(segment.old for segment in diff.segments) == old
     assert "".join(segment.new for segment in diff.segments) == new
 
 
 def test_a_word_changed_here_and_there_in_a_megabyte_is_found_among_its_lines() -> None:
-    paragraphs = [f"Paragraph {number} says what {number * 7} others said before it.\n\n" for number in range(20_000)]
+    paragraphs = [
+        f"Paragraph {number} says what {number * 7} others said before it.\n\n"
+        for number in range(20_000)
+    ]
     changed = [
-        text.replace("says", "denies") if number % 5_000 == 7 else text for number, text in enumerate(paragraphs)
+        text.replace("says", "denies") if number % 5_000 == 7 else text
+        for number, text in enumerate(paragraphs)
     ]
     diff = diff_words("".join(paragraphs), "".join(changed))
     assert diff.complete
-    assert [(one.old, one.new) for one in diff.segments if one.kind != "equal"] == [("says", "denies")] * 4
+    assert [(one.old, one.new) for one in diff.segments if one.kind != "equal"] == [
+        ("says", "denies")
+    ] * 4
 
 
 def test_frequent_words_anchor_nothing_in_long_texts_and_still_extend_a_match() -> None:
@@ -111,12 +138,19 @@ def test_frequent_words_anchor_nothing_in_long_texts_and_still_extend_a_match() 
 def test_a_diff_goes_out_as_json() -> None:
     assert diff_words("a fox", "a dog").as_json() == {
         "complete": True,
-        "segments": [{"kind": "equal", "text": "a "}, {"kind": "replaced", "old": "fox", "new": "dog"}],
+        "segments": [
+            {"kind": "equal", "text": "a "},
+            {"kind": "replaced", "old": "fox", "new": "dog"},
+        ],
     }
 
 
 def test_marks_stand_around_changes_only() -> None:
-    pieces = [Piece(kind="equal", text="a "), Piece(kind="removed", text="b"), Piece(kind="skipped", text=" … ")]
+    pieces = [
+        Piece(kind="equal", text="a "),
+        Piece(kind="removed", text="b"),
+        Piece(kind="skipped", text=" … "),
+    ]
     assert plain(pieces) == "a [-b-] … "
 
 
@@ -133,5 +167,7 @@ def test_marks_stand_around_changes_only() -> None:
         ("你好世界", "你好宇宙", 3 / 7),
     ],
 )
-def test_likeness_is_the_share_of_words_and_pairs_of_them_that_both_have(old: str, new: str, likeness: float) -> None:
+def test_likeness_is_the_share_of_words_and_pairs_of_them_that_both_have(
+    old: str, new: str, likeness: float
+) -> None:
     assert similarity(old, new) == pytest.approx(likeness)

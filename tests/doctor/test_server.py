@@ -1,4 +1,6 @@
-"""What the doctor finds behind a base URL: real sockets that answer, refuse, reset, or are something else."""
+"""What the doctor finds behind a base URL: real sockets that answer, refuse, reset, or are
+something else.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,14 @@ class Noon:
 @pytest.fixture(autouse=True)
 def _an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+    for name in (
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -58,7 +67,10 @@ class Site:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._answer(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):  # somebody only looked whether we are there
+        except (
+            asyncio.IncompleteReadError,
+            ConnectionError,
+        ):  # somebody only looked whether we are there
             pass
         finally:
             writer.close()
@@ -74,7 +86,14 @@ class Site:
         method, path, _ = head.split(" ", 2)
         self.asked.append(f"{method} {path}")
         self.heads.append(head)
-        length = next((int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0)
+        length = next(
+            (
+                int(line[15:])
+                for line in head.lower().split("\r\n")
+                if line.startswith("content-length:")
+            ),
+            0,
+        )
         if length:
             self.bodies.append(json.loads(await reader.readexactly(length)))
         reply = self.answers.get(f"{method} {path}", http({"detail": "Not Found"}, 404))
@@ -103,13 +122,20 @@ async def a_site(
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
     writer.transport.abort()
 
 
 def http(body: Any, status: int = 200, kind: str = "application/json", *headers: str) -> bytes:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = (f"HTTP/1.1 {status} X", f"Content-Type: {kind}", f"Content-Length: {len(raw)}", "Connection: close")
+    lines = (
+        f"HTTP/1.1 {status} X",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(raw)}",
+        "Connection: close",
+    )
     return "\r\n".join([*lines, *headers]).encode() + b"\r\n\r\n" + raw
 
 
@@ -117,28 +143,47 @@ def page(text: str) -> bytes:
     return http(f"<!doctype html><html><title>{text}</title></html>".encode(), 200, "text/html")
 
 
-def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"model": "qwen3:8b", "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}], **more}
+def chunk(
+    delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any
+) -> dict[str, Any]:
+    return {
+        "model": "qwen3:8b",
+        "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}],
+        **more,
+    }
 
 
 def stream(*chunks: dict[str, Any] | None, done: bool = True) -> bytes:
-    events = [f"data: {json.dumps(one)}\n\n" for one in chunks] + (["data: [DONE]\n\n"] if done else [])
+    events = [f"data: {json.dumps(one)}\n\n" for one in chunks] + (
+        ["data: [DONE]\n\n"] if done else []
+    )
     return http("".join(events).encode(), 200, "text/event-stream")
 
 
 def whole(message: dict[str, Any], finish: str = "length", **more: Any) -> bytes:
-    return http({"model": "qwen3:8b", "choices": [{"message": message, "finish_reason": finish}], **more})
+    return http(
+        {"model": "qwen3:8b", "choices": [{"message": message, "finish_reason": finish}], **more}
+    )
 
 
 async def look(
-    base_url: str | None, *, ask: bool = False, key: str | None = None, model: str = "qwen3:8b", **settings: Any
+    base_url: str | None,
+    *,
+    ask: bool = False,
+    key: str | None = None,
+    model: str = "qwen3:8b",
+    **settings: Any,
 ) -> list[Finding]:
     """What is found of the server, in order; nothing of this machine and of the settings."""
     environ = {} if key is None else {"HARNESS_API_KEY": key}
     where = {} if base_url is None else {"base_url": base_url}
     loaded = load_settings({**where, "model": model, **settings}, environ=environ)
     found = [finding async for finding in examine(loaded, Noon(), ask=ask)]
-    return [finding for finding in found if finding.name not in ("versions", "files", "disk", "cache", "key", "model")]
+    return [
+        finding
+        for finding in found
+        if finding.name not in ("versions", "files", "disk", "cache", "key", "model")
+    ]
 
 
 def only(findings: list[Finding], name: str) -> Finding:
@@ -147,7 +192,9 @@ def only(findings: list[Finding], name: str) -> Finding:
 
 
 def worst(findings: list[Finding]) -> str:
-    return max((finding.verdict for finding in findings), key=("ok", "note", "warning", "problem").index)
+    return max(
+        (finding.verdict for finding in findings), key=("ok", "note", "warning", "problem").index
+    )
 
 
 # The connection
@@ -195,7 +242,10 @@ async def test_a_server_that_is_silent_to_tls_is_said() -> None:
         (socket.gaierror(-2, "Name or service not known"), "the name gpu.example is not found"),
         (TimeoutError(), "no connection to gpu.example:443 within 10 s"),
         (ConnectionResetError(), "gpu.example:443 closed the connection as it was opened"),
-        (OSError(101, "Network is unreachable"), "no connection to gpu.example:443: Network is unreachable"),
+        (
+            OSError(101, "Network is unreachable"),
+            "no connection to gpu.example:443: Network is unreachable",
+        ),
         (ssl.SSLError(1, "handshake failure"), "TLS with gpu.example:443 failed: "),
     ],
 )
@@ -227,8 +277,9 @@ async def test_a_proxy_is_gone_through_as_a_run_would(monkeypatch: pytest.Monkey
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         found = await look("http://gpu.example/v1")
-    assert only(found, "connect").said == (
-        f"{where} answers (TCP), the proxy of the environment on the way to gpu.example"
+    assert (
+        only(found, "connect").said
+        == f"{where} answers (TCP), the proxy of the environment on the way to gpu.example"
     )
     assert only(found, "endpoint").verdict == "ok"
     assert site.asked == ["GET http://gpu.example/v1/models"]
@@ -242,8 +293,10 @@ async def test_a_proxy_that_is_not_there_is_said_to_be_one(monkeypatch: pytest.M
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         [found] = await look("http://gpu.example/v1")
-    assert found.said == (
-        f"nothing listens at 127.0.0.1:{port}: connection refused (a proxy of the environment, for gpu.example)"
+    assert (
+        found.said
+        == f"nothing listens at 127.0.0.1:{port}: connection refused (a proxy of the environment,"
+        " for gpu.example)"
     )
 
 
@@ -253,9 +306,16 @@ async def test_a_proxy_that_is_not_there_is_said_to_be_one(monkeypatch: pytest.M
 async def test_one_request_is_said_and_sent_and_a_known_model_is_fine() -> None:
     async with a_site({"GET /v1/models": http(MODELS)}) as (site, where):
         found = await look(f"http://{where}/v1", key=KEY)
-    assert [(one.verdict, one.name) for one in found] == [("ok", "connect"), ("note", "asks"), ("ok", "endpoint")]
+    assert [(one.verdict, one.name) for one in found] == [
+        ("ok", "connect"),
+        ("note", "asks"),
+        ("ok", "endpoint"),
+    ]
     assert found[1].said == f"GET http://{where}/v1/models, with the key in HARNESS_API_KEY"
-    assert found[2].said == "it answers, did not refuse the key, and serves org/llama-3-8b-instruct, qwen3:8b"
+    assert (
+        found[2].said
+        == "it answers, did not refuse the key, and serves org/llama-3-8b-instruct, qwen3:8b"
+    )
     assert site.asked == ["GET /v1/models"]
     assert f"Bearer {KEY}" in site.heads[0]
 
@@ -269,7 +329,9 @@ async def test_one_request_is_said_and_sent_and_a_known_model_is_fine() -> None:
         ("lama-3-8b-instuct", "org/llama-3-8b-instruct"),
     ],
 )
-async def test_an_unknown_model_is_a_problem_with_the_nearest_names(asked: str, nearest: str) -> None:
+async def test_an_unknown_model_is_a_problem_with_the_nearest_names(
+    asked: str, nearest: str
+) -> None:
     async with a_site({"GET /v1/models": http(MODELS)}) as (_, where):
         found = only(await look(f"http://{where}/v1", model=asked), "endpoint")
     assert found.verdict == "problem"
@@ -290,7 +352,9 @@ async def test_the_model_of_a_single_step_is_looked_for_too(a_step_of_another_mo
         (None, f"wants a key (401: bad key {KEY}), and none was sent", "set HARNESS_API_KEY"),
     ],
 )
-async def test_a_refused_key_is_said_in_the_servers_words(key: str | None, said: str, advice: str) -> None:
+async def test_a_refused_key_is_said_in_the_servers_words(
+    key: str | None, said: str, advice: str
+) -> None:
     refusal = http({"error": {"message": f"bad key {KEY}"}}, 401)
     async with a_site({"GET /v1/models": refusal}) as (_, where):
         found = await look(f"http://{where}/v1", key=key, ask=True)
@@ -304,7 +368,9 @@ async def test_a_refused_key_is_said_in_the_servers_words(key: str | None, said:
     ("given", "works"),
     [("", "/v1"), ("/", "/v1"), ("/v1/models", "/v1"), ("/v1/v1", "/v1")],
 )
-async def test_a_base_url_with_a_wrong_path_is_named_with_the_one_that_works(given: str, works: str) -> None:
+async def test_a_base_url_with_a_wrong_path_is_named_with_the_one_that_works(
+    given: str, works: str
+) -> None:
     async with a_site({f"GET {works}/models": http(MODELS)}) as (_, where):
         found = await look(f"http://{where}{given}")
     assert only(found, "endpoint").verdict == "problem"
@@ -327,16 +393,25 @@ async def test_a_call_under_a_path_without_v1_is_found_too() -> None:
 
 
 async def test_a_web_page_is_no_api_and_the_api_behind_it_is_named() -> None:
-    async with a_site({"GET /models": page("Chat UI"), "GET /v1/models": http(MODELS)}) as (_, where):
+    async with a_site({"GET /models": page("Chat UI"), "GET /v1/models": http(MODELS)}) as (
+        _,
+        where,
+    ):
         found = await look(f"http://{where}")
     assert only(found, "endpoint").advice == f"--base-url http://{where}/v1"
 
 
 async def test_a_web_page_and_nothing_else_is_said_by_its_title() -> None:
-    async with a_site({"GET /v1/models": page("Sign in"), "GET /models": page("Sign in")}) as (_, where):
+    async with a_site({"GET /v1/models": page("Sign in"), "GET /models": page("Sign in")}) as (
+        _,
+        where,
+    ):
         found = await look(f"http://{where}/v1")
     assert only(found, "endpoint").verdict == "problem"
-    assert only(found, "endpoint").said == f"http://{where}/v1/models is a page of something else: Sign in"
+    assert (
+        only(found, "endpoint").said
+        == f"http://{where}/v1/models is a page of something else: Sign in"
+    )
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -345,21 +420,31 @@ async def test_where_no_url_has_a_list_it_is_a_problem_that_a_call_may_solve(sta
     async with a_site({"GET /v1/models": nothing, "GET /models": nothing}) as (site, where):
         found = await look(f"http://{where}/v1")
     assert only(found, "endpoint").verdict == "problem"
-    assert f"answered {status} to a request for its models: nothing here" in only(found, "endpoint").said
+    assert (
+        f"answered {status} to a request for its models: nothing here"
+        in only(found, "endpoint").said
+    )
     assert "--ask tries a call" in only(found, "endpoint").advice
     assert site.asked == ["GET /v1/models", "GET /models"]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_server_that_is_not_ready_is_said_in_its_words(status: int) -> None:
-    async with a_site({"GET /v1/models": http({"error": {"message": "Loading model"}}, status)}) as (_, where):
+    async with a_site(
+        {"GET /v1/models": http({"error": {"message": "Loading model"}}, status)}
+    ) as (_, where):
         found = only(await look(f"http://{where}/v1"), "endpoint")
     assert found.verdict == "problem"
-    assert found.said == f"http://{where}/v1 answered {status} to a request for its models: Loading model"
+    assert (
+        found.said
+        == f"http://{where}/v1 answered {status} to a request for its models: Loading model"
+    )
 
 
 async def test_a_redirect_is_named_and_not_followed() -> None:
-    async with a_site({"GET /v1/models": http(b"", 307, "text/plain", "Location: https://else.example/v1")}) as (
+    async with a_site(
+        {"GET /v1/models": http(b"", 307, "text/plain", "Location: https://else.example/v1")}
+    ) as (
         site,
         where,
     ):
@@ -408,20 +493,55 @@ async def test_a_call_shows_what_the_server_does() -> None:
 @pytest.mark.parametrize(
     ("reply", "name", "verdict", "said"),
     [
-        (stream(chunk({"content": "one"}), chunk({}, "stop")), "usage", "warning", "not told: tokens and cost stay"),
-        (stream(chunk({"reasoning": "hm"}), chunk({}, "stop")), "reasoning", "ok", "in the field reasoning"),
-        (stream(chunk({"content": "<think>hm"}), chunk({}, "stop")), "reasoning", "warning", "in the text of the"),
-        (stream(chunk({"content": "<think>hm"}), chunk({}, "stop")), "reasoning", "warning", f"{MARKED} <think>"),
+        (
+            stream(chunk({"content": "one"}), chunk({}, "stop")),
+            "usage",
+            "warning",
+            "not told: tokens and cost stay",
+        ),
+        (
+            stream(chunk({"reasoning": "hm"}), chunk({}, "stop")),
+            "reasoning",
+            "ok",
+            "in the field reasoning",
+        ),
+        (
+            stream(chunk({"content": "<think>hm"}), chunk({}, "stop")),
+            "reasoning",
+            "warning",
+            "in the text of the",
+        ),
+        (
+            stream(chunk({"content": "<think>hm"}), chunk({}, "stop")),
+            "reasoning",
+            "warning",
+            f"{MARKED} <think>",
+        ),
         (
             stream(chunk({"content": "<|channel|>analysis<|message|>hm"})),
             "reasoning",
             "warning",
             f"{MARKED} <|channel|>",
         ),
-        (stream(chunk({"content": "Hm.\n</think>\n\none"}, "stop")), "reasoning", "warning", f"{MARKED} </think>"),
-        (stream(chunk({"reasoning_content": "hm"})), "reasoning", "ok", "in the field reasoning_content"),
+        (
+            stream(chunk({"content": "Hm.\n</think>\n\none"}, "stop")),
+            "reasoning",
+            "warning",
+            f"{MARKED} </think>",
+        ),
+        (
+            stream(chunk({"reasoning_content": "hm"})),
+            "reasoning",
+            "ok",
+            "in the field reasoning_content",
+        ),
         (stream(chunk({"thinking": "hm"})), "reasoning", "ok", "in the field thinking"),
-        (stream(chunk({"reasoning_details": [{"text": "hm"}]})), "reasoning", "ok", "in the field reasoning_details"),
+        (
+            stream(chunk({"reasoning_details": [{"text": "hm"}]})),
+            "reasoning",
+            "ok",
+            "in the field reasoning_details",
+        ),
         (
             stream(chunk({"content": [THOUGHT]})),
             "reasoning",
@@ -437,16 +557,36 @@ async def test_a_call_shows_what_the_server_does() -> None:
             "told with the answer: 20",
         ),
         (stream(chunk({"content": "one"})), "finish", "warning", "no reason is told"),
-        (stream(chunk({"content": "one"}, "stop"), done=False), "stream", "ok", "yes, in 1 piece, and ended without"),
-        (whole({"content": "one"}, usage=USAGE), "stream", "ok", "asked for, but the answer came whole"),
-        (whole({"content": "one"}, usage=USAGE), "usage", "ok", "told with the answer: 20 tokens in, 16 out"),
+        (
+            stream(chunk({"content": "one"}, "stop"), done=False),
+            "stream",
+            "ok",
+            "yes, in 1 piece, and ended without",
+        ),
+        (
+            whole({"content": "one"}, usage=USAGE),
+            "stream",
+            "ok",
+            "asked for, but the answer came whole",
+        ),
+        (
+            whole({"content": "one"}, usage=USAGE),
+            "usage",
+            "ok",
+            "told with the answer: 20 tokens in, 16 out",
+        ),
         (
             whole({"content": "one"}, "stop", usage={**USAGE, "completion_tokens": 300}),
             "cap",
             "warning",
             "max_tokens is ignored: 300 tokens came for a cap of 16",
         ),
-        (whole({"content": "one"}, "stop", usage=USAGE), "cap", "ok", "the answer ended before its cap"),
+        (
+            whole({"content": "one"}, "stop", usage=USAGE),
+            "cap",
+            "ok",
+            "the answer ended before its cap",
+        ),
         (
             stream({**chunk({"content": "one"}, "stop"), "model": "/models/Qwen3-8B-Q4_K_M.gguf"}),
             "answers",
@@ -461,7 +601,9 @@ async def test_a_call_shows_what_the_server_does() -> None:
         ),
     ],
 )
-async def test_what_a_call_shows_is_told_one_by_one(reply: bytes, name: str, verdict: str, said: str) -> None:
+async def test_what_a_call_shows_is_told_one_by_one(
+    reply: bytes, name: str, verdict: str, said: str
+) -> None:
     async with a_site({**LIST, CALL: reply}) as (_, where):
         found = only(await look(f"http://{where}/v1", ask=True), name)
     assert (found.verdict, found.said[: len(said)]) == (verdict, said)
@@ -479,7 +621,9 @@ def name_an_endpoint(fields: str) -> None:
         ("stop", 300, "max_completion_tokens is ignored: 300 tokens came for a cap of 16"),
     ],
 )
-async def test_the_cap_has_the_name_under_which_it_was_sent(finish: str, tokens: int, said: str) -> None:
+async def test_the_cap_has_the_name_under_which_it_was_sent(
+    finish: str, tokens: int, said: str
+) -> None:
     reply = whole({"content": "one"}, finish, usage={**USAGE, "completion_tokens": tokens})
     async with a_site({**LIST, CALL: reply}) as (site, where):
         name_an_endpoint(f'base_url = "http://{where}/v1"\ncap = "max_completion_tokens"\n')
@@ -491,7 +635,10 @@ async def test_the_cap_has_the_name_under_which_it_was_sent(finish: str, tokens:
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (http({"error": {"message": f"no model for {KEY}"}}, 400), "the call was answered with 400: no model for ***"),
+        (
+            http({"error": {"message": f"no model for {KEY}"}}, 400),
+            "the call was answered with 400: no model for ***",
+        ),
         (http({"error": {"message": "broken"}}), "the call was answered with 200: broken"),
         (
             stream(chunk({"content": "o"}), {"error": {"message": "slot lost"}}),
@@ -510,7 +657,9 @@ async def test_a_call_that_fails_is_a_problem_in_the_servers_words(reply: Reply,
     assert found.advice
 
 
-@pytest.mark.parametrize("models", [http(MODELS), http({}, 404), http(b"Internal Server Error", 500, "text/plain")])
+@pytest.mark.parametrize(
+    "models", [http(MODELS), http({}, 404), http(b"Internal Server Error", 500, "text/plain")]
+)
 async def test_a_call_that_is_answered_overrules_the_list_of_models(models: bytes) -> None:
     async with a_site({"GET /v1/models": models, CALL: REASONED}) as (_, where):
         found = await look(f"http://{where}/v1", ask=True, model="another")
@@ -520,7 +669,10 @@ async def test_a_call_that_is_answered_overrules_the_list_of_models(models: byte
 
 
 async def test_a_call_that_fails_leaves_the_problem_of_the_list() -> None:
-    async with a_site({**LIST, CALL: http({"error": {"message": "no such model"}}, 404)}) as (_, where):
+    async with a_site({**LIST, CALL: http({"error": {"message": "no such model"}}, 404)}) as (
+        _,
+        where,
+    ):
         found = await look(f"http://{where}/v1", ask=True, model="another")
     assert only(found, "endpoint").verdict == "problem"
     assert only(found, "call").verdict == "problem"

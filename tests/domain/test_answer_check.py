@@ -16,7 +16,9 @@ def a_request(**fields: Any) -> Request:
 
 
 def an_answer(content: str, **fields: Any) -> Completion:
-    return Completion(**{"model": "m", "content": content, "finish_reason": "stop", "usage": Usage(), **fields})
+    return Completion(
+        **{"model": "m", "content": content, "finish_reason": "stop", "usage": Usage(), **fields}
+    )
 
 
 def short(completion: Completion) -> int:
@@ -129,10 +131,15 @@ def test_the_asking_again_is_bounded() -> None:
 
 def test_where_tools_were_offered_each_call_has_its_result_and_the_thoughts_are_sent_back() -> None:
     request = a_request(tools=(Tool(name="look"),))
-    calls = (ToolCall(id="1", name="look", arguments="{"), ToolCall(id="2", name="leap", arguments="{}"))
+    calls = (
+        ToolCall(id="1", name="look", arguments="{"),
+        ToolCall(id="2", name="leap", arguments="{}"),
+    )
     rejected = an_answer("", reasoning="hm", tool_calls=calls)
 
-    following = checked(request, accept=short).following(request, rejected, "its arguments are no JSON")
+    following = checked(request, accept=short).following(
+        request, rejected, "its arguments are no JSON"
+    )
 
     assert following is not None
     answer, *results = following[0].messages[1:]

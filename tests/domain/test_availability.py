@@ -1,4 +1,6 @@
-"""What a run believes about its provider: suspicion, certainty, probes, and the end of an outage."""
+"""What a run believes about its provider: suspicion, certainty, probes, and the end of an
+outage.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def failed(
     message: str = "503: busy",
     draw: float = 0.0,
 ) -> Availability:
-    return belief.failed(at, newest=newest, kind="server", message=message, probed=probed, asked_s=asked_s, draw=draw)
+    return belief.failed(
+        at, newest=newest, kind="server", message=message, probed=probed, asked_s=asked_s, draw=draw
+    )
 
 
 def outage_of(belief: Availability) -> Outage:
@@ -31,7 +35,9 @@ def outage_of(belief: Availability) -> Outage:
 
 
 def suspected() -> Availability:
-    """A first failure at 100 s, when request 7 was the last that had been sent; the probe is due at 100.5 s."""
+    """A first failure at 100 s, when request 7 was the last that had been sent; the probe is due at
+    100.5 s.
+    """
     return failed(Availability(policy=POLICY))
 
 

@@ -43,7 +43,8 @@ def held(from_s: float, until_s: float, held: float = 10.0, cost: float = 1.0) -
 
 
 def test_what_is_held_beyond_the_cost_is_greatest_where_the_least_is_still_to_come() -> None:
-    # Three calls of a dollar: two at once, then one. Held at first 20 with 3 to come, in the end 10 with 1 to come.
+    # Three calls of a dollar: two at once, then one. Held at first 20 with 3 to come, in the end 10
+    # with 1 to come.
     assert most_ahead([held(0, 5), held(0, 5), held(5, 9)]) == 17.0
     # The same the other way round: in the end 20 is held with 2 to come.
     assert most_ahead([held(0, 5), held(5, 9), held(5, 9)]) == 18.0
@@ -61,10 +62,13 @@ def test_a_budget_that_pays_for_every_place_slows_nothing() -> None:
 
 
 def test_a_budget_slows_by_the_places_that_it_cannot_pay_for() -> None:
-    # With 12 for 10 and one a call, 12 places in the beginning and 2 in the end of 40: the mean of 40 / places.
+    # With 12 for 10 and one a call, 12 places in the beginning and 2 in the end of 40: the mean of
+    # 40 / places.
     assert slowdown(12.0, cost=10.0, held=1.0, places=40) == pytest.approx(4 * math.log(6))
     # With 30 for 10, all of 25 places are paid for until 5 are spent.
-    assert slowdown(30.0, cost=10.0, held=1.0, places=25) == pytest.approx((5 + 25 * math.log(25 / 20)) / 10)
+    assert slowdown(30.0, cost=10.0, held=1.0, places=25) == pytest.approx(
+        (5 + 25 * math.log(25 / 20)) / 10
+    )
 
 
 def test_a_budget_that_does_not_hold_the_last_call_ends_the_run() -> None:

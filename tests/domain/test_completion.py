@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion, FailedAttempt, JsonSchema, Request, Served, ToolCall, Usage
+from harness.domain.completion import (
+    Completion,
+    FailedAttempt,
+    JsonSchema,
+    Request,
+    Served,
+    ToolCall,
+    Usage,
+)
 
 
 def test_usage_adds_field_by_field() -> None:
@@ -20,13 +28,17 @@ def test_waits_add_up_by_cause() -> None:
     served = Served(queued_s=1.0).waited(
         queued_run_s=4.0, queued_s=2.0, paced_s=8.0, budget_s=16.0, outage_s=64.0, stored_s=32.0
     )
-    assert served == Served(queued_run_s=4.0, queued_s=3.0, paced_s=8.0, budget_s=16.0, outage_s=64.0, stored_s=32.0)
+    assert served == Served(
+        queued_run_s=4.0, queued_s=3.0, paced_s=8.0, budget_s=16.0, outage_s=64.0, stored_s=32.0
+    )
     assert served.waited_s == 127.0
     assert served.waited() is served
 
 
 def test_backoff_is_the_sum_over_the_failures() -> None:
-    failures = tuple(FailedAttempt(number=n, kind="server", message="", backoff_s=n) for n in (1, 2))
+    failures = tuple(
+        FailedAttempt(number=n, kind="server", message="", backoff_s=n) for n in (1, 2)
+    )
     assert Served(failures=failures).backoff_s == 3.0
 
 
@@ -42,7 +54,8 @@ def test_requests_are_compared_by_what_they_ask() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reasoning_s", "answer_s", "first_s"), [(0.5, 2.0, 0.5), (None, 2.0, 2.0), (0.5, None, 0.5), (None, None, None)]
+    ("reasoning_s", "answer_s", "first_s"),
+    [(0.5, 2.0, 0.5), (None, 2.0, 2.0), (0.5, None, 0.5), (None, None, None)],
 )
 def test_the_first_token_is_the_first_of_reasoning_and_answer(
     reasoning_s: float | None, answer_s: float | None, first_s: float | None
@@ -50,9 +63,16 @@ def test_the_first_token_is_the_first_of_reasoning_and_answer(
     assert Served(ttft_reasoning_s=reasoning_s, ttft_answer_s=answer_s).ttft_s == first_s
 
 
-def told(reasoning: str, content: str, usage: Usage, *, tool_calls: tuple[ToolCall, ...] = ()) -> Usage:
+def told(
+    reasoning: str, content: str, usage: Usage, *, tool_calls: tuple[ToolCall, ...] = ()
+) -> Usage:
     answer = Completion(
-        model="m", content=content, finish_reason="stop", usage=usage, reasoning=reasoning, tool_calls=tool_calls
+        model="m",
+        content=content,
+        finish_reason="stop",
+        usage=usage,
+        reasoning=reasoning,
+        tool_calls=tool_calls,
     )
     return answer.as_told.usage
 
@@ -79,7 +99,11 @@ def test_reasoning_of_a_few_characters_took_a_token() -> None:
 
 @pytest.mark.parametrize(
     "usage",
-    [Usage(output_tokens=9, reasoning_tokens=4), Usage(output_tokens=9, reasoning_untold=1), Usage(input_tokens=9)],
+    [
+        Usage(output_tokens=9, reasoning_tokens=4),
+        Usage(output_tokens=9, reasoning_untold=1),
+        Usage(input_tokens=9),
+    ],
 )
 def test_what_the_server_counted_stays_as_it_is(usage: Usage) -> None:
     assert told("Hm.", "Yes.", usage) == usage
@@ -104,6 +128,8 @@ def test_what_was_not_told_adds_up_with_the_rest() -> None:
         ("city", {"type": "objekt"}, "is none: type is no type of JSON: 'objekt'"),
     ],
 )
-def test_a_schema_that_no_server_takes_is_refused_where_it_is_made(name: str, schema: Any, why: str) -> None:
+def test_a_schema_that_no_server_takes_is_refused_where_it_is_made(
+    name: str, schema: Any, why: str
+) -> None:
     with pytest.raises(ValueError, match=why):
         JsonSchema(name=name, schema=schema)

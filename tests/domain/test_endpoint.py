@@ -26,7 +26,9 @@ def test_a_secret_never_shows() -> None:
 
 
 def test_an_endpoint_never_shows_its_secrets() -> None:
-    endpoint = base_url_endpoint(f"https://user:{CANARY.replace('/', '%2F')}@host/v1", api_key=Secret("sk-other-key"))
+    endpoint = base_url_endpoint(
+        f"https://user:{CANARY.replace('/', '%2F')}@host/v1", api_key=Secret("sk-other-key")
+    )
     assert "canary" not in repr(endpoint)
     assert "sk-other-key" not in repr(endpoint)
 
@@ -53,7 +55,9 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(value: str) -> None:
     assert not value.strip() or value not in str(caught.value)
 
 
-@pytest.mark.parametrize("spelling", [CANARY, "sk-canary%2F9f8e%2B7d6c5b4a", "c2stY2FuYXJ5LzlmOGUrN2Q2YzViNGE="])
+@pytest.mark.parametrize(
+    "spelling", [CANARY, "sk-canary%2F9f8e%2B7d6c5b4a", "c2stY2FuYXJ5LzlmOGUrN2Q2YzViNGE="]
+)
 def test_every_spelling_of_a_secret_is_masked(spelling: str) -> None:
     assert Secret(CANARY).redact(f"key {spelling} is invalid") == "key *** is invalid"
 
@@ -103,9 +107,13 @@ def test_only_a_profiles_own_base_url_has_its_identity(url: str, identity: str) 
 
 
 def test_an_identity_is_a_name_where_it_always_was_one_and_else_an_address() -> None:
-    named = {profile.name for profile in PROFILES.values() if endpoint_identity(profile) == profile.name}
+    named = {
+        profile.name for profile in PROFILES.values() if endpoint_identity(profile) == profile.name
+    }
     assert named == {"deepseek", "openai", "mock"}
-    assert endpoint_identity(PROFILES["openrouter"]) == endpoint_identity("https://openrouter.ai/api/v1/")
+    assert endpoint_identity(PROFILES["openrouter"]) == endpoint_identity(
+        "https://openrouter.ai/api/v1/"
+    )
     assert endpoint_identity(PROFILES["vllm"]) == "http://localhost:8000/v1"
 
 
@@ -150,7 +158,9 @@ def test_a_key_goes_as_a_bearer_token() -> None:
 def test_a_password_in_the_base_url_goes_as_basic_auth_unless_there_is_a_key() -> None:
     url = "https://me:p%40ss@host/v1"
     assert base_url_endpoint(url, api_key=None).authorization == Secret("Basic bWU6cEBzcw==")
-    assert base_url_endpoint(url, api_key=Secret("sk-1234")).authorization == Secret("Bearer sk-1234")
+    assert base_url_endpoint(url, api_key=Secret("sk-1234")).authorization == Secret(
+        "Bearer sk-1234"
+    )
 
 
 def test_without_key_and_password_there_is_no_authorization() -> None:
@@ -173,7 +183,9 @@ def test_a_base_url_of_a_known_service_speaks_its_dialect() -> None:
         ("deepseek-v4-flash", "deepseek-flash", None, True),
     ],
 )
-def test_withdrawn_names_are_todays_names(name: str | None, model: str, thinking: bool | None, noted: bool) -> None:
+def test_withdrawn_names_are_todays_names(
+    name: str | None, model: str, thinking: bool | None, noted: bool
+) -> None:
     for profile in (PROFILES["deepseek"], PROFILES["mock"]):
         resolved = resolve_model(profile, name)
         assert (resolved.model, resolved.thinking) == (model, thinking)
@@ -181,8 +193,10 @@ def test_withdrawn_names_are_todays_names(name: str | None, model: str, thinking
 
 
 def test_the_note_about_a_withdrawn_name_is_one_line_with_date_and_replacement() -> None:
-    assert resolve_model(PROFILES["deepseek"], "deepseek-reasoner").note == (
-        "deepseek-reasoner was withdrawn by the provider (2026-07-24): using deepseek-flash with thinking on"
+    assert (
+        resolve_model(PROFILES["deepseek"], "deepseek-reasoner").note
+        == "deepseek-reasoner was withdrawn by the provider (2026-07-24): using deepseek-flash with"
+        " thinking on"
     )
 
 
@@ -216,18 +230,30 @@ def test_other_base_urls_may_have_been_meant(given: str, likely: tuple[str, ...]
     ("given", "note"),
     [
         ("http://h:1/v1", None),
-        ("http://h:1/v1/chat/completions", "the base URL is taken without the path of the call: http://h:1/v1"),
+        (
+            "http://h:1/v1/chat/completions",
+            "the base URL is taken without the path of the call: http://h:1/v1",
+        ),
         (
             "http://h:1/v1/models/",
-            "the base URL http://h:1/v1/models ends in the path of a call, and most servers want http://h:1/v1",
+            (
+                "the base URL http://h:1/v1/models ends in the path of a call, and most servers"
+                " want http://h:1/v1"
+            ),
         ),
         (
             "http://h:1/completions",
-            "the base URL http://h:1/completions ends in the path of a call, and most servers want http://h:1",
+            (
+                "the base URL http://h:1/completions ends in the path of a call, and most servers"
+                " want http://h:1"
+            ),
         ),
         (
             "http://h:1/",
-            "the base URL http://h:1 has no path, and most servers want http://h:1/v1; harness doctor finds out",
+            (
+                "the base URL http://h:1 has no path, and most servers want http://h:1/v1; harness"
+                " doctor finds out"
+            ),
         ),
     ],
 )
@@ -239,7 +265,9 @@ def test_headers_of_the_users_own_go_with_the_key_and_rule_over_it() -> None:
     endpoint = base_url_endpoint("http://h/v1", api_key=Secret("sk-1234"))
     assert endpoint.headers() == {"Authorization": "Bearer sk-1234"}
     assert base_url_endpoint("http://h/v1", api_key=None).headers() == {}
-    more = replace(endpoint, extra_headers={"X-Team": Secret("blue"), "authorization": Secret("Token x")})
+    more = replace(
+        endpoint, extra_headers={"X-Team": Secret("blue"), "authorization": Secret("Token x")}
+    )
     assert more.headers() == {"Authorization": "Token x", "X-Team": "blue"}
 
 
@@ -254,7 +282,10 @@ def test_a_form_is_marked_where_it_is_not_that_of_its_address() -> None:
     assert form_mark(vllm) == {"like": "vllm"}
     assert form_mark(replace(groq, form_of=None, form=OPENAI_FORM)) == {"like": "any"}
     mended = replace(groq.form, cap="max_tokens", stream_options=False, efforts={"low": "tiny"})
-    assert form_mark(replace(groq, form=mended)) == {"cap": "max_tokens", "efforts": {"low": "tiny"}}
+    assert form_mark(replace(groq, form=mended)) == {
+        "cap": "max_tokens",
+        "efforts": {"low": "tiny"},
+    }
 
 
 def test_an_old_name_of_deepseeks_is_only_that_at_deepseek() -> None:

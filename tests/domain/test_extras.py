@@ -48,7 +48,9 @@ def test_objects_of_two_sources_are_put_together_and_all_else_is_replaced() -> N
         ("Authorization", "Bearer sk-in-the-open", "looks like a secret"),
     ],
 )
-def test_a_header_that_cannot_be_or_shows_a_secret_is_refused_unseen(name: str, value: str, why: str) -> None:
+def test_a_header_that_cannot_be_or_shows_a_secret_is_refused_unseen(
+    name: str, value: str, why: str
+) -> None:
     with pytest.raises(ValueError, match=why) as caught:
         check_header(name, value)
     assert "in-the-open" not in str(caught.value)

@@ -32,13 +32,17 @@ FIELDS: dict[str, Json] = {
         ("語=中\n文", "語", "=", "中\n文"),
     ],
 )
-def test_an_expression_is_field_operator_value(expression: str, field: str, operator: str, value: str) -> None:
+def test_an_expression_is_field_operator_value(
+    expression: str, field: str, operator: str, value: str
+) -> None:
     one = parse_filter(expression)
 
     assert (one.field, one.operator, one.value) == (field, operator, value)
 
 
-@pytest.mark.parametrize("expression", ["", "language", "=zh", " =zh", "~x", "!=x", "year>2000", "a!b"])
+@pytest.mark.parametrize(
+    "expression", ["", "language", "=zh", " =zh", "~x", "!=x", "year>2000", "a!b"]
+)
 def test_anything_else_is_refused_with_an_example(expression: str) -> None:
     with pytest.raises(SettingsError, match=r"for example --filter language=zh$"):
         parse_filter(expression)

@@ -50,7 +50,9 @@ from harness.domain.finish import doubt_of, finish_of, plain_reason, truer_reaso
         ("null", "untold", "null"),
     ],
 )
-def test_a_reason_means_the_same_in_the_words_of_any_server(reason: str, finish: str, plain: str) -> None:
+def test_a_reason_means_the_same_in_the_words_of_any_server(
+    reason: str, finish: str, plain: str
+) -> None:
     assert finish_of(reason) == finish
     assert plain_reason(reason) == plain
 
@@ -79,4 +81,7 @@ def test_there_is_no_doubt_where_the_reason_is_known_or_there_is_none(reason: st
 
 
 def test_a_reason_that_nobody_knows_leaves_a_doubt_that_names_it() -> None:
-    assert doubt_of("spark") == "an answer ended for a reason that is not known here ('spark'): it may not be whole"
+    assert (
+        doubt_of("spark")
+        == "an answer ended for a reason that is not known here ('spark'): it may not be whole"
+    )

@@ -45,7 +45,9 @@ FLOW = f"{HOME}/flow.py"
         ((), None),
     ],
 )  # fmt: skip
-def test_the_innermost_of_the_authors_lines_is_told(files: tuple[str, ...], author: str | None) -> None:
+def test_the_innermost_of_the_authors_lines_is_told(
+    files: tuple[str, ...], author: str | None
+) -> None:
     assert found(*files) == author
 
 
@@ -59,14 +61,21 @@ def test_a_workflow_that_is_installed_is_its_authors_all_the_same() -> None:
 def test_a_single_installed_file_does_not_make_its_neighbours_the_authors() -> None:
     directory = "/opt/venv/lib/python3.11/site-packages"
     installed = Files(own=(f"{directory}/night.py", directory), foreign=(PYTHON, PACKAGE))
-    assert found(f"{directory}/night.py", f"{directory}/pandas/frame.py", whose=installed) == f"{directory}/night.py"
+    assert (
+        found(f"{directory}/night.py", f"{directory}/pandas/frame.py", whose=installed)
+        == f"{directory}/night.py"
+    )
 
 
 def test_the_workflow_of_this_package_is_told_apart_from_the_rest_of_it() -> None:
-    built_in = Files(own=(f"{PACKAGE}/workflows/research.py", f"{PACKAGE}/workflows"), foreign=(PYTHON, PACKAGE))
+    built_in = Files(
+        own=(f"{PACKAGE}/workflows/research.py", f"{PACKAGE}/workflows"), foreign=(PYTHON, PACKAGE)
+    )
     research = f"{PACKAGE}/workflows/research.py"
     assert found(RUNNER, research, f"{PACKAGE}/engine/step.py", whose=built_in) == research
 
 
 def test_nothing_is_the_authors_where_nobody_knows_where_the_workflow_is() -> None:
-    assert found(RUNNER, f"{PYTHON}/json/decoder.py", whose=Files(foreign=(PYTHON, PACKAGE))) is None
+    assert (
+        found(RUNNER, f"{PYTHON}/json/decoder.py", whose=Files(foreign=(PYTHON, PACKAGE))) is None
+    )

@@ -7,7 +7,13 @@ from harness.domain.growth import change_words, first_difference, lines_added
 
 @pytest.mark.parametrize(
     ("then", "now", "added"),
-    [([1, 2], [1, 2], 0), ([1, 2], [1, 2, 3, 4], 2), ([], [1], 1), ([1, 2], [1], None), ([1, 2], [1, 3, 2], None)],
+    [
+        ([1, 2], [1, 2], 0),
+        ([1, 2], [1, 2, 3, 4], 2),
+        ([], [1], 1),
+        ([1, 2], [1], None),
+        ([1, 2], [1, 3, 2], None),
+    ],
 )
 def test_a_file_grew_where_its_old_lines_are_the_beginning_of_the_new(
     then: list[int], now: list[int], added: int | None
@@ -29,9 +35,24 @@ def test_a_file_grew_where_its_old_lines_are_the_beginning_of_the_new(
         ([1, 2], [1, 2, 3], "1 line was added", 3),
         ([1, 2], [1, 2, 3, 4], "2 lines were added", 3),
         ([1, 1], [1, 1, 1, 1, 2], "3 lines were added", 3),
-        ([1, 2, 3, 4], [1, 8, 9, 4], "lines were changed, the first of them line 2 and the last line 3", 2),
-        ([1, 2, 3], [1, 7, 8, 9, 3], "lines were changed, the first of them line 2, and the file has 2 lines more", 2),
-        ([1, 2, 3, 4], [1, 9, 4], "lines were changed, the first of them line 2, and the file has 1 line fewer", 2),
+        (
+            [1, 2, 3, 4],
+            [1, 8, 9, 4],
+            "lines were changed, the first of them line 2 and the last line 3",
+            2,
+        ),
+        (
+            [1, 2, 3],
+            [1, 7, 8, 9, 3],
+            "lines were changed, the first of them line 2, and the file has 2 lines more",
+            2,
+        ),
+        (
+            [1, 2, 3, 4],
+            [1, 9, 4],
+            "lines were changed, the first of them line 2, and the file has 1 line fewer",
+            2,
+        ),
         ([1, 2], [8, 9], "it is another file: neither its first line nor its last is as it was", 1),
     ],
 )

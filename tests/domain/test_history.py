@@ -11,7 +11,11 @@ def levels_of(steps: list[tuple[float, int]]) -> Levels:
 
 
 def test_only_changes_are_steps() -> None:
-    assert list(levels_of([(0, 8), (1, 8), (2, 16), (3, 16), (4, 8)]).since(0)) == [(0, 8), (2, 16), (4, 8)]
+    assert list(levels_of([(0, 8), (1, 8), (2, 16), (3, 16), (4, 8)]).since(0)) == [
+        (0, 8),
+        (2, 16),
+        (4, 8),
+    ]
 
 
 def test_of_changes_at_one_instant_the_last_holds() -> None:

@@ -8,13 +8,20 @@ import pytest
 from harness.domain.completion import Message, Request
 from harness.domain.image import Image, image_of
 from harness.domain.key import cache_key, request_fields
-from harness.domain.token_estimate import IMAGE_TOKENS, IMAGE_TOKENS_AT_MOST, input_tokens_at_most, likely_input_tokens
+from harness.domain.token_estimate import (
+    IMAGE_TOKENS,
+    IMAGE_TOKENS_AT_MOST,
+    input_tokens_at_most,
+    likely_input_tokens,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 
 
 def asking(*images: Image) -> Request:
-    return Request(endpoint="mock", model="m", messages=(Message(role="user", content="What?", images=images),))
+    return Request(
+        endpoint="mock", model="m", messages=(Message(role="user", content="What?", images=images),)
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +45,9 @@ def test_other_bytes_are_no_image(data: bytes) -> None:
         image_of(data)
 
 
-@pytest.mark.parametrize("url", ["ftp://host/a.png", "https://", "a.png", "data:image/png;base64,AA=="])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/a.png", "https://", "a.png", "data:image/png;base64,AA=="]
+)
 def test_a_url_is_one_that_a_server_can_fetch(url: str) -> None:
     with pytest.raises(ValueError, match="http://"):
         Image(url=url)
@@ -57,10 +66,16 @@ def test_the_key_holds_the_hash_and_not_the_bytes() -> None:
     image = image_of(PNG)
     messages = request_fields(asking(image))["messages"]
     assert messages == [
-        {"role": "user", "content": "What?", "images": [{"sha256": image.sha256, "media_type": "image/png"}]}
+        {
+            "role": "user",
+            "content": "What?",
+            "images": [{"sha256": image.sha256, "media_type": "image/png"}],
+        }
     ]
     assert cache_key(asking(image)) != cache_key(asking(image_of(PNG + b"!")))
-    assert cache_key(asking(Image(url="https://h/a.png"))) != cache_key(asking(Image(url="https://h/b.png")))
+    assert cache_key(asking(Image(url="https://h/a.png"))) != cache_key(
+        asking(Image(url="https://h/b.png"))
+    )
 
 
 def test_an_image_that_was_read_back_is_equal_and_cannot_be_sent() -> None:
@@ -74,5 +89,10 @@ def test_an_image_that_was_read_back_is_equal_and_cannot_be_sent() -> None:
 
 def test_an_image_counts_in_both_estimates() -> None:
     image = Image(url="https://h/a.png")
-    assert likely_input_tokens(asking(image, image)) - likely_input_tokens(asking()) == 2 * IMAGE_TOKENS
-    assert input_tokens_at_most(asking(image)) - input_tokens_at_most(asking()) >= IMAGE_TOKENS_AT_MOST
+    assert (
+        likely_input_tokens(asking(image, image)) - likely_input_tokens(asking())
+        == 2 * IMAGE_TOKENS
+    )
+    assert (
+        input_tokens_at_most(asking(image)) - input_tokens_at_most(asking()) >= IMAGE_TOKENS_AT_MOST
+    )

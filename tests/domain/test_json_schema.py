@@ -13,7 +13,10 @@ from harness.domain.json_schema import fault_in
         ({"type": "objekt"}, "type is no type of JSON: 'objekt'; did you mean 'object'?"),
         (
             {"type": 7},
-            "type is no type of JSON: 7; JSON has object, array, string, number, integer, boolean, null",
+            (
+                "type is no type of JSON: 7; JSON has object, array, string, number, integer,"
+                " boolean, null"
+            ),
         ),
         (
             {"type": "object", "properties": {"a": {"type": "int"}}},
@@ -31,7 +34,9 @@ from harness.domain.json_schema import fault_in
         ("object", "it must be a schema, which is an object"),
     ],
 )
-def test_a_schema_that_is_wrong_in_itself_is_named_with_its_place(schema: object, fault: str) -> None:
+def test_a_schema_that_is_wrong_in_itself_is_named_with_its_place(
+    schema: object, fault: str
+) -> None:
     assert fault_in(schema) == fault
 
 

@@ -5,7 +5,13 @@ import hashlib
 import pytest
 
 from harness.domain.completion import JsonSchema, Message, Request, Tool, ToolCall
-from harness.domain.key import KEY_VERSION, cache_key, canonical_request, key_of_canonical, request_fields
+from harness.domain.key import (
+    KEY_VERSION,
+    cache_key,
+    canonical_request,
+    key_of_canonical,
+    request_fields,
+)
 
 SMALL = Request(endpoint="mock", model="m", messages=(Message(role="user", content='Why "π"?\n'),))
 
@@ -36,7 +42,13 @@ def test_everything_that_is_set_is_in_it() -> None:
         temperature=1.0,
         top_p=0.95,
         response_format="json_object",
-        tools=(Tool(name="look", description="d", parameters={"n": [1.0, 1.5, True, None, "x"], "o": {"k": 2.0}}),),
+        tools=(
+            Tool(
+                name="look",
+                description="d",
+                parameters={"n": [1.0, 1.5, True, None, "x"], "o": {"k": 2.0}},
+            ),
+        ),
         stop=("a", "b"),
         sample=3,
     )
@@ -58,7 +70,13 @@ def test_everything_that_is_set_is_in_it() -> None:
         "temperature": 1,
         "top_p": 0.95,
         "response_format": "json_object",
-        "tools": [{"name": "look", "description": "d", "parameters": {"n": [1, 1.5, True, None, "x"], "o": {"k": 2}}}],
+        "tools": [
+            {
+                "name": "look",
+                "description": "d",
+                "parameters": {"n": [1, 1.5, True, None, "x"], "o": {"k": 2}},
+            }
+        ],
         "stop": ["a", "b"],
         "sample": 3,
     }
@@ -71,7 +89,16 @@ def test_a_number_that_json_does_not_know_has_no_key(number: float) -> None:
 
 
 def test_half_a_surrogate_pair_has_a_key_too() -> None:
-    assert len(cache_key(Request(endpoint="mock", model="m", messages=(Message(role="user", content="\ud800"),)))) == 64
+    assert (
+        len(
+            cache_key(
+                Request(
+                    endpoint="mock", model="m", messages=(Message(role="user", content="\ud800"),)
+                )
+            )
+        )
+        == 64
+    )
 
 
 def test_a_key_is_computed_once() -> None:

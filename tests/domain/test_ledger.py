@@ -56,21 +56,32 @@ def test_what_does_not_fit_is_not_reserved() -> None:
 
 
 def test_what_nobody_told_is_a_part_of_what_is_spent() -> None:
-    purse = Ledger.after(Budget(cost=10.0), Spent(cost=1.0, cost_at_risk=2.0, tokens=10, tokens_at_risk=20))
+    purse = Ledger.after(
+        Budget(cost=10.0), Spent(cost=1.0, cost_at_risk=2.0, tokens=10, tokens_at_risk=20)
+    )
     purse.settle(purse.reserve(most(5.0, 50)), Charged.unknown(most(0.5, 5)))
     purse.settle(purse.reserve(most(5.0, 50)), NOT_SENT)
-    assert (purse.cost, purse.cost_at_risk, purse.tokens, purse.tokens_at_risk) == (3.5, 2.5, 35, 25)
+    assert (purse.cost, purse.cost_at_risk, purse.tokens, purse.tokens_at_risk) == (
+        3.5,
+        2.5,
+        35,
+        25,
+    )
     assert purse.calls == 1
     shortage = purse.shortage(most(8.0, 5))
-    assert shortage == (
-        "$3.50 of $10.00 is used ($2.50 of it reserved for what was not told) and the next call may cost up to $8.00"
+    assert (
+        shortage
+        == "$3.50 of $10.00 is used ($2.50 of it reserved for what was not told) and the next call"
+        " may cost up to $8.00"
     )
 
 
 def test_tokens_that_were_not_told_are_said_to_be_reserved() -> None:
     purse = Ledger(budget=Budget(tokens=100), tokens=90, tokens_at_risk=60)
-    assert purse.shortage(most(0.0, 20)) == (
-        "90 of 100 tokens are used (60 of them reserved for what was not told) and the next call may take up to 20"
+    assert (
+        purse.shortage(most(0.0, 20))
+        == "90 of 100 tokens are used (60 of them reserved for what was not told) and the next call"
+        " may take up to 20"
     )
 
 
@@ -89,6 +100,8 @@ def test_tokens_that_were_not_told_are_said_to_be_reserved() -> None:
         (Budget(tokens=100), 99.0, True),
     ],
 )
-def test_a_budget_may_end_the_run_where_little_is_left_of_it(budget: Budget, spent: float, may: bool) -> None:
+def test_a_budget_may_end_the_run_where_little_is_left_of_it(
+    budget: Budget, spent: float, may: bool
+) -> None:
     purse = Ledger(budget=budget, cost=spent, tokens=round(spent))
     assert purse.may_end_the_run(places=4, most=AtMost(cost=1.0, tokens=1)) is may

@@ -6,7 +6,9 @@ from harness.domain.completion import Message, Request, Usage
 from harness.domain.likely import ENOUGH_ANSWERS, KEPT, Likely, Recent
 from harness.domain.token_estimate import input_tokens_at_most
 
-REQUEST = Request(endpoint="e", model="m", messages=(Message(role="user", content="why?"),), max_tokens=10_000)
+REQUEST = Request(
+    endpoint="e", model="m", messages=(Message(role="user", content="why?"),), max_tokens=10_000
+)
 GIVEN = input_tokens_at_most(REQUEST)
 
 
@@ -47,10 +49,14 @@ def test_never_more_than_the_worst_case() -> None:
 
 
 def test_the_input_is_judged_by_the_requests_own_length() -> None:
-    longer = Request(endpoint="e", model="m", messages=(Message(role="user", content="why? " * 100),))
+    longer = Request(
+        endpoint="e", model="m", messages=(Message(role="user", content="why? " * 100),)
+    )
     found = seen(*[100] * 3, input_tokens=GIVEN // 2).usage("ask", longer)
     assert found is not None
-    assert found.input_tokens == pytest.approx(1.5 * input_tokens_at_most(longer) * (GIVEN // 2) / GIVEN, abs=1)
+    assert found.input_tokens == pytest.approx(
+        1.5 * input_tokens_at_most(longer) * (GIVEN // 2) / GIVEN, abs=1
+    )
 
 
 def test_an_answer_whose_usage_was_not_told_says_nothing() -> None:

@@ -1,4 +1,6 @@
-"""Names that hosts really send, and what they stand for: pairs of what was asked for and what the answer says."""
+"""Names that hosts really send, and what they stand for: pairs of what was asked for and what the
+answer says.
+"""
 
 from __future__ import annotations
 

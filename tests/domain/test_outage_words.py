@@ -35,13 +35,21 @@ def an_outage(**values: Any) -> PastOutage:
 
 
 def down(**values: Any) -> str:
-    given = {"since": NIGHT, "certain": True, "probes": 9, "next_look_s": 40.2, "message": "connection\nrefused"}
+    given = {
+        "since": NIGHT,
+        "certain": True,
+        "probes": 9,
+        "next_look_s": 40.2,
+        "message": "connection\nrefused",
+    }
     return down_words(**{**given, "patience_s": 18_700.0, **values})
 
 
 def test_an_outage_that_goes_on_is_told_with_its_begin_its_probes_and_what_comes() -> None:
-    assert down() == (
-        "provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more): connection refused"
+    assert (
+        down()
+        == "provider down since 03:12, 9 probes, next look in 40 s (waits up to 5 h 12 more):"
+        " connection refused"
     )
 
 
@@ -53,14 +61,18 @@ def test_a_suspicion_is_not_called_an_outage() -> None:
     assert down(certain=False).startswith("no answer from the provider since 03:12, ")
 
 
-@pytest.mark.parametrize(("certain", "for_s", "told"), [(True, 0.0, True), (False, 4.9, False), (False, 5.0, True)])
+@pytest.mark.parametrize(
+    ("certain", "for_s", "told"), [(True, 0.0, True), (False, 4.9, False), (False, 5.0, True)]
+)
 def test_a_suspicion_is_told_after_some_seconds(certain: bool, for_s: float, told: bool) -> None:
     assert is_told(certain=certain, for_s=for_s) is told
 
 
 def test_outages_that_were_are_told_a_line_each() -> None:
     assert outage_lines([], TODAY) == []
-    assert outage_lines([an_outage()], TODAY) == ["1: 03:12 to 03:31 (19 min, 14 probes): connection refused"]
+    assert outage_lines([an_outage()], TODAY) == [
+        "1: 03:12 to 03:31 (19 min, 14 probes): connection refused"
+    ]
     brief = an_outage(until=NIGHT + timedelta(seconds=75), seconds=75.0, probes=1)
     assert outage_lines([an_outage(), brief], TODAY) == [
         "2, 20 min in all:",
@@ -82,15 +94,20 @@ def test_a_day_that_is_not_today_is_named() -> None:
 
 
 def test_an_outage_that_outlived_its_session_has_no_end() -> None:
-    assert past_words(an_outage(until=None), TODAY).startswith("03:12 to the end of the session (19 min")
+    assert past_words(an_outage(until=None), TODAY).startswith(
+        "03:12 to the end of the session (19 min"
+    )
 
 
 def test_a_queue_is_told_with_what_avoids_it() -> None:
-    assert queue_words(4) == "the server seems to work on 4 at a time; --in-flight 4 avoids the queue"
+    assert (
+        queue_words(4) == "the server seems to work on 4 at a time; --in-flight 4 avoids the queue"
+    )
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.4, "0 s"), (119.4, "119 s"), (119.6, "2 min"), (3540, "59 min"), (18_720, "5 h 12")]
+    ("seconds", "said"),
+    [(0.4, "0 s"), (119.4, "119 s"), (119.6, "2 min"), (3540, "59 min"), (18_720, "5 h 12")],
 )
 def test_a_duration_is_as_exact_as_a_reader_of_a_clock(seconds: float, said: str) -> None:
     assert round_duration(seconds) == said
@@ -106,7 +123,10 @@ def test_an_outage_of_one_endpoint_of_several_is_told_with_its_name() -> None:
         patience_s=60,
         endpoint="local",
     )
-    assert words == "local down since 03:12, 9 probes, next look in 40 s (waits up to 60 s more): refused"
+    assert (
+        words
+        == "local down since 03:12, 9 probes, next look in 40 s (waits up to 60 s more): refused"
+    )
     assert queue_words(1, "local").endswith("in_flight = 1 in [endpoints.local] avoids the queue")
     past = past_words(an_outage(endpoint="local"), TODAY)
     assert past == "local: 03:12 to 03:31 (19 min, 14 probes): connection refused"

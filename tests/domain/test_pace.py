@@ -14,7 +14,9 @@ def grown(window: Window) -> Window:
     return replace(window, opened=math.inf)
 
 
-def refused(window: Window, *, others: int, number: int = 1, named: int | None = None, by_rate: bool = False) -> Window:
+def refused(
+    window: Window, *, others: int, number: int = 1, named: int | None = None, by_rate: bool = False
+) -> Window:
     return window.refused(number=number, newest=number, others=others, named=named, by_rate=by_rate)
 
 

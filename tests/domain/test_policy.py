@@ -9,13 +9,24 @@ RETRY = RetryPolicy(base_s=0.5, cap_s=30.0, floor_s=0.05, retry_after_cap_s=120.
 
 @pytest.mark.parametrize(
     ("attempt", "draw", "delay_s"),
-    [(1, 0.0, 0.05), (1, 0.5, 0.25), (2, 0.5, 0.5), (4, 0.5, 2.0), (7, 0.5, 15.0), (5000, 0.5, 15.0)],
+    [
+        (1, 0.0, 0.05),
+        (1, 0.5, 0.25),
+        (2, 0.5, 0.5),
+        (4, 0.5, 2.0),
+        (7, 0.5, 15.0),
+        (5000, 0.5, 15.0),
+    ],
 )
-def test_the_backoff_is_a_draw_below_a_bound_that_doubles_to_a_cap(attempt: int, draw: float, delay_s: float) -> None:
+def test_the_backoff_is_a_draw_below_a_bound_that_doubles_to_a_cap(
+    attempt: int, draw: float, delay_s: float
+) -> None:
     assert RETRY.delay_s(attempt=attempt, retry_after_s=None, draw=draw) == delay_s
 
 
-@pytest.mark.parametrize(("asked_s", "delay_s"), [(10.0, 10.0), (0.001, 0.05), (7200.0, 120.0), (float("inf"), 120.0)])
+@pytest.mark.parametrize(
+    ("asked_s", "delay_s"), [(10.0, 10.0), (0.001, 0.05), (7200.0, 120.0), (float("inf"), 120.0)]
+)
 def test_what_the_server_asks_for_is_kept_within_bounds(asked_s: float, delay_s: float) -> None:
     assert RETRY.delay_s(attempt=1, retry_after_s=asked_s, draw=0.0) == delay_s
     assert RETRY.delay_s(attempt=1, retry_after_s=asked_s, draw=1.0) == pytest.approx(delay_s * 1.1)
@@ -58,7 +69,12 @@ def test_without_a_ttl_nothing_ages() -> None:
 
 @pytest.mark.parametrize(
     ("budget", "allowed"),
-    [(Budget(), True), (Budget(cost=2.0), True), (Budget(cost=1.99), False), (Budget(tokens=9), False)],
+    [
+        (Budget(), True),
+        (Budget(cost=2.0), True),
+        (Budget(cost=1.99), False),
+        (Budget(tokens=9), False),
+    ],
 )
 def test_a_budget_allows_what_stays_within_each_cap(budget: Budget, allowed: bool) -> None:
     assert budget.allows(cost=2.0, tokens=10) is allowed
@@ -66,5 +82,7 @@ def test_a_budget_allows_what_stays_within_each_cap(budget: Budget, allowed: boo
 
 def test_an_endpoint_has_no_more_calls_in_flight_than_its_run() -> None:
     run = Limits(in_flight=8)
-    assert within(run, Limits(in_flight=64, requests_per_minute=60)) == Limits(in_flight=8, requests_per_minute=60)
+    assert within(run, Limits(in_flight=64, requests_per_minute=60)) == Limits(
+        in_flight=8, requests_per_minute=60
+    )
     assert within(run, Limits(in_flight=1)) == Limits(in_flight=1)

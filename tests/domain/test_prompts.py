@@ -19,12 +19,16 @@ def test_a_blank_is_filled_and_what_fills_it_is_never_looked_into() -> None:
 
 
 def test_a_dollar_sign_that_begins_no_name_is_refused() -> None:
-    with pytest.raises(PromptsError, match=r"the prompt 'p' has a '\$' that begins no name; write '\$\$'"):
+    with pytest.raises(
+        PromptsError, match=r"the prompt 'p' has a '\$' that begins no name; write '\$\$'"
+    ):
         Prompt(name="p", user="costs $5").blanks()
 
 
 def test_a_blank_that_nobody_fills_is_named_with_those_that_are() -> None:
-    with pytest.raises(PromptsError, match=r"has a blank \$b that nobody fills; known here: \$a, \$c"):
+    with pytest.raises(
+        PromptsError, match=r"has a blank \$b that nobody fills; known here: \$a, \$c"
+    ):
         Prompt(name="p", user="$b").render_user({"c": 1, "a": 2})
 
 
@@ -37,5 +41,7 @@ def test_a_missing_prompt_is_named_with_those_that_are_there() -> None:
 
 
 def test_options_rule_where_they_are_chosen_also_with_a_no() -> None:
-    over = StepOptions(thinking=False, max_tokens=5).over(StepOptions(thinking=True, max_tokens=9, model="m"))
+    over = StepOptions(thinking=False, max_tokens=5).over(
+        StepOptions(thinking=True, max_tokens=9, model="m")
+    )
     assert over == StepOptions(thinking=False, max_tokens=5, model="m")

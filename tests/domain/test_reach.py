@@ -1,4 +1,6 @@
-"""How far an error reaches: the table of docs/reliability.md, read and asked for; and what belongs to it."""
+"""How far an error reaches: the table of docs/reliability.md, read and asked for; and what belongs
+to it.
+"""
 
 from __future__ import annotations
 
@@ -47,13 +49,24 @@ def situation(line: str) -> Situation:
         status=None if status == "–" else int(status),
         begun=begun == "yes",
     )
-    seen = Seen(answered=int(answered), alike=int(alike), others_served=others == "yes", worked=int(answered) > 0)
+    seen = Seen(
+        answered=int(answered),
+        alike=int(alike),
+        others_served=others == "yes",
+        worked=int(answered) > 0,
+    )
     return Situation(error, seen, reach)
 
 
-def an_error(kind: FailureKind, words: str = "x", *, status: int | None = None, begun: bool = False) -> CompletionError:
-    error_type = FatalError if kind in FATAL else PermanentError if kind in PERMANENT else TransientError
-    partial = Completion(model="m", content="half of", finish_reason="", usage=Usage()) if begun else None
+def an_error(
+    kind: FailureKind, words: str = "x", *, status: int | None = None, begun: bool = False
+) -> CompletionError:
+    error_type = (
+        FatalError if kind in FATAL else PermanentError if kind in PERMANENT else TransientError
+    )
+    partial = (
+        Completion(model="m", content="half of", finish_reason="", usage=Usage()) if begun else None
+    )
     return error_type(words, kind=kind, status=status, partial=partial)
 
 
@@ -73,7 +86,9 @@ def test_the_page_has_every_kind_and_every_reach() -> None:
 
 
 def test_the_page_tells_what_happens_at_each_reach() -> None:
-    table = SECTION.partition("| reach | examples | what happens |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
+    table = SECTION.partition("| reach | examples | what happens |\n| --- | --- | --- |\n")[
+        2
+    ].partition("\n\n")[0]
     assert [line.split("|")[1].strip() for line in table.splitlines()] == [
         "this request",
         "this topic",
@@ -108,7 +123,9 @@ def test_refusals_that_differ_in_ids_counts_and_times_are_alike() -> None:
         an_error("forbidden", "no model", status=400),
     ],
 )
-def test_refusals_of_other_words_another_status_or_another_kind_are_not_alike(other: CompletionError) -> None:
+def test_refusals_of_other_words_another_status_or_another_kind_are_not_alike(
+    other: CompletionError,
+) -> None:
     assert wording_of(an_error("bad_request", "no model", status=400)) != wording_of(other)
 
 
@@ -122,7 +139,10 @@ def test_failing_twice_while_others_were_served_is_the_calls_own_unless_others_f
 def test_where_others_recover_a_failure_is_not_held_against_the_call() -> None:
     error = an_error("server", "503: unavailable", status=503)
     assert reach_of(error, Seen(answered=12, others_served=True)) == "request"
-    assert reach_of(error, Seen(answered=12, others_served=True, others_recover=True)) == "everyone for now"
+    assert (
+        reach_of(error, Seen(answered=12, others_served=True, others_recover=True))
+        == "everyone for now"
+    )
 
 
 def test_a_lost_route_fails_a_topic_where_it_was_found_to_be_a_calls_own() -> None:

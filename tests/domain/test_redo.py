@@ -15,5 +15,7 @@ from harness.domain.redo import ALL_LEFT, REDONE, Redo
         (Redo(topics=("a",)), True),
     ],
 )
-def test_a_choice_is_narrow_where_it_leaves_topics_that_a_run_would_go_on_with(redo: Redo, narrow: bool) -> None:
+def test_a_choice_is_narrow_where_it_leaves_topics_that_a_run_would_go_on_with(
+    redo: Redo, narrow: bool
+) -> None:
     assert redo.is_narrow is narrow

@@ -19,7 +19,9 @@ def all_of(kind: type[HarnessError]) -> Iterator[type[HarnessError]]:
         yield from all_of(narrower)
 
 
-OURS = sorted({kind.__name__ for kind in all_of(HarnessError) if kind.__module__.startswith("harness.")})
+OURS = sorted(
+    {kind.__name__ for kind in all_of(HarnessError) if kind.__module__.startswith("harness.")}
+)
 
 
 @pytest.mark.parametrize("kind", get_args(FailureKind))
@@ -41,7 +43,13 @@ def test_no_remedy_is_for_something_that_does_not_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "type", ["IndexError", "ExceptionGroup", "MyOwnError", *(name for name in dir(builtins) if name.endswith("Error"))]
+    "type",
+    [
+        "IndexError",
+        "ExceptionGroup",
+        "MyOwnError",
+        *(name for name in dir(builtins) if name.endswith("Error")),
+    ],
 )
 def test_any_other_exception_came_out_of_the_workflows_code(type: str) -> None:  # noqa: A002 - as in `Failure`
     assert remedy_of(type=type, kind=None) == IN_THE_CODE

@@ -67,6 +67,7 @@ def test_the_reason_names_the_exception_its_line_and_what_to_do() -> None:
 
 
 def test_the_reason_says_what_is_known_and_no_more() -> None:
-    assert "for the first topic, and nothing has succeeded yet: AssertionError; mend it" in stopped_words(
-        Failure(type="AssertionError", message=""), 1, "harness resume out"
+    assert (
+        "for the first topic, and nothing has succeeded yet: AssertionError; mend it"
+        in stopped_words(Failure(type="AssertionError", message=""), 1, "harness resume out")
     )

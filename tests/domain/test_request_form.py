@@ -6,18 +6,34 @@ import pytest
 
 from harness.domain.completion import Effort
 from harness.domain.profiles import PROFILES, owner_of_key
-from harness.domain.request_form import DEEPSEEK_FORM, OPENAI_FORM, RequestForm, Switch, advice_elsewhere, unsent
+from harness.domain.request_form import (
+    DEEPSEEK_FORM,
+    OPENAI_FORM,
+    RequestForm,
+    Switch,
+    advice_elsewhere,
+    unsent,
+)
 
 EFFORT_SWITCH = RequestForm(thinking="reasoning_effort", efforts={"none": "none", "high": "high"})
 
 
-def names(form: RequestForm, *, thinking: bool | None = None, effort: Effort | None = None) -> list[str]:
+def names(
+    form: RequestForm, *, thinking: bool | None = None, effort: Effort | None = None
+) -> list[str]:
     return [one.name for one in unsent(thinking=thinking, effort=effort, form=form)]
 
 
 @pytest.mark.parametrize("thinking", [True, False])
 @pytest.mark.parametrize(
-    "switch", ["thinking", "enable_thinking", "reasoning", "chat_template_kwargs", "chat_template_kwargs.thinking"]
+    "switch",
+    [
+        "thinking",
+        "enable_thinking",
+        "reasoning",
+        "chat_template_kwargs",
+        "chat_template_kwargs.thinking",
+    ],
 )
 def test_a_switch_of_its_own_says_on_and_off(switch: Switch, thinking: bool) -> None:
     assert names(RequestForm(thinking=switch), thinking=thinking) == []
@@ -61,7 +77,9 @@ def test_the_advice_names_what_mends_it(form: RequestForm, thinking: bool, advic
 
 def test_the_advice_on_an_effort_names_those_that_are_known() -> None:
     (known,) = unsent(thinking=None, effort="max", form=EFFORT_SWITCH)
-    (nothing,) = unsent(thinking=None, effort="max", form=replace(EFFORT_SWITCH, efforts={"on": "x"}))
+    (nothing,) = unsent(
+        thinking=None, effort="max", form=replace(EFFORT_SWITCH, efforts={"on": "x"})
+    )
     assert "known there: none, high;" in known.advice
     assert "known there: none;" in nothing.advice
 

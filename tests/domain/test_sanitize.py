@@ -36,10 +36,16 @@ def test_one_line_folds_and_cuts() -> None:
 
 @given(st.text(st.characters()))
 def test_nothing_but_tabs_and_line_feeds_commands_after_it(text: str) -> None:
-    assert not [c for c in terminal_safe(text) if c not in "\t\n" and (ord(c) < 32 or 127 <= ord(c) < 160)]
+    assert not [
+        c for c in terminal_safe(text) if c not in "\t\n" and (ord(c) < 32 or 127 <= ord(c) < 160)
+    ]
 
 
-@given(st.recursive(st.text(st.characters()), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.text(st.characters()), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
 def test_safe_json_means_the_same_and_commands_nothing(value: object) -> None:
     text = json_safe(json.dumps(value, ensure_ascii=False, indent=2))
     assert json.loads(text) == value

@@ -16,7 +16,9 @@ def most_of(mine: int, *, others: list[int], most: list[int], places: int) -> in
 
 
 @pytest.mark.parametrize(("places", "expected"), [(64, 48), (8, 6), (4, 3), (3, 3), (1, 1)])
-def test_one_of_two_can_have_all_but_half_of_the_others_even_share(places: int, expected: int) -> None:
+def test_one_of_two_can_have_all_but_half_of_the_others_even_share(
+    places: int, expected: int
+) -> None:
     assert most_of(0, others=[0], most=[places, places], places=places) == expected
 
 

@@ -9,14 +9,20 @@ def test_what_is_chosen_rules_and_what_is_not_comes_from_the_base() -> None:
     chosen = StepOptions(model="a", temperature=0.0, stream=False).over(
         StepOptions(model="b", temperature=1.0, stream=True, max_tokens=5, effort="low")
     )
-    assert chosen == StepOptions(model="a", temperature=0.0, stream=False, max_tokens=5, effort="low")
+    assert chosen == StepOptions(
+        model="a", temperature=0.0, stream=False, max_tokens=5, effort="low"
+    )
 
 
 def test_fields_of_the_body_of_both_are_put_together() -> None:
     chosen = StepOptions(extra_body={"top_k": 1, "kwargs": {"a": 1}}, seed=0)
-    base = StepOptions(extra_body={"top_k": 2, "kwargs": {"b": 2}, "min_p": 0.1}, seed=9, service_tier="flex")
+    base = StepOptions(
+        extra_body={"top_k": 2, "kwargs": {"b": 2}, "min_p": 0.1}, seed=9, service_tier="flex"
+    )
     assert chosen.over(base) == StepOptions(
-        extra_body={"top_k": 1, "kwargs": {"a": 1, "b": 2}, "min_p": 0.1}, seed=0, service_tier="flex"
+        extra_body={"top_k": 1, "kwargs": {"a": 1, "b": 2}, "min_p": 0.1},
+        seed=0,
+        service_tier="flex",
     )
 
 

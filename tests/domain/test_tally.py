@@ -35,11 +35,17 @@ def paid() -> Span:
 
 
 def retried() -> Span:
-    return ASKED.answered(replace(ANSWER, served=Served(attempts=2, failures=(RESET,), latency_s=3.0)))
+    return ASKED.answered(
+        replace(ANSWER, served=Served(attempts=2, failures=(RESET,), latency_s=3.0))
+    )
 
 
 def shared() -> Span:
-    return ASKED.answered(replace(ANSWER, owner="r/other/s", served=Served(source="shared", attempts=0, latency_s=3.0)))
+    return ASKED.answered(
+        replace(
+            ANSWER, owner="r/other/s", served=Served(source="shared", attempts=0, latency_s=3.0)
+        )
+    )
 
 
 def failed() -> Span:
@@ -83,7 +89,10 @@ def test_a_row_is_ok_degraded_or_failed() -> None:
     failed_row = row_of(error=Failure(type="ParseError", message="no list"))
     assert (ok.status, ok.error, ok.output, ok.sections) == ("ok", None, "x", ({"a": 1},))
     assert (ok.topic, ok.index, ok.metadata, ok.cost) == ("moon", 7, {"lang": "en"}, 0.5)
-    assert (degraded.status, degraded.error) == ("degraded", Failure(type="Degraded", message="1 of 3 failed"))
+    assert (degraded.status, degraded.error) == (
+        "degraded",
+        Failure(type="Degraded", message="1 of 3 failed"),
+    )
     assert (failed_row.status, failed_row.output, failed_row.sections) == ("failed", None, ())
 
 
@@ -116,7 +125,10 @@ def test_an_exception_that_cannot_say_what_it_is_is_told_all_the_same() -> None:
 
 
 def test_the_size_of_an_output_is_that_of_its_texts() -> None:
-    assert size_of_output(Output(value="abc", sections=({"answer": "de", "cited": 7}, {"error": "f"}))) == 6
+    assert (
+        size_of_output(Output(value="abc", sections=({"answer": "de", "cited": 7}, {"error": "f"})))
+        == 6
+    )
     assert size_of_output(Output(value={"a": "b"}, sections=(7,))) == 1  # type: ignore[arg-type]
 
 

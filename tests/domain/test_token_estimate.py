@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.domain.completion import Message, Request, Tool
 from harness.domain.text_tokens import likely_tokens
-from harness.domain.token_estimate import input_tokens_at_most, likely_input_tokens, output_tokens_at_most
+from harness.domain.token_estimate import (
+    input_tokens_at_most,
+    likely_input_tokens,
+    output_tokens_at_most,
+)
 
 
 def asking(text: str, **fields: object) -> Request:
-    return Request(**{"endpoint": "e", "model": "m", "messages": (Message(role="user", content=text),), **fields})  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        "endpoint": "e",
+        "model": "m",
+        "messages": (Message(role="user", content=text),),
+        **fields,
+    }
+    return Request(**given)
 
 
-@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a" * 100, 25), ("量" * 100, 60), ("a" * 40 + "量" * 10, 16)])
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("", 0), ("a" * 100, 25), ("量" * 100, 60), ("a" * 40 + "量" * 10, 16)]
+)
 def test_tokens_are_guessed_by_classes_of_characters(text: str, tokens: int) -> None:
     assert likely_tokens(text) == tokens
 
@@ -29,7 +43,9 @@ def test_the_bound_on_input_is_above_every_byte_of_it(text: str) -> None:
 
 def test_the_bound_on_input_counts_tools() -> None:
     tool = Tool(name="look", parameters={"x": "y" * 500})
-    assert input_tokens_at_most(asking("a", tools=(tool,))) > input_tokens_at_most(asking("a")) + 500
+    assert (
+        input_tokens_at_most(asking("a", tools=(tool,))) > input_tokens_at_most(asking("a")) + 500
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,5 +59,7 @@ def test_the_bound_on_input_counts_tools() -> None:
         ({"thinking": True, "effort": "low"}, 65536),
     ],
 )
-def test_the_bound_on_output_is_the_cap_or_the_providers_default(fields: dict[str, object], tokens: int) -> None:
+def test_the_bound_on_output_is_the_cap_or_the_providers_default(
+    fields: dict[str, object], tokens: int
+) -> None:
     assert output_tokens_at_most(asking("a", **fields)) == tokens

@@ -14,13 +14,17 @@ from harness.domain.unsettled import (
     usage_at_most,
 )
 
-REQUEST = Request(endpoint="e", model="m", messages=(Message(role="user", content="why?"),), max_tokens=30_000)
+REQUEST = Request(
+    endpoint="e", model="m", messages=(Message(role="user", content="why?"),), max_tokens=30_000
+)
 GIVEN = input_tokens_at_most(REQUEST)
 
 
 def answered(tokens: int = 0, *, content: str = "", **served: Any) -> Completion:
     usage = Usage(input_tokens=5 if tokens else 0, output_tokens=tokens)
-    return Completion(model="m", content=content, finish_reason="stop", usage=usage, served=Served(**served))
+    return Completion(
+        model="m", content=content, finish_reason="stop", usage=usage, served=Served(**served)
+    )
 
 
 def writing(tokens_per_s: float) -> FastestWriting:
@@ -29,14 +33,21 @@ def writing(tokens_per_s: float) -> FastestWriting:
 
 
 def output_of(seen: Completion | None = None, **how: Any) -> int:
-    told: dict[str, Any] = {"elapsed_s": 10.0, "ended": False, "streamed": True, "fastest": writing(100.0), **how}
+    told: dict[str, Any] = {
+        "elapsed_s": 10.0,
+        "ended": False,
+        "streamed": True,
+        "fastest": writing(100.0),
+        **how,
+    }
     usage = usage_at_most(REQUEST, seen, **told)
     assert usage.input_tokens == GIVEN
     return usage.output_tokens
 
 
 def test_a_stream_that_broke_counts_the_time_that_passed_at_the_fastest_rate() -> None:
-    # Ten seconds and two more in which the server does not know yet, at half as much again as was seen.
+    # Ten seconds and two more in which the server does not know yet, at half as much again as was
+    # seen.
     assert output_of() == 12 * 150
 
 
@@ -101,7 +112,12 @@ def test_what_took_no_time_or_has_no_tokens_says_nothing(answer: Completion) -> 
 def test_all_that_arrived_is_seen() -> None:
     call = ToolCall(id="1", name="abcd", arguments="abcd" * 3)
     answer = Completion(
-        model="m", content="four", reasoning="four" * 2, finish_reason="", usage=Usage(), tool_calls=(call,)
+        model="m",
+        content="four",
+        reasoning="four" * 2,
+        finish_reason="",
+        usage=Usage(),
+        tool_calls=(call,),
     )
     # 1 + 2 + 4 tokens likely, twice that at most.
     assert tokens_seen_at_most(answer) == 14

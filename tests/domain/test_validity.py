@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.domain.completion import Completion, Request, Served, Tool, ToolCall, Usage
@@ -9,11 +11,21 @@ from harness.domain.validity import defect
 PLAIN = Request(endpoint="e", model="m", messages=())
 JSON = Request(endpoint="e", model="m", messages=(), response_format="json_object")
 OFFERS = Request(endpoint="e", model="m", messages=(), tools=(Tool(name="look"), Tool(name="ask")))
-LOOK, LEAP = ToolCall(id="1", name="look", arguments="{}"), ToolCall(id="2", name="leap", arguments="{}")
+LOOK, LEAP = (
+    ToolCall(id="1", name="look", arguments="{}"),
+    ToolCall(id="2", name="leap", arguments="{}"),
+)
 
 
 def answered(content: str, finish_reason: str = "stop", **fields: object) -> Completion:
-    return Completion(**{"model": "m", "content": content, "finish_reason": finish_reason, "usage": Usage(), **fields})  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        "model": "m",
+        "content": content,
+        "finish_reason": finish_reason,
+        "usage": Usage(),
+        **fields,
+    }
+    return Completion(**given)
 
 
 @pytest.mark.parametrize(
@@ -49,14 +61,18 @@ def test_an_answer_passes(request_: Request, completion: Completion) -> None:
         (PLAIN, answered("half", ""), "incomplete"),
     ],
 )
-def test_what_another_try_may_mend_is_transient(request_: Request, completion: Completion, kind: str) -> None:
+def test_what_another_try_may_mend_is_transient(
+    request_: Request, completion: Completion, kind: str
+) -> None:
     error = defect(request_, completion)
     assert isinstance(error, TransientError)
     assert (error.kind, error.billed, error.partial) == (kind, "yes", completion)
 
 
 @pytest.mark.parametrize(("ttft_s", "advised"), [(0.5, True), (None, False)])
-def test_a_stream_without_a_finish_reason_leads_to_the_settings_that_help(ttft_s: float | None, advised: bool) -> None:
+def test_a_stream_without_a_finish_reason_leads_to_the_settings_that_help(
+    ttft_s: float | None, advised: bool
+) -> None:
     error = defect(PLAIN, answered("half", "", served=Served(ttft_answer_s=ttft_s)))
     assert ("try --no-stream or --in-flight 1" in str(error)) == advised
 
@@ -65,7 +81,13 @@ def test_a_stream_without_a_finish_reason_leads_to_the_settings_that_help(ttft_s
     ("request_", "message"),
     [
         (PLAIN, "the answer is blank: all it does is call 'leap', and the request offered no tool"),
-        (OFFERS, "the answer is blank: all it does is call 'leap', and the request offered 'look', 'ask'"),
+        (
+            OFFERS,
+            (
+                "the answer is blank: all it does is call 'leap', and the request offered 'look',"
+                " 'ask'"
+            ),
+        ),
     ],
 )
 def test_a_blank_answer_names_the_tool_that_nobody_offered(request_: Request, message: str) -> None:
@@ -74,7 +96,8 @@ def test_a_blank_answer_names_the_tool_that_nobody_offered(request_: Request, me
 
 
 @pytest.mark.parametrize(
-    ("finish_reason", "kind"), [("content_filter", "content_filter"), ("length", "length"), ("repetition", "malformed")]
+    ("finish_reason", "kind"),
+    [("content_filter", "content_filter"), ("length", "length"), ("repetition", "malformed")],
 )
 def test_what_another_try_would_meet_again_is_permanent(finish_reason: str, kind: str) -> None:
     error = defect(PLAIN, answered("half", finish_reason))
@@ -86,7 +109,9 @@ def test_an_answer_that_reasoning_left_no_room_for_says_so() -> None:
     capped = Request(endpoint="e", model="m", messages=(), max_tokens=64)
     usage = Usage(output_tokens=64, reasoning_tokens=64)
     error = defect(capped, answered("", "length", usage=usage))
-    assert str(error).startswith("max_tokens=64 was used up by the reasoning (64 of 64 tokens) before the answer began")
+    assert str(error).startswith(
+        "max_tokens=64 was used up by the reasoning (64 of 64 tokens) before the answer began"
+    )
 
 
 def test_an_answer_that_was_cut_says_by_which_cap() -> None:
@@ -99,8 +124,8 @@ def test_an_answer_that_was_cut_before_its_cap_says_that_the_context_is_full() -
     usage = Usage(input_tokens=1984, output_tokens=64, reasoning_untold=1, reasoning_estimated=64)
     error = defect(capped, answered("", "length", usage=usage, reasoning="Let me see"))
     assert str(error).startswith(
-        "the server cut the answer after 64 tokens, before max_tokens=2048: with its prompt of 1984 tokens it seems to "
-        "fill the context"
+        "the server cut the answer after 64 tokens, before max_tokens=2048: with its prompt of 1984"
+        " tokens it seems to fill the context"
     )
 
 
@@ -108,7 +133,11 @@ def test_an_answer_that_was_cut_before_its_cap_says_that_the_context_is_full() -
 def test_a_server_may_count_its_cap_a_little_otherwise(output_tokens: int) -> None:
     capped = Request(endpoint="e", model="m", messages=(), max_tokens=2048)
     error = defect(capped, answered("half", "length", usage=Usage(output_tokens=output_tokens)))
-    assert str(error) == f"max_tokens=2048 cut the answer after {output_tokens} tokens; raise max_tokens for this step"
+    assert (
+        str(error)
+        == f"max_tokens=2048 cut the answer after {output_tokens} tokens; raise max_tokens for this"
+        " step"
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,9 +151,13 @@ def test_a_server_may_count_its_cap_a_little_otherwise(output_tokens: int) -> No
         (Usage(input_tokens=3), ""),
     ],
 )
-def test_a_cap_inside_the_thinking_says_so_also_where_the_server_does_not_count_it(usage: Usage, share: str) -> None:
+def test_a_cap_inside_the_thinking_says_so_also_where_the_server_does_not_count_it(
+    usage: Usage, share: str
+) -> None:
     error = defect(PLAIN, answered("", "length", usage=usage, reasoning="Let me see"))
-    assert str(error).startswith(f"the provider's default cap was used up by the reasoning{share} before the answer")
+    assert str(error).startswith(
+        f"the provider's default cap was used up by the reasoning{share} before the answer"
+    )
 
 
 def test_an_answer_that_was_cut_by_a_server_that_does_not_count_names_no_number() -> None:

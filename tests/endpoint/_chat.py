@@ -1,4 +1,6 @@
-"""A server in a few lines: what it says, byte for byte and second for second, behind an `OpenAIChat`."""
+"""A server in a few lines: what it says, byte for byte and second for second, behind an
+`OpenAIChat`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ ENDPOINT = Endpoint(
     form=DEEPSEEK_FORM,
     key_env="DEEPSEEK_API_KEY",
 )
-REQUEST = Request(endpoint="deepseek", model="deepseek-flash", messages=(Message(role="user", content="Why?"),))
+REQUEST = Request(
+    endpoint="deepseek", model="deepseek-flash", messages=(Message(role="user", content="Why?"),)
+)
 USAGE = {
     "prompt_tokens": 10,
     "completion_tokens": 7,
@@ -72,7 +76,13 @@ def chunk(delta: Mapping[str, Any] | None = None, **fields: Any) -> bytes:
     """One event of a stream; `finish_reason` goes into the choice, everything else beside it."""
     finish_reason = fields.pop("finish_reason", None)
     choice = {"index": 0, "delta": delta or {}, "logprobs": None, "finish_reason": finish_reason}
-    body = {"id": "1", "model": "deepseek-flash", "system_fingerprint": "fp", "choices": [choice], "usage": None}
+    body = {
+        "id": "1",
+        "model": "deepseek-flash",
+        "system_fingerprint": "fp",
+        "choices": [choice],
+        "usage": None,
+    }
     return event({**body, **fields})
 
 
@@ -95,12 +105,20 @@ WHOLE_STREAM = (
 def plain(**fields: Any) -> bytes:
     message = {"role": "assistant", "content": "Because.", "reasoning_content": "Hm."}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    body = {"id": "1", "model": "deepseek-flash", "system_fingerprint": "fp", "choices": [choice], "usage": USAGE}
+    body = {
+        "id": "1",
+        "model": "deepseek-flash",
+        "system_fingerprint": "fp",
+        "choices": [choice],
+        "usage": USAGE,
+    }
     return json.dumps({**body, **fields}).encode()
 
 
 def error_body(message: str, **fields: Any) -> bytes:
-    return json.dumps({"error": {"message": message, "type": "x", "param": None, "code": "y", **fields}}).encode()
+    return json.dumps(
+        {"error": {"message": message, "type": "x", "param": None, "code": "y", **fields}}
+    ).encode()
 
 
 @dataclass(repr=False)  # what it says may be a secret that must not be shown by a traceback
@@ -114,9 +132,13 @@ class Server:
     seen: list[httpx2.Request] = field(default_factory=list)
     closed: int = 0
 
-    def chat(self, endpoint: Endpoint = ENDPOINT, *, timeouts: Timeouts | None = None) -> OpenAIChat:
+    def chat(
+        self, endpoint: Endpoint = ENDPOINT, *, timeouts: Timeouts | None = None
+    ) -> OpenAIChat:
         timeouts = timeouts or Timeouts()
-        client = build_http_client(timeouts, base_url=endpoint.base_url, transport=httpx2.MockTransport(self._handle))
+        client = build_http_client(
+            timeouts, base_url=endpoint.base_url, transport=httpx2.MockTransport(self._handle)
+        )
         return OpenAIChat(endpoint, timeouts=timeouts, http_client=client, wall_clock=FixedClock())
 
     async def answer(
@@ -128,9 +150,13 @@ class Server:
         timeouts: Timeouts | None = None,
         on_delta: OnDelta | None = None,
     ) -> Completion:
-        return await self.chat(endpoint, timeouts=timeouts).complete(request, call(stream=stream, on_delta=on_delta))
+        return await self.chat(endpoint, timeouts=timeouts).complete(
+            request, call(stream=stream, on_delta=on_delta)
+        )
 
-    async def failure(self, *, stream: bool = True, timeouts: Timeouts | None = None) -> CompletionError:
+    async def failure(
+        self, *, stream: bool = True, timeouts: Timeouts | None = None
+    ) -> CompletionError:
         with pytest.raises(CompletionError) as caught:
             await self.answer(stream=stream, timeouts=timeouts)
         return caught.value

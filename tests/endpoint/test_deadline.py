@@ -1,4 +1,6 @@
-"""A process that stood still does not take that for the server's silence; a wall clock that jumps moves no deadline."""
+"""A process that stood still does not take that for the server's silence; a wall clock that jumps
+moves no deadline.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ pytestmark = pytest.mark.harness_virtual_time
 
 
 def stand_still(seconds: float) -> None:
-    """Let time pass for which the loop did not run, as when the process was stopped and continued."""
+    """Let time pass for which the loop did not run, as when the process was stopped and
+    continued.
+    """
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     loop._virtual_s += seconds
@@ -46,7 +50,9 @@ async def test_a_call_that_was_under_way_when_the_process_was_stopped_goes_on(ho
 
 async def test_many_deadlines_do_not_all_fire_at_once() -> None:
     later(7.0, 3600)
-    deadlines = [Deadline(first_token_s=10 + number / 10, idle_s=9, total_s=100) for number in range(50)]
+    deadlines = [
+        Deadline(first_token_s=10 + number / 10, idle_s=9, total_s=100) for number in range(50)
+    ]
     await asyncio.gather(*(waited(deadline, 20) for deadline in deadlines))
     assert {deadline.expired for deadline in deadlines} == {None}
 
@@ -91,7 +97,10 @@ async def test_a_loop_that_is_a_little_late_moves_nothing() -> None:
 async def test_a_standstill_amid_an_answer_is_forgiven_like_one_before_it() -> None:
     tokens: list[float] = []
     deadline = Deadline(
-        first_token_s=100, idle_s=30, total_s=1000, last_token_at=lambda: tokens[-1] if tokens else None
+        first_token_s=100,
+        idle_s=30,
+        total_s=1000,
+        last_token_at=lambda: tokens[-1] if tokens else None,
     )
     later(7.0, 3600)
     with deadline:
@@ -116,7 +125,12 @@ async def test_a_server_that_stalls_after_a_standstill_is_given_up() -> None:
 async def test_the_first_token_starts_the_shorter_time_at_once() -> None:
     """Though the next look was due later."""
     tokens: list[float] = []
-    deadline = Deadline(first_token_s=100, idle_s=2, total_s=1000, last_token_at=lambda: tokens[-1] if tokens else None)
+    deadline = Deadline(
+        first_token_s=100,
+        idle_s=2,
+        total_s=1000,
+        last_token_at=lambda: tokens[-1] if tokens else None,
+    )
     with deadline:
         await asyncio.sleep(1)
         tokens.append(deadline.clock())
@@ -127,7 +141,9 @@ async def test_the_first_token_starts_the_shorter_time_at_once() -> None:
 
 
 async def test_a_silence_may_be_waited_for_beyond_its_time_and_ends_with_the_total() -> None:
-    deadline = Deadline(first_token_s=30, idle_s=9, total_s=1000, on_silence=lambda seconds: "wait on")
+    deadline = Deadline(
+        first_token_s=30, idle_s=9, total_s=1000, on_silence=lambda seconds: "wait on"
+    )
     lasted_s = await waited(deadline, 10_000)
     assert deadline.expired == "total"
     assert lasted_s == pytest.approx(1000.0)

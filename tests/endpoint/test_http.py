@@ -21,7 +21,9 @@ from harness.endpoint.http import build_http_client, environment_proxy
 from harness.endpoint.openai_chat import OpenAIChat
 from harness.errors import SettingsError
 
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+)
 END = b"0\r\n\r\n"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -36,7 +38,9 @@ def whole(status: str, body: bytes, *headers: str) -> bytes:
 
 
 class Peer:
-    """Answers request number n of all connections with `answers[n]`, then hangs up if the answer is marked so."""
+    """Answers request number n of all connections with `answers[n]`, then hangs up if the answer is
+    marked so.
+    """
 
     def __init__(self, *answers: bytes, hang_up: bool = False) -> None:
         self.answers = list(answers)
@@ -89,12 +93,19 @@ async def chat_with(
         yield OpenAIChat(endpoint, timeouts=timeouts, http_client=client, wall_clock=FixedClock())
 
 
-async def ask(peer: Handler, *, stream: bool = True, times: int = 1, carrier: Carrier = "aiohttp") -> list[Completion]:
-    async with listening(peer) as port, chat_with(f"http://127.0.0.1:{port}/v1", carrier=carrier) as chat:
+async def ask(
+    peer: Handler, *, stream: bool = True, times: int = 1, carrier: Carrier = "aiohttp"
+) -> list[Completion]:
+    async with (
+        listening(peer) as port,
+        chat_with(f"http://127.0.0.1:{port}/v1", carrier=carrier) as chat,
+    ):
         return [await chat.complete(REQUEST, call(stream=stream)) for _ in range(times)]
 
 
-async def fail(peer: Handler, *, stream: bool = True, carrier: Carrier = "aiohttp") -> CompletionError:
+async def fail(
+    peer: Handler, *, stream: bool = True, carrier: Carrier = "aiohttp"
+) -> CompletionError:
     with pytest.raises(CompletionError) as caught:
         await ask(peer, stream=stream, carrier=carrier)
     return caught.value
@@ -110,7 +121,10 @@ PLAIN = whole("200 OK", plain(), "content-type: application/json")
 async def test_a_stream_arrives_over_a_socket(carrier: Carrier) -> None:
     peer = Peer(STREAMED)
     (answer,) = await ask(peer, carrier=carrier)
-    assert (answer.reasoning, answer.content) == ("Light scatters.", "Because of Rayleigh – 瑞利 🌈.")
+    assert (answer.reasoning, answer.content) == (
+        "Light scatters.",
+        "Because of Rayleigh – 瑞利 🌈.",
+    )
     head = peer.requests[0].lower()
     assert head.startswith(b"post /v1/chat/completions http/1.1\r\n")
     assert b"\r\nauthorization: bearer sk-1234\r\n" in head
@@ -198,7 +212,9 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 async def test_an_error_is_read_over_a_socket() -> None:
-    error = await fail(Peer(whole("402 Payment Required", b'{"error": {"message": "Insufficient Balance"}}')))
+    error = await fail(
+        Peer(whole("402 Payment Required", b'{"error": {"message": "Insufficient Balance"}}'))
+    )
     assert (type(error), error.kind) == (FatalError, "balance")
 
 
@@ -222,7 +238,9 @@ async def test_a_compressed_answer_is_decompressed() -> None:
 
 
 async def test_garbage_that_claims_to_be_compressed_is_malformed() -> None:
-    answer = whole("200 OK", b"not gzip", "content-type: application/json", "content-encoding: gzip")
+    answer = whole(
+        "200 OK", b"not gzip", "content-type: application/json", "content-encoding: gzip"
+    )
     error = await fail(Peer(answer), stream=False)
     assert (type(error), error.kind) == (TransientError, "malformed")
 
@@ -264,11 +282,18 @@ async def test_many_calls_are_in_flight_at_once() -> None:
         if seen == 100:
             arrived.set()
         await arrived.wait()
-        writer.write(STREAM_HEAD + framed(chunk({"content": "Be"}, finish_reason="stop")) + framed(DONE) + END)
+        writer.write(
+            STREAM_HEAD
+            + framed(chunk({"content": "Be"}, finish_reason="stop"))
+            + framed(DONE)
+            + END
+        )
         await writer.drain()
 
     async with listening(held) as port, chat_with(f"http://127.0.0.1:{port}") as chat:
-        answers = await asyncio.gather(*(chat.complete(REQUEST, call(stream=True)) for _ in range(100)))
+        answers = await asyncio.gather(
+            *(chat.complete(REQUEST, call(stream=True)) for _ in range(100))
+        )
     assert {answer.content for answer in answers} == {"Be"}
 
 
@@ -290,7 +315,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ({"HTTPS_PROXY": "http://proxy:3128"}, "https://api.deepseek.com", "http://proxy:3128"),
         ({"HTTPS_PROXY": "http://proxy:3128"}, "http://models.example/v1", None),
         ({"ALL_PROXY": "proxy:3128"}, "https://api.deepseek.com", "http://proxy:3128"),
-        ({"ALL_PROXY": "http://proxy", "NO_PROXY": ".deepseek.com"}, "https://api.deepseek.com", None),
+        (
+            {"ALL_PROXY": "http://proxy", "NO_PROXY": ".deepseek.com"},
+            "https://api.deepseek.com",
+            None,
+        ),
         ({"ALL_PROXY": "http://proxy", "NO_PROXY": "*"}, "https://api.deepseek.com", None),
         ({"ALL_PROXY": "http://proxy"}, "http://127.0.0.1:8000/v1", None),
         ({"ALL_PROXY": "http://proxy"}, "http://localhost:8000/v1", None),
@@ -319,11 +348,15 @@ async def test_a_proxy_carries_the_call(environment: pytest.MonkeyPatch, carrier
         environment.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
         async with chat_with("http://models.example/v1", carrier=carrier) as chat:
             await chat.complete(REQUEST, call(stream=False))
-    assert proxy.requests[0].startswith(b"POST http://models.example/v1/chat/completions HTTP/1.1\r\n")
+    assert proxy.requests[0].startswith(
+        b"POST http://models.example/v1/chat/completions HTTP/1.1\r\n"
+    )
 
 
 @either_carrier
-async def test_a_proxy_that_is_not_there_is_no_connection(environment: pytest.MonkeyPatch, carrier: Carrier) -> None:
+async def test_a_proxy_that_is_not_there_is_no_connection(
+    environment: pytest.MonkeyPatch, carrier: Carrier
+) -> None:
     environment.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with chat_with("http://models.example/v1", carrier=carrier) as chat:
         with pytest.raises(TransientError) as caught:
@@ -340,7 +373,10 @@ async def test_a_closed_client_sends_nothing() -> None:
 
 async def test_other_calls_of_the_client_are_read_whole() -> None:
     peer = Peer(whole("200 OK", b"{}"))
-    async with listening(peer) as port, build_http_client(Timeouts(), base_url="http://localhost") as client:
+    async with (
+        listening(peer) as port,
+        build_http_client(Timeouts(), base_url="http://localhost") as client,
+    ):
         response = await client.post(f"http://127.0.0.1:{port}/x", content=b"")
     assert (response.json(), response.is_closed) == ({}, True)
 

@@ -1,4 +1,6 @@
-"""A server that refuses an optional field is asked without it; a setting that it is not told is said once."""
+"""A server that refuses an optional field is asked without it; a setting that it is not told is
+said once.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,13 @@ from harness.endpoint.http import build_http_client
 from harness.endpoint.openai_chat import OpenAIChat
 
 ENDPOINT = base_url_endpoint("http://gpu:8000/v1", api_key=None)
-REQUEST = Request(endpoint=ENDPOINT.identity, model="m", messages=(Message(role="user", content="Why?"),))
-PYDANTIC = '{"detail":[{"type":"extra_forbidden","loc":["body","NAME"],"msg":"Extra inputs are not permitted"}]}'
+REQUEST = Request(
+    endpoint=ENDPOINT.identity, model="m", messages=(Message(role="user", content="Why?"),)
+)
+PYDANTIC = (
+    '{"detail":[{"type":"extra_forbidden","loc":["body","NAME"],"msg":"Extra inputs are not'
+    ' permitted"}]}'
+)
 
 
 @dataclass
@@ -42,7 +49,9 @@ class Strict:
         client = build_http_client(
             Timeouts(), base_url=endpoint.base_url, transport=httpx2.MockTransport(self._answered)
         )
-        return OpenAIChat(endpoint, timeouts=Timeouts(), http_client=client, wall_clock=FixedClock())
+        return OpenAIChat(
+            endpoint, timeouts=Timeouts(), http_client=client, wall_clock=FixedClock()
+        )
 
     async def _answered(self, request: httpx2.Request) -> httpx2.Response:
         body = json.loads(request.content)
@@ -50,7 +59,9 @@ class Strict:
         await anyio.lowlevel.checkpoint()
         for name in self.refuses:
             if name in body:
-                return httpx2.Response(self.status, content=self.words.replace("NAME", name).encode())
+                return httpx2.Response(
+                    self.status, content=self.words.replace("NAME", name).encode()
+                )
         return httpx2.Response(200, headers={"content-type": "application/json"}, content=plain())
 
 
@@ -64,7 +75,13 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
         (PYDANTIC, 422),
         ('{"error":{"message":"Unrecognized request argument supplied: NAME","code":null}}', 400),
         ('{"error":{"message":"unknown field `NAME`"}}', 400),
-        ('{"error":{"message":"Unknown parameter","type":"invalid_request_error","param":"NAME"}}', 400),
+        (
+            (
+                '{"error":{"message":"Unknown'
+                ' parameter","type":"invalid_request_error","param":"NAME"}}'
+            ),
+            400,
+        ),
         ('{"error":{"message":"Unknown parameter","param":"NAME.include_usage"}}', 400),
         ('{"error":{"message":"include_usage is not supported by this model"}}', 400),
         ('{"error":{"message":"Stream options are not allowed"}}', 400),
@@ -95,14 +112,18 @@ async def test_a_server_that_refuses_stream_options_is_asked_without_them_from_t
         ('{"error":{"message":"Too many requests with NAME, which is not the cause"}}', 429),
     ],
 )
-async def test_an_error_that_only_names_the_field_is_no_refusal_of_it(words: str, status: int) -> None:
+async def test_an_error_that_only_names_the_field_is_no_refusal_of_it(
+    words: str, status: int
+) -> None:
     server = Strict(["stream_options"], words, status)
     with pytest.raises(CompletionError):
         await server.chat().complete(REQUEST, call(stream=True))
     assert len(server.bodies) == 1
 
 
-async def test_calls_that_were_under_way_learn_it_too_and_it_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_calls_that_were_under_way_learn_it_too_and_it_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     server = Strict(["stream_options"])
     chat = server.chat()
     async with anyio.create_task_group() as group:
@@ -132,7 +153,11 @@ async def test_a_switch_that_a_workflow_chose_may_be_left_out_and_one_that_the_u
 ) -> None:
     form = replace(OPENAI_FORM, thinking="reasoning_effort")
     fields = frozenset({"reasoning_effort"} if lenient else ())
-    server = Strict(["reasoning_effort"], "Unsupported value: 'NAME' does not support 'none' with this model.", 400)
+    server = Strict(
+        ["reasoning_effort"],
+        "Unsupported value: 'NAME' does not support 'none' with this model.",
+        400,
+    )
     chat = server.chat(replace(ENDPOINT, form=form, may_leave_out=fields))
     if lenient:
         await chat.complete(replace(REQUEST, thinking=False), call(stream=False))
@@ -143,20 +168,30 @@ async def test_a_switch_that_a_workflow_chose_may_be_left_out_and_one_that_the_u
         assert len(server.bodies) == 1
 
 
-async def test_what_a_step_chose_and_the_server_is_not_told_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_a_step_chose_and_the_server_is_not_told_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     chat = Strict([]).chat()
     for thinking in (False, False, True, None):
         await chat.complete(replace(REQUEST, thinking=thinking), call(stream=False))
     said = warnings(caplog)
     assert len(said) == 2
-    assert said[0].startswith("thinking off, which step span chose, is not sent to http://gpu:8000/v1: how thinking is")
+    assert said[0].startswith(
+        "thinking off, which step span chose, is not sent to http://gpu:8000/v1: how thinking is"
+    )
     assert "--set endpoint.thinking=FIELD" in said[0]
     assert said[1].startswith("thinking on, which step span chose,")
 
 
-async def test_a_known_endpoint_that_can_be_told_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_known_endpoint_that_can_be_told_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     endpoint = replace(ENDPOINT, form=PROFILES["vllm"].form)
-    await Strict([]).chat(endpoint).complete(replace(REQUEST, thinking=False, effort="max"), call(stream=False))
+    await (
+        Strict([])
+        .chat(endpoint)
+        .complete(replace(REQUEST, thinking=False, effort="max"), call(stream=False))
+    )
     assert warnings(caplog) == []
 
 

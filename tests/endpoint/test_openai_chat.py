@@ -39,7 +39,9 @@ async def test_a_stream_becomes_one_completion() -> None:
     assert answer.content == "Because of Rayleigh – 瑞利 🌈."
     assert answer.reasoning == "Light scatters."
     assert answer.finish_reason == "stop"
-    assert answer.usage == Usage(input_tokens=10, output_tokens=7, reasoning_tokens=5, cached_tokens=4)
+    assert answer.usage == Usage(
+        input_tokens=10, output_tokens=7, reasoning_tokens=5, cached_tokens=4
+    )
     assert (answer.model, answer.fingerprint, answer.trace_id) == ("deepseek-flash", "fp", "7f")
     assert (answer.cost, answer.owner) == (None, "")
     assert server.closed >= 1
@@ -48,7 +50,9 @@ async def test_a_stream_becomes_one_completion() -> None:
 async def test_a_plain_response_becomes_the_same_completion() -> None:
     answer = await Server([b"\n\n", plain()], headers={"x-request-id": "r1"}).answer(stream=False)
     assert (answer.content, answer.reasoning, answer.finish_reason) == ("Because.", "Hm.", "stop")
-    assert answer.usage == Usage(input_tokens=10, output_tokens=7, reasoning_tokens=5, cached_tokens=4)
+    assert answer.usage == Usage(
+        input_tokens=10, output_tokens=7, reasoning_tokens=5, cached_tokens=4
+    )
     assert (answer.model, answer.fingerprint, answer.trace_id) == ("deepseek-flash", "fp", "r1")
     assert (answer.served.ttft_reasoning_s, answer.served.ttft_answer_s) == (None, None)
 
@@ -59,8 +63,13 @@ def test_however_a_stream_is_cut_the_completion_is_the_same(cuts: set[int], watc
     edges = sorted({0, len(whole), *cuts})
     pieces = [whole[start:end] for start, end in itertools.pairwise(edges)]
     seen: list[Delta] = []
-    answer = run_virtual(lambda: streaming(*pieces).answer(on_delta=seen.append if watched else None))
-    assert (answer.reasoning, answer.content) == ("Light scatters.", "Because of Rayleigh – 瑞利 🌈.")
+    answer = run_virtual(
+        lambda: streaming(*pieces).answer(on_delta=seen.append if watched else None)
+    )
+    assert (answer.reasoning, answer.content) == (
+        "Light scatters.",
+        "Because of Rayleigh – 瑞利 🌈.",
+    )
     if watched:
         assert "".join(delta.text for delta in seen if delta.kind == "answer") == answer.content
 
@@ -85,9 +94,13 @@ async def test_whoever_watches_sees_an_answer_that_comes_whole_too() -> None:
 @pytest.mark.parametrize("watched", [True, False])
 def test_times_to_first_tokens_and_the_latency_count_from_sending(watched: bool) -> None:
     role, think, think_more, answer_1, answer_2, last, done = WHOLE_STREAM
-    server = streaming(role, 2.0, think, 1.0, think_more, 4.0, answer_1, 1.0, answer_2, last, 0.5, done)
+    server = streaming(
+        role, 2.0, think, 1.0, think_more, 4.0, answer_1, 1.0, answer_2, last, 0.5, done
+    )
     server.before_headers = [3.0]
-    served = run_virtual(lambda: server.answer(on_delta=(lambda _: None) if watched else None)).served
+    served = run_virtual(
+        lambda: server.answer(on_delta=(lambda _: None) if watched else None)
+    ).served
     assert (served.ttft_reasoning_s, served.ttft_answer_s, served.latency_s) == (5.0, 10.0, 11.5)
 
 
@@ -100,7 +113,9 @@ def test_an_end_of_the_body_that_does_not_come_is_not_waited_for() -> None:
 async def test_a_long_stream_that_nobody_watches_is_whole() -> None:
     words = [f"w{n} " for n in range(3000)]
     think = chunk({"reasoning_content": "Hm."})
-    answer = await streaming(think, *(chunk({"content": word}) for word in words), *WHOLE_STREAM[-2:]).answer()
+    answer = await streaming(
+        think, *(chunk({"content": word}) for word in words), *WHOLE_STREAM[-2:]
+    ).answer()
     assert answer.content == "".join(words)
 
 
@@ -112,7 +127,9 @@ async def test_a_trailing_usage_chunk_without_choices_counts() -> None:
 
 async def test_the_latest_usage_wins() -> None:
     early = chunk({"content": "Yes."}, usage={"prompt_tokens": 1, "completion_tokens": 1})
-    answer = await streaming(early, chunk({}, finish_reason="stop", usage=USAGE), chunk(), DONE).answer()
+    answer = await streaming(
+        early, chunk({}, finish_reason="stop", usage=USAGE), chunk(), DONE
+    ).answer()
     assert answer.usage.total_tokens == 17
 
 
@@ -122,7 +139,11 @@ async def test_a_provider_that_tells_no_usage_gives_zeros() -> None:
 
 
 async def test_cached_tokens_are_read_where_openai_puts_them() -> None:
-    usage = {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 3}}
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 1,
+        "prompt_tokens_details": {"cached_tokens": 3},
+    }
     assert (await Server([plain(usage=usage)]).answer(stream=False)).usage.cached_tokens == 3
 
 
@@ -133,18 +154,26 @@ async def test_cached_tokens_that_cannot_be_are_cut_to_what_can() -> None:
 
 
 async def test_reasoning_that_is_more_than_the_output_was_counted_beside_it() -> None:
-    usage = {"prompt_tokens": 2, "completion_tokens": 3, "completion_tokens_details": {"reasoning_tokens": 8}}
+    usage = {
+        "prompt_tokens": 2,
+        "completion_tokens": 3,
+        "completion_tokens_details": {"reasoning_tokens": 8},
+    }
     answer = await Server([plain(usage=usage)]).answer(stream=False)
     assert answer.usage == Usage(input_tokens=2, output_tokens=11, reasoning_tokens=8)
 
 
-@pytest.mark.parametrize("value", [None, {}, [], "many", {"prompt_tokens": "three", "completion_tokens": -1}])
+@pytest.mark.parametrize(
+    "value", [None, {}, [], "many", {"prompt_tokens": "three", "completion_tokens": -1}]
+)
 async def test_usage_of_the_wrong_type_is_no_usage(value: object) -> None:
     assert (await Server([plain(usage=value)]).answer(stream=False)).usage == Usage()
 
 
 async def test_reasoning_under_its_other_name_is_reasoning() -> None:
-    answer = await streaming(chunk({"reasoning": "Hm."}), chunk({"content": "Yes."}, finish_reason="stop")).answer()
+    answer = await streaming(
+        chunk({"reasoning": "Hm."}), chunk({"content": "Yes."}, finish_reason="stop")
+    ).answer()
     assert (answer.reasoning, answer.content) == ("Hm.", "Yes.")
 
 
@@ -171,18 +200,25 @@ async def test_tool_calls_of_a_plain_response_are_read() -> None:
     call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     choice = {"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}
     answer = await Server([plain(choices=[choice])]).answer(stream=False)
-    assert (answer.content, answer.tool_calls) == ("", (ToolCall(id="a", name="f", arguments="{}"),))
+    assert (answer.content, answer.tool_calls) == (
+        "",
+        (ToolCall(id="a", name="f", arguments="{}"),),
+    )
 
 
 async def test_a_stream_without_done_is_whole_with_a_finish_reason() -> None:
     assert (await streaming(*WHOLE_STREAM[:-1]).answer()).finish_reason == "stop"
 
 
-async def test_a_stream_with_done_and_no_finish_reason_has_stopped_where_nothing_can_have_cut_it() -> None:
+async def test_a_stream_with_done_and_no_finish_reason_has_stopped_where_nothing_can_have_cut_it() -> (
+    None
+):
     assert (await streaming(chunk({"content": "Yes."}), DONE).answer()).finish_reason == "stop"
 
 
-@pytest.mark.parametrize("reason", ["length", "content_filter", "insufficient_system_resource", "aborted", "new"])
+@pytest.mark.parametrize(
+    "reason", ["length", "content_filter", "insufficient_system_resource", "aborted", "new"]
+)
 async def test_a_finish_reason_is_passed_on_unjudged(reason: str) -> None:
     answer = await streaming(chunk({"content": "Yes."}, finish_reason=reason), DONE).answer()
     assert answer.finish_reason == reason
@@ -208,7 +244,10 @@ async def test_a_server_that_streams_unasked_is_understood() -> None:
 
 
 async def test_a_character_cut_between_two_chunks_is_one_character() -> None:
-    halves = (b'data: {"choices":[{"delta":{"content":"\\ud83c"}}]}\n\n', chunk({"content": "\udf08"}))
+    halves = (
+        b'data: {"choices":[{"delta":{"content":"\\ud83c"}}]}\n\n',
+        chunk({"content": "\udf08"}),
+    )
     answer = await streaming(*halves, chunk({}, finish_reason="stop"), DONE).answer()
     assert answer.content == "🌈"
 
@@ -243,7 +282,11 @@ FULL = Request(
     messages=(
         Message(role="system", content="Be brief."),
         Message(role="user", content="1+1?"),
-        Message(role="assistant", reasoning="Sum.", tool_calls=(ToolCall(id="a", name="f", arguments="{}"),)),
+        Message(
+            role="assistant",
+            reasoning="Sum.",
+            tool_calls=(ToolCall(id="a", name="f", arguments="{}"),),
+        ),
         Message(role="tool", content="2", tool_call_id="a"),
     ),
     max_tokens=100,
@@ -262,7 +305,12 @@ COMMON = {
     "temperature": 0.5,
     "top_p": 0.9,
     "response_format": {"type": "json_object"},
-    "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
+    "tools": [
+        {
+            "type": "function",
+            "function": {"name": "f", "description": "d", "parameters": {"type": "object"}},
+        }
+    ],
     "stop": ["END"],
 }
 CALLED = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
@@ -302,7 +350,9 @@ async def test_every_field_in_openais_dialect() -> None:
 
 async def test_other_servers_are_told_the_cap_by_its_old_name() -> None:
     server = Server([plain()])
-    await server.answer(stream=False, request=FULL, endpoint=base_url_endpoint("http://localhost/v1", api_key=None))
+    await server.answer(
+        stream=False, request=FULL, endpoint=base_url_endpoint("http://localhost/v1", api_key=None)
+    )
     assert sent(server)["max_tokens"] == 100
 
 
@@ -322,7 +372,10 @@ async def test_thinking_off_is_said_without_an_effort() -> None:
 
 
 async def test_earlier_reasoning_is_sent_only_with_tools_and_is_never_missing_then() -> None:
-    turns = (Message(role="user", content="a"), Message(role="assistant", content="b", reasoning="c"))
+    turns = (
+        Message(role="user", content="a"),
+        Message(role="assistant", content="b", reasoning="c"),
+    )
     server = Server([plain()])
     await server.answer(stream=False, request=replace(REQUEST, messages=turns))
     assert "reasoning_content" not in sent(server)["messages"][1]
@@ -338,7 +391,9 @@ async def test_text_is_sent_as_utf8_and_half_a_character_as_an_escape() -> None:
     await server.answer(stream=False, request=chinese)
     assert "为什么".encode() in server.seen[0].content
     server = Server([plain()])
-    await server.answer(stream=False, request=replace(REQUEST, messages=(Message(role="user", content="\ud83c"),)))
+    await server.answer(
+        stream=False, request=replace(REQUEST, messages=(Message(role="user", content="\ud83c"),))
+    )
     assert b"\\ud83c" in server.seen[0].content
 
 
@@ -380,11 +435,21 @@ async def test_what_has_not_the_form_of_a_likelihood_is_left_out() -> None:
         {"token": 1, "logprob": -1},
         {"token": "c", "logprob": True},
         {"token": "d", "logprob": float("nan")},
-        {"token": "e", "logprob": float("-inf"), "bytes": [999], "top_logprobs": ["f", {"token": "g"}]},
+        {
+            "token": "e",
+            "logprob": float("-inf"),
+            "bytes": [999],
+            "top_logprobs": ["f", {"token": "g"}],
+        },
         {"token": "\ufffd", "logprob": -1, "bytes": [0xE5]},
     ]
-    body = {"model": "m", "choices": [{"index": 0, "message": {"content": "e"}, "logprobs": {"content": tokens}}]}
-    answer = await Server([json.dumps(body).encode()]).answer(request=replace(REQUEST, logprobs=2), stream=False)
+    body = {
+        "model": "m",
+        "choices": [{"index": 0, "message": {"content": "e"}, "logprobs": {"content": tokens}}],
+    }
+    answer = await Server([json.dumps(body).encode()]).answer(
+        request=replace(REQUEST, logprobs=2), stream=False
+    )
     assert answer.logprobs == (
         TokenLogprob(token="e", logprob=-9999.0),
         TokenLogprob(token="\ufffd", logprob=-1.0, raw=b"\xe5"),

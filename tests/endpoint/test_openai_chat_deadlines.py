@@ -1,4 +1,6 @@
-"""The time until the first token, between two tokens, and in all, on a virtual clock: each duration is exact."""
+"""The time until the first token, between two tokens, and in all, on a virtual clock: each duration
+is exact.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,19 @@ from typing import Any
 
 import anyio
 import pytest
-from _chat import DONE, REQUEST, USAGE, WHOLE_STREAM, Piece, Server, call, chunk, event, plain, streaming
+from _chat import (
+    DONE,
+    REQUEST,
+    USAGE,
+    WHOLE_STREAM,
+    Piece,
+    Server,
+    call,
+    chunk,
+    event,
+    plain,
+    streaming,
+)
 
 from harness.domain.call import OnSilence
 from harness.domain.completion import OnDelta
@@ -17,7 +31,12 @@ from harness.domain.policy import Timeouts
 from harness.testing.virtual_time import run_virtual
 
 TIMEOUTS = Timeouts(first_token_s=60, idle_s=30, total_s=200)
-KEEP_ALIVE, BLANK_LINE, ROLE, EMPTY = b": keep-alive\n\n", b"\n", WHOLE_STREAM[0], chunk({"content": ""})
+KEEP_ALIVE, BLANK_LINE, ROLE, EMPTY = (
+    b": keep-alive\n\n",
+    b"\n",
+    WHOLE_STREAM[0],
+    chunk({"content": ""}),
+)
 FIRST_WORD = chunk({"content": "Be"})
 
 
@@ -37,7 +56,9 @@ def failed(
     async def timed() -> tuple[CompletionError, float]:
         chat = server.chat(timeouts=TIMEOUTS)
         with pytest.raises(CompletionError) as caught:
-            await chat.complete(REQUEST, call(stream=stream, on_delta=on_delta, on_silence=on_silence))
+            await chat.complete(
+                REQUEST, call(stream=stream, on_delta=on_delta, on_silence=on_silence)
+            )
         return caught.value, round(anyio.current_time(), 3)
 
     return run_virtual(timed)
@@ -56,7 +77,9 @@ def test_silence_before_the_headers_ends_the_call(stream: bool) -> None:
     assert str(error) == "deepseek sent no first token within 60 s (--first-token-timeout)"
 
 
-@pytest.mark.parametrize("sign", [KEEP_ALIVE, BLANK_LINE, ROLE, EMPTY], ids=["comment", "blank", "role", "empty delta"])
+@pytest.mark.parametrize(
+    "sign", [KEEP_ALIVE, BLANK_LINE, ROLE, EMPTY], ids=["comment", "blank", "role", "empty delta"]
+)
 def test_signs_of_life_before_the_first_token_are_no_silence(sign: bytes) -> None:
     pieces = every_20_s(sign, times=8)
     answer = run_virtual(lambda: streaming(*pieces, *WHOLE_STREAM).answer(timeouts=TIMEOUTS))
@@ -98,9 +121,13 @@ def test_a_call_that_is_queued_while_others_are_served_waits_on() -> None:
 def test_a_call_that_is_taken_for_lost_is_given_up_before_its_time() -> None:
     server = streaming(*WHOLE_STREAM)
     server.before_headers = [3600.0]
-    error, at = failed(server, on_silence=lambda seconds: "give up" if seconds >= 20.0 else "as set")
+    error, at = failed(
+        server, on_silence=lambda seconds: "give up" if seconds >= 20.0 else "as set"
+    )
     assert (error.kind, error.begun, at) == ("timeout", False, 20)
-    assert str(error) == "deepseek was silent for 20 s and is taken for lost: other calls are answered"
+    assert (
+        str(error) == "deepseek was silent for 20 s and is taken for lost: other calls are answered"
+    )
 
 
 def test_waiting_on_ends_at_the_total() -> None:
@@ -113,7 +140,9 @@ def test_waiting_on_ends_at_the_total() -> None:
 def test_an_answer_that_comes_while_waiting_on_is_taken() -> None:
     async def main() -> str:
         chat = streaming(150.0, *WHOLE_STREAM).chat(timeouts=TIMEOUTS)
-        return (await chat.complete(REQUEST, call(stream=True, on_silence=lambda seconds: "wait on"))).content
+        return (
+            await chat.complete(REQUEST, call(stream=True, on_silence=lambda seconds: "wait on"))
+        ).content
 
     assert run_virtual(main).startswith("Because")
 
@@ -129,7 +158,10 @@ def test_a_call_whose_answer_has_begun_is_not_asked_whether_it_is_queued() -> No
 def test_silence_in_the_answer_ends_the_call_and_keeps_what_came() -> None:
     error, at = failed(streaming(10.0, WHOLE_STREAM[1], 12.0, *WHOLE_STREAM[2:4], 3600.0))
     assert (error.kind, error.billed, error.begun, at) == ("timeout", "unknown", True, 52)
-    assert str(error) == "deepseek stalled: no token for 30 s after 12 s of its answer (--idle-timeout)"
+    assert (
+        str(error)
+        == "deepseek stalled: no token for 30 s after 12 s of its answer (--idle-timeout)"
+    )
     assert error.partial is not None
     assert (error.partial.reasoning, error.partial.content) == ("Light scatters.", "Because ")
     assert error.partial.served.ttft_answer_s == 22.0
@@ -139,7 +171,9 @@ TOKENS = {
     "reasoning": chunk({"content": None, "reasoning_content": "Hm"}),
     "reasoning under its other name": chunk({"reasoning": "Hm"}),
     "answer": FIRST_WORD,
-    "tool call": chunk({"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]}),
+    "tool call": chunk(
+        {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]}
+    ),
     "arguments": chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]}),
 }
 NO_TOKENS = {
@@ -150,7 +184,9 @@ NO_TOKENS = {
     "no delta": chunk(),
     "nulls": chunk({"content": None, "reasoning_content": None}),
     "empty reasoning": chunk({"content": None, "reasoning_content": ""}),
-    "empty text, written with spaces": b'data: { "choices" : [ { "delta" : { "content" : "" } } ] }\n\n',
+    "empty text, written with spaces": (
+        b'data: { "choices" : [ { "delta" : { "content" : "" } } ] }\n\n'
+    ),
     "empty arguments": chunk({"tool_calls": [{"index": 0, "function": {"arguments": ""}}]}),
     "usage so far": chunk(usage=USAGE),
     "no choices": event({"choices": []}),
@@ -161,7 +197,9 @@ NO_TOKENS = {
 @pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])
 @pytest.mark.parametrize("sign", NO_TOKENS.values(), ids=NO_TOKENS)
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
-def test_what_holds_no_token_does_not_keep_an_answer_alive(token: bytes, sign: bytes, watched: bool) -> None:
+def test_what_holds_no_token_does_not_keep_an_answer_alive(
+    token: bytes, sign: bytes, watched: bool
+) -> None:
     pieces: list[Piece] = [5.0, token, *every_20_s(sign)]
     error, at = failed(streaming(*pieces), on_delta=(lambda _: None) if watched else None)
     assert (error.kind, error.begun, at) == ("timeout", True, 35)
@@ -178,14 +216,26 @@ def test_tokens_keep_an_answer_alive(sign: bytes, watched: bool) -> None:
 
 
 def test_the_last_token_counts_from_its_own_arrival_and_not_from_when_it_was_parsed() -> None:
-    """Between two looks a token and then keep-alives have come; all of them are parsed at the look."""
+    """Between two looks a token and then keep-alives have come; all of them are parsed at the
+    look.
+    """
     pieces: list[Piece] = [FIRST_WORD, 1.0, FIRST_WORD, 1.0, EMPTY, 1.0, EMPTY, 1.0, KEEP_ALIVE]
     _, at = failed(streaming(*pieces, 3600.0))
     assert at == 31
 
 
-def test_a_pause_that_is_longer_than_the_first_wait_and_shorter_than_the_second_ends_nothing() -> None:
-    pieces: list[Piece] = [55.0, FIRST_WORD, 29.0, FIRST_WORD, 29.0, chunk({}, finish_reason="stop"), DONE]
+def test_a_pause_that_is_longer_than_the_first_wait_and_shorter_than_the_second_ends_nothing() -> (
+    None
+):
+    pieces: list[Piece] = [
+        55.0,
+        FIRST_WORD,
+        29.0,
+        FIRST_WORD,
+        29.0,
+        chunk({}, finish_reason="stop"),
+        DONE,
+    ]
     answer = run_virtual(lambda: streaming(*pieces).answer(timeouts=TIMEOUTS))
     assert answer.content == "BeBe"
 
@@ -193,7 +243,9 @@ def test_a_pause_that_is_longer_than_the_first_wait_and_shorter_than_the_second_
 # --- in all
 
 
-@pytest.mark.parametrize(("sign", "stream"), [(KEEP_ALIVE, True), (BLANK_LINE, True), (BLANK_LINE, False)])
+@pytest.mark.parametrize(
+    ("sign", "stream"), [(KEEP_ALIVE, True), (BLANK_LINE, True), (BLANK_LINE, False)]
+)
 def test_endless_keep_alives_end_at_the_total(sign: bytes, stream: bool) -> None:
     pieces = every_20_s(sign)
     server = streaming(*pieces) if stream else Server(pieces)
@@ -226,7 +278,9 @@ def lives(server: Server, *, stream: bool = True) -> tuple[int, list[float]]:
     async def main() -> None:
         chat = server.chat(timeouts=TIMEOUTS)
         try:
-            await chat.complete(REQUEST, call(stream=stream, on_life=lambda: told.append(anyio.current_time())))
+            await chat.complete(
+                REQUEST, call(stream=stream, on_life=lambda: told.append(anyio.current_time()))
+            )
         except CompletionError:
             return
 
@@ -245,7 +299,9 @@ def lives(server: Server, *, stream: bool = True) -> tuple[int, list[float]]:
         ([5.0, ROLE, 3600.0], 5.0),
     ],
 )
-def test_the_first_event_or_comment_of_a_stream_is_a_sign_of_life_told_once(pieces: list[Piece], at: float) -> None:
+def test_the_first_event_or_comment_of_a_stream_is_a_sign_of_life_told_once(
+    pieces: list[Piece], at: float
+) -> None:
     assert lives(streaming(*pieces)) == (1, [at])
 
 
@@ -304,7 +360,9 @@ def test_a_cancelled_call_closes_its_response_and_stays_cancelled() -> None:
 
 
 def test_an_answer_that_has_arrived_is_not_lost_to_a_cancellation_at_its_end() -> None:
-    """After [DONE] the end of the body is awaited for a moment; a Ctrl-C then must not cost the answer."""
+    """After [DONE] the end of the body is awaited for a moment; a Ctrl-C then must not cost the
+    answer.
+    """
     server = streaming(*WHOLE_STREAM, 3600.0)
     contents: list[str] = []
 

@@ -1,4 +1,6 @@
-"""Every way in which a call fails has one outcome: its class, its kind, and whether it may have been charged."""
+"""Every way in which a call fails has one outcome: its class, its kind, and whether it may have
+been charged.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ from harness.endpoint.error_mapping import concurrency_limit
 from harness.testing.virtual_time import run_virtual
 
 CONCURRENCY = (
-    "Too many requests. Your current concurrency is 26, which exceeds your concurrency limit of 25 based on your "
-    "remaining balance. Please top up your balance to restore your concurrency."
+    "Too many requests. Your current concurrency is 26, which exceeds your concurrency limit of 25"
+    " based on your remaining balance. Please top up your balance to restore your concurrency."
 )
 HTML = b"<html><head><title>500 Internal Server Error</title></head><body>openresty</body></html>"
 
@@ -48,7 +50,12 @@ STATUSES = [
     (425, b"", TransientError, "server"),
     (429, error_body(CONCURRENCY), TransientError, "rate_limited"),
     (429, error_body("Rate limit reached for TPM"), TransientError, "rate_limited"),
-    (429, error_body("You exceeded your current quota", code="insufficient_quota"), FatalError, "balance"),
+    (
+        429,
+        error_body("You exceeded your current quota", code="insufficient_quota"),
+        FatalError,
+        "balance",
+    ),
     (429, error_body("x", type="insufficient_quota"), FatalError, "balance"),
     (400, error_body("Your credit balance is too low"), FatalError, "balance"),
     (403, error_body("账户余额不足"), FatalError, "balance"),
@@ -77,7 +84,9 @@ async def test_a_status_decides(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(status: int) -> None:
-    server = Server([b""], status=status, headers={"location": "https://evil.example/chat/completions"})
+    server = Server(
+        [b""], status=status, headers={"location": "https://evil.example/chat/completions"}
+    )
     error = await server.failure()
     assert (type(error), error.kind, error.status) == (PermanentError, "redirect", status)
     assert len(server.seen) == 1
@@ -113,7 +122,10 @@ async def test_a_missing_key_is_said_to_be_missing() -> None:
 
 async def test_an_empty_balance_says_what_to_do() -> None:
     error = await Server([error_body("Insufficient Balance")], status=402).failure()
-    assert str(error) == "deepseek answered 402: Insufficient Balance – top up the account, then resume"
+    assert (
+        str(error)
+        == "deepseek answered 402: Insufficient Balance – top up the account, then resume"
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,29 +153,61 @@ BROKEN_STREAMS: list[tuple[str, list[Piece], str]] = [
     ("only keep-alives", [b": keep-alive\n\n", b"\n\n"], "incomplete"),
     ("no [DONE] and no finish reason", [*HALF], "incomplete"),
     ("cut inside a chunk", [*HALF, WHOLE_STREAM[4][:40]], "malformed"),
-    ("cut inside a character", [*HALF, 'data: {"choices":[{"delta":{"content":"瑞'.encode()[:-1]], "malformed"),
+    (
+        "cut inside a character",
+        [*HALF, 'data: {"choices":[{"delta":{"content":"瑞'.encode()[:-1]],
+        "malformed",
+    ),
     ("reset", [*HALF, httpx2.ReadError("reset")], "connection"),
-    ("closed inside an HTTP chunk", [*HALF, httpx2.RemoteProtocolError("incomplete chunked read")], "connection"),
+    (
+        "closed inside an HTTP chunk",
+        [*HALF, httpx2.RemoteProtocolError("incomplete chunked read")],
+        "connection",
+    ),
     ("a read time-out of the transport", [*HALF, httpx2.ReadTimeout("30 s")], "timeout"),
     ("an undecodable body", [*HALF, httpx2.DecodingError("gzip")], "malformed"),
     ("garbage", [*HALF, b"data: {oops}\n\n"], "malformed"),
     ("not UTF-8", [*HALF, b'data: {"a": "\xff"}\n\n'], "malformed"),
     ("no object", [*HALF, b"data: 7\n\n"], "malformed"),
     ("too deep", [*HALF, b"data: " + b"[" * 200_000 + b"\n\n"], "malformed"),
-    ("two halves that mend each other", [*HALF, b'data: {"a":[{}\n\n', b"data: {}]}\n\n", DONE], "malformed"),
+    (
+        "two halves that mend each other",
+        [*HALF, b'data: {"a":[{}\n\n', b"data: {}]}\n\n", DONE],
+        "malformed",
+    ),
     ("choices that are no list", [*HALF, event({"choices": "x"})], "malformed"),
     ("a choice that is no object", [*HALF, event({"choices": [1]})], "malformed"),
     ("a delta that is no object", [*HALF, event({"choices": [{"delta": 7}]})], "malformed"),
     ("content that is no text", [*HALF, chunk({"content": 7})], "malformed"),
     ("tool calls that are no list", [*HALF, chunk({"tool_calls": {"a": 1}})], "malformed"),
     ("a tool call that is no object", [*HALF, chunk({"tool_calls": [1]})], "malformed"),
-    ("a tool call without a function", [*HALF, chunk({"tool_calls": [{"type": "function"}]})], "malformed"),
-    ("a function that is no object", [*HALF, chunk({"tool_calls": [{"index": 0, "function": [1]}]})], "malformed"),
+    (
+        "a tool call without a function",
+        [*HALF, chunk({"tool_calls": [{"type": "function"}]})],
+        "malformed",
+    ),
+    (
+        "a function that is no object",
+        [*HALF, chunk({"tool_calls": [{"index": 0, "function": [1]}]})],
+        "malformed",
+    ),
     ("an error event", [*HALF, event({"error": {"message": "overloaded"}})], "server"),
-    ("a named error event", [*HALF, b'event: error\ndata: {"message": "overloaded"}\n\n'], "server"),
+    (
+        "a named error event",
+        [*HALF, b'event: error\ndata: {"message": "overloaded"}\n\n'],
+        "server",
+    ),
     ("a named error event of plain text", [*HALF, b"event: error\ndata: overloaded\n\n"], "server"),
-    ("an error event with a status", [*HALF, event({"error": {"code": 429, "message": "slow down"}})], "rate_limited"),
-    ("an error event with words", [*HALF, event({"error": {"type": "rate_limit_error"}})], "rate_limited"),
+    (
+        "an error event with a status",
+        [*HALF, event({"error": {"code": 429, "message": "slow down"}})],
+        "rate_limited",
+    ),
+    (
+        "an error event with words",
+        [*HALF, event({"error": {"type": "rate_limit_error"}})],
+        "rate_limited",
+    ),
     ("a bare error line", [*HALF, b'{"error": {"message": "overloaded"}}\n'], "server"),
     ("a bare line of something else", [*HALF, b'{"hello": 1}\n'], "malformed"),
     ("HTML in the stream", [*HALF, b"<html>502</html>\n"], "gateway"),
@@ -172,10 +216,14 @@ BROKEN_STREAMS: list[tuple[str, list[Piece], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("pieces", "kind"), [case[1:] for case in BROKEN_STREAMS], ids=[case[0] for case in BROKEN_STREAMS]
+    ("pieces", "kind"),
+    [case[1:] for case in BROKEN_STREAMS],
+    ids=[case[0] for case in BROKEN_STREAMS],
 )
 @pytest.mark.parametrize("watched", [True, False])
-async def test_a_broken_stream_is_transient_and_keeps_what_came(pieces: list[Piece], kind: str, watched: bool) -> None:
+async def test_a_broken_stream_is_transient_and_keeps_what_came(
+    pieces: list[Piece], kind: str, watched: bool
+) -> None:
     server = streaming(*pieces, **{"x-ds-trace-id": "7f"})
     with pytest.raises(TransientError) as caught:
         await server.answer(on_delta=(lambda _: None) if watched else None)
@@ -191,7 +239,9 @@ async def test_a_broken_stream_is_transient_and_keeps_what_came(pieces: list[Pie
 
 
 async def test_a_break_behind_the_usage_is_known_to_be_charged() -> None:
-    error = await streaming(chunk({"content": "Be"}, usage=USAGE), httpx2.ReadError("reset")).failure()
+    error = await streaming(
+        chunk({"content": "Be"}, usage=USAGE), httpx2.ReadError("reset")
+    ).failure()
     assert error.billed == "yes"
     assert error.partial is not None
     assert error.partial.usage.total_tokens == 17
@@ -213,7 +263,11 @@ async def test_a_break_behind_the_usage_is_known_to_be_charged() -> None:
 async def test_an_error_object_under_status_200_is_classed_by_what_it_says(
     report: object, outcome: type[CompletionError], kind: str, stream: bool
 ) -> None:
-    server = streaming(event({"error": report})) if stream else Server([b'{"error": %s}' % event(report)[6:].strip()])
+    server = (
+        streaming(event({"error": report}))
+        if stream
+        else Server([b'{"error": %s}' % event(report)[6:].strip()])
+    )
     error = await server.failure(stream=stream)
     assert (type(error), error.kind, error.billed) == (outcome, kind, "unknown")
 
@@ -237,7 +291,12 @@ async def test_an_error_object_under_status_200_is_classed_by_what_it_says(
 )
 async def test_a_plain_200_that_is_no_completion_is_transient(body: bytes) -> None:
     error = await Server([body], headers={"content-type": "application/json"}).failure(stream=False)
-    assert (type(error), error.kind, error.status, error.billed) == (TransientError, "malformed", None, "unknown")
+    assert (type(error), error.kind, error.status, error.billed) == (
+        TransientError,
+        "malformed",
+        None,
+        "unknown",
+    )
 
 
 async def test_a_plain_body_without_end_is_given_up() -> None:
@@ -256,7 +315,10 @@ async def test_html_in_answer_to_a_stream_is_quoted(kind: str) -> None:
 async def test_html_instead_of_a_plain_answer_is_the_gateways(lead: bytes) -> None:
     error = await Server([lead + HTML], headers={"content-type": "text/html"}).failure(stream=False)
     assert (type(error), error.kind, error.billed) == (TransientError, "gateway", "unknown")
-    assert str(error) == "deepseek sent what is no completion: a page of HTML: '500 Internal Server Error'"
+    assert (
+        str(error)
+        == "deepseek sent what is no completion: a page of HTML: '500 Internal Server Error'"
+    )
 
 
 CERTIFICATE = httpx2.ConnectError("certificate verify failed")
@@ -300,8 +362,8 @@ def test_a_fault_is_found_though_payloads_are_parsed_late() -> None:
 
 
 ADVICE = (
-    "; if this happens when several calls are in flight, the server may cut one stream for the next: "
-    "try --no-stream or --in-flight 1"
+    "; if this happens when several calls are in flight, the server may cut one stream for the"
+    " next: try --no-stream or --in-flight 1"
 )
 TORN: list[tuple[str, list[Piece], bool]] = [
     ("no [DONE] and no finish reason", [*HALF], True),
@@ -313,8 +375,12 @@ TORN: list[tuple[str, list[Piece], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("pieces", "advised"), [case[1:] for case in TORN], ids=[case[0] for case in TORN])
-async def test_a_torn_stream_leads_to_the_settings_that_help(pieces: list[Piece], advised: bool) -> None:
+@pytest.mark.parametrize(
+    ("pieces", "advised"), [case[1:] for case in TORN], ids=[case[0] for case in TORN]
+)
+async def test_a_torn_stream_leads_to_the_settings_that_help(
+    pieces: list[Piece], advised: bool
+) -> None:
     error = await streaming(*pieces).failure()
     assert str(error).endswith(ADVICE) == advised
 

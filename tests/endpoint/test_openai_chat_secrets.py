@@ -1,4 +1,6 @@
-"""The key reaches the Authorization header and nothing else; nothing of the environment reaches a call."""
+"""The key reaches the Authorization header and nothing else; nothing of the environment reaches a
+call.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,19 @@ from dataclasses import replace
 
 import httpx2
 import pytest
-from _chat import CANARY, DONE, ENDPOINT, REQUEST, WHOLE_STREAM, Server, chunk, error_body, event, plain, streaming
+from _chat import (
+    CANARY,
+    DONE,
+    ENDPOINT,
+    REQUEST,
+    WHOLE_STREAM,
+    Server,
+    chunk,
+    error_body,
+    event,
+    plain,
+    streaming,
+)
 
 from harness.domain.completion import Completion
 from harness.domain.endpoint import Endpoint, base_url_endpoint
@@ -21,7 +35,9 @@ NEWLINE = replace(ENDPOINT, api_key=Secret(f"{CANARY}\n"))
 
 
 def shown(error: BaseException) -> str:
-    """Everything that printing the error in any usual way could show, local variables of our frames included."""
+    """Everything that printing the error in any usual way could show, local variables of our frames
+    included.
+    """
     report = traceback.TracebackException.from_exception(error, capture_locals=True)
     chain: list[object] = []
     link: BaseException | None = error
@@ -46,7 +62,10 @@ def failing_servers(secret: str) -> list[tuple[str, Server]]:
     late = streaming()
     late.before_headers = [httpx2.ReadError(echo)]
     return [
-        *((str(status), Server([error_body(echo)], status=status)) for status in (302, 400, 401, 402, 403, 429, 500)),
+        *(
+            (str(status), Server([error_body(echo)], status=status))
+            for status in (302, 400, 401, 402, 403, 429, 500)
+        ),
         ("text", Server([echo.encode()], status=400)),
         ("trace id", Server([b""], status=500, headers={"x-ds-trace-id": secret})),
         ("refused", early),
@@ -61,7 +80,9 @@ def failing_servers(secret: str) -> list[tuple[str, Server]]:
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
-    ("endpoint", "secret"), [(ENDPOINT, CANARY), (NEWLINE, CANARY), (BASIC, "hidden-word")], ids=["key", "nl", "basic"]
+    ("endpoint", "secret"),
+    [(ENDPOINT, CANARY), (NEWLINE, CANARY), (BASIC, "hidden-word")],
+    ids=["key", "nl", "basic"],
 )
 @pytest.mark.parametrize("case", range(len(failing_servers(""))))
 async def test_no_failure_shows_the_secret(
@@ -88,7 +109,9 @@ async def test_an_answer_that_echoes_the_key_is_kept_without_it(stream: bool) ->
     call = {"index": 0, "id": CANARY, "function": {"name": CANARY, "arguments": json.dumps(CANARY)}}
     delta = {**message, "tool_calls": [call]}
     if stream:
-        server = streaming(chunk(delta, finish_reason=CANARY, model=CANARY, system_fingerprint=CANARY))
+        server = streaming(
+            chunk(delta, finish_reason=CANARY, model=CANARY, system_fingerprint=CANARY)
+        )
     else:
         choice = {"message": delta, "finish_reason": CANARY}
         server = Server([plain(choices=[choice], model=CANARY, system_fingerprint=CANARY)])
@@ -130,8 +153,8 @@ FOREIGN = {
     "OPENAI_ORG_ID": "org-foreign",
     "OPENAI_PROJECT_ID": "proj-foreign",
     "OPENAI_CUSTOM_HEADERS": (
-        "X-Foreign: 1\nAuthorization: Bearer sk-foreign\nUser-Agent: foreign\nOpenAI-Organization: foreign\n"
-        "X-Stainless-Lang: foreign"
+        "X-Foreign: 1\nAuthorization: Bearer sk-foreign\nUser-Agent: foreign\nOpenAI-Organization:"
+        " foreign\nX-Stainless-Lang: foreign"
     ),
     "OPENAI_WEBHOOK_SECRET": "foreign",
     "DEEPSEEK_API_KEY": "sk-foreign-deepseek",

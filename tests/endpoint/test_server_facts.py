@@ -34,7 +34,9 @@ class Noon:
 class Provider(httpx2.AsyncBaseTransport):
     """Answers by path, and keeps what it was asked."""
 
-    def __init__(self, answers: dict[str, Any], date: str = "Mon, 16 Nov 2026 12:00:01 GMT") -> None:
+    def __init__(
+        self, answers: dict[str, Any], date: str = "Mon, 16 Nov 2026 12:00:01 GMT"
+    ) -> None:
         self.answers = answers
         self.asked: list[httpx2.Request] = []
         self.date = date
@@ -91,7 +93,9 @@ def notes() -> Path:
     return Path("notes.db")
 
 
-async def findings(provider: Provider, env: dict[str, str] | None = None, **settings: Any) -> dict[str, Finding]:
+async def findings(
+    provider: Provider, env: dict[str, str] | None = None, **settings: Any
+) -> dict[str, Finding]:
     loaded = load_settings(settings, environ={"DEEPSEEK_API_KEY": KEY} if env is None else env)
     found: AsyncIterator[Finding] = examine(loaded, Noon(), transport=provider)
     return {finding.name: finding async for finding in found if finding.verdict != "ok"}
@@ -105,12 +109,32 @@ async def test_the_doctor_has_nothing_to_say_where_all_is_well() -> None:
     ("answers", "name", "verdict", "said"),
     [
         ({"/models": (401, {})}, "endpoint", "problem", "deepseek refuses the key (401)"),
-        ({"/models": (503, b"<html>")}, "endpoint", "problem", "deepseek answered 503 to a request for its models"),
-        ({"/models": (200, b"<html>")}, "endpoint", "warning", "the list of models has an unknown shape"),
+        (
+            {"/models": (503, b"<html>")},
+            "endpoint",
+            "problem",
+            "deepseek answered 503 to a request for its models",
+        ),
+        (
+            {"/models": (200, b"<html>")},
+            "endpoint",
+            "warning",
+            "the list of models has an unknown shape",
+        ),
         ({"/models": httpx2.ConnectError("refused")}, "endpoint", "problem", "cannot be reached"),
-        ({"/models": {"data": [{"id": "other"}]}}, "endpoint", "problem", "serves other, but not deepseek-flash"),
+        (
+            {"/models": {"data": [{"id": "other"}]}},
+            "endpoint",
+            "problem",
+            "serves other, but not deepseek-flash",
+        ),
         ({"/models": MODELS, "/user/balance": (500, {})}, "balance", "warning", "answered 500"),
-        ({"/models": MODELS, "/user/balance": httpx2.ReadTimeout("slow")}, "balance", "warning", "cannot be reached"),
+        (
+            {"/models": MODELS, "/user/balance": httpx2.ReadTimeout("slow")},
+            "balance",
+            "warning",
+            "cannot be reached",
+        ),
         (
             {"/models": MODELS, "/user/balance": {**BALANCE, "is_available": False}},
             "balance",
@@ -130,7 +154,9 @@ async def test_the_doctor_names_what_is_wrong_with_the_account(
 
 
 async def test_the_doctor_sees_a_clock_that_is_off() -> None:
-    provider = Provider({"/models": MODELS, "/user/balance": BALANCE}, date="Mon, 16 Nov 2026 12:05:00 GMT")
+    provider = Provider(
+        {"/models": MODELS, "/user/balance": BALANCE}, date="Mon, 16 Nov 2026 12:05:00 GMT"
+    )
     assert (await findings(provider))["clock"].said == "300 s from the provider's"
 
 
@@ -141,7 +167,9 @@ async def test_the_doctor_sends_nothing_where_a_key_is_needed_and_missing() -> N
 
 
 async def test_the_doctor_sees_a_cache_that_is_none_and_too_few_files(notes: Path) -> None:
-    found = await findings(Provider({"/models": MODELS, "/user/balance": BALANCE}), cache=notes, in_flight=1_000_000)
+    found = await findings(
+        Provider({"/models": MODELS, "/user/balance": BALANCE}), cache=notes, in_flight=1_000_000
+    )
     assert found["cache"].verdict == "problem"
     assert "1,000,000 calls in flight need about" in found["files"].said
     assert found["files"].advice.startswith("ulimit -n ")

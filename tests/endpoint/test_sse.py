@@ -65,7 +65,10 @@ def test_the_last_event_needs_no_blank_line(rest: bytes) -> None:
 
 
 def test_a_bare_line_of_json_or_html_is_handed_on_without_a_name() -> None:
-    assert parsed(b'{"error": 1}\n<html>\n') == [Event(b'{"error": 1}', None), Event(b"<html>", None)]
+    assert parsed(b'{"error": 1}\n<html>\n') == [
+        Event(b'{"error": 1}', None),
+        Event(b"<html>", None),
+    ]
 
 
 def test_a_line_without_end_is_refused() -> None:
@@ -91,7 +94,18 @@ def test_many_events_are_together_longer_than_the_limit_of_one() -> None:
 
 LINES = st.lists(
     st.sampled_from(
-        [b"data: \xe7\x91\x9e", b"data:x", b"data", b"event: error", b": c", b"id: 1", b"", b"", b"{}", b"\xef\xbb\xbf"]
+        [
+            b"data: \xe7\x91\x9e",
+            b"data:x",
+            b"data",
+            b"event: error",
+            b": c",
+            b"id: 1",
+            b"",
+            b"",
+            b"{}",
+            b"\xef\xbb\xbf",
+        ]
     ),
     max_size=12,
 )
@@ -100,7 +114,9 @@ ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
 @st.composite
 def cut_streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
-    whole = b"".join(line + draw(ENDS) for line in draw(LINES)) + draw(st.sampled_from([b"", b"data: z", b"\r"]))
+    whole = b"".join(line + draw(ENDS) for line in draw(LINES)) + draw(
+        st.sampled_from([b"", b"data: z", b"\r"])
+    )
     cuts = sorted(draw(st.sets(st.integers(0, len(whole)), max_size=8)))
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     return whole, pieces
@@ -120,4 +136,6 @@ def test_any_bytes_give_events_and_never_an_exception(pieces: list[bytes]) -> No
 @given(st.lists(st.text(st.characters(exclude_characters="\r\n"), min_size=1), max_size=5))
 def test_what_was_framed_comes_out(texts: list[str]) -> None:
     stream = b"".join(b"data: " + text.encode(errors="replace") + b"\n\n" for text in texts)
-    assert [event.data for event in parsed(stream)] == [text.encode(errors="replace") for text in texts]
+    assert [event.data for event in parsed(stream)] == [
+        text.encode(errors="replace") for text in texts
+    ]

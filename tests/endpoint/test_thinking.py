@@ -33,7 +33,11 @@ from harness.endpoint.thinking import split, without_stray_mark
             "Paris.",
         ),
         ("<|channel|>analysis<|message|>Hm.<|end|>\n\nParis.", "Hm.", "Paris."),
-        ("<|channel|>analysis<|message|>Hm.<|channel|>final<|message|>Paris.<|return|>\n", "Hm.", "Paris."),
+        (
+            "<|channel|>analysis<|message|>Hm.<|channel|>final<|message|>Paris.<|return|>\n",
+            "Hm.",
+            "Paris.",
+        ),
         ("<|channel|>analysis<|message|>Hm, and", "Hm, and", ""),
         ("<|channel|>analysis<|message|>Hm.<|end|><|start|>assis", "Hm.", ""),
         ("<|channel|>final<|message|>Say <|end|> at last.<|end|>", "", "Say <|end|> at last."),
@@ -43,7 +47,9 @@ from harness.endpoint.thinking import split, without_stray_mark
         ("<|inner_prefix|>Hm.<|inner_suffix|>Paris.", "Hm.", "Paris."),
     ],
 )
-def test_thinking_at_the_head_is_told_from_the_answer(text: str, reasoning: str, answer: str) -> None:
+def test_thinking_at_the_head_is_told_from_the_answer(
+    text: str, reasoning: str, answer: str
+) -> None:
     assert split(text) == (reasoning, answer)
 
 
@@ -73,19 +79,57 @@ def test_a_text_that_only_talks_of_tags_stays_whole(text: str) -> None:
 
 
 TEXTS = st.sampled_from(
-    ["<think>", "</think>", "\n", "\n\n", "Hm.", " so", "Paris", "`", "<", "</", "think>", "[THINK]", "[/THINK]", "<b>"]
+    [
+        "<think>",
+        "</think>",
+        "\n",
+        "\n\n",
+        "Hm.",
+        " so",
+        "Paris",
+        "`",
+        "<",
+        "</",
+        "think>",
+        "[THINK]",
+        "[/THINK]",
+        "<b>",
+    ]
 )
 CHANNELS = st.sampled_from(
     [
-        *("<|channel|>", "<|start|>", "assistant", "analysis", "final", "commentary", "<|message|>", "<|end|>"),
-        *("<|return|>", "<|channel|>final<|message|>", "<|channel|>analysis<|message|>", "\n", "Hm.", " so", "<|"),
+        *(
+            "<|channel|>",
+            "<|start|>",
+            "assistant",
+            "analysis",
+            "final",
+            "commentary",
+            "<|message|>",
+            "<|end|>",
+        ),
+        *(
+            "<|return|>",
+            "<|channel|>final<|message|>",
+            "<|channel|>analysis<|message|>",
+            "\n",
+            "Hm.",
+            " so",
+            "<|",
+        ),
         *("<|START_THINKING|>", "<|END_THINKING|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),
     ]
 )
 
 
-@given(st.lists(TEXTS | CHANNELS, max_size=9).map("".join), st.sets(st.integers(0, 60), max_size=8), st.booleans())
-def test_whoever_watches_is_left_with_what_the_text_was_split_into(text: str, cuts: set[int], told: bool) -> None:
+@given(
+    st.lists(TEXTS | CHANNELS, max_size=9).map("".join),
+    st.sets(st.integers(0, 60), max_size=8),
+    st.booleans(),
+)
+def test_whoever_watches_is_left_with_what_the_text_was_split_into(
+    text: str, cuts: set[int], told: bool
+) -> None:
     seen: list[Delta] = []
     view = LiveView(seen.append)
     if told:

@@ -1,4 +1,6 @@
-"""Where a server tells how long to wait, in every form; and nothing that is no wait is taken for one."""
+"""Where a server tells how long to wait, in every form; and nothing that is no wait is taken for
+one.
+"""
 
 from __future__ import annotations
 
@@ -85,9 +87,25 @@ async def test_a_wait_in_a_header_is_found(headers: dict[str, str], seconds: flo
     ("headers", "seconds"),
     [
         # The one of which nothing remains, though the other takes longer.
-        ({"reset-requests": "5s", "remaining-requests": "0", "reset-tokens": "60s", "remaining-tokens": "900"}, 5.0),
+        (
+            {
+                "reset-requests": "5s",
+                "remaining-requests": "0",
+                "reset-tokens": "60s",
+                "remaining-tokens": "900",
+            },
+            5.0,
+        ),
         # Both are exhausted: the one that takes longer.
-        ({"reset-requests": "5s", "remaining-requests": "0", "reset-tokens": "60s", "remaining-tokens": "0"}, 60.0),
+        (
+            {
+                "reset-requests": "5s",
+                "remaining-requests": "0",
+                "reset-tokens": "60s",
+                "remaining-tokens": "0",
+            },
+            60.0,
+        ),
         # Nothing is exhausted, but the request was larger than what remains of the tokens.
         (
             {
@@ -114,7 +132,9 @@ async def test_a_wait_in_a_header_is_found(headers: dict[str, str], seconds: flo
         ),
     ],
 )
-async def test_of_several_limits_the_one_that_refused_is_waited_for(headers: dict[str, str], seconds: float) -> None:
+async def test_of_several_limits_the_one_that_refused_is_waited_for(
+    headers: dict[str, str], seconds: float
+) -> None:
     named = {f"x-ratelimit-{name}": value for name, value in headers.items()}
     error = await Server([b""], status=429, headers=named).failure()
     assert error.retry_after_s == seconds
@@ -181,24 +201,42 @@ async def test_a_wait_in_a_body_is_found(said: bytes, seconds: float | None) -> 
 
 async def test_a_date_counts_from_the_servers_own_clock() -> None:
     """Ours, or theirs, may be an hour wrong: the wait is the same."""
-    headers = {"date": "Mon, 16 Nov 2026 11:00:00 GMT", "x-ratelimit-reset": str(int(NOON_S) - 3600 + 45)}
+    headers = {
+        "date": "Mon, 16 Nov 2026 11:00:00 GMT",
+        "x-ratelimit-reset": str(int(NOON_S) - 3600 + 45),
+    }
     error = await Server([b""], status=429, headers=headers).failure()
     assert error.retry_after_s == 45.0
 
 
-NAMES = ["retry-after", "retry-after-ms", "x-ratelimit-reset", "x-ratelimit-remaining", "date", "a-retry-after"]
-values = st.text(max_size=30) | st.floats().map(str) | st.integers().map(str) | st.datetimes().map(str)
+NAMES = [
+    "retry-after",
+    "retry-after-ms",
+    "x-ratelimit-reset",
+    "x-ratelimit-remaining",
+    "date",
+    "a-retry-after",
+]
+values = (
+    st.text(max_size=30) | st.floats().map(str) | st.integers().map(str) | st.datetimes().map(str)
+)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), values), st.binary(max_size=80), st.booleans())
 @example({"retry-after": "9" * 400}, b"", True)
 @example({"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359"}, b"", True)
-@example({"retry-after": "9999-12-31T23:59:59-23:59", "date": "Mon, 01 Jan 0001 00:00:00 +2359"}, b"", True)
+@example(
+    {"retry-after": "9999-12-31T23:59:59-23:59", "date": "Mon, 01 Jan 0001 00:00:00 +2359"},
+    b"",
+    True,
+)
 @example({"x-ratelimit-reset": "1e19"}, b"", True)
 @example({}, b'{"error":{"retry_after":' + b"9" * 5000 + b"}}", True)
 @example({}, b'{"retry_after":1e999,"message":"try again in 999999999999h"}', True)
 @example({}, b'{"resets_at":"0001-01-01T00:00:00+23:59"}', True)
-def test_any_bytes_are_no_wait_or_a_number_of_seconds(headers: dict[str, str], said: bytes, limited: bool) -> None:
+def test_any_bytes_are_no_wait_or_a_number_of_seconds(
+    headers: dict[str, str], said: bytes, limited: bool
+) -> None:
     report = report_of_body(said)
     for seconds in (
         told_waits.wait_s(report, headers, now=NOON, limited=limited),
@@ -211,5 +249,12 @@ def test_any_bytes_are_no_wait_or_a_number_of_seconds(headers: dict[str, str], s
 def test_an_instant_and_what_is_left_until_it_are_the_same_wait(left_s: int) -> None:
     until = NOON + timedelta(seconds=left_s)
     report = report_of_body(b"")
-    for told in (str(left_s), str(int(until.timestamp())), str(int(until.timestamp()) * 1000), until.isoformat()):
-        assert told_waits.wait_s(report, {"x-ratelimit-reset": told}, now=NOON, limited=True) == left_s
+    for told in (
+        str(left_s),
+        str(int(until.timestamp())),
+        str(int(until.timestamp()) * 1000),
+        until.isoformat(),
+    ):
+        assert (
+            told_waits.wait_s(report, {"x-ratelimit-reset": told}, now=NOON, limited=True) == left_s
+        )

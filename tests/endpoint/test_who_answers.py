@@ -1,4 +1,6 @@
-"""Who gives an answer, by what its response says: told late, in some chunks only, or more than once."""
+"""Who gives an answer, by what its response says: told late, in some chunks only, or more than
+once.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,12 @@ from harness.records.codec import completion_from_json, completion_to_json
 
 
 def named(*said: tuple[str | None, str | None]) -> list[bytes]:
-    """A stream whose chunks say these models and fingerprints; the last two are its end and its usage."""
-    every: list[dict[str, Any]] = [{"model": model, "system_fingerprint": fingerprint} for model, fingerprint in said]
+    """A stream whose chunks say these models and fingerprints; the last two are its end and its
+    usage.
+    """
+    every: list[dict[str, Any]] = [
+        {"model": model, "system_fingerprint": fingerprint} for model, fingerprint in said
+    ]
     *texts, end, usage = every
     return [
         *(chunk({"content": f"word {number} "}, **who) for number, who in enumerate(texts)),
@@ -46,9 +52,13 @@ def who(answer: Completion) -> tuple[str, str | None, tuple[Answerer, ...]]:
     ],
 )  # fmt: skip
 async def test_a_stream_is_from_whom_it_names_last_and_keeps_whom_it_named_before(
-    said: list[tuple[str | None, str | None]], told: tuple[str, str | None, tuple[Answerer, ...]], watched: bool
+    said: list[tuple[str | None, str | None]],
+    told: tuple[str, str | None, tuple[Answerer, ...]],
+    watched: bool,
 ) -> None:
-    answer = await streaming(*named(*said)).answer(on_delta=(lambda delta: None) if watched else None)
+    answer = await streaming(*named(*said)).answer(
+        on_delta=(lambda delta: None) if watched else None
+    )
     assert who(answer) == told
     assert answer.content == "word 0 word 1 word 2 "
 
@@ -58,7 +68,9 @@ async def test_a_whole_answer_is_from_whom_it_names() -> None:
 
 
 async def test_a_key_that_is_echoed_as_a_model_is_not_kept() -> None:
-    answer = await streaming(*named(*[(f"m {CANARY}", "a")] * 2, *[("n", f"b {CANARY}")] * 3)).answer()
+    answer = await streaming(
+        *named(*[(f"m {CANARY}", "a")] * 2, *[("n", f"b {CANARY}")] * 3)
+    ).answer()
     assert CANARY not in json.dumps(completion_to_json(answer))
 
 

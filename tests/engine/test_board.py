@@ -28,7 +28,9 @@ def stages_of(board: Board) -> list[Stage]:
     return [call.stage for call in board.calls]
 
 
-async def test_a_call_is_at_the_innermost_layer_that_it_came_to_and_goes_back_the_same_way() -> None:
+async def test_a_call_is_at_the_innermost_layer_that_it_came_to_and_goes_back_the_same_way() -> (
+    None
+):
     board, seen = Board(), []
 
     def look(call: Call) -> Completion:
@@ -103,13 +105,26 @@ async def test_requests_that_fail_are_counted_by_cause_and_the_last_are_kept() -
 
     def fail(call: Call) -> Completion:
         error: CompletionError = a_refusal()
-        raise PermanentError("no", kind="bad_request", status=400) if call.span_id == "last" else error
+        raise (
+            PermanentError("no", kind="bad_request", status=400)
+            if call.span_id == "last"
+            else error
+        )
 
     model = board.watching(Inner(fail), "sent")
     for span_id in [*map(str, range(KEPT_FAILURES)), "last"]:
         with pytest.raises(CompletionError):
             await model.complete(a_request(), a_call(span_id=span_id))
     assert dict(board.causes) == {"rate limited 429": KEPT_FAILURES, "bad request 400": 1}
-    assert [failure.span_id for failure in board.failures] == ["1", "2", "3", "4", "5", "6", "7", "last"]
+    assert [failure.span_id for failure in board.failures] == [
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "last",
+    ]
     assert [failure.transient for failure in board.failures][-2:] == [True, False]
     assert len(board.durations_s) == KEPT_FAILURES + 1

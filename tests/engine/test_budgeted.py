@@ -31,7 +31,9 @@ pytestmark = pytest.mark.harness_virtual_time
 
 
 def ask(engine: Engine, text: str, **call: object) -> Coroutine[Any, Any, Completion]:
-    return engine.completer.complete(a_request(text, max_tokens=100), a_call(**{"span_id": text, **call}))
+    return engine.completer.complete(
+        a_request(text, max_tokens=100), a_call(**{"span_id": text, **call})
+    )
 
 
 def worst() -> int:
@@ -43,9 +45,13 @@ def worst() -> int:
 @pytest.mark.parametrize("in_flight", [1, 7, 500])
 async def test_the_cap_is_never_passed_at_any_concurrency(per_call: int, in_flight: int) -> None:
     usage = Usage(input_tokens=20, output_tokens=per_call)
-    model = FakeModel(latency_s=lambda request: int(text_of(request)) % 7, script=lambda r: an_answer(usage=usage))
+    model = FakeModel(
+        latency_s=lambda request: int(text_of(request)) % 7, script=lambda r: an_answer(usage=usage)
+    )
     cap = 3000
-    engine = Engine(model=model, limits=Limits(in_flight=in_flight, per_run=in_flight), budget=Budget(cost=cap))
+    engine = Engine(
+        model=model, limits=Limits(in_flight=in_flight, per_run=in_flight), budget=Budget(cost=cap)
+    )
     ends = await gathered(*(ask(engine, f"{i:03}") for i in range(300)))
     done = sum(isinstance(end, Completion) for end in ends)
     spent = await engine.cache.spent("run")
@@ -64,11 +70,15 @@ async def test_money_that_comes_back_lets_the_oldest_topic_go_first() -> None:
 
 
 async def test_the_end_of_the_budget_says_what_is_spent_and_what_to_do() -> None:
-    engine = Engine(model=FakeModel(), budget=Budget(cost=400.0, tokens=500), limits=Limits(in_flight=1))
+    engine = Engine(
+        model=FakeModel(), budget=Budget(cost=400.0, tokens=500), limits=Limits(in_flight=1)
+    )
     *ends, refused = await gathered(*(ask(engine, f"{number}") for number in range(3)))
     assert [type(end) for end in ends] == [Completion, Completion]
     assert isinstance(refused, BudgetExceeded)
-    assert str(refused).startswith("the budget is reached: $300.00 of $400.00 is used and the next call may cost")
+    assert str(refused).startswith(
+        "the budget is reached: $300.00 of $400.00 is used and the next call may cost"
+    )
     assert "300 of 500 tokens are used" in str(refused)
     assert "Resume with a higher one" in str(refused)
     assert engine.stop.cause is not None
@@ -100,7 +110,13 @@ async def test_a_budget_in_tokens_needs_no_price() -> None:
     [
         (PermanentError("bad", kind="bad_request", status=400), 0),
         (a_reset(billed="unknown"), None),
-        (a_reset(billed="yes", partial=an_answer("half", usage=Usage(input_tokens=7, output_tokens=3))), 10),
+        (
+            a_reset(
+                billed="yes",
+                partial=an_answer("half", usage=Usage(input_tokens=7, output_tokens=3)),
+            ),
+            10,
+        ),
         (a_reset(billed="yes"), None),
         (ValueError("a bug in an adapter"), None),
     ],
@@ -126,7 +142,10 @@ async def test_each_attempt_is_reserved_and_paid_on_its_own() -> None:
     answer = await engine.completer.complete(a_request("a"), a_call())
     assert engine.purse.cost == 40 + 0 + 150
     assert [failure.cost for failure in answer.served.failures] == [40.0, 0.0]
-    assert [failure.usage for failure in answer.served.failures] == [Usage(input_tokens=40), Usage()]
+    assert [failure.usage for failure in answer.served.failures] == [
+        Usage(input_tokens=40),
+        Usage(),
+    ]
 
 
 async def test_one_who_is_cancelled_while_waiting_for_money_leaves_the_others_their_turn() -> None:
@@ -152,7 +171,9 @@ async def test_money_granted_to_one_who_is_cancelled_comes_back() -> None:
 
 
 async def test_a_session_begins_with_what_others_spent_and_may_have_spent() -> None:
-    purse = Ledger.after(Budget(cost=10.0), Spent(cost=3.0, tokens=30, cost_at_risk=2.0, tokens_at_risk=20))
+    purse = Ledger.after(
+        Budget(cost=10.0), Spent(cost=3.0, tokens=30, cost_at_risk=2.0, tokens_at_risk=20)
+    )
     assert (purse.cost, purse.tokens) == (5.0, 50)
 
 
@@ -165,7 +186,9 @@ async def test_a_topic_whose_cache_fails_keeps_its_reservation_only_in_this_sess
 
 async def test_a_blank_answer_without_usage_keeps_its_whole_reservation_as_spent() -> None:
     blank = an_answer(" ", usage=Usage())
-    engine = Engine(model=FakeModel(script=one_after_another(blank, an_answer())), retry=RetryPolicy(attempts=2))
+    engine = Engine(
+        model=FakeModel(script=one_after_another(blank, an_answer())), retry=RetryPolicy(attempts=2)
+    )
     assert isinstance((await gathered(ask(engine, "a")))[0], Completion)
     assert engine.purse.tokens == worst() + 150
     assert engine.purse.cost == pytest.approx(worst() + 150)
@@ -183,9 +206,15 @@ async def test_the_next_session_counts_an_answer_without_usage_at_its_worst() ->
 # Requests that broke off
 
 
-async def test_a_stream_that_broke_counts_what_can_have_been_written_and_the_journal_says_so() -> None:
+async def test_a_stream_that_broke_counts_what_can_have_been_written_and_the_journal_says_so() -> (
+    None
+):
     request = a_request("a", max_tokens=100_000)
-    engine = Engine(model=FakeModel(latency_s=2.0, script=one_after_another(a_reset(billed="unknown"), an_answer())))
+    engine = Engine(
+        model=FakeModel(
+            latency_s=2.0, script=one_after_another(a_reset(billed="unknown"), an_answer())
+        )
+    )
     await engine.completer.complete(request, a_call())
     # Before any answer was seen: two seconds and two more, at a thousand tokens a second.
     judged = PRICING.at_most(request, VirtualClock().now()).tokens - 100_000 + 4000
@@ -200,14 +229,20 @@ async def test_waits_before_a_request_left_are_no_time_in_which_it_was_written()
     model = FakeModel(latency_s=2.0, script=script)
     engine = Engine(model=model, limits=Limits(in_flight=1), retry=RetryPolicy(attempts=1))
     requests = {name: a_request(name, max_tokens=100_000) for name in ("a", "b")}
-    calls = (engine.completer.complete(request, a_call(span_id=name)) for name, request in requests.items())
+    calls = (
+        engine.completer.complete(request, a_call(span_id=name))
+        for name, request in requests.items()
+    )
     await gathered(*calls)
     judged = PRICING.at_most(requests["b"], VirtualClock().now()).tokens - 100_000 + 4000
     assert engine.purse.tokens_at_risk == judged
 
 
 async def test_a_request_for_a_whole_answer_that_broke_counts_at_its_worst() -> None:
-    engine = Engine(model=FakeModel(script=lambda request: a_reset(billed="unknown")), retry=RetryPolicy(attempts=1))
+    engine = Engine(
+        model=FakeModel(script=lambda request: a_reset(billed="unknown")),
+        retry=RetryPolicy(attempts=1),
+    )
     request = a_request("a", max_tokens=100_000)
     await gathered(engine.completer.complete(request, a_call(stream=False)))
     assert engine.purse.tokens_at_risk == PRICING.at_most(request, VirtualClock().now()).tokens
@@ -233,12 +268,16 @@ def a_long_answer(request: object) -> Completion:
 def likely_engine(cap: int, model: FakeModel | None = None, **fields: Any) -> Engine:
     model = model or FakeModel(latency_s=10.0, script=a_long_answer)
     limits = Limits(in_flight=64, per_run=64)
-    return Engine(model=model, budget=Budget(tokens=cap), **{"reserve": "likely", "limits": limits, **fields})
+    return Engine(
+        model=model, budget=Budget(tokens=cap), **{"reserve": "likely", "limits": limits, **fields}
+    )
 
 
 def ask_long(engine: Engine, name: str, **call: object) -> Coroutine[Any, Any, Completion]:
     request = a_request(name, max_tokens=10_000)
-    return engine.completer.complete(request, a_call(**{"span_id": "ask", "topic_id": name, **call}))
+    return engine.completer.complete(
+        request, a_call(**{"span_id": "ask", "topic_id": name, **call})
+    )
 
 
 async def test_after_the_first_answer_as_many_calls_go_as_their_likely_cost_allows() -> None:
@@ -254,7 +293,9 @@ async def test_after_the_first_answer_as_many_calls_go_as_their_likely_cost_allo
 async def test_strict_reservations_keep_them_waiting_and_the_purse_knows_how_long() -> None:
     engine = likely_engine(45_000, reserve="strict")
     await gathered(*(ask_long(engine, f"{number:02}") for number in range(8)))
-    assert sorted(set(engine.model.sent_at)) == pytest.approx([engine.model.sent_at[0], engine.model.sent_at[0] + 10.0])
+    assert sorted(set(engine.model.sent_at)) == pytest.approx(
+        [engine.model.sent_at[0], engine.model.sent_at[0] + 10.0]
+    )
     # Eight places: four of them stood free for ten seconds, while four waited.
     assert engine.purse.reservations_so_far().lost_s == pytest.approx(5.0)
     assert engine.purse.reservations_so_far().could_pass_tokens == 0
@@ -280,9 +321,13 @@ async def test_money_that_is_waited_for_is_told_apart_from_a_place_that_is_waite
 async def test_likely_reservations_are_for_as_many_calls_as_can_be_in_flight() -> None:
     engine = likely_engine(1_000_000, limits=Limits(in_flight=2, per_run=1))
     await ask_long(engine, "first")
-    calls = [asyncio.create_task(ask_long(engine, f"{number}", topic_id=topic)) for number, topic in enumerate("aabb")]
+    calls = [
+        asyncio.create_task(ask_long(engine, f"{number}", topic_id=topic))
+        for number, topic in enumerate("aabb")
+    ]
     await asyncio.sleep(1.0)
-    # The second call of each topic could not be sent beside the first; that of topic a came while there was room.
+    # The second call of each topic could not be sent beside the first; that of topic a came while
+    # there was room.
     assert engine.purse.reservations == 3
     await gathered(*calls)
 
@@ -291,7 +336,9 @@ async def test_a_topics_own_cap_is_kept_by_worst_cases() -> None:
     engine = likely_engine(1_000_000)
     await ask_long(engine, "first")
     purse = Ledger(budget=Budget(tokens=12_000))
-    ends = await gathered(*(ask_long(engine, f"{number}", topic_id="t", purse=purse) for number in range(3)))
+    ends = await gathered(
+        *(ask_long(engine, f"{number}", topic_id="t", purse=purse) for number in range(3))
+    )
     assert all(isinstance(end, Completion) for end in ends)
     assert len(set(engine.model.sent_at)) == 4
 
@@ -322,7 +369,9 @@ async def test_a_budget_in_money_ends_the_run_where_another_model_answers_of_unk
     [("M-2024-07-18", {}), ("", {}), ("other/dear", {"cost": 0.5})],
     ids=["the same in another style", "no name", "its cost is told"],
 )
-async def test_a_budget_goes_on_where_the_cost_of_an_answer_is_known(model: str, fields: dict[str, Any]) -> None:
+async def test_a_budget_goes_on_where_the_cost_of_an_answer_is_known(
+    model: str, fields: dict[str, Any]
+) -> None:
     engine = answered_by(model, **fields)
     assert (await ask(engine, "a")).cost == fields.get("cost", 150.0)
     assert engine.stop.cause is None
@@ -330,7 +379,10 @@ async def test_a_budget_goes_on_where_the_cost_of_an_answer_is_known(model: str,
 
 
 async def test_without_a_budget_in_money_another_model_ends_nothing() -> None:
-    engine = Engine(model=FakeModel(script=lambda request: an_answer(model="other")), budget=Budget(tokens=200_000))
+    engine = Engine(
+        model=FakeModel(script=lambda request: an_answer(model="other")),
+        budget=Budget(tokens=200_000),
+    )
     assert (await ask(engine, "a")).cost is None
     assert engine.stop.cause is None
 

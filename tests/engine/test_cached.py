@@ -35,7 +35,11 @@ async def test_what_was_answered_is_not_asked_again() -> None:
     first = await engine.completer.complete(a_request(), a_call())
     again = await engine.completer.complete(a_request(), a_call(span_id="other"))
     assert len(engine.model.sent) == 1
-    assert (first.content, first.reasoning, first.usage) == (again.content, again.reasoning, again.usage)
+    assert (first.content, first.reasoning, first.usage) == (
+        again.content,
+        again.reasoning,
+        again.usage,
+    )
     assert (again.served.source, again.served.attempts) == ("cache", 0)
     assert again.owner == "run/t/s"
 
@@ -61,7 +65,9 @@ async def test_twenty_equal_requests_that_must_fail_are_paid_for_once() -> None:
 
 
 async def test_a_fatal_error_reaches_all_who_wait_for_it() -> None:
-    engine = Engine(model=FakeModel(script=lambda request: FatalError("402", kind="balance", status=402)))
+    engine = Engine(
+        model=FakeModel(script=lambda request: FatalError("402", kind="balance", status=402))
+    )
     errors = await gathered(*(ask(engine, span_id=f"{i}") for i in range(3)))
     assert [type(error) for error in errors] == [FatalError] * 3
 
@@ -91,7 +97,9 @@ async def test_a_follower_that_is_cancelled_disturbs_nobody() -> None:
 async def test_whoever_watches_sees_hits_and_shared_answers_too() -> None:
     engine = Engine(model=FakeModel(script=lambda request: an_answer("42", reasoning="hm")))
     shown: dict[str, list[Delta]] = {"leader": [], "follower": [], "hit": []}
-    await gathered(*(ask(engine, span_id=name, on_delta=shown[name].append) for name in ("leader", "follower")))
+    await gathered(
+        *(ask(engine, span_id=name, on_delta=shown[name].append) for name in ("leader", "follower"))
+    )
     await engine.completer.complete(a_request(), a_call(on_delta=shown["hit"].append))
     whole = [Delta(kind="reasoning", text="hm"), Delta(kind="answer", text="42")]
     assert shown == {"leader": [Delta(kind="answer", text="42")], "follower": whole, "hit": whole}
@@ -100,7 +108,9 @@ async def test_whoever_watches_sees_hits_and_shared_answers_too() -> None:
 async def test_an_answer_of_nothing_but_tool_calls_shows_nothing() -> None:
     call = ToolCall(id="1", name="look", arguments="{}")
     engine = Engine(
-        model=FakeModel(script=lambda request: an_answer("", tool_calls=(call,), finish_reason="tool_calls"))
+        model=FakeModel(
+            script=lambda request: an_answer("", tool_calls=(call,), finish_reason="tool_calls")
+        )
     )
     offering = a_request(tools=(Tool(name="look"),))
     await engine.completer.complete(offering, a_call())
@@ -124,7 +134,9 @@ async def test_an_old_entry_is_asked_again_and_replaced() -> None:
     assert (await second.completer.complete(a_request(), a_call())).served.source == "cache"
 
 
-@pytest.mark.parametrize(("mode", "sent"), [("read_write", 1), ("refresh", 2), ("off", 3), ("replay", 1)])
+@pytest.mark.parametrize(
+    ("mode", "sent"), [("read_write", 1), ("refresh", 2), ("off", 3), ("replay", 1)]
+)
 async def test_what_a_mode_asks_and_what_it_keeps(mode: CacheMode, sent: int) -> None:
     cache = SlowCache()
     model = FakeModel()
@@ -155,6 +167,9 @@ async def test_a_miss_in_replay_explains_itself_and_asks_nobody() -> None:
 
 
 async def test_a_failure_is_never_kept() -> None:
-    engine = Engine(model=FakeModel(script=one_after_another(a_reset(), an_answer())), retry=RetryPolicy(attempts=1))
+    engine = Engine(
+        model=FakeModel(script=one_after_another(a_reset(), an_answer())),
+        retry=RetryPolicy(attempts=1),
+    )
     assert [type(end).__name__ for end in await gathered(ask(engine))] == ["TransientError"]
     assert (await engine.completer.complete(a_request(), a_call())).served.source == "endpoint"

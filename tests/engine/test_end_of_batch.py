@@ -1,4 +1,6 @@
-"""In which order the calls of a batch go: topic after topic, and at its end the last topics side by side."""
+"""In which order the calls of a batch go: topic after topic, and at its end the last topics side by
+side.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ CAPPED = Budget(calls=10_000)
 async def fork(step: Step, topic: Topic) -> float:
     """One call, then four at once, then one. Returns when that was done."""
     await step.complete("before", f"{topic.id} before")
-    await gathered(*(step.complete("between", f"{topic.id} between {number}") for number in range(4)))
+    await gathered(
+        *(step.complete("between", f"{topic.id} between {number}") for number in range(4))
+    )
     await step.complete("after", f"{topic.id} after")
     return asyncio.get_running_loop().time()
 
@@ -34,7 +38,10 @@ async def ends(engine: Engine, number: int) -> list[float]:
     """When each of so many topics had ended, in seconds from the start."""
     begun = asyncio.get_running_loop().time()
     await engine.runner(fork).run(topics(number))
-    return [cast("float", engine.results.by_topic[f"t{index}"].output) - begun for index in range(number)]
+    return [
+        cast("float", engine.results.by_topic[f"t{index}"].output) - begun
+        for index in range(number)
+    ]
 
 
 async def test_the_last_topics_make_their_last_calls_side_by_side() -> None:
@@ -54,7 +61,10 @@ async def test_only_the_end_of_a_batch_is_in_another_order() -> None:
 
 async def test_while_topics_are_to_come_the_oldest_goes_first_however_few_are_open() -> None:
     few = Limits(in_flight=4, runs=4)
-    as_ever, found = await ends(engine(limits=few, budget=CAPPED), 12), await ends(engine(limits=few), 12)
+    as_ever, found = (
+        await ends(engine(limits=few, budget=CAPPED), 12),
+        await ends(engine(limits=few), 12),
+    )
     assert found[:8] == as_ever[:8]
 
 
@@ -66,7 +76,9 @@ async def test_where_the_pace_is_the_limit_topics_end_one_after_another() -> Non
 
 
 async def test_calls_that_are_tried_again_at_the_end_find_their_turn() -> None:
-    model = FakeModel(latency_s=1.0, refuse=lambda it: a_refusal() if len(it.sent) % 4 == 0 else None)
+    model = FakeModel(
+        latency_s=1.0, refuse=lambda it: a_refusal() if len(it.sent) % 4 == 0 else None
+    )
     found = Engine(model=model, limits=FOUR)
     await found.runner(fork).run(topics(6))
     assert [row.status for row in found.results.rows] == ["ok"] * 6

@@ -4,7 +4,17 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from fakes import USAGE, Engine, FakeModel, SlowCache, a_call, a_request, a_reset, an_answer, gathered
+from fakes import (
+    USAGE,
+    Engine,
+    FakeModel,
+    SlowCache,
+    a_call,
+    a_request,
+    a_reset,
+    an_answer,
+    gathered,
+)
 
 from harness.domain.completion import Completion, Usage
 from harness.domain.failures import PermanentError, TransientError
@@ -41,9 +51,13 @@ async def test_an_answer_is_handed_on_when_it_is_kept() -> None:
 
 async def test_no_place_is_held_while_an_answer_is_kept() -> None:
     engine = Engine(
-        model=FakeModel(latency_s=5.0), cache=SlowCache(resolve_s=2.0), limits=Limits(in_flight=1, per_run=1)
+        model=FakeModel(latency_s=5.0),
+        cache=SlowCache(resolve_s=2.0),
+        limits=Limits(in_flight=1, per_run=1),
     )
-    await gathered(*(engine.completer.complete(a_request(text), a_call(span_id=text)) for text in ("a", "b")))
+    await gathered(
+        *(engine.completer.complete(a_request(text), a_call(span_id=text)) for text in ("a", "b"))
+    )
     assert engine.model.sent_at == [0.0, 5.0]
     assert asyncio.get_running_loop().time() == 12.0
 
@@ -62,7 +76,11 @@ async def test_a_row_that_was_closed_is_told_to_nobody() -> None:
     [
         (an_answer(" \n "), "blank", TransientError),
         (an_answer("{", finish_reason="length"), "length", PermanentError),
-        (an_answer("x", finish_reason="insufficient_system_resource"), "interrupted", TransientError),
+        (
+            an_answer("x", finish_reason="insufficient_system_resource"),
+            "interrupted",
+            TransientError,
+        ),
     ],
 )
 async def test_what_does_not_pass_the_gate_is_paid_noted_and_not_kept(
@@ -83,7 +101,9 @@ async def test_what_does_not_pass_the_gate_is_paid_noted_and_not_kept(
 
 async def test_a_broken_stream_is_noted_with_what_had_arrived_and_an_unknown_cost() -> None:
     half = an_answer("half", usage=Usage())
-    engine = Engine(model=FakeModel(script=lambda r: a_reset(billed="unknown", partial=half)), retry=ONCE)
+    engine = Engine(
+        model=FakeModel(script=lambda r: a_reset(billed="unknown", partial=half)), retry=ONCE
+    )
     await gathered(engine.completer.complete(a_request(), a_call()))
     (resolution,) = engine.cache.resolutions
     assert (resolution.cost, resolution.completion) == (None, half)
@@ -108,7 +128,9 @@ async def test_a_bug_leaves_the_request_open_for_its_payment_is_unknown() -> Non
     [(0.25, 0.25), (None, 150.0), (0.0, 150.0)],
     ids=["a cost that the server says", "none", "nothing, where a price says otherwise"],
 )
-async def test_what_the_server_says_an_answer_cost_is_what_it_cost(told: float | None, kept: float) -> None:
+async def test_what_the_server_says_an_answer_cost_is_what_it_cost(
+    told: float | None, kept: float
+) -> None:
     engine = Engine(model=FakeModel(script=lambda request: an_answer(cost=told)))
     answer = await engine.completer.complete(a_request(), a_call())
     assert answer.cost == kept
@@ -117,7 +139,11 @@ async def test_what_the_server_says_an_answer_cost_is_what_it_cost(told: float |
 
 @pytest.mark.parametrize(
     ("answer", "cost"),
-    [(an_answer(cost=0.0), 0.0), (an_answer(cost=0.5, usage=Usage()), 0.5), (an_answer(usage=Usage()), None)],
+    [
+        (an_answer(cost=0.0), 0.0),
+        (an_answer(cost=0.5, usage=Usage()), 0.5),
+        (an_answer(usage=Usage()), None),
+    ],
     ids=["a free model without a price", "a cost without a usage", "neither"],
 )
 async def test_a_cost_that_is_told_needs_no_price(answer: Completion, cost: float | None) -> None:

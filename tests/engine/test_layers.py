@@ -1,6 +1,8 @@
-"""The order of the layers: what a layer within may not hold while one further out waits, for each pair of neighbours.
+"""The order of the layers: what a layer within may not hold while one further out waits, for each
+pair of neighbours.
 
-Each test fails when its two layers change places in `compose.layered`; ARCHITECTURE.md has the list.
+Each test fails when its two layers change places in `compose.layered`; ARCHITECTURE.md has the
+list.
 """
 
 from __future__ import annotations
@@ -31,10 +33,14 @@ pytestmark = pytest.mark.harness_virtual_time
 
 LONG_BACKOFF = RetryPolicy(base_s=100.0, floor_s=50.0, cap_s=100.0)
 ONE_RESERVATION = Budget(tokens=1500)
-"""Money for the worst case of one request, which is a little more than a thousand tokens, and not for two."""
+"""Money for the worst case of one request, which is a little more than a thousand tokens, and not
+for two.
+"""
 
 
-def ask(engine: Engine, text: str, *, endpoint: str = "", **call: object) -> asyncio.Task[Completion]:
+def ask(
+    engine: Engine, text: str, *, endpoint: str = "", **call: object
+) -> asyncio.Task[Completion]:
     request = a_request(text, endpoint=endpoint or "mock", max_tokens=1000)
     fields = {"topic_id": text, "span_id": text, "endpoint": endpoint, **call}
     return asyncio.ensure_future(engine.completer.complete(request, a_call(**fields)))
@@ -49,7 +55,9 @@ def sent_at(model: FakeModel) -> dict[str, float]:
 
 
 async def test_those_who_share_an_answer_share_its_attempts() -> None:
-    engine = Engine(model=FakeModel(script=lambda request: a_reset()), retry=RetryPolicy(attempts=3))
+    engine = Engine(
+        model=FakeModel(script=lambda request: a_reset()), retry=RetryPolicy(attempts=3)
+    )
 
     errors = await gathered(*(ask(engine, "why?", span_id=f"{number}") for number in range(20)))
 
@@ -62,7 +70,9 @@ async def test_those_who_share_an_answer_share_its_attempts() -> None:
 
 async def test_a_backoff_reserves_no_money() -> None:
     script = one_after_another(a_reset(), an_answer("other"), an_answer("retried"))
-    engine = Engine(model=FakeModel(script=script, latency_s=0.0), retry=LONG_BACKOFF, budget=ONE_RESERVATION)
+    engine = Engine(
+        model=FakeModel(script=script, latency_s=0.0), retry=LONG_BACKOFF, budget=ONE_RESERVATION
+    )
     first = ask(engine, "first")
     await asyncio.sleep(1.0)
 
@@ -73,7 +83,10 @@ async def test_a_backoff_reserves_no_money() -> None:
 
 async def test_each_attempt_of_a_call_must_fit_into_the_budget() -> None:
     half = an_answer("half an answer", usage=Usage(input_tokens=100, output_tokens=800))
-    engine = Engine(model=FakeModel(script=lambda request: a_reset(billed="yes", partial=half)), budget=ONE_RESERVATION)
+    engine = Engine(
+        model=FakeModel(script=lambda request: a_reset(billed="yes", partial=half)),
+        budget=ONE_RESERVATION,
+    )
 
     with pytest.raises(RunStopped, match="budget is reached"):
         await ask(engine, "why?")
@@ -86,7 +99,9 @@ async def test_each_attempt_of_a_call_must_fit_into_the_budget() -> None:
 # retry, outside
 
 
-async def test_a_call_that_asked_an_endpoint_in_vain_waits_outside_again_and_holds_no_money() -> None:
+async def test_a_call_that_asked_an_endpoint_in_vain_waits_outside_again_and_holds_no_money() -> (
+    None
+):
     def refuse(model: FakeModel) -> Exception | None:
         return a_reset() if anyio.current_time() < 500.0 else None
 
@@ -98,7 +113,11 @@ async def test_a_call_that_asked_an_endpoint_in_vain_waits_outside_again_and_hol
     assert engine.purse.reserved_tokens == 0
     answers = await gathered(*waiting)
     # One that went on holding its reservation would have been the only one to ask, again and again.
-    asked_in_vain = {text_of(request) for request, at in zip(local.sent, local.sent_at, strict=True) if at < 500.0}
+    asked_in_vain = {
+        text_of(request)
+        for request, at in zip(local.sent, local.sent_at, strict=True)
+        if at < 500.0
+    }
     assert len(asked_in_vain) == 8
     assert sum(len(answer.served.failures) for answer in answers) == local.refusals
 
@@ -111,7 +130,12 @@ async def test_those_who_wait_for_an_endpoint_that_is_away_hold_no_money() -> No
         return a_reset() if anyio.current_time() < 500.0 else None
 
     local = FakeModel(refuse=refuse)
-    engine = Engine(model=FakeModel(), others={"local": local}, outages=OutagePolicy(), budget=Budget(tokens=5000))
+    engine = Engine(
+        model=FakeModel(),
+        others={"local": local},
+        outages=OutagePolicy(),
+        budget=Budget(tokens=5000),
+    )
     stuck = [ask(engine, f"{number}", endpoint="local") for number in range(8)]
     await asyncio.sleep(100.0)
 
@@ -126,7 +150,9 @@ async def test_those_who_wait_for_an_endpoint_that_is_away_hold_no_money() -> No
 
 
 async def test_money_is_reserved_until_the_price_of_the_answer_is_known_and_kept() -> None:
-    engine = Engine(model=FakeModel(latency_s=5.0), cache=SlowCache(resolve_s=2.0), budget=ONE_RESERVATION)
+    engine = Engine(
+        model=FakeModel(latency_s=5.0), cache=SlowCache(resolve_s=2.0), budget=ONE_RESERVATION
+    )
 
     await gathered(ask(engine, "first"), ask(engine, "second"))
 
@@ -138,7 +164,9 @@ async def test_money_is_reserved_until_the_price_of_the_answer_is_known_and_kept
 
 
 async def test_no_place_of_a_topic_is_held_while_an_answer_is_kept() -> None:
-    engine = Engine(model=FakeModel(latency_s=5.0), cache=SlowCache(resolve_s=2.0), limits=Limits(per_run=1))
+    engine = Engine(
+        model=FakeModel(latency_s=5.0), cache=SlowCache(resolve_s=2.0), limits=Limits(per_run=1)
+    )
 
     await gathered(ask(engine, "first", topic_id="t"), ask(engine, "second", topic_id="t"))
 

@@ -9,7 +9,17 @@ from typing import Any
 
 import anyio
 import pytest
-from fakes import Engine, FakeModel, SlowCache, a_call, a_request, accounted_s, an_answer, gathered, one_after_another
+from fakes import (
+    Engine,
+    FakeModel,
+    SlowCache,
+    a_call,
+    a_request,
+    accounted_s,
+    an_answer,
+    gathered,
+    one_after_another,
+)
 
 from harness.domain.completion import Completion
 from harness.domain.failures import PermanentError, TransientError
@@ -24,12 +34,20 @@ LONGEST_S = Patience().longest_s
 
 
 class Two:
-    """Engines of two processes, each with a model of its own, so that it can be told which of them asked."""
+    """Engines of two processes, each with a model of its own, so that it can be told which of them
+    asked.
+    """
 
-    def __init__(self, *, latency_s: float = 10.0, mode: CacheMode = "read_write", **options: Any) -> None:
+    def __init__(
+        self, *, latency_s: float = 10.0, mode: CacheMode = "read_write", **options: Any
+    ) -> None:
         self.cache = SlowCache()
-        self.first = Engine(model=FakeModel(latency_s=latency_s), cache=self.cache, mode=mode, **options)
-        self.second = Engine(model=FakeModel(latency_s=latency_s), cache=self.cache, mode=mode, **options)
+        self.first = Engine(
+            model=FakeModel(latency_s=latency_s), cache=self.cache, mode=mode, **options
+        )
+        self.second = Engine(
+            model=FakeModel(latency_s=latency_s), cache=self.cache, mode=mode, **options
+        )
 
     def ask_first(self, text: str = "why?") -> Coroutine[Any, Any, Completion]:
         return self.first.completer.complete(a_request(text), a_call(run_id="first"))
@@ -37,7 +55,9 @@ class Two:
     def ask_second(self, text: str = "why?") -> Coroutine[Any, Any, Completion]:
         return self.second.completer.complete(a_request(text), a_call(run_id="second"))
 
-    async def both(self, *, second_after_s: float = 1.0) -> tuple[asyncio.Task[Completion], asyncio.Task[Completion]]:
+    async def both(
+        self, *, second_after_s: float = 1.0
+    ) -> tuple[asyncio.Task[Completion], asyncio.Task[Completion]]:
         """The first is asking, and the second has come for the same."""
         first = asyncio.create_task(self.ask_first())
         await asyncio.sleep(second_after_s)
@@ -189,7 +209,10 @@ async def test_an_entry_that_is_too_old_does_not_keep_anyone_from_asking() -> No
     await two.first.completer.complete(a_request(), a_call(run_id="yesterday"))
     await asyncio.sleep(100.0)
     first, second = await two.both()
-    assert [answer.served.source for answer in await gathered(first, second)] == ["endpoint", "shared"]
+    assert [answer.served.source for answer in await gathered(first, second)] == [
+        "endpoint",
+        "shared",
+    ]
     assert two.sent == (2, 0)
 
 
@@ -217,7 +240,9 @@ async def test_in_modes_that_store_nothing_no_lease_is_taken(mode: CacheMode) ->
     two = Two(mode=mode)
     two.cache.failing = {"claim"}
     ends = await gathered(two.ask_first(), two.ask_second())
-    assert [type(end).__name__ for end in ends] == [{"off": "Completion", "replay": "CacheMiss"}[mode]] * 2
+    assert [type(end).__name__ for end in ends] == [
+        {"off": "Completion", "replay": "CacheMiss"}[mode]
+    ] * 2
 
 
 async def test_three_processes_with_much_in_common_pay_for_each_request_once() -> None:
@@ -234,11 +259,15 @@ async def test_three_processes_with_much_in_common_pay_for_each_request_once() -
 
     async def all_of(number: int, engine: Engine) -> list[str]:
         asks = [
-            engine.completer.complete(a_request(f"{text}"), a_call(run_id=f"{number}", span_id=f"{text}"))
+            engine.completer.complete(
+                a_request(f"{text}"), a_call(run_id=f"{number}", span_id=f"{text}")
+            )
             for text in range(40)
         ]
         return [answer.content for answer in await asyncio.gather(*asks)]
 
-    first, *others = await asyncio.gather(*(all_of(number, engine) for number, engine in enumerate(engines)))
+    first, *others = await asyncio.gather(
+        *(all_of(number, engine) for number, engine in enumerate(engines))
+    )
     assert others == [first, first]
     assert sum(len(engine.model.sent) for engine in engines) == 40

@@ -1,4 +1,6 @@
-"""What the engine makes of servers that refuse: they are learned, in few refusals, and nothing is lost."""
+"""What the engine makes of servers that refuse: they are learned, in few refusals, and nothing is
+lost.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,17 @@ import itertools
 import math
 
 import pytest
-from fakes import Engine, FakeModel, a_call, a_refusal, a_request, an_answer, at_most, gathered, one_after_another
+from fakes import (
+    Engine,
+    FakeModel,
+    a_call,
+    a_refusal,
+    a_request,
+    an_answer,
+    at_most,
+    gathered,
+    one_after_another,
+)
 
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Request, Usage
@@ -20,12 +32,17 @@ WIDE = Limits(in_flight=1000, per_run=1000)
 
 async def all_at_once(engine: Engine, number: int) -> list[object]:
     return await gathered(
-        *(engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}")) for i in range(number))
+        *(
+            engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}"))
+            for i in range(number)
+        )
     )
 
 
 @pytest.mark.parametrize("latency_s", [0.2, 1.0, 7.0])
-async def test_a_server_that_allows_five_and_announces_nothing_serves_sixty(latency_s: float) -> None:
+async def test_a_server_that_allows_five_and_announces_nothing_serves_sixty(
+    latency_s: float,
+) -> None:
     model = FakeModel(latency_s=latency_s, refuse=at_most(5))
     engine = Engine(model=model, limits=WIDE)
     answers = await all_at_once(engine, 60)
@@ -89,7 +106,12 @@ async def test_a_window_that_was_full_once_does_not_open_later_on_that_account()
     await all_at_once(engine, 9)
     await asyncio.sleep(10.0)
     begun = asyncio.get_running_loop().time()
-    await gathered(*(engine.completer.complete(a_request(f"later {i}"), a_call(span_id=f"{i}")) for i in range(50)))
+    await gathered(
+        *(
+            engine.completer.complete(a_request(f"later {i}"), a_call(span_id=f"{i}"))
+            for i in range(50)
+        )
+    )
     assert sum(at == begun for at in model.sent_at) == 8
 
 
@@ -99,7 +121,9 @@ async def test_a_call_that_was_let_go_and_cancelled_gives_its_pace_back() -> Non
     first = asyncio.create_task(engine.completer.complete(a_request("a"), a_call()))
     gone = asyncio.create_task(engine.completer.complete(a_request("gone"), a_call(span_id="b")))
     # At 10.0 the pace lets the second go, and in the same turn of the loop it is cancelled.
-    asyncio.get_running_loop().call_at(10.0, lambda: asyncio.get_running_loop().call_soon(gone.cancel))
+    asyncio.get_running_loop().call_at(
+        10.0, lambda: asyncio.get_running_loop().call_soon(gone.cancel)
+    )
     await gathered(first, gone)
     await engine.completer.complete(a_request("c"), a_call(span_id="c"))
     assert model.sent_at == [0.0, 10.0]
@@ -136,7 +160,9 @@ async def test_two_processes_share_a_named_limit_without_a_storm() -> None:
 
 async def test_recovery_is_gradual_and_reaches_the_top_again() -> None:
     refusing = True
-    model = FakeModel(latency_s=1.0, refuse=lambda it: a_refusal() if refusing and it.in_flight >= 10 else None)
+    model = FakeModel(
+        latency_s=1.0, refuse=lambda it: a_refusal() if refusing and it.in_flight >= 10 else None
+    )
     engine = Engine(model=model, limits=Limits(in_flight=40, per_run=1000))
     await all_at_once(engine, 60)
     assert engine.limiter.state().places <= 12
@@ -144,7 +170,10 @@ async def test_recovery_is_gradual_and_reaches_the_top_again() -> None:
     sizes = []
     for batch in range(40):
         await gathered(
-            *(engine.completer.complete(a_request(f"b{batch}.{i}"), a_call(span_id=f"{i}")) for i in range(40))
+            *(
+                engine.completer.complete(a_request(f"b{batch}.{i}"), a_call(span_id=f"{i}"))
+                for i in range(40)
+            )
         )
         sizes.append(engine.limiter.state().places)
     assert sizes[-1] == 40
@@ -153,7 +182,10 @@ async def test_recovery_is_gradual_and_reaches_the_top_again() -> None:
 
 async def test_a_retry_after_pauses_every_call_and_no_herd_follows() -> None:
     refusals = [a_refusal(retry_after_s=30.0)]
-    model = FakeModel(latency_s=10.0, refuse=lambda it: refusals.pop() if len(it.sent) == 200 and refusals else None)
+    model = FakeModel(
+        latency_s=10.0,
+        refuse=lambda it: refusals.pop() if len(it.sent) == 200 and refusals else None,
+    )
     engine = Engine(model=model, limits=WIDE)
     await all_at_once(engine, 600)
     refused_at = model.sent_at[199]
@@ -177,8 +209,12 @@ async def test_a_refusal_by_rate_pauses_all_and_cuts_the_window_once_for_a_burst
 
     too_fast = "Rate limit reached for TPM"
     model = FakeModel(latency_s=1.0)
-    model.script = lambda request: _by_rate(too_fast) if asyncio.get_running_loop().time() < busy_until else an_answer()
-    engine = Engine(model=model, limits=Limits(in_flight=8, per_run=8), retry=RetryPolicy(attempts=6))
+    model.script = lambda request: (
+        _by_rate(too_fast) if asyncio.get_running_loop().time() < busy_until else an_answer()
+    )
+    engine = Engine(
+        model=model, limits=Limits(in_flight=8, per_run=8), retry=RetryPolicy(attempts=6)
+    )
     answers = await all_at_once(engine, 8)
     assert all(isinstance(answer, Completion) for answer in answers)
     assert model.sent_at[:8] == [0.0] * 8
@@ -198,7 +234,9 @@ async def test_a_long_storm_parks_the_calls_and_loses_none() -> None:
         latency_s=1.0,
         refuse=lambda it: a_refusal() if asyncio.get_running_loop().time() < storm_ends else None,
     )
-    engine = Engine(model=model, limits=Limits(in_flight=64, per_run=64), retry=RetryPolicy(attempts=6))
+    engine = Engine(
+        model=model, limits=Limits(in_flight=64, per_run=64), retry=RetryPolicy(attempts=6)
+    )
     answers = await all_at_once(engine, 64)
     assert all(isinstance(answer, Completion) for answer in answers)
     assert model.refusals < 64
@@ -215,14 +253,17 @@ async def test_more_than_a_second_allows_goes_in_one_burst_and_no_more() -> None
     model = FakeModel(latency_s=0.5)
     engine = Engine(model=model, limits=Limits(in_flight=8, per_run=100, requests_per_minute=300))
     await all_at_once(engine, 15)
-    assert [sum(math.floor(at + 1e-6) == second for at in model.sent_at) for second in range(3)] == [9, 5, 1]
+    assert [
+        sum(math.floor(at + 1e-6) == second for at in model.sent_at) for second in range(3)
+    ] == [9, 5, 1]
 
 
 async def test_tokens_a_minute_are_charged_as_they_were_used() -> None:
     model = FakeModel(latency_s=0.0, script=lambda request: an_answer())  # 150 tokens each
     engine = Engine(model=model, limits=Limits(in_flight=1, tokens_per_minute=9000))
     await all_at_once(engine, 62)
-    # 150 tokens a second are filled in and each call uses 150, whatever was guessed before: one call a second.
+    # 150 tokens a second are filled in and each call uses 150, whatever was guessed before: one
+    # call a second.
     assert model.sent_at[1] == pytest.approx(1 / 150, abs=1e-6)
     assert model.sent_at[-1] - model.sent_at[1] == pytest.approx(60.0, abs=1e-6)
 

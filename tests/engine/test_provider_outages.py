@@ -1,4 +1,6 @@
-"""The provider goes away and comes back: calls wait in place, a probe looks, and nothing fails for it."""
+"""The provider goes away and comes back: calls wait in place, a probe looks, and nothing fails for
+it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ KINDS: dict[str, Failing] = {
 }
 
 
-def away(start_s: float, end_s: float, failing: Failing) -> Callable[[FakeModel], CompletionError | None]:
+def away(
+    start_s: float, end_s: float, failing: Failing
+) -> Callable[[FakeModel], CompletionError | None]:
     """A provider that fails every request between these times of the loop."""
 
     def refuse(model: FakeModel) -> CompletionError | None:
@@ -48,7 +52,10 @@ def away(start_s: float, end_s: float, failing: Failing) -> Callable[[FakeModel]
 
 async def all_at_once(engine: Engine, number: int) -> list[object]:
     return await gathered(
-        *(engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i)) for i in range(number))
+        *(
+            engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i))
+            for i in range(number)
+        )
     )
 
 
@@ -80,7 +87,9 @@ async def test_answers_that_still_come_in_at_the_start_of_an_outage_send_nothing
     kind: str, in_flight: int
 ) -> None:
     draw = random.Random(3)
-    model = FakeModel(latency_s=lambda request: draw.uniform(2.0, 8.0), refuse=away(31.0, 106.0, KINDS[kind]))
+    model = FakeModel(
+        latency_s=lambda request: draw.uniform(2.0, 8.0), refuse=away(31.0, 106.0, KINDS[kind])
+    )
     engine = Engine(
         model=model,
         limits=Limits(in_flight=in_flight, per_run=100),
@@ -118,7 +127,9 @@ async def test_a_cold_start_of_ten_minutes_is_waited_for(kind: str) -> None:
 
 async def test_after_the_patience_the_run_stops_and_no_call_has_failed() -> None:
     model = FakeModel(latency_s=2.0, refuse=away(9.0, 1e9, KINDS["refused"]))
-    engine = Engine(model=model, limits=Limits(in_flight=4, per_run=100), outages=OutagePolicy(patience_s=600.0))
+    engine = Engine(
+        model=model, limits=Limits(in_flight=4, per_run=100), outages=OutagePolicy(patience_s=600.0)
+    )
     outcomes = await all_at_once(engine, 60)
     assert {type(outcome) for outcome in outcomes} == {Completion, RunStopped}
     assert engine.stop.cause is not None
@@ -136,7 +147,8 @@ async def test_after_an_hour_of_refusals_the_window_is_as_wide_as_before() -> No
         peaks.append(engine.limiter.in_flight)
 
     asyncio.get_running_loop().call_at(30.0, look)
-    # A minute at most until the next probe, two seconds for its answer, and one for the window to open.
+    # A minute at most until the next probe, two seconds for its answer, and one for the window to
+    # open.
     asyncio.get_running_loop().call_at(3631.0 + 63.0, look)
     answers = await all_at_once(engine, 64 * 80)
     assert all(isinstance(answer, Completion) for answer in answers)
@@ -154,7 +166,11 @@ async def test_a_wait_that_is_longer_than_the_patience_is_told_at_once() -> None
 
 async def test_a_wait_of_hours_within_the_patience_is_waited_for() -> None:
     loop = asyncio.get_running_loop()
-    model = FakeModel(refuse=lambda it: a_refusal(retry_after_s=7200.0 - loop.time()) if loop.time() < 7200.0 else None)
+    model = FakeModel(
+        refuse=lambda it: (
+            a_refusal(retry_after_s=7200.0 - loop.time()) if loop.time() < 7200.0 else None
+        )
+    )
     engine = Engine(model=model, outages=WAITING, limits=Limits(in_flight=4, per_run=100))
     answers = await all_at_once(engine, 8)
     assert all(isinstance(answer, Completion) for answer in answers)
@@ -185,7 +201,9 @@ async def test_a_stop_ends_the_wait_at_once() -> None:
     assert asyncio.get_running_loop().time() == 100.0
 
 
-async def test_one_call_that_fails_by_itself_holds_up_no_other_and_fails_after_its_attempts() -> None:
+async def test_one_call_that_fails_by_itself_holds_up_no_other_and_fails_after_its_attempts() -> (
+    None
+):
     def script(request: object) -> Completion | CompletionError:
         return KINDS["500"]() if "poison" in str(request) else an_answer("fine")
 
@@ -199,7 +217,8 @@ async def test_one_call_that_fails_by_itself_holds_up_no_other_and_fails_after_i
         )
         calls = [engine.completer.complete(a_request("poison"), a_call(span_id="poison"))]
         calls += [
-            engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1)) for i in range(40)
+            engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1))
+            for i in range(40)
         ]
         outcomes = await gathered(*calls)
         assert isinstance(outcomes[0], TransientError)
@@ -212,20 +231,30 @@ async def test_a_call_that_fails_by_itself_fails_also_when_it_is_the_last_one() 
     def script(request: object) -> Completion | CompletionError:
         return KINDS["500"]() if "poison" in str(request) else an_answer("fine")
 
-    model = FakeModel(latency_s=lambda request: 0.1 if "poison" in str(request) else 5.0, script=script)
+    model = FakeModel(
+        latency_s=lambda request: 0.1 if "poison" in str(request) else 5.0, script=script
+    )
     engine = Engine(model=model, limits=Limits(in_flight=4, per_run=100), outages=WAITING)
     calls = [engine.completer.complete(a_request("poison"), a_call(span_id="poison"))]
-    calls += [engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1)) for i in range(40)]
+    calls += [
+        engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1))
+        for i in range(40)
+    ]
     outcomes = await gathered(*calls)
     assert isinstance(outcomes[0], TransientError)
-    # The others take 5 s each, four at a time; and then it is not the patience of six hours that ends it.
+    # The others take 5 s each, four at a time; and then it is not the patience of six hours that
+    # ends it.
     assert asyncio.get_running_loop().time() < 50.0 + 60.0
 
 
 @pytest.mark.parametrize("in_flight", [1, 8, 64])
-async def test_a_server_that_fails_half_of_all_requests_for_ever_fails_no_call(in_flight: int) -> None:
+async def test_a_server_that_fails_half_of_all_requests_for_ever_fails_no_call(
+    in_flight: int,
+) -> None:
     chance = random.Random(in_flight)
-    model = FakeModel(latency_s=2.0, refuse=lambda it: KINDS["503"]() if chance.random() < 0.5 else None)
+    model = FakeModel(
+        latency_s=2.0, refuse=lambda it: KINDS["503"]() if chance.random() < 0.5 else None
+    )
     engine = Engine(model=model, limits=Limits(in_flight=in_flight, per_run=100), outages=WAITING)
     answers = await all_at_once(engine, 500)
     assert all(isinstance(answer, Completion) for answer in answers)
@@ -235,12 +264,19 @@ async def test_a_call_that_fails_amid_others_that_recover_is_not_spared_for_ever
     chance = random.Random(3)
 
     def script(request: object) -> Completion | CompletionError:
-        return KINDS["503"]() if "poison" in str(request) or chance.random() < 0.5 else an_answer("fine")
+        return (
+            KINDS["503"]()
+            if "poison" in str(request) or chance.random() < 0.5
+            else an_answer("fine")
+        )
 
     model = FakeModel(latency_s=0.2, script=script)
     engine = Engine(model=model, limits=Limits(in_flight=8, per_run=100), outages=WAITING)
     calls = [engine.completer.complete(a_request("poison"), a_call(span_id="poison"))]
-    calls += [engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1)) for i in range(1500)]
+    calls += [
+        engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i + 1))
+        for i in range(1500)
+    ]
     outcomes = await gathered(*calls)
     assert isinstance(outcomes[0], TransientError)
     assert all(isinstance(outcome, Completion) for outcome in outcomes[1:])
@@ -254,16 +290,23 @@ async def test_a_404_for_one_step_only_fails_its_calls_and_holds_up_nothing() ->
     engine = Engine(model=model, limits=Limits(in_flight=4, per_run=100), outages=WAITING)
     texts = [f"{'other model' if i % 2 else 'mine'} {i}" for i in range(40)]
     outcomes = await gathered(
-        *(engine.completer.complete(a_request(text), a_call(span_id=text, priority=i)) for i, text in enumerate(texts))
+        *(
+            engine.completer.complete(a_request(text), a_call(span_id=text, priority=i))
+            for i, text in enumerate(texts)
+        )
     )
-    assert [isinstance(outcome, Completion) for outcome in outcomes] == [not i % 2 for i in range(40)]
+    assert [isinstance(outcome, Completion) for outcome in outcomes] == [
+        not i % 2 for i in range(40)
+    ]
     # Forty requests of 2 s, four at a time, take 20 s.
     assert asyncio.get_running_loop().time() < 40.0
 
 
 async def test_equal_refusals_before_anything_was_answered_end_the_run() -> None:
     model = FakeModel(
-        refuse=lambda it: PermanentError(f"400: no model, call {len(it.sent)}", kind="bad_request", status=400)
+        refuse=lambda it: PermanentError(
+            f"400: no model, call {len(it.sent)}", kind="bad_request", status=400
+        )
     )
     engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), outages=WAITING)
     outcomes = await all_at_once(engine, 42)
@@ -275,7 +318,9 @@ async def test_equal_refusals_before_anything_was_answered_end_the_run() -> None
 
 async def test_equal_refusals_after_an_answer_are_each_topics_own() -> None:
     model = FakeModel(
-        refuse=lambda it: PermanentError("400: no", kind="bad_request", status=400) if len(it.sent) > 1 else None
+        refuse=lambda it: (
+            PermanentError("400: no", kind="bad_request", status=400) if len(it.sent) > 1 else None
+        )
     )
     engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), outages=WAITING)
     outcomes = await all_at_once(engine, 20)
@@ -293,7 +338,9 @@ async def test_the_same_500_to_every_probe_before_anything_was_answered_ends_the
     assert len(model.sent) <= 8 + 5
 
 
-async def test_an_outage_is_logged_when_it_is_certain_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_outage_is_logged_when_it_is_certain_and_when_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.WARNING, logger="harness.limit")
     model = FakeModel(latency_s=1.0, refuse=away(5.0, 40.0, KINDS["503"]))
     engine = Engine(model=model, limits=Limits(in_flight=2, per_run=100), outages=WAITING)
@@ -306,7 +353,9 @@ async def test_an_outage_is_logged_when_it_is_certain_and_when_it_is_over(caplog
 
 async def test_an_outage_that_goes_on_is_shown_with_what_comes_next() -> None:
     model = FakeModel(latency_s=1.0, refuse=away(0.0, 1e9, KINDS["503"]))
-    engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), outages=OutagePolicy(patience_s=600.0))
+    engine = Engine(
+        model=model, limits=Limits(in_flight=1, per_run=100), outages=OutagePolicy(patience_s=600.0)
+    )
     loop = asyncio.get_running_loop()
     shown: list[OutageState | None] = [engine.limiter.state().outage]
     loop.call_later(100.0, lambda: shown.append(engine.limiter.state().outage))
@@ -314,10 +363,17 @@ async def test_an_outage_that_goes_on_is_shown_with_what_comes_next() -> None:
     before, during = shown
     assert before is None
     assert during is not None
-    assert (during.for_s, during.patience_s, during.kind, during.message) == (100.0, 500.0, "server", "503: busy")
+    assert (during.for_s, during.patience_s, during.kind, during.message) == (
+        100.0,
+        500.0,
+        "server",
+        "503: busy",
+    )
     assert during.certain
     assert during.probes == len([at for at in model.sent_at if 0.0 < at <= 100.0])
-    assert during.next_probe_s == pytest.approx(min(at for at in model.sent_at if at > 100.0) - 100.0)
+    assert during.next_probe_s == pytest.approx(
+        min(at for at in model.sent_at if at > 100.0) - 100.0
+    )
 
 
 async def test_of_many_outages_the_last_are_kept() -> None:
@@ -344,33 +400,56 @@ async def test_of_many_outages_the_last_are_kept() -> None:
 
 
 async def test_a_call_that_failed_in_an_outage_is_not_held_responsible_in_the_next() -> None:
-    # Up for 15 s and down for 30 s, again and again; answers take 8 s, and what has not come is cut off.
+    # Up for 15 s and down for 30 s, again and again; answers take 8 s, and what has not come is cut
+    # off.
     def cut(request: object) -> Completion | CompletionError:
-        return KINDS["reset"]() if asyncio.get_running_loop().time() % 45.0 < 30.0 else an_answer("fine")
+        return (
+            KINDS["reset"]()
+            if asyncio.get_running_loop().time() % 45.0 < 30.0
+            else an_answer("fine")
+        )
 
     model = FakeModel(latency_s=8.0, script=cut)
     engine = Engine(
-        model=model, limits=Limits(in_flight=4, per_run=100), retry=RetryPolicy(attempts=1), outages=WAITING
+        model=model,
+        limits=Limits(in_flight=4, per_run=100),
+        retry=RetryPolicy(attempts=1),
+        outages=WAITING,
     )
     answers = await all_at_once(engine, 60)
     assert all(isinstance(answer, Completion) for answer in answers)
 
 
-async def test_equal_refusals_of_one_and_the_same_request_are_no_sign_of_a_mistake_in_the_settings() -> None:
+async def test_equal_refusals_of_one_and_the_same_request_are_no_sign_of_a_mistake_in_the_settings() -> (
+    None
+):
     model = FakeModel(refuse=lambda it: PermanentError("400: no", kind="bad_request", status=400))
-    engine = Engine(model=model, limits=Limits(in_flight=1, per_run=100), mode="off", outages=WAITING)
-    outcomes = await gathered(*(engine.completer.complete(a_request("same"), a_call(span_id=f"{i}")) for i in range(9)))
+    engine = Engine(
+        model=model, limits=Limits(in_flight=1, per_run=100), mode="off", outages=WAITING
+    )
+    outcomes = await gathered(
+        *(engine.completer.complete(a_request("same"), a_call(span_id=f"{i}")) for i in range(9))
+    )
     assert engine.stop.cause is None
     assert {type(outcome) for outcome in outcomes} == {PermanentError}
 
 
-async def test_equal_refusals_in_a_run_that_was_answered_in_an_earlier_session_are_each_topics_own() -> None:
+async def test_equal_refusals_in_a_run_that_was_answered_in_an_earlier_session_are_each_topics_own() -> (
+    None
+):
     stop = Stop()
     limiter = Limiter(Limits(), stop, answered_before=True)
     error = PermanentError("400: no", kind="bad_request", status=400)
     reaches = {
         limiter.provider.failed(
-            error, owner=f"{i}", key=f"{i}", sent_at=0.0, number=i, before=None, probe=False, alone=False
+            error,
+            owner=f"{i}",
+            key=f"{i}",
+            sent_at=0.0,
+            number=i,
+            before=None,
+            probe=False,
+            alone=False,
         )
         for i in range(9)
     }
@@ -383,5 +462,6 @@ async def test_refusals_of_requests_that_were_in_flight_together_count_once() ->
     await all_at_once(engine, 42)
     assert engine.stop.cause is not None
     assert engine.stop.cause.kind == "refused"
-    # The eight of the start are one refusal; four probes make it five. Others may leave while those are under way.
+    # The eight of the start are one refusal; four probes make it five. Others may leave while those
+    # are under way.
     assert 8 + 4 <= len(model.sent) <= 8 + 4 + 3

@@ -32,7 +32,9 @@ def raised(do: Callable[[], object]) -> Raised:
 def line_of(text: str) -> int:
     """The number of the first line of this file that begins so."""
     lines = HERE.read_text().splitlines()
-    return next(number for number, line in enumerate(lines, start=1) if line.strip().startswith(text))
+    return next(
+        number for number, line in enumerate(lines, start=1) if line.strip().startswith(text)
+    )
 
 
 def index_too_far() -> None:
@@ -107,13 +109,17 @@ def test_a_long_line_is_cut_and_no_secret_is_in_any_text(tmp_path: Path) -> None
     try:
         exec(compile(code, str(file), "exec"), {})
     except ValueError as error:
-        failure = raised_by(error, (str(file),), lambda text: text.replace("sk-secret-1", "***")).failure
+        failure = raised_by(
+            error, (str(file),), lambda text: text.replace("sk-secret-1", "***")
+        ).failure
     assert failure.message == "the key is ***"
     assert (failure.code or "").startswith("raise ValueError('the key is ***')  # ...")
     assert len(failure.code or "") == 200
 
 
-async def test_a_group_with_one_cause_is_told_as_that_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_group_with_one_cause_is_told_as_that_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(HERE.parent)
 
     beginning = 'raise ValueError(f"part'
@@ -203,8 +209,12 @@ def given_up() -> None:
     raise TopicFailed("too few answers")
 
 
-@pytest.mark.parametrize("do", [refused, refused_and_said_otherwise, refused_and_then_broken, given_up])
-def test_what_no_change_of_the_code_would_mend_is_not_held_against_it(do: Callable[[], object]) -> None:
+@pytest.mark.parametrize(
+    "do", [refused, refused_and_said_otherwise, refused_and_then_broken, given_up]
+)
+def test_what_no_change_of_the_code_would_mend_is_not_held_against_it(
+    do: Callable[[], object],
+) -> None:
     assert raised(do).alike == frozenset()
 
 
@@ -240,7 +250,9 @@ def test_what_the_author_can_mend_counts_whoever_defined_it(error: BaseException
     assert raised_by(error, OWN).alike == {(type(error).__name__, "")}
 
 
-def test_an_output_that_no_row_can_hold_is_told_with_the_line_at_which_the_workflow_begins() -> None:
+def test_an_output_that_no_row_can_hold_is_told_with_the_line_at_which_the_workflow_begins() -> (
+    None
+):
     def decorated() -> None: ...
 
     @functools.wraps(decorated)

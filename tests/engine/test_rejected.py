@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import Engine, FakeModel, Outcome, SlowCache, a_request, an_answer, gathered, one_after_another, text_of
+from fakes import (
+    Engine,
+    FakeModel,
+    Outcome,
+    SlowCache,
+    a_request,
+    an_answer,
+    gathered,
+    one_after_another,
+    text_of,
+)
 
 from harness.cache.memory import MemoryCache
 from harness.cache.recorded_first import RecordedFirst
@@ -42,7 +52,9 @@ def saying(*answers: str) -> FakeModel:
     return FakeModel(script=one_after_another(*map(an_answer, answers)))
 
 
-def session(model: FakeModel, cache: SlowCache, *, run_id: str = "run", mode: CacheMode = "read_write") -> Engine:
+def session(
+    model: FakeModel, cache: SlowCache, *, run_id: str = "run", mode: CacheMode = "read_write"
+) -> Engine:
     return Engine(model=model, cache=cache, run_id=run_id, mode=mode)
 
 
@@ -100,7 +112,9 @@ async def test_the_asking_again_is_bounded_and_all_reasons_are_told() -> None:
 
 
 async def test_where_nothing_is_asked_again_one_answer_was_rejected() -> None:
-    with pytest.raises(Rejected, match=r"^the answer was rejected by the check of step 'ask'; the last one because"):
+    with pytest.raises(
+        Rejected, match=r"^the answer was rejected by the check of step 'ask'; the last one because"
+    ):
         await ask(Engine(model=saying("bad")), reasks=0)
 
 
@@ -138,7 +152,11 @@ async def test_a_part_whose_answers_are_rejected_fails_alone() -> None:
 async def test_whoever_watches_is_told_to_forget_what_was_rejected() -> None:
     shown: list[Delta] = []
     await ask(Engine(model=saying("bad", "good")), on_delta=shown.append)
-    assert [(delta.kind, delta.text) for delta in shown] == [("answer", "bad"), ("restart", ""), ("answer", "good")]
+    assert [(delta.kind, delta.text) for delta in shown] == [
+        ("answer", "bad"),
+        ("restart", ""),
+        ("answer", "good"),
+    ]
 
 
 async def test_a_mistake_in_a_gate_is_raised_and_what_was_paid_is_in_the_trace() -> None:
@@ -224,7 +242,10 @@ async def test_a_verdict_that_cannot_be_kept_ends_the_run() -> None:
     with pytest.raises(StorageError):
         await ask(engine)
     assert engine.stop.cause is not None
-    assert (engine.stop.cause.kind, engine.stop.cause.message) == ("storage", "reject: the disk is full")
+    assert (engine.stop.cause.kind, engine.stop.cause.message) == (
+        "storage",
+        "reject: the disk is full",
+    )
 
 
 async def test_a_bad_answer_of_an_old_cache_is_asked_for_anew_and_not_re_asked_behind() -> None:
@@ -330,7 +351,10 @@ async def test_a_follower_of_an_old_answer_that_both_accept_shares_it() -> None:
 
 async def test_another_process_that_waits_shares_the_bad_answer_and_the_re_ask() -> None:
     cache = SlowCache()
-    first, second = session(saying("bad", "good"), cache), session(saying("never asked"), cache, run_id="other")
+    first, second = (
+        session(saying("bad", "good"), cache),
+        session(saying("never asked"), cache, run_id="other"),
+    )
     answers = await gathered(ask(first), ask(second))
     assert [answer.value for answer in answers] == ["GOOD", "GOOD"]
     assert (len(first.model.sent), second.model.sent) == (2, [])
@@ -385,7 +409,9 @@ async def by_hand(step: Step) -> list[str]:
     return said
 
 
-async def test_an_answer_that_the_workflow_rejects_may_be_asked_for_again_in_the_same_words() -> None:
+async def test_an_answer_that_the_workflow_rejects_may_be_asked_for_again_in_the_same_words() -> (
+    None
+):
     engine = Engine(model=saying("bad", "worse", "good"))
     step, trace = engine.step()
     assert await by_hand(step) == ["bad", "worse", "good"]
@@ -401,7 +427,9 @@ async def test_replay_finds_each_of_the_equal_askings() -> None:
     assert await by_hand(step) == ["bad", "worse", "good"]
 
 
-async def test_what_a_workflow_rejected_of_an_old_cache_is_asked_for_anew_by_the_next_session() -> None:
+async def test_what_a_workflow_rejected_of_an_old_cache_is_asked_for_anew_by_the_next_session() -> (
+    None
+):
     cache = SlowCache()
     await ask(session(saying("bad"), cache, run_id="old"), accept=None)
     step, _ = session(saying("good"), cache, run_id="second").step()
@@ -412,11 +440,15 @@ async def test_what_a_workflow_rejected_of_an_old_cache_is_asked_for_anew_by_the
 
 
 async def test_equal_askings_of_two_parts_are_counted_apart() -> None:
-    """Which part is first must not decide what the other asks, or a replay would ask something else."""
+    """Which part is first must not decide what the other asks, or a replay would ask something
+    else.
+    """
     engine = Engine(model=saying("bad", "worse", "good"))
     step, _ = engine.step()
     outcomes = await step.fan_out("part", [0, 1], lambda part, _: by_hand(part))
-    assert [outcome.value for outcome in outcomes if isinstance(outcome, Ok)] == [["bad", "worse", "good"]] * 2
+    assert [outcome.value for outcome in outcomes if isinstance(outcome, Ok)] == [
+        ["bad", "worse", "good"]
+    ] * 2
     assert len(engine.model.sent) == 3
 
 
@@ -424,7 +456,9 @@ async def test_only_an_answer_of_this_topic_can_be_rejected() -> None:
     engine = Engine(model=saying("bad"))
     mine, other = engine.step("a")[0], engine.step("b")[0]
     answer = await mine.complete("ask", "why?")
-    with pytest.raises(ValueError, match="reject takes a completion that `complete` has returned for this topic"):
+    with pytest.raises(
+        ValueError, match="reject takes a completion that `complete` has returned for this topic"
+    ):
         await other.reject(answer, "it was bad")
     await other.complete("ask", "who?")
     with pytest.raises(ValueError, match="reject takes a completion"):
@@ -469,7 +503,9 @@ async def test_a_run_that_ends_amid_the_asking_again_leaves_its_topic_for_resume
 
 
 async def reads_a_list(step: Step, topic: Topic) -> list[str]:
-    return list(parse_string_list((await step.complete("ask", topic.text)).content, at_least=1, at_most=3))
+    return list(
+        parse_string_list((await step.complete("ask", topic.text)).content, at_least=1, at_most=3)
+    )
 
 
 async def test_an_answer_over_which_its_topic_failed_is_asked_for_anew_by_resume() -> None:
@@ -490,7 +526,9 @@ async def test_an_answer_over_which_its_topic_failed_is_asked_for_anew_by_resume
 async def test_an_answer_over_which_a_part_failed_is_rejected_too() -> None:
     engine = Engine(model=saying("I would rather not."))
     step, trace = engine.step()
-    [part] = await step.fan_out("part", ["why?"], lambda child, text: reads_a_list(child, Topic(id="t", text=text)))
+    [part] = await step.fan_out(
+        "part", ["why?"], lambda child, text: reads_a_list(child, Topic(id="t", text=text))
+    )
     assert isinstance(part, Failed)
     assert [span.rejected for span in trace.spans] == ["it held no JSON array or object"]
 

@@ -1,4 +1,6 @@
-"""A workflow that raises the same exception for the first topics stops its run, and few rows tell of it."""
+"""A workflow that raises the same exception for the first topics stops its run, and few rows tell
+of it.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,15 @@ OPEN = 128
 
 
 def an_engine() -> Engine:
-    return Engine(model=FakeModel(latency_s=lambda request: 1.0 + len(text_of(request)) / 10), limits=Limits(runs=OPEN))
+    return Engine(
+        model=FakeModel(latency_s=lambda request: 1.0 + len(text_of(request)) / 10),
+        limits=Limits(runs=OPEN),
+    )
 
 
-async def run(engine: Engine, workflow: Workflow, repeated: Repeated, number: int = 300) -> Progress:
+async def run(
+    engine: Engine, workflow: Workflow, repeated: Repeated, number: int = 300
+) -> Progress:
     return await engine.runner(workflow, repeated=repeated).run(topics(number))
 
 
@@ -37,7 +44,11 @@ async def test_five_rows_tell_of_it_however_many_topics_are_open() -> None:
     engine = an_engine()
     progress = await run(engine, index_too_far, Repeated(at_most=5))
     assert [row.status for row in engine.results.rows] == ["failed"] * 5
-    assert (progress.topics["failed"], progress.unfinished, progress.open_topics) == (5, OPEN - 5, 0)
+    assert (progress.topics["failed"], progress.unfinished, progress.open_topics) == (
+        5,
+        OPEN - 5,
+        0,
+    )
     assert engine.stop.cause is not None
     assert engine.stop.cause.kind == "workflow"
     assert "IndexError at " in engine.stop.cause.message
@@ -93,7 +104,9 @@ async def test_calls_that_fail_and_topics_given_up_do_not_stop_the_run() -> None
             raise TopicFailed("too few answers")
         return (await step.complete("ask", topic.text)).content
 
-    engine = Engine(model=FakeModel(script=lambda request: PermanentError("flagged", kind="content_filter")))
+    engine = Engine(
+        model=FakeModel(script=lambda request: PermanentError("flagged", kind="content_filter"))
+    )
     progress = await run(engine, given_up, Repeated(at_most=2), number=40)
     assert (progress.topics["failed"], engine.stop.is_set) == (40, False)
 
@@ -145,7 +158,9 @@ class OddError(BaseException):
 
 
 @pytest.mark.parametrize("raising", [SystemExit, OddError])
-async def test_a_workflow_that_ends_the_program_fails_its_topics_only(raising: type[BaseException]) -> None:
+async def test_a_workflow_that_ends_the_program_fails_its_topics_only(
+    raising: type[BaseException],
+) -> None:
     async def leaving(step: Step, topic: Topic) -> None:
         raise raising
 
@@ -179,7 +194,9 @@ async def test_what_closes_a_coroutine_is_no_failure_of_a_topic() -> None:
     assert engine.results.rows == []
 
 
-async def test_a_keyboard_interrupt_out_of_a_workflow_ends_the_run_in_order_and_says_where() -> None:
+async def test_a_keyboard_interrupt_out_of_a_workflow_ends_the_run_in_order_and_says_where() -> (
+    None
+):
     async def interrupting(step: Step, topic: Topic) -> str:
         await step.complete("ask", topic.text)
         if topic.index == 1:

@@ -4,7 +4,17 @@ import asyncio
 import logging
 
 import pytest
-from fakes import Engine, FakeModel, a_call, a_refusal, a_request, a_reset, an_answer, gathered, one_after_another
+from fakes import (
+    Engine,
+    FakeModel,
+    a_call,
+    a_refusal,
+    a_request,
+    a_reset,
+    an_answer,
+    gathered,
+    one_after_another,
+)
 
 from harness.domain.completion import Delta, Usage
 from harness.domain.failures import PermanentError, TransientError
@@ -13,33 +23,47 @@ from harness.domain.policy import Limits, RetryPolicy
 pytestmark = pytest.mark.harness_virtual_time
 
 
-async def test_a_transient_failure_is_tried_again_and_recorded(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_transient_failure_is_tried_again_and_recorded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO, logger="harness.retry")
-    engine = Engine(model=FakeModel(script=one_after_another(a_reset(status=502), an_answer("at last"))))
+    engine = Engine(
+        model=FakeModel(script=one_after_another(a_reset(status=502), an_answer("at last")))
+    )
     answer = await engine.completer.complete(a_request(), a_call())
     assert answer.content == "at last"
     assert answer.served.attempts == 2
     (failure,) = answer.served.failures
-    assert (failure.number, failure.kind, failure.status, failure.message) == (1, "connection", 502, "connection reset")
+    assert (failure.number, failure.kind, failure.status, failure.message) == (
+        1,
+        "connection",
+        502,
+        "connection reset",
+    )
     assert "attempt 1 of 5 failed (connection: connection reset)" in caplog.text
 
 
 async def test_the_attempts_are_bounded_and_the_error_carries_them_all() -> None:
     partial = an_answer("half an", usage=Usage(input_tokens=3), reasoning="hm")
     engine = Engine(
-        model=FakeModel(script=lambda request: a_reset(billed="yes", partial=partial)), retry=RetryPolicy(attempts=6)
+        model=FakeModel(script=lambda request: a_reset(billed="yes", partial=partial)),
+        retry=RetryPolicy(attempts=6),
     )
     (error,) = await gathered(engine.completer.complete(a_request(), a_call()))
     assert isinstance(error, TransientError)
     assert len(engine.model.sent) == 6
     assert error.served is not None
     assert [failure.number for failure in error.served.failures] == [1, 2, 3, 4, 5, 6]
-    assert {(failure.content, failure.reasoning) for failure in error.served.failures} == {("half an", "hm")}
+    assert {(failure.content, failure.reasoning) for failure in error.served.failures} == {
+        ("half an", "hm")
+    }
     assert [failure.backoff_s > 0 for failure in error.served.failures] == [True] * 5 + [False]
 
 
 async def test_a_permanent_failure_is_not_tried_again() -> None:
-    engine = Engine(model=FakeModel(script=lambda request: PermanentError("no", kind="bad_request", status=400)))
+    engine = Engine(
+        model=FakeModel(script=lambda request: PermanentError("no", kind="bad_request", status=400))
+    )
     (error,) = await gathered(engine.completer.complete(a_request(), a_call()))
     assert isinstance(error, PermanentError)
     assert len(engine.model.sent) == 1
@@ -77,7 +101,9 @@ async def test_whoever_watches_is_told_to_forget_the_failed_attempt() -> None:
 
 async def test_what_a_server_asks_for_is_obeyed() -> None:
     engine = Engine(
-        model=FakeModel(latency_s=0.0, script=one_after_another(a_refusal(retry_after_s=50.0), an_answer()))
+        model=FakeModel(
+            latency_s=0.0, script=one_after_another(a_refusal(retry_after_s=50.0), an_answer())
+        )
     )
     answer = await engine.completer.complete(a_request(), a_call())
     assert 50.0 <= answer.served.backoff_s <= 55.0
@@ -88,5 +114,7 @@ async def test_calls_that_failed_together_do_not_return_together() -> None:
         model=FakeModel(latency_s=0.0, script=one_after_another(*[a_reset()] * 8, an_answer())),
         limits=Limits(in_flight=8),
     )
-    await gathered(*(engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}")) for i in range(8)))
+    await gathered(
+        *(engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}")) for i in range(8))
+    )
     assert len(set(engine.model.sent_at[8:])) > 4

@@ -53,9 +53,13 @@ def call(topic: int, span: str, endpoint: str = "") -> Call:
     return Call(run_id="run", topic_id=f"t{topic}", span_id=span, priority=topic, endpoint=endpoint)
 
 
-def ask(engine: Engine, number: int, endpoint: str = "", *, max_tokens: int = 1000) -> asyncio.Task[Completion]:
+def ask(
+    engine: Engine, number: int, endpoint: str = "", *, max_tokens: int = 1000
+) -> asyncio.Task[Completion]:
     request = a_request(f"{endpoint} {number}", endpoint=endpoint or "own", max_tokens=max_tokens)
-    return asyncio.ensure_future(engine.completer.complete(request, call(number, f"s{endpoint}", endpoint)))
+    return asyncio.ensure_future(
+        engine.completer.complete(request, call(number, f"s{endpoint}", endpoint))
+    )
 
 
 async def test_an_outage_of_an_hour_leaves_the_calls_to_the_other_endpoint_alone() -> None:
@@ -67,8 +71,8 @@ async def test_an_outage_of_an_hour_leaves_the_calls_to_the_other_endpoint_alone
     own_took_s = anyio.current_time()
     await gathered(*stuck)
 
-    # Forty calls of ten seconds, and of eight places two at least are kept for the other: seven rounds of six, and
-    # in the first the other's own calls had not failed yet.
+    # Forty calls of ten seconds, and of eight places two at least are kept for the other: seven
+    # rounds of six, and in the first the other's own calls had not failed yet.
     assert own_took_s <= 80.0
     assert own.finished == 40
     assert local.finished == 20
@@ -118,7 +122,10 @@ async def test_one_place_in_all_is_one_call_at_a_time_the_oldest_topic_first() -
 async def test_an_endpoint_has_no_more_calls_in_flight_than_its_own_limit() -> None:
     own, local = FakeModel(), FakeModel()
     engine = Engine(
-        model=own, others={"local": local}, limits=Limits(in_flight=8), limits_of={"local": Limits(in_flight=1)}
+        model=own,
+        others={"local": local},
+        limits=Limits(in_flight=8),
+        limits_of={"local": Limits(in_flight=1)},
     )
 
     await gathered(*(ask(engine, number, "local" if number % 2 else "") for number in range(20)))
@@ -174,7 +181,9 @@ async def test_the_budget_is_one_for_all_endpoints() -> None:
     local, own = FakeModel(), FakeModel()
     engine = Engine(model=own, others={"local": local}, budget=Budget(calls=3))
 
-    outcomes = await gathered(*(ask(engine, number, "local" if number % 2 else "") for number in range(6)))
+    outcomes = await gathered(
+        *(ask(engine, number, "local" if number % 2 else "") for number in range(6))
+    )
 
     assert len(own.sent) + len(local.sent) == 3
     assert sum(isinstance(outcome, RunStopped) for outcome in outcomes) == 3
@@ -183,10 +192,15 @@ async def test_the_budget_is_one_for_all_endpoints() -> None:
 
 
 async def test_calls_that_wait_for_an_endpoint_hold_no_money_that_the_other_wants() -> None:
-    # A dollar a token: each call may cost 1000 and some dollars, so no more than three can be paid for at once.
+    # A dollar a token: each call may cost 1000 and some dollars, so no more than three can be paid
+    # for at once.
     own, local = FakeModel(), away(10.0, HOUR_S)
     engine = Engine(
-        model=own, others={"local": local}, outages=WAITING, limits=Limits(in_flight=8), budget=Budget(cost=6000.0)
+        model=own,
+        others={"local": local},
+        outages=WAITING,
+        limits=Limits(in_flight=8),
+        budget=Budget(cost=6000.0),
     )
     await asyncio.sleep(10.0)
 
@@ -203,18 +217,28 @@ async def test_calls_that_wait_for_an_endpoint_hold_no_money_that_the_other_want
     assert sum(outcome.cost for outcome in outcomes) + 4 * 150 == engine.purse.cost
 
 
-async def test_those_who_wait_for_an_endpoint_that_is_away_lose_no_second_of_their_account() -> None:
+async def test_those_who_wait_for_an_endpoint_that_is_away_lose_no_second_of_their_account() -> (
+    None
+):
     engine = Engine(model=FakeModel(), others={"local": away(0.0, 500.0)}, outages=WAITING)
 
     answers = await gathered(*(ask(engine, number, "local") for number in range(9)))
 
-    assert all(accounted_s(answer.served) == pytest.approx(anyio.current_time(), abs=70.0) for answer in answers)
+    assert all(
+        accounted_s(answer.served) == pytest.approx(anyio.current_time(), abs=70.0)
+        for answer in answers
+    )
     assert all(answer.served.outage_s > 400.0 for answer in answers)
     assert all(answer.served.waited_s <= anyio.current_time() for answer in answers)
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_outside_leaves_its_turn_to_another() -> None:
-    engine = Engine(model=FakeModel(), others={"local": away(0.0, 500.0)}, outages=WAITING, limits=Limits(in_flight=1))
+    engine = Engine(
+        model=FakeModel(),
+        others={"local": away(0.0, 500.0)},
+        outages=WAITING,
+        limits=Limits(in_flight=1),
+    )
     waiting = [ask(engine, number, "local") for number in range(4)]
     await asyncio.sleep(100.0)
 
@@ -243,7 +267,9 @@ async def test_a_key_that_one_endpoint_refuses_ends_the_run_with_its_name() -> N
 
 
 async def test_the_same_refusal_again_and_again_ends_the_run_with_the_name_of_who_refuses() -> None:
-    local = FakeModel(script=lambda request: PermanentError("no such field", kind="bad_request", status=400))
+    local = FakeModel(
+        script=lambda request: PermanentError("no such field", kind="bad_request", status=400)
+    )
     engine = Engine(model=FakeModel(), others={"local": local})
 
     await gathered(*(ask(engine, number, "local") for number in range(8)))
@@ -257,7 +283,9 @@ async def test_the_same_refusal_again_and_again_ends_the_run_with_the_name_of_wh
 async def test_what_is_used_up_at_one_endpoint_ends_the_calls_to_it_and_no_others(
     kind: FailureKind, caplog: pytest.LogCaptureFixture
 ) -> None:
-    local = FakeModel(script=lambda request: FatalError("nothing left today", kind=kind, status=429))
+    local = FakeModel(
+        script=lambda request: FatalError("nothing left today", kind=kind, status=429)
+    )
     own = FakeModel()
     engine = Engine(model=own, others={"local": local}, results=ListResults())
 
@@ -274,7 +302,10 @@ async def test_what_is_used_up_at_one_endpoint_ends_the_calls_to_it_and_no_other
     assert own.finished == 5
     assert engine.stop.cause is None
     assert engine.routes.closed is not None
-    assert (engine.routes.closed.kind, engine.routes.closed.message) == (kind, "local: nothing left today")
+    assert (engine.routes.closed.kind, engine.routes.closed.message) == (
+        kind,
+        "local: nothing left today",
+    )
     assert "local: nothing left today – the calls to other endpoints go on" in caplog.text
 
 
@@ -287,7 +318,10 @@ async def test_the_run_ends_when_no_endpoint_is_left() -> None:
     await gathered(ask(engine, 1), ask(engine, 2, "local"))
 
     assert engine.stop.cause is not None
-    assert (engine.stop.cause.kind, engine.stop.cause.message) == ("quota", "own: no quota; local: no quota")
+    assert (engine.stop.cause.kind, engine.stop.cause.message) == (
+        "quota",
+        "own: no quota; local: no quota",
+    )
 
 
 async def test_an_outage_beyond_the_patience_ends_the_calls_to_its_endpoint_and_no_others() -> None:
@@ -305,7 +339,9 @@ async def test_an_outage_beyond_the_patience_ends_the_calls_to_its_endpoint_and_
 
 
 async def test_the_end_of_the_run_is_that_of_all_its_endpoints() -> None:
-    engine = Engine(model=FakeModel(), others={"local": FakeModel(latency_s=HOUR_S)}, limits=Limits(in_flight=4))
+    engine = Engine(
+        model=FakeModel(), others={"local": FakeModel(latency_s=HOUR_S)}, limits=Limits(in_flight=4)
+    )
     waiting = [ask(engine, number, "local") for number in range(9)]
     await asyncio.sleep(1.0)
 
@@ -386,17 +422,27 @@ async def test_the_same_question_to_another_endpoint_is_another_request() -> Non
     second = await step.complete("a", "why?", options=LOCAL)
     again = await step.complete("a", "why?", options=LOCAL)
 
-    assert (first.content, second.content, again.content) == ("answer to why?", "from local", "from local")
+    assert (first.content, second.content, again.content) == (
+        "answer to why?",
+        "from local",
+        "from local",
+    )
     assert again.served.source == "cache"
 
 
 async def test_a_run_that_knows_no_other_endpoint_says_so() -> None:
     engine = Engine(model=FakeModel())
     trace = Trace(on_span=lambda span: None, stop=engine.stop)
-    context = RunContext(run_id="run", endpoint="mock", workflow="test", defaults=StepOptions(model="m"))
-    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+    context = RunContext(
+        run_id="run", endpoint="mock", workflow="test", defaults=StepOptions(model="m")
+    )
+    step = Step(
+        topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace
+    )
 
-    with pytest.raises(TypeError, match="step 'a' asks the endpoint 'local', and the run knows no other"):
+    with pytest.raises(
+        TypeError, match="step 'a' asks the endpoint 'local', and the run knows no other"
+    ):
         await step.complete("a", "why?", options=LOCAL)
 
 
@@ -408,11 +454,20 @@ async def test_a_step_without_a_model_for_its_endpoint_says_where_to_name_one() 
         return Addressee(name=name, identity="http://h/v1", defaults=StepOptions(endpoint=name))
 
     context = RunContext(
-        run_id="run", endpoint="mock", workflow="test", defaults=StepOptions(model="m"), elsewhere=elsewhere
+        run_id="run",
+        endpoint="mock",
+        workflow="test",
+        defaults=StepOptions(model="m"),
+        elsewhere=elsewhere,
     )
-    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+    step = Step(
+        topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace
+    )
 
-    said = r"step 'a' has no model for the endpoint local: \[steps.a\] or \[endpoints.local\] must name one"
+    said = (
+        r"step 'a' has no model for the endpoint local: \[steps.a\] or \[endpoints.local\] must"
+        r" name one"
+    )
     with pytest.raises(TypeError, match=said):
         await step.complete("a", "why?", options=LOCAL)
 
@@ -422,14 +477,23 @@ async def test_a_table_of_a_step_rules_over_the_endpoint_of_its_code() -> None:
     engine = Engine(model=own, others={"local": local})
     defaults = StepOptions(endpoint="own", model="m")
     context = replace(
-        engine.context(), defaults=defaults, overrides={"a": LOCAL, "b": StepOptions(endpoint="own", effort="low")}
+        engine.context(),
+        defaults=defaults,
+        overrides={"a": LOCAL, "b": StepOptions(endpoint="own", effort="low")},
     )
     trace = Trace(on_span=lambda span: None, stop=engine.stop)
-    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+    step = Step(
+        topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace
+    )
 
     await step.complete("a", "one", options=StepOptions(model="code's"))
     await step.complete("b", "two", options=StepOptions(endpoint="local", model="tiny"))
     await step.complete("c", "three", options=StepOptions(model="code's"))
 
-    assert [request.model for request in local.sent] == ["m"]  # a model of the run's own endpoint is none there
-    assert [(request.model, request.effort) for request in own.sent] == [("m", "low"), ("code's", None)]
+    assert [request.model for request in local.sent] == [
+        "m"
+    ]  # a model of the run's own endpoint is none there
+    assert [(request.model, request.effort) for request in own.sent] == [
+        ("m", "low"),
+        ("code's", None),
+    ]

@@ -24,7 +24,9 @@ pytestmark = pytest.mark.harness_virtual_time
 def where_of(code: str) -> str:
     """`file:line` of the first line of this file that begins so, as a row tells it."""
     lines = Path(__file__).read_text().splitlines()
-    number = next(number for number, line in enumerate(lines, start=1) if line.strip().startswith(code))
+    number = next(
+        number for number, line in enumerate(lines, start=1) if line.strip().startswith(code)
+    )
     return f"{os.path.relpath(__file__)}:{number}"
 
 
@@ -46,11 +48,27 @@ async def test_each_topic_leaves_a_row_with_its_sums() -> None:
 
     progress = await run(engine, workflow, topics(2))
     row = engine.results.by_topic["t1"]
-    assert (row.status, row.index, row.workflow, row.output) == ("ok", 1, "test", {"said": "topic 1"})
+    assert (row.status, row.index, row.workflow, row.output) == (
+        "ok",
+        1,
+        "test",
+        {"said": "topic 1"},
+    )
     # Both steps ask the same: the second is answered by the cache.
-    assert (row.calls, row.hits, row.cost, row.saved, row.usage.total_tokens) == (2, 1, 150.0, 150.0, 300)
+    assert (row.calls, row.hits, row.cost, row.saved, row.usage.total_tokens) == (
+        2,
+        1,
+        150.0,
+        150.0,
+        300,
+    )
     assert (row.elapsed_s, row.sequential_s) == (2.0, 2.0)
-    assert (progress.done, progress.topics["ok"], progress.totals.calls, progress.open_topics) == (2, 2, 4, 0)
+    assert (progress.done, progress.topics["ok"], progress.totals.calls, progress.open_topics) == (
+        2,
+        2,
+        4,
+        0,
+    )
 
 
 async def test_no_more_topics_are_pulled_than_may_be_open() -> None:
@@ -75,19 +93,31 @@ async def test_the_oldest_topic_goes_first() -> None:
             await step.complete("ask", f"{topic.id}.{number}")
 
     await run(engine, workflow, topics(3))
-    # A place that is freed goes to who waits; t0's second call is wanted only after t1 has taken it.
-    assert [text_of(request) for request in engine.model.sent] == ["t0.0", "t1.0", "t0.1", "t1.1", "t2.0", "t2.1"]
+    # A place that is freed goes to who waits; t0's second call is wanted only after t1 has taken
+    # it.
+    assert [text_of(request) for request in engine.model.sent] == [
+        "t0.0",
+        "t1.0",
+        "t0.1",
+        "t1.1",
+        "t2.0",
+        "t2.1",
+    ]
 
 
 async def test_how_many_topics_are_left_is_told_once_no_other_follows() -> None:
-    engine = Engine(model=FakeModel(latency_s=lambda request: 1.0 + int(text_of(request)[-1])), limits=Limits(runs=3))
+    engine = Engine(
+        model=FakeModel(latency_s=lambda request: 1.0 + int(text_of(request)[-1])),
+        limits=Limits(runs=3),
+    )
     told: list[tuple[float, int]] = []
 
     def ending(left: int) -> None:
         told.append((asyncio.get_running_loop().time(), left))
 
     await engine.runner(ask, ending=ending).run(topics(5))
-    # Topic 3 is begun at 1.0 and topic 4 at 2.0; only at 3.0, with a slot free again, is it known that none follows.
+    # Topic 3 is begun at 1.0 and topic 4 at 2.0; only at 3.0, with a slot free again, is it known
+    # that none follows.
     assert told == [(3.0, 2), (5.0, 1), (7.0, 0)]
 
 
@@ -103,7 +133,9 @@ async def test_a_degraded_output_says_what_is_missing() -> None:
     assert row.error.message == "2 of 5 questions failed"
 
 
-async def test_an_error_of_the_workflow_fails_its_topic_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_of_the_workflow_fails_its_topic_and_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def workflow(step: Step, topic: Topic) -> str:
         if topic.index == 1:
             raise ZeroDivisionError("oh")
@@ -116,11 +148,17 @@ async def test_an_error_of_the_workflow_fails_its_topic_and_no_other(caplog: pyt
     await run(engine, workflow, topics(4))
     rows = engine.results.by_topic
     assert [rows[f"t{i}"].status for i in range(4)] == ["ok", "failed", "failed", "ok"]
-    assert [error.type for i in (1, 2) if (error := rows[f"t{i}"].error)] == ["ZeroDivisionError", "ParseError"]
+    assert [error.type for i in (1, 2) if (error := rows[f"t{i}"].error)] == [
+        "ZeroDivisionError",
+        "ParseError",
+    ]
     # A foreign exception is a bug worth a traceback for those who look for it, one of ours is not.
     raised = [record for record in caplog.records if "raised" in record.getMessage()]
     assert [record.getMessage() for record in raised] == [
-        f"the workflow raised on topic t1: ZeroDivisionError('oh') at {where_of('raise ZeroDivisionError')}",
+        (
+            "the workflow raised on topic t1: ZeroDivisionError('oh') at"
+            f" {where_of('raise ZeroDivisionError')}"
+        ),
         "where it raised",
     ]
     assert raised[1].exc_info is not None
@@ -238,7 +276,8 @@ async def test_spans_are_written_in_the_order_of_their_start() -> None:
 async def test_the_same_batch_takes_the_same_time_twice() -> None:
     def batch() -> tuple[Engine, Any]:
         engine = Engine(
-            model=FakeModel(latency_s=lambda request: len(text_of(request)) / 3), limits=Limits(in_flight=3)
+            model=FakeModel(latency_s=lambda request: len(text_of(request)) / 3),
+            limits=Limits(in_flight=3),
         )
         return engine, run(engine, ask, topics(25))
 
@@ -247,5 +286,7 @@ async def test_the_same_batch_takes_the_same_time_twice() -> None:
     begun = asyncio.get_running_loop().time()
     await second
     assert [row.topic_id for row in one.results.rows] == [row.topic_id for row in two.results.rows]
-    assert [row.elapsed_s for row in one.results.rows] == pytest.approx([row.elapsed_s for row in two.results.rows])
+    assert [row.elapsed_s for row in one.results.rows] == pytest.approx(
+        [row.elapsed_s for row in two.results.rows]
+    )
     assert asyncio.get_running_loop().time() == pytest.approx(2 * begun)

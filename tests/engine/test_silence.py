@@ -42,10 +42,14 @@ class SilentModel(FakeModel):
         self.peak = max(self.peak, self.in_flight)
         try:
             await self._silent(request, call, at)
-            await asyncio.sleep(self.latency_s(request) if callable(self.latency_s) else self.latency_s)
+            await asyncio.sleep(
+                self.latency_s(request) if callable(self.latency_s) else self.latency_s
+            )
         finally:
             self.in_flight -= 1
-        return replace(an_answer(f"answer to {text_of(request)}"), served=Served(latency_s=loop.time() - at))
+        return replace(
+            an_answer(f"answer to {text_of(request)}"), served=Served(latency_s=loop.time() - at)
+        )
 
     async def _silent(self, request: Request, call: Call, at: float) -> None:
         assert call.on_silence is not None
@@ -79,14 +83,20 @@ def an_engine(model: SilentModel, *, in_flight: int = 4, **fields: object) -> En
 async def all_at_once(engine: Engine, number: int, **fields: object) -> list[object]:
     return await gathered(
         *(
-            engine.completer.complete(a_request(f"{i}"), a_call(span_id=f"{i}", priority=i, **fields))
+            engine.completer.complete(
+                a_request(f"{i}"), a_call(span_id=f"{i}", priority=i, **fields)
+            )
             for i in range(number)
         )
     )
 
 
-def hanging(start_s: float, end_s: float, begins_s: float = 1.0) -> Callable[[Request, float], float]:
-    """A server on which what was sent in this time, or had not begun before it, is never answered."""
+def hanging(
+    start_s: float, end_s: float, begins_s: float = 1.0
+) -> Callable[[Request, float], float]:
+    """A server on which what was sent in this time, or had not begun before it, is never
+    answered.
+    """
 
     def begins(request: Request, at: float) -> float:
         return math.inf if start_s - begins_s < at < end_s else begins_s
@@ -155,7 +165,9 @@ async def test_the_patience_ends_also_while_only_probes_hang_and_nobody_waits() 
 
 
 class Queue:
-    """A server that works on `places` requests for `seconds` each, in their order, and is silent about the others."""
+    """A server that works on `places` requests for `seconds` each, in their order, and is silent
+    about the others.
+    """
 
     def __init__(self, places: int, seconds: float) -> None:
         self._free_at = [0.0] * places
@@ -168,13 +180,18 @@ class Queue:
         return begins_at - at + 1.0
 
 
-async def test_a_queued_call_is_left_waiting_and_the_window_is_narrowed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_queued_call_is_left_waiting_and_the_window_is_narrowed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.WARNING, logger="harness.limit")
-    model = SilentModel(begins_s=Queue(places=2, seconds=40.0).begins_s, latency_s=39.0, first_token_s=120.0)
+    model = SilentModel(
+        begins_s=Queue(places=2, seconds=40.0).begins_s, latency_s=39.0, first_token_s=120.0
+    )
     engine = an_engine(model, in_flight=16)
     answers = await all_at_once(engine, 60)
     assert all(isinstance(answer, Completion) for answer in answers)
-    # No request was sent twice. The window was narrowed to two, and has grown with the answers since.
+    # No request was sent twice. The window was narrowed to two, and has grown with the answers
+    # since.
     assert len(model.sent) == 60
     assert model.given_up == []
     assert min(places for _, places in engine.limiter.history.since(0.0)) == 2
@@ -196,20 +213,28 @@ async def test_a_call_that_is_silent_alone_is_given_up_at_its_time_out_and_asked
     assert model.given_up == [("0", 60.0)]
 
 
-async def test_a_window_that_was_narrowed_and_is_full_of_what_hangs_keeps_no_probe_from_leaving() -> None:
-    # The first two are answered; what comes then hangs, is taken for queued, and the window shrinks to one place.
+async def test_a_window_that_was_narrowed_and_is_full_of_what_hangs_keeps_no_probe_from_leaving() -> (
+    None
+):
+    # The first two are answered; what comes then hangs, is taken for queued, and the window shrinks
+    # to one place.
     model = SilentModel(
-        begins_s=lambda request, at: math.inf if 5.0 < at < 800.0 else 1.0, latency_s=3.0, first_token_s=60.0
+        begins_s=lambda request, at: math.inf if 5.0 < at < 800.0 else 1.0,
+        latency_s=3.0,
+        first_token_s=60.0,
     )
     engine = an_engine(model, in_flight=4)
 
     async def one(number: int, after_s: float) -> object:
         await asyncio.sleep(after_s)
-        return await engine.completer.complete(a_request(f"{number}"), a_call(span_id=f"{number}", priority=number))
+        return await engine.completer.complete(
+            a_request(f"{number}"), a_call(span_id=f"{number}", priority=number)
+        )
 
     calls = [one(0, 0.0), one(1, 4.0), one(2, 6.0), one(3, 6.5), one(4, 30.0), one(5, 900.0)]
     answers = await gathered(*calls)
     assert all(isinstance(answer, Completion) for answer in answers)
-    # The fourth is given up at 90 s, while two hang in a window of one place; the first probe leaves a second later.
+    # The fourth is given up at 90 s, while two hang in a window of one place; the first probe
+    # leaves a second later.
     assert model.given_up[0] == ("4", 90.0)
     assert min(at for at in model.sent_at if at > 30.0) <= 91.0

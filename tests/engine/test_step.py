@@ -20,7 +20,11 @@ pytestmark = pytest.mark.harness_virtual_time
 
 
 async def test_a_call_asks_what_the_step_says_and_leaves_a_span() -> None:
-    engine = Engine(model=FakeModel(latency_s=2.0, script=lambda r: an_answer("42", reasoning="hm", fingerprint="fp")))
+    engine = Engine(
+        model=FakeModel(
+            latency_s=2.0, script=lambda r: an_answer("42", reasoning="hm", fingerprint="fp")
+        )
+    )
     step, trace = engine.step("moon", index=3)
     await asyncio.sleep(1.0)
     answer = await step.complete(
@@ -35,12 +39,30 @@ async def test_a_call_asks_what_the_step_says_and_leaves_a_span() -> None:
     )
     assert answer.content == "42"
     (request,), (call,) = engine.model.sent, engine.model.calls
-    assert request.messages == (Message(role="system", content="Be brief."), Message(role="user", content="why?"))
-    assert (request.model, request.max_tokens, request.temperature, request.sample) == ("m", 1000, 0.5, 2)
-    assert (request.response_format, request.tools, request.stop) == ("text", (Tool(name="look"),), ("END",))
+    assert request.messages == (
+        Message(role="system", content="Be brief."),
+        Message(role="user", content="why?"),
+    )
+    assert (request.model, request.max_tokens, request.temperature, request.sample) == (
+        "m",
+        1000,
+        0.5,
+        2,
+    )
+    assert (request.response_format, request.tools, request.stop) == (
+        "text",
+        (Tool(name="look"),),
+        ("END",),
+    )
     assert (call.owner, call.priority, call.stream) == ("run/moon/ask", 3, False)
     (span,) = trace.spans
-    assert (span.id, span.parent, span.step, span.start_s, span.end_s) == ("ask", None, "ask", 1.0, 3.0)
+    assert (span.id, span.parent, span.step, span.start_s, span.end_s) == (
+        "ask",
+        None,
+        "ask",
+        1.0,
+        3.0,
+    )
     assert (span.content, span.reasoning, span.fingerprint, span.error) == ("42", "hm", "fp", None)
     assert (span.cost, span.saved, span.own_s) == (150.0, 0.0, 2.0)
 
@@ -67,7 +89,9 @@ async def test_the_users_overrides_rule_over_the_step_and_the_step_over_the_defa
         known_model=lambda name: (f"new-{name}", True),
     )
     trace = Trace(on_span=lambda span: None)
-    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+    step = Step(
+        topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace
+    )
     await step.complete("ask", "why?", options=StepOptions(max_tokens=2, temperature=0.2))
     (request,) = engine.model.sent
     assert (request.max_tokens, request.temperature, request.effort) == (3, 0.2, "low")
@@ -80,7 +104,9 @@ async def test_a_step_without_a_model_is_a_mistake_of_the_caller() -> None:
     engine = Engine(model=FakeModel())
     context = replace(engine.context(), defaults=StepOptions())
     trace = Trace(on_span=lambda span: None)
-    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+    step = Step(
+        topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace
+    )
     with pytest.raises(TypeError, match="'ask' has no model"):
         await step.complete("ask", "why?")
 
@@ -100,16 +126,27 @@ async def test_names_used_again_are_numbered_and_never_clash() -> None:
 
 
 async def test_a_failed_call_leaves_a_span_with_what_had_arrived() -> None:
-    half = an_answer("half", usage=Usage(input_tokens=5), reasoning="hm", finish_reason="length", trace_id="x1")
+    half = an_answer(
+        "half", usage=Usage(input_tokens=5), reasoning="hm", finish_reason="length", trace_id="x1"
+    )
     engine = Engine(model=FakeModel(latency_s=2.0, script=one_after_another(a_reset(), half)))
     step, trace = engine.step()
     with pytest.raises(PermanentError):
         await step.complete("ask", "why?")
     (span,) = trace.spans
-    assert (span.content, span.reasoning, span.finish_reason, span.trace_id) == ("half", "hm", "length", "x1")
+    assert (span.content, span.reasoning, span.finish_reason, span.trace_id) == (
+        "half",
+        "hm",
+        "length",
+        "x1",
+    )
     assert (span.usage, span.cost, span.saved) == (Usage(input_tokens=5), 5.0, 0.0)
     assert span.error is not None
-    assert (span.error.type, span.error.kind, span.error.step) == ("PermanentError", "length", "ask")
+    assert (span.error.type, span.error.kind, span.error.step) == (
+        "PermanentError",
+        "length",
+        "ask",
+    )
     assert span.own_s == pytest.approx(4.0)
 
 
@@ -120,7 +157,12 @@ async def test_a_miss_in_replay_leaves_a_span() -> None:
         await step.complete("ask", "why?")
     (span,) = trace.spans
     assert span.error is not None
-    assert (span.error.type, span.served.source, span.served.attempts, span.cost) == ("CacheMiss", "replay", 0, 0)
+    assert (span.error.type, span.served.source, span.served.attempts, span.cost) == (
+        "CacheMiss",
+        "replay",
+        0,
+        0,
+    )
 
 
 async def test_a_hit_says_what_it_saved_and_who_paid() -> None:
@@ -133,11 +175,19 @@ async def test_a_hit_says_what_it_saved_and_who_paid() -> None:
     # The same call of the same topic again, as after a crash: this run has paid for it.
     resumed, trace = engine.step("one")
     await resumed.complete("ask", "why?")
-    assert (trace.spans[0].cost, trace.spans[0].saved, trace.spans[0].served.source) == (150.0, 0.0, "cache")
+    assert (trace.spans[0].cost, trace.spans[0].saved, trace.spans[0].served.source) == (
+        150.0,
+        0.0,
+        "cache",
+    )
 
 
-async def test_an_attempt_whose_payment_nobody_knows_leaves_the_known_cost_and_stands_in_the_journal() -> None:
-    engine = Engine(model=FakeModel(script=one_after_another(a_reset(billed="unknown"), an_answer())))
+async def test_an_attempt_whose_payment_nobody_knows_leaves_the_known_cost_and_stands_in_the_journal() -> (
+    None
+):
+    engine = Engine(
+        model=FakeModel(script=one_after_another(a_reset(billed="unknown"), an_answer()))
+    )
     step, trace = engine.step()
     completion = await step.complete("ask", "why?")
     assert trace.spans[0].cost == completion.cost is not None
@@ -235,7 +285,9 @@ async def test_a_bug_in_a_part_ends_the_fan_out_and_comes_out_bare() -> None:
     assert asyncio.get_running_loop().time() == 2.0
 
 
-async def test_calls_under_way_are_paid_for_so_a_bug_in_another_part_lets_them_come_to_their_end() -> None:
+async def test_calls_under_way_are_paid_for_so_a_bug_in_another_part_lets_them_come_to_their_end() -> (
+    None
+):
     engine = Engine(model=FakeModel(latency_s=10.0))
     step, trace = engine.step()
 
@@ -270,7 +322,9 @@ async def test_a_fan_out_that_is_cancelled_is_cancelled() -> None:
 @pytest.mark.parametrize("by", ["RunStopped", "FatalError"])
 async def test_the_end_of_the_run_comes_out_of_a_fan_out_as_itself(by: str) -> None:
     fatal = FatalError("wrong key", kind="auth", status=401)
-    engine = Engine(model=FakeModel(script=lambda request: fatal if by == "FatalError" else a_reset()))
+    engine = Engine(
+        model=FakeModel(script=lambda request: fatal if by == "FatalError" else a_reset())
+    )
     step, trace = engine.step()
 
     async def part(step: Step, number: int) -> None:
@@ -305,12 +359,16 @@ async def test_a_workflow_finds_its_prompts_and_settings_on_its_step() -> None:
     prompts = Prompts(prompts={"ask": Prompt(name="ask", user="Why is $topic so?")})
     context = replace(engine.context(), prompts=prompts, settings={"questions": 3})
     trace = Trace(on_span=lambda span: None)
-    step = Step(topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace)
+    step = Step(
+        topic=Topic(id="t", text="t"), context=context, completer=engine.completer, trace=trace
+    )
     assert step.child("part").prompts is prompts
     assert step.settings == {"questions": 3}
 
 
-async def test_a_step_tells_the_calls_that_have_ended_in_the_order_in_which_they_were_wanted() -> None:
+async def test_a_step_tells_the_calls_that_have_ended_in_the_order_in_which_they_were_wanted() -> (
+    None
+):
     engine = Engine(model=FakeModel(script=lambda request: an_answer(request.messages[-1].content)))
     step, _ = engine.step()
     assert list(step.spans) == []

@@ -1,4 +1,6 @@
-"""The end of a run: what is in flight is finished and kept, nothing new is sent, and all who wait wake up."""
+"""The end of a run: what is in flight is finished and kept, nothing new is sent, and all who wait
+wake up.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,18 @@ from typing import Literal
 
 import anyio
 import pytest
-from fakes import Engine, FakeModel, SlowCache, a_call, a_refusal, a_request, a_reset, an_answer, gathered, topics
+from fakes import (
+    Engine,
+    FakeModel,
+    SlowCache,
+    a_call,
+    a_refusal,
+    a_request,
+    a_reset,
+    an_answer,
+    gathered,
+    topics,
+)
 
 from harness.domain.completion import Completion, Request
 from harness.domain.failures import FatalError
@@ -26,7 +39,10 @@ async def stop_at(engine: Engine, seconds: float) -> None:
 
 
 def asked(engine: Engine, number: int, **call: object) -> list[object]:
-    return [engine.completer.complete(a_request(f"{i}"), a_call(**{"span_id": f"{i}", **call})) for i in range(number)]
+    return [
+        engine.completer.complete(a_request(f"{i}"), a_call(**{"span_id": f"{i}", **call}))
+        for i in range(number)
+    ]
 
 
 def now() -> float:
@@ -36,7 +52,13 @@ def now() -> float:
 async def test_calls_in_flight_finish_and_all_who_wait_for_a_place_wake() -> None:
     engine = Engine(model=FakeModel(latency_s=10.0), limits=Limits(in_flight=2, per_run=9))
     *answers, _ = await gathered(*asked(engine, 5), stop_at(engine, 1.0))
-    assert [type(answer) for answer in answers] == [Completion, Completion, RunStopped, RunStopped, RunStopped]
+    assert [type(answer) for answer in answers] == [
+        Completion,
+        Completion,
+        RunStopped,
+        RunStopped,
+        RunStopped,
+    ]
     assert len(engine.model.sent) == 2
     assert now() == 10.0
     assert len(engine.cache.resolutions) == 2
@@ -68,7 +90,9 @@ async def test_those_who_wait_for_money_wake() -> None:
 
 
 async def test_a_backoff_ends_with_the_run() -> None:
-    engine = Engine(model=FakeModel(latency_s=1.0, script=lambda request: a_refusal(retry_after_s=60.0)))
+    engine = Engine(
+        model=FakeModel(latency_s=1.0, script=lambda request: a_refusal(retry_after_s=60.0))
+    )
     answer, _ = await gathered(*asked(engine, 1), stop_at(engine, 5.0))
     assert isinstance(answer, RunStopped)
     assert now() == 5.0
@@ -89,7 +113,8 @@ async def test_nothing_is_sent_when_the_run_ends_between_a_grant_and_its_use() -
     engine = Engine(model=FakeModel(latency_s=1.0), limits=Limits(in_flight=1))
 
     def answer_and_stop(request: Request) -> Completion:
-        # Runs in the same turn of the loop in which the next call is granted the place, before it can use it.
+        # Runs in the same turn of the loop in which the next call is granted the place, before it
+        # can use it.
         asyncio.get_running_loop().call_soon(engine.stop.set, "interrupted", "Ctrl-C")
         return an_answer()
 
@@ -104,7 +129,9 @@ async def test_after_the_stop_the_cache_still_answers() -> None:
     engine = Engine(model=FakeModel())
     await gathered(*asked(engine, 1))
     engine.stop.set("interrupted", "Ctrl-C")
-    hit, miss = await gathered(*asked(engine, 1), engine.completer.complete(a_request("new"), a_call()))
+    hit, miss = await gathered(
+        *asked(engine, 1), engine.completer.complete(a_request("new"), a_call())
+    )
     assert isinstance(hit, Completion)
     assert isinstance(miss, RunStopped)
 
@@ -129,7 +156,10 @@ async def test_a_sleeper_that_is_cancelled_is_forgotten() -> None:
     await asyncio.sleep(1.0)
     cancelled.cancel()
     stop.set("interrupted", "Ctrl-C")
-    assert [type(end) for end in await gathered(cancelled, sleeping)] == [asyncio.CancelledError, RunStopped]
+    assert [type(end) for end in await gathered(cancelled, sleeping)] == [
+        asyncio.CancelledError,
+        RunStopped,
+    ]
     assert now() == 1.0
 
 
@@ -143,7 +173,9 @@ async def test_a_stop_that_is_not_set_lets_pass() -> None:
 
 
 @pytest.mark.parametrize("kind", ["auth", "balance"])
-async def test_a_fatal_refusal_stops_the_run_before_the_freed_place_is_taken(kind: Literal["auth", "balance"]) -> None:
+async def test_a_fatal_refusal_stops_the_run_before_the_freed_place_is_taken(
+    kind: Literal["auth", "balance"],
+) -> None:
     refused = FatalError("401: wrong key", kind=kind, status=401)
     engine = Engine(model=FakeModel(script=lambda request: refused), limits=Limits(in_flight=1))
     answers = await gathered(*asked(engine, 5))
@@ -156,7 +188,9 @@ async def test_a_fatal_refusal_stops_the_run_before_the_freed_place_is_taken(kin
 async def test_a_slow_disk_does_not_delay_the_stop_after_a_fatal_refusal() -> None:
     refused = FatalError("402: no balance", kind="balance", status=402)
     engine = Engine(
-        model=FakeModel(script=lambda request: refused), cache=SlowCache(resolve_s=5.0), limits=Limits(in_flight=2)
+        model=FakeModel(script=lambda request: refused),
+        cache=SlowCache(resolve_s=5.0),
+        limits=Limits(in_flight=2),
     )
 
     async def later() -> Completion:
@@ -170,7 +204,9 @@ async def test_a_slow_disk_does_not_delay_the_stop_after_a_fatal_refusal() -> No
 
 @pytest.mark.parametrize("method", ["get", "open_call", "resolve"])
 async def test_a_disk_that_fails_stops_the_run(method: str) -> None:
-    engine = Engine(model=FakeModel(), cache=SlowCache(failing={method}), limits=Limits(in_flight=1, runs=1))
+    engine = Engine(
+        model=FakeModel(), cache=SlowCache(failing={method}), limits=Limits(in_flight=1, runs=1)
+    )
 
     async def workflow(step: Step, topic: Topic) -> str:
         return (await step.complete("ask", topic.text)).content
@@ -184,7 +220,11 @@ async def test_a_disk_that_fails_stops_the_run(method: str) -> None:
 
 
 async def test_an_answer_that_cannot_be_kept_is_the_last_that_is_paid_for() -> None:
-    engine = Engine(model=FakeModel(), cache=SlowCache(failing={"resolve"}), limits=Limits(in_flight=1, per_run=9))
+    engine = Engine(
+        model=FakeModel(),
+        cache=SlowCache(failing={"resolve"}),
+        limits=Limits(in_flight=1, per_run=9),
+    )
 
     async def workflow(step: Step, topic: Topic) -> None:
         async def part(step: Step, number: int) -> None:
@@ -257,7 +297,8 @@ async def test_a_hard_stop_leaves_what_was_in_flight_open_in_the_journal() -> No
     assert now() == 15.0
     assert len(await engine.cache.left_open("run")) == 3
     assert engine.results.rows == []
-    # In flight when cancelled: nobody knows whether they are charged, so they stay paid at their worst.
+    # In flight when cancelled: nobody knows whether they are charged, so they stay paid at their
+    # worst.
     spent = await engine.cache.spent("run")
     assert engine.purse.cost == pytest.approx(spent.cost + spent.cost_at_risk)
 
@@ -267,15 +308,22 @@ async def test_an_answer_that_arrived_is_kept_even_if_all_is_cancelled_while_it_
     with anyio.move_on_after(3.0):
         await engine.completer.complete(a_request("a"), a_call())
     assert await engine.cache.left_open("run") == []
-    assert isinstance((await gathered(engine.completer.complete(a_request("a"), a_call())))[0], Completion)
+    assert isinstance(
+        (await gathered(engine.completer.complete(a_request("a"), a_call())))[0], Completion
+    )
     assert len(engine.model.sent) == 1
 
 
 async def test_a_failed_attempt_that_is_being_noted_when_the_run_ends_is_noted() -> None:
-    engine = Engine(model=FakeModel(latency_s=1.0, script=lambda request: a_reset()), cache=SlowCache(resolve_s=5.0))
+    engine = Engine(
+        model=FakeModel(latency_s=1.0, script=lambda request: a_reset()),
+        cache=SlowCache(resolve_s=5.0),
+    )
     answer, _ = await gathered(*asked(engine, 1), stop_at(engine, 2.0))
     assert isinstance(answer, RunStopped)
-    assert [resolution.error for resolution in engine.cache.resolutions] == ["connection: connection reset"]
+    assert [resolution.error for resolution in engine.cache.resolutions] == [
+        "connection: connection reset"
+    ]
 
 
 async def test_results_that_cannot_be_written_stop_the_run() -> None:

@@ -1,11 +1,23 @@
-"""What one topic may spend: reserved before it is sent like the run's money, and the end of that topic only."""
+"""What one topic may spend: reserved before it is sent like the run's money, and the end of that
+topic only.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from fakes import PRICING, Engine, FakeModel, a_request, a_reset, an_answer, gathered, one_after_another, topics
+from fakes import (
+    PRICING,
+    Engine,
+    FakeModel,
+    a_request,
+    a_reset,
+    an_answer,
+    gathered,
+    one_after_another,
+    topics,
+)
 
 from harness.domain.completion import Completion, Json, Usage
 from harness.domain.failures import TopicBudgetExceeded
@@ -55,7 +67,9 @@ async def test_a_topic_never_passes_its_cap(in_flight: int, unit: str) -> None:
 async def test_a_topic_at_its_end_sends_nothing_more_not_even_what_would_fit() -> None:
     engine = Engine(model=FakeModel(), topic_budget=Budget(tokens=worst()))
     step, trace = engine.step()
-    with pytest.raises(TopicBudgetExceeded, match=r"0 of .* tokens are used and the next call may take up to"):
+    with pytest.raises(
+        TopicBudgetExceeded, match=r"0 of .* tokens are used and the next call may take up to"
+    ):
         await step.complete("large", "x", options=StepOptions(max_tokens=100_000))
     with pytest.raises(TopicBudgetExceeded):
         await asked(step, 1)
@@ -68,13 +82,17 @@ async def test_a_topic_at_its_end_sends_nothing_more_not_even_what_would_fit() -
 
 async def test_the_attempts_before_the_refusal_are_told() -> None:
     engine = Engine(
-        model=FakeModel(script=lambda request: a_reset(billed="unknown")), topic_budget=Budget(tokens=2 * worst())
+        model=FakeModel(script=lambda request: a_reset(billed="unknown")),
+        topic_budget=Budget(tokens=2 * worst()),
     )
     step, trace = engine.step()
     with pytest.raises(TopicBudgetExceeded):
         await asked(step, 1)
     assert len(engine.model.sent) == 2  # whose payment is unknown: each counts as spent
-    assert [failure.kind for failure in trace.spans[0].served.failures] == ["connection", "connection"]
+    assert [failure.kind for failure in trace.spans[0].served.failures] == [
+        "connection",
+        "connection",
+    ]
 
 
 async def test_one_topic_fails_and_the_others_go_on() -> None:
@@ -90,7 +108,11 @@ async def test_one_topic_fails_and_the_others_go_on() -> None:
 
     await engine.runner(workflow).run(topics(3))
     rows = engine.results.by_topic
-    assert {name: row.status for name, row in rows.items()} == {"t0": "ok", "t1": "failed", "t2": "ok"}
+    assert {name: row.status for name, row in rows.items()} == {
+        "t0": "ok",
+        "t1": "failed",
+        "t2": "ok",
+    }
     error = rows["t1"].error
     assert error is not None
     assert error.type == "TopicBudgetExceeded"
@@ -100,7 +122,9 @@ async def test_one_topic_fails_and_the_others_go_on() -> None:
 
 async def test_who_waits_for_the_topics_money_goes_on_when_some_comes_back() -> None:
     engine = Engine(
-        model=FakeModel(latency_s=1.0, script=lambda request: an_answer(usage=Usage(input_tokens=1))),
+        model=FakeModel(
+            latency_s=1.0, script=lambda request: an_answer(usage=Usage(input_tokens=1))
+        ),
         topic_budget=Budget(tokens=worst() + 10),
         limits=Limits(per_run=9),
     )
@@ -135,7 +159,9 @@ async def test_the_run_sends_so_many_requests_and_no_more() -> None:
 
 
 async def test_a_request_that_never_left_does_not_count() -> None:
-    engine = Engine(model=FakeModel(latency_s=3.0), limits=Limits(in_flight=1), budget=Budget(calls=5))
+    engine = Engine(
+        model=FakeModel(latency_s=3.0), limits=Limits(in_flight=1), budget=Budget(calls=5)
+    )
     step, _ = engine.step()
     asyncio.get_running_loop().call_later(1.0, engine.stop.set, "interrupted", "a test")
     await gathered(*(asked(step, number) for number in range(3)))

@@ -22,7 +22,9 @@ class OneAtATime:
         self.had: list[str] = []
 
     async def have(self, name: str, priority: int = 0) -> int:
-        number = await self.turns.take(name, priority=priority, advance=self.advance, give_back=self.give_back)
+        number = await self.turns.take(
+            name, priority=priority, advance=self.advance, give_back=self.give_back
+        )
         self.had.append(name)
         return number
 
@@ -47,7 +49,10 @@ async def test_a_free_thing_is_had_at_once() -> None:
 async def test_the_lowest_priority_goes_first_then_who_came_first() -> None:
     owner = OneAtATime()
     await owner.have("holder")
-    tasks = [asyncio.create_task(owner.have(name, priority)) for name, priority in [("c", 2), ("a", 1), ("b", 1)]]
+    tasks = [
+        asyncio.create_task(owner.have(name, priority))
+        for name, priority in [("c", 2), ("a", 1), ("b", 1)]
+    ]
     await started(*tasks)
     assert len(owner.turns) == 3
     for _ in tasks:
@@ -61,9 +66,12 @@ async def test_the_lowest_priority_goes_first_then_who_came_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("switches", "order"), [([True], ["c", "a", "b", "later"]), ([True, True, False], ["later", "a", "b", "c"])]
+    ("switches", "order"),
+    [([True], ["c", "a", "b", "later"]), ([True, True, False], ["later", "a", "b", "c"])],
 )
-async def test_all_who_wait_go_by_arrival_or_again_by_priority(switches: list[bool], order: list[str]) -> None:
+async def test_all_who_wait_go_by_arrival_or_again_by_priority(
+    switches: list[bool], order: list[str]
+) -> None:
     owner = OneAtATime()
     await owner.have("holder")
     tasks = [
@@ -115,7 +123,10 @@ async def test_a_stop_refuses_all_who_wait_and_all_who_come_later() -> None:
     await started(waiting, gone)
     gone.cancel()
     owner.stop.set("interrupted", "Ctrl-C")
-    assert [type(end) for end in await gathered(waiting, owner.have("late"))] == [RunStopped, RunStopped]
+    assert [type(end) for end in await gathered(waiting, owner.have("late"))] == [
+        RunStopped,
+        RunStopped,
+    ]
     assert owner.had == ["holder"]
 
 

@@ -1,4 +1,6 @@
-"""Every second of a call is told, by its cause, and the seconds add up to the time from asking to having."""
+"""Every second of a call is told, by its cause, and the seconds add up to the time from asking to
+having.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +41,16 @@ def slow_cache() -> SlowCache:
     return SlowCache(look_s=0.003, claim_s=0.002, open_s=0.005, resolve_s=0.007)
 
 
-async def told(engine: Engine, text: str, **call: object) -> tuple[Completion | CompletionError, float]:
+async def told(
+    engine: Engine, text: str, **call: object
+) -> tuple[Completion | CompletionError, float]:
     """What came back, and the seconds that it took."""
     loop = asyncio.get_running_loop()
     started = loop.time()
     try:
-        return await engine.completer.complete(a_request(text, max_tokens=1000), a_call(**call)), loop.time() - started
+        return await engine.completer.complete(
+            a_request(text, max_tokens=1000), a_call(**call)
+        ), loop.time() - started
     except CompletionError as error:
         return error, loop.time() - started
 
@@ -64,7 +70,10 @@ async def test_a_wait_for_a_place_among_all_is_told() -> None:
 
 
 async def test_a_wait_for_the_pace_is_told() -> None:
-    engine = Engine(model=FakeModel(latency_s=1.5), limits=Limits(in_flight=2, per_run=9, requests_per_minute=60))
+    engine = Engine(
+        model=FakeModel(latency_s=1.5),
+        limits=Limits(in_flight=2, per_run=9, requests_per_minute=60),
+    )
     answers = await gathered(*(told(engine, f"{i}") for i in range(3)))
     # The third finds no place until 1.5, but the pace would not have let it go before 2.0.
     assert [answer.served.paced_s for answer, _ in answers] == pytest.approx([0.0, 1.0, 2.0])
@@ -72,7 +81,10 @@ async def test_a_wait_for_the_pace_is_told() -> None:
 
 
 async def test_a_wait_is_split_between_its_causes() -> None:
-    engine = Engine(model=FakeModel(latency_s=5.0), limits=Limits(in_flight=1, per_run=9, requests_per_minute=60))
+    engine = Engine(
+        model=FakeModel(latency_s=5.0),
+        limits=Limits(in_flight=1, per_run=9, requests_per_minute=60),
+    )
     answers = await gathered(*(told(engine, f"{i}") for i in range(2)))
     assert answers[1][0].served.paced_s == pytest.approx(1.0)
     assert answers[1][0].served.queued_s == pytest.approx(4.0)
@@ -172,7 +184,9 @@ async def test_the_seconds_of_every_span_add_up_in_any_weather(seed: int) -> Non
     )
     engine = Engine(
         model=model,
-        limits=Limits(in_flight=12, per_run=2, runs=10, requests_per_minute=120, tokens_per_minute=60_000),
+        limits=Limits(
+            in_flight=12, per_run=2, runs=10, requests_per_minute=120, tokens_per_minute=60_000
+        ),
         retry=RetryPolicy(attempts=3),
         budget=Budget(tokens=40_000),
         cache=slow_cache(),

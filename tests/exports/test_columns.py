@@ -43,16 +43,29 @@ def test_a_call_is_one_flat_row() -> None:
     cells = named(CALLS, span_to_row(a_hard_won_span(), index=7, session=2))
 
     assert (cells["topic_index"], cells["session"], cells["call_id"]) == (7, 2, "ask")
-    assert (cells["request_model"], cells["prompt"], cells["request_thinking"]) == ("m", "why?", None)
-    assert (cells["served_attempts"], cells["served_latency_s"], cells["served_backoff_s"]) == (2, 2.0, 0.25)
+    assert (cells["request_model"], cells["prompt"], cells["request_thinking"]) == (
+        "m",
+        "why?",
+        None,
+    )
+    assert (cells["served_attempts"], cells["served_latency_s"], cells["served_backoff_s"]) == (
+        2,
+        2.0,
+        0.25,
+    )
     assert json.loads(cells["served_failures"])[0]["kind"] == "rate_limited"
     assert json.loads(cells["tool_calls"]) == [{"id": "c1", "name": "look_up", "arguments": "{}"}]
 
 
 def test_no_value_of_a_row_is_left_out() -> None:
-    """Each leaf of a row is in some column: a field that is added to the rows must be added here, too."""
+    """Each leaf of a row is in some column: a field that is added to the rows must be added here,
+    too.
+    """
     for row, columns in (
-        (a_row(error={"type": "T", "kind": "k", "message": "m", "step": "s", "status": 429}), TOPICS),
+        (
+            a_row(error={"type": "T", "kind": "k", "message": "m", "step": "s", "status": 429}),
+            TOPICS,
+        ),
         (span_to_row(a_hard_won_span(), index=0, session=1), CALLS),
     ):
         flat = {
@@ -62,12 +75,15 @@ def test_no_value_of_a_row_is_left_out() -> None:
         }
         renamed = {"id": "call_id", "index": "topic_index"}
         names = {column.name for column in columns}
-        # `version` says how to read the row; an absent error or part of a request is a null in its columns.
+        # `version` says how to read the row; an absent error or part of a request is a null in its
+        # columns.
         assert {renamed.get(name, name) for name in flat} - names - {"version", "error"} == set()
 
 
 def test_no_column_is_null_in_every_row() -> None:
-    """A column that looks in the wrong place is null for ever: each has a value in a frozen run or in a full row."""
+    """A column that looks in the wrong place is null for ever: each has a value in a frozen run or
+    in a full row.
+    """
     error = {"type": "T", "kind": "k", "message": "m", "step": "s", "status": 429}
     topic: dict[str, Any] = {**result_to_row(a_failed_result(output={"any": 1}), session=1)}
     call: dict[str, Any] = {**span_to_row(a_hard_won_span(), index=0, session=1)}
@@ -78,9 +94,14 @@ def test_no_column_is_null_in_every_row() -> None:
     full_topic = {**topic, "error": error, "usage": told_nothing}
     full_call = {**call, "error": error, "usage": told_nothing, "parent": "part", "request": asked}
 
-    for columns, file, full in ((TOPICS, "results.jsonl", full_topic), (CALLS, "traces.jsonl", full_call)):
+    for columns, file, full in (
+        (TOPICS, "results.jsonl", full_topic),
+        (CALLS, "traces.jsonl", full_call),
+    ):
         rows = [*map(json.loads, (FROZEN / file).read_text().splitlines()), full]
-        found = {name for row in rows for name, cell in named(columns, row).items() if cell is not None}
+        found = {
+            name for row in rows for name, cell in named(columns, row).items() if cell is not None
+        }
         assert {column.name for column in columns} - found == set()
 
 
@@ -117,7 +138,9 @@ def test_every_column_is_documented_with_its_type_and_meaning(table: str) -> Non
     section = text[text.index(f"### `{table}`") :].split("\n## ")[0].split("\n### ")[0]
 
     documented = [line for line in section.splitlines() if line.startswith("| `")]
-    assert documented == [f"| `{column.name}` | {kind_of(column)} | {column.meaning} |" for column in TABLES[table]]
+    assert documented == [
+        f"| `{column.name}` | {kind_of(column)} | {column.meaning} |" for column in TABLES[table]
+    ]
 
 
 def kind_of(column: Column) -> str:

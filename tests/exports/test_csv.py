@@ -27,7 +27,9 @@ def read(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(file, strict=True))
 
 
-def test_the_columns_and_rows_are_those_of_the_tables(tables: dict[str, list[dict[str, Any]]]) -> None:
+def test_the_columns_and_rows_are_those_of_the_tables(
+    tables: dict[str, list[dict[str, Any]]],
+) -> None:
     assert list(tables["topics"][0]) == [column.name for column in TOPICS]
     assert list(tables["calls"][0]) == [column.name for column in CALLS]
     assert [row["topic_index"] for row in tables["topics"]] == ["0", "1", "2", "3"]
@@ -39,7 +41,11 @@ def test_no_text_is_a_formula(tables: dict[str, list[dict[str, Any]]]) -> None:
     assert tables["topics"][2]["topic"] == "'" + FORMULA
     for rows in tables.values():
         for row in rows:
-            risky = {name for name, cell in row.items() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))}
+            risky = {
+                name
+                for name, cell in row.items()
+                if cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+            }
             assert risky == set()
 
 
@@ -48,7 +54,9 @@ def test_json_stays_json(tables: dict[str, list[dict[str, Any]]]) -> None:
     assert json.loads(tables["topics"][3]["output_json"]) == {"any": ["json", -1]}
 
 
-def test_control_characters_are_written_out_and_all_else_is_kept(tables: dict[str, list[dict[str, Any]]]) -> None:
+def test_control_characters_are_written_out_and_all_else_is_kept(
+    tables: dict[str, list[dict[str, Any]]],
+) -> None:
     assert tables["topics"][0]["topic"] == ODD.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
 
 
@@ -62,16 +70,28 @@ def test_the_file_is_what_excel_expects(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), ("", '""'), (-1.5, "-1.5"), (-7, "-7"), (True, "true"), (1e-9, "1e-09"), ("-7", '"\'-7"')],
+    [
+        (None, ""),
+        ("", '""'),
+        (-1.5, "-1.5"),
+        (-7, "-7"),
+        (True, "true"),
+        (1e-9, "1e-09"),
+        ("-7", '"\'-7"'),
+    ],
 )
 def test_nulls_numbers_and_texts_look_different(value: Any, text: str) -> None:
     assert cell_text(value, "text") == text
 
 
 @given(st.lists(st.text(), min_size=2, max_size=5))
-def test_a_row_of_texts_comes_back_cell_by_cell(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+def test_a_row_of_texts_comes_back_cell_by_cell(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
     path = tmp_path_factory.getbasetemp() / "row.csv"
-    path.write_text(",".join(cell_text(text, "text") for text in texts) + "\r\n", encoding="utf-8", newline="")
+    path.write_text(
+        ",".join(cell_text(text, "text") for text in texts) + "\r\n", encoding="utf-8", newline=""
+    )
     with path.open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file, strict=True)) == [[csv_safe(text) for text in texts]]
 

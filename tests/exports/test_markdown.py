@@ -15,7 +15,14 @@ from records import a_result
 from harness.exports.file_names import report_name
 from harness.exports.formats import export
 
-RESERVED = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))}
+RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"com{n}" for n in range(10)),
+    *(f"lpt{n}" for n in range(10)),
+}
 
 
 def exported(tmp_path: Path, *finished: Any) -> dict[str, str]:
@@ -49,18 +56,25 @@ def test_the_front_matter_says_what_the_row_says(tmp_path: Path) -> None:
 
 @settings(max_examples=30)  # each makes files
 @given(st.text(), st.text())
-def test_no_text_can_end_the_front_matter(tmp_path_factory: pytest.TempPathFactory, text: str, other: str) -> None:
+def test_no_text_can_end_the_front_matter(
+    tmp_path_factory: pytest.TempPathFactory, text: str, other: str
+) -> None:
     scratch = tmp_path_factory.mktemp("hypothesis")
     hostile = f"{text}\n---\nstatus: hacked\n{other}"
     (report,) = (
-        report for name, report in exported(scratch, (a_result(0, topic=hostile), ())).items() if name != "index.md"
+        report
+        for name, report in exported(scratch, (a_result(0, topic=hostile), ())).items()
+        if name != "index.md"
     )
     assert front_matter(report)["topic"] == hostile
     assert front_matter(report)["status"] == "ok"
 
 
 def test_a_report_keeps_its_own_title_and_another_output_gets_one(tmp_path: Path) -> None:
-    topics = [(a_result(0, output="# Mine\n\ntext"), ()), (a_result(1, topic="why *me*?", output="plain"), ())]
+    topics = [
+        (a_result(0, output="# Mine\n\ntext"), ()),
+        (a_result(1, topic="why *me*?", output="plain"), ()),
+    ]
     files = exported(tmp_path, *topics)
 
     assert "\n---\n\n# Mine\n" in files["000-t0.md"]
@@ -111,7 +125,9 @@ def test_any_id_becomes_a_name_that_every_file_system_takes(topic_id: str, index
     name = report_name(index, topic_id, topics=100_000)
 
     assert len(name.encode()) <= 120
-    assert not set(name) & set('<>:"/\\|?*') | {character for character in name if ord(character) < 32}
+    assert not set(name) & set('<>:"/\\|?*') | {
+        character for character in name if ord(character) < 32
+    }
     assert name.startswith(f"{index:05d}")
     assert name.endswith(".md")
     assert name.split(".")[0].casefold() not in RESERVED
@@ -123,5 +139,8 @@ def test_names_of_two_topics_differ_whatever_their_ids(one: str, other: str) -> 
 
 
 def test_names_sort_as_the_dataset_does() -> None:
-    names = [report_name(index, "z" if index < 5 else "a", topics=12_000) for index in range(0, 12_000, 7)]
+    names = [
+        report_name(index, "z" if index < 5 else "a", topics=12_000)
+        for index in range(0, 12_000, 7)
+    ]
     assert names == sorted(names)

@@ -16,14 +16,22 @@ def damaged(path: Path) -> Path:
     """A run whose last topic cannot be exported."""
     run = a_run_of(path, many(3))
     text = (run / "results.jsonl").read_text()
-    (run / "results.jsonl").write_text(text.replace('"index":2', '"index":2,"started_at":"never","was"'))
-    (run / "traces.jsonl").write_text((run / "traces.jsonl").read_text().replace('"latency_s"', '"lately_s"'))
+    (run / "results.jsonl").write_text(
+        text.replace('"index":2', '"index":2,"started_at":"never","was"')
+    )
+    (run / "traces.jsonl").write_text(
+        (run / "traces.jsonl").read_text().replace('"latency_s"', '"lately_s"')
+    )
     return run
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_an_export_is_there_for_its_owner_and_leaves_nothing_beside_it(tmp_path: Path, name: str) -> None:
-    path, facts = export(a_run_of(tmp_path / "run", odd_topics()), name, tmp_path / "out", force=False)
+def test_an_export_is_there_for_its_owner_and_leaves_nothing_beside_it(
+    tmp_path: Path, name: str
+) -> None:
+    path, facts = export(
+        a_run_of(tmp_path / "run", odd_topics()), name, tmp_path / "out", force=False
+    )
 
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out", "run"]
     assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
@@ -90,7 +98,9 @@ def test_the_run_itself_is_never_replaced(tmp_path: Path, file: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "said"), [("csv", "is a file"), ("sqlite", "is a directory")])
-def test_a_file_is_no_place_for_a_directory_nor_the_other_way_round(tmp_path: Path, name: str, said: str) -> None:
+def test_a_file_is_no_place_for_a_directory_nor_the_other_way_round(
+    tmp_path: Path, name: str, said: str
+) -> None:
     out = tmp_path / "out"
     out.write_text("") if name == "csv" else out.mkdir()
     with pytest.raises(ResultsError, match=said):

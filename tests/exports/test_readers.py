@@ -1,4 +1,6 @@
-"""What others make of the tables: pandas, polars and duckdb open them straight, with the types that are documented."""
+"""What others make of the tables: pandas, polars and duckdb open them straight, with the types that
+are documented.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,10 @@ def test_polars_reads_both_alike(in_parquet: Path, in_csv: Path) -> None:
 
 def test_duckdb_asks_both_in_sql(in_parquet: Path, in_csv: Path) -> None:
     for place in (in_parquet / "calls.parquet", in_csv / "calls.csv"):
-        query = f"SELECT step, count(*), sum(usage_output_tokens), sum(cost) FROM '{place}' GROUP BY step"
+        query = (
+            f"SELECT step, count(*), sum(usage_output_tokens), sum(cost) FROM '{place}' GROUP BY"
+            " step"
+        )
         assert answer_of_duckdb(query) == [("ask", 3, 60, 0.25)]
     kinds = "SELECT json_extract_string(served_failures, '$[0].kind')"
     found = answer_of_duckdb(f"{kinds} FROM '{in_parquet}/calls.parquet' ORDER BY call_id")

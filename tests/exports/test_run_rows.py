@@ -119,7 +119,9 @@ def test_calls_that_do_not_stand_together_are_said_to_be_so(tmp_path: Path) -> N
         told(run)
 
 
-@pytest.mark.parametrize(("damage", "said"), [("{}\n", "not a row of ours"), ('{"index": 0}\n', "not a row of ours")])
+@pytest.mark.parametrize(
+    ("damage", "said"), [("{}\n", "not a row of ours"), ('{"index": 0}\n', "not a row of ours")]
+)
 def test_a_damaged_line_is_named(tmp_path: Path, damage: str, said: str) -> None:
     run = a_run_of(tmp_path / "run", many(1))
     with (run / "results.jsonl").open("a") as file:

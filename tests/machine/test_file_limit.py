@@ -23,7 +23,9 @@ INFINITE = resource.RLIM_INFINITY
         (INFINITE, INFINITE, 9000, INFINITE),
     ],
 )
-def test_the_limit_is_raised_as_far_as_is_needed_and_allowed(soft: int, hard: int, wanted: int, asked: int) -> None:
+def test_the_limit_is_raised_as_far_as_is_needed_and_allowed(
+    soft: int, hard: int, wanted: int, asked: int
+) -> None:
     assert raised(soft, hard, wanted) == asked
 
 
@@ -65,5 +67,7 @@ def test_a_run_with_few_files_says_so_and_is_done_with_fewer_calls(tmp_path: Pat
             "--out", "out", "--base-url", server.url, preexec_fn=_few_files,
         )  # fmt: skip
     assert code == 0, said
-    assert "only 120 files may be open, so at most 56 calls will be in flight instead of 500" in said
+    assert (
+        "only 120 files may be open, so at most 56 calls will be in flight instead of 500" in said
+    )
     assert '"in_flight": 56' in (tmp_path / "out" / "run.json").read_text()

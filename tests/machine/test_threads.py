@@ -10,7 +10,9 @@ from harness.machine.threads import LARGE, in_thread, off_loop
 
 
 @pytest.mark.parametrize(("size", "here"), [(0, True), (LARGE - 1, True), (LARGE, False)])
-async def test_large_work_is_done_beside_the_loop_and_small_work_at_once(size: int, here: bool) -> None:
+async def test_large_work_is_done_beside_the_loop_and_small_work_at_once(
+    size: int, here: bool
+) -> None:
     where = await off_loop(threading.get_ident, size)
     assert (where == threading.get_ident()) == here
 

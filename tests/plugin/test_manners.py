@@ -30,8 +30,7 @@ def test_a_run_that_uses_nothing_of_it_imports_nothing_for_it(
 
 
 def test_a_project_may_have_fixtures_of_the_same_names(run: Run) -> None:
-    done = run(
-        """
+    done = run("""
         import asyncio, pytest
 
         @pytest.fixture
@@ -47,14 +46,12 @@ def test_a_project_may_have_fixtures_of_the_same_names(run: Run) -> None:
 
         async def test_on_a_loop(virtual_time):
             assert type(asyncio.get_running_loop()) is asyncio.SelectorEventLoop
-        """
-    )
+        """)
     done.assert_outcomes(passed=2)
 
 
 def test_a_project_may_build_on_the_fixtures(run: Run) -> None:
-    done = run(
-        """
+    done = run("""
         import asyncio, pytest
 
         @pytest.fixture
@@ -65,6 +62,5 @@ def test_a_project_may_build_on_the_fixtures(run: Run) -> None:
             before = virtual_time.now()
             await asyncio.sleep(1e6)
             assert (virtual_time.now() - before).total_seconds() == 1e6
-        """
-    )
+        """)
     done.assert_outcomes(passed=1)

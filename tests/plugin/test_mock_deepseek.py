@@ -1,4 +1,6 @@
-"""Every client that a project may use is answered by the fixture, and nothing reaches the network."""
+"""Every client that a project may use is answered by the fixture, and nothing reaches the
+network.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ from harness.domain.failures import PermanentError
 from harness.testing import FakeDeepSeek, Latency, MockDeepSeek, VirtualTime, serve
 
 URL = "https://api.deepseek.com"
-BODY: dict[str, Any] = {"model": "deepseek-flash", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}
+BODY: dict[str, Any] = {
+    "model": "deepseek-flash",
+    "messages": [{"role": "user", "content": "Why is the sky blue?"}],
+}
 OWN_KEY = {"authorization": "Bearer sk-own"}
 
 
@@ -66,14 +71,22 @@ async def test_async_clients_of_httpx_and_httpx2(mock_deepseek: MockDeepSeek) ->
 def test_sync_clients_of_httpx_and_httpx2(mock_deepseek: MockDeepSeek) -> None:
     mock_deepseek.reply("Rayleigh.", times=2)
     with httpx.Client() as old, httpx2.Client() as new:
-        assert "Rayleigh." in old.post(f"{URL}/v1/chat/completions", json=BODY, headers=OWN_KEY).text
-        assert "Rayleigh." in new.post(f"{URL}/v1/chat/completions", json=BODY, headers=OWN_KEY).text
+        assert (
+            "Rayleigh." in old.post(f"{URL}/v1/chat/completions", json=BODY, headers=OWN_KEY).text
+        )
+        assert (
+            "Rayleigh." in new.post(f"{URL}/v1/chat/completions", json=BODY, headers=OWN_KEY).text
+        )
 
 
 async def test_this_packages_own_calls(mock_deepseek: MockDeepSeek) -> None:
     mock_deepseek.fail("reset-before-headers").reply("Rayleigh.", reasoning="Light …")
     completion = await harness.ask("Why is the sky blue?", endpoint="deepseek")
-    assert (completion.content, completion.reasoning, completion.served.attempts) == ("Rayleigh.", "Light …", 2)
+    assert (completion.content, completion.reasoning, completion.served.attempts) == (
+        "Rayleigh.",
+        "Light …",
+        2,
+    )
     assert [call.prompt for call in mock_deepseek.calls] == ["Why is the sky blue?"] * 2
 
 
@@ -88,7 +101,9 @@ async def test_a_whole_batch_on_virtual_time(
 ) -> None:
     (tmp_path / "topics.txt").write_text("Tides\nBees\n")
     mock_deepseek.fake.latency = Latency.parse("fixed:60")
-    mock_deepseek.when("Tides").fail(503).reply_json(["Why two a day?", "Why are they late?", "How high?"])
+    mock_deepseek.when("Tides").fail(503).reply_json(
+        ["Why two a day?", "Why are they late?", "How high?"]
+    )
     report = await harness.run(tmp_path / "topics.txt", out=tmp_path / "run", per_run=8)
     assert (report.exit_code, report.totals["ok"]) == (0, 2)
     asked = [call.prompt for call in mock_deepseek.calls if "Why two a day?" in call.text]
@@ -108,8 +123,7 @@ async def test_what_the_mock_says_is_never_kept_as_an_answer_of_deepseek(
 
 
 def test_nothing_of_it_is_left_for_the_next_test(run: Run) -> None:
-    done = run(
-        """
+    done = run("""
         import os, socket, httpx, pytest
 
         NAMES = ("DEEPSEEK_API_KEY", "HARNESS_API_KEY", "HARNESS_TRANSPORT", "HARNESS_CACHE")
@@ -127,13 +141,14 @@ def test_nothing_of_it_is_left_for_the_next_test(run: Run) -> None:
         def test_without_it():
             assert not any(name in os.environ for name in NAMES)
             assert socket.getaddrinfo is resolve
-        """
-    )
+        """)
     done.assert_outcomes(passed=3)
 
 
 async def test_another_host_is_refused_at_once(mock_deepseek: MockDeepSeek) -> None:
-    with pytest.raises(PermanentError, match=r"POST http://elsewhere\.invalid/v1/chat/completions: not mocked"):
+    with pytest.raises(
+        PermanentError, match=r"POST http://elsewhere\.invalid/v1/chat/completions: not mocked"
+    ):
         await harness.ask("Why?", base_url="http://elsewhere.invalid/v1", model="m")
     async with httpx.AsyncClient() as http:
         with pytest.raises(AssertionError, match=r"only api\.deepseek\.com is; nothing was sent"):
@@ -144,7 +159,9 @@ async def test_another_host_is_refused_at_once(mock_deepseek: MockDeepSeek) -> N
 async def test_another_host_can_be_answered_for(mock_deepseek: MockDeepSeek) -> None:
     mock_deepseek.answer_for("Elsewhere.invalid")
     mock_deepseek.reply("Rayleigh.")
-    completion = await harness.ask("Why?", base_url="http://elsewhere.invalid/v1", model="deepseek-flash")
+    completion = await harness.ask(
+        "Why?", base_url="http://elsewhere.invalid/v1", model="deepseek-flash"
+    )
     assert completion.content == "Rayleigh."
 
 
@@ -157,23 +174,28 @@ async def test_a_server_of_the_tests_own_can_be_let_through(mock_deepseek: MockD
     assert own.statuses == {200: 2}
 
 
-async def test_a_client_that_cannot_be_intercepted_does_not_leave(mock_deepseek: MockDeepSeek) -> None:
+async def test_a_client_that_cannot_be_intercepted_does_not_leave(
+    mock_deepseek: MockDeepSeek,
+) -> None:
     async with aiohttp.ClientSession() as session:
-        with pytest.raises(AssertionError, match=r"cannot intercept was about to connect to api\.deepseek\.com"):
+        with pytest.raises(
+            AssertionError, match=r"cannot intercept was about to connect to api\.deepseek\.com"
+        ):
             await session.get(f"{URL}/models")
         with pytest.raises(AssertionError, match="cannot intercept"):
             await asyncio.get_running_loop().getaddrinfo(b"API.DeepSeek.com", 443)
 
 
-def test_a_router_of_the_tests_own_stands_beside_it(mock_deepseek: MockDeepSeek, respx_mock: Any) -> None:
+def test_a_router_of_the_tests_own_stands_beside_it(
+    mock_deepseek: MockDeepSeek, respx_mock: Any
+) -> None:
     respx_mock.get("https://elsewhere.invalid/").respond(204)
     assert httpx.get("https://elsewhere.invalid/").status_code == 204
     assert httpx.get(f"{URL}/models", headers=OWN_KEY).status_code == 200
 
 
 def test_a_failed_test_shows_the_calls(run: Run) -> None:
-    done = run(
-        """
+    done = run("""
         import httpx
 
         def ask(text):
@@ -187,8 +209,7 @@ def test_a_failed_test_shows_the_calls(run: Run) -> None:
 
         def test_without_calls(mock_deepseek):
             assert mock_deepseek.calls
-        """
-    )
+        """)
     done.assert_outcomes(failed=2)
     done.stdout.fnmatch_lines(
         [
@@ -202,8 +223,7 @@ def test_a_failed_test_shows_the_calls(run: Run) -> None:
 
 
 def test_what_was_scripted_and_never_asked_for_fails_the_test(run: Run) -> None:
-    done = run(
-        """
+    done = run("""
         import pytest
 
         def test_it(mock_deepseek):
@@ -223,8 +243,7 @@ def test_what_was_scripted_and_never_asked_for_fails_the_test(run: Run) -> None:
 
         async def test_async(mock_deepseek):
             mock_deepseek.reply_json({})
-        """
-    )
+        """)
     done.assert_outcomes(failed=3, passed=1, skipped=1)
     done.stdout.fnmatch_lines(
         [
@@ -234,7 +253,8 @@ def test_what_was_scripted_and_never_asked_for_fails_the_test(run: Run) -> None:
             "if that is meant: mock_deepseek.allow_unused()",
         ]
     )
-    # Whole lines only: with CI in the environment pytest says each failure again, whole, in its short summary.
+    # Whole lines only: with CI in the environment pytest says each failure again, whole, in its
+    # short summary.
     assert done.outlines.count("mock_deepseek: scripted, and never asked for:") == 2
 
 
@@ -254,11 +274,19 @@ def test_a_missing_respx_names_the_extra_to_install(run: Run) -> None:
         """,
     )
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["mock_deepseek needs respx: pip install 'reasoning-harness[[]pytest]'"])
+    done.stdout.fnmatch_lines(
+        ["mock_deepseek needs respx: pip install 'reasoning-harness[[]pytest]'"]
+    )
 
 
 async def test_the_body_of_a_call_is_what_was_sent(mock_deepseek: MockDeepSeek) -> None:
     async with async_client() as api:
-        await api.chat.completions.create(**BODY, temperature=0.5, extra_body={"thinking": {"type": "disabled"}})
+        await api.chat.completions.create(
+            **BODY, temperature=0.5, extra_body={"thinking": {"type": "disabled"}}
+        )
     [call] = mock_deepseek.calls
-    assert json.loads(json.dumps(call.body)) == {**BODY, "temperature": 0.5, "thinking": {"type": "disabled"}}
+    assert json.loads(json.dumps(call.body)) == {
+        **BODY,
+        "temperature": 0.5,
+        "thinking": {"type": "disabled"},
+    }

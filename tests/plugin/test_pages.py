@@ -48,7 +48,9 @@ def test_the_flags_of_the_commands_for_ci_are_known(command: str) -> None:
     assert [flag for flag in arguments if flag.startswith("--") and flag not in told] == []
 
 
-def test_the_check_for_ci_passes_on_our_own_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_for_ci_passes_on_our_own_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     for part in ("tests", "datasets"):

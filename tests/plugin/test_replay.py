@@ -1,4 +1,6 @@
-"""The fixture `replay` in a project: recording from a server on a real socket, and never by accident."""
+"""The fixture `replay` in a project: recording from a server on a real socket, and never by
+accident.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,10 @@ def test_nothing_is_sent_unless_it_is_asked_for(run: Run, server: Server) -> Non
     done.assert_outcomes(failed=3)
     done.stdout.fnmatch_lines(
         [
-            "*CacheMiss: there is no cassette cassettes/test_it/test_asking.jsonl yet; record it, which asks *",
+            (
+                "*CacheMiss: there is no cassette cassettes/test_it/test_asking.jsonl yet; record"
+                " it, which asks *"
+            ),
             "E         pytest --harness-record=once test_it.py::test_asking",
             "*- replay -*",
             "cassette cassettes/test_it/test_asking.jsonl, which is not there yet",
@@ -66,7 +71,11 @@ def test_once_records_and_none_replays_without_the_server(
     # Two tests ask the same, and share the answer through the cache: nothing is paid for twice.
     assert server.seen == 3
     cassettes = sorted((pytester.path / "cassettes" / "test_it").iterdir())
-    assert [path.name for path in cassettes] == ["test_asking.jsonl", "test_not_async.jsonl", "test_running.jsonl"]
+    assert [path.name for path in cassettes] == [
+        "test_asking.jsonl",
+        "test_not_async.jsonl",
+        "test_running.jsonl",
+    ]
     assert CANARY not in "".join(path.read_text() for path in cassettes)
 
     monkeypatch.delenv("HARNESS_API_KEY")
@@ -127,13 +136,17 @@ def test_a_recording_that_was_interrupted_goes_on_from_the_cache(
     assert server.fake.statuses == {402: 1, 200: 2}
 
 
-def test_a_torn_cassette_is_an_error_with_its_line(run: Run, server: Server, pytester: pytest.Pytester) -> None:
+def test_a_torn_cassette_is_an_error_with_its_line(
+    run: Run, server: Server, pytester: pytest.Pytester
+) -> None:
     run(TEST_FILE, "-k", "asking", "--harness-record=once").assert_outcomes(passed=1)
     path = pytester.path / "cassettes/test_it/test_asking.jsonl"
     path.write_text(path.read_text()[:-100])
     done = run(TEST_FILE, "-k", "asking")
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*test_asking.jsonl: not a sound cassette*", "*test_asking.jsonl:1: not JSON*"])
+    done.stdout.fnmatch_lines(
+        ["*test_asking.jsonl: not a sound cassette*", "*test_asking.jsonl:1: not JSON*"]
+    )
 
 
 def test_every_test_has_a_cassette_of_its_own(run: Run, pytester: pytest.Pytester) -> None:
@@ -151,7 +164,11 @@ def test_every_test_has_a_cassette_of_its_own(run: Run, pytester: pytest.Pyteste
     run(tests, "--harness-record=once").assert_outcomes(passed=3)
     names = sorted(path.name for path in (pytester.path / "cassettes/test_it").iterdir())
     assert len(names) == 3
-    assert [name.partition("-")[0] for name in names] == ["TestColours.test_it", "TestColours.test_it", "test_it.jsonl"]
+    assert [name.partition("-")[0] for name in names] == [
+        "TestColours.test_it",
+        "TestColours.test_it",
+        "test_it.jsonl",
+    ]
     run(tests).assert_outcomes(passed=3)
 
 
@@ -169,16 +186,19 @@ def test_under_anyio_alone(run: Run) -> None:
     """
     asyncio_only = "import pytest\n\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'"
     arguments = ("-p", "no:asyncio")
-    run(tests, *arguments, "--harness-record=once", ini="", conftest=asyncio_only).assert_outcomes(passed=2)
+    run(tests, *arguments, "--harness-record=once", ini="", conftest=asyncio_only).assert_outcomes(
+        passed=2
+    )
     run(tests, *arguments, ini="", conftest=asyncio_only).assert_outcomes(passed=2)
 
 
-def test_workers_record_side_by_side(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_record_side_by_side(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeini(f"[pytest]\nfilterwarnings = error\n{AUTO}")
-    pytester.makepyfile(
-        """
+    pytester.makepyfile("""
         import pytest
 
         @pytest.mark.parametrize("number", range(8))
@@ -187,9 +207,17 @@ def test_workers_record_side_by_side(pytester: pytest.Pytester, monkeypatch: pyt
 
         async def test_mocked(mock_deepseek, virtual_time):
             pass
-        """
+        """)
+    plugins = (
+        "-p",
+        "xdist",
+        "-p",
+        "asyncio",
+        "-p",
+        "harness.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
     )
-    plugins = ("-p", "xdist", "-p", "asyncio", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
     done = pytester.runpytest_subprocess(*plugins, "-n", "2", "--harness-record=once")
     done.assert_outcomes(passed=9)
     cassettes = sorted((pytester.path / "cassettes").rglob("*.jsonl"))

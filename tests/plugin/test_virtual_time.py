@@ -1,4 +1,6 @@
-"""Tests that ask for it run on the jumping clock, under either plugin for async tests; all others run as ever."""
+"""Tests that ask for it run on the jumping clock, under either plugin for async tests; all others
+run as ever.
+"""
 
 from __future__ import annotations
 
@@ -225,7 +227,9 @@ def test_a_test_that_does_not_ask_keeps_its_loop_its_name_and_its_parameters(run
         "-v",
     )
     done.assert_outcomes(passed=3)
-    done.stdout.fnmatch_lines(["*::test_real_before PASSED*", "*::test_virtual PASSED*", "*::test_real_after PASSED*"])
+    done.stdout.fnmatch_lines(
+        ["*::test_real_before PASSED*", "*::test_virtual PASSED*", "*::test_real_after PASSED*"]
+    )
 
 
 def test_a_project_with_a_loop_of_its_own_keeps_it(run: Run) -> None:
@@ -253,7 +257,9 @@ def test_a_project_with_a_loop_of_its_own_keeps_it(run: Run) -> None:
 
 
 def test_fixtures_of_a_module_follow_the_loop(run: Run) -> None:
-    """With one loop for a module, a virtual test among others gets fixtures on its own loop, not stale ones."""
+    """With one loop for a module, a virtual test among others gets fixtures on its own loop, not
+    stale ones.
+    """
     done = run(
         """
         import asyncio, pytest
@@ -297,7 +303,12 @@ def test_a_test_that_nobody_runs_on_virtual_time_fails_with_the_reason(run: Run)
         ini="",
     )
     done.assert_outcomes(errors=2, failed=1)
-    assert str(done.stdout).count("nothing runs this test on virtual time: that takes pytest-asyncio 1.4") >= 3
+    assert (
+        str(done.stdout).count(
+            "nothing runs this test on virtual time: that takes pytest-asyncio 1.4"
+        )
+        >= 3
+    )
 
 
 def test_a_synchronous_test_is_told_what_to_use(run: Run) -> None:
@@ -334,7 +345,10 @@ def test_a_loop_in_a_thread_of_its_own_is_told_from_the_tests(run: Run) -> None:
 
 
 def test_the_marker_is_known_under_strict_markers(run: Run) -> None:
-    done = run("import pytest\n\n@pytest.mark.harness_virtual_time\ndef test_it(): pass\n", "--strict-markers")
+    done = run(
+        "import pytest\n\n@pytest.mark.harness_virtual_time\ndef test_it(): pass\n",
+        "--strict-markers",
+    )
     done.assert_outcomes(passed=1)
     shown = run("", "--markers")
     shown.stdout.fnmatch_lines(["@pytest.mark.harness_virtual_time: *harness*"])

@@ -1,4 +1,6 @@
-"""Whatever fails, answers and is sent in whatever order: what a run believes of its provider keeps its promises."""
+"""Whatever fails, answers and is sent in whatever order: what a run believes of its provider keeps
+its promises.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ EVENTS = st.lists(
 
 
 @given(POLICIES, st.integers(min_value=0, max_value=100), DRAWS)
-def test_intervals_lie_between_half_the_first_and_the_longest(policy: OutagePolicy, probes: int, draw: float) -> None:
+def test_intervals_lie_between_half_the_first_and_the_longest(
+    policy: OutagePolicy, probes: int, draw: float
+) -> None:
     interval_s = policy.interval_s(probes=probes, draw=draw)
     assert policy.first_s / 2 <= interval_s <= policy.longest_s
     assert policy.interval_s(probes=probes + 1, draw=draw) >= interval_s
@@ -48,8 +52,13 @@ def test_nothing_is_sent_before_its_time_and_only_later_requests_end_an_outage(
         before = belief.outage
         match event:
             case "sent" if belief.wait_s(at) == 0.0:
-                # Without an outage, at the time of a probe, or after a sign of life while it is not certain.
-                assert before is None or at >= before.next_probe_at or (before.may_look_now and not before.certain)
+                # Without an outage, at the time of a probe, or after a sign of life while it is not
+                # certain.
+                assert (
+                    before is None
+                    or at >= before.next_probe_at
+                    or (before.may_look_now and not before.certain)
+                )
                 newest += 1
                 if before is not None:
                     probes.add(newest)
@@ -81,8 +90,25 @@ def test_nothing_is_sent_before_its_time_and_only_later_requests_end_an_outage(
 
 
 KINDS: dict[type[CompletionError], list[FailureKind]] = {
-    TransientError: ["connection", "timeout", "rate_limited", "server", "gateway", "incomplete", "malformed", "blank"],
-    PermanentError: ["length", "content_filter", "refusal", "too_long", "bad_request", "forbidden", "redirect"],
+    TransientError: [
+        "connection",
+        "timeout",
+        "rate_limited",
+        "server",
+        "gateway",
+        "incomplete",
+        "malformed",
+        "blank",
+    ],
+    PermanentError: [
+        "length",
+        "content_filter",
+        "refusal",
+        "too_long",
+        "bad_request",
+        "forbidden",
+        "redirect",
+    ],
     FatalError: ["auth", "balance", "quota", "unknown_model"],
 }
 ERRORS = st.sampled_from([(error, kind) for error, kinds in KINDS.items() for kind in kinds])

@@ -1,4 +1,6 @@
-"""The purse under any order of reservations and settlements: the cap holds, and nobody waits for nothing."""
+"""The purse under any order of reservations and settlements: the cap holds, and nobody waits for
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ class PurseMachine(RuleBasedStateMachine):
             assert self.purse.could_ever_afford(most)
             self.reserved.append(self.purse.reserve(most))
         elif not self.reserved:
-            # With nothing to come back, "not now" is "never": otherwise the call would wait for ever.
+            # With nothing to come back, "not now" is "never": otherwise the call would wait for
+            # ever.
             assert not self.purse.could_ever_afford(most)
 
     @precondition(lambda self: self.reserved)

@@ -8,7 +8,12 @@ from datetime import UTC, datetime
 from hypothesis import given
 from made_up import completions, moments, requests, serveds, texts
 
-from harness.cache.cassette import entry_of_recording, line_of, recording_of_entry, recording_of_line
+from harness.cache.cassette import (
+    entry_of_recording,
+    line_of,
+    recording_of_entry,
+    recording_of_line,
+)
 from harness.cache.entry import entry_of, instant, stamp
 from harness.domain.completion import (
     Completion,
@@ -54,7 +59,9 @@ def test_a_recording_round_trips_through_its_line_and_through_a_cache(
     request: Request, completion: Completion, topic_id: str, span_id: str, moment: datetime
 ) -> None:
     key = cache_key(request)
-    entry = entry_of(key, request, completion, run_id="r", created_at=moment, topic_id=topic_id, span_id=span_id)
+    entry = entry_of(
+        key, request, completion, run_id="r", created_at=moment, topic_id=topic_id, span_id=span_id
+    )
     recording = recording_of_entry(entry, harness="1.2")
     line = line_of(recording).encode()
     assert b"\n" not in line

@@ -34,7 +34,9 @@ tokens = st.integers(0, 1000)
 
 
 class CacheMachine(RuleBasedStateMachine):
-    """Both caches are told the same. `numbers` are open calls, as each of them counts, and after which reopening."""
+    """Both caches are told the same. `numbers` are open calls, as each of them counts, and after
+    which reopening.
+    """
 
     numbers: Bundle[tuple[int, int, int]] = Bundle("numbers")
 
@@ -60,10 +62,16 @@ class CacheMachine(RuleBasedStateMachine):
         return NOON + timedelta(seconds=self.step)
 
     @rule(target=numbers, request=requests, run_id=runs, cost=costs, at_most=tokens)
-    def open_call(self, request: Request, run_id: str, cost: float | None, at_most: int) -> tuple[int, int, int]:
+    def open_call(
+        self, request: Request, run_id: str, cost: float | None, at_most: int
+    ) -> tuple[int, int, int]:
         call = Call(run_id=run_id, topic_id="t", span_id=str(self.step))
         entry = OpenCall(
-            key=cache_key(request), call=call, opened_at=self.now(), cost_at_most=cost, tokens_at_most=at_most
+            key=cache_key(request),
+            call=call,
+            opened_at=self.now(),
+            cost_at_most=cost,
+            tokens_at_most=at_most,
         )
         number = self.runner.run(self.cache.open_call(request, entry))
         return number, self.runner.run(self.model.open_call(request, entry)), self.reopened
@@ -77,12 +85,20 @@ class CacheMachine(RuleBasedStateMachine):
         keep=st.booleans(),
     )
     def resolve(
-        self, number: tuple[int, int, int], cost: float | None, count: int, content: str, stored: bool, keep: bool
+        self,
+        number: tuple[int, int, int],
+        cost: float | None,
+        count: int,
+        content: str,
+        stored: bool,
+        keep: bool,
     ) -> None:
         in_file, in_model, opened = number
         if opened != self.reopened:
             return  # a crash lies between: this call stays open for ever, in both
-        completion = Completion(model="m", content=content, finish_reason="stop", usage=Usage(), cost=cost)
+        completion = Completion(
+            model="m", content=content, finish_reason="stop", usage=Usage(), cost=cost
+        )
         resolution = Resolution(
             outcome="stored" if stored else "failed",
             closed_at=self.now(),
@@ -119,12 +135,16 @@ class CacheMachine(RuleBasedStateMachine):
     def both_give_the_same_answers(self) -> None:
         for request in REQUESTS:
             key = cache_key(request)
-            assert self.runner.run(self.cache.get(key, request)) == self.runner.run(self.model.get(key, request))
+            assert self.runner.run(self.cache.get(key, request)) == self.runner.run(
+                self.model.get(key, request)
+            )
 
     @invariant()
     def both_keep_the_same_journal(self) -> None:
         for run_id in RUNS:
-            assert self.runner.run(self.cache.spent(run_id)) == self.runner.run(self.model.spent(run_id))
+            assert self.runner.run(self.cache.spent(run_id)) == self.runner.run(
+                self.model.spent(run_id)
+            )
             left = self.runner.run(self.cache.left_open(run_id))
             assert list(left) == list(self.runner.run(self.model.left_open(run_id)))
 

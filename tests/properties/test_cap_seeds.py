@@ -1,7 +1,8 @@
-"""A thousand small runs with a budget, each from a seed: what the provider bills never passes the cap.
+"""A thousand small runs with a budget, each from a seed: what the provider bills never passes the
+cap.
 
-The provider writes at a bounded rate and bills what it wrote. Of a request that broke off nobody else knows that, and
-it goes on for a moment for nobody.
+The provider writes at a bounded rate and bills what it wrote. Of a request that broke off nobody
+else knows that, and it goes on for a moment for nobody.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ INPUT_TOKENS = 20
 
 
 class Provider:
-    """Draws how long each answer is and how fast it is written; some break off, and of some the usage is not told.
+    """Draws how long each answer is and how fast it is written; some break off, and of some the
+    usage is not told.
 
     None is written faster than half as much again as the slowest.
     """
@@ -46,9 +48,12 @@ class Provider:
         breaks, tells = chance.random() < self._breaks, chance.random() < self._tells
         if breaks:
             took_s *= chance.random()
-            # A whole answer is written to its end; a stream until it is noticed that nobody listens.
+            # A whole answer is written to its end; a stream until it is noticed that nobody
+            # listens.
             if call.stream:
-                tokens = min(tokens, int(max(0.0, took_s + LINGER_S * chance.random() - first_s) * rate))
+                tokens = min(
+                    tokens, int(max(0.0, took_s + LINGER_S * chance.random() - first_s) * rate)
+                )
         await asyncio.sleep(took_s)
         self.billed += INPUT_TOKENS + tokens
         if breaks:
@@ -73,7 +78,9 @@ async def a_run(seed: int) -> tuple[Provider, Engine]:
     requests = [a_request(f"{number}", max_tokens=CAP_TOKENS) for number in range(30)]
     await gathered(
         *(
-            engine.completer.complete(request, a_call(topic_id=f"{number}", priority=number, stream=stream))
+            engine.completer.complete(
+                request, a_call(topic_id=f"{number}", priority=number, stream=stream)
+            )
             for number, request in enumerate(requests)
         )
     )
@@ -87,7 +94,9 @@ def test_with_strict_reservations_no_bill_passes_the_cap(seeds: range) -> None:
         provider, engine = run_virtual(a_run, seed)
         purse, cap = engine.purse, engine.budget.tokens
         assert cap is not None
-        assert provider.billed <= purse.tokens <= cap, f"seed {seed}: {provider.billed} billed of {cap}, {purse}"
+        assert provider.billed <= purse.tokens <= cap, (
+            f"seed {seed}: {provider.billed} billed of {cap}, {purse}"
+        )
         assert purse.could_pass_tokens == 0
         broken += provider.broken
     # Not for want of trouble.

@@ -19,7 +19,17 @@ from harness.errors import DatasetError
 
 lines = st.one_of(
     st.sampled_from(
-        [b"", b" ", b"{}", b'"a"', b'"b"', b"[[", b'{"topic": "a"}', b'{"id": "7", "topic": "b"}', b"\xff"]
+        [
+            b"",
+            b" ",
+            b"{}",
+            b'"a"',
+            b'"b"',
+            b"[[",
+            b'{"topic": "a"}',
+            b'{"id": "7", "topic": "b"}',
+            b"\xff",
+        ]
     ),
     st.builds(
         lambda own_id, topic: json.dumps({"id": own_id, "topic": topic}).encode(),
@@ -38,7 +48,12 @@ def opened(spec: DatasetSpec, stdin: BinaryIO) -> Dataset | DatasetError:
         return error
 
 
-@given(contents, st.booleans(), st.one_of(st.none(), st.integers()), st.one_of(st.none(), st.integers(1, 15)))
+@given(
+    contents,
+    st.booleans(),
+    st.one_of(st.none(), st.integers()),
+    st.one_of(st.none(), st.integers(1, 15)),
+)
 def test_every_line_that_is_not_blank_is_a_topic_that_is_read_once_or_a_bad_line(
     content: bytes, zipped: bool, seed: int | None, limit: int | None
 ) -> None:
@@ -70,6 +85,10 @@ def test_lines_do_not_depend_on_how_the_bytes_arrive(content: bytes, cuts: list[
 
     split = list(split_lines(blocks))
 
-    assert [line.data for line in split] == content.removesuffix(b"\n").split(b"\n") if content else split == []
+    assert (
+        [line.data for line in split] == content.removesuffix(b"\n").split(b"\n")
+        if content
+        else split == []
+    )
     assert all(content[line.offset :].startswith(line.data or b"") for line in split)
     assert [line.number for line in split] == list(range(1, len(split) + 1))

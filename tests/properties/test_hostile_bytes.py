@@ -26,27 +26,73 @@ from harness.testing.virtual_time import EPOCH
 
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
 # --- bodies of responses
 
 NAMES = [
-    *("choices", "message", "delta", "content", "reasoning_content", "reasoning", "finish_reason", "usage", "model"),
-    *("tool_calls", "function", "name", "arguments", "index", "id", "error", "code", "system_fingerprint"),
-    *("prompt_tokens", "completion_tokens", "prompt_tokens_details", "cached_tokens", "prompt_cache_hit_tokens"),
-    *("completion_tokens_details", "reasoning_tokens", "refusal", "type", "text", "thinking", "reasoning_details"),
-    *("cost", "total_tokens", "input_tokens", "timings", "content_filter_results", "native_finish_reason"),
+    *(
+        "choices",
+        "message",
+        "delta",
+        "content",
+        "reasoning_content",
+        "reasoning",
+        "finish_reason",
+        "usage",
+        "model",
+    ),
+    *(
+        "tool_calls",
+        "function",
+        "name",
+        "arguments",
+        "index",
+        "id",
+        "error",
+        "code",
+        "system_fingerprint",
+    ),
+    *(
+        "prompt_tokens",
+        "completion_tokens",
+        "prompt_tokens_details",
+        "cached_tokens",
+        "prompt_cache_hit_tokens",
+    ),
+    *(
+        "completion_tokens_details",
+        "reasoning_tokens",
+        "refusal",
+        "type",
+        "text",
+        "thinking",
+        "reasoning_details",
+    ),
+    *(
+        "cost",
+        "total_tokens",
+        "input_tokens",
+        "timings",
+        "content_filter_results",
+        "native_finish_reason",
+    ),
 ]
 bodies: st.SearchStrategy[Any] = st.recursive(
     json_values,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6)
+    ),
     max_leaves=25,
 )
 choices = st.fixed_dictionaries({"message": bodies, "delta": bodies, "finish_reason": bodies})
 responses = st.fixed_dictionaries(
-    {"choices": st.lists(choices, max_size=2) | bodies}, optional={"usage": bodies, "model": bodies, "error": bodies}
+    {"choices": st.lists(choices, max_size=2) | bodies},
+    optional={"usage": bodies, "model": bodies, "error": bodies},
 )
 
 
@@ -63,7 +109,12 @@ def test_any_body_is_a_completion_or_one_of_our_errors(body: bytes) -> None:
         assert isinstance(assembly.answer.completion(trace_id=None), Completion)
 
 
-@given(st.lists(st.binary(max_size=40) | responses.map(lambda value: b"data: " + json.dumps(value).encode() + b"\n\n")))
+@given(
+    st.lists(
+        st.binary(max_size=40)
+        | responses.map(lambda value: b"data: " + json.dumps(value).encode() + b"\n\n")
+    )
+)
 def test_any_stream_is_a_completion_or_one_of_our_errors(pieces: list[bytes]) -> None:
     parser, assembly = SSEParser(), Assembly(clock=lambda: 0.0)
     try:
@@ -78,18 +129,26 @@ def test_any_stream_is_a_completion_or_one_of_our_errors(pieces: list[bytes]) ->
         assert isinstance(assembly.answer.completion(trace_id=None), Completion)
 
 
-words = st.sampled_from(["invalid api key", "quota exceeded", "per day", "overloaded", "model not found", "flagged"])
+words = st.sampled_from(
+    ["invalid api key", "quota exceeded", "per day", "overloaded", "model not found", "flagged"]
+)
 reports = st.recursive(
     words | json_values,
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*NAMES, "detail", "details", "metadata", "raw", "status", "type"]), inner)
+        | st.dictionaries(
+            st.sampled_from([*NAMES, "detail", "details", "metadata", "raw", "status", "type"]),
+            inner,
+        )
     ),
     max_leaves=20,
 )
 
 
-@given(st.integers(min_value=300, max_value=600), st.binary() | reports.map(lambda value: json.dumps(value).encode()))
+@given(
+    st.integers(min_value=300, max_value=600),
+    st.binary() | reports.map(lambda value: json.dumps(value).encode()),
+)
 @example(500, b'{"error":' + b"[" * 50_000)
 @example(400, b'{"error":{"code":' + b"9" * 5000 + b"}}")
 @example(429, b'{"error":{"message":"' + b"{" * 3000 + b'"}}')
@@ -129,7 +188,11 @@ LINE: dict[str, Any] = {
 def cassette_lines(draw: st.DrawFn) -> bytes:
     line = {**LINE, **draw(st.dictionaries(st.sampled_from(list(LINE)), json_values, max_size=3))}
     if draw(st.booleans()):
-        parts = draw(st.dictionaries(st.sampled_from([*REQUEST, "tools", "stop", "sample", "effort"]), json_values))
+        parts = draw(
+            st.dictionaries(
+                st.sampled_from([*REQUEST, "tools", "stop", "sample", "effort"]), json_values
+            )
+        )
         line["request"] = {**REQUEST, **parts}
     return json.dumps(line).encode()
 
@@ -153,12 +216,48 @@ def test_a_cassette_that_is_nested_deep_is_refused(depth: int) -> None:
 
 # --- settings
 
-SIGNS = ["=", '"', "'", "[", "]", "[[", "]]", "{", "}", ".", ",", "'''", "#", "\n", "\r\n", "\x00", "\u2028", "\ufeff"]
-WORDS = ["1", "-1", "1e999", "nan", "inf", "true", '"x"', "0x", "1979-05-27", "[steps.a]", "[prices.m]"]
+SIGNS = [
+    "=",
+    '"',
+    "'",
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    ".",
+    ",",
+    "'''",
+    "#",
+    "\n",
+    "\r\n",
+    "\x00",
+    "\u2028",
+    "\ufeff",
+]
+WORDS = [
+    "1",
+    "-1",
+    "1e999",
+    "nan",
+    "inf",
+    "true",
+    '"x"',
+    "0x",
+    "1979-05-27",
+    "[steps.a]",
+    "[prices.m]",
+]
 toml_words = st.sampled_from([*field_names(), *SIGNS, *WORDS])
-settings_files = st.lists(toml_words, max_size=25).map(" ".join).map(str.encode) | st.binary(max_size=60)
+settings_files = st.lists(toml_words, max_size=25).map(" ".join).map(str.encode) | st.binary(
+    max_size=60
+)
 settings_lines = st.lists(
-    st.tuples(st.sampled_from(field_names()), json_values.map(lambda value: json.dumps(value, allow_nan=True)))
+    st.tuples(
+        st.sampled_from(field_names()),
+        json_values.map(lambda value: json.dumps(value, allow_nan=True)),
+    )
 ).map(lambda pairs: "\n".join(f"{name} = {value}" for name, value in pairs).encode())
 
 

@@ -36,7 +36,10 @@ REQUESTS = st.builds(
     top_p=st.none() | st.floats(0, 1),
     response_format=st.sampled_from([None, "text", "json_object"]),
     tools=st.lists(
-        st.builds(Tool, name=TEXT, description=TEXT, parameters=st.dictionaries(TEXT, JSON, max_size=3)), max_size=2
+        st.builds(
+            Tool, name=TEXT, description=TEXT, parameters=st.dictionaries(TEXT, JSON, max_size=3)
+        ),
+        max_size=2,
     ).map(tuple),
     stop=st.lists(TEXT, max_size=3).map(tuple),
     sample=st.integers(0, 5),
@@ -44,7 +47,9 @@ REQUESTS = st.builds(
 
 
 def turned(value: Any) -> Any:
-    """The same JSON value with every mapping in the other order and every whole number as the other type."""
+    """The same JSON value with every mapping in the other order and every whole number as the other
+    type.
+    """
     if isinstance(value, dict):
         return {name: turned(item) for name, item in reversed(list(value.items()))}
     if isinstance(value, list):
@@ -57,9 +62,13 @@ def turned(value: Any) -> Any:
 
 
 @given(REQUESTS)
-def test_the_order_of_fields_and_the_type_of_whole_numbers_do_not_change_a_key(request: Request) -> None:
+def test_the_order_of_fields_and_the_type_of_whole_numbers_do_not_change_a_key(
+    request: Request,
+) -> None:
     tools = tuple(replace(tool, parameters=turned(dict(tool.parameters))) for tool in request.tools)
-    other = replace(request, tools=tools, temperature=turned(request.temperature), top_p=turned(request.top_p))
+    other = replace(
+        request, tools=tools, temperature=turned(request.temperature), top_p=turned(request.top_p)
+    )
     assert cache_key(other) == cache_key(request)
 
 
@@ -68,17 +77,23 @@ def test_how_json_escapes_does_not_change_what_a_key_is_made_of(request: Request
     text = canonical_request(request)
     # Written with escapes and spaces, read again: the same value, so the same canonical text.
     escaped = json.dumps(json.loads(text), ensure_ascii=True, indent=2)
-    again = json.dumps(json.loads(escaped), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    again = json.dumps(
+        json.loads(escaped), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
     assert again == text
     assert json.loads(text) == request_fields(request)
 
 
 @given(REQUESTS, st.data())
-def test_one_different_character_in_a_message_gives_another_key(request: Request, data: st.DataObject) -> None:
+def test_one_different_character_in_a_message_gives_another_key(
+    request: Request, data: st.DataObject
+) -> None:
     number = data.draw(st.integers(0, len(request.messages) - 1))
     content = request.messages[number].content
     at = data.draw(st.integers(0, len(content)))
-    changed = content[:at] + data.draw(st.characters()) + content[at + data.draw(st.integers(0, 1)) :]
+    changed = (
+        content[:at] + data.draw(st.characters()) + content[at + data.draw(st.integers(0, 1)) :]
+    )
     assume(changed != content)
     messages = list(request.messages)
     messages[number] = replace(messages[number], content=changed)

@@ -1,4 +1,6 @@
-"""The limiter under any order of wishes, answers, refusals, pauses and cancellations: bounds hold, nobody is lost."""
+"""The limiter under any order of wishes, answers, refusals, pauses and cancellations: bounds hold,
+nobody is lost.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,10 @@ class LimiterMachine(RuleBasedStateMachine):
                 self.held.append(task.result())
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), end=st.sampled_from(["answered", "answered", "refused", "named", "rate", "lost"]))
+    @rule(
+        data=st.data(),
+        end=st.sampled_from(["answered", "answered", "refused", "named", "rate", "lost"]),
+    )
     def give_back(self, data: st.DataObject, end: str) -> None:
         place = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
 
@@ -68,7 +73,9 @@ class LimiterMachine(RuleBasedStateMachine):
             if end == "answered":
                 self.limiter.succeeded(place)
             elif end != "lost":
-                self.limiter.refused(place, named=3 if end == "named" else None, by_rate=end == "rate")
+                self.limiter.refused(
+                    place, named=3 if end == "named" else None, by_rate=end == "rate"
+                )
             self.limiter.release(place, tokens_used=15)
 
         self.run(end_it())
@@ -113,7 +120,9 @@ class LimiterMachine(RuleBasedStateMachine):
         return self.limiter.state()
 
     def teardown(self) -> None:
-        """Whoever still waits gets a place: the oldest topic first, or at the end of a batch who came first."""
+        """Whoever still waits gets a place: the oldest topic first, or at the end of a batch who
+        came first.
+        """
         if not hasattr(self, "limiter"):
             return
         order: list[int] = []

@@ -1,4 +1,6 @@
-"""The limiter under any batch: bounds are kept, nobody is forgotten, cancelled calls leave nothing behind."""
+"""The limiter under any batch: bounds are kept, nobody is forgotten, cancelled calls leave nothing
+behind.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_whatever_happens_bounds_hold_and_nothing_is_left_behind(
         if stop_at is not None:
             loop.call_at(stop_at, stop.set, "interrupted", "Ctrl-C")
 
-        async def call(at: float, takes: float, priority: int, cancelled: float | None, end: str) -> None:
+        async def call(
+            at: float, takes: float, priority: int, cancelled: float | None, end: str
+        ) -> None:
             await asyncio.sleep(at)
             wanted_at = loop.time()
             place = await limiter.acquire(priority=priority, tokens=100)

@@ -71,7 +71,9 @@ def prompts_and_answers(draw: st.DrawFn) -> tuple[list[str], list[str], list[str
 
 
 @given(prompts_and_answers())
-def test_other_answers_in_the_same_prompt_are_never_blamed_on_it(given: tuple[list[str], list[str], list[str]]) -> None:
+def test_other_answers_in_the_same_prompt_are_never_blamed_on_it(
+    given: tuple[list[str], list[str], list[str]],
+) -> None:
     template, then, now = given
     expected = "recorded" if filled(template, then) == filled(template, now) else "follows"
     assert verdict((template, then), (template, now)) == expected

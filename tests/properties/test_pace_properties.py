@@ -44,21 +44,31 @@ def test_a_window_never_has_less_than_one_place_or_more_than_its_maximum(
             case ("refusal", int(others), int() | None as named, bool(by_rate), int(late)):
                 newest += 1
                 number = max(1, newest - late)
-                window = window.refused(number=number, newest=newest, others=others, named=named, by_rate=by_rate)
+                window = window.refused(
+                    number=number, newest=newest, others=others, named=named, by_rate=by_rate
+                )
                 assert window.places <= before.places or before.is_opening
                 assert window.size <= before.size
         assert 1 <= window.places <= maximum
 
 
 @given(maximum=st.integers(1, 2000), others=st.integers(0, 2000), named=st.integers(1, 2000))
-def test_a_named_limit_is_never_passed_by_the_window_that_heard_it(maximum: int, others: int, named: int) -> None:
-    window = Window.opening(maximum).refused(number=1, newest=1, others=others, named=named, by_rate=False)
+def test_a_named_limit_is_never_passed_by_the_window_that_heard_it(
+    maximum: int, others: int, named: int
+) -> None:
+    window = Window.opening(maximum).refused(
+        number=1, newest=1, others=others, named=named, by_rate=False
+    )
     assert window.places <= named
 
 
 @given(maximum=st.integers(1, 300), carried=st.integers(1, 300))
-def test_whatever_was_refused_the_window_comes_back_to_its_maximum(maximum: int, carried: int) -> None:
-    window = Window.opening(maximum).refused(number=1, newest=1, others=carried, named=None, by_rate=False)
+def test_whatever_was_refused_the_window_comes_back_to_its_maximum(
+    maximum: int, carried: int
+) -> None:
+    window = Window.opening(maximum).refused(
+        number=1, newest=1, others=carried, named=None, by_rate=False
+    )
     for _ in range(20_000):
         if window.places == maximum:
             break
@@ -70,7 +80,9 @@ def test_whatever_was_refused_the_window_comes_back_to_its_maximum(maximum: int,
     per_minute=st.floats(0.5, 1e6),
     gaps=st.lists(st.floats(0.0, 120.0) | st.just(0.0), min_size=1, max_size=80),
 )
-def test_the_rate_over_any_window_is_at_most_the_limit_and_a_burst(per_minute: float, gaps: list[float]) -> None:
+def test_the_rate_over_any_window_is_at_most_the_limit_and_a_burst(
+    per_minute: float, gaps: list[float]
+) -> None:
     bucket, now, sent = Bucket.full(per_minute), 0.0, []
     for gap in gaps:
         now += gap
@@ -85,7 +97,9 @@ def test_the_rate_over_any_window_is_at_most_the_limit_and_a_burst(per_minute: f
 
 
 @given(costs=st.lists(st.integers(0, 50_000), min_size=1, max_size=50), tpm=st.integers(60, 10**6))
-def test_tokens_that_are_corrected_keep_to_the_rate_in_the_long_run(costs: list[int], tpm: int) -> None:
+def test_tokens_that_are_corrected_keep_to_the_rate_in_the_long_run(
+    costs: list[int], tpm: int
+) -> None:
     pace, now, used = Pace.of(Limits(tokens_per_minute=tpm)), 0.0, 0
     for cost in costs:
         now += pace.wait_s(now)
@@ -100,7 +114,9 @@ def test_tokens_that_are_corrected_keep_to_the_rate_in_the_long_run(costs: list[
     asked_s=st.none() | st.floats(allow_nan=True, allow_infinity=True),
     draw=st.floats(0.0, 1.0, exclude_max=True),
 )
-def test_a_delay_is_within_its_bounds_whatever_a_server_says(attempt: int, asked_s: float | None, draw: float) -> None:
+def test_a_delay_is_within_its_bounds_whatever_a_server_says(
+    attempt: int, asked_s: float | None, draw: float
+) -> None:
     policy = RetryPolicy()
     for delay_s in (
         policy.delay_s(attempt=attempt, retry_after_s=asked_s, draw=draw),

@@ -12,7 +12,9 @@ from harness.domain.parsing import parse_json, parse_string_list
 from harness.domain.strict_json import NotJson, loads
 from harness.errors import ParseError
 
-pieces = st.sampled_from([*'[]{}"\\,:\n a1质', "```", "json", "NaN", "1e999", "\\ud800", "</think>", '"a"'])
+pieces = st.sampled_from(
+    [*'[]{}"\\,:\n a1质', "```", "json", "NaN", "1e999", "\\ud800", "</think>", '"a"']
+)
 texts = st.one_of(st.text(), st.lists(pieces, max_size=60).map("".join))
 characters = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8)
 values = st.recursive(
@@ -23,7 +25,9 @@ values = st.recursive(
         st.floats(allow_nan=False, allow_infinity=False),
         characters,
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(characters, inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(characters, inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -46,7 +50,11 @@ def listed(text: str, at_least: int, at_most: int) -> tuple[str, ...] | ParseErr
 def test_any_text_gives_a_value_or_a_parse_error(text: str) -> None:
     found = parsed(text)
 
-    assert str(found).startswith("it ") if isinstance(found, ParseError) else loads(json.dumps(found)) == found
+    assert (
+        str(found).startswith("it ")
+        if isinstance(found, ParseError)
+        else loads(json.dumps(found)) == found
+    )
 
 
 @given(texts, st.integers(0, 4), st.integers(0, 4))
@@ -61,7 +69,9 @@ def test_any_list_keeps_its_promises(text: str, at_least: int, more: int) -> Non
         assert all(item and item == item.strip() for item in items)
 
 
-@given(values, st.sampled_from(["", "Here it is:\n", "```json\n", "<think>[1]</think>"]), st.booleans())
+@given(
+    values, st.sampled_from(["", "Here it is:\n", "```json\n", "<think>[1]</think>"]), st.booleans()
+)
 def test_any_value_is_found_in_its_wrapping(value: Json, before: str, escaped: bool) -> None:
     after = "\n```" if "`" in before else ""
     wrapped = [value] if before else value

@@ -15,13 +15,21 @@ letters = st.text(st.sampled_from("abc/+:"), min_size=4, max_size=8)
 
 def an_endpoint(key: str, password: str | None = None) -> Endpoint:
     basic = Secret(f"me:{password}") if password is not None else None
-    return Endpoint(identity="x", base_url="https://x.example", api_key=Secret(key), basic_auth=basic)
+    return Endpoint(
+        identity="x", base_url="https://x.example", api_key=Secret(key), basic_auth=basic
+    )
 
 
-@given(letters, st.none() | letters, st.lists(st.text(st.sampled_from("abc/+:*"), max_size=6) | letters, max_size=12))
+@given(
+    letters,
+    st.none() | letters,
+    st.lists(st.text(st.sampled_from("abc/+:*"), max_size=6) | letters, max_size=12),
+)
 @example("abca", None, ["ab", "cabca"])
 @example("aaaa", None, ["a"] * 7)
-def test_no_piece_and_no_sum_of_pieces_shows_the_secret(key: str, password: str | None, pieces: list[str]) -> None:
+def test_no_piece_and_no_sum_of_pieces_shows_the_secret(
+    key: str, password: str | None, pieces: list[str]
+) -> None:
     endpoint = an_endpoint(key, password)
     redactor = endpoint.piece_redactor()
     shown = "".join([*(redactor.feed(piece) for piece in pieces), redactor.rest()])
@@ -34,7 +42,11 @@ def test_no_piece_and_no_sum_of_pieces_shows_the_secret(key: str, password: str 
 def test_a_key_that_is_cut_between_two_pieces_is_not_shown() -> None:
     seen: list[Delta] = []
     deltas = RedactedDeltas(seen.append, an_endpoint("sk-canary-123").piece_redactor())
-    for kind, text in [("reasoning", "a key: sk-can"), ("reasoning", "ary-123, and sk"), ("answer", "-canary")]:
+    for kind, text in [
+        ("reasoning", "a key: sk-can"),
+        ("reasoning", "ary-123, and sk"),
+        ("answer", "-canary"),
+    ]:
         deltas(Delta(kind=kind, text=text))  # type: ignore[arg-type]
     deltas.end()
     assert [(delta.kind, delta.text) for delta in seen] == [

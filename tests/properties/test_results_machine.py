@@ -1,4 +1,6 @@
-"""A results directory under crashes: files cut at any byte, sessions without end, against a model of what must be."""
+"""A results directory under crashes: files cut at any byte, sessions without end, against a model
+of what must be.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,11 @@ def describe(known: dict[str, Any] | None) -> dict[str, Any]:
 
 
 class ResultsMachine(RuleBasedStateMachine):
-    """`rows` is the model: by topic, the session and the status of the row that counts, and how many calls it has.
+    """`rows` is the model: by topic, the session and the status of the row that counts, and how
+    many calls it has.
 
-    A crash may take any tail of the last write, and nothing of those before: the system holds them already.
+    A crash may take any tail of the last write, and nothing of those before: the system holds them
+    already.
     """
 
     def __init__(self) -> None:
@@ -56,7 +60,12 @@ class ResultsMachine(RuleBasedStateMachine):
         self.last = None
 
     @precondition(lambda self: self.results is not None)
-    @rule(index=st.integers(0, TOPICS - 1), ok=st.booleans(), calls=st.integers(0, 3), text=st.text(max_size=30))
+    @rule(
+        index=st.integers(0, TOPICS - 1),
+        ok=st.booleans(),
+        calls=st.integers(0, 3),
+        text=st.text(max_size=30),
+    )
     def write(self, index: int, ok: bool, calls: int, text: str) -> None:
         assert self.results is not None
         before = self.rows.get(index)
@@ -75,7 +84,9 @@ class ResultsMachine(RuleBasedStateMachine):
         assert self.results is not None
         self.results.finish()
         self.last = None
-        raw = (self.path / RESULTS_FILE).read_bytes() if (self.path / RESULTS_FILE).exists() else b""
+        raw = (
+            (self.path / RESULTS_FILE).read_bytes() if (self.path / RESULTS_FILE).exists() else b""
+        )
         assert len(raw.splitlines()) == len(self.rows)
 
     @precondition(lambda self: self.results is not None)
@@ -88,13 +99,17 @@ class ResultsMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.results is not None)
     @rule(data=st.data())
     def crash_and_go_on(self, data: st.DataObject) -> None:
-        """The process dies; of its last write the system holds a prefix: of the calls first, then of the row."""
+        """The process dies; of its last write the system holds a prefix: of the calls first, then
+        of the row.
+        """
         assert self.results is not None
         self.results.close()
         if self.last is not None:
             index, before, sizes = self.last
             now = self._sizes()
-            lost = data.draw(st.integers(0, sum(now.values()) - sum(sizes.values())), label="bytes lost")
+            lost = data.draw(
+                st.integers(0, sum(now.values()) - sum(sizes.values())), label="bytes lost"
+            )
             of_the_row = min(lost, now[RESULTS_FILE] - sizes[RESULTS_FILE])
             os.truncate(self.path / RESULTS_FILE, now[RESULTS_FILE] - of_the_row)
             os.truncate(self.path / TRACES_FILE, now[TRACES_FILE] - (lost - of_the_row))
@@ -133,7 +148,8 @@ class ResultsMachine(RuleBasedStateMachine):
             assert raw == b"" or raw.endswith(b"\n")
             for line in raw.splitlines():
                 row = json.loads(line)
-                # A row of an earlier failure may stay until `finish`; a call of a topic without any row never does.
+                # A row of an earlier failure may stay until `finish`; a call of a topic without any
+                # row never does.
                 assert row["index"] in self.rows
 
     def _sizes(self) -> dict[str, int]:

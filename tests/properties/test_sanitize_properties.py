@@ -79,7 +79,9 @@ def test_a_cell_is_no_formula_and_reads_back_as_it_was_written(text: str) -> Non
     (row,) = csv.reader(io.StringIO(written.getvalue(), newline=""))
     assert row == ["id", cell]
     assert cell.removeprefix("'") == terminal_safe(text).removeprefix("'")
-    assert not cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
+    assert not cell.lstrip().startswith(
+        ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+    )
     assert cell[:1] not in ("\t", "\r", "\n")
 
 

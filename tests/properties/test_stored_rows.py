@@ -34,7 +34,8 @@ likelihoods = st.lists(
     ),
     max_size=2,
 ).map(tuple)  # fmt: skip
-# Rows tell times to the microsecond: less than half of one is no wait for the provider, and is not told.
+# Rows tell times to the microsecond: less than half of one is no wait for the provider, and is not
+# told.
 told_serveds = serveds.map(lambda served: replace(served, outage_s=round(served.outage_s, 6)))
 spans = st.builds(
     a_span,
@@ -51,7 +52,9 @@ results = st.builds(
 
 
 @given(spans, st.integers(0, 2**40), st.integers(1, 2**20))
-def test_a_call_that_is_read_and_written_again_is_the_same_text(span: Span, index: int, session: int) -> None:
+def test_a_call_that_is_read_and_written_again_is_the_same_text(
+    span: Span, index: int, session: int
+) -> None:
     text = to_text(span_to_row(span, index=index, session=session))
 
     read = span_of(text.encode(), HERE, 0)
@@ -61,7 +64,9 @@ def test_a_call_that_is_read_and_written_again_is_the_same_text(span: Span, inde
 
 
 @given(results, st.integers(1, 2**20))
-def test_a_topic_that_is_read_and_written_again_is_the_same_text(result: TopicResult, session: int) -> None:
+def test_a_topic_that_is_read_and_written_again_is_the_same_text(
+    result: TopicResult, session: int
+) -> None:
     text = to_text(result_to_row(result, session=session))
 
     assert to_text(result_row(result_of(text.encode(), HERE, 0))) == text
@@ -69,9 +74,15 @@ def test_a_topic_that_is_read_and_written_again_is_the_same_text(result: TopicRe
 
 def test_the_rows_of_a_run_of_today_are_written_again_byte_for_byte() -> None:
     for _, result in results_in(FROZEN / "today" / "results.jsonl"):
-        assert f"{to_text(result_row(result))}\n".encode() in (FROZEN / "today" / "results.jsonl").read_bytes()
+        assert (
+            f"{to_text(result_row(result))}\n".encode()
+            in (FROZEN / "today" / "results.jsonl").read_bytes()
+        )
     for _, span in spans_in(FROZEN / "today" / "traces.jsonl"):
-        assert f"{to_text(span_row(span))}\n".encode() in (FROZEN / "today" / "traces.jsonl").read_bytes()
+        assert (
+            f"{to_text(span_row(span))}\n".encode()
+            in (FROZEN / "today" / "traces.jsonl").read_bytes()
+        )
 
 
 @pytest.mark.parametrize("age", ["first", "second"])
@@ -84,7 +95,9 @@ def test_what_an_earlier_version_wrote_says_the_same_when_it_is_written_again(ag
 def says_all_of(new: object, old: object) -> bool:
     """Whether all that was said is said again; fields may have been added."""
     if isinstance(old, dict):
-        return isinstance(new, dict) and all(says_all_of(new.get(name), value) for name, value in old.items())
+        return isinstance(new, dict) and all(
+            says_all_of(new.get(name), value) for name, value in old.items()
+        )
     if isinstance(old, list):
         return isinstance(new, list) and len(new) == len(old) and all(map(says_all_of, new, old))
     return new == old
@@ -101,10 +114,15 @@ def says_all_of(new: object, old: object) -> bool:
         ({"earlier": [{"fingerprint": None}]}, "earlier.0"),
     ],
 )
-def test_a_row_that_is_wrong_is_named_by_its_topic_and_field(change: dict[str, object], said: str) -> None:
+def test_a_row_that_is_wrong_is_named_by_its_topic_and_field(
+    change: dict[str, object], said: str
+) -> None:
     row = {**span_to_row(a_span(), index=0, session=1), **change}
 
-    with pytest.raises(ResultsError, match=f"a call of topic 't0' is damaged: .*{said}.*; restore or remove the line"):
+    with pytest.raises(
+        ResultsError,
+        match=f"a call of topic 't0' is damaged: .*{said}.*; restore or remove the line",
+    ):
         span_of(json.dumps(row).encode(), HERE, 0)
 
 

@@ -16,7 +16,9 @@ texts = st.one_of(st.text(max_size=40), st.lists(words, max_size=60).map("".join
 
 
 @given(texts, texts, st.sampled_from([0, 5, 50, 10**6]))
-def test_the_segments_are_both_texts_whatever_the_work_allowed(old: str, new: str, most: int) -> None:
+def test_the_segments_are_both_texts_whatever_the_work_allowed(
+    old: str, new: str, most: int
+) -> None:
     segments = diff_words(old, new, most_comparisons=most).segments
     assert "".join(segment.old for segment in segments) == old
     assert "".join(segment.new for segment in segments) == new

@@ -33,7 +33,10 @@ def test_a_session_that_an_earlier_version_began_is_not_known() -> None:
 
 @pytest.mark.parametrize(
     ("damage", "said"),
-    [({"pid": "4711"}, "pid: must be a whole number"), ({"started_at": "noon"}, "started_at: .*noon")],
+    [
+        ({"pid": "4711"}, "pid: must be a whole number"),
+        ({"started_at": "noon"}, "started_at: .*noon"),
+    ],
 )
 def test_a_damaged_beginning_is_named(damage: dict[str, Any], said: str) -> None:
     with pytest.raises(ResultsError, match=rf"run\.json: damaged: sessions_begun: {said}"):
@@ -41,8 +44,10 @@ def test_a_damaged_beginning_is_named(damage: dict[str, Any], said: str) -> None
 
 
 def test_a_beginning_reads_as_a_sentence() -> None:
-    assert begun_words(SECOND) == (
-        "2026-12-01 03:12:40 UTC, process 4711; at most 64 calls in flight, 8 of a topic, 128 topics open, budget $5.00"
+    assert (
+        begun_words(SECOND)
+        == "2026-12-01 03:12:40 UTC, process 4711; at most 64 calls in flight, 8 of a topic, 128"
+        " topics open, budget $5.00"
     )
 
 
@@ -50,6 +55,6 @@ def test_limits_that_are_set_are_all_told() -> None:
     limits = Limits(in_flight=1, per_run=1, runs=1, requests_per_minute=60, tokens_per_minute=9000)
     narrow = SessionLimits.of(limits, Budget(tokens=20_000, calls=7))
     assert begun_words(Begun(session=1, started_at=AT, pid=1, limits=narrow)).endswith(
-        "at most 1 call in flight, 1 of a topic, 1 topic open, 60 requests per minute, 9,000 tokens per minute, "
-        "7 requests in all, budget 20,000 tokens"
+        "at most 1 call in flight, 1 of a topic, 1 topic open, 60 requests per minute, 9,000 tokens"
+        " per minute, 7 requests in all, budget 20,000 tokens"
     )

@@ -22,16 +22,26 @@ def rows(*spans: Span, index: int = 0) -> list[StoredSpan]:
     return [stored_span(span, index=index, session=1) for span in spans]
 
 
-def events(*topics: Sequence[StoredSpan], offset_s: float = 0.0, elapsed_s: float = 0.0) -> list[Event]:
+def events(
+    *topics: Sequence[StoredSpan], offset_s: float = 0.0, elapsed_s: float = 0.0
+) -> list[Event]:
     line = Timeline("run")
     return [
-        *(event for calls in topics for event in line.topic(calls, offset_s=offset_s, elapsed_s=elapsed_s)),
+        *(
+            event
+            for calls in topics
+            for event in line.topic(calls, offset_s=offset_s, elapsed_s=elapsed_s)
+        ),
         *line.counters(),
     ]
 
 
 def slices(found: Sequence[Event], category: str) -> list[tuple[str, int, int]]:
-    return [(event["name"], event["ts"], event["dur"]) for event in found if event.get("cat") == category]
+    return [
+        (event["name"], event["ts"], event["dur"])
+        for event in found
+        if event.get("cat") == category
+    ]
 
 
 def test_a_call_shows_each_wait_each_attempt_and_its_tokens_in_order() -> None:
@@ -65,7 +75,9 @@ def test_outages_are_slices_of_the_run() -> None:
     line = Timeline("run")
     call = line.topic(rows(a_span(start_s=0.0, end_s=2.0)), offset_s=0.0, elapsed_s=2.0)
     since = datetime(2026, 11, 21, 3, 12, tzinfo=UTC)
-    away = PastOutage(since=since, until=None, seconds=75.5, probes=6, kind="connection", message="refused")
+    away = PastOutage(
+        since=since, until=None, seconds=75.5, probes=6, kind="connection", message="refused"
+    )
 
     found = [*call, *line.outages([away], zero_s=since.timestamp() - 10.0), *line.counters()]
 
@@ -93,9 +105,15 @@ def test_calls_that_overlap_stand_in_lanes_of_their_own_and_lanes_are_used_again
 
 
 def test_of_two_calls_that_shared_one_place_never_both_are_drawn_in_flight() -> None:
-    # The second got the place when the first had kept its answer: 1 s of noting and keeping in each, 2 s of answer.
+    # The second got the place when the first had kept its answer: 1 s of noting and keeping in
+    # each, 2 s of answer.
     first = a_span(span_id="a", start_s=0.0, end_s=3.0, served=Served(latency_s=2.0, stored_s=1.0))
-    second = a_span(span_id="b", start_s=0.0, end_s=6.0, served=Served(queued_s=3.0, latency_s=2.0, stored_s=1.0))
+    second = a_span(
+        span_id="b",
+        start_s=0.0,
+        end_s=6.0,
+        served=Served(queued_s=3.0, latency_s=2.0, stored_s=1.0),
+    )
 
     found = events(rows(first, second))
 
@@ -112,8 +130,14 @@ def test_threads_are_shown_in_their_order_the_topic_first() -> None:
 
     found = events(rows(*spans))
 
-    place = {event["tid"]: event["args"]["sort_index"] for event in found if event["name"] == "thread_sort_index"}
-    names = {event["tid"]: event["args"]["name"] for event in found if event["name"] == "thread_name"}
+    place = {
+        event["tid"]: event["args"]["sort_index"]
+        for event in found
+        if event["name"] == "thread_sort_index"
+    }
+    names = {
+        event["tid"]: event["args"]["name"] for event in found if event["name"] == "thread_name"
+    }
     assert [names[tid] for tid in sorted(place, key=lambda tid: place[tid])] == [
         "topic",
         *(f"calls {number}" for number in range(1, 13)),
@@ -124,7 +148,11 @@ def test_the_counters_tell_what_was_open_at_each_change() -> None:
     first = rows(a_span(start_s=0.0, end_s=2.0))
     second = rows(a_span(topic_id="t1", start_s=1.0, end_s=3.0), index=1)
 
-    counters = [(e["name"], *e["args"], e["ts"], *e["args"].values()) for e in events(first, second) if e["ph"] == "C"]
+    counters = [
+        (e["name"], *e["args"], e["ts"], *e["args"].values())
+        for e in events(first, second)
+        if e["ph"] == "C"
+    ]
 
     for name in (("calls", "in flight"), ("topics", "open")):
         assert [counter[2:] for counter in counters if counter[:2] == name] == [
@@ -144,7 +172,9 @@ def test_each_topic_is_a_process_of_its_own_named_by_its_id() -> None:
 
 
 def test_a_later_session_stands_after_the_first() -> None:
-    (name, start, _), *_ = slices(events(rows(a_span(start_s=1.0, end_s=3.0)), offset_s=100.0), "call")
+    (name, start, _), *_ = slices(
+        events(rows(a_span(start_s=1.0, end_s=3.0)), offset_s=100.0), "call"
+    )
 
     assert (name, start) == ("ask", 101_000_000)
 
@@ -164,7 +194,9 @@ def test_a_hit_is_a_slice_without_attempts_and_counts_no_request() -> None:
 
 
 def test_a_call_that_failed_for_good_says_why_and_has_no_successful_attempt() -> None:
-    served = Served(attempts=1, failures=(FailedAttempt(number=1, kind="length", message="cut", elapsed_s=2.0),))
+    served = Served(
+        attempts=1, failures=(FailedAttempt(number=1, kind="length", message="cut", elapsed_s=2.0),)
+    )
     error = Failure(type="PermanentError", message="cut", kind="length")
 
     found = events(rows(a_span(served=served, error=error)))
@@ -175,7 +207,9 @@ def test_a_call_that_failed_for_good_says_why_and_has_no_successful_attempt() ->
 
 
 def test_no_prompt_and_no_answer_is_in_it() -> None:
-    text = b"".join(trace_file(events(rows(a_span(content="SECRET answer", reasoning="SECRET thought")))))
+    text = b"".join(
+        trace_file(events(rows(a_span(content="SECRET answer", reasoning="SECRET thought"))))
+    )
 
     assert b"SECRET" not in text
     assert b"why?" not in text
@@ -183,13 +217,19 @@ def test_no_prompt_and_no_answer_is_in_it() -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_the_file_is_json_whatever_the_number_of_events(number: int) -> None:
-    made: list[Event] = [{"ph": "C", "name": "é\n", "pid": 1, "ts": at, "args": {}} for at in range(number)]
+    made: list[Event] = [
+        {"ph": "C", "name": "é\n", "pid": 1, "ts": at, "args": {}} for at in range(number)
+    ]
 
     assert json.loads(b"".join(trace_file(made)))["traceEvents"] == made
 
 
-@pytest.mark.parametrize(("name", "written"), [("tête 日本 😀", "tête 日本 😀"), ("half \ud83d", "half ?")])
-def test_the_file_has_characters_and_no_escapes_of_surrogates_which_perfetto_refuses(name: str, written: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "written"), [("tête 日本 😀", "tête 日本 😀"), ("half \ud83d", "half ?")]
+)
+def test_the_file_has_characters_and_no_escapes_of_surrogates_which_perfetto_refuses(
+    name: str, written: str
+) -> None:
     text = b"".join(trace_file([{"ph": "C", "name": name, "pid": 1, "ts": 0, "args": {}}]))
 
     assert f'"name":"{written}"' in text.decode()
@@ -212,7 +252,11 @@ seconds = st.floats(0, 20).map(lambda value: round(value, 6))
                     latency_s=latency,
                     ttft_answer_s=ttft,
                     attempts=2,
-                    failures=(FailedAttempt(number=1, kind="timeout", message="", elapsed_s=failed, backoff_s=failed),),
+                    failures=(
+                        FailedAttempt(
+                            number=1, kind="timeout", message="", elapsed_s=failed, backoff_s=failed
+                        ),
+                    ),
                 ),
             ),
             seconds,

@@ -24,7 +24,9 @@ served_from_json = TypedReader(Served).of_value
 usage_from_json = TypedReader(Usage).of_value
 failed_attempt_from_json = TypedReader(FailedAttempt).of_value
 
-SMALL = Completion(model="m", content="天", finish_reason="stop", usage=Usage(input_tokens=1, output_tokens=2))
+SMALL = Completion(
+    model="m", content="天", finish_reason="stop", usage=Usage(input_tokens=1, output_tokens=2)
+)
 SMALL_TEXT = (
     '{"model":"m","content":"天","finish_reason":"stop",'
     '"usage":{"input_tokens":1,"output_tokens":2,"reasoning_tokens":0,"cached_tokens":0},'
@@ -42,7 +44,9 @@ def test_the_stored_text_is_read_back() -> None:
 
 def test_likelihoods_are_stored_in_the_words_of_the_protocol_and_read_back() -> None:
     half = TokenLogprob(token="\ufffd", logprob=-9999.0, raw=b"\xe5")
-    likely = TokenLogprob(token="天", logprob=-0.5, top=(Alternative("天", -0.5), Alternative("地", -1.0)))
+    likely = TokenLogprob(
+        token="天", logprob=-0.5, top=(Alternative("天", -0.5), Alternative("地", -1.0))
+    )
     told = replace(SMALL, logprobs=(likely,), reasoning_logprobs=(half,))
 
     fields = completion_to_json(told)
@@ -58,9 +62,15 @@ def test_likelihoods_are_stored_in_the_words_of_the_protocol_and_read_back() -> 
         ("ab", "logprobs: must be a list"),
         (["a"], "logprobs.0: .*token must be a JSON object, not str"),
         ([{"token": "a"}], "field 'logprob' of token must be float or int, not absent"),
-        ([{"token": "a", "logprob": -1, "bytes": ["b"]}], "field 'bytes' of token must be a list of numbers"),
+        (
+            [{"token": "a", "logprob": -1, "bytes": ["b"]}],
+            "field 'bytes' of token must be a list of numbers",
+        ),
         ([{"token": "a", "logprob": -1, "bytes": [300]}], "bytes must be in range"),
-        ([{"token": "a", "logprob": -1, "top_logprobs": [{"token": 1}]}], "field 'token' of alternative must be str"),
+        (
+            [{"token": "a", "logprob": -1, "top_logprobs": [{"token": 1}]}],
+            "field 'token' of alternative must be str",
+        ),
     ],
 )
 def test_likelihoods_of_another_form_are_refused_by_name(tokens: Any, complaint: str) -> None:
@@ -104,14 +114,18 @@ def test_a_field_of_the_wrong_type_is_named(change: dict[str, Any], complaint: s
         completion_from_json(json.loads(SMALL_TEXT) | change)
 
 
-@pytest.mark.parametrize("read", [completion_from_json, usage_from_json, served_from_json, failed_attempt_from_json])
+@pytest.mark.parametrize(
+    "read", [completion_from_json, usage_from_json, served_from_json, failed_attempt_from_json]
+)
 def test_what_is_no_object_is_refused(read: Any) -> None:
     with pytest.raises(ValueError, match="must be an object"):
         read([])
 
 
 def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(ValueError, match="source: Input should be 'endpoint', 'cache', 'shared' or 'replay'"):
+    with pytest.raises(
+        ValueError, match="source: Input should be 'endpoint', 'cache', 'shared' or 'replay'"
+    ):
         served_from_json(served_to_json(Served()) | {"source": "thin air"})
 
 
@@ -119,7 +133,10 @@ def test_an_unknown_source_is_refused() -> None:
     ("text", "complaint"),
     [
         ('{"endpoint":"e","model":"m"}', "messages: is missing"),
-        ('{"endpoint":"e","model":"m","messages":[{"role":"robot","content":""}]}', "messages.0.role: Input should be"),
+        (
+            '{"endpoint":"e","model":"m","messages":[{"role":"robot","content":""}]}',
+            "messages.0.role: Input should be",
+        ),
         ('{"endpoint":"e","model":"m","messages":[],"sead":1}', "sead: is not known"),
         ('{"endpoint":"e","model":"m","messages":[],"memo":{}}', "memo: is not known"),
         ('{"endpoint":"e","model":"m","messages":[],"stop":[1]}', "stop.0: must be a text"),
@@ -135,7 +152,11 @@ def test_what_is_no_request_is_refused_with_the_reason(text: str, complaint: str
 
 def test_a_completion_forgets_how_it_was_waited_for() -> None:
     waited = Completion(
-        model="m", content="", finish_reason="stop", usage=Usage(), served=Served(source="shared", queued_s=3.0)
+        model="m",
+        content="",
+        finish_reason="stop",
+        usage=Usage(),
+        served=Served(source="shared", queued_s=3.0),
     )
     assert completion_from_json(completion_to_json(waited)).served == Served()
 

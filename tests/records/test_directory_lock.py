@@ -56,7 +56,9 @@ def test_undone_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_directory_that_was_deleted_or_made_anew_is_not_ours_any_more(tmp_path: Path, again: bool) -> None:
+def test_a_directory_that_was_deleted_or_made_anew_is_not_ours_any_more(
+    tmp_path: Path, again: bool
+) -> None:
     lock = DirectoryLock.take(tmp_path / "run")
     lock.check()
     (tmp_path / "run" / LOCK_FILE).unlink()

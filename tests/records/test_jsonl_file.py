@@ -60,7 +60,9 @@ def test_what_was_appended_can_be_taken_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_was_deleted_or_replaced_is_not_written_to_unseen(tmp_path: Path, replaced: bool) -> None:
+def test_a_file_that_was_deleted_or_replaced_is_not_written_to_unseen(
+    tmp_path: Path, replaced: bool
+) -> None:
     file = AppendedFile(tmp_path / "rows.jsonl")
     file.append([a_line(0)])
     (tmp_path / "rows.jsonl").unlink()
@@ -131,7 +133,9 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(f"{a_line(0)}\n{line}\n")
 
-    with pytest.raises(ResultsError, match=r"rows\.jsonl(:2: not a row of ours|: a row of topic 't' is damaged)"):
+    with pytest.raises(
+        ResultsError, match=r"rows\.jsonl(:2: not a row of ours|: a row of topic 't' is damaged)"
+    ):
         [owner_of(raw, path, at) for at, raw in texts_of(path)]
 
 
@@ -151,7 +155,9 @@ def test_lines_read_backwards_are_the_lines_reversed(
     forwards = list(texts_of(path))
 
     assert [json.loads(raw)["index"] for _, raw in forwards] == list(range(len(texts)))
-    assert [at for at, _ in forwards] == [sum(len(raw) for _, raw in forwards[:n]) for n in range(len(forwards))]
+    assert [at for at, _ in forwards] == [
+        sum(len(raw) for _, raw in forwards[:n]) for n in range(len(forwards))
+    ]
     assert list(last_texts_of(path)) == forwards[::-1]
     assert count_lines(path) == len(texts)
 
@@ -194,7 +200,9 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
 
 def test_an_operating_systems_error_says_what_can_be_done(tmp_path: Path) -> None:
     with (
-        pytest.raises(StorageError, match=r"results: cannot be written: No space left.*can be resumed"),
+        pytest.raises(
+            StorageError, match=r"results: cannot be written: No space left.*can be resumed"
+        ),
         storage_errors(Path("results")),
     ):
         raise OSError(28, "No space left on device")

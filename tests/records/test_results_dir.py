@@ -114,11 +114,15 @@ async def test_a_topic_whose_row_was_torn_leaves_no_calls(tmp_path: Path) -> Non
         assert results.standing.state(1) == "unfinished"
 
     assert results_file.read_bytes().endswith(b"\n")
-    traces = [json.loads(line) for line in (tmp_path / "run" / TRACES_FILE).read_text().splitlines()]
+    traces = [
+        json.loads(line) for line in (tmp_path / "run" / TRACES_FILE).read_text().splitlines()
+    ]
     assert [call["topic_id"] for call in traces] == ["t0", "t0"]
 
 
-async def test_calls_of_an_earlier_failure_stay_until_the_topic_has_another_row(tmp_path: Path) -> None:
+async def test_calls_of_an_earlier_failure_stay_until_the_topic_has_another_row(
+    tmp_path: Path,
+) -> None:
     with opened(tmp_path / "run") as results:
         await write(results, 0, failed=True)
     with opened(tmp_path / "run"):
@@ -129,7 +133,9 @@ async def test_calls_of_an_earlier_failure_stay_until_the_topic_has_another_row(
     assert calls_of(tmp_path / "run") == [("t0", 1, "one"), ("t0", 1, "two")]
 
 
-async def test_calls_without_their_row_are_taken_back_when_the_row_cannot_be_written(tmp_path: Path) -> None:
+async def test_calls_without_their_row_are_taken_back_when_the_row_cannot_be_written(
+    tmp_path: Path,
+) -> None:
     with opened(tmp_path / "run") as results:
         await write(results, 0)
         (tmp_path / "run" / RESULTS_FILE).rename(tmp_path / "elsewhere")
@@ -154,7 +160,10 @@ async def test_a_directory_that_was_deleted_is_said_at_the_next_row(tmp_path: Pa
 def test_a_directory_in_use_is_an_error_that_says_so(tmp_path: Path) -> None:
     with opened(tmp_path / "run"):
         assert is_running(tmp_path / "run")
-        with pytest.raises(ResultsError, match="in use by another process"), opened(tmp_path / "run"):
+        with (
+            pytest.raises(ResultsError, match="in use by another process"),
+            opened(tmp_path / "run"),
+        ):
             pass
     assert not is_running(tmp_path / "run")
 
@@ -207,9 +216,15 @@ def test_a_directory_of_somebody_else_is_not_touched(tmp_path: Path, names: list
 def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(ResultsError, match="cannot be made: Not a directory"), opened(tmp_path / "file" / "run"):
+    with (
+        pytest.raises(ResultsError, match="cannot be made: Not a directory"),
+        opened(tmp_path / "file" / "run"),
+    ):
         pass
-    with pytest.raises(ResultsError, match="cannot be made: File exists"), opened(tmp_path / "file"):
+    with (
+        pytest.raises(ResultsError, match="cannot be made: File exists"),
+        opened(tmp_path / "file"),
+    ):
         pass
 
 
@@ -222,7 +237,10 @@ def _without(name: str) -> Callable[[dict[str, Any]], object]:
     [
         (lambda manifest: [], "not the description of a run"),
         (lambda manifest: {}, "not the description of a run"),
-        (lambda manifest: {**manifest, "version": 2}, "of version 2, and this harness knows version 1"),
+        (
+            lambda manifest: {**manifest, "version": 2},
+            "of version 2, and this harness knows version 1",
+        ),
         (_without("run_id"), "'run_id' is missing"),
         (_without("sessions"), "'sessions' is missing"),
         (_without("settings"), "'settings' is missing"),

@@ -24,8 +24,19 @@ def test_a_row_says_everything_of_a_topic() -> None:
         "topic": "why?",
         "output": None,
         "sections": [],
-        "error": {"type": "TopicFailed", "kind": None, "message": "no answer", "step": None, "status": None},
-        "usage": {"input_tokens": 10, "output_tokens": 20, "reasoning_tokens": 5, "cached_tokens": 4},
+        "error": {
+            "type": "TopicFailed",
+            "kind": None,
+            "message": "no answer",
+            "step": None,
+            "status": None,
+        },
+        "usage": {
+            "input_tokens": 10,
+            "output_tokens": 20,
+            "reasoning_tokens": 5,
+            "cached_tokens": 4,
+        },
         "cost": 0.25,
         "saved": 0.0,
         "calls": 2,
@@ -77,7 +88,9 @@ def test_a_row_of_a_call_tells_its_whole_story() -> None:
     assert (row["index"], row["session"], row["own_s"]) == (3, 2, 2.5)
 
 
-def test_a_wait_for_the_provider_stands_in_a_row_where_there_was_one_and_old_rows_are_read() -> None:
+def test_a_wait_for_the_provider_stands_in_a_row_where_there_was_one_and_old_rows_are_read() -> (
+    None
+):
     waited = span_to_row(a_hard_won_span(), index=0, session=1)
     others = span_to_row(a_span(), index=0, session=1)
 
@@ -104,6 +117,8 @@ def test_any_mapping_and_sequence_of_a_workflow_becomes_json() -> None:
 
 
 def test_half_a_surrogate_pair_can_be_written() -> None:
-    row = result_to_row(a_result(output="\ud83d", error=Failure(type="X", message="\udcff")), session=1)
+    row = result_to_row(
+        a_result(output="\ud83d", error=Failure(type="X", message="\udcff")), session=1
+    )
 
     assert json.loads(to_text(row).encode())["output"] == "\ud83d"

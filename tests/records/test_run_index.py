@@ -54,7 +54,12 @@ def test_draws_of_a_topic_are_told_by_the_topic_and_a_number(tmp_path: Path) -> 
     topics = [Made(id=name) for name in ("sea", "sea#2", "sky", "sky#2")]
     index = RunIndex.open(make_run(tmp_path / "run", topics, identity={"samples": 2}))
     assert index.samples == 2
-    assert [index.draw_of(index.row(name)) for name in index] == [("sea", 0), ("sea", 1), ("sky", 0), ("sky", 1)]
+    assert [index.draw_of(index.row(name)) for name in index] == [
+        ("sea", 0),
+        ("sea", 1),
+        ("sky", 0),
+        ("sky", 1),
+    ]
 
 
 def test_a_run_without_draws_keeps_an_id_that_looks_like_one(tmp_path: Path) -> None:
@@ -76,7 +81,9 @@ def test_a_run_that_is_going_on_is_refused(run: Path) -> None:
 def test_a_torn_last_line_is_refused_and_says_how_to_repair_it(run: Path, name: str) -> None:
     raw = (run / name).read_bytes()
     (run / name).write_bytes(raw[:-10])
-    with pytest.raises(ResultsError, match=f"{name}: its last line is torn, so the run was killed; `harness resume"):
+    with pytest.raises(
+        ResultsError, match=f"{name}: its last line is torn, so the run was killed; `harness resume"
+    ):
         RunIndex.open(run)
 
 
@@ -90,7 +97,9 @@ def test_a_line_that_is_no_row_is_named(run: Path) -> None:
 def test_calls_that_are_missing_are_counted(run: Path) -> None:
     lines = (run / TRACES_FILE).read_text().splitlines()
     (run / TRACES_FILE).write_text(lines[0] + "\n" + lines[2] + "\n")
-    with pytest.raises(ResultsError, match=r"has 1 calls of topic 'sea', whose row speaks of 2; restore the file"):
+    with pytest.raises(
+        ResultsError, match=r"has 1 calls of topic 'sea', whose row speaks of 2; restore the file"
+    ):
         RunIndex.open(run)
     (run / TRACES_FILE).unlink()
     with pytest.raises(ResultsError, match="has 0 calls of topic 'sea'"):
@@ -126,7 +135,9 @@ DAMAGES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "field", "wrong"), DAMAGES, ids=[field for _, field, _ in DAMAGES])
+@pytest.mark.parametrize(
+    ("name", "field", "wrong"), DAMAGES, ids=[field for _, field, _ in DAMAGES]
+)
 def test_a_row_that_lacks_a_field_or_has_a_wrong_one_is_named_by_its_topic(
     run: Path, name: str, field: str, wrong: object
 ) -> None:
@@ -154,6 +165,7 @@ def test_a_call_whose_tokens_are_wrong_is_named(run: Path) -> None:
     rows[2]["usage"] = {"input_tokens": "many"}
     (run / TRACES_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(
-        ResultsError, match=r"a call of topic 'sky' is damaged: usage\.input_tokens: must be a whole number"
+        ResultsError,
+        match=r"a call of topic 'sky' is damaged: usage\.input_tokens: must be a whole number",
     ):
         RunIndex.open(run).calls("sky")

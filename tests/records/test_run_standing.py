@@ -39,7 +39,12 @@ def test_rows_add_up() -> None:
         "calls": 6,
         "hits": 3,
         "sequential_s": 12.75,
-        "usage": {"input_tokens": 30, "output_tokens": 60, "reasoning_tokens": 15, "cached_tokens": 12},
+        "usage": {
+            "input_tokens": 30,
+            "output_tokens": 60,
+            "reasoning_tokens": 15,
+            "cached_tokens": 12,
+        },
         "answered_by": [],
     }
 
@@ -57,7 +62,13 @@ def test_a_row_of_a_later_session_takes_the_place_of_a_failed_one() -> None:
 def test_each_topic_stands_as_its_row_says_or_is_unfinished() -> None:
     standing = standing_of(ok(0), failed(1), ok(3, status="degraded"))
 
-    assert [standing.state(index) for index in range(5)] == ["ok", "failed", "unfinished", "degraded", "unfinished"]
+    assert [standing.state(index) for index in range(5)] == [
+        "ok",
+        "failed",
+        "unfinished",
+        "degraded",
+        "unfinished",
+    ]
     assert standing.in_states(("failed", "unfinished"), 5, 5) == 3
     assert standing.in_states(("degraded",), 5, 5) == 1
     assert standing.in_states(("ok",), 5, 5) == 1
@@ -67,7 +78,11 @@ def test_each_topic_stands_as_its_row_says_or_is_unfinished() -> None:
 
 def test_a_row_of_a_later_session_takes_the_place_of_a_degraded_one() -> None:
     before = ok(0, status="degraded", cost=2.0, calls=9, usage=Usage(input_tokens=7))
-    for again in (ok(0, session=2, cost=1.0), failed(0, session=2), ok(0, session=2, status="degraded")):
+    for again in (
+        ok(0, session=2, cost=1.0),
+        failed(0, session=2),
+        ok(0, session=2, status="degraded"),
+    ):
         standing = standing_of(before, again)
         assert standing.totals.as_json() == standing_of(again).totals.as_json()
         assert standing.superseded == 1
@@ -84,7 +99,9 @@ def test_topics_with_gaps_between_them_are_counted_without_the_gaps() -> None:
 
 def test_rows_of_bad_lines_that_an_older_version_wrote_are_failures_until_the_run_goes_on() -> None:
     bad = failed(1, calls=0, hits=0, error=Failure(type="DatasetError", message="t.jsonl:2: blank"))
-    own = failed(2, error=Failure(type="DatasetError", message="raised by a workflow after its first call"))
+    own = failed(
+        2, error=Failure(type="DatasetError", message="raised by a workflow after its first call")
+    )
     standing = standing_of(ok(0), bad, own)
     assert standing.totals.as_json()["failed"] == 2
 
@@ -115,12 +132,26 @@ def test_a_row_of_a_topic_that_never_was_does_not_count() -> None:
 def test_failed_topics_are_counted_by_cause_and_the_first_of_each_is_named() -> None:
     def because(index: int, kind: str, status: int | None) -> StoredResult:
         message = f"said of {index}\x1b"
-        return failed(index, error=Failure(type="TransientError", message=message, kind=kind, status=status))
+        return failed(
+            index, error=Failure(type="TransientError", message=message, kind=kind, status=status)
+        )
 
-    standing = standing_of(because(0, "server", 500), because(1, "timeout", None), because(2, "server", 500))
+    standing = standing_of(
+        because(0, "server", 500), because(1, "timeout", None), because(2, "server", 500)
+    )
     server, timeout = standing.failures()
-    assert (server.cause, server.topics, server.topic_id, server.message) == ("server 500", 2, "t0", "said of 0\\x1b")
-    assert (timeout.cause, timeout.topics, timeout.kind, timeout.type) == ("timeout", 1, "timeout", "TransientError")
+    assert (server.cause, server.topics, server.topic_id, server.message) == (
+        "server 500",
+        2,
+        "t0",
+        "said of 0\\x1b",
+    )
+    assert (timeout.cause, timeout.topics, timeout.kind, timeout.type) == (
+        "timeout",
+        1,
+        "timeout",
+        "TransientError",
+    )
 
 
 def test_a_topic_that_was_run_again_is_a_failure_no_more() -> None:

@@ -56,7 +56,11 @@ def test_what_came_in_last_stands_last() -> None:
 
 
 def test_what_is_not_alike_belongs_together_by_its_name_only() -> None:
-    assert align(items("red green", "blue"), items("one two", "three", names="19")) == [(0, 0), (1, None), (None, 1)]
+    assert align(items("red green", "blue"), items("one two", "three", names="19")) == [
+        (0, 0),
+        (1, None),
+        (None, 1),
+    ]
 
 
 def test_one_alone_belongs_to_the_other_alone_whatever_they_say() -> None:
@@ -67,16 +71,24 @@ def test_one_alone_belongs_to_the_other_alone_whatever_they_say() -> None:
 
 def test_too_many_to_compare_belong_together_by_text_and_then_by_name() -> None:
     old = [Item(f"part.{number}", f"question {number} of many") for number in range(40)]
-    new = [Item(f"part.{number}", f"question {number} of several") for number in range(39)] + [Item("x", old[0].text)]
+    new = [Item(f"part.{number}", f"question {number} of several") for number in range(39)] + [
+        Item("x", old[0].text)
+    ]
     expected: list[Places] = [(0, 39), *((number, number) for number in range(1, 39)), (39, None)]
     assert sorted(align(old, new), key=str) == sorted([*expected, (None, 0)], key=str)
 
 
 def test_calls_belong_together_by_what_they_ask_and_not_by_what_all_of_them_ask() -> None:
     def asked(question: str, number: int) -> str:
-        return f"Of a very long topic, which is the same for all:\nSub-question {number}: {question}\nBe careful."
+        return (
+            f"Of a very long topic, which is the same for all:\nSub-question {number}:"
+            f" {question}\nBe careful."
+        )
 
-    old = [a_call(f"research.{n}/research", asked(q, n)) for n, q in enumerate(["who pays?", "who gains?"], start=1)]
+    old = [
+        a_call(f"research.{n}/research", asked(q, n))
+        for n, q in enumerate(["who pays?", "who gains?"], start=1)
+    ]
     new = [
         a_call(f"research.{n}/research", asked(q, n))
         for n, q in enumerate(["which fish die?", "who pays?", "who gains?"], start=1)

@@ -10,14 +10,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema.validators import Draft202012Validator
 
-from harness.regress.checks.cannot_fail import accepts_everything, is_found_everywhere, misspelled_keyword
+from harness.regress.checks.cannot_fail import (
+    accepts_everything,
+    is_found_everywhere,
+    misspelled_keyword,
+)
 from harness.regress.checks.expect_schema import schema_validator
 
 KEYWORDS = Draft202012Validator.VALIDATORS
 
 
 @pytest.mark.parametrize(
-    "source", ["", ".*", "(foo)?", "[a-z]*", "foo|", "x{0,3}", "^", "^.*", "\\A", ".*$", "\\Z", "(?m)^"]
+    "source",
+    ["", ".*", "(foo)?", "[a-z]*", "foo|", "x{0,3}", "^", "^.*", "\\A", ".*$", "\\Z", "(?m)^"],
 )
 def test_a_pattern_that_may_take_nothing_is_found_in_every_text(source: str) -> None:
     assert is_found_everywhere(re.compile(source))
@@ -115,7 +120,18 @@ def test_a_schema_that_may_refuse_something_does_not_accept_everything(schema: A
 
 
 WORDS = st.sampled_from(
-    ["type", "minItems", "items", "properties", "required", "anyOf", "allOf", "title", "format", "not"]
+    [
+        "type",
+        "minItems",
+        "items",
+        "properties",
+        "required",
+        "anyOf",
+        "allOf",
+        "title",
+        "format",
+        "not",
+    ]
 )
 VALUES = {
     "type": st.sampled_from(["string", "array", "object"]),
@@ -126,7 +142,9 @@ VALUES = {
 }
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-1, 1), st.text("ab", max_size=2)),
-    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.sampled_from("ab"), inner, max_size=2)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 
@@ -148,7 +166,9 @@ def schemas(draw: st.DrawFn, depth: int = 2) -> Any:
 
 
 @given(schemas(), JSON)
-def test_whatever_comes_fits_a_schema_that_is_said_to_accept_everything(schema: Any, value: Any) -> None:
+def test_whatever_comes_fits_a_schema_that_is_said_to_accept_everything(
+    schema: Any, value: Any
+) -> None:
     assert not accepts_everything(schema, KEYWORDS) or Draft202012Validator(schema).is_valid(value)
 
 
@@ -171,7 +191,13 @@ def test_a_word_that_is_nearly_a_keyword_is_told(schema: Any, told: tuple[str, s
     [
         {"properties": {"tpye": {"type": "string"}}, "required": ["minItms"]},
         {"enum": [{"tpye": 1}], "default": {"tpye": 1}},
-        {"type": "string", "x-owner": "me", "deprecated": True, "examples": ["a"], "definitions": {}},
+        {
+            "type": "string",
+            "x-owner": "me",
+            "deprecated": True,
+            "examples": ["a"],
+            "definitions": {},
+        },
     ],
 )
 def test_names_of_properties_values_and_notes_are_no_misspelled_keywords(schema: Any) -> None:

@@ -37,7 +37,9 @@ def open_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     def open_tape(mode: RecordMode) -> CassetteFixture:
         scratch = tmp_path / f"scratch-{next(numbers)}"
         scratch.mkdir()
-        return CassetteFixture(tmp_path / "tape.jsonl", mode, test="tests/test_it.py::test_it[a b]", scratch=scratch)
+        return CassetteFixture(
+            tmp_path / "tape.jsonl", mode, test="tests/test_it.py::test_it[a b]", scratch=scratch
+        )
 
     return open_tape
 
@@ -60,7 +62,9 @@ async def test_what_was_recorded_is_answered_again(open_tape: Open) -> None:
     tape = open_tape("once")
     first = await tape.ask("Why?", endpoint="mock", system="Be brief.", max_tokens=9000)
     tape.close(passed=True)
-    again = await open_tape("none").ask("Why?", endpoint="mock", system="Be brief.", max_tokens=9000)
+    again = await open_tape("none").ask(
+        "Why?", endpoint="mock", system="Be brief.", max_tokens=9000
+    )
     assert again.content == first.content
     assert again.reasoning == first.reasoning
     assert (again.usage, again.cost, again.served.source) == (first.usage, first.cost, "replay")
@@ -68,9 +72,13 @@ async def test_what_was_recorded_is_answered_again(open_tape: Open) -> None:
 
 async def test_without_a_cassette_it_says_how_to_record_one(open_tape: Open) -> None:
     tape = open_tape("none")
-    with pytest.raises(CacheMiss, match=r"there is no cassette .*tape\.jsonl yet; record it, which asks") as missed:
+    with pytest.raises(
+        CacheMiss, match=r"there is no cassette .*tape\.jsonl yet; record it, which asks"
+    ) as missed:
         await tape.ask("Why?", endpoint="mock")
-    assert str(missed.value).endswith("pytest --harness-record=once 'tests/test_it.py::test_it[a b]'")
+    assert str(missed.value).endswith(
+        "pytest --harness-record=once 'tests/test_it.py::test_it[a b]'"
+    )
     tape.close(passed=False)
     assert not tape.path.exists()
 
@@ -101,7 +109,9 @@ async def test_all_asks_anew_and_leaves_out_what_is_stale(open_tape: Open) -> No
     lines = before.path.read_bytes().splitlines()
     after = await recorded(open_tape, "two", "three", mode="all")
     assert sorted(prompts_in(after)) == ["three", "two"]
-    assert lines[1] in after.path.read_bytes().splitlines()  # an answer that is found again keeps its line
+    assert (
+        lines[1] in after.path.read_bytes().splitlines()
+    )  # an answer that is found again keeps its line
 
 
 async def test_a_test_that_failed_does_not_say_what_is_stale(open_tape: Open) -> None:
@@ -128,7 +138,9 @@ async def test_a_recording_with_a_call_that_failed_is_not_written(open_tape: Ope
 
 async def test_a_batch_with_calls_that_failed_is_not_written(open_tape: Open) -> None:
     tape = open_tape("once")
-    with pytest.raises(HarnessError, match=r"recording tape\.jsonl: not all calls were answered, so nothing") as error:
+    with pytest.raises(
+        HarnessError, match=r"recording tape\.jsonl: not all calls were answered, so nothing"
+    ) as error:
         await tape.run(["bees"], workflow=twice, endpoint="mock", faults="400=1")
     assert "/draft: " in str(error.value)
     tape.close(passed=False)
@@ -140,15 +152,21 @@ async def test_a_budget_that_ends_a_recording_is_named(open_tape: Open) -> None:
         await open_tape("once").run(["bees"], workflow=twice, endpoint="mock", run_calls=1)
 
 
-async def test_topics_come_as_texts_as_objects_or_as_a_file(open_tape: Open, tmp_path: Path) -> None:
-    (tmp_path / "topics.jsonl").write_text('{"id": "1", "topic": "bees"}\n{"id": "2", "topic": "tides", "kind": "x"}\n')
+async def test_topics_come_as_texts_as_objects_or_as_a_file(
+    open_tape: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "topics.jsonl").write_text(
+        '{"id": "1", "topic": "bees"}\n{"id": "2", "topic": "tides", "kind": "x"}\n'
+    )
     tides = Topic(id="2", text="tides", metadata={"kind": "x"})
     tape = open_tape("once")
     first = await tape.run(tmp_path / "topics.jsonl", workflow=twice, endpoint="mock")
     tape.close(passed=True)
     assert [case.row["metadata"] for case in first] == [{}, {"kind": "x"}]
     replayed = open_tape("none")
-    objects = await replayed.run([{"id": "1", "topic": "bees"}, tides], workflow=twice, endpoint="mock")
+    objects = await replayed.run(
+        [{"id": "1", "topic": "bees"}, tides], workflow=twice, endpoint="mock"
+    )
     named = await replayed.run(str(tmp_path / "topics.jsonl"), workflow=twice, endpoint="mock")
     for cases in (objects, named):
         assert [case.row["output"] for case in cases] == [case.row["output"] for case in first]
@@ -162,7 +180,9 @@ async def test_all_changes_of_a_batch_are_told_at_once(open_tape: Open, tmp_path
     await tape.run(["bees", "tides"], workflow=twice, endpoint="mock")
     tape.close(passed=True)
     with pytest.raises(CacheMiss) as missed:
-        await open_tape("none").run(["bees", "tides"], workflow=twice, endpoint="mock", model="deepseek-v4-pro")
+        await open_tape("none").run(
+            ["bees", "tides"], workflow=twice, endpoint="mock", model="deepseek-v4-pro"
+        )
     said = str(missed.value)
     assert said.count("2 calls of 2 topics, the first of them: step") == 2
     assert said.index("'draft'") < said.index("'polish'")
@@ -213,11 +233,17 @@ async def test_replaying_works_on_virtual_time_and_recording_over_a_network_does
 
 def test_a_test_that_is_not_async_has_twins(open_tape: Open) -> None:
     tape = open_tape("once")
-    asked, ran = tape.ask_sync("Why?", endpoint="mock"), tape.run_sync(["bees"], workflow=twice, endpoint="mock")
+    asked, ran = (
+        tape.ask_sync("Why?", endpoint="mock"),
+        tape.run_sync(["bees"], workflow=twice, endpoint="mock"),
+    )
     tape.close(passed=True)
     again = open_tape("none")
     assert again.ask_sync("Why?", endpoint="mock").content == asked.content
-    assert again.run_sync(["bees"], workflow=twice, endpoint="mock")[0].row["output"] == ran[0].row["output"]
+    assert (
+        again.run_sync(["bees"], workflow=twice, endpoint="mock")[0].row["output"]
+        == ran[0].row["output"]
+    )
     with pytest.raises(CacheMiss) as missed:
         again.ask_sync("How?", endpoint="mock")
     assert missed.value.__context__ is None
@@ -225,7 +251,9 @@ def test_a_test_that_is_not_async_has_twins(open_tape: Open) -> None:
 
 async def test_questions_at_the_same_time_are_all_recorded(open_tape: Open) -> None:
     tape = open_tape("once")
-    await asyncio.gather(*(tape.ask(f"question {number % 3}", endpoint="mock") for number in range(6)))
+    await asyncio.gather(
+        *(tape.ask(f"question {number % 3}", endpoint="mock") for number in range(6))
+    )
     tape.close(passed=True)
     assert sorted(prompts_in(tape)) == ["question 0", "question 1", "question 2"]
 
@@ -241,7 +269,9 @@ async def test_the_story_names_the_cassette_and_what_was_done(open_tape: Open) -
     await recorded(open_tape, "one")
     assert open_tape("none").history().endswith("tape.jsonl, 1 recorded answer")
     assert (
-        (await recorded(open_tape, "one", "two", mode="all")).history().endswith("1 recorded answer; 2 recorded anew")
+        (await recorded(open_tape, "one", "two", mode="all"))
+        .history()
+        .endswith("1 recorded answer; 2 recorded anew")
     )
 
 
@@ -261,6 +291,11 @@ def test_a_cassette_stands_beside_its_test(test: str, name: str) -> None:
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_two_tests_never_share_a_cassette(one: str, other: str) -> None:
-    names = [cassette_path(Path("t.py"), f"test_it[{parameter}]").name for parameter in (one, other)]
+    names = [
+        cassette_path(Path("t.py"), f"test_it[{parameter}]").name for parameter in (one, other)
+    ]
     assert (names[0] == names[1]) == (one == other)
-    assert all(name.isascii() and len(name) < 120 and "/" not in name and not name.startswith(".") for name in names)
+    assert all(
+        name.isascii() and len(name) < 120 and "/" not in name and not name.startswith(".")
+        for name in names
+    )

@@ -1,4 +1,6 @@
-"""Every kind of expectation: when it holds, what it says when it does not, and what it makes of what is missing."""
+"""Every kind of expectation: when it holds, what it says when it does not, and what it makes of
+what is missing.
+"""
 
 from __future__ import annotations
 
@@ -84,12 +86,21 @@ def test_what_holds_passes(tmp_path: Path, line: str) -> None:
         ("questions = { at_least = 4 }", "3 sub-questions, expected at least 4 sub-questions"),
         ("tokens_at_most = 1959", "1,960 tokens, expected at most 1,959 tokens"),
         ("tokens_at_most = 155\nstep = 'research'", "160 tokens, expected at most 155 tokens"),
-        ("reasoning_tokens_at_most = 249", "250 tokens of reasoning, expected at most 249 tokens of reasoning"),
+        (
+            "reasoning_tokens_at_most = 249",
+            "250 tokens of reasoning, expected at most 249 tokens of reasoning",
+        ),
         ("calls_at_most = 3", "4 calls, expected at most 3 calls"),
         # 100 tokens in at $0.30 and 50 out at $1.20 a million, the dearer hours.
         ("cost_at_most = 0.00008\nstep = 'decompose'", "$0.000090, expected at most $0.000080"),
-        ("finish_reason = 'stop'\nstep = 'research'", "finish reason length, expected finish reason stop"),
-        ("reasoning_contains = 'doubt'\nstep = 'synthesize'", "the reasoning does not contain 'doubt'"),
+        (
+            "finish_reason = 'stop'\nstep = 'research'",
+            "finish reason length, expected finish reason stop",
+        ),
+        (
+            "reasoning_contains = 'doubt'\nstep = 'synthesize'",
+            "the reasoning does not contain 'doubt'",
+        ),
         ("reasoning_not_contains = 'doubt'", "the reasoning contains 'doubt'"),
     ],
 )
@@ -99,9 +110,16 @@ def test_what_does_not_hold_fails_and_says_what_was_expected_and_what_came(
     assert message_of(checked(tmp_path, line, CASE)) == message
 
 
-def test_all_expectations_of_a_check_must_hold_and_each_that_does_not_is_told(tmp_path: Path) -> None:
-    draw = checked(tmp_path, "contains = 'report'\nnot_contains = 'cites'\nchars = { at_most = 5 }", CASE)
-    assert [each.expectation for each in draw.failing] == ["does not contain 'cites'", "at most 5 characters"]
+def test_all_expectations_of_a_check_must_hold_and_each_that_does_not_is_told(
+    tmp_path: Path,
+) -> None:
+    draw = checked(
+        tmp_path, "contains = 'report'\nnot_contains = 'cites'\nchars = { at_most = 5 }", CASE
+    )
+    assert [each.expectation for each in draw.failing] == [
+        "does not contain 'cites'",
+        "at most 5 characters",
+    ]
 
 
 def test_a_check_on_a_step_looks_at_each_of_its_calls(tmp_path: Path) -> None:
@@ -126,7 +144,9 @@ def test_a_call_that_wants_functions_called_is_searched_for_them_too(tmp_path: P
     assert checked(tmp_path, "contains = 'look_up'\nstep = 'ask'", case).state == "passed"
     assert checked(tmp_path, "contains = 'c1'\nstep = 'ask'", case).state == "failed"
     both = a_case(calls=[a_call("ask", "I look.", tool_calls=wanted)])
-    assert checked(tmp_path, "contains = ['I look.', 'look_up']\nstep = 'ask'", both).state == "passed"
+    assert (
+        checked(tmp_path, "contains = ['I look.', 'look_up']\nstep = 'ask'", both).state == "passed"
+    )
 
 
 def test_an_output_of_null_is_a_text_without_a_word(tmp_path: Path) -> None:
@@ -134,16 +154,22 @@ def test_an_output_of_null_is_a_text_without_a_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["", "\nstep = 'ask'"])
-def test_what_did_not_reason_says_nothing_of_what_its_reasoning_does_not_contain(tmp_path: Path, where: str) -> None:
+def test_what_did_not_reason_says_nothing_of_what_its_reasoning_does_not_contain(
+    tmp_path: Path, where: str
+) -> None:
     case = a_case(calls=[a_call("ask", reasoning="")])
     draw = checked(tmp_path, f"reasoning_not_contains = 'cheat'{where}", case)
     assert (draw.state, draw.why) == ("not checked", "there is no reasoning to look at")
-    assert "does not contain" in message_of(checked(tmp_path, f"reasoning_contains = 'cheat'{where}", case))
+    assert "does not contain" in message_of(
+        checked(tmp_path, f"reasoning_contains = 'cheat'{where}", case)
+    )
 
 
 def test_where_there_are_no_sub_questions_their_number_is_not_right(tmp_path: Path) -> None:
     draw = checked(tmp_path, "questions = { at_most = 5 }", a_case("a report"))
-    assert message_of(draw) == "the output has no sub-questions (its sections) that could be counted"
+    assert (
+        message_of(draw) == "the output has no sub-questions (its sections) that could be counted"
+    )
 
 
 # Status and failures
@@ -152,12 +178,17 @@ def test_where_there_are_no_sub_questions_their_number_is_not_right(tmp_path: Pa
 def test_a_failed_topic_fails_whatever_is_checked_of_its_output(tmp_path: Path) -> None:
     case = a_case(failed="TopicFailed")
     for line in ("not_contains = 'nonsense'", "status = ['ok', 'degraded']", "calls_at_most = 5"):
-        assert message_of(checked(tmp_path, line, case)) == "the topic is failed: it was a TopicFailed"
+        assert (
+            message_of(checked(tmp_path, line, case)) == "the topic is failed: it was a TopicFailed"
+        )
 
 
 def test_a_degraded_topic_passes_only_where_a_check_allows_it(tmp_path: Path) -> None:
     case = a_case(status="degraded")
-    assert message_of(checked(tmp_path, "status = 'ok'", case)) == "the topic is degraded: a part is missing"
+    assert (
+        message_of(checked(tmp_path, "status = 'ok'", case))
+        == "the topic is degraded: a part is missing"
+    )
     assert checked(tmp_path, "status = ['ok', 'degraded']", case).state == "passed"
 
 
@@ -170,7 +201,10 @@ def test_a_call_that_failed_fails_its_checks(tmp_path: Path) -> None:
 def test_a_step_that_did_not_run_in_a_topic_is_not_checked(tmp_path: Path) -> None:
     assert checked(tmp_path, "contains = 'x'\nstep = 'ask'", a_case()).why == "the step did not run"
     failed = checked(tmp_path, "contains = 'x'\nstep = 'ask'", a_case(failed="TopicFailed"))
-    assert (failed.state, failed.why) == ("not checked", "the step was not reached: the topic failed")
+    assert (failed.state, failed.why) == (
+        "not checked",
+        "the step was not reached: the topic failed",
+    )
 
 
 # Citations
@@ -196,7 +230,9 @@ def test_each_answered_sub_question_must_be_cited(
 
 
 def test_citations_name_the_numbers_that_are_missing(tmp_path: Path) -> None:
-    draw = checked(tmp_path, "citations = true", a_case("see [1]", sections=sections(True, False, False)))
+    draw = checked(
+        tmp_path, "citations = true", a_case("see [1]", sections=sections(True, False, False))
+    )
     shortfall = draw.failing[0].shortfall
     assert shortfall.message == "sub-question 2, 3 of 3 is not cited"
     assert (shortfall.expected, shortfall.got) == ("citations of 1, 2, 3", "citations of 1")
@@ -240,10 +276,18 @@ def test_a_length_holds_exactly_within_its_bounds(text: str, least: int, more: i
 @given(st.text(), st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=3))
 def test_contains_and_its_opposite_never_both_fail_on_one_text(text: str, parts: list[str]) -> None:
     view = View(case=a_case(text))
-    each = [Contains(texts=(part,), absent=absent).look(view) for part in parts for absent in (False, True)]
-    assert [first is None or second is None for first, second in zip(each[::2], each[1::2], strict=True)]
+    each = [
+        Contains(texts=(part,), absent=absent).look(view)
+        for part in parts
+        for absent in (False, True)
+    ]
+    assert [
+        first is None or second is None for first, second in zip(each[::2], each[1::2], strict=True)
+    ]
     assert (Contains(texts=tuple(parts)).look(view) is None) == all(part in text for part in parts)
-    assert (Contains(texts=tuple(parts), absent=True).look(view) is None) == (not any(part in text for part in parts))
+    assert (Contains(texts=tuple(parts), absent=True).look(view) is None) == (
+        not any(part in text for part in parts)
+    )
 
 
 # Patterns that explode
@@ -254,7 +298,10 @@ EXPLODING = re.compile(r"(a+)+$")
 def test_a_pattern_that_backtracks_without_end_is_a_failed_check_and_no_hang() -> None:
     found = Matches(patterns=(EXPLODING,), most_cpu_s=0.05).look(View(case=a_case("a" * 60 + "b")))
     assert isinstance(found, Shortfall)
-    assert found.message == "'(a+)+$' took more than 0.05 s of CPU on this text; it backtracks too much"
+    assert (
+        found.message
+        == "'(a+)+$' took more than 0.05 s of CPU on this text; it backtracks too much"
+    )
 
 
 def test_a_look_that_was_stopped_leaves_no_timer_behind() -> None:
@@ -281,7 +328,10 @@ def accepted(**calls: str) -> Golden:
 
 
 def test_an_output_equal_to_golden_passes(tmp_path: Path) -> None:
-    assert checked(tmp_path, "equals_golden = true", a_case("because"), golden=accepted()).state == "passed"
+    assert (
+        checked(tmp_path, "equals_golden = true", a_case("because"), golden=accepted()).state
+        == "passed"
+    )
 
 
 def test_another_output_fails_with_both_texts_to_compare(tmp_path: Path) -> None:
@@ -292,11 +342,18 @@ def test_another_output_fails_with_both_texts_to_compare(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("golden", "output", "equal"),
-    [({"a": 1, "b": 2}, {"b": 2, "a": 1}, True), ([1], [True], False), ("1", 1, False), (None, None, True)],
+    [
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ([1], [True], False),
+        ("1", 1, False),
+        (None, None, True),
+    ],
 )
 def test_values_are_equal_as_json_is(tmp_path: Path, golden: Any, output: Any, equal: bool) -> None:
     known = Golden(draws={"t": Accepted(output=golden, has_output=True)})
-    assert (checked(tmp_path, "equals_golden = true", a_case(output), golden=known).state == "passed") == equal
+    assert (
+        checked(tmp_path, "equals_golden = true", a_case(output), golden=known).state == "passed"
+    ) == equal
 
 
 def test_what_was_never_accepted_fails_and_says_how_to_accept(tmp_path: Path) -> None:
@@ -308,13 +365,17 @@ def step_calls(**answers: str) -> list[StoredSpan]:
 
 
 def test_calls_are_compared_by_their_ids_and_one_that_is_gone_is_missed(tmp_path: Path) -> None:
-    golden = Golden(draws={"t": Accepted(calls={"a/ask": "one", "b/ask": "two", "c/other": "three"})})
+    golden = Golden(
+        draws={"t": Accepted(calls={"a/ask": "one", "b/ask": "two", "c/other": "three"})}
+    )
     line = "equals_golden = true\nstep = 'ask'"
 
     same = checked(tmp_path, line, a_case(calls=step_calls(a="one", b="two")), golden=golden)
     changed = checked(tmp_path, line, a_case(calls=step_calls(a="one", b="2")), golden=golden)
     gone = checked(tmp_path, line, a_case(calls=step_calls(a="one")), golden=golden)
-    more = checked(tmp_path, line, a_case(calls=step_calls(a="one", b="two", d="four")), golden=golden)
+    more = checked(
+        tmp_path, line, a_case(calls=step_calls(a="one", b="two", d="four")), golden=golden
+    )
 
     assert same.state == "passed"
     assert [each.checked for each in changed.failing] == ["b/ask"]
@@ -341,7 +402,9 @@ def test_the_suite_can_give_a_price(tmp_path: Path) -> None:
 
 
 def test_what_judges_use_is_not_counted_for_the_workflow(tmp_path: Path) -> None:
-    judge = a_call("judge.fair/judge", '{"pass": true}', tokens=(9_000, 9_000, 0), reasoning="doubt")
+    judge = a_call(
+        "judge.fair/judge", '{"pass": true}', tokens=(9_000, 9_000, 0), reasoning="doubt"
+    )
     case = a_case(calls=[a_call("ask", tokens=(1, 2, 0), reasoning="so"), judge])
     for line in (
         "tokens_at_most = 3",

@@ -32,9 +32,11 @@ def of_output(output: Any, **calls: str) -> Accepted:
 
 
 def test_the_file_shows_texts_line_by_line_and_topics_in_order(tmp_path: Path) -> None:
-    golden = Golden(draws={"zebra": of_output("one line", ask="a\nb"), "ant": of_output("first\n\nthird\n")})
-    assert golden_text(golden) == (
-        "{\n"
+    golden = Golden(
+        draws={"zebra": of_output("one line", ask="a\nb"), "ant": of_output("first\n\nthird\n")}
+    )
+    assert (
+        golden_text(golden) == "{\n"
         ' "golden": 1,\n'
         ' "topics": {\n'
         '  "ant": {\n'
@@ -60,8 +62,14 @@ def test_the_file_shows_texts_line_by_line_and_topics_in_order(tmp_path: Path) -
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 LINES = st.text(alphabet="ab\n\r\u2028\x1b\"'[]", max_size=20)
@@ -107,7 +115,9 @@ GOOD = '{\n "golden": 1,\n "topics": {\n  "t": {"output": "a", "calls": {"ask": 
         (GOOD.replace('"a"', '{"value": "a"}'), ":4: expected a text, a list of its lines"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_golden_file_is_refused_by_its_line(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_file_that_is_no_golden_file_is_refused_by_its_line(
+    tmp_path: Path, text: str, problem: str
+) -> None:
     path = tmp_path / "g.json"
     path.write_text(text)
     with pytest.raises(SuiteError) as refused:
@@ -118,7 +128,10 @@ def test_a_file_that_is_no_golden_file_is_refused_by_its_line(tmp_path: Path, te
 def test_a_conflict_of_a_merge_is_told_as_one(tmp_path: Path) -> None:
     path = tmp_path / "g.json"
     path.write_text(GOOD.replace(' "topics"', '<<<<<<< ours\n "topics"'))
-    with pytest.raises(SuiteError, match="resolve the conflict that a merge left, or remove it and run with --accept"):
+    with pytest.raises(
+        SuiteError,
+        match="resolve the conflict that a merge left, or remove it and run with --accept",
+    ):
         read_golden(path)
 
 
@@ -153,29 +166,45 @@ def test_accepting_takes_what_the_checks_compare_and_nothing_else(tmp_path: Path
     calls = [a_call("ask", "one"), a_call("other", "two"), a_call("judge.x/judge", "three")]
     case = a_case("out", calls=calls)
 
-    assert accept(a_suite(tmp_path, BOTH), [case], Golden()).draws == {"t": of_output("out", ask="one")}
+    assert accept(a_suite(tmp_path, BOTH), [case], Golden()).draws == {
+        "t": of_output("out", ask="one")
+    }
     assert accept(a_suite(tmp_path, OUTPUT), [case], Golden()).draws == {"t": of_output("out")}
     only_step = "[[check]]\nstep = 'ask'\nequals_golden = true\n"
-    assert accept(a_suite(tmp_path, only_step), [case], Golden()).draws == {"t": Accepted(calls={"ask": "one"})}
+    assert accept(a_suite(tmp_path, only_step), [case], Golden()).draws == {
+        "t": Accepted(calls={"ask": "one"})
+    }
 
 
 def test_topics_that_are_gone_are_found_and_dropped(tmp_path: Path) -> None:
     old = Golden(draws={"gone": of_output("x"), "t": of_output("old"), "t#3": of_output("y")})
     cases = [a_case("new"), a_case("newer", sample=1)]
     assert gone(cases, old) == ("gone", "t#3")
-    assert accept(a_suite(tmp_path, OUTPUT), cases, old).draws == {"t": of_output("new"), "t#2": of_output("newer")}
+    assert accept(a_suite(tmp_path, OUTPUT), cases, old).draws == {
+        "t": of_output("new"),
+        "t#2": of_output("newer"),
+    }
 
 
 def test_what_could_not_be_looked_at_keeps_what_was_accepted(tmp_path: Path) -> None:
     old = Golden(draws={name: of_output("old") for name in ("failed", "missed", "skipped", "fine")})
     names = ("failed", "missed", "fine", "judged")
-    cases = [a_case("new", topic_id=name, failed="TopicFailed" if name == "failed" else None) for name in names]
+    cases = [
+        a_case("new", topic_id=name, failed="TopicFailed" if name == "failed" else None)
+        for name in names
+    ]
     misses = [
         FakeMiss(topic_id="missed"),
         FakeMiss(topic_id="judged", span_id="judge.fair/judge", step="judge"),
     ]
 
-    new = accept(a_suite(tmp_path, OUTPUT), cases, old, misses=misses, left_out={("skipped", 0): "not recorded"})
+    new = accept(
+        a_suite(tmp_path, OUTPUT),
+        cases,
+        old,
+        misses=misses,
+        left_out={("skipped", 0): "not recorded"},
+    )
 
     assert {name: accepted.output for name, accepted in new.draws.items()} == {
         "failed": "old",
@@ -192,8 +221,12 @@ def test_a_draw_that_could_never_be_looked_at_is_not_accepted(tmp_path: Path) ->
 
 
 def test_the_difference_shows_the_lines_that_change_by_topic() -> None:
-    old = Golden(draws={"a": of_output("one\ntwo\nthree"), "b": of_output("same"), "c": of_output("gone")})
-    new = Golden(draws={"a": of_output("one\n2\nthree"), "b": of_output("same"), "d": of_output("new")})
+    old = Golden(
+        draws={"a": of_output("one\ntwo\nthree"), "b": of_output("same"), "c": of_output("gone")}
+    )
+    new = Golden(
+        draws={"a": of_output("one\n2\nthree"), "b": of_output("same"), "d": of_output("new")}
+    )
     assert golden_diff(old, new, "g.json").split("\n") == [
         "--- g.json: a (golden)",
         "+++ g.json: a (now)",

@@ -57,9 +57,13 @@ def model(verdict: Verdict, asked: list[Request] | None = None) -> FakeModel:
 
 async def case_of(suite: Suite, engine: Engine, workflow: Workflow = notes) -> Case:
     """The case that a run of the workflow with its judges leaves."""
-    await engine.runner(judged(workflow, suite.criteria, suite.judge)).run([Topic(id="t", text="On salt and sand")])
+    await engine.runner(judged(workflow, suite.criteria, suite.judge)).run(
+        [Topic(id="t", text="On salt and sand")]
+    )
     calls = [stored_span(span, index=0, session=1) for span in engine.results.spans]
-    return Case(topic_id="t", sample=0, row=stored_result(engine.results.rows[0], session=1), calls=calls)
+    return Case(
+        topic_id="t", sample=0, row=stored_result(engine.results.rows[0], session=1), calls=calls
+    )
 
 
 def says(passed: bool, reason: str = "so it is") -> str:
@@ -83,7 +87,9 @@ async def test_a_judge_is_asked_about_the_output_as_a_step_of_the_run(tmp_path: 
 
 async def test_a_judge_of_a_step_is_asked_about_each_of_its_calls(tmp_path: Path) -> None:
     suite = a_suite(tmp_path, ON_STEP)
-    case = await case_of(suite, Engine(model=model(lambda text: says("sand" not in text, "too sandy"))))
+    case = await case_of(
+        suite, Engine(model=model(lambda text: says("sand" not in text, "too sandy")))
+    )
 
     draw = look(suite.checks[1], case, Evidence())
 
@@ -100,7 +106,9 @@ async def test_a_verdict_is_cached_like_every_answer(tmp_path: Path) -> None:
     suite = a_suite(tmp_path, ON_OUTPUT + ON_STEP)
     first = Engine(model=model(lambda text: says(True), asked))
     await case_of(suite, first)
-    again = Engine(model=model(lambda text: says(False)), cache=first.cache, mode="replay", run_id="again")
+    again = Engine(
+        model=model(lambda text: says(False)), cache=first.cache, mode="replay", run_id="again"
+    )
 
     case = await case_of(suite, again)
 
@@ -118,19 +126,31 @@ async def test_a_verdict_is_cached_like_every_answer(tmp_path: Path) -> None:
         ('{"pass": false}', "the judge says no: and gives no reason"),
         ("I would say yes", "the judge's verdict cannot be used: it held no JSON array or object"),
         ("[true]", "the judge's verdict cannot be used: it is an array"),
-        ('{"pass": "yes"}', "the judge's verdict cannot be used: it is an object without a true or false 'pass'"),
-        ('{"passed": true}', "the judge's verdict cannot be used: it is an object without a true or false 'pass'"),
+        (
+            '{"pass": "yes"}',
+            "the judge's verdict cannot be used: it is an object without a true or false 'pass'",
+        ),
+        (
+            '{"passed": true}',
+            "the judge's verdict cannot be used: it is an object without a true or false 'pass'",
+        ),
     ],
 )
-def test_a_verdict_that_cannot_be_used_is_a_failed_check(tmp_path: Path, content: str, message: str | None) -> None:
+def test_a_verdict_that_cannot_be_used_is_a_failed_check(
+    tmp_path: Path, content: str, message: str | None
+) -> None:
     case = a_case(calls=[a_call("ask"), a_call("judge.fair/judge", content)])
     draw = look(a_suite(tmp_path, ON_OUTPUT).checks[1], case, Evidence())
     assert (draw.failing[0].shortfall.message if draw.failing else None) == message
 
 
-async def test_a_judge_that_cannot_be_asked_fails_its_check_and_not_the_topic(tmp_path: Path) -> None:
+async def test_a_judge_that_cannot_be_asked_fails_its_check_and_not_the_topic(
+    tmp_path: Path,
+) -> None:
     suite = a_suite(tmp_path, ON_OUTPUT)
-    case = await case_of(suite, Engine(model=model(lambda text: PermanentError("refused", kind="content_filter"))))
+    case = await case_of(
+        suite, Engine(model=model(lambda text: PermanentError("refused", kind="content_filter")))
+    )
     draw = look(suite.checks[1], case, Evidence())
     assert case.row.status == "ok"
     assert draw.failing[0].shortfall.message == "the judge could not be asked: refused"
@@ -156,7 +176,9 @@ def test_a_judge_that_nobody_asked_is_a_failed_check(tmp_path: Path) -> None:
 
 
 def test_a_verdict_of_another_check_is_not_taken_for_its_own(tmp_path: Path) -> None:
-    case = a_case(calls=[a_call("judge.fairer/judge", says(True)), a_call("judge.fair/ask/judge", says(True))])
+    case = a_case(
+        calls=[a_call("judge.fairer/judge", says(True)), a_call("judge.fair/ask/judge", says(True))]
+    )
     draw = look(a_suite(tmp_path, ON_OUTPUT).checks[1], case, Evidence())
     assert draw.failing[0].shortfall.message == "the judge was not asked"
 
@@ -166,7 +188,9 @@ async def test_a_topic_that_failed_asks_no_judge(tmp_path: Path) -> None:
         raise TopicFailed("no idea")
 
     asked: list[Request] = []
-    case = await case_of(a_suite(tmp_path, ON_OUTPUT), Engine(model=model(lambda text: says(True), asked)), gives_up)
+    case = await case_of(
+        a_suite(tmp_path, ON_OUTPUT), Engine(model=model(lambda text: says(True), asked)), gives_up
+    )
     assert case.row.error is not None
     assert (case.row.error.message, asked) == ("no idea", [])
 
@@ -174,10 +198,16 @@ async def test_a_topic_that_failed_asks_no_judge(tmp_path: Path) -> None:
 async def test_a_call_that_failed_is_not_judged(tmp_path: Path) -> None:
     def script(request: Request) -> Outcome:
         text = request.messages[-1].content
-        return PermanentError("no", kind="bad_request") if text == "note on salt" else an_answer(says(True))
+        return (
+            PermanentError("no", kind="bad_request")
+            if text == "note on salt"
+            else an_answer(says(True))
+        )
 
     case = await case_of(a_suite(tmp_path, ON_STEP), Engine(model=FakeModel(script=script)))
-    assert [call.parent for call in case.calls if call.step == "judge"] == ["judge.short-notes/note.2/note"]
+    assert [call.parent for call in case.calls if call.step == "judge"] == [
+        "judge.short-notes/note.2/note"
+    ]
 
 
 async def test_judges_are_bounded_by_the_calls_of_a_topic(tmp_path: Path) -> None:

@@ -6,8 +6,18 @@ from harness.cache.cassette import Recording
 from harness.regress.recorded.merging import merge
 
 
-def a_recording(key: str, answer: str = "yes", *, topic: str = "t", day: str = "2026-11-20") -> Recording:
-    return Recording(topic_id=topic, span_id="s", key=key, request="{}", completion=answer, recorded=day, harness="1.0")
+def a_recording(
+    key: str, answer: str = "yes", *, topic: str = "t", day: str = "2026-11-20"
+) -> Recording:
+    return Recording(
+        topic_id=topic,
+        span_id="s",
+        key=key,
+        request="{}",
+        completion=answer,
+        recorded=day,
+        harness="1.0",
+    )
 
 
 def test_an_answer_that_is_found_again_keeps_its_line_and_its_day() -> None:

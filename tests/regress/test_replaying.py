@@ -1,4 +1,6 @@
-"""A dataset once more from its recording: equal where nothing changed, and each change found where it was made."""
+"""A dataset once more from its recording: equal where nothing changed, and each change found where
+it was made.
+"""
 
 from __future__ import annotations
 
@@ -36,18 +38,27 @@ class Recorded:
     source: Path
     cassette: Path
 
-    async def replayed(self, *, prompts: Path | None = None, topics: Path | None = None, **settings: Any) -> Replay:
+    async def replayed(
+        self, *, prompts: Path | None = None, topics: Path | None = None, **settings: Any
+    ) -> Replay:
         chosen = loaded(self.directory, prompts=prompts, **settings)
         workflow = load_workflow(chosen.settings.workflow, prompts_file=prompts, settings={})
-        with closing(open_dataset(dataset_spec(chosen.settings, str(topics or self.source)))) as dataset:
-            return await replay(chosen, workflow, dataset, read_cassette(self.cassette), stop=Stop())
+        with closing(
+            open_dataset(dataset_spec(chosen.settings, str(topics or self.source)))
+        ) as dataset:
+            return await replay(
+                chosen, workflow, dataset, read_cassette(self.cassette), stop=Stop()
+            )
 
     def prompts(self, *changes: tuple[str, str]) -> Path:
         return edited_prompts(self.directory / "prompts.toml", *changes)
 
     def rewrite(self, change: Callable[[Recording], Recording | None]) -> None:
         """Make the cassette another."""
-        write_cassette(self.cassette, [one for one in map(change, read_cassette(self.cassette)) if one is not None])
+        write_cassette(
+            self.cassette,
+            [one for one in map(change, read_cassette(self.cassette)) if one is not None],
+        )
 
 
 @pytest.fixture
@@ -73,7 +84,9 @@ async def test_a_replayed_call_tells_what_it_would_cost(recorded: Recorded) -> N
     call = found.cases[0].of_step("decompose")[0]
     usage = call.usage
     assert call.cost == 0.0
-    assert call.saved == pytest.approx((usage.input_tokens * 0.15 + usage.output_tokens * 0.60) / 1e6)
+    assert call.saved == pytest.approx(
+        (usage.input_tokens * 0.15 + usage.output_tokens * 0.60) / 1e6
+    )
 
 
 ONE_WORD = {
@@ -92,7 +105,10 @@ async def test_one_word_in_a_prompt_is_found_in_that_step_and_blamed_on_nothing_
     assert {miss.step for miss in found.misses} == {step}
     assert {miss.explanation.verdict for miss in found.misses} == {"changed"}
     assert all(shown in miss.explanation.text() for miss in found.misses)
-    assert {(miss.topic_id, miss.sample) for miss in found.misses} == {("topic-0", 0), ("topic-1", 0)}
+    assert {(miss.topic_id, miss.sample) for miss in found.misses} == {
+        ("topic-0", 0),
+        ("topic-1", 0),
+    }
 
 
 async def test_changes_of_several_prompts_are_all_found_in_one_pass(recorded: Recorded) -> None:
@@ -122,7 +138,8 @@ async def test_steps_that_only_follow_another_answer_are_said_to_follow(recorded
             return one
         completion = json.loads(one.completion)
         questions = [
-            f"And what of matter number {number}, say?" for number, _ in enumerate(json.loads(completion["content"]))
+            f"And what of matter number {number}, say?"
+            for number, _ in enumerate(json.loads(completion["content"]))
         ]
         return replace(one, completion=to_text({**completion, "content": json.dumps(questions)}))
 
@@ -136,7 +153,9 @@ async def test_steps_that_only_follow_another_answer_are_said_to_follow(recorded
 async def test_a_new_topic_is_unknown_and_nothing_stands_in(recorded: Recorded) -> None:
     more = a_topic_file(recorded.directory, 3, name="more.jsonl")
     found = await recorded.replayed(topics=more)
-    assert [(miss.topic_id, miss.span_id, miss.stood_in) for miss in found.misses] == [("topic-2", "decompose", False)]
+    assert [(miss.topic_id, miss.span_id, miss.stood_in) for miss in found.misses] == [
+        ("topic-2", "decompose", False)
+    ]
     assert found.misses[0].explanation.verdict == "unknown topic"
     assert [case.row.status for case in found.cases] == ["ok", "ok", "failed"]
     error = found.cases[2].row.error
@@ -148,7 +167,9 @@ async def test_what_nothing_asks_for_any_more_is_stale(recorded: Recorded) -> No
     fewer = a_topic_file(recorded.directory, 1, name="fewer.jsonl")
     found = await recorded.replayed(topics=fewer)
     assert {one.topic_id for one in found.stale} == {"topic-1"}
-    changed = await recorded.replayed(prompts=recorded.prompts(("You plan research", "You organise research")))
+    changed = await recorded.replayed(
+        prompts=recorded.prompts(("You plan research", "You organise research"))
+    )
     assert {one.span_id for one in changed.stale} == {"decompose"}
 
 
@@ -163,19 +184,28 @@ async def test_draws_of_a_topic_are_recorded_and_replayed_apart(tmp_path: Path) 
     assert (found.misses, found.stale) == ((), ())
     assert len(merged.recordings) == sum(len(case.calls) for case in found.cases)
     more = await Recorded(tmp_path, source, cassette).replayed(samples=4)
-    assert [(miss.topic_id, miss.sample) for miss in more.misses] == [("topic-0", 3), ("topic-1", 3)]
+    assert [(miss.topic_id, miss.sample) for miss in more.misses] == [
+        ("topic-0", 3),
+        ("topic-1", 3),
+    ]
 
 
-async def test_a_recording_is_expected_to_ask_what_is_missing_and_at_most_what_follows(recorded: Recorded) -> None:
+async def test_a_recording_is_expected_to_ask_what_is_missing_and_at_most_what_follows(
+    recorded: Recorded,
+) -> None:
     nothing = expected(await recorded.replayed())
     assert nothing.is_nothing
     assert (nothing.topics, nothing.cost) == (2, 0)
 
-    found = await recorded.replayed(prompts=recorded.prompts(("You plan research", "You organise research")))
+    found = await recorded.replayed(
+        prompts=recorded.prompts(("You plan research", "You organise research"))
+    )
     first = expected(found)
     calls = [call for case in found.cases for call in case.calls]
     assert (first.calls, first.calls_at_most, first.unknown) == (2, len(calls), 0)
-    assert first.cost == pytest.approx(sum(call.saved for call in calls if call.step == "decompose"))
+    assert first.cost == pytest.approx(
+        sum(call.saved for call in calls if call.step == "decompose")
+    )
     assert first.cost_at_most == pytest.approx(sum(call.saved for call in calls))
 
     last = expected(await recorded.replayed(steps={"synthesize": {"max_tokens": 999}}))
@@ -183,7 +213,9 @@ async def test_a_recording_is_expected_to_ask_what_is_missing_and_at_most_what_f
 
 
 async def test_of_a_new_topic_nothing_can_be_expected(recorded: Recorded) -> None:
-    found = expected(await recorded.replayed(topics=a_topic_file(recorded.directory, 3, name="more.jsonl")))
+    found = expected(
+        await recorded.replayed(topics=a_topic_file(recorded.directory, 3, name="more.jsonl"))
+    )
     assert (found.calls, found.unknown, found.topics, found.is_nothing) == (0, 1, 3, False)
 
 
@@ -196,4 +228,7 @@ async def test_a_workflow_that_fails_is_a_case_like_any_other(recorded: Recorded
     with closing(open_dataset(dataset_spec(chosen.settings, str(recorded.source)))) as dataset:
         found = await replay(chosen, workflow, dataset, (), stop=Stop(), wrap=lambda _: broken)
     errors = [case.row.error for case in found.cases]
-    assert [error and error.message for error in errors] == ["no idea of topic-0", "no idea of topic-1"]
+    assert [error and error.message for error in errors] == [
+        "no idea of topic-0",
+        "no idea of topic-1",
+    ]

@@ -26,14 +26,18 @@ from harness.regress.comparing.topic_difference import NO_CHECKS, Checks, TopicD
 IDENTITY = {"model": "m", "prompts": "a" * 64, "samples": 1}
 
 
-def compared(directory: Path, a: list[Made], b: list[Made], checks: Checks = NO_CHECKS, **manifest: Any) -> Comparison:
+def compared(
+    directory: Path, a: list[Made], b: list[Made], checks: Checks = NO_CHECKS, **manifest: Any
+) -> Comparison:
     runs = [make_run(directory / "a", a), make_run(directory / "b", b, **manifest)]
     return compare_runs(RunIndex.open(runs[0]), RunIndex.open(runs[1]), checks)
 
 
 def topic(topic_id: str, answer: str = "the sky is blue", **fields: Any) -> Made:
     """A topic with one call, whose answer is its output."""
-    return Made(id=topic_id, calls=[said("ask", "why?", answer)], fields={"output": answer, **fields})
+    return Made(
+        id=topic_id, calls=[said("ask", "why?", answer)], fields={"output": answer, **fields}
+    )
 
 
 def only(found: Comparison) -> TopicDifference:
@@ -42,11 +46,19 @@ def only(found: Comparison) -> TopicDifference:
 
 
 def test_runs_that_came_out_the_same_are_the_same_whatever_they_took(tmp_path: Path) -> None:
-    cached = said("ask", "why?", "blue", cost=0.0, saved=0.5, served=Served(source="cache"), at_s=9.0)
+    cached = said(
+        "ask", "why?", "blue", cost=0.0, saved=0.5, served=Served(source="cache"), at_s=9.0
+    )
     found = compared(
         tmp_path,
         [Made(id="sky", calls=[said("ask", "why?", "blue")], fields={"cost": 0.5})],
-        [Made(id="sky", calls=[cached], fields={"cost": 0.0, "saved": 0.5, "hits": 1, "elapsed_s": 9.0})],
+        [
+            Made(
+                id="sky",
+                calls=[cached],
+                fields={"cost": 0.0, "saved": 0.5, "hits": 1, "elapsed_s": 9.0},
+            )
+        ],
     )
     assert found.same
     assert (found.common, found.unchanged, found.changed) == (1, 1, ())
@@ -72,20 +84,33 @@ def test_runs_that_came_out_the_same_are_the_same_whatever_they_took(tmp_path: P
         (
             Made(id="sky", calls=[said("ask", "why?", "one")]),
             Made(
-                id="sky", calls=[said("ask", "why?", "one", tool_calls=(ToolCall(id="c", name="n", arguments="{}"),))]
+                id="sky",
+                calls=[
+                    said(
+                        "ask",
+                        "why?",
+                        "one",
+                        tool_calls=(ToolCall(id="c", name="n", arguments="{}"),),
+                    )
+                ],
             ),
             "answers_changed",
         ),
         (
             Made(id="sky", calls=[said("ask", "why?", "one")]),
-            Made(id="sky", calls=[said("ask", "why?", "", error=Failure(type="PermanentError", message="no"))]),
+            Made(
+                id="sky",
+                calls=[said("ask", "why?", "", error=Failure(type="PermanentError", message="no"))],
+            ),
             "answers_changed",
         ),
         (Made(id="sky"), Made(id="sky", calls=[said("ask", "why?", "one")]), "lone_calls"),
     ],
     ids=["output", "sections", "answer", "reasoning", "tools", "failed call", "one call more"],
 )
-def test_whatever_came_out_otherwise_is_a_change(tmp_path: Path, then: Made, now: Made, what: str) -> None:
+def test_whatever_came_out_otherwise_is_a_change(
+    tmp_path: Path, then: Made, now: Made, what: str
+) -> None:
     found = compared(tmp_path, [then], [now])
     assert not found.same
     changes = ("output_changed", "answers_changed", "reasoning_changed", "lone_calls")
@@ -94,7 +119,14 @@ def test_whatever_came_out_otherwise_is_a_change(tmp_path: Path, then: Made, now
 
 def test_the_ids_of_calls_of_functions_are_no_change(tmp_path: Path) -> None:
     then, now = (
-        Made(id="sky", calls=[said("ask", "why?", "", tool_calls=(ToolCall(id=call_id, name="n", arguments="{}"),))])
+        Made(
+            id="sky",
+            calls=[
+                said(
+                    "ask", "why?", "", tool_calls=(ToolCall(id=call_id, name="n", arguments="{}"),)
+                )
+            ],
+        )
         for call_id in ("c1", "c2")
     )
     assert compared(tmp_path, [then], [now]).same
@@ -139,7 +171,14 @@ def test_the_worst_comes_first_by_status_then_checks_then_likeness(tmp_path: Pat
     found = compared(tmp_path, a, b, Checks(names=("blue", "long", "never"), passed=passed))
     names = [one.topic_id for one in found.changed]
     assert names == ["failed", "degraded", "lost", "unlike", "alike", "better"]
-    assert [one.status for one in found.changed] == ["worse", "worse", "level", "level", "level", "better"]
+    assert [one.status for one in found.changed] == [
+        "worse",
+        "worse",
+        "level",
+        "level",
+        "level",
+        "better",
+    ]
     assert found.changed[2].lost == ("blue",)
     assert found.checks == (
         CheckDifference(name="blue", checked=6, passed_a=6, passed_b=4, lost=2, gained=0),
@@ -153,7 +192,9 @@ def test_a_check_that_only_one_run_could_be_put_to_says_nothing(tmp_path: Path) 
         return {"ok": True} if case.row.output == "one" else {}
 
     checks = Checks(names=("ok",), passed=passed)
-    with pytest.raises(InputError, match="none of the checks could be made on any topic of both runs"):
+    with pytest.raises(
+        InputError, match="none of the checks could be made on any topic of both runs"
+    ):
         compared(tmp_path, [topic("sky", "one")], [topic("sky", "two")], checks)
 
 
@@ -165,28 +206,62 @@ def test_a_check_that_is_gained_is_a_change_for_the_better(tmp_path: Path) -> No
 
 def test_steps_add_up_over_all_topics(tmp_path: Path) -> None:
     usage = Usage(input_tokens=7, output_tokens=30, reasoning_tokens=9)
-    a = [Made(id=name, calls=[said("plan", "?", "one"), said("p.1/ask", "one?", "1", at_s=3.0)]) for name in "xy"]
-    b = [Made(id=name, calls=[said("plan", "?", "two", usage=usage, served=Served(latency_s=4.0))]) for name in "xy"]
+    a = [
+        Made(id=name, calls=[said("plan", "?", "one"), said("p.1/ask", "one?", "1", at_s=3.0)])
+        for name in "xy"
+    ]
+    b = [
+        Made(id=name, calls=[said("plan", "?", "two", usage=usage, served=Served(latency_s=4.0))])
+        for name in "xy"
+    ]
     plan, ask = compared(tmp_path, a, b).steps
-    assert (plan.step, plan.a.calls, plan.b.calls, plan.answers_changed, plan.lone) == ("plan", 2, 2, 2, 0)
-    assert (plan.a.output_tokens, plan.b.output_tokens, plan.a.worth, plan.b.model_s) == (40, 60, 0.25, 8.0)
+    assert (plan.step, plan.a.calls, plan.b.calls, plan.answers_changed, plan.lone) == (
+        "plan",
+        2,
+        2,
+        2,
+        0,
+    )
+    assert (plan.a.output_tokens, plan.b.output_tokens, plan.a.worth, plan.b.model_s) == (
+        40,
+        60,
+        0.25,
+        8.0,
+    )
     assert (ask.step, ask.a.calls, ask.b.calls, ask.lone) == ("ask", 2, 0, 2)
 
 
 def test_a_price_that_is_not_known_makes_no_sum(tmp_path: Path) -> None:
-    found = compared(tmp_path, [topic("sky", cost=None), topic("sea")], [topic("sky"), topic("sea")])
+    found = compared(
+        tmp_path, [topic("sky", cost=None), topic("sea")], [topic("sky"), topic("sea")]
+    )
     assert (found.amounts_a.cost, found.amounts_a.worth, found.amounts_b.cost) == (None, None, 0.5)
 
 
-def test_likeness_is_that_of_the_outputs_or_of_the_answers_behind_equal_ones(tmp_path: Path) -> None:
+def test_likeness_is_that_of_the_outputs_or_of_the_answers_behind_equal_ones(
+    tmp_path: Path,
+) -> None:
     calls = [said("one", "?", "a b c d"), said("two", "!", "same", at_s=5.0)]
     other = [said("one", "?", "x y z v"), said("two", "!", "same", at_s=5.0)]
-    behind = only(compared(tmp_path / "1", [Made(id="sky", calls=calls)], [Made(id="sky", calls=other)]))
-    assert behind.likeness == pytest.approx((1 / 9 + 1) / 2)  # "well", the reasoning, of 5 words, 4 pairs
-    assert only(compared(tmp_path / "2", [topic("sky", "a b")], [topic("sky", "c d")])).likeness == 0
+    behind = only(
+        compared(tmp_path / "1", [Made(id="sky", calls=calls)], [Made(id="sky", calls=other)])
+    )
+    assert behind.likeness == pytest.approx(
+        (1 / 9 + 1) / 2
+    )  # "well", the reasoning, of 5 words, 4 pairs
+    assert (
+        only(compared(tmp_path / "2", [topic("sky", "a b")], [topic("sky", "c d")])).likeness == 0
+    )
     output = {"answer": ["a", "b"]}
-    assert only(compared(tmp_path / "3", [topic("sky", output=output)], [topic("sky", output=[])])).likeness < 0.5
-    lost = compared(tmp_path / "4", [Made(id="sky", calls=calls)], [Made(id="sky", calls=calls[1:])])
+    assert (
+        only(
+            compared(tmp_path / "3", [topic("sky", output=output)], [topic("sky", output=[])])
+        ).likeness
+        < 0.5
+    )
+    lost = compared(
+        tmp_path / "4", [Made(id="sky", calls=calls)], [Made(id="sky", calls=calls[1:])]
+    )
     assert only(lost).likeness == 0.5
 
 
@@ -196,7 +271,10 @@ def test_a_change_of_sections_alone_leaves_nothing_unlike(tmp_path: Path) -> Non
 
 
 def test_runs_without_a_common_topic_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="have no topic in common, so there is nothing to compare: the first begins"):
+    with pytest.raises(
+        InputError,
+        match="have no topic in common, so there is nothing to compare: the first begins",
+    ):
         compared(tmp_path, [topic("sky")], [topic("sea")])
 
 
@@ -258,5 +336,9 @@ def test_a_run_is_named_by_its_model_and_its_prompts(tmp_path: Path) -> None:
         session_log=[],
     )
     assert (found.a.model, found.a.prompts, found.a.wall_s) == ("m", "aaaaaaaa", 5.0)
-    assert (found.b.model, found.b.endpoint, found.b.prompts) == ("n", "deepseek", "mine.toml (bbbbbbbb)")
+    assert (found.b.model, found.b.endpoint, found.b.prompts) == (
+        "n",
+        "deepseek",
+        "mine.toml (bbbbbbbb)",
+    )
     assert found.b.wall_s is None

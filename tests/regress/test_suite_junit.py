@@ -27,14 +27,21 @@ class Rule:
 
 
 SAID = Rule({"message": False, "type": False}, text=True)
-# The schema of the xUnit plugin of Jenkins (junit-10), which pytest follows too, as far as we use it: for reports of
-# all kinds without a registry. tests/system/test_junit_schema.py holds some against the schema itself.
+# The schema of the xUnit plugin of Jenkins (junit-10), which pytest follows too, as far as we use
+# it: for reports of all kinds without a registry. tests/system/test_junit_schema.py holds some
+# against the schema itself.
 RULES = {
-    "testsuites": Rule(dict.fromkeys(("name", "time", "tests", "failures", "errors"), False), frozenset({"testsuite"})),
+    "testsuites": Rule(
+        dict.fromkeys(("name", "time", "tests", "failures", "errors"), False),
+        frozenset({"testsuite"}),
+    ),
     "testsuite": Rule(
         {
             **dict.fromkeys(("name", "tests", "failures", "errors"), True),
-            **dict.fromkeys(("group", "time", "skipped", "timestamp", "hostname", "id", "package", "file"), False),
+            **dict.fromkeys(
+                ("group", "time", "skipped", "timestamp", "hostname", "id", "package", "file"),
+                False,
+            ),
         },
         frozenset({"testsuite", "properties", "testcase", "system-out", "system-err"}),
     ),
@@ -77,9 +84,13 @@ CHECKS = (
 
 def a_report(directory: Path, *, misses_fail: bool = True) -> SuiteReport:
     outputs = {"good": "tide and sea", "bad": "tide and lake", "unseen": "tide and sea"}
-    cases = [a_case(text, topic_id=name, calls=[a_call("ask", text)]) for name, text in outputs.items()]
+    cases = [
+        a_case(text, topic_id=name, calls=[a_call("ask", text)]) for name, text in outputs.items()
+    ]
     misses = [FakeMiss(topic_id="unseen")]
-    return judge_all(a_suite(directory, CHECKS), cases, misses=misses, stale=1, misses_fail=misses_fail)
+    return judge_all(
+        a_suite(directory, CHECKS), cases, misses=misses, stale=1, misses_fail=misses_fail
+    )
 
 
 def test_each_check_is_a_class_and_each_topic_a_test_of_it(tmp_path: Path) -> None:
@@ -96,7 +107,12 @@ def test_each_check_is_a_class_and_each_topic_a_test_of_it(tmp_path: Path) -> No
 def test_the_counts_are_those_of_the_elements(tmp_path: Path) -> None:
     root = document(a_report(tmp_path))
     suite = root[0]
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped"), suite.get("errors")) == (
+    assert (
+        suite.get("tests"),
+        suite.get("failures"),
+        suite.get("skipped"),
+        suite.get("errors"),
+    ) == (
         "10",
         "2",
         "3",
@@ -125,7 +141,10 @@ def test_a_failure_tells_where_and_what_and_shows_the_call(tmp_path: Path) -> No
 
 def test_what_was_not_checked_is_skipped_with_its_reason(tmp_path: Path) -> None:
     skipped = [each.get("message") for each in document(a_report(tmp_path)).iter("skipped")]
-    assert skipped == [*["the output rests on what is not recorded: ask"] * 2, "its call is not recorded: ask"]
+    assert skipped == [
+        *["the output rests on what is not recorded: ask"] * 2,
+        "its call is not recorded: ask",
+    ]
 
 
 def test_misses_that_fail_nothing_are_skipped(tmp_path: Path) -> None:
@@ -158,7 +177,9 @@ def test_what_xml_cannot_hold_is_taken_out_and_the_rest_stays(text: str) -> None
 
 
 @given(st.text(alphabet="a\x00\x0b\x1b\ud800\ufffe\uffff<&>\"'\n\r\t]", max_size=20))
-def test_a_report_on_hostile_texts_is_still_a_document(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_a_report_on_hostile_texts_is_still_a_document(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
     suite = a_suite(tmp_path_factory.getbasetemp(), CHECKS, name="hostile.toml")
     case = a_case(text, topic_id=f"t{text}", calls=[a_call("ask", text, reasoning=text)])
     root = document(judge_all(suite, [case], misses=[FakeMiss(topic_id="u", text=text, step=text)]))

@@ -1,4 +1,6 @@
-"""A suite's report for people and machines: what comes first, what is left out, and that no text in it commands."""
+"""A suite's report for people and machines: what comes first, what is left out, and that no text in
+it commands.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +33,18 @@ from harness.render.markdown import fenced
 from harness.render.plain import plain, plain_lines
 from harness.render.terminal import show
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "check.schema.json").read_text())
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "docs" / "schemas" / "check.schema.json").read_text()
+)
 CHECKS = (
     "[[check]]\nname = 'is as accepted'\nequals_golden = true\n"
     "[[check]]\nname = 'speaks of the sea'\ncontains = 'sea'\n"
     "[[check]]\nname = 'asks, and: answers 100%'\nstep = 'ask'\ncontains = 'tide'\n"
 )
-EVIL = "\x1b[2J::error::hacked\n::stop-commands::x\n</details><script>alert(1)</script> [x](http://y) ```\n%0A|\u202e"
+EVIL = (
+    "\x1b[2J::error::hacked\n::stop-commands::x\n</details><script>alert(1)</script> [x](http://y)"
+    " ```\n%0A|\u202e"
+)
 
 
 def case(output: str, topic_id: str = "t", sample: int = 0, **fields: Any) -> Case:
@@ -50,7 +57,9 @@ def in_text(report: SuiteReport) -> str:
 
 
 def golden(*names: str) -> Golden:
-    return Golden(draws={name: Accepted(output="the tide and the sea", has_output=True) for name in names})
+    return Golden(
+        draws={name: Accepted(output="the tide and the sea", has_output=True) for name in names}
+    )
 
 
 def all_kinds(directory: Path, *, samples: int = 1) -> SuiteReport:
@@ -65,7 +74,10 @@ def all_kinds(directory: Path, *, samples: int = 1) -> SuiteReport:
             ("unseen", "the tide and the sea"),
         )
     ]
-    misses = [FakeMiss(topic_id="unseen"), FakeMiss(topic_id="unseen", span_id="late", step="late", verdict="follows")]
+    misses = [
+        FakeMiss(topic_id="unseen"),
+        FakeMiss(topic_id="unseen", span_id="late", step="late", verdict="follows"),
+    ]
     return judge_all(suite, cases, golden("good", "bad", "unseen", "gone"), misses=misses, stale=2)
 
 
@@ -91,12 +103,16 @@ def test_answers_that_nothing_asks_for_are_told_with_what_removes_them_unless_so
         "2 recorded answers that nothing asked for any more; --on-miss record --prune",
     )
     assert said in in_text(judge_all(suite, [case("the tide and the sea")], golden("t"), stale=2))
-    assert said not in in_text(judge_all(suite, [case("the sea")], golden("t"), stale=2, misses=[FakeMiss()]))
+    assert said not in in_text(
+        judge_all(suite, [case("the sea")], golden("t"), stale=2, misses=[FakeMiss()])
+    )
 
 
 def test_what_is_left_out_is_not_asked_to_be_recorded(tmp_path: Path) -> None:
     suite, cases = a_suite(tmp_path, CHECKS), [case("the tide and the sea")]
-    text = in_text(judge_all(suite, cases, golden("t"), misses=[FakeMiss(topic_id="u")], misses_fail=False))
+    text = in_text(
+        judge_all(suite, cases, golden("t"), misses=[FakeMiss(topic_id="u")], misses_fail=False)
+    )
     assert "were skipped" in text
     assert "--on-miss record" not in text
 
@@ -104,65 +120,63 @@ def test_what_is_left_out_is_not_asked_to_be_recorded(tmp_path: Path) -> None:
 # Text
 
 
-def test_text_tells_what_it_comes_to_first_then_what_is_not_recorded_then_the_failures(tmp_path: Path) -> None:
+def test_text_tells_what_it_comes_to_first_then_what_is_not_recorded_then_the_failures(
+    tmp_path: Path,
+) -> None:
     text = in_text(all_kinds(tmp_path)).replace(f"{tmp_path}/", "")
-    assert text == (
-        "suite: failed (4 checks of 3 topics: 2 passed, 2 failed; 2 calls not recorded)\n"
-        "\n"
-        "not recorded  ask: the request changed (1 call of 1 topic)\n"
-        "    | step 'ask' of topic 't': not recorded\n"
-        "    |   nearest: ask\n"
-        "\n"
-        "not recorded  late: asks otherwise only because an earlier answer changed (1 call of 1 topic)\n"
-        "\n"
-        "ok    no topic failed  (2 passed, 1 not checked)\n"
-        "      not checked: the output rests on what is not recorded: ask, late\n"
-        "FAIL  is as accepted  (1 passed, 1 failed, 1 not checked)\n"
-        "      not checked: the output rests on what is not recorded: ask, late\n"
-        "FAIL  speaks of the sea  (1 passed, 1 failed, 1 not checked)\n"
-        "      not checked: the output rests on what is not recorded: ask, late\n"
-        "ok    asks, and: answers 100%  (2 passed, 1 not checked)\n"
-        "      not checked: its call is not recorded: ask\n"
-        "\n"
-        "FAIL  is as accepted  suite.toml:6\n"
-        "  - bad: the output is not the accepted one\n"
-        "    expected and got, [-went-] {+came+}:\n"
-        "    | the tide and the [-sea-]{+lake+}\n"
-        "    call       ask, key kkkkkkkkkkkk, deepseek-flash, stop, 20 tokens out, 5 of them reasoning\n"
-        "    prompt     why?\n"
-        "    reasoning  let me think\n"
-        "    answer     the tide and the lake\n"
-        "\n"
-        "FAIL  speaks of the sea  suite.toml:9\n"
-        "  - bad: the text does not contain 'sea'\n"
-        "    expected   contains 'sea'\n"
-        "    got        the tide and the lake\n"
-        "    call       ask, key kkkkkkkkkkkk, deepseek-flash, stop, 20 tokens out, 5 of them reasoning\n"
-        "    prompt     why?\n"
-        "    reasoning  let me think\n"
-        "    answer     the tide and the lake\n"
-        "\n"
-        "note: 1 accepted topic no longer in the dataset, --accept drops them: gone\n"
-        "note: if this change is meant, the same command with --on-miss record asks for what is not recorded; it says "
-        "before what that costs\n"
-        "note: if this output is meant, the same command with --accept takes it as golden, to be reviewed as a diff\n"
+    assert (
+        text
+        == "suite: failed (4 checks of 3 topics: 2 passed, 2 failed; 2 calls not recorded)\n\nnot"
+        " recorded  ask: the request changed (1 call of 1 topic)\n    | step 'ask' of topic 't':"
+        " not recorded\n    |   nearest: ask\n\nnot recorded  late: asks otherwise only because"
+        " an earlier answer changed (1 call of 1 topic)\n\nok    no topic failed  (2 passed, 1"
+        " not checked)\n      not checked: the output rests on what is not recorded: ask,"
+        " late\nFAIL  is as accepted  (1 passed, 1 failed, 1 not checked)\n      not checked:"
+        " the output rests on what is not recorded: ask, late\nFAIL  speaks of the sea  (1"
+        " passed, 1 failed, 1 not checked)\n      not checked: the output rests on what is not"
+        " recorded: ask, late\nok    asks, and: answers 100%  (2 passed, 1 not checked)\n     "
+        " not checked: its call is not recorded: ask\n\nFAIL  is as accepted  suite.toml:6\n  -"
+        " bad: the output is not the accepted one\n    expected and got, [-went-] {+came+}:\n   "
+        " | the tide and the [-sea-]{+lake+}\n    call       ask, key kkkkkkkkkkkk,"
+        " deepseek-flash, stop, 20 tokens out, 5 of them reasoning\n    prompt     why?\n   "
+        " reasoning  let me think\n    answer     the tide and the lake\n\nFAIL  speaks of the"
+        " sea  suite.toml:9\n  - bad: the text does not contain 'sea'\n    expected   contains"
+        " 'sea'\n    got        the tide and the lake\n    call       ask, key kkkkkkkkkkkk,"
+        " deepseek-flash, stop, 20 tokens out, 5 of them reasoning\n    prompt     why?\n   "
+        " reasoning  let me think\n    answer     the tide and the lake\n\nnote: 1 accepted"
+        " topic no longer in the dataset, --accept drops them: gone\nnote: if this change is"
+        " meant, the same command with --on-miss record asks for what is not recorded; it says"
+        " before what that costs\nnote: if this output is meant, the same command with --accept"
+        " takes it as golden, to be reviewed as a diff\n"
     )
 
 
-def test_of_draws_that_were_not_checked_the_first_reason_is_told_with_their_number(tmp_path: Path) -> None:
+def test_of_draws_that_were_not_checked_the_first_reason_is_told_with_their_number(
+    tmp_path: Path,
+) -> None:
     misses = [FakeMiss(topic_id=name) for name in ("one", "two")]
-    report = judge_all(a_suite(tmp_path, CHECKS), [case("so", one.topic_id) for one in misses], misses=misses)
-    assert "      not checked: the output rests on what is not recorded: ask (the first of 2)\n" in in_text(report)
+    report = judge_all(
+        a_suite(tmp_path, CHECKS), [case("so", one.topic_id) for one in misses], misses=misses
+    )
+    assert (
+        "      not checked: the output rests on what is not recorded: ask (the first of 2)\n"
+        in in_text(report)
+    )
 
 
 def test_repeated_draws_are_told_with_pass_at_k_and_their_spread(tmp_path: Path) -> None:
     text = in_text(all_kinds(tmp_path, samples=2))
     assert "4 checks of 3 topics × 2 draws" in text
-    assert "      pass@1 0.667, pass@2 0.500, pass rate 0.583 ± 0.118, tokens 30.0 ± 0.0, cost $" in text
+    assert (
+        "      pass@1 0.667, pass@2 0.500, pass rate 0.583 ± 0.118, tokens 30.0 ± 0.0, cost $"
+        in text
+    )
     assert "  - bad#2: the text does not contain 'sea'\n" in text
 
 
-def test_of_many_failures_some_are_shown_and_the_topics_of_the_rest_are_named(tmp_path: Path) -> None:
+def test_of_many_failures_some_are_shown_and_the_topics_of_the_rest_are_named(
+    tmp_path: Path,
+) -> None:
     text = in_text(many_failures(tmp_path, 1000))
     assert text.count("the text does not contain") == 3
     assert "  … and 997 more, of 1,000 topics: t0, t1, t2, " in text
@@ -170,10 +184,16 @@ def test_of_many_failures_some_are_shown_and_the_topics_of_the_rest_are_named(tm
     assert len(text.splitlines()) < 40
 
 
-def test_the_failures_that_are_shown_are_of_different_topics_and_of_all_expectations(tmp_path: Path) -> None:
+def test_the_failures_that_are_shown_are_of_different_topics_and_of_all_expectations(
+    tmp_path: Path,
+) -> None:
     suite = a_suite(tmp_path, "[[check]]\ncontains = 'sea'\nnot_contains = 'lake'\n")
     text = in_text(judge_all(suite, [case("the lake", f"t{n}") for n in range(3)]))
-    assert [line[4:6] for line in text.splitlines() if line.startswith("  - ")] == ["t0", "t1", "t2"]
+    assert [line[4:6] for line in text.splitlines() if line.startswith("  - ")] == [
+        "t0",
+        "t1",
+        "t2",
+    ]
     assert "  - t1: the text contains 'lake'\n" in text
     assert "  … and 3 more, of 3 topics: t0, t1, t2\n" in text
     single = in_text(judge_all(suite, [case("the lake")]))
@@ -187,7 +207,10 @@ def test_the_failures_that_are_shown_are_of_different_topics_and_of_all_expectat
     ("reason", "words"),
     [
         ("changed", "ask: the request changed (1 call of 1 topic)"),
-        ("follows", "ask: asks otherwise only because an earlier answer changed (1 call of 1 topic)"),
+        (
+            "follows",
+            "ask: asks otherwise only because an earlier answer changed (1 call of 1 topic)",
+        ),
         ("new step", "ask: no such call is recorded (1 call of 1 topic)"),
         ("unknown topic", "ask: nothing is recorded of the topic (1 call of 1 topic)"),
         ("another", "ask: another (1 call of 1 topic)"),
@@ -254,8 +277,8 @@ def test_markdown_has_a_table_of_the_checks_and_folds_the_failures(tmp_path: Pat
     text = in_markdown(all_kinds(tmp_path)).replace(str(tmp_path), "")
     assert text.startswith("## ❌ suite: failed")
     assert (
-        "| ✅ passed | no topic failed | 2 passed, 1 not checked | the output rests on what is not recorded: "
-        "ask, late |" in text
+        "| ✅ passed | no topic failed | 2 passed, 1 not checked | the output rests on what is not"
+        " recorded: ask, late |" in text
     )
     assert "<details><summary>bad: the output is not the accepted one</summary>" in text
     assert "the tide and the [-sea-]{+lake+}\n```" in text
@@ -275,7 +298,12 @@ def test_markdown_of_evil_texts_has_no_markup_of_theirs(tmp_path: Path) -> None:
 @given(st.text(alphabet="`~\n ab</>", max_size=40))
 def test_a_fence_holds_whatever_it_holds(text: str) -> None:
     tokens = MarkdownIt("commonmark").parse(f"{fenced(text)}\n\nafter")
-    assert [token.type for token in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
+    assert [token.type for token in tokens] == [
+        "fence",
+        "paragraph_open",
+        "inline",
+        "paragraph_close",
+    ]
     assert tokens[0].content == f"{text}\n"
 
 
@@ -295,7 +323,13 @@ def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
     """What GitHub's runner makes of the lines."""
 
     def unescaped(value: str) -> str:
-        for escape, character in (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
+        for escape, character in (
+            ("%3A", ":"),
+            ("%2C", ","),
+            ("%0D", "\r"),
+            ("%0A", "\n"),
+            ("%25", "%"),
+        ):
             value = value.replace(escape, character)
         return value
 
@@ -304,7 +338,13 @@ def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
         match = re.fullmatch(r"::(\w+)(?: ([^:]*))?::(.*)", line)
         assert match is not None, line
         given = dict(part.split("=", 1) for part in (match[2] or "").split(",") if part)
-        found.append((match[1], {name: unescaped(value) for name, value in given.items()}, unescaped(match[3])))
+        found.append(
+            (
+                match[1],
+                {name: unescaped(value) for name, value in given.items()},
+                unescaped(match[3]),
+            )
+        )
     return found
 
 
@@ -314,14 +354,19 @@ def test_annotations_stand_at_the_checks_in_the_file(tmp_path: Path) -> None:
     missed, follows, first, second, *notices = commands(in_github(report, root=tmp_path))
     assert missed[1] == {"file": "suites/suite.toml", "line": "1", "title": "not recorded: ask"}
     assert missed[2].startswith("ask: the request changed (1 call of 1 topic)\nstep 'ask' of topic")
-    assert follows[2] == "late: asks otherwise only because an earlier answer changed (1 call of 1 topic)"
+    assert (
+        follows[2]
+        == "late: asks otherwise only because an earlier answer changed (1 call of 1 topic)"
+    )
     assert first[1] == {"file": "suites/suite.toml", "line": "6", "title": "is as accepted"}
     assert (second[1]["line"], second[2]) == ("9", "bad: the text does not contain 'sea'")
     assert [kind for kind, _, _ in notices] == ["notice"] * 3
 
 
 def test_a_check_that_found_nothing_to_look_at_is_annotated_at_its_line(tmp_path: Path) -> None:
-    suite = a_suite(tmp_path, f"{CHECKS}[[check]]\nname = 'honest'\nreasoning_not_contains = 'cheat'\n")
+    suite = a_suite(
+        tmp_path, f"{CHECKS}[[check]]\nname = 'honest'\nreasoning_not_contains = 'cheat'\n"
+    )
     report = judge_all(suite, [case("the tide and the sea", reasoning="")], golden("t"))
     assert commands(in_github(report, root=tmp_path)) == [
         (
@@ -333,9 +378,16 @@ def test_a_check_that_found_nothing_to_look_at_is_annotated_at_its_line(tmp_path
 
 
 def test_what_keeps_a_suite_from_being_checked_is_annotated_where_it_stands(tmp_path: Path) -> None:
-    told = f"{tmp_path}/suites/s.toml:3: unknown setting 'a: b'\n{tmp_path}/c.jsonl: not sound\nelsewhere:12: torn"
+    told = (
+        f"{tmp_path}/suites/s.toml:3: unknown setting 'a: b'\n{tmp_path}/c.jsonl: not"
+        " sound\nelsewhere:12: torn"
+    )
     assert commands(problem_in_github(told, root=tmp_path)) == [
-        ("error", {"file": "suites/s.toml", "line": "3", "title": "harness check"}, "unknown setting 'a: b'"),
+        (
+            "error",
+            {"file": "suites/s.toml", "line": "3", "title": "harness check"},
+            "unknown setting 'a: b'",
+        ),
         ("error", {"title": "harness check"}, f"{tmp_path}/c.jsonl: not sound"),
         ("error", {"file": "elsewhere", "line": "12", "title": "harness check"}, "torn"),
     ]

@@ -1,4 +1,6 @@
-"""What a suite comes to: over topics and draws, with requests that are not recorded, and with nothing to check."""
+"""What a suite comes to: over topics and draws, with requests that are not recorded, and with
+nothing to check.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,17 @@ STEP = "[[check]]\nname = 'asks so'\nstep = 'ask'\ncontains = 'so'\n"
 
 def topics(*outputs: str) -> list[Case]:
     """A topic for each output, with one call that said it."""
-    return [a_case(text, topic_id=f"t{n}", calls=[a_call("ask", text)]) for n, text in enumerate(outputs, start=1)]
+    return [
+        a_case(text, topic_id=f"t{n}", calls=[a_call("ask", text)])
+        for n, text in enumerate(outputs, start=1)
+    ]
 
 
 def draws(*outputs: str, topic_id: str = "t") -> list[Case]:
-    return [a_case(text, topic_id=topic_id, sample=n, calls=[a_call("ask", text)]) for n, text in enumerate(outputs)]
+    return [
+        a_case(text, topic_id=topic_id, sample=n, calls=[a_call("ask", text)])
+        for n, text in enumerate(outputs)
+    ]
 
 
 def of(report: SuiteReport, name: str) -> CheckVerdict:
@@ -65,14 +73,21 @@ def test_a_failed_topic_is_never_green(tmp_path: Path) -> None:
 def test_a_degraded_topic_is_red_unless_the_suite_allows_it(tmp_path: Path) -> None:
     cases = [a_case("so", status="degraded")]
     assert judge_all(a_suite(tmp_path, OUTPUT), cases).exit_code == 1
-    assert judge_all(a_suite(tmp_path, f"{OUTPUT}[[check]]\nstatus = ['ok', 'degraded']\n"), cases).exit_code == 0
+    assert (
+        judge_all(
+            a_suite(tmp_path, f"{OUTPUT}[[check]]\nstatus = ['ok', 'degraded']\n"), cases
+        ).exit_code
+        == 0
+    )
 
 
 # Nothing checked
 
 
 def test_a_dataset_without_topics_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"suite\.toml:1: no topics to check: .*topics\.jsonl has none"):
+    with pytest.raises(
+        SuiteError, match=r"suite\.toml:1: no topics to check: .*topics\.jsonl has none"
+    ):
         judge_all(a_suite(tmp_path, OUTPUT), [])
 
 
@@ -85,7 +100,9 @@ def test_nothing_checked_at_all_is_neither_green_nor_red(tmp_path: Path) -> None
 
 
 def test_a_draw_that_was_left_out_is_not_checked_even_where_it_has_a_case(tmp_path: Path) -> None:
-    report = judge_all(a_suite(tmp_path, OUTPUT), topics("so", "not"), not_checked={("t2", 0): "interrupted"})
+    report = judge_all(
+        a_suite(tmp_path, OUTPUT), topics("so", "not"), not_checked={("t2", 0): "interrupted"}
+    )
     assert [topic.state for topic in of(report, "says so").topics] == ["passed", "not checked"]
     assert report.exit_code == 0
 
@@ -101,22 +118,29 @@ def test_that_topics_did_not_fail_is_not_enough_to_be_green(tmp_path: Path) -> N
 # Steps that are none
 
 
-def test_a_check_on_a_step_that_never_ran_is_refused_with_the_steps_that_did(tmp_path: Path) -> None:
+def test_a_check_on_a_step_that_never_ran_is_refused_with_the_steps_that_did(
+    tmp_path: Path,
+) -> None:
     suite = a_suite(tmp_path, OUTPUT + STEP.replace("'ask'", "'aks'"))
     with pytest.raises(SuiteError) as refused:
         judge_all(suite, topics("so"))
-    assert str(refused.value) == (f"{tmp_path}/suite.toml:8: step: no topic has a step 'aks'; did you mean 'ask'?")
+    assert str(refused.value) == (
+        f"{tmp_path}/suite.toml:8: step: no topic has a step 'aks'; did you mean 'ask'?"
+    )
 
 
 def test_a_check_on_a_step_of_a_workflow_without_calls_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"step: no topic has a step 'ask'; the workflow made no call"):
+    with pytest.raises(
+        SuiteError, match=r"step: no topic has a step 'ask'; the workflow made no call"
+    ):
         judge_all(a_suite(tmp_path, OUTPUT + STEP), [a_case("so")])
 
 
 def test_options_of_a_step_that_never_ran_are_refused(tmp_path: Path) -> None:
     suite = a_suite(tmp_path, OUTPUT, head=f"{HEAD}[steps.decompos]\nmax_tokens = 3\n")
     with pytest.raises(
-        SuiteError, match=r"suite\.toml:5: the table \[steps\]: no topic has a step 'decompos'; known: ask"
+        SuiteError,
+        match=r"suite\.toml:5: the table \[steps\]: no topic has a step 'decompos'; known: ask",
     ):
         judge_all(suite, topics("so"))
 
@@ -140,7 +164,9 @@ def test_steps_cannot_be_told_where_no_topic_came_to_its_end(tmp_path: Path, cau
 
 
 def research(topic_id: str = "t") -> Case:
-    calls = [a_call(span_id, "so") for span_id in ("ask", "weigh.1/weigh", "weigh.2/weigh", "report")]
+    calls = [
+        a_call(span_id, "so") for span_id in ("ask", "weigh.1/weigh", "weigh.2/weigh", "report")
+    ]
     return a_case("so", topic_id=topic_id, calls=calls)
 
 
@@ -156,8 +182,13 @@ def test_what_rests_on_an_unrecorded_call_is_not_checked_and_the_rest_is(tmp_pat
         "asks so": "passed",
         "weighs so": "not checked",
     }
-    assert of(report, "says so").topics[0].draws[0].why == "the output rests on what is not recorded: weigh.1/weigh"
-    assert of(report, "weighs so").topics[0].draws[0].why == "its call is not recorded: weigh.1/weigh"
+    assert (
+        of(report, "says so").topics[0].draws[0].why
+        == "the output rests on what is not recorded: weigh.1/weigh"
+    )
+    assert (
+        of(report, "weighs so").topics[0].draws[0].why == "its call is not recorded: weigh.1/weigh"
+    )
     assert report.exit_code == 1
 
 
@@ -185,13 +216,22 @@ def test_a_topic_that_failed_for_want_of_a_recording_is_not_checked(tmp_path: Pa
 def test_a_verdict_that_is_not_recorded_leaves_the_other_checks_alone(tmp_path: Path) -> None:
     case = a_case("so", calls=[a_call("ask", "so"), a_call("judge.fair/judge", '{"pass": true}')])
     judge = "[[check]]\nname = 'fair'\njudge = 'Is it?'\n"
-    report = judge_all(a_suite(tmp_path, OUTPUT + judge), [case], misses=[FakeMiss(span_id="judge.fair/judge")])
-    assert states(report) == {"no topic failed": "passed", "says so": "passed", "fair": "not checked"}
+    report = judge_all(
+        a_suite(tmp_path, OUTPUT + judge), [case], misses=[FakeMiss(span_id="judge.fair/judge")]
+    )
+    assert states(report) == {
+        "no topic failed": "passed",
+        "says so": "passed",
+        "fair": "not checked",
+    }
 
 
 def test_a_thousand_topics_with_one_changed_prompt_are_one_finding() -> None:
     misses = [FakeMiss(topic_id=f"t{n}", span_id="ask", step="ask") for n in range(1000)]
-    misses += [FakeMiss(topic_id=f"t{n}", span_id="report", step="report", verdict="follows") for n in range(1000)]
+    misses += [
+        FakeMiss(topic_id=f"t{n}", span_id="report", step="report", verdict="follows")
+        for n in range(1000)
+    ]
     misses.insert(0, FakeMiss(topic_id="t7", span_id="report", step="report", verdict="follows"))
     groups = grouped(misses)
     assert [(group.step, group.reason, group.calls, group.topics) for group in groups] == [
@@ -204,26 +244,45 @@ def test_a_thousand_topics_with_one_changed_prompt_are_one_finding() -> None:
 def test_misses_are_told_with_what_changed_first_and_any_other_reason_last() -> None:
     reasons = ["follows", "strange", "unknown topic", "new step", "changed"]
     groups = grouped([FakeMiss(verdict=reason) for reason in reasons])
-    assert [group.reason for group in groups] == ["changed", "new step", "unknown topic", "follows", "strange"]
+    assert [group.reason for group in groups] == [
+        "changed",
+        "new step",
+        "unknown topic",
+        "follows",
+        "strange",
+    ]
 
 
-def test_a_check_that_found_nothing_to_look_at_is_a_mistake_though_others_pass(tmp_path: Path) -> None:
-    suite = a_suite(tmp_path, f"{OUTPUT}[[check]]\nname = 'honest'\nreasoning_not_contains = 'cheat'\n")
+def test_a_check_that_found_nothing_to_look_at_is_a_mistake_though_others_pass(
+    tmp_path: Path,
+) -> None:
+    suite = a_suite(
+        tmp_path, f"{OUTPUT}[[check]]\nname = 'honest'\nreasoning_not_contains = 'cheat'\n"
+    )
     report = judge_all(suite, [a_case("so", calls=[a_call("ask", reasoning="")])])
     assert (report.exit_code, [one.check.name for one in report.blind]) == (2, ["honest"])
-    assert report.headline == "suite: 1 check checked nothing (3 checks of 1 topic: 2 passed, 1 not checked)"
+    assert (
+        report.headline
+        == "suite: 1 check checked nothing (3 checks of 1 topic: 2 passed, 1 not checked)"
+    )
 
 
 def test_a_check_that_rests_on_what_is_skipped_is_no_mistake(tmp_path: Path) -> None:
     checks = f"{OUTPUT}[[check]]\nname = 'honest'\nreasoning_not_contains = 'cheat'\n"
     case = a_case("so", calls=[a_call("ask", reasoning="")])
-    report = judge_all(a_suite(tmp_path, checks), [case], misses=[FakeMiss(topic_id="u")], misses_fail=False)
+    report = judge_all(
+        a_suite(tmp_path, checks), [case], misses=[FakeMiss(topic_id="u")], misses_fail=False
+    )
     assert (report.exit_code, report.blind) == (0, ())
 
 
-def test_stale_answers_and_accepted_topics_that_are_gone_are_told_and_fail_nothing(tmp_path: Path) -> None:
+def test_stale_answers_and_accepted_topics_that_are_gone_are_told_and_fail_nothing(
+    tmp_path: Path,
+) -> None:
     golden = Golden(draws={name: Accepted(output="so", has_output=True) for name in ("t1", "gone")})
-    report = judge_all(a_suite(tmp_path, "[[check]]\nequals_golden = true\n"), topics("so"), golden, stale=3)
+    report = judge_all(
+        a_suite(tmp_path, "[[check]]\nequals_golden = true\n"), topics("so"), golden, stale=3
+    )
     assert (report.exit_code, report.stale, report.gone) == (0, 3, ("gone",))
 
 
@@ -233,13 +292,18 @@ HEAD_5 = f"samples = 5\n{HEAD}"
 
 
 @pytest.mark.parametrize(("rate", "code"), [(1.0, 1), (0.8, 1), (0.6, 0), (0.61, 1)])
-def test_a_topic_passes_where_enough_of_its_draws_do(tmp_path: Path, rate: float, code: int) -> None:
+def test_a_topic_passes_where_enough_of_its_draws_do(
+    tmp_path: Path, rate: float, code: int
+) -> None:
     suite = a_suite(tmp_path, f"{OUTPUT}pass_rate = {rate}\n", head=HEAD_5)
     assert judge_all(suite, draws("so", "so", "so", "no", "no")).exit_code == code
 
 
 def test_pass_at_k_is_the_mean_over_the_topics(tmp_path: Path) -> None:
-    cases = [*draws("so", "so", "no", "no", "no", topic_id="a"), *draws("so", "so", "so", "so", "so", topic_id="b")]
+    cases = [
+        *draws("so", "so", "no", "no", "no", topic_id="a"),
+        *draws("so", "so", "so", "so", "so", topic_id="b"),
+    ]
     one = of(judge_all(a_suite(tmp_path, OUTPUT, head=HEAD_5), cases), "says so")
     assert one.pass_rate == 0.7
     assert one.pass_at(1) == pytest.approx((0.4 + 1) / 2)
@@ -285,10 +349,14 @@ def test_single_draws_have_no_spread(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=7), st.data())
-def test_pass_at_k_is_the_share_of_choices_with_a_draw_that_passes(passes: list[bool], data: st.DataObject) -> None:
+def test_pass_at_k_is_the_share_of_choices_with_a_draw_that_passes(
+    passes: list[bool], data: st.DataObject
+) -> None:
     k = data.draw(st.integers(1, len(passes)))
     choices = [any(choice) for choice in itertools.combinations(passes, k)]
-    assert math.isclose(pass_at_k(len(passes), sum(passes), k), sum(choices) / len(choices), abs_tol=1e-12)
+    assert math.isclose(
+        pass_at_k(len(passes), sum(passes), k), sum(choices) / len(choices), abs_tol=1e-12
+    )
 
 
 @pytest.mark.parametrize("numbers", [(3, 4, 1), (3, -1, 1), (3, 1, 0), (3, 1, 4)])
@@ -298,10 +366,14 @@ def test_pass_at_k_of_what_cannot_be_is_an_error(numbers: tuple[int, int, int]) 
 
 
 @given(st.lists(st.lists(st.integers(-1000, 1000).map(float), max_size=5), max_size=4))
-def test_a_spread_is_there_where_anything_was_drawn_twice(groups: Sequence[Sequence[float]]) -> None:
+def test_a_spread_is_there_where_anything_was_drawn_twice(
+    groups: Sequence[Sequence[float]],
+) -> None:
     spread = spread_of(groups)
     assert (spread is None) == all(len(group) < 2 for group in groups)
     if spread is not None:
         assert spread.variance >= 0
-        assert (spread.variance == 0) == all(len(set(group)) == 1 for group in groups if len(group) > 1)
+        assert (spread.variance == 0) == all(
+            len(set(group)) == 1 for group in groups if len(group) > 1
+        )
         assert spread.deviation**2 == pytest.approx(spread.variance)

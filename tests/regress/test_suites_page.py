@@ -1,4 +1,6 @@
-"""docs/suites.md tells the truth: its example can be read, its functions called, and no expectation is left out."""
+"""docs/suites.md tells the truth: its example can be read, its functions called, and no expectation
+is left out.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +39,14 @@ def test_the_example_is_a_suite(tmp_path: Path) -> None:
         ("step = 'ask'\nfunction = 'checks.py:thinks_first'", "because", "passed"),
     ],
 )
-def test_the_functions_of_the_page_are_checks(tmp_path: Path, line: str, output: str, state: str) -> None:
+def test_the_functions_of_the_page_are_checks(
+    tmp_path: Path, line: str, output: str, state: str
+) -> None:
     (tmp_path / "checks.py").write_text(FILES["checks.py"])
     (tmp_path / "topics.jsonl").write_text("")
-    (tmp_path / "suite.toml").write_text(f"dataset = 'topics.jsonl'\ncassette = 'c.jsonl'\n[[check]]\n{line}\n")
+    (tmp_path / "suite.toml").write_text(
+        f"dataset = 'topics.jsonl'\ncassette = 'c.jsonl'\n[[check]]\n{line}\n"
+    )
     case: Case = a_case(output, calls=[a_call("ask", output)])
     assert look(load_suite(tmp_path / "suite.toml").checks[1], case, Evidence()).state == state
 

@@ -19,11 +19,20 @@ PLAN, OTHER_PLAN = "Who paid for the barrage at La Rance?", "Which fish pass the
 
 
 def section(number: int, question: str, **fields: Any) -> dict[str, Any]:
-    return {"number": number, "question": question, "status": "ok", "answer": None, "cited": True, **fields}
+    return {
+        "number": number,
+        "question": question,
+        "status": "ok",
+        "answer": None,
+        "cited": True,
+        **fields,
+    }
 
 
 def detailed(directory: Path, a: Made, b: Made) -> TopicDetail:
-    runs = [RunIndex.open(make_run(directory / name, [made])) for name, made in (("a", a), ("b", b))]
+    runs = [
+        RunIndex.open(make_run(directory / name, [made])) for name, made in (("a", a), ("b", b))
+    ]
     return detail_of(case_of(runs[0], a.id), case_of(runs[1], b.id))
 
 
@@ -45,37 +54,53 @@ def test_a_topic_that_came_out_the_same_has_no_changes(tmp_path: Path) -> None:
     found = detailed(tmp_path, workflow(PLAN, "The end."), workflow(PLAN, "The end."))
     assert found.difference.same
     assert (found.output, found.output_of) == (None, "write")
-    assert [(call.request, call.reasoning, call.answer) for call in found.calls] == [(None, None, None)] * 3
+    assert [(call.request, call.reasoning, call.answer) for call in found.calls] == [
+        (None, None, None)
+    ] * 3
 
 
 def test_a_changed_prompt_is_told_from_the_prompts_that_follow(tmp_path: Path) -> None:
-    found = detailed(tmp_path, workflow(PLAN, "One."), workflow(OTHER_PLAN, "Two.", system="Be quick."))
+    found = detailed(
+        tmp_path, workflow(PLAN, "One."), workflow(OTHER_PLAN, "Two.", system="Be quick.")
+    )
     plan, ask, write = found.calls
     assert plan.request is None
     assert plan.answer is not None
     assert ask.request is not None
-    assert [one.diff.plain() for one in ask.request.messages if one.own] == ["Be [-careful-]{+quick+}."]
+    assert [one.diff.plain() for one in ask.request.messages if one.own] == [
+        "Be [-careful-]{+quick+}."
+    ]
     assert (ask.request.own, ask.request.follows) == (True, ("plan",))
     assert write.request is not None
     assert (write.request.own, set(write.request.follows)) == (False, {"ask"})
 
 
 def test_an_output_that_no_call_said_is_compared_itself(tmp_path: Path) -> None:
-    found = detailed(tmp_path, workflow(PLAN, "x", output="one two"), workflow(PLAN, "x", output="one three"))
+    found = detailed(
+        tmp_path, workflow(PLAN, "x", output="one two"), workflow(PLAN, "x", output="one three")
+    )
     assert found.output is not None
     assert found.output.plain() == "one [-two-]{+three+}"
     assert found.output_of is None
-    failed = detailed(tmp_path / "2", workflow(PLAN, "x", output="one two"), Made(id="tides", failed=True))
+    failed = detailed(
+        tmp_path / "2", workflow(PLAN, "x", output="one two"), Made(id="tides", failed=True)
+    )
     assert failed.output is not None
     assert "(failed: TopicFailed: no answer)" in failed.output.plain()
 
 
-def test_sections_are_matched_by_their_questions_and_say_what_changed_in_them(tmp_path: Path) -> None:
+def test_sections_are_matched_by_their_questions_and_say_what_changed_in_them(
+    tmp_path: Path,
+) -> None:
     note = f"All about: {PLAN}"
     a = workflow(
         PLAN,
         "x",
-        sections=(section(1, "Who paid for it?", answer=note), section(2, "Who pays now?"), section(3, "Where is it?")),
+        sections=(
+            section(1, "Who paid for it?", answer=note),
+            section(2, "Who pays now?"),
+            section(3, "Where is it?"),
+        ),
     )
     b = workflow(
         PLAN,
@@ -106,7 +131,9 @@ def test_sections_are_matched_by_their_questions_and_say_what_changed_in_them(tm
     ]
 
 
-def test_answers_that_calls_gave_are_not_shown_a_second_time_in_their_sections(tmp_path: Path) -> None:
+def test_answers_that_calls_gave_are_not_shown_a_second_time_in_their_sections(
+    tmp_path: Path,
+) -> None:
     a = workflow(PLAN, "x", sections=(section(1, "Who?", answer=f"All about: {PLAN}"),))
     b = workflow(OTHER_PLAN, "x", sections=(section(1, "Who?", answer=f"All about: {OTHER_PLAN}"),))
     assert detailed(tmp_path, a, b).sections[0].changes == ()
@@ -115,14 +142,23 @@ def test_answers_that_calls_gave_are_not_shown_a_second_time_in_their_sections(t
 def test_a_call_that_only_one_run_made_has_no_counterpart(tmp_path: Path) -> None:
     a = workflow(PLAN, "x")
     found = detailed(tmp_path, a, Made(id="tides", calls=a.calls[:1], fields={"output": "y"}))
-    assert [(one.call.step, one.call.lone) for one in found.calls] == [("plan", False), ("ask", True), ("write", True)]
+    assert [(one.call.step, one.call.lone) for one in found.calls] == [
+        ("plan", False),
+        ("ask", True),
+        ("write", True),
+    ]
     assert found.calls[1].answer is None
 
 
 def test_a_damaged_request_is_named(tmp_path: Path) -> None:
-    runs = [make_run(tmp_path / name, [workflow(plan, "x")]) for name, plan in (("a", PLAN), ("b", OTHER_PLAN))]
+    runs = [
+        make_run(tmp_path / name, [workflow(plan, "x")])
+        for name, plan in (("a", PLAN), ("b", OTHER_PLAN))
+    ]
     rows = [json.loads(line) for line in (runs[1] / TRACES_FILE).read_text().splitlines()]
     rows[1]["request"]["messages"][0]["role"] = "teacher"
     (runs[1] / TRACES_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(InputError, match=r"topic 'tides' is damaged: request\.messages\.0\.role: Input should be"):
+    with pytest.raises(
+        InputError, match=r"topic 'tides' is damaged: request\.messages\.0\.role: Input should be"
+    ):
         case_of(RunIndex.open(runs[1]), "tides")

@@ -1,4 +1,6 @@
-"""Blocks of a report as Markdown: whatever is in their texts is shown, and nothing of it is markup."""
+"""Blocks of a report as Markdown: whatever is in their texts is shown, and nothing of it is
+markup.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ def test_headings_lines_and_tables() -> None:
         Lines(lines=("one", "two")),
         Table(columns=("name", "A"), rows=(("calls", "1,234"), ("time", "1.5 s"))),
     ]
-    assert markdown(blocks) == (
-        "## A part\n\n- one\n- two\n\n| name | A |\n| --- | ---: |\n| calls | 1,234 |\n| time | 1.5 s |\n"
+    assert (
+        markdown(blocks)
+        == "## A part\n\n- one\n- two\n\n| name | A |\n| --- | ---: |\n| calls | 1,234 |\n| time |"
+        " 1.5 s |\n"
     )
 
 

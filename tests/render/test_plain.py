@@ -35,7 +35,9 @@ def test_columns_are_as_wide_as_their_widest_cell_on_a_terminal() -> None:
     assert plain([TABLE]) == "step    calls\nplan        1\n答える  1,000\n"
 
 
-def test_a_table_may_have_least_widths_and_a_narrow_terminal_leaves_them_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_may_have_least_widths_and_a_narrow_terminal_leaves_them_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     table = Table(columns=("step", "calls"), rows=(("plan", "1"),), least=(8, 10))
     assert plain([table]) == "step           calls\nplan               1\n"
     monkeypatch.setenv("NO_COLOR", "1")
@@ -54,7 +56,10 @@ def test_a_table_may_have_a_title() -> None:
 
 def test_a_change_is_marked_and_indented_below_its_title() -> None:
     pieces = diff_words("a quick fox\n\nends", "a slow fox\n\nends").pieces()
-    assert plain([Diff(title="answer", pieces=pieces)]) == "  answer:\n    a [-quick-]{+slow+} fox\n\n    ends\n"
+    assert (
+        plain([Diff(title="answer", pieces=pieces)])
+        == "  answer:\n    a [-quick-]{+slow+} fox\n\n    ends\n"
+    )
 
 
 def test_a_quoted_text_has_a_bar_before_each_line_and_says_what_is_left_out() -> None:
@@ -90,11 +95,16 @@ def test_no_block_commands_a_terminal(block: Block) -> None:
 
 
 def test_lines_keep_their_tones() -> None:
-    blocks: list[Block] = [Heading(level=1, text="all is well", tone="good"), Lines(lines=(Line("why", "faint"),))]
+    blocks: list[Block] = [
+        Heading(level=1, text="all is well", tone="good"),
+        Lines(lines=(Line("why", "faint"),)),
+    ]
     assert list(plain_lines(blocks)) == [Line("all is well", "good"), Line("  why", "faint")]
 
 
-def test_a_pipe_gets_plain_text_and_a_terminal_the_same_words_in_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_plain_text_and_a_terminal_the_same_words_in_colours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     blocks: list[Block] = [Heading(level=1, text="bad news", tone="bad"), TABLE]

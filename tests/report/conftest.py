@@ -52,7 +52,10 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("night")
     told = [a_topic(index, cost=0.01 * (index + 1)) for index in range(40)]
     told += [a_failed_topic(index) for index in range(40, 45)]
-    told += [a_degraded_topic(45, metadata={"field": "physics"}), a_failed_topic(46, message="the stream ended early")]
+    told += [
+        a_degraded_topic(45, metadata={"field": "physics"}),
+        a_failed_topic(46, message="the stream ended early"),
+    ]
     target = directory / "night.html"
     write_report([write_run(directory / "night", told)], target, plotting(), now=NOW)
     return target

@@ -20,10 +20,16 @@ ATTACKS = (
     "</script><script>window.hacked = 1</script>",
     "<img src=https://192.0.2.1/x.png onerror='window.hacked = 1'>",
     "<svg onload=window.hacked=1></svg><iframe src=https://192.0.2.1/></iframe>",
-    "[click](javascript:window.hacked=1) [data](data:text/html,<script>1</script>) <javascript:alert(1)>",
+    (
+        "[click](javascript:window.hacked=1) [data](data:text/html,<script>1</script>)"
+        " <javascript:alert(1)>"
+    ),
     "![picture](https://192.0.2.1/pixel.gif) [ref]: https://192.0.2.1/",
     "<!-- --><style>body{display:none}</style><base href=https://192.0.2.1/>",
-    "<a href=x onclick=window.hacked=1>a</a><form action=https://192.0.2.1/><button>b</button></form>",
+    (
+        "<a href=x onclick=window.hacked=1>a</a><form"
+        " action=https://192.0.2.1/><button>b</button></form>"
+    ),
     "<meta http-equiv=refresh content=0;url=https://192.0.2.1/>",
     "\u2028\u2029 \x1b]0;title\x07\x1b[31mred \u202eesrever \x00 nul",
     "${window.hacked=1} {{constructor.constructor('window.hacked=1')()}} __proto__",
@@ -35,9 +41,17 @@ ALL = "\n\n".join(ATTACKS) + "\n\n" + "x" * 300_000
 def a_hostile_run(directory: Path) -> Path:
     failure = Failure(type="<b>Type</b>", kind=None, step=ATTACKS[0], message=ALL[:3000])
     refused = FailedAttempt(
-        number=1, kind="server", message=ALL[:3000], status=500, elapsed_s=0.1, backoff_s=0.1, content=ALL
+        number=1,
+        kind="server",
+        message=ALL[:3000],
+        status=500,
+        elapsed_s=0.1,
+        backoff_s=0.1,
+        content=ALL,
     )
-    asked = Request(endpoint="mock", model=ATTACKS[0], messages=(Message(role="user", content=ALL),))
+    asked = Request(
+        endpoint="mock", model=ATTACKS[0], messages=(Message(role="user", content=ALL),)
+    )
     call = a_span(
         "evil'\"<script>&#topic=x",
         '"><img src=x onerror=window.hacked=1>',
@@ -67,7 +81,9 @@ def a_hostile_run(directory: Path) -> Path:
         calls=1,
     )
     identity = {"endpoint": ATTACKS[2], "model": ATTACKS[0], "workflow": ATTACKS[1]}
-    return write_run(directory / "<b>run", [Told(result, [call])], identity=identity, run_id=ATTACKS[1])
+    return write_run(
+        directory / "<b>run", [Told(result, [call])], identity=identity, run_id=ATTACKS[1]
+    )
 
 
 @pytest.fixture
@@ -86,13 +102,12 @@ def test_nothing_runs_and_nothing_leaves(watched: Watched, hostile: Path) -> Non
     expect(page.locator(".call-body")).to_be_visible()
     assert page.evaluate("window.hacked") is None
     assert page.evaluate("({}).hacked") is None
-    made = page.evaluate(
-        """() => ["img", "iframe", "form", "base", "object", "embed"]
-            .filter((name) => document.querySelector(name) !== null)"""
-    )
+    made = page.evaluate("""() => ["img", "iframe", "form", "base", "object", "embed"]
+            .filter((name) => document.querySelector(name) !== null)""")
     assert made == []
     links = page.evaluate(
-        "() => [...document.querySelectorAll('#app a[href]')].map((link) => link.getAttribute('href'))"
+        "() => [...document.querySelectorAll('#app a[href]')].map((link) =>"
+        " link.getAttribute('href'))"
     )
     assert [link for link in links if not re.match(r"#|https?:|mailto:", link)] == []
     assert page.evaluate("getComputedStyle(document.body).display") == "block"
@@ -112,7 +127,9 @@ def test_it_is_shown_as_the_text_that_it_is(watched: Watched, hostile: Path) -> 
 def test_links_of_a_model_open_elsewhere_and_tell_nothing(
     watched: Watched, tmp_path: Path, write: Callable[..., Path]
 ) -> None:
-    told = Told(a_result(0, output="[see](https://192.0.2.1/page) and [write](mailto:a@example.org)"))
+    told = Told(
+        a_result(0, output="[see](https://192.0.2.1/page) and [write](mailto:a@example.org)")
+    )
     page = watched.open(address_of(write(write_run(tmp_path / "run", [told])), "#topic=t0"))
     link = page.get_by_role("link", name="see")
     expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
@@ -123,8 +140,7 @@ def test_links_of_a_model_open_elsewhere_and_tell_nothing(
 
 def test_the_policy_stops_what_would_slip_in(watched: Watched, night: Path) -> None:
     page = watched.open(address_of(night))
-    refused = page.evaluate(
-        """async () => {
+    refused = page.evaluate("""async () => {
             const found = [];
             document.addEventListener("securitypolicyviolation", (event) => found.push(event.effectiveDirective));
             const image = document.createElement("img");
@@ -137,7 +153,6 @@ def test_the_policy_stops_what_would_slip_in(watched: Watched, night: Path) -> N
             try { await fetch("https://192.0.2.1/"); } catch (error) { found.push(error.name); }
             await new Promise((done) => setTimeout(done, 50));
             return found;
-        }"""
-    )
+        }""")
     assert {"img-src", "style-src-elem", "connect-src", "TypeError"} <= set(refused)
     assert page.evaluate("document.body.innerHTML.length") > 1000

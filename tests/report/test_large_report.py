@@ -21,7 +21,9 @@ def a_large_run(directory: Path) -> Path:
     for name, text in (("results", row), ("traces", calls)):
         with (run / f"{name}.jsonl").open("w") as file:
             for index in range(TOPICS):
-                renamed = text.replace("TOPIC", f"topic-{index:05}").replace('"index":0', f'"index":{index}')
+                renamed = text.replace("TOPIC", f"topic-{index:05}").replace(
+                    '"index":0', f'"index":{index}'
+                )
                 file.write(renamed if index % 100 else failed(renamed))
     return run
 
@@ -29,7 +31,9 @@ def a_large_run(directory: Path) -> Path:
 def failed(row: str) -> str:
     """The same topic without success."""
     error = '{"type":"TopicFailed","kind":null,"message":"no","step":null,"status":null}'
-    return row.replace('"status":"ok"', '"status":"failed"').replace('"error":null', f'"error":{error}')
+    return row.replace('"status":"ok"', '"status":"failed"').replace(
+        '"error":null', f'"error":{error}'
+    )
 
 
 def test_ten_thousand_topics_are_there_within_seconds(

@@ -26,7 +26,9 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def blocks_of(text: str) -> Iterator[list[Any]]:
-    for packed in re.findall(r'<script type="application/octet-stream" id="block-0-\d+">([^<]*)</script>', text):
+    for packed in re.findall(
+        r'<script type="application/octet-stream" id="block-0-\d+">([^<]*)</script>', text
+    ):
         yield json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
@@ -39,7 +41,10 @@ def test_each_inline_script_and_style_is_allowed_by_its_hash_and_nothing_else_is
     rules = dict(rule.split(" ", 1) for rule in policy[1].split("; "))
     for tag, rule in (("script", "script-src"), ("style", "style-src")):
         inline = re.findall(rf"<{tag}>(.*?)</{tag}>", text, flags=re.DOTALL)
-        hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in inline}
+        hashes = {
+            f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'"
+            for one in inline
+        }
         assert set(rules[rule].split()) == hashes
     assert rules["default-src"] == rules["connect-src"] == "'none'"
     assert "unsafe" not in policy[1]
@@ -56,7 +61,9 @@ def test_every_topic_is_in_its_block(tmp_path: Path, write: Callable[..., Path])
     page = write(write_run(tmp_path / "run", [a_topic(index) for index in range(number)]))
     found = list(blocks_of(page.read_text()))
     assert [len(block) for block in found] == [TOPICS_A_BLOCK, TOPICS_A_BLOCK, 1]
-    assert [detail["id"] for block in found for detail in block] == [f"t{index}" for index in range(number)]
+    assert [detail["id"] for block in found for detail in block] == [
+        f"t{index}" for index in range(number)
+    ]
 
 
 def test_json_in_a_script_cannot_end_it() -> None:
@@ -78,7 +85,9 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path, write: Callable[.
     run = write_run(tmp_path / "run", [a_topic(0), a_topic(1)])
     traces = run / "traces.jsonl"
     traces.write_text(traces.read_text().replace('"served"', '"swerved"'))
-    with pytest.raises(ResultsError, match=r"traces\.jsonl: a call of topic 't0' is damaged: served: is missing"):
+    with pytest.raises(
+        ResultsError, match=r"traces\.jsonl: a call of topic 't0' is damaged: served: is missing"
+    ):
         write(run)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
@@ -89,9 +98,13 @@ def test_a_target_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_report([run], tmp_path / "no-such-directory" / "page.html", plotting(), now=NOW)
 
 
-def test_without_the_library_the_page_says_what_to_install(watched: Watched, tmp_path: Path) -> None:
+def test_without_the_library_the_page_says_what_to_install(
+    watched: Watched, tmp_path: Path
+) -> None:
     target = tmp_path / "page.html"
-    write_report([write_run(tmp_path / "run", [a_topic(0)])], target, Plotting(missing=MISSING), now=NOW)
+    write_report(
+        [write_run(tmp_path / "run", [a_topic(0)])], target, Plotting(missing=MISSING), now=NOW
+    )
     page = watched.open(address_of(target))
     expect(page.locator("#plots")).to_contain_text("pip install 'reasoning-harness[report]'")
     expect(page.locator("#topics tbody tr")).to_have_count(1)
@@ -102,7 +115,9 @@ def test_a_run_with_nothing_finished_is_a_page_that_says_so(
     watched: Watched, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     dataset = {"path": "x", "kept": None, "sha256": "0", "topics": 5}
-    page = watched.open(address_of(write(write_run(tmp_path / "run", [], status="running", dataset=dataset))))
+    page = watched.open(
+        address_of(write(write_run(tmp_path / "run", [], status="running", dataset=dataset)))
+    )
     expect(page.locator("#topics")).to_contain_text("No topic is finished yet.")
     expect(page.locator("#state-A")).to_contain_text("killed?")
     expect(page.locator("#plots")).to_contain_text("Nothing to draw yet")
@@ -110,5 +125,7 @@ def test_a_run_with_nothing_finished_is_a_page_that_says_so(
 
 
 def test_a_page_that_is_served_may_speak_to_its_server_only() -> None:
-    page = b"".join(report_page([], Plotting(), (), written_at=NOW, served={"events": "events"})).decode()
+    page = b"".join(
+        report_page([], Plotting(), (), written_at=NOW, served={"events": "events"})
+    ).decode()
     assert "connect-src 'self'" in page

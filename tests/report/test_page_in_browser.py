@@ -29,7 +29,9 @@ def test_the_summary_says_what_became_of_the_run(page: Page, watched: Watched) -
     expect(page.locator("#state-A")).to_have_text("complete, 6 failed")
     cards = dict(
         zip(
-            page.locator(".card .label").all_inner_texts(), page.locator(".card .value").all_inner_texts(), strict=False
+            page.locator(".card .label").all_inner_texts(),
+            page.locator(".card .value").all_inner_texts(),
+            strict=False,
         )
     )
     assert cards["Topics"] == "47"
@@ -41,11 +43,9 @@ def test_the_summary_says_what_became_of_the_run(page: Page, watched: Watched) -
 
 def test_every_plot_is_drawn(page: Page, watched: Watched) -> None:
     expect(page.locator("#plots canvas")).to_have_count(4)
-    painted = page.evaluate(
-        """() => [...document.querySelectorAll("#plots canvas")].map((canvas) =>
+    painted = page.evaluate("""() => [...document.querySelectorAll("#plots canvas")].map((canvas) =>
             canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)
-            .map((pixels) => new Set(new Uint32Array(pixels)).size)"""
-    )
+            .map((pixels) => new Set(new Uint32Array(pixels)).size)""")
     assert all(colours > 3 for colours in painted)
     assert watched.quiet()
 
@@ -53,16 +53,29 @@ def test_every_plot_is_drawn(page: Page, watched: Watched) -> None:
 def test_an_outage_is_a_band_in_the_plot_and_a_line_with_its_cause(
     watched: Watched, write: Callable[..., Path], tmp_path: Path
 ) -> None:
-    told = {"seconds": 1.5, "probes": 2, "kind": "connection", "message": "no connection: <b>refused</b>"}
+    told = {
+        "seconds": 1.5,
+        "probes": 2,
+        "kind": "connection",
+        "message": "no connection: <b>refused</b>",
+    }
     times = {"since": "2026-11-21T03:12:02.000+00:00", "until": "2026-11-21T03:12:03.500+00:00"}
-    entry = {"wall_s": 8.0, "places": [], "stop": None, "started_at": "2026-11-21T03:12:00.000+00:00"}
+    entry = {
+        "wall_s": 8.0,
+        "places": [],
+        "stop": None,
+        "started_at": "2026-11-21T03:12:00.000+00:00",
+    }
     run = write_run(
-        tmp_path / "night", [a_topic(0), a_topic(1)], session_log=[{**entry, "outages": [{**told, **times}]}]
+        tmp_path / "night",
+        [a_topic(0), a_topic(1)],
+        session_log=[{**entry, "outages": [{**told, **times}]}],
     )
     page = watched.open(address_of(write(run)))
 
     expect(page.locator("#outages-A li")).to_have_text(
-        "2026-11-21 03:12 to 03:12 UTC 1.50\u00a0s, 2 probes, connection brokeno connection: <b>refused</b>"
+        "2026-11-21 03:12 to 03:12 UTC 1.50\u00a0s, 2 probes, connection brokeno connection:"
+        " <b>refused</b>"
     )
     expect(page.locator("#plot-in-flight .u-legend")).to_contain_text("provider away")
     # From 2.0 to 3.5 of 3.75 s; the cursor in the band tells of it, beside it of nothing.
@@ -82,8 +95,13 @@ def test_a_cost_that_nobody_knows_reads_so_in_the_card_the_tables_and_the_plot(
     watched: Watched, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     other = Answered("mock", "x", Answerer("other/dear"), other=True)
-    calls = (a_span("t0", cost=None, start_s=0.0, end_s=1.0), a_span("t0", "more", cost=None, start_s=1.0, end_s=2.0))
-    run = write_run(tmp_path / "night", [Told(a_result(0, topic_id="t0", cost=None, answers={other: 2}), calls)])
+    calls = (
+        a_span("t0", cost=None, start_s=0.0, end_s=1.0),
+        a_span("t0", "more", cost=None, start_s=1.0, end_s=2.0),
+    )
+    run = write_run(
+        tmp_path / "night", [Told(a_result(0, topic_id="t0", cost=None, answers={other: 2}), calls)]
+    )
     page = watched.open(address_of(write(run)))
 
     expect(page.locator(".card", has_text="Cost").locator(".value")).to_have_text("not known")
@@ -103,7 +121,10 @@ def test_beside_a_run_of_known_cost_one_of_unknown_cost_has_no_line_at_zero(
     watched: Watched, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     unknown = Told(a_result(0, cost=None), (a_span("t0", cost=None, start_s=0.0, end_s=2.0),))
-    runs = [write_run(tmp_path / "a", [unknown]), write_run(tmp_path / "b", [a_topic(0), a_topic(1)])]
+    runs = [
+        write_run(tmp_path / "a", [unknown]),
+        write_run(tmp_path / "b", [a_topic(0), a_topic(1)]),
+    ]
     page = watched.open(address_of(write(*runs)))
     expect(page.locator("#plot-cost .u-legend .u-label")).to_have_text(["at", "cost, B", "budget"])
     assert watched.quiet()
@@ -164,7 +185,9 @@ def test_a_link_to_a_call_opens_it_elsewhere(browser: Browser, night: Path) -> N
     assert copied == address_of(night, "#topic=t3&call=write")
     with watched_page(browser) as second:
         page = second.open(copied)
-        expect(page.locator(".call[open]").get_by_text("the answer to t3", exact=True)).to_be_visible()
+        expect(
+            page.locator(".call[open]").get_by_text("the answer to t3", exact=True)
+        ).to_be_visible()
         assert second.quiet()
 
 
@@ -210,12 +233,10 @@ def test_light_and_dark_differ_and_both_can_be_read(browser: Browser, night: Pat
     for scheme in ("light", "dark"):
         with watched_page(browser, color_scheme=scheme) as watched:
             page = watched.open(address_of(night))
-            lightness[scheme] = page.evaluate(
-                """() => ["backgroundColor", "color"].map((name) => {
+            lightness[scheme] = page.evaluate("""() => ["backgroundColor", "color"].map((name) => {
                     const [r, g, b] = getComputedStyle(document.documentElement)[name].match(/\\d+/g).map(Number);
                     return (r + g + b) / 765;
-                })"""
-            )
+                })""")
             assert watched.quiet()
     (light_back, light_ink), (dark_back, dark_ink) = lightness["light"], lightness["dark"]
     assert light_back - light_ink > 0.7
@@ -249,10 +270,18 @@ def test_printed_it_is_light_and_without_controls(browser: Browser, night: Path)
     with watched_page(browser, color_scheme="dark") as watched:
         page = watched.open(address_of(night))
         page.emulate_media(media="print", color_scheme="dark")
-        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+        assert (
+            page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            == "rgb(255, 255, 255)"
+        )
         expect(page.locator("#search")).to_be_hidden()
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()") == "#16191f"
+        assert (
+            page.evaluate(
+                "getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()"
+            )
+            == "#16191f"
+        )
         assert len(page.pdf()) > 20_000
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert watched.quiet()
@@ -272,7 +301,9 @@ def test_on_paper_nothing_is_wider_than_the_paper(browser: Browser, night: Path)
             assert 0 < right <= 700
 
 
-def test_two_runs_stand_side_by_side(watched: Watched, write: Callable[..., Path], tmp_path: Path) -> None:
+def test_two_runs_stand_side_by_side(
+    watched: Watched, write: Callable[..., Path], tmp_path: Path
+) -> None:
     a = write_run(tmp_path / "before", [a_topic(0), a_topic(1), a_topic(2)])
     b = write_run(tmp_path / "after", [a_topic(0), a_topic(1, output="Something else.", cost=0.5)])
     page = watched.open(address_of(write(a, b)))
@@ -288,7 +319,9 @@ def test_two_runs_stand_side_by_side(watched: Watched, write: Callable[..., Path
     expect(page.locator("article")).to_have_count(2)
     expect(page.locator('article[data-run="B"] .prose').first).to_have_text("Something else.")
     page.keyboard.press("]")
-    expect(page.locator('article[data-run="B"]')).to_contain_text("This run has no row of the topic.")
+    expect(page.locator('article[data-run="B"]')).to_contain_text(
+        "This run has no row of the topic."
+    )
     assert watched.quiet()
 
 
@@ -296,7 +329,10 @@ def test_an_exception_of_the_workflow_is_shown_with_its_line_of_code(
     watched: Watched, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     failure = Failure(
-        type="IndexError", message="list index out of range", where="flow.py:12", code="return words[9]  # <b>no</b>"
+        type="IndexError",
+        message="list index out of range",
+        where="flow.py:12",
+        code="return words[9]  # <b>no</b>",
     )
     told = [a_topic(index, status="failed", output=None, error=failure) for index in range(3)]
     page = watched.open(address_of(write(write_run(tmp_path / "run", told))))
@@ -317,7 +353,9 @@ def test_failed_requests_of_one_kind_are_told_apart_by_their_status(
     watched: Watched, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     def refused(status: int) -> FailedAttempt:
-        return FailedAttempt(number=1, kind="server", message="no", status=status, elapsed_s=0.1, backoff_s=0.1)
+        return FailedAttempt(
+            number=1, kind="server", message="no", status=status, elapsed_s=0.1, backoff_s=0.1
+        )
 
     served = Served(attempts=4, failures=(refused(500), refused(502), refused(502)), latency_s=1.0)
     told = Told(a_topic(0).result, (a_span("t0", "ask", served=served),))

@@ -17,11 +17,16 @@ def elements(tree: list[Node]) -> Iterator[list[Node]]:
 
 
 def texts(tree: list[Node]) -> str:
-    return "".join(node if isinstance(node, str) else texts(node[2:] if node[0] == "a" else node[1:]) for node in tree)
+    return "".join(
+        node if isinstance(node, str) else texts(node[2:] if node[0] == "a" else node[1:])
+        for node in tree
+    )
 
 
 def test_markdown_becomes_elements() -> None:
-    tree = tree_of("# On it\n\nIt is **so** and `that`.\n\n- one\n- two\n\n| a | b |\n| :- | -: |\n| 1 | 2 |\n")
+    tree = tree_of(
+        "# On it\n\nIt is **so** and `that`.\n\n- one\n- two\n\n| a | b |\n| :- | -: |\n| 1 | 2 |\n"
+    )
     assert tree[0] == ["h1", "On it"]
     assert tree[1] == ["p", "It is ", ["strong", "so"], " and ", ["code", "that"], "."]
     assert tree[2] == ["ul", ["li", "one"], ["li", "two"]]
@@ -33,11 +38,15 @@ def test_markdown_becomes_elements() -> None:
 
 
 def test_code_keeps_its_text() -> None:
-    assert tree_of("```js\n<script>alert(1)</script>\n```\n") == [["pre", "<script>alert(1)</script>\n"]]
+    assert tree_of("```js\n<script>alert(1)</script>\n```\n") == [
+        ["pre", "<script>alert(1)</script>\n"]
+    ]
 
 
 def test_a_link_to_the_web_stays_a_link() -> None:
-    assert tree_of("[see](https://example.org/a?b=1)") == [["p", ["a", "https://example.org/a?b=1", "see"]]]
+    assert tree_of("[see](https://example.org/a?b=1)") == [
+        ["p", ["a", "https://example.org/a?b=1", "see"]]
+    ]
 
 
 @pytest.mark.parametrize(

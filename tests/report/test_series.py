@@ -18,12 +18,18 @@ def digest_of(directory: Path, told: list[Told], **changes: Any) -> Digest:
 
 def at(series: dict[str, Any], name: str, time_s: float) -> Any:
     """What a curve says of the stretch that holds this instant."""
-    return series[name][max(place for place, start in enumerate(series["t"]) if start <= time_s + 1e-9)]
+    return series[name][
+        max(place for place, start in enumerate(series["t"]) if start <= time_s + 1e-9)
+    ]
 
 
 def a_call(index: int, start_s: float, end_s: float, **served: Any) -> Told:
     span = a_span(
-        f"t{index}", start_s=start_s, end_s=end_s, served=Served(**{"latency_s": end_s - start_s, **served}), cost=1.0
+        f"t{index}",
+        start_s=start_s,
+        end_s=end_s,
+        served=Served(**{"latency_s": end_s - start_s, **served}),
+        cost=1.0,
     )
     return Told(a_result(index, calls=1), [span])
 
@@ -36,8 +42,12 @@ def test_calls_in_flight_are_counted_at_each_instant(tmp_path: Path) -> None:
 
 
 def test_a_backoff_is_not_in_flight_and_a_429_is_a_refusal(tmp_path: Path) -> None:
-    refused = FailedAttempt(number=1, kind="rate_limited", message="no", status=429, elapsed_s=1.0, backoff_s=3.0)
-    digest = digest_of(tmp_path, [a_call(0, 0.0, 6.0, latency_s=2.0, attempts=2, failures=(refused,))])
+    refused = FailedAttempt(
+        number=1, kind="rate_limited", message="no", status=429, elapsed_s=1.0, backoff_s=3.0
+    )
+    digest = digest_of(
+        tmp_path, [a_call(0, 0.0, 6.0, latency_s=2.0, attempts=2, failures=(refused,))]
+    )
     series = series_of(digest, {})
     assert [at(series, "in_flight", time_s) for time_s in (0.5, 2.0, 5.0)] == [1, 0, 1]
     assert sum(series["refused"]) == 1

@@ -67,7 +67,10 @@ async def test_every_view_has_a_token_of_its_own(runs: Path) -> None:
 
 @pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "169.254.0.1:80"])
 async def test_a_page_of_another_host_cannot_reach_it(runs: Path, host: str) -> None:
-    async with viewed(runs) as (client, address), client.get(address, headers={"Host": host}) as answer:
+    async with (
+        viewed(runs) as (client, address),
+        client.get(address, headers={"Host": host}) as answer,
+    ):
         assert answer.status == 403
 
 
@@ -82,7 +85,8 @@ async def test_it_only_reads(runs: Path, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["run/third/", "run/..%2F/", "run/%2e%2e/", "run/first/topic/77", "compare/first/third/", "x"]
+    "place",
+    ["run/third/", "run/..%2F/", "run/%2e%2e/", "run/first/topic/77", "compare/first/third/", "x"],
 )
 async def test_what_is_not_there_is_not_found(runs: Path, place: str) -> None:
     async with (

@@ -13,7 +13,9 @@ from harness.engine.stopping import StopKind
 from harness.report.summary import history_of, limits_of, state_of, summary_of
 
 
-def summary(directory: Path, told: list[Told], *, running: bool = False, **changes: Any) -> dict[str, Any]:
+def summary(
+    directory: Path, told: list[Told], *, running: bool = False, **changes: Any
+) -> dict[str, Any]:
     reader, digest = digested(write_run(directory / "run", told, **changes))
     return summary_of("run", reader.manifest, reader.standing, digest, running=running)
 
@@ -21,7 +23,13 @@ def summary(directory: Path, told: list[Told], *, running: bool = False, **chang
 def test_the_numbers_of_a_run(tmp_path: Path) -> None:
     found = summary(tmp_path, [a_topic(0), a_degraded_topic(1), a_failed_topic(2)])
     totals = found["totals"]
-    assert [totals[name] for name in ("rows", "ok", "degraded", "failed", "unfinished")] == [3, 1, 1, 1, 0]
+    assert [totals[name] for name in ("rows", "ok", "degraded", "failed", "unfinished")] == [
+        3,
+        1,
+        1,
+        1,
+        0,
+    ]
     # Six calls, each second one refused once.
     assert (totals["requests"], totals["refusals"]) == (9, 3)
     assert found["attempts"][0]["count"] == 3
@@ -29,17 +37,30 @@ def test_the_numbers_of_a_run(tmp_path: Path) -> None:
     assert found["money"]["budget"] == 2.0
 
 
-def test_the_cost_of_a_run_is_that_of_its_journal_and_the_budget_counts_what_is_unknown(tmp_path: Path) -> None:
+def test_the_cost_of_a_run_is_that_of_its_journal_and_the_budget_counts_what_is_unknown(
+    tmp_path: Path,
+) -> None:
     journal = {"cost": 0.5, "tokens": 400, "cost_at_risk": 1.0, "tokens_at_risk": 600}
     money = summary(tmp_path, [a_topic(0)], journal=journal)["money"]
-    assert (money["cost"], money["elsewhere"], money["at_risk"], money["used"]) == (0.5, 0.25, 1.0, 1.5)
+    assert (money["cost"], money["elsewhere"], money["at_risk"], money["used"]) == (
+        0.5,
+        0.25,
+        1.0,
+        1.5,
+    )
     assert money["used_tokens"] == 1000
 
 
-def test_another_model_than_was_asked_for_is_told_and_why_its_cost_is_not_known(tmp_path: Path) -> None:
+def test_another_model_than_was_asked_for_is_told_and_why_its_cost_is_not_known(
+    tmp_path: Path,
+) -> None:
     other = Answered("mock", "x", Answerer("other/dear"), other=True)
-    found = summary(tmp_path, [Told(a_result(0, cost=None, answers={other: 2})), Told(a_result(1, cost=None))])
-    assert found["answerers"] == ["x was asked for, and another model answered: other/dear gave 2 answers"]
+    found = summary(
+        tmp_path, [Told(a_result(0, cost=None, answers={other: 2})), Told(a_result(1, cost=None))]
+    )
+    assert found["answerers"] == [
+        "x was asked for, and another model answered: other/dear gave 2 answers"
+    ]
     assert (found["money"]["known"], found["money"]["why"]) == (
         False,
         "no price is known for the model that answered",
@@ -63,13 +84,28 @@ def test_a_run_that_asked_nothing_has_no_speed_up(tmp_path: Path) -> None:
 
 def test_the_steps_in_numbers(tmp_path: Path) -> None:
     plan, write = summary(tmp_path, [a_topic(0), a_topic(1)])["steps"]
-    assert (plan["step"], plan["calls"], plan["retries"], plan["latency"]["p50"]) == ("plan", 2, 0, 1.0)
-    assert (write["step"], write["retries"], write["reasoning_tokens"], write["cached_tokens"]) == ("write", 2, 40, 80)
+    assert (plan["step"], plan["calls"], plan["retries"], plan["latency"]["p50"]) == (
+        "plan",
+        2,
+        0,
+        1.0,
+    )
+    assert (write["step"], write["retries"], write["reasoning_tokens"], write["cached_tokens"]) == (
+        "write",
+        2,
+        40,
+        80,
+    )
 
 
 def test_topics_of_one_cause_know_it(tmp_path: Path) -> None:
     found = summary(
-        tmp_path, [a_failed_topic(0), a_topic(1), a_failed_topic(2, message="mock answered 500 (trace 9c4e71d0)")]
+        tmp_path,
+        [
+            a_failed_topic(0),
+            a_topic(1),
+            a_failed_topic(2, message="mock answered 500 (trace 9c4e71d0)"),
+        ],
     )
     assert [cause["count"] for cause in found["troubles"]["failed"]] == [2]
     assert found["topics"]["cause"] == [0, -1, 0]
@@ -85,8 +121,14 @@ def test_every_cause_of_a_stop_has_words_and_a_tone(kind: str) -> None:
 
 
 def test_a_run_that_waits_for_its_provider_says_so() -> None:
-    found = state_of({"status": "running", "session_log": []}, running=True, down="provider down since 03:12")
-    expected = {"tone": "busy", "word": "running, waiting for the provider", "said": "provider down since 03:12"}
+    found = state_of(
+        {"status": "running", "session_log": []}, running=True, down="provider down since 03:12"
+    )
+    expected = {
+        "tone": "busy",
+        "word": "running, waiting for the provider",
+        "said": "provider down since 03:12",
+    }
     assert found == expected
 
 
@@ -107,11 +149,17 @@ def test_outages_are_told_and_marked_where_they_were(tmp_path: Path) -> None:
 
     expected = {**OUTAGE, "from_s": 2.0, "to_s": 3.5, "message": "refused\\x1b[2J"}
     assert found["outages"] == [expected]
-    marked = [at for at, number in zip(found["series"]["t"], found["series"]["away"], strict=True) if number == 1]
+    marked = [
+        at
+        for at, number in zip(found["series"]["t"], found["series"]["away"], strict=True)
+        if number == 1
+    ]
     assert (marked[0], marked[-1]) == (pytest.approx(2.0, abs=0.01), pytest.approx(3.5, abs=0.01))
 
 
-def test_a_session_is_drawn_as_long_as_the_outage_that_ended_it_and_outages_are_counted_on(tmp_path: Path) -> None:
+def test_a_session_is_drawn_as_long_as_the_outage_that_ended_it_and_outages_are_counted_on(
+    tmp_path: Path,
+) -> None:
     long = {**OUTAGE, "until": None, "seconds": 60.0}
     first = {"wall_s": 62.0, "places": [], "stop": None, "started_at": STARTED, "outages": [long]}
     second = {"wall_s": 8.0, "places": [], "stop": None, "started_at": STARTED, "outages": [OUTAGE]}
@@ -140,7 +188,9 @@ def test_runs_from_before_there_were_outages_have_none(tmp_path: Path) -> None:
         ("auth", False, 0, "bad", "key"),
     ],
 )
-def test_the_state_of_a_run_in_a_word(status: str, running: bool, failed: int, tone: str, word: str) -> None:
+def test_the_state_of_a_run_in_a_word(
+    status: str, running: bool, failed: int, tone: str, word: str
+) -> None:
     found = state_of({"status": status, "session_log": []}, running=running, failed=failed)
     assert found["tone"] == tone
     assert word in found["word"]
@@ -148,12 +198,17 @@ def test_the_state_of_a_run_in_a_word(status: str, running: bool, failed: int, t
 
 def test_what_stopped_a_run_is_said(tmp_path: Path) -> None:
     log = [{"wall_s": 8.0, "stop": {"kind": "budget", "message": "the budget is reached"}}]
-    assert summary(tmp_path, [a_topic(0)], status="budget", session_log=log)["state"]["said"] == "the budget is reached"
+    assert (
+        summary(tmp_path, [a_topic(0)], status="budget", session_log=log)["state"]["said"]
+        == "the budget is reached"
+    )
 
 
 def test_a_run_under_way_counts_what_is_left_and_has_no_wall_of_its_own(tmp_path: Path) -> None:
     dataset = {"path": "x", "kept": None, "sha256": "0", "topics": 10}
-    found = summary(tmp_path, [a_topic(0)], running=True, status="running", session_log=[], dataset=dataset)
+    found = summary(
+        tmp_path, [a_topic(0)], running=True, status="running", session_log=[], dataset=dataset
+    )
     assert found["totals"]["unfinished"] == 9
     assert found["time"]["wall_s"] == 2.75
     assert not found["time"]["whole_sessions"]
@@ -161,8 +216,14 @@ def test_a_run_under_way_counts_what_is_left_and_has_no_wall_of_its_own(tmp_path
 
 def test_a_history_counts_only_where_each_session_has_one() -> None:
     log = [{"places": [[0.0, 8]]}, {"places": [[0.0, 4]]}]
-    assert history_of({"sessions": 2, "session_log": log}, running=False) == {1: [[0.0, 8]], 2: [[0.0, 4]]}
-    assert history_of({"sessions": 3, "session_log": log}, running=True) == {1: [[0.0, 8]], 2: [[0.0, 4]]}
+    assert history_of({"sessions": 2, "session_log": log}, running=False) == {
+        1: [[0.0, 8]],
+        2: [[0.0, 4]],
+    }
+    assert history_of({"sessions": 3, "session_log": log}, running=True) == {
+        1: [[0.0, 8]],
+        2: [[0.0, 4]],
+    }
     assert history_of({"sessions": 3, "session_log": log}, running=False) == {}
 
 

@@ -92,7 +92,9 @@ def test_a_run_is_followed_to_its_end(watched: Watched, address: str, root: Path
     assert page.input_value("#search") == "t1"
     manifest = json.loads((run / "run.json").read_text())
     log = [{"wall_s": 9.0, "places": [[0, 4]], "stop": None}]
-    (run / "run.json").write_text(json.dumps({**manifest, "status": "complete", "session_log": log}))
+    (run / "run.json").write_text(
+        json.dumps({**manifest, "status": "complete", "session_log": log})
+    )
     lock.release()
     expect(page.locator("#state-A")).to_have_text("complete")
     # The view outlives the run.
@@ -101,7 +103,9 @@ def test_a_run_is_followed_to_its_end(watched: Watched, address: str, root: Path
     assert watched.quiet(address.rsplit("/", 2)[0])
 
 
-def test_a_run_that_waits_for_its_provider_says_so_until_it_is_back(watched: Watched, address: str, root: Path) -> None:
+def test_a_run_that_waits_for_its_provider_says_so_until_it_is_back(
+    watched: Watched, address: str, root: Path
+) -> None:
     run = write_run(root / "waiting", [a_topic(0)], status="running", session_log=[])
     lock = DirectoryLock.take(run)
 
@@ -130,11 +134,26 @@ def test_a_real_run_is_seen_while_it_goes_on_and_when_it_has_ended(
     watched: Watched, address: str, root: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "topics.jsonl").write_text(
-        "".join(json.dumps({"id": f"t{index}", "topic": f"Invention number {index}"}) + "\n" for index in range(8))
+        "".join(
+            json.dumps({"id": f"t{index}", "topic": f"Invention number {index}"}) + "\n"
+            for index in range(8)
+        )
     )
-    arguments = ["run", "topics.jsonl", "--endpoint", "mock", "--latency", "fixed:0.15", "--runs", "1", "-q"]
+    arguments = [
+        "run",
+        "topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--latency",
+        "fixed:0.15",
+        "--runs",
+        "1",
+        "-q",
+    ]
     page = watched.open(address)
-    with started(tmp_path, *arguments, "--out", str(root / "real"), "--cache", "cache.db") as process:
+    with started(
+        tmp_path, *arguments, "--out", str(root / "real"), "--cache", "cache.db"
+    ) as process:
         page.get_by_role("link", name="real").click()
         expect(page.locator("#state-A")).to_have_text("running")
         assert process.wait(30) == 0
@@ -173,7 +192,9 @@ def test_a_page_whose_run_was_deleted_says_so_and_keeps_what_it_knew(
     page.close()
 
 
-def test_a_page_whose_view_has_ended_says_so_and_keeps_what_it_knew(watched: Watched, tmp_path: Path) -> None:
+def test_a_page_whose_view_has_ended_says_so_and_keeps_what_it_knew(
+    watched: Watched, tmp_path: Path
+) -> None:
     write_run(tmp_path / "runs" / "one", [a_topic(0)])
     with view_of(tmp_path / "runs") as address:
         page = watched.open(f"{address}run/one/")

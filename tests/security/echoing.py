@@ -28,7 +28,9 @@ class Echo(BaseHTTPRequestHandler):
         kind, _, value = self.headers.get("authorization", "").partition(" ")
         return base64.b64decode(value).decode().partition(":")[2] if kind == "Basic" else value
 
-    def _reply(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
+    def _reply(
+        self, status: int, body: bytes, kind: str = "application/json", **headers: str
+    ) -> None:
         self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
@@ -39,18 +41,24 @@ class Echo(BaseHTTPRequestHandler):
 
     def _answer(self, key: str, content: str = "Fine.", **choice: str) -> None:
         message = {"role": "assistant", "content": content, "reasoning_content": f"They sent {key}"}
-        choices = [{"index": 0, "message": message, "finish_reason": choice.get("finish_reason", "stop")}]
+        choices = [
+            {"index": 0, "message": message, "finish_reason": choice.get("finish_reason", "stop")}
+        ]
         self._reply(200, json.dumps({"model": key, "choices": choices, "usage": USAGE}).encode())
 
     def _events(self, *events: object) -> None:
         lines = [event if isinstance(event, str) else json.dumps(event) for event in events]
-        self._reply(200, "".join(f"data: {line}\n\n" for line in lines).encode(), "text/event-stream")
+        self._reply(
+            200, "".join(f"data: {line}\n\n" for line in lines).encode(), "text/event-stream"
+        )
 
     def _fine(self, key: str) -> None:
         self._answer("nothing")
 
     def _body(self, key: str) -> None:
-        self._reply(401, json.dumps({"error": {"message": f"Incorrect API key provided: {key}"}}).encode())
+        self._reply(
+            401, json.dumps({"error": {"message": f"Incorrect API key provided: {key}"}}).encode()
+        )
 
     def _html(self, key: str) -> None:
         self._reply(500, f"<html><title>{key}</title>{key}</html>".encode(), "text/html")
@@ -65,7 +73,9 @@ class Echo(BaseHTTPRequestHandler):
         self._reply(307, key.encode(), location=f"http://elsewhere.invalid/?key={key}")
 
     def _said(self, key: str) -> None:
-        self._answer(key, f"Your key is {key}, in base64 {base64.b64encode(key.encode()).decode()}.")
+        self._answer(
+            key, f"Your key is {key}, in base64 {base64.b64encode(key.encode()).decode()}."
+        )
 
     def _reason(self, key: str) -> None:
         self._answer(key, f"cut {key}", finish_reason=key)
@@ -74,12 +84,21 @@ class Echo(BaseHTTPRequestHandler):
         self._reply(200, f"{key} is no JSON".encode())
 
     def _event(self, key: str) -> None:
-        self._events({"choices": [{"delta": {"content": key}}]}, {"error": {"message": f"bad key {key}"}})
+        self._events(
+            {"choices": [{"delta": {"content": key}}]}, {"error": {"message": f"bad key {key}"}}
+        )
 
     def _pieces(self, key: str) -> None:
         half = len(key) // 2
-        pieces = [("reasoning_content", f"I got {key[:half]}"), ("reasoning_content", f"{key[half:]}. ")]
-        pieces += [("content", f"It is {key[:half]}"), ("content", key[half:]), ("content", " indeed.")]
+        pieces = [
+            ("reasoning_content", f"I got {key[:half]}"),
+            ("reasoning_content", f"{key[half:]}. "),
+        ]
+        pieces += [
+            ("content", f"It is {key[:half]}"),
+            ("content", key[half:]),
+            ("content", " indeed."),
+        ]
         self._events(
             *({"choices": [{"delta": {name: text}}]} for name, text in pieces),
             {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": USAGE},

@@ -53,7 +53,9 @@ def _careless_umask() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_careless_umask")
 def test_files_and_directories_are_their_owners_only(tmp_path: Path) -> None:
-    (tmp_path / "topics.jsonl").write_text("".join(f'{{"topic": "topic {number}"}}\n' for number in range(12)))
+    (tmp_path / "topics.jsonl").write_text(
+        "".join(f'{{"topic": "topic {number}"}}\n' for number in range(12))
+    )
     arguments = (
         "-y",
         "-q",
@@ -82,18 +84,32 @@ def test_files_and_directories_are_their_owners_only(tmp_path: Path) -> None:
     assert any(name.endswith("-wal") for name in found)
     assert "cassette.jsonl" in found
     too_open = {
-        name: oct(mode) for name, mode in found.items() if mode != (0o700 if (tmp_path / name).is_dir() else 0o600)
+        name: oct(mode)
+        for name, mode in found.items()
+        if mode != (0o700 if (tmp_path / name).is_dir() else 0o600)
     }
     assert too_open == {}
 
 
 def test_no_file_is_named_by_data(tmp_path: Path) -> None:
-    rows = ({"id": hostile, "topic": f"topic {number}"} for number, hostile in enumerate(HOSTILE_IDS))
+    rows = (
+        {"id": hostile, "topic": f"topic {number}"} for number, hostile in enumerate(HOSTILE_IDS)
+    )
     (tmp_path / "topics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     work = tmp_path / "work"
     work.mkdir()
     code, said = done(
-        work, "run", "../topics.jsonl", "--endpoint", "mock", "--out", "out", "--cache", "cache.db", "-q", "--skip-bad"
+        work,
+        "run",
+        "../topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--out",
+        "out",
+        "--cache",
+        "cache.db",
+        "-q",
+        "--skip-bad",
     )
     assert code in (0, 1), said
     left = {path.name for path in tmp_path.rglob("*")}
@@ -105,7 +121,9 @@ def test_no_file_is_named_by_data(tmp_path: Path) -> None:
 
 
 def test_a_row_cannot_choose_who_is_asked(tmp_path: Path) -> None:
-    """A dataset is data: what it calls base_url, api_key or model travels as metadata and rules nothing."""
+    """A dataset is data: what it calls base_url, api_key or model travels as metadata and rules
+    nothing.
+    """
     row: dict[str, object] = {
         "id": "a",
         "topic": "Why?",
@@ -113,7 +131,12 @@ def test_a_row_cannot_choose_who_is_asked(tmp_path: Path) -> None:
         "api_key": "sk-evil",
         "model": "evil",
     }
-    row |= {"endpoint": "openai", "api_key_env": "HOME", "workflow": "os:system", "settings": {"base_url": "http://x"}}
+    row |= {
+        "endpoint": "openai",
+        "api_key_env": "HOME",
+        "workflow": "os:system",
+        "settings": {"base_url": "http://x"},
+    }
     (tmp_path / "topics.jsonl").write_text(json.dumps(row) + "\n")
     with Server(FakeDeepSeek()) as server:
         code, said = done(
@@ -122,7 +145,13 @@ def test_a_row_cannot_choose_who_is_asked(tmp_path: Path) -> None:
         )  # fmt: skip
         assert server.seen >= 5
     assert code == 0, said
-    (kept,) = (json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines())
-    assert kept["metadata"] == {name: value for name, value in row.items() if name not in ("id", "topic")}
-    calls = [json.loads(line) for line in (tmp_path / "out" / "traces.jsonl").read_text().splitlines()]
+    (kept,) = (
+        json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    )
+    assert kept["metadata"] == {
+        name: value for name, value in row.items() if name not in ("id", "topic")
+    }
+    calls = [
+        json.loads(line) for line in (tmp_path / "out" / "traces.jsonl").read_text().splitlines()
+    ]
     assert {call["model"] for call in calls} == {"deepseek-flash"}

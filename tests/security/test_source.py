@@ -1,4 +1,6 @@
-"""What the source may not hold: code out of data, a shell, SQL out of text, a TLS that does not verify."""
+"""What the source may not hold: code out of data, a shell, SQL out of text, a TLS that does not
+verify.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,47 @@ from harness.endpoint.aiohttp_transport import AiohttpTransport
 from harness.settings import Settings
 
 PACKAGE = Path(harness.__file__).parent
-SOURCES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+SOURCES = {
+    str(path.relative_to(PACKAGE)): ast.parse(path.read_text())
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 
-FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "marshal", "shelve", "subprocess", "yaml", "pty", "commands", "code"}
-FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "system", "popen", "spawnv", "execv", "mktemp"}
-UNVERIFIED = {"CERT_NONE", "_create_unverified_context", "check_hostname", "verify_mode", "verify", "verify_ssl"}
+FORBIDDEN_MODULES = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "marshal",
+    "shelve",
+    "subprocess",
+    "yaml",
+    "pty",
+    "commands",
+    "code",
+}
+FORBIDDEN_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "system",
+    "popen",
+    "spawnv",
+    "execv",
+    "mktemp",
+}
+UNVERIFIED = {
+    "CERT_NONE",
+    "_create_unverified_context",
+    "check_hostname",
+    "verify_mode",
+    "verify",
+    "verify_ssl",
+}
 
 # The user's own workflow is code by its nature; it is imported as Python imports any module.
 SQL_METHODS = {"execute", "executemany", "executescript"}
-# SQL that is put together: of our own constants and of marks for parameters, never of a value that came from outside.
-# Whoever adds to this looks at where the pieces come from.
+# SQL that is put together: of our own constants and of marks for parameters, never of a value that
+# came from outside. Whoever adds to this looks at where the pieces come from.
 SQL_PIECES: dict[str, set[str]] = {
     "cache/operations.py": {"_LOOK_UP.format(marks=','.join('?' * len(keys)))"},
     "cache/pruning.py": {
@@ -44,7 +77,9 @@ SQL_PIECES: dict[str, set[str]] = {
         "f'PRAGMA application_id = {APPLICATION_ID}'",
         "statement",
     },
-    "cache/sqlite_thread.py": {"work"},  # not SQL: aiosqlite's own name for handing work to its thread
+    "cache/sqlite_thread.py": {
+        "work"
+    },  # not SQL: aiosqlite's own name for handing work to its thread
 }
 
 
@@ -71,7 +106,11 @@ def test_no_module_that_runs_data_is_imported(source: str) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_data_becomes_code_or_a_shell_command(source: str) -> None:
-    found = [name for name, call in calls(SOURCES[source]) if name in FORBIDDEN_CALLS and not _is_re_compile(call)]
+    found = [
+        name
+        for name, call in calls(SOURCES[source])
+        if name in FORBIDDEN_CALLS and not _is_re_compile(call)
+    ]
     assert found == []
 
 
@@ -81,7 +120,11 @@ def _is_re_compile(call: ast.Call) -> bool:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_sql_is_a_constant_and_its_values_are_parameters(source: str) -> None:
-    texts = [ast.unparse(call.args[0]) for name, call in calls(SOURCES[source]) if name in SQL_METHODS and call.args]
+    texts = [
+        ast.unparse(call.args[0])
+        for name, call in calls(SOURCES[source])
+        if name in SQL_METHODS and call.args
+    ]
     made = {text for text in texts if not _is_constant(text)}
     assert made == SQL_PIECES.get(source, set())
 
@@ -90,7 +133,9 @@ def _is_constant(text: str) -> bool:
     tree = ast.parse(text, mode="eval").body
     if isinstance(tree, ast.Constant):
         return True
-    return (isinstance(tree, ast.Name) and tree.id.isupper()) or (isinstance(tree, ast.Name) and tree.id[1:].isupper())
+    return (isinstance(tree, ast.Name) and tree.id.isupper()) or (
+        isinstance(tree, ast.Name) and tree.id[1:].isupper()
+    )
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -102,14 +147,24 @@ def test_nothing_turns_the_verification_of_tls_off(source: str) -> None:
 
 
 def test_no_setting_speaks_of_verification() -> None:
-    assert [name for name in Settings.model_fields if "verify" in name or "ssl" in name or "tls" in name] == []
+    assert [
+        name for name in Settings.model_fields if "verify" in name or "ssl" in name or "tls" in name
+    ] == []
 
 
 @pytest.mark.parametrize(
     "variable",
-    ["SSL_VERIFY", "PYTHONHTTPSVERIFY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_TLS_REJECT_UNAUTHORIZED"],
+    [
+        "SSL_VERIFY",
+        "PYTHONHTTPSVERIFY",
+        "CURL_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+    ],
 )
-async def test_tls_is_verified_whatever_the_environment_says(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tls_is_verified_whatever_the_environment_says(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(variable, "0" if variable != "CURL_CA_BUNDLE" else "")
     from harness.endpoint.aiohttp_transport import _open_session
 
@@ -118,7 +173,8 @@ async def test_tls_is_verified_whatever_the_environment_says(variable: str, monk
         connector = session.connector
         assert connector is not None
         context = connector._ssl  # type: ignore[attr-defined]
-        # The operating system's store, or Python's: either verifies the certificate and the name in it.
+        # The operating system's store, or Python's: either verifies the certificate and the name in
+        # it.
         inner = getattr(context, "_ctx", context)
         assert isinstance(inner, ssl.SSLContext)
         assert context.verify_mode == ssl.CERT_REQUIRED

@@ -1,4 +1,6 @@
-"""Settings of a run that asks several endpoints: whose key, whose limits, whose prices, whose form."""
+"""Settings of a run that asks several endpoints: whose key, whose limits, whose prices, whose
+form.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,12 @@ extra_body = { top_k = 40 }
 extra_headers = { X-Pass = "$GPU_PASS" }
 prices = { tiny = { input = 1, output = 1 } }
 """
-ENV = {"DEEPSEEK_API_KEY": "sk-deepseek", "GPU_KEY": "sk-gpu", "GPU_PASS": "pass-gpu", "OPENAI_API_KEY": "sk-openai"}
+ENV = {
+    "DEEPSEEK_API_KEY": "sk-deepseek",
+    "GPU_KEY": "sk-gpu",
+    "GPU_PASS": "pass-gpu",
+    "OPENAI_API_KEY": "sk-openai",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +43,9 @@ def _an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def load(toml: str = TOML, flags: Mapping[str, Any] | None = None, *, env: Mapping[str, str] = ENV) -> Loaded:
+def load(
+    toml: str = TOML, flags: Mapping[str, Any] | None = None, *, env: Mapping[str, str] = ENV
+) -> Loaded:
     Path("harness.toml").write_text(toml)
     return load_settings(flags or {}, environ=env, flag_style=True)
 
@@ -59,14 +68,18 @@ def test_what_was_given_to_any_endpoint_is_masked_and_the_keyring_shows_nothing(
     loaded = load()
     loaded.endpoint("local")
     loaded.endpoint()
-    assert loaded.keyring.redact("sk-gpu pass-gpu sk-deepseek sk-openai").split()[3:] == ["sk-openai"]
+    assert loaded.keyring.redact("sk-gpu pass-gpu sk-deepseek sk-openai").split()[3:] == [
+        "sk-openai"
+    ]
     assert "sk-" not in loaded.keyring.redact("sk-gpu pass-gpu sk-deepseek")
     assert not any(value in repr(loaded) for value in ENV.values())
 
 
 def test_the_key_of_a_service_is_refused_for_an_endpoint_of_a_step_elsewhere() -> None:
     loaded = load(TOML.replace("GPU_KEY", "OPENAI_API_KEY"))
-    with pytest.raises(SettingsError, match="that key is openai's and is never sent to another host"):
+    with pytest.raises(
+        SettingsError, match="that key is openai's and is never sent to another host"
+    ):
         loaded.endpoint("local")
     assert loaded.endpoint().api_key is not None
 
@@ -75,14 +88,19 @@ def test_a_base_url_of_the_run_gives_its_key_to_no_step_elsewhere() -> None:
     toml = TOML.replace('endpoint = "deepseek"\n', 'base_url = "http://own/v1"\nmodel = "m"\n', 1)
     loaded = load(toml, env={"HARNESS_API_KEY": "sk-own", "GPU_PASS": "pass"})
     assert loaded.endpoint().headers() == {"Authorization": "Bearer sk-own"}
-    with pytest.raises(SettingsError, match="no key for local, which step decompose asks: set GPU_KEY"):
+    with pytest.raises(
+        SettingsError, match="no key for local, which step decompose asks: set GPU_KEY"
+    ):
         loaded.endpoint("local", steps=("decompose",))
     with pytest.raises(SettingsError, match="no key for local, which the steps a, b ask"):
         loaded.endpoint("local", steps=("a", "b"))
 
 
 def test_a_header_whose_variable_is_not_set_is_named_with_the_endpoint_and_the_step() -> None:
-    said = "local, which step decompose asks: the variable GPU_PASS .from extra_headers.X-Pass. is not set"
+    said = (
+        "local, which step decompose asks: the variable GPU_PASS .from extra_headers.X-Pass. is"
+        " not set"
+    )
     with pytest.raises(SettingsError, match=said):
         load(env={"GPU_KEY": "sk-gpu"}).endpoint("local", steps=("decompose",))
 
@@ -139,4 +157,6 @@ def test_what_the_command_line_mends_is_the_runs_own_endpoint_only() -> None:
     settings = load(flags={"set": ("endpoint.cap=max_completion_tokens",)}).settings
     assert settings.service.form.cap == "max_completion_tokens"
     assert settings.service_at("local").form.cap == "max_tokens"
-    assert settings.service_at("deepseek").form.cap == "max_completion_tokens"  # it is the run's own
+    assert (
+        settings.service_at("deepseek").form.cap == "max_completion_tokens"
+    )  # it is the run's own

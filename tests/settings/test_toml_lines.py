@@ -50,7 +50,10 @@ def test_a_place_is_the_file_alone_where_the_line_is_not_known() -> None:
     assert place("x.toml", TEXT, ["none"]) == "x.toml"
 
 
-@given(st.text(alphabet="ab=[]\"'\n. #", max_size=60), st.lists(st.sampled_from(["a", "b", ""]), max_size=3))
+@given(
+    st.text(alphabet="ab=[]\"'\n. #", max_size=60),
+    st.lists(st.sampled_from(["a", "b", ""]), max_size=3),
+)
 def test_any_text_has_a_line_or_none(text: str, path: list[str]) -> None:
     line = line_of(text, path)
     assert line is None or 1 <= line <= text.count("\n") + 1
@@ -85,7 +88,9 @@ name = "another"
         (3, ["name"], 1),
     ],
 )
-def test_a_value_is_found_in_the_table_that_it_belongs_to(index: int, path: list[str], line: int) -> None:
+def test_a_value_is_found_in_the_table_that_it_belongs_to(
+    index: int, path: list[str], line: int
+) -> None:
     assert line_in_table(TABLES, "check", index, path) == line
 
 

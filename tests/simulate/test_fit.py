@@ -57,7 +57,10 @@ def test_no_call_is_shorter_than_the_shortest_recorded() -> None:
 
 
 def test_the_time_to_the_first_token_is_the_median_of_the_calls_that_tell_it() -> None:
-    told = [Sample(step="ask", output_tokens=1, duration_s=9.0, ttft_s=ttft) for ttft in (0.1, 0.3, 5.0, None)]
+    told = [
+        Sample(step="ask", output_tokens=1, duration_s=9.0, ttft_s=ttft)
+        for ttft in (0.1, 0.3, 5.0, None)
+    ]
 
     assert fit_steps(told)["ask"].ttft_s == 0.3
 

@@ -31,17 +31,25 @@ CALL = RecordedCall(
     after=(),
     gap_s=0.0,
 )
-RESET = FailedAttempt(number=1, kind="connection", message="reset", elapsed_s=0.5, usage=None, cost=None)
+RESET = FailedAttempt(
+    number=1, kind="connection", message="reset", elapsed_s=0.5, usage=None, cost=None
+)
 CUT = FailedAttempt(number=2, kind="length", message="cut", elapsed_s=4.0, usage=USAGE, cost=0.25)
-REFUSED = FailedAttempt(number=1, kind="rate_limited", message="slow down", status=429, usage=Usage())
+REFUSED = FailedAttempt(
+    number=1, kind="rate_limited", message="slow down", status=429, usage=Usage()
+)
 FITS = fit_steps([Sample(step="ask", output_tokens=100, duration_s=3.0)])
 
 
-def an_endpoint(call: RecordedCall, *, limit: int | None = None, refusal_s: float = 0.0) -> FittedEndpoint:
+def an_endpoint(
+    call: RecordedCall, *, limit: int | None = None, refusal_s: float = 0.0
+) -> FittedEndpoint:
     def found(_: Call) -> RecordedCall:
         return call
 
-    return FittedEndpoint(found, FITS, seed=0, limit=limit, refusal_s=refusal_s, retry=RetryPolicy())
+    return FittedEndpoint(
+        found, FITS, seed=0, limit=limit, refusal_s=refusal_s, retry=RetryPolicy()
+    )
 
 
 def now() -> float:
@@ -75,7 +83,9 @@ async def test_a_call_meets_its_recorded_failures_in_their_order_and_then_its_an
     assert (await endpoint.complete(a_request(), a_call(span_id="0"))).usage == USAGE
 
 
-async def test_a_call_that_failed_for_good_is_permanent_at_its_last_failure_only_and_costs_what_it_cost() -> None:
+async def test_a_call_that_failed_for_good_is_permanent_at_its_last_failure_only_and_costs_what_it_cost() -> (
+    None
+):
     endpoint = an_endpoint(replace(CALL, failures=(RESET, CUT), error="PermanentError"))
 
     first, last = await the_error(endpoint), await the_error(endpoint)
@@ -96,7 +106,12 @@ async def test_recorded_refusals_are_met_again_where_no_limit_explains_them() ->
 
     error = await the_error(endpoint)
 
-    assert (error.kind, error.status, error.billed, str(error)) == ("rate_limited", 429, "no", "slow down")
+    assert (error.kind, error.status, error.billed, str(error)) == (
+        "rate_limited",
+        429,
+        "no",
+        "slow down",
+    )
     assert endpoint.traffic.refusals == 1
 
 
@@ -115,8 +130,12 @@ async def test_under_a_limit_only_the_limit_refuses() -> None:
         (21.0, pytest.approx(20.0)),  # nobody sleeps so long unless asked to
     ],
 )
-async def test_a_sleep_that_is_longer_than_the_backoff_was_asked_for(slept_s: float, asked_s: float | None) -> None:
-    error = await the_error(an_endpoint(replace(CALL, failures=(replace(REFUSED, backoff_s=slept_s),))))
+async def test_a_sleep_that_is_longer_than_the_backoff_was_asked_for(
+    slept_s: float, asked_s: float | None
+) -> None:
+    error = await the_error(
+        an_endpoint(replace(CALL, failures=(replace(REFUSED, backoff_s=slept_s),)))
+    )
 
     assert isinstance(error, TransientError)
     assert error.retry_after_s == asked_s
@@ -126,23 +145,35 @@ async def test_beyond_its_limit_it_refuses_after_the_recorded_time_and_names_the
     endpoint, began = an_endpoint(CALL, limit=1, refusal_s=0.25), now()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(endpoint.complete, a_request(), a_call(topic_id="other", priority=1, span_id="0"))
+        group.start_soon(
+            endpoint.complete, a_request(), a_call(topic_id="other", priority=1, span_id="0")
+        )
         await asyncio.sleep(0)
         error = await the_error(endpoint)
         assert now() - began == 0.25
 
     assert isinstance(error, TransientError)
     assert (error.status, error.concurrency_limit) == (429, 1)
-    assert (endpoint.traffic.requests, endpoint.traffic.refusals, endpoint.traffic.busy_s) == (2, 1, 3.0)
+    assert (endpoint.traffic.requests, endpoint.traffic.refusals, endpoint.traffic.busy_s) == (
+        2,
+        1,
+        3.0,
+    )
 
 
 async def test_the_same_place_draws_the_same_time_under_every_limit() -> None:
-    fits = fit_steps(Sample(step="ask", output_tokens=100, duration_s=float(took)) for took in range(1, 60))
+    fits = fit_steps(
+        Sample(step="ask", output_tokens=100, duration_s=float(took)) for took in range(1, 60)
+    )
 
     async def times(limit: int | None) -> list[float]:
-        endpoint = FittedEndpoint(lambda _: CALL, fits, seed=4, limit=limit, refusal_s=0.0, retry=RetryPolicy())
+        endpoint = FittedEndpoint(
+            lambda _: CALL, fits, seed=4, limit=limit, refusal_s=0.0, retry=RetryPolicy()
+        )
         return [
-            (await endpoint.complete(a_request(), a_call(priority=topic, span_id="0"))).served.latency_s
+            (
+                await endpoint.complete(a_request(), a_call(priority=topic, span_id="0"))
+            ).served.latency_s
             for topic in range(20)
         ]
 

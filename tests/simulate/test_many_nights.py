@@ -25,13 +25,17 @@ def topics(tmp_path_factory: pytest.TempPathFactory) -> tuple[RecordedTopic, ...
     return read_run(directory / "out", seed=0).topics
 
 
-def jobs(directory: Path, *, topics: int = 20, in_flight: tuple[int, ...] = (2, 9), repeat: int = 2) -> tuple[Job, ...]:
+def jobs(
+    directory: Path, *, topics: int = 20, in_flight: tuple[int, ...] = (2, 9), repeat: int = 2
+) -> tuple[Job, ...]:
     settings = loaded(directory).settings
     plan = Plan(topics=topics, settings=settings, limits=settings.limits(), start=OFF_PEAK)
     return jobs_of(plan, in_flight, repeat=repeat, seed=7)
 
 
-def test_nights_are_the_same_in_processes_of_their_own(tmp_path: Path, topics: tuple[RecordedTopic, ...]) -> None:
+def test_nights_are_the_same_in_processes_of_their_own(
+    tmp_path: Path, topics: tuple[RecordedTopic, ...]
+) -> None:
     nights = jobs(tmp_path)
 
     told: dict[int, SimulatedRun] = {}
@@ -52,13 +56,18 @@ def test_a_process_that_dies_is_an_error_and_not_a_wait_for_ever(
             os.kill(process, signal.SIGKILL)
 
     with pytest.raises(HarnessError, match="--jobs 1"):
-        simulate_nights(topics, jobs(tmp_path, topics=200, repeat=20), workers=2, on_night=kill_them)
+        simulate_nights(
+            topics, jobs(tmp_path, topics=200, repeat=20), workers=2, on_night=kill_them
+        )
 
 
 def test_what_goes_wrong_in_both_processes_is_raised_here_once_and_as_it_was(
     tmp_path: Path, topics: tuple[RecordedTopic, ...]
 ) -> None:
-    nowhere = [replace(job, plan=replace(job.plan, limits=replace(job.plan.limits, runs=-1))) for job in jobs(tmp_path)]
+    nowhere = [
+        replace(job, plan=replace(job.plan, limits=replace(job.plan.limits, runs=-1)))
+        for job in jobs(tmp_path)
+    ]
 
     with pytest.raises(ValueError, match="initial_value"):
         simulate_nights(topics, nowhere, workers=2, on_night=unheard)
@@ -66,7 +75,9 @@ def test_what_goes_wrong_in_both_processes_is_raised_here_once_and_as_it_was(
 
 @pytest.mark.system
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_however_it_ends_none_of_its_processes_goes_on_with_its_night(tmp_path: Path, number: signal.Signals) -> None:
+def test_however_it_ends_none_of_its_processes_goes_on_with_its_night(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     recorded(tmp_path, 5, latency="lognormal:5:0.4")
     nights_of_minutes = ("--topics", "200000", "--in-flight", "8", "--repeat", "2", "--jobs", "2")
     process = started(tmp_path, "simulate", "out", *nights_of_minutes)
@@ -83,11 +94,16 @@ def test_however_it_ends_none_of_its_processes_goes_on_with_its_night(tmp_path: 
 
 def children(process: int) -> set[int]:
     """The processes that this one has started and that live."""
-    return {int(number) for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()}
+    return {
+        int(number)
+        for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    }
 
 
 def cpu_s(process: int) -> float:
-    """Seconds of CPU that it has used: after the first it has imported what it needs, and is at work."""
+    """Seconds of CPU that it has used: after the first it has imported what it needs, and is at
+    work.
+    """
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 

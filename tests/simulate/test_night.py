@@ -15,7 +15,9 @@ from harness.testing.transport import FakeTransport
 
 
 @pytest.mark.parametrize("latency", ["lognormal:5:0.4", "per-token:1:0.02"])
-def test_predicted_and_actual_wall_time_agree_within_5_percent(tmp_path: Path, latency: str) -> None:
+def test_predicted_and_actual_wall_time_agree_within_5_percent(
+    tmp_path: Path, latency: str
+) -> None:
     if latency.startswith("per-token"):
         need_time("a night token by token")
     # Recorded under one limit; predicted, and run again, under others.
@@ -23,7 +25,9 @@ def test_predicted_and_actual_wall_time_agree_within_5_percent(tmp_path: Path, l
 
     for in_flight in (2, 6, 12):
         actual = recorded(tmp_path / f"{in_flight}", 40, latency=latency, in_flight=in_flight)
-        assert predicted(tmp_path, 40, in_flight, repeat=12).wall_s.mean == pytest.approx(actual.wall_s, rel=0.05)
+        assert predicted(tmp_path, 40, in_flight, repeat=12).wall_s.mean == pytest.approx(
+            actual.wall_s, rel=0.05
+        )
 
 
 def test_retries_and_their_backoff_are_part_of_the_prediction(tmp_path: Path) -> None:
@@ -86,11 +90,18 @@ def test_a_provider_that_carries_less_refuses_and_the_limiter_learns(tmp_path: P
 
 def test_expected_refusals_are_those_of_a_provider_that_names_its_limit(tmp_path: Path) -> None:
     def provider() -> FakeTransport:
-        fake = FakeDeepSeek(concurrency_limit=10, latency=Latency.parse("lognormal:5:0.4"), delta_tokens=8, log_size=0)
+        fake = FakeDeepSeek(
+            concurrency_limit=10,
+            latency=Latency.parse("lognormal:5:0.4"),
+            delta_tokens=8,
+            log_size=0,
+        )
         return FakeTransport(fake)
 
     recorded(tmp_path, 40, transport=provider(), latency="lognormal:5:0.4", in_flight=64)
-    actual = recorded(tmp_path / "again", 40, transport=provider(), latency="lognormal:5:0.4", in_flight=20)
+    actual = recorded(
+        tmp_path / "again", 40, transport=provider(), latency="lognormal:5:0.4", in_flight=20
+    )
     limit = read_run(tmp_path / "out", seed=0).provider_limit
 
     arm = predicted(tmp_path, 40, 20, repeat=4, provider_limit=limit)
@@ -101,18 +112,24 @@ def test_expected_refusals_are_those_of_a_provider_that_names_its_limit(tmp_path
     assert arm.wall_s.mean == pytest.approx(actual.wall_s, rel=0.05)
 
 
-def test_refusals_that_no_limit_explains_are_expected_again_and_slow_the_night_as_they_did(tmp_path: Path) -> None:
+def test_refusals_that_no_limit_explains_are_expected_again_and_slow_the_night_as_they_did(
+    tmp_path: Path,
+) -> None:
     faults = "429-tpm=0.2"
     recorded(tmp_path, 40, latency="lognormal:5:0.4", faults=faults, in_flight=24)
     actual = recorded(tmp_path / "again", 40, latency="lognormal:5:0.4", faults=faults, in_flight=8)
 
     arm = predicted(tmp_path, 40, 8, repeat=8)
 
-    assert arm.refusals.mean == pytest.approx(manifest_of(tmp_path / "again")["limits_learned"]["refusals"], rel=0.15)
+    assert arm.refusals.mean == pytest.approx(
+        manifest_of(tmp_path / "again")["limits_learned"]["refusals"], rel=0.15
+    )
     assert arm.wall_s.mean == pytest.approx(actual.wall_s, rel=0.1)
 
 
-def test_the_bound_is_the_work_on_all_places_or_the_longest_chain_or_the_pace(tmp_path: Path) -> None:
+def test_the_bound_is_the_work_on_all_places_or_the_longest_chain_or_the_pace(
+    tmp_path: Path,
+) -> None:
     # Ten topics: one call of 2 s, a fan-out, one more call of 2 s.
     recorded(tmp_path, 10, latency="fixed:2")
 
@@ -154,7 +171,9 @@ def test_a_budget_that_is_too_small_ends_the_night_early_and_says_so(tmp_path: P
 def test_a_night_ends_as_a_run_does_with_its_last_topics_side_by_side(tmp_path: Path) -> None:
     recorded(tmp_path, 16, latency="fixed:10")
 
-    ends = [predicted(tmp_path, 30, 8, run_calls=calls).nights[0].wall_s for calls in (None, 10_000)]
+    ends = [
+        predicted(tmp_path, 30, 8, run_calls=calls).nights[0].wall_s for calls in (None, 10_000)
+    ]
 
     assert ends[0] < ends[1] - 9.0
 
@@ -171,7 +190,9 @@ def test_calls_that_failed_for_good_fail_again(tmp_path: Path) -> None:
 def test_the_same_seed_is_the_same_night(tmp_path: Path) -> None:
     recorded(tmp_path, 20, latency="lognormal:5:0.5", faults="0.1")
 
-    assert predicted(tmp_path, 50, 8, repeat=2).nights == predicted(tmp_path, 50, 8, repeat=2).nights
+    assert (
+        predicted(tmp_path, 50, 8, repeat=2).nights == predicted(tmp_path, 50, 8, repeat=2).nights
+    )
 
 
 def test_repeated_nights_differ_as_their_material_does(tmp_path: Path) -> None:

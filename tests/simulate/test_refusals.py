@@ -28,7 +28,9 @@ def refused(*messages: str) -> list[FailedAttempt]:
     return [FailedAttempt(number=1, kind="rate_limited", message=message) for message in messages]
 
 
-def limit(*messages: str, in_flight: int | None = None, shown: int | None = None) -> tuple[int | None, bool]:
+def limit(
+    *messages: str, in_flight: int | None = None, shown: int | None = None
+) -> tuple[int | None, bool]:
     found = explained(refused(*messages), in_flight=in_flight, shown=shown)
     return found.limit, found.named
 
@@ -63,8 +65,14 @@ def test_a_limit_that_was_shown_explains_refusals_that_are_not_about_a_rate() ->
             Explanation(refusals=3, limit=None, named=False),
             ["met 3 refusals (429) that no limit", "meets its own again"],
         ),
-        (Explanation(refusals=3, limit=10, named=True), ["most of which name a limit of 10", "--provider-limit"]),
-        (Explanation(refusals=3, limit=10, named=False), ["never more than 10 requests", "--provider-limit"]),
+        (
+            Explanation(refusals=3, limit=10, named=True),
+            ["most of which name a limit of 10", "--provider-limit"],
+        ),
+        (
+            Explanation(refusals=3, limit=10, named=False),
+            ["never more than 10 requests", "--provider-limit"],
+        ),
     ],
 )
 def test_what_is_made_of_refusals_is_said(found: Explanation, said: list[str]) -> None:
@@ -78,7 +86,9 @@ def test_what_is_made_of_refusals_is_said(found: Explanation, said: list[str]) -
 def test_never_more_are_under_way_than_the_most(pairs: list[tuple[float, float]]) -> None:
     found = flights(*((sent_s, sent_s + took_s) for sent_s, took_s in pairs))
 
-    assert all(0 <= number <= found.most() for number in found.under_way(float(at) for at in range(110)))
+    assert all(
+        0 <= number <= found.most() for number in found.under_way(float(at) for at in range(110))
+    )
 
 
 @pytest.mark.parametrize("carried", [5, 12])
@@ -96,6 +106,8 @@ def test_a_limit_that_nobody_names_is_found_in_the_run(tmp_path: Path, carried: 
 
 
 def test_refusals_at_random_show_no_limit_in_the_run(tmp_path: Path) -> None:
-    recorded(tmp_path, 20, latency="lognormal:5:0.4", faults="429-retry-after-seconds=0.1", in_flight=24)
+    recorded(
+        tmp_path, 20, latency="lognormal:5:0.4", faults="429-retry-after-seconds=0.1", in_flight=24
+    )
 
     assert read_run(tmp_path / "out", seed=0).provider_limit is None

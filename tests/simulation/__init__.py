@@ -1,1 +1,3 @@
-"""Whole nights on virtual time: the real engine over a provider and a disk that misbehave by a seed."""
+"""Whole nights on virtual time: the real engine over a provider and a disk that misbehave by a
+seed.
+"""

@@ -1,4 +1,6 @@
-"""The disk of the nights: what was committed survives every death of the process, and nothing else does."""
+"""The disk of the nights: what was committed survives every death of the process, and nothing else
+does.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ T = TypeVar("T")
 
 
 class Disk:
-    """What is durable: the cache with its journal, and the rows of each topic by index, oldest first.
+    """What is durable: the cache with its journal, and the rows of each topic by index, oldest
+    first.
 
-    `leases` are those of living processes, by key."""
+    `leases` are those of living processes, by key.
+    """
 
     def __init__(self) -> None:
         self.cache = MemoryCache()
@@ -35,7 +39,9 @@ class Disk:
 
     def bury(self, holder: object) -> None:
         """What a dead process held, nobody holds."""
-        self.leases = {key: held_by for key, held_by in self.leases.items() if held_by is not holder}
+        self.leases = {
+            key: held_by for key, held_by in self.leases.items() if held_by is not holder
+        }
 
     def peek(self, request: Request) -> Stored | None:
         """What the cache knows about a request, in no time."""
@@ -49,7 +55,9 @@ class Disk:
 class NightCache:
     """A `harness.ports.Cache` of one session over the disk."""
 
-    def __init__(self, disk: Disk, session: Session, on_closing: Callable[[int, Resolution], None]) -> None:
+    def __init__(
+        self, disk: Disk, session: Session, on_closing: Callable[[int, Resolution], None]
+    ) -> None:
         self._disk = disk
         self._session = session
         self._on_closing = on_closing
@@ -140,7 +148,9 @@ class NightCache:
 class NightResults:
     """A `harness.ports.Results` of one session over the disk."""
 
-    def __init__(self, disk: Disk, session: Session, on_row: Callable[[TopicResult, Sequence[Span]], None]) -> None:
+    def __init__(
+        self, disk: Disk, session: Session, on_row: Callable[[TopicResult, Sequence[Span]], None]
+    ) -> None:
         self._disk = disk
         self._session = session
         self._on_row = on_row
@@ -165,8 +175,11 @@ class NightResults:
             raise
 
 
-async def work(session: Session, kind: DiskWork, seconds: float, commit: Callable[[], None]) -> None:
-    """Take the time, commit in one instant, and take the time to say so: the process may die on either side of it.
+async def work(
+    session: Session, kind: DiskWork, seconds: float, commit: Callable[[], None]
+) -> None:
+    """Take the time, commit in one instant, and take the time to say so: the process may die on
+    either side of it.
 
     What has begun is done, even if its caller is cancelled.
     """

@@ -1,7 +1,7 @@
 """A night: sessions of the real engine, one after another, until every topic has its row.
 
-The world of the seed decides everything, so a night replays exactly. `play` returns its story, with all that broke a
-rule; nothing is raised inside the engine, which would make a failure of it.
+The world of the seed decides everything, so a night replays exactly. `play` returns its story, with
+all that broke a rule; nothing is raised inside the engine, which would make a failure of it.
 """
 
 from __future__ import annotations
@@ -53,10 +53,14 @@ class Story:
     requests: int = 0
 
     def told(self, last: int = 60) -> str:
-        """The rules that were broken, the events that led there, and the command that plays the night again."""
+        """The rules that were broken, the events that led there, and the command that plays the
+        night again.
+        """
         events = "\n".join(" ".join(map(str, event)) for event in self.events[-last:])
         return (
-            f"night {self.seed}: {len(self.broken)} broken, the first: " + "; ".join(self.broken[:3]) + "\n"
+            f"night {self.seed}: {len(self.broken)} broken, the first: "
+            + "; ".join(self.broken[:3])
+            + "\n"
             f"the last events (time, session, event):\n{events}\n"
             f"play it again: HARNESS_NIGHT={self.seed} pytest tests/simulation"
         )
@@ -86,7 +90,10 @@ class SimulatedRun:
         self._by_row: dict[int, Sent] = {}
         self._sent: list[Sent] = []
         self._session: Session | None = None
-        self._items = [Topic(id=f"t{index}", text=f"topic {index}", index=index) for index in range(world.topics)]
+        self._items = [
+            Topic(id=f"t{index}", text=f"topic {index}", index=index)
+            for index in range(world.topics)
+        ]
         self._wanted: dict[int, TopicResult] = {}
 
     async def play(self) -> None:
@@ -134,7 +141,11 @@ class SimulatedRun:
         results = NightResults(self._disk, session, self._on_row)
         runner = self._runner(_Watched(self, completer), results, session.stop, limiter.ending)
         session.limiter = limiter
-        session.pace = None if limits.requests_per_minute is None else Bucket.full(limits.requests_per_minute, _at())
+        session.pace = (
+            None
+            if limits.requests_per_minute is None
+            else Bucket.full(limits.requests_per_minute, _at())
+        )
         body = asyncio.create_task(self._body(runner))
         session.begin(body)
         self._expect_ends(session)
@@ -151,9 +162,15 @@ class SimulatedRun:
             self._break([f"{progress.open_topics} topics are open after the session"])
 
     def _look_back(
-        self, session: Session, body: asyncio.Task[None], sent: Sequence[Sent], limiter: Routes, purse: Ledger
+        self,
+        session: Session,
+        body: asyncio.Task[None],
+        sent: Sequence[Sent],
+        limiter: Routes,
+        purse: Ledger,
     ) -> None:
-        # Tasks are cancelled in no order that is the same in every process, so this is told afterwards.
+        # Tasks are cancelled in no order that is the same in every process, so this is told
+        # afterwards.
         for owner in sorted(request.owner for request in sent if request.state == "cut off"):
             self._tell("was cut off", owner)
         self._check_the_books()
@@ -175,20 +192,28 @@ class SimulatedRun:
                 )
             )
             if purse.cost < self._provider.cost * (1 - rules.NEAR) - 1e-9:
-                self._break([f"the purse counts ${purse.cost:g} and ${self._provider.cost:g} was billed"])
+                self._break(
+                    [f"the purse counts ${purse.cost:g} and ${self._provider.cost:g} was billed"]
+                )
             if session.stopped_at is not None and not session.signalled_twice:
                 slack_s = 40 * (self._world.look_s + self._world.commit_s)
                 if _at() > session.last_due_at + slack_s + rules.NEAR:
-                    self._break([f"the session ended {_at() - session.stopped_at:.3f} s after its stop"])
+                    self._break(
+                        [f"the session ended {_at() - session.stopped_at:.3f} s after its stop"]
+                    )
 
     async def _undisturbed(self, oracle: _Oracle) -> list[TopicResult]:
-        """The rows of a night without weather: the workflow straight over the answers, no layer between."""
+        """The rows of a night without weather: the workflow straight over the answers, no layer
+        between.
+        """
         rows = _Rows()
         runner = self._runner(oracle, rows, Stop(), lambda left: None)
         await runner.run(self._items)
         return rows.rows
 
-    def _runner(self, completer: Completer, results: Results, stop: Stop, ending: Callable[[int], None]) -> Runner:
+    def _runner(
+        self, completer: Completer, results: Results, stop: Stop, ending: Callable[[int], None]
+    ) -> Runner:
         settings = self._world.settings
         context = RunContext(
             run_id=RUN_ID,
@@ -222,9 +247,13 @@ class SimulatedRun:
                 return
             completion = replace(answer, cost=0.001, owner=f"{EARLIER}/t/{number}")
             call = Call(run_id=EARLIER, topic_id="t", span_id=f"{number}")
-            entry = OpenCall(key=key, call=call, opened_at=at, cost_at_most=1.0, tokens_at_most=1000)
+            entry = OpenCall(
+                key=key, call=call, opened_at=at, cost_at_most=1.0, tokens_at_most=1000
+            )
             row = await self._disk.cache.open_call(request, entry)
-            closed = Resolution(outcome="stored", closed_at=at, cost=0.001, tokens=1, completion=completion)
+            closed = Resolution(
+                outcome="stored", closed_at=at, cost=0.001, tokens=1, completion=completion
+            )
             await self._disk.cache.resolve(row, closed)
             self._disk.answered.add(key)
 
@@ -253,7 +282,8 @@ class SimulatedRun:
         stored = self._disk.peek(request)
         reads = self._policy.mode != "off"
         answers = stored is not None and self._policy.answers(
-            age_s=(self._clock.now() - stored.created_at).total_seconds(), owned_by_run=stored.run_id == RUN_ID
+            age_s=(self._clock.now() - stored.created_at).total_seconds(),
+            owned_by_run=stored.run_id == RUN_ID,
         )
         self._break(
             rules.at_leaving(
@@ -264,7 +294,11 @@ class SimulatedRun:
         self._break(rules.at_its_turn(session, now=now))
         sent.outage = self._provider.outage_at(now)
         self._break(rules.at_leaving_in_an_outage(sent, session, now=now))
-        self._break(rules.at_reserving(sent, session, cost=self._provider.cost, tokens=self._provider.tokens))
+        self._break(
+            rules.at_reserving(
+                sent, session, cost=self._provider.cost, tokens=self._provider.tokens
+            )
+        )
         if self._provider.requests > REQUESTS_AT_MOST:
             self._break(["the night never ends"])
         self._by_row[sent.row] = sent
@@ -320,10 +354,14 @@ class SimulatedRun:
         if self._session is None or not self._session.alive:
             return
         stored = self._disk.peek(request)
-        self._break(rules.at_use(completion, shown, stored, stores=self._policy.stores, owner=call.owner))
+        self._break(
+            rules.at_use(completion, shown, stored, stores=self._policy.stores, owner=call.owner)
+        )
 
     def _expect_an_end_of_the_patience(self, outage: Outage, session: Session) -> None:
-        """The process has heard of an outage for the first time: look whether it waits no longer than it may."""
+        """The process has heard of an outage for the first time: look whether it waits no longer
+        than it may.
+        """
         patience_s = self._world.settings.patience
         until_s = _at() + patience_s + rules.PAUSE_S
         if patience_s and until_s < outage.end_s:
@@ -334,7 +372,9 @@ class SimulatedRun:
             self._break(rules.after_the_patience(self._world.settings.patience))
 
     def _expect_ends(self, session: Session) -> None:
-        """Look at each outage to come, one probe after its end, whether this session goes on by then."""
+        """Look at each outage to come, one probe after its end, whether this session goes on by
+        then.
+        """
         loop = asyncio.get_running_loop()
         if self._world.weathers_all:
             for outage in self._world.outages:
@@ -345,7 +385,9 @@ class SimulatedRun:
         if self._goes_on(session):
             unheard_s = rules.seconds_to_notice_a_silence(session) if session.unheard else 0.0
             within_s = rules.PROBES_EVERY_S + rules.PAUSE_S + unheard_s
-            asyncio.get_running_loop().call_later(within_s, self._look_after_an_outage, session, end_s)
+            asyncio.get_running_loop().call_later(
+                within_s, self._look_after_an_outage, session, end_s
+            )
 
     def _look_after_an_outage(self, session: Session, end_s: float) -> None:
         if self._goes_on(session):
@@ -367,7 +409,9 @@ class SimulatedRun:
         """After the last session: what the rows say of money, beside the journal."""
         spans = [span for spans in self._disk.spans.values() for span in spans]
         told = {f"{RUN_ID}/{span.topic_id}/{span.id}" for span in spans}
-        whole = self.story.sessions == 1 and all(sent.state == "told" and sent.owner in told for sent in self._sent)
+        whole = self.story.sessions == 1 and all(
+            sent.state == "told" and sent.owner in told for sent in self._sent
+        )
         yield from rules.at_the_rows_money(spans, self._disk.spent(RUN_ID), whole=whole)
         for span in spans:
             stored = self._disk.peek(span.request)
@@ -447,7 +491,9 @@ class _Rows:
 
 
 def _raised(budget: Budget, number: int) -> Budget:
-    """What a user allows who finds the budget reached: twice as much, and in the end whatever it takes."""
+    """What a user allows who finds the budget reached: twice as much, and in the end whatever it
+    takes.
+    """
     if number > SPARE_SESSIONS // 2:
         return Budget()
     return Budget(

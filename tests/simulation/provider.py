@@ -1,4 +1,6 @@
-"""The provider of the nights: answers by content, misbehaves by the seed, and keeps its own ledger of what it bills."""
+"""The provider of the nights: answers by content, misbehaves by the seed, and keeps its own ledger
+of what it bills.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from simulation.world import Fault, Outage, OutageKind, World
 MAX_TOKENS = 300
 ROUND_TRIP_S = 0.03
 WRITES_PER_S = (30.0, 45.0)
-"""The slowest and the fastest at which it writes, in tokens a second: no answer comes faster than it can be written."""
+"""The slowest and the fastest at which it writes, in tokens a second: no answer comes faster than
+it can be written.
+"""
 ASKS_EVERY_S = 15.0
 """How often a client asks what to do about a silence."""
 
@@ -49,10 +53,13 @@ WHOLE_RESPONSES: dict[Fault, tuple[str, str]] = {
 
 
 def true_answer(world: World, request: Request) -> Completion:
-    """What this request is answered for ever, its usage as the provider counts it. Raises what it can never pass."""
+    """What this request is answered for ever, its usage as the provider counts it. Raises what it
+    can never pass.
+    """
     key = cache_key(request)
     usage = Usage(
-        input_tokens=20 + int(share_of(f"in {key}") * 60), output_tokens=1 + int(share_of(f"out {key}") * 299)
+        input_tokens=20 + int(share_of(f"in {key}") * 60),
+        output_tokens=1 + int(share_of(f"out {key}") * 299),
     )
     text = f"answer {key[:10]}" + " so" * usage.output_tokens
     answer = Completion(model=request.model, content=text, finish_reason="stop", usage=usage)
@@ -68,7 +75,9 @@ def true_answer(world: World, request: Request) -> Completion:
 
 
 class Provider:
-    """One account at a provider, through the whole night. Work goes on there whether or not anybody still listens."""
+    """One account at a provider, through the whole night. Work goes on there whether or not anybody
+    still listens.
+    """
 
     def __init__(self, world: World, pricing: Pricing, clock: WallClock) -> None:
         self.requests = 0
@@ -83,7 +92,9 @@ class Provider:
 
     def outage_at(self, at: float) -> Outage | None:
         """The outage that goes on at this time of the night."""
-        return next((outage for outage in self._world.outages if outage.start_s <= at < outage.end_s), None)
+        return next(
+            (outage for outage in self._world.outages if outage.start_s <= at < outage.end_s), None
+        )
 
     async def answer(self, sent: Sent, call: Call, session: Session) -> Completion:
         """Answer one request, or do what this night wants instead; `sent` is filled in."""
@@ -94,7 +105,9 @@ class Provider:
         if sent.outage is not None:
             raise await self._away(sent.outage, sent, call, session, chance)
         refusal = self._refusal(at, session)
-        fault, retry_after_s = (None, None) if at >= self._world.calm_from_s else self._fault(at, chance)
+        fault, retry_after_s = (
+            (None, None) if at >= self._world.calm_from_s else self._fault(at, chance)
+        )
         if refusal is None and fault in {"reset before", "refused", "server error"}:
             refusal = _at_once(fault, retry_after_s)
         if refusal is not None:
@@ -118,7 +131,9 @@ class Provider:
         text, kind, status = AT_THE_DOOR[outage.kind]
         return TransientError(text, kind=kind, status=status)
 
-    async def _unheard(self, sent: Sent, call: Call, session: Session, chance: random.Random) -> CompletionError:
+    async def _unheard(
+        self, sent: Sent, call: Call, session: Session, chance: random.Random
+    ) -> CompletionError:
         """Nothing comes for this request, until it is given up."""
         sent.unheard = session.unheard = True
         given_up = await self._listening(sent, call, begins_at=math.inf, bill=0.0, chance=chance)
@@ -135,14 +150,23 @@ class Provider:
         refused: PermanentError | None = None
         try:
             truth = true_answer(world, sent.request)
-            seconds = first_s + truth.usage.output_tokens / (slowest + (fastest - slowest) * chance.random())
+            seconds = first_s + truth.usage.output_tokens / (
+                slowest + (fastest - slowest) * chance.random()
+            )
         except PermanentError as error:
             refused, seconds = error, first_s
         sent.due_at = at + seconds
         begins_at = at + seconds * world.begins_after
         self._carried += 1
         asyncio.get_running_loop().call_later(seconds + world.holds_s, self._put_down)
-        outage = next((one for one in world.outages if at < one.start_s < begins_at and one.kind in BREAKS_OFF), None)
+        outage = next(
+            (
+                one
+                for one in world.outages
+                if at < one.start_s < begins_at and one.kind in BREAKS_OFF
+            ),
+            None,
+        )
         if outage is not None:
             raise await self._caught(outage, sent, call, session, chance)
         if refused is not None:
@@ -150,7 +174,13 @@ class Provider:
             self._settle(sent, None, 0.0)
             raise refused
         given_up = await self._listening(
-            sent, call, begins_at=begins_at, bill=1.0, chance=chance, usage=truth.usage, session=session
+            sent,
+            call,
+            begins_at=begins_at,
+            bill=1.0,
+            chance=chance,
+            usage=truth.usage,
+            session=session,
         )
         if given_up is not None:
             self._settle(sent, truth.usage, chance.choice([0.0, 0.5, 1.0]))
@@ -204,7 +234,8 @@ class Provider:
         usage: Usage | None = None,
         session: Session | None = None,
     ) -> TransientError | None:
-        """Until it is due, or is given up while nothing has come of an answer that begins at `begins_at`.
+        """Until it is due, or is given up while nothing has come of an answer that begins at
+        `begins_at`.
 
         Who goes away before may be billed for all of it, for some, or for nothing.
         """
@@ -246,7 +277,9 @@ class Provider:
         """Bill this share of the output, and the input with it."""
         billed = Usage()
         if usage is not None and share > 0:
-            billed = replace(usage, output_tokens=int(usage.output_tokens * share), reasoning_tokens=0)
+            billed = replace(
+                usage, output_tokens=int(usage.output_tokens * share), reasoning_tokens=0
+            )
         sent.tokens = billed.total_tokens
         sent.cost = self._pricing.cost(sent.request.model, billed, self._clock.now()) or 0.0
         self.cost += sent.cost
@@ -264,7 +297,10 @@ class Provider:
         if limit is not None and self._carried >= limit:
             named = limit if self._world.announces else None
             return TransientError(
-                "429: too many calls at once", kind="rate_limited", status=429, concurrency_limit=named
+                "429: too many calls at once",
+                kind="rate_limited",
+                status=429,
+                concurrency_limit=named,
             )
         if self._bucket is not None:
             if self._bucket.wait_s(at) > 0:
@@ -294,7 +330,9 @@ def _at() -> float:
 def _at_once(fault: Fault, retry_after_s: float | None) -> TransientError:
     """A fault that comes before anything is generated."""
     if fault == "refused":
-        return TransientError("429: busy", kind="rate_limited", status=429, retry_after_s=retry_after_s)
+        return TransientError(
+            "429: busy", kind="rate_limited", status=429, retry_after_s=retry_after_s
+        )
     if fault == "server error":
         return TransientError("503: busy", kind="server", status=503, retry_after_s=retry_after_s)
     return TransientError("connection reset", kind="connection")

@@ -1,4 +1,6 @@
-"""What must hold at every moment of every night. Each rule looks at values and says what is wrong, or None."""
+"""What must hold at every moment of every night. Each rule looks at values and says what is wrong,
+or None.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def at_leaving(
     shares: bool,
     leased: bool,
 ) -> Iterator[str]:
-    """When a request leaves. `answers`: the cache has an answer that may be used; `shares`: equal requests share.
+    """When a request leaves. `answers`: the cache has an answer that may be used; `shares`: equal
+    requests share.
 
     `leased`: this process holds the lease on the key.
     """
@@ -46,7 +49,10 @@ def at_leaving(
         yield f"{sent.owner} is call {len(at_work) + 1} in flight of at most {limits.in_flight}"
     of_topic = sum(other.topic_id == sent.topic_id for other in at_work)
     if of_topic >= limits.per_run:
-        yield f"{sent.owner} is call {of_topic + 1} in flight of its topic, of at most {limits.per_run}"
+        yield (
+            f"{sent.owner} is call {of_topic + 1} in flight of its topic, of at most"
+            f" {limits.per_run}"
+        )
     if session.own_failures[sent.owner] >= attempts:
         yield f"{sent.owner} is sent again after {attempts} failures of its own"
     if answers:
@@ -61,13 +67,17 @@ PROBES_EVERY_S = 60.0
 PAUSE_S = 30.0
 """The longest rest after refusals in a row for which the server named no time."""
 UNTIL_CERTAIN = 3
-"""Requests that may leave because older answers come in, until enough have failed to make the outage certain."""
+"""Requests that may leave because older answers come in, until enough have failed to make the
+outage certain.
+"""
 
 
 def at_leaving_in_an_outage(sent: Sent, session: Session, *, now: float) -> Iterator[str]:
-    """When a request leaves while the provider is away, and the process has heard of it: it is a probe.
+    """When a request leaves while the provider is away, and the process has heard of it: it is a
+    probe.
 
-    One for each that was in flight at the first failure is allowed, too: what fails is sent again, once.
+    One for each that was in flight at the first failure is allowed, too: what fails is sent again,
+    once.
     """
     told = session.told.get(sent.outage) if sent.outage is not None else None
     if told is None or not session.world.settings.patience:
@@ -75,11 +85,16 @@ def at_leaving_in_an_outage(sent: Sent, session: Session, *, now: float) -> Iter
     told.sent_since += 1
     most = probes_at_most(now - told.at) + told.in_flight + UNTIL_CERTAIN
     if told.sent_since > most:
-        yield f"{sent.owner} is request {told.sent_since} of at most {most} in {now - told.at:.1f} s of an outage"
+        yield (
+            f"{sent.owner} is request {told.sent_since} of at most {most} in {now - told.at:.1f} s"
+            " of an outage"
+        )
 
 
 def probes_at_most(seconds: float) -> int:
-    """Probes that may leave in so many seconds: after half a second at the soonest, then 1, 2, … 30 s apart."""
+    """Probes that may leave in so many seconds: after half a second at the soonest, then 1, 2, … 30
+    s apart.
+    """
     probes, apart_s = 0, 0.5
     while seconds >= apart_s:
         seconds -= apart_s
@@ -109,17 +124,24 @@ def after_the_patience(patience_s: float) -> Iterator[str]:
 
 
 def at_a_row_in_weather(result: TopicResult, wanted: TopicResult) -> Iterator[str]:
-    """When a row is written in a night in which only outages go wrong: nothing fails that does not fail by itself."""
+    """When a row is written in a night in which only outages go wrong: nothing fails that does not
+    fail by itself.
+    """
     if result.status == "failed" != wanted.status:
         yield f"{result.topic_id} has failed for weather: {result.error}"
 
 
 def at_its_turn(session: Session, *, now: float) -> Iterator[str]:
-    """When a request leaves: no more of them in a minute than are allowed, after a burst of a second's worth."""
+    """When a request leaves: no more of them in a minute than are allowed, after a burst of a
+    second's worth.
+    """
     if session.pace is not None:
         pace = session.pace = session.pace.filled(now)
         if pace.level < 1 - 1e-3:
-            yield f"a request left {pace.wait_s(now):.3f} s before its turn at {pace.per_minute:g} a minute"
+            yield (
+                f"a request left {pace.wait_s(now):.3f} s before its turn at {pace.per_minute:g} a"
+                " minute"
+            )
         session.pace = pace.taken(1)
 
 
@@ -131,11 +153,18 @@ def between_events(session: Session) -> Iterator[str]:
 
 
 def at_reserving(sent: Sent, session: Session, *, cost: float, tokens: int) -> Iterator[str]:
-    """The budget holds even if all that is in flight costs the most it can; `cost` and `tokens` are billed so far."""
-    cost += (sent.most.cost or 0.0) + sum(other.most.cost or 0.0 for other in session.at_work.values())
+    """The budget holds even if all that is in flight costs the most it can; `cost` and `tokens` are
+    billed so far.
+    """
+    cost += (sent.most.cost or 0.0) + sum(
+        other.most.cost or 0.0 for other in session.at_work.values()
+    )
     tokens += sent.most.tokens + sum(other.most.tokens for other in session.at_work.values())
     if not session.budget.allows(cost=cost * (1 - NEAR), tokens=tokens):
-        yield f"{sent.owner} was sent though ${cost:g} or {tokens} tokens may be spent then of {session.budget}"
+        yield (
+            f"{sent.owner} was sent though ${cost:g} or {tokens} tokens may be spent then of"
+            f" {session.budget}"
+        )
 
 
 def at_closing(sent: Sent | None, resolution: Resolution) -> Iterator[str]:
@@ -162,12 +191,20 @@ def at_books(spent: Spent, *, cost: float, tokens: int) -> Iterator[str]:
     if spent.cost > cost * (1 + NEAR) + 1e-9:
         yield f"the journal knows ${spent.cost:g} of ${cost:g} billed"
     if cost > (spent.cost + spent.cost_at_risk) * (1 + NEAR) + 1e-9:
-        yield f"${cost:g} was billed, and the journal accounts for ${spent.cost:g} + ${spent.cost_at_risk:g} at most"
+        yield (
+            f"${cost:g} was billed, and the journal accounts for ${spent.cost:g} +"
+            f" ${spent.cost_at_risk:g} at most"
+        )
     if tokens > spent.tokens + spent.tokens_at_risk:
-        yield f"{tokens} tokens were billed, and the journal accounts for {spent.tokens} + {spent.tokens_at_risk}"
+        yield (
+            f"{tokens} tokens were billed, and the journal accounts for {spent.tokens} +"
+            f" {spent.tokens_at_risk}"
+        )
 
 
-def at_use(completion: Completion, shown: str, stored: Stored | None, *, stores: bool, owner: str) -> Iterator[str]:
+def at_use(
+    completion: Completion, shown: str, stored: Stored | None, *, stores: bool, owner: str
+) -> Iterator[str]:
     """When an answer reaches the workflow: it is kept by then, and is what was shown."""
     if stores and (stored is None or stored.completion.content != completion.content):
         yield f"{owner} uses an answer that is not stored"
@@ -176,7 +213,9 @@ def at_use(completion: Completion, shown: str, stored: Stored | None, *, stores:
 
 
 def at_row(result: TopicResult, spans: Sequence[Span]) -> Iterator[str]:
-    """When a topic's row is written: its spans add up to it, and the waits of each to its duration."""
+    """When a topic's row is written: its spans add up to it, and the waits of each to its
+    duration.
+    """
     totals = totals_of(spans)
     if (result.calls, result.hits, result.usage) != (totals.calls, totals.hits, totals.usage):
         yield f"the calls of {result.topic_id} do not add up to its row"
@@ -192,7 +231,10 @@ def at_row(result: TopicResult, spans: Sequence[Span]) -> Iterator[str]:
     for span in spans:
         told_s = accounted_s(span.served)
         if not math.isclose(told_s, span.end_s - span.start_s, rel_tol=NEAR, abs_tol=1e-6):
-            yield f"{span.topic_id}/{span.id} took {span.end_s - span.start_s:.6f} s and tells {told_s:.6f} s"
+            yield (
+                f"{span.topic_id}/{span.id} took {span.end_s - span.start_s:.6f} s and tells"
+                f" {told_s:.6f} s"
+            )
         if len(span.served.failures) > span.served.attempts:
             yield f"{span.topic_id}/{span.id} tells more failures than attempts"
 
@@ -204,11 +246,22 @@ def accounted_s(served: Served) -> float:
 
 
 def at_the_end_of_a_session(
-    session: Session, *, sent: Sequence[Sent], open_rows: set[int], leases: int, limiter: LimiterState, purse: Ledger
+    session: Session,
+    *,
+    sent: Sequence[Sent],
+    open_rows: set[int],
+    leases: int,
+    limiter: LimiterState,
+    purse: Ledger,
 ) -> Iterator[str]:
-    """After a session that ended alive: nothing is held, and each answer that arrived is in the books."""
+    """After a session that ended alive: nothing is held, and each answer that arrived is in the
+    books.
+    """
     if (limiter.in_flight, limiter.waiting) != (0, 0):
-        yield f"{limiter.in_flight} places are held and {limiter.waiting} calls wait after the session"
+        yield (
+            f"{limiter.in_flight} places are held and {limiter.waiting} calls wait after the"
+            " session"
+        )
     if (purse.reservations, purse.reserved_cost, purse.reserved_tokens) != (0, 0.0, 0):
         yield f"{purse.reservations} reservations are left after the session"
     if sum(session.rows.values()) < session.rows_begun and not session.broken_disk:
@@ -218,7 +271,11 @@ def at_the_end_of_a_session(
     for request in sent:
         if request.state == "told" and request.row in open_rows and not session.broken_disk:
             yield f"{request.owner} was answered, and its row is open"
-        if request.state == "cut off" and session.world.cancels_nothing and not session.signalled_twice:
+        if (
+            request.state == "cut off"
+            and session.world.cancels_nothing
+            and not session.signalled_twice
+        ):
             yield f"{request.owner} was cut off, and nobody cancelled it"
         if request.state == "at work":
             yield f"{request.owner} is at work after the session"
@@ -228,11 +285,16 @@ def at_a_crash(sent: Sequence[Sent], open_rows: set[int]) -> Iterator[str]:
     """What is in flight when the process dies is listed as open."""
     for request in sent:
         if not request.closed and request.row not in open_rows:
-            yield f"{request.owner} was in flight at the crash, and no row of the journal is open for it"
+            yield (
+                f"{request.owner} was in flight at the crash, and no row of the journal is open"
+                " for it"
+            )
 
 
 def at_the_rows_money(spans: Sequence[Span], spent: Spent, *, whole: bool) -> Iterator[str]:
-    """The rows know no more than the journal; all of it if `whole`: one session, and each request in a span."""
+    """The rows know no more than the journal; all of it if `whole`: one session, and each request
+    in a span.
+    """
     known = sum(span.cost for span in spans if span.cost is not None)
     if known > spent.cost * (1 + NEAR) + 1e-9:
         yield f"the rows know ${known:g}, the journal ${spent.cost:g}"
@@ -257,12 +319,17 @@ def at_the_end_of_the_night(
         if not had:
             yield f"{want.topic_id} has no row"
         elif outcome_of(had[-1]) != outcome_of(want):
-            yield f"{want.topic_id} ended as {outcome_of(had[-1])}, undisturbed as {outcome_of(want)}: {had[-1].error}"
+            yield (
+                f"{want.topic_id} ended as {outcome_of(had[-1])}, undisturbed as"
+                f" {outcome_of(want)}: {had[-1].error}"
+            )
     if set(rows) - set(wanted):
         yield f"rows without a topic: {sorted(set(rows) - set(wanted))}"
 
 
 def outcome_of(result: TopicResult) -> tuple[object, ...]:
     """What two nights of the same world have in common."""
-    degraded = result.error.message if result.status == "degraded" and result.error is not None else None
+    degraded = (
+        result.error.message if result.status == "degraded" and result.error is not None else None
+    )
     return result.topic_id, result.index, result.status, result.output, degraded

@@ -1,4 +1,6 @@
-"""One life of the process within a night: what it does is numbered, and it may die at any number."""
+"""One life of the process within a night: what it does is numbered, and it may die at any
+number.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,13 @@ class Dead(BaseException):
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """A request as the provider saw it. `cost` in USD and `tokens` are what it bills, None while it works on it.
+    """A request as the provider saw it. `cost` in USD and `tokens` are what it bills, None while it
+    works on it.
 
-    `state`: "at work"; "told" once its end has reached the process; "cut off" if the process left it. `known` is
-    whether the process can know what is billed. `due_at` is when it ends, on the loop's clock; an `unheard` one ends
-    only because it is given up. `outage` is the one that it met, `own_failure` whether it costs the call an attempt.
+    `state`: "at work"; "told" once its end has reached the process; "cut off" if the process left
+    it. `known` is whether the process can know what is billed. `due_at` is when it ends, on the
+    loop's clock; an `unheard` one ends only because it is given up. `outage` is the one that it
+    met, `own_failure` whether it costs the call an attempt.
     """
 
     session: int
@@ -50,7 +54,9 @@ class Sent:
 
 @dataclass(slots=True)
 class Told:
-    """What a session knows of an outage: when its first failure came, what was in flight then, what was sent since."""
+    """What a session knows of an outage: when its first failure came, what was in flight then, what
+    was sent since.
+    """
 
     at: float
     in_flight: int
@@ -61,9 +67,9 @@ class Told:
 class Session:
     """A session of the run, as the world sees it. All times are the loop's.
 
-    `busy` counts operations on the disk that somebody waits for, `pace` is what may leave in a minute. `begun` counts
-    the answers that began, the slowest of them `slowest_begin_s` after it was asked for. `own_failures` counts, by
-    call, the attempts that the call has to bear itself.
+    `busy` counts operations on the disk that somebody waits for, `pace` is what may leave in a
+    minute. `begun` counts the answers that began, the slowest of them `slowest_begin_s` after it
+    was asked for. `own_failures` counts, by call, the attempts that the call has to bear itself.
     """
 
     number: int
@@ -135,16 +141,25 @@ class Session:
             await self._idle.wait()
 
     def die(self) -> None:
-        """The process is gone. Its tasks are ended too, but whatever they do on the way reaches nobody."""
+        """The process is gone. Its tasks are ended too, but whatever they do on the way reaches
+        nobody.
+        """
         if self.alive and self.body is not None and not self.body.done():
             self.alive = False
             self.on_death(self)
             self.body.cancel()
 
     def disk_fails_at(self, work: DiskWork) -> bool:
-        """Whether this work meets a full disk; once full, it stays full as long as the session lasts."""
+        """Whether this work meets a full disk; once full, it stays full as long as the session
+        lasts.
+        """
         ending = self.ending
-        if ending is None or ending.kind != "disk full" or self.events < ending.step or work not in ending.work:
+        if (
+            ending is None
+            or ending.kind != "disk full"
+            or self.events < ending.step
+            or work not in ending.work
+        ):
             return False
         self.broken_disk = True
         self._hopeless()
@@ -153,7 +168,11 @@ class Session:
     def account_refuses(self) -> bool:
         """Whether the account cannot be used for the request that is being answered."""
         ending = self.ending
-        return ending is not None and ending.kind in {"auth", "balance"} and self.requests >= ending.step
+        return (
+            ending is not None
+            and ending.kind in {"auth", "balance"}
+            and self.requests >= ending.step
+        )
 
     def begins(self, after_s: float) -> None:
         """An answer has begun, so long after it was asked for."""
@@ -161,7 +180,9 @@ class Session:
         self.slowest_begin_s = max(self.slowest_begin_s, after_s)
 
     def hears_of(self, outage: Outage) -> bool:
-        """Note that a failure of this outage has reached the process, and return whether it is the first."""
+        """Note that a failure of this outage has reached the process, and return whether it is the
+        first.
+        """
         if outage in self.told:
             return False
         self.told[outage] = Told(asyncio.get_running_loop().time(), len(self.at_work))

@@ -1,7 +1,8 @@
-"""A thousand nights, each from a seed: whatever goes wrong in one, the promises hold at every moment of it.
+"""A thousand nights, each from a seed: whatever goes wrong in one, the promises hold at every
+moment of it.
 
-`HARNESS_NIGHTS=100000 pytest tests/simulation` plays more of them, and larger ones; `HARNESS_NIGHT=417 pytest
-tests/simulation` plays one again, exactly.
+`HARNESS_NIGHTS=100000 pytest tests/simulation` plays more of them, and larger ones;
+`HARNESS_NIGHT=417 pytest tests/simulation` plays one again, exactly.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ NIGHTS = int(os.environ.get("HARNESS_NIGHTS", "1000"))
 ONE = os.environ.get("HARNESS_NIGHT")
 CHUNK = max(50, NIGHTS // 20)
 SEEDS = (
-    [range(int(ONE), int(ONE) + 1)] if ONE else [range(at, min(at + CHUNK, NIGHTS)) for at in range(0, NIGHTS, CHUNK)]
+    [range(int(ONE), int(ONE) + 1)]
+    if ONE
+    else [range(at, min(at + CHUNK, NIGHTS)) for at in range(0, NIGHTS, CHUNK)]
 )
 
 
@@ -34,7 +37,9 @@ def test_a_night_replays_exactly(seed: int) -> None:
 
 
 def test_a_night_that_breaks_a_promise_tells_how_to_play_it_again() -> None:
-    story = Story(417, events=[(0.5, 0, "sends", "t1/ask")], broken=["t1/ask was sent after the stop"])
+    story = Story(
+        417, events=[(0.5, 0, "sends", "t1/ask")], broken=["t1/ask was sent after the stop"]
+    )
     assert "t1/ask was sent after the stop" in story.told()
     assert "0.5 0 sends t1/ask" in story.told()
     assert story.told().endswith("HARNESS_NIGHT=417 pytest tests/simulation")

@@ -1,4 +1,6 @@
-"""The night of `benchmarks/night.py`, at its full size: 10,000 topics through ten outages of 30 s to 2 h."""
+"""The night of `benchmarks/night.py`, at its full size: 10,000 topics through ten outages of 30 s
+to 2 h.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ def test_a_night_of_ten_outages_fails_no_topic() -> None:
     told = "\n".join(night.lines())
     assert night.ok == 10_000, told
     assert len(night.outages) == 10
-    # Probes, and what was in flight at its start, are all that is sent into one, and it goes on within a minute.
+    # Probes, and what was in flight at its start, are all that is sent into one, and it goes on
+    # within a minute.
     assert [outage.kind for outage in night.outages if not outage.holds] == [], told
-    # Five and a half hours of outages; the work itself takes an hour, and each end is noticed within minutes.
+    # Five and a half hours of outages; the work itself takes an hour, and each end is noticed
+    # within minutes.
     assert night.lasted_s < 7.5 * 3600.0

@@ -1,4 +1,6 @@
-"""The workflows of the nights. What they return is a function of the topic and of the answers, of nothing else."""
+"""The workflows of the nights. What they return is a function of the topic and of the answers, of
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -85,13 +87,16 @@ class _Hand:
     async def own_group(self, step: Step, topic: Topic) -> Output:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self.ask(step, topic, "ask", f"{number}")) for number in range(self._world.width)
+                group.create_task(self.ask(step, topic, "ask", f"{number}"))
+                for number in range(self._world.width)
             ]
         return Output(value=[task.result() for task in tasks])
 
 
 def _usable(parts: Sequence[Outcome[str]]) -> tuple[list[str], list[int]]:
-    """The texts, and the numbers of the parts that can never be had. Raises TopicFailed for others that are missing."""
+    """The texts, and the numbers of the parts that can never be had. Raises TopicFailed for others
+    that are missing.
+    """
     texts, missing = [], []
     for number, part in enumerate(parts):
         match part:

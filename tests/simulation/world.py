@@ -1,4 +1,6 @@
-"""The world of one night, drawn from a seed: what is asked, what is allowed, how the others behave, what goes wrong."""
+"""The world of one night, drawn from a seed: what is asked, what is allowed, how the others behave,
+what goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,28 @@ T = TypeVar("T")
 
 Shape = Literal["single", "chain", "fan", "nested", "own group"]
 Fault = Literal[
-    "reset before", "reset after", "stall", "server error", "refused", "garbage", "blank", "unfinished", "interrupted"
+    "reset before",
+    "reset after",
+    "stall",
+    "server error",
+    "refused",
+    "garbage",
+    "blank",
+    "unfinished",
+    "interrupted",
 ]
-EndingKind = Literal["crash", "crash later", "interrupt", "interrupt twice", "auth", "balance", "disk full"]
+EndingKind = Literal[
+    "crash", "crash later", "interrupt", "interrupt twice", "auth", "balance", "disk full"
+]
 OutageKind = Literal[
-    "unavailable", "bad gateway", "internal", "no connection", "reset", "too many", "silence", "loading"
+    "unavailable",
+    "bad gateway",
+    "internal",
+    "no connection",
+    "reset",
+    "too many",
+    "silence",
+    "loading",
 ]
 DiskWork = Literal["look", "open", "resolve", "row"]
 
@@ -39,7 +58,9 @@ LARGE_FROM = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """A window of time, in seconds of the night, in which a share of all requests meets one fault."""
+    """A window of time, in seconds of the night, in which a share of all requests meets one
+    fault.
+    """
 
     start_s: float
     end_s: float
@@ -52,8 +73,8 @@ class Storm:
 class Outage:
     """A window of time, in seconds of the night, in which no request is answered.
 
-    Requests that were sent before it are answered, but `reset` breaks off those whose answer has not begun, and
-    `silence` leaves them unanswered for ever.
+    Requests that were sent before it are answered, but `reset` breaks off those whose answer has
+    not begun, and `silence` leaves them unanswered for ever.
     """
 
     start_s: float
@@ -65,10 +86,11 @@ class Outage:
 class Ending:
     """How a session is ended from outside, if it does not end before.
 
-    `crash`: at the `step`-th event of a port and `turns` turns of the loop later. `crash later`, `interrupt`: after
-    `after_s`; `again_s` later the second signal. `auth`, `balance`: from the `step`-th request on the account refuses,
-    until it is topped up after the session. `disk full`: from the `step`-th event on all `work` fails until the session
-    is over, `committed` and yet reported as failed, or not.
+    `crash`: at the `step`-th event of a port and `turns` turns of the loop later. `crash later`,
+    `interrupt`: after `after_s`; `again_s` later the second signal. `auth`, `balance`: from the
+    `step`-th request on the account refuses, until it is topped up after the session. `disk full`:
+    from the `step`-th event on all `work` fails until the session is over, `committed` and yet
+    reported as failed, or not.
     """
 
     kind: EndingKind
@@ -123,7 +145,9 @@ class World:
 
     @property
     def weathers_all(self) -> bool:
-        """Whether nothing goes wrong at the provider but outages, and each is shorter than the patience."""
+        """Whether nothing goes wrong at the provider but outages, and each is shorter than the
+        patience.
+        """
         longest_s = max((outage.end_s - outage.start_s for outage in self.outages), default=0.0)
         patient = self.settings.patience > 2 * longest_s
         return bool(self.outages) and patient and not self.faults and not self.storms
@@ -156,14 +180,19 @@ def world_of(seed: int) -> World:
         broken_topics=draw.one((0.0, 0.0, 0.1)),
         hopeless_prompts=draw.one((0.0, 0.0, 0.0, 0.05, 0.2)),
         latency=_latency(draw),
-        carries=tuple((draw.real(0.0, 60.0) * part, draw.whole(1, 8)) for part in range(draw.whole(1, 2)))
-        if draw.chance(0.4)
-        else (),
+        carries=(
+            tuple(
+                (draw.real(0.0, 60.0) * part, draw.whole(1, 8)) for part in range(draw.whole(1, 2))
+            )
+            if draw.chance(0.4)
+            else ()
+        ),
         announces=draw.chance(0.5),
         holds_s=draw.one((0.0, 0.0, 0.05)),
         rate_per_minute=draw.one((None, None, None, 30, 120, 600)),
         faults=_unless(
-            only_outages, tuple((fault, weather * draw.real(0.0, 0.5)) for fault in FAULTS if draw.chance(0.4))
+            only_outages,
+            tuple((fault, weather * draw.real(0.0, 0.5)) for fault in FAULTS if draw.chance(0.4)),
         ),
         storms=_unless(only_outages, tuple(_storm(draw) for _ in range(draw.one((0, 0, 1, 2))))),
         outages=outages,
@@ -181,7 +210,9 @@ def world_of(seed: int) -> World:
 
 
 class _Draw:
-    """Choices from a seed. Of all methods of `random.Random`, `random()` alone promises the same in every version."""
+    """Choices from a seed. Of all methods of `random.Random`, `random()` alone promises the same in
+    every version.
+    """
 
     def __init__(self, seed: int | str) -> None:
         self._random = random.Random(seed).random
@@ -274,7 +305,17 @@ def _storm(draw: _Draw) -> Storm:
 
 def _ending(draw: _Draw, topics: int) -> Ending:
     kind: EndingKind = draw.one(
-        ("crash", "crash", "crash", "crash later", "interrupt", "interrupt twice", "auth", "balance", "disk full")
+        (
+            "crash",
+            "crash",
+            "crash",
+            "crash later",
+            "interrupt",
+            "interrupt twice",
+            "auth",
+            "balance",
+            "disk full",
+        )
     )
     works: tuple[frozenset[DiskWork], ...] = (
         frozenset({"open", "resolve", "row"}),

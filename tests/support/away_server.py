@@ -1,8 +1,9 @@
 """A server that goes away in the middle of a run, in a process of its own; and what it saw of that.
 
-`python tests/support/away_server.py PORT KIND AFTER SECONDS LOG` serves chat completions until the request of number
-AFTER has come, is away for so many seconds in the way of KIND, and serves again. Each request is a line of LOG: when
-it came (on the clock that all processes share), and whether it was served.
+`python tests/support/away_server.py PORT KIND AFTER SECONDS LOG` serves chat completions until the
+request of number AFTER has come, is away for so many seconds in the way of KIND, and serves again.
+Each request is a line of LOG: when it came (on the clock that all processes share), and whether it
+was served.
 """
 
 from __future__ import annotations
@@ -25,21 +26,45 @@ from typing import Literal, get_args
 Kind = Literal["503", "502 HTML", "500", "refused", "reset", "429", "hang", "loading", "400"]
 
 ANSWER_S = 0.3
-HTML = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+HTML = (
+    "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+)
 REFUSALS: dict[Kind, tuple[int, str, str]] = {
-    "503": (503, "application/json", '{"error": {"message": "Service Unavailable", "type": "server_error"}}'),
+    "503": (
+        503,
+        "application/json",
+        '{"error": {"message": "Service Unavailable", "type": "server_error"}}',
+    ),
     "502 HTML": (502, "text/html", HTML),
-    "500": (500, "application/json", '{"error": {"message": "Internal Server Error", "type": "server_error"}}'),
-    "429": (429, "application/json", '{"error": {"message": "Too many requests", "type": "rate_limit_error"}}'),
-    "loading": (503, "application/json", '{"error": {"message": "Loading model", "type": "unavailable_error"}}'),
+    "500": (
+        500,
+        "application/json",
+        '{"error": {"message": "Internal Server Error", "type": "server_error"}}',
+    ),
+    "429": (
+        429,
+        "application/json",
+        '{"error": {"message": "Too many requests", "type": "rate_limit_error"}}',
+    ),
+    "loading": (
+        503,
+        "application/json",
+        '{"error": {"message": "Loading model", "type": "unavailable_error"}}',
+    ),
     # Words that no table knows: only their repetition tells that it is not the topics.
-    "400": (400, "application/json", '{"error": {"message": "I will not do that", "type": "invalid_request_error"}}'),
+    "400": (
+        400,
+        "application/json",
+        '{"error": {"message": "I will not do that", "type": "invalid_request_error"}}',
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the server saw: times of requests that it served, and of those that came while it was away."""
+    """What the server saw: times of requests that it served, and of those that came while it was
+    away.
+    """
 
     served: list[float]
     away: list[float]
@@ -54,7 +79,9 @@ class Seen:
 
 
 class AwayServer:
-    """The server as a child process. A `refused` one kills itself, and is started again after its time."""
+    """The server as a child process. A `refused` one kills itself, and is started again after its
+    time.
+    """
 
     def __init__(self, directory: Path, kind: Kind, *, after: int, seconds: float) -> None:
         self.log = directory / "requests.jsonl"
@@ -87,7 +114,9 @@ class AwayServer:
 
     def _started(self, port: int, kind: Kind, after: int) -> subprocess.Popen[str]:
         arguments = [str(port), kind, str(after), str(self._seconds), str(self.log)]
-        return subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            [sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True
+        )
 
 
 @contextlib.contextmanager
@@ -122,10 +151,17 @@ class _Server:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 length = next(
-                    (int(line[15:]) for line in head.splitlines() if line[:15].lower() == "content-length:"), 0
+                    (
+                        int(line[15:])
+                        for line in head.splitlines()
+                        if line[:15].lower() == "content-length:"
+                    ),
+                    0,
                 )
                 body = await reader.readexactly(length)
-                if not await self._respond(writer, streamed=b'"stream":true' in body.replace(b" ", b"")):
+                if not await self._respond(
+                    writer, streamed=b'"stream":true' in body.replace(b" ", b"")
+                ):
                     break
         writer.close()
 
@@ -137,7 +173,11 @@ class _Server:
         if away:
             return await self._fail(writer)
         await asyncio.sleep(ANSWER_S)
-        writer.write(_stream() if streamed else _response(200, "application/json", json.dumps(_completion("answer"))))
+        writer.write(
+            _stream()
+            if streamed
+            else _response(200, "application/json", json.dumps(_completion("answer")))
+        )
         await writer.drain()
         return True
 
@@ -154,7 +194,9 @@ class _Server:
             await asyncio.sleep(3600)
         if self._kind == "reset":
             # Closing with a linger time of zero sends RST in place of FIN.
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
             writer.transport.abort()
             return False
         writer.write(_response(*REFUSALS[self._kind]))
@@ -168,7 +210,13 @@ def _completion(content: str) -> dict[str, object]:
         "object": "chat.completion",
         "created": 1790099775,
         "model": "m",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": content},
+                "finish_reason": "stop",
+            }
+        ],
         "usage": {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25},
     }
 
@@ -176,16 +224,26 @@ def _completion(content: str) -> dict[str, object]:
 def _stream() -> bytes:
     def event(delta: dict[str, object], finish_reason: str | None, usage: object) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        fields = {**_completion(""), "object": "chat.completion.chunk", "choices": [choice], "usage": usage}
+        fields = {
+            **_completion(""),
+            "object": "chat.completion.chunk",
+            "choices": [choice],
+            "usage": usage,
+        }
         return f"data: {json.dumps(fields)}\n\n"
 
     usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
-    text = event({"role": "assistant", "content": "an answer"}, None, None) + event({}, "stop", usage)
+    text = event({"role": "assistant", "content": "an answer"}, None, None) + event(
+        {}, "stop", usage
+    )
     return _response(200, "text/event-stream", text + "data: [DONE]\n\n")
 
 
 def _response(status: int, content_type: str, body: str) -> bytes:
-    head = f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {len(body.encode())}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length:"
+        f" {len(body.encode())}\r\n\r\n"
+    )
     return head.encode() + body.encode()
 
 

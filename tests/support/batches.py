@@ -25,15 +25,27 @@ RUN_ID = "20261116-120000-abcdef"
 
 def a_topic_file(directory: Path, number: int, *, name: str = "topics.jsonl") -> Path:
     path = directory / name
-    rows = ({"id": f"topic-{index}", "topic": f"The history of invention number {index}"} for index in range(number))
+    rows = (
+        {"id": f"topic-{index}", "topic": f"The history of invention number {index}"}
+        for index in range(number)
+    )
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
 def loaded(directory: Path, **settings: Any) -> Loaded:
-    """Settings for the mock, with the cache and the results in a directory, and nothing of the environment."""
-    chosen = {"endpoint": "mock", "cache": directory / "cache.db", "out": directory / "out", **settings}
-    return load_settings({name: value for name, value in chosen.items() if value is not None}, environ={})
+    """Settings for the mock, with the cache and the results in a directory, and nothing of the
+    environment.
+    """
+    chosen = {
+        "endpoint": "mock",
+        "cache": directory / "cache.db",
+        "out": directory / "out",
+        **settings,
+    }
+    return load_settings(
+        {name: value for name, value in chosen.items() if value is not None}, environ={}
+    )
 
 
 async def run(
@@ -93,7 +105,9 @@ class Files:
     @classmethod
     def of(cls, directory: Path) -> Files:
         out = directory / "out"
-        return cls(*((out / name).read_bytes() for name in ("results.jsonl", "traces.jsonl", "run.json")))
+        return cls(
+            *((out / name).read_bytes() for name in ("results.jsonl", "traces.jsonl", "run.json"))
+        )
 
 
 # How an answer came, and when: what a run that was resumed tells otherwise than one that was not.
@@ -102,5 +116,7 @@ OF_THE_MOMENT = ("session", "started_at", "elapsed_s", "sequential_s", "hits")
 
 def lasting(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """What two runs of the same topics have in common, in the order of the dataset."""
-    kept = [{name: value for name, value in row.items() if name not in OF_THE_MOMENT} for row in rows]
+    kept = [
+        {name: value for name, value in row.items() if name not in OF_THE_MOMENT} for row in rows
+    ]
     return sorted(kept, key=lambda row: int(row["index"]))

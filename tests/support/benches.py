@@ -1,4 +1,6 @@
-"""A benchmark whose numbers can be worked out by hand: topics of 4 s and 6 s, one after the other and both at once."""
+"""A benchmark whose numbers can be worked out by hand: topics of 4 s and 6 s, one after the other
+and both at once.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from harness.domain.policy import Limits
 from harness.timing.bounds import CallTimes
 
 ONE, TWO = Limits(in_flight=1, per_run=1, runs=1), Limits(in_flight=2, per_run=2, runs=2)
-SEQUENTIAL, PARALLEL = Arm(name="sequential", limits=ONE), Arm(name="batch-2", limits=TWO, swept=True)
+SEQUENTIAL, PARALLEL = (
+    Arm(name="sequential", limits=ONE),
+    Arm(name="batch-2", limits=TWO, swept=True),
+)
 
 
 T = TypeVar("T")
@@ -31,7 +36,9 @@ def no_other_clock(session: Any) -> Any:
     raise AssertionError("virtual time needs no other clock")
 
 
-def a_call(arm: str, topic: str, start_s: float, end_s: float, *, round_: int = 1, **fields: Any) -> Measured:
+def a_call(
+    arm: str, topic: str, start_s: float, end_s: float, *, round_: int = 1, **fields: Any
+) -> Measured:
     queued_s = fields.pop("queued_s", 0.0)
     before = fields.pop("before", ())
     times = CallTimes(

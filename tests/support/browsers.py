@@ -1,7 +1,7 @@
 """A headless Chromium of this system for tests of pages, and a watch over what a page does.
 
-Playwright's loop is the thread's own while a browser is open, so tests that use one are plain functions, and the
-browser is closed before a module with tests of other kinds begins.
+Playwright's loop is the thread's own while a browser is open, so tests that use one are plain
+functions, and the browser is closed before a module with tests of other kinds begins.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ _ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Whatever would look up a name finds none: what leaves the machine fails, and is seen as a request.
+    # Whatever would look up a name finds none: what leaves the machine fails, and is seen as a
+    # request.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
 
 
 def chromium() -> str:
-    """The path of a Chromium. Skips the test where there is none, and fails it where there must be one."""
+    """The path of a Chromium. Skips the test where there is none, and fails it where there must be
+    one.
+    """
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if found is None:
         words = f"no Chromium on this machine (looked for {', '.join(_NAMES)})"
@@ -93,7 +96,8 @@ def watched_page(browser: Browser, **options: Any) -> Iterator[Watched]:
     page.on("request", lambda request: watched.requests.append(request.url))
     page.on("console", lambda message: watched.complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: watched.complaints.append(f"error: {error}"))
-    # Playwright closes a dialog that nobody listens to, so an `alert` shows as a complaint only if it is heard.
+    # Playwright closes a dialog that nobody listens to, so an `alert` shows as a complaint only if
+    # it is heard.
     page.on("dialog", watched.heard)
     try:
         yield watched

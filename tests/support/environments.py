@@ -1,7 +1,7 @@
 """Environments of their own for packages that nobody here wrote.
 
-They are kept in the directory that HARNESS_TEST_ENVS names, else made anew. On a machine without a package registry set
-HARNESS_TEST_OFFLINE=1; nothing else skips the tests that need one.
+They are kept in the directory that HARNESS_TEST_ENVS names, else made anew. On a machine without a
+package registry set HARNESS_TEST_OFFLINE=1; nothing else skips the tests that need one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ import pytest
 
 
 def environment_with(name: str, requirements: tuple[str, ...], scratch: Path) -> Path:
-    """The directory `bin` of an environment that holds these packages; made if it is not there yet."""
+    """The directory `bin` of an environment that holds these packages; made if it is not there
+    yet.
+    """
     need_registry(name)
     pinned = hashlib.sha256(repr((requirements, sys.version)).encode()).hexdigest()[:12]
-    home = Path(os.environ.get("HARNESS_TEST_ENVS") or scratch / "environments") / f"{name}-{pinned}"
+    home = (
+        Path(os.environ.get("HARNESS_TEST_ENVS") or scratch / "environments") / f"{name}-{pinned}"
+    )
     complete = home / "complete"
     if not complete.exists():
         shutil.rmtree(home, ignore_errors=True)
@@ -30,7 +34,9 @@ def environment_with(name: str, requirements: tuple[str, ...], scratch: Path) ->
 
 
 def need_time(what: str) -> None:
-    """Skip what takes minutes unless HARNESS_TEST_SERVERS=1 asks for it: the gate has fifteen in all."""
+    """Skip what takes minutes unless HARNESS_TEST_SERVERS=1 asks for it: the gate has fifteen in
+    all.
+    """
     if os.environ.get("HARNESS_TEST_SERVERS") != "1":
         pytest.skip(f"{what} takes long; HARNESS_TEST_SERVERS=1 runs it")
 

@@ -15,7 +15,16 @@ from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, Message, Request, Served, Usage
 from harness.domain.failures import CompletionError, TransientError
 from harness.domain.ledger import Ledger
-from harness.domain.policy import Budget, CacheMode, CachePolicy, Limits, OutagePolicy, Patience, Reserve, RetryPolicy
+from harness.domain.policy import (
+    Budget,
+    CacheMode,
+    CachePolicy,
+    Limits,
+    OutagePolicy,
+    Patience,
+    Reserve,
+    RetryPolicy,
+)
 from harness.domain.pricing import Pricing, Rates, flat_price
 from harness.domain.repeated import Repeated
 from harness.domain.run import Span, Topic, TopicResult
@@ -42,7 +51,14 @@ PRICING = Pricing(prices={"m": flat_price(DOLLAR_A_TOKEN)})
 
 
 def a_request(text: str = "why?", **fields: Any) -> Request:
-    return Request(**{"endpoint": "mock", "model": "m", "messages": (Message(role="user", content=text),), **fields})
+    return Request(
+        **{
+            "endpoint": "mock",
+            "model": "m",
+            "messages": (Message(role="user", content=text),),
+            **fields,
+        }
+    )
 
 
 def a_call(**fields: Any) -> Call:
@@ -50,7 +66,9 @@ def a_call(**fields: Any) -> Call:
 
 
 def an_answer(content: str = "because", **fields: Any) -> Completion:
-    return Completion(**{"model": "m", "content": content, "finish_reason": "stop", "usage": USAGE, **fields})
+    return Completion(
+        **{"model": "m", "content": content, "finish_reason": "stop", "usage": USAGE, **fields}
+    )
 
 
 def a_refusal(**fields: Any) -> TransientError:
@@ -99,7 +117,9 @@ class FakeModel:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            await asyncio.sleep(self.latency_s(request) if callable(self.latency_s) else self.latency_s)
+            await asyncio.sleep(
+                self.latency_s(request) if callable(self.latency_s) else self.latency_s
+            )
         finally:
             self.in_flight -= 1
         outcome = self.script(request)
@@ -117,7 +137,9 @@ def one_after_another(*outcomes: Outcome) -> Script:
     return lambda request: left.pop(0) if len(left) > 1 else left[0]
 
 
-def at_most(number: int, *, named: bool = False, **fields: Any) -> Callable[[FakeModel], CompletionError | None]:
+def at_most(
+    number: int, *, named: bool = False, **fields: Any
+) -> Callable[[FakeModel], CompletionError | None]:
     """A server that refuses what goes beyond `number` at a time."""
 
     def refuse(model: FakeModel) -> CompletionError | None:
@@ -263,7 +285,9 @@ class Engine:
             topic_budget=self.topic_budget,
             rejections=self.rejections,
             elsewhere=lambda step, name: Addressee(
-                name=name, identity=name, defaults=StepOptions(endpoint=name, model="m", max_tokens=1000)
+                name=name,
+                identity=name,
+                defaults=StepOptions(endpoint=name, model="m", max_tokens=1000),
             ),
         )
 
@@ -272,7 +296,9 @@ class Engine:
         purse = Ledger(budget=self.topic_budget)
         trace = Trace(on_span=lambda span: None, stop=self.stop, purse=purse)
         topic = Topic(id=topic_id, text=topic_id, index=index)
-        return Step(topic=topic, context=self.context(), completer=self.completer, trace=trace), trace
+        return Step(
+            topic=topic, context=self.context(), completer=self.completer, trace=trace
+        ), trace
 
     def runner(
         self,

@@ -23,8 +23,7 @@ MASTER_KEY = "sk-of-the-gateway-0123456789abcdef"
 
 READY_S = 240.0  # litellm's proxy takes twelve seconds of CPU to start, which are many more on a busy machine
 
-_LLAMA_CPP = dedent(
-    """
+_LLAMA_CPP = dedent("""
     import json, sys, threading
     import xllamacpp
 
@@ -38,8 +37,7 @@ _LLAMA_CPP = dedent(
         setattr(params, name, value)
     server = xllamacpp.Server(params)
     threading.Event().wait()
-    """
-)
+    """)
 
 
 def free_port() -> int:
@@ -48,13 +46,27 @@ def free_port() -> int:
 
 
 @contextmanager
-def llama_cpp(binaries: Path, model: Path, *, port: int | None = None, **params: Any) -> Iterator[str]:
-    """llama.cpp's server with this model and one slot; `params` are fields of its CommonParams. Yields the base URL."""
+def llama_cpp(
+    binaries: Path, model: Path, *, port: int | None = None, **params: Any
+) -> Iterator[str]:
+    """llama.cpp's server with this model and one slot; `params` are fields of its CommonParams.
+    Yields the base URL.
+    """
     port = free_port() if port is None else port
     # The path is the model's name to it.
-    command = [str(binaries / "python"), "-c", _LLAMA_CPP, model.name, str(port), json.dumps(params)]
+    command = [
+        str(binaries / "python"),
+        "-c",
+        _LLAMA_CPP,
+        model.name,
+        str(port),
+        json.dumps(params),
+    ]
     with _running(
-        command, where=model.parent, log=model.with_name(f"llama-{port}.txt"), ready=f"http://127.0.0.1:{port}/health"
+        command,
+        where=model.parent,
+        log=model.with_name(f"llama-{port}.txt"),
+        ready=f"http://127.0.0.1:{port}/health",
     ):
         yield f"http://127.0.0.1:{port}/v1"
 
@@ -65,17 +77,36 @@ def litellm_proxy(binaries: Path, directory: Path, config: Mapping[str, Any]) ->
     port = free_port()
     file = directory / "litellm.yaml"
     file.write_text(json.dumps(config))  # which is YAML, too
-    command = [str(binaries / "litellm"), "--config", str(file), "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        str(binaries / "litellm"),
+        "--config",
+        str(file),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     # Without the first it fetches its table of prices, which is on another machine.
-    environ = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MASTER_KEY": MASTER_KEY, "LITELLM_LOG": "ERROR"}
+    environ = {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MASTER_KEY": MASTER_KEY,
+        "LITELLM_LOG": "ERROR",
+    }
     ready = f"http://127.0.0.1:{port}/health/liveliness"
-    with _running(command, where=directory, log=directory / "litellm.txt", ready=ready, environ=environ):
+    with _running(
+        command, where=directory, log=directory / "litellm.txt", ready=ready, environ=environ
+    ):
         yield f"http://127.0.0.1:{port}/v1"
 
 
 @contextmanager
 def _running(
-    command: list[str], *, where: Path, log: Path, ready: str, environ: Mapping[str, str] | None = None
+    command: list[str],
+    *,
+    where: Path,
+    log: Path,
+    ready: str,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
     """The process from when `ready` answers to the end of the block."""
     with log.open("wb") as out:

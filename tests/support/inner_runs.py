@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from textwrap import dedent
 
-# What an inner run imports first is forgotten with it, and would be imported anew by the next: import it here, once.
+# What an inner run imports first is forgotten with it, and would be imported anew by the next:
+# import it here, once.
 import openai  # noqa: F401 - see above
 import pytest
 
@@ -23,7 +24,9 @@ Run = Callable[..., pytest.RunResult]
 def run_inside(
     pytester: pytest.Pytester, test_file: str, *arguments: str, ini: str = AUTO, conftest: str = ""
 ) -> pytest.RunResult:
-    """Run a test file in this process, with warnings as errors. `ini` are lines of its pytest.ini."""
+    """Run a test file in this process, with warnings as errors. `ini` are lines of its
+    pytest.ini.
+    """
     pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
     pytester.makeconftest(dedent(conftest))
     pytester.makepyfile(test_it=dedent(test_file))

@@ -12,7 +12,13 @@ from typing import Any
 
 ANSWER: Mapping[str, Any] = {
     "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Scattering."}, "finish_reason": "stop"}],
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Scattering."},
+            "finish_reason": "stop",
+        }
+    ],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
 }
 

@@ -1,4 +1,6 @@
-"""Strategies of hypothesis for values of the domain: anything that a server, a user or a workflow may say."""
+"""Strategies of hypothesis for values of the domain: anything that a server, a user or a workflow
+may say.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from harness.domain.completion import (
 )
 from harness.errors import FailureKind
 
-# Whole characters, or a lone half of a pair: two halves in a row are one character, in JSON as everywhere.
+# Whole characters, or a lone half of a pair: two halves in a row are one character, in JSON as
+# everywhere.
 texts = st.text() | st.sampled_from(["\ud83d", "a\udc00b", "\\\ud800", "\x00\u2028\ufeff"])
 counts = st.integers(0, 2**53)
 seconds = st.floats(0, 1e9)
@@ -33,9 +36,15 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-moments = st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 1, 1), timezones=st.timezones())
-usages = st.builds(Usage, input_tokens=counts, output_tokens=counts, reasoning_tokens=counts, cached_tokens=counts)
-tool_calls = st.lists(st.builds(ToolCall, id=texts, name=texts, arguments=texts), max_size=2).map(tuple)
+moments = st.datetimes(
+    min_value=datetime(1970, 1, 2), max_value=datetime(9999, 1, 1), timezones=st.timezones()
+)
+usages = st.builds(
+    Usage, input_tokens=counts, output_tokens=counts, reasoning_tokens=counts, cached_tokens=counts
+)
+tool_calls = st.lists(st.builds(ToolCall, id=texts, name=texts, arguments=texts), max_size=2).map(
+    tuple
+)
 failures = st.builds(
     FailedAttempt, number=counts, kind=st.sampled_from(get_args(FailureKind)), message=texts, status=st.none() | counts,
     elapsed_s=seconds, backoff_s=seconds, queued_run_s=seconds, queued_s=seconds, paced_s=seconds, budget_s=seconds,

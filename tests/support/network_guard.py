@@ -7,7 +7,9 @@ import sys
 
 
 class TestReachedForTheNetwork(RuntimeError):
-    """A test would have left this machine: something that it calls is not the fake that it was meant to be."""
+    """A test would have left this machine: something that it calls is not the fake that it was
+    meant to be.
+    """
 
     __test__ = False
 
@@ -26,7 +28,9 @@ def _is_loopback(host: object) -> bool:
 def _guard_the_network(event: str, args: tuple[object, ...]) -> None:
     if event in ("socket.connect", "socket.sendto"):
         address = args[1]
-        host = address[0] if isinstance(address, tuple) else None  # a socket of this machine has a path
+        host = (
+            address[0] if isinstance(address, tuple) else None
+        )  # a socket of this machine has a path
     elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
         host = args[0]
     else:
@@ -36,5 +40,7 @@ def _guard_the_network(event: str, args: tuple[object, ...]) -> None:
 
 
 def install() -> None:
-    """Guard this process for good: the interpreter asks its audit hooks before any library opens a socket."""
+    """Guard this process for good: the interpreter asks its audit hooks before any library opens a
+    socket.
+    """
     sys.addaudithook(_guard_the_network)

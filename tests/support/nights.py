@@ -54,7 +54,9 @@ def predicted(
         refusal_s=recording.refusal_s,
     )
     jobs = jobs_of(plan, [in_flight], repeat=repeat, seed=0)
-    (arm,) = arms_of(jobs, simulate_nights(recording.topics, jobs, workers=1, on_night=unheard), interval=True)
+    (arm,) = arms_of(
+        jobs, simulate_nights(recording.topics, jobs, workers=1, on_night=unheard), interval=True
+    )
     return arm
 
 

@@ -67,8 +67,14 @@ class Server:
 
 
 def started(directory: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """`harness` with these arguments, in this directory, with nothing of our environment's settings."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("HARNESS_", "OPENAI_"))}
+    """`harness` with these arguments, in this directory, with nothing of our environment's
+    settings.
+    """
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HARNESS_", "OPENAI_"))
+    }
     environ |= {"PYTHONPATH": str(ROOT), "HARNESS_API_KEY": "sk-test", "NO_COLOR": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments],
@@ -93,7 +99,9 @@ def done(directory: Path, *arguments: str, **options: Any) -> tuple[int, str]:
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
-    """Wait for something that another process or thread brings about; `process` ending is also an end of it."""
+    """Wait for something that another process or thread brings about; `process` ending is also an
+    end of it.
+    """
     deadline = time.monotonic() + PATIENCE_S
     while not condition() and (process is None or process.poll() is None):
         assert time.monotonic() < deadline, "waited in vain"
@@ -102,7 +110,10 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str] | None =
 
 def write_topics(directory: Path, number: int) -> None:
     """`topics.jsonl`, and prices for the model, in a directory to work in."""
-    rows = ({"id": f"topic-{index}", "topic": f"The history of invention number {index}"} for index in range(number))
+    rows = (
+        {"id": f"topic-{index}", "topic": f"The history of invention number {index}"}
+        for index in range(number)
+    )
     (directory / "topics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (directory / "harness.toml").write_text(PRICES)
 

@@ -61,7 +61,9 @@ def a_span(topic_id: str = "t0", span_id: str = "ask", **fields: Any) -> Span:
             "start_s": 1.0,
             "end_s": 3.0,
             "key": "k" * 64,
-            "request": Request(endpoint="mock", model="m", messages=(Message(role="user", content="why?"),)),
+            "request": Request(
+                endpoint="mock", model="m", messages=(Message(role="user", content="why?"),)
+            ),
             "content": "because",
             "reasoning": "well",
             "tool_calls": (),
@@ -81,7 +83,14 @@ def a_span(topic_id: str = "t0", span_id: str = "ask", **fields: Any) -> Span:
 
 def a_hard_won_span() -> Span:
     """A call with everything in it: tools, a retry, all waits."""
-    retry = FailedAttempt(number=1, kind="rate_limited", message="slow down", status=429, elapsed_s=0.5, backoff_s=0.25)
+    retry = FailedAttempt(
+        number=1,
+        kind="rate_limited",
+        message="slow down",
+        status=429,
+        elapsed_s=0.5,
+        backoff_s=0.25,
+    )
     return a_span(
         tool_calls=(ToolCall(id="c1", name="look_up", arguments="{}"),),
         served=Served(

@@ -23,7 +23,9 @@ HEAD = 'dataset = "topics.jsonl"\ncassette = "research.jsonl"\n[settings]\nendpo
 
 
 def a_call(span_id: str = "ask", content: str = "because", **fields: Any) -> StoredSpan:
-    """A call out of traces.jsonl. Its step is the last part of its id; `tokens` are (input, output, reasoning)."""
+    """A call out of traces.jsonl. Its step is the last part of its id; `tokens` are (input, output,
+    reasoning).
+    """
     step = span_id.rpartition("/")[2].partition("#")[0]
     parent = span_id.rpartition("/")[0] or None
     given, out, reasoning = fields.pop("tokens", (10, 20, 5))
@@ -35,7 +37,9 @@ def a_call(span_id: str = "ask", content: str = "because", **fields: Any) -> Sto
         content=content,
         model=model,
         usage=Usage(input_tokens=given, output_tokens=out, reasoning_tokens=reasoning),
-        request=Request(endpoint="mock", model=model, messages=(Message(role="user", content="why?"),)),
+        request=Request(
+            endpoint="mock", model=model, messages=(Message(role="user", content="why?"),)
+        ),
         error=Failure(type=error, message=f"it was a {error}") if error else None,
         **fields,
     )
@@ -57,16 +61,26 @@ def a_case(
         error = Failure(type=failed, message=f"it was a {failed}")
         result = a_failed_result(topic_id=topic_id, error=error)
     else:
-        missing = Failure(type="Degraded", message="a part is missing") if status == "degraded" else None
-        result = a_result(topic_id=topic_id, output=output, sections=tuple(sections), status=status, error=missing)
-    return Case(topic_id=topic_id, sample=sample, row=stored_result(result, session=1), calls=tuple(calls))
+        missing = (
+            Failure(type="Degraded", message="a part is missing") if status == "degraded" else None
+        )
+        result = a_result(
+            topic_id=topic_id, output=output, sections=tuple(sections), status=status, error=missing
+        )
+    return Case(
+        topic_id=topic_id, sample=sample, row=stored_result(result, session=1), calls=tuple(calls)
+    )
 
 
 def sections(*cited: bool | None, failed: Sequence[int] = ()) -> list[dict[str, Any]]:
     """Sections of `research`; where `cited` is None the workflow says nothing of it."""
     found = []
     for number, one in enumerate(cited, start=1):
-        section = {"number": number, "question": "why?", "status": "failed" if number in failed else "ok"}
+        section = {
+            "number": number,
+            "question": "why?",
+            "status": "failed" if number in failed else "ok",
+        }
         found.append(section if one is None else {**section, "cited": one})
     return found
 

@@ -1,4 +1,6 @@
-"""Runs on the disk for tests of reports: rows as the harness writes them, made up without running anything."""
+"""Runs on the disk for tests of reports: rows as the harness writes them, made up without running
+anything.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,12 @@ def manifest(name: str, topics: int, **changes: Any) -> dict[str, Any]:
         "created_at": "2026-11-20T22:00:00.000+00:00",
         "status": "complete",
         "versions": {"harness": "0.1.0", "python": "3.11.7", "openai": "3.52.0"},
-        "dataset": {"path": "/somewhere/topics.jsonl", "kept": None, "sha256": "0" * 64, "topics": topics},
+        "dataset": {
+            "path": "/somewhere/topics.jsonl",
+            "kept": None,
+            "sha256": "0" * 64,
+            "topics": topics,
+        },
         "workflow_sha256": "0" * 64,
         "settings": {"in_flight": 4, "per_run": 2, "runs": 2, "budget": 2.0},
         "identity": {"endpoint": "mock", "model": "deepseek-flash", "workflow": "research"},
@@ -72,20 +79,35 @@ def append(directory: Path, told: Sequence[Told]) -> None:
     ):
         for one in told:
             for call in one.calls:
-                traces.write(to_text(span_to_row(call, index=one.result.index, session=one.session)) + "\n")
+                traces.write(
+                    to_text(span_to_row(call, index=one.result.index, session=one.session)) + "\n"
+                )
             results.write(to_text(result_to_row(one.result, session=one.session)) + "\n")
 
 
 def a_topic(index: int, **fields: Any) -> Told:
-    """A topic of two calls of a second each; the second was refused once. Topics begin a second apart."""
+    """A topic of two calls of a second each; the second was refused once. Topics begin a second
+    apart.
+    """
     name = str(fields.get("topic_id", f"t{index}"))
     refused = FailedAttempt(
-        number=1, kind="rate_limited", message="slow down", status=429, elapsed_s=0.25, backoff_s=0.5
+        number=1,
+        kind="rate_limited",
+        message="slow down",
+        status=429,
+        elapsed_s=0.25,
+        backoff_s=0.5,
     )
     usage = Usage(input_tokens=100, output_tokens=60, reasoning_tokens=20, cached_tokens=40)
     calls = (
         a_span(
-            name, "plan", step="plan", start_s=index + 0.0, end_s=index + 1.0, served=Served(latency_s=1.0), usage=usage
+            name,
+            "plan",
+            step="plan",
+            start_s=index + 0.0,
+            end_s=index + 1.0,
+            served=Served(latency_s=1.0),
+            usage=usage,
         ),
         a_span(
             name,
@@ -93,18 +115,33 @@ def a_topic(index: int, **fields: Any) -> Told:
             step="write",
             start_s=index + 1.0,
             end_s=index + 2.75,
-            served=Served(latency_s=1.0, attempts=2, failures=(refused,), ttft_reasoning_s=0.25, ttft_answer_s=0.5),
+            served=Served(
+                latency_s=1.0,
+                attempts=2,
+                failures=(refused,),
+                ttft_reasoning_s=0.25,
+                ttft_answer_s=0.5,
+            ),
             usage=usage,
             reasoning=f"thinking about {name}",
             content=f"the answer to {name}",
         ),
     )
-    shape = {"topic_id": name, "topic": f"Why is {name} so?", "output": f"# On {name}\n\nIt is **so**.", "cost": 0.25}
+    shape = {
+        "topic_id": name,
+        "topic": f"Why is {name} so?",
+        "output": f"# On {name}\n\nIt is **so**.",
+        "cost": 0.25,
+    }
     return Told(a_result(index, **{**shape, **fields}), calls)
 
 
-def a_failed_topic(index: int, message: str = "mock answered 500 (trace 0f3a9b77)", **fields: Any) -> Told:
-    failure = Failure(type="TransientError", kind="server", status=500, step="plan", message=message)
+def a_failed_topic(
+    index: int, message: str = "mock answered 500 (trace 0f3a9b77)", **fields: Any
+) -> Told:
+    failure = Failure(
+        type="TransientError", kind="server", status=500, step="plan", message=message
+    )
     return a_topic(index, **{"status": "failed", "output": None, "error": failure, **fields})
 
 
@@ -128,4 +165,6 @@ def a_degraded_topic(index: int, **fields: Any) -> Told:
             "cited": False,
         },
     )
-    return a_topic(index, **{"status": "degraded", "error": failure, "sections": sections, **fields})
+    return a_topic(
+        index, **{"status": "degraded", "error": failure, "sections": sections, **fields}
+    )

@@ -29,15 +29,32 @@ class Made:
 def asking(text: str, *, system: str | None = None, **fields: Any) -> Request:
     turns = [Message(role="system", content=system)] if system else []
     return Request(
-        **{"endpoint": "mock", "model": "m", "messages": (*turns, Message(role="user", content=text)), **fields}
+        **{
+            "endpoint": "mock",
+            "model": "m",
+            "messages": (*turns, Message(role="user", content=text)),
+            **fields,
+        }
     )
 
 
-def said(span_id: str, asked: str | Request, content: str, *, at_s: float = 1.0, **fields: Any) -> Span:
+def said(
+    span_id: str, asked: str | Request, content: str, *, at_s: float = 1.0, **fields: Any
+) -> Span:
     """A call that took a second from `at_s` on."""
     request = asking(asked) if isinstance(asked, str) else asked
-    known = {"step": span_id.rpartition("/")[2].partition("#")[0], "start_s": at_s, "end_s": at_s + 1}
-    return a_span(span_id=span_id, request=request, key=cache_key(request), content=content, **{**known, **fields})
+    known = {
+        "step": span_id.rpartition("/")[2].partition("#")[0],
+        "start_s": at_s,
+        "end_s": at_s + 1,
+    }
+    return a_span(
+        span_id=span_id,
+        request=request,
+        key=cache_key(request),
+        content=content,
+        **{**known, **fields},
+    )
 
 
 def make_run(path: Path, topics: Sequence[Made], **manifest: Any) -> Path:
@@ -58,8 +75,13 @@ def make_run(path: Path, topics: Sequence[Made], **manifest: Any) -> Path:
     try:
         for index, topic in enumerate(topics):
             make = a_failed_result if topic.failed else a_result
-            row = make(index, **{"topic_id": topic.id, "calls": len(topic.calls), "hits": 0, **topic.fields})
-            asyncio.run(results.write(row, [_of(span, topic.id, path.name) for span in topic.calls]))
+            row = make(
+                index,
+                **{"topic_id": topic.id, "calls": len(topic.calls), "hits": 0, **topic.fields},
+            )
+            asyncio.run(
+                results.write(row, [_of(span, topic.id, path.name) for span in topic.calls])
+            )
     finally:
         results.close()
     return path

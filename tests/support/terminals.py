@@ -15,7 +15,10 @@ from typing import Any
 from processes import PATIENCE_S, ROOT
 
 # The terminal becomes the process's own, so that closing it sends SIGHUP.
-ON_A_TERMINAL = "import os, sys; os.login_tty(os.dup(0)); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+ON_A_TERMINAL = (
+    "import os, sys; os.login_tty(os.dup(0)); os.execv(sys.executable, [sys.executable,"
+    " *sys.argv[1:]])"
+)
 
 
 class Terminal:
@@ -48,7 +51,9 @@ class Terminal:
     def _read(self) -> bool:
         """Whether there was more to read; not so when the process has ended."""
         assert self._descriptor is not None
-        assert select.select([self._descriptor], [], [], PATIENCE_S)[0], f"nothing came after {self.shown!r}"
+        assert select.select([self._descriptor], [], [], PATIENCE_S)[0], (
+            f"nothing came after {self.shown!r}"
+        )
         try:
             piece = os.read(self._descriptor, 65536)
         except OSError:  # the other end is closed
@@ -59,14 +64,26 @@ class Terminal:
 
 @contextmanager
 def on_a_terminal(directory: Path, *arguments: str, **options: Any) -> Iterator[Terminal]:
-    """`harness` with these arguments, in this directory, with nothing of our environment's settings."""
+    """`harness` with these arguments, in this directory, with nothing of our environment's
+    settings.
+    """
     ours, theirs = pty.openpty()
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    keys = {"HARNESS_API_KEY": "sk-test", "DEEPSEEK_API_KEY": "sk-test", "OPENAI_API_KEY": "sk-test"}
+    keys = {
+        "HARNESS_API_KEY": "sk-test",
+        "DEEPSEEK_API_KEY": "sk-test",
+        "OPENAI_API_KEY": "sk-test",
+    }
     process = subprocess.Popen(
         [sys.executable, "-c", ON_A_TERMINAL, "-m", "harness", *arguments],
         cwd=directory,
-        env={**kept, **keys, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
+        env={
+            **kept,
+            **keys,
+            "PYTHONPATH": str(ROOT),
+            "TERM": "xterm-256color",
+            "LC_ALL": "C.UTF-8",
+        },
         **{"stdin": theirs, "stdout": theirs, "stderr": theirs, **options},
     )
     os.close(theirs)

@@ -1,8 +1,9 @@
-"""A tiny language model that thinks, made by hand: a GGUF file that llama.cpp serves, without weights from anywhere.
+"""A tiny language model that thinks, made by hand: a GGUF file that llama.cpp serves, without
+weights from anywhere.
 
-It is a chain: of a prompt it sees only which of some words occur in it, and each token that it writes has its
-successors. So what it writes is known, and it writes it in a millisecond a token. After `<think>` and a thought it
-answers:
+It is a chain: of a prompt it sees only which of some words occur in it, and each token that it
+writes has its successors. So what it writes is known, and it writes it in a millisecond a token.
+After `<think>` and a thought it answers:
 
 - with a JSON array of three questions where the prompt says "JSON array",
 - with a call of the tool `weather` where tools are offered and have not answered yet,
@@ -11,9 +12,10 @@ answers:
 
 Where a grammar rules what may come, it writes the shortest that the grammar allows.
 
-How: one layer of a llama. A token's embedding is a one of its own, beside a one that all have. The only head looks at
-the strongest of the words above, wherever it stands, and adds a one for it. The output matrix holds the successors.
-Nothing else of the layer does anything; `ballast` makes it wider and so slower, and changes no token.
+How: one layer of a llama. A token's embedding is a one of its own, beside a one that all have. The
+only head looks at the strongest of the words above, wherever it stands, and adds a one for it. The
+output matrix holds the successors. Nothing else of the layer does anything; `ballast` makes it
+wider and so slower, and changes no token.
 """
 
 from __future__ import annotations
@@ -91,7 +93,9 @@ class _Chain:
     def always(self, token: int, weight: float) -> None:
         self.follows.setdefault(token, []).append((_ALWAYS, weight))
 
-    def line(self, before: int, text: str, *, end: int, first: Sequence[tuple[int, float]] = ()) -> None:
+    def line(
+        self, before: int, text: str, *, end: int, first: Sequence[tuple[int, float]] = ()
+    ) -> None:
         """What is written after the token `before`, word by word, and `end` behind it."""
         last, more = [before], tuple(first)
         for words in self._words(text):
@@ -106,7 +110,8 @@ class _Chain:
     def _words(self, text: str) -> Iterator[list[str]]:
         """The words of a text, each with the space before it; of one with `|` in it one is drawn.
 
-        No token may be there twice, and what follows tells it from others: a word that is taken is joined by the next.
+        No token may be there twice, and what follows tells it from others: a word that is taken is
+        joined by the next.
         """
         taken = set(self.texts)
         begun = ""
@@ -142,8 +147,14 @@ def _chain() -> _Chain:
     chain.follow(think, turn)
     chain.line(think, f"{THOUGHT}\n", end=thought)
     chain.line(thought, ANSWER, end=end, first=[(_ALWAYS, 0.5)])
-    for mode, text in {"array": ARRAY, "call": f"<tool_call>\n{CALL}\n</tool_call>", "count": COUNT}.items():
-        chain.line(thought, text, end=end, first=[(_MODE + modes.index(mode), 2.0), (_ALWAYS, -1.0)])
+    for mode, text in {
+        "array": ARRAY,
+        "call": f"<tool_call>\n{CALL}\n</tool_call>",
+        "count": COUNT,
+    }.items():
+        chain.line(
+            thought, text, end=end, first=[(_MODE + modes.index(mode), 2.0), (_ALWAYS, -1.0)]
+        )
     # What comes where nothing is to follow: the end, and under a grammar what closes soonest.
     chain.always(end, 1.6)
     for character, weight in {'"': 1.4, "}": 1.2, "]": 1.0, ",": 0.8, ":": 0.8, "1": 0.6}.items():
@@ -151,7 +162,9 @@ def _chain() -> _Chain:
     return chain
 
 
-def _tensors(chain: _Chain, ballast: int) -> Iterator[tuple[str, tuple[tuple[int, ...], array[float]]]]:
+def _tensors(
+    chain: _Chain, ballast: int
+) -> Iterator[tuple[str, tuple[tuple[int, ...], array[float]]]]:
     size = len(chain.texts)
     embedding, output = _matrix(size, _WIDTH), _matrix(size, _WIDTH)
     for token in range(size):
@@ -162,7 +175,8 @@ def _tensors(chain: _Chain, ballast: int) -> Iterator[tuple[str, tuple[tuple[int
             output[token * _WIDTH + dimension] += weight
     query, key, value = (_matrix(_WIDTH, _WIDTH) for _ in range(3))
     back = _matrix(_WIDTH, _WIDTH)
-    # The last pair of a head's dimensions is turned by a position so little that it does not matter.
+    # The last pair of a head's dimensions is turned by a position so little that it does not
+    # matter.
     looking = _HEAD - 2
     query[looking * _WIDTH + _ALWAYS] = 1.0
     modes = list(dict.fromkeys(_SEEN.values()))
@@ -190,7 +204,9 @@ def _tensors(chain: _Chain, ballast: int) -> Iterator[tuple[str, tuple[tuple[int
 
 
 def _strengths(chain: _Chain) -> dict[int, tuple[float, str | None]]:
-    """How strongly the head looks at a token, and the mode that it sees there; all others look alike, at none."""
+    """How strongly the head looks at a token, and the mode that it sees there; all others look
+    alike, at none.
+    """
     # A score is strength * (norm of a one)² / sqrt(size of a head); 25 apart is all but certain.
     unit = 25 * _HEAD**0.5 / (_WIDTH / 2)
     found: dict[int, tuple[float, str | None]] = {chain.texts.index(_START): (unit, None)}
@@ -218,7 +234,8 @@ def _facts(chain: _Chain, ballast: int) -> dict[str, object]:
         "tokenizer.ggml.pre": "gpt-2",
         "tokenizer.ggml.tokens": chain.texts,
         "tokenizer.ggml.token_type": chain.kinds,
-        # No two bytes of a prompt are put together; the list must not be empty, so it has a pair that cannot occur.
+        # No two bytes of a prompt are put together; the list must not be empty, so it has a pair
+        # that cannot occur.
         "tokenizer.ggml.merges": [f"{_BYTES[0]} {_BYTES[0]}"],
         "tokenizer.ggml.eos_token_id": chain.texts.index(_END),
         "tokenizer.ggml.padding_token_id": chain.texts.index(_END),
@@ -232,7 +249,9 @@ def _facts(chain: _Chain, ballast: int) -> dict[str, object]:
 _ALIGNED = 32
 
 
-def _gguf(facts: Mapping[str, object], tensors: Mapping[str, tuple[tuple[int, ...], array[float]]]) -> Iterator[bytes]:
+def _gguf(
+    facts: Mapping[str, object], tensors: Mapping[str, tuple[tuple[int, ...], array[float]]]
+) -> Iterator[bytes]:
     head = [b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(facts))]
     for name, value in facts.items():
         head.append(_text(name) + _value(value))
@@ -270,7 +289,9 @@ def _value(value: object) -> bytes:
         case str():
             return struct.pack("<I", 8) + _text(value)
         case [str(), *_]:
-            return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(_text(str(item)) for item in value)
+            return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(
+                _text(str(item)) for item in value
+            )
         case [int(), *_]:
             return struct.pack(f"<IIQ{len(value)}i", 9, 5, len(value), *value)
     raise TypeError(f"no GGUF value: {value!r}")
@@ -278,7 +299,11 @@ def _value(value: object) -> bytes:
 
 def _byte_names() -> list[str]:
     """A printable character for each byte, as GPT-2's vocabulary writes them."""
-    printable = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
+    printable = {
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    }
     names, others = [], 0
     for byte in range(256):
         names.append(chr(byte if byte in printable else 256 + others))

@@ -11,15 +11,17 @@ PHASES = {
     "M": {"ph", "name", "pid", "args"},
     "C": {"ph", "name", "pid", "ts", "args"},
 }
-"""The phases that we write, with the fields that each needs; a slice may have `args`, metadata a `tid`."""
+"""The phases that we write, with the fields that each needs; a slice may have `args`, metadata a
+`tid`.
+"""
 
 METADATA = {"process_name": "name", "process_sort_index": "sort_index", "thread_name": "name",
             "thread_sort_index": "sort_index"}  # fmt: skip
 
 
 def assert_valid(events: Sequence[dict[str, Any]]) -> None:
-    """Known phases with their fields, whole microseconds, threads that belong to one process and have a name, and the
-    slices of a thread in the order of their beginning, nested or apart.
+    """Known phases with their fields, whole microseconds, threads that belong to one process and
+    have a name, and the slices of a thread in the order of their beginning, nested or apart.
     """
     threads: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
     named = set()

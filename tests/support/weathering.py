@@ -1,4 +1,6 @@
-"""One topic and one call through every layer in bad weather, and what is left of it; for the weather table."""
+"""One topic and one call through every layer in bad weather, and what is left of it; for the
+weather table.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from harness.testing import FakeDeepSeek, FakeTransport, FaultPlan, VirtualClock
 
 ATTEMPTS = 6
 FIRST_TOKEN_S, IDLE_S, TOTAL_S = 90.0, 60.0, 600.0
-WORKFLOW = 'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
+WORKFLOW = (
+    'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,9 @@ class Squall(Sending):
         self.sent += 1
         if self._reply.before is not None:
             await _happen(self._reply.before)
-        return httpx2.Response(self._reply.status, headers=self._reply.headers, stream=_Body(self._reply.pieces))
+        return httpx2.Response(
+            self._reply.status, headers=self._reply.headers, stream=_Body(self._reply.pieces)
+        )
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -1,7 +1,8 @@
-"""A collector that nobody here wrote receives a run: rotel, in an environment of its own, tells what it was sent.
+"""A collector that nobody here wrote receives a run: rotel, in an environment of its own, tells
+what it was sent.
 
-It decodes OTLP by itself, in another language than ours, and prints each span and metric; what it prints is compared
-with the rows of the run.
+It decodes OTLP by itself, in another language than ours, and prints each span and metric; what it
+prints is compared with the rows of the run.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ FIND = "import pathlib, rotel; print(pathlib.Path(rotel.__file__).parent / 'rote
 
 @dataclass
 class Received:
-    """A span as the collector shows it; attributes as the texts that it prints, without their types."""
+    """A span as the collector shows it; attributes as the texts that it prints, without their
+    types.
+    """
 
     trace_id: str = ""
     parent_id: str = ""
@@ -66,7 +69,9 @@ class Collector:
                     status=_line(told, "Status code"),
                     start_ns=int(_line(told, "Start time")),
                     end_ns=int(_line(told, "End time")),
-                    attributes=dict(re.findall(r"^ +-> ([\w.]+): \w+\((.*)\)$", told, flags=re.MULTILINE)),
+                    attributes=dict(
+                        re.findall(r"^ +-> ([\w.]+): \w+\((.*)\)$", told, flags=re.MULTILINE)
+                    ),
                     events=events.count("harness.attempt_failed"),
                 )
             )
@@ -78,7 +83,9 @@ class Collector:
         for block in re.split(r"^Metric #\d+$", self.text(), flags=re.MULTILINE)[1:]:
             name = re.search(r"-> Name: (.*)", block)
             assert name is not None
-            found[name[1]] = sum(float(value) for value in re.findall(r"^Value: (.*)$", block, flags=re.MULTILINE))
+            found[name[1]] = sum(
+                float(value) for value in re.findall(r"^Value: (.*)$", block, flags=re.MULTILINE)
+            )
         return found
 
 
@@ -90,7 +97,9 @@ def _line(block: str, name: str) -> str:
 @pytest.fixture
 def collector(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     python = environment_with("rotel", ROTEL, tmp_path_factory.getbasetemp()) / "python"
-    agent = subprocess.run([str(python), "-c", FIND], capture_output=True, text=True, check=True).stdout.strip()
+    agent = subprocess.run(
+        [str(python), "-c", FIND], capture_output=True, text=True, check=True
+    ).stdout.strip()
     with _running(agent, tmp_path / "collector.txt") as running:
         yield running
 
@@ -102,7 +111,12 @@ def _running(agent: str, output: Path) -> Iterator[Collector]:
         *(agent, "start", "--exporter", "blackhole", "--batch-timeout", "20ms"),
         *("--debug-log", "traces", "--debug-log", "metrics", "--debug-log-verbosity", "detailed"),
         *("--otlp-http-endpoint", f"127.0.0.1:{http}", "--otlp-grpc-endpoint", f"127.0.0.1:{grpc}"),
-        *("--pid-file", str(output.with_suffix(".pid")), "--log-file", str(output.with_suffix(".log"))),
+        *(
+            "--pid-file",
+            str(output.with_suffix(".pid")),
+            "--log-file",
+            str(output.with_suffix(".log")),
+        ),
     ]
     with output.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
@@ -130,9 +144,12 @@ def _answers(port: int) -> bool:
 @pytest.mark.harness_virtual_time
 async def test_a_collector_receives_what_the_rows_say(collector: Collector, tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 12)
-    # A filter's refusal is a topic's own failure, however the requests meet; the others are sent again.
+    # A filter's refusal is a topic's own failure, however the requests meet; the others are sent
+    # again.
     faults = "content-filter=0.1,500=0.1,429-rpm=0.05,length=0.1"
-    report = await run(tmp_path, source, otlp=collector.url, faults=faults, latency="fixed:2", attempts=2)
+    report = await run(
+        tmp_path, source, otlp=collector.url, faults=faults, latency="fixed:2", attempts=2
+    )
     results, calls = rows_of(tmp_path), rows_of(tmp_path, "traces")
     parts = {(call["topic_id"], call["parent"]) for call in calls if call["parent"]}
     expected = len(results) + len(calls) + len(parts)
@@ -145,7 +162,11 @@ async def test_a_collector_receives_what_the_rows_say(collector: Collector, tmp_
     assert any(call["served"]["failures"] and not call["error"] for call in calls)
     assert len(spans) == expected
 
-    topics = {span.attributes["harness.topic.id"]: span for span in spans if span.name == "invoke_workflow research"}
+    topics = {
+        span.attributes["harness.topic.id"]: span
+        for span in spans
+        if span.name == "invoke_workflow research"
+    }
     by_id = {(span.trace_id, span.id): span for span in spans}
     assert set(topics) == {row["topic_id"] for row in results}
     assert len({span.trace_id for span in topics.values()}) == len(topics)
@@ -167,12 +188,19 @@ async def test_a_collector_receives_what_the_rows_say(collector: Collector, tmp_
     for call in calls:
         span = told[(call["topic_id"], call["id"])]
         assert (span.name, span.kind) == ("chat deepseek-flash", "SPAN_KIND_CLIENT")
-        assert (span.end_ns - span.start_ns) / 1e9 == pytest.approx(call["end_s"] - call["start_s"], abs=1e-5)
+        assert (span.end_ns - span.start_ns) / 1e9 == pytest.approx(
+            call["end_s"] - call["start_s"], abs=1e-5
+        )
         assert span.events == len(call["served"]["failures"])
         assert span.attributes["harness.attempts"] == str(call["served"]["attempts"])
-        assert span.attributes.get("error.type") == (call["error"]["kind"] if call["error"] else None)
+        assert span.attributes.get("error.type") == (
+            call["error"]["kind"] if call["error"] else None
+        )
         if call["error"] is None and not call["served"]["failures"]:
-            usage = {name: int(span.attributes[f"gen_ai.usage.{attribute}"]) for name, attribute in USAGE.items()}
+            usage = {
+                name: int(span.attributes[f"gen_ai.usage.{attribute}"])
+                for name, attribute in USAGE.items()
+            }
             assert usage == call["usage"]
             assert float(span.attributes["gen_ai.response.time_to_first_chunk"]) > 0
             assert span.attributes["gen_ai.response.finish_reasons"] == "Str(stop)"
@@ -198,9 +226,15 @@ USAGE = {
 
 
 @pytest.mark.harness_virtual_time
-async def test_with_content_the_collector_receives_the_texts(collector: Collector, tmp_path: Path) -> None:
+async def test_with_content_the_collector_receives_the_texts(
+    collector: Collector, tmp_path: Path
+) -> None:
     await run(tmp_path, a_topic_file(tmp_path, 1), otlp=collector.url, otlp_content=True)
     until(lambda: "harness.calls.limit" in collector.text())
 
-    asked = [span.attributes["gen_ai.input.messages"] for span in collector.spans() if span.name.startswith("chat ")]
+    asked = [
+        span.attributes["gen_ai.input.messages"]
+        for span in collector.spans()
+        if span.name.startswith("chat ")
+    ]
     assert all("invention number 0" in messages for messages in asked)

@@ -1,4 +1,6 @@
-"""The terminal is closed under a run: a real process, on a real terminal whose other end goes away."""
+"""The terminal is closed under a run: a real process, on a real terminal whose other end goes
+away.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from harness.testing import FakeDeepSeek, Latency
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-ONE_CALL = "async def one(step, topic):\n    return (await step.complete('one', topic.text)).content\n"
+ONE_CALL = (
+    "async def one(step, topic):\n    return (await step.complete('one', topic.text)).content\n"
+)
 
 
 def a_server() -> Server:
@@ -61,8 +65,12 @@ def test_a_hangup_drains_the_run_and_says_what_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_hangup_after_another_signal_does_not_cut_the_drain_short(tmp_path: Path, first: signal.Signals) -> None:
-    """A shell and the kernel send one each for the same closed terminal; systemd sends one after its SIGTERM."""
+def test_a_hangup_after_another_signal_does_not_cut_the_drain_short(
+    tmp_path: Path, first: signal.Signals
+) -> None:
+    """A shell and the kernel send one each for the same closed terminal; systemd sends one after
+    its SIGTERM.
+    """
     write_work(tmp_path, 60)
     with a_server() as server:
         process = started(tmp_path, *run_at(server, "-q"))
@@ -107,7 +115,9 @@ def test_a_hangup_that_is_ignored_at_the_start_stays_ignored(tmp_path: Path) -> 
     assert status_of(tmp_path) == "complete"
 
 
-@pytest.mark.parametrize("shown", [(), ("-q",), ("-v",)], ids=["with its display", "quiet", "with log lines"])
+@pytest.mark.parametrize(
+    "shown", [(), ("-q",), ("-v",)], ids=["with its display", "quiet", "with log lines"]
+)
 def test_closing_the_terminal_drains_the_run(tmp_path: Path, shown: tuple[str, ...]) -> None:
     write_work(tmp_path, 60)
     with a_server() as server, on_a_terminal(tmp_path, *run_at(server, *shown)) as terminal:
@@ -123,8 +133,12 @@ def test_closing_the_terminal_drains_the_run(tmp_path: Path, shown: tuple[str, .
     assert rows_in(tmp_path) == sent < 60
 
 
-@pytest.mark.parametrize("shown", [(), ("-q",), ("-v",)], ids=["with its display", "quiet", "with log lines"])
-def test_a_run_that_ignores_hangups_outlives_its_terminal(tmp_path: Path, shown: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "shown", [(), ("-q",), ("-v",)], ids=["with its display", "quiet", "with log lines"]
+)
+def test_a_run_that_ignores_hangups_outlives_its_terminal(
+    tmp_path: Path, shown: tuple[str, ...]
+) -> None:
     write_work(tmp_path, 12)
     with (
         a_server() as server,
@@ -141,7 +155,9 @@ def test_a_run_that_ignores_hangups_outlives_its_terminal(tmp_path: Path, shown:
     assert rows_in(tmp_path) == 12
 
 
-def test_a_reader_that_ended_with_the_terminal_does_not_change_the_exit_code(tmp_path: Path) -> None:
+def test_a_reader_that_ended_with_the_terminal_does_not_change_the_exit_code(
+    tmp_path: Path,
+) -> None:
     """`harness run … 2>&1 | tee log`: tee is gone when the run is drained."""
     write_work(tmp_path, 60)
     with a_server() as server:

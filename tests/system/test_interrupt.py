@@ -28,11 +28,15 @@ def run_at(server: Server) -> tuple[str, ...]:
 
 def open_calls(directory: Path) -> int:
     with journal(directory / ".harness" / "cache.db") as database:
-        number: int = database.execute("SELECT count(*) FROM calls WHERE outcome = 'open'").fetchone()[0]
+        number: int = database.execute(
+            "SELECT count(*) FROM calls WHERE outcome = 'open'"
+        ).fetchone()[0]
     return number
 
 
-@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+)
 def test_the_first_signal_sends_nothing_more_and_loses_no_answer(
     tmp_path: Path, number: signal.Signals, name: str
 ) -> None:
@@ -110,8 +114,12 @@ def test_a_signal_during_backoff_is_not_waited_out(tmp_path: Path) -> None:
         assert server.sent_since(signalled_at) == 0
 
 
-def test_a_signal_while_nothing_comes_from_standard_input_ends_it_with_nothing_written(tmp_path: Path) -> None:
-    process = started(tmp_path, "run", "-", "--endpoint", "mock", "--out", "out", "-y", stdin=subprocess.PIPE)
+def test_a_signal_while_nothing_comes_from_standard_input_ends_it_with_nothing_written(
+    tmp_path: Path,
+) -> None:
+    process = started(
+        tmp_path, "run", "-", "--endpoint", "mock", "--out", "out", "-y", stdin=subprocess.PIPE
+    )
     time.sleep(1.0)
 
     at = time.monotonic()
@@ -132,7 +140,16 @@ def test_a_workflow_that_blocks_the_loop_cannot_keep_the_process(tmp_path: Path)
         "    pathlib.Path('blocked').touch()\n    time.sleep(60)\n"
     )
     process = started(
-        tmp_path, "run", "topics.jsonl", "--endpoint", "mock", "--workflow", "own.py:block", "--out", "out", "-y"
+        tmp_path,
+        "run",
+        "topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--workflow",
+        "own.py:block",
+        "--out",
+        "out",
+        "-y",
     )
     until((tmp_path / "blocked").exists, process)
     process.send_signal(signal.SIGINT)
@@ -203,11 +220,27 @@ def test_a_full_disk_ends_the_run_and_leaves_what_was_written(tmp_path: Path) ->
     assert len(rows_of(tmp_path / "out" / "results.jsonl")) == 30
 
 
-def test_a_task_of_the_workflows_own_that_ends_the_program_is_told_and_resumed(tmp_path: Path) -> None:
+def test_a_task_of_the_workflows_own_that_ends_the_program_is_told_and_resumed(
+    tmp_path: Path,
+) -> None:
     write_topics(tmp_path, 3)
-    code = "import asyncio, sys\n\n\nasync def leave():\n    sys.exit('bye')\n\n\nasync def flow(step, topic):\n"
+    code = (
+        "import asyncio, sys\n\n\nasync def leave():\n    sys.exit('bye')\n\n\nasync def flow(step,"
+        " topic):\n"
+    )
     (tmp_path / "flow.py").write_text(f"{code}    await asyncio.create_task(leave())\n")
-    run = ("run", "topics.jsonl", "--endpoint", "mock", "--workflow", "flow.py:flow", "--out", "out", "-y", "-q")
+    run = (
+        "run",
+        "topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--workflow",
+        "flow.py:flow",
+        "--out",
+        "out",
+        "-y",
+        "-q",
+    )
     status, said = done(tmp_path, *run)
     assert status == 3
     assert "a task of the workflow's own ended the program (SystemExit: bye)" in said

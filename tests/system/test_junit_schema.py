@@ -1,7 +1,8 @@
-"""JUnit files against the schema of Jenkins's xUnit plugin, as pytest ships it among the examples of its sources.
+"""JUnit files against the schema of Jenkins's xUnit plugin, as pytest ships it among the examples
+of its sources.
 
-The schema is fetched with pip into an environment of its own and stays there. See `environments` for machines without
-a package registry.
+The schema is fetched with pip into an environment of its own and stays there. See `environments`
+for machines without a package registry.
 """
 
 from __future__ import annotations
@@ -45,7 +46,16 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def schema(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The schema's file, out of pytest's source distribution, which a wheel does not have."""
     scratch = tmp_path_factory.mktemp("schema")
-    quietly = ("-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", "pytest")
+    quietly = (
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-binary",
+        "pytest",
+    )
     run([str(tools / "python"), *quietly, f"pytest=={PYTEST}", "-d", str(scratch)])
     with tarfile.open(scratch / f"pytest-{PYTEST}.tar.gz") as sources:
         file = sources.extractfile(f"pytest-{PYTEST}/testing/example_scripts/junit-10.xsd")
@@ -64,7 +74,9 @@ def complaint(tools: Path, schema: Path, file: Path) -> str:
 def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A suite in the working directory, with its recording."""
     monkeypatch.chdir(tmp_path)
-    Path("topics.jsonl").write_text('{"id": "tides", "topic": "Why?"}\n{"id": "a.b/c", "topic": "What?"}\n')
+    Path("topics.jsonl").write_text(
+        '{"id": "tides", "topic": "Why?"}\n{"id": "a.b/c", "topic": "What?"}\n'
+    )
     Path("suite.toml").write_text(SUITE)
     assert run_command("check", "suite.toml", "--on-miss", "record").exit_code == 0
 
@@ -75,8 +87,18 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("", "", (), 0),
         ("at_least = 20", "at_least = 9_000", (), 1),
         ('endpoint = "mock"', 'endpoint = "mock"\neffort = "max"', (), 1),
-        ("[[check]]", "[steps.synthesize]\nmax_tokens = 9_000\n[[check]]", ("--on-miss", "skip"), 2),
-        ("[[check]]", "[[check]]\nstep = 'decompose'\nreasoning_not_contains = 'cheat'\n[[check]]", (), 2),
+        (
+            "[[check]]",
+            "[steps.synthesize]\nmax_tokens = 9_000\n[[check]]",
+            ("--on-miss", "skip"),
+            2,
+        ),
+        (
+            "[[check]]",
+            "[[check]]\nstep = 'decompose'\nreasoning_not_contains = 'cheat'\n[[check]]",
+            (),
+            2,
+        ),
     ],
     ids=["green", "red", "not recorded", "left out", "nothing to look at"],
 )
@@ -93,5 +115,7 @@ def test_the_file_of_a_suite_is_valid_whatever_came_of_it(
 @pytest.mark.usefixtures("recorded")
 def test_the_schema_refuses_what_is_not_in_it(tools: Path, schema: Path) -> None:
     assert run_command("check", "suite.toml", "--junit", "out.xml").exit_code == 0
-    Path("out.xml").write_text(Path("out.xml").read_text().replace("<testcase ", "<testcase line='3' ", 1))
+    Path("out.xml").write_text(
+        Path("out.xml").read_text().replace("<testcase ", "<testcase line='3' ", 1)
+    )
     assert "'line' attribute not allowed" in complaint(tools, schema, Path("out.xml"))

@@ -1,4 +1,6 @@
-"""Killed at any moment, as often as you like: each topic ends once, and nothing that was finished is asked again."""
+"""Killed at any moment, as often as you like: each topic ends once, and nothing that was finished
+is asked again.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,25 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 TOPICS = 6
 LIMITS = ("--in-flight", "8", "--runs", "4")
-# How an answer came, when, and what the provider's own cache made of a prompt that it had seen before.
-OF_THE_MOMENT = {"run_id", "session", "started_at", "elapsed_s", "sequential_s", "cost", "saved", "hits"}
+# How an answer came, when, and what the provider's own cache made of a prompt that it had seen
+# before.
+OF_THE_MOMENT = {
+    "run_id",
+    "session",
+    "started_at",
+    "elapsed_s",
+    "sequential_s",
+    "cost",
+    "saved",
+    "hits",
+}
 
 
 def a_server() -> Server:
     faults = FaultPlan.random({Fault.SERVER_ERROR: 0.04, Fault.RATE_AFTER_MS: 0.04})
-    return Server(FakeDeepSeek(latency=Latency.parse("uniform:0.03:0.12"), faults=faults, delta_tokens=50))
+    return Server(
+        FakeDeepSeek(latency=Latency.parse("uniform:0.03:0.12"), faults=faults, delta_tokens=50)
+    )
 
 
 def lasting(row: dict[str, Any]) -> dict[str, Any]:
@@ -34,13 +48,19 @@ def lasting(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def results_of(directory: Path) -> list[dict[str, Any]]:
-    return sorted(map(lasting, rows_of(directory / "out" / "results.jsonl")), key=lambda row: row["index"])
+    return sorted(
+        map(lasting, rows_of(directory / "out" / "results.jsonl")), key=lambda row: row["index"]
+    )
 
 
 def calls_of(directory: Path) -> dict[tuple[str, str], tuple[str, ...]]:
     rows = rows_of(directory / "out" / "traces.jsonl")
     calls: dict[tuple[str, str], tuple[str, ...]] = {
-        (row["topic_id"], row["id"]): (str(row["request"]["messages"]), row["reasoning"], row["content"])
+        (row["topic_id"], row["id"]): (
+            str(row["request"]["messages"]),
+            row["reasoning"],
+            row["content"],
+        )
         for row in rows
     }
     assert len(calls) == len(rows)
@@ -66,7 +86,16 @@ def test_killed_and_resumed_until_done_equals_an_undisturbed_run(tmp_path: Path)
     write_topics(here, TOPICS)
 
     with a_server() as server:
-        run = ("run", "topics.jsonl", "--base-url", server.url, "--model", "deepseek-flash", "--out", "out")
+        run = (
+            "run",
+            "topics.jsonl",
+            "--base-url",
+            server.url,
+            "--model",
+            "deepseek-flash",
+            "--out",
+            "out",
+        )
         # The first two die while they start, the others while they work.
         for life in range(7):
             process = started(here, *run, "-y", "-q", *LIMITS)
@@ -84,10 +113,13 @@ def test_killed_and_resumed_until_done_equals_an_undisturbed_run(tmp_path: Path)
 
     assert results_of(here) == results_of(tmp_path / "calm")
     assert calls_of(here) == calls_of(tmp_path / "calm")
-    assert [row["topic_id"] for row in results_of(here)] == [f"topic-{index}" for index in range(TOPICS)]
+    assert [row["topic_id"] for row in results_of(here)] == [
+        f"topic-{index}" for index in range(TOPICS)
+    ]
     with journal(here / ".harness" / "cache.db") as database:
         (paid_twice,) = database.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM calls WHERE outcome = 'stored' GROUP BY key HAVING count(*) > 1)"
+            "SELECT count(*) FROM (SELECT 1 FROM calls WHERE outcome = 'stored' GROUP BY key HAVING"
+            " count(*) > 1)"
         ).fetchone()
         rows, left_open, cost = database.execute(
             "SELECT count(*), count(*) FILTER (WHERE outcome = 'open'), sum(cost) FROM calls"
@@ -102,7 +134,18 @@ def test_killed_and_resumed_until_done_equals_an_undisturbed_run(tmp_path: Path)
 
 def test_one_directory_has_one_run_at_a_time(tmp_path: Path) -> None:
     write_topics(tmp_path, 2)
-    run = ("run", "topics.jsonl", "--endpoint", "mock", "--latency", "fixed:60", "--out", "out", "-y", "-q")
+    run = (
+        "run",
+        "topics.jsonl",
+        "--endpoint",
+        "mock",
+        "--latency",
+        "fixed:60",
+        "--out",
+        "out",
+        "-y",
+        "-q",
+    )
     first = started(tmp_path, *run)
     try:
         until((tmp_path / "out" / "run.json").exists)
@@ -118,12 +161,19 @@ def test_one_directory_has_one_run_at_a_time(tmp_path: Path) -> None:
 
 def test_three_processes_share_a_cache_without_a_lock_error(tmp_path: Path) -> None:
     write_topics(tmp_path, 20)
-    with Server(FakeDeepSeek(latency=Latency.parse("uniform:0.01:0.05"), delta_tokens=50)) as server:
+    with Server(
+        FakeDeepSeek(latency=Latency.parse("uniform:0.01:0.05"), delta_tokens=50)
+    ) as server:
         where = ("--base-url", server.url, "--model", "deepseek-flash", "-y", "-q")
-        processes = [started(tmp_path, "run", "topics.jsonl", *where, "--out", f"out{n}") for n in range(3)]
+        processes = [
+            started(tmp_path, "run", "topics.jsonl", *where, "--out", f"out{n}") for n in range(3)
+        ]
         outcomes = [ended(process) for process in processes]
 
     assert [code for code, _ in outcomes] == [0, 0, 0], outcomes
-    first, *others = [sorted(map(lasting, rows_of(tmp_path / f"out{n}" / "results.jsonl")), key=str) for n in range(3)]
+    first, *others = [
+        sorted(map(lasting, rows_of(tmp_path / f"out{n}" / "results.jsonl")), key=str)
+        for n in range(3)
+    ]
     assert len(first) == 20
     assert others == [first, first]

@@ -1,4 +1,6 @@
-"""LiteLLM's proxy, in an environment of its own, in front of our DeepSeek: what it passes on, and what it hides."""
+"""LiteLLM's proxy, in an environment of its own, in front of our DeepSeek: what it passes on, and
+what it hides.
+"""
 
 from __future__ import annotations
 
@@ -68,13 +70,16 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             "api_base": behind.url,
             "api_key": "sk-of-deepseek",
         }
-        # Names of their own for each fault, as what has failed may not be asked for the next seconds.
+        # Names of their own for each fault, as what has failed may not be asked for the next
+        # seconds.
         faults = (name_for(fault, how) for fault in Fault for how in (STREAMED, WHOLE))
         served = dict.fromkeys(("flash", *faults), params)
         served["gone"] = {**params, "api_base": NOBODY, "num_retries": 0, "max_retries": 0}
         served["other"] = {**params, "model": "deepseek/deepseek-v4-pro"}
         config = {
-            "model_list": [{"model_name": name, "litellm_params": params} for name, params in served.items()],
+            "model_list": [
+                {"model_name": name, "litellm_params": params} for name, params in served.items()
+            ],
             "router_settings": {"fallbacks": [{"gone": ["other"]}]},
         }
         with litellm_proxy(binaries, tmp_path_factory.mktemp("litellm"), config) as url:
@@ -97,7 +102,9 @@ def asked(gateway: Gateway, prompt: str, model: str, *more: str) -> dict[str, An
 
 def failure(gateway: Gateway, prompt: str, model: str, *more: str) -> CompletionError:
     """What one request comes to."""
-    result = run_command("ask", prompt, *gateway.at(model), "--attempts", "1", "--patience", "0", *more)
+    result = run_command(
+        "ask", prompt, *gateway.at(model), "--attempts", "1", "--patience", "0", *more
+    )
     assert isinstance(result.exception, CompletionError), result.output
     return result.exception
 
@@ -108,7 +115,9 @@ def test_research_comes_through_with_reasoning_usage_cost_and_trace(
 ) -> None:
     write_topics(tmp_path, 3)
     before = gateway.calls()
-    code, said = done(tmp_path, "run", "topics.jsonl", *gateway.at("flash"), "--out", "out", "-y", *how)
+    code, said = done(
+        tmp_path, "run", "topics.jsonl", *gateway.at("flash"), "--out", "out", "-y", *how
+    )
     assert code == 0, said
     calls = rows_of(tmp_path / "out" / "traces.jsonl")
     assert [row["status"] for row in rows_of(tmp_path / "out" / "results.jsonl")] == ["ok"] * 3
@@ -146,7 +155,11 @@ def test_what_the_server_behind_it_says_is_understood(
 @pytest.mark.parametrize(
     ("fault", "streamed", "whole"),
     [
-        (Fault.RESET, "server", None),  # as a whole answer it is asked three times, which takes seconds
+        (
+            Fault.RESET,
+            "server",
+            None,
+        ),  # as a whole answer it is asked three times, which takes seconds
         (Fault.ERROR_EVENT, "server", "server"),
         (Fault.HTML_200, "blank", "server"),  # a page becomes a stream that says nothing
         (Fault.EOF_WITHOUT_FINISH, "blank", "server"),
@@ -162,7 +175,9 @@ def test_what_breaks_behind_it_is_told_where_it_leaves_a_trace(
     where = gateway.at(name_for(fault, STREAMED))
     result = run_command("ask", provoking(fault), *where, "--attempts", "1", "--patience", "0")
     if streamed is None:
-        assert result.exception is None, "there is a trace now: docs/servers.md says that there is none"
+        assert result.exception is None, (
+            "there is a trace now: docs/servers.md says that there is none"
+        )
     else:
         assert isinstance(result.exception, CompletionError)
         assert result.exception.kind == streamed
@@ -172,7 +187,9 @@ def test_a_stream_that_broke_off_behind_it_and_was_ended_as_a_whole_one_is_asked
     gateway: Gateway, tmp_path: Path
 ) -> None:
     topics = ["Why is the sky blue?", f"Why was {BROKEN_ONCE} sword mended?"]
-    (tmp_path / "topics.jsonl").write_text("".join(json.dumps({"topic": topic}) + "\n" for topic in topics))
+    (tmp_path / "topics.jsonl").write_text(
+        "".join(json.dumps({"topic": topic}) + "\n" for topic in topics)
+    )
     (tmp_path / "flow.py").write_text(ONE_CALL)
     quick = ("--set", "endpoint.thinking=thinking", "--thinking", "off", "--in-flight", "1")
     where = ("--workflow", "flow.py:ask", "--out", "out", "-y")
@@ -187,14 +204,20 @@ def test_a_stream_that_broke_off_behind_it_and_was_ended_as_a_whole_one_is_asked
     assert len(broken["content"]) > len(attempt["content"]) > 0
 
 
-def test_it_asks_three_times_itself_and_the_wait_that_the_server_told_is_kept(gateway: Gateway) -> None:
+def test_it_asks_three_times_itself_and_the_wait_that_the_server_told_is_kept(
+    gateway: Gateway,
+) -> None:
     before = gateway.calls()
-    error = failure(gateway, provoking(Fault.RATE_AFTER_FLOAT), name_for(Fault.RATE_AFTER_FLOAT, STREAMED))
+    error = failure(
+        gateway, provoking(Fault.RATE_AFTER_FLOAT), name_for(Fault.RATE_AFTER_FLOAT, STREAMED)
+    )
     assert (error.kind, error.retry_after_s) == ("rate_limited", 2.5)
     assert gateway.calls() - before == 3
 
 
-def test_the_seconds_in_which_it_does_not_ask_a_server_that_has_failed_are_waited_out(gateway: Gateway) -> None:
+def test_the_seconds_in_which_it_does_not_ask_a_server_that_has_failed_are_waited_out(
+    gateway: Gateway,
+) -> None:
     model = name_for(Fault.CUT_IN_CHUNK, WHOLE)
     assert failure(gateway, provoking(Fault.CUT_IN_CHUNK), model, *WHOLE).kind == "server"
     before = gateway.calls()
@@ -221,7 +244,9 @@ def test_a_prompt_that_does_not_fit_behind_it_is_too_long(gateway: Gateway, tmp_
     assert "maximum context length is 1048576 tokens" in row["error"]["message"]
 
 
-def test_a_wrong_name_and_a_wrong_key_are_told_apart(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_name_and_a_wrong_key_are_told_apart(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert failure(gateway, "Why?", "no-such-model").kind == "unknown_model"
     monkeypatch.setenv("GATEWAY_KEY", "sk-of-somebody-else")
     assert failure(gateway, "Why?", "flash").kind == "auth"

@@ -1,7 +1,8 @@
-"""llama.cpp's own server, in an environment of its own and with one slot, serves a tiny model that was made by hand.
+"""llama.cpp's own server, in an environment of its own and with one slot, serves a tiny model that
+was made by hand.
 
-The model thinks and answers as `tiny_model` says, so that each answer is known. What is tried here is the server: how
-it streams, queues, counts, refuses and holds a model to a grammar.
+The model thinks and answers as `tiny_model` says, so that each answer is known. What is tried here
+is the server: how it streams, queues, counts, refuses and holds a model to a grammar.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ def _an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """For commands in this process, as `started` has it for others."""
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
-        if name.startswith("HARNESS_") and name not in ("HARNESS_TEST_ENVS", "HARNESS_TEST_OFFLINE"):
+        if name.startswith("HARNESS_") and name not in (
+            "HARNESS_TEST_ENVS",
+            "HARNESS_TEST_OFFLINE",
+        ):
             monkeypatch.delenv(name)
 
 
@@ -95,7 +99,9 @@ def at(url: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("how", [(), ("--no-stream",)], ids=["streamed", "whole"])
-def test_research_with_default_flags_on_one_slot(server: str, tmp_path: Path, how: tuple[str, ...]) -> None:
+def test_research_with_default_flags_on_one_slot(
+    server: str, tmp_path: Path, how: tuple[str, ...]
+) -> None:
     write_topics(tmp_path, 6)
     code, said = done(tmp_path, "run", "topics.jsonl", *at(server), "--out", "out", *how)
     assert code == 0, said
@@ -107,36 +113,61 @@ def test_research_with_default_flags_on_one_slot(server: str, tmp_path: Path, ho
         assert call["content"] in ((ARRAY,) if call["step"] == "decompose" else ANSWERS)
         assert call["reasoning"].strip() == THOUGHT
         assert call["usage"]["input_tokens"] > 50
-        # It counts thought and answer together, and says of neither how much: what is told apart is estimated.
+        # It counts thought and answer together, and says of neither how much: what is told apart is
+        # estimated.
         assert call["usage"]["output_tokens"] in range(13, 25)
         assert call["usage"]["reasoning_estimated"] in range(3, 15)
-    # How much of the tokens it had already varies with the order of calls; that it says it does not.
+    # How much of the tokens it had already varies with the order of calls; that it says it does
+    # not.
     assert "not told" not in said
 
 
-def test_calls_that_wait_in_its_queue_for_longer_than_a_first_token_may_take(binaries: Path, tmp_path: Path) -> None:
+def test_calls_that_wait_in_its_queue_for_longer_than_a_first_token_may_take(
+    binaries: Path, tmp_path: Path
+) -> None:
     need_time("a slow model")
     slow = write_tiny_model(tmp_path / "slow.gguf", ballast=2048)
-    topics = [{"id": f"t{number}", "topic": f"COUNT the inventions of {1800 + number}"} for number in range(24)]
+    topics = [
+        {"id": f"t{number}", "topic": f"COUNT the inventions of {1800 + number}"}
+        for number in range(24)
+    ]
     (tmp_path / "topics.jsonl").write_text("".join(json.dumps(topic) + "\n" for topic in topics))
     (tmp_path / "flow.py").write_text(ONE_CALL)
     hasty = ("--first-token-timeout", "2")
     with llama_cpp(binaries, slow) as url:
-        run = started(tmp_path, "run", "topics.jsonl", *at(url), "--workflow", "flow.py:ask", "--out", "out", *hasty)
+        run = started(
+            tmp_path,
+            "run",
+            "topics.jsonl",
+            *at(url),
+            "--workflow",
+            "flow.py:ask",
+            "--out",
+            "out",
+            *hasty,
+        )
         said, complained = run.communicate(timeout=120)
     assert run.returncode == 0, said + complained
     assert statuses(tmp_path) == {"ok": 24}
     calls = rows(tmp_path, "traces")
     assert {call["content"] for call in calls} == {COUNT}
-    assert max(call["served"]["ttft_reasoning_s"] for call in calls) > 2, "nothing waited for longer than it may"
-    assert {call["served"]["attempts"] for call in calls} == {1}, "a call that waited was sent again"
+    assert max(call["served"]["ttft_reasoning_s"] for call in calls) > 2, (
+        "nothing waited for longer than it may"
+    )
+    assert {call["served"]["attempts"] for call in calls} == {1}, (
+        "a call that waited was sent again"
+    )
     assert "--in-flight 1" in complained
 
 
-def test_a_server_that_starts_while_the_run_waits_for_it(binaries: Path, model: Path, tmp_path: Path) -> None:
+def test_a_server_that_starts_while_the_run_waits_for_it(
+    binaries: Path, model: Path, tmp_path: Path
+) -> None:
     write_topics(tmp_path, 4)
     with _nobody() as (port, came):
-        run = started(tmp_path, "run", "topics.jsonl", *at(f"http://127.0.0.1:{port}/v1"), "--out", "out")
+        run = started(
+            tmp_path, "run", "topics.jsonl", *at(f"http://127.0.0.1:{port}/v1"), "--out", "out"
+        )
         until(came.is_set, run)
     with llama_cpp(binaries, model, port=port):
         code, said = ended(run)
@@ -193,7 +224,15 @@ def test_a_name_that_it_does_not_have_is_no_error_to_it_and_doctor_says_so(serve
 
 
 def as_known(url: str) -> tuple[str, ...]:
-    return ("--endpoint", "llamacpp", "--set", f"endpoint.base_url={url}", "--model", "tiny.gguf", "--json")
+    return (
+        "--endpoint",
+        "llamacpp",
+        "--set",
+        f"endpoint.base_url={url}",
+        "--model",
+        "tiny.gguf",
+        "--json",
+    )
 
 
 def answer(*arguments: str) -> dict[str, Any]:
@@ -230,7 +269,9 @@ def test_it_holds_the_model_to_a_schema(server: str, tmp_path: Path, how: tuple[
 
 
 @pytest.mark.parametrize("how", [(), ("--no-stream",)], ids=["streamed", "whole"])
-def test_a_tool_is_called_and_its_answer_is_answered(server: str, tmp_path: Path, how: tuple[str, ...]) -> None:
+def test_a_tool_is_called_and_its_answer_is_answered(
+    server: str, tmp_path: Path, how: tuple[str, ...]
+) -> None:
     write_topics(tmp_path, 2)
     (tmp_path / "flow.py").write_text(TWO_TURNS)
     where = ("--workflow", "flow.py:ask", "--out", "out")
@@ -263,7 +304,9 @@ def test_a_prompt_that_does_not_fit_fails_its_topic_once(
     assert "exceeds the available context size" in said
 
 
-def test_an_answer_that_fills_the_context_before_its_cap_says_so(binaries: Path, model: Path) -> None:
+def test_an_answer_that_fills_the_context_before_its_cap_says_so(
+    binaries: Path, model: Path
+) -> None:
     with llama_cpp(binaries, model, n_ctx=256) as url:
         asked = run_command("ask", "COUNT" + " and count" * 12, *at(url), "--max-tokens", "1000")
     assert isinstance(asked.exception, CompletionError)
@@ -272,7 +315,9 @@ def test_an_answer_that_fills_the_context_before_its_cap_says_so(binaries: Path,
     assert "seems to fill the context" in str(asked.exception)
 
 
-def test_a_key_that_it_wants_and_does_not_get_stops_the_run(binaries: Path, model: Path, tmp_path: Path) -> None:
+def test_a_key_that_it_wants_and_does_not_get_stops_the_run(
+    binaries: Path, model: Path, tmp_path: Path
+) -> None:
     write_topics(tmp_path, 30)
     with llama_cpp(binaries, model, api_keys=["sk-of-the-server"]) as url:
         code, said = done(tmp_path, "run", "topics.jsonl", *at(url), "--out", "out")

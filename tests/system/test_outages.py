@@ -1,7 +1,8 @@
-"""A provider that goes away amid a run of real processes, in each way that it can; and runs that end meanwhile.
+"""A provider that goes away amid a run of real processes, in each way that it can; and runs that
+end meanwhile.
 
-`HARNESS_OUTAGE_S=75 pytest tests/system/test_outages.py -s` does it with outages as long as real ones, and prints what
-they cost.
+`HARNESS_OUTAGE_S=75 pytest tests/system/test_outages.py -s` does it with outages as long as real
+ones, and prints what they cost.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ ENDED_S = 60.0 if not LONG else 900.0
 pytestmark = [pytest.mark.system, pytest.mark.timeout(150 if not LONG else 1000)]
 
 KINDS: tuple[Kind, ...] = ("503", "502 HTML", "500", "refused", "reset", "429", "hang", "loading")
-WORKFLOW = 'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
+WORKFLOW = (
+    'async def ask(step, topic):\n    return (await step.complete("ask", topic.text)).content\n'
+)
 
 
 def run_at(url: str, *more: str) -> tuple[str, ...]:
@@ -58,14 +61,20 @@ class Run:
 
 
 def side_by_side(directory: Path, in_flight: int, stack: ExitStack) -> Iterator[Run]:
-    """Start a run for each kind. The server is away from its 20th request on, or from the first at a cold start."""
+    """Start a run for each kind. The server is away from its 20th request on, or from the first at
+    a cold start.
+    """
     for kind in KINDS:
         place = a_place(directory / kind.replace(" ", "-"))
         after = 1 if kind == "loading" else 20
         seconds = 25.0 if LONG and kind == "loading" else OUTAGE_S
         server = stack.enter_context(away_server(place, kind, after=after, seconds=seconds))
         # A server that hangs is else noticed after two minutes.
-        hasty = ("--first-token-timeout", "3", "--idle-timeout", "3") if kind == "hang" and not LONG else ()
+        hasty = (
+            ("--first-token-timeout", "3", "--idle-timeout", "3")
+            if kind == "hang" and not LONG
+            else ()
+        )
         process = started(place, *run_at(server.url, "--in-flight", str(in_flight), *hasty))
         stack.callback(process.kill)
         yield Run(kind, place, server, process)
@@ -77,8 +86,8 @@ def told(run: Run, said: str) -> str:
     first_away, last_away = min(seen.away), max(seen.away)
     after = min((at for at in seen.served if at > last_away), default=float("nan"))
     return (
-        f"{run.kind}: {run.statuses.count('ok')} of {TOPICS} ok, {len(seen.away)} requests while it was away, "
-        f"served again {after - first_away:.1f} s after it went\n{said}"
+        f"{run.kind}: {run.statuses.count('ok')} of {TOPICS} ok, {len(seen.away)} requests while it"
+        f" was away, served again {after - first_away:.1f} s after it went\n{said}"
     )
 
 

@@ -1,4 +1,5 @@
-"""A project that merely installs this package has the pytest plugin: its own tests, in an environment of their own.
+"""A project that merely installs this package has the pytest plugin: its own tests, in an
+environment of their own.
 
 See `environments` for machines without a package registry.
 """
@@ -17,14 +18,17 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 PROJECT = {
-    "pyproject.toml": """
+    "pyproject.toml": (
+        """
         [tool.pytest.ini_options]
         asyncio_mode = "auto"
         asyncio_default_fixture_loop_scope = "function"
         filterwarnings = ["error"]
         addopts = "--strict-markers --strict-config -p no:cacheprovider"
-        """,
-    "titles.py": """
+        """
+    ),
+    "titles.py": (
+        """
         from openai import AsyncOpenAI
 
         async def title_of(text):
@@ -35,14 +39,18 @@ PROJECT = {
 
         async def summary(step, topic):
             return (await step.complete("summary", f"In a sentence: {topic.text}")).content
-        """,
-    "tests/conftest.py": """
+        """
+    ),
+    "tests/conftest.py": (
+        """
         import sys
         from pathlib import Path
 
         sys.path.insert(0, str(Path(__file__).parents[1]))
-        """,
-    "tests/test_titles.py": """
+        """
+    ),
+    "tests/test_titles.py": (
+        """
         import asyncio
 
         import harness
@@ -70,13 +78,16 @@ PROJECT = {
         async def test_a_workflow(replay, topic):
             [case] = await replay.run([topic], workflow=summary, endpoint="mock")
             assert case.row["status"] == "ok"
-        """,
-    "tests/test_sleep.py": """
+        """
+    ),
+    "tests/test_sleep.py": (
+        """
         import anyio
 
         async def test_it(virtual_time):
             await anyio.sleep(8 * 3600)
-        """,
+        """
+    ),
 }
 
 
@@ -120,7 +131,10 @@ def test_a_project_of_its_own_has_the_fixtures(project: Project) -> None:
 
     recorded = project.pytest("--harness-record=once", "-n", "2")
     assert "7 passed" in recorded, recorded
-    names = {path.name.partition("-")[0] for path in (project.home / "tests/cassettes/test_titles").iterdir()}
+    names = {
+        path.name.partition("-")[0]
+        for path in (project.home / "tests/cassettes/test_titles").iterdir()
+    }
     assert names == {"test_a_prompt.jsonl", "test_a_workflow"}
 
     (project.home / ".harness" / "cache.db").unlink()

@@ -1,4 +1,6 @@
-"""An account that is refused in the middle of a run: it stops at once; once that is mended only the rest is paid."""
+"""An account that is refused in the middle of a run: it stops at once; once that is mended only the
+rest is paid.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,19 @@ pytestmark = pytest.mark.system
 
 TOPICS = 20
 AT_ONCE_S = 0.3
-RUN = ("run", "topics.jsonl", "--model", "deepseek-flash", "--out", "out", "--runs", "10", "-y", "-q", "--base-url")
+RUN = (
+    "run",
+    "topics.jsonl",
+    "--model",
+    "deepseek-flash",
+    "--out",
+    "out",
+    "--runs",
+    "10",
+    "-y",
+    "-q",
+    "--base-url",
+)
 
 
 def refuse(fake: FakeDeepSeek, how: str) -> None:

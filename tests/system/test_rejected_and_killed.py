@@ -1,4 +1,6 @@
-"""Killed between the rejection of an answer and the re-ask: the topic is done, and the bad answer is not taken."""
+"""Killed between the rejection of an answer and the re-ask: the topic is done, and the bad answer
+is not taken.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,22 @@ class Planner:
         return Say(answer=Answer(content=text, reasoning="", finish_reason="stop"), after_s=after_s)
 
 
-def test_killed_between_the_rejection_and_the_re_ask_the_topic_is_done_by_resume(tmp_path: Path) -> None:
+def test_killed_between_the_rejection_and_the_re_ask_the_topic_is_done_by_resume(
+    tmp_path: Path,
+) -> None:
     write_topics(tmp_path, 1)
     planner = Planner()
     with Server(FakeDeepSeek(script=planner)) as server:
-        run = ("run", "topics.jsonl", "--base-url", server.url, "--model", "deepseek-flash", "--out", "out")
+        run = (
+            "run",
+            "topics.jsonl",
+            "--base-url",
+            server.url,
+            "--model",
+            "deepseek-flash",
+            "--out",
+            "out",
+        )
         process = started(tmp_path, *run, "-y", "-q")
         until(lambda: len(planner.asked) == 2, process)
         process.kill()
@@ -62,6 +75,8 @@ def test_killed_between_the_rejection_and_the_re_ask_the_topic_is_done_by_resume
         rejected = database.execute(
             "SELECT span_id, outcome, cost > 0 FROM calls WHERE rejected IS NOT NULL"
         ).fetchall()
-        kept = database.execute("SELECT rejected FROM responses WHERE span_id = 'decompose'").fetchall()
+        kept = database.execute(
+            "SELECT rejected FROM responses WHERE span_id = 'decompose'"
+        ).fetchall()
     assert rejected == [("decompose", "stored", 1)]
     assert kept == [(None,)]

@@ -1,4 +1,6 @@
-"""Several real processes on one cache file pay for one, whatever becomes of the one that is paying."""
+"""Several real processes on one cache file pay for one, whatever becomes of the one that is
+paying.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def a_run(directory: Path, server: Server, name: str, *options: str) -> subproce
 
 
 def outputs(directory: Path, name: str) -> dict[str, Any]:
-    return {row["topic_id"]: (row["status"], row["output"]) for row in rows_of(directory / name / "results.jsonl")}
+    return {
+        row["topic_id"]: (row["status"], row["output"])
+        for row in rows_of(directory / name / "results.jsonl")
+    }
 
 
 def test_three_processes_over_the_same_topics_pay_what_one_pays(tmp_path: Path) -> None:
@@ -51,14 +56,18 @@ def test_three_processes_over_the_same_topics_pay_what_one_pays(tmp_path: Path) 
     expected = outputs(alone, "out")
     assert len(expected) == TOPICS
     assert [outputs(together, f"out{number}") for number in range(3)] == [expected] * 3
-    spans = [span for number in range(3) for span in rows_of(together / f"out{number}" / "traces.jsonl")]
+    spans = [
+        span for number in range(3) for span in rows_of(together / f"out{number}" / "traces.jsonl")
+    ]
     assert "shared" in {span["served"]["source"] for span in spans}
     with journal(together / ".harness" / "cache.db") as database:
         assert database.execute("SELECT count(*) FROM leases").fetchone() == (0,)
     assert not list((together / ".harness").glob("*-owner-*"))
 
 
-def two_runs(directory: Path, server: Server, *options: str) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
+def two_runs(
+    directory: Path, server: Server, *options: str
+) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
     """One that waits for a slow server, and one that waits for the first."""
     write_topics(directory, TOPICS)
     owner = a_run(directory, server, "first")

@@ -1,4 +1,6 @@
-"""What another process learns of a run: while it goes on, after `kill -9`, and after it was resumed."""
+"""What another process learns of a run: while it goes on, after `kill -9`, and after it was
+resumed.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def a_run(directory: Path, server: Server, *more: str, topics: int = TOPICS) -> subprocess.Popen[str]:
+def a_run(
+    directory: Path, server: Server, *more: str, topics: int = TOPICS
+) -> subprocess.Popen[str]:
     """A run of some topics that has some rows and has told of itself, under results/."""
     write_topics(directory, topics)
     where = ("--base-url", server.url, "--model", "deepseek-flash", "--in-flight", str(IN_FLIGHT))
@@ -64,7 +68,9 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize("shown", ["-q", "--json"])
-def test_a_run_that_goes_on_tells_others_what_its_own_line_tells(tmp_path: Path, server: Server, shown: str) -> None:
+def test_a_run_that_goes_on_tells_others_what_its_own_line_tells(
+    tmp_path: Path, server: Server, shown: str
+) -> None:
     process = a_run(tmp_path, server, shown, topics=MANY)
     try:
         code, said = done(tmp_path, "status")
@@ -93,7 +99,9 @@ def test_after_a_kill_it_is_told_from_the_rows_and_the_journal_and_from_no_stale
     killed_at = datetime.now(UTC)
     run = directory_of(tmp_path)
     stale = json.loads((run / "live.json").read_text())
-    (run / "live.json").write_text(json.dumps({**stale, "seen": {**stale["seen"], "cost": 99.0, "calls": 12345}}))
+    (run / "live.json").write_text(
+        json.dumps({**stale, "seen": {**stale["seen"], "cost": 99.0, "calls": 12345}})
+    )
 
     code, said = done(tmp_path, "status")
     found = status(tmp_path)
@@ -103,17 +111,26 @@ def test_after_a_kill_it_is_told_from_the_rows_and_the_journal_and_from_no_stale
     assert f"continue  harness resume results/{run.name}" in said
     assert "99.0" not in said
     assert "12,345" not in said
-    rows = [line for line in (run / "results.jsonl").read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    rows = [
+        line
+        for line in (run / "results.jsonl").read_bytes().splitlines(keepends=True)
+        if line.endswith(b"\n")
+    ]
     with journal(tmp_path / ".harness" / "cache.db") as database:
         cost, still_open = database.execute(
             "SELECT sum(cost), count(*) FILTER (WHERE outcome = 'open') FROM calls"
         ).fetchone()
     assert (found["running"], found["killed"], found["live"]) == (False, True, None)
-    assert (found["totals"]["rows"], found["totals"]["unfinished"]) == (len(rows), TOPICS - len(rows))
+    assert (found["totals"]["rows"], found["totals"]["unfinished"]) == (
+        len(rows),
+        TOPICS - len(rows),
+    )
     assert found["journal"]["cost"] == pytest.approx(cost)
     assert found["left_open"] == still_open > 0
     assert f"open      {still_open} requests had no answer yet when it was killed" in said
-    assert killed_at - timedelta(seconds=5) < datetime.fromisoformat(found["last_alive"]) <= killed_at
+    assert (
+        killed_at - timedelta(seconds=5) < datetime.fromisoformat(found["last_alive"]) <= killed_at
+    )
 
     code, said = done(tmp_path, "resume", "-q")
     assert code == 0, said
@@ -122,7 +139,9 @@ def test_after_a_kill_it_is_told_from_the_rows_and_the_journal_and_from_no_stale
     assert ", complete, session 2" in done(tmp_path, "status")[1]
 
 
-def test_start_process_and_limits_of_a_killed_session_are_on_disk(tmp_path: Path, server: Server) -> None:
+def test_start_process_and_limits_of_a_killed_session_are_on_disk(
+    tmp_path: Path, server: Server
+) -> None:
     began_at = datetime.now(UTC)
     process = a_run(tmp_path, server, "-q", "--budget", "5")
     began = {
@@ -147,12 +166,16 @@ def test_start_process_and_limits_of_a_killed_session_are_on_disk(tmp_path: Path
     assert began_at - timedelta(milliseconds=1) <= started_at <= datetime.now(UTC)
     said = done(tmp_path, "status")[1]
     assert (
-        f"began     {started_at:%Y-%m-%d %H:%M:%S} UTC, process {process.pid}; at most 4 calls in flight, 8 of" in said
+        f"began     {started_at:%Y-%m-%d %H:%M:%S} UTC, process {process.pid}; at most 4 calls in"
+        " flight, 8 of" in said
     )
     assert "budget $5.00" in said
     assert status(tmp_path)["begun"]["pid"] == process.pid
     assert done(tmp_path, "report")[0] == 0
-    assert f"process {process.pid}; at most 4 calls in flight" in (directory_of(tmp_path) / "report.html").read_text()
+    assert (
+        f"process {process.pid}; at most 4 calls in flight"
+        in (directory_of(tmp_path) / "report.html").read_text()
+    )
 
     assert done(tmp_path, "resume", "-q", "--in-flight", "2")[0] == 0
     first, second = sessions_begun(tmp_path)
@@ -161,7 +184,9 @@ def test_start_process_and_limits_of_a_killed_session_are_on_disk(tmp_path: Path
 
 
 def sessions_begun(directory: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((directory_of(directory) / "run.json").read_text())["sessions_begun"]
+    found: list[dict[str, Any]] = json.loads((directory_of(directory) / "run.json").read_text())[
+        "sessions_begun"
+    ]
     return found
 
 

@@ -1,4 +1,6 @@
-"""A process that is stopped for longer than its time-outs and continued: no call is given up for that."""
+"""A process that is stopped for longer than its time-outs and continued: no call is given up for
+that.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,27 @@ from harness.testing import FakeDeepSeek, Latency
 pytestmark = pytest.mark.system
 
 STOPPED_S = 4.0
-RUN = ("run", "topics.jsonl", "--model", "deepseek-flash", "--out", "out", "-q", "-y", "--limit", "6")
-TIMEOUTS = ("--first-token-timeout", "2", "--idle-timeout", "2", "--total-timeout", "3", "--base-url")
+RUN = (
+    "run",
+    "topics.jsonl",
+    "--model",
+    "deepseek-flash",
+    "--out",
+    "out",
+    "-q",
+    "-y",
+    "--limit",
+    "6",
+)
+TIMEOUTS = (
+    "--first-token-timeout",
+    "2",
+    "--idle-timeout",
+    "2",
+    "--total-timeout",
+    "3",
+    "--base-url",
+)
 
 
 def test_a_run_that_was_stopped_and_continued_repeats_no_call(tmp_path: Path) -> None:

@@ -27,10 +27,12 @@ WEATHER = "What will the weather be in Paris?"
 
 @dataclass(frozen=True)
 class Client:
-    """A client library: what to install (nothing: our own environment), and a program that prints what it saw.
+    """A client library: what to install (nothing: our own environment), and a program that prints
+    what it saw.
 
-    The program gets the base URL and prints a JSON object: `answers` maps a way of asking to
-    [text, reasoning, input tokens, output tokens, reasoning tokens], and `typed` lists objects with `city` and `days`.
+    The program gets the base URL and prints a JSON object: `answers` maps a way of asking to [text,
+    reasoning, input tokens, output tokens, reasoning tokens], and `typed` lists objects with `city`
+    and `days`.
     """
 
     name: str
@@ -235,7 +237,9 @@ def python_with(client: Client, scratch: Path) -> Path:
 
 
 async def report_of(client: Client, python: Path, url: str, scratch: Path) -> Any:
-    """What the client's program says it saw. It inherits no key, no proxy and no setting of ours."""
+    """What the client's program says it saw. It inherits no key, no proxy and no setting of
+    ours.
+    """
     program = scratch / f"use_{client.name.replace('-', '_')}.py"
     program.write_text(PREAMBLE + dedent(client.program), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
@@ -253,7 +257,9 @@ async def report_of(client: Client, python: Path, url: str, scratch: Path) -> An
 
 
 @pytest.mark.parametrize(
-    "client", [OPENAI, LANGCHAIN, LITELLM, PYDANTIC_AI, INSTRUCTOR], ids=lambda client: str(client.name)
+    "client",
+    [OPENAI, LANGCHAIN, LITELLM, PYDANTIC_AI, INSTRUCTOR],
+    ids=lambda client: str(client.name),
 )
 async def test_a_client_sees_the_answer_the_reasoning_and_the_usage(
     client: Client, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
@@ -277,7 +283,9 @@ def asked(question: str) -> list[Any]:
     """What the fake itself says to a question: text, reasoning, and the three counts."""
     body = {"model": "deepseek-flash", "messages": [{"role": "user", "content": question}]}
     headers = {"authorization": "Bearer k"}
-    exchange = FakeDeepSeek().begin("POST", "/chat/completions", headers, json.dumps(body).encode(), now_s=0.0)
+    exchange = FakeDeepSeek().begin(
+        "POST", "/chat/completions", headers, json.dumps(body).encode(), now_s=0.0
+    )
     completion = json.loads(b"".join(piece.data for piece in exchange.reply.pieces))
     message, usage = completion["choices"][0]["message"], completion["usage"]
     reasoning = usage["completion_tokens_details"]["reasoning_tokens"]

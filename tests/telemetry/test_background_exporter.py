@@ -22,7 +22,9 @@ BRIEF_S = 0.05
 
 
 class FakeSink:
-    """Takes what `answer` lets it take. While `open` is not set, it does not answer; `give_up` opens it."""
+    """Takes what `answer` lets it take. While `open` is not set, it does not answer; `give_up`
+    opens it.
+    """
 
     def __init__(self, answer: str | Exception | None = None) -> None:
         self.answer = answer
@@ -54,11 +56,17 @@ class FakeSink:
 def a_story(index: int = 0, *, calls: int = 1, size: int | None = None) -> TopicStory:
     spans = [a_span(f"t{index}", f"c{number}") for number in range(calls)]
     story = story_of(a_result(index), spans, origin_at=ORIGIN, content=False)
-    return story if size is None else TopicStory(spans=story.spans, measurements=story.measurements, size=size)
+    return (
+        story
+        if size is None
+        else TopicStory(spans=story.spans, measurements=story.measurements, size=size)
+    )
 
 
 def busy_with(story: TopicStory, **options: Any) -> tuple[FakeSink, BackgroundExporter]:
-    """A exporter that waits for its sink, which was given this story and answers when it is opened."""
+    """A exporter that waits for its sink, which was given this story and answers when it is
+    opened.
+    """
     sink = FakeSink()
     sink.open.clear()
     exporter = BackgroundExporter(sink, batch_wait_s=0.0, **options)
@@ -86,7 +94,9 @@ def test_many_go_in_batches() -> None:
     sink.open.set()
 
     assert exporter.close().dropped == 0
-    assert len(sink.batches) == 4  # the first, and 399 stories of 3 spans by the least number over 512
+    assert (
+        len(sink.batches) == 4
+    )  # the first, and 399 stories of 3 spans by the least number over 512
 
 
 def test_the_metrics_are_sent_at_the_end_with_the_last_levels() -> None:
@@ -104,7 +114,12 @@ def test_a_collector_that_refuses_costs_the_spans_and_is_told_with_its_reason() 
     exporter.offer(a_story())
     delivery = exporter.close()
 
-    assert (delivery.sent, delivery.dropped, delivery.why, delivery.metrics_taken) == (0, 2, "503", False)
+    assert (delivery.sent, delivery.dropped, delivery.why, delivery.metrics_taken) == (
+        0,
+        2,
+        "503",
+        False,
+    )
 
 
 def test_an_error_is_a_reason_like_any_other() -> None:
@@ -152,7 +167,12 @@ def test_a_collector_that_never_answers_is_waited_for_as_long_as_patience_lasts(
 async def test_without_a_collector_the_results_are_as_they_were() -> None:
     results = ListResults()
     async with observed(
-        results, None, run_id="run", origin_at=ORIGIN, content=False, levels=lambda: pytest.fail("asked")
+        results,
+        None,
+        run_id="run",
+        origin_at=ORIGIN,
+        content=False,
+        levels=lambda: pytest.fail("asked"),
     ) as port:
         assert port is results
 
@@ -199,4 +219,6 @@ async def test_that_the_provider_is_away_is_told_also_while_no_topic_ends() -> N
 
 def observing(results: Any, exporter: BackgroundExporter) -> ObservedResults:
     levels = Levels(in_flight=3, waiting=2, places=8)
-    return ObservedResults(results, exporter, origin_at=ORIGIN, content=False, levels=lambda: levels)
+    return ObservedResults(
+        results, exporter, origin_at=ORIGIN, content=False, levels=lambda: levels
+    )

@@ -1,5 +1,6 @@
-"""The sink over the SDK, against a server of this test that keeps what it is sent. What a collector makes of it is in
-`system/test_collector.py`."""
+"""The sink over the SDK, against a server of this test that keeps what it is sent. What a collector
+makes of it is in `system/test_collector.py`.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +97,9 @@ def test_spans_and_metrics_go_to_their_places(server: Server) -> None:
     assert (resource["service.name"], resource["harness.run.id"]) == ("harness", "run")
 
 
-def test_what_the_users_variables_say_of_the_process_rules(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_users_variables_say_of_the_process_rules(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "nightly")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=lab")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer token")
@@ -121,7 +124,9 @@ def test_no_variable_leads_elsewhere(server: Server, monkeypatch: pytest.MonkeyP
 def test_a_redirection_is_not_followed(server: Server) -> None:
     with serving() as other:
         server.status, server.location = 307, other.url + "/v1/traces"
-        assert "a redirection is not followed" in str(OtlpSink(server.url, run_id="run").send([STORY]))
+        assert "a redirection is not followed" in str(
+            OtlpSink(server.url, run_id="run").send([STORY])
+        )
         assert other.got == []
 
 
@@ -143,11 +148,16 @@ def test_a_refusal_is_told_with_its_reason_and_printed_by_nobody(
     ("status", "said"),
     [
         (400, "it answered with HTTP 400"),
-        (401, "it answered with HTTP 401 (it wants a token: put it into OTEL_EXPORTER_OTLP_HEADERS)"),
+        (
+            401,
+            "it answered with HTTP 401 (it wants a token: put it into OTEL_EXPORTER_OTLP_HEADERS)",
+        ),
         (404, "it answered with HTTP 404 (nothing takes OTLP over HTTP there)"),
     ],
 )
-def test_what_a_collector_answered_is_told_in_our_words(server: Server, status: int, said: str) -> None:
+def test_what_a_collector_answered_is_told_in_our_words(
+    server: Server, status: int, said: str
+) -> None:
     server.status = status
     assert OtlpSink(server.url, run_id="run").send([STORY]) == said
 
@@ -190,7 +200,9 @@ def test_a_sink_that_was_given_up_takes_nothing_more(server: Server) -> None:
     assert server.got == []
 
 
-def test_a_disabled_sdk_sends_nothing_and_complains_of_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disabled_sdk_sends_nothing_and_complains_of_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     sink = OtlpSink(server.url, run_id="run")
 

@@ -34,7 +34,11 @@ def by_name(spans: list[SpanRecord]) -> dict[str, SpanRecord]:
 def test_a_topic_is_the_root_and_as_long_as_it_took() -> None:
     topic, _ = spans_of(a_span())
 
-    assert (topic.name, topic.kind, topic.parent_id) == ("invoke_workflow research", "internal", None)
+    assert (topic.name, topic.kind, topic.parent_id) == (
+        "invoke_workflow research",
+        "internal",
+        None,
+    )
     assert (topic.start_ns, topic.end_ns) == (nanoseconds(1), nanoseconds(3))
     assert topic.attributes["gen_ai.operation.name"] == "invoke_workflow"
     assert topic.attributes["gen_ai.workflow.name"] == "research"
@@ -167,7 +171,8 @@ def test_failed_attempts_are_events_and_their_tokens_are_counted() -> None:
     _, call = spans_of(span)
     (event,) = call.events
 
-    # After the waits for a place (0.1 + 0.2), the pace (0.3), the budget (0.4) and the provider (0.7), it took 0.5 s.
+    # After the waits for a place (0.1 + 0.2), the pace (0.3), the budget (0.4) and the provider
+    # (0.7), it took 0.5 s.
     assert event.at_ns == nanoseconds(3.2)
     assert call.attributes["harness.wait.outage"] == 0.7
     assert event.attributes == {
@@ -177,7 +182,10 @@ def test_failed_attempts_are_events_and_their_tokens_are_counted() -> None:
         "harness.attempt.elapsed": 0.5,
         "harness.wait.backoff": 0.25,
     }
-    assert (call.attributes["gen_ai.usage.input_tokens"], call.attributes["gen_ai.usage.output_tokens"]) == (20, 23)
+    assert (
+        call.attributes["gen_ai.usage.input_tokens"],
+        call.attributes["gen_ai.usage.output_tokens"],
+    ) == (20, 23)
     assert not call.failed
 
 
@@ -204,7 +212,12 @@ def test_without_content_no_text_leaves() -> None:
     request = Request(endpoint="mock", model="m", messages=(Message(role="user", content=secret),))
     error = Failure(type="E", message=secret)
     call = a_span(request=request, content=secret, reasoning=secret, error=error)
-    told = story_of(a_failed_result(topic=secret, output=secret, error=error), [call], origin_at=ORIGIN, content=False)
+    told = story_of(
+        a_failed_result(topic=secret, output=secret, error=error),
+        [call],
+        origin_at=ORIGIN,
+        content=False,
+    )
 
     assert secret not in repr(told)
 
@@ -220,7 +233,9 @@ def test_content_has_the_form_of_the_conventions() -> None:
             Message(role="tool", content="42", tool_call_id="c1"),
         ),
     )
-    topic, call = spans_of(a_span(request=request, content="because", reasoning="well"), content=True)
+    topic, call = spans_of(
+        a_span(request=request, content="because", reasoning="well"), content=True
+    )
 
     assert json.loads(str(call.attributes["gen_ai.input.messages"])) == [
         {"role": "system", "parts": [{"type": "text", "content": "be brief"}]},
@@ -236,10 +251,16 @@ def test_content_has_the_form_of_the_conventions() -> None:
     assert json.loads(str(call.attributes["gen_ai.output.messages"])) == [
         {
             "role": "assistant",
-            "parts": [{"type": "reasoning", "content": "well"}, {"type": "text", "content": "because"}],
+            "parts": [
+                {"type": "reasoning", "content": "well"},
+                {"type": "text", "content": "because"},
+            ],
         }
     ]
-    assert (topic.attributes["harness.topic.text"], topic.attributes["harness.topic.output"]) == ("why?", "because")
+    assert (topic.attributes["harness.topic.text"], topic.attributes["harness.topic.output"]) == (
+        "why?",
+        "because",
+    )
 
 
 def test_content_makes_a_story_larger_and_nothing_else_does() -> None:
@@ -281,7 +302,10 @@ def test_each_request_has_a_time_the_failed_ones_with_their_cause() -> None:
     story = story_of(a_result(), [a_hard_won_span()], origin_at=ORIGIN, content=False)
     times = [m for m in story.measurements if m.instrument is names.REQUEST_DURATION]
 
-    assert [(time.value, time.attributes.get("error.type")) for time in times] == [(0.5, "rate_limited"), (2.0, None)]
+    assert [(time.value, time.attributes.get("error.type")) for time in times] == [
+        (0.5, "rate_limited"),
+        (2.0, None),
+    ]
 
 
 def test_a_hit_adds_a_call_and_no_tokens() -> None:
@@ -291,6 +315,12 @@ def test_a_hit_adds_a_call_and_no_tokens() -> None:
 
 def test_a_call_that_was_never_sent_adds_no_tokens() -> None:
     refused = a_span(
-        error=Failure(type="TopicBudgetExceeded", message="no"), served=Served(source="replay", attempts=0), cost=0.0
+        error=Failure(type="TopicBudgetExceeded", message="no"),
+        served=Served(source="replay", attempts=0),
+        cost=0.0,
     )
-    assert set(values_of(a_result(), refused)) == {"gen_ai.invoke_workflow.duration", "harness.topics", "harness.calls"}
+    assert set(values_of(a_result(), refused)) == {
+        "gen_ai.invoke_workflow.duration",
+        "harness.topics",
+        "harness.calls",
+    }

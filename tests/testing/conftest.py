@@ -35,7 +35,11 @@ class Heard:
     @property
     def events(self) -> list[Any]:
         """The values of the `data:` events, without `[DONE]`."""
-        lines = [line.removeprefix("data: ") for line in self.data.decode().split("\n\n") if line.startswith("data: ")]
+        lines = [
+            line.removeprefix("data: ")
+            for line in self.data.decode().split("\n\n")
+            if line.startswith("data: ")
+        ]
         return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
@@ -44,7 +48,9 @@ Ask = Callable[..., Heard]
 
 @pytest.fixture(scope="session")
 def ask() -> Ask:
-    """Send a chat request, which completes. Fields are the body's; `messages` may be a plain text."""
+    """Send a chat request, which completes. Fields are the body's; `messages` may be a plain
+    text.
+    """
 
     def ask(fake: FakeDeepSeek, messages: Any = "What is entanglement?", **fields: Any) -> Heard:
         if isinstance(messages, str):
@@ -62,7 +68,12 @@ def raw() -> Callable[..., Heard]:
 
 
 def send(
-    fake: FakeDeepSeek, method: str, path: str, body: bytes = b"", headers: dict[str, str] = KEY, now_s: float = 0.0
+    fake: FakeDeepSeek,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: dict[str, str] = KEY,
+    now_s: float = 0.0,
 ) -> Heard:
     exchange = fake.begin(method, path, headers, body, now_s=now_s)
     pieces = list(exchange.reply.pieces)

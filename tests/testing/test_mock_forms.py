@@ -1,4 +1,6 @@
-"""The forms of other servers, played by the mock: the envelope changes, and what was asked for does not."""
+"""The forms of other servers, played by the mock: the envelope changes, and what was asked for does
+not.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ LOOK = Tool(
     name="search_pages",
     parameters={
         "type": "object",
-        "properties": {"query": {"type": "string"}, "most": {"type": "integer", "minimum": 3, "maximum": 3}},
+        "properties": {
+            "query": {"type": "string"},
+            "most": {"type": "integer", "minimum": 3, "maximum": 3},
+        },
         "required": ["query", "most"],
     },
 )
@@ -42,10 +47,14 @@ TEXTS = [(form, manner) for form, manner in BODIES if form.told[manner]["content
 
 
 def named(cases: list[tuple[Form, Manner]]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(("form", "manner"), cases, ids=[f"{form}-{manner}" for form, manner in cases])
+    return pytest.mark.parametrize(
+        ("form", "manner"), cases, ids=[f"{form}-{manner}" for form, manner in cases]
+    )
 
 
-async def told_of(plan: FaultPlan, manner: Manner, *, tools: tuple[Tool, ...] = (), seed: int = 0) -> Completion:
+async def told_of(
+    plan: FaultPlan, manner: Manner, *, tools: tuple[Tool, ...] = (), seed: int = 0
+) -> Completion:
     """What our client tells of one answer of a mock with this plan."""
     http_client = httpx2.AsyncClient(transport=FakeTransport(FakeDeepSeek(seed, faults=plan)))
     question = Message(role="user", content="How do tidal barrages change an estuary?")
@@ -53,7 +62,9 @@ async def told_of(plan: FaultPlan, manner: Manner, *, tools: tuple[Tool, ...] = 
     call = Call(run_id="r", topic_id="t", span_id="s", stream=manner == "stream")
     endpoint = base_url_endpoint(URL, api_key=Secret("sk-any"))
     async with http_client:
-        chat = OpenAIChat(endpoint, timeouts=Timeouts(), http_client=http_client, wall_clock=SystemClock())
+        chat = OpenAIChat(
+            endpoint, timeouts=Timeouts(), http_client=http_client, wall_clock=SystemClock()
+        )
         answer = (await chat.complete(request, call)).as_told
     if (wrong := defect(request, answer)) is not None:
         raise wrong
@@ -80,14 +91,21 @@ async def test_a_form_with_an_answer_holds_the_mocks_own(form: Form, manner: Man
 async def test_a_form_with_a_call_holds_the_mocks_own(form: Form, manner: Manner) -> None:
     plain = await told_of(FaultPlan(), manner, tools=(LOOK,))
     played = await told_of(FaultPlan.always(form), manner, tools=(LOOK,))
-    assert [call.id for call in played.tool_calls] == [call["id"] for call in form.told[manner]["calls"]]
+    assert [call.id for call in played.tool_calls] == [
+        call["id"] for call in form.told[manner]["calls"]
+    ]
     for call in played.tool_calls:
-        assert (call.name, json.loads(call.arguments)) == ("search_pages", json.loads(plain.tool_calls[0].arguments))
+        assert (call.name, json.loads(call.arguments)) == (
+            "search_pages",
+            json.loads(plain.tool_calls[0].arguments),
+        )
 
 
 @pytest.mark.harness_virtual_time
 @named(CALLS)
-async def test_a_form_with_a_call_is_not_played_where_no_tool_was_offered(form: Form, manner: Manner) -> None:
+async def test_a_form_with_a_call_is_not_played_where_no_tool_was_offered(
+    form: Form, manner: Manner
+) -> None:
     assert await told_of(FaultPlan.always(form), manner) == await told_of(FaultPlan(), manner)
 
 
@@ -143,7 +161,10 @@ def test_a_form_takes_the_time_of_the_answer_that_it_holds(ask: Any) -> None:
     [
         ("think-tag", "unknown fault 'think-tag'; did you mean 'think-tags'?"),
         ("xyzzy=0.1", "unknown fault 'xyzzy'; `harness mock forms` lists all"),
-        ("think-tags,reset=0.1", "without a share 'think-tags' is every answer: give it one, as in think-tags=0.5"),
+        (
+            "think-tags,reset=0.1",
+            "without a share 'think-tags' is every answer: give it one, as in think-tags=0.5",
+        ),
         ("think-tags=2", "'2' is not between 0 and 1"),
         ("nowhere/mine.toml", "nowhere/mine.toml: No such file"),
     ],
@@ -156,7 +177,9 @@ def test_what_cannot_be_played_is_explained(what: str, said: str) -> None:
 
 def test_a_file_of_ones_own_is_played_as_it_stands(ask: Any, tmp_path: Path) -> None:
     mine = tmp_path / "a=b.toml"
-    mine.write_text('whole = \'{"choices":[{"message":{"content":"As it stands."}}]}\'\nstatus = 203\n')
+    mine.write_text(
+        'whole = \'{"choices":[{"message":{"content":"As it stands."}}]}\'\nstatus = 203\n'
+    )
     heard = ask(FakeDeepSeek(faults=FaultPlan.parse(str(mine))))
     assert (heard.status, heard.content) == (203, "As it stands.")
 

@@ -13,14 +13,27 @@ from harness.testing import FakeDeepSeek, Fault, FaultPlan, Latency
 DIGESTS = [number.to_bytes(32, "big") for number in range(2000)]
 
 
-@pytest.mark.parametrize("text", ["none", "fixed:0.2", "uniform:8:12", "lognormal:5:0.4", "per-token:0.5:0.02"])
+@pytest.mark.parametrize(
+    "text", ["none", "fixed:0.2", "uniform:8:12", "lognormal:5:0.4", "per-token:0.5:0.02"]
+)
 def test_a_latency_is_written_as_it_is_read(text: str) -> None:
     assert str(Latency.parse(text)) == text
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "fast", "fixed", "fixed:x", "fixed:-1", "fixed:nan", "fixed:1:2", "uniform:12:8", "lognormal:5", "fixed:inf"],
+    [
+        "",
+        "fast",
+        "fixed",
+        "fixed:x",
+        "fixed:-1",
+        "fixed:nan",
+        "fixed:1:2",
+        "uniform:12:8",
+        "lognormal:5",
+        "fixed:inf",
+    ],
 )
 def test_a_latency_that_makes_no_sense_is_explained(text: str) -> None:
     with pytest.raises(SettingsError, match="latency"):
@@ -73,12 +86,16 @@ def test_rates_are_met_and_retries_get_through() -> None:
 
 
 def test_a_plan_can_be_written_on_a_command_line() -> None:
-    assert FaultPlan.parse("429-tpm=0.1,reset=0.05") == FaultPlan.random({Fault.RATE_TPM: 0.1, Fault.RESET: 0.05})
+    assert FaultPlan.parse("429-tpm=0.1,reset=0.05") == FaultPlan.random(
+        {Fault.RATE_TPM: 0.1, Fault.RESET: 0.05}
+    )
     assert FaultPlan.parse("0.05") == FaultPlan.storm(0.05)
     assert FaultPlan.parse("none").is_empty
 
 
-@pytest.mark.parametrize("text", ["reset=2", "nonsense=0.1", "reset=x", "reset=-0.1", "reset=0.9,stall=0.9", "2"])
+@pytest.mark.parametrize(
+    "text", ["reset=2", "nonsense=0.1", "reset=x", "reset=-0.1", "reset=0.9,stall=0.9", "2"]
+)
 def test_a_plan_that_makes_no_sense_is_explained(text: str) -> None:
     with pytest.raises(SettingsError, match="faults"):
         FaultPlan.parse(text)

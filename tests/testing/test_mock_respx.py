@@ -39,7 +39,10 @@ async def test_an_async_client_is_answered_and_counted() -> None:
 def test_a_sync_client_is_answered_the_same() -> None:
     with mock_deepseek():
         completion = ask_sync()
-        assert completion.choices[0].message.content == asyncio.run(ask_async()).choices[0].message.content
+        assert (
+            completion.choices[0].message.content
+            == asyncio.run(ask_async()).choices[0].message.content
+        )
 
 
 async def test_an_injected_client_of_httpx_is_answered_too() -> None:
@@ -53,7 +56,9 @@ async def test_an_injected_client_of_httpx_is_answered_too() -> None:
 async def test_a_stream_is_streamed() -> None:
     with mock_deepseek():
         async with openai.AsyncOpenAI(api_key="sk-test", base_url=URL) as api:
-            stream = await api.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+            stream = await api.chat.completions.create(
+                model="deepseek-flash", messages=QUESTION, stream=True
+            )
             chunks = [chunk async for chunk in stream]
     assert len(chunks) > 100
     assert chunks[-1].choices[0].finish_reason == "stop"
@@ -61,7 +66,9 @@ async def test_a_stream_is_streamed() -> None:
 
 def test_a_sync_stream_is_streamed() -> None:
     with mock_deepseek(), openai.OpenAI(api_key="sk-test", base_url=URL) as api:
-        chunks = list(api.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True))
+        chunks = list(
+            api.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+        )
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
@@ -123,16 +130,18 @@ async def test_another_host_is_not_reached() -> None:
 async def test_another_host_can_be_the_mocked_one() -> None:
     with mock_deepseek(host="API.example.com") as fake:
         async with httpx2.AsyncClient() as client:
-            await client.get("https://api.example.com/v1/models", headers={"authorization": "Bearer k"})
+            await client.get(
+                "https://api.example.com/v1/models", headers={"authorization": "Bearer k"}
+            )
     assert fake.statuses == {200: 1}
 
 
 def test_importing_the_package_loads_no_optional_library() -> None:
     program = (
-        "import sys, harness.testing\n"
-        "assert not {'openai', 'respx', 'aiohttp', 'httpx', 'httpx2'} & set(sys.modules)\n"
-        "from harness.testing import FakeDeepSeek, Fault, FaultPlan, Latency, VirtualLoop, run_virtual, FakeTransport\n"
-        "assert not {'openai', 'respx', 'aiohttp', 'httpx'} & set(sys.modules)\n"
+        "import sys, harness.testing\nassert not {'openai', 'respx', 'aiohttp', 'httpx', 'httpx2'}"
+        " & set(sys.modules)\nfrom harness.testing import FakeDeepSeek, Fault, FaultPlan, Latency,"
+        " VirtualLoop, run_virtual, FakeTransport\nassert not {'openai', 'respx', 'aiohttp',"
+        " 'httpx'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 

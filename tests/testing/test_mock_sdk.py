@@ -1,4 +1,6 @@
-"""The transport below the plain openai SDK: the answers, and what each fault looks like from there."""
+"""The transport below the plain openai SDK: the answers, and what each fault looks like from
+there.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ async def plain(fake: FakeDeepSeek) -> Any:
 
 async def streamed(fake: FakeDeepSeek) -> list[Any]:
     async with client_of(fake) as client:
-        stream = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+        stream = await client.chat.completions.create(
+            model="deepseek-flash", messages=QUESTION, stream=True
+        )
         return [chunk async for chunk in stream]
 
 
@@ -52,7 +56,9 @@ def test_a_plain_call_brings_reasoning_content_and_usage() -> None:
     assert len(message.content.split()) > 20
     assert len(message.reasoning_content.split()) > 50
     assert completion.usage.completion_tokens_details.reasoning_tokens > 100
-    assert completion.usage.model_extra["prompt_cache_miss_tokens"] == completion.usage.prompt_tokens
+    assert (
+        completion.usage.model_extra["prompt_cache_miss_tokens"] == completion.usage.prompt_tokens
+    )
 
 
 def test_a_stream_says_the_same_as_a_plain_call() -> None:
@@ -65,13 +71,18 @@ def test_a_stream_says_the_same_as_a_plain_call() -> None:
 
 
 def test_bytes_cut_anywhere_make_no_difference() -> None:
-    whole, cut = run_virtual(streamed, FakeDeepSeek()), run_virtual(streamed, FakeDeepSeek(splinter=True))
+    whole, cut = (
+        run_virtual(streamed, FakeDeepSeek()),
+        run_virtual(streamed, FakeDeepSeek(splinter=True)),
+    )
     assert whole == cut
 
 
 @pytest.mark.parametrize("fault", [Fault.KEEP_ALIVE, Fault.BLANK_LINES, Fault.EOF_AFTER_FINISH])
 def test_a_stream_that_only_dawdles_is_whole(fault: Fault) -> None:
-    assert content_of(run_virtual(streamed, failing(fault))) == content_of(run_virtual(streamed, FakeDeepSeek()))
+    assert content_of(run_virtual(streamed, failing(fault))) == content_of(
+        run_virtual(streamed, FakeDeepSeek())
+    )
 
 
 @pytest.mark.parametrize("fault", [Fault.KEEP_ALIVE, Fault.BLANK_LINES])
@@ -101,7 +112,9 @@ STATUSES: list[tuple[Fault, int, type[openai.APIStatusError]]] = [
 
 @pytest.mark.parametrize(("fault", "status", "error"), STATUSES, ids=[row[0] for row in STATUSES])
 @pytest.mark.parametrize("call", [plain, streamed])
-def test_an_error_status_is_the_sdks_error(call: Any, fault: Fault, status: int, error: Any) -> None:
+def test_an_error_status_is_the_sdks_error(
+    call: Any, fault: Fault, status: int, error: Any
+) -> None:
     with pytest.raises(error) as caught:
         run_virtual(call, failing(fault))
     assert caught.value.status_code == status
@@ -116,7 +129,10 @@ def test_the_bodies_of_errors_are_those_of_the_api() -> None:
 
     assert body(Fault.INSUFFICIENT_BALANCE)["message"] == "Insufficient Balance"
     assert body(Fault.RATE_TPM)["message"] == "Rate limit reached for TPM"
-    assert "your concurrency limit of 25 based on your remaining balance" in body(Fault.RATE_CONCURRENCY)["message"]
+    assert (
+        "your concurrency limit of 25 based on your remaining balance"
+        in body(Fault.RATE_CONCURRENCY)["message"]
+    )
     assert body(Fault.UNAVAILABLE)["type"] == "service_unavailable_error"
     assert body(Fault.OCTET_STREAM_ERROR)["type"] == "service_unavailable_error"
     assert body(Fault.INSUFFICIENT_QUOTA)["code"] == "insufficient_quota"
@@ -162,7 +178,9 @@ def test_retry_after_comes_in_every_form(fault: Fault, header: str, value: str) 
         (streamed, Fault.REDIRECT, openai.APIStatusError),
     ],
 )
-def test_a_broken_answer_is_the_error_that_the_sdk_makes_of_it(call: Any, fault: Fault, error: Any) -> None:
+def test_a_broken_answer_is_the_error_that_the_sdk_makes_of_it(
+    call: Any, fault: Fault, error: Any
+) -> None:
     with pytest.raises(error):
         run_virtual(call, failing(fault))
 
@@ -172,7 +190,9 @@ def test_an_empty_stream_ends_without_a_word(fault: Fault) -> None:
     assert run_virtual(streamed, failing(fault)) == []
 
 
-@pytest.mark.parametrize("fault", [Fault.EOF_WITHOUT_FINISH, Fault.CUT_IN_CHUNK, Fault.BARE_ERROR_LINE])
+@pytest.mark.parametrize(
+    "fault", [Fault.EOF_WITHOUT_FINISH, Fault.CUT_IN_CHUNK, Fault.BARE_ERROR_LINE]
+)
 def test_a_stream_cut_short_ends_without_a_word_and_without_a_reason(fault: Fault) -> None:
     chunks = run_virtual(streamed, failing(fault))
     assert chunks
@@ -251,7 +271,9 @@ def test_a_response_closed_early_frees_its_slot() -> None:
     async def leave_early() -> tuple[int, int]:
         fake = FakeDeepSeek(latency=Latency.parse("per-token:1:1"), concurrency_limit=1)
         async with client_of(fake) as client:
-            stream = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+            stream = await client.chat.completions.create(
+                model="deepseek-flash", messages=QUESTION, stream=True
+            )
             await stream.__anext__()
             during = fake.gate.in_flight
             await stream.close()
@@ -269,7 +291,9 @@ def test_a_call_takes_as_long_as_its_latency_says() -> None:
         run_virtual(timed)
 
     async def patient() -> float:
-        async with client_of(FakeDeepSeek(latency=Latency.parse("fixed:7200")), timeout_s=None) as client:
+        async with client_of(
+            FakeDeepSeek(latency=Latency.parse("fixed:7200")), timeout_s=None
+        ) as client:
             await client.chat.completions.create(model="deepseek-flash", messages=QUESTION)
         return asyncio.get_running_loop().time()
 
@@ -277,10 +301,14 @@ def test_a_call_takes_as_long_as_its_latency_says() -> None:
 
 
 def test_a_night_with_faults_is_the_same_night_each_time() -> None:
-    """Sixty calls, eight at a time, a third of them failing somehow, then tried again: every byte, every instant."""
+    """Sixty calls, eight at a time, a third of them failing somehow, then tried again: every byte,
+    every instant.
+    """
 
     async def night() -> list[Any]:
-        fake = FakeDeepSeek(latency=Latency.parse("lognormal:20:0.5"), faults=FaultPlan.storm(0.3), delta_tokens=16)
+        fake = FakeDeepSeek(
+            latency=Latency.parse("lognormal:20:0.5"), faults=FaultPlan.storm(0.3), delta_tokens=16
+        )
         slots, loop, seen = asyncio.Semaphore(8), asyncio.get_running_loop(), list[Any]()
 
         async def one(client: openai.AsyncOpenAI, number: int) -> None:
@@ -288,7 +316,9 @@ def test_a_night_with_faults_is_the_same_night_each_time() -> None:
             for attempt in (1, 2, 3):
                 async with slots:
                     try:
-                        completion = await client.chat.completions.create(model="deepseek-flash", messages=question)
+                        completion = await client.chat.completions.create(
+                            model="deepseek-flash", messages=question
+                        )
                     except (openai.APIError, ValueError) as error:
                         seen.append((loop.time(), number, attempt, repr(error)))
                     else:
@@ -296,7 +326,8 @@ def test_a_night_with_faults_is_the_same_night_each_time() -> None:
                         return
 
         async with client_of(fake) as client:
-            # With its first request a client of the SDK asks for its platform in a thread: eight would race there.
+            # With its first request a client of the SDK asks for its platform in a thread: eight
+            # would race there.
             await client.models.list()
             await asyncio.gather(*(one(client, number) for number in range(60)))
         return [seen, list(fake.log)[1:]]

@@ -27,7 +27,9 @@ def client_of(url: str) -> openai.AsyncOpenAI:
 async def test_a_plain_call_and_a_stream_are_served(suffix: str) -> None:
     async with serve(FakeDeepSeek()) as url, client_of(url + suffix) as client:
         plain = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION)
-        stream = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+        stream = await client.chat.completions.create(
+            model="deepseek-flash", messages=QUESTION, stream=True
+        )
         chunks = [chunk async for chunk in stream]
     said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
     assert said == plain.choices[0].message.content
@@ -51,7 +53,9 @@ async def test_a_reset_is_a_real_one(fault: Fault) -> None:
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         body = json.dumps({**BODY, "stream": True}).encode()
-        head = f"POST /chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer k\r\n"
+        head = (
+            f"POST /chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer k\r\n"
+        )
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         with pytest.raises(ConnectionResetError):
             await reader.read()
@@ -76,7 +80,9 @@ async def test_a_client_that_hangs_up_is_told_of_once_and_in_one_line(
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         body = json.dumps({**BODY, "stream": True}).encode()
-        head = f"POST /chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer k\r\n"
+        head = (
+            f"POST /chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer k\r\n"
+        )
         writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         await reader.read(read)
         writer.transport.abort()
@@ -89,7 +95,9 @@ async def test_a_client_that_hangs_up_is_told_of_once_and_in_one_line(
 @pytest.mark.parametrize("fault", [Fault.RESET_BEFORE_HEADERS, Fault.RESET])
 async def test_a_reset_is_a_connection_error_to_the_sdk(fault: Fault) -> None:
     async def read_stream(client: openai.AsyncOpenAI) -> None:
-        async for _ in await client.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True):
+        async for _ in await client.chat.completions.create(
+            model="deepseek-flash", messages=QUESTION, stream=True
+        ):
             pass
 
     async with serve(FakeDeepSeek(faults=FaultPlan.always(fault))) as url, client_of(url) as client:
@@ -100,7 +108,9 @@ async def test_a_reset_is_a_connection_error_to_the_sdk(fault: Fault) -> None:
 async def test_a_client_that_hangs_up_frees_its_slot() -> None:
     fake = FakeDeepSeek(faults=FaultPlan.first(Fault.STALL), concurrency_limit=1)
     async with serve(fake) as url, client_of(url) as client:
-        stream = await client.chat.completions.create(model="deepseek-flash", messages=QUESTION, stream=True)
+        stream = await client.chat.completions.create(
+            model="deepseek-flash", messages=QUESTION, stream=True
+        )
         await stream.__anext__()
         held = fake.gate.in_flight
         await stream.close()
@@ -137,7 +147,10 @@ async def test_a_hundred_calls_at_once_are_all_served() -> None:
     fake = FakeDeepSeek(latency=Latency.parse("fixed:0.05"))
 
     async def one(session: aiohttp.ClientSession, number: int) -> int:
-        body = {"model": "deepseek-flash", "messages": [{"role": "user", "content": f"Question {number}?"}]}
+        body = {
+            "model": "deepseek-flash",
+            "messages": [{"role": "user", "content": f"Question {number}?"}],
+        }
         async with session.post(f"{url}/chat/completions", json=body) as response:
             await response.read()
             return response.status
@@ -152,17 +165,25 @@ async def test_serving_for_ever_tells_its_address_and_ends_when_cancelled() -> N
     told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve_forever(FakeDeepSeek(), 0, told.set_result))
     url = await told
-    async with aiohttp.ClientSession(headers=KEY) as session, session.get(f"{url}/models") as response:
+    async with (
+        aiohttp.ClientSession(headers=KEY) as session,
+        session.get(f"{url}/models") as response,
+    ):
         assert response.status == 200
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
 
 
-async def test_a_served_fake_tells_the_time_of_day_and_one_in_this_process_does_not(ask: Any) -> None:
+async def test_a_served_fake_tells_the_time_of_day_and_one_in_this_process_does_not(
+    ask: Any,
+) -> None:
     plan = FaultPlan.first(Fault.RATE_AFTER_DATE)
     asked_at = datetime.now(UTC).replace(microsecond=0)
-    async with serve(FakeDeepSeek(faults=plan)) as url, aiohttp.ClientSession(headers=KEY) as session:
+    async with (
+        serve(FakeDeepSeek(faults=plan)) as url,
+        aiohttp.ClientSession(headers=KEY) as session,
+    ):
         async with session.post(f"{url}/chat/completions", json=BODY) as response:
             ahead = parsedate_to_datetime(response.headers["Retry-After"]) - asked_at
         async with session.post(f"{url}/chat/completions", json=BODY) as response:

@@ -1,4 +1,6 @@
-"""What the mock remembers: prefixes that completed, calls in flight, how often a content was asked."""
+"""What the mock remembers: prefixes that completed, calls in flight, how often a content was
+asked.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def hit(heard: Any) -> int:
     return tokens
 
 
-# "<user>" is six bytes, a token five: after 1,274 more bytes the second block of 128 tokens is full.
+# "<user>" is six bytes, a token five: after 1,274 more bytes the second block of 128 tokens is
+# full.
 TWO_BLOCKS = "x" * (2 * 640 - 6)
 
 
@@ -68,7 +71,14 @@ def test_the_oldest_prefixes_are_forgotten_first() -> None:
 
 def test_what_was_not_asked_for_longest_is_counted_anew() -> None:
     repeats = Repeats(capacity=2)
-    assert [repeats.count(letter) for letter in (b"a", b"b", b"a", b"c", b"a", b"b")] == [1, 1, 2, 1, 3, 1]
+    assert [repeats.count(letter) for letter in (b"a", b"b", b"a", b"c", b"a", b"b")] == [
+        1,
+        1,
+        2,
+        1,
+        3,
+        1,
+    ]
 
 
 def test_one_user_id_does_not_share_with_another(ask: Any) -> None:
@@ -82,7 +92,11 @@ def test_the_next_turn_of_a_conversation_hits_the_answer_too(ask: Any) -> None:
     fake = FakeDeepSeek()
     first = ask(fake, TWO_BLOCKS, thinking={"type": "disabled"})
     turns = [("user", TWO_BLOCKS), ("assistant", first.content), ("user", "Again.")]
-    again = ask(fake, [{"role": role, "content": text} for role, text in turns], thinking={"type": "disabled"})
+    again = ask(
+        fake,
+        [{"role": role, "content": text} for role, text in turns],
+        thinking={"type": "disabled"},
+    )
     assert hit(again) == len("<user>" + TWO_BLOCKS + "<assistant>" + first.content) // 640 * 128
 
 
@@ -104,19 +118,26 @@ def test_another_seed_is_another_model(ask: Any) -> None:
 def test_temperature_counts_only_without_thinking(ask: Any) -> None:
     fake, off = FakeDeepSeek(), {"type": "disabled"}
     assert ask(fake, temperature=0).content == ask(fake, temperature=2).content
-    assert ask(fake, temperature=0, thinking=off).content != ask(fake, temperature=2, thinking=off).content
+    assert (
+        ask(fake, temperature=0, thinking=off).content
+        != ask(fake, temperature=2, thinking=off).content
+    )
 
 
 def test_the_limit_of_calls_at_once_is_named_in_the_refusal(ask: Any) -> None:
     fake = FakeDeepSeek(concurrency_limit=2)
-    held = [fake.begin("POST", "/chat/completions", HEADERS, body_of(text), now_s=0.0) for text in "ab"]
+    held = [
+        fake.begin("POST", "/chat/completions", HEADERS, body_of(text), now_s=0.0) for text in "ab"
+    ]
     refused = ask(fake)
     held[0].close()
     held[0].close()
     assert refused.status == 429
-    assert refused.json()["error"]["message"] == (
-        "Too many requests. Your current concurrency is 3, which exceeds your concurrency limit of 2 based on your "
-        "remaining balance. Please top up your balance to restore your concurrency."
+    assert (
+        refused.json()["error"]["message"]
+        == "Too many requests. Your current concurrency is 3, which exceeds your concurrency limit"
+        " of 2 based on your remaining balance. Please top up your balance to restore your"
+        " concurrency."
     )
     assert ask(fake).status == 200
     assert fake.gate.in_flight == 1
@@ -152,7 +173,12 @@ def test_the_log_tells_requests_apart_by_content(ask: Any, raw: Any) -> None:
         ask(fake, prompt)
     raw(fake, "GET", "/models")
     assert [entry.status for entry in fake.log] == [500, 200, 500, 200]
-    assert [entry.fault for entry in fake.log] == [Fault.SERVER_ERROR, None, Fault.SERVER_ERROR, None]
+    assert [entry.fault for entry in fake.log] == [
+        Fault.SERVER_ERROR,
+        None,
+        Fault.SERVER_ERROR,
+        None,
+    ]
     assert fake.log[0].digest == fake.log[1].digest != fake.log[2].digest
     assert fake.statuses == {500: 2, 200: 2}
 

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from harness.testing import FakeDeepSeek
 
 USER = [{"role": "user", "content": "Say hello."}]
-TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type": "object", "properties": {}}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "search", "parameters": {"type": "object", "properties": {}}},
+}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
 MODELS = "The supported API model names are deepseek-flash, deepseek-v4-pro, but you passed {}."
 RANGE = "Invalid max_tokens value, the valid range of max_tokens is [1, 393216]"
@@ -20,8 +23,8 @@ UNTYPED = "Failed to deserialize the JSON body into the target type: "
 BAD_CHOICE = "Thinking mode does not support this tool_choice"
 NO_REASONING = "The reasoning_content in the thinking mode must be passed back to the API."
 UNANSWERED = (
-    "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
-    "(insufficient tool messages following tool_calls message)"
+    "An assistant message with 'tool_calls' must be followed by tool messages responding to each"
+    " 'tool_call_id'. (insufficient tool messages following tool_calls message)"
 )
 OFF = {"type": "disabled"}
 SAID = {"role": "assistant", "content": "Hi."}
@@ -37,9 +40,17 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
         "JSON mode without the word",
         {"response_format": {"type": "json_object"}},
         400,
-        "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'.",
+        (
+            "Prompt must contain the word 'json' in some form to use 'response_format' of type"
+            " 'json_object'."
+        ),
     ),
-    ("JSON schema", {"response_format": {"type": "json_schema"}}, 400, "This response_format type is unavailable now"),
+    (
+        "JSON schema",
+        {"response_format": {"type": "json_schema"}},
+        400,
+        "This response_format type is unavailable now",
+    ),
     (
         "stream_options without stream",
         {"stream_options": {"include_usage": True}},
@@ -91,7 +102,10 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ),
     (
         "a call left unanswered",
-        {"thinking": OFF, "messages": [*USER, {"role": "assistant", "content": "", "tool_calls": [CALL]}, *USER]},
+        {
+            "thinking": OFF,
+            "messages": [*USER, {"role": "assistant", "content": "", "tool_calls": [CALL]}, *USER],
+        },
         400,
         UNANSWERED,
     ),
@@ -103,9 +117,24 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
         "Invalid temperature value, the valid range of temperature is [0, 2.0]",
     ),
     ("top_p of 0", {"top_p": 0}, 400, "Invalid top_p value, the valid range of top_p is (0, 1.0]"),
-    ("too many stops", {"stop": ["x"] * 17}, 400, "Invalid stop value, at most 16 stop sequences are supported"),
-    ("a long user_id", {"user_id": "u" * 513}, 400, "Invalid user_id value, the length must not exceed 512 bytes"),
-    ("max_tokens as text", {"max_tokens": "10"}, 422, UNTYPED + 'max_tokens: invalid type: string "10", expected u32'),
+    (
+        "too many stops",
+        {"stop": ["x"] * 17},
+        400,
+        "Invalid stop value, at most 16 stop sequences are supported",
+    ),
+    (
+        "a long user_id",
+        {"user_id": "u" * 513},
+        400,
+        "Invalid user_id value, the length must not exceed 512 bytes",
+    ),
+    (
+        "max_tokens as text",
+        {"max_tokens": "10"},
+        422,
+        UNTYPED + 'max_tokens: invalid type: string "10", expected u32',
+    ),
     (
         "unknown effort",
         {"reasoning_effort": "huge"},
@@ -117,25 +146,44 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
         "unknown role",
         {"messages": [{"role": "robot", "content": ""}]},
         422,
-        UNTYPED + "messages[0]: unknown variant `robot`, expected one of `system`, `user`, `assistant`, `tool`",
+        UNTYPED
+        + "messages[0]: unknown variant `robot`, expected one of `system`, `user`, `assistant`,"
+        " `tool`",
     ),
     ("no model", {"model": None}, 422, UNTYPED + "missing field `model`"),
-    ("no content", {"messages": [{"role": "user"}]}, 422, UNTYPED + "messages[0]: missing field `content`"),
+    (
+        "no content",
+        {"messages": [{"role": "user"}]},
+        422,
+        UNTYPED + "messages[0]: missing field `content`",
+    ),
     (
         "a prompt beyond the context",
         {"messages": [{"role": "user", "content": "x" * 5 * 1_048_576}]},
         400,
-        "This model's maximum context length is 1048576 tokens. However, you requested 1048580 tokens (1048580 in the "
-        "messages, 0 in the completion). Please reduce the length of the messages or completion.",
+        (
+            "This model's maximum context length is 1048576 tokens. However, you requested 1048580"
+            " tokens (1048580 in the messages, 0 in the completion). Please reduce the length of"
+            " the messages or completion."
+        ),
     ),
 ]
 
 
-@pytest.mark.parametrize(("fields", "status", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_a_bad_request_is_refused_in_the_words_of_the_api(raw: Any, fields: Any, status: int, message: str) -> None:
+@pytest.mark.parametrize(
+    ("fields", "status", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_a_bad_request_is_refused_in_the_words_of_the_api(
+    raw: Any, fields: Any, status: int, message: str
+) -> None:
     body = {"model": "deepseek-flash", "messages": USER, **fields}
     heard = raw(FakeDeepSeek(), "POST", "/v1/chat/completions", json.dumps(body).encode())
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": "invalid_request_error"}
+    error = {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "invalid_request_error",
+    }
     assert heard.status == status
     assert heard.json() == {"error": error}
 
@@ -148,7 +196,10 @@ UNTYPED_ROWS: list[tuple[dict[str, Any], str]] = [
         {"messages": [{"role": "assistant", "content": 1}]},
         "messages[0]: invalid type: integer `1`, expected a string or a sequence",
     ),
-    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0]: invalid content part"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+        "messages[0]: invalid content part",
+    ),
     ({"messages": [{"role": "tool", "content": "1"}]}, "messages[0]: missing field `tool_call_id`"),
     ({"messages": [{**SAID, "tool_calls": [{}]}]}, "messages[0].tool_calls: invalid tool call"),
     ({"tools": [{}]}, "tools[0]: missing field `function`"),
@@ -159,7 +210,9 @@ UNTYPED_ROWS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "reason"), UNTYPED_ROWS, ids=[row[1][:40] for row in UNTYPED_ROWS])
+@pytest.mark.parametrize(
+    ("fields", "reason"), UNTYPED_ROWS, ids=[row[1][:40] for row in UNTYPED_ROWS]
+)
 def test_a_field_of_the_wrong_type_is_422(raw: Any, fields: Any, reason: str) -> None:
     body = {"model": "deepseek-flash", "messages": USER, **fields}
     heard = raw(FakeDeepSeek(), "POST", "/chat/completions", json.dumps(body).encode())
@@ -172,13 +225,25 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         "an empty reasoning beside tools",
         {"tools": [TOOL], "messages": [*USER, {**SAID, "reasoning_content": ""}, *USER]},
     ),
-    ("a named tool without thinking", {"tools": [TOOL], "thinking": OFF, "tool_choice": "required"}),
+    (
+        "a named tool without thinking",
+        {"tools": [TOOL], "thinking": OFF, "tool_choice": "required"},
+    ),
     ("a field that nobody knows", {"enable_thinking": False, "seed": 7}),
     ("deprecated penalties", {"presence_penalty": 1, "frequency_penalty": 1}),
-    ("nulls for what is not set", {"max_tokens": None, "stop": None, "tools": None, "stream_options": None}),
+    (
+        "nulls for what is not set",
+        {"max_tokens": None, "stop": None, "tools": None, "stream_options": None},
+    ),
     ("the largest cap", {"max_tokens": 393216}),
-    ("reasoning sent back without tools", {"messages": [*USER, {**SAID, "reasoning_content": "Hm."}, *USER]}),
-    ("content in parts", {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hello."}]}]}),
+    (
+        "reasoning sent back without tools",
+        {"messages": [*USER, {**SAID, "reasoning_content": "Hm."}, *USER]},
+    ),
+    (
+        "content in parts",
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hello."}]}]},
+    ),
 ]
 
 
@@ -206,7 +271,9 @@ def test_a_key_that_is_not_known_is_refused_and_masked(raw: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer "}, {"authorization": "Basic abc"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Bearer "}, {"authorization": "Basic abc"}]
+)
 def test_a_request_without_a_key_is_refused(raw: Any, headers: dict[str, str]) -> None:
     assert raw(FakeDeepSeek(), "GET", "/models", headers=headers).status == 401
 
@@ -229,46 +296,80 @@ def test_other_routes_are_refused(raw: Any, method: str, path: str, status: int)
     assert raw(FakeDeepSeek(), method, path, b"{}").status == status
 
 
-@pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b"\xff", 400), (b"[" * 100_000, 400), (b"[]", 422)])
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 400), (b"\xff", 400), (b"[" * 100_000, 400), (b"[]", 422)]
+)
 def test_a_body_that_is_no_object_is_refused(raw: Any, body: bytes, status: int) -> None:
     assert raw(FakeDeepSeek(), "POST", "/chat/completions", body).status == status
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["user", "assistant", "tool", "text", "x"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.sampled_from(["user", "assistant", "tool", "text", "x"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "type", "function", "name", "tool_calls", "id"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "type", "function", "name", "tool_calls", "id"]),
+            inner,
+        )
     ),
     max_leaves=8,
 )
-FIELDS = ["messages", "thinking", "tools", "tool_choice", "response_format", "stop", "stream_options", "max_tokens"]
+FIELDS = [
+    "messages",
+    "thinking",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "stop",
+    "stream_options",
+    "max_tokens",
+]
 
 
 MOSTLY_VALID = {
     "thinking": st.just(OFF),
-    "tools": st.just([TOOL])
-    | st.lists(st.fixed_dictionaries({"type": st.just("function"), "function": JSON}), max_size=2),
-    "tool_choice": st.sampled_from(["auto", "required", "none"]) | st.fixed_dictionaries({"function": JSON}),
+    "tools": (
+        st.just([TOOL])
+        | st.lists(
+            st.fixed_dictionaries({"type": st.just("function"), "function": JSON}), max_size=2
+        )
+    ),
+    "tool_choice": (
+        st.sampled_from(["auto", "required", "none"]) | st.fixed_dictionaries({"function": JSON})
+    ),
     "response_format": st.just({"type": "json_object"}),
 }
 
 
 @given(
-    fields=st.dictionaries(st.sampled_from(FIELDS), JSON) | st.fixed_dictionaries({}, optional=MOSTLY_VALID),
+    fields=st.dictionaries(st.sampled_from(FIELDS), JSON)
+    | st.fixed_dictionaries({}, optional=MOSTLY_VALID),
     turn=JSON
-    | st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": JSON, "tool_calls": JSON}),
+    | st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant"]), "content": JSON, "tool_calls": JSON}
+    ),
 )
 def test_any_json_is_either_refused_or_answered(fields: dict[str, Any], turn: Any) -> None:
-    body = {"model": "deepseek-flash", "messages": [{"role": "user", "content": "json"}, turn], **fields}
+    body = {
+        "model": "deepseek-flash",
+        "messages": [{"role": "user", "content": "json"}, turn],
+        **fields,
+    }
     encoded = json.dumps(body).encode()
-    exchange = FakeDeepSeek().begin("POST", "/chat/completions", {"authorization": "Bearer k"}, encoded, now_s=0.0)
+    exchange = FakeDeepSeek().begin(
+        "POST", "/chat/completions", {"authorization": "Bearer k"}, encoded, now_s=0.0
+    )
     assert exchange.reply.status in (200, 400, 422)
 
 
 def test_text_completion_is_known_on_the_beta_url_only(raw: Any) -> None:
     heard = raw(FakeDeepSeek(), "POST", "/v1/completions", b"{}")
     assert heard.status == 400
-    assert heard.json()["error"]["message"] == (
-        'completions api is only available when using beta api (set base_url="https://api.deepseek.com/beta")'
+    assert (
+        heard.json()["error"]["message"]
+        == "completions api is only available when using beta api (set"
+        ' base_url="https://api.deepseek.com/beta")'
     )

@@ -39,11 +39,21 @@ def test_timers_fire_in_their_order_whatever_their_distance() -> None:
             seen.append((now_s(), name))
 
         async with anyio.create_task_group() as group:
-            for delay_s, name in ((100_000.0, "weeks"), (0.001, "soon"), (30.0, "later"), (30.0, "later too")):
+            for delay_s, name in (
+                (100_000.0, "weeks"),
+                (0.001, "soon"),
+                (30.0, "later"),
+                (30.0, "later too"),
+            ):
                 group.start_soon(sleeper, delay_s, name)
         return seen
 
-    assert run_virtual(collect) == [(0.001, "soon"), (30.0, "later"), (30.0, "later too"), (100_000.0, "weeks")]
+    assert run_virtual(collect) == [
+        (0.001, "soon"),
+        (30.0, "later"),
+        (30.0, "later too"),
+        (100_000.0, "weeks"),
+    ]
 
 
 def test_deadlines_of_anyio_and_asyncio_are_virtual() -> None:

@@ -18,7 +18,10 @@ TOOL = {
     "type": "function",
     "function": {
         "name": "search",
-        "parameters": {"type": "object", "properties": {"query": {"type": "string"}, "limit": {"type": "integer"}}},
+        "parameters": {
+            "type": "object",
+            "properties": {"query": {"type": "string"}, "limit": {"type": "integer"}},
+        },
     },
 }
 
@@ -26,7 +29,15 @@ TOOL = {
 def test_a_plain_response_has_the_keys_of_the_api_in_their_order(ask: Any) -> None:
     heard = ask(FakeDeepSeek())
     body = heard.json()
-    assert list(body) == ["id", "object", "created", "model", "choices", "usage", "system_fingerprint"]
+    assert list(body) == [
+        "id",
+        "object",
+        "created",
+        "model",
+        "choices",
+        "usage",
+        "system_fingerprint",
+    ]
     assert list(body["choices"][0]) == ["index", "message", "logprobs", "finish_reason"]
     assert list(body["choices"][0]["message"]) == ["role", "content", "reasoning_content"]
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", body["id"])
@@ -47,7 +58,10 @@ def test_without_thinking_there_is_no_reasoning_and_no_count_of_it(ask: Any) -> 
 
 
 def test_effort_none_turns_thinking_off(ask: Any) -> None:
-    assert "reasoning_content" not in ask(FakeDeepSeek(), reasoning_effort="none").json()["choices"][0]["message"]
+    assert (
+        "reasoning_content"
+        not in ask(FakeDeepSeek(), reasoning_effort="none").json()["choices"][0]["message"]
+    )
 
 
 def test_a_stream_comes_in_the_order_of_the_api(ask: Any) -> None:
@@ -72,7 +86,10 @@ def test_a_stream_without_thinking_never_names_reasoning(ask: Any) -> None:
 
 
 def test_a_delta_is_one_token_unless_told_otherwise(ask: Any) -> None:
-    ones, eights = ask(FakeDeepSeek(), stream=True).events, ask(FakeDeepSeek(delta_tokens=8), stream=True).events
+    ones, eights = (
+        ask(FakeDeepSeek(), stream=True).events,
+        ask(FakeDeepSeek(delta_tokens=8), stream=True).events,
+    )
     tokens = ones[-1]["usage"]["completion_tokens"]
     assert len(ones) == tokens + 2
     assert tokens / 8 <= len(eights) - 2 <= tokens / 8 + 2
@@ -102,7 +119,9 @@ def test_the_openai_dialect_sends_usage_in_a_chunk_of_its_own_and_no_reasoning(a
 
 def test_tool_arguments_arrive_in_fragments_that_join_to_json(ask: Any) -> None:
     events = ask(FakeDeepSeek(), tools=[TOOL], stream=True).events
-    calls = [call for event in events for call in event["choices"][0]["delta"].get("tool_calls", [])]
+    calls = [
+        call for event in events for call in event["choices"][0]["delta"].get("tool_calls", [])
+    ]
     assert calls[0]["function"] == {"name": "search", "arguments": ""}
     assert calls[0]["id"].startswith("call_00_")
     assert all(list(call) == ["index", "function"] for call in calls[1:])
@@ -138,15 +157,26 @@ def test_a_stop_sequence_ends_the_content(ask: Any) -> None:
 
 
 def test_json_mode_answers_with_the_keys_that_the_prompt_names(ask: Any) -> None:
-    content = ask(FakeDeepSeek(), 'Reply in JSON: {"title": "...", "year": 1}', response_format={"type": "json_object"})
+    content = ask(
+        FakeDeepSeek(),
+        'Reply in JSON: {"title": "...", "year": 1}',
+        response_format={"type": "json_object"},
+    )
     assert list(json.loads(content.content)) == ["title", "year"]
 
 
-PROMPTS = st.text(max_size=300) | st.sampled_from(["量子纠缠是什么？", "Explain tides.", "\ud800 alone"])
+PROMPTS = st.text(max_size=300) | st.sampled_from(
+    ["量子纠缠是什么？", "Explain tides.", "\ud800 alone"]
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(prompt=PROMPTS, cap=st.none() | st.integers(1, 900), stream=st.booleans(), thinking=st.booleans())
+@given(
+    prompt=PROMPTS,
+    cap=st.none() | st.integers(1, 900),
+    stream=st.booleans(),
+    thinking=st.booleans(),
+)
 def test_the_identities_of_usage_always_hold(
     ask: Any, prompt: str, cap: int | None, stream: bool, thinking: bool
 ) -> None:
@@ -155,11 +185,16 @@ def test_the_identities_of_usage_always_hold(
     for _ in range(2):
         heard = ask(fake, prompt, max_tokens=cap, stream=stream, thinking=kind)
         usage = (heard.events[-1] if stream else heard.json())["usage"]
-        assert usage["prompt_tokens"] == usage["prompt_cache_hit_tokens"] + usage["prompt_cache_miss_tokens"]
+        assert (
+            usage["prompt_tokens"]
+            == usage["prompt_cache_hit_tokens"] + usage["prompt_cache_miss_tokens"]
+        )
         assert usage["prompt_tokens_details"]["cached_tokens"] == usage["prompt_cache_hit_tokens"]
         assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
         assert usage["completion_tokens"] <= (cap or 65536)
-        reasoning = usage.get("completion_tokens_details", {"reasoning_tokens": 0})["reasoning_tokens"]
+        reasoning = usage.get("completion_tokens_details", {"reasoning_tokens": 0})[
+            "reasoning_tokens"
+        ]
         assert (reasoning > 0) == thinking
         assert reasoning <= usage["completion_tokens"]
 
@@ -180,7 +215,13 @@ def test_a_beginning_is_never_longer_than_its_limit(text: str, limit: int) -> No
 
 
 def test_splintered_bytes_are_the_same_bytes(raw: Any) -> None:
-    body = json.dumps({"model": "deepseek-flash", "messages": [{"role": "user", "content": "量子"}], "stream": True})
+    body = json.dumps(
+        {
+            "model": "deepseek-flash",
+            "messages": [{"role": "user", "content": "量子"}],
+            "stream": True,
+        }
+    )
     heads = {"authorization": "Bearer k"}
     whole, cut = (
         list(

@@ -22,7 +22,9 @@ def mock() -> MockDeepSeek:
     return MockDeepSeek()
 
 
-def test_lines_are_taken_in_their_order_and_then_the_fake_invents(mock: MockDeepSeek, ask: Ask) -> None:
+def test_lines_are_taken_in_their_order_and_then_the_fake_invents(
+    mock: MockDeepSeek, ask: Ask
+) -> None:
     mock.reply("one").fail(503).reply("two")
     heard = [ask(mock) for _ in range(4)]
     assert [one.status for one in heard] == [200, 503, 200, 200]
@@ -38,7 +40,10 @@ def test_a_line_for_certain_calls_rules_over_one_for_any(mock: MockDeepSeek, ask
 
 def test_the_text_is_looked_for_in_every_message(mock: MockDeepSeek, ask: Ask) -> None:
     mock.when("You are a judge").reply("guilty")
-    system = [{"role": "system", "content": "You are a judge."}, {"role": "user", "content": "Well?"}]
+    system = [
+        {"role": "system", "content": "You are a judge."},
+        {"role": "user", "content": "Well?"},
+    ]
     assert ask(mock, system).content == "guilty"
 
 
@@ -72,21 +77,35 @@ def test_the_usage_is_what_the_script_says_or_what_is_counted(mock: MockDeepSeek
     usage = Usage(input_tokens=100, cached_tokens=64, output_tokens=50, reasoning_tokens=20)
     mock.reply("told", usage=usage).reply("12345" * 4, reasoning="12345")
     told, counted = (ask(mock).json()["usage"] for _ in range(2))
-    assert (told["prompt_tokens"], told["completion_tokens"], told["prompt_cache_hit_tokens"]) == (100, 50, 64)
+    assert (told["prompt_tokens"], told["completion_tokens"], told["prompt_cache_hit_tokens"]) == (
+        100,
+        50,
+        64,
+    )
     assert told["completion_tokens_details"] == {"reasoning_tokens": 20}
-    assert (counted["completion_tokens"], counted["completion_tokens_details"]["reasoning_tokens"]) == (5, 1)
+    assert (
+        counted["completion_tokens"],
+        counted["completion_tokens_details"]["reasoning_tokens"],
+    ) == (5, 1)
 
 
 def test_an_answer_is_sent_as_it_stands(mock: MockDeepSeek, ask: Ask) -> None:
     mock.reply("one two three", reasoning="unasked", finish_reason="length")
     unthinking = {"type": "disabled"}
     choice = ask(mock, thinking=unthinking, max_tokens=1, stop=["two"]).json()["choices"][0]
-    assert (choice["message"]["content"], choice["message"]["reasoning_content"]) == ("one two three", "unasked")
+    assert (choice["message"]["content"], choice["message"]["reasoning_content"]) == (
+        "one two three",
+        "unasked",
+    )
     assert choice["finish_reason"] == "length"
 
 
 def test_a_streamed_answer_says_the_same(mock: MockDeepSeek, ask: Ask) -> None:
-    mock.reply("Because of the light.", reasoning="Let me think.", usage=Usage(input_tokens=7, output_tokens=9))
+    mock.reply(
+        "Because of the light.",
+        reasoning="Let me think.",
+        usage=Usage(input_tokens=7, output_tokens=9),
+    )
     events = ask(mock, stream=True).events
     deltas = [event["choices"][0]["delta"] for event in events]
     assert "".join(delta.get("content") or "" for delta in deltas) == "Because of the light."
@@ -103,9 +122,16 @@ def test_an_answer_can_be_late(mock: MockDeepSeek, ask: Ask, stream: bool) -> No
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(402, "Insufficient Balance"), (429, "Rate limit reached"), (529, "Status 529"), (418, "I'm a Teapot")],
+    [
+        (402, "Insufficient Balance"),
+        (429, "Rate limit reached"),
+        (529, "Status 529"),
+        (418, "I'm a Teapot"),
+    ],
 )
-def test_a_status_comes_with_its_words(mock: MockDeepSeek, ask: Ask, status: int, said: str) -> None:
+def test_a_status_comes_with_its_words(
+    mock: MockDeepSeek, ask: Ask, status: int, said: str
+) -> None:
     heard = ask(mock.fail(status))
     assert heard.status == status
     assert said in heard.json()["error"]["message"]
@@ -159,18 +185,34 @@ def test_a_script_that_cannot_be_is_refused_where_it_is_written(
 def test_calls_can_be_looked_at(mock: MockDeepSeek, ask: Ask) -> None:
     messages = [
         {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": [{"type": "text", "text": "Why"}, {"type": "text", "text": "so?"}]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "Why"}, {"type": "text", "text": "so?"}],
+        },
     ]
     ask(mock.fail("reset-before-headers"), messages, stream=True, temperature=0.5)
     [call] = mock.calls
-    assert (call.model, call.stream, call.status, call.body["temperature"]) == ("deepseek-flash", True, None, 0.5)
-    assert (call.system, call.prompt, call.text) == ("Be brief.", "Why\nso?", "Be brief.\n\nWhy\nso?")
+    assert (call.model, call.stream, call.status, call.body["temperature"]) == (
+        "deepseek-flash",
+        True,
+        None,
+        0.5,
+    )
+    assert (call.system, call.prompt, call.text) == (
+        "Be brief.",
+        "Why\nso?",
+        "Be brief.\n\nWhy\nso?",
+    )
     assert call.messages == messages
     assert call.line == "fail reset-before-headers"
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"[1]", b'{"messages": "none"}', b'{"messages": [1, {"content": 2}]}'])
-def test_a_call_that_is_no_chat_request_can_be_shown_too(mock: MockDeepSeek, raw: Ask, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"\xff", b"[1]", b'{"messages": "none"}', b'{"messages": [1, {"content": 2}]}']
+)
+def test_a_call_that_is_no_chat_request_can_be_shown_too(
+    mock: MockDeepSeek, raw: Ask, body: bytes
+) -> None:
     raw(mock, "POST", "/v1/chat/completions", body)
     [call] = mock.calls
     assert (call.prompt, call.model) == ("", "")
@@ -186,11 +228,15 @@ def test_only_chat_requests_are_calls(mock: MockDeepSeek, raw: Ask) -> None:
 def test_the_history_shows_who_answered_and_when(mock: MockDeepSeek, raw: Ask) -> None:
     mock.when("why").reply("because " * 100)
     for second, text in enumerate(("why\n\nso?", "what?")):
-        body = json.dumps({"model": "deepseek-flash", "messages": [{"role": "user", "content": text}]}).encode()
+        body = json.dumps(
+            {"model": "deepseek-flash", "messages": [{"role": "user", "content": text}]}
+        ).encode()
         raw(mock, "POST", "/chat/completions", body, now_s=1000.0 + second)
     head, first, second_line = mock.history().splitlines()
     assert head == "2 calls came:"
-    assert first.startswith('  1. +0.000 s: "why so?" to deepseek-flash, plain: 200, reply "because because')
+    assert first.startswith(
+        '  1. +0.000 s: "why so?" to deepseek-flash, plain: 200, reply "because because'
+    )
     assert first.endswith('…" for calls with "why"')
     assert second_line == '  2. +1.000 s: "what?" to deepseek-flash, plain: 200, invented'
 

@@ -13,7 +13,9 @@ def a_call(id_: str, start_s: float, end_s: float, *, topic: str = "t", **parts:
     """A call that was served from its start to its end, but for the parts that are named."""
     waits = sum(value for name, value in parts.items() if name.endswith("_s"))
     served = {"service_s": end_s - start_s - waits, **parts}
-    return CallTimes(topic_id=topic, id=id_, step=id_.rpartition("/")[2], start_s=start_s, end_s=end_s, **served)
+    return CallTimes(
+        topic_id=topic, id=id_, step=id_.rpartition("/")[2], start_s=start_s, end_s=end_s, **served
+    )
 
 
 # The workflow `research`, without limits: plan, three questions at once, report.
@@ -53,7 +55,8 @@ def test_parts_of_one_fan_out_never_wait_for_each_other() -> None:
         a_call("part.1/b", 1, 9, queued_run_s=5),
         a_call("part.2/b", 6, 10, queued_run_s=3),
     ]
-    # By the clock alone, part.1/a (1) came before part.2/b (1), and part.2/a (5) before nothing of part.1.
+    # By the clock alone, part.1/a (1) came before part.2/b (1), and part.2/a (5) before nothing of
+    # part.1.
     assert critical_path_s(parts) == 6
     again = [a_call("part.1/a", 0, 1), a_call("part.2#2/a", 1, 3)]
     assert critical_path_s(again) == 3  # another fan-out, which followed the first
@@ -67,14 +70,25 @@ def test_a_call_and_its_repetition_are_a_chain() -> None:
 
 def test_the_bound_is_the_greatest_of_three() -> None:
     topics = [*RESEARCH, a_call("ask", 0, 4, topic="u")]
-    assert bound_of(topics, Limits(in_flight=2)) == Bound(work_s=16, critical_path_s=7, pace_s=0, in_flight=2)
-    assert (bound_of(topics, Limits(in_flight=2)).seconds, bound_of(topics, Limits(in_flight=2)).by) == (8, "work")
-    assert (bound_of(topics, Limits(in_flight=4)).seconds, bound_of(topics, Limits(in_flight=4)).by) == (
+    assert bound_of(topics, Limits(in_flight=2)) == Bound(
+        work_s=16, critical_path_s=7, pace_s=0, in_flight=2
+    )
+    assert (
+        bound_of(topics, Limits(in_flight=2)).seconds,
+        bound_of(topics, Limits(in_flight=2)).by,
+    ) == (8, "work")
+    assert (
+        bound_of(topics, Limits(in_flight=4)).seconds,
+        bound_of(topics, Limits(in_flight=4)).by,
+    ) == (
         7,
         "critical path",
     )
     paced = bound_of(topics, Limits(in_flight=4, requests_per_minute=20))
-    assert (paced.seconds, paced.by) == (15, "pace")  # six calls, one of them at once, a twentieth of a minute each
+    assert (paced.seconds, paced.by) == (
+        15,
+        "pace",
+    )  # six calls, one of them at once, a twentieth of a minute each
 
 
 def test_a_call_leaves_when_the_tokens_of_those_before_it_are_within_the_pace() -> None:

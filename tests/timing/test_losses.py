@@ -18,7 +18,13 @@ WAITS = tuple(CAUSE_OF)
 
 
 def a_call(
-    id_: str, start_s: float, service_s: float, *, topic: str = "t", before: tuple[FailedTimes, ...] = (), **waits: Any
+    id_: str,
+    start_s: float,
+    service_s: float,
+    *,
+    topic: str = "t",
+    before: tuple[FailedTimes, ...] = (),
+    **waits: Any,
 ) -> CallTimes:
     """A call that met these attempts in vain, then these waits, and then was answered."""
     in_vain_s = sum(one.waited_s + one.elapsed_s + one.backoff_s for one in before)
@@ -40,22 +46,36 @@ def test_a_night_that_met_its_bound_lost_nothing() -> None:
 
 def test_five_calls_three_at_a_time_lose_to_the_limit_of_one_topic() -> None:
     calls = [a_call(f"part.{n}/ask", 0, 10, queued_run_s=0 if n <= 3 else 10) for n in range(1, 6)]
-    # Alone they could all have run at once, in 10 s. Of the 20 s, in 10 two calls waited, in 10 two were all there was.
-    assert lost(calls, 20, Limits(in_flight=64, per_run=3)) == {"per_run": 9.53125, "order": 0.46875}
+    # Alone they could all have run at once, in 10 s. Of the 20 s, in 10 two calls waited, in 10 two
+    # were all there was.
+    assert lost(calls, 20, Limits(in_flight=64, per_run=3)) == {
+        "per_run": 9.53125,
+        "order": 0.46875,
+    }
 
 
 @pytest.mark.parametrize("wait", WAITS)
 def test_a_single_call_loses_what_it_waited_for(wait: str) -> None:
-    assert lost([a_call("ask", 0, 4, **dict[str, Any]({wait: 3}))], 7, Limits(in_flight=1)) == {CAUSE_OF[wait]: 3}
+    assert lost([a_call("ask", 0, 4, **dict[str, Any]({wait: 3}))], 7, Limits(in_flight=1)) == {
+        CAUSE_OF[wait]: 3
+    }
 
 
 def test_a_single_call_loses_its_failed_attempts_and_the_sleep_after_them() -> None:
-    calls = [a_call("ask", 0, 4, before=(FailedTimes(paced_s=1, elapsed_s=2, backoff_s=3), FailedTimes(elapsed_s=5)))]
+    calls = [
+        a_call(
+            "ask",
+            0,
+            4,
+            before=(FailedTimes(paced_s=1, elapsed_s=2, backoff_s=3), FailedTimes(elapsed_s=5)),
+        )
+    ]
     assert lost(calls, 15, Limits(in_flight=1)) == {"pace": 1, "attempts": 7, "backoff": 3}
 
 
 def test_a_request_after_which_the_provider_was_waited_for_is_laid_to_the_outage() -> None:
-    # It failed after 2 s, waited 8 s and looked in vain for 1 s, waited 4 s; then a failure of its own, and the answer.
+    # It failed after 2 s, waited 8 s and looked in vain for 1 s, waited 4 s; then a failure of its
+    # own, and the answer.
     before = (
         FailedTimes(elapsed_s=2),
         FailedTimes(outage_s=8, elapsed_s=1),
@@ -74,21 +94,30 @@ def test_what_rounding_leaves_of_a_wait_is_no_outage() -> None:
 
 
 def test_an_outage_keeps_all_places_from_work_and_a_probe_one_of_them() -> None:
-    # Two places. Both calls fail at 1 s; a looks at 3 s for 1 s, and at 6 s finds the provider back; both end at 8 s.
+    # Two places. Both calls fail at 1 s; a looks at 3 s for 1 s, and at 6 s finds the provider
+    # back; both end at 8 s.
     calls = [
-        a_call("part.1/a", 0, 2, before=(FailedTimes(elapsed_s=1), FailedTimes(outage_s=2, elapsed_s=1)), outage_s=2),
+        a_call(
+            "part.1/a",
+            0,
+            2,
+            before=(FailedTimes(elapsed_s=1), FailedTimes(outage_s=2, elapsed_s=1)),
+            outage_s=2,
+        ),
         a_call("part.2/a", 0, 2, before=(FailedTimes(elapsed_s=1),), outage_s=5),
     ]
     assert lost(calls, 8, Limits(in_flight=2)) == {"outage": 6}
 
 
 def test_what_one_call_waits_for_is_told_by_when_it_waited() -> None:
-    # One place. a fails from 0 to 2 and sleeps to 3; b is served from 2 to 6, and a again from 6 to 8.
+    # One place. a fails from 0 to 2 and sleeps to 3; b is served from 2 to 6, and a again from 6 to
+    # 8.
     calls = [
         a_call("part.1/a", 0, 2, before=(FailedTimes(elapsed_s=2, backoff_s=1),), queued_run_s=3),
         a_call("part.2/b", 0, 4, queued_run_s=2),
     ]
-    # The one place was never free: all that was lost is the attempt in vain, and nothing to the limit of one topic.
+    # The one place was never free: all that was lost is the attempt in vain, and nothing to the
+    # limit of one topic.
     assert lost(calls, 8, Limits(in_flight=1, per_run=1)) == {"attempts": 2}
 
 
@@ -104,7 +133,8 @@ def test_a_failed_attempt_takes_one_place_and_not_those_of_others() -> None:
         a_call("part.2/a", 0, 8),
         a_call("part.3/a", 0, 6, queued_s=8),
     ]
-    # Two places, 14 s: the work of 20 s needs 10. One place was wasted for 2 s, and in the end one stood empty for 6.
+    # Two places, 14 s: the work of 20 s needs 10. One place was wasted for 2 s, and in the end one
+    # stood empty for 6.
     assert lost(calls, 14, Limits(in_flight=2, per_run=8)) == {"attempts": 1, "order": 3}
 
 
@@ -119,7 +149,8 @@ def test_time_between_calls_and_before_and_after_them_is_our_own() -> None:
 
 def test_what_the_pace_does_not_allow_is_not_lost() -> None:
     calls = [a_call(f"ask#{n}", 0, 1, topic=str(n), paced_s=3.0 * n) for n in range(5)]
-    # Twenty a minute: the last of five leaves at 12 s; its own second is all that the bound leaves out.
+    # Twenty a minute: the last of five leaves at 12 s; its own second is all that the bound leaves
+    # out.
     found = lost(calls, 13, Limits(in_flight=8, runs=8, requests_per_minute=20))
     assert sum(value.expected for value in found.values()) == pytest.approx(1)
 
@@ -147,13 +178,20 @@ def test_every_cause_has_words() -> None:
 
 seconds = st.floats(0, 50)
 in_vain = st.builds(
-    FailedTimes, elapsed_s=seconds, backoff_s=seconds, paced_s=seconds, queued_s=seconds, outage_s=seconds
+    FailedTimes,
+    elapsed_s=seconds,
+    backoff_s=seconds,
+    paced_s=seconds,
+    queued_s=seconds,
+    outage_s=seconds,
 )
 
 
 @st.composite
 def schedules(draw: st.DrawFn) -> tuple[list[CallTimes], float, Limits]:
-    """Calls on places, one after another on each: what any engine that keeps its limit could have left."""
+    """Calls on places, one after another on each: what any engine that keeps its limit could have
+    left.
+    """
     places = draw(st.integers(1, 4))
     calls: list[CallTimes] = []
     ends = []
@@ -170,13 +208,22 @@ def schedules(draw: st.DrawFn) -> tuple[list[CallTimes], float, Limits]:
                 left_s -= kept[name]
             topic = draw(st.sampled_from("tuv"))
             times: dict[str, Any] = {**kept, **stored}
-            call = a_call(f"part.{place}/ask#{number}", wanted_s, draw(seconds), topic=topic, before=before, **times)
+            call = a_call(
+                f"part.{place}/ask#{number}",
+                wanted_s,
+                draw(seconds),
+                topic=topic,
+                before=before,
+                **times,
+            )
             calls.append(call)
             at_s = call.end_s + draw(seconds)
         ends.append(at_s)
     rpm = draw(st.sampled_from((None, 100_000)))
     tpm = draw(st.sampled_from((None, 600)))
-    limits = Limits(in_flight=places, per_run=2, runs=2, requests_per_minute=rpm, tokens_per_minute=tpm)
+    limits = Limits(
+        in_flight=places, per_run=2, runs=2, requests_per_minute=rpm, tokens_per_minute=tpm
+    )
     return calls, max(ends), limits
 
 

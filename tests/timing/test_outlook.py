@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import a_failed_result, a_result
 
-from harness.timing.outlook import KEPT_FAILURES, SAMPLES, Ended, Range, Spread, Track, less, time_left
+from harness.timing.outlook import (
+    KEPT_FAILURES,
+    SAMPLES,
+    Ended,
+    Range,
+    Spread,
+    Track,
+    less,
+    time_left,
+)
 
 WORK = Range(low=80.0, likely=100.0, high=120.0)
 
@@ -22,7 +31,9 @@ def spread_of(*values: float) -> Spread:
 
 
 @given(st.lists(st.floats(min_value=0, max_value=1e6), min_size=2, max_size=50))
-def test_mean_and_variance_are_those_of_all_values_although_none_is_kept(values: list[float]) -> None:
+def test_mean_and_variance_are_those_of_all_values_although_none_is_kept(
+    values: list[float],
+) -> None:
     spread = spread_of(*values)
     assert spread.mean == pytest.approx(statistics.fmean(values), abs=1e-6)
     assert spread.variance == pytest.approx(statistics.variance(values), rel=1e-6, abs=1e-3)
@@ -38,7 +49,8 @@ def test_equal_topics_leave_nothing_open() -> None:
 
 
 def test_a_sum_of_unequal_topics_is_a_range_that_is_never_negative() -> None:
-    # Mean 2, variance 1: the standard deviation of ten more is the root of 10 + 100 / 3 = 6.583, times 1.2816 is 8.437.
+    # Mean 2, variance 1: the standard deviation of ten more is the root of 10 + 100 / 3 = 6.583,
+    # times 1.2816 is 8.437.
     found = spread_of(1.0, 2.0, 3.0).sum_of(10)
     assert found is not None
     assert (found.low, found.likely, found.high) == pytest.approx((11.563, 20.0, 28.437), abs=0.001)

@@ -64,7 +64,8 @@ def test_what_grows_for_ever_has_no_knee() -> None:
 
 
 @pytest.mark.parametrize(
-    "few", [[], [(1, 1.0), (4, 3.0)], [(1, 1.0), (1, 1.1), (4, 3.0)], [(1, 1.0), (2, 0.0), (4, 3.0)]]
+    "few",
+    [[], [(1, 1.0), (4, 3.0)], [(1, 1.0), (1, 1.1), (4, 3.0)], [(1, 1.0), (2, 0.0), (4, 3.0)]],
 )
 def test_points_that_say_nothing_have_no_fit(few: list[tuple[float, float]]) -> None:
     assert fitted(few) is None

@@ -32,13 +32,17 @@ def test_calls_one_after_another_wait_only_for_the_one_before() -> None:
 
 
 def test_a_chain_within_a_part_does_not_wait_for_other_parts() -> None:
-    turns = turns_of([at(0, 1, "part.1"), at(1, 2, "part.1"), at(0, 7, "part.2"), at(7, 9, "part.2"), at(9, 10)])
+    turns = turns_of(
+        [at(0, 1, "part.1"), at(1, 2, "part.1"), at(0, 7, "part.2"), at(7, 9, "part.2"), at(9, 10)]
+    )
 
     assert [turn.after for turn in turns] == [(), (0,), (), (2,), (0, 1, 2, 3)]
 
 
 def test_the_first_calls_of_a_nested_step_wait_for_what_their_step_waited_for() -> None:
-    turns = turns_of([at(0, 1), at(1, 3, "outer", "in.1"), at(1, 4, "outer", "in.2"), at(4, 5, "outer")])
+    turns = turns_of(
+        [at(0, 1), at(1, 3, "outer", "in.1"), at(1, 4, "outer", "in.2"), at(4, 5, "outer")]
+    )
 
     assert [turn.after for turn in turns] == [(), (0,), (0,), (1, 2)]
 

@@ -1,7 +1,7 @@
 """Right and wrong uses of the public functions, for mypy to read: never imported, never run.
 
-A wrong use is marked `# type: ignore[code]`. As mypy is told to warn of ignores that it does not need, it fails both
-where a right use is refused and where a wrong one is not.
+A wrong use is marked `# type: ignore[code]`. As mypy is told to warn of ignores that it does not
+need, it fails both where a right use is refused and where a wrong one is not.
 """
 
 from __future__ import annotations
@@ -17,19 +17,33 @@ from harness.regress.recorded.cassette_fixture import CassetteFixture
 
 async def right_runs(topics: Path) -> None:
     assert_type(await harness.run("topics.jsonl"), harness.Report)
-    assert_type(harness.run_sync(topics, workflow="debate.py:debate", stop=harness.Stop()), harness.Report)
-    await harness.run(topics, endpoint="mock", out="results/a", cache=topics.parent / "cache.db", budget=1)
-    await harness.run(topics, in_flight=8, rpm=None, budget=0.5, thinking=False, cache_mode="replay", seed=7)
-    await harness.run(topics, patience="6h", ttl=90, connect_timeout=2.5, max_failures="off", filter="lang=de")
-    await harness.run(topics, filter=["lang=de", "year!=1999"], log_level=("call=debug",), json=True)
+    assert_type(
+        harness.run_sync(topics, workflow="debate.py:debate", stop=harness.Stop()), harness.Report
+    )
+    await harness.run(
+        topics, endpoint="mock", out="results/a", cache=topics.parent / "cache.db", budget=1
+    )
+    await harness.run(
+        topics, in_flight=8, rpm=None, budget=0.5, thinking=False, cache_mode="replay", seed=7
+    )
+    await harness.run(
+        topics, patience="6h", ttl=90, connect_timeout=2.5, max_failures="off", filter="lang=de"
+    )
+    await harness.run(
+        topics, filter=["lang=de", "year!=1999"], log_level=("call=debug",), json=True
+    )
 
 
 async def right_tables(topics: Path) -> None:
     await harness.run(
         topics,
-        steps={"research": {"model": "deepseek-v4-pro", "effort": "high", "extra_body": {"top_k": 40}}},
+        steps={
+            "research": {"model": "deepseek-v4-pro", "effort": "high", "extra_body": {"top_k": 40}}
+        },
         prices={"some-model": {"input": 0.5, "output": 1.5}},
-        endpoints={"gpu1": {"like": "vllm", "base_url": "http://gpu1:8000/v1", "cap": "max_tokens"}},
+        endpoints={
+            "gpu1": {"like": "vllm", "base_url": "http://gpu1:8000/v1", "cap": "max_tokens"}
+        },
         workflow_settings={"min_questions": 3},
     )
 
@@ -38,8 +52,17 @@ async def right_asks() -> None:
     assert_type(await harness.ask("Why?"), harness.Completion)
     schema = harness.JsonSchema(name="causes", schema={"type": "array"})
     image = harness.image("plot.png")
-    harness.ask_sync("Why?", system="Be brief.", max_tokens=200, images=[image], response_format=schema, model="m")
-    await harness.ask("Why?", endpoint="mock", latency="fixed:1", faults="0.05", stream=False, transport="httpx2")
+    harness.ask_sync(
+        "Why?",
+        system="Be brief.",
+        max_tokens=200,
+        images=[image],
+        response_format=schema,
+        model="m",
+    )
+    await harness.ask(
+        "Why?", endpoint="mock", latency="fixed:1", faults="0.05", stream=False, transport="httpx2"
+    )
 
 
 async def right_replays(replay: CassetteFixture, topics: Path) -> None:
@@ -47,7 +70,10 @@ async def right_replays(replay: CassetteFixture, topics: Path) -> None:
         return (await step.complete("answer", topic.text)).content
 
     assert_type(await replay.ask("Why?", endpoint="mock"), harness.Completion)
-    assert_type(replay.run_sync(["Why?", {"topic": "How?"}], workflow=own, in_flight=2), tuple[CaseRows, ...])
+    assert_type(
+        replay.run_sync(["Why?", {"topic": "How?"}], workflow=own, in_flight=2),
+        tuple[CaseRows, ...],
+    )
     await replay.run(topics, workflow="research", budget=0.10)
     replay.ask_sync("Why?", system="Be brief.", max_tokens=9)
 

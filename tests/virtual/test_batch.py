@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batches import RUN_ID, Files, a_topic_file, clear, journaled, lasting, loaded, manifest_of, rows_of, run
+from batches import (
+    RUN_ID,
+    Files,
+    a_topic_file,
+    clear,
+    journaled,
+    lasting,
+    loaded,
+    manifest_of,
+    rows_of,
+    run,
+)
 from prompts import edited_prompts
 
 from harness.cli.summary import report_json, summary_of
@@ -50,7 +61,9 @@ async def test_a_night_of_two_hundred_topics_shows_its_speed_up(tmp_path: Path) 
 async def test_a_batch_ends_in_full_width_where_no_budget_may_end_it_before(tmp_path: Path) -> None:
     walls_s = []
     for caps in ({}, {"budget": 1000.0}, {"run_calls": 1000}):
-        report = await run(tmp_path, a_topic_file(tmp_path, 16), latency="fixed:10", in_flight=8, **caps)
+        report = await run(
+            tmp_path, a_topic_file(tmp_path, 16), latency="fixed:10", in_flight=8, **caps
+        )
         walls_s.append(report.wall_s)
         clear(tmp_path)
 
@@ -71,18 +84,32 @@ async def test_a_storm_of_faults_fails_no_topic_and_hides_no_attempt(tmp_path: P
 
 
 async def test_all_seconds_of_a_call_are_accounted_for(tmp_path: Path) -> None:
-    await run(tmp_path, a_topic_file(tmp_path, 12), latency=SLOW, in_flight=3, per_run=2, faults="0.2", rpm=60)
+    await run(
+        tmp_path,
+        a_topic_file(tmp_path, 12),
+        latency=SLOW,
+        in_flight=3,
+        per_run=2,
+        faults="0.2",
+        rpm=60,
+    )
 
     for span in rows_of(tmp_path, "traces"):
         served = span["served"]
         names = ("queued_run_s", "queued_s", "paced_s", "budget_s", "stored_s", "outage_s")
         waits = sum(served.get(name, 0.0) for name in names)
-        attempts = sum(failure["elapsed_s"] + failure["backoff_s"] for failure in served["failures"])
-        assert waits + attempts + served["latency_s"] == pytest.approx(span["end_s"] - span["start_s"], abs=1e-4)
+        attempts = sum(
+            failure["elapsed_s"] + failure["backoff_s"] for failure in served["failures"]
+        )
+        assert waits + attempts + served["latency_s"] == pytest.approx(
+            span["end_s"] - span["start_s"], abs=1e-4
+        )
 
 
 @pytest.mark.parametrize("budget", [0.006, 0.01, 0.02])
-async def test_the_budget_is_never_passed_and_a_higher_one_goes_on(tmp_path: Path, budget: float) -> None:
+async def test_the_budget_is_never_passed_and_a_higher_one_goes_on(
+    tmp_path: Path, budget: float
+) -> None:
     source = a_topic_file(tmp_path, 20)
     report = await run(tmp_path, source, latency=SLOW, budget=budget)
 
@@ -118,7 +145,9 @@ async def test_a_run_that_was_drained_and_resumed_equals_an_undisturbed_one(
     await run(calm, source, latency=SLOW, runs=4)
 
     stop = Stop()
-    asyncio.get_running_loop().call_later(stop_after_s, stop.set, "interrupted", "interrupted by a test")
+    asyncio.get_running_loop().call_later(
+        stop_after_s, stop.set, "interrupted", "interrupted by a test"
+    )
     report = await run(disturbed, source, latency=SLOW, runs=4, stop=stop)
     assert report.exit_code == 130
     assert report.spent.open_calls == 0
@@ -149,19 +178,26 @@ async def test_a_run_that_was_cancelled_in_mid_flight_goes_on_and_lists_what_was
     assert lasting(rows_of(disturbed)) == lasting(rows_of(calm))
     assert len(resumed.left_open) >= 4
     assert resumed.spent.open_calls == len(resumed.left_open)
-    assert resumed.spent.cost_at_risk == pytest.approx(sum(call.cost_at_most or 0 for call in resumed.left_open))
+    assert resumed.spent.cost_at_risk == pytest.approx(
+        sum(call.cost_at_most or 0 for call in resumed.left_open)
+    )
     said = summary_of(resumed, loaded(tmp_path).settings)
     for request in resumed.left_open:
-        assert f"at most ${request.cost_at_most:.4f}: {request.call.topic_id} {request.call.span_id}\n" in said
-    assert [(entry["topic_id"], entry["span_id"]) for entry in report_json(resumed)["left_open"]] == [
-        (request.call.topic_id, request.call.span_id) for request in resumed.left_open
-    ]
+        assert (
+            f"at most ${request.cost_at_most:.4f}: {request.call.topic_id} {request.call.span_id}\n"
+            in said
+        )
+    assert [
+        (entry["topic_id"], entry["span_id"]) for entry in report_json(resumed)["left_open"]
+    ] == [(request.call.topic_id, request.call.span_id) for request in resumed.left_open]
     assert resumed.totals["cost"] == pytest.approx(resumed.spent.cost)
 
 
 async def test_failed_topics_are_tried_again_and_leave_one_row(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 10)
-    first = await run(tmp_path, source, latency="fixed:1", faults="empty-200=1", attempts=1, patience=0.0)
+    first = await run(
+        tmp_path, source, latency="fixed:1", faults="empty-200=1", attempts=1, patience=0.0
+    )
     assert first.exit_code == 1
     assert first.totals["failed"] == 10
 
@@ -191,12 +227,16 @@ async def test_a_limit_may_grow_and_shrink_from_session_to_session(tmp_path: Pat
     counts = []
     for limit in (3, 7, 2, None):
         report = await run(tmp_path, source, limit=limit)
-        counts.append((report.exit_code, report.totals["rows"], report.unfinished, report.session.done))
+        counts.append(
+            (report.exit_code, report.totals["rows"], report.unfinished, report.session.done)
+        )
 
     assert counts == [(0, 3, 0, 3), (0, 7, 0, 4), (0, 7, 0, 0), (0, 10, 0, 3)]
 
 
-async def test_another_dataset_in_the_same_directory_is_an_error_that_says_so(tmp_path: Path) -> None:
+async def test_another_dataset_in_the_same_directory_is_an_error_that_says_so(
+    tmp_path: Path,
+) -> None:
     source = a_topic_file(tmp_path, 2)
     await run(tmp_path, source)
     other = tmp_path / "other.jsonl"
@@ -206,8 +246,13 @@ async def test_another_dataset_in_the_same_directory_is_an_error_that_says_so(tm
         await run(tmp_path, other)
 
     said = str(refused.value)
-    assert f"began with other topics than are now in {other}: it is another file: neither its first line nor" in said
-    assert said.endswith("or begin another run with a new --out DIR: what the cache has costs nothing there")
+    assert (
+        f"began with other topics than are now in {other}: it is another file: neither its first"
+        " line nor" in said
+    )
+    assert said.endswith(
+        "or begin another run with a new --out DIR: what the cache has costs nothing there"
+    )
 
 
 @pytest.mark.parametrize(
@@ -244,7 +289,9 @@ async def test_other_prompts_in_the_same_directory_are_an_error(tmp_path: Path) 
 
 async def test_a_bad_line_is_skipped_and_is_no_failure_of_the_run(tmp_path: Path) -> None:
     source = tmp_path / "topics.jsonl"
-    source.write_text('{"id": "line-2", "topic": "One"}\n{"topic": 7}\n{"id": "c", "topic": "Three"}\n')
+    source.write_text(
+        '{"id": "line-2", "topic": "One"}\n{"topic": 7}\n{"id": "c", "topic": "Three"}\n'
+    )
 
     with pytest.raises(DatasetError, match=r"topics\.jsonl:2"):
         await run(tmp_path, source)
@@ -254,7 +301,10 @@ async def test_a_bad_line_is_skipped_and_is_no_failure_of_the_run(tmp_path: Path
 
     assert report.exit_code == again.exit_code == 0
     rows = sorted(rows_of(tmp_path), key=lambda row: int(row["index"]))
-    assert [(row["topic_id"], row["index"], row["status"]) for row in rows] == [("line-2", 0, "ok"), ("c", 2, "ok")]
+    assert [(row["topic_id"], row["index"], row["status"]) for row in rows] == [
+        ("line-2", 0, "ok"),
+        ("c", 2, "ok"),
+    ]
     assert manifest_of(tmp_path)["status"] == "complete"
     assert manifest_of(tmp_path)["dataset"]["skipped"] == 1
     for told in (report, again):
@@ -266,7 +316,9 @@ async def test_a_bad_line_is_skipped_and_is_no_failure_of_the_run(tmp_path: Path
 
 
 @pytest.mark.parametrize("mode", ["off", "refresh", "read_write"])
-async def test_each_mode_of_the_cache_goes_on_after_an_interruption(tmp_path: Path, mode: str) -> None:
+async def test_each_mode_of_the_cache_goes_on_after_an_interruption(
+    tmp_path: Path, mode: str
+) -> None:
     source = a_topic_file(tmp_path, 6)
     shared: dict[str, Any] = {"cache": tmp_path / "cache.db", "latency": SLOW, "runs": 2}
     await run(tmp_path / "warm", source, run_id="another", **shared)
@@ -290,9 +342,15 @@ async def test_replay_answers_everything_and_a_miss_says_what_to_do(tmp_path: Pa
     source = a_topic_file(tmp_path, 3)
     await run(tmp_path / "warm", source, cache=tmp_path / "cache.db")
 
-    replayed = await run(tmp_path / "replay", source, cache=tmp_path / "cache.db", cache_mode="replay")
+    replayed = await run(
+        tmp_path / "replay", source, cache=tmp_path / "cache.db", cache_mode="replay"
+    )
     missing = await run(
-        tmp_path / "miss", source, cache=tmp_path / "cache.db", cache_mode="replay", model="deepseek-v4-pro"
+        tmp_path / "miss",
+        source,
+        cache=tmp_path / "cache.db",
+        cache_mode="replay",
+        model="deepseek-v4-pro",
     )
 
     assert replayed.exit_code == 0

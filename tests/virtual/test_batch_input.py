@@ -1,4 +1,6 @@
-"""What a batch does before its first call, with input that can be read only once, and with disks that fail under it."""
+"""What a batch does before its first call, with input that can be read only once, and with disks
+that fail under it.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ async def test_what_is_wrong_is_said_before_anything_is_written(
     tmp_path: Path, changed: dict[str, Any], error: type[Exception]
 ) -> None:
     source = a_topic_file(tmp_path, 2)
-    (tmp_path / "no cache").write_text("notes of mine, and long enough to be mistaken for something else\n" * 20)
+    (tmp_path / "no cache").write_text(
+        "notes of mine, and long enough to be mistaken for something else\n" * 20
+    )
     chosen = {**changed, "cache": tmp_path / changed.get("cache", "cache.db")}
     before = sorted(os.listdir(tmp_path))
 
@@ -97,7 +101,9 @@ async def test_a_dataset_that_was_moved_is_asked_for(tmp_path: Path) -> None:
     await run(tmp_path, source, limit=1)
     moved = source.rename(tmp_path / "elsewhere.jsonl")
 
-    with pytest.raises(ResultsError, match=r"topics are not at .*topics\.jsonl any more.*harness run FILE --out"):
+    with pytest.raises(
+        ResultsError, match=r"topics are not at .*topics\.jsonl any more.*harness run FILE --out"
+    ):
         source_of(tmp_path / "out", read_manifest(tmp_path / "out"))
     report = await run(tmp_path, moved)
 
@@ -132,11 +138,16 @@ async def test_a_workflows_own_mapping_becomes_a_row(tmp_path: Path) -> None:
     assert list(rows_of(tmp_path)[0]["output"]) == ["answer"]
 
 
-async def test_a_bug_that_hits_every_topic_is_one_line_each(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_that_hits_every_topic_is_one_line_each(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "own.py").write_text(OWN)
     with caplog.at_level("WARNING", logger="harness"):
         report = await run(
-            tmp_path, a_topic_file(tmp_path, 5), workflow=f"{tmp_path / 'own.py'}:fail", max_failures="off"
+            tmp_path,
+            a_topic_file(tmp_path, 5),
+            workflow=f"{tmp_path / 'own.py'}:fail",
+            max_failures="off",
         )
 
     assert report.exit_code == 1
@@ -150,7 +161,9 @@ async def test_code_that_was_changed_is_said_and_failed_topics_are_run_with_it(
 ) -> None:
     source = a_topic_file(tmp_path, 2)
     own = tmp_path / "own.py"
-    own.write_text(OWN.replace("async def ask", "async def _").replace("async def fail", "async def ask"))
+    own.write_text(
+        OWN.replace("async def ask", "async def _").replace("async def fail", "async def ask")
+    )
     await run(tmp_path, source, workflow=f"{own}:ask")
     own.write_text(OWN)
 

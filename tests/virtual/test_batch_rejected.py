@@ -1,4 +1,6 @@
-"""Whole batches with a cache on the disk: what a check rejected is asked for anew, and nothing else is paid again."""
+"""Whole batches with a cache on the disk: what a check rejected is asked for anew, and nothing else
+is paid again.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ QUESTIONS = json.dumps(["First?", "Second?", "Third?"])
 
 
 class Provider:
-    """Says `decomposition` of the number of turns to who asks for sub-questions, and something sensible to the rest."""
+    """Says `decomposition` of the number of turns to who asks for sub-questions, and something
+    sensible to the rest.
+    """
 
     def __init__(self, decomposition: Callable[[int], str]) -> None:
         self.decompositions: list[int] = []
@@ -65,7 +69,9 @@ def take_away_the_results(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-async def test_resume_asks_anew_for_a_decomposition_that_was_rejected(tmp_path: Path, bad: str) -> None:
+async def test_resume_asks_anew_for_a_decomposition_that_was_rejected(
+    tmp_path: Path, bad: str
+) -> None:
     down = always(bad)
     [row] = await a_run(tmp_path, down)
     assert (row["status"], down.decompositions) == ("failed", [2, 4, 6])
@@ -110,7 +116,9 @@ async def test_replay_plays_the_bad_answer_and_the_re_ask(tmp_path: Path) -> Non
     [again] = await a_run(tmp_path, never, cache_mode="replay")
 
     assert (again["output"], never.requests) == (first["output"], 0)
-    assert [(row["id"], row["content"], row["rejected"]) for row in rows_of(tmp_path, "traces")] == told
+    assert [
+        (row["id"], row["content"], row["rejected"]) for row in rows_of(tmp_path, "traces")
+    ] == told
     assert told[0] == ("decompose", "{}", "it was an object with no arrays in it, not an array")
     assert [rejected for *_, rejected in told[1:]] == [None] * 5
 
@@ -123,10 +131,12 @@ async def test_what_was_rejected_is_in_the_cost_of_the_topic(tmp_path: Path) -> 
     assert manifest_of(tmp_path)["journal"]["cost"] == pytest.approx(row["cost"])
 
 
-async def test_an_answer_that_a_workflow_cannot_parse_does_not_fail_its_topic_for_ever(tmp_path: Path) -> None:
+async def test_an_answer_that_a_workflow_cannot_parse_does_not_fail_its_topic_for_ever(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "flow.py").write_text(
-        "import json\n\n\nasync def flow(step, topic):\n"
-        "    return json.loads((await step.complete('plan', f'You plan research: {topic.text}')).content)\n"
+        "import json\n\n\nasync def flow(step, topic):\n    return json.loads((await"
+        " step.complete('plan', f'You plan research: {topic.text}')).content)\n"
     )
     flow = str(tmp_path / "flow.py:flow")
     [row] = await a_run(tmp_path, always("I would rather not."), workflow=flow)

@@ -1,4 +1,6 @@
-"""A workflow with a mistake in it: the run stops, its files tell where, and a mended one goes on from the cache."""
+"""A workflow with a mistake in it: the run stops, its files tell where, and a mended one goes on
+from the cache.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,13 @@ def write(name: str, text: str) -> None:
 
 
 async def night(tmp_path: Path, **settings: Any) -> Any:
-    return await run(tmp_path, a_topic_file(tmp_path, 300), workflow="flow.py:flow", latency="fixed:1", **settings)
+    return await run(
+        tmp_path,
+        a_topic_file(tmp_path, 300),
+        workflow="flow.py:flow",
+        latency="fixed:1",
+        **settings,
+    )
 
 
 async def test_the_run_stops_for_cause_and_says_where(tmp_path: Path) -> None:
@@ -53,11 +61,12 @@ async def test_the_run_stops_for_cause_and_says_where(tmp_path: Path) -> None:
     assert report.exit_code == 3
     assert (report.totals["failed"], report.unfinished) == (5, 295)
     assert manifest_of(tmp_path)["status"] == "workflow"
-    assert report.stop.message == (
-        "the workflow failed for 5 topics in a row, and nothing has succeeded yet: IndexError at beside_the_flow.py:2 "
-        "(return text.split()[10_000]  # {}): list index out of range; "
-        f"mend it, then `harness resume {tmp_path}/out`: "
-        "what was paid comes from the cache (--max-failures off goes on all the same)"
+    assert (
+        report.stop.message
+        == "the workflow failed for 5 topics in a row, and nothing has succeeded yet: IndexError"
+        " at beside_the_flow.py:2 (return text.split()[10_000]  # {}): list index out of"
+        f" range; mend it, then `harness resume {tmp_path}/out`: what was paid comes from the"
+        " cache (--max-failures off goes on all the same)"
     )
 
 
@@ -116,7 +125,9 @@ async def flow(step, topic):
 """
 
 
-async def test_topics_that_fail_again_do_not_stop_a_run_whose_code_has_brought_results(tmp_path: Path) -> None:
+async def test_topics_that_fail_again_do_not_stop_a_run_whose_code_has_brought_results(
+    tmp_path: Path,
+) -> None:
     write("flow.py", FOR_SOME)
     first = await night(tmp_path, max_failures="off")
     assert (first.totals["ok"], first.totals["failed"]) == (280, 20)

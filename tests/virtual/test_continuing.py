@@ -1,4 +1,6 @@
-"""How a run goes on: with a file that grew, with some of its topics again, after a version that knew less."""
+"""How a run goes on: with a file that grew, with some of its topics again, after a version that
+knew less.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ async def ask(step, topic):
 
 
 def lines(*numbers: int) -> str:
-    return "".join(json.dumps({"id": f"t{n}", "topic": f"Invention {n}", "number": n}) + "\n" for n in numbers)
+    return "".join(
+        json.dumps({"id": f"t{n}", "topic": f"Invention {n}", "number": n}) + "\n" for n in numbers
+    )
 
 
 def a_file(directory: Path, *numbers: int) -> Path:
@@ -46,10 +50,18 @@ def indexes(directory: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"filter": ("number!=1",)}, {"samples": 2}, {"shuffle": 5}, {"shuffle": 5, "filter": ("number!=7",)}],
+    [
+        {},
+        {"filter": ("number!=1",)},
+        {"samples": 2},
+        {"shuffle": 5},
+        {"shuffle": 5, "filter": ("number!=7",)},
+    ],
     ids=str,
 )
-async def test_a_file_that_grew_at_its_end_goes_on_and_may_grow_again(tmp_path: Path, settings: dict[str, Any]) -> None:
+async def test_a_file_that_grew_at_its_end_goes_on_and_may_grow_again(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
     source = a_file(tmp_path, *range(4))
     first = await run(tmp_path, source, **settings)
     before = rows_of(tmp_path)
@@ -70,7 +82,9 @@ async def test_a_file_that_grew_at_its_end_goes_on_and_may_grow_again(tmp_path: 
     assert again.session.totals.calls == 0
 
 
-async def test_a_shuffled_file_that_grew_reads_the_new_lines_after_the_old_ones(tmp_path: Path) -> None:
+async def test_a_shuffled_file_that_grew_reads_the_new_lines_after_the_old_ones(
+    tmp_path: Path,
+) -> None:
     source = a_file(tmp_path, *range(5))
     await run(tmp_path, source, shuffle=3)
     old = indexes(tmp_path)
@@ -78,7 +92,9 @@ async def test_a_shuffled_file_that_grew_reads_the_new_lines_after_the_old_ones(
     await run(tmp_path, source, shuffle=3)
 
     assert {name: index for name, index in indexes(tmp_path).items() if name in old} == old
-    assert sorted(index for name, index in indexes(tmp_path).items() if name not in old) == list(range(5, 12))
+    assert sorted(index for name, index in indexes(tmp_path).items() if name not in old) == list(
+        range(5, 12)
+    )
     new = sorted(set(indexes(tmp_path)) - set(old), key=indexes(tmp_path).__getitem__)
     assert new != sorted(new, key=lambda name: int(name[1:]))
 
@@ -94,7 +110,10 @@ async def test_a_limit_goes_on_taking_the_first_and_says_why_nothing_is_new(
         same = await run(tmp_path, source, limit=3)
     more = await run(tmp_path, source, limit=5)
 
-    assert "has 2 new lines at its end: none of them is a topic of this run: --limit 3 takes the first 3" in caplog.text
+    assert (
+        "has 2 new lines at its end: none of them is a topic of this run: --limit 3 takes the"
+        " first 3" in caplog.text
+    )
     assert (same.session.done, same.totals["rows"]) == (0, 3)
     assert (more.session.done, sorted(indexes(tmp_path))) == (2, ["t0", "t1", "t2", "t3", "t4"])
 
@@ -119,7 +138,10 @@ async def test_what_is_no_change_of_a_line_is_none(tmp_path: Path) -> None:
     ("text", "said"),
     [
         (lines(0, 1, 9, 3), 'line 3 was changed; line 3 is now {"id": "t9"'),
-        (lines(0, 1, 9, 3, 4), "lines were changed, the first of them line 3, and the file has 1 line more"),
+        (
+            lines(0, 1, 9, 3, 4),
+            "lines were changed, the first of them line 3, and the file has 1 line more",
+        ),
         (lines(0), "the file has 3 lines fewer"),
         (lines(0, 3), "lines 2 to 3 were removed"),
         (lines(8, 0, 1, 2, 3), "1 line was put in before line 1"),
@@ -127,7 +149,9 @@ async def test_what_is_no_change_of_a_line_is_none(tmp_path: Path) -> None:
         (lines(0, 1, 2) + lines(3).rstrip() + lines(4), "line 4 was changed"),
     ],
 )
-async def test_any_other_change_of_the_file_is_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
+async def test_any_other_change_of_the_file_is_refused_in_words(
+    tmp_path: Path, text: str, said: str
+) -> None:
     source = a_file(tmp_path, *range(4))
     await run(tmp_path, source)
     before = manifest_of(tmp_path)
@@ -157,7 +181,9 @@ async def test_a_run_of_a_version_that_kept_no_lines_refuses_a_file_that_grew_an
     assert (await run(tmp_path, source)).session.done == 1
 
 
-async def test_topics_that_were_piped_in_may_grow_and_the_copy_grows_with_them(tmp_path: Path) -> None:
+async def test_topics_that_were_piped_in_may_grow_and_the_copy_grows_with_them(
+    tmp_path: Path,
+) -> None:
     loop = asyncio.get_running_loop()
     for name, numbers in (("one", range(2)), ("two", range(4))):
         pipe = tmp_path / name
@@ -193,7 +219,9 @@ async def test_degraded_topics_stay_unless_they_are_asked_for(tmp_path: Path) ->
     assert (report.session.done, report.totals["degraded"]) == (0, 3)
 
 
-async def test_a_degraded_topic_that_is_done_again_takes_the_place_of_its_row(tmp_path: Path) -> None:
+async def test_a_degraded_topic_that_is_done_again_takes_the_place_of_its_row(
+    tmp_path: Path,
+) -> None:
     source, workflow = await a_run_with_holes(tmp_path)
     mend(tmp_path)
     report = await run(tmp_path, source, workflow=workflow, redo=Redo(states=("degraded",)))
@@ -254,12 +282,21 @@ async def test_one_topic_is_run_again_by_its_name_and_the_rest_stays(tmp_path: P
             Redo(states=("failed", "degraded"), topics=("t33",)),
             "--topic 't33': there is no such topic; did you mean 't3'?",
         ),
-        (Redo(states=("failed", "degraded"), topics=("xyz",)), "there is no such topic among those of the run"),
+        (
+            Redo(states=("failed", "degraded"), topics=("xyz",)),
+            "there is no such topic among those of the run",
+        ),
         (
             Redo(states=("failed", "degraded", "unfinished"), topics=("t0",)),
-            "--topic 't0': it is ok, and only failed, degraded and unfinished topics are to be run again",
+            (
+                "--topic 't0': it is ok, and only failed, degraded and unfinished topics are to be"
+                " run again"
+            ),
         ),
-        (Redo(states=("failed",), topics=("t1",)), "it is degraded, and only failed topics are to be run again; add"),
+        (
+            Redo(states=("failed",), topics=("t1",)),
+            "it is degraded, and only failed topics are to be run again; add",
+        ),
     ],
 )
 async def test_a_topic_that_cannot_be_run_again_is_named_and_nothing_is_begun(
@@ -280,7 +317,12 @@ async def test_what_is_not_chosen_is_still_told_in_the_end(tmp_path: Path) -> No
 
     report = await run(tmp_path, source, redo=Redo(states=("failed",)))
 
-    assert (report.exit_code, report.unfinished, report.totals["failed"], report.session.done) == (1, 4, 0, 2)
+    assert (report.exit_code, report.unfinished, report.totals["failed"], report.session.done) == (
+        1,
+        4,
+        0,
+        2,
+    )
     assert manifest_of(tmp_path)["status"] == "incomplete"
     assert "continue  harness resume" in summary_of(report, loaded(tmp_path).settings)
 
@@ -288,23 +330,31 @@ async def test_what_is_not_chosen_is_still_told_in_the_end(tmp_path: Path) -> No
 # Runs of versions before
 
 
-async def test_a_run_in_which_bad_lines_are_failed_topics_goes_on_and_counts_them_no_more(tmp_path: Path) -> None:
+async def test_a_run_in_which_bad_lines_are_failed_topics_goes_on_and_counts_them_no_more(
+    tmp_path: Path,
+) -> None:
     source = tmp_path / "topics.jsonl"
     source.write_text(lines(0) + '{"id": "x", "topic": null}\n\n' + lines(3))
     await run(tmp_path, source, skip_bad=True)
     fresh = rows_of(tmp_path)
-    # As an earlier version left it: a row for each bad line and for each blank one, and nothing about the lines.
+    # As an earlier version left it: a row for each bad line and for each blank one, and nothing
+    # about the lines.
     _make_old(tmp_path / "out", {1: "topics.jsonl:2", 2: "topics.jsonl:3"}, topics=4)
     assert [row["status"] for row in read_results(tmp_path / "out")].count("failed") == 2
 
     report = await run(tmp_path, source, skip_bad=True)
 
-    assert (report.exit_code, report.session.done, report.totals["failed"], report.skipped) == (0, 0, 0, 1)
+    assert (report.exit_code, report.session.done, report.totals["failed"], report.skipped) == (
+        0,
+        0,
+        0,
+        1,
+    )
     assert lasting(rows_of(tmp_path)) == lasting(fresh)
 
 
 def _make_old(out: Path, bad: dict[int, str], *, topics: int) -> None:
-    (row, *_) = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    row, *_ = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     nothing = {
         "calls": 0,
         "hits": 0,
@@ -313,7 +363,13 @@ def _make_old(out: Path, bad: dict[int, str], *, topics: int) -> None:
         "usage": dict.fromkeys(row["usage"], 0),
         "output": None,
     }
-    error = {"type": "DatasetError", "message": "no topic", "kind": None, "step": None, "status": None}
+    error = {
+        "type": "DatasetError",
+        "message": "no topic",
+        "kind": None,
+        "step": None,
+        "status": None,
+    }
     with (out / "results.jsonl").open("a") as file:
         for index, name in bad.items():
             failed = {

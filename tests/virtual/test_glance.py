@@ -26,7 +26,9 @@ async def seen_after(
     """What is seen so many seconds after a session has begun, and its report."""
     watch, loop = Watch(board=Board()), asyncio.get_running_loop()
     chosen = loaded(directory, **settings)
-    task = asyncio.create_task(run_batch(chosen, str(source), watch=watch, clock=VirtualClock(), redo=redo))
+    task = asyncio.create_task(
+        run_batch(chosen, str(source), watch=watch, clock=VirtualClock(), redo=redo)
+    )
     await asyncio.sleep(seconds)
     seen = glance(watch, Track(), loop.time())
     assert seen is not None
@@ -39,7 +41,9 @@ async def test_before_a_run_has_begun_there_is_nothing_to_see() -> None:
 
 async def test_calls_in_flight_and_calls_that_wait_are_told_by_what_they_do(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 6)
-    seen, report = await seen_after(tmp_path, source, 35.0, redo=Redo(), latency="fixed:10", in_flight=2)
+    seen, report = await seen_after(
+        tmp_path, source, 35.0, redo=Redo(), latency="fixed:10", in_flight=2
+    )
 
     assert report.exit_code == 0
     assert (seen.topics, seen.places, seen.maximum) == (6, 2, 2)
@@ -48,7 +52,9 @@ async def test_calls_in_flight_and_calls_that_wait_are_told_by_what_they_do(tmp_
     assert seen.calls == 6
 
 
-async def test_a_session_of_chosen_topics_counts_to_them_and_an_ordinary_one_to_all(tmp_path: Path) -> None:
+async def test_a_session_of_chosen_topics_counts_to_them_and_an_ordinary_one_to_all(
+    tmp_path: Path,
+) -> None:
     source = a_topic_file(tmp_path, 6)
     slow: dict[str, Any] = {"latency": "fixed:10", "runs": 1}
     await run(tmp_path, source, limit=2, faults="empty-200=1", attempts=1, patience=0.0)

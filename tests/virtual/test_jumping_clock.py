@@ -52,7 +52,10 @@ async def test_a_clock_that_jumps_disturbs_no_run(tmp_path: Path) -> None:
     assert jumpy.exit_code == calm.exit_code == 0
     # A date in a Retry-After counts from the server's own, so not even the waits differ.
     assert jumpy.wall_s == pytest.approx(calm.wall_s, rel=0.3)
-    outputs = [{row["topic_id"]: row["output"] for row in rows_of(tmp_path / name)} for name in ("calm", "jumpy")]
+    outputs = [
+        {row["topic_id"]: row["output"] for row in rows_of(tmp_path / name)}
+        for name in ("calm", "jumpy")
+    ]
     assert outputs[0] == outputs[1]
 
 
@@ -61,7 +64,9 @@ async def test_a_clock_that_jumps_disturbs_no_run(tmp_path: Path) -> None:
     [(0, False), (-50, False), (50, True)],
     ids=["the same instant", "the clock was ahead", "the clock was behind"],
 )
-async def test_an_age_that_no_entry_can_have_is_no_trouble(years_later: int, asked_again: bool, tmp_path: Path) -> None:
+async def test_an_age_that_no_entry_can_have_is_no_trouble(
+    years_later: int, asked_again: bool, tmp_path: Path
+) -> None:
     source = a_topic_file(tmp_path, 3)
     await run(tmp_path / "run", source, FixedClock(NOON), ttl="1h")
     (tmp_path / "run" / "out").rename(tmp_path / "first")

@@ -1,4 +1,6 @@
-"""What a budget costs in time, and what is said of answers whose server counts nothing; whole runs on virtual time."""
+"""What a budget costs in time, and what is said of answers whose server counts nothing; whole runs
+on virtual time.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def played(directory: Path, source: Path, **settings: Any) -> Report:
 
 
 @pytest.mark.parametrize("seed", [5])
-def test_likely_reservations_with_twice_the_cost_take_hardly_longer_than_no_budget(tmp_path: Path, seed: int) -> None:
+def test_likely_reservations_with_twice_the_cost_take_hardly_longer_than_no_budget(
+    tmp_path: Path, seed: int
+) -> None:
     source = a_topic_file(tmp_path, 60)
     free = played(tmp_path, source, seed=seed, **WEATHER)
     budget = 2 * free.spent.cost
@@ -39,7 +43,9 @@ def test_likely_reservations_with_twice_the_cost_take_hardly_longer_than_no_budg
     assert likely.spent.cost + likely.spent.cost_at_risk <= budget
 
 
-def test_the_summary_says_what_strict_reservations_cost_and_what_gives_it_back(tmp_path: Path) -> None:
+def test_the_summary_says_what_strict_reservations_cost_and_what_gives_it_back(
+    tmp_path: Path,
+) -> None:
     source = a_topic_file(tmp_path, 30)
     calm = {**WEATHER, "faults": "none"}
     free = played(tmp_path, source, **calm)
@@ -49,7 +55,10 @@ def test_the_summary_says_what_strict_reservations_cost_and_what_gives_it_back(t
     # What is said to be lost is what the run took longer, but for the order of its calls.
     assert strict.reservations.lost_s == pytest.approx(strict.wall_s - free.wall_s, rel=0.25)
     said = summary_of(strict, loaded(tmp_path, budget=0.2).settings)
-    assert f"{strict.reservations.lost_s:,.0f} s of the {strict.wall_s:,.0f} s went by waiting for money" in said
+    assert (
+        f"{strict.reservations.lost_s:,.0f} s of the {strict.wall_s:,.0f} s went by waiting for"
+        " money" in said
+    )
     assert "a lower max_tokens or --budget-reserve likely gives them back" in said
     assert manifest_of(tmp_path)["session_log"][0]["reservations"]["lost_s"] > 0
     wanted = strict.spent.cost + strict.reservations.wanted_cost
@@ -94,7 +103,9 @@ class Uncounted(httpx2.AsyncBaseTransport):
         lines = (await response.aread()).decode().split("\n")
         headers = {"content-type": response.headers["content-type"]}
         return httpx2.Response(
-            response.status_code, headers=headers, content="\n".join(map(_uncounted, lines)).encode()
+            response.status_code,
+            headers=headers,
+            content="\n".join(map(_uncounted, lines)).encode(),
         )
 
 
@@ -109,7 +120,9 @@ def _uncounted(line: str) -> str:
 @pytest.mark.harness_virtual_time
 async def test_tokens_that_a_server_does_not_tell_are_neither_zero_nor_used(tmp_path: Path) -> None:
     source = a_topic_file(tmp_path, 4)
-    report = await run(tmp_path, source, transport=Uncounted(VirtualClock()), budget_tokens=2_000_000)
+    report = await run(
+        tmp_path, source, transport=Uncounted(VirtualClock()), budget_tokens=2_000_000
+    )
 
     rows, calls = rows_of(tmp_path), rows_of(tmp_path, "traces")
     assert report.totals["ok"] == 4
@@ -120,4 +133,7 @@ async def test_tokens_that_a_server_does_not_tell_are_neither_zero_nor_used(tmp_
     assert f"tokens    not told by the server for {report.spent.untold} answers\n" in said
     assert "→ --no-stream may make the server tell them" in said
     assert "cost      not known: the server told no usage\n" in said
-    assert f"{report.spent.tokens_untold:,} reserved for {report.spent.untold} answers, not told by the server" in said
+    assert (
+        f"{report.spent.tokens_untold:,} reserved for {report.spent.untold} answers, not told by"
+        " the server" in said
+    )

@@ -1,4 +1,6 @@
-"""One of two endpoints is away amid a run: the other's calls go on, and everything tells whose outage it is."""
+"""One of two endpoints is away amid a run: the other's calls go on, and everything tells whose
+outage it is.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ SCHEMAS = Path(__file__).parent.parent.parent / "docs" / "schemas"
 
 @dataclass
 class Two(httpx2.AsyncBaseTransport):
-    """The run's own mock, and one at another host, which nobody reaches between these times of the loop."""
+    """The run's own mock, and one at another host, which nobody reaches between these times of the
+    loop.
+    """
 
     start_s: float = BEGIN_S
     end_s: float = END_S
@@ -91,16 +95,21 @@ def settings(directory: Path, **more: Any) -> Loaded:
 
 async def night(directory: Path, two: Two, topics: int = 40, **more: Any) -> Report:
     source = a_topic_file(directory, topics)
-    return await run_batch(settings(directory, **more), str(source), clock=VirtualClock(), transport=two)
+    return await run_batch(
+        settings(directory, **more), str(source), clock=VirtualClock(), transport=two
+    )
 
 
-async def test_the_topics_of_the_other_go_on_and_those_that_waited_lose_no_attempt(tmp_path: Path) -> None:
+async def test_the_topics_of_the_other_go_on_and_those_that_waited_lose_no_attempt(
+    tmp_path: Path,
+) -> None:
     two = Two(start_s=4.0)
     report = await night(tmp_path, two, runs=40)
 
     assert report.exit_code == 0
     assert report.totals["ok"] == 40
-    # Twenty topics ask the run's own endpoint alone; four calls of two seconds are in flight at once.
+    # Twenty topics ask the run's own endpoint alone; four calls of two seconds are in flight at
+    # once.
     served_meanwhile = [at_s for at_s in two.answered_at if 5.0 < at_s < 60.0]
     assert len(served_meanwhile) >= 10
     failed = [span for span in rows_of(tmp_path, "traces") if span["error"] is not None]
@@ -137,7 +146,9 @@ async def test_what_is_seen_while_one_of_two_is_away(tmp_path: Path) -> None:
     watch, stop = Watch(board=Board()), Stop()
     chosen, source = settings(tmp_path), a_topic_file(tmp_path, 40)
     running = asyncio.create_task(
-        run_batch(chosen, str(source), watch=watch, stop=stop, clock=VirtualClock(), transport=Two())
+        run_batch(
+            chosen, str(source), watch=watch, stop=stop, clock=VirtualClock(), transport=Two()
+        )
     )
 
     def seen() -> Snapshot:
@@ -161,7 +172,9 @@ async def test_what_is_seen_while_one_of_two_is_away(tmp_path: Path) -> None:
     assert f"local {local.in_flight} in flight of " in endpoint_words(amid)[1]
     assert "local down since " in line_of(amid, chosen.settings)
     told = live_to_json(Live(at=VirtualClock().now(), session=1, pid=1, seen=amid))
-    Draft202012Validator(json.loads((SCHEMAS / "live.schema.json").read_text())).validate(json.loads(json.dumps(told)))
+    Draft202012Validator(json.loads((SCHEMAS / "live.schema.json").read_text())).validate(
+        json.loads(json.dumps(told))
+    )
 
 
 async def test_an_outage_beyond_the_patience_leaves_its_topics_for_resume_and_finishes_the_others(

@@ -38,7 +38,9 @@ class Away(httpx2.AsyncBaseTransport):
 
     start_s: float = BEGIN_S
     end_s: float = END_S
-    inner: FakeTransport = field(default_factory=lambda: FakeTransport(FakeDeepSeek(latency=Latency.parse("fixed:2"))))
+    inner: FakeTransport = field(
+        default_factory=lambda: FakeTransport(FakeDeepSeek(latency=Latency.parse("fixed:2")))
+    )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if self.start_s <= asyncio.get_running_loop().time() < self.end_s:
@@ -61,7 +63,8 @@ async def test_run_json_lists_the_outages_of_each_session(tmp_path: Path) -> Non
     began = datetime.fromisoformat(entry["started_at"])
     since, until = (datetime.fromisoformat(told[name]) for name in ("since", "until"))
     assert (since - began).total_seconds() == pytest.approx(BEGIN_S, abs=2.0)
-    # Back at 95 s, seen by the next probe, which is at most a minute later, and by what it brings first.
+    # Back at 95 s, seen by the next probe, which is at most a minute later, and by what it brings
+    # first.
     assert END_S <= (until - began).total_seconds() <= END_S + 62.0
     assert told["seconds"] == pytest.approx((until - since).total_seconds(), abs=0.01)
     assert 3 <= told["probes"] <= 10
@@ -101,7 +104,8 @@ async def test_every_second_of_an_outage_is_laid_to_it_in_the_rows(tmp_path: Pat
     waits = [span["served"].get("outage_s", 0.0) for span in rows_of(tmp_path, "traces")]
     (told,) = manifest_of(tmp_path)["session_log"][0]["outages"]
     assert max(waits) == pytest.approx(told["seconds"], abs=4.0)
-    # Calls that met no outage have no such field: their rows are what they were before there was one.
+    # Calls that met no outage have no such field: their rows are what they were before there was
+    # one.
     assert sum("outage_s" not in span["served"] for span in rows_of(tmp_path, "traces")) > 12
 
 
@@ -110,7 +114,9 @@ async def test_what_is_seen_while_the_provider_is_away(tmp_path: Path) -> None:
     settings = loaded(tmp_path, in_flight=4, per_run=4)
     source = a_topic_file(tmp_path, 12)
     running = asyncio.create_task(
-        run_batch(settings, str(source), watch=watch, stop=stop, clock=VirtualClock(), transport=Away())
+        run_batch(
+            settings, str(source), watch=watch, stop=stop, clock=VirtualClock(), transport=Away()
+        )
     )
 
     def seen() -> Snapshot:
@@ -137,7 +143,9 @@ async def test_an_outage_of_an_hour_does_not_make_the_time_left_longer(tmp_path:
     settings = loaded(tmp_path, in_flight=4, per_run=4)
     source = a_topic_file(tmp_path, 60)
     away = Away(start_s=60.0, end_s=3660.0)
-    running = asyncio.create_task(run_batch(settings, str(source), watch=watch, clock=VirtualClock(), transport=away))
+    running = asyncio.create_task(
+        run_batch(settings, str(source), watch=watch, clock=VirtualClock(), transport=away)
+    )
     likely: dict[bool, float] = {}
     while not running.done():
         await asyncio.sleep(1)
@@ -156,7 +164,9 @@ async def test_the_summary_and_the_json_tell_of_it(tmp_path: Path) -> None:
     report = await night(tmp_path, Away())
 
     (line,) = [
-        line for line in summary_of(report, loaded(tmp_path).settings).splitlines() if line.startswith("outages   ")
+        line
+        for line in summary_of(report, loaded(tmp_path).settings).splitlines()
+        if line.startswith("outages   ")
     ]
     assert line.startswith("outages   1: ")
     assert line.endswith("connection refused") or "connection refused" in line
@@ -195,7 +205,18 @@ async def test_each_log_line_of_an_outage_names_the_run(tmp_path: Path, log_file
     lines = [line for line in lines if line["logger"] == "harness.limit"]
     warnings = [line["message"] for line in lines if line["level"] == "warning"]
     assert len(warnings) == 2
-    assert warnings[0].startswith("the provider does not answer, nothing else is sent; next look in ")
+    assert warnings[0].startswith(
+        "the provider does not answer, nothing else is sent; next look in "
+    )
     assert warnings[1].startswith("the provider answers again after ")
-    assert len([line for line in lines if line["message"].startswith("the provider is still away, next look in ")]) >= 2
+    assert (
+        len(
+            [
+                line
+                for line in lines
+                if line["message"].startswith("the provider is still away, next look in ")
+            ]
+        )
+        >= 2
+    )
     assert {line["run_id"] for line in lines} == {RUN_ID}

@@ -1,7 +1,8 @@
-"""The weather table: each thing that can happen to a request on the wire has one outcome, from the socket to the row.
+"""The weather table: each thing that can happen to a request on the wire has one outcome, from the
+socket to the row.
 
-Whole runs of one topic and one call on virtual time, through every layer; each situation streamed and plain, met once
-and met for ever.
+Whole runs of one topic and one call on virtual time, through every layer; each situation streamed
+and plain, met once and met for ever.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ RETRIED: dict[Fault, tuple[str, str]] = {
     Fault.TRICKLE: ("timeout", "timeout"),
     Fault.ENDLESS_KEEP_ALIVE: ("timeout", "timeout"),
     Fault.BLANK_LINES_THEN_CLOSE: ("incomplete", "malformed"),
-    Fault.EOF_AFTER_FINISH: ("", "malformed"),  # a stream with a finish reason is whole without [DONE]
+    Fault.EOF_AFTER_FINISH: (
+        "",
+        "malformed",
+    ),  # a stream with a finish reason is whole without [DONE]
     Fault.EOF_WITHOUT_FINISH: ("incomplete", "malformed"),
     Fault.CUT_IN_CHUNK: ("malformed", "malformed"),
     Fault.CUT_IN_CHARACTER: ("malformed", "malformed"),
@@ -78,7 +82,9 @@ RUN_STOPPED: dict[Fault, str] = {
 PAID_FOR = {"blank", "interrupted", "length", "content_filter"}
 """The provider generated an answer and told its usage: what it cost is known."""
 FREE = {"rate_limited", "bad_request", "redirect"}
-"""Refused before anything was generated. So is a 5xx, but not an error in a stream that had begun."""
+"""Refused before anything was generated. So is a 5xx, but not an error in a stream that had
+begun.
+"""
 REFUSALS_5XX = {fault for fault in RETRIED if fault.value[0] == "5"} | {Fault.OCTET_STREAM_ERROR}
 
 
@@ -113,7 +119,12 @@ async def test_bad_weather_that_passes_is_answered(
 
 
 # A stream that ends after its finish reason is an answer, with or without [DONE].
-STAYING = [(fault, stream) for fault in RETRIED for stream in (True, False) if kind_of(fault, stream=stream)]
+STAYING = [
+    (fault, stream)
+    for fault in RETRIED
+    for stream in (True, False)
+    if kind_of(fault, stream=stream)
+]
 
 
 @pytest.mark.parametrize(("fault", "stream"), STAYING, ids=str)
@@ -177,7 +188,9 @@ USAGE = b'"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}'
 
 
 def plain(choice: bytes = CHOICE, usage: bytes = USAGE) -> Reply:
-    return Reply([b'{"model":"deepseek-flash","choices":[' + choice + b"]," + usage + b"}"], headers=JSON)
+    return Reply(
+        [b'{"model":"deepseek-flash","choices":[' + choice + b"]," + usage + b"}"], headers=JSON
+    )
 
 
 def event(text: bytes) -> Reply:
@@ -201,16 +214,28 @@ TRANSIENT: dict[str, tuple[Reply, str]] = {
     "choices of text": (Reply([b'{"choices":"none"}'], headers=JSON), "malformed"),
     "a choice without a message": (plain(b'{"finish_reason":"stop"}'), "blank"),
     "content that is a number": (plain(CHOICE.replace(b'"Rayleigh."', b"7")), "malformed"),
-    "no finish reason and no text": (plain(b'{"message":{"content":null},"finish_reason":null}'), "incomplete"),
+    "no finish reason and no text": (
+        plain(b'{"message":{"content":null},"finish_reason":null}'),
+        "incomplete",
+    ),
     "only spaces": (plain(CHOICE.replace(b"Rayleigh.", b" \\n\\t ")), "blank"),
     "aborted": (plain(CHOICE.replace(b"stop", b"aborted")), "interrupted"),
     "an error without a message": (Reply([b'{"error":{"code":503}}'], headers=JSON), "server"),
-    "a rate limit under 200": (Reply([b'{"error":{"type":"rate_limit_error"}}'], headers=JSON), "rate_limited"),
-    "a rate limit in a stream": (event(b'{"error":{"code":"429","message":"slow down"}}'), "rate_limited"),
+    "a rate limit under 200": (
+        Reply([b'{"error":{"type":"rate_limit_error"}}'], headers=JSON),
+        "rate_limited",
+    ),
+    "a rate limit in a stream": (
+        event(b'{"error":{"code":"429","message":"slow down"}}'),
+        "rate_limited",
+    ),
     "an event of garbage": (event(b"<doc>"), "malformed"),
     "an event of HTML": (event(b"<!doctype html>"), "gateway"),
     "overloaded under 404": (Reply([b'{"error":{"message":"Loading model"}}'], 404), "server"),
-    "a limit of a minute under 403": (Reply([b'{"error":{"message":"a secondary rate limit"}}'], 403), "rate_limited"),
+    "a limit of a minute under 403": (
+        Reply([b'{"error":{"message":"a secondary rate limit"}}'], 403),
+        "rate_limited",
+    ),
     "an error event": (Reply([b"event: error\ndata: overloaded\n\n"], headers=SSE), "server"),
     "a delta that is text": (event(b'{"choices":[{"delta":"Ray"}]}'), "incomplete"),
     "no end of an event": (Reply([b"data: "] + [b"x" * 2**20] * 20, headers=SSE), "malformed"),
@@ -228,22 +253,49 @@ ROWS: dict[str, tuple[Reply, str]] = {
     "403 without a word": (Reply(status=403), "forbidden"),
     "404": (Reply([b'{"detail":"Not Found"}'], status=404), "bad_request"),
     "413": (Reply(status=413), "too_long"),
-    "a prompt that is flagged": (Reply([b'{"error":{"message":"Your input was flagged"}}'], 403), "content_filter"),
-    "a prompt that is too long": (Reply([b'{"error":{"code":"context_length_exceeded"}}'], 400), "too_long"),
-    "a prompt flagged in a stream": (event(b'{"error":{"status":400,"code":"content_filter"}}'), "content_filter"),
+    "a prompt that is flagged": (
+        Reply([b'{"error":{"message":"Your input was flagged"}}'], 403),
+        "content_filter",
+    ),
+    "a prompt that is too long": (
+        Reply([b'{"error":{"code":"context_length_exceeded"}}'], 400),
+        "too_long",
+    ),
+    "a prompt flagged in a stream": (
+        event(b'{"error":{"status":400,"code":"content_filter"}}'),
+        "content_filter",
+    ),
     "300": (Reply(status=300), "redirect"),
-    "301 to another host": (Reply(status=301, headers={"location": "https://elsewhere.invalid/"}), "redirect"),
+    "301 to another host": (
+        Reply(status=301, headers={"location": "https://elsewhere.invalid/"}),
+        "redirect",
+    ),
     "304": (Reply(status=304), "redirect"),
-    "a bad request under 200": (Reply([b'{"error":{"code":400,"message":"no"}}'], headers=JSON), "bad_request"),
+    "a bad request under 200": (
+        Reply([b'{"error":{"code":400,"message":"no"}}'], headers=JSON),
+        "bad_request",
+    ),
 }
 STOPS: dict[str, tuple[Reply, str]] = {
     "402 without a word": (Reply(status=402), "balance"),
     "403 that speaks of the key": (Reply([b'{"error":{"message":"no permission"}}'], 403), "auth"),
-    "400 that speaks of the key": (Reply([b'{"error":{"message":"No connected db."}}'], 400), "auth"),
+    "400 that speaks of the key": (
+        Reply([b'{"error":{"message":"No connected db."}}'], 400),
+        "auth",
+    ),
     "407": (Reply(status=407), "auth"),
-    "no credit under 400": (Reply([b'{"error":{"message":"Your credit balance is too low"}}'], 400), "balance"),
-    "no balance in Chinese": (Reply(['{"error":{"message":"账户余额不足"}}'.encode()], 403), "balance"),
-    "no quota under 200": (Reply([b'{"error":{"code":"insufficient_quota"}}'], headers=JSON), "balance"),
+    "no credit under 400": (
+        Reply([b'{"error":{"message":"Your credit balance is too low"}}'], 400),
+        "balance",
+    ),
+    "no balance in Chinese": (
+        Reply(['{"error":{"message":"账户余额不足"}}'.encode()], 403),
+        "balance",
+    ),
+    "no quota under 200": (
+        Reply([b'{"error":{"code":"insufficient_quota"}}'], headers=JSON),
+        "balance",
+    ),
     "no quota in a stream": (event(b'{"error":{"code":"insufficient_quota"}}'), "balance"),
     "no key in a stream": (event(b'{"error":{"type":"authentication_error"}}'), "auth"),
     "402 in a stream": (event(b'{"error":{"code":402}}'), "balance"),
@@ -256,7 +308,9 @@ async def test_every_passing_trouble_is_met_with_at_most_six_requests(
     name: str, times: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reply, kind = TRANSIENT[name]
-    found = await weathered(tmp_path, caplog, Squall(reply, times=times), stream=reply.headers == SSE)
+    found = await weathered(
+        tmp_path, caplog, Squall(reply, times=times), stream=reply.headers == SSE
+    )
 
     assert found.report.exit_code == (0 if times == 1 else 1)
     assert found.sent == (2 if times == 1 else ATTEMPTS)
@@ -288,7 +342,8 @@ async def test_every_refusal_of_the_account_stops_the_run(
 
 # The mock's night begins on Monday, 16 November 2026, at noon.
 RETRY_AFTERS: list[tuple[dict[str, str], float, float]] = [
-    # Headers, and between which seconds the next request leaves: as asked and up to a tenth more, or as ever.
+    # Headers, and between which seconds the next request leaves: as asked and up to a tenth more,
+    # or as ever.
     ({"retry-after": "7"}, 7.0, 7.7),
     ({"retry-after": "2.5"}, 2.5, 2.75),
     ({"retry-after-ms": "1500"}, 1.5, 1.65),
@@ -310,12 +365,18 @@ RETRY_AFTERS: list[tuple[dict[str, str], float, float]] = [
     ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.05, 0.5),
     ({"retry-after": "Mon, 99 Nov 2026 99:99:99 GMT"}, 0.05, 0.5),
     # A date counts from the server's own: its clock, or ours, may be wrong.
-    ({"retry-after": "Thu, 01 Jan 1970 00:00:20 GMT", "date": "Thu, 01 Jan 1970 00:00:00 GMT"}, 20.0, 22.0),
+    (
+        {"retry-after": "Thu, 01 Jan 1970 00:00:20 GMT", "date": "Thu, 01 Jan 1970 00:00:00 GMT"},
+        20.0,
+        22.0,
+    ),
 ]
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(("headers", "at_least_s", "at_most_s"), RETRY_AFTERS, ids=lambda value: str(value)[:48])
+@pytest.mark.parametrize(
+    ("headers", "at_least_s", "at_most_s"), RETRY_AFTERS, ids=lambda value: str(value)[:48]
+)
 async def test_a_server_that_asks_for_time_gets_it_within_bounds(
     headers: dict[str, str],
     at_least_s: float,
@@ -324,16 +385,21 @@ async def test_a_server_that_asks_for_time_gets_it_within_bounds(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    found = await weathered(tmp_path, caplog, Squall(Reply(status=status, headers=headers), times=1), stream=True)
+    found = await weathered(
+        tmp_path, caplog, Squall(Reply(status=status, headers=headers), times=1), stream=True
+    )
 
     assert found.report.exit_code == 0
     assert found.sent == 2
     assert at_least_s <= found.failures[0]["backoff_s"] <= at_most_s
-    # The gate of the account opens at the latest when what was asked for has passed: nobody waits for hours.
+    # The gate of the account opens at the latest when what was asked for has passed: nobody waits
+    # for hours.
     assert found.took_s <= at_most_s + 1.0
 
 
-async def test_silence_ends_with_the_idle_deadline(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_silence_ends_with_the_idle_deadline(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     found = await weathered(tmp_path, caplog, Sending(FaultPlan.first(Fault.STALL)), stream=True)
     assert found.failures[0]["elapsed_s"] == pytest.approx(IDLE_S, abs=0.01)
 

@@ -1,4 +1,6 @@
-"""Streams that a server cuts for another call, and ends with `[DONE]` all the same, as llama-cpp-python does."""
+"""Streams that a server cuts for another call, and ends with `[DONE]` all the same, as
+llama-cpp-python does.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ USAGE = b'data: {"model":"m","choices":[],"usage":{"prompt_tokens":20,"completio
 
 def piece(text: str) -> bytes:
     return (
-        b'data: {"model":"m","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n' % text.encode()
+        b"data:"
+        b' {"model":"m","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
+        % text.encode()
     )
 
 
@@ -47,7 +51,9 @@ async def test_a_stream_without_a_reason_during_which_another_call_was_sent_may_
     assert reasons == {"A whole one.": "stop", "A half on": ""}
 
 
-async def test_a_stream_without_a_reason_of_a_server_that_names_reasons_is_cut_whoever_cut_it() -> None:
+async def test_a_stream_without_a_reason_of_a_server_that_names_reasons_is_cut_whoever_cut_it() -> (
+    None
+):
     async def reply(number: int) -> list[bytes]:
         end = REASON + DONE if number == 1 else DONE
         return [response(piece("So.") + end, headers=EVENTS)]
@@ -67,7 +73,9 @@ async def test_a_usage_at_the_end_tells_that_nobody_cut_the_stream(end: bytes, r
     assert answers[1].finish_reason == reason
 
 
-async def test_a_server_that_was_seen_to_leave_reasons_out_is_believed_with_many_calls_in_flight() -> None:
+async def test_a_server_that_was_seen_to_leave_reasons_out_is_believed_with_many_calls_in_flight() -> (
+    None
+):
     all_came = asyncio.Event()
 
     async def reply(number: int) -> list[bytes]:

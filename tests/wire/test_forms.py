@@ -1,4 +1,6 @@
-"""Every form that the package knows, through a real socket: as a stream, watched and not, and as a whole answer."""
+"""Every form that the package knows, through a real socket: as a stream, watched and not, and as a
+whole answer.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,15 @@ from harness.domain.reach import Seen, reach_of
 from harness.domain.validity import defect
 from harness.testing.deepseek.forms import FORMS, Form, Manner, all_forms
 
-CASES = [(form, manner, watched) for form in all_forms() for manner in form.bodies for watched in (False, True)]
-CASES = [(form, manner, watched) for form, manner, watched in CASES if manner == "stream" or not watched]
+CASES = [
+    (form, manner, watched)
+    for form in all_forms()
+    for manner in form.bodies
+    for watched in (False, True)
+]
+CASES = [
+    (form, manner, watched) for form, manner, watched in CASES if manner == "stream" or not watched
+]
 TYPES = {"stream": "text/event-stream", "whole": "application/json"}
 
 
@@ -33,15 +42,21 @@ async def test_a_form_is_read(form: Form, manner: Manner, watched: bool) -> None
     outcome = await asked(form, manner, shown.append if watched else None)
     told = form.told[manner]
     if isinstance(outcome, CompletionError):
-        assert what_failed(outcome, told) == {name: told[name] for name in ("error", "reach", "wait_s")}, str(outcome)
+        assert what_failed(outcome, told) == {
+            name: told[name] for name in ("error", "reach", "wait_s")
+        }, str(outcome)
         assert told["words"] in str(outcome)
         return
     assert what_came(outcome, told) == {
-        **{name: told[name] for name in ("content", "reasoning", "finish", "doubt", "estimated", "cost", "trace")},
+        **{
+            name: told[name]
+            for name in ("content", "reasoning", "finish", "doubt", "estimated", "cost", "trace")
+        },
         "calls": [dict(call) for call in told["calls"]],
         "likely": list(told["likely"]),
         "likely_reasoning": list(told["likely_reasoning"]),
-        "usage": told["usage"] and {"input": 0, "output": 0, "reasoning": 0, "cached": 0, **told["usage"]},
+        "usage": told["usage"]
+        and {"input": 0, "output": 0, "reasoning": 0, "cached": 0, **told["usage"]},
         "model": told["model"],
         "error": told["error"],
     }
@@ -50,7 +65,9 @@ async def test_a_form_is_read(form: Form, manner: Manner, watched: bool) -> None
         assert seen_last(shown, "reasoning").strip() == outcome.reasoning.strip()
 
 
-async def asked(form: Form, manner: Manner, on_delta: OnDelta | None) -> Completion | CompletionError:
+async def asked(
+    form: Form, manner: Manner, on_delta: OnDelta | None
+) -> Completion | CompletionError:
     """What a call comes to, the gate included."""
     headers = {"Content-Type": TYPES[manner], **form.headers}
 
@@ -83,7 +100,10 @@ def what_came(answer: Completion, told: Any) -> dict[str, Any]:
     return {
         "content": answer.content,
         "reasoning": answer.reasoning,
-        "calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in answer.tool_calls],
+        "calls": [
+            {"id": call.id, "name": call.name, "arguments": call.arguments}
+            for call in answer.tool_calls
+        ],
         "likely": [listed(token) for token in answer.logprobs],
         "likely_reasoning": [listed(token) for token in answer.reasoning_logprobs],
         "finish": answer.finish_reason,
@@ -113,7 +133,9 @@ def counts(usage: Usage) -> dict[str, int]:
 def seen_last(shown: list[Delta], kind: str) -> str:
     """What a watcher has before them of this kind at the end."""
     starts = [place for place, delta in enumerate(shown) if delta.kind == "restart"]
-    return "".join(delta.text for delta in shown[starts[-1] if starts else 0 :] if delta.kind == kind)
+    return "".join(
+        delta.text for delta in shown[starts[-1] if starts else 0 :] if delta.kind == kind
+    )
 
 
 def test_there_are_forms_enough_of_each_kind() -> None:

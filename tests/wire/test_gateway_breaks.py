@@ -38,25 +38,33 @@ def body(text: bytes, usage: bytes) -> bytes:
 async def asked(chat: OpenAIChat) -> Completion | TransientError:
     request = Request(endpoint="e", model="m", messages=(Message(role="user", content="Why?"),))
     try:
-        return await chat.complete(request, Call(run_id="r", topic_id="t", span_id="s", stream=True))
+        return await chat.complete(
+            request, Call(run_id="r", topic_id="t", span_id="s", stream=True)
+        )
     except TransientError as error:
         return error
 
 
 async def outcomes(*usages: bytes, servers: Sequence[str]) -> list[Completion | TransientError]:
-    """What comes of one stream after the other; each tells its usage and which server behind the gateway it is from."""
+    """What comes of one stream after the other; each tells its usage and which server behind the
+    gateway it is from.
+    """
 
     async def reply(number: int) -> list[bytes]:
         await asyncio.sleep(0)
         name = servers[number - 1]
-        headers = {"Content-Type": "text/event-stream"} | ({"x-litellm-model-id": name} if name else {})
+        headers = {"Content-Type": "text/event-stream"} | (
+            {"x-litellm-model-id": name} if name else {}
+        )
         return [response(body(b"So.", usages[number - 1]), headers=headers)]
 
     async with speaking(reply) as (_, chat):
         return [await asked(chat) for _ in usages]
 
 
-async def test_a_count_of_the_gateways_own_after_one_that_it_passed_on_is_of_a_stream_that_broke_off() -> None:
+async def test_a_count_of_the_gateways_own_after_one_that_it_passed_on_is_of_a_stream_that_broke_off() -> (
+    None
+):
     whole, broken = await outcomes(PASSED_ON, ITS_OWN, servers=["a", "a"])
     assert isinstance(whole, Completion)
     assert isinstance(broken, TransientError)
@@ -73,6 +81,8 @@ async def test_a_count_of_the_gateways_own_after_one_that_it_passed_on_is_of_a_s
         pytest.param(PASSED_ON, ["", ""], id="no gateway"),
     ],
 )
-async def test_a_count_of_the_gateways_own_is_believed_where(first: bytes, servers: list[str]) -> None:
+async def test_a_count_of_the_gateways_own_is_believed_where(
+    first: bytes, servers: list[str]
+) -> None:
     answers = await outcomes(first, ITS_OWN, servers=servers)
     assert all(isinstance(answer, Completion) for answer in answers)

@@ -25,7 +25,12 @@ def table_of(forms: Iterable[Form]) -> str:
 
 def _row(form: Form) -> str:
     server = f"{form.server}; ran: {form.ran}" if form.ran else form.server
-    cells = (f"[`{form.name}`](../harness/testing/forms/{form.name}.toml)", server, form.about, _told(form))
+    cells = (
+        f"[`{form.name}`](../harness/testing/forms/{form.name}.toml)",
+        server,
+        form.about,
+        _told(form),
+    )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 

@@ -18,7 +18,9 @@ Reply = Callable[[int], Awaitable[list[bytes]]]
 
 @dataclass
 class Speaker:
-    """Answers each request, counted from 1, with the pieces that `reply` gives, each sent alone; then hangs up."""
+    """Answers each request, counted from 1, with the pieces that `reply` gives, each sent alone;
+    then hangs up.
+    """
 
     reply: Reply
     asked: int = 0
@@ -27,7 +29,11 @@ class Speaker:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            length = next(
+                int(line[15:])
+                for line in head.split(b"\r\n")
+                if line.lower().startswith(b"content-length:")
+            )
             await reader.readexactly(length)
             self.asked += 1
             for piece in await self.reply(self.asked):
@@ -39,7 +45,11 @@ class Speaker:
 
 def response(body: bytes, *, status: int = 200, headers: Mapping[str, str]) -> bytes:
     """A response of HTTP/1.1 whose body ends with the connection."""
-    lines = [f"HTTP/1.1 {status} X", "Connection: close", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
@@ -53,4 +63,7 @@ async def speaking(reply: Reply) -> AsyncIterator[tuple[Speaker, OpenAIChat]]:
     endpoint = base_url_endpoint(speaker.base_url, api_key=None)
     client = build_http_client(timeouts, base_url=speaker.base_url)
     async with server, client:
-        yield speaker, OpenAIChat(endpoint, timeouts=timeouts, http_client=client, wall_clock=SystemClock())
+        yield (
+            speaker,
+            OpenAIChat(endpoint, timeouts=timeouts, http_client=client, wall_clock=SystemClock()),
+        )

@@ -31,11 +31,17 @@ def write(files: Mapping[str, str]) -> None:
         Path(name).write_text(text)
 
 
-def load(name: str, settings: Mapping[str, Any] | None = None, prompts: str | None = None) -> LoadedWorkflow:
-    return load_workflow(name, prompts_file=Path(prompts) if prompts else None, settings=settings or {})
+def load(
+    name: str, settings: Mapping[str, Any] | None = None, prompts: str | None = None
+) -> LoadedWorkflow:
+    return load_workflow(
+        name, prompts_file=Path(prompts) if prompts else None, settings=settings or {}
+    )
 
 
-@pytest.mark.parametrize("name", ["flows.py:flow", "flows:flow", "my flows-1.py:flow", "deep/down/flows.py:flow"])
+@pytest.mark.parametrize(
+    "name", ["flows.py:flow", "flows:flow", "my flows-1.py:flow", "deep/down/flows.py:flow"]
+)
 def test_a_workflow_is_found_by_file_and_by_module(name: str) -> None:
     file = name.partition(":")[0]
     write({file if file.endswith(".py") else "flows.py": FLOW})
@@ -52,7 +58,9 @@ def test_a_workflow_is_found_by_file_and_by_module(name: str) -> None:
         ("mine.deep:flow", "mine/deep/__init__.py", "mine"),
     ],
 )
-def test_the_files_of_a_workflow_are_those_beside_it_or_of_its_package(name: str, file: str, directory: str) -> None:
+def test_the_files_of_a_workflow_are_those_beside_it_or_of_its_package(
+    name: str, file: str, directory: str
+) -> None:
     write({file: FLOW, "mine/__init__.py": ""})
     assert load(name).own_files == (str(Path(file).absolute()), str(Path(directory).absolute()))
 
@@ -63,7 +71,12 @@ def test_the_files_of_the_built_in_workflow_are_not_those_of_the_whole_package()
 
 
 def test_a_workflow_file_may_import_what_lies_beside_it() -> None:
-    write({"a/flows.py": f"from helper_of_flows import up\n{FLOW}", "a/helper_of_flows.py": "def up(s): return s"})
+    write(
+        {
+            "a/flows.py": f"from helper_of_flows import up\n{FLOW}",
+            "a/helper_of_flows.py": "def up(s): return s",
+        }
+    )
     assert load("a/flows.py:flow").name == "a/flows.py:flow"
 
 
@@ -78,9 +91,14 @@ def test_two_files_of_one_name_are_two_workflows() -> None:
     "code",
     [
         "class Flow:\n    async def __call__(self, step, topic): ...\nflow = Flow()",
-        "import functools\ndef deco(f):\n    @functools.wraps(f)\n    def g(*a): return f(*a)\n    return g\n"
-        "@deco\nasync def flow(step, topic): ...",
-        "import functools\nasync def long(way, step, topic): ...\nflow = functools.partial(long, 1)",
+        (
+            "import functools\ndef deco(f):\n    @functools.wraps(f)\n    def g(*a): return f(*a)\n"
+            "    return g\n@deco\nasync def flow(step, topic): ..."
+        ),
+        (
+            "import functools\nasync def long(way, step, topic): ...\nflow ="
+            " functools.partial(long, 1)"
+        ),
         "async def flow(step, topic, *, deeper=False): ...",
         "async def flow(*both): ...",
     ],
@@ -97,9 +115,19 @@ BAD = [
     (
         "reserch",
         FLOW,
-        "no workflow 'reserch'; did you mean 'research'?; your own is given as module:function or path.py:function",
+        (
+            "no workflow 'reserch'; did you mean 'research'?; your own is given as module:function"
+            " or path.py:function"
+        ),
     ),
-    (":flow", FLOW, "no workflow ':flow'; known: research; your own is given as module:function or path.py:function"),
+    (
+        ":flow",
+        FLOW,
+        (
+            "no workflow ':flow'; known: research; your own is given as module:function or"
+            " path.py:function"
+        ),
+    ),
     ("flows.py:flw", FLOW, "flows.py has no function 'flw'; did you mean 'flow'?"),
     ("flows.py:flow", "x = 1", "flows.py has no function 'flow'; it has no async function at all"),
     (
@@ -107,19 +135,37 @@ BAD = [
         "def flow(step, topic): ...",
         "flows.py:flow must be an async function: async def flow(step, topic): ...",
     ),
-    ("flows.py:flow", "flow = 5", "flows.py:flow must be an async function: async def flow(step, topic): ..."),
+    (
+        "flows.py:flow",
+        "flow = 5",
+        "flows.py:flow must be an async function: async def flow(step, topic): ...",
+    ),
     (
         "flows.py:flow",
         "async def flow(step): ...",
-        "flows.py:flow must take two arguments, a step and a topic: async def flow(step, topic): ...",
+        (
+            "flows.py:flow must take two arguments, a step and a topic: async def flow(step,"
+            " topic): ..."
+        ),
     ),
     (
         "flows.py:Flow",
         "class Flow:\n    async def __call__(self, step, topic): ...",
-        "flows.py:Flow is a class; give an async function, or an object of that class that is awaited",
+        (
+            "flows.py:Flow is a class; give an async function, or an object of that class that is"
+            " awaited"
+        ),
     ),
-    ("flows.py:flow", "import nothere", "flows.py: the workflow cannot be imported: No module named 'nothere'"),
-    ("flows.py:flow", "1 / 0", "flows.py: the workflow cannot be imported: ZeroDivisionError: division by zero"),
+    (
+        "flows.py:flow",
+        "import nothere",
+        "flows.py: the workflow cannot be imported: No module named 'nothere'",
+    ),
+    (
+        "flows.py:flow",
+        "1 / 0",
+        "flows.py: the workflow cannot be imported: ZeroDivisionError: division by zero",
+    ),
     (
         "flows.py:flow",
         "import sys; sys.exit()",
@@ -128,16 +174,25 @@ BAD = [
     (
         "flows.py:flow",
         "from . import helpers",
-        "flows.py: the workflow cannot be imported: attempted relative import with no known parent package; in a file "
-        "given by its path, import files beside it by their plain names: from helpers import x",
+        (
+            "flows.py: the workflow cannot be imported: attempted relative import with no known"
+            " parent package; in a file given by its path, import files beside it by their plain"
+            " names: from helpers import x"
+        ),
     ),
     ("nowhere:flow", "", "nowhere: the workflow cannot be imported: No module named 'nowhere'"),
-    (".flows:flow", FLOW, ".flows: a workflow's module is named in full, as package.module:function"),
+    (
+        ".flows:flow",
+        FLOW,
+        ".flows: a workflow's module is named in full, as package.module:function",
+    ),
     ("json:loads", "", "json:loads must be an async function: async def loads(step, topic): ..."),
 ]
 
 
-@pytest.mark.parametrize(("name", "code", "message"), BAD, ids=[message[:45] for *_, message in BAD])
+@pytest.mark.parametrize(
+    ("name", "code", "message"), BAD, ids=[message[:45] for *_, message in BAD]
+)
 def test_what_is_no_workflow_is_refused_in_words(name: str, code: str, message: str) -> None:
     if code:
         write({"flows.py": code})
@@ -148,7 +203,9 @@ def test_what_is_no_workflow_is_refused_in_words(name: str, code: str, message: 
 
 def test_a_syntax_error_is_named_by_file_and_line() -> None:
     write({"flows.py": "x = 1\nasync def flow(:\n"})
-    with pytest.raises(WorkflowError, match=r"flows\.py:2: the workflow is not valid Python: invalid syntax"):
+    with pytest.raises(
+        WorkflowError, match=r"flows\.py:2: the workflow is not valid Python: invalid syntax"
+    ):
         load("flows.py:flow")
 
 
@@ -176,8 +233,11 @@ BAD_TOGETHER: list[tuple[dict[str, str], dict[str, Any], str]] = [
     (
         {},
         {"width": 5},
-        "settings: [workflow] has 'width', but the workflow flows.py:flow has no settings; it can name them in a table "
-        "[workflow] of its prompts file, or offer a function check_settings",
+        (
+            "settings: [workflow] has 'width', but the workflow flows.py:flow has no settings; it"
+            " can name them in a table [workflow] of its prompts file, or offer a function"
+            " check_settings"
+        ),
     ),
     (
         {"flows.py": FLOW + "FILLS = {'ask': ['subject']}", "flows.toml": PROMPTS},
@@ -190,14 +250,20 @@ BAD_TOGETHER: list[tuple[dict[str, str], dict[str, Any], str]] = [
         "flows.toml: the table [sum] is missing; the workflow needs ask, sum",
     ),
     (
-        {"flows.py": FLOW + "def check_settings(table):\n    raise ValueError('width is too wide')"},
+        {
+            "flows.py": (
+                FLOW + "def check_settings(table):\n    raise ValueError('width is too wide')"
+            )
+        },
         {"width": 5},
         "settings: [workflow]: width is too wide",
     ),
 ]
 
 
-@pytest.mark.parametrize(("files", "settings", "message"), BAD_TOGETHER, ids=[m[:40] for *_, m in BAD_TOGETHER])
+@pytest.mark.parametrize(
+    ("files", "settings", "message"), BAD_TOGETHER, ids=[m[:40] for *_, m in BAD_TOGETHER]
+)
 def test_prompts_settings_and_workflow_must_fit(
     files: dict[str, str], settings: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
@@ -209,5 +275,7 @@ def test_prompts_settings_and_workflow_must_fit(
 
 def test_research_is_built_in_and_checks_its_settings() -> None:
     assert load("research", {"max_questions": 4}).settings["max_questions"] == 4
-    with pytest.raises(PromptsError, match=r"^settings: \[workflow\]: max_questions = 99 must be a whole number"):
+    with pytest.raises(
+        PromptsError, match=r"^settings: \[workflow\]: max_questions = 99 must be a whole number"
+    ):
         load("research", {"max_questions": 99})

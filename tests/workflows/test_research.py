@@ -34,10 +34,16 @@ def step_of(request: Request) -> str:
 
 
 class Play:
-    """A model that answers by step; by default it splits into three, answers each, and cites all of them."""
+    """A model that answers by step; by default it splits into three, answers each, and cites all of
+    them.
+    """
 
     def __init__(self, **says: Say) -> None:
-        self.requests: dict[str, list[Request]] = {"decompose": [], "research": [], "synthesize": []}
+        self.requests: dict[str, list[Request]] = {
+            "decompose": [],
+            "research": [],
+            "synthesize": [],
+        }
         self._says: dict[str, Say] = {
             "decompose": lambda request: '["One?", "Two?", "Three?"]',
             "research": lambda request: f"Notes on {request.messages[-1].content.splitlines()[-1]}",
@@ -49,11 +55,18 @@ class Play:
         step = step_of(request)
         self.requests[step].append(request)
         said = self._says[step](request)
-        return an_answer(said, reasoning=f"secret thoughts on {step}") if isinstance(said, str) else said
+        return (
+            an_answer(said, reasoning=f"secret thoughts on {step}")
+            if isinstance(said, str)
+            else said
+        )
 
 
 async def run(
-    play: Play, *, settings: Mapping[str, Json] | None = None, overrides: Mapping[str, StepOptions] | None = None
+    play: Play,
+    *,
+    settings: Mapping[str, Json] | None = None,
+    overrides: Mapping[str, StepOptions] | None = None,
 ) -> TopicResult:
     engine = Engine(model=FakeModel(latency_s=1.0, script=play))
     context = replace(
@@ -63,14 +76,20 @@ async def run(
         overrides=overrides or {},
         defaults=StepOptions(model="m"),
     )
-    await engine.runner(research, context=context).run([Topic(id="t", text="Why is the sky $blue?")])
+    await engine.runner(research, context=context).run(
+        [Topic(id="t", text="Why is the sky $blue?")]
+    )
     return engine.results.rows[0]
 
 
 def failing_on(word: str) -> Say:
     def say(request: Request) -> Outcome | str:
         text = request.messages[-1].content
-        return PermanentError("refused", kind="content_filter") if word in text else f"Notes: {text[-5:]}"
+        return (
+            PermanentError("refused", kind="content_filter")
+            if word in text
+            else f"Notes: {text[-5:]}"
+        )
 
     return say
 
@@ -111,11 +130,16 @@ async def test_a_decomposition_is_found_in_what_models_wrap_it_in(answer: str) -
         ("I cannot do that.", "it held no JSON array or object"),
         ("[1, 2, 3]", "item 1 is a number, not a string"),
         ('["One?"]', "it held 1 item, 3 to 5 are needed"),
-        (json.dumps([f"Question {number}?" for number in range(10_000)]), "it held 10,000 items, 3 to 5 are needed"),
+        (
+            json.dumps([f"Question {number}?" for number in range(10_000)]),
+            "it held 10,000 items, 3 to 5 are needed",
+        ),
     ],
     ids=["prose", "numbers", "too few", "ten thousand"],
 )
-async def test_an_unusable_decomposition_is_asked_for_again_with_what_was_wrong(answer: str, problem: str) -> None:
+async def test_an_unusable_decomposition_is_asked_for_again_with_what_was_wrong(
+    answer: str, problem: str
+) -> None:
     play = Play(decompose=in_turn(answer, '["One?", "Two?", "Three?"]'))
     row = await run(play)
     assert row.status == "ok"
@@ -151,14 +175,19 @@ async def test_a_failed_sub_question_degrades_the_report_and_is_named() -> None:
     assert row.error.message == "no answer to sub-question 2 of 3"
     assert [section["status"] for section in row.sections] == ["ok", "failed", "ok"]
     assert row.sections[1]["error"] == "refused"
-    assert "[2] Two?\n(no notes: this sub-question could not be answered)" in _text(play.requests["synthesize"][0])
+    assert "[2] Two?\n(no notes: this sub-question could not be answered)" in _text(
+        play.requests["synthesize"][0]
+    )
 
 
 async def test_fewer_answers_than_needed_fail_the_topic() -> None:
     row = await run(Play(research=failing_on("Two?")), settings={"min_answers": 3})
     assert row.status == "failed"
     assert row.error is not None
-    assert row.error.message == "2 of 3 sub-questions were answered and 3 are needed; the first failure: refused"
+    assert (
+        row.error.message
+        == "2 of 3 sub-questions were answered and 3 are needed; the first failure: refused"
+    )
 
 
 async def test_with_no_answer_at_all_the_topic_fails_and_nothing_is_written_up() -> None:
@@ -209,7 +238,10 @@ async def test_the_settings_of_a_step_rule_over_its_prompts() -> None:
 
 
 BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
-    ({"min_question": 3}, "unknown setting 'min_question'; known: min_questions, max_questions, reasks, min_answers"),
+    (
+        {"min_question": 3},
+        "unknown setting 'min_question'; known: min_questions, max_questions, reasks, min_answers",
+    ),
     ({"min_questions": 0}, "min_questions = 0 must be a whole number from 1 to 50"),
     ({"max_questions": 51}, "max_questions = 51 must be a whole number from 1 to 50"),
     ({"reasks": True}, "reasks = True must be a whole number from 0 to 10"),
@@ -219,7 +251,9 @@ BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("table", "message"), BAD_SETTINGS, ids=[message[:30] for _, message in BAD_SETTINGS])
+@pytest.mark.parametrize(
+    ("table", "message"), BAD_SETTINGS, ids=[message[:30] for _, message in BAD_SETTINGS]
+)
 def test_a_bad_setting_of_the_workflow_is_refused(table: dict[str, Any], message: str) -> None:
     with pytest.raises(PromptsError) as caught:
         check_settings(table)

@@ -1,4 +1,6 @@
-"""Options for a step that the workflow does not have are refused; a step that it may have never is."""
+"""Options for a step that the workflow does not have are refused; a step that it may have never
+is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ import pytest
 from harness.errors import SettingsError
 from harness.workflows.loading import LoadedWorkflow, load_workflow
 
-TWO = "async def flow(step, topic):\n    a = await step.complete('plan', topic.text)\n    return await {second}\n"
+TWO = (
+    "async def flow(step, topic):\n    a = await step.complete('plan', topic.text)\n    return"
+    " await {second}\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +40,20 @@ def load(name: str, *steps: str) -> LoadedWorkflow:
     return load_workflow(name, prompts_file=None, settings={}, steps=places)
 
 
-def test_a_step_that_research_does_not_have_is_refused_with_its_place_and_the_nearest_name() -> None:
+def test_a_step_that_research_does_not_have_is_refused_with_its_place_and_the_nearest_name() -> (
+    None
+):
     with pytest.raises(SettingsError) as refused:
         load("research", "decompose", "reserch", "nonsense")
     assert str(refused.value).splitlines() == [
-        "harness.toml:2: [steps.reserch]: the workflow research has no step 'reserch'; did you mean 'research'?",
-        "harness.toml:3: [steps.nonsense]: the workflow research has no step 'nonsense'; "
-        "known: decompose, research, synthesize",
+        (
+            "harness.toml:2: [steps.reserch]: the workflow research has no step 'reserch'; did you"
+            " mean 'research'?"
+        ),
+        (
+            "harness.toml:3: [steps.nonsense]: the workflow research has no step 'nonsense'; "
+            "known: decompose, research, synthesize"
+        ),
     ]
 
 
@@ -77,7 +89,9 @@ UNREADABLE = {
     "put together": "step.complete(f'draft{1}', a.content)",
     "a variable": "step.complete(topic.metadata['step'], a.content)",
     "a constant that changes": "step.complete(DRAFT, a.content)\nDRAFT = 'other'\nDRAFT = 'draft'",
-    "a constant that a parameter hides": "step.complete(DRAFT, a.content)\nDRAFT = 'x'\ndef f(DRAFT): ...",
+    "a constant that a parameter hides": (
+        "step.complete(DRAFT, a.content)\nDRAFT = 'x'\ndef f(DRAFT): ..."
+    ),
     "unpacked": "step.complete(*['draft', a.content])",
     "in other hands": "__import__('functools').partial(step.complete, 'draft')(a.content)",
     "kept for later": "later(step.complete)\nasync def later(ask): return await ask('draft', 'x')",
@@ -99,18 +113,27 @@ def test_no_step_is_refused_where_some_name_cannot_be_read(second: str) -> None:
 def test_what_cannot_be_told_is_said_with_the_nearest_name() -> None:
     write({"flows.py": TWO.format(second="step.complete(topic.id, 'x')")})
     assert load("flows.py:flow").strange_steps(["plan", "plann"]) == {
-        "plann": "it cannot be told whether the workflow flows.py:flow has a step 'plann'; did you mean 'plan'?; "
-        'a line `STEPS = ("name", …)` in its file would say which there are'
+        "plann": (
+            "it cannot be told whether the workflow flows.py:flow has a step 'plann'; did you mean"
+            " 'plan'?; a line `STEPS = (\"name\", …)` in its file would say which there are"
+        )
     }
 
 
 def test_a_table_of_the_prompts_file_may_be_a_step_where_names_cannot_be_read() -> None:
-    write({"flows.py": TWO.format(second="step.complete(topic.id, 'x')"), "flows.toml": "[draft]\nuser = 'x'\n"})
+    write(
+        {
+            "flows.py": TWO.format(second="step.complete(topic.id, 'x')"),
+            "flows.toml": "[draft]\nuser = 'x'\n",
+        }
+    )
     assert load("flows.py:flow").strange_steps(["draft"]) == {}
 
 
 def test_a_workflow_may_name_its_steps_itself() -> None:
-    write({"flows.py": TWO.format(second="step.complete(topic.id, 'x')\nSTEPS = ('plan', 'draft')")})
+    write(
+        {"flows.py": TWO.format(second="step.complete(topic.id, 'x')\nSTEPS = ('plan', 'draft')")}
+    )
     load("flows.py:flow", "plan", "draft")
     with pytest.raises(SettingsError, match="no step 'drafts'; did you mean 'draft'"):
         load("flows.py:flow", "drafts")
@@ -121,7 +144,9 @@ def test_the_steps_of_files_beside_the_workflow_are_read(how: str) -> None:
     write(
         {
             "deep/flows.py": f"{how}\n" + TWO.format(second="draft(step)"),
-            "deep/parts.py": "async def draft(step):\n    return await step.complete('draft', 'x')\n",
+            "deep/parts.py": (
+                "async def draft(step):\n    return await step.complete('draft', 'x')\n"
+            ),
         }
     )
     assert load("deep/flows.py:flow", "plan", "draft").steps.all_known
@@ -134,8 +159,10 @@ def test_the_steps_of_a_package_are_read() -> None:
         {
             "own_pack/__init__.py": "",
             "own_pack/flows.py": "from .parts import draft\n" + TWO.format(second="draft(step)"),
-            "own_pack/parts.py": "from . import names\nasync def draft(step):\n"
-            "    return await step.complete('draft', 'x')\n",
+            "own_pack/parts.py": (
+                "from . import names\nasync def draft(step):\n"
+                "    return await step.complete('draft', 'x')\n"
+            ),
             "own_pack/names.py": "",
         }
     )
@@ -144,7 +171,12 @@ def test_the_steps_of_a_package_are_read() -> None:
 
 def test_the_steps_of_research_belong_to_a_workflow_that_uses_it() -> None:
     write(
-        {"flows.py": "from harness.workflows.research import research\n" + TWO.format(second="research(step, topic)")}
+        {
+            "flows.py": (
+                "from harness.workflows.research import research\n"
+                + TWO.format(second="research(step, topic)")
+            )
+        }
     )
     loaded = load("flows.py:flow", "plan", "synthesize")
     assert loaded.steps.names == {"plan", "decompose", "research", "synthesize"}
@@ -154,7 +186,9 @@ def test_a_package_of_somebody_else_may_ask_too() -> None:
     write(
         {
             "flows.py": "from asking import draft\n" + TWO.format(second="draft(step)"),
-            "lib/site-packages/asking.py": "async def draft(step):\n    return await step.complete('draft', 'x')\n",
+            "lib/site-packages/asking.py": (
+                "async def draft(step):\n    return await step.complete('draft', 'x')\n"
+            ),
         }
     )
     sys.path.insert(0, str(Path("lib/site-packages").resolve()))

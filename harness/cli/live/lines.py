@@ -1,4 +1,6 @@
-"""A moment of a run in words: lines for the display and for `harness status`, decided without a terminal."""
+"""A moment of a run in words: lines for the display and for `harness status`, decided without a
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,14 @@ def topics_words(seen: Snapshot) -> str:
 
 
 def calls_words(seen: Snapshot) -> str:
-    """`123 calls done (31 % from the cache), 8 in flight of 64, 12 waiting`, and the limit where it was learned."""
+    """`123 calls done (31 % from the cache), 8 in flight of 64, 12 waiting`, and the limit where it
+    was learned.
+    """
     cached = f" ({seen.hit_rate:.0%} from the cache)" if seen.hit_rate else ""
-    parts = [f"{counted(seen.calls, 'call')} done{cached}", f"{seen.in_flight:,} in flight of {seen.places:,}"]
+    parts = [
+        f"{counted(seen.calls, 'call')} done{cached}",
+        f"{seen.in_flight:,} in flight of {seen.places:,}",
+    ]
     parts += [f"{seen.waiting:,} waiting"] if seen.waiting else []
     if seen.refusals:
         parts.append(limit_words(seen))
@@ -43,7 +50,9 @@ def waits_words(seen: Snapshot) -> str:
     """`12: 4 for a place in their run, 8 for the pace`; empty where no call waits."""
     number = sum(seen.stages.values())
     names = {**_WAITS, "all": _held_by(seen)}
-    waits = ", ".join(f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage))
+    waits = ", ".join(
+        f"{seen.stages[stage]:,} {name}" for stage, name in names.items() if seen.stages.get(stage)
+    )
     return f"{number:,}: {waits}" if len(seen.stages) > 1 else waits
 
 
@@ -55,14 +64,18 @@ def _held_by(seen: Snapshot) -> str:
 
 
 def held_words(seen: Snapshot) -> list[str]:
-    """What holds back all calls of the run now, each in a few words: `pausing 2 s`, or that the provider is down."""
+    """What holds back all calls of the run now, each in a few words: `pausing 2 s`, or that the
+    provider is down.
+    """
     if seen.down is not None:
         return [seen.down]
     return [f"pausing {seen.paused_s:.0f} s"] if seen.paused_s > 0 else []
 
 
 def endpoint_words(seen: Snapshot) -> list[str]:
-    """How each endpoint of several stands: `local 1 in flight of 1, 12 waiting`, and what holds it up."""
+    """How each endpoint of several stands: `local 1 in flight of 1, 12 waiting`, and what holds it
+    up.
+    """
     return [_standing_words(one) for one in seen.endpoints]
 
 
@@ -71,7 +84,10 @@ def _standing_words(one: EndpointStanding) -> str:
     parts += [f"{one.waiting:,} waiting"] if one.waiting else []
     parts += [f"pausing {one.paused_s:.0f} s"] if one.paused_s > 0 else []
     if one.refusals:
-        parts.append(f"limit {one.places:,} of {one.maximum:,} after {counted(one.refusals, 'refusal')} (429)")
+        parts.append(
+            f"limit {one.places:,} of {one.maximum:,} after {counted(one.refusals, 'refusal')}"
+            " (429)"
+        )
     parts += [queue_words(one.works_on, one.name)] if one.works_on is not None else []
     parts += [one.down] if one.down is not None else []
     return ", ".join(parts)
@@ -83,19 +99,29 @@ def away_words(seen: Snapshot) -> list[str]:
 
 
 def causes_words(seen: Snapshot) -> str:
-    """`3 requests: 2 server 500, 1 blank`: all that failed in this session, also where they were sent again."""
+    """`3 requests: 2 server 500, 1 blank`: all that failed in this session, also where they were
+    sent again.
+    """
     causes = ", ".join(f"{number:,} {cause}" for cause, number in seen.causes.items())
     return f"{counted(sum(seen.causes.values()), 'request')}: {causes}"
 
 
 def limit_words(seen: Snapshot) -> str:
     """`limit 5 of 64 after 3 refusals (429)`."""
-    return f"limit {seen.places:,} of {seen.maximum:,} after {counted(seen.refusals, 'refusal')} (429)"
+    return (
+        f"limit {seen.places:,} of {seen.maximum:,} after {counted(seen.refusals, 'refusal')} (429)"
+    )
 
 
 def money_words(seen: Snapshot, settings: Caps) -> str:
-    """What is spent and to come, what the budget is in danger of, and the tokens a second. See `money_words.py`."""
-    parts = [spent_words(seen, settings), to_come_words(seen, settings), budget_warning(seen, settings)]
+    """What is spent and to come, what the budget is in danger of, and the tokens a second. See
+    `money_words.py`.
+    """
+    parts = [
+        spent_words(seen, settings),
+        to_come_words(seen, settings),
+        budget_warning(seen, settings),
+    ]
     if seen.tokens_per_s is not None:
         parts.append(f"{seen.tokens_per_s:,.0f} tokens/s")
     return ", ".join(part for part in parts if part is not None)
@@ -143,4 +169,8 @@ def clock(seconds: float) -> str:
     """`1:02:03`, or `02:03` below an hour; days are counted as hours."""
     whole = round(seconds)
     hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60:02d}:{rest % 60:02d}"
+    return (
+        f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
+        if hours
+        else f"{rest // 60:02d}:{rest % 60:02d}"
+    )

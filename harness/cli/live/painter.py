@@ -1,9 +1,11 @@
-"""A picture of some lines at the bottom of a terminal, repainted in place: what to write for it, and nothing else.
+"""A picture of some lines at the bottom of a terminal, repainted in place: what to write for it,
+and nothing else.
 
-The cursor rests at the beginning of the picture's first line, whatever is painted. So when a terminal is resized, and
-folds the lines that are there in its own way, everything from the cursor down is ours and can be erased. A frame is one
-write, shown at once by terminals that know synchronized output (mode 2026; others ignore it). It writes only the lines
-that changed, never erases what it is about to write again, and lets no line wrap (mode 7), whatever is in it.
+The cursor rests at the beginning of the picture's first line, whatever is painted. So when a
+terminal is resized, and folds the lines that are there in its own way, everything from the cursor
+down is ours and can be erased. A frame is one write, shown at once by terminals that know
+synchronized output (mode 2026; others ignore it). It writes only the lines that changed, never
+erases what it is about to write again, and lets no line wrap (mode 7), whatever is in it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,14 @@ END = "\x1b[?7h\x1b[?2026l"
 HIDE_CURSOR = "\x1b[?25l"
 ERASE = "\r\x1b[J"
 _TO_END_OF_LINE = "\x1b[K"
-_CODES: dict[Style, str] = {"": "", "dim": "2", "bold": "1", "red": "31", "yellow": "33", "green": "32"}
+_CODES: dict[Style, str] = {
+    "": "",
+    "dim": "2",
+    "bold": "1",
+    "red": "31",
+    "yellow": "33",
+    "green": "32",
+}
 _COLORS = ("red", "yellow", "green")
 
 
@@ -35,7 +44,11 @@ def frame(before: Sequence[str] | None, after: Sequence[str]) -> str:
 
     Nothing at all where both are the same.
     """
-    changed = [number for number, line in enumerate(after) if before is None or line not in before[number : number + 1]]
+    changed = [
+        number
+        for number, line in enumerate(after)
+        if before is None or line not in before[number : number + 1]
+    ]
     surplus = before is not None and len(before) > len(after)
     if not changed and not surplus:
         return ""

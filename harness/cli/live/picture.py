@@ -1,4 +1,6 @@
-"""The live display as lines of styled words, for a terminal of any size: no line is too long, and none too many."""
+"""The live display as lines of styled words, for a terminal of any size: no line is too long, and
+none too many.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,8 @@ _RANGE = re.compile(r" to (?=[$0-9])")
 def picture(seen: Snapshot, settings: Settings, *, width: int, height: int) -> list[Line]:
     """At most `height` lines (at least one), none wider than `width` cells.
 
-    What is most wanted comes first. What room is left is shared by the last failures and the oldest calls.
+    What is most wanted comes first. What room is left is shared by the last failures and the oldest
+    calls.
     """
     head = _head(seen, settings, width)[: max(1, height - 2)]
     room = min(height, MOST_ROWS) - len(head)
@@ -108,7 +111,9 @@ def _outlook(seen: Snapshot, settings: Settings, width: int) -> Iterable[Line]:
     """What is to come, and in a line of its own what the budget is in danger of."""
     words = to_come_words(seen, settings)
     if words is None:
-        words = "too early to say what is to come" if seen.finished < seen.topics else "nothing to come"
+        words = (
+            "too early to say what is to come" if seen.finished < seen.topics else "nothing to come"
+        )
     yield ((_short(words, width), ""),)
     warning = budget_warning(seen, settings)
     if warning is not None:
@@ -155,11 +160,17 @@ def _calls_in_flight(calls: Sequence[InFlight], width: int) -> Iterable[Line]:
         tokens = f"{call.tokens:>6,} tokens" if width >= NARROW else f"{call.tokens:>5,} t"
         step = call.span_id if width >= NARROW else call.span_id.rpartition("/")[2]
         age = f"{call.age_s:>4.0f} s" if call.age_s < 1000 else clock(call.age_s)
-        yield ((f"{age}  {tokens}  ", ""), (column(topic, widest), ""), (f"  {one_line(step)}", "dim"))
+        yield (
+            (f"{age}  {tokens}  ", ""),
+            (column(topic, widest), ""),
+            (f"  {one_line(step)}", "dim"),
+        )
 
 
 def _failures(seen: Snapshot) -> list[Line]:
-    """All requests that failed, by cause, and the last failures; under the last topic that failed, what helps."""
+    """All requests that failed, by cause, and the last failures; under the last topic that failed,
+    what helps.
+    """
     lines: list[Line] = []
     advised = False
     for one in seen.failures[:MOST_FAILURES]:
@@ -175,18 +186,27 @@ def _failures(seen: Snapshot) -> list[Line]:
 def _failure(failing: Failing) -> Line:
     """`00:04 ago  server 500  tidal-barrages research.2/research  mock answered …`."""
     if failing.span_id is None:
-        cause = failing.cause if failing.where is None else f"{failing.cause} at {one_line(failing.where)}"
+        cause = (
+            failing.cause
+            if failing.where is None
+            else f"{failing.cause} at {one_line(failing.where)}"
+        )
         what: Line = (("topic failed: ", "red"), (cause, "red"))
     else:
         what = ((failing.cause, "yellow" if failing.transient else "red"),)
-    where = one_line(failing.topic_id) + (f" {one_line(failing.span_id)}" if failing.span_id is not None else "")
+    where = one_line(failing.topic_id) + (
+        f" {one_line(failing.span_id)}" if failing.span_id is not None else ""
+    )
     ago = f"{clock(failing.ago_s)} ago  "
     return ((ago, ""), *what, (f"  {where}", ""), (f"  {one_line(failing.message)}", "dim"))
 
 
 def _labelled(name: str, lines: Iterable[Line], width: int) -> list[Line]:
     """The lines, the first of them with its label."""
-    return [((_label(name if number == 0 else "", width), "dim"), *line) for number, line in enumerate(lines)]
+    return [
+        ((_label(name if number == 0 else "", width), "dim"), *line)
+        for number, line in enumerate(lines)
+    ]
 
 
 def _label(name: str, width: int) -> str:
@@ -196,7 +216,9 @@ def _label(name: str, width: int) -> str:
 
 
 def fit(line: Line, width: int) -> Line:
-    """The line cut to so many cells, with an ellipsis where something is missing. Wide characters take two."""
+    """The line cut to so many cells, with an ellipsis where something is missing. Wide characters
+    take two.
+    """
     if sum(cell_len(text) for text, _ in line) <= width:
         return line
     kept: list[Part] = []

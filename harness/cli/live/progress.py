@@ -1,4 +1,6 @@
-"""What is shown while a batch runs: a live display on a terminal, a plain line now and then elsewhere."""
+"""What is shown while a batch runs: a live display on a terminal, a plain line now and then
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,15 @@ def is_shown(settings: Settings) -> bool:
 
 
 async def show_progress(watch: Watch, settings: Settings, stop: Stop) -> None:
-    """Show what happens, on standard error, until cancelled. A reader that leaves does not end the run."""
+    """Show what happens, on standard error, until cancelled. A reader that leaves does not end the
+    run.
+    """
     if is_shown(settings):
         try:
             await (_live if can_be_painted(sys.stderr) else _plain)(watch, settings, stop)
-        except* OSError:  # alone or out of a task group: nobody looks any more (`2>&1 | head`, a closed terminal)
+        except* (
+            OSError
+        ):  # alone or out of a task group: nobody looks any more (`2>&1 | head`, a closed terminal)
             pass
     await anyio.sleep_forever()
 
@@ -72,12 +78,15 @@ async def _live(watch: Watch, settings: Settings, stop: Stop) -> None:
                 lines = picture(seen, settings, width=size.columns - 1, height=size.lines - 1)
                 screen.show(lines, size=size)
             elif anyio.current_time() >= said_s + PLAIN_EVERY_S and can_be_written(terminal):
-                # Behind `timeout`, or sent to the background, the terminal is another's to paint on.
+                # Behind `timeout`, or sent to the background, the terminal is another's to paint
+                # on.
                 said_s = anyio.current_time()
                 _say_line(seen, settings)
 
         async def follow_signals() -> None:
-            with anyio.open_signal_receiver(signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT) as received:
+            with anyio.open_signal_receiver(
+                signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT
+            ) as received:
                 async for number in received:
                     if number == signal.SIGTSTP:
                         screen.suspend()

@@ -1,4 +1,6 @@
-"""The terminal under a live display: keeps the picture at its bottom, and everything else that is written above it."""
+"""The terminal under a live display: keeps the picture at its bottom, and everything else that is
+written above it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ FALLBACK = os.terminal_size((80, 24))
 
 
 class Screen:
-    """Open it with `with`. Meanwhile standard error, and standard output where it is a terminal, write through it.
+    """Open it with `with`. Meanwhile standard error, and standard output where it is a terminal,
+    write through it.
 
     Threads may write too. Raises OSError where the terminal is gone.
     """
@@ -65,7 +68,9 @@ class Screen:
                 self._write(ERASE + SHOW_CURSOR)
 
     def suspend(self) -> None:
-        """Ctrl-Z: leave a clean line for the shell, and stop; what is shown after that is painted anew."""
+        """Ctrl-Z: leave a clean line for the shell, and stop; what is shown after that is painted
+        anew.
+        """
         self.clear()
         os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -77,7 +82,10 @@ class Screen:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         ours = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, _Above)]
         sys.stdout, sys.stderr = self._streams
@@ -94,7 +102,9 @@ class Screen:
 
 
 class _Above(io.TextIOBase):
-    """Stands for a stream while there is a picture: its lines go above it, as soon as they are whole."""
+    """Stands for a stream while there is a picture: its lines go above it, as soon as they are
+    whole.
+    """
 
     def __init__(self, stream: TextIO, screen: Screen) -> None:
         self._over = stream

@@ -1,4 +1,6 @@
-"""Looking with patterns of the user's, whatever that costs: one that explodes on a text is stopped."""
+"""Looking with patterns of the user's, whatever that costs: one that explodes on a text is
+stopped.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,10 @@ class TooSlow(Exception):  # noqa: N818 - says what the pattern is
 def bounded(look: Callable[[], T], *, most_cpu_s: float = MOST_CPU_S) -> T:
     """What `look` returns. Raises TooSlow where it takes longer.
 
-    Backtracking can take longer than the universe has (`(a+)+$` on some forty characters). Python's matcher looks for
-    signals while it works, so a timer of this process's own CPU time ends it; such a timer takes nothing from others
-    who wait for the clock. Signals reach the main thread only: in another one nothing is bounded.
+    Backtracking can take longer than the universe has (`(a+)+$` on some forty characters). Python's
+    matcher looks for signals while it works, so a timer of this process's own CPU time ends it;
+    such a timer takes nothing from others who wait for the clock. Signals reach the main thread
+    only: in another one nothing is bounded.
     """
     if threading.current_thread() is not threading.main_thread():
         return look()

@@ -1,4 +1,6 @@
-"""Patterns and schemas that every text or value passes: a check made of them would be green whatever came."""
+"""Patterns and schemas that every text or value passes: a check made of them would be green
+whatever came.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,17 @@ from typing import Any
 
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
 _ENDS = re.compile(r"\$|\\[Zz]")
-# What can stand beside a place in a text, as far as anchors and word boundaries tell it apart: nothing, a letter, a
-# space, a line's end.
+# What can stand beside a place in a text, as far as anchors and word boundaries tell it apart:
+# nothing, a letter, a space, a line's end.
 _SURROUNDINGS = ("", "a", " ", "\n")
 
 
 def is_found_everywhere(pattern: re.Pattern[str]) -> bool:
     """Whether a search finds the pattern in every text. False where it is unsure.
 
-    A pattern that takes nothing at the end of a text, whatever stands before, is found at the end of every text. One
-    that takes nothing at the beginning is, unless it says what must stand after that.
+    A pattern that takes nothing at the end of a text, whatever stands before, is found at the end
+    of every text. One that takes nothing at the beginning is, unless it says what must stand after
+    that.
     """
     if _LOOKS_AROUND.search(pattern.pattern):
         return False
@@ -28,7 +31,13 @@ def is_found_everywhere(pattern: re.Pattern[str]) -> bool:
 
 
 _OF_ALL_PARTS = ("allOf", "prefixItems", "properties", "patternProperties", "dependentSchemas")
-_OF_ONE_PART = ("items", "additionalItems", "unevaluatedItems", "additionalProperties", "unevaluatedProperties")
+_OF_ONE_PART = (
+    "items",
+    "additionalItems",
+    "unevaluatedItems",
+    "additionalProperties",
+    "unevaluatedProperties",
+)
 _OTHERS_WITH_PARTS = (
     "anyOf",
     "oneOf",
@@ -43,15 +52,37 @@ _OTHERS_WITH_PARTS = (
 )
 _MINIMA = ("minLength", "minItems", "minProperties")
 _NOTES = (
-    *("title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "nullable"),
-    *("$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "$comment", "$defs"),
+    *(
+        "title",
+        "description",
+        "default",
+        "example",
+        "examples",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "nullable",
+    ),
+    *(
+        "$schema",
+        "$id",
+        "id",
+        "$anchor",
+        "$dynamicAnchor",
+        "$recursiveAnchor",
+        "$vocabulary",
+        "$comment",
+        "$defs",
+    ),
     *("definitions", "then", "else", "minContains", "maxContains"),
     *("contentEncoding", "contentMediaType", "contentSchema"),
 )
 
 
 def accepts_everything(schema: Any, keywords: Collection[str]) -> bool:
-    """Whether every JSON value fits a sound schema. False where it is unsure. `keywords` are those that decide."""
+    """Whether every JSON value fits a sound schema. False where it is unsure. `keywords` are those
+    that decide.
+    """
     if not isinstance(schema, Mapping):
         return schema is True
     return all(_refuses_nothing(keyword, value, keywords) for keyword, value in schema.items())

@@ -22,10 +22,11 @@ State = Literal["passed", "failed", "not checked"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Expectations that must all hold: of each call of a step, or, without a step, of the topic's output.
+    """Expectations that must all hold: of each call of a step, or, without a step, of the topic's
+    output.
 
-    `pass_rate` is the share of a topic's draws that must pass. `line` is where it stands in the suite's file.
-    `implied`: nobody wrote it, it holds for every suite.
+    `pass_rate` is the share of a topic's draws that must pass. `line` is where it stands in the
+    suite's file. `implied`: nobody wrote it, it holds for every suite.
     """
 
     name: str
@@ -43,7 +44,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failing:
-    """One expectation that did not hold. `checked` is the call that was looked at, None where it was the output.
+    """One expectation that did not hold. `checked` is the call that was looked at, None where it
+    was the output.
 
     `call` is the one whose trace explains it: that call, or the one that made the output.
     """
@@ -66,7 +68,8 @@ class Draw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is needed beside the case. `unrecorded` are calls whose requests the cassette does not know, by draw.
+    """What is needed beside the case. `unrecorded` are calls whose requests the cassette does not
+    know, by draw.
 
     `left_out` says of draws why they were not replayed at all.
     """
@@ -86,7 +89,9 @@ def look(check: Check, case: Case, evidence: Evidence) -> Draw:
     accepted = evidence.golden.draws.get(drawn_id(*draw), Accepted())
 
     def view(call: StoredSpan | None) -> View:
-        return View(case=case, call=call, accepted=accepted, pricing=evidence.pricing, unrecorded=unrecorded)
+        return View(
+            case=case, call=call, accepted=accepted, pricing=evidence.pricing, unrecorded=unrecorded
+        )
 
     if check.step is None:
         outcomes = _of_output(check, view(None))
@@ -114,10 +119,13 @@ def _of_output(check: Check, view: View) -> list[Failing | Unknown]:
     row = view.case.row
     missed = _missed(view.unrecorded)
     if missed or _is_miss(row):
-        return [Unknown(why=f"the output rests on what is not recorded: {_some(missed) or 'a call'}")]
+        return [
+            Unknown(why=f"the output rests on what is not recorded: {_some(missed) or 'a call'}")
+        ]
     call = _maker(view)
     if row.status == "failed":
-        # Nothing was put out, so nothing can be said of it but that; a look at the status says it best.
+        # Nothing was put out, so nothing can be said of it but that; a look at the status says it
+        # best.
         says = tuple(each for each in check.expectations if isinstance(each, Status)) or (Status(),)
         return _findings(replace(check, expectations=says), view, call)
     return _findings(check, view, call)
@@ -128,7 +136,9 @@ def _of_call(check: Check, view: View, call: StoredSpan) -> list[Failing | Unkno
         return [Unknown(why=f"its call is not recorded: {call.id}")]
     error = call.error
     if error is not None:
-        shortfall = Shortfall(message=f"the call failed: {error.message}", expected="an answer", got=error.message)
+        shortfall = Shortfall(
+            message=f"the call failed: {error.message}", expected="an answer", got=error.message
+        )
         return [Failing(expectation="is answered", shortfall=shortfall, checked=call.id, call=call)]
     return _findings(check, view, call)
 
@@ -139,7 +149,14 @@ def _findings(check: Check, view: View, call: StoredSpan | None) -> list[Failing
         match expectation.look(view):
             case Shortfall() as shortfall:
                 looked_at = view.call.id if view.call is not None else None
-                found.append(Failing(expectation=expectation.wanted, shortfall=shortfall, checked=looked_at, call=call))
+                found.append(
+                    Failing(
+                        expectation=expectation.wanted,
+                        shortfall=shortfall,
+                        checked=looked_at,
+                        call=call,
+                    )
+                )
             case Unknown() as unknown:
                 found.append(unknown)
     return found
@@ -171,11 +188,15 @@ def _maker(view: View) -> StoredSpan | None:
     calls = view.calls
     if not calls:
         return None
-    return next((call for call in reversed(calls) if call.content and call.content == view.text), calls[-1])
+    return next(
+        (call for call in reversed(calls) if call.content and call.content == view.text), calls[-1]
+    )
 
 
 def _missed(unrecorded: Set[str]) -> list[str]:
-    """Calls of the workflow itself; a judge's verdict that is not recorded concerns its own check only."""
+    """Calls of the workflow itself; a judge's verdict that is not recorded concerns its own check
+    only.
+    """
     return sorted(span_id for span_id in unrecorded if not is_judge(span_id))
 
 
@@ -188,7 +209,11 @@ def _is_miss(row: StoredResult | StoredSpan) -> bool:
 def _why_it_never_ran(case: Case, unrecorded: Set[str]) -> str:
     if _missed(unrecorded) or _is_miss(case.row):
         return "the step was not reached: a call before it is not recorded"
-    return "the step was not reached: the topic failed" if case.row.status == "failed" else "the step did not run"
+    return (
+        "the step was not reached: the topic failed"
+        if case.row.status == "failed"
+        else "the step did not run"
+    )
 
 
 def _some(names: list[str]) -> str:

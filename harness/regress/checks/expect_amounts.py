@@ -1,4 +1,6 @@
-"""Expectations of what was used: tokens, money and calls; of one call, or of all the topic's calls together."""
+"""Expectations of what was used: tokens, money and calls; of one call, or of all the topic's calls
+together.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,11 @@ from harness.records.stored import StoredSpan
 from harness.regress.checks.expectation import Finding, Shortfall, View
 
 Amount = Literal["tokens", "reasoning_tokens", "calls"]
-_WORDS: dict[Amount, str] = {"tokens": "tokens", "reasoning_tokens": "tokens of reasoning", "calls": "calls"}
+_WORDS: dict[Amount, str] = {
+    "tokens": "tokens",
+    "reasoning_tokens": "tokens of reasoning",
+    "calls": "calls",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,8 @@ class CostAtMost:
         unpriced = sorted({_answered(call) for call in view.calls if costs[call.id] is None})
         if unpriced:
             message = (
-                f'no price is known for the model {unpriced[0]!r}; give one in the suite as [prices."{unpriced[0]}"]'
+                f"no price is known for the model {unpriced[0]!r}; give one in the suite as"
+                f' [prices."{unpriced[0]}"]'
             )
             return Shortfall(message=message, expected=self.wanted, got="a price that nobody knows")
         cost = sum(cost for cost in costs.values() if cost is not None)
@@ -70,9 +77,11 @@ class CostAtMost:
 
 
 def list_price(call: StoredSpan, pricing: Pricing) -> float | None:
-    """USD for a call's tokens at the latest known price: the dearer hour, and nothing from the provider's cache.
+    """USD for a call's tokens at the latest known price: the dearer hour, and nothing from the
+    provider's cache.
 
-    So it is the same in a recording and in its replay, at any hour and on any day. None where no price is known.
+    So it is the same in a recording and in its replay, at any hour and on any day. None where no
+    price is known.
     """
     prices = pricing.at(call.request.endpoint)
     rows = prices.rows(prices.billed(call.request.model, call.model or ""))
@@ -83,5 +92,7 @@ def list_price(call: StoredSpan, pricing: Pricing) -> float | None:
 
 
 def _answered(call: StoredSpan) -> str:
-    """The model that answered, by its own word; where it says nothing, the one that was asked for."""
+    """The model that answered, by its own word; where it says nothing, the one that was asked
+    for.
+    """
     return call.model or call.request.model

@@ -1,4 +1,6 @@
-"""The expectation that a Python function of the user's decides: what it returns, and what it raises."""
+"""The expectation that a Python function of the user's decides: what it returns, and what it
+raises.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from harness.workflows.importing import import_file, import_named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallsFunction:
-    """`function(case)`, or for a step `function(case, call)`, returns None or True; a text is what is wrong.
+    """`function(case)`, or for a step `function(case, call)`, returns None or True; a text is what
+    is wrong.
 
     It is given a copy: what it changes for itself, no other check sees.
     """
@@ -33,11 +36,15 @@ class CallsFunction:
 
     def look(self, view: View) -> Finding:
         case = view.case.as_rows()
-        given: tuple[Any, ...] = (case,) if view.call is None else (case, _row_of(view.call, view.case, case))
+        given: tuple[Any, ...] = (
+            (case,) if view.call is None else (case, _row_of(view.call, view.case, case))
+        )
         try:
             said = self.function(*given)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a user's function raises is its verdict
-            return self._shortfall(view, f"raised {type(error).__name__}: {error} ({_where(error)})")
+            return self._shortfall(
+                view, f"raised {type(error).__name__}: {error} ({_where(error)})"
+            )
         match said:
             case None | True:
                 return None
@@ -45,20 +52,26 @@ class CallsFunction:
                 return self._shortfall(view, "returned False")
             case str() if said.strip():
                 return self._shortfall(view, said.strip())
-        return self._shortfall(view, f"returned {said!r:.100}; it must be True, False, None or a text that says why")
+        return self._shortfall(
+            view, f"returned {said!r:.100}; it must be True, False, None or a text that says why"
+        )
 
     def _shortfall(self, view: View, message: str) -> Shortfall:
         return Shortfall(message=f"{self.name}: {message}", expected=self.wanted, got=view.text)
 
 
 def find_function(name: str, *, beside: Path, of_calls: bool) -> Callable[..., object]:
-    """The function named `path.py:function`, the path from `beside` on, or `module:function`. Raises ValueError."""
+    """The function named `path.py:function`, the path from `beside` on, or `module:function`.
+    Raises ValueError.
+    """
     where, colon, attribute = name.rpartition(":")
     if not colon or not where or not attribute:
         raise ValueError("must be path.py:function or module:function")
     try:
         module = (
-            import_file(beside / where, what="check") if where.endswith(".py") else import_named(where, what="check")
+            import_file(beside / where, what="check")
+            if where.endswith(".py")
+            else import_named(where, what="check")
         )
     except WorkflowError as error:
         raise ValueError(str(error)) from error

@@ -1,4 +1,6 @@
-"""Expectations of how a topic was worked on: its status, its sub-questions, their citations, why a model stopped."""
+"""Expectations of how a topic was worked on: its status, its sub-questions, their citations, why a
+model stopped.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Status:
         if status in self.allowed:
             return None
         why = f": {error.message}" if error else ""
-        return Shortfall(message=f"the topic is {status}{why}", expected=self.wanted, got=f"{status}{why}")
+        return Shortfall(
+            message=f"the topic is {status}{why}", expected=self.wanted, got=f"{status}{why}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +48,16 @@ class FinishReason:
         if not reasons:
             return None
         got = ", ".join(sorted(reasons))
-        return Shortfall(message=f"finish reason {got}, expected {self.wanted}", expected=self.wanted, got=got)
+        return Shortfall(
+            message=f"finish reason {got}, expected {self.wanted}", expected=self.wanted, got=got
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """So many sub-questions, which are the sections of the output. Where there are none, there is nothing to count."""
+    """So many sub-questions, which are the sections of the output. Where there are none, there is
+    nothing to count.
+    """
 
     at_least: int | None
     at_most: int | None
@@ -62,7 +70,9 @@ class Questions:
         number = len(view.case.row.sections)
         if number == 0:
             message = "the output has no sub-questions (its sections) that could be counted"
-            return Shortfall(message=message, expected=self.wanted, got="an output without sections")
+            return Shortfall(
+                message=message, expected=self.wanted, got="an output without sections"
+            )
         if within(number, self.at_least, self.at_most):
             return None
         got = f"{number:,} sub-questions"
@@ -81,10 +91,16 @@ class Citations:
         sections = [each for each in view.case.row.sections if each.get("status") != "failed"]
         if not sections:
             message = "there are no sub-questions that could be cited"
-            return Shortfall(message=message, expected=self.wanted, got="an output without answered sections")
+            return Shortfall(
+                message=message, expected=self.wanted, got="an output without answered sections"
+            )
         cited = cited_numbers(view.text)
-        numbers = {_number(section, place): section for place, section in enumerate(sections, start=1)}
-        missing = [number for number, section in numbers.items() if not _is_cited(number, section, cited)]
+        numbers = {
+            _number(section, place): section for place, section in enumerate(sections, start=1)
+        }
+        missing = [
+            number for number, section in numbers.items() if not _is_cited(number, section, cited)
+        ]
         if not missing:
             return None
         listed = ", ".join(map(str, missing))

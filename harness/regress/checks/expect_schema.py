@@ -1,4 +1,6 @@
-"""The expectation that an answer is JSON of a certain form. The library for it is an optional one."""
+"""The expectation that an answer is JSON of a certain form. The library for it is an optional
+one.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ EXTRA = "pip install 'reasoning-harness[schemas]'"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitsSchema:
-    """It is JSON of this form. A text may have prose around the JSON; an output that is no text is taken as it is."""
+    """It is JSON of this form. A text may have prose around the JSON; an output that is no text is
+    taken as it is.
+    """
 
     validator: Validator
     shown: str
@@ -45,9 +49,14 @@ class FitsSchema:
                 message = f"no JSON in the text: {error}"
                 return Shortfall(message=message, expected=self.wanted, got=view.text)
         try:
-            found = bounded(lambda: best_match(self.validator.iter_errors(value)), most_cpu_s=self.most_cpu_s)
+            found = bounded(
+                lambda: best_match(self.validator.iter_errors(value)), most_cpu_s=self.most_cpu_s
+            )
         except TooSlow:
-            message = f"the schema took more than {self.most_cpu_s:g} s of CPU; a pattern in it backtracks too much"
+            message = (
+                f"the schema took more than {self.most_cpu_s:g} s of CPU; a pattern in it"
+                " backtracks too much"
+            )
             return Shortfall(message=message, expected=self.wanted, got=text_of(value))
         except (Unresolvable, RecursionError) as error:
             message = f"the schema cannot be followed: {type(error).__name__}: {error}"
@@ -62,19 +71,30 @@ class FitsSchema:
 
 
 def _short(error: ValidationError) -> str:
-    """What the library says, which may begin with the whole value, and does not tell by which bound it is too long."""
+    """What the library says, which may begin with the whole value, and does not tell by which bound
+    it is too long.
+    """
     whole, said = repr(error.instance), str(error.message)
     if said.startswith(whole):
         said = f"{shown(error.instance)}{said[len(whole) :]}"
-    bound = f" ({error.validator} {error.validator_value})" if str(error.validator).startswith(("min", "max")) else ""
+    bound = (
+        f" ({error.validator} {error.validator_value})"
+        if str(error.validator).startswith(("min", "max"))
+        else ""
+    )
     return f"{said:.300}{bound}"
 
 
 def schema_validator(schema: dict[str, Any]) -> Validator:
-    """Raises ValueError where the library is missing, or the schema is none, says nothing or does not stand alone."""
+    """Raises ValueError where the library is missing, or the schema is none, says nothing or does
+    not stand alone.
+    """
     try:
-        from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - an extra that only schemas need
-        from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415 - as above
+        # An extra that only schemas need.
+        from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+
+        # As above.
+        from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415
         from referencing import Registry, Resource  # noqa: PLC0415 - as above
         from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
         from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 - as above
@@ -88,7 +108,10 @@ def schema_validator(schema: dict[str, Any]) -> Validator:
     if wrong := misspelled_keyword(schema, kind.VALIDATORS):
         raise ValueError(f"has a word {wrong[0]!r} that means nothing; did you mean {wrong[1]!r}?")
     if accepts_everything(schema, kind.VALIDATORS):
-        raise ValueError("all JSON fits it; say what the JSON must be: its type, its required properties or the like")
+        raise ValueError(
+            "all JSON fits it; say what the JSON must be: its type, its required properties or the"
+            " like"
+        )
     # An empty registry fetches nothing: a check opens no connection.
     resource: Resource[Any] = Resource.from_contents(schema, default_specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource("", resource).crawl()
@@ -96,7 +119,9 @@ def schema_validator(schema: dict[str, Any]) -> Validator:
         try:
             registry.resolver_with_root(resource).lookup(reference)
         except Unresolvable as error:
-            raise ValueError(f"refers to {reference!r}, which is not in it; a schema must stand alone") from error
+            raise ValueError(
+                f"refers to {reference!r}, which is not in it; a schema must stand alone"
+            ) from error
     validator: Validator = kind(schema, registry=registry)
     return validator
 

@@ -1,4 +1,6 @@
-"""Expectations of a text: what it holds, what it matches, how long it is, and what the reasoning holds."""
+"""Expectations of a text: what it holds, what it matches, how long it is, and what the reasoning
+holds.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ class Contains:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reasoning:
-    """The same of the reasoning: of that call, or, for an output, of all the topic's calls together.
+    """The same of the reasoning: of that call, or, for an output, of all the topic's calls
+    together.
 
     Of a model that did not reason nobody can say what its reasoning does not contain.
     """
@@ -91,7 +94,10 @@ class Matches:
             try:
                 found = bounded(partial(pattern.search, text), most_cpu_s=self.most_cpu_s)
             except TooSlow:
-                message = f"{source} took more than {self.most_cpu_s:g} s of CPU on this text; it backtracks too much"
+                message = (
+                    f"{source} took more than {self.most_cpu_s:g} s of CPU on this text; it"
+                    " backtracks too much"
+                )
                 return Shortfall(message=message, expected=self.wanted, got=text)
             if (found is None) is not self.absent:
                 got = text if found is None else found[0]
@@ -143,7 +149,9 @@ def range_words(at_least: int | None, at_most: int | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EqualsGolden:
-    """It is what was accepted: the output as a value, or the answer of the call with the same id."""
+    """It is what was accepted: the output as a value, or the answer of the call with the same
+    id.
+    """
 
     @property
     def wanted(self) -> str:
@@ -162,7 +170,10 @@ class EqualsGolden:
             return None
         what = "the output" if call is None else "the answer"
         return Shortfall(
-            message=f"{what} is not the accepted one", expected=text_of(golden), got=view.text, compared=True
+            message=f"{what} is not the accepted one",
+            expected=text_of(golden),
+            got=view.text,
+            compared=True,
         )
 
 

@@ -18,8 +18,8 @@ from harness.regress.checks.texts import text_of, text_of_call
 class View:
     """What is looked at: one call, or without one the output of the topic.
 
-    `accepted` is what the golden file has of this draw. `unrecorded` are the calls whose requests the cassette does
-    not know, by their ids.
+    `accepted` is what the golden file has of this draw. `unrecorded` are the calls whose requests
+    the cassette does not know, by their ids.
     """
 
     case: Case
@@ -49,8 +49,8 @@ class View:
 class Shortfall:
     """Why an expectation does not hold.
 
-    `message` is whole without the rest. `compared` says that `expected` and `got` are whole texts, whose difference
-    is worth showing word by word.
+    `message` is whole without the rest. `compared` says that `expected` and `got` are whole texts,
+    whose difference is worth showing word by word.
     """
 
     message: str

@@ -1,4 +1,6 @@
-"""Where a judge's calls stand among the calls of a topic: known by their step and the part that made them."""
+"""Where a judge's calls stand among the calls of a topic: known by their step and the part that
+made them.
+"""
 
 from __future__ import annotations
 

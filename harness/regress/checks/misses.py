@@ -1,4 +1,6 @@
-"""Requests that the recording does not know: gathered by what went wrong, so that one changed prompt is one finding."""
+"""Requests that the recording does not know: gathered by what went wrong, so that one changed
+prompt is one finding.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ _ORDER = ("changed", "new step", "unknown topic", "follows")
 class Miss(Protocol):
     """One call whose request is not recorded. `text` explains it, in several lines.
 
-    `verdict` is "changed" (the call is recorded with another request), "follows" (it differs only by earlier answers),
-    "new step" (the topic has no such call) or "unknown topic" (nothing is recorded of the topic).
+    `verdict` is "changed" (the call is recorded with another request), "follows" (it differs only
+    by earlier answers), "new step" (the topic has no such call) or "unknown topic" (nothing is
+    recorded of the topic).
     """
 
     @property
@@ -42,7 +45,9 @@ class MissGroup:
 
 
 def grouped(misses: Iterable[Miss]) -> tuple[MissGroup, ...]:
-    """What changed first, what only follows from it last; the steps in the order in which they were met."""
+    """What changed first, what only follows from it last; the steps in the order in which they were
+    met.
+    """
     groups: dict[tuple[str, str], list[Miss]] = {}
     for miss in misses:
         groups.setdefault((miss.verdict, miss.step), []).append(miss)

@@ -1,4 +1,6 @@
-"""What repeated draws tell: the chance to pass in k of them, and how much a number varies from draw to draw."""
+"""What repeated draws tell: the chance to pass in k of them, and how much a number varies from draw
+to draw.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,9 @@ from dataclasses import dataclass
 def pass_at_k(draws: int, passed: int, k: int) -> float:
     """The chance that at least one of `k` draws passes, given that `passed` of `draws` did.
 
-    The unbiased estimate 1 - C(n-c, k) / C(n, k) of M. Chen et al., "Evaluating Large Language Models Trained on Code",
-    arXiv:2107.03374 (2021). Raises ValueError unless 0 <= passed <= draws and 1 <= k <= draws.
+    The unbiased estimate 1 - C(n-c, k) / C(n, k) of M. Chen et al., "Evaluating Large Language
+    Models Trained on Code", arXiv:2107.03374 (2021). Raises ValueError unless 0 <= passed <= draws
+    and 1 <= k <= draws.
     """
     if not 0 <= passed <= draws or not 1 <= k <= draws:
         raise ValueError(f"no pass@{k} of {passed} passed in {draws} draws")
@@ -33,13 +36,17 @@ class Spread:
 def spread_of(groups: Iterable[Sequence[float]]) -> Spread | None:
     """Of the draws of each group: the mean of the groups' means, and the mean of their variances.
 
-    So groups may be as different as they like; what counts is how much each varies in itself. A group of a single draw
-    says nothing of that. None without a group that says anything.
+    So groups may be as different as they like; what counts is how much each varies in itself. A
+    group of a single draw says nothing of that. None without a group that says anything.
     """
-    found = [Spread(mean=_mean(group), variance=_variance(group)) for group in groups if len(group) > 1]
+    found = [
+        Spread(mean=_mean(group), variance=_variance(group)) for group in groups if len(group) > 1
+    ]
     if not found:
         return None
-    return Spread(mean=_mean([one.mean for one in found]), variance=_mean([one.variance for one in found]))
+    return Spread(
+        mean=_mean([one.mean for one in found]), variance=_mean([one.variance for one in found])
+    )
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -8,7 +8,8 @@ import re
 from harness.domain.completion import Json
 from harness.records.stored import StoredSpan
 
-# Chinese and Japanese are written without spaces between words, so each of their characters counts as one.
+# Chinese and Japanese are written without spaces between words, so each of their characters counts
+# as one.
 _CHARACTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _CITED = re.compile(r"\[(\d{1,4}(?:[,\s]+\d{1,4})*)\]")
@@ -22,7 +23,9 @@ def text_of(value: Json) -> str:
 
 
 def text_of_call(call: StoredSpan) -> str:
-    """A call's answer, with the functions that it wants called. Their ids are not in it: they differ each time."""
+    """A call's answer, with the functions that it wants called. Their ids are not in it: they
+    differ each time.
+    """
     wanted = [{"name": each.name, "arguments": each.arguments} for each in call.tool_calls]
     parts = (call.content, text_of(wanted) if wanted else "")
     return "\n".join(part for part in parts if part)
@@ -36,4 +39,6 @@ def count_words(text: str) -> int:
 
 def cited_numbers(text: str) -> frozenset[int]:
     """The numbers that stand in brackets, as in `[2]` or `[1, 3]`."""
-    return frozenset(int(number) for group in _CITED.findall(text) for number in re.split(r"[,\s]+", group))
+    return frozenset(
+        int(number) for group in _CITED.findall(text) for number in re.split(r"[,\s]+", group)
+    )

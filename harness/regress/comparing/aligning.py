@@ -1,4 +1,6 @@
-"""What belongs together in two runs of a topic: calls of a step and sub-questions, by what they ask, not by number."""
+"""What belongs together in two runs of a topic: calls of a step and sub-questions, by what they
+ask, not by number.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ Places: TypeAlias = tuple[int | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to find a counterpart for: by its text, and, where that does not tell, by its name."""
+    """Something to find a counterpart for: by its text, and, where that does not tell, by its
+    name.
+    """
 
     name: str
     text: str
@@ -53,10 +57,11 @@ class Pair(Generic[T]):
 
 
 def align(old: Sequence[Item], new: Sequence[Item]) -> list[Places]:
-    """Each item of both sides once, with its counterpart: in the order of the old side, new ones after those before.
+    """Each item of both sides once, with its counterpart: in the order of the old side, new ones
+    after those before.
 
-    Equal texts are counterparts; then what is most alike, a common name counting a little; one alone on its side is the
-    other's counterpart whatever it says.
+    Equal texts are counterparts; then what is most alike, a common name counting a little; one
+    alone on its side is the other's counterpart whatever it says.
     """
     found: dict[int, int] = {}
     left = set(range(len(new)))
@@ -78,7 +83,9 @@ def align(old: Sequence[Item], new: Sequence[Item]) -> list[Places]:
 
 
 def aligned_calls(old: Sequence[StoredSpan], new: Sequence[StoredSpan]) -> list[Pair[StoredSpan]]:
-    """The calls of two runs of a topic, step by step in the order in which the steps were first wanted."""
+    """The calls of two runs of a topic, step by step in the order in which the steps were first
+    wanted.
+    """
     pairs: list[Pair[StoredSpan]] = []
     for step in dict.fromkeys(call.step for call in (*old, *new)):
         sides = [[call for call in calls if call.step == step] for calls in (old, new)]
@@ -89,7 +96,10 @@ def aligned_calls(old: Sequence[StoredSpan], new: Sequence[StoredSpan]) -> list[
 
 def aligned_sections(old: Sequence[Section], new: Sequence[Section]) -> list[Pair[Section]]:
     """The sections of two outputs, such as the sub-questions of `research`."""
-    items = [[Item(str(number), label_of(section)) for number, section in enumerate(side)] for side in (old, new)]
+    items = [
+        [Item(str(number), label_of(section)) for number, section in enumerate(side)]
+        for side in (old, new)
+    ]
     return [_pair(old, new, places) for places in align(*items)]
 
 
@@ -97,19 +107,28 @@ def label_of(section: Section) -> str:
     """What a section is about: its `question`, else the first text in it, else all of it."""
     texts = [value for value in section.values() if isinstance(value, str)]
     question = section.get("question")
-    return question if isinstance(question, str) else next(iter(texts), json.dumps(section, ensure_ascii=False))
+    return (
+        question
+        if isinstance(question, str)
+        else next(iter(texts), json.dumps(section, ensure_ascii=False))
+    )
 
 
 def _equal(one: Item, other: Item, *, same_name: bool) -> bool:
     return one.text == other.text and (one.name == other.name or not same_name)
 
 
-def _likeliest(old: Sequence[Item], new: Sequence[Item], rest: Sequence[int], left: set[int]) -> dict[int, int]:
+def _likeliest(
+    old: Sequence[Item], new: Sequence[Item], rest: Sequence[int], left: set[int]
+) -> dict[int, int]:
     """Counterparts among what has no equal, the likeliest first."""
     scored: list[tuple[float, int, int]] = []
     for place in rest:
         for at in left:
-            likeness, same = similarity(old[place].text, new[at].text), old[place].name == new[at].name
+            likeness, same = (
+                similarity(old[place].text, new[at].text),
+                old[place].name == new[at].name,
+            )
             if same or likeness >= LEAST_ALIKE:
                 scored.append((likeness + _SAME_NAME * same, place, at))
     found: dict[int, int] = {}
@@ -132,18 +151,27 @@ def _in_order(old: int, new: int, found: Mapping[int, int]) -> list[Places]:
 
 
 def _asked(calls: Sequence[StoredSpan]) -> list[Item]:
-    """What each call of a step asks: its last message, without what all calls of the step begin and end with.
+    """What each call of a step asks: its last message, without what all calls of the step begin and
+    end with.
 
     Numbers are left out: they are as a rule those of the parts, which are matched by what is asked.
     """
-    texts = [[word for word in words_of(_last_message(call.request)) if not word.strip().isdecimal()] for call in calls]
+    texts = [
+        [word for word in words_of(_last_message(call.request)) if not word.strip().isdecimal()]
+        for call in calls
+    ]
     start = _common_start(texts)
     end = _common_start([words[start:][::-1] for words in texts])
-    return [Item(call.id, "".join(words[start : len(words) - end])) for call, words in zip(calls, texts, strict=True)]
+    return [
+        Item(call.id, "".join(words[start : len(words) - end]))
+        for call, words in zip(calls, texts, strict=True)
+    ]
 
 
 def _common_start(texts: Sequence[list[str]]) -> int:
-    """How many words all of several texts begin with: those that the first and the last in order do."""
+    """How many words all of several texts begin with: those that the first and the last in order
+    do.
+    """
     if len(texts) < 2:
         return 0
     first, last = min(texts), max(texts)

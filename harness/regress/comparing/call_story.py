@@ -1,4 +1,6 @@
-"""Why a call of a run was a hit, or why it was asked: told from its row and from what the cache holds."""
+"""Why a call of a run was a hit, or why it was asked: told from its row and from what the cache
+holds.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +9,34 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from harness.diffs.misses import Explanation, answers_of, change_lines, explain, likeness_words, what_changed
+from harness.diffs.misses import (
+    Explanation,
+    answers_of,
+    change_lines,
+    explain,
+    likeness_words,
+    what_changed,
+)
 from harness.domain.recorded_call import RecordedCall
 from harness.records.stored import StoredResult, StoredSpan
 from harness.regress.case import answers_before
 from harness.text import money
 
 Outcome: TypeAlias = Literal["hit", "shared", "asked", "failed", "missed"]
-"""`hit`: the cache answered. `shared`: somebody was asking the same. `asked`: sent and answered. `failed`: sent, and no
-answer came. `missed`: replay knew no answer, and nothing was sent."""
+"""`hit`: the cache answered. `shared`: somebody was asking the same. `asked`: sent and answered.
+`failed`: sent, and no answer came. `missed`: replay knew no answer, and nothing was sent.
+"""
 
 _OUTCOMES: Mapping[str, Outcome] = {"cache": "hit", "replay": "hit", "shared": "shared"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStory:
-    """`payer` is the call whose answer is in the cache under the same key now, None if there is none; it is later than
-    this call where the answer was asked for anew.
+    """`payer` is the call whose answer is in the cache under the same key now, None if there is
+    none; it is later than this call where the answer was asked for anew.
 
-    `explanation` says of a call that was asked why nothing stored before it would do; `policy` is the run's cache mode
-    and the age it allows.
+    `explanation` says of a call that was asked why nothing stored before it would do; `policy` is
+    the run's cache mode and the age it allows.
     """
 
     run_id: str
@@ -46,10 +56,16 @@ class CallStory:
         call = f"{self.topic_id}/{self.span_id}"
         match self.outcome:
             case "hit":
-                return [f"{call}: a hit, as the cache knew the answer to this very request", *self._payer_lines()]
+                return [
+                    f"{call}: a hit, as the cache knew the answer to this very request",
+                    *self._payer_lines(),
+                ]
             case "shared":
                 return [
-                    f"{call}: shared: the same request was being asked at that moment, so it was sent once",
+                    (
+                        f"{call}: shared: the same request was being asked at that moment, so it"
+                        " was sent once"
+                    ),
                     *self._payer_lines(),
                 ]
             case "missed":
@@ -80,7 +96,13 @@ class CallStory:
     def _payer_lines(self) -> list[str]:
         lines = [f"  key {self.key}"]
         if self.payer is None:
-            return [*lines, "  the answer is not in the cache any more: it was pruned, or the run used another file"]
+            return [
+                *lines,
+                (
+                    "  the answer is not in the cache any more: it was pruned, or the run used"
+                    " another file"
+                ),
+            ]
         same_run = " (this run)" if self.payer.run_id == self.run_id else ""
         # What was shared was stored only after this call began.
         replaced = self.payer_is_later and not (self.outcome == "shared" and same_run)
@@ -91,23 +113,37 @@ class CallStory:
     def _why(self) -> str:
         found = self.explanation
         if found is None:
-            return f"the run's cache mode is {self.policy}, in which nothing that was stored before answers"
+            return (
+                f"the run's cache mode is {self.policy}, in which nothing that was stored before"
+                " answers"
+            )
         match found.verdict:
             case "unknown topic":
                 return "nothing had been stored for this topic before"
             case "new step":
                 if found.step in found.recorded_steps:
-                    return "nothing had been stored for this call before, only for others of its step"
-                return f"nothing had been stored for this step before, only for {', '.join(found.recorded_steps)}"
+                    return (
+                        "nothing had been stored for this call before, only for others of its step"
+                    )
+                return (
+                    "nothing had been stored for this step before, only for"
+                    f" {', '.join(found.recorded_steps)}"
+                )
             case "recorded":
-                return f"the answer that was there was too old, or not allowed to be used ({self.policy})"
+                return (
+                    "the answer that was there was too old, or not allowed to be used"
+                    f" ({self.policy})"
+                )
             case "follows":
                 return (
-                    f"its request differs from what was stored before only by {answers_of(found.change)}, so this step "
-                    "is not to blame"
+                    "its request differs from what was stored before only by"
+                    f" {answers_of(found.change)}, so this step is not to blame"
                 )
             case "changed":
-                return f"compared with the nearest request that was stored before, {what_changed(found.change)}"
+                return (
+                    "compared with the nearest request that was stored before,"
+                    f" {what_changed(found.change)}"
+                )
 
     def _nearest_lines(self) -> list[str]:
         found = self.explanation
@@ -131,8 +167,8 @@ def story_of(
 ) -> CallStory:
     """Why this call of a topic was answered as it was.
 
-    `row` and `calls` are the topic's, `recorded` what the cache holds for the topic, `payer` what it holds under the
-    call's key.
+    `row` and `calls` are the topic's, `recorded` what the cache holds for the topic, `payer` what
+    it holds under the call's key.
     """
     error = call.error
     outcome: Outcome = _OUTCOMES.get(call.served.source, "asked")
@@ -158,7 +194,11 @@ def story_of(
 
 def payer_words(call: RecordedCall) -> str:
     """`research.1/research of topic 'tides' in run X, 2026-11-21 12:00:00 UTC, $0.0005`."""
-    where = f"{call.span_id} of topic {call.topic_id!r}" if call.span_id else "a call that is not known any more"
+    where = (
+        f"{call.span_id} of topic {call.topic_id!r}"
+        if call.span_id
+        else "a call that is not known any more"
+    )
     cost = "" if call.completion.cost is None else f", {money(call.completion.cost)}"
     return f"{where} in run {call.run_id}, {call.created_at:%Y-%m-%d %H:%M:%S} UTC{cost}"
 
@@ -182,9 +222,15 @@ def _explained(
     *,
     replayed: bool,
 ) -> Explanation:
-    """Compared with what other runs had stored before the call; a replay stores nothing, so all of it was there."""
+    """Compared with what other runs had stored before the call; a replay stores nothing, so all of
+    it was there.
+    """
     began = _began(call, row, calls)
-    before = [one for one in recorded if replayed or (one.created_at < began and one.run_id != call.run_id)]
+    before = [
+        one
+        for one in recorded
+        if replayed or (one.created_at < began and one.run_id != call.run_id)
+    ]
     return explain(
         request=call.request,
         topic_id=call.topic_id,

@@ -1,4 +1,6 @@
-"""Comparisons for machines: all numbers, and every changed topic; of one topic, every word that changed."""
+"""Comparisons for machines: all numbers, and every changed topic; of one topic, every word that
+changed.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ def comparison_to_json(found: Comparison) -> dict[str, Any]:
             "only_b": list(found.only_b),
         },
         "settings": [asdict(one) for one in found.settings],
-        "answered_by": {"a": answers_to_json(found.answers_a), "b": answers_to_json(found.answers_b)},
+        "answered_by": {
+            "a": answers_to_json(found.answers_a),
+            "b": answers_to_json(found.answers_b),
+        },
         "answerers": difference_lines(found.answers_a, found.answers_b),
         "checks": [asdict(one) for one in found.checks],
         "amounts": {"a": asdict(found.amounts_a), "b": asdict(found.amounts_b)},

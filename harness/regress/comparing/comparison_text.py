@@ -1,4 +1,6 @@
-"""A comparison of two runs in words and tables: the summary first, then the topics that changed, the worst first."""
+"""A comparison of two runs in words and tables: the summary first, then the topics that changed,
+the worst first.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,13 @@ from typing import Any
 from harness.domain.sanitize import one_line
 from harness.domain.who_answered import difference_lines
 from harness.domain.wording import counted, duration
-from harness.regress.comparing.run_comparison import CheckDifference, Comparison, Head, Setting, StepDifference
+from harness.regress.comparing.run_comparison import (
+    CheckDifference,
+    Comparison,
+    Head,
+    Setting,
+    StepDifference,
+)
 from harness.regress.comparing.topic_difference import Amounts, TopicDifference
 from harness.render.document import Block, Heading, Lines, Table
 from harness.text import money
@@ -32,7 +40,11 @@ def summary_of(found: Comparison, *, shown: int | None) -> Iterator[Block]:
     yield _steps(found.steps)
     if found.changed:
         cut = found.changed[:shown]
-        more = "" if len(cut) == len(found.changed) else f" (the first {len(cut):,} of {len(found.changed):,})"
+        more = (
+            ""
+            if len(cut) == len(found.changed)
+            else f" (the first {len(cut):,} of {len(found.changed):,})"
+        )
         yield Heading(level=2, text=f"Changed topics, the worst first{more}")
         yield _changed(cut, with_checks=bool(found.checks))
 
@@ -61,7 +73,10 @@ def amounts_words(a: Amounts, b: Amounts) -> str:
     """`1,203 → 998 tokens out (0.83), $0.0010 → $0.0008, 12.3 s → 9.8 s` of two calls or topics."""
     parts = [
         f"{a.input_tokens:,} → {b.input_tokens:,} tokens in",
-        f"{a.output_tokens:,} → {b.output_tokens:,} out ({ratio(a.output_tokens, b.output_tokens)})",
+        (
+            f"{a.output_tokens:,} → {b.output_tokens:,} out"
+            f" ({ratio(a.output_tokens, b.output_tokens)})"
+        ),
         f"{a.reasoning_tokens:,} → {b.reasoning_tokens:,} reasoning",
         f"{money(a.worth)} → {money(b.worth)}",
         f"{duration(a.model_s)} → {duration(b.model_s)}",
@@ -76,20 +91,33 @@ def ratio(a: float | None, b: float | None) -> str:
 
 def status_words(topic: TopicDifference) -> str:
     """`ok`, or `ok → failed`."""
-    return topic.status_a if topic.status_a == topic.status_b else f"{topic.status_a} → {topic.status_b}"
+    return (
+        topic.status_a
+        if topic.status_a == topic.status_b
+        else f"{topic.status_a} → {topic.status_b}"
+    )
 
 
 def _statements(found: Comparison) -> Iterator[str]:
     """What it comes to, a line each."""
     worse = [topic for topic in found.changed if topic.status == "worse"]
     better = [topic for topic in found.changed if topic.status == "better"]
-    yield f"topics: {found.common:,} in both, {found.unchanged:,} unchanged, {len(found.changed):,} changed"
+    yield (
+        f"topics: {found.common:,} in both, {found.unchanged:,} unchanged, {len(found.changed):,}"
+        " changed"
+    )
     if found.requests_only:
-        yield f"of the unchanged, {found.requests_only:,} gave the same answers to requests that changed"
+        yield (
+            f"of the unchanged, {found.requests_only:,} gave the same answers to requests that"
+            " changed"
+        )
     for name, only in (("A", found.only_a), ("B", found.only_b)):
         if only:
             more = ", …" if len(only) > _SHOWN_ONLY else ""
-            yield f"only in {name}: {counted(len(only), 'topic')}: {', '.join(map(one_line, only[:_SHOWN_ONLY]))}{more}"
+            yield (
+                f"only in {name}: {counted(len(only), 'topic')}:"
+                f" {', '.join(map(one_line, only[:_SHOWN_ONLY]))}{more}"
+            )
     yield f"status: {len(worse):,} worse, {len(better):,} better"
     if found.checks:
         lost = sum(bool(topic.lost) for topic in found.changed)
@@ -104,7 +132,11 @@ def _setting_lines(settings: tuple[Setting, ...]) -> Iterator[str]:
     if not any(one.identity for one in settings):
         yield "identity: the same prompts, model, dataset and settings of the workflow"
     for kind, told in (("identity", True), ("settings", False)):
-        differing = [f"{one.name} {_value(one.a)} → {_value(one.b)}" for one in settings if one.identity is told]
+        differing = [
+            f"{one.name} {_value(one.a)} → {_value(one.b)}"
+            for one in settings
+            if one.identity is told
+        ]
         if differing:
             yield f"{kind}: {'; '.join(differing)}"
 
@@ -113,7 +145,19 @@ def _checks(checks: tuple[CheckDifference, ...]) -> Table:
     return Table(
         columns=("check", "made", "passed in A", "passed in B", "lost", "gained"),
         rows=tuple(
-            (check.name, *(f"{n:,}" for n in (check.checked, check.passed_a, check.passed_b, check.lost, check.gained)))
+            (
+                check.name,
+                *(
+                    f"{n:,}"
+                    for n in (
+                        check.checked,
+                        check.passed_a,
+                        check.passed_b,
+                        check.lost,
+                        check.gained,
+                    )
+                ),
+            )
             for check in checks
         ),
     )
@@ -122,7 +166,12 @@ def _checks(checks: tuple[CheckDifference, ...]) -> Table:
 def _amounts(found: Comparison) -> Table:
     a, b = found.amounts_a, found.amounts_b
     counts = [
-        (label, f"{getattr(a, name):,}", f"{getattr(b, name):,}", ratio(getattr(a, name), getattr(b, name)))
+        (
+            label,
+            f"{getattr(a, name):,}",
+            f"{getattr(b, name):,}",
+            ratio(getattr(a, name), getattr(b, name)),
+        )
         for label, name in (
             ("calls", "calls"),
             ("answered by the cache", "hits"),
@@ -144,7 +193,9 @@ def _amounts(found: Comparison) -> Table:
     ]
     if found.a.wall_s is not None and found.b.wall_s is not None:
         walls = found.a.wall_s, found.b.wall_s
-        times.append(("time of the whole run", duration(walls[0]), duration(walls[1]), ratio(*walls)))
+        times.append(
+            ("time of the whole run", duration(walls[0]), duration(walls[1]), ratio(*walls))
+        )
     return Table(columns=("", "A", "B", "B / A"), rows=(*counts, *costs, *times))
 
 
@@ -159,7 +210,10 @@ def _steps(steps: tuple[StepDifference, ...]) -> Table:
             (
                 step.step,
                 _change(step.a.calls, step.b.calls),
-                *(f"{n:,}" for n in (step.requests_changed, step.answers_changed, step.reasoning_changed)),
+                *(
+                    f"{n:,}"
+                    for n in (step.requests_changed, step.answers_changed, step.reasoning_changed)
+                ),
                 *((f"{step.lone:,}",) if lone else ()),
                 _change(step.a.output_tokens, step.b.output_tokens),
                 f"{money(step.a.worth)} → {money(step.b.worth)}",

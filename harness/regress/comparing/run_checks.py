@@ -14,12 +14,18 @@ from harness.regress.suites.suite import Suite
 
 
 def checks_of(suite: Suite, golden: Golden) -> Checks:
-    """The suite's checks. Those that a model judges are made only where the run has asked the judge itself."""
+    """The suite's checks. Those that a model judges are made only where the run has asked the judge
+    itself.
+    """
     evidence = Evidence(golden=golden, pricing=suite.pricing)
 
     def passed(case: Case) -> Mapping[str, bool]:
         judged = any(is_judge(call.id) for call in case.calls)
-        draws = ((one.name, look(one, case, evidence)) for one in suite.checks if judged or not _asks_a_judge(one))
+        draws = (
+            (one.name, look(one, case, evidence))
+            for one in suite.checks
+            if judged or not _asks_a_judge(one)
+        )
         return {name: draw.state == "passed" for name, draw in draws if draw.state != "not checked"}
 
     return Checks(names=tuple(check.name for check in suite.checks), passed=passed)

@@ -1,4 +1,5 @@
-"""Two runs side by side: what became of the topics that both have, step by step and in all, and how the runs differ.
+"""Two runs side by side: what became of the topics that both have, step by step and in all, and how
+the runs differ.
 
 Topics are read in pairs, one after another; what is kept of a pair are some numbers.
 """
@@ -27,7 +28,8 @@ from harness.regress.comparing.topic_difference import (
     compare_cases,
 )
 
-# Where a run wrote, what it showed, and what it was allowed to spend: nothing of the work or its pace.
+# Where a run wrote, what it showed, and what it was allowed to spend: nothing of the work or its
+# pace.
 _OF_THE_RUN = {"out", "yes", "json", "quiet", "verbose", "prompts", "cache"}
 
 
@@ -50,7 +52,9 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Something in which two runs differ: `identity`, if it decides the answers, else it decides how a run is done."""
+    """Something in which two runs differ: `identity`, if it decides the answers, else it decides
+    how a run is done.
+    """
 
     name: str
     a: Any
@@ -86,7 +90,9 @@ class StepDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckDifference:
-    """How many topics (draws, where there are several) pass a check in each run, of those where it was made in both."""
+    """How many topics (draws, where there are several) pass a check in each run, of those where it
+    was made in both.
+    """
 
     name: str
     checked: int
@@ -98,10 +104,11 @@ class CheckDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two runs. `changed` topics come the worst first; amounts are those of the topics that both have.
+    """Two runs. `changed` topics come the worst first; amounts are those of the topics that both
+    have.
 
-    `only_a` and `only_b` are ids. `topic_s` is the median time of a topic in each run. `answers_a` and `answers_b` are
-    who answered the calls of these topics.
+    `only_a` and `only_b` are ids. `topic_s` is the median time of a topic in each run. `answers_a`
+    and `answers_b` are who answered the calls of these topics.
     """
 
     a: Head
@@ -133,8 +140,8 @@ class Comparison:
 def compare_runs(a: RunIndex, b: RunIndex, checks: Checks = NO_CHECKS) -> Comparison:
     """Compare all topics.
 
-    Raises InputError where no topic is in both runs, or there are checks and none can be made on both; ResultsError for
-    damaged rows.
+    Raises InputError where no topic is in both runs, or there are checks and none can be made on
+    both; ResultsError for damaged rows.
     """
     refuse_nothing_to_compare(a, b)
     found = _Found(checks.names)
@@ -145,7 +152,9 @@ def compare_runs(a: RunIndex, b: RunIndex, checks: Checks = NO_CHECKS) -> Compar
             found.answers_a += answers_of_topic(case_a.row, case_a.calls)
             found.answers_b += answers_of_topic(case_b.row, case_b.calls)
     if checks.names and not any(map(Counter.total, found.checks.values())):
-        raise InputError("none of the checks could be made on any topic of both runs, so they say nothing")
+        raise InputError(
+            "none of the checks could be made on any topic of both runs, so they say nothing"
+        )
     return Comparison(
         a=head_of(a),
         b=head_of(b),
@@ -171,11 +180,13 @@ def refuse_nothing_to_compare(a: RunIndex, b: RunIndex) -> None:
         raise InputError(f"{a.path} and {b.path} are the same run, so there is nothing to compare")
     for run in (a, b):
         if len(run) == 0:
-            raise InputError(f"{run.path}: no topic of this run is finished, so there is nothing to compare")
+            raise InputError(
+                f"{run.path}: no topic of this run is finished, so there is nothing to compare"
+            )
     if not any(topic_id in b for topic_id in a):
         raise InputError(
-            f"{a.path} and {b.path} have no topic in common, so there is nothing to compare: the first begins with "
-            f"{next(iter(a))!r}, the second with {next(iter(b))!r}"
+            f"{a.path} and {b.path} have no topic in common, so there is nothing to compare: the"
+            f" first begins with {next(iter(a))!r}, the second with {next(iter(b))!r}"
         )
 
 
@@ -207,9 +218,12 @@ def head_of(run: RunIndex) -> Head:
 
 
 def settings_changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Setting, ...]:
-    """In what two runs differ by their `run.json`: what identifies them, then the other settings."""
+    """In what two runs differ by their `run.json`: what identifies them, then the other
+    settings.
+    """
     identity = [
-        Setting(name=name, a=old, b=new, identity=True) for name, old, new in _differing(a["identity"], b["identity"])
+        Setting(name=name, a=old, b=new, identity=True)
+        for name, old, new in _differing(a["identity"], b["identity"])
     ]
     code = (a.get("workflow_sha256"), b.get("workflow_sha256"))
     if code[0] != code[1]:
@@ -238,7 +252,9 @@ class _Found:
 
     def add(self, topic: TopicDifference, calls: Sequence[CallDifference]) -> None:
         for call in calls:
-            self.steps[call.step] = self.steps.get(call.step, StepDifference(step=call.step)).with_call(call)
+            self.steps[call.step] = self.steps.get(
+                call.step, StepDifference(step=call.step)
+            ).with_call(call)
         for name, passed_a, passed_b in topic.checks:
             self.checks[name][passed_a, passed_b] += 1
         self.amounts_a += topic.a
@@ -269,6 +285,8 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str
 
 
 def _prompts_name(sha256: object, path: object) -> str:
-    """`my.toml (3f2a91c0)`: a file's name says which prompts, its hash whether they are still the same."""
+    """`my.toml (3f2a91c0)`: a file's name says which prompts, its hash whether they are still the
+    same.
+    """
     sha = str(sha256)[:8] if sha256 else "none"
     return f"{PurePath(str(path)).name} ({sha})" if path else sha

@@ -1,4 +1,6 @@
-"""One topic in two runs, whole: what came out, its sub-questions, and each call: what it was asked and what it said."""
+"""One topic in two runs, whole: what came out, its sub-questions, and each call: what it was asked
+and what it said.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ from harness.regress.comparing.topic_difference import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallDetail:
-    """Two calls side by side. `request` is None where both asked the same, the diffs where the texts are equal.
+    """Two calls side by side. `request` is None where both asked the same, the diffs where the
+    texts are equal.
 
     Of a call without a counterpart there are no diffs.
     """
@@ -37,7 +40,8 @@ class CallDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionDetail:
-    """Two sections of the outputs side by side, by their places from 1. `changes` are the fields that differ.
+    """Two sections of the outputs side by side, by their places from 1. `changes` are the fields
+    that differ.
 
     A text that is the answer of a call is not among them: it is shown there.
     """
@@ -50,7 +54,9 @@ class SectionDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicDetail:
-    """`output` is None where the outputs are equal, or are the answers of the calls named by `output_of`."""
+    """`output` is None where the outputs are equal, or are the answers of the calls named by
+    `output_of`.
+    """
 
     a: Case
     b: Case
@@ -73,7 +79,9 @@ def detail_of(a: Case, b: Case, checks: Checks = NO_CHECKS) -> TopicDetail:
         difference=difference,
         output=None if texts[0] == texts[1] or written else diff_words(*texts),
         output_of=written[-1].pair.either.id if written else None,
-        sections=tuple(_section(pair, a, b, said) for pair in aligned_sections(a.row.sections, b.row.sections)),
+        sections=tuple(
+            _section(pair, a, b, said) for pair in aligned_sections(a.row.sections, b.row.sections)
+        ),
         calls=tuple(_call(call, a, b) for call in calls),
     )
 
@@ -95,7 +103,9 @@ def _call(call: CallDifference, a: Case, b: Case) -> CallDetail:
 
 
 def _request(old: StoredSpan, new: StoredSpan, a: Case, b: Case) -> RequestChange:
-    """In what B was asked otherwise than A, and whether that is its own change or that of an answer before it."""
+    """In what B was asked otherwise than A, and whether that is its own change or that of an answer
+    before it.
+    """
     return compare_requests(
         old.request,
         new.request,
@@ -116,7 +126,9 @@ def _section(pair: Pair[Section], a: Case, b: Case, said: set[str]) -> SectionDe
             # The number of a section is its place, and is shown as that.
             if values[0] != values[1] and values != places and not said.issuperset(texts):
                 changes.append((str(name), diff_words(*texts)))
-    return SectionDetail(place_a=places[0], place_b=places[1], label=label_of(pair.either), changes=tuple(changes))
+    return SectionDetail(
+        place_a=places[0], place_b=places[1], label=label_of(pair.either), changes=tuple(changes)
+    )
 
 
 def _place(section: Section | None, case: Case) -> int | None:
@@ -125,4 +137,10 @@ def _place(section: Section | None, case: Case) -> int | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+    return (
+        value
+        if isinstance(value, str)
+        else ""
+        if value is None
+        else json.dumps(value, ensure_ascii=False)
+    )

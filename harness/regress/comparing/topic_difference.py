@@ -1,4 +1,6 @@
-"""One topic in two runs: whether it came out the same, what in it changed, and which of the two is better."""
+"""One topic in two runs: whether it came out the same, what in it changed, and which of the two is
+better.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,11 @@ _RANKS = {"ok": 0, "degraded": 1, "failed": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """What a topic, or several, took. Money in USD, None where a price is not known; `elapsed_s` is the topics' own.
+    """What a topic, or several, took. Money in USD, None where a price is not known; `elapsed_s` is
+    the topics' own.
 
-    `cost` is what the run paid, `worth` what its answers cost whoever paid: the cache may have had some. `model_s` is
-    the time that models worked for this run.
+    `cost` is what the run paid, `worth` what its answers cost whoever paid: the cache may have had
+    some. `model_s` is the time that models worked for this run.
     """
 
     input_tokens: int = 0
@@ -135,8 +138,8 @@ class CallDifference:
 class TopicDifference:
     """A topic that both runs have.
 
-    `likeness` of what came out is from 0 to 1. `checks` are those that were made in both runs: the name, and whether A
-    and whether B passes.
+    `likeness` of what came out is from 0 to 1. `checks` are those that were made in both runs: the
+    name, and whether A and whether B passes.
     """
 
     topic_id: str
@@ -163,7 +166,9 @@ class TopicDifference:
 
     @property
     def same(self) -> bool:
-        """Whether B said and concluded what A did; what it took does not count, and neither does what it was asked."""
+        """Whether B said and concluded what A did; what it took does not count, and neither does
+        what it was asked.
+        """
         return (
             self.status_a == self.status_b
             and not self.output_changed
@@ -178,7 +183,9 @@ class TopicDifference:
 
     @property
     def badness(self) -> tuple[int, int, float, str]:
-        """Sorts the worst first: whose status fell, then who lost checks, then what is least like before."""
+        """Sorts the worst first: whose status fell, then who lost checks, then what is least like
+        before.
+        """
         return min(self._rise, 0), len(self.gained) - len(self.lost), self.likeness, self.topic_id
 
     @property
@@ -187,7 +194,9 @@ class TopicDifference:
         return _RANKS.get(self.status_a, 0) - _RANKS.get(self.status_b, 0)
 
 
-def compare_cases(a: Case, b: Case, checks: Checks = NO_CHECKS) -> tuple[TopicDifference, list[CallDifference]]:
+def compare_cases(
+    a: Case, b: Case, checks: Checks = NO_CHECKS
+) -> tuple[TopicDifference, list[CallDifference]]:
     """How a topic came out in B, next to A, and its calls side by side."""
     calls = [CallDifference(pair=pair) for pair in aligned_calls(a.calls, b.calls)]
     texts = output_text(a.row), output_text(b.row)
@@ -205,14 +214,20 @@ def compare_cases(a: Case, b: Case, checks: Checks = NO_CHECKS) -> tuple[TopicDi
             lone_calls=sum(call.lone for call in calls),
             a=Amounts.of(a.row),
             b=Amounts.of(b.row),
-            checks=tuple((name, passed, passes[1][name]) for name, passed in passes[0].items() if name in passes[1]),
+            checks=tuple(
+                (name, passed, passes[1][name])
+                for name, passed in passes[0].items()
+                if name in passes[1]
+            ),
         ),
         calls,
     )
 
 
 def answer_of(call: StoredSpan) -> str:
-    """What a call brought: its answer, with the functions that it wants called, or why it failed."""
+    """What a call brought: its answer, with the functions that it wants called, or why it
+    failed.
+    """
     return text_of_call(call) if call.error is None else failure_words(call.error)
 
 

@@ -1,4 +1,6 @@
-"""One topic in two runs in words: what came out, the sub-questions, then each call with its changes word by word."""
+"""One topic in two runs in words: what came out, the sub-questions, then each call with its changes
+word by word.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,11 @@ def _section(section: SectionDetail) -> Iterator[Block]:
         place, name = (section.place_b, "B") if section.place_a is None else (section.place_a, "A")
         yield Lines(lines=(f"{place}, only in {name}: {label}",))
         return
-    places = f"{section.place_a}" if section.place_a == section.place_b else f"{section.place_a} → {section.place_b}"
+    places = (
+        f"{section.place_a}"
+        if section.place_a == section.place_b
+        else f"{section.place_a} → {section.place_b}"
+    )
     if not section.changes:
         yield Lines(lines=(f"{places}: {label}",))
     for name, diff in section.changes:
@@ -106,7 +112,10 @@ def _unchanged(found: CallDetail) -> Iterator[str]:
 
 def _request_lines(change: RequestChange) -> list[str]:
     """What changed in a request, but for the texts that are shown word by word."""
-    lines = [f"request, {one.name}: {value_words(one.recorded)} → {value_words(one.wanted)}" for one in change.fields]
+    lines = [
+        f"request, {one.name}: {value_words(one.recorded)} → {value_words(one.wanted)}"
+        for one in change.fields
+    ]
     followed = [name_of(one) for one in change.messages if not one.own]
     if followed:
         lines.append(f"request, {', '.join(followed)}: differs by {answers_of(change)}")

@@ -1,4 +1,6 @@
-"""The value of the fixture `replay`: a cassette of a test's own, from which its calls are answered."""
+"""The value of the fixture `replay`: a cassette of a test's own, from which its calls are
+answered.
+"""
 
 from __future__ import annotations
 
@@ -53,19 +55,22 @@ _LONGEST_NAME = 80
 
 
 class CassetteFixture:
-    """Answers from the cassette of one test; in mode `once` or `all` asks the endpoint, and records.
+    """Answers from the cassette of one test; in mode `once` or `all` asks the endpoint, and
+    records.
 
-    `none`: nothing is sent; a request that is not recorded raises CacheMiss, which says what changed and how to record.
-    `once`: records where there is no cassette yet, else as `none`. `all`: asks everything anew, and what is not asked
-    for any more is left out. Answers come through the ordinary stack and its cache, so none is paid for twice; what the
-    test sees is always the replay of them.
+    `none`: nothing is sent; a request that is not recorded raises CacheMiss, which says what
+    changed and how to record. `once`: records where there is no cassette yet, else as `none`.
+    `all`: asks everything anew, and what is not asked for any more is left out. Answers come
+    through the ordinary stack and its cache, so none is paid for twice; what the test sees is
+    always the replay of them.
 
-    Settings are those of `harness run`, and the test's alone: neither variables nor harness.toml are looked at, but for
-    the key.
+    Settings are those of `harness run`, and the test's alone: neither variables nor harness.toml
+    are looked at, but for the key.
     """
 
     def __init__(self, path: Path, mode: RecordMode, *, test: str, scratch: Path) -> None:
-        """`test` is how pytest is told to run it; `scratch` is a directory for what a recording leaves behind.
+        """`test` is how pytest is told to run it; `scratch` is a directory for what a recording
+        leaves behind.
 
         Raises CacheError for a cassette that is not sound.
         """
@@ -78,7 +83,8 @@ class CassetteFixture:
         self._fresh: list[Recording] = []
         self._incomplete = False
         self._asked = 0
-        # One for the whole test, so that what it has paid for answers it again, and counts for its budget.
+        # One for the whole test, so that what it has paid for answers it again, and counts for its
+        # budget.
         self._run_id = f"replay-{new_run_id(SystemClock().now())}"
 
     async def ask(
@@ -113,12 +119,18 @@ class CassetteFixture:
         raise CacheMiss(self._explained(str(said)), explanation=said.explanation)
 
     async def run(
-        self, topics: Topics, *, workflow: str | Workflow = "research", **settings: Unpack[RunSettings]
+        self,
+        topics: Topics,
+        *,
+        workflow: str | Workflow = "research",
+        **settings: Unpack[RunSettings],
     ) -> tuple[CaseRows, ...]:
-        """Topics through a workflow: a file, or texts, or objects such as its lines. A case for each, in their order.
+        """Topics through a workflow: a file, or texts, or objects such as its lines. A case for
+        each, in their order.
 
-        Raises CacheMiss for requests that are not recorded, all of them at once; InputError for anything wrong with
-        what was given; while recording, HarnessError for calls that brought no answer.
+        Raises CacheMiss for requests that are not recorded, all of them at once; InputError for
+        anything wrong with what was given; while recording, HarnessError for calls that brought no
+        answer.
         """
         __tracebackhide__ = True
         name = workflow if isinstance(workflow, str) else _name_of(workflow)
@@ -129,7 +141,9 @@ class CassetteFixture:
                 await self._record_run(loaded, source)
         found = await replay_file(loaded, source, self._recordings)
         if found.misses:
-            raise CacheMiss(self._explained(_told(found.misses)), explanation=found.misses[0].explanation)
+            raise CacheMiss(
+                self._explained(_told(found.misses)), explanation=found.misses[0].explanation
+            )
         return tuple(case.as_rows() for case in found.cases)
 
     def ask_sync(
@@ -143,17 +157,26 @@ class CassetteFixture:
     ) -> Completion:
         """`ask`, for a test that is not async."""
         __tracebackhide__ = True
-        return _plainly(lambda: self.ask(prompt, system=system, max_tokens=max_tokens, on_delta=on_delta, **settings))
+        return _plainly(
+            lambda: self.ask(
+                prompt, system=system, max_tokens=max_tokens, on_delta=on_delta, **settings
+            )
+        )
 
     def run_sync(
-        self, topics: Topics, *, workflow: str | Workflow = "research", **settings: Unpack[RunSettings]
+        self,
+        topics: Topics,
+        *,
+        workflow: str | Workflow = "research",
+        **settings: Unpack[RunSettings],
     ) -> tuple[CaseRows, ...]:
         """`run`, for a test that is not async."""
         __tracebackhide__ = True
         return _plainly(lambda: self.run(topics, workflow=workflow, **settings))
 
     def close(self, *, passed: bool) -> None:
-        """Write what was recorded, unless a call brought no answer. Only a test that passed says what is stale.
+        """Write what was recorded, unless a call brought no answer. Only a test that passed says
+        what is stale.
 
         Raises StorageError.
         """
@@ -162,7 +185,11 @@ class CassetteFixture:
 
     def history(self) -> str:
         """The cassette's name, and what was done with it."""
-        what = counted(len(self._known), "recorded answer") if self.path.exists() else "which is not there yet"
+        what = (
+            counted(len(self._known), "recorded answer")
+            if self.path.exists()
+            else "which is not there yet"
+        )
         return f"cassette {_shown(self.path)}, {what}" + (
             f"; {len(self._fresh)} recorded anew" if self.recording else ""
         )
@@ -202,15 +229,22 @@ class CassetteFixture:
         elsewhere = replace(loaded, settings=loaded.settings.model_copy(update={"out": out}))
         report = await run_batch(elsewhere, source, run_id=self._run_id)
         calls = sorted(Run.open(out).spans(), key=lambda call: (call.index, call.start_s, call.id))
-        failed = [f"{call.topic_id}/{call.id}: {call.error.message}" for call in calls if call.error]
+        failed = [
+            f"{call.topic_id}/{call.id}: {call.error.message}" for call in calls if call.error
+        ]
         if report.stop is not None or failed:
-            reason = "\n".join([*([report.stop.message] if report.stop is not None else []), *failed])
+            reason = "\n".join(
+                [*([report.stop.message] if report.stop is not None else []), *failed]
+            )
             raise HarnessError(
-                f"recording {self.path.name}: not all calls were answered, so nothing is written; what was answered is "
-                f"in the cache {loaded.settings.cache}, and the same command goes on from there\n{reason}"
+                f"recording {self.path.name}: not all calls were answered, so nothing is written;"
+                f" what was answered is in the cache {loaded.settings.cache}, and the same command"
+                f" goes on from there\n{reason}"
             )
         today = SystemClock().now().date()
-        self._fresh += (recording_of_row(span_row(call), day=today, harness=__version__) for call in calls)
+        self._fresh += (
+            recording_of_row(span_row(call), day=today, harness=__version__) for call in calls
+        )
 
     @contextmanager
     def _all_or_nothing(self, loaded: Loaded) -> Iterator[None]:
@@ -218,8 +252,9 @@ class CassetteFixture:
         try:
             if on_virtual_time() and not loaded.settings.is_mock:
                 raise HarnessError(
-                    "a recording needs real time, and this test runs on virtual time, on which nothing ever arrives "
-                    "over a network: record without virtual_time, then replay with it"
+                    "a recording needs real time, and this test runs on virtual time, on which"
+                    " nothing ever arrives over a network: record without virtual_time, then replay"
+                    " with it"
                 )
             yield
         except BaseException:
@@ -230,19 +265,22 @@ class CassetteFixture:
         """A miss, and what to do about it."""
         if not self.path.exists() and not self.recording:
             return (
-                f"there is no cassette {_shown(self.path)} yet; record it, which asks the endpoint and may cost:\n"
-                f"  pytest --harness-record=once {shlex.quote(self._test)}"
+                f"there is no cassette {_shown(self.path)} yet; record it, which asks the endpoint"
+                f" and may cost:\n  pytest --harness-record=once {shlex.quote(self._test)}"
             )
         return (
-            f"{reason}\ncassette {_shown(self.path)}; if what changed is meant, record anew, which asks everything and "
-            f"may cost:\n  pytest --harness-record=all {shlex.quote(self._test)}"
+            f"{reason}\ncassette {_shown(self.path)}; if what changed is meant, record anew, which"
+            " asks everything and may cost:\n  pytest --harness-record=all"
+            f" {shlex.quote(self._test)}"
         )
 
     def _written(self, topics: Iterable[str | Mapping[str, Json] | Topic]) -> str:
         """The topics as a file."""
         path = next(self._directories) / "topics.jsonl"
         path.parent.mkdir()
-        path.write_text("".join(f"{json.dumps(_line(topic))}\n" for topic in topics), encoding="utf-8")
+        path.write_text(
+            "".join(f"{json.dumps(_line(topic))}\n" for topic in topics), encoding="utf-8"
+        )
         return str(path)
 
 
@@ -264,7 +302,9 @@ def _shown(path: Path) -> Path:
 
 
 def _plainly(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The value of the work; a miss is raised without the loop's frames, which a reader of a failed test can spare."""
+    """The value of the work; a miss is raised without the loop's frames, which a reader of a failed
+    test can spare.
+    """
     __tracebackhide__ = True
     try:
         return wait_for(work)

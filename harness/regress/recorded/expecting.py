@@ -1,4 +1,6 @@
-"""The calls that a recording will have to ask, known before anything is paid for by a replay of what is there."""
+"""The calls that a recording will have to ask, known before anything is paid for by a replay of
+what is there.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,11 @@ from harness.regress.recorded.replaying import Replay
 class Expected:
     """The calls that are not recorded, of `topics` draws in all.
 
-    `calls` were found missing; `cost` USD is what their recorded counterparts cost. `calls_at_most` and `cost_at_most`
-    add the calls after them in the same topics, for a new answer may change what those ask. Of `unknown` topics nothing
-    is known from some call on: it is new, and what it leads to cannot be told; `unknown_cost` is what as many of the
-    others cost. Costs are None where no price is known.
+    `calls` were found missing; `cost` USD is what their recorded counterparts cost. `calls_at_most`
+    and `cost_at_most` add the calls after them in the same topics, for a new answer may change what
+    those ask. Of `unknown` topics nothing is known from some call on: it is new, and what it leads
+    to cannot be told; `unknown_cost` is what as many of the others cost. Costs are None where no
+    price is known.
     """
 
     topics: int
@@ -35,7 +38,9 @@ class Expected:
 
 
 def expected(found: Replay) -> Expected:
-    """Return the calls that a recording of the same topics would ask, from a replay of what is recorded so far."""
+    """Return the calls that a recording of the same topics would ask, from a replay of what is
+    recorded so far.
+    """
     stands_in = {(miss.topic_id, miss.sample, miss.span_id): miss.stood_in for miss in found.misses}
     is_new = {place[:2] for place, stood_in in stands_in.items() if not stood_in}
     missing: list[StoredSpan] = []
@@ -60,7 +65,9 @@ def expected(found: Replay) -> Expected:
 
 def _cost_of_others(found: Replay, is_new: Set[tuple[str, int]], number: int) -> float | None:
     """The cost of so many draws, if they are like those of which all is known."""
-    costs = [_cost(case.calls) for case in found.cases if (case.topic_id, case.sample) not in is_new]
+    costs = [
+        _cost(case.calls) for case in found.cases if (case.topic_id, case.sample) not in is_new
+    ]
     known = [cost for cost in costs if cost is not None]
     return number * sum(known) / len(known) if known else None
 

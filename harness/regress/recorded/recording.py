@@ -15,17 +15,26 @@ from harness.regress.recorded.merging import Merged, merge
 
 
 def known_recordings(cassette: Path) -> tuple[Recording, ...]:
-    """Read a cassette; one that is yet to come is empty. Raises CacheError for one that is not sound."""
+    """Read a cassette; one that is yet to come is empty. Raises CacheError for one that is not
+    sound.
+    """
     return read_cassette(cassette) if cassette.exists() else ()
 
 
-def recorded_from(run: Path, cassette: Path, known: Sequence[Recording], *, day: date, prune: bool) -> Merged:
-    """Write into `cassette` what the run in this directory was answered; `known` is what was in it before.
+def recorded_from(
+    run: Path, cassette: Path, known: Sequence[Recording], *, day: date, prune: bool
+) -> Merged:
+    """Write into `cassette` what the run in this directory was answered; `known` is what was in it
+    before.
 
-    Calls that failed have no answer, and no line. Raises ResultsError for a damaged run, StorageError where the
-    cassette cannot be written.
+    Calls that failed have no answer, and no line. Raises ResultsError for a damaged run,
+    StorageError where the cassette cannot be written.
     """
     answered = (span_row(call) for call in Run.open(run).spans() if call.error is None)
-    merged = merge(known, (recording_of_row(row, day=day, harness=__version__) for row in answered), prune=prune)
+    merged = merge(
+        known,
+        (recording_of_row(row, day=day, harness=__version__) for row in answered),
+        prune=prune,
+    )
     write_cassette(cassette, merged.recordings)
     return merged

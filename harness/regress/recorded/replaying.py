@@ -1,4 +1,6 @@
-"""A dataset through a workflow once more, from what was recorded: no key, no network, no file but the cassette."""
+"""A dataset through a workflow once more, from what was recorded: no key, no network, no file but
+the cassette.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ class Replay:
 
     `stale` are recordings that nothing asked for, `answers` is who gave the others.
 
-    A case with a miss is no result: calls of it were not recorded, and some were answered by stand-ins.
+    A case with a miss is no result: calls of it were not recorded, and some were answered by
+    stand-ins.
     """
 
     cases: tuple[Case, ...]
@@ -62,7 +65,9 @@ async def replay(
     recording = MemoryCache.holding(recorded_calls(cassette, loaded.settings.pricing()))
     stand_ins = StandIns(replaying(recording, stop=stop, clock=clock), samples=samples)
     kept = _Kept(samples)
-    context = run_context(loaded, workflow, run_id=RUN_ID, name=workflow_name(loaded.settings.workflow))
+    context = run_context(
+        loaded, workflow, run_id=RUN_ID, name=workflow_name(loaded.settings.workflow)
+    )
     runner = Runner(
         workflow=wrap(workflow.function),
         context=context,
@@ -77,7 +82,9 @@ async def replay(
     used -= {miss.explanation.key for miss in stand_ins.misses}
     return Replay(
         cases=tuple(case for _, case in sorted(kept.cases.items())),
-        misses=tuple(sorted(stand_ins.misses, key=lambda miss: (miss.topic_id, miss.sample, miss.span_id))),
+        misses=tuple(
+            sorted(stand_ins.misses, key=lambda miss: (miss.topic_id, miss.sample, miss.span_id))
+        ),
         stale=tuple(one for one in cassette if one.key not in used),
         answers=_recorded_by((one for one in cassette if one.key in used), loaded.settings.aliases),
     )
@@ -92,9 +99,9 @@ async def replay_file(
     settings_from: str = "settings",
     steps: Mapping[str, str] | None = None,
 ) -> Replay:
-    """`replay` of a topic file, with the workflow that the settings name. Raises DatasetError for a bad line, and what
-    the loading of a workflow raises; `settings_from` is where its settings stand, and `steps` where the options of each
-    step do, for messages.
+    """`replay` of a topic file, with the workflow that the settings name. Raises DatasetError for a
+    bad line, and what the loading of a workflow raises; `settings_from` is where its settings
+    stand, and `steps` where the options of each step do, for messages.
     """
     settings = loaded.settings
     workflow = workflow_of(loaded, steps=steps, settings_from=settings_from)
@@ -105,7 +112,9 @@ async def replay_file(
 
 
 def recorded_calls(cassette: Iterable[Recording], pricing: Pricing) -> Iterable[RecordedCall]:
-    """The recordings as calls, each with what it costs by its tokens at the off-peak price of its day."""
+    """The recordings as calls, each with what it costs by its tokens at the off-peak price of its
+    day.
+    """
     for recording in cassette:
         call = call_of_recording(recording)
         # A day begins off-peak: 00:00 UTC.

@@ -17,8 +17,8 @@ from harness.ports import Completer
 class Miss:
     """A request that the recording does not know, and why.
 
-    `topic_id` is the dataset's, `sample` the draw. `stood_in`: the recorded answer to the same call was used in its
-    place, so that later calls could be made as they were recorded.
+    `topic_id` is the dataset's, `sample` the draw. `stood_in`: the recorded answer to the same call
+    was used in its place, so that later calls could be made as they were recorded.
     """
 
     topic_id: str
@@ -41,11 +41,12 @@ class Miss:
 
 
 class StandIns:
-    """A Completer over a replay: where a request is unknown, the recorded answer to the same call stands in for it.
+    """A Completer over a replay: where a request is unknown, the recorded answer to the same call
+    stands in for it.
 
-    So a prompt that changed is found whatever else changed before it, and the calls after it are asked what they would
-    be asked if nothing had changed. `misses` are all unknown requests; what comes out of a topic that has some is no
-    result.
+    So a prompt that changed is found whatever else changed before it, and the calls after it are
+    asked what they would be asked if nothing had changed. `misses` are all unknown requests; what
+    comes out of a topic that has some is no result.
     """
 
     def __init__(self, replay: Completer, *, samples: int) -> None:

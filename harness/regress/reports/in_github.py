@@ -1,6 +1,8 @@
-"""A suite's report as annotations of GitHub Actions: workflow commands, which the runner reads from the log.
+"""A suite's report as annotations of GitHub Actions: workflow commands, which the runner reads from
+the log.
 
-The escapes are those of GitHub's own toolkit: in a message `%`, CR and LF, in a property also `:` and `,`.
+The escapes are those of GitHub's own toolkit: in a message `%`, CR and LF, in a property also `:`
+and `,`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ from pathlib import Path
 
 from harness.domain.sanitize import terminal_safe
 from harness.regress.checks.misses import MissGroup
-from harness.regress.reports.telling import failures_of, miss_words, named_topics, notes_of, why_not_checked
+from harness.regress.reports.telling import (
+    failures_of,
+    miss_words,
+    named_topics,
+    notes_of,
+    why_not_checked,
+)
 from harness.regress.suites.report import CheckVerdict, SuiteReport
 
 MOST_ERRORS = 10
@@ -22,24 +30,34 @@ _PLACE = re.compile(r"(\S.*?):(\d+): ")
 
 
 def in_github(report: SuiteReport, *, root: Path) -> str:
-    """A line for each finding, at most ten errors. `root` is the repository's, from which files are named."""
+    """A line for each finding, at most ten errors. `root` is the repository's, from which files are
+    named.
+    """
     file = _from_root(report.suite.path, root)
     errors = list(_errors(report, file))
     if len(errors) > MOST_ERRORS:
         left = len(errors) - MOST_ERRORS + 1
-        more = command("error", f"… and {left} more findings; the summary has them all", title=report.suite.name)
+        more = command(
+            "error",
+            f"… and {left} more findings; the summary has them all",
+            title=report.suite.name,
+        )
         errors = [*errors[: MOST_ERRORS - 1], more]
     notices = [command("notice", note, title=report.suite.name) for note in notes_of(report)]
     return "".join(f"{line}\n" for line in (*errors, *notices))
 
 
 def problem_in_github(message: str, *, root: Path) -> str:
-    """What kept a suite from being checked at all: a line for each line of the message, at the file that it names."""
+    """What kept a suite from being checked at all: a line for each line of the message, at the file
+    that it names.
+    """
     errors = []
     for line in message.splitlines()[:MOST_ERRORS]:
         place = _PLACE.match(line)
         where = {"file": _from_root(Path(place[1]), root), "line": place[2]} if place else {}
-        errors.append(command("error", line[place.end() :] if place else line, **where, title="harness check"))
+        errors.append(
+            command("error", line[place.end() :] if place else line, **where, title="harness check")
+        )
     return "".join(f"{line}\n" for line in errors)
 
 

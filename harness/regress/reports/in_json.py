@@ -78,7 +78,11 @@ def _check(one: CheckVerdict, samples: int) -> dict[str, Any]:
 
 
 def _topic(topic: TopicVerdict) -> dict[str, Any]:
-    return {"topic_id": topic.topic_id, "state": topic.state, "draws": [_draw(draw) for draw in topic.draws]}
+    return {
+        "topic_id": topic.topic_id,
+        "state": topic.state,
+        "draws": [_draw(draw) for draw in topic.draws],
+    }
 
 
 def _draw(draw: Draw) -> dict[str, Any]:
@@ -94,7 +98,9 @@ def _failing(failing: Failing) -> dict[str, Any]:
         "message": shortfall.message,
         "expected": shortfall.expected,
         "got": shortfall.got,
-        "diff": diff_words(shortfall.expected, shortfall.got).plain() if shortfall.compared else None,
+        "diff": diff_words(shortfall.expected, shortfall.got).plain()
+        if shortfall.compared
+        else None,
         "call": _call(failing.call) if failing.call is not None else None,
     }
 

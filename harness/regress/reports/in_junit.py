@@ -1,7 +1,8 @@
-"""A suite's report as JUnit XML, in the dialect that Jenkins, GitLab and GitHub's report actions read.
+"""A suite's report as JUnit XML, in the dialect that Jenkins, GitLab and GitHub's report actions
+read.
 
-Each check is a class and each topic a test of it. What is not recorded is a class of its own. There are no times in it:
-a replay has none that mean anything, and the same report is the same file.
+Each check is a class and each topic a test of it. What is not recorded is a class of its own. There
+are no times in it: a replay has none that mean anything, and the same report is the same file.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from harness.regress.checks.misses import MissGroup
-from harness.regress.reports.telling import Failure, draws_words, failures_on, miss_words, notes_of, trace_of
+from harness.regress.reports.telling import (
+    Failure,
+    draws_words,
+    failures_on,
+    miss_words,
+    notes_of,
+    trace_of,
+)
 from harness.regress.suites.report import CheckVerdict, SuiteReport, TopicVerdict
 
 # What XML 1.0 has no way to write, not even as an escape.
@@ -37,7 +45,9 @@ def in_junit(report: SuiteReport) -> str:
         "failures": str(len(suite.findall("testcase/failure"))),
         "errors": "0",
     }
-    suite.attrib.update({**counts, "skipped": str(len(suite.findall("testcase/skipped"))), "time": "0"})
+    suite.attrib.update(
+        {**counts, "skipped": str(len(suite.findall("testcase/skipped"))), "time": "0"}
+    )
     root = ET.Element("testsuites", {"name": xml_safe(report.suite.name), **counts, "time": "0"})
     root.append(suite)
     ET.indent(root)
@@ -63,7 +73,9 @@ def _case(report: SuiteReport, one: CheckVerdict, topic: TopicVerdict) -> ET.Ele
 
 def _missed(report: SuiteReport, group: MissGroup) -> ET.Element:
     case = ET.Element("testcase", _named(report, "recorded", f"{group.step}: {group.reason}"))
-    _child(case, "failure" if report.misses_fail else "skipped", miss_words(group), group.example.text)
+    _child(
+        case, "failure" if report.misses_fail else "skipped", miss_words(group), group.example.text
+    )
     return case
 
 

@@ -18,7 +18,17 @@ from harness.regress.reports.telling import (
     why_not_checked,
 )
 from harness.regress.suites.report import CheckVerdict, SuiteReport
-from harness.render.document import Block, Code, Fold, Heading, Line, Lines, Paragraph, Table, paragraph
+from harness.render.document import (
+    Block,
+    Code,
+    Fold,
+    Heading,
+    Line,
+    Lines,
+    Paragraph,
+    Table,
+    paragraph,
+)
 from harness.render.markdown import markdown, markdown_parts
 
 SHOWN_FAILURES = 10
@@ -44,14 +54,18 @@ def in_markdown(report: SuiteReport) -> str:
 
 def problem_in_markdown(message: str, suite: Path) -> str:
     """What kept a suite from being checked at all."""
-    return markdown([Heading(level=2, text=f"❌ {_line(str(suite))}: nothing was checked"), _code(message)])
+    return markdown(
+        [Heading(level=2, text=f"❌ {_line(str(suite))}: nothing was checked"), _code(message)]
+    )
 
 
 def _blocks(report: SuiteReport) -> Iterator[Block]:
     mark = "✅" if report.exit_code == 0 else "❌"
     yield Heading(level=2, text=f"{mark} {_line(report.headline)}")
     for group in report.misses:
-        yield Paragraph(lines=(Line("Not recorded", "strong"), Line(f"– {_line(miss_words(group))}")))
+        yield Paragraph(
+            lines=(Line("Not recorded", "strong"), Line(f"– {_line(miss_words(group))}"))
+        )
         if group.reason != "follows":
             yield _code(group.example.text)
     yield _table(report)
@@ -77,7 +91,9 @@ def _table(report: SuiteReport) -> Table:
 
 def _failed(report: SuiteReport, one: CheckVerdict) -> Iterator[Block]:
     yield Heading(level=3, text=f"❌ {_line(one.check.name)}")
-    yield paragraph(_line(f"{report.suite.path}:{one.check.line}"), f"– {_line(named_topics(one, 20))}")
+    yield paragraph(
+        _line(f"{report.suite.path}:{one.check.line}"), f"– {_line(named_topics(one, 20))}"
+    )
     failures = failures_of(one)
     for failure in failures[:SHOWN_FAILURES]:
         yield Fold(summary=one_line(failure.line, 300), blocks=tuple(_failure(failure)))
@@ -105,7 +121,9 @@ def _failure(failure: Failure) -> Iterator[Block]:
 
 def _code(text: str, language: str = "text") -> Code:
     """A text as it is quoted: a long one is cut."""
-    return Code(text=text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…", language=language)
+    return Code(
+        text=text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…", language=language
+    )
 
 
 def _line(text: str) -> str:

@@ -35,7 +35,9 @@ _MARKS: dict[State, tuple[str, Tone]] = {
 
 
 def document_of(report: SuiteReport) -> Iterator[Block]:
-    """The outcome, then what is not recorded, the checks, the failures, and what else should be known."""
+    """The outcome, then what is not recorded, the checks, the failures, and what else should be
+    known.
+    """
     yield Heading(level=1, text=_safe(report.headline), tone="bad" if report.exit_code else "good")
     for group in report.misses:
         yield from _miss(group)
@@ -79,7 +81,9 @@ def _failed(report: SuiteReport, one: CheckVerdict) -> Iterator[Block]:
 
 
 def _failure(failure: Failure) -> Iterator[Block]:
-    """The failure, both texts, and the call. Its lines stand one step further in than the line that names it."""
+    """The failure, both texts, and the call. Its lines stand one step further in than the line that
+    names it.
+    """
     shortfall = failure.failing.shortfall
     yield Lines(lines=(Line(f"- {one_line(failure.line, 400)}", "strong"),))
     if difference := failure.difference:
@@ -91,7 +95,11 @@ def _failure(failure: Failure) -> Iterator[Block]:
     if failure.failing.call is not None:
         trace = trace_of(failure.failing.call)
         parts = [("call", trace.about), *trace.parts]
-        yield Lines(lines=tuple(Line(f"  {name:<10} {one_line(text, _HEAD)}", "faint") for name, text in parts))
+        yield Lines(
+            lines=tuple(
+                Line(f"  {name:<10} {one_line(text, _HEAD)}", "faint") for name, text in parts
+            )
+        )
 
 
 def _safe(text: str) -> str:

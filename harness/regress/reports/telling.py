@@ -1,4 +1,6 @@
-"""What all outputs tell, in the same words: the failures by check, the calls behind them, the numbers of each check."""
+"""What all outputs tell, in the same words: the failures by check, the calls behind them, the
+numbers of each check.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from harness.regress.suites.report import STATES, CheckVerdict, SuiteReport, Top
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One expectation that did not hold in one draw. `difference` is empty where no texts were compared."""
+    """One expectation that did not hold in one draw. `difference` is empty where no texts were
+    compared.
+    """
 
     draw: str
     failing: Failing
@@ -36,11 +40,17 @@ class Failure:
 
 
 def failures_of(one: CheckVerdict) -> list[Failure]:
-    """All that did not hold on the topics that failed a check, so ordered that the first of them tell the most.
+    """All that did not hold on the topics that failed a check, so ordered that the first of them
+    tell the most.
 
-    First comes one for each expectation, as far as can be of different topics; then one for each other topic.
+    First comes one for each expectation, as far as can be of different topics; then one for each
+    other topic.
     """
-    found = [(topic.topic_id, failure) for topic in one.of_state("failed") for failure in failures_on(topic)]
+    found = [
+        (topic.topic_id, failure)
+        for topic in one.of_state("failed")
+        for failure in failures_on(topic)
+    ]
     by_expectation: dict[str, list[int]] = {}
     for place, (_, failure) in enumerate(found):
         by_expectation.setdefault(failure.failing.expectation, []).append(place)
@@ -52,7 +62,9 @@ def failures_of(one: CheckVerdict) -> list[Failure]:
         order.append(place)
     for place, (topic_id, _) in enumerate(found):
         first.setdefault(topic_id, place)
-    return [found[place][1] for place in dict.fromkeys((*order, *first.values(), *range(len(found))))]
+    return [
+        found[place][1] for place in dict.fromkeys((*order, *first.values(), *range(len(found))))
+    ]
 
 
 def failures_on(topic: TopicVerdict) -> list[Failure]:
@@ -67,12 +79,17 @@ def failures_on(topic: TopicVerdict) -> list[Failure]:
 def named_topics(one: CheckVerdict, most: int) -> str:
     """`3 topics: a, b, c`: those that failed."""
     topics = [one_line(topic.topic_id, 40) for topic in one.of_state("failed")]
-    return f"{counted(len(topics), 'topic')}: {', '.join(topics[:most])}{', …' if len(topics) > most else ''}"
+    return (
+        f"{counted(len(topics), 'topic')}:"
+        f" {', '.join(topics[:most])}{', …' if len(topics) > most else ''}"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A call as it is shown beside a failure. `about` is its id, key, model, reason to stop and tokens in one line."""
+    """A call as it is shown beside a failure. `about` is its id, key, model, reason to stop and
+    tokens in one line.
+    """
 
     about: str
     prompt: str
@@ -91,8 +108,10 @@ def trace_of(call: StoredSpan) -> Trace:
     usage, messages = call.usage, call.request.messages
     tokens = f"{usage.output_tokens:,} tokens out, {usage.reasoning_tokens:,} of them reasoning"
     return Trace(
-        about=f"{call.id}, key {call.key[:12]}, {call.model or call.request.model}, "
-        f"{call.finish_reason or 'not finished'}, {tokens}",
+        about=(
+            f"{call.id}, key {call.key[:12]}, {call.model or call.request.model}, "
+            f"{call.finish_reason or 'not finished'}, {tokens}"
+        ),
         prompt=messages[-1].content if messages else "",
         reasoning=call.reasoning,
         answer=call.content,
@@ -124,39 +143,60 @@ def draws_words(one: CheckVerdict, samples: int) -> str:
     """pass@k and how the draws vary; empty for single draws."""
     if samples == 1:
         return ""
-    words = [f"pass@{k} {chance:.3f}" for k in (1, samples) if (chance := one.pass_at(k)) is not None]
+    words = [
+        f"pass@{k} {chance:.3f}" for k in (1, samples) if (chance := one.pass_at(k)) is not None
+    ]
     for name, spread in one.spreads.items():
-        form = {"cost": "${:.6f} ± {:.6f}", "pass_rate": "{:.3f} ± {:.3f}"}.get(name, "{:,.1f} ± {:,.1f}")
+        form = {"cost": "${:.6f} ± {:.6f}", "pass_rate": "{:.3f} ± {:.3f}"}.get(
+            name, "{:,.1f} ± {:,.1f}"
+        )
         words.append(f"{name.replace('_', ' ')} {form.format(spread.mean, spread.deviation)}")
     return ", ".join(words)
 
 
 def why_not_checked(one: CheckVerdict) -> str:
     """The first reason that a draw was not checked, and how many draws were not."""
-    whys = [draw.why for topic in one.topics for draw in topic.draws if draw.state == "not checked" and draw.why]
+    whys = [
+        draw.why
+        for topic in one.topics
+        for draw in topic.draws
+        if draw.state == "not checked" and draw.why
+    ]
     if not whys:
         return ""
     return whys[0] if len(whys) == 1 else f"{whys[0]} (the first of {len(whys):,})"
 
 
 def notes_of(report: SuiteReport) -> Iterator[str]:
-    """What fails nothing, and should be known; at the end what to do about what was meant to change."""
+    """What fails nothing, and should be known; at the end what to do about what was meant to
+    change.
+    """
     for line in doubt_lines(report.answers):
         yield f"recorded answers: {line}"
-    if report.stale and not report.misses:  # else some of them are what the missing ones were before
+    if (
+        report.stale and not report.misses
+    ):  # else some of them are what the missing ones were before
         yield (
             f"{counted(report.stale, 'recorded answer')} that nothing asked for any more; "
             "--on-miss record --prune removes them"
         )
     if report.gone:
         shown = ", ".join(report.gone[:5]) + (", …" if len(report.gone) > 5 else "")
-        yield f"{counted(len(report.gone), 'accepted topic')} no longer in the dataset, --accept drops them: {shown}"
+        yield (
+            f"{counted(len(report.gone), 'accepted topic')} no longer in the dataset, --accept"
+            f" drops them: {shown}"
+        )
     if report.misses and not report.misses_fail:
         yield "calls that are not recorded were skipped: checks that need them were not made"
     if report.misses and report.misses_fail:
         yield (
-            "if this change is meant, the same command with --on-miss record asks for what is not recorded; "
-            "it says before what that costs"
+            "if this change is meant, the same command with --on-miss record asks for what is not"
+            " recorded; it says before what that costs"
         )
-    if any(failure.failing.shortfall.compared for one in report.checks for failure in failures_of(one)):
-        yield "if this output is meant, the same command with --accept takes it as golden, to be reviewed as a diff"
+    if any(
+        failure.failing.shortfall.compared for one in report.checks for failure in failures_of(one)
+    ):
+        yield (
+            "if this output is meant, the same command with --accept takes it as golden, to be"
+            " reviewed as a diff"
+        )

@@ -1,4 +1,6 @@
-"""Taking today's answers as golden: what the golden file becomes, and what stays because it could not be looked at."""
+"""Taking today's answers as golden: what the golden file becomes, and what stays because it could
+not be looked at.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,11 @@ def accept(
     misses: Iterable[Miss] = (),
     left_out: Mapping[tuple[str, int], str] | None = None,
 ) -> Golden:
-    """What the golden file of the suite should be: of each draw what its checks compare, and nothing else.
+    """What the golden file of the suite should be: of each draw what its checks compare, and
+    nothing else.
 
-    A draw that failed, rests on unrecorded calls or was `left_out` says nothing new, so what was accepted of it before
-    stays. Draws that the dataset does not have any more are dropped.
+    A draw that failed, rests on unrecorded calls or was `left_out` says nothing new, so what was
+    accepted of it before stays. Draws that the dataset does not have any more are dropped.
     """
     unrecorded = unrecorded_calls(misses)
     draws: dict[str, Accepted] = {}
@@ -40,9 +43,13 @@ def accept(
     return Golden(draws={**kept, **draws})
 
 
-def gone(cases: Iterable[Case], golden: Golden, left_out: Iterable[tuple[str, int]] = ()) -> tuple[str, ...]:
+def gone(
+    cases: Iterable[Case], golden: Golden, left_out: Iterable[tuple[str, int]] = ()
+) -> tuple[str, ...]:
     """The draws in the golden file that the dataset does not have any more, sorted."""
-    present = {drawn_id(case.topic_id, case.sample) for case in cases} | {drawn_id(*draw) for draw in left_out}
+    present = {drawn_id(case.topic_id, case.sample) for case in cases} | {
+        drawn_id(*draw) for draw in left_out
+    }
     return tuple(sorted(golden.draws.keys() - present))
 
 
@@ -50,4 +57,6 @@ def _accepted(suite: Suite, case: Case) -> Accepted:
     comparing = [check.step for check in suite.checks if check.compares]
     calls = {call.id: text_of_call(call) for call in own_calls(case) if call.step in comparing}
     has_output = None in comparing
-    return Accepted(output=case.row.output if has_output else None, has_output=has_output, calls=calls)
+    return Accepted(
+        output=case.row.output if has_output else None, has_output=has_output, calls=calls
+    )

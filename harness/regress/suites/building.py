@@ -39,9 +39,13 @@ _PLAIN: Mapping[str, Callable[[Any], Expectation]] = {
 
 
 def build(name: str, value: Any, *, beside: Path, of_calls: bool) -> Expectation:
-    """The expectation `name = value`; paths in it are from `beside` on. Raises ValueError for one that cannot be."""
+    """The expectation `name = value`; paths in it are from `beside` on. Raises ValueError for one
+    that cannot be.
+    """
     if name == "function":
-        return CallsFunction(name=value, function=find_function(value, beside=beside, of_calls=of_calls))
+        return CallsFunction(
+            name=value, function=find_function(value, beside=beside, of_calls=of_calls)
+        )
     if name == "json_schema":
         return _schema(value, beside)
     return _PLAIN[name](value)
@@ -54,12 +58,17 @@ def _patterns(sources: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 def _pattern(source: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of what later versions may read in another way
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # of what later versions may read in another way
             pattern = re.compile(source)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{source!r:.60} is no regular expression: {error}") from error
     if is_found_everywhere(pattern):
-        raise ValueError(f"{source!r:.60} is found in every text, even in one without a word; say what must be in it")
+        raise ValueError(
+            f"{source!r:.60} is found in every text, even in one without a word; say what must be"
+            " in it"
+        )
     return pattern
 
 

@@ -1,4 +1,6 @@
-"""From the tables [[check]] of a suite's file to its checks: names, steps, and what each expectation needs."""
+"""From the tables [[check]] of a suite's file to its checks: names, steps, and what each
+expectation needs.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class _At:
 
 
 def read_checks(path: Path, text: str, tables: Sequence[Mapping[str, Any]]) -> tuple[Check, ...]:
-    """The checks, after the one that holds for every suite. Raises SuiteError, a line for each table that is wrong."""
+    """The checks, after the one that holds for every suite. Raises SuiteError, a line for each
+    table that is wrong.
+    """
     if not tables:
         raise SuiteError(f"{path}:1: a suite without checks: it needs at least one table [[check]]")
     found: dict[str, Check] = {}
@@ -71,7 +75,9 @@ def _check(at: _At, table: Mapping[str, Any], known: Mapping[str, Check]) -> Che
     read = checked(CheckTable, table, where=at.where, error=SuiteError)
     given = [name for name in EXPECTATIONS if getattr(read, name) is not None]
     if not given:
-        raise at.error("the check expects nothing; give it contains, matches, citations or another expectation")
+        raise at.error(
+            "the check expects nothing; give it contains, matches, citations or another expectation"
+        )
     for name in given:
         if read.step is not None and name in OF_OUTPUTS:
             raise at.error(f"{name}: {OF_OUTPUTS[name]}; leave 'step' out", name)
@@ -80,8 +86,11 @@ def _check(at: _At, table: Mapping[str, Any], known: Mapping[str, Check]) -> Che
     if read.name == NO_TOPIC_FAILED:
         raise at.error(f"name = {read.name!r}: every suite has a check of that name", "name")
     if read.name is not None and read.name in known:
-        raise at.error(f"name = {read.name!r}: a check on line {known[read.name].line} has it already", "name")
-    # A judge is found by the check's name, and the name may be made from the expectations: those come first.
+        raise at.error(
+            f"name = {read.name!r}: a check on line {known[read.name].line} has it already", "name"
+        )
+    # A judge is found by the check's name, and the name may be made from the expectations: those
+    # come first.
     others = tuple(_expectation(at, read, name) for name in given if name != "judge")
     judge = (Judged(check=read.name or "", criterion=read.judge),) if read.judge is not None else ()
     name = read.name or _made_name(read.step, (*others, *judge), known)
@@ -103,8 +112,12 @@ def _expectation(at: _At, table: CheckTable, name: str) -> Expectation:
         raise at.error(f"{name} = {shown(given)}: {error}", name) from error
 
 
-def _made_name(step: str | None, expectations: Sequence[Expectation], known: Mapping[str, Check]) -> str:
-    words = " ".join(f"{step or 'output'}: {', '.join(each.wanted for each in expectations)}".split())
+def _made_name(
+    step: str | None, expectations: Sequence[Expectation], known: Mapping[str, Check]
+) -> str:
+    words = " ".join(
+        f"{step or 'output'}: {', '.join(each.wanted for each in expectations)}".split()
+    )
     name = short = words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - 1]}…"
     number = 1
     while name in known:
@@ -122,6 +135,7 @@ def _refuse_alike(path: Path, checks: Iterable[Check]) -> None:
         other = seen.setdefault(judge_name(check.name), check)
         if other is not check:
             raise SuiteError(
-                f"{path}:{check.line}: name = {shown(check.name)}: too much like that of the check on line "
-                f"{other.line}; names of checks with a judge must differ in more than spaces, '/' and '#'"
+                f"{path}:{check.line}: name = {shown(check.name)}: too much like that of the check"
+                f" on line {other.line}; names of checks with a judge must differ in more than"
+                " spaces, '/' and '#'"
             )

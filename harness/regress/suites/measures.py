@@ -20,8 +20,12 @@ def spreads(
     by_topic: Mapping[str, Mapping[int, Case | None]],
     pricing: Pricing,
 ) -> Mapping[str, Spread]:
-    """How the draws vary: the pass rate from draw to draw over all topics, the rest from draw to draw of each topic."""
-    measured = [list(_measures(check, topic, by_topic[topic.topic_id], pricing)) for topic in topics]
+    """How the draws vary: the pass rate from draw to draw over all topics, the rest from draw to
+    draw of each topic.
+    """
+    measured = [
+        list(_measures(check, topic, by_topic[topic.topic_id], pricing)) for topic in topics
+    ]
     found = {"pass_rate": spread_of([_rates(topics)])}
     for place, name in enumerate(("tokens", "cost", "length")):
         values = [[draw[place] for draw in draws] for draws in measured]
@@ -43,7 +47,9 @@ def _rates(topics: Sequence[TopicVerdict]) -> list[float]:
 def _measures(
     check: Check, topic: TopicVerdict, cases: Mapping[int, Case | None], pricing: Pricing
 ) -> Iterator[tuple[float, float | None, float]]:
-    """Tokens, cost and length of each draw that was checked: of the step's calls, or of the topic and its output."""
+    """Tokens, cost and length of each draw that was checked: of the step's calls, or of the topic
+    and its output.
+    """
     for draw in topic.draws:
         case = cases[draw.sample]
         if case is None or draw.state == "not checked":
@@ -52,5 +58,7 @@ def _measures(
         tokens = sum(call.usage.total_tokens for call in calls)
         costs = [list_price(call, pricing) for call in calls]
         cost = None if None in costs else sum(cost for cost in costs if cost is not None)
-        texts = [text_of(case.row.output)] if check.step is None else [call.content for call in calls]
+        texts = (
+            [text_of(case.row.output)] if check.step is None else [call.content for call in calls]
+        )
         yield tokens, cost, sum(map(len, texts))

@@ -44,7 +44,8 @@ class TopicVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckVerdict:
-    """A check on all topics. `spreads` are there for repeated draws: of pass_rate, tokens, cost and length.
+    """A check on all topics. `spreads` are there for repeated draws: of pass_rate, tokens, cost and
+    length.
 
     Length is that of the texts that were checked, in characters, cost their price in USD.
     """
@@ -71,7 +72,9 @@ class CheckVerdict:
 
     def pass_at(self, k: int) -> float | None:
         """pass@k, the mean over the topics of which so many draws were checked."""
-        chances = [pass_at_k(topic.checked, topic.passed, k) for topic in self.topics if topic.checked >= k]
+        chances = [
+            pass_at_k(topic.checked, topic.passed, k) for topic in self.topics if topic.checked >= k
+        ]
         return sum(chances) / len(chances) if chances else None
 
 
@@ -79,9 +82,9 @@ class CheckVerdict:
 class SuiteReport:
     """All that came of a suite.
 
-    `stale` counts entries of the cassette that nothing asked for, `gone` are accepted draws that the dataset does not
-    have any more, `answers` is who gave the recorded ones: none of these fails a suite. `misses_fail` is whether a
-    request that is not recorded does.
+    `stale` counts entries of the cassette that nothing asked for, `gone` are accepted draws that
+    the dataset does not have any more, `answers` is who gave the recorded ones: none of these fails
+    a suite. `misses_fail` is whether a request that is not recorded does.
     """
 
     suite: Suite
@@ -96,18 +99,26 @@ class SuiteReport:
     @property
     def checked(self) -> int:
         """How many draws were checked, by checks that somebody wrote."""
-        return sum(topic.checked for one in self.checks if not one.check.implied for topic in one.topics)
+        return sum(
+            topic.checked for one in self.checks if not one.check.implied for topic in one.topics
+        )
 
     @property
     def blind(self) -> tuple[CheckVerdict, ...]:
-        """The checks that somebody wrote and that found nothing to look at, though nothing was missing."""
+        """The checks that somebody wrote and that found nothing to look at, though nothing was
+        missing.
+        """
         if self.misses:
             return ()
-        return tuple(one for one in self.checks if one.state == "not checked" and not one.check.implied)
+        return tuple(
+            one for one in self.checks if one.state == "not checked" and not one.check.implied
+        )
 
     @property
     def exit_code(self) -> int:
-        """0 all passed, 1 a check failed or a request is not recorded, 2 a check, or the suite, checked nothing."""
+        """0 all passed, 1 a check failed or a request is not recorded, 2 a check, or the suite,
+        checked nothing.
+        """
         if any(one.state == "failed" for one in self.checks) or (self.misses and self.misses_fail):
             return 1
         return 0 if self.checked and not self.blind else 2
@@ -122,6 +133,12 @@ class SuiteReport:
         calls = sum(group.calls for group in self.misses)
         missed = f"; {counted(calls, 'call')} not recorded" if calls else ""
         if self.exit_code == 2:
-            what = "nothing was checked" if not self.checked else f"{counted(len(self.blind), 'check')} checked nothing"
+            what = (
+                "nothing was checked"
+                if not self.checked
+                else f"{counted(len(self.blind), 'check')} checked nothing"
+            )
             return f"{self.suite.name}: {what} ({where}{missed})"
-        return f"{self.suite.name}: {'passed' if self.exit_code == 0 else 'failed'} ({where}{missed})"
+        return (
+            f"{self.suite.name}: {'passed' if self.exit_code == 0 else 'failed'} ({where}{missed})"
+        )

@@ -1,4 +1,6 @@
-"""A suite: which recording is replayed with which settings, and what is checked of what comes out."""
+"""A suite: which recording is replayed with which settings, and what is checked of what comes
+out.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,14 @@ from harness.regress.checks.judging import Judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A suite that was read and checked. Paths are from the working directory on, as the suite's own is.
+    """A suite that was read and checked. Paths are from the working directory on, as the suite's
+    own is.
 
-    `settings` are settings of a run by their names, with the tables `steps`, `workflow_settings` and `prices`, as
-    `load_settings` takes them; `samples` is the number of draws of each topic. `step_lines` says where each table
-    [steps.NAME] stands, `lines` where the dataset, the cassette, the workflow and its settings are named. `checks`
-    begins with the one that nobody needs to write: that no topic failed.
+    `settings` are settings of a run by their names, with the tables `steps`, `workflow_settings`
+    and `prices`, as `load_settings` takes them; `samples` is the number of draws of each topic.
+    `step_lines` says where each table [steps.NAME] stands, `lines` where the dataset, the cassette,
+    the workflow and its settings are named. `checks` begins with the one that nobody needs to
+    write: that no topic failed.
     """
 
     path: Path

@@ -50,8 +50,8 @@ class _File:
 def load_suite(path: Path) -> Suite:
     """The suite in a file; paths in it are from the file on.
 
-    Functions that it names are imported, its schemas and patterns compiled. Raises SuiteError, each line of it with
-    the file, the line and what to do.
+    Functions that it names are imported, its schemas and patterns compiled. Raises SuiteError, each
+    line of it with the file, the line and what to do.
     """
     tables, raw = read_toml(path, SuiteError)
     file = _File(path=path, text=raw.decode("utf-8-sig"))
@@ -80,7 +80,10 @@ def load_suite(path: Path) -> Suite:
 def _dataset(file: _File, table: SuiteTable) -> Path:
     found = file.beside(table.dataset)
     if not found.is_file():
-        raise file.error(("dataset",), f"dataset = {table.dataset!r}: there is no such file beside the suite ({found})")
+        raise file.error(
+            ("dataset",),
+            f"dataset = {table.dataset!r}: there is no such file beside the suite ({found})",
+        )
     return found
 
 
@@ -89,7 +92,9 @@ def _refuse_one_file(file: _File, paths: Mapping[str, Path]) -> None:
     taken = {file.path: "the suite itself"}
     for name, path in paths.items():
         if path in taken:
-            raise file.error((name,), f"{name} = {str(path)!r}: that is {taken[path]}; name another file")
+            raise file.error(
+                (name,), f"{name} = {str(path)!r}: that is {taken[path]}; name another file"
+            )
         taken[path] = f"the {name}"
 
 
@@ -105,15 +110,25 @@ def _settings(file: _File, table: SuiteTable) -> Mapping[str, Any]:
         settings[name] = value
     if settings.keys() >= {"endpoint", "base_url"}:
         raise file.error(("settings", "base_url"), "endpoint and base_url exclude each other")
-    checked(Settings, settings, where=lambda path: file.where(("settings", *path)), error=SuiteError)
+    checked(
+        Settings, settings, where=lambda path: file.where(("settings", *path)), error=SuiteError
+    )
     if isinstance(prompts := settings.get("prompts"), str):
         settings["prompts"] = str(file.beside(prompts))
-    if isinstance(workflow := settings.get("workflow"), str) and workflow.rpartition(":")[0].endswith(".py"):
+    if isinstance(workflow := settings.get("workflow"), str) and workflow.rpartition(":")[
+        0
+    ].endswith(".py"):
         settings["workflow"] = str(file.beside(workflow))
-    settings["steps"] = {name: step.model_dump(exclude_none=True) for name, step in table.steps.items()}
+    settings["steps"] = {
+        name: step.model_dump(exclude_none=True) for name, step in table.steps.items()
+    }
     settings["workflow_settings"] = table.workflow
-    settings["prices"] = {name: price.model_dump(exclude_none=True) for name, price in table.prices.items()}
-    settings["endpoints"] = {name: one.model_dump(exclude_none=True) for name, one in table.endpoints.items()}
+    settings["prices"] = {
+        name: price.model_dump(exclude_none=True) for name, price in table.prices.items()
+    }
+    settings["endpoints"] = {
+        name: one.model_dump(exclude_none=True) for name, one in table.endpoints.items()
+    }
     return settings
 
 
@@ -123,7 +138,10 @@ def _misplaced(given: str, name: str) -> str:
     if name in ("steps", "prices", "endpoints", "workflow_settings"):
         return f"{given!r} is a table of its own in a suite: [{name.removesuffix('_settings')}]"
     if name in field_names():
-        return f"{given!r} decides no answer, so it is no setting of a suite; give it as a flag or in harness.toml"
+        return (
+            f"{given!r} decides no answer, so it is no setting of a suite; give it as a flag or in"
+            " harness.toml"
+        )
     return f"unknown setting {given!r}{suggestion(name, DECIDING)}"
 
 
@@ -146,7 +164,10 @@ def _judge(file: _File, table: JudgeTable) -> Judge:
     said = f"{prompt.system or ''}{prompt.user}"
     if '"pass"' not in said or "json" not in said.lower():
         raise refuse('the prompt must ask for JSON with a field "pass" that is true or false')
-    return Judge(prompt=prompt, options=type(default.options)(**{"max_tokens": default.options.max_tokens, **options}))
+    return Judge(
+        prompt=prompt,
+        options=type(default.options)(**{"max_tokens": default.options.max_tokens, **options}),
+    )
 
 
 def _blanks(prompt: Prompt, refuse: Callable[[str], SuiteError]) -> frozenset[str]:

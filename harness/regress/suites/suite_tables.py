@@ -1,4 +1,6 @@
-"""The tables of a suite's file as models: what may stand in them, of which type, within which bounds."""
+"""The tables of a suite's file as models: what may stand in them, of which type, within which
+bounds.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ DECIDING = (
 
 
 def _one_or_more(value: Any) -> Any:
-    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    found = (
+        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    )
     if found == ():
         raise ValueError("must not be empty")
     return found
@@ -74,7 +78,9 @@ def _reasons(given: tuple[str, ...]) -> tuple[str, ...]:
                 "a call that was cut off or filtered fails, and every check on its step with it"
             )
     if set(given) == set(known):
-        raise ValueError("could not fail: every answer ends with one of these; name the one that is expected")
+        raise ValueError(
+            "could not fail: every answer ends with one of these; name the one that is expected"
+        )
     return given
 
 
@@ -101,7 +107,9 @@ class RangeTable(BaseModel):
         if self.at_least is None and self.at_most is None:
             raise ValueError("must have at_least, at_most or both")
         if self.at_least == 0 and self.at_most is None:
-            raise ValueError("could not fail: nothing is less than 0; give at_least = 1 or more, or at_most")
+            raise ValueError(
+                "could not fail: nothing is less than 0; give at_least = 1 or more, or at_most"
+            )
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"at_least = {self.at_least} is more than at_most = {self.at_most}")
         return self
@@ -159,7 +167,9 @@ class JudgeTable(StepTable):
 
 
 class SuiteTable(BaseModel):
-    """The whole file. Its tables are looked at one by one, so that each complaint finds its line."""
+    """The whole file. Its tables are looked at one by one, so that each complaint finds its
+    line.
+    """
 
     model_config = _MODEL
 

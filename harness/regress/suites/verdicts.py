@@ -30,10 +30,12 @@ def judge_all(
     misses_fail: bool = True,
     answers: Answers | None = None,
 ) -> SuiteReport:
-    """Check everything. `cases` are the draws that were replayed, in the order of the dataset, `answers` who gave them.
+    """Check everything. `cases` are the draws that were replayed, in the order of the dataset,
+    `answers` who gave them.
 
-    `not_checked` says of draws, by topic and sample, why they were left out; they need no case. Raises SuiteError where
-    there is no topic at all, or where the suite names a step that no topic has.
+    `not_checked` says of draws, by topic and sample, why they were left out; they need no case.
+    Raises SuiteError where there is no topic at all, or where the suite names a step that no topic
+    has.
     """
     replayed, left_out = list(cases), not_checked or {}
     evidence = Evidence(
@@ -45,8 +47,8 @@ def judge_all(
     by_topic = _by_topic(replayed, left_out)
     if not by_topic:
         raise SuiteError(
-            f"{suite.place('dataset')}: no topics to check: {suite.dataset} has none that the settings "
-            "filter and limit leave"
+            f"{suite.place('dataset')}: no topics to check: {suite.dataset} has none that the"
+            " settings filter and limit leave"
         )
     _refuse_unknown_steps(suite, replayed, evidence)
     return SuiteReport(
@@ -61,7 +63,9 @@ def judge_all(
     )
 
 
-def _by_topic(cases: Iterable[Case], left_out: Iterable[tuple[str, int]]) -> dict[str, dict[int, Case | None]]:
+def _by_topic(
+    cases: Iterable[Case], left_out: Iterable[tuple[str, int]]
+) -> dict[str, dict[int, Case | None]]:
     """The draws of each topic; None for one that was left out."""
     found: dict[str, dict[int, Case | None]] = {}
     for case in cases:
@@ -94,12 +98,17 @@ def _refuse_unknown_steps(suite: Suite, cases: Sequence[Case], evidence: Evidenc
 
 
 def _check_verdict(
-    check: Check, by_topic: Mapping[str, Mapping[int, Case | None]], evidence: Evidence, suite: Suite
+    check: Check,
+    by_topic: Mapping[str, Mapping[int, Case | None]],
+    evidence: Evidence,
+    suite: Suite,
 ) -> CheckVerdict:
     topics = tuple(
         TopicVerdict(
             topic_id=topic_id,
-            draws=tuple(_draw(check, topic_id, sample, cases[sample], evidence) for sample in sorted(cases)),
+            draws=tuple(
+                _draw(check, topic_id, sample, cases[sample], evidence) for sample in sorted(cases)
+            ),
             pass_rate=check.pass_rate,
         )
         for topic_id, cases in by_topic.items()

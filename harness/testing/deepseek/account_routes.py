@@ -23,7 +23,9 @@ def check_key(authorization: str, keys: Collection[str] | None) -> None:
     if scheme.lower() != "bearer" or not key.strip():
         raise Rejection(401, "Authentication Fails (auth header format should be Bearer sk-...)")
     if keys is not None and key.strip() not in keys:
-        raise Rejection(401, f"Authentication Fails, Your api key: ****{key.strip()[-4:]} is invalid")
+        raise Rejection(
+            401, f"Authentication Fails, Your api key: ****{key.strip()[-4:]} is invalid"
+        )
 
 
 def side_route(method: str, route: str, *, balance_usd: float) -> dict[str, Any]:
@@ -58,5 +60,10 @@ def _model(name: str) -> dict[str, Any]:
 
 def _balance(usd: float) -> dict[str, Any]:
     total = f"{max(usd, 0):.2f}"
-    info = {"currency": "USD", "total_balance": total, "granted_balance": "0.00", "topped_up_balance": total}
+    info = {
+        "currency": "USD",
+        "total_balance": total,
+        "granted_balance": "0.00",
+        "topped_up_balance": total,
+    }
     return {"is_available": usd > 0, "balance_infos": [info]}

@@ -48,13 +48,23 @@ class ChatRequest:
         temperature, which DeepSeek ignores there.
         """
         temperature = None if self.thinking else self.temperature
-        settings = [seed, self.model, self.thinking, self.effort, self.json_mode, temperature, self.tool_choice]
+        settings = [
+            seed,
+            self.model,
+            self.thinking,
+            self.effort,
+            self.json_mode,
+            temperature,
+            self.tool_choice,
+        ]
         head = json.dumps(settings, sort_keys=True, default=dict).encode()
         return hashlib.sha256(head + b"\0" + self.prompt).digest()
 
     def last_text(self, role: str) -> str:
         """The text of the last message of a role, or nothing."""
-        return next((text_of(message) for message in reversed(self.messages) if message["role"] == role), "")
+        return next(
+            (text_of(message) for message in reversed(self.messages) if message["role"] == role), ""
+        )
 
 
 def render(messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> bytes:

@@ -13,28 +13,36 @@ _ASKS = re.compile(
 _ASKS_ZH = re.compile(r"(?:请)?(?:只|仅|原样)?(?:回答|回复|输出|说|重复)(?P<rest>[^\n]*)")
 # What may stand between the verb and the words. Some of it says that nothing else is wanted.
 _BETWEEN = re.compile(
-    r"\s*(?:(?:with|by|back|me|after me|only|just|exactly|precisely|simply|literally|nothing but|verbatim"
-    r"|(?:exactly |just )?(?:this|the following)|(?:the|this|these|one)?\s*(?:single|exact|one|literal|following)*"
+    r"\s*(?:(?:with|by|back|me|after me|only|just|exactly|precisely|simply|literally|nothing"
+    r" but|verbatim"
+    r"|(?:exactly |just )?(?:this|the"
+    r" following)|(?:the|this|these|one)?\s*(?:single|exact|one|literal|following)*"
     r"\s*(?:words?|text|string|phrase|token|line|sentence|characters?|number))\b[ \t]*)*",
     re.IGNORECASE,
 )
 _BETWEEN_ZH = re.compile(r"\s*(?:只|仅|一个|这个|以下|词|字|文字|内容|这句话)*")
 _ONLY = re.compile(
-    r"\b(?:only|just|exactly|precisely|simply|literally|nothing but|nothing else|verbatim|single|exact|after me)\b"
+    r"\b(?:only|just|exactly|precisely|simply|literally|nothing but|nothing"
+    r" else|verbatim|single|exact|after me)\b"
     r"|只|仅|原样|不要.{0,4}其他",
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"\b(?:words?|text|string|phrase|token|number)\s*$|[词字]\s*$", re.IGNORECASE)
-_QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'|`([^`]+)`|“([^”]+)”|‘([^’]+)’|「([^」]+)」|\*\*([^*]+)\*\*")
+_QUOTED = re.compile(
+    r"\"([^\"]+)\"|'([^']+)'|`([^`]+)`|“([^”]+)”|‘([^’]+)’|「([^」]+)」|\*\*([^*]+)\*\*"
+)
 _WORD = re.compile(r"[^\s.,;:!?。，！？]+(?:[.,:][^\s.,;:!?。，！？]+)*")
 _WORDS = re.compile(rf"{_WORD.pattern}(?: {_WORD.pattern})*?(?=\s*(?:$|[.!]|[,;]|\band nothing\b))")
 # What may follow the words: the end of the sentence, or once more that nothing else is wanted.
 _AFTER = re.compile(
-    r"\s*(?:$|[.!。！]|(?:[,;，]|\band\b)\s*(?:and\s+)?(?:nothing|no\b|do not|don't|without|不要|别))", re.IGNORECASE
+    r"\s*(?:$|[.!。！]|(?:[,;，]|\band\b)\s*(?:and\s+)?(?:nothing|no\b|do"
+    r" not|don't|without|不要|别))",
+    re.IGNORECASE,
 )
 # Words that point at an answer instead of being it, as in "only the word that fits" …
 _POINTS = re.compile(
-    r"an?|the|your|my|his|her|its|our|their|that|which|what|in|of|for|as|to|if|when|you|it", re.IGNORECASE
+    r"an?|the|your|my|his|her|its|our|their|that|which|what|in|of|for|as|to|if|when|you|it",
+    re.IGNORECASE,
 )
 # … and those that say of what kind it must be, as in "Reply only with JSON".
 _DESCRIBES = re.compile(
@@ -43,7 +51,9 @@ _DESCRIBES = re.compile(
     r"|english|german|french|spanish|chinese|on|yes/no|true/false|them",
     re.IGNORECASE,
 )
-_SAID = frozenset(("yes", "no", "ok", "okay", "ready", "hello", "hi", "done", "pong", "ping", "true", "false"))
+_SAID = frozenset(
+    ("yes", "no", "ok", "okay", "ready", "hello", "hi", "done", "pong", "ping", "true", "false")
+)
 
 
 def exact_words(prompt: str) -> str | None:
@@ -94,4 +104,8 @@ def _stands_alone(sentence: str, word: str) -> bool:
 
     Behind "exactly" any is, behind "only" one that is no common noun.
     """
-    return bool(re.search(r"\bexactly\b|原样", sentence, re.I)) or word != word.lower() or word.lower() in _SAID
+    return (
+        bool(re.search(r"\bexactly\b|原样", sentence, re.I))
+        or word != word.lower()
+        or word.lower() in _SAID
+    )

@@ -27,7 +27,14 @@ from harness.testing.deepseek.filling import Own, form_reply, manner_played
 from harness.testing.deepseek.forms import Form
 from harness.testing.deepseek.generation import answer
 from harness.testing.deepseek.latency import Latency, Timing
-from harness.testing.deepseek.misbehaviour import Scene, bent_answer, bent_reply, concurrency_429, error_reply, instead
+from harness.testing.deepseek.misbehaviour import (
+    Scene,
+    bent_answer,
+    bent_reply,
+    concurrency_429,
+    error_reply,
+    instead,
+)
 from harness.testing.deepseek.reply import Piece, Reply, coalesced, splintered
 from harness.testing.deepseek.response_bytes import (
     DONE,
@@ -149,7 +156,9 @@ class FakeDeepSeek:
         script: Script = lambda request: None,
     ) -> None:
         if silence_s <= 0 or delta_tokens < 1:
-            raise SettingsError("the mock's silence_s must be greater than 0, and its delta_tokens at least 1")
+            raise SettingsError(
+                "the mock's silence_s must be greater than 0, and its delta_tokens at least 1"
+            )
         self.seed = seed
         self.latency = latency or Latency()
         self.faults = faults or FaultPlan()
@@ -196,7 +205,11 @@ class FakeDeepSeek:
             kind = "authentication_error" if refused.status == 401 else "invalid_request_error"
             reply = error_reply(scene, refused.status, refused.message, kind)
         else:
-            reply = Reply(status=200, headers=_typed(scene, "application/json"), pieces=[Piece(0.0, json_bytes(value))])
+            reply = Reply(
+                status=200,
+                headers=_typed(scene, "application/json"),
+                pieces=[Piece(0.0, json_bytes(value))],
+            )
         self._note(Logged(at_s=now_s, path=path, status=reply.status))
         return Exchange(reply)
 
@@ -222,10 +235,13 @@ class FakeDeepSeek:
                 reply = self._reply(request, said, digest, asked, scene)
             if fault:
                 reply = bent_reply(reply, fault, scene)
-        self._note(Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=met))
+        self._note(
+            Logged(at_s=now_s, path=path, status=reply.status, digest=digest.hex(), fault=met)
+        )
         pieces = self._sent(reply.pieces, digest)
         return Exchange(
-            replace(reply, pieces=pieces), _HeldSlot(self.gate, self._prefixes, request.user_id, conversation)
+            replace(reply, pieces=pieces),
+            _HeldSlot(self.gate, self._prefixes, request.user_id, conversation),
         )
 
     def _met(self, line: object, request: ChatRequest, digest: bytes, asked: int) -> Oddity | None:
@@ -263,7 +279,9 @@ class FakeDeepSeek:
     def _invented(self, request: ChatRequest, digest: bytes, fault: Fault | None) -> Say:
         return Say(answer=bent_answer(answer(request, digest, untidy=self._untidy), fault))
 
-    def _reply(self, request: ChatRequest, line: Say, digest: bytes, asked: int, scene: Scene) -> Reply:
+    def _reply(
+        self, request: ChatRequest, line: Say, digest: bytes, asked: int, scene: Scene
+    ) -> Reply:
         said = line.answer
         envelope = Envelope(
             id=_completion_id(digest, asked, self._dialect),
@@ -278,9 +296,15 @@ class FakeDeepSeek:
         if not request.stream:
             whole_s = timing.first_s + timing.token_s * max(said.output_tokens - 1, 0)
             body = json_bytes(plain_json(said, envelope, billing))
-            return Reply(status=200, headers=_typed(scene, "application/json"), pieces=[Piece(whole_s, body)])
+            return Reply(
+                status=200, headers=_typed(scene, "application/json"), pieces=[Piece(whole_s, body)]
+            )
         frames = stream_frames(
-            said, envelope, billing, include_usage=request.include_usage, delta_tokens=self._delta_tokens
+            said,
+            envelope,
+            billing,
+            include_usage=request.include_usage,
+            delta_tokens=self._delta_tokens,
         )
         headers = _typed(scene, "text/event-stream; charset=utf-8")
         return Reply(status=200, headers=headers, pieces=_paced(frames, timing))
@@ -317,7 +341,9 @@ class FakeDeepSeek:
         )
 
     def _sent(self, pieces: Iterable[Piece], digest: bytes) -> Iterator[Piece]:
-        """Return the bytes as they leave, joined where they leave at one instant, or cut anywhere."""
+        """Return the bytes as they leave, joined where they leave at one instant, or cut
+        anywhere.
+        """
         if not self._splinter:
             return coalesced(pieces)
         draws = Draws(digest)
@@ -329,7 +355,9 @@ class FakeDeepSeek:
 
 
 def _paced(frames: Iterable[Frame], timing: Timing) -> Iterator[Piece]:
-    """The role at the time of the first token, and then each frame after the time its tokens take."""
+    """The role at the time of the first token, and then each frame after the time its tokens
+    take.
+    """
     delay_s, first = timing.first_s, True
     for frame in frames:
         # The first token comes with the role frame's instant: it has been waited for.

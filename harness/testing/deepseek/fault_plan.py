@@ -157,7 +157,10 @@ class FaultPlan:
     at_most: int = 2
 
     def __post_init__(self) -> None:
-        if not all(rate >= 0 for _, rate in self.rates) or sum(rate for _, rate in self.rates) > 1 + 1e-9:
+        if (
+            not all(rate >= 0 for _, rate in self.rates)
+            or sum(rate for _, rate in self.rates) > 1 + 1e-9
+        ):
             raise SettingsError("faults: rates must not be negative, nor sum to more than 1")
 
     @classmethod
@@ -173,7 +176,9 @@ class FaultPlan:
     @classmethod
     def script(cls, script: Mapping[str, Sequence[Oddity | None]]) -> FaultPlan:
         """Requests that contain a text meet its faults in turn, then they are answered."""
-        return cls(rules=tuple(Rule(text=text, faults=tuple(faults)) for text, faults in script.items()))
+        return cls(
+            rules=tuple(Rule(text=text, faults=tuple(faults)) for text, faults in script.items())
+        )
 
     @classmethod
     def random(cls, rates: Mapping[Oddity, float], *, at_most: int = 2) -> FaultPlan:
@@ -205,7 +210,9 @@ class FaultPlan:
             for name, rate in parts:
                 oddity = oddity_named(name)
                 if rate is None:
-                    raise SettingsError(f"without a share {name!r} is every answer: give it one, as in {name}=0.5")
+                    raise SettingsError(
+                        f"without a share {name!r} is every answer: give it one, as in {name}=0.5"
+                    )
                 rates[oddity] = rates.get(oddity, 0.0) + _rate(rate)
         except SettingsError as error:
             raise SettingsError(f"faults {text!r}: {error}") from None

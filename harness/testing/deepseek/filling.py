@@ -31,8 +31,12 @@ _WHOLE_TEXT = re.compile("|".join(re.escape(text) for text in (*ANSWERS, REASONI
 _HALVES = {"Hello ": 0, "there.": 1}
 _HALVES_OF_REASONING = {"Let me ": 0, "see.": 1}
 # A string of JSON; where it is the value of one of these fields, with that.
-_STRING = re.compile(r'(?P<key>"(?P<field>model|name|arguments)"\s*:\s*)?(?P<text>"(?:[^"\\\n]|\\.)*")')
-_COUNT = re.compile(r'("(?:prompt|completion|input|output|total)_tokens"\s*:\s*"?)(20|10|30)(?![0-9])')
+_STRING = re.compile(
+    r'(?P<key>"(?P<field>model|name|arguments)"\s*:\s*)?(?P<text>"(?:[^"\\\n]|\\.)*")'
+)
+_COUNT = re.compile(
+    r'("(?:prompt|completion|input|output|total)_tokens"\s*:\s*"?)(20|10|30)(?![0-9])'
+)
 _EVENT = re.compile(r"(?<=\n\n)|(?<=\r\n\r\n)")
 
 

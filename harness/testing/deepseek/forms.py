@@ -30,7 +30,9 @@ MANNERS: tuple[Manner, ...] = ("stream", "whole")
 
 KINDS: Mapping[str, str] = {
     "as it should be": "Nothing is odd: what must stay as it is.",
-    "envelope": "What lies around an answer: heartbeats, content types, headers, wrappers, typed parts.",
+    "envelope": (
+        "What lies around an answer: heartbeats, content types, headers, wrappers, typed parts."
+    ),
     "end": "How an answer ends, and why.",
     "refusal": "The model declines, or a filter withholds the prompt or the answer.",
     "error": "An error under an error's status, and one under status 200, whole or in a stream.",
@@ -168,5 +170,7 @@ def _told(path: Path, manner: Manner, tells: Mapping[str, Any]) -> Mapping[str, 
     both = {name: value for name, value in tells.items() if name not in MANNERS}
     told = {**_TOLD, **both, **tells.get(manner, {})}
     if wrong := sorted(told.keys() - _TOLD.keys()):
-        raise SettingsError(f"{path}: [tells] has no {', '.join(wrong)}; known are {', '.join(_TOLD)}")
+        raise SettingsError(
+            f"{path}: [tells] has no {', '.join(wrong)}; known are {', '.join(_TOLD)}"
+        )
     return told

@@ -10,13 +10,24 @@ from typing import Any, Literal, assert_never
 from harness.domain.completion import ToolCall
 from harness.testing.deepseek.chat_request import ChatRequest, JsonObject
 from harness.testing.deepseek.draws import Draws, unit
-from harness.testing.deepseek.prompt_cues import Decompose, Exact, General, Judge, Research, Synthesize, Task, read_task
+from harness.testing.deepseek.prompt_cues import (
+    Decompose,
+    Exact,
+    General,
+    Judge,
+    Research,
+    Synthesize,
+    Task,
+    read_task,
+)
 from harness.testing.deepseek.prose import Writer, subject_of_question
 from harness.testing.deepseek.schemas import instance_of
 from harness.testing.deepseek.subject import language_of, subject_of
 from harness.testing.deepseek.tokens import count_tokens, encoded, first_tokens
 
-FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "insufficient_system_resource", "aborted"]
+FinishReason = Literal[
+    "stop", "length", "content_filter", "tool_calls", "insufficient_system_resource", "aborted"
+]
 
 _EFFORT_SHARE = {"low": 0.5, "high": 1.0, "max": 2.0}
 _KEYS = re.compile(r'"([A-Za-z_][\w-]{0,40})"\s*:')
@@ -75,15 +86,17 @@ def answer(request: ChatRequest, digest: bytes, *, untidy: float = 0.0) -> Answe
     task = read_task(request)
     about = _about(task)
     language = language_of(about)
-    subject = subject_of_question(about, language) if isinstance(task, Research) else subject_of(about)
+    subject = (
+        subject_of_question(about, language) if isinstance(task, Research) else subject_of(about)
+    )
     writer = Writer(draws, subject, language)
     reasoning = ""
     if request.thinking:
         reasoning = writer.thoughts(int(draws.between(100, 560) * _EFFORT_SHARE[request.effort]))
     if call := _tool_call(request, draws, writer.subject, digest):
-        return Answer(reasoning=reasoning, content="", tool_calls=(call,), finish_reason="tool_calls").capped(
-            request.max_tokens
-        )
+        return Answer(
+            reasoning=reasoning, content="", tool_calls=(call,), finish_reason="tool_calls"
+        ).capped(request.max_tokens)
     content = _content(request, task, writer, draws)
     if isinstance(task, Decompose) and not request.json_mode and unit(digest, "untidy") < untidy:
         content = draws.one((_FENCED, _CHATTY)).format(content)

@@ -58,14 +58,20 @@ class Latency:
         """
         name, *rest = text.strip().split(":")
         if name not in _FORMS:
-            raise SettingsError(f"latency {text!r}: unknown model {name!r}; expected one of {_expected()}")
+            raise SettingsError(
+                f"latency {text!r}: unknown model {name!r}; expected one of {_expected()}"
+            )
         kind, count, form = _FORMS[name]
         try:
             numbers = [float(part) for part in rest]
         except ValueError:
             raise SettingsError(f"latency {text!r}: not a number; expected {form}") from None
-        if len(numbers) != count or not all(math.isfinite(number) and number >= 0 for number in numbers):
-            raise SettingsError(f"latency {text!r}: expected {form}, in seconds, none of them negative")
+        if len(numbers) != count or not all(
+            math.isfinite(number) and number >= 0 for number in numbers
+        ):
+            raise SettingsError(
+                f"latency {text!r}: expected {form}, in seconds, none of them negative"
+            )
         if kind == "uniform" and numbers[0] > numbers[1]:
             raise SettingsError(f"latency {text!r}: LOW is greater than HIGH")
         return cls(kind, *numbers)

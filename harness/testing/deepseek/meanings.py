@@ -21,7 +21,9 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.CUT_IN_CHARACTER: "the end comes inside a character",
     Fault.EMPTY_STOP: "an answer that says nothing, with the reason `stop`",
     Fault.BLANK_JSON: "an answer of blanks",
-    Fault.INSUFFICIENT_SYSTEM_RESOURCE: "half an answer, with the reason `insufficient_system_resource`",
+    Fault.INSUFFICIENT_SYSTEM_RESOURCE: (
+        "half an answer, with the reason `insufficient_system_resource`"
+    ),
     Fault.ABORTED: "half an answer, with the reason `aborted`",
     Fault.CONTENT_FILTER: "half an answer, with the reason `content_filter`",
     Fault.LENGTH: "half an answer, with the reason `length`",

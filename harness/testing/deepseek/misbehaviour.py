@@ -18,7 +18,10 @@ _HTML = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
     "<hr><center>openresty</center>\r\n</body>\r\n</html>\r\n"
 )
-_BUSY = "Service is too busy. We advise users to temporarily switch to alternative LLM API service providers."
+_BUSY = (
+    "Service is too busy. We advise users to temporarily switch to alternative LLM API service"
+    " providers."
+)
 _KEEP_ALIVES = 3
 
 _FINISHES: dict[Fault, FinishReason] = {
@@ -37,7 +40,12 @@ _ERRORS: dict[Fault, tuple[int, str, str, str]] = {
         "authentication_error",
         "invalid_request_error",
     ),
-    Fault.INSUFFICIENT_BALANCE: (402, "Insufficient Balance", "unknown_error", "invalid_request_error"),
+    Fault.INSUFFICIENT_BALANCE: (
+        402,
+        "Insufficient Balance",
+        "unknown_error",
+        "invalid_request_error",
+    ),
     Fault.FORBIDDEN: (403, "Access denied.", "permission_error", "invalid_request_error"),
     Fault.UNPROCESSABLE: (
         422,
@@ -45,15 +53,30 @@ _ERRORS: dict[Fault, tuple[int, str, str, str]] = {
         "invalid_request_error",
         "invalid_request_error",
     ),
-    Fault.RATE_TPM: (429, "Rate limit reached for TPM", "rate_limit_error", "invalid_request_error"),
-    Fault.RATE_RPM: (429, "Rate limit reached for requests per minute", "rate_limit_error", "invalid_request_error"),
+    Fault.RATE_TPM: (
+        429,
+        "Rate limit reached for TPM",
+        "rate_limit_error",
+        "invalid_request_error",
+    ),
+    Fault.RATE_RPM: (
+        429,
+        "Rate limit reached for requests per minute",
+        "rate_limit_error",
+        "invalid_request_error",
+    ),
     Fault.INSUFFICIENT_QUOTA: (
         429,
         "You exceeded your current quota, please check your plan and billing details.",
         "insufficient_quota",
         "insufficient_quota",
     ),
-    Fault.SERVER_ERROR: (500, "Internal Server Error", "internal_server_error", "internal_server_error"),
+    Fault.SERVER_ERROR: (
+        500,
+        "Internal Server Error",
+        "internal_server_error",
+        "internal_server_error",
+    ),
     Fault.UNAVAILABLE: (503, _BUSY, "service_unavailable_error", "service_unavailable_error"),
 }
 
@@ -90,7 +113,9 @@ class Scene:
 
 
 def bent_answer(answer: Answer, fault: Fault | None) -> Answer:
-    """Return the answer under a fault of the model or the service in an otherwise whole response."""
+    """Return the answer under a fault of the model or the service in an otherwise whole
+    response.
+    """
     if fault is Fault.EMPTY_STOP:
         return replace(answer, reasoning="", content="", tool_calls=(), finish_reason="stop")
     if fault is Fault.BLANK_JSON:
@@ -121,32 +146,64 @@ def instead(fault: Fault, scene: Scene) -> Reply | None:
     if fault is Fault.BAD_GATEWAY:
         return _body(scene, 502, "text/plain", b"502 Bad Gateway")
     if fault is Fault.OCTET_STREAM_ERROR:
-        return _body(scene, 503, "application/octet-stream", json_bytes(error_json(_BUSY, "service_unavailable_error")))
+        return _body(
+            scene,
+            503,
+            "application/octet-stream",
+            json_bytes(error_json(_BUSY, "service_unavailable_error")),
+        )
     if fault is Fault.REDIRECT:
         reply = _body(scene, 307, "text/plain", b"")
-        return replace(reply, headers=(*reply.headers, ("location", "https://elsewhere.invalid/chat/completions")))
+        return replace(
+            reply,
+            headers=(*reply.headers, ("location", "https://elsewhere.invalid/chat/completions")),
+        )
     return _no_completion(fault, scene)
 
 
 def _no_completion(fault: Fault, scene: Scene) -> Reply | None:
     """Status 200 with something else in it than a completion."""
     kind = "text/event-stream" if scene.stream else "application/json"
-    error = error_json("Internal error during generation.", "internal_server_error", "internal_server_error")
+    error = error_json(
+        "Internal error during generation.", "internal_server_error", "internal_server_error"
+    )
     if fault is Fault.EMPTY_200:
         return _body(scene, 200, kind, b"")
     if fault is Fault.BLANK_LINES_THEN_CLOSE:
-        return Reply(status=200, headers=(*scene.headers, ("content-type", kind)), pieces=_waiting(scene, b"\n"))
+        return Reply(
+            status=200,
+            headers=(*scene.headers, ("content-type", kind)),
+            pieces=_waiting(scene, b"\n"),
+        )
     if fault is Fault.ENDLESS_KEEP_ALIVE:
         alive = KEEP_ALIVE if scene.stream else b"\n"
         endless = repeat(Piece(scene.silence_s, alive))
         return Reply(status=200, headers=(*scene.headers, ("content-type", kind)), pieces=endless)
     if fault is Fault.MALFORMED_JSON:
         broken = b'{"id":"broken","choices":[{"index":0,'
-        return _body(scene, 200, kind, b"data: " + broken + b"\n\ndata: [DONE]\n\n" if scene.stream else broken)
+        return _body(
+            scene,
+            200,
+            kind,
+            b"data: " + broken + b"\n\ndata: [DONE]\n\n" if scene.stream else broken,
+        )
     if fault is Fault.CHOICES_NULL:
-        value = {"id": "none", "object": "chat.completion", "created": 0, "model": "deepseek-flash", "choices": None}
-        return _body(scene, 200, kind, event(value) + b"data: [DONE]\n\n" if scene.stream else json_bytes(value))
-    if fault is Fault.ERROR_OBJECT_200 or (fault in (Fault.ERROR_EVENT, Fault.BARE_ERROR_LINE) and not scene.stream):
+        value = {
+            "id": "none",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "deepseek-flash",
+            "choices": None,
+        }
+        return _body(
+            scene,
+            200,
+            kind,
+            event(value) + b"data: [DONE]\n\n" if scene.stream else json_bytes(value),
+        )
+    if fault is Fault.ERROR_OBJECT_200 or (
+        fault in (Fault.ERROR_EVENT, Fault.BARE_ERROR_LINE) and not scene.stream
+    ):
         return _body(scene, 200, "application/json", json_bytes(error))
     return None
 
@@ -161,7 +218,11 @@ def bent_reply(reply: Reply, fault: Fault, scene: Scene) -> Reply:
 
 
 def error_reply(
-    scene: Scene, status: int, message: str, kind: str = "invalid_request_error", code: str = "invalid_request_error"
+    scene: Scene,
+    status: int,
+    message: str,
+    kind: str = "invalid_request_error",
+    code: str = "invalid_request_error",
 ) -> Reply:
     """An error object under its status."""
     return _body(scene, status, "application/json", json_bytes(error_json(message, kind, code)))
@@ -172,8 +233,9 @@ def concurrency_429(scene: Scene, *, current: int, limit: int | None) -> Reply:
     message = "Too many requests. Please try again later."
     if limit is not None:
         message = (
-            f"Too many requests. Your current concurrency is {current}, which exceeds your concurrency limit of "
-            f"{limit} based on your remaining balance. Please top up your balance to restore your concurrency."
+            f"Too many requests. Your current concurrency is {current}, which exceeds your"
+            f" concurrency limit of {limit} based on your remaining balance. Please top up your"
+            " balance to restore your concurrency."
         )
     return error_reply(scene, 429, message, "rate_limit_error")
 
@@ -204,7 +266,9 @@ def _blank_lines(reply: Reply, scene: Scene) -> Reply:
 
 def _trickle(reply: Reply, scene: Scene) -> Reply:
     """A byte at a time, with a silence before each."""
-    single = (Piece(scene.silence_s, bytes([byte])) for piece in reply.pieces for byte in piece.data)
+    single = (
+        Piece(scene.silence_s, bytes([byte])) for piece in reply.pieces for byte in piece.data
+    )
     return replace(reply, pieces=single)
 
 
@@ -242,7 +306,9 @@ def _without_finish(reply: Reply, scene: Scene) -> Reply:
 
 
 def _error_event(reply: Reply, scene: Scene) -> Reply:
-    error = error_json("Internal error during generation.", "internal_server_error", "internal_server_error")
+    error = error_json(
+        "Internal error during generation.", "internal_server_error", "internal_server_error"
+    )
     return replace(reply, pieces=[*_first_half(reply), Piece(0.0, event(error))])
 
 
@@ -252,7 +318,9 @@ def _bare_error(reply: Reply, scene: Scene) -> Reply:
 
 
 def _first_half(reply: Reply) -> list[Piece]:
-    """Return the first half of a stream's frames (never the last ones), or of a plain body's bytes."""
+    """Return the first half of a stream's frames (never the last ones), or of a plain body's
+    bytes.
+    """
     pieces = list(reply.pieces)
     if len(pieces) > 1:
         return pieces[: max(1, (len(pieces) - 2) // 2)]

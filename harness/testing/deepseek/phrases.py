@@ -54,18 +54,36 @@ ENGLISH = Phrases(
     ),
     thoughts=(
         "The question is about {s}, so I should first settle what is meant by it.",
-        "There are two readings of this, a narrow one and a broad one; the broad one serves a report better.",
+        (
+            "There are two readings of this, a narrow one and a broad one; the broad one serves a"
+            " report better."
+        ),
         "Let me think about {f} first, because most accounts begin there.",
-        "I should not overstate this: the figures for {year} and {year2} are not comparable without adjustment.",
+        (
+            "I should not overstate this: the figures for {year} and {year2} are not comparable"
+            " without adjustment."
+        ),
         "One source of error is {g}; I should say how large it could be.",
-        "Is {f} a cause here, or only something that happens at the same time? The evidence points both ways.",
+        (
+            "Is {f} a cause here, or only something that happens at the same time? The evidence"
+            " points both ways."
+        ),
         "{a} would probably put more weight on {g} than on {f}.",
         "A change of about {pct} % sounds plausible, but it depends on where one starts to count.",
         "What would someone object? That {f} explains most of it without {s}.",
         "That objection is fair for the years before {year}; later it is weaker.",
-        "I want facts first, then figures with their dates, then what is disputed, then what is not known.",
-        "Let me check that against the other direction: if {g} grew, would {s} follow? Not necessarily.",
-        "The answer has to stand on its own, so I should name the subject and not refer back to the question.",
+        (
+            "I want facts first, then figures with their dates, then what is disputed, then what is"
+            " not known."
+        ),
+        (
+            "Let me check that against the other direction: if {g} grew, would {s} follow? Not"
+            " necessarily."
+        ),
+        (
+            "The answer has to stand on its own, so I should name the subject and not refer back to"
+            " the question."
+        ),
         "I could mention {n} cases, but two or three carry the argument.",
         "So the main line is {f}, with {g} as the strongest qualification.",
         "I should end with what cannot be known yet, rather than with a guess.",
@@ -73,29 +91,71 @@ ENGLISH = Phrases(
     paragraphs={
         "facts": (
             "The discussion of {s} rests on a small number of well documented facts.",
-            "Since {year}, {f} has been the factor that most accounts of {s} put first, with {g} close behind.",
-            "What sets {s} apart is that {f} and {g} act at different speeds, one within months, one over years.",
-            "{a} describe the same pattern in slightly different words: a slow beginning, a rapid middle, a plateau.",
-            "In practice {s} depends less on any single decision than on how {f} and {g} are combined.",
+            (
+                "Since {year}, {f} has been the factor that most accounts of {s} put first, with"
+                " {g} close behind."
+            ),
+            (
+                "What sets {s} apart is that {f} and {g} act at different speeds, one within"
+                " months, one over years."
+            ),
+            (
+                "{a} describe the same pattern in slightly different words: a slow beginning, a"
+                " rapid middle, a plateau."
+            ),
+            (
+                "In practice {s} depends less on any single decision than on how {f} and {g} are"
+                " combined."
+            ),
         ),
         "figures": (
-            "Published estimates for {year2} put the change at about {pct} %, against less than half in {year}.",
+            (
+                "Published estimates for {year2} put the change at about {pct} %, against less than"
+                " half in {year}."
+            ),
             "A survey of {n} cases finds that roughly {pct} % of the variation goes with {f}.",
-            "Between {year} and {year2} the reported level rose by {pct} %, although the definition changed once.",
-            "The highest estimate is about {n} times the lowest, and the range has narrowed only slowly.",
+            (
+                "Between {year} and {year2} the reported level rose by {pct} %, although the"
+                " definition changed once."
+            ),
+            (
+                "The highest estimate is about {n} times the lowest, and the range has narrowed"
+                " only slowly."
+            ),
             "Where {f} was counted separately, its share came to {pct} % in {year2}.",
         ),
         "disputed": (
             "It is disputed whether {f} is a cause or merely a companion of the change.",
-            "{a} hold that {g} has been overrated; their critics answer that the samples before {year} were too small.",
-            "A second disagreement concerns {s} as a category: some authors would rather split it in two.",
-            "Attempts to repeat the central result have succeeded in about {pct} % of cases, which both sides quote.",
+            (
+                "{a} hold that {g} has been overrated; their critics answer that the samples before"
+                " {year} were too small."
+            ),
+            (
+                "A second disagreement concerns {s} as a category: some authors would rather split"
+                " it in two."
+            ),
+            (
+                "Attempts to repeat the central result have succeeded in about {pct} % of cases,"
+                " which both sides quote."
+            ),
         ),
         "unknown": (
-            "Not known is how {s} will react if {f} and {g} move in opposite directions: it has not happened yet.",
-            "Reliable data before {year} are missing, and those that exist cannot simply be extended backwards.",
-            "The open question is one of mechanism: the correlation with {g} is stable, its explanation is not.",
-            "Until {n} independent cases have been followed for years, any forecast about {s} is provisional.",
+            (
+                "Not known is how {s} will react if {f} and {g} move in opposite directions: it has"
+                " not happened yet."
+            ),
+            (
+                "Reliable data before {year} are missing, and those that exist cannot simply be"
+                " extended backwards."
+            ),
+            (
+                "The open question is one of mechanism: the correlation with {g} is stable, its"
+                " explanation is not."
+            ),
+            (
+                "Until {n} independent cases have been followed for years, any forecast about {s}"
+                " is provisional."
+            ),
         ),
     },
     factors=(
@@ -128,7 +188,10 @@ ENGLISH = Phrases(
     conclusion="## Conclusion",
     opening=(
         "This report brings together what the research notes say about {s}, section by section.",
-        "It separates what is established from what is disputed, and names the note that each statement comes from.",
+        (
+            "It separates what is established from what is disputed, and names the note that each"
+            " statement comes from."
+        ),
     ),
     section=(
         "The notes agree that {f} carries most of the weight here",
@@ -137,15 +200,27 @@ ENGLISH = Phrases(
         "What remains open is how {f} and {g} act together over longer periods",
     ),
     closing=(
-        "Taken together, the notes show {s} as a matter of {f} and {g} rather than of a single cause.",
+        (
+            "Taken together, the notes show {s} as a matter of {f} and {g} rather than of a single"
+            " cause."
+        ),
         "The strongest evidence concerns the recent past; the weakest concerns the years ahead.",
     ),
     gap_note="There are no notes on sub-question {n}, so this report leaves that part open.",
     general=(
         "In short, {s} comes down to {f} and {g}.",
-        "The first of them sets the limits of what is possible; the second decides how fast it happens.",
-        "Since {year} the balance between the two has shifted by about {pct} %, and it is still moving.",
-        "A good next step is to look at {n} concrete cases and to see whether the pattern holds there.",
+        (
+            "The first of them sets the limits of what is possible; the second decides how fast it"
+            " happens."
+        ),
+        (
+            "Since {year} the balance between the two has shifted by about {pct} %, and it is still"
+            " moving."
+        ),
+        (
+            "A good next step is to look at {n} concrete cases and to see whether the pattern holds"
+            " there."
+        ),
         "{a} would add that definitions differ, so figures should be compared with care.",
     ),
     after_tool="According to the tool, the result is: {result}.",
@@ -230,7 +305,15 @@ CHINESE = Phrases(
         "能源价格",
         "供应商之间的竞争",
     ),
-    actors=("政府部门", "独立研究者", "行业协会", "一线从业者", "大型供应商", "综述作者", "国际组织"),
+    actors=(
+        "政府部门",
+        "独立研究者",
+        "行业协会",
+        "一线从业者",
+        "大型供应商",
+        "综述作者",
+        "国际组织",
+    ),
     report_title="# 报告：{s}",
     introduction="## 引言",
     conclusion="## 结论",

@@ -15,10 +15,13 @@ from harness.testing.deepseek.chat_request import ChatRequest, text_of
 from harness.testing.deepseek.exact import exact_words
 
 _ARRAY = re.compile(r"json[\s-]*(?:array|list|数组|列表)", re.IGNORECASE)
-_QUESTIONS = re.compile(r"sub-?\s?(?:questions?|topics?)|research questions|子问题|子课题|小问题", re.IGNORECASE)
+_QUESTIONS = re.compile(
+    r"sub-?\s?(?:questions?|topics?)|research questions|子问题|子课题|小问题", re.IGNORECASE
+)
 _RANGE = re.compile(r"(\d+)\s*(?:to|-|–|and|至|到|~)\s*(\d+)")
 _TOPIC = re.compile(
-    r"^[#* \t]{0,8}(?:research[ \t]+)?(?:topic|subject|主题|课题|题目)\b[^\n:：]{0,40}[:：]\**\s*(?=\S)",
+    r"^[#* \t]{0,8}(?:research["
+    r" \t]+)?(?:topic|subject|主题|课题|题目)\b[^\n:：]{0,40}[:：]\**\s*(?=\S)",
     re.I | re.M | re.S,
 )
 _TO_ANSWER = re.compile(
@@ -26,7 +29,10 @@ _TO_ANSWER = re.compile(
     r"|要?回答的(?:子)?问题[ \t]*\d*)[ \t]*[:：]\**\s*(?=\S)",
     re.IGNORECASE | re.M,
 )
-_ASKED = re.compile(r"^[#* \t]{0,8}(?:sub-?question|question|子问题|问题)[ \t]*\d*[ \t]*[:：]\**\s*(?=\S)", re.I | re.M)
+_ASKED = re.compile(
+    r"^[#* \t]{0,8}(?:sub-?question|question|子问题|问题)[ \t]*\d*[ \t]*[:：]\**\s*(?=\S)",
+    re.I | re.M,
+)
 _NOTES = re.compile(r"\b(?:notes?|findings|answers)\b|笔记|资料|研究结果", re.IGNORECASE)
 _REPORT = re.compile(r"\b(?:report|synthesi[sz]e|synthesis|cite)\b|报告|综述|引用", re.IGNORECASE)
 # How a note may be numbered, in the order of trust: "[1] …", "## 1. …" or "## Sub-question 1: …",
@@ -34,16 +40,22 @@ _REPORT = re.compile(r"\b(?:report|synthesi[sz]e|synthesis|cite)\b|报告|综述
 _NUMBERED = (
     re.compile(r"^[#* \t]{0,8}\[(\d{1,3})\][ \t:.)]*(\S.*)$", re.M),
     re.compile(
-        r"^[#*]{1,6}[ \t]*(?:sub-?question|note|question|子问题|笔记)?[ \t]*(\d{1,3})[ \t:.)：、]+(\S.*)$", re.I | re.M
+        r"^[#*]{1,6}[ \t]*(?:sub-?question|note|question|子问题|笔记)?[ \t]*(\d{1,3})[ \t:.)：、"
+        r"]+(\S.*)$",
+        re.I | re.M,
     ),
-    re.compile(r"^(?:sub-?question|note|question|子问题|笔记)[ \t]*(\d{1,3})[ \t:.)：、]+(\S.*)$", re.I | re.M),
+    re.compile(
+        r"^(?:sub-?question|note|question|子问题|笔记)[ \t]*(\d{1,3})[ \t:.)：、]+(\S.*)$",
+        re.I | re.M,
+    ),
     re.compile(r"^(\d{1,3})[.)、][ \t]*(\S.*)$", re.M),
 )
 _NO_NOTES = re.compile(r"\bno notes?\b|not available|\bfailed\b|没有笔记|无笔记", re.IGNORECASE)
 # A judge answers an object with these two fields, about what stands under a heading of its own.
 _VERDICT = re.compile(r'"pass"\s*:.{0,200}?"reason"\s*:', re.S)
 _TO_JUDGE = re.compile(
-    r"^[#* \t]{0,8}(?:text|answer|report)[ \t]+to[ \t]+(?:judge|assess|grade)[ \t]*[:：]", re.I | re.M
+    r"^[#* \t]{0,8}(?:text|answer|report)[ \t]+to[ \t]+(?:judge|assess|grade)[ \t]*[:：]",
+    re.I | re.M,
 )
 _SENTENCE = re.compile(r"[^\n.!?。！？]{12,200}[.!?。！？]")
 
@@ -140,7 +152,9 @@ def _decompose(turns: list[str]) -> Decompose:
 
 
 def _topic_in(turns: list[str]) -> str:
-    """Return the last topic that is announced, else the last paragraph of the first such request."""
+    """Return the last topic that is announced, else the last paragraph of the first such
+    request.
+    """
     for turn in reversed(turns):
         topic = _after(_TOPIC, turn)
         if topic:

@@ -62,14 +62,20 @@ class Writer:
         Each section cites the number of its note.
         """
         phrases = self._phrases
-        parts = [phrases.report_title.format(s=self.subject), phrases.introduction, self._paragraph(phrases.opening)]
+        parts = [
+            phrases.report_title.format(s=self.subject),
+            phrases.introduction,
+            self._paragraph(phrases.opening),
+        ]
         for note in task.notes:
             parts.append(f"## {note.title}")
             claims = []
             if note.gist:
                 claims.append(note.gist.rstrip(".。!！?？"))
             claims += [self._fill(claim) for claim in self._draws.some(phrases.section, 3)]
-            parts.append(phrases.gap.join(f"{claim} [{note.number}]{phrases.stop}" for claim in claims))
+            parts.append(
+                phrases.gap.join(f"{claim} [{note.number}]{phrases.stop}" for claim in claims)
+            )
         closing = self._paragraph(phrases.closing)
         if task.notes:
             closing += " " + "".join(f"[{note.number}]" for note in task.notes)
@@ -105,6 +111,9 @@ def subject_of_question(question: str, language: Language) -> str:
 
 
 _QUESTION_PATTERNS: dict[Language, list[re.Pattern[str]]] = {
-    language: [re.compile(re.escape(question).replace(r"\{s\}", "(.{2,120})")) for question in phrases.questions]
+    language: [
+        re.compile(re.escape(question).replace(r"\{s\}", "(.{2,120})"))
+        for question in phrases.questions
+    ]
     for language, phrases in PHRASES.items()
 }

@@ -69,8 +69,15 @@ def plain_json(answer: Answer, envelope: Envelope, billing: Billing) -> dict[str
     if billing.thinking:
         message["reasoning_content"] = answer.reasoning
     if answer.tool_calls:
-        message["tool_calls"] = [_tool_call(index, call) for index, call in enumerate(answer.tool_calls)]
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+        message["tool_calls"] = [
+            _tool_call(index, call) for index, call in enumerate(answer.tool_calls)
+        ]
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": None,
+        "finish_reason": answer.finish_reason,
+    }
     return {
         "id": envelope.id,
         "object": "chat.completion",
@@ -122,7 +129,9 @@ def error_json(
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-def _last(answer: Answer, envelope: Envelope, billing: Billing, *, include_usage: bool) -> Iterator[Frame]:
+def _last(
+    answer: Answer, envelope: Envelope, billing: Billing, *, include_usage: bool
+) -> Iterator[Frame]:
     """DeepSeek's last chunk has one choice, the finish reason and always the usage.
 
     OpenAI's usage comes on its own, in a chunk without choices, and only if asked for.

@@ -71,7 +71,9 @@ class _Instance:
             return self.of(whole, depth + 1)
         for name in ("anyOf", "oneOf"):
             if alternatives := _list(schema, name):
-                return self.of(_both(self._alternative(alternatives, depth), schema, name), depth + 1)
+                return self.of(
+                    _both(self._alternative(alternatives, depth), schema, name), depth + 1
+                )
         return self._of_type(schema, depth)
 
     def _of_type(self, schema: dict[str, Any], depth: int) -> Any:
@@ -160,7 +162,9 @@ class _Instance:
         return schema
 
     def _referenced(self, pointer: Any) -> Any:
-        """Return what a local reference (`#/$defs/Name`, or `#` for the whole) points to, or None."""
+        """Return what a local reference (`#/$defs/Name`, or `#` for the whole) points to, or
+        None.
+        """
         value: Any = self._root
         for part in filter(None, str(pointer).removeprefix("#").split("/")):
             value = value.get(part) if isinstance(value, dict) else None

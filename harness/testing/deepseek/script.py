@@ -15,7 +15,9 @@ from harness.testing.deepseek.misbehaviour import Scene, error_reply, instead
 from harness.testing.deepseek.reply import Reply
 
 # The fault that is a plain reply of this status, in DeepSeek's words.
-_PLAIN = {fault.value: fault for fault in Fault if fault.value.isdecimal()} | {"429": Fault.RATE_RPM}
+_PLAIN = {fault.value: fault for fault in Fault if fault.value.isdecimal()} | {
+    "429": Fault.RATE_RPM
+}
 _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 
 
@@ -48,7 +50,10 @@ class Refuse:
         named = _PLAIN.get(str(self.status)) if self.message is None else None
         reply = instead(named, scene) if named is not None else None
         if reply is None:
-            kind = _KINDS.get(self.status, "invalid_request_error" if self.status < 500 else "internal_server_error")
+            kind = _KINDS.get(
+                self.status,
+                "invalid_request_error" if self.status < 500 else "internal_server_error",
+            )
             reply = error_reply(scene, self.status, self.message or _phrase(self.status), kind)
         if self.retry_after_s is None:
             return reply

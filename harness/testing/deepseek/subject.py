@@ -55,12 +55,18 @@ _TAIL_EN = {
     "that",
     "is",
 }
-_TAIL_ZH = re.compile(r"(?:的相关资料|的相关研究|的相关工作|的情况|的资料|的研究|的|和|与|及|以及|在|对)+$")
+_TAIL_ZH = re.compile(
+    r"(?:的相关资料|的相关研究|的相关工作|的情况|的资料|的研究|的|和|与|及|以及|在|对)+$"
+)
 # Clauses that set a scene before the subject comes.
-_SCENE_EN = re.compile(r"(?:in|as|acting|from|while|although|when|if|regarding|for an?)\b", re.IGNORECASE)
+_SCENE_EN = re.compile(
+    r"(?:in|as|acting|from|while|although|when|if|regarding|for an?)\b", re.IGNORECASE
+)
 _SCENE_ZH = re.compile(r"我(?:今年|是|们)|.*(?:中|下|年|至今|范围内|领域|热门|调研问题|选题)$")
 # A question that can be taken apart: what follows names a thing.
-_NAMES_A_THING_EN = re.compile(r"what\ (?:is|are|was|were)\s+(?!known\b|it\b|there\b)", re.IGNORECASE)
+_NAMES_A_THING_EN = re.compile(
+    r"what\ (?:is|are|was|were)\s+(?!known\b|it\b|there\b)", re.IGNORECASE
+)
 _QUESTION_EN = re.compile(r"([^.?!;:\n(]+)\?")
 _QUESTION_ZH = re.compile(r"([^。？！；：?!;:\n（(]+)[？?]")
 _QUOTES = "\"'“”‘’《》「」*#-–•>() \t"

@@ -71,7 +71,8 @@ def parse_chat(body: bytes, *, any_model: bool = False) -> ChatRequest:
         prompt=prompt,
         thinking=thinking,
         effort=effort,
-        max_tokens=fields.get("max_tokens") or _default_max_tokens(thinking=thinking, effort=effort),
+        max_tokens=fields.get("max_tokens")
+        or _default_max_tokens(thinking=thinking, effort=effort),
         temperature=1.0 if temperature is None else float(temperature),
         json_mode=(fields.get("response_format") or {}).get("type") == "json_object",
         tools=fields.get("tools") or (),
@@ -135,25 +136,33 @@ def _check_content_type(content: Any, where: str, *, needed: bool) -> None:
         return
     if isinstance(content, list):
         for part in content:
-            if not isinstance(part, dict) or (part.get("type") == "text" and not isinstance(part.get("text"), str)):
+            if not isinstance(part, dict) or (
+                part.get("type") == "text" and not isinstance(part.get("text"), str)
+            ):
                 raise _untyped(f"{where}: invalid content part")
     elif needed:
         raise _untyped(f"{where}: missing field `content`")
     elif content is not None:
-        raise _untyped(f"{where}: invalid type: {_rust_type(content)}, expected a string or a sequence")
+        raise _untyped(
+            f"{where}: invalid type: {_rust_type(content)}, expected a string or a sequence"
+        )
 
 
 def _thinking(fields: dict[str, Any]) -> tuple[bool, str]:
     """Return whether the model thinks, and how hard. On by default; effort `none` turns it off."""
     option = fields.get("thinking")
     if option is not None and not isinstance(option, dict):
-        raise _untyped(f"thinking: invalid type: {_rust_type(option)}, expected struct ThinkingOptions")
+        raise _untyped(
+            f"thinking: invalid type: {_rust_type(option)}, expected struct ThinkingOptions"
+        )
     kind = "enabled" if option is None else option.get("type")
     if kind not in ("enabled", "disabled"):
         raise _untyped(f"thinking.type: unknown variant `{kind}`, expected `enabled` or `disabled`")
     asked = fields.get("reasoning_effort") or "high"
     if asked not in _EFFORTS:
-        raise _untyped(f"reasoning_effort: unknown variant `{asked}`, expected one of {_quoted(_EFFORTS)}")
+        raise _untyped(
+            f"reasoning_effort: unknown variant `{asked}`, expected one of {_quoted(_EFFORTS)}"
+        )
     effort = _EFFORTS[asked]
     return kind == "enabled" and effort != "none", effort
 
@@ -163,34 +172,50 @@ def _model(name: str, *, any_model: bool) -> str:
         return name
     model = RENAMED.get(name, name)
     if model not in MODELS:
-        raise Rejection(400, f"The supported API model names are {', '.join(MODELS)}, but you passed {name}.")
+        raise Rejection(
+            400, f"The supported API model names are {', '.join(MODELS)}, but you passed {name}."
+        )
     return model
 
 
 def _check_numbers(fields: dict[str, Any]) -> None:
-    max_tokens, temperature, top_p = (fields.get(name) for name in ("max_tokens", "temperature", "top_p"))
+    max_tokens, temperature, top_p = (
+        fields.get(name) for name in ("max_tokens", "temperature", "top_p")
+    )
     if max_tokens is not None and not 1 <= max_tokens <= MAX_OUTPUT_TOKENS:
-        raise Rejection(400, f"Invalid max_tokens value, the valid range of max_tokens is [1, {MAX_OUTPUT_TOKENS}]")
+        raise Rejection(
+            400,
+            f"Invalid max_tokens value, the valid range of max_tokens is [1, {MAX_OUTPUT_TOKENS}]",
+        )
     if fields.get("n") not in (None, 1):
         raise Rejection(400, "Invalid n value (currently only n = 1 is supported)")
     if temperature is not None and not 0 <= temperature <= 2:
-        raise Rejection(400, "Invalid temperature value, the valid range of temperature is [0, 2.0]")
+        raise Rejection(
+            400, "Invalid temperature value, the valid range of temperature is [0, 2.0]"
+        )
     if top_p is not None and not 0 < top_p <= 1:
         raise Rejection(400, "Invalid top_p value, the valid range of top_p is (0, 1.0]")
     if isinstance(fields.get("stop"), list) and len(fields["stop"]) > _MAX_STOPS:
-        raise Rejection(400, f"Invalid stop value, at most {_MAX_STOPS} stop sequences are supported")
+        raise Rejection(
+            400, f"Invalid stop value, at most {_MAX_STOPS} stop sequences are supported"
+        )
     if len((fields.get("user_id") or "").encode("utf-8", "replace")) > _MAX_USER_ID_BYTES:
-        raise Rejection(400, f"Invalid user_id value, the length must not exceed {_MAX_USER_ID_BYTES} bytes")
+        raise Rejection(
+            400, f"Invalid user_id value, the length must not exceed {_MAX_USER_ID_BYTES} bytes"
+        )
 
 
 def _check_format(fields: dict[str, Any]) -> None:
     kind = (fields.get("response_format") or {"type": "text"}).get("type")
     if kind not in ("text", "json_object"):
         raise Rejection(400, "This response_format type is unavailable now")
-    if kind == "json_object" and not any("json" in text_of(message).lower() for message in fields["messages"]):
+    if kind == "json_object" and not any(
+        "json" in text_of(message).lower() for message in fields["messages"]
+    ):
         raise Rejection(
             400,
-            "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'.",
+            "Prompt must contain the word 'json' in some form to use 'response_format' of type"
+            " 'json_object'.",
         )
 
 
@@ -216,7 +241,9 @@ def _check_answers_of_tools(messages: list[JsonObject]) -> None:
         if role == "tool":
             if message["tool_call_id"] not in waiting:
                 raise Rejection(
-                    400, "Messages with role 'tool' must be a response to a preceding message with 'tool_calls'"
+                    400,
+                    "Messages with role 'tool' must be a response to a preceding message with"
+                    " 'tool_calls'",
                 )
             waiting.discard(message["tool_call_id"])
             continue
@@ -227,8 +254,8 @@ def _check_answers_of_tools(messages: list[JsonObject]) -> None:
     if waiting:
         raise Rejection(
             400,
-            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
-            "'tool_call_id'. (insufficient tool messages following tool_calls message)",
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to"
+            " each 'tool_call_id'. (insufficient tool messages following tool_calls message)",
         )
 
 
@@ -247,7 +274,9 @@ def _check_thinking_with_tools(messages: list[JsonObject]) -> None:
     """Beside tools the reasoning of every earlier turn must come back; an empty string will do."""
     for message in messages:
         if message["role"] == "assistant" and message.get("reasoning_content") is None:
-            raise Rejection(400, "The reasoning_content in the thinking mode must be passed back to the API.")
+            raise Rejection(
+                400, "The reasoning_content in the thinking mode must be passed back to the API."
+            )
 
 
 def _check_context(prompt: bytes, *, asked: int) -> None:
@@ -259,9 +288,9 @@ def _check_context(prompt: bytes, *, asked: int) -> None:
     if tokens + asked > CONTEXT_TOKENS:
         raise Rejection(
             400,
-            f"This model's maximum context length is {CONTEXT_TOKENS} tokens. However, you requested "
-            f"{tokens + asked} tokens ({tokens} in the messages, {asked} in the completion). "
-            "Please reduce the length of the messages or completion.",
+            f"This model's maximum context length is {CONTEXT_TOKENS} tokens. However, you"
+            f" requested {tokens + asked} tokens ({tokens} in the messages, {asked} in the"
+            " completion). Please reduce the length of the messages or completion.",
         )
 
 
