@@ -13,8 +13,8 @@ from harness.bench.files import Bench
 from harness.bench.numbers import ratio_of, report_of
 from harness.bench.tables import Table, ratio_words
 from harness.bench.words import few_rounds, marked
-from harness.domain.wording import counted, duration
 from harness.errors import ResultsError
+from harness.text.amounts import counted, duration
 from harness.timing.stats import Ratio
 
 

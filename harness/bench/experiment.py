@@ -28,7 +28,6 @@ from harness.bench.files import (
 from harness.datasets.dataset import open_dataset
 from harness.domain.ledger import Spent
 from harness.domain.policy import Budget
-from harness.domain.wording import counted
 from harness.engine.stopping import Stop
 from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
 from harness.ports import WallClock
@@ -38,7 +37,7 @@ from harness.runs.manifest import STDIN, recorded
 from harness.runs.session import Report
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
-from harness.text import money
+from harness.text.amounts import counted, money
 from harness.workflows.in_use import (
     InUse,
     check_access,

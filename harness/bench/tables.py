@@ -13,9 +13,8 @@ from typing import Any
 from harness.bench.bench_report import ArmFigures, BenchReport, StepFigures
 from harness.bench.description import About
 from harness.bench.words import law_words, marked
-from harness.domain.sanitize import csv_safe, markdown_safe
-from harness.domain.wording import counted, duration
-from harness.text import money
+from harness.text.amounts import counted, duration, money
+from harness.text.safe import csv_safe, markdown_safe
 from harness.timing.stats import Distribution, Ratio
 
 _TIMES = {

@@ -9,7 +9,7 @@ from harness.bench.bench_report import ArmFigures, ComparedArm, FittedLaw, MeanB
 from harness.bench.description import Description
 from harness.domain.policy import Limits
 from harness.domain.waits import BACKOFF, WAITS
-from harness.domain.wording import counted, duration
+from harness.text.amounts import counted, duration
 from harness.timing.losses import Cause
 
 _LOST_TO: Mapping[Cause, str] = {

@@ -22,7 +22,6 @@ from harness.cli.run import note_aliases
 from harness.cli.signals import interruptible
 from harness.cli.usage_words import tokens_words
 from harness.domain.completion import Completion, Delta, JsonSchema
-from harness.domain.sanitize import terminal_safe
 from harness.domain.step_options import StepOptions
 from harness.domain.who_answered import answered, doubt_lines
 from harness.engine.stopping import Stop
@@ -30,7 +29,8 @@ from harness.errors import InputError
 from harness.records.codec import logprobs_to_json, usage_to_json
 from harness.settings import Loaded
 from harness.settings.model import CALL_FLAGS
-from harness.text import money
+from harness.text.amounts import money
+from harness.text.safe import terminal_safe
 from harness.workflows.image_file import image
 
 

@@ -20,8 +20,8 @@ from harness.bench.outputs import write_reports
 from harness.bench.tables import Table, prose_of, tables_of
 from harness.cli.help import SectionedCommand
 from harness.cli.output import say_json
-from harness.domain.sanitize import terminal_safe
 from harness.errors import SettingsError
+from harness.text.safe import terminal_safe
 
 _PLAIN_WIDTH = 180
 

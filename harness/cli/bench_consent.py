@@ -11,11 +11,10 @@ import click
 
 from harness.bench.experiment import WARM_UP_TOPICS, Plan, plan_endpoints
 from harness.cli.terminal import someone_answers
-from harness.domain.wording import counted, duration
 from harness.errors import SettingsError
 from harness.ports import WallClock
 from harness.runs.estimating import Estimate, estimate_batch
-from harness.text import money
+from harness.text.amounts import counted, duration, money
 from harness.workflows.in_use import is_simulated
 
 

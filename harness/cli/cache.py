@@ -20,14 +20,13 @@ from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.domain.key import request_fields
-from harness.domain.sanitize import one_line, terminal_safe
 from harness.domain.who_answered import doubt_lines
-from harness.domain.wording import counted
 from harness.errors import InputError
 from harness.machine.wall_clock import SystemClock
 from harness.records.codec import completion_to_json
 from harness.settings import duration_s
-from harness.text import money
+from harness.text.amounts import counted, money
+from harness.text.safe import one_line, terminal_safe
 
 T = TypeVar("T")
 

@@ -20,7 +20,6 @@ from harness.cli.help import GENERAL, SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.recording import agreed_to, agreed_to_all, record_into
-from harness.domain.sanitize import terminal_safe
 from harness.engine.runner import Workflow
 from harness.errors import HarnessError, InputError, SettingsError, SuiteError, WorkflowError
 from harness.regress.checks.golden import golden_diff, read_golden, write_golden
@@ -40,6 +39,7 @@ from harness.regress.suites.suite_file import load_suite
 from harness.regress.suites.verdicts import judge_all
 from harness.render.terminal import show
 from harness.settings import Loaded, step_summary_file
+from harness.text.safe import terminal_safe
 from harness.workflows.in_use import workflow_of
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,10 +11,10 @@ from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.domain.endpoint import GENERIC_KEY_ENV
-from harness.domain.sanitize import one_line
 from harness.errors import PromptsError
 from harness.runs.manifest import recorded
 from harness.settings import Settings
+from harness.text.safe import one_line
 from harness.workflows.loading import load_workflow
 
 _IN_FILES = {

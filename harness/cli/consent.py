@@ -13,12 +13,11 @@ import click
 from harness.cli.terminal import someone_answers
 from harness.domain.endpoint import endpoint_identity
 from harness.domain.profiles import profile_of
-from harness.domain.wording import counted
 from harness.errors import SettingsError
 from harness.machine.wall_clock import SystemClock
 from harness.runs.estimating import Estimate, estimate_batch
 from harness.settings import Loaded, Settings
-from harness.text import money
+from harness.text.amounts import counted, money
 from harness.workflows.in_use import InUse, check_access, endpoints_in_use
 from harness.workflows.loading import LoadedWorkflow
 

@@ -13,9 +13,9 @@ from harness.cli.help import SectionedCommand, SectionedOption
 from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.doctor import Finding, examine
-from harness.domain.sanitize import terminal_safe
 from harness.machine.wall_clock import SystemClock
 from harness.settings.model import CALL_FLAGS
+from harness.text.safe import terminal_safe
 
 _COLOURS = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "red"}
 

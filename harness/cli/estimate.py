@@ -10,17 +10,15 @@ from typing import Any
 import click
 
 from harness.cli.help import SectionedCommand
-from harness.cli.live.lines import clock
 from harness.cli.options import RUN_OPTIONS, loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.cli.run import note_aliases
 from harness.domain.braking import slowdown
-from harness.domain.wording import counted
 from harness.machine.wall_clock import SystemClock
 from harness.render.document import Block, Table, paragraph
 from harness.render.terminal import show
 from harness.runs.estimating import Estimate, StepEstimate, estimate_batch
-from harness.text import money
+from harness.text.amounts import clock, counted, money
 
 
 @click.command(cls=SectionedCommand)

@@ -20,7 +20,6 @@ from harness.cli.options import loaded_from, settings_options
 from harness.cli.output import say_json
 from harness.diffs.misses import value_words
 from harness.domain.key import request_fields
-from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError, ResultsError
 from harness.machine.wall_clock import SystemClock
 from harness.records.results_dir import read_manifest
@@ -28,6 +27,7 @@ from harness.records.run import Run
 from harness.records.stored import StoredSpan
 from harness.regress.comparing.call_story import CallStory, payer_json, payer_words, story_of
 from harness.runs.batch import RESULTS_ROOT
+from harness.text.safe import terminal_safe
 
 T = TypeVar("T")
 

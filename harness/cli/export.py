@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from harness.cli.timeline import TIMELINE_FILE, trace_of
-from harness.domain.sanitize import terminal_safe
 from harness.exports.formats import FORMATS
 from harness.exports.formats import export as write_export
 from harness.exports.jsonl import jsonl_lines
@@ -16,6 +15,7 @@ from harness.exports.placing import placed, refuse_unless_free
 from harness.exports.source import RunFacts, open_run
 from harness.records.chrome_trace import Timeline
 from harness.records.run import Run
+from harness.text.safe import terminal_safe
 
 STDOUT = Path("-")
 CHROME = "chrome"

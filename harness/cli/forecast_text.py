@@ -8,17 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from harness._version import __version__
-from harness.cli.live.lines import clock
 from harness.domain.pricing import is_peak
 from harness.domain.waits import HELD
-from harness.domain.wording import counted
 from harness.render.document import Block, Table, paragraph
 from harness.simulation.books import SIMULATED_WAITS
 from harness.simulation.fit import StepFit
 from harness.simulation.forecast import Arm, Range
 from harness.simulation.recording import Recording
 from harness.simulation.simulated_run import Plan, with_in_flight
-from harness.text import money
+from harness.text.amounts import counted, elapsed, money
 
 _ARMS_A_BLOCK = 4
 _WORTH_TELLING_S = 0.005
@@ -132,9 +130,9 @@ def _rows(forecast: Forecast, arms: Sequence[Arm]) -> Iterator[_Row]:
         yield row(ranges, lambda arm: _span(of(arm), shown))
 
     yield row("calls in flight", lambda arm: f"{arm.in_flight:,}")
-    yield from figure("wall time", lambda arm: arm.wall_s, _time)
+    yield from figure("wall time", lambda arm: arm.wall_s, elapsed)
     yield row("ends", lambda arm: _end(start, arm.wall_s.mean))
-    yield row("lower bound", lambda arm: f"{_time(arm.bound_s.mean)}, {arm.bound_by}")
+    yield row("lower bound", lambda arm: f"{elapsed(arm.bound_s.mean)}, {arm.bound_by}")
     yield from figure("efficiency", lambda arm: arm.efficiency, "{:.0%}".format)
     yield from figure("cost", lambda arm: arm.cost, money)
     yield row("  in peak hours", _peak)
@@ -253,7 +251,3 @@ def _end(start: datetime, seconds: float) -> str:
     """`Tue 05:12`, with its date where the day of the week would not say which."""
     end = start + timedelta(seconds=seconds)
     return f"{end:%a %H:%M}" if end - start < timedelta(days=6) else f"{end:%a %Y-%m-%d %H:%M}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else clock(seconds)

@@ -15,8 +15,8 @@ import click
 
 from harness._version import __version__
 from harness.cli.output import prepare_streams
-from harness.domain.sanitize import terminal_safe
 from harness.errors import HarnessError, InputError, RunStopped, StorageError
+from harness.text.safe import terminal_safe
 
 COMMANDS = {
     "run": "Run a topic file through a workflow.",

@@ -9,9 +9,9 @@ import click
 
 from harness.cli.mock_forms import forms
 from harness.cli.signals import interruptible
-from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError
+from harness.text.safe import terminal_safe
 
 
 @click.group()

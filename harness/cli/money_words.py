@@ -5,14 +5,12 @@ that adds up to.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from harness.domain.ledger import Reservations
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget, Reserve
-from harness.domain.wording import counted
-from harness.text import money
+from harness.text.amounts import Cents, counted, money
 from harness.timing.outlook import Range
 
 LEAST_SAID = 0.00005
@@ -52,28 +50,9 @@ class Caps(Protocol):
     def budget_tokens(self) -> int | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Digits:
-    """Amounts that stand beside each other have equally many digits, so that they add up as they
-    are read.
-    """
-
-    number: int
-
-    @classmethod
-    def beside(cls, largest: float) -> _Digits:
-        return cls(4 if largest < 1 else 3 if largest < 10 else 2)
-
-    def of(self, value: float) -> str:
-        return f"${self.rounded(value):,.{self.number}f}"
-
-    def rounded(self, value: float) -> float:
-        return round(value, self.number)
-
-
-def _digits(seen: Account, caps: Caps) -> _Digits:
+def _digits(seen: Account, caps: Caps) -> Cents:
     to_come = 0.0 if seen.to_come is None else seen.to_come.likely
-    return _Digits.beside(max(caps.budget or 0.0, seen.cost + to_come))
+    return Cents.beside(max(caps.budget or 0.0, seen.cost + to_come))
 
 
 def spent_words(seen: Account, caps: Caps) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from harness.cli.terminal import columns_of
-from harness.domain.sanitize import json_safe, terminal_safe
+from harness.text.safe import json_safe, terminal_safe
 
 
 def prepare_streams() -> None:

@@ -14,7 +14,6 @@ from harness.cache.cassette_file import prepare_place
 from harness.cache.memory import MemoryCache
 from harness.cli.consent import confirmed
 from harness.cli.run import reported
-from harness.domain.sanitize import terminal_safe
 from harness.engine.runner import Workflow
 from harness.machine.wall_clock import SystemClock
 from harness.regress.recorded.expecting import Expected
@@ -24,7 +23,8 @@ from harness.regress.recorded.replaying import recorded_calls
 from harness.runs.estimating import estimate_batch
 from harness.runs.session import Report
 from harness.settings import Loaded
-from harness.text import money
+from harness.text.amounts import money
+from harness.text.safe import terminal_safe
 from harness.workflows.loading import LoadedWorkflow
 
 _QUESTION = "Begin?"

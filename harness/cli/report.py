@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from harness.cli.place import check_place
-from harness.domain.sanitize import terminal_safe
 from harness.errors import InputError
 from harness.records.results_dir import read_manifest
 from harness.runs.batch import RESULTS_ROOT
 from harness.runs.run_state import newest_run
+from harness.text.safe import terminal_safe
 
 REPORT_FILE = "report.html"
 

@@ -19,7 +19,6 @@ from harness.cli.output import say, say_json
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
 from harness.domain.redo import ALL_LEFT, Redo
-from harness.domain.sanitize import terminal_safe
 from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
@@ -28,6 +27,7 @@ from harness.ports import Cache
 from harness.runs.batch import run_batch
 from harness.runs.session import Report, Watch
 from harness.settings import Loaded, notes_on
+from harness.text.safe import terminal_safe
 from harness.workflows.in_use import workflow_of
 from harness.workflows.loading import LoadedWorkflow
 

@@ -16,13 +16,12 @@ from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
 from harness.domain.causes import cause_of
 from harness.domain.remedies import remedy_of
 from harness.domain.run import Failure
-from harness.domain.sanitize import one_line, terminal_safe
-from harness.domain.wording import counted
 from harness.errors import ResultsError
 from harness.records.codec import usage_to_json
 from harness.records.run import Run
 from harness.records.stored import StoredResult, StoredSpan, result_row, span_row
-from harness.text import money
+from harness.text.amounts import counted, money
+from harness.text.safe import one_line, terminal_safe
 
 LONGEST_MESSAGE = 4_000
 

@@ -29,11 +29,11 @@ from harness.cli.summary import (
 )
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
-from harness.domain.wording import counted, duration
 from harness.records.answers import answers_in
 from harness.runs.live_file import Live
 from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
 from harness.runs.run_state import RunState
+from harness.text.amounts import counted, duration
 
 SILENT_S = 15.0
 """A run tells of itself every second; one that says nothing for so long is stopped, or its machine

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
-from harness.cli.live.lines import clock
 from harness.cli.money_words import LEAST_SAID, budget_lines, reservation_lines
 from harness.cli.usage_words import is_untold, reasoning_words, untold_words
 from harness.domain.outage_words import PastOutage, outage_lines, queue_words
@@ -16,7 +15,6 @@ from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.remedies import remedy_of
 from harness.domain.who_answered import Answers, doubt_lines, why_unpriced
-from harness.domain.wording import counted
 from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall
 from harness.records.answers import answers_in
@@ -24,7 +22,7 @@ from harness.records.outages import outage_to_json, run_outages
 from harness.records.run_standing import FailedAlike
 from harness.runs.session import Report, limits_learned
 from harness.settings import Settings
-from harness.text import money
+from harness.text.amounts import counted, elapsed, money
 
 LISTED_OPEN = 20
 LISTED_CAUSES = 5
@@ -184,15 +182,13 @@ def time_lines(
     Where calls were `queued` by the server, the times of the calls hold those of others before
     them: it is not known what they would take one after another.
     """
-    time = f"time      {_span(wall_s)}"
+    time = f"time      {elapsed(wall_s)}"
     if wall_s > 0 and sequential_s > wall_s and not queued:
-        time += (
-            f", {sequential_s / wall_s:.1f} × faster than one after another ({_span(sequential_s)})"
-        )
+        time += f", {sequential_s / wall_s:.1f} × faster than one after another ({elapsed(sequential_s)})"
     lines = [time]
     if longest_stall_s >= LARGE_STALL_S:
         lines.append(
-            f"loop      everything stood still for {_span(longest_stall_s)}: code of the workflow"
+            f"loop      everything stood still for {elapsed(longest_stall_s)}: code of the workflow"
             " that takes so long belongs into a thread (asyncio.to_thread), or the machine had too"
             " much to do"
         )
@@ -332,10 +328,6 @@ def _local(outage: PastOutage) -> PastOutage:
 
 def _today() -> date:
     return datetime.now().astimezone().date()
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else clock(seconds)
 
 
 def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from harness.cli.place import check_place
-from harness.domain.sanitize import terminal_safe
 from harness.errors import ResultsError, SettingsError
 from harness.records.chrome_trace import BEGINNING, Event, Timeline, trace_file
 from harness.records.jsonl_file import storage_errors, write_whole
 from harness.records.outages import run_outages
 from harness.records.results_dir import TRACES_FILE
 from harness.records.run import Run
+from harness.text.safe import terminal_safe
 
 TIMELINE_FILE = "timeline.json"
 

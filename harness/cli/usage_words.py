@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.domain.wording import counted
+from harness.text.amounts import counted
 
 
 def tokens_words(usage: Mapping[str, Any]) -> str:

@@ -10,10 +10,10 @@ import anyio
 import click
 
 from harness.cli.signals import interruptible
-from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.errors import InputError
 from harness.runs.batch import RESULTS_ROOT
+from harness.text.safe import terminal_safe
 
 
 @click.command()

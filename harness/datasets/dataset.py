@@ -17,8 +17,8 @@ from harness.datasets.scan import ERRORS_SHOWN, Scan, read_row
 from harness.datasets.spec import DatasetSpec
 from harness.datasets.topic_line import Format, format_of
 from harness.domain.run import Topic, drawn_id, topic_of_drawn
-from harness.domain.wording import counted
 from harness.errors import DatasetError, StorageError
+from harness.text.amounts import counted
 
 __all__ = ["Dataset", "DatasetSpec", "ValidationReport", "open_dataset"]
 

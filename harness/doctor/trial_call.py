@@ -11,11 +11,11 @@ from harness.doctor.finding import Finding, ok, problem, warning
 from harness.domain.completion import Answerer
 from harness.domain.finish import finish_of
 from harness.domain.who_answered import Answers, answered, doubt_lines, doubts
-from harness.domain.wording import counted
 from harness.endpoint.chat_answer import Answer
 from harness.endpoint.probing import Probe
 from harness.endpoint.server_facts import Answer as Said
 from harness.endpoint.server_facts import words_of
+from harness.text.amounts import counted
 
 CAP = 16
 """Tokens of the call: enough to see reasoning and the cap itself at work."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.domain.wording import counted
+from harness.text.amounts import counted
 
 
 def lines_added(then: Sequence[int], now: Sequence[int]) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from harness.domain.braking import Braking
 from harness.domain.completion import AtMost
 from harness.domain.policy import Budget
-from harness.text import money
+from harness.text.amounts import money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

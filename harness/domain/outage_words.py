@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from harness.domain.sanitize import one_line
-from harness.domain.wording import counted, duration
+from harness.text.amounts import counted, round_duration
+from harness.text.safe import one_line
 
 SUSPECTED_S = 5.0
 """A suspicion is told when it has lasted for so long: most are over before."""
@@ -113,16 +113,6 @@ def queue_words(works_on: int, endpoint: str | None = None) -> str:
     if endpoint is not None:
         setting = f"in_flight = {works_on} in [endpoints.{endpoint}]"
     return f"the server seems to work on {works_on:,} at a time; {setting} avoids the queue"
-
-
-def round_duration(seconds: float) -> str:
-    """`40 s`, `19 min`, `5 h 12`: as exact as a reader of a clock is."""
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{round(whole / 60)} min"
-    return duration(whole)
 
 
 def _when(moment: datetime, today: date) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from harness.domain.run import Failure
-from harness.domain.sanitize import one_line
+from harness.text.safe import one_line
 
 Verdict: TypeAlias = Literal["go on", "stop", "leave"]
 """What to do about a topic whose workflow raised: give it its row, do that and stop the run, or

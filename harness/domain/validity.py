@@ -19,7 +19,7 @@ from harness.domain.failures import (
 )
 from harness.domain.finish import finish_of
 from harness.domain.text_tokens import likely_tokens
-from harness.domain.wording import counted
+from harness.text.amounts import counted
 
 _NEAR_THE_CAP = 0.9  # servers count a token more or less
 _LONGEST_WORDS = 300

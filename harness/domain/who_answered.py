@@ -11,8 +11,8 @@ from typing import TypeAlias
 from harness.domain.completion import Answerer
 from harness.domain.model_names import NO_ALIASES, same_model
 from harness.domain.run import Answered, Span
-from harness.domain.sanitize import one_line
-from harness.domain.wording import counted
+from harness.text.amounts import counted
+from harness.text.safe import one_line
 
 NAMED = 4
 """Of many that answered, so many are named."""

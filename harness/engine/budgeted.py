@@ -20,13 +20,13 @@ from harness.domain.likely import Likely
 from harness.domain.policy import Limits
 from harness.domain.pricing import Pricing, charge_of
 from harness.domain.recorded_call import step_of
-from harness.domain.sanitize import one_line
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.engine.telling import telling
 from harness.engine.turns import SteppedBackError, Turns
 from harness.errors import RunStopped
 from harness.ports import Completer, WallClock
+from harness.text.safe import one_line
 
 
 class Budgeted:

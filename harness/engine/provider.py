@@ -24,10 +24,10 @@ from harness.domain.reach import (
     reach_of,
     wording_of,
 )
-from harness.domain.wording import counted, duration
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
 from harness.errors import Reach
+from harness.text.amounts import counted, duration
 
 log = logging.getLogger("harness.limit")
 

@@ -15,10 +15,10 @@ from harness.domain.failures import CacheMiss, CompletionError, TopicBudgetExcee
 from harness.domain.frames import Files, Frame, authors_frame
 from harness.domain.repeated import Alike
 from harness.domain.run import Failure
-from harness.domain.sanitize import terminal_safe
 from harness.domain.spans import failure_of
-from harness.domain.wording import counted
 from harness.errors import RunStopped, StorageError, TopicFailed
+from harness.text.amounts import counted
+from harness.text.safe import terminal_safe
 
 LONGEST_LINE = 200
 MOST_TOLD = 5

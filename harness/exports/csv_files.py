@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from harness.domain.sanitize import csv_safe, json_safe
 from harness.exports.columns import TABLES, Cell, Column, Kind, record
 from harness.exports.source import TopicRows
+from harness.text.safe import csv_safe, json_safe
 
 BYTE_ORDER_MARK = "\ufeff"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness.domain.sanitize import json_safe, markdown_safe, one_line, terminal_safe
 from harness.exports.columns import CALLS, TOPICS, record
 from harness.exports.csv_files import iso
 from harness.exports.file_names import report_name
 from harness.exports.source import RunFacts, TopicRows
+from harness.text.safe import json_safe, markdown_safe, one_line, terminal_safe
 
 INDEX_FILE = "index.md"
 _TITLE_CHARACTERS = 200

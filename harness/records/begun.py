@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from harness.domain.policy import Budget, Limits
-from harness.domain.sanitize import one_line
 from harness.errors import ResultsError
 from harness.records.codec import JsonObject
 from harness.records.typed import TypedReader, moment
+from harness.text.safe import one_line
 
 SESSIONS_BEGUN = "sessions_begun"
 """The field of `run.json` that lists the beginnings."""

@@ -16,12 +16,12 @@ from harness.domain.causes import Group, group_of
 from harness.domain.completion import Usage
 from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
-from harness.domain.sanitize import one_line
 from harness.domain.tally import Totals
 from harness.domain.who_answered import Answers
 from harness.records.answers import answers_to_json
 from harness.records.codec import usage_to_json
 from harness.records.rows import dollars, seconds
+from harness.text.safe import one_line
 
 LONGEST_MESSAGE = 4_000
 _BAD_LINE = "DatasetError"

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.diffs.words import Piece, visible
-from harness.domain.sanitize import html_safe, markdown_safe, terminal_safe
 from harness.render.document import (
     Block,
     Code,
@@ -19,6 +18,7 @@ from harness.render.document import (
     Paragraph,
     Table,
 )
+from harness.text.safe import html_safe, markdown_safe, terminal_safe
 
 _PARAGRAPHS = re.compile(r"(\n\s*)")
 _NUMBERS = re.compile(r"[\d.,:% smhin→×–]+")

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from harness.diffs.words import plain as marked
-from harness.domain.sanitize import terminal_safe
 from harness.render.document import (
     Block,
     Code,
@@ -22,6 +21,7 @@ from harness.render.document import (
     Table,
     stands_apart,
 )
+from harness.text.safe import terminal_safe
 
 INDENT = "  "
 GAP = "  "

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from harness.diffs.words import visible
-from harness.domain.sanitize import terminal_safe
 from harness.render.document import Block, Diff, Document, Table, Tone, stands_apart
 from harness.render.plain import GAP, INDENT, aligned, block_lines, cells_of, plain_lines
+from harness.text.safe import terminal_safe
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.domain.sanitize import one_line, terminal_safe
 from harness.errors import ResultsError
 from harness.records.outages import outages_of
 from harness.runs.live_file import read_live
+from harness.text.safe import one_line, terminal_safe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from harness.domain.causes import group_of
 from harness.domain.remedies import remedy_of
 from harness.domain.run import Failure
-from harness.domain.sanitize import one_line, terminal_safe
+from harness.text.safe import one_line, terminal_safe
 
 _QUOTED = re.compile(r"'[^']{3,}'|\"[^\"]{3,}\"|“[^”]{3,}”")
 _IDENTIFIER = re.compile(r"\b(?=[0-9a-fA-F-]*\d)[0-9a-fA-F]{6,}(?:-[0-9a-fA-F]{2,})*\b")

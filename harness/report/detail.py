@@ -10,13 +10,13 @@ from harness.domain.completion import FailedAttempt, Request, Served
 from harness.domain.key import request_fields
 from harness.domain.remedies import remedy_of
 from harness.domain.run import Failure
-from harness.domain.sanitize import terminal_safe
 from harness.domain.waits import IN_ORDER
 from harness.records.codec import usage_to_json
 from harness.records.rows import failure_to_json
 from harness.records.run import StoredTopic
 from harness.records.stored import StoredSpan
 from harness.report.markdown import Node, tree_of
+from harness.text.safe import terminal_safe
 
 # As the page draws them: the provider's first.
 _WAITS = sorted(IN_ORDER, key=lambda wait: wait.colour != "outage")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.domain.run import Failure
-from harness.domain.sanitize import one_line
 from harness.domain.tally import Totals
 from harness.records.json_text import to_text
 from harness.records.rows import call_times_of
@@ -16,6 +15,7 @@ from harness.records.run import StoredTopic
 from harness.records.stored import StoredResult, StoredSpan
 from harness.report.causes import Causes
 from harness.report.requests import requests_of
+from harness.text.safe import one_line
 from harness.timing.bounds import CallTimes
 
 _TITLE = 160

@@ -10,9 +10,9 @@ from importlib.resources import files
 from typing import Any
 
 from harness._version import __version__
-from harness.domain.sanitize import html_safe
 from harness.report.blocks import TOPICS_A_BLOCK, encoded, json_text
 from harness.report.plotting import Plotting
+from harness.text.safe import html_safe
 
 BEGINNING = b"<!doctype html>\n"
 """How every page begins."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from harness.datasets.dataset import Dataset
 from harness.domain.redo import Redo, TopicState
-from harness.domain.wording import listed
 from harness.errors import InputError
 from harness.records.run_standing import Standing
+from harness.text.amounts import listed
 
 _NAMES_LOOKED_AT = 10_000
 

@@ -19,13 +19,12 @@ from harness.datasets.dataset import Dataset
 from harness.datasets.line_digests import read_digests
 from harness.domain.growth import change_words, first_difference, lines_added
 from harness.domain.profiles import MOCK
-from harness.domain.sanitize import one_line
-from harness.domain.wording import counted
 from harness.errors import ResultsError
 from harness.records.begun import Begun
 from harness.records.results_dir import LINES_FILE, MANIFEST_VERSION
 from harness.settings import Loaded, Settings
-from harness.text import money
+from harness.text.amounts import counted, money
+from harness.text.safe import one_line
 from harness.workflows.loading import LoadedWorkflow
 
 log = logging.getLogger("harness.run")

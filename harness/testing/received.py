@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.domain.wording import counted
 from harness.testing.deepseek.chat_request import JsonObject
+from harness.text.amounts import counted
 
 _SHOWN_CHARACTERS = 120
 _SHOWN_CALLS = 50

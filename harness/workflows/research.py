@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from harness.domain.completion import Completion, Json
 from harness.domain.parsing import parse_string_list
 from harness.domain.run import Failed, Ok, Outcome, Output, Topic
-from harness.domain.wording import counted
 from harness.engine.step import Step
 from harness.errors import PromptsError, Rejected, TopicFailed
+from harness.text.amounts import counted
 
 FILLS = {
     "decompose": frozenset({"topic", "min_questions", "max_questions"}),

@@ -20,7 +20,6 @@ from harness.cli.ask import _Shown
 from harness.cli.live.lines import (
     budget_warning,
     calls_words,
-    clock,
     endpoint_words,
     held_words,
     line_of,
@@ -34,10 +33,11 @@ from harness.cli.summary import failure_lines, time_lines
 from harness.cli.terminal import can_be_painted
 from harness.domain.completion import Delta
 from harness.domain.remedies import IN_THE_CODE, REMEDIES
-from harness.domain.sanitize import one_line
 from harness.records.run_standing import FailedAlike
 from harness.runs.snapshot import EndpointStanding, Failing, InFlight, Snapshot
 from harness.settings import Settings
+from harness.text.amounts import clock
+from harness.text.safe import one_line
 from harness.timing.outlook import Range
 
 

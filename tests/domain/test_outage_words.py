@@ -13,8 +13,8 @@ from harness.domain.outage_words import (
     outage_lines,
     past_words,
     queue_words,
-    round_duration,
 )
+from harness.text.amounts import round_duration
 
 NIGHT = datetime(2026, 11, 21, 3, 12, 40, tzinfo=UTC)
 TODAY = date(2026, 11, 21)

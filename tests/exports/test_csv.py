@@ -10,10 +10,10 @@ from exports.runs import FORMULA, ODD, a_run_of, odd_topics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.domain.sanitize import csv_safe
 from harness.exports.columns import CALLS, TOPICS
 from harness.exports.csv_files import cell_text
 from harness.exports.formats import export
+from harness.text.safe import csv_safe
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harness.domain.sanitize import csv_safe, html_safe, markdown_safe, terminal_safe
+from harness.text.safe import csv_safe, html_safe, markdown_safe, terminal_safe
 
 HOSTILE = "\\`*_{}[]<>()#&!|~$^-+=:.)0123456789 \t\n\r\x1b\x9b'\"/;ab@\u2028\u202e\uff1d"
 texts = st.text() | st.text(st.sampled_from(HOSTILE), max_size=60)

@@ -17,7 +17,6 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 from regress_cases import HEAD, FakeMiss, a_call, a_case, a_suite
 
-from harness.domain.sanitize import terminal_safe
 from harness.regress.case import Case
 from harness.regress.checks.golden import Accepted, Golden
 from harness.regress.checks.misses import grouped
@@ -32,6 +31,7 @@ from harness.regress.suites.verdicts import judge_all
 from harness.render.markdown import fenced
 from harness.render.plain import plain, plain_lines
 from harness.render.terminal import show
+from harness.text.safe import terminal_safe
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs" / "schemas" / "check.schema.json").read_text()

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from harness.cli.money_words import Caps, spent_words, to_come_words
 from harness.domain.outage_words import queue_words
-from harness.domain.wording import counted
 from harness.engine.board import Stage
 from harness.runs.snapshot import EndpointStanding, Snapshot
-from harness.text import money
+from harness.text.amounts import clock, counted, money
 
 _WAITS: dict[Stage, str] = {
     "retry": "to try again",
@@ -163,14 +162,3 @@ def line_of(seen: Snapshot, settings: Caps) -> str:
     first = [*away_words(seen), *first]
     parts = [topics_words(seen), *first, money_words(seen, settings), time_words(seen)]
     return "; ".join([*parts, *([seen.stopping] if seen.stopping is not None else [])])
-
-
-def clock(seconds: float) -> str:
-    """`1:02:03`, or `02:03` below an hour; days are counted as hours."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    return (
-        f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
-        if hours
-        else f"{rest // 60:02d}:{rest % 60:02d}"
-    )

@@ -14,7 +14,6 @@ from harness.cli.live.lines import (
     away_words,
     budget_warning,
     causes_words,
-    clock,
     endpoint_words,
     held_words,
     limit_words,
@@ -24,9 +23,10 @@ from harness.cli.live.lines import (
 )
 from harness.cli.money_words import spent_words, to_come_words
 from harness.domain.outage_words import queue_words
-from harness.domain.sanitize import one_line
 from harness.runs.snapshot import Failing, InFlight, Snapshot
 from harness.settings import Settings
+from harness.text.amounts import clock
+from harness.text.safe import one_line
 
 Style: TypeAlias = Literal["", "dim", "bold", "red", "yellow", "green"]
 Part: TypeAlias = tuple[str, Style]

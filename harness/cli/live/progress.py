@@ -13,11 +13,11 @@ import click
 
 from harness.cli.live.lines import line_of
 from harness.cli.terminal import can_be_painted, can_be_written, in_foreground
-from harness.domain.sanitize import terminal_safe
 from harness.engine.stopping import Stop
 from harness.runs.session import Watch
 from harness.runs.snapshot import Snapshot, glance
 from harness.settings import Settings
+from harness.text.safe import terminal_safe
 from harness.timing.outlook import Track
 
 LIVE_EVERY_S = 0.25

@@ -17,10 +17,10 @@ from typing import Any
 
 from harness.domain.completion import Json
 from harness.domain.recorded_call import step_of
-from harness.domain.sanitize import json_safe
 from harness.domain.strict_json import NotJson, kind_of, loads
 from harness.errors import SuiteError
 from harness.records.jsonl_file import write_whole
+from harness.text.safe import json_safe
 
 VERSION = 1
 _LINE = re.compile(r"line (\d+) column")

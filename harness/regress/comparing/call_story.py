@@ -20,7 +20,7 @@ from harness.diffs.misses import (
 from harness.domain.recorded_call import RecordedCall
 from harness.records.stored import StoredResult, StoredSpan
 from harness.regress.case import answers_before
-from harness.text import money
+from harness.text.amounts import money
 
 Outcome: TypeAlias = Literal["hit", "shared", "asked", "failed", "missed"]
 """`hit`: the cache answered. `shared`: somebody was asking the same. `asked`: sent and answered.

@@ -8,9 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from harness.domain.sanitize import one_line
 from harness.domain.who_answered import difference_lines
-from harness.domain.wording import counted, duration
 from harness.regress.comparing.run_comparison import (
     CheckDifference,
     Comparison,
@@ -20,7 +18,8 @@ from harness.regress.comparing.run_comparison import (
 )
 from harness.regress.comparing.topic_difference import Amounts, TopicDifference
 from harness.render.document import Block, Heading, Lines, Table
-from harness.text import money
+from harness.text.amounts import counted, duration, money
+from harness.text.safe import one_line
 
 _LONGEST_VALUE = 40
 _SHOWN_ONLY = 5

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from harness.diffs.misses import answers_of, name_of, value_words
 from harness.diffs.request_change import RequestChange
 from harness.diffs.words import Piece, Shown, WordDiff
-from harness.domain.sanitize import one_line
 from harness.records.stored import StoredSpan
 from harness.regress.comparing.comparison_text import amounts_words, heads_of, status_words
 from harness.regress.comparing.run_comparison import Head
 from harness.regress.comparing.topic_detail import CallDetail, SectionDetail, TopicDetail
 from harness.regress.comparing.topic_difference import Amounts, answer_of
 from harness.render.document import Block, Diff, Heading, Lines
+from harness.text.safe import one_line
 
 
 def topic_report(found: TopicDetail, a: Head, b: Head) -> Iterator[Block]:

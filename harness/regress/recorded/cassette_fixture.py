@@ -28,7 +28,6 @@ from harness.domain.key import cache_key
 from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Topic
 from harness.domain.step_options import StepOptions
-from harness.domain.wording import counted
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import HarnessError
@@ -45,6 +44,7 @@ from harness.runs.batch import new_run_id, run_batch
 from harness.settings import Loaded, load_settings
 from harness.settings.keywords import CallSettings, RunSettings
 from harness.testing.virtual_time import on_virtual_time
+from harness.text.amounts import counted
 
 RecordMode = Literal["none", "once", "all"]
 Topics: TypeAlias = str | Path | Iterable[str | Mapping[str, Json] | Topic]

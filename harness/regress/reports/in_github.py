@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.domain.sanitize import terminal_safe
 from harness.regress.checks.misses import MissGroup
 from harness.regress.reports.telling import (
     failures_of,
@@ -21,6 +20,7 @@ from harness.regress.reports.telling import (
     why_not_checked,
 )
 from harness.regress.suites.report import CheckVerdict, SuiteReport
+from harness.text.safe import terminal_safe
 
 MOST_ERRORS = 10
 """GitHub shows so many errors of one step, and so many warnings; of more it keeps silent."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.domain.sanitize import one_line
 from harness.regress.reports.telling import (
     Failure,
     counts_words,
@@ -30,6 +29,7 @@ from harness.render.document import (
     paragraph,
 )
 from harness.render.markdown import markdown, markdown_parts
+from harness.text.safe import one_line
 
 SHOWN_FAILURES = 10
 """Failures of a check that are shown; the topics of the others are named."""

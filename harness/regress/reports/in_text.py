@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.domain.sanitize import one_line
 from harness.regress.checks.checks import State
 from harness.regress.checks.misses import MissGroup
 from harness.regress.reports.telling import (
@@ -20,6 +19,7 @@ from harness.regress.reports.telling import (
 )
 from harness.regress.suites.report import CheckVerdict, SuiteReport
 from harness.render.document import Block, Code, Heading, Line, Lines, Paragraph, Tone, paragraph
+from harness.text.safe import one_line
 
 SHOWN_FAILURES = 3
 """Failures of a check that are shown in full; the others are named."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from harness.diffs.words import diff_words
 from harness.domain.run import drawn_id
-from harness.domain.sanitize import one_line
 from harness.domain.who_answered import doubt_lines
-from harness.domain.wording import counted
 from harness.records.stored import StoredSpan
 from harness.regress.checks.checks import Failing
 from harness.regress.checks.misses import MissGroup
 from harness.regress.suites.report import STATES, CheckVerdict, SuiteReport, TopicVerdict
+from harness.text.amounts import counted
+from harness.text.safe import one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.domain.who_answered import Answers
-from harness.domain.wording import counted
 from harness.regress.checks.checks import Check, Draw, State
 from harness.regress.checks.misses import MissGroup
 from harness.regress.checks.spread import Spread, pass_at_k
 from harness.regress.suites.suite import Suite
+from harness.text.amounts import counted
 
 STATES: tuple[State, ...] = ("passed", "failed", "not checked")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.domain.wording import counted, duration, listed
+from harness.text.amounts import counted, duration, listed
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.domain.sanitize import json_safe, one_line, terminal_safe
+from harness.text.safe import json_safe, one_line, terminal_safe
 
 
 @pytest.mark.parametrize(

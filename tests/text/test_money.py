@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.text import money
+from harness.text.amounts import money
 
 
 @pytest.mark.parametrize(

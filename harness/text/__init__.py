@@ -1,0 +1,1 @@
+"""Texts for people: how amounts are written, and what makes foreign text safe where it goes."""
