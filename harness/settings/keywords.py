@@ -1,8 +1,8 @@
-"""The settings as keyword arguments of `harness.run`, `harness.ask` and the fixture `replay`, with
-their types.
+"""The settings as keyword arguments of `harness.run`, `harness.ask` and the fixture `replay`.
 
-Written by `python -m harness.settings.write_keywords > harness/settings/keywords.py`; a test checks
-that it is current. None stands for a setting that is not given.
+Each has its type. Written by `python -m harness.settings.write_keywords >
+harness/settings/keywords.py`; a test checks that it is current. None stands for a setting that is
+not given.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ class EndpointSettings(TypedDict, total=False):
     )
     """The field that turns reasoning on and off; `none`: there is none."""
     efforts: dict[Literal["none", "low", "high", "max", "on"], str] | None
-    """Its words for our efforts in `reasoning_effort`; `on` is its word for thinking that is on
-    where that field is the switch.
+    """
+    Its words for our efforts in `reasoning_effort`; `on` is its word for thinking that is on where
+    that field is the switch.
     """
     cap: Literal["max_tokens", "max_completion_tokens"] | None
     """How it calls the cap on output tokens."""
@@ -75,13 +76,14 @@ class EndpointSettings(TypedDict, total=False):
     stream_options: bool | None
     """Whether it may be asked to count the tokens of a stream (`stream_options`)."""
     structured: Literal["json_schema", "json_object", "text"] | None
-    """The strictest way to ask it for JSON. Where it knows no schema, the schema is put into
-    words.
+    """
+    The strictest way to ask it for JSON. Where it knows no schema, the schema is put into words.
     """
     reasoning_back: Literal["reasoning_content", "reasoning", "none"] | None
     """The field in which a request with tools brings the reasoning of earlier turns back."""
     logprobs: Literal["flag", "number"] | None
-    """How it is asked for likelihoods of tokens: `flag`, `logprobs: true` beside `top_logprobs`; or
+    """
+    How it is asked for likelihoods of tokens: `flag`, `logprobs: true` beside `top_logprobs`; or
     `number`, `logprobs: 3`.
     """
     in_flight: int | None
@@ -93,12 +95,14 @@ class EndpointSettings(TypedDict, total=False):
     extra_body: dict[str, Any] | None
     """Fields that are added to each request. They are part of its key."""
     extra_headers: dict[str, str] | None
-    """Headers of each request: `$NAME` in a value stands for a variable, and a secret must be one.
+    """
+    Headers of each request: `$NAME` in a value stands for a variable, and a secret must be one.
     They are no part of its key.
     """
     aliases: dict[str, str] | None
-    """Names of models with the name that answers to them, where it is another: those of a proxy, or
-    of a deployment.
+    """
+    Names of models with the name that answers to them, where it is another: those of a proxy, or of
+    a deployment.
     """
     prices: dict[str, PriceSettings] | None
     """USD per million tokens by model, as in [prices]."""
@@ -108,9 +112,9 @@ class CallSettings(TypedDict, total=False):
     """Settings of one call."""
 
     endpoint: str | None
-    """Ask this endpoint: a known one, such as deepseek, openai, openrouter, vllm, ollama or mock,
-    or one of your tables [endpoints.NAME]; docs/endpoints.md lists the known ones. [default:
-    deepseek]
+    """
+    Ask this endpoint: a known one, such as deepseek, openai, openrouter, vllm, ollama or mock, or
+    one of your tables [endpoints.NAME]; docs/endpoints.md lists the known ones. [default: deepseek]
     """
     base_url: str | None
     """Ask any other OpenAI-compatible server, such as http://127.0.0.1:8000/v1."""
@@ -119,7 +123,8 @@ class CallSettings(TypedDict, total=False):
     dialect: Literal["deepseek", "openai"] | None
     """Write requests in this dialect: deepseek or openai. [default: the endpoint's, else openai]"""
     set: str | list[str] | tuple[str, ...] | None
-    """Change a field of the endpoint's description, such as endpoint.cap=max_tokens or
+    """
+    Change a field of the endpoint's description, such as endpoint.cap=max_tokens or
     endpoint.thinking=enable_thinking; repeatable.
     """
     model: str | None
@@ -133,26 +138,29 @@ class CallSettings(TypedDict, total=False):
     cache: str | Path | None
     """Keep answers in this cache file."""
     cache_mode: Literal["off", "read_write", "refresh", "replay"] | None
-    """Use the cache so: read_write reads and stores, refresh asks anew and stores, replay only
-    reads and fails on a miss, off does neither.
+    """
+    Use the cache so: read_write reads and stores, refresh asks anew and stores, replay only reads
+    and fails on a miss, off does neither.
     """
     ttl: float | str | None
     """Ask again if the stored answer is older than this, such as 90s, 15m, 12h, 7d or 2w."""
     attempts: int | None
     """Try each call at most N times, the first included, 1 to 6."""
     patience: float | str | None
-    """Wait so long for one outage of the provider to end: 90s, 15m, 6h. Then the run stops and can
-    be resumed. With 0 it does not wait, and each call fails after its attempts. [default: 6h]
+    """
+    Wait so long for one outage of the provider to end: 90s, 15m, 6h. Then the run stops and can be
+    resumed. With 0 it does not wait, and each call fails after its attempts. [default: 6h]
     """
     connect_timeout: float | str | None
     """Wait at most S seconds for a connection."""
     first_token_timeout: float | str | None
-    """Wait at most S seconds for the first token of an answer; signs of life from the server start
-    the time anew.
+    """
+    Wait at most S seconds for the first token of an answer; signs of life from the server start the
+    time anew.
     """
     idle_timeout: float | str | None
-    """Wait at most S seconds between two tokens of an answer; keep-alives do not count as
-    tokens.
+    """
+    Wait at most S seconds between two tokens of an answer; keep-alives do not count as tokens.
     """
     total_timeout: float | str | None
     """Let one request take at most S seconds in all."""
@@ -161,11 +169,13 @@ class CallSettings(TypedDict, total=False):
     budget_tokens: int | None
     """Use at most N tokens in the run."""
     latency: str | None
-    """Let the mock's answers take this many seconds: fixed:S, uniform:LOW:HIGH,
-    lognormal:MEDIAN:SIGMA or per- token:FIRST:EACH.
+    """
+    Let the mock's answers take this many seconds: fixed:S, uniform:LOW:HIGH, lognormal:MEDIAN:SIGMA
+    or per-token:FIRST:EACH.
     """
     faults: str | None
-    """Let the mock fail: a share of all requests (0.05), a share for one fault (429-tpm=0.1), or a
+    """
+    Let the mock fail: a share of all requests (0.05), a share for one fault (429-tpm=0.1), or a
     manner in which it answers every request (think-tags); `harness mock forms` lists the names.
     """
     seed: int | None
@@ -179,14 +189,16 @@ class CallSettings(TypedDict, total=False):
     log_format: Literal["text", "json"] | None
     """Write log lines as text or as JSON. [default: text on a terminal, else json]"""
     log_level: str | list[str] | tuple[str, ...] | None
-    """Log at this level, or with CONCERN=LEVEL only one of run, call, retry, limit, cache and
+    """
+    Log at this level, or with CONCERN=LEVEL only one of run, call, retry, limit, cache and
     telemetry; repeatable.
     """
     log_file: str | Path | None
     """Append the log lines to FILE, as JSON; warnings are still shown."""
     transport: Literal["aiohttp", "httpx2"] | None
-    """Send requests with this HTTP library: aiohttp, or httpx2, which is slower but can be
-    intercepted by respx.
+    """
+    Send requests with this HTTP library: aiohttp, or httpx2, which is slower but can be intercepted
+    by respx.
     """
     prices: dict[str, PriceSettings] | None
     endpoints: dict[str, EndpointSettings] | None
@@ -226,15 +238,17 @@ class RunSettings(CallSettings, total=False):
     max_depth: int | None
     """Let a workflow nest steps within steps at most N deep."""
     max_failures: int | Literal["off"] | None
-    """Stop after N failures of one kind in a row if nothing has succeeded yet: the same exception
-    of the workflow, or the same refusal of the provider; off never stops for this.
+    """
+    Stop after N failures of one kind in a row if nothing has succeeded yet: the same exception of
+    the workflow, or the same refusal of the provider; off never stops for this.
     """
     drain_timeout: float | str | None
     """After Ctrl-C, wait at most S seconds for calls in flight to finish and be stored."""
     budget_reserve: Literal["strict", "likely"] | None
-    """Reserve this much of the budget for a call in flight: strict, the most that it can cost, so
-    that the budget is never passed; or likely, what almost all answers of its step have cost so far
-    and half as much again, which keeps more calls in flight.
+    """
+    Reserve this much of the budget for a call in flight: strict, the most that it can cost, so that
+    the budget is never passed; or likely, what almost all answers of its step have cost so far and
+    half as much again, which keeps more calls in flight.
     """
     run_calls: int | None
     """Send at most N requests in the run, retries included."""
@@ -243,11 +257,13 @@ class RunSettings(CallSettings, total=False):
     topic_budget_tokens: int | None
     """Use at most N tokens on one topic in a session; then the topic fails."""
     out: str | Path | None
-    """Write the results into this directory; given again, it continues the run there. [default:
+    """
+    Write the results into this directory; given again, it continues the run there. [default:
     results/<time>]
     """
     yes: bool | None
-    """Begin without asking, even if the run costs money; needed where there is no terminal and no
+    """
+    Begin without asking, even if the run costs money; needed where there is no terminal and no
     budget.
     """
     otlp: str | None

@@ -21,10 +21,11 @@ from harness.settings.model import CALL_SETTINGS, Settings
 from harness.settings.toml_tables import StepTable
 
 _HEAD = '''\
-"""The settings as keyword arguments of `harness.run`, `harness.ask` and the fixture `replay`, with their types.
+"""The settings as keyword arguments of `harness.run`, `harness.ask` and the fixture `replay`.
 
-Written by `python -m harness.settings.write_keywords > harness/settings/keywords.py`; a test checks that it
-is current. None stands for a setting that is not given.
+Each has its type. Written by `python -m harness.settings.write_keywords >
+harness/settings/keywords.py`; a test checks that it is current. None stands for a setting that is
+not given.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _WIDER = (
     (LogLevels, "str | list[str] | tuple[str, ...]"),
 )
 _GIVEN_APART = "workflow"  # an argument of its own: `replay.run` also takes a function there
-_LINE = 120
+_LINE = 100
 
 
 def keywords_module() -> str:
