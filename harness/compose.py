@@ -100,7 +100,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """What rules the layers of a run.
+    """The rules for the layers of a run.
 
     `lease` is how a call waits while another process asks for the same answer. `first_token_s` is
     how long, in seconds, a call may be silent before its first token. `seed` is that of the jitter
@@ -215,8 +215,8 @@ def run_context(
     name: str,
     used: Sequence[InUse] | None = None,
 ) -> RunContext:
-    """What all calls of a run have in common, from its settings and its workflow, which rows call
-    by `name`.
+    """Return what all calls of a run have in common, from its settings and its workflow, which rows
+    call by `name`.
 
     `used` are the endpoints that can be asked; None: any that is known, as in a replay.
     """
@@ -243,8 +243,8 @@ def run_context(
 
 
 def _elsewhere(loaded: Loaded, asked: Collection[str] | None, step: str, name: str) -> Addressee:
-    """What requests to another endpoint have in common. Raises SettingsError for one that this run
-    cannot ask.
+    """Return what requests to another endpoint have in common. Raises SettingsError for one that
+    this run cannot ask.
     """
     settings = loaded.settings
     try:
@@ -391,8 +391,8 @@ MOCK_DELTA_TOKENS = 8
 def transport_to(
     identity: str, settings: Settings, clock: WallClock, given: httpx2.AsyncBaseTransport | None
 ) -> httpx2.AsyncBaseTransport | None:
-    """What stands in for the network to an endpoint: what was given, the mock for the mock, else
-    nothing.
+    """Return what stands in for the network to an endpoint: what was given, the mock for the mock,
+    else nothing.
     """
     return mock_transport(settings, clock) if given is None and identity == MOCK.name else given
 

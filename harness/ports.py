@@ -71,7 +71,7 @@ class OpenCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """How a request that left came back.
+    """The way in which a request that left came back.
 
     `outcome` "stored": `completion` is the answer, and is kept under the call's key if `keep`.
     "failed": `error` says why, `completion` is what had arrived, if anything. `cost` in USD: what
@@ -169,7 +169,7 @@ class Cache(Protocol):
         ...
 
     async def spent(self, run_id: str) -> Spent:
-        """What the journal says the run has spent so far."""
+        """Return what the run has spent so far, by the journal."""
         ...
 
     async def left_open(self, run_id: str) -> Sequence[OpenCall]:
@@ -178,7 +178,7 @@ class Cache(Protocol):
 
 
 class Results(Protocol):
-    """Where finished topics go. One writer."""
+    """The place that finished topics go to. One writer."""
 
     async def write(self, result: TopicResult, spans: Sequence[Span]) -> None:
         """Flush the topic's trace rows, then its row; raises StorageError if the disk fails."""

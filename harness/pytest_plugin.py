@@ -178,8 +178,8 @@ def _is_marked(item: pytest.Item) -> bool:
 
 
 def _wants_virtual_time(item: pytest.Function) -> bool:
-    """Whether the test is marked, or uses the fixture of ours, and not one of the project's own by
-    the same name.
+    """Return whether the test is marked, or uses the fixture of ours, and not one of the project's
+    own by the same name.
     """
     if _is_marked(item):
         return True

@@ -31,7 +31,7 @@ from harness.ports import OpenCall, WallClock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """How many entries were written, and the damaged ones that were not."""
+    """Counts of the entries that were written, and of the damaged ones that were not."""
 
     entries: int
     bad: tuple[BadRow, ...] = ()
@@ -39,7 +39,9 @@ class Exported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """How many entries are new, took the place of another answer, or were there already."""
+    """Counts of the entries that are new, took the place of another answer, or were there
+    already.
+    """
 
     added: int = 0
     replaced: int = 0
@@ -77,7 +79,7 @@ class CacheAdmin:
         return await self._database.run(reports.stats)
 
     async def answerers(self) -> tuple[AnswererStats, ...]:
-        """Who gave the answers, by what was asked for. Reads all of them."""
+        """Return who gave the answers, by what was asked for. Reads all of them."""
         return await self._database.run(answerers)
 
     async def show(self, prefix: str, *, limit: int = 20) -> tuple[Sound, ...]:
@@ -103,13 +105,13 @@ class CacheAdmin:
         return await self._database.run(partial(reports.of_key, key))
 
     async def recorded(self, topic_id: str) -> list[RecordedCall]:
-        """What was stored for calls of this topic, of any run, oldest first; damaged entries are
-        left out.
+        """Return what was stored for calls of this topic, of any run, oldest first; damaged entries
+        are left out.
         """
         return await self._database.run(partial(reports.of_topic, topic_id))
 
     async def verify(self) -> Verified:
-        """Whether every row, and the file itself, is still what was stored."""
+        """Return whether every row, and the file itself, is still what was stored."""
         return await self._database.run(reports.verify)
 
     async def export(self, target: Path | BinaryIO) -> Exported:

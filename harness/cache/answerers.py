@@ -1,4 +1,4 @@
-"""Who gave the answers that a cache holds: models and fingerprints, by their own word, and from
+"""The models that gave the answers in a cache: models and fingerprints, by their own word, and from
 when to when.
 
 It stands in each value, and so is known of old entries too. All of them are read for it: 2 to 4 s

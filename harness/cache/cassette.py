@@ -78,7 +78,7 @@ class Recording:
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
     def same_answer(self, other: Recording) -> bool:
-        """Whether a later recording says nothing new, so that the earlier one may stand."""
+        """Return whether a later recording says nothing new, so that the earlier one may stand."""
         return self.key == other.key and self.completion == other.completion
 
 
@@ -125,7 +125,7 @@ def recording_of_line(line: bytes) -> Recording:
 
 
 def recording_of_entry(entry: Entry, *, harness: str) -> Recording:
-    """What a cassette keeps of a cache's entry."""
+    """Return what a cassette keeps of a cache's entry."""
     return Recording(
         topic_id=entry.topic_id,
         span_id=entry.span_id,
@@ -138,8 +138,8 @@ def recording_of_entry(entry: Entry, *, harness: str) -> Recording:
 
 
 def recording_of_row(row: Mapping[str, Any], *, day: date, harness: str) -> Recording:
-    """What a cassette keeps of an answered call, from its row in `traces.jsonl`. Raises ValueError
-    for another row.
+    """Return what a cassette keeps of an answered call, from its row in `traces.jsonl`. Raises
+    ValueError for another row.
     """
     request = request_from_json(row["request"])
     if cache_key(request) != row["key"]:
@@ -156,7 +156,7 @@ def recording_of_row(row: Mapping[str, Any], *, day: date, harness: str) -> Reco
 
 
 def recording_of_call(call: RecordedCall, *, harness: str) -> Recording:
-    """What a cassette keeps of an answer that is at hand."""
+    """Return what a cassette keeps of an answer that is at hand."""
     return Recording(
         topic_id=storable(call.topic_id),
         span_id=storable(call.span_id),
@@ -202,7 +202,7 @@ def call_of_recording(recording: Recording) -> RecordedCall:
 
 
 def _other(fields: Mapping[str, Any]) -> str:
-    """What the line of a file is that is no cassette of this version."""
+    """Say what the line of a file is that is no cassette of this version."""
     if "cassette" not in fields:
         return (
             "not a cassette: it has no field 'cassette'; name the file that `harness record` wrote"

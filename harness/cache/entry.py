@@ -78,7 +78,7 @@ def stored_request(request: Request) -> str:
 def stored(
     *, key: bytes, digest_was: bytes, created_at: bytes, run_id: bytes, value: bytes
 ) -> Stored:
-    """What a row says, once its digest shows that nothing of it has changed. Raises ValueError
+    """Read a row, once its digest shows that nothing of it has changed. Raises ValueError
     where something has.
     """
     if digest(key, created_at, run_id, value).encode() != digest_was:

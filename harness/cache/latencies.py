@@ -1,4 +1,6 @@
-"""How long answers took when they were paid for, read from a cache file that is left untouched."""
+"""The times that answers took when they were paid for, read from a cache file that is left
+untouched.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ def _latency_s(value: str) -> float | None:
 
 
 def _how(path: Path) -> str:
-    """How to open a file that is only read.
+    """Return the mode in which to open a file that is only read.
 
     SQLite needs files beside it while it reads, and takes them away again only where it may write.
     Where it may not, and no other process has left any, nobody writes.

@@ -1,5 +1,5 @@
-"""Who holds leases, and whether it still lives: a file beside the cache for each holder, locked as
-long as that lives.
+"""The owner of leases, and whether it still lives: a file beside the cache for each holder, locked
+as long as that lives.
 
 The system gives the lock back when its holder ends, however that happens: `kill -9`, a crash, a
 power cut. A heartbeat would have to be told from a slow disk, a busy machine, a suspended laptop
@@ -63,7 +63,7 @@ class LeaseOwner:
             self._descriptor = None
 
     def sees_alive(self, name: str) -> bool:
-        """Whether the holder of this name lives. One of which that cannot be told is taken to."""
+        """Return whether the owner of this name lives; an unknown one counts as alive."""
         if not _NAME.fullmatch(
             name
         ):  # whatever a file from elsewhere says, only files of holders are opened

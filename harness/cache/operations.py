@@ -1,4 +1,4 @@
-"""What is asked of the database: look-ups, and the writes of one transaction. Everything here runs
+"""The statements of the database: look-ups, and the writes of one transaction. Everything here runs
 on its thread.
 """
 
@@ -131,7 +131,7 @@ class Write(Protocol):
     """A part of a transaction."""
 
     def prepare(self) -> None:
-        """What takes time and no database; done before the lock is taken."""
+        """Do what takes time and no database, before the lock is taken."""
         ...
 
     def apply(self, connection: sqlite3.Connection) -> None:
@@ -246,7 +246,7 @@ class Closing:
 
     @property
     def releases(self) -> bool:
-        """Whether the lease, if there is one, ended with it; known once it is prepared."""
+        """Return whether the lease, if there is one, ended with it; known once it is prepared."""
         return self._answer is not None
 
 

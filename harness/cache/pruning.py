@@ -20,8 +20,8 @@ SELECT id, bytes FROM (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What was removed: answers with their bytes, and closed rows of the journal. `vacuumed`: the
-    file shrank.
+    """The entries that were removed: answers with their bytes, and closed rows of the journal.
+    `vacuumed`: the file shrank.
     """
 
     entries: int

@@ -1,4 +1,4 @@
-"""What is in a cache: counts, single entries, and whether every row is still what was stored.
+"""The contents of a cache: counts, single entries, and whether every row is still what was stored.
 
 Plain functions of a connection that only read; `cache_admin` runs them on the database's thread.
 """
@@ -106,8 +106,8 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a check of every row found. `structure` is what SQLite says of the file itself, if it
-    found faults.
+    """The findings of a check of every row. `structure` is what SQLite says of the file itself, if
+    it found faults.
     """
 
     entries: int
@@ -195,8 +195,8 @@ def entries(connection: sqlite3.Connection) -> Iterator[Sound | BadRow]:
 
 
 def of_topic(topic_id: str, connection: sqlite3.Connection) -> list[RecordedCall]:
-    """What was stored for calls of this topic, of any run, oldest first; damaged entries are left
-    out.
+    """Return what was stored for calls of this topic, of any run, oldest first; damaged entries are
+    left out.
     """
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM responses WHERE topic_id = ? ORDER BY created_at, id",  # noqa: S608
@@ -232,7 +232,7 @@ def verify(connection: sqlite3.Connection) -> Verified:
 
 
 def checked(row: tuple[Any, ...]) -> Sound | BadRow:
-    """What a row says, of which the columns are as `_NAMES` has them; or what is wrong with it."""
+    """Read a row, of which the columns are as `_NAMES` has them; or what is wrong with it."""
     key, was_asked, value, digest, created_at, run_id, topic_id, span_id, rejected = row
     try:
         request = request_from_canonical(was_asked.decode())

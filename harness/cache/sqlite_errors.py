@@ -1,4 +1,4 @@
-"""What SQLite's errors mean to us: a damaged file, or a disk that fails."""
+"""The meaning of SQLite's errors: a damaged file, or a disk that fails."""
 
 from __future__ import annotations
 
@@ -33,12 +33,16 @@ def primary_code(error: sqlite3.Error) -> int:
 
 
 def is_contended(error: sqlite3.Error) -> bool:
-    """Whether another process was in the way, so that the same statement may succeed later."""
+    """Return whether another process was in the way, so that the same statement may succeed
+    later.
+    """
     return primary_code(error) in _CONTENDED
 
 
 def is_of_the_statement(error: Exception) -> bool:
-    """Whether the values of one statement are at fault, so that others of its batch may succeed."""
+    """Return whether the values of one statement are at fault, so that others of its batch may
+    succeed.
+    """
     if not isinstance(error, sqlite3.Error):
         return not isinstance(error, HarnessError | OSError | MemoryError)
     return primary_code(error) in {

@@ -111,7 +111,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _check_file(path: Path) -> None:
-    """What can be told without SQLite, which would take an empty file for a new database."""
+    """Refuse what can be told without SQLite, which would take an empty file for a new database."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise CacheError(
             f"{path}: a cache is a file, and this is a directory or a device; name a file in it"

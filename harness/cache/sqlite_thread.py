@@ -142,7 +142,9 @@ def _absolute(path: Path) -> Path:
 
 
 def _inodes(path: Path) -> list[int | None]:
-    """Which file stands under the database's name, and which under that of its write-ahead log."""
+    """Return which file stands under the database's name, and which under that of its write-ahead
+    log.
+    """
     found: list[int | None] = []
     for name in (str(path), f"{path}-wal"):
         try:

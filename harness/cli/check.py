@@ -213,7 +213,7 @@ async def _replayed(suite: Suite, loaded: Loaded, known: tuple[Recording, ...]) 
 
 
 def _judged(suite: Suite) -> Callable[[Workflow], Workflow]:
-    """What makes of a workflow one whose judges are asked, too."""
+    """Return what makes of a workflow one whose judges are asked, too."""
     return partial(judged, criteria=suite.criteria, judge=suite.judge)
 
 

@@ -86,8 +86,8 @@ def _prompts_of(settings: Settings) -> str:
 
 
 def _effective(settings: Settings) -> dict[str, Any]:
-    """What rules, also where a default follows from another setting: the endpoint, its model, the
-    key's variable.
+    """Return what rules, also where a default follows from another setting: the endpoint, its
+    model, the key's variable.
     """
     values = recorded(settings)
     profile = settings.profile

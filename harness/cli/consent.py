@@ -67,8 +67,8 @@ def exit_unsent() -> NoReturn:
 
 
 def consent_of(settings: Settings, used: Sequence[InUse] = (), *, someone_there: bool) -> Consent:
-    """Whether these settings say that money may be spent: `--yes` and a budget do, and nothing is
-    spent on the mock.
+    """Return whether these settings say that money may be spent: `--yes` and a budget do, and
+    nothing is spent on the mock.
 
     `used` are the endpoints that are asked; where none are named, the run's own.
 
@@ -93,8 +93,8 @@ def _is_agreed_to(settings: Settings) -> bool:
 
 
 def is_paid(settings: Settings, one: InUse) -> bool:
-    """Whether calls to this endpoint are paid for, as far as can be known: a known service that
-    takes a key, or a known price.
+    """Return whether calls to this endpoint are paid for, as far as can be known: a known service
+    that takes a key, or a known price.
 
     A server of one's own, without a price in [prices] or in its own table, costs no money that we
     know of.
@@ -114,7 +114,7 @@ def is_paid(settings: Settings, one: InUse) -> bool:
 
 
 def question_of(found: Estimate) -> str:
-    """What a person is asked."""
+    """Say what a person is asked."""
     likely = "at prices that are not known"
     if found.cost is not None and found.cost_at_most is not None:
         likely = (

@@ -66,7 +66,7 @@ def diff(
     form: str,
     as_json: bool,
 ) -> None:
-    """What changed from the run in the directory RUN_A to that in RUN_B: outputs, reasoning,
+    """Show what changed from the run in the directory RUN_A to that in RUN_B: outputs, reasoning,
     tokens, cost, time.
 
     \b

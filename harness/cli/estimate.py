@@ -25,8 +25,8 @@ from harness.text.amounts import clock, counted, money
 @click.argument("dataset")
 @settings_options(*RUN_OPTIONS)
 def estimate(dataset: str, **values: Any) -> None:
-    """What a run of DATASET will take. Nothing is sent: a sample of the topics is rehearsed against
-    the mock.
+    """Estimate what a run of DATASET will take. Nothing is sent: a sample of the topics is
+    rehearsed against the mock.
 
     --latency is the answer time to reckon with; without it, one second and then 50 tokens a second.
     """

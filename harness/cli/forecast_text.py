@@ -204,7 +204,7 @@ def _notes(forecast: Forecast) -> Iterator[str]:
 
 
 def _why_no_more(plan: Plan, arm: Arm) -> str:
-    """What kept an arm from having more calls to make at once, where nothing held its calls
+    """Say what kept an arm from having more calls to make at once, where nothing held its calls
     back.
     """
     open_runs = with_in_flight(plan, arm.in_flight).limits.open_runs
@@ -217,7 +217,7 @@ def _why_no_more(plan: Plan, arm: Arm) -> str:
 
 
 def _held_back(arm: Arm) -> bool:
-    """Whether something else than too few topics or calls kept its places free."""
+    """Return whether something else than too few topics or calls kept its places free."""
     waits = arm.waits_s()
     waited_s = sum(waits[wait.field] for wait in HELD if wait.attribute != "queue")
     return (

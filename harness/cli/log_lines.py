@@ -1,4 +1,4 @@
-"""Where the log lines of a command go, by its settings."""
+"""The destination of a command's log lines, by its settings."""
 
 from __future__ import annotations
 

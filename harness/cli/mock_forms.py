@@ -40,7 +40,7 @@ class _Listed:
 @click.argument("words", nargs=-1)
 @click.option("--json", "json_output", is_flag=True, help="Print JSON for machines.")
 def forms(words: tuple[str, ...], json_output: bool) -> None:
-    """What `--faults` can play, with whose it is: faults, and the forms in which servers answer.
+    """List what `--faults` can play, with whose it is: faults, and the forms in which servers answer.
 
     WORDS choose those whose line has all of them: `harness mock forms vllm reasoning`.
     """
@@ -101,7 +101,7 @@ def _listed(form: Form) -> _Listed:
 
 
 def _plays(form: Form) -> str:
-    """What comes of it, and in which answers it can be played."""
+    """Say what comes of it, and in which answers it can be played."""
     from harness.testing.deepseek.filling import ANSWERS  # noqa: PLC0415 - as above
 
     told = next(iter(form.told.values()))

@@ -108,8 +108,8 @@ def ends_words(amount: Range) -> str:
 
 
 def budget_lines(outlay: Outlay, budget: Budget) -> list[str]:
-    """What of the budget is used, and which part of that nobody told; without one, what may come on
-    top of the cost.
+    """Say what of the budget is used, and which part of that nobody told; without one, what may
+    come on top of the cost.
     """
     lines = []
     cost = outlay.cost_at_risk - outlay.cost_untold
@@ -157,8 +157,8 @@ def reservation_lines(
     wall_s: float,
     unfinished: int,
 ) -> list[str]:
-    """What holding money back cost in time and what gives that back; with likely reservations, what
-    was risked.
+    """Say what holding money back cost in time and what gives that back; with likely reservations,
+    what was risked.
     """
     lines = []
     if found.lost_s >= max(LEAST_LOST_S, LEAST_LOST_SHARE * wall_s):

@@ -29,7 +29,7 @@ def section_of(name: str) -> str:
 
 
 def metavar_of(name: str) -> str:
-    """What stands for a setting's value in help: its choices, or one word."""
+    """Say what stands for a setting's value in help: its choices, or one word."""
     found = choices(Settings.model_fields[name].annotation)
     return f"[{'|'.join(found)}]" if found else str(_extra(name)["metavar"])
 
@@ -114,5 +114,5 @@ def _option(name: str) -> Callable[[F], F]:
 
 
 def _is_many(name: str) -> bool:
-    """Whether a setting is several texts, so that its flag may be repeated."""
+    """Return whether a setting is several texts, so that its flag may be repeated."""
     return base_kind(kind_of(Settings.model_fields[name].alias or name)) is tuple

@@ -1,4 +1,4 @@
-"""Where a command puts the file that it makes: looked at before anything is read."""
+"""The path of the file that a command makes: looked at before anything is read."""
 
 from __future__ import annotations
 

@@ -77,5 +77,5 @@ def record(dataset: str, cassette: Path, prune: bool, **values: Any) -> None:
 
 
 async def _missing(loaded: Loaded, source: str, known: tuple[Recording, ...]) -> Expected:
-    """What a replay of the topics does not find."""
+    """Return what a replay of the topics does not find."""
     return expected(await replay_file(loaded, source, known))

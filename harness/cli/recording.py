@@ -1,5 +1,5 @@
-"""What `harness record` and `harness check --on-miss record` share: say what it will take, ask,
-run, write.
+"""The parts that `harness record` and `harness check --on-miss record` share: say what it will
+take, ask, run, write.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _about(cost: float | None) -> str:
 
 
 def merged_words(merged: Merged, cassette: Path, *, prune: bool) -> str:
-    """What became of the cassette, in one line."""
+    """Say what became of the cassette, in one line."""
     text = (
         f"cassette  {cassette}: {len(merged.recordings):,} answers; {merged.added:,} added, "
         f"{merged.replaced:,} replaced, {merged.unchanged:,} unchanged"

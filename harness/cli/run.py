@@ -103,8 +103,8 @@ def reported(
 
 
 def _left_words(left: SystemExit) -> str:
-    """Why there is no summary: in a task that nobody but the workflow knows, `sys.exit` ends the
-    loop of all topics.
+    """Say why there is no summary: in a task that nobody but the workflow knows, `sys.exit` ends
+    the loop of all topics.
     """
     said = "" if left.code is None else f": {left.code}"
     return (

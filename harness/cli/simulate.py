@@ -99,7 +99,7 @@ def simulate(
     jobs: int | None,
     **values: Any,
 ) -> None:
-    """What a night like a recorded one would take. Nothing is sent.
+    """Simulate a run like a recorded one: its time, cost and limits. Nothing is sent.
 
     \b
     harness simulate results/<run> --topics 10000 --in-flight 8,32,128 --rpm 500 --start 22:00

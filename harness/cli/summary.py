@@ -91,7 +91,7 @@ def summary_of(report: Report, settings: Settings) -> str:
 
 
 def endpoint_lines(endpoints: Mapping[str, LimiterState]) -> list[str]:
-    """What was learned of the limits of each endpoint of several, a line each; none of one that
+    """Say what was learned of the limits of each endpoint of several, a line each; none of one that
     showed no limit.
     """
     lines = []
@@ -143,7 +143,7 @@ def report_json(report: Report) -> dict[str, Any]:
 
 
 def failure_lines(failures: Sequence[FailedAlike]) -> list[str]:
-    """Why topics failed: of each cause the first message, the line of the workflow's code if it
+    """Say why topics failed: of each cause the first message, the line of the workflow's code if it
     came from there, and what helps. Each line is whole, however long.
     """
     lines = []
@@ -176,8 +176,8 @@ def time_lines(
     queued: bool = False,
     verbose: bool,
 ) -> list[str]:
-    """What the session took, against its calls one after another, and how long the event loop was
-    held up if it was.
+    """Say what the session took, against its calls one after another, and how long the event loop
+    was held up if it was.
 
     Where calls were `queued` by the server, the times of the calls hold those of others before
     them: it is not known what they would take one after another.
@@ -227,7 +227,7 @@ def left_open_lines(left_open: Sequence[OpenCall]) -> list[str]:
 
 
 def topics_line(totals: Mapping[str, Any], unfinished: int, skipped: int = 0) -> str:
-    """How the topics ended. Lines that were skipped are no topics."""
+    """Say how the topics ended. Lines that were skipped are no topics."""
     counts = [
         f"{totals['ok']:,} ok",
         f"{totals['degraded']:,} degraded",
@@ -266,8 +266,8 @@ def work_lines(totals: Mapping[str, Any], *, streamed: bool) -> list[str]:
 
 
 def answer_lines(answers: Answers) -> list[str]:
-    """Where what answered was not what was asked for, or not the same throughout: a line for each
-    model.
+    """Say where what answered was not what was asked for, or not the same throughout: a line for
+    each model.
     """
     return [f"model     {line}" for line in doubt_lines(answers)]
 
@@ -275,7 +275,7 @@ def answer_lines(answers: Answers) -> list[str]:
 def money_lines(
     outlay: Outlay, totals: Mapping[str, Any], unfinished: int, budget: Budget, *, simulated: bool
 ) -> list[str]:
-    """What was spent, then what of it counts against the budget, or what may come on top where
+    """Say what was spent, then what of it counts against the budget, or what may come on top where
     there is none.
     """
     return [

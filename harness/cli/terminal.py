@@ -1,4 +1,4 @@
-"""What a terminal is asked before it is written to, and what becomes of our words when it is
+"""The questions to a terminal before it is written to, and what becomes of our words when it is
 gone.
 """
 
@@ -18,14 +18,14 @@ SHOW_CURSOR = "\x1b[?25h"
 
 
 def can_be_painted(stream: TextIO) -> bool:
-    """Whether this is a terminal that moves its cursor, and shows more than ASCII."""
+    """Return whether this is a terminal that moves its cursor, and shows more than ASCII."""
     smart = os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
     return stream.isatty() and smart and stream.encoding.lower().replace("-", "") == "utf8"
 
 
 def columns_of(stream: TextIO) -> int | None:
-    """How wide a terminal is, or None for a pipe or a file; one that does not know is taken for a
-    common one.
+    """Return how wide a terminal is, or None for a pipe or a file; one that does not know is taken
+    for a common one.
     """
     if not stream.isatty():
         return None
@@ -36,7 +36,7 @@ def columns_of(stream: TextIO) -> int | None:
 
 
 def in_foreground(descriptor: int) -> bool:
-    """Whether the terminal is ours to paint on: not where the shell has put us in the
+    """Return whether the terminal is ours to paint on: not where the shell has put us in the
     background.
     """
     try:
@@ -46,15 +46,15 @@ def in_foreground(descriptor: int) -> bool:
 
 
 def someone_answers() -> bool:
-    """Whether a person can be asked: both ends are terminals, and reading would not stop us in the
-    background.
+    """Return whether a person can be asked: both ends are terminals, and reading would not stop us
+    in the background.
     """
     return sys.stdin.isatty() and sys.stderr.isatty() and in_foreground(sys.stdin.fileno())
 
 
 def can_be_written(descriptor: int) -> bool:
-    """Whether a background process may write: not where `stty tostop` would have it stopped for
-    that.
+    """Return whether a background process may write: not where `stty tostop` would have it stopped
+    for that.
     """
     try:
         return not termios.tcgetattr(descriptor)[LOCAL_FLAGS] & termios.TOSTOP
@@ -63,13 +63,13 @@ def can_be_written(descriptor: int) -> bool:
 
 
 def takes_more(descriptor: int) -> bool:
-    """Whether a write would go through: not where the terminal was stopped with Ctrl-S."""
+    """Return whether a write would go through: not where the terminal was stopped with Ctrl-S."""
     return bool(select.select([], [descriptor], [], 0)[1])
 
 
 def is_left(descriptor: int) -> bool:
-    """Whether nobody can read what is written here any more: the terminal was closed, or a pipe's
-    reader has ended.
+    """Return whether nobody can read what is written here any more: the terminal was closed, or a
+    pipe's reader has ended.
     """
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)

@@ -20,7 +20,7 @@ def tokens_words(usage: Mapping[str, Any]) -> str:
 
 
 def is_untold(usage: Mapping[str, Any]) -> bool:
-    """Whether there are answers, and no number of any."""
+    """Return whether there are answers, and no number of any."""
     return bool(usage.get("untold", 0)) and not usage["input_tokens"] + usage["output_tokens"]
 
 

@@ -1,4 +1,4 @@
-"""Who asks for a completion, and how."""
+"""The call that asks for a completion: by whom, and in which way."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ the time-out says.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who asks, and how the asking is done: nothing here changes the answer, so nothing here is
-    part of the key.
+    """The asker of a completion, and the way of asking: nothing here changes the answer, so nothing
+    here is part of the key.
 
     `priority` is the index of the topic: the call of the oldest open topic goes first. `endpoint`
     is the name of the endpoint that is asked, "" for the run's own. `stream` asks for a streamed

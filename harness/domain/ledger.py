@@ -14,7 +14,7 @@ from harness.text.amounts import money
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What a run has spent over all its sessions, from the journal.
+    """The sum that a run has spent over all its sessions, from the journal.
 
     `cost` in USD and `tokens` are known. `cost_at_risk` and `tokens_at_risk` are the most that
     requests can have cost whose payment is unknown: broken streams, answers without usage, and
@@ -36,7 +36,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charged:
-    """What a request cost. `cost_at_risk` and `tokens_at_risk` are parts of it that nobody knows,
+    """The cost of a request. `cost_at_risk` and `tokens_at_risk` are parts of it that nobody knows,
     at most.
 
     `sent`: the request left.
@@ -74,7 +74,7 @@ NOTHING = Reserved(AtMost(cost=None, tokens=0), AtMost(cost=None, tokens=0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservations:
-    """What the reservations of a session did: the seconds they cost, and how far past the budget
+    """The effect of a session's reservations: the seconds they cost, and how far past the budget
     they could have led.
 
     `wanted_cost` in USD and `wanted_tokens` are the most that would have been reserved at one time
@@ -90,7 +90,7 @@ class Reservations:
 
 @dataclass(slots=True)
 class Ledger:
-    """What is spent and what is reserved, in USD, tokens and requests: of a run over all its
+    """The sums that are spent and reserved, in USD, tokens and requests: of a run over all its
     sessions, or of a topic.
 
     Money whose payment is unknown counts as spent, at its most: `cost_at_risk` and `tokens_at_risk`
@@ -132,7 +132,7 @@ class Ledger:
         )
 
     def reservations_so_far(self) -> Reservations:
-        """What all reservations did until now."""
+        """The effect of all reservations until now."""
         braking = self.braking
         return Reservations(
             lost_s=braking.lost_s,
@@ -208,7 +208,7 @@ class Ledger:
         self.calls += charged.sent
 
     def shortage(self, most: AtMost) -> str:
-        """Why this request does not fit, cap by cap."""
+        """Say why this request does not fit, cap by cap."""
         budget = self.budget
         parts = []
         if budget.cost is not None:
@@ -229,7 +229,7 @@ class Ledger:
         return "; ".join(parts)
 
     def _one_of(self, most: AtMost, likely: AtMost | None) -> tuple[AtMost, Budget]:
-        """Which of both is reserved as things stand, and the budget that it has to fit."""
+        """Return which of both is reserved as things stand, and the budget that it has to fit."""
         short = self.budget.without_last_tenth
         if likely is not None and self._pays(short, likely, self.cost, self.tokens, self.calls):
             return likely, short

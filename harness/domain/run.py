@@ -32,7 +32,7 @@ class Topic:
 
 
 def drawn_id(topic_id: str, sample: int) -> str:
-    """What a draw of a topic is called: the first like the topic, the second `topic#2`."""
+    """Name a draw of a topic: the first like the topic, the second `topic#2`."""
     return topic_id if sample == 0 else f"{topic_id}#{sample + 1}"
 
 
@@ -60,8 +60,8 @@ Outcome: TypeAlias = Ok[T] | Failed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a call or a topic failed. `type` is the name of the exception, `kind` its class where it
-    has one.
+    """The reason why a call or a topic failed. `type` is the name of the exception, `kind` its
+    class where it has one.
 
     Of an exception out of a workflow's code, `where` is `file:line` of the author's line that it
     came from, and `code` that line.
@@ -78,7 +78,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What a workflow returns when it has more to say than a text.
+    """The output of a workflow when it has more to say than a text.
 
     `value` is any JSON value. `sections` are its parts, each a mapping (for `research`: question,
     answer or error). `degraded` says what is missing, or is None.
@@ -146,8 +146,8 @@ class Span:
 
 
 class Answered(NamedTuple):
-    """What was asked for at an endpoint, and who answered it. `other`: it is another model than was
-    asked for.
+    """A model that was asked for at an endpoint, and the one that answered. `other`: it is another
+    model than was asked for.
     """
 
     endpoint: str

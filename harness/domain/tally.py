@@ -103,8 +103,8 @@ def _length_of(part: object) -> int:
 
 
 def unrecordable(output: Output) -> str | None:
-    """Why a workflow's output cannot be a row, or None if it can: it must be JSON, and its sections
-    mappings.
+    """Say why a workflow's output cannot be a row, or None if it can: it must be JSON, and its
+    sections mappings.
     """
     if not all(isinstance(section, Mapping) for section in output.sections):
         return "the workflow's output has sections that are not mappings"
@@ -172,7 +172,7 @@ def topic_result(
 
 
 def _doubts(output: Output | None, calls: Iterable[Span]) -> list[str]:
-    """What is missing of an output, or may be, each thing once."""
+    """Return what is missing of an output, or may be, each thing once."""
     doubts = [] if output is None or output.degraded is None else [output.degraded]
     for call in calls:
         doubt = None if call.error is not None else doubt_of(call.finish_reason)

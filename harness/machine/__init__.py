@@ -1,1 +1,1 @@
-"""What the machine gives: clocks, threads, open files."""
+"""The machine's own: clocks, threads, open files."""

@@ -13,8 +13,8 @@ SPARE_FILES = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileBudget:
-    """How many calls may be in flight, as far as open files go. `note` is one line for the user,
-    where that matters.
+    """The number of calls that may be in flight, as far as open files go. `note` is one line for
+    the user, where that matters.
     """
 
     in_flight: int
@@ -43,7 +43,7 @@ def raised(soft: int, hard: int, wanted: int) -> int:
 
 
 def budget(in_flight: int, allowed: int) -> FileBudget:
-    """What is possible with so many open files."""
+    """Return what is possible with so many open files."""
     if allowed == resource.RLIM_INFINITY or allowed >= in_flight + SPARE_FILES:
         return FileBudget(in_flight=in_flight)
     possible = max(1, allowed - SPARE_FILES)

@@ -1,5 +1,5 @@
-"""How long the event loop was held up: whatever holds it up delays every call in flight, its
-deadlines and signals.
+"""The longest time that the event loop was held up: whatever holds it up delays every call in
+flight, its deadlines and signals.
 """
 
 from __future__ import annotations

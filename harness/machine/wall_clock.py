@@ -17,7 +17,7 @@ class SystemClock:
 
 
 def keeps_real_time() -> bool:
-    """Whether the running event loop's clock is the machine's: on virtual time nobody else can look
-    on.
+    """Return whether the running event loop's clock is the machine's: on virtual time nobody else
+    can look on.
     """
     return abs(asyncio.get_running_loop().time() - time.monotonic()) < _SAME_CLOCK_S

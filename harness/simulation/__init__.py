@@ -1,3 +1,3 @@
-"""What a night would take: a recorded run, fitted, and the real engine run over it on virtual
+"""A forecast of a run: a recorded run, fitted, and the real engine run over it on virtual
 time.
 """

@@ -1,4 +1,4 @@
-"""What is counted while a simulated night goes on."""
+"""The sums that are kept while a simulated run goes on."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ _UNIT = 1 << 64
 
 @dataclass(slots=True)
 class Traffic:
-    """What the endpoint saw. `busy_s` is the time that requests spent there, summed over all of
-    them.
+    """The requests that the endpoint saw. `busy_s` is the time that requests spent there, summed
+    over all of them.
     """
 
     requests: int = 0
@@ -163,8 +163,8 @@ class FittedEndpoint:
         )
 
     def _asked_s(self, failure: FailedAttempt) -> float | None:
-        """What the provider had asked for: a longer sleep than the policy's own tells, up to the
-        policy's jitter.
+        """Return what the provider had asked for: a longer sleep than the policy's own tells, up to
+        the policy's jitter.
         """
         own_s = self._retry.delay_s(attempt=failure.number, retry_after_s=None, draw=1.0)
         return failure.backoff_s / 1.05 if failure.backoff_s > own_s else None

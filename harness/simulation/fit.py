@@ -1,4 +1,5 @@
-"""How long a call of a step takes, as a function of its output tokens: fitted to recorded calls.
+"""The time that a call of a step takes, as a function of its output tokens: fitted to recorded
+calls.
 
 An ordinary least-squares line, and around it what the line leaves over: a draw takes the residual
 of a recorded call of a similar length, so that long answers may scatter more than short ones. No

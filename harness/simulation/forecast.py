@@ -1,4 +1,4 @@
-"""What a night would take, for several numbers of calls in flight: repeated nights, as means and
+"""The time and cost of a run, for several numbers of calls in flight: repeated nights, as means and
 ranges.
 """
 
@@ -56,7 +56,7 @@ class Arm:
 
     @property
     def bound_by(self) -> BoundBy:
-        """What it was in most nights that no schedule could have avoided."""
+        """Return what it was in most nights that no schedule could have avoided."""
         return Counter(night.bound.by for night in self.nights).most_common(1)[0][0]
 
     @property
@@ -108,7 +108,7 @@ class Arm:
 
     @property
     def places_at_the_end(self) -> Range:
-        """How many calls at once the limiter let go in the end."""
+        """Return how many calls at once the limiter let go in the end."""
         return self.range_of(lambda night: float(night.limiter.places))
 
     @property
@@ -117,7 +117,7 @@ class Arm:
 
     @property
     def stopped(self) -> str | None:
-        """Why a night ended before its last topic: the first that did."""
+        """Say why a night ended before its last topic: the first that did."""
         return next((night.stopped for night in self.nights if night.stopped is not None), None)
 
     def waits_s(self) -> dict[str, float]:

@@ -107,8 +107,8 @@ def _topics(
 
 
 def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:
-    """What the limiter came to in the end, if it was refused more, and as many requests, and never
-    more, were answered at once.
+    """Return what the limiter came to in the end, if it was refused more, and as many requests, and
+    never more, were answered at once.
     """
     learned = manifest.get("limits_learned") or {}
     places, maximum = learned.get("places"), learned.get("maximum")

@@ -34,7 +34,7 @@ class Job:
 
 
 def workers_for(topics: Sequence[RecordedTopic], jobs: Sequence[Job]) -> int:
-    """How many processes these nights are worth: 1 is this one."""
+    """Return how many processes these nights are worth: 1 is this one."""
     calls = (
         sum(len(topic.calls) for topic in topics)
         / len(topics)
@@ -44,7 +44,7 @@ def workers_for(topics: Sequence[RecordedTopic], jobs: Sequence[Job]) -> int:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Return how many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

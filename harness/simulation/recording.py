@@ -50,11 +50,11 @@ class Recording:
 
     @property
     def allows_interval(self) -> bool:
-        """Whether there is enough of it to say how much a night may vary."""
+        """Return whether there is enough of it to say how much a night may vary."""
         return len(self.topics) >= ENOUGH_TOPICS
 
     def models(self) -> tuple[str, ...]:
-        """What was asked, by name."""
+        """Say what was asked, by name."""
         return tuple(sorted({call.request.model for topic in self.topics for call in topic.calls}))
 
     def fits(self) -> Mapping[str, StepFit]:
@@ -79,7 +79,7 @@ def sampled(items: Iterable[T], rng: random.Random) -> list[T]:
 
 
 def refusal_s_of(topics: Iterable[RecordedTopic]) -> float:
-    """How long a refusal took: the median of the recorded ones, or no time."""
+    """Return how long a refusal took: the median of the recorded ones, or no time."""
     refusals = sorted(refusal.elapsed_s for topic in topics for refusal in topic.refusals())
     return refusals[len(refusals) // 2] if refusals else 0.0
 
@@ -116,7 +116,7 @@ def refuse_untimed(
 
 
 def notes_on_material(kept: int, finished: int, *, mock: bool) -> Iterator[str]:
-    """What must be said of any material."""
+    """Say what must be said of any material."""
     if kept < finished:
         yield f"{kept:,} of {finished:,} recorded topics are used, drawn at random"
     if mock:

@@ -1,5 +1,5 @@
-"""What explains the refusals (429) of a recorded run: a limit of requests at once, named or shown,
-or nothing known.
+"""The explanation of the refusals (429) of a recorded run: a limit of requests at once, named or
+shown, or nothing known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.engine.limited import is_about_rate
 
 @dataclass(slots=True)
 class Flights:
-    """When requests that were answered left and came back, in seconds: 16 bytes each."""
+    """The times at which answered requests left and came back, in seconds: 16 bytes each."""
 
     sent_s: array[float] = field(default_factory=lambda: array("d"))
     ended_s: array[float] = field(default_factory=lambda: array("d"))
@@ -27,7 +27,7 @@ class Flights:
         self.ended_s.append(ended_s)
 
     def under_way(self, instants_s: Iterable[float]) -> Iterator[int]:
-        """How many were under way at each of these instants."""
+        """Return how many were under way at each of these instants."""
         sent_s, ended_s = sorted(self.sent_s), sorted(self.ended_s)
         return (bisect_right(sent_s, at) - bisect_right(ended_s, at) for at in instants_s)
 
@@ -47,7 +47,7 @@ class Explanation:
     named: bool
 
     def notes(self) -> Iterator[str]:
-        """What must be said of it."""
+        """Say what must be said of it."""
         met = f"the recorded run met {self.refusals:,} refusals (429)"
         if self.limit is not None:
             how = (

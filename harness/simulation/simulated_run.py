@@ -35,7 +35,7 @@ from harness.timing.bounds import Bound, pace_floor_s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is simulated: so many topics, begun at `start`, under these settings and limits.
+    """The plan of a simulation: so many topics, begun at `start`, under these settings and limits.
 
     `provider_limit` is how many requests the provider carries at once, None: any number;
     `refusal_s` is how long it takes to refuse one.
@@ -57,7 +57,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedRun:
-    """How a simulated night went. `stopped` is why it ended before its last topic, or None.
+    """The course of a simulated run. `stopped` is why it ended before its last topic, or None.
 
     `bound` is the least time in which its calls could have been made, `limiter` what the limiter
     had come to at the end, `most_in_flight` the most requests that were at the provider at once.

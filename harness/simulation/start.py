@@ -1,4 +1,6 @@
-"""When a simulated night begins: a time of day as a person says it, in their own zone."""
+"""The time at which a simulated run begins: a time of day as a person says it, in their own
+zone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How amounts are written for people: money, counts, times. One rule for each, everywhere."""
+"""Amounts as they are written for people: money, counts, times. One rule for each, everywhere."""
 
 from __future__ import annotations
 

@@ -56,14 +56,14 @@ def waits_words(seen: Snapshot) -> str:
 
 
 def _held_by(seen: Snapshot) -> str:
-    """What the calls wait for that have a place in their run."""
+    """Say what the calls wait for that have a place in their run."""
     if seen.down is not None:
         return "for the provider"
     return "for the pace" if seen.paced else _WAITS["all"]
 
 
 def held_words(seen: Snapshot) -> list[str]:
-    """What holds back all calls of the run now, each in a few words: `pausing 2 s`, or that the
+    """Say what holds back all calls of the run now, each in a few words: `pausing 2 s`, or that the
     provider is down.
     """
     if seen.down is not None:
@@ -72,8 +72,8 @@ def held_words(seen: Snapshot) -> list[str]:
 
 
 def endpoint_words(seen: Snapshot) -> list[str]:
-    """How each endpoint of several stands: `local 1 in flight of 1, 12 waiting`, and what holds it
-    up.
+    """Say how each endpoint of several stands: `local 1 in flight of 1, 12 waiting`, and what holds
+    it up.
     """
     return [_standing_words(one) for one in seen.endpoints]
 
@@ -93,7 +93,7 @@ def _standing_words(one: EndpointStanding) -> str:
 
 
 def away_words(seen: Snapshot) -> list[str]:
-    """Which endpoints of several are away, or are asked no more."""
+    """Say which endpoints of several are away, or are asked no more."""
     return [one.down for one in seen.endpoints if one.down is not None]
 
 
@@ -113,7 +113,7 @@ def limit_words(seen: Snapshot) -> str:
 
 
 def money_words(seen: Snapshot, settings: Caps) -> str:
-    """What is spent and to come, what the budget is in danger of, and the tokens a second. See
+    """Say what is spent and to come, what the budget is in danger of, and the tokens a second. See
     `money_words.py`.
     """
     parts = [
@@ -127,7 +127,7 @@ def money_words(seen: Snapshot, settings: Caps) -> str:
 
 
 def budget_warning(seen: Snapshot, settings: Caps) -> str | None:
-    """What the end will be, where it passes the budget, or may."""
+    """Say what the end will be, where it passes the budget, or may."""
     for end, cap, unit in (
         (seen.likely_end, settings.budget, money),
         (seen.likely_tokens, settings.budget_tokens, lambda value: f"{value:,.0f} tokens"),

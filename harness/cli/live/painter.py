@@ -40,7 +40,7 @@ def styled(line: Line, *, color: bool) -> str:
 
 
 def frame(before: Sequence[str] | None, after: Sequence[str]) -> str:
-    """What turns one picture into the next; `before` None: whatever is there is erased first.
+    """Say what turns one picture into the next; `before` None: whatever is there is erased first.
 
     Nothing at all where both are the same.
     """

@@ -108,7 +108,7 @@ def _topics(seen: Snapshot, width: int) -> Line:
 
 
 def _outlook(seen: Snapshot, settings: Settings, width: int) -> Iterable[Line]:
-    """What is to come, and in a line of its own what the budget is in danger of."""
+    """Yield what is to come, and in a line of its own what the budget is in danger of."""
     words = to_come_words(seen, settings)
     if words is None:
         words = (
@@ -145,7 +145,7 @@ def _in_flight(seen: Snapshot) -> Line:
 
 
 def _limits(seen: Snapshot) -> Line:
-    """What was learned of the limits; empty where nothing is to be said."""
+    """Return what was learned of the limits; empty where nothing is to be said."""
     parts = [queue_words(seen.works_on)] if seen.works_on is not None else []
     if seen.refusals:
         parts.append(limit_words(seen).removeprefix("limit "))

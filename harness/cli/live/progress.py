@@ -1,4 +1,4 @@
-"""What is shown while a batch runs: a live display on a terminal, a plain line now and then
+"""The display while a batch runs: a live display on a terminal, a plain line now and then
 elsewhere.
 """
 
@@ -27,7 +27,7 @@ LOOKS_A_LINE = 10
 
 
 def is_shown(settings: Settings) -> bool:
-    """Whether there is any display of progress."""
+    """Return whether there is any display of progress."""
     return not settings.quiet and not settings.json_output
 
 

@@ -1,1 +1,1 @@
-"""What can be expected of an output or a call, and whether it holds."""
+"""The expectations of an output or a call, and the checks that they hold."""

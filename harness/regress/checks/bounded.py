@@ -21,7 +21,7 @@ class TooSlow(Exception):  # noqa: N818 - says what the pattern is
 
 
 def bounded(look: Callable[[], T], *, most_cpu_s: float = MOST_CPU_S) -> T:
-    """What `look` returns. Raises TooSlow where it takes longer.
+    """Return what `look` returns. Raises TooSlow where it takes longer.
 
     Backtracking can take longer than the universe has (`(a+)+$` on some forty characters). Python's
     matcher looks for signals while it works, so a timer of this process's own CPU time ends it;

@@ -17,7 +17,7 @@ _SURROUNDINGS = ("", "a", " ", "\n")
 
 
 def is_found_everywhere(pattern: re.Pattern[str]) -> bool:
-    """Whether a search finds the pattern in every text. False where it is unsure.
+    """Return whether a search finds the pattern in every text. False where it is unsure.
 
     A pattern that takes nothing at the end of a text, whatever stands before, is found at the end
     of every text. One that takes nothing at the beginning is, unless it says what must stand after
@@ -80,8 +80,8 @@ _NOTES = (
 
 
 def accepts_everything(schema: Any, keywords: Collection[str]) -> bool:
-    """Whether every JSON value fits a sound schema. False where it is unsure. `keywords` are those
-    that decide.
+    """Return whether every JSON value fits a sound schema. False where it is unsure. `keywords` are
+    those that decide.
     """
     if not isinstance(schema, Mapping):
         return schema is True

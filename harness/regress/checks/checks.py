@@ -38,7 +38,7 @@ class Check:
 
     @property
     def compares(self) -> bool:
-        """Whether it needs the golden file."""
+        """Return whether it needs the golden file."""
         return any(isinstance(each, EqualsGolden) for each in self.expectations)
 
 
@@ -58,7 +58,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """What became of a check in one draw. `why` says why it was not checked."""
+    """The outcome of a check in one draw. `why` says why it was not checked."""
 
     sample: int
     state: State
@@ -68,8 +68,8 @@ class Draw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is needed beside the case. `unrecorded` are calls whose requests the cassette does not
-    know, by draw.
+    """The material that a check needs beside the case. `unrecorded` are calls whose requests the
+    cassette does not know, by draw.
 
     `left_out` says of draws why they were not replayed at all.
     """
@@ -81,7 +81,7 @@ class Evidence:
 
 
 def look(check: Check, case: Case, evidence: Evidence) -> Draw:
-    """What becomes of the check in this draw."""
+    """Return what becomes of the check in this draw."""
     draw = (case.topic_id, case.sample)
     if (why := evidence.left_out.get(draw)) is not None:
         return Draw(sample=case.sample, state="not checked", why=why)
@@ -163,7 +163,7 @@ def _findings(check: Check, view: View, call: StoredSpan | None) -> list[Failing
 
 
 def _gone(check: Check, accepted: Accepted, calls: Iterable[StoredSpan]) -> list[Failing | Unknown]:
-    """What was accepted of calls of the step that were not made now."""
+    """Return what was accepted of calls of the step that were not made now."""
     if not check.compares or check.step is None:
         return []
     made = {call.id for call in calls}
@@ -201,7 +201,9 @@ def _missed(unrecorded: Set[str]) -> list[str]:
 
 
 def _is_miss(row: StoredResult | StoredSpan) -> bool:
-    """Whether a call, or a topic, failed for want of a recorded answer and for no other reason."""
+    """Return whether a call, or a topic, failed for want of a recorded answer and for no other
+    reason.
+    """
     error = row.error
     return error is not None and error.type == CacheMiss.__name__
 

@@ -40,7 +40,7 @@ class AtMost:
 
 
 def amount_of(amount: Amount, view: View) -> int:
-    """How much was used by the calls that are looked at."""
+    """Return how much was used by the calls that are looked at."""
     match amount:
         case "calls":
             return len(view.calls)

@@ -71,8 +71,8 @@ class FitsSchema:
 
 
 def _short(error: ValidationError) -> str:
-    """What the library says, which may begin with the whole value, and does not tell by which bound
-    it is too long.
+    """Say what the library says, which may begin with the whole value, and does not tell by which
+    bound it is too long.
     """
     whole, said = repr(error.instance), str(error.message)
     if said.startswith(whole):

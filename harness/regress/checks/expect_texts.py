@@ -134,7 +134,7 @@ class Length:
 
 
 def within(number: float, at_least: float | None, at_most: float | None) -> bool:
-    """Whether a number keeps its bounds; None bounds nothing."""
+    """Return whether a number keeps its bounds; None bounds nothing."""
     return (at_least is None or number >= at_least) and (at_most is None or number <= at_most)
 
 

@@ -1,4 +1,4 @@
-"""What an expectation is: it looks at an output or at one call, and says what is missing."""
+"""The form of an expectation: it looks at an output or at one call, and says what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.regress.checks.texts import text_of, text_of_call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What is looked at: one call, or without one the output of the topic.
+    """The subject of a look: one call, or without one the output of the topic.
 
     `accepted` is what the golden file has of this draw. `unrecorded` are the calls whose requests
     the cassette does not know, by their ids.
@@ -47,7 +47,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortfall:
-    """Why an expectation does not hold.
+    """The reason why an expectation does not hold.
 
     `message` is whole without the rest. `compared` says that `expected` and `got` are whole texts,
     whose difference is worth showing word by word.
@@ -61,7 +61,7 @@ class Shortfall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Why nobody can say whether an expectation holds."""
+    """The reason why nobody can say whether an expectation holds."""
 
     why: str
 
@@ -75,9 +75,9 @@ class Expectation(Protocol):
 
     @property
     def wanted(self) -> str:
-        """What is expected, in a few words."""
+        """Say what is expected, in a few words."""
         ...
 
     def look(self, view: View) -> Finding:
-        """What is missing, if anything is."""
+        """Return what is missing, if anything is."""
         ...

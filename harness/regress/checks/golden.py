@@ -30,7 +30,7 @@ _FIELDS = {"output", "calls"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What was accepted of one draw of a topic. `output` counts only where `has_output` says so:
+    """The accepted form of one draw of a topic. `output` counts only where `has_output` says so:
     null is a value.
     """
 
@@ -76,7 +76,7 @@ def read_golden(path: Path) -> Golden:
 
 
 def _line_of(error: NotJson, text: str) -> int:
-    """Where the file ceases to be JSON, as far as the error tells."""
+    """Return where the file ceases to be JSON, as far as the error tells."""
     if found := _LINE.search(str(error)):
         return int(found[1])
     twice = _TWICE.search(str(error))
@@ -108,7 +108,7 @@ def write_golden(path: Path, golden: Golden) -> None:
 
 
 def golden_diff(old: Golden, new: Golden, name: str) -> str:
-    """What changes from one to the other, draw by draw as unified diffs; empty where nothing
+    """Say what changes from one to the other, draw by draw as unified diffs; empty where nothing
     does.
     """
     parts: list[str] = []
@@ -216,7 +216,7 @@ class _Reader:
         return SuiteError(f"{self._path}:{self._line_of(path)}: {message}")
 
     def _line_of(self, path: tuple[str, ...]) -> int:
-        """Where the last of these names stands, each looked for behind the one before it."""
+        """Return where the last of these names stands, each looked for behind the one before it."""
         line = 0
         for name in path:
             line = next(self._standing(name, line), line)

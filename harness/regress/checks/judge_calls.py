@@ -1,4 +1,4 @@
-"""Where a judge's calls stand among the calls of a topic: known by their step and the part that
+"""A judge's calls among the calls of a topic: known by their step and the part that
 made them.
 """
 
@@ -28,7 +28,9 @@ def judge_path(check: str, span_id: str | None) -> str:
 
 
 def is_judge(span_id: str) -> bool:
-    """Whether the call with this id asked a judge, and so is no part of the workflow's own work."""
+    """Return whether the call with this id asked a judge, and so is no part of the workflow's own
+    work.
+    """
     return span_id.startswith(f"{JUDGE}.") and step_of(span_id) == JUDGE
 
 

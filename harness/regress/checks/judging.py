@@ -49,7 +49,7 @@ $text"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """How judges are asked: the prompt with its blanks, and the model and caps."""
+    """The way in which judges are asked: the prompt with its blanks, and the model and caps."""
 
     prompt: Prompt = Prompt(name=JUDGE, user=USER, system=SYSTEM)
     options: StepOptions = StepOptions(max_tokens=16_384)

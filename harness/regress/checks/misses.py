@@ -45,8 +45,8 @@ class MissGroup:
 
 
 def grouped(misses: Iterable[Miss]) -> tuple[MissGroup, ...]:
-    """What changed first, what only follows from it last; the steps in the order in which they were
-    met.
+    """Return what changed first, what only follows from it last; the steps in the order in which
+    they were met.
     """
     groups: dict[tuple[str, str], list[Miss]] = {}
     for miss in misses:

@@ -1,5 +1,5 @@
-"""What repeated draws tell: the chance to pass in k of them, and how much a number varies from draw
-to draw.
+"""The figures that repeated draws give: the chance to pass in k of them, and how much a number
+varies from draw to draw.
 """
 
 from __future__ import annotations

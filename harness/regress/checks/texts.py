@@ -1,4 +1,4 @@
-"""What answers and outputs say, as text: what is searched, counted, compared and shown."""
+"""Answers and outputs as text: what is searched, counted, compared and shown."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What belongs together in two runs of a topic: calls of a step and sub-questions, by what they
-ask, not by number.
+"""Pairs of what belongs together in two runs of a topic: calls of a step and sub-questions, by what
+they ask, not by number.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def aligned_sections(old: Sequence[Section], new: Sequence[Section]) -> list[Pai
 
 
 def label_of(section: Section) -> str:
-    """What a section is about: its `question`, else the first text in it, else all of it."""
+    """Say what a section is about: its `question`, else the first text in it, else all of it."""
     texts = [value for value in section.values() if isinstance(value, str)]
     question = section.get("question")
     return (
@@ -151,8 +151,8 @@ def _in_order(old: int, new: int, found: Mapping[int, int]) -> list[Places]:
 
 
 def _asked(calls: Sequence[StoredSpan]) -> list[Item]:
-    """What each call of a step asks: its last message, without what all calls of the step begin and
-    end with.
+    """Return what each call of a step asks: its last message, without what all calls of the step
+    begin and end with.
 
     Numbers are left out: they are as a rule those of the parts, which are matched by what is asked.
     """
@@ -169,8 +169,8 @@ def _asked(calls: Sequence[StoredSpan]) -> list[Item]:
 
 
 def _common_start(texts: Sequence[list[str]]) -> int:
-    """How many words all of several texts begin with: those that the first and the last in order
-    do.
+    """Return how many words all of several texts begin with: those that the first and the last in
+    order do.
     """
     if len(texts) < 2:
         return 0

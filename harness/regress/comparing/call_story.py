@@ -1,4 +1,4 @@
-"""Why a call of a run was a hit, or why it was asked: told from its row and from what the cache
+"""The reason why a call of a run was a hit, or was asked: told from its row and from what the cache
 holds.
 """
 
@@ -165,7 +165,7 @@ def story_of(
     mode: str,
     ttl_s: float | None,
 ) -> CallStory:
-    """Why this call of a topic was answered as it was.
+    """Say why this call of a topic was answered as it was.
 
     `row` and `calls` are the topic's, `recorded` what the cache holds for the topic, `payer` what
     it holds under the call's key.
@@ -241,6 +241,6 @@ def _explained(
 
 
 def _began(call: StoredSpan, row: StoredResult, calls: Sequence[StoredSpan]) -> datetime:
-    """When the call was wanted: a topic's first call is wanted when the topic begins."""
+    """Return when the call was wanted: a topic's first call is wanted when the topic begins."""
     first_s = min(one.start_s for one in calls)
     return row.started_at + timedelta(seconds=call.start_s - first_s)

@@ -49,7 +49,7 @@ def summary_of(found: Comparison, *, shown: int | None) -> Iterator[Block]:
 
 
 def heads_of(a: Head, b: Head) -> Table:
-    """What the two runs are."""
+    """Return what the two runs are."""
     return Table(
         columns=("", "run", "model", "prompts", "workflow", "status", "topics"),
         rows=tuple(
@@ -84,7 +84,7 @@ def amounts_words(a: Amounts, b: Amounts) -> str:
 
 
 def ratio(a: float | None, b: float | None) -> str:
-    """How much B is of A."""
+    """Say how much B is of A."""
     return "–" if not a or b is None else f"{b / a:.2f} ×"
 
 
@@ -98,7 +98,7 @@ def status_words(topic: TopicDifference) -> str:
 
 
 def _statements(found: Comparison) -> Iterator[str]:
-    """What it comes to, a line each."""
+    """Say what it comes to, a line each."""
     worse = [topic for topic in found.changed if topic.status == "worse"]
     better = [topic for topic in found.changed if topic.status == "better"]
     yield (

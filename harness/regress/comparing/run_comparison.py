@@ -35,7 +35,7 @@ _OF_THE_RUN = {"out", "yes", "json", "quiet", "verbose", "prompts", "cache"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What a run is. `wall_s` is that of its sessions, None where it was killed."""
+    """A run that is compared. `wall_s` is that of its sessions, None where it was killed."""
 
     path: str
     run_id: str
@@ -90,8 +90,8 @@ class StepDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckDifference:
-    """How many topics (draws, where there are several) pass a check in each run, of those where it
-    was made in both.
+    """The number of topics (draws, where there are several) that pass a check in each run, of those
+    where it was made in both.
     """
 
     name: str
@@ -133,7 +133,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether both runs have the same topics, and all came out the same."""
+        """Return whether both runs have the same topics, and all came out the same."""
         return not self.changed and not self.only_a and not self.only_b
 
 
@@ -198,7 +198,7 @@ def case_of(run: RunIndex, topic_id: str) -> Case:
 
 
 def head_of(run: RunIndex) -> Head:
-    """What `run.json` says of a run, as far as it tells two runs apart."""
+    """Return what `run.json` says of a run, as far as it tells two runs apart."""
     manifest = run.manifest
     identity, settings = manifest["identity"], manifest["settings"]
     sessions = manifest.get("session_log") or ()
@@ -238,7 +238,7 @@ def settings_changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Settin
 
 
 class _Found:
-    """What adds up while topics pass by."""
+    """The sums that grow while topics pass by."""
 
     def __init__(self, checks: Sequence[str]) -> None:
         self.changed: list[TopicDifference] = []

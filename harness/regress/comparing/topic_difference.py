@@ -35,8 +35,8 @@ _RANKS = {"ok": 0, "degraded": 1, "failed": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """What a topic, or several, took. Money in USD, None where a price is not known; `elapsed_s` is
-    the topics' own.
+    """The time, money and tokens that topics took. Money in USD, None where a price is not known;
+    `elapsed_s` is the topics' own.
 
     `cost` is what the run paid, `worth` what its answers cost whoever paid: the cache may have had
     some. `model_s` is the time that models worked for this run.
@@ -126,7 +126,7 @@ class CallDifference:
 
     @property
     def same(self) -> bool:
-        """Whether what the model said is the same."""
+        """Return whether what the model said is the same."""
         return not self.lone and not self.answer_changed and not self.reasoning_changed
 
     def _differ(self, part: Callable[[StoredSpan], str]) -> bool:
@@ -166,8 +166,8 @@ class TopicDifference:
 
     @property
     def same(self) -> bool:
-        """Whether B said and concluded what A did; what it took does not count, and neither does
-        what it was asked.
+        """Return whether B said and concluded what A did; what it took does not count, and neither
+        does what it was asked.
         """
         return (
             self.status_a == self.status_b
@@ -197,7 +197,7 @@ class TopicDifference:
 def compare_cases(
     a: Case, b: Case, checks: Checks = NO_CHECKS
 ) -> tuple[TopicDifference, list[CallDifference]]:
-    """How a topic came out in B, next to A, and its calls side by side."""
+    """Return how a topic came out in B, next to A, and its calls side by side."""
     calls = [CallDifference(pair=pair) for pair in aligned_calls(a.calls, b.calls)]
     texts = output_text(a.row), output_text(b.row)
     passes = checks.passed(a), checks.passed(b)
@@ -225,14 +225,14 @@ def compare_cases(
 
 
 def answer_of(call: StoredSpan) -> str:
-    """What a call brought: its answer, with the functions that it wants called, or why it
+    """Say what a call brought: its answer, with the functions that it wants called, or why it
     failed.
     """
     return text_of_call(call) if call.error is None else failure_words(call.error)
 
 
 def output_text(row: StoredResult) -> str:
-    """What came out of a topic, as text; why nothing did, where it failed."""
+    """Say what came out of a topic, as text; why nothing did, where it failed."""
     if row.output is None and row.error is not None:
         return failure_words(row.error)
     return text_of(row.output)

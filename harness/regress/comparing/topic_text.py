@@ -111,7 +111,7 @@ def _unchanged(found: CallDetail) -> Iterator[str]:
 
 
 def _request_lines(change: RequestChange) -> list[str]:
-    """What changed in a request, but for the texts that are shown word by word."""
+    """Say what changed in a request, but for the texts that are shown word by word."""
     lines = [
         f"request, {one.name}: {value_words(one.recorded)} → {value_words(one.wanted)}"
         for one in change.fields

@@ -48,8 +48,8 @@ def in_github(report: SuiteReport, *, root: Path) -> str:
 
 
 def problem_in_github(message: str, *, root: Path) -> str:
-    """What kept a suite from being checked at all: a line for each line of the message, at the file
-    that it names.
+    """Say what kept a suite from being checked at all: a line for each line of the message, at the
+    file that it names.
     """
     errors = []
     for line in message.splitlines()[:MOST_ERRORS]:

@@ -53,7 +53,7 @@ def in_markdown(report: SuiteReport) -> str:
 
 
 def problem_in_markdown(message: str, suite: Path) -> str:
-    """What kept a suite from being checked at all."""
+    """Say what kept a suite from being checked at all."""
     return markdown(
         [Heading(level=2, text=f"❌ {_line(str(suite))}: nothing was checked"), _code(message)]
     )

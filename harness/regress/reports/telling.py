@@ -1,4 +1,4 @@
-"""What all outputs tell, in the same words: the failures by check, the calls behind them, the
+"""The words that all outputs share: the failures by check, the calls behind them, the
 numbers of each check.
 """
 
@@ -98,7 +98,7 @@ class Trace:
 
     @property
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """What there is of prompt, reasoning and answer, by name."""
+        """Return what there is of prompt, reasoning and answer, by name."""
         parts = (("prompt", self.prompt), ("reasoning", self.reasoning), ("answer", self.answer))
         return tuple((name, text) for name, text in parts if text)
 
@@ -119,7 +119,7 @@ def trace_of(call: StoredSpan) -> Trace:
 
 
 def miss_words(group: MissGroup) -> str:
-    """What happened to these calls, in one line."""
+    """Say what happened to these calls, in one line."""
     number = f"{counted(group.calls, 'call')} of {counted(group.topics, 'topic')}"
     match group.reason:
         case "changed":
@@ -134,7 +134,7 @@ def miss_words(group: MissGroup) -> str:
 
 
 def counts_words(one: CheckVerdict) -> str:
-    """How many topics passed, failed, were not checked."""
+    """Say how many topics passed, failed, were not checked."""
     counts = [(len(one.of_state(state)), state) for state in STATES]
     return ", ".join(f"{number:,} {state}" for number, state in counts if number)
 
@@ -168,7 +168,7 @@ def why_not_checked(one: CheckVerdict) -> str:
 
 
 def notes_of(report: SuiteReport) -> Iterator[str]:
-    """What fails nothing, and should be known; at the end what to do about what was meant to
+    """Say what fails nothing, and should be known; at the end what to do about what was meant to
     change.
     """
     for line in doubt_lines(report.answers):

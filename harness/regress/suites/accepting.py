@@ -23,7 +23,7 @@ def accept(
     misses: Iterable[Miss] = (),
     left_out: Mapping[tuple[str, int], str] | None = None,
 ) -> Golden:
-    """What the golden file of the suite should be: of each draw what its checks compare, and
+    """Return what the golden file of the suite should be: of each draw what its checks compare, and
     nothing else.
 
     A draw that failed, rests on unrecorded calls or was `left_out` says nothing new, so what was

@@ -1,4 +1,4 @@
-"""How the repeated draws of a check vary: in what passes, and in tokens, cost and length."""
+"""The spread of the repeated draws of a check: in what passes, and in tokens, cost and length."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def spreads(
     by_topic: Mapping[str, Mapping[int, Case | None]],
     pricing: Pricing,
 ) -> Mapping[str, Spread]:
-    """How the draws vary: the pass rate from draw to draw over all topics, the rest from draw to
-    draw of each topic.
+    """Return how the draws vary: the pass rate from draw to draw over all topics, the rest from
+    draw to draw of each topic.
     """
     measured = [
         list(_measures(check, topic, by_topic[topic.topic_id], pricing)) for topic in topics

@@ -1,4 +1,4 @@
-"""What came of a suite, as values: each check by topic and draw, and what they come to."""
+"""The outcome of a suite, as values: each check by topic and draw, and what they come to."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class SuiteReport:
 
     @property
     def checked(self) -> int:
-        """How many draws were checked, by checks that somebody wrote."""
+        """Return how many draws were checked, by checks that somebody wrote."""
         return sum(
             topic.checked for one in self.checks if not one.check.implied for topic in one.topics
         )
@@ -125,7 +125,7 @@ class SuiteReport:
 
     @property
     def headline(self) -> str:
-        """What it comes to, in one line."""
+        """Say what it comes to, in one line."""
         counts = {state: sum(one.state == state for one in self.checks) for state in STATES}
         told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
         draws = f" × {self.suite.samples} draws" if self.suite.samples > 1 else ""

@@ -49,7 +49,7 @@ class Suite:
 
     @property
     def compares(self) -> bool:
-        """Whether any check needs the golden file."""
+        """Return whether any check needs the golden file."""
         return any(check.compares for check in self.checks)
 
     @property
