@@ -34,7 +34,7 @@ from harness.domain.policy import CachePolicy
 from harness.domain.run import Topic
 from harness.domain.step_options import StepOptions
 from harness.engine.cached import Cached
-from harness.engine.leases import Leases
+from harness.engine.leased_keys import LeasedKeys
 from harness.engine.step import RunContext, Step
 from harness.engine.stopping import Stop
 from harness.engine.trace import Trace
@@ -166,7 +166,7 @@ def cached(cache: SqliteCache) -> Cached:
         cache,
         policy,
         SystemClock(),
-        Leases(cache, policy, Stop(), random.Random(1)),
+        LeasedKeys(cache, policy, Stop(), random.Random(1)),
         explain,
     )
 

@@ -37,7 +37,7 @@ from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
 from harness.engine.journaled import Journaled
-from harness.engine.leases import Leases
+from harness.engine.leased_keys import LeasedKeys
 from harness.engine.limited import Limited, RunLimited
 from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
@@ -52,7 +52,7 @@ from harness.errors import CacheError, SettingsError
 from harness.machine.file_limit import budgeted_files
 from harness.machine.stall_meter import StallMeter
 from harness.machine.wall_clock import SystemClock
-from harness.ports import Cache, Completer, OpenCall, WallClock
+from harness.ports import Answers, Cache, Claim, Completer, OpenCall, WallClock
 from harness.settings import Loaded, Settings
 from harness.workflows.endpoint_names import DECLARED as ENDPOINTS_DECLARED
 from harness.workflows.in_use import InUse, check_access, models_at
@@ -143,6 +143,7 @@ def layered(
     purse: Ledger,
     stop: Stop,
     clock: WallClock,
+    recording: Answers | None = None,
     answered_before: bool = False,
     board: Board | None = None,
     rejections: Rejections | None = None,
@@ -153,10 +154,10 @@ def layered(
     """The layers around the endpoints. Only this function knows their order; ARCHITECTURE.md gives
     the reasons.
 
-    `answered_before`: the run had answers in earlier sessions. A `board` notes between the layers
-    where each call is; `rejections` are those that the steps tell of. `limits` are the run's. The
-    run's own `endpoint` is called `name` and has `own_limits`, if there are such; those `elsewhere`
-    have theirs.
+    A `recording` answers before the cache does. `answered_before`: the run had answers in earlier
+    sessions. A `board` notes between the layers where each call is; `rejections` are those that the
+    steps tell of. `limits` are the run's. The run's own `endpoint` is called `name` and has
+    `own_limits`, if there are such; those `elsewhere` have theirs.
     """
 
     def told(layer: Completer, stage: Stage) -> Completer:
@@ -200,9 +201,11 @@ def layered(
     # With one endpoint nobody else wants the money that waits for it.
     held = Outside(budgeted, routes) if routes.several else budgeted
     retrying = told(Retrying(held, retry, routes.provider_of, stop, rng), "retry")
-    leases = Leases(cache, policies.cache, stop, rng, policies.lease)
+    leases = LeasedKeys(cache, policies.cache, stop, rng, policies.lease)
+    answers = cache if recording is None else RecordedFirst(recording, cache)
+    cached = Cached(retrying, answers, policies.cache, clock, leases, explain, rejections or ())
     return (
-        told(Cached(retrying, cache, policies.cache, clock, leases, explain, rejections), "cache"),
+        told(cached, "cache"),
         routes,
     )
 
@@ -275,7 +278,7 @@ async def open_stack(
     stop: Stop,
     clock: WallClock | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
-    recording: Cache | None = None,
+    recording: Answers | None = None,
     board: Board | None = None,
     used: Sequence[InUse] | None = None,
 ) -> AsyncIterator[Stack]:
@@ -302,28 +305,23 @@ async def open_stack(
         limits = replace(limits, in_flight=files.in_flight)
         if files.note is not None:
             log.warning(files.note)
-    async with SqliteCache.open(settings.cache) as file:
-        cache: Cache = file if recording is None else RecordedFirst(recording, file)
+    async with SqliteCache.open(settings.cache) as cache:
         rejections = Rejections(cache)
         before = await cache.spent(run_id)
         left_open = tuple(await cache.left_open(run_id))
         purse = Ledger.after(settings.spending_cap(), before)
         async with AsyncExitStack() as clients:
-            reached = [
-                Elsewhere(
-                    name=one.name,
-                    endpoint=await clients.enter_async_context(
-                        _reached(loaded, one, clock, transport)
-                    ),
-                    limits=(
-                        limits if len(asked) == 1 else within(limits, loaded.limits_at(one.name))
-                    ),
-                )
-                for one in asked
-            ]
+            reached = []
+            for one in asked:
+                client = await clients.enter_async_context(_reached(loaded, one, clock, transport))
+                own = limits
+                if len(asked) > 1:
+                    own = within(limits, loaded.limits_at(one.name))
+                reached.append(Elsewhere(name=one.name, endpoint=client, limits=own))
             completer, routes = layered(
                 reached[0].endpoint,
                 cache=cache,
+                recording=recording,
                 policies=Policies.of(settings),
                 limits=limits,
                 purse=purse,
@@ -369,13 +367,23 @@ async def _reached(
         )
 
 
-def replaying(recording: Cache, *, stop: Stop, clock: WallClock) -> Completer:
+def replaying(recording: Answers, *, stop: Stop, clock: WallClock) -> Completer:
     """Answers from a recording and from nothing else: no file, no client, no key. A request it does
     not know raises CacheMiss.
     """
     policy = CachePolicy(mode="replay")
-    leases = Leases(recording, policy, stop, random.Random(0))  # noqa: S311 - nobody asks, so nobody waits
+    leases = LeasedKeys(_NobodyElse(), policy, stop, random.Random(0))  # noqa: S311 - nobody waits
     return Cached(_Nobody(), recording, policy, clock, leases, explain)
+
+
+class _NobodyElse:
+    """The leases of a replay, which asks nobody, so that nobody waits for it."""
+
+    async def claim(self, key: str) -> Claim:
+        return "taken"
+
+    def release(self, key: str) -> None:
+        """There is nothing to give back."""
 
 
 class _Nobody:

@@ -108,14 +108,11 @@ another has the lease.
 """
 
 
-class Cache(Protocol):
-    """Responses by key, the journal of requests in one transaction with them, and leases on keys.
-
-    A lease says that somebody is asking for the answer to a key, so that nobody else has to. It
-    ends with its holder: one that died holds nothing, one that is merely stopped holds on.
+class Answers(Protocol):
+    """The answers that are kept, by key.
 
     Every method raises StorageError if the disk fails, and CacheError if the file turns out to be
-    damaged.
+    damaged; so do those of `Journal` and `Leases`.
     """
 
     async def get(self, key: str, request: Request) -> Stored | None:
@@ -132,6 +129,14 @@ class Cache(Protocol):
         """
         ...
 
+
+class Leases(Protocol):
+    """Leases on keys. A lease says that somebody is asking for the answer, so that nobody else has
+    to.
+
+    It ends with its owner: one that died holds nothing, one that is merely stopped holds on.
+    """
+
     async def claim(self, key: str) -> Claim:
         """Take the lease on a key, unless another living holder, or an earlier claim of this one,
         has it.
@@ -143,6 +148,13 @@ class Cache(Protocol):
         done it.
         """
         ...
+
+
+class Journal(Protocol):
+    """The requests that left, what they cost, and what came back.
+
+    An answer is stored, its request closed and its lease released in one transaction: `resolve`.
+    """
 
     async def open_call(self, request: Request, entry: OpenCall) -> int:
         """Durably note that a request is about to leave; returns the number under which it is
@@ -175,6 +187,10 @@ class Cache(Protocol):
     async def left_open(self, run_id: str) -> Sequence[OpenCall]:
         """The run's requests that left and were never resolved, oldest first."""
         ...
+
+
+class Cache(Answers, Leases, Journal, Protocol):
+    """One store with all three, as the transaction of `Journal.resolve` needs it."""
 
 
 class Results(Protocol):

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from harness.cache.entry import Entry, entry_of, instant, stamp, stored, stored_request
-from harness.cache.leases import Claiming, Releasing
+from harness.cache.lease_table import Claiming, Releasing
 from harness.cache.sqlite_errors import is_of_the_statement, translated
 from harness.cache.sqlite_thread import Database
 from harness.domain.call import Call
@@ -107,7 +107,11 @@ def look_up(
     keys = list({key for key, _ in asks})
     found = connection.execute(_LOOK_UP.format(marks=",".join("?" * len(keys))), keys)
     rows = {key: columns for key, *columns in found}
-    return [_answer(key, request, rows[key]) if key in rows else None for key, request in asks]
+    answers: list[Stored | Unusable | None] = []
+    for key, request in asks:
+        columns = rows.get(key)
+        answers.append(None if columns is None else _answer(key, request, columns))
+    return answers
 
 
 def _answer(key: str, request: Request, columns: list[Any]) -> Stored | Unusable:

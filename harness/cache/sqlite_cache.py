@@ -16,7 +16,7 @@ import anyio
 from harness.cache import operations, reports
 from harness.cache.batching import Batches, Lane
 from harness.cache.lease_owner import LeaseOwner
-from harness.cache.leases import Claiming, Releasing
+from harness.cache.lease_table import Claiming, Releasing
 from harness.cache.operations import Closing, Opening, Rejecting, Unusable, Withdrawal, Write
 from harness.cache.sqlite_thread import Database
 from harness.domain.completion import Request

@@ -80,19 +80,20 @@ def forecast_json(forecast: Forecast) -> dict[str, Any]:
             "provider_limit": plan.provider_limit,
         },
         "recorded": {"finished_topics": recording.finished, "used_topics": len(recording.topics)},
-        "steps": [
-            {
-                "step": fit.step,
-                "calls": fit.calls,
-                "mean_s": round(fit.mean_s, 6),
-                "base_s": round(fit.base_s, 6),
-                "per_token_s": round(fit.per_token_s, 9),
-                "ttft_s": None if fit.ttft_s is None else round(fit.ttft_s, 6),
-            }
-            for fit in recording.fits().values()
-        ],
+        "steps": [_step_json(fit) for fit in recording.fits().values()],
         "nights": [arm.as_json(plan) for arm in forecast.arms],
         "notes": list(_notes(forecast)),
+    }
+
+
+def _step_json(fit: StepFit) -> dict[str, Any]:
+    return {
+        "step": fit.step,
+        "calls": fit.calls,
+        "mean_s": round(fit.mean_s, 6),
+        "base_s": round(fit.base_s, 6),
+        "per_token_s": round(fit.per_token_s, 9),
+        "ttft_s": None if fit.ttft_s is None else round(fit.ttft_s, 6),
     }
 
 

@@ -23,7 +23,7 @@ from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
-from harness.ports import Cache
+from harness.ports import Answers
 from harness.runs.batch import run_batch
 from harness.runs.session import Report, Watch
 from harness.settings import Loaded, notes_on
@@ -59,7 +59,7 @@ def reported(
     workflow: LoadedWorkflow | None = None,
     continued: bool = False,
     redo: Redo = ALL_LEFT,
-    recording: Cache | None = None,
+    recording: Answers | None = None,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> Report:
     """Run, show progress, and print the summary. See `run_batch`. Exits where there is no

@@ -318,7 +318,8 @@ def run_outages_lines(manifest: Mapping[str, Any]) -> list[str]:
 def outages_lines(outages: Sequence[PastOutage]) -> list[str]:
     """Outages in the local time of this machine, a line each."""
     lines = outage_lines([_local(outage) for outage in outages], _today())
-    return [f"{'outages' if number == 0 else '':<10}{line}" for number, line in enumerate(lines)]
+    labels = ["outages", *[""] * len(lines)]
+    return [f"{label:<10}{line}" for label, line in zip(labels, lines, strict=False)]
 
 
 def _local(outage: PastOutage) -> PastOutage:
@@ -331,7 +332,8 @@ def _today() -> date:
 
 
 def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: round(value, 9) if isinstance(value, float) else value
-        for name, value in values.items()
-    }
+    rounded = dict(values)
+    for name, value in values.items():
+        if isinstance(value, float):
+            rounded[name] = round(value, 9)
+    return rounded

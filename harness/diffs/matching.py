@@ -145,7 +145,9 @@ class _Bounded(SequenceMatcher[Hashable]):
             }
         super().__init__(self.unanchored.__contains__, old, new, autojunk=False)
         self._work = work
-        costs = (0 if word in self.unanchored else counts[word] for word in old)
+        for word in self.unanchored:
+            counts[word] = 0
+        costs = (counts[word] for word in old)
         self._comparisons = list(accumulate(costs, initial=0))
 
     def overlooks(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> bool:

@@ -5,6 +5,7 @@ asked once.
 from __future__ import annotations
 
 import logging
+from collections.abc import Container
 from dataclasses import replace
 from functools import partial
 
@@ -15,12 +16,11 @@ from harness.domain.key import cache_key, size_of
 from harness.domain.policy import CachePolicy
 from harness.domain.recorded_call import Explain
 from harness.engine.clock import now
-from harness.engine.leases import Leases
-from harness.engine.rejections import Rejections
+from harness.engine.leased_keys import LeasedKeys
 from harness.engine.single_flight import SingleFlight
 from harness.engine.telling import telling
 from harness.machine.threads import off_loop
-from harness.ports import Cache, Completer, Stored, WallClock
+from harness.ports import Answers, Completer, Stored, WallClock
 
 log = logging.getLogger("harness.cache")
 
@@ -37,26 +37,27 @@ class Cached:
     its place. Only on the way to a later answer that is kept and accepted does it count, so that
     what came of a re-ask is not paid twice.
 
-    `explain` says why a replay does not know a request.
+    `explain` says why a replay does not know a request. `rejections` are the keys of the answers
+    that were rejected in this session.
     """
 
     def __init__(
         self,
         inner: Completer,
-        cache: Cache,
+        answers: Answers,
         policy: CachePolicy,
         clock: WallClock,
-        leases: Leases,
+        leases: LeasedKeys,
         explain: Explain,
-        rejections: Rejections | None = None,
+        rejections: Container[str] = (),
     ) -> None:
         self._inner = inner
-        self._cache = cache
+        self._answers = answers
         self._policy = policy
         self._clock = clock
         self._leases = leases
         self._explain = explain
-        self._rejections = rejections or Rejections(cache)
+        self._rejections = rejections
         self._flights: SingleFlight[Completion | CompletionError] = SingleFlight()
 
     async def complete(self, request: Request, call: Call) -> Completion:
@@ -116,7 +117,7 @@ class Cached:
         """Explain why replay knows no answer. Earlier answers of the topic came from its recording,
         too.
         """
-        recorded = await self._cache.recorded(call.topic_id)
+        recorded = await self._answers.recorded(call.topic_id)
         answers = {
             one.span_id: one.completion.content for one in recorded if one.span_id != call.span_id
         }
@@ -135,7 +136,7 @@ class Cached:
 
     async def _find(self, key: str, request: Request, call: Call) -> Stored | None:
         """Return what the cache holds, where the policy lets it answer."""
-        stored = await self._cache.get(key, request)
+        stored = await self._answers.get(key, request)
         if stored is None:
             return None
         age_s = (self._clock.now() - stored.created_at).total_seconds()

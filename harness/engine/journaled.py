@@ -14,7 +14,7 @@ from harness.domain.pricing import Pricing, charge_of
 from harness.domain.unsettled import LINGER_S, FastestWriting, usage_at_most
 from harness.domain.validity import defect
 from harness.engine.clock import now
-from harness.ports import Cache, Completer, Resolution, WallClock
+from harness.ports import Completer, Journal, Resolution, WallClock
 
 
 class Journaled:
@@ -27,10 +27,10 @@ class Journaled:
     """
 
     def __init__(
-        self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, *, keep: bool
+        self, inner: Completer, journal: Journal, pricing: Pricing, clock: WallClock, *, keep: bool
     ) -> None:
         self._inner = inner
-        self._cache = cache
+        self._journal = journal
         self._pricing = pricing
         self._clock = clock
         self._keep = keep
@@ -142,7 +142,7 @@ class Journaled:
         """Close the row, whoever is cancelled meanwhile; returns the seconds that took."""
         started = now()
         with anyio.CancelScope(shield=True):
-            await self._cache.resolve(row, resolution)
+            await self._journal.resolve(row, resolution)
         return now() - started
 
     def _price(self, request: Request, completion: Completion) -> float | None:

@@ -15,7 +15,7 @@ from harness.domain.pricing import Pricing
 from harness.engine.clock import now
 from harness.engine.stopping import Stop, StopKind
 from harness.errors import FailureKind, RunStopped
-from harness.ports import Cache, Completer, OpenCall, Resolution, WallClock
+from harness.ports import Completer, Journal, OpenCall, Resolution, WallClock
 
 _STOP_KINDS: Mapping[FailureKind, StopKind] = {
     "auth": "auth",
@@ -39,10 +39,10 @@ class Noted:
     """
 
     def __init__(
-        self, inner: Completer, cache: Cache, pricing: Pricing, clock: WallClock, stop: Stop
+        self, inner: Completer, journal: Journal, pricing: Pricing, clock: WallClock, stop: Stop
     ) -> None:
         self._inner = inner
-        self._cache = cache
+        self._journal = journal
         self._pricing = pricing
         self._clock = clock
         self._stop = stop
@@ -75,7 +75,7 @@ class Noted:
             cost_at_most=most.cost,
             tokens_at_most=most.tokens,
         )
-        return await self._cache.open_call(request, entry)
+        return await self._journal.open_call(request, entry)
 
     async def _not_sent(self, row: int, stopped: RunStopped) -> None:
         resolution = Resolution(
@@ -86,4 +86,4 @@ class Noted:
             error=f"{NOT_SENT}{stopped}",
         )
         with anyio.CancelScope(shield=True):
-            await self._cache.resolve(row, resolution)
+            await self._journal.resolve(row, resolution)

@@ -122,10 +122,10 @@ def _placed(
 
 
 def _several(error: BaseException, causes: list[Failure]) -> Failure:
-    told = [
-        f"{cause.type}{f' at {cause.where}' if cause.where else ''}: {cause.message}"
-        for cause in causes
-    ]
+    told = []
+    for cause in causes:
+        where = f" at {cause.where}" if cause.where else ""
+        told.append(f"{cause.type}{where}: {cause.message}")
     if len(told) > MOST_TOLD:
         told = [*told[:MOST_TOLD], f"and {len(told) - MOST_TOLD} more"]
     located = next((cause for cause in causes if cause.where is not None), causes[0])

@@ -5,7 +5,7 @@ session lasts.
 from __future__ import annotations
 
 from harness.domain.call import Call
-from harness.ports import Cache, Rejection
+from harness.ports import Journal, Rejection
 
 
 class Rejections:
@@ -16,18 +16,18 @@ class Rejections:
     for one.
     """
 
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._keys: set[str] = set()
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._keys
 
     async def add(self, *, key: str, call: Call, owner: str, reason: str, mark: bool) -> None:
         """Note it, and with `mark` durably; `owner` paid for the answer to the call.
 
-        Raises StorageError and CacheError as the cache does.
+        Raises StorageError and CacheError as the journal does.
         """
         self._keys.add(key)
         if mark:
-            await self._cache.reject(Rejection(key=key, call=call, owner=owner, reason=reason))
+            await self._journal.reject(Rejection(key=key, call=call, owner=owner, reason=reason))

@@ -54,9 +54,9 @@ class Trace:
     def reject(self, span_id: str, reason: str) -> None:
         """Note in the span of a call why its answer is not taken."""
         log.info("the answer was rejected: %s", reason, extra={"span_id": span_id})
-        self.spans = [
-            replace(span, rejected=reason) if span.id == span_id else span for span in self.spans
-        ]
+        for number, span in enumerate(self.spans):
+            if span.id == span_id:
+                self.spans[number] = replace(span, rejected=reason)
 
     def unique(self, path: str) -> str:
         """The path, numbered from its second use on."""

@@ -67,7 +67,8 @@ def fenced(text: str, language: str = "text") -> str:
 
 
 def _table(block: Table) -> str:
-    rules = ["---" if number < block.texts else "---:" for number in range(len(block.columns))]
+    columns = len(block.columns)
+    rules = (["---"] * block.texts + ["---:"] * columns)[:columns]
     lines = [_row(_cells(block.columns)), _row(rules)]
     lines += [_row(_cells(row)) for row in block.rows]
     table = "\n".join(lines)

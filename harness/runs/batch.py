@@ -25,7 +25,7 @@ from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.machine.threads import in_thread
 from harness.machine.wall_clock import SystemClock
-from harness.ports import Cache, WallClock
+from harness.ports import Answers, WallClock
 from harness.records.results_dir import Describe, ResultsDir
 from harness.runs.choosing import choose
 from harness.runs.manifest import Wanted, can_be_read_again
@@ -55,7 +55,7 @@ async def run_batch(
     transport: httpx2.AsyncBaseTransport | None = None,
     continued: bool = False,
     redo: Redo = ALL_LEFT,
-    recording: Cache | None = None,
+    recording: Answers | None = None,
     wrap: Callable[[Workflow], Workflow] = lambda workflow: workflow,
 ) -> Report:
     """Run a topic file through a workflow, or continue the run that its results directory holds.

@@ -31,7 +31,7 @@ from harness.errors import CacheError, ResultsError, StorageError
 from harness.logs import logged_with
 from harness.machine.threads import in_thread
 from harness.machine.wall_clock import keeps_real_time
-from harness.ports import Cache, OpenCall, Results, WallClock
+from harness.ports import Answers, OpenCall, Results, WallClock
 from harness.records.begun import SESSIONS_BEGUN, Begun, SessionLimits, begun_to_json
 from harness.records.outages import outage_to_json
 from harness.records.results_dir import LINES_FILE, ResultsDir
@@ -124,7 +124,7 @@ class Session:
     clock: WallClock
     used: Sequence[InUse]
     transport: httpx2.AsyncBaseTransport | None = None
-    recording: Cache | None = None
+    recording: Answers | None = None
 
     async def run(self) -> Report:
         """Run the chosen topics. A disk that fails once there is a report is a part of it."""

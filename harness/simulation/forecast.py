@@ -162,10 +162,9 @@ def rounded(figures: Range | None) -> dict[str, float | None] | None:
     """A range as JSON."""
     if figures is None:
         return None
-    return {
-        name: value if value is None else round(value, 6)
-        for name, value in (("mean", figures.mean), ("low", figures.low), ("high", figures.high))
-    }
+    low = None if figures.low is None else round(figures.low, 6)
+    high = None if figures.high is None else round(figures.high, 6)
+    return {"mean": round(figures.mean, 6), "low": low, "high": high}
 
 
 def jobs_of(plan: Plan, in_flight: Sequence[int], *, repeat: int, seed: int) -> tuple[Job, ...]:

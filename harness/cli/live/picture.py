@@ -203,10 +203,11 @@ def _failure(failing: Failing) -> Line:
 
 def _labelled(name: str, lines: Iterable[Line], width: int) -> list[Line]:
     """The lines, the first of them with its label."""
-    return [
-        ((_label(name if number == 0 else "", width), "dim"), *line)
-        for number, line in enumerate(lines)
-    ]
+    labelled: list[Line] = []
+    for line in lines:
+        label = "" if labelled else name
+        labelled.append(((_label(label, width), "dim"), *line))
+    return labelled
 
 
 def _label(name: str, width: int) -> str:

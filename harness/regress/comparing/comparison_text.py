@@ -205,22 +205,20 @@ def _steps(steps: tuple[StepDifference, ...]) -> Table:
             *("step", "calls", "requests changed", "answers changed", "reasoning changed", *lone),
             *("tokens out", "worth", "time of the models"),
         ),
-        rows=tuple(
-            (
-                step.step,
-                _change(step.a.calls, step.b.calls),
-                *(
-                    f"{n:,}"
-                    for n in (step.requests_changed, step.answers_changed, step.reasoning_changed)
-                ),
-                *((f"{step.lone:,}",) if lone else ()),
-                _change(step.a.output_tokens, step.b.output_tokens),
-                f"{money(step.a.worth)} → {money(step.b.worth)}",
-                f"{duration(step.a.model_s)} → {duration(step.b.model_s)}",
-            )
-            for step in steps
-        ),
+        rows=tuple(_step_row(step, with_lone=bool(lone)) for step in steps),
     )
+
+
+def _step_row(step: StepDifference, *, with_lone: bool) -> tuple[str, ...]:
+    row = [step.step, _change(step.a.calls, step.b.calls)]
+    row += [f"{step.requests_changed:,}", f"{step.answers_changed:,}"]
+    row += [f"{step.reasoning_changed:,}"]
+    if with_lone:
+        row.append(f"{step.lone:,}")
+    row.append(_change(step.a.output_tokens, step.b.output_tokens))
+    row.append(f"{money(step.a.worth)} → {money(step.b.worth)}")
+    row.append(f"{duration(step.a.model_s)} → {duration(step.b.model_s)}")
+    return tuple(row)
 
 
 def _changed(topics: tuple[TopicDifference, ...], *, with_checks: bool) -> Table:
@@ -232,21 +230,24 @@ def _changed(topics: tuple[TopicDifference, ...], *, with_checks: bool) -> Table
             *("alike", "answers changed", "reasoning changed", *lone, "tokens out", "worth"),
         ),
         rows=tuple(
-            (
-                one_line(topic.topic_id, 40),
-                status_words(topic),
-                *((f"{len(topic.lost)}", f"{len(topic.gained)}") if with_checks else ()),
-                f"{topic.likeness:.0%}",
-                f"{topic.answers_changed} of {max(topic.a.calls, topic.b.calls)}",
-                f"{topic.reasoning_changed}",
-                *((f"{topic.lone_calls}",) if lone else ()),
-                _change(topic.a.output_tokens, topic.b.output_tokens),
-                f"{money(topic.a.worth)} → {money(topic.b.worth)}",
-            )
-            for topic in topics
+            _topic_row(topic, with_checks=with_checks, with_lone=bool(lone)) for topic in topics
         ),
         texts=2,
     )
+
+
+def _topic_row(topic: TopicDifference, *, with_checks: bool, with_lone: bool) -> tuple[str, ...]:
+    row = [one_line(topic.topic_id, 40), status_words(topic)]
+    if with_checks:
+        row += [f"{len(topic.lost)}", f"{len(topic.gained)}"]
+    row.append(f"{topic.likeness:.0%}")
+    row.append(f"{topic.answers_changed} of {max(topic.a.calls, topic.b.calls)}")
+    row.append(f"{topic.reasoning_changed}")
+    if with_lone:
+        row.append(f"{topic.lone_calls}")
+    row.append(_change(topic.a.output_tokens, topic.b.output_tokens))
+    row.append(f"{money(topic.a.worth)} → {money(topic.b.worth)}")
+    return tuple(row)
 
 
 def _change(a: int, b: int) -> str:

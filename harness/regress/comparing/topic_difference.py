@@ -254,8 +254,11 @@ def _likeness(texts: tuple[str, str], calls: list[CallDifference]) -> float:
     pairs = [(call.pair.a, call.pair.b) for call in calls if not call.same]
     if not pairs:
         return 1.0
-    alike = [0.0 if a is None or b is None else similarity(_said(a), _said(b)) for a, b in pairs]
-    return (sum(alike) + len(calls) - len(pairs)) / len(calls)
+    alike = 0.0
+    for a, b in pairs:
+        if a is not None and b is not None:
+            alike += similarity(_said(a), _said(b))
+    return (alike + len(calls) - len(pairs)) / len(calls)
 
 
 def _said(call: StoredSpan) -> str:

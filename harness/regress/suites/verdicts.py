@@ -87,12 +87,11 @@ def _refuse_unknown_steps(suite: Suite, cases: Sequence[Case], evidence: Evidenc
         return
     named = [(check.line, check.step, "step") for check in suite.checks if check.step is not None]
     named += [(line, step, "the table [steps]") for step, line in suite.step_lines.items()]
-    wrong = [
-        f"{suite.path}:{line}: {where}: no topic has a step {step!r}"
-        f"{suggestion(step, ran) if ran else '; the workflow made no call'}"
-        for line, step, where in sorted(named)
-        if step not in ran
-    ]
+    wrong = []
+    for line, step, where in sorted(named):
+        if step not in ran:
+            hint = suggestion(step, ran) if ran else "; the workflow made no call"
+            wrong.append(f"{suite.path}:{line}: {where}: no topic has a step {step!r}{hint}")
     if wrong:
         raise SuiteError("\n".join(wrong))
 

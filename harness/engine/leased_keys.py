@@ -14,7 +14,7 @@ from harness.domain.completion import Completion
 from harness.domain.policy import CachePolicy, Patience
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
-from harness.ports import Cache, Claim
+from harness.ports import Claim, Leases
 
 log = logging.getLogger("harness.cache")
 
@@ -22,7 +22,7 @@ Look: TypeAlias = Callable[[], Awaitable[Completion | None]]
 """Finds what answers by now, if anything does."""
 
 
-class Leases:
+class LeasedKeys:
     """The lease is held around all that is done for an answer, backoff included, and by one who
     waits for nobody.
 
@@ -33,13 +33,13 @@ class Leases:
 
     def __init__(
         self,
-        cache: Cache,
+        leases: Leases,
         policy: CachePolicy,
         stop: Stop,
         rng: random.Random,
         patience: Patience | None = None,
     ) -> None:
-        self._cache = cache
+        self._leases = leases
         self._policy = policy
         self._stop = stop
         self._rng = rng
@@ -59,7 +59,7 @@ class Leases:
         try:
             while (
                 brought is None
-                and (claim := await self._cache.claim(key)) == "held"
+                and (claim := await self._leases.claim(key)) == "held"
                 and self._policy.waits
             ):
                 if now() - started >= self._patience.total_s:
@@ -77,4 +77,4 @@ class Leases:
             yield brought
         finally:
             if claim != "held":
-                self._cache.release(key)
+                self._leases.release(key)
