@@ -88,13 +88,12 @@ class Cached:
     ) -> Completion | CompletionError:
         found = await self._find(key, request, call)
         hit = found is not None and await self._is_answer(found, key, request, call)
-        log.debug(
-            "hit"
-            if hit
-            else "miss"
-            if found is None
-            else "the answer that is kept was rejected: asked anew"
-        )
+        if hit:
+            log.debug("hit")
+        elif found is None:
+            log.debug("miss")
+        else:
+            log.debug("the answer that is kept was rejected: asked anew")
         if found is not None and hit:
             source: Source = "replay" if self._policy.mode == "replay" else "cache"
             return _shown(_second_hand(found.completion, source, now() - started), call)

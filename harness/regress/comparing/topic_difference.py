@@ -179,7 +179,9 @@ class TopicDifference:
     @property
     def status(self) -> Literal["worse", "level", "better"]:
         """Of B, by its status alone."""
-        return "worse" if self._rise < 0 else "better" if self._rise > 0 else "level"
+        if self._rise == 0:
+            return "level"
+        return "worse" if self._rise < 0 else "better"
 
     @property
     def badness(self) -> tuple[int, int, float, str]:

@@ -36,9 +36,11 @@ DECIDING = (
 
 
 def _one_or_more(value: Any) -> Any:
-    found = (
-        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-    )
+    found = value
+    if isinstance(value, str):
+        found = (value,)
+    elif isinstance(value, list):
+        found = tuple(value)
     if found == ():
         raise ValueError("must not be empty")
     return found
