@@ -114,13 +114,24 @@ def test_a_signal_during_backoff_is_not_waited_out(tmp_path: Path) -> None:
         assert server.sent_since(signalled_at) == 0
 
 
+def until_idle(pid: int) -> None:
+    """Return once the process has started and sleeps: it used no CPU for a second."""
+    used, since = -1, time.monotonic()
+    while time.monotonic() - since < 1.0:
+        time.sleep(0.05)
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        state, ticks = fields[0], int(fields[11]) + int(fields[12])
+        if state != "S" or ticks != used:
+            used, since = ticks, time.monotonic()
+
+
 def test_a_signal_while_nothing_comes_from_standard_input_ends_it_with_nothing_written(
     tmp_path: Path,
 ) -> None:
     process = started(
         tmp_path, "run", "-", "--endpoint", "mock", "--out", "out", "-y", stdin=subprocess.PIPE
     )
-    time.sleep(1.0)
+    until_idle(process.pid)
 
     at = time.monotonic()
     process.send_signal(signal.SIGINT)
