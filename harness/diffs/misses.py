@@ -255,8 +255,7 @@ def name_of(message: MessageChange) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    if not names:
-        return ""
+    """Join one name or more."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 

@@ -99,3 +99,8 @@ def test_an_answer_of_endless_leaves_is_looked_into_only_so_far() -> None:
     assert (
         len(texts(("plan", json.dumps([f"question {number}" for number in range(5_000)])))) <= 1_002
     )
+
+
+def test_a_short_part_is_found_where_all_its_words_stand_in_a_row_and_nowhere_else() -> None:
+    found = mask("a cold bath, and a warm bath", parts_of([("ask", "a warm bath")]))
+    assert "".join(found.words[at] for at in sorted(found.short)).strip() == "a warm bath"
