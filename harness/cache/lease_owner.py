@@ -64,9 +64,8 @@ class LeaseOwner:
 
     def sees_alive(self, name: str) -> bool:
         """Return whether the owner of this name lives; an unknown one counts as alive."""
-        if not _NAME.fullmatch(
-            name
-        ):  # whatever a file from elsewhere says, only files of holders are opened
+        # Whatever a file from elsewhere says, only files of holders are opened.
+        if not _NAME.fullmatch(name):
             return False
         try:
             descriptor = os.open(_file_of(self.cache, name), os.O_RDONLY | os.O_NOFOLLOW)

@@ -123,11 +123,8 @@ def _answer(key: str, request: Request, columns: list[Any]) -> Stored | Unusable
             key=key.encode(), digest_was=digest, created_at=created_at, run_id=run_id, value=value
         )
         return replace(found, rejected=None if rejected is None else rejected.decode())
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ) as error:  # a damaged row may hold anything, NULL included
+    # A damaged row may hold anything, NULL included.
+    except (ValueError, TypeError, AttributeError) as error:
         return Unusable(str(error))
 
 

@@ -241,12 +241,8 @@ def checked(row: tuple[Any, ...]) -> Sound | BadRow:
         answer = stored(
             key=key, digest_was=digest, created_at=created_at, run_id=run_id, value=value
         )
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # a damaged row may hold anything
+    # A damaged row may hold anything.
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         return _bad(key, str(error))
     entry = Entry(
         key=key.decode(),

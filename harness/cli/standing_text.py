@@ -105,9 +105,8 @@ def state_words(state: RunState, now: datetime) -> str:
         ago = duration(max(0.0, (now - state.last_alive).total_seconds()))
         return f"killed, last alive at {state.last_alive:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
     word = str(state.manifest["status"])
-    if (
-        word not in _PLAIN_STATUSES
-    ):  # The cause, as one word for programs; a line of its own tells it.
+    # The cause, as one word for programs; a line of its own tells it.
+    if word not in _PLAIN_STATUSES:
         word = "stopped"
     if word == "complete" and state.unfinished:
         word = f"complete, but rows are missing: {state.unfinished:,}"

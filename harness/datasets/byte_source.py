@@ -127,9 +127,8 @@ def closing_on_error(thing: C) -> Iterator[C]:
     try:
         yield thing
     except BaseException:
-        with suppress(
-            OSError
-        ):  # a full disk fails again at closing; the first error is the one that says why
+        # A full disk fails again at closing; the first error is the one that says why.
+        with suppress(OSError):
             thing.close()
         raise
 

@@ -28,12 +28,8 @@ words.
 _WORDS: Mapping[Finish, tuple[str, ...]] = {
     "whole": (
         *("stop", "stop_sequence"),  # OpenAI, DeepSeek; Hugging Face, Anthropic, Cohere
-        *(
-            "eos",
-            "eos_token",
-            "end_turn",
-            "complete",
-        ),  # Together; Hugging Face; Anthropic, Bedrock; Cohere
+        # Together; Hugging Face; Anthropic, Bedrock; Cohere
+        *("eos", "eos_token", "end_turn", "complete"),
         *("eosfound", "stopstringfound", "stop_token", "normal"),  # LM Studio; watsonx; Baidu
         *("completed", "finished", "end", "done"),  # OpenAI's Responses; neighbours of it
         *("stopped", "finish", "stop_criteria_met", "endoftext"),  # Azure; Bedrock's Titan; AI21
@@ -45,25 +41,16 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
         *("tool_use", "tool_call", "toolcalls"),  # Anthropic, Bedrock; Cohere; LM Studio
     ),
     "length": (
-        *(
-            "length",
-            "max_tokens",
-            "model_length",
-            "max_output_tokens",
-        ),  # OpenAI; Anthropic, Google; Mistral; Responses
+        # OpenAI; Anthropic, Google; Mistral; Responses
+        *("length", "max_tokens", "model_length", "max_output_tokens"),
         *("model_context_window_exceeded", "token_limit"),  # Anthropic, Zhipu; watsonx
-        *(
-            "maxpredictedtokensreached",
-            "contextlengthreached",
-            "limit",
-        ),  # LM Studio; llama.cpp's own API
+        # LM Studio; llama.cpp's own API
+        *("maxpredictedtokensreached", "contextlengthreached", "limit"),
     ),
     "filtered": (
-        *(
-            "content_filter",
-            "content_filtered",
-            "guardrail_intervened",
-        ),  # OpenAI, DeepSeek; Bedrock
+        # OpenAI, DeepSeek; Bedrock
+        *("content_filter", "content_filtered", "guardrail_intervened"),
+        # Google
         *(
             "safety",
             "recitation",
@@ -72,7 +59,7 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
             "spii",
             "language",
             "image_safety",
-        ),  # Google
+        ),
         *("sensitive", "error_toxic"),  # Zhipu, Hunyuan; Cohere
     ),
     "refused": ("refusal",),  # Anthropic, OpenAI's Responses
@@ -81,20 +68,11 @@ _WORDS: Mapping[Finish, tuple[str, ...]] = {
         *("abort", "error", "network_error"),  # vLLM, SGLang; OpenRouter, Mistral, Cohere; Zhipu
         *("cancelled", "canceled", "user_cancel", "time_limit", "timeout"),  # watsonx, Cohere
         *("not_finished", "incomplete", "failed"),  # watsonx; Responses; LM Studio
-        *(
-            "userstopped",
-            "modelunloaded",
-            "load",
-            "unload",
-        ),  # LM Studio; Ollama, before its model is there
+        # LM Studio; Ollama, before its model is there
+        *("userstopped", "modelunloaded", "load", "unload"),
         *("pause_turn", "malformed_function_call", "unexpected_tool_call"),  # Anthropic; Google
-        *(
-            "network",
-            "disconnected",
-            "connection_error",
-            "interrupted",
-            "server_error",
-        ),  # neighbours of these
+        # Neighbours of these.
+        *("network", "disconnected", "connection_error", "interrupted", "server_error"),
     ),
     "looping": ("repetition",),  # vLLM's loop detector
     "untold": ("null", "none", "unspecified", "finish_reason_unspecified"),  # Alibaba; Google

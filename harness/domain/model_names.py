@@ -19,18 +19,10 @@ NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 ASKS_FOR_ANY = frozenset(
     {
-        *(
-            "auto",
-            "openrouter/auto",
-            "openrouter/free",
-            "model-router",
-        ),  # routers that choose by themselves
-        *(
-            "default",
-            "default_model",
-            "local-model",
-            "tgi",
-        ),  # stand for the one model of a local server
+        # Routers that choose by themselves.
+        *("auto", "openrouter/auto", "openrouter/free", "model-router"),
+        # Stand for the one model of a local server.
+        *("default", "default_model", "local-model", "tgi"),
     }
 )
 """Names by which nobody chose a model: whatever answers is what was asked for."""

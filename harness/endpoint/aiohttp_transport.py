@@ -16,9 +16,8 @@ _KEEP_ALIVE_S = (
 _DNS_CACHE_S = 60
 _MAX_ERROR_BYTES = 256 * 1024
 
-_MAX_HEADER_BYTES = (
-    64 * 1024
-)  # of one header: gateways write traces, cookies and policies of any length
+# Of one header: gateways write traces, cookies and policies of any length.
+_MAX_HEADER_BYTES = 64 * 1024
 _MAX_HEADERS = 1000
 
 _AIOHTTP_ERRORS = (aiohttp.ClientError, OSError)  # OSError: also time-outs and TLS

@@ -29,11 +29,8 @@ _SAYS = frozenset(
             "error_description",
             "description",
         ),
-        *(
-            "raw",
-            "status_msg",
-            "title",
-        ),  # OpenRouter's `metadata.raw`, MiniMax's `base_resp`, problem+json
+        # OpenRouter's `metadata.raw`, MiniMax's `base_resp`, problem+json
+        *("raw", "status_msg", "title"),
         *("faultstring", "errmsg", "retmsg", "exception"),  # Apigee; Chinese gateways; frameworks
     }
 )

@@ -41,9 +41,8 @@ def _word_of(value: object) -> str:
         return value
     if isinstance(value, list) and len(value) == 1:
         return _word_of(value[0])
-    if isinstance(
-        value, dict
-    ):  # SGLang's own API: {"type": "stop", "matched": …}; OpenAI's `finish_details`
+    # SGLang's own API: {"type": "stop", "matched": …}; OpenAI's `finish_details`
+    if isinstance(value, dict):
         return _word_of(value.get("type") or value.get("reason"))
     return json.dumps(value) if value else ""
 
@@ -57,9 +56,8 @@ _BLOCKED = ("block_reason", "blockReason")
 def filtered_in(choice: JsonObject) -> Iterator[str]:
     """Azure's results of its filters on a choice: what was filtered, with how severe it was."""
     for name, result in object_of(choice, "content_filter_results").items():
-        for found in (
-            result if isinstance(result, list) else [result]
-        ):  # its own lists of words come as a list
+        # Its own lists of words come as a list.
+        for found in result if isinstance(result, list) else [result]:
             if isinstance(found, dict) and found.get("filtered") is True:
                 severity = found.get("severity")
                 yield f"{name}: {severity}" if isinstance(severity, str) else name

@@ -96,9 +96,8 @@ class OpenAIChat:
             )
             try:
                 body = await off_loop(make_body, size_of(request))
-            except (
-                ValueError
-            ) as error:  # an image without its bytes; a number that JSON does not know
+            # An image without its bytes; a number that JSON does not know.
+            except ValueError as error:
                 return PermanentError(str(error), kind="bad_request")
             outcome = await self._exchange(request, call, shown).run(body)
             if not self._left_out.learn(outcome, body, left_out):

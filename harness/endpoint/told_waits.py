@@ -59,22 +59,17 @@ _FIELD = re.compile(
 _HEADER_MS = re.compile(r"(?:^|[-_])retry-after-ms$")
 _HEADER = re.compile(r"(?:^|[-_])retry-after$")
 _LIMIT_HEADERS = (
-    re.compile(
-        r"(?P<whose>^|.*[-_])rate-?limit-(?P<part>reset|remaining|limit)(?P<what>-.+)?$"
-    ),  # OpenAI's order
-    re.compile(
-        r"(?P<whose>^|.*[-_])rate-?limit(?P<what>-.+)-(?P<part>reset|remaining|limit)$"
-    ),  # Anthropic's
+    # OpenAI's order
+    re.compile(r"(?P<whose>^|.*[-_])rate-?limit-(?P<part>reset|remaining|limit)(?P<what>-.+)?$"),
+    # Anthropic's
+    re.compile(r"(?P<whose>^|.*[-_])rate-?limit(?P<what>-.+)-(?P<part>reset|remaining|limit)$"),
 )
 
 _DRAFTED = re.compile(r"(?:^|[-_])ratelimit$")
 _DRAFTED_PART = re.compile(r"(?:^|;)\s*(reset|remaining|limit|r|t)\s*=\s*(\d{1,12})")
 
-_EPOCH_FROM, _EPOCH_TO, _EPOCH_SECONDS_TO = (
-    1e9,
-    1e20,
-    1e11,
-)  # a wait of 30 years is an instant; ms, µs and ns are, too
+# A wait of 30 years is an instant; ms, µs and ns are, too.
+_EPOCH_FROM, _EPOCH_TO, _EPOCH_SECONDS_TO = (1e9, 1e20, 1e11)
 
 
 class _Window(NamedTuple):

@@ -362,9 +362,8 @@ class Limiter:
             if full:
                 wait_s = self._window.opens_in_s(at)
                 break
-            if self._room.is_full_for(
-                self
-            ):  # of the calls of others: that says nothing about this window
+            # Of the calls of others: that says nothing about this window.
+            if self._room.is_full_for(self):
                 wait_s = None
                 break
             self._grant(wish, at)

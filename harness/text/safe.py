@@ -20,16 +20,8 @@ _COMMANDS = re.compile(
 # underlining, quotes.
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>()#&!|~$^]")
 _LINE_MARKUP = re.compile(r"^([-+=:]|\d+(?=[.)\\]))")
-_FORMULA_STARTS = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\uff1d",
-    "\uff0b",
-    "\uff0d",
-    "\uff20",
-)  # as they are, and as full-width forms
+# As they are, and as full-width forms.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 _HALF_PAIRS = re.compile("[\ud800-\udfff]")
 

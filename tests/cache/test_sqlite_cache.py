@@ -193,10 +193,8 @@ async def test_the_answer_of_a_cancelled_caller_is_stored(path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await caller
         hold.end()
-        assert await content_of(cache) in (
-            None,
-            "b",
-        )  # asked beside the write, so either may come first
+        # Asked beside the write, so either may come first.
+        assert await content_of(cache) in (None, "b")
         assert list(await cache.left_open("run")) == []
 
 

@@ -30,9 +30,8 @@ def test_a_workflow_reads_them_and_they_are_kept_with_the_answer(harness: Harnes
     choice = {**ANSWER["choices"][0], "logprobs": {"content": LIKELY}}
     with listening({**ANSWER, "choices": [choice]}) as server:
         outputs = [run_of(harness, server.url, name) for name in ("first", "again")]
-        assert (
-            len(server.bodies) == 2
-        )  # one for each topic: the second run's answers came from the cache
+        # One for each topic: the second run's answers came from the cache.
+        assert len(server.bodies) == 2
 
     assert server.sent["logprobs"] is True
     assert server.sent["top_logprobs"] == 1

@@ -169,10 +169,8 @@ def test_a_dumb_terminal_gets_plain_words() -> None:
 
 def test_a_run_in_the_background_of_a_terminal_tells_plain_lines_and_paints_nothing() -> None:
     Path("topics.jsonl").write_text('{"topic": "How is tea made?"}\n')
-    slow = (
-        "--latency",
-        "fixed:4",
-    )  # three calls one after another: past the first line, which comes after ten seconds
+    # Three calls one after another: past the first line, which comes after ten seconds.
+    slow = ("--latency", "fixed:4")
     with a_terminal(*RUN, *slow, columns=60, lines=24, launched=IN_THE_BACKGROUND) as terminal:
         assert list(terminal.frames()) == []
         assert terminal.process.wait(timeout=30) == 0

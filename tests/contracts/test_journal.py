@@ -126,11 +126,8 @@ async def test_spent_tells_known_costs_from_those_at_risk_and_those_without_a_pr
         (None, 800, None),  # open, at an endpoint without prices
         (None, 100, stored(replace(an_answer(), cost=None))),  # paid, no price known
         (None, 1600, failed(cost=None)),  # a broken stream at an endpoint without prices
-        (
-            8.0,
-            3200,
-            replace(stored(replace(an_answer(), cost=None)), tokens=0),
-        ),  # an answer without usage
+        # An answer without usage.
+        (8.0, 3200, replace(stored(replace(an_answer(), cost=None)), tokens=0)),
     ]
     async with open_cache() as cache:
         for index, (cost, tokens, resolution) in enumerate(rows):

@@ -67,10 +67,8 @@ class Site:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._answer(reader, writer)
-        except (
-            asyncio.IncompleteReadError,
-            ConnectionError,
-        ):  # somebody only looked whether we are there
+        # Somebody only looked whether we are there.
+        except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()

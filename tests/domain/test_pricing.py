@@ -41,10 +41,8 @@ ASKING = Request(
         (datetime(2026, 11, 16, 9, 59, 59, tzinfo=UTC), True),
         (datetime(2026, 11, 16, 10, 0, tzinfo=UTC), False),
         (datetime(2026, 11, 15, 2, 0, tzinfo=UTC), False),  # a Sunday
-        (
-            datetime(2026, 11, 16, 9, 0, tzinfo=timezone(timedelta(hours=8))),
-            True,
-        ),  # nine in Beijing
+        # Nine in Beijing.
+        (datetime(2026, 11, 16, 9, 0, tzinfo=timezone(timedelta(hours=8))), True),
     ],
 )
 def test_peak_hours_are_those_of_working_days_in_beijing(instant: datetime, peak: bool) -> None:

@@ -1201,24 +1201,23 @@ async def test_the_id_to_name_to_the_provider_is_found_behind_a_gateway(
     ("fields", "outcome", "kind"),
     [
         ({"error": {"status_code": 400, "message": "x"}}, PermanentError, "bad_request"),  # Groq
+        # Azure
         (
             {"error": {"status": 400, "code": "content_filter", "message": "x"}},
             PermanentError,
             "content_filter",
-        ),  # Azure
+        ),
         ({"error": {"status": "429", "message": "x"}}, TransientError, "rate_limited"),
-        (
-            {"error": {"message": "x", "type": None, "code": "500"}},
-            TransientError,
-            "server",
-        ),  # litellm
+        # Litellm
+        ({"error": {"message": "x", "type": None, "code": "500"}}, TransientError, "server"),
         ({"object": "error", "message": "x", "code": 400}, PermanentError, "bad_request"),  # vLLM
         ({"code": 1113, "msg": "余额不足", "success": False}, FatalError, "balance"),  # Zhipu
+        # MiniMax
         (
             {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
             FatalError,
             "balance",
-        ),  # MiniMax
+        ),
         ({"error": {"code": True, "message": "x"}}, TransientError, "server"),
         ({"error": {"code": 99999, "message": "x"}}, TransientError, "server"),
         ({"error": ["overloaded"]}, TransientError, "server"),

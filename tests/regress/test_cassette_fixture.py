@@ -109,9 +109,8 @@ async def test_all_asks_anew_and_leaves_out_what_is_stale(open_tape: Open) -> No
     lines = before.path.read_bytes().splitlines()
     after = await recorded(open_tape, "two", "three", mode="all")
     assert sorted(prompts_in(after)) == ["three", "two"]
-    assert (
-        lines[1] in after.path.read_bytes().splitlines()
-    )  # an answer that is found again keeps its line
+    # An answer that is found again keeps its line.
+    assert lines[1] in after.path.read_bytes().splitlines()
 
 
 async def test_a_test_that_failed_does_not_say_what_is_stale(open_tape: Open) -> None:

@@ -157,6 +157,5 @@ def test_what_the_command_line_mends_is_the_runs_own_endpoint_only() -> None:
     settings = load(flags={"set": ("endpoint.cap=max_completion_tokens",)}).settings
     assert settings.service.form.cap == "max_completion_tokens"
     assert settings.service_at("local").form.cap == "max_tokens"
-    assert (
-        settings.service_at("deepseek").form.cap == "max_completion_tokens"
-    )  # it is the run's own
+    # It is the run's own.
+    assert settings.service_at("deepseek").form.cap == "max_completion_tokens"

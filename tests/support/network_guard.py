@@ -28,9 +28,8 @@ def _is_loopback(host: object) -> bool:
 def _guard_the_network(event: str, args: tuple[object, ...]) -> None:
     if event in ("socket.connect", "socket.sendto"):
         address = args[1]
-        host = (
-            address[0] if isinstance(address, tuple) else None
-        )  # a socket of this machine has a path
+        # A socket of this machine has a path.
+        host = address[0] if isinstance(address, tuple) else None
     elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
         host = args[0]
     else:

@@ -155,11 +155,8 @@ def test_what_the_server_behind_it_says_is_understood(
 @pytest.mark.parametrize(
     ("fault", "streamed", "whole"),
     [
-        (
-            Fault.RESET,
-            "server",
-            None,
-        ),  # as a whole answer it is asked three times, which takes seconds
+        # As a whole answer it is asked three times, which takes seconds.
+        (Fault.RESET, "server", None),
         (Fault.ERROR_EVENT, "server", "server"),
         (Fault.HTML_200, "blank", "server"),  # a page becomes a stream that says nothing
         (Fault.EOF_WITHOUT_FINISH, "blank", "server"),

@@ -94,9 +94,8 @@ def test_many_go_in_batches() -> None:
     sink.open.set()
 
     assert exporter.close().dropped == 0
-    assert (
-        len(sink.batches) == 4
-    )  # the first, and 399 stories of 3 spans by the least number over 512
+    # The first, and 399 stories of 3 spans by the least number over 512.
+    assert len(sink.batches) == 4
 
 
 def test_the_metrics_are_sent_at_the_end_with_the_last_levels() -> None:

@@ -85,10 +85,8 @@ def test_the_bound_is_the_greatest_of_three() -> None:
         "critical path",
     )
     paced = bound_of(topics, Limits(in_flight=4, requests_per_minute=20))
-    assert (paced.seconds, paced.by) == (
-        15,
-        "pace",
-    )  # six calls, one of them at once, a twentieth of a minute each
+    # Six calls, one of them at once, a twentieth of a minute each.
+    assert (paced.seconds, paced.by) == (15, "pace")
 
 
 def test_a_call_leaves_when_the_tokens_of_those_before_it_are_within_the_pace() -> None:

@@ -30,10 +30,8 @@ RETRIED: dict[Fault, tuple[str, str]] = {
     Fault.TRICKLE: ("timeout", "timeout"),
     Fault.ENDLESS_KEEP_ALIVE: ("timeout", "timeout"),
     Fault.BLANK_LINES_THEN_CLOSE: ("incomplete", "malformed"),
-    Fault.EOF_AFTER_FINISH: (
-        "",
-        "malformed",
-    ),  # a stream with a finish reason is whole without [DONE]
+    # A stream with a finish reason is whole without [DONE].
+    Fault.EOF_AFTER_FINISH: ("", "malformed"),
     Fault.EOF_WITHOUT_FINISH: ("incomplete", "malformed"),
     Fault.CUT_IN_CHUNK: ("malformed", "malformed"),
     Fault.CUT_IN_CHARACTER: ("malformed", "malformed"),

@@ -38,9 +38,8 @@ async def show_progress(watch: Watch, settings: Settings, stop: Stop) -> None:
     if is_shown(settings):
         try:
             await (_live if can_be_painted(sys.stderr) else _plain)(watch, settings, stop)
-        except* (
-            OSError
-        ):  # alone or out of a task group: nobody looks any more (`2>&1 | head`, a closed terminal)
+        # Alone or out of a task group: nobody looks any more (`2>&1 | head`, a closed terminal).
+        except* OSError:
             pass
     await anyio.sleep_forever()
 

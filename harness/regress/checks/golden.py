@@ -100,9 +100,8 @@ def golden_text(golden: Golden) -> str:
 def write_golden(path: Path, golden: Golden) -> None:
     """Put the file in its place as a whole. Raises SuiteError."""
     try:
-        write_whole(
-            path, [golden_text(golden).encode()], mode=0o666
-        )  # it is kept in a repository, for others too
+        # It is kept in a repository, for others too.
+        write_whole(path, [golden_text(golden).encode()], mode=0o666)
     except OSError as error:
         raise SuiteError(f"{path}: cannot be written: {error.strerror or error}") from error
 

@@ -173,9 +173,8 @@ def notes_of(report: SuiteReport) -> Iterator[str]:
     """
     for line in doubt_lines(report.answers):
         yield f"recorded answers: {line}"
-    if (
-        report.stale and not report.misses
-    ):  # else some of them are what the missing ones were before
+    # Else some of them are what the missing ones were before.
+    if report.stale and not report.misses:
         yield (
             f"{counted(report.stale, 'recorded answer')} that nothing asked for any more; "
             "--on-miss record --prune removes them"

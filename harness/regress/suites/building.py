@@ -58,9 +58,8 @@ def _patterns(sources: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 def _pattern(source: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", FutureWarning
-            )  # of what later versions may read in another way
+            # Of what later versions may read in another way.
+            warnings.simplefilter("ignore", FutureWarning)
             pattern = re.compile(source)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{source!r:.60} is no regular expression: {error}") from error
