@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Container, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -146,7 +146,7 @@ def layered(
     recording: Answers | None = None,
     answered_before: bool = False,
     board: Board | None = None,
-    rejections: Rejections | None = None,
+    rejections: Container[str] = (),
     name: str = RUNS_OWN,
     own_limits: Limits | None = None,
     elsewhere: Sequence[Elsewhere] = (),
@@ -203,7 +203,7 @@ def layered(
     retrying = told(Retrying(held, retry, routes.provider_of, stop, rng), "retry")
     leases = LeasedKeys(cache, policies.cache, stop, rng, policies.lease)
     answers = cache if recording is None else RecordedFirst(recording, cache)
-    cached = Cached(retrying, answers, policies.cache, clock, leases, explain, rejections or ())
+    cached = Cached(retrying, answers, policies.cache, clock, leases, explain, rejections)
     return (
         told(cached, "cache"),
         routes,

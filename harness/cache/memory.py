@@ -39,7 +39,7 @@ class MemoryCache:
         return cache
 
     async def get(self, key: str, request: Request) -> Stored | None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Answers`."""
         found = self._answers.get(key)
         if found is None or canonical_request(found.request) != canonical_request(request):
             return None
@@ -51,29 +51,29 @@ class MemoryCache:
         )
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Answers`."""
         found = [self._answers[key] for key in self._by_topic.get(topic_id, ())]
         return sorted(found, key=lambda call: call.created_at)
 
     async def claim(self, key: str) -> Claim:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Leases`."""
         if key in self._leases:
             return "held"
         self._leases.add(key)
         return "found" if key in self._answers else "taken"
 
     def release(self, key: str) -> None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Leases`."""
         self._leases.discard(key)
 
     async def open_call(self, request: Request, entry: OpenCall) -> int:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         self._last += 1
         self._open[self._last] = (request, entry)
         return self._last
 
     async def resolve(self, number: int, resolution: Resolution) -> None:
-        """See `harness.ports.Cache`. Raises ValueError for a number that is not open."""
+        """See `harness.ports.Journal`. Raises ValueError for a number that is not open."""
         if number not in self._open:
             raise ValueError(
                 f"call {number} is not open here: it was resolved before, or never opened"
@@ -99,7 +99,7 @@ class MemoryCache:
         self._closed[run_id] = row.added_to(self._closed.get(run_id, Spent()))
 
     async def reject(self, rejection: Rejection) -> None:
-        """See `harness.ports.Cache`. A closed row of the journal is only money here, and has no
+        """See `harness.ports.Journal`. A closed row of the journal is only money here, and has no
         place for a mark.
         """
         kept_now = self._answers.get(rejection.key)
@@ -107,14 +107,14 @@ class MemoryCache:
             self._rejected[rejection.key] = rejection.reason
 
     async def spent(self, run_id: str) -> Spent:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         total = self._closed.get(run_id, Spent())
         for entry in await self.left_open(run_id):
             total = _Row(entry, "open", None, 0).added_to(total)
         return total
 
     async def left_open(self, run_id: str) -> Sequence[OpenCall]:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         return [entry for _, entry in self._open.values() if entry.call.run_id == run_id]
 
     def _keep(self, call: RecordedCall) -> None:

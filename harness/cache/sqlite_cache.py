@@ -75,7 +75,7 @@ class SqliteCache:
             raise cache._writes.unheard
 
     async def get(self, key: str, request: Request) -> Stored | None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Answers`."""
         found = await self._batches.add(self._reads, (key, request))
         if isinstance(found, Unusable):
             _log.warning("cache entry %s is not used, and will be replaced: %s", key, found.reason)
@@ -83,11 +83,11 @@ class SqliteCache:
         return found
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Answers`."""
         return await self._database.run(partial(reports.of_topic, topic_id))
 
     async def claim(self, key: str) -> Claim:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Leases`."""
         claiming = Claiming(key, self._owner)
         try:
             await self._batches.add(self._writes, claiming)
@@ -100,13 +100,13 @@ class SqliteCache:
         return claiming.claim
 
     def release(self, key: str) -> None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Leases`."""
         claiming = self._leases.pop(key, None)
         if claiming is not None:
             self._batches.add(self._writes, Releasing(claiming)).cancel()
 
     async def open_call(self, request: Request, entry: OpenCall) -> int:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         opening = Opening(entry)
         try:
             number = await self._batches.add(self._writes, opening)
@@ -118,7 +118,7 @@ class SqliteCache:
         return number
 
     async def resolve(self, number: int, resolution: Resolution) -> None:
-        """See `harness.ports.Cache`. Raises ValueError for a number that is not open in this
+        """See `harness.ports.Journal`. Raises ValueError for a number that is not open in this
         process.
         """
         if number not in self._left:
@@ -133,15 +133,15 @@ class SqliteCache:
             self._leases.pop(entry.key, None)
 
     async def reject(self, rejection: Rejection) -> None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         await self._batches.add(self._writes, Rejecting(rejection))
 
     async def spent(self, run_id: str) -> Spent:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         return await self._database.run(partial(operations.spent, run_id))
 
     async def left_open(self, run_id: str) -> Sequence[OpenCall]:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         return await self._database.run(partial(operations.left_open, run_id))
 
     async def _look_up(

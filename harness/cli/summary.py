@@ -318,8 +318,12 @@ def run_outages_lines(manifest: Mapping[str, Any]) -> list[str]:
 def outages_lines(outages: Sequence[PastOutage]) -> list[str]:
     """Outages in the local time of this machine, a line each."""
     lines = outage_lines([_local(outage) for outage in outages], _today())
-    labels = ["outages", *[""] * len(lines)]
-    return [f"{label:<10}{line}" for label, line in zip(labels, lines, strict=False)]
+    label = "outages"
+    labelled = []
+    for line in lines:
+        labelled.append(f"{label:<10}{line}")
+        label = ""
+    return labelled
 
 
 def _local(outage: PastOutage) -> PastOutage:

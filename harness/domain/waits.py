@@ -167,6 +167,3 @@ HELD = tuple(wait for wait in WAITS if wait.is_held)
 
 IN_ORDER = tuple(sorted(WAITS, key=lambda wait: wait.order))
 """Every kind, in the order in which an attempt meets them."""
-
-SPARSE = frozenset(wait.field for wait in WAITS if wait.is_sparse)
-"""The fields that stand in a row only where there was such a wait."""

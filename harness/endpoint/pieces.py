@@ -124,12 +124,6 @@ def calls_beside(message: JsonObject) -> list[Any]:
     return [part for part in content if isinstance(part, dict) and part.get("type") in _CALL_PARTS]
 
 
-def _calls_in(parts: list[Any]) -> tuple[JsonObject, ...]:
-    return tuple(
-        part for part in parts if isinstance(part, dict) and part.get("type") in _CALL_PARTS
-    )
-
-
 def _is_thought(message: JsonObject) -> bool:
     """Return whether a piece's text is reasoning by a mark beside it.
 

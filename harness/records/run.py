@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.domain.run import topic_of_drawn
 from harness.errors import ResultsError
 from harness.records.jsonl_file import texts_of
 from harness.records.results_dir import (
@@ -99,16 +98,6 @@ class Run:
         """The number of its topics that have no row."""
         return unfinished_topics(self.manifest, self.standing)
 
-    @property
-    def samples(self) -> int:
-        """The number of draws of each topic of the dataset."""
-        return int(self.manifest["identity"].get("samples", 1))
-
-    def draw_of(self, result: StoredResult) -> tuple[str, int]:
-        """The topic of the dataset that a row is a draw of, and which one, from 0."""
-        sample = result.index % self.samples
-        return topic_of_drawn(result.topic_id, sample), sample
-
     def look(self) -> None:
         """Take note of the rows that came since the last look.
 
@@ -124,12 +113,8 @@ class Run:
             anew = self.standing.superseded > superseded and self._read_any
         if anew:
             self.generation += 1
-            self.standing, self._place, self._counted, self._read_any = (
-                Standing(),
-                Place(),
-                0,
-                False,
-            )
+            self.standing, self._place = Standing(), Place()
+            self._counted, self._read_any = 0, False
             self._count()
 
     def results(self) -> Iterator[StoredResult]:

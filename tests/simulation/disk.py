@@ -63,16 +63,16 @@ class NightCache:
         self._on_closing = on_closing
 
     async def get(self, key: str, request: Request) -> Stored | None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Answers`."""
         await work(self._session, "look", self._session.world.look_s, lambda: None)
         return await self._disk.cache.get(key, request)
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Answers`."""
         return await self._disk.cache.recorded(topic_id)
 
     async def claim(self, key: str) -> Claim:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Leases`."""
         claim: list[Claim] = []
         withdrawn = False
 
@@ -93,12 +93,12 @@ class NightCache:
         return claim[0]
 
     def release(self, key: str) -> None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Leases`."""
         if self._disk.leases.get(key) is self._session:
             del self._disk.leases[key]
 
     async def open_call(self, request: Request, entry: OpenCall) -> int:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         number = 0
         withdrawn = False
 
@@ -116,7 +116,7 @@ class NightCache:
         return number
 
     async def resolve(self, number: int, resolution: Resolution) -> None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
 
         def commit() -> None:
             self._on_closing(number, resolution)
@@ -129,7 +129,7 @@ class NightCache:
         await work(self._session, "resolve", self._session.world.commit_s, commit)
 
     async def reject(self, rejection: Rejection) -> None:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
 
         def commit() -> None:
             _now(self._disk.cache.reject(rejection))
@@ -137,11 +137,11 @@ class NightCache:
         await work(self._session, "resolve", self._session.world.commit_s, commit)
 
     async def spent(self, run_id: str) -> Spent:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         return await self._disk.cache.spent(run_id)
 
     async def left_open(self, run_id: str) -> Sequence[OpenCall]:
-        """See `harness.ports.Cache`."""
+        """See `harness.ports.Journal`."""
         return await self._disk.cache.left_open(run_id)
 
 
