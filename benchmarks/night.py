@@ -245,7 +245,7 @@ async def _night(topics: int, in_flight: int, outages: Sequence[Outage]) -> tupl
         cache=MemoryCache(),
         policies=Policies.of(settings),
         limits=settings.limits(),
-        purse=Ledger(budget=settings.spending_cap()),
+        ledger=Ledger(budget=settings.spending_cap()),
         stop=stop,
         clock=clock,
     )

@@ -33,7 +33,6 @@ from harness.domain.pricing import Pricing
 from harness.domain.profiles import MOCK, form_mark, resolve_model
 from harness.endpoint.http import build_http_client
 from harness.endpoint.openai_chat import OpenAIChat
-from harness.engine.board import Board, Stage
 from harness.engine.budgeted import Budgeted
 from harness.engine.cached import Cached
 from harness.engine.journaled import Journaled
@@ -80,7 +79,7 @@ class Stack:
     cache: Cache
     rejections: Rejections
     routes: Routes
-    purse: Ledger
+    ledger: Ledger
     pricing: Pricing
     before: Spent
     left_open: tuple[OpenCall, ...]
@@ -140,12 +139,11 @@ def layered(
     cache: Cache,
     policies: Policies,
     limits: Limits,
-    purse: Ledger,
+    ledger: Ledger,
     stop: Stop,
     clock: WallClock,
     recording: Answers | None = None,
     answered_before: bool = False,
-    board: Board | None = None,
     rejections: Container[str] = (),
     name: str = RUNS_OWN,
     own_limits: Limits | None = None,
@@ -155,13 +153,10 @@ def layered(
     the reasons.
 
     A `recording` answers before the cache does. `answered_before`: the run had answers in earlier
-    sessions. A `board` notes between the layers where each call is; `rejections` are those that the
-    steps tell of. `limits` are the run's. The run's own `endpoint` is called `name` and has
-    `own_limits`, if there are such; those `elsewhere` have theirs.
+    sessions. `rejections` are those that the steps tell of. `limits` are the run's. The run's own
+    `endpoint` is called `name` and has `own_limits`, if there are such; those `elsewhere` have
+    theirs.
     """
-
-    def told(layer: Completer, stage: Stage) -> Completer:
-        return layer if board is None else board.watching(layer, stage)
 
     pricing, retry = policies.pricing, policies.retry
     rng = random.Random(policies.seed)  # noqa: S311 - jitter, not secrets
@@ -174,21 +169,21 @@ def layered(
             end,
             name=called,
             room=routes.room,
-            capped=lambda: reserving.may_end_the_run(),  # noqa: PLW0108 - the budget is further out, so it is made later
+            capped=lambda: budgeted.may_end_the_run(),  # noqa: PLW0108 - the budget is further out, so it is made later
             outages=policies.outages,
             rng=probing,
             answered_before=answered_before,
         )
-        noted = told(Noted(one.endpoint, cache, pricing, clock, end), "sent")
+        noted = Noted(one.endpoint, cache, pricing, clock, end)
         return limiter, Limited(noted, limiter, retry, end, first_token_s=policies.first_token_s)
 
     for one in (Elsewhere(name=name, endpoint=endpoint, limits=own_limits or limits), *elsewhere):
         routes.add(one.name, partial(route_to, one), several=bool(elsewhere))
-    run_limited = told(RunLimited(told(routes, "all"), limits, stop), "run")
-    kept = told(Journaled(run_limited, cache, pricing, clock, keep=policies.cache.stores), "cache")
-    reserving = Budgeted(
+    run_limited = RunLimited(routes, limits, stop)
+    kept = Journaled(run_limited, cache, pricing, clock, keep=policies.cache.stores)
+    budgeted = Budgeted(
         kept,
-        purse,
+        ledger,
         pricing,
         clock,
         stop,
@@ -197,17 +192,13 @@ def layered(
         places=lambda: routes.state().places,
         by_arrival=lambda: routes.goes_by_arrival,
     )
-    budgeted = told(reserving, "money")
     # With one endpoint nobody else wants the money that waits for it.
     held = Outside(budgeted, routes) if routes.several else budgeted
-    retrying = told(Retrying(held, retry, routes.provider_of, stop, rng), "retry")
+    retrying = Retrying(held, retry, routes.provider_of, stop, rng)
     leases = LeasedKeys(cache, policies.cache, stop, rng, policies.lease)
     answers = cache if recording is None else RecordedFirst(recording, cache)
     cached = Cached(retrying, answers, policies.cache, clock, leases, explain, rejections)
-    return (
-        told(cached, "cache"),
-        routes,
-    )
+    return cached, routes
 
 
 def run_context(
@@ -279,16 +270,15 @@ async def open_stack(
     clock: WallClock | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     recording: Answers | None = None,
-    board: Board | None = None,
     used: Sequence[InUse] | None = None,
 ) -> AsyncIterator[Stack]:
     """Open the cache and a client for each endpoint, and close them on every way out.
 
     `used` are the endpoints that are asked, the run's own first; None: that one alone. `transport`
     replaces the network; without it the mock brings its own. What `recording` knows is neither
-    asked nor looked up: its answers rule over those of the cache file, and it is only read. A
-    `board` is told where each call is. Raises SettingsError for a missing key or a budget that
-    cannot be kept, CacheError for a file that is no cache.
+    asked nor looked up: its answers rule over those of the cache file, and it is only read. Raises
+    SettingsError for a missing key or a budget that cannot be kept, CacheError for a file that is
+    no cache.
     """
     settings, clock = loaded.settings, clock or SystemClock()
     asked = used or (InUse(service=settings.service),)
@@ -309,7 +299,7 @@ async def open_stack(
         rejections = Rejections(cache)
         before = await cache.spent(run_id)
         left_open = tuple(await cache.left_open(run_id))
-        purse = Ledger.after(settings.spending_cap(), before)
+        ledger = Ledger.after(settings.spending_cap(), before)
         async with AsyncExitStack() as clients:
             reached = []
             for one in asked:
@@ -324,11 +314,10 @@ async def open_stack(
                 recording=recording,
                 policies=Policies.of(settings),
                 limits=limits,
-                purse=purse,
+                ledger=ledger,
                 stop=stop,
                 clock=clock,
                 answered_before=before.tokens > 0 or before.untold > 0,
-                board=board,
                 rejections=rejections,
                 name=reached[0].name,
                 own_limits=reached[0].limits,
@@ -340,7 +329,7 @@ async def open_stack(
                     cache=cache,
                     rejections=rejections,
                     routes=routes,
-                    purse=purse,
+                    ledger=ledger,
                     pricing=settings.pricing(),
                     before=before,
                     left_open=left_open,

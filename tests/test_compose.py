@@ -47,9 +47,9 @@ async def test_a_stack_knows_what_its_run_spent_before_and_left_open(tmp_path: P
         assert (left.call.topic_id, left.call.span_id) == ("t", "ask")
         assert stack.before.cost_at_risk == left.cost_at_most
         # Money whose payment is unknown counts as spent.
-        assert stack.purse.cost == left.cost_at_most
+        assert stack.ledger.cost == left.cost_at_most
     async with open_stack(loaded(tmp_path), run_id="other", stop=Stop()) as stack:
-        assert (stack.left_open, stack.purse.cost) == ((), 0.0)
+        assert (stack.left_open, stack.ledger.cost) == ((), 0.0)
 
 
 async def test_a_replay_needs_a_recording(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from harness.cli.output import say, say_json
 from harness.cli.signals import interruptible
 from harness.cli.summary import report_json, summary_of
 from harness.domain.redo import ALL_LEFT, Redo
-from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped, StorageError
@@ -67,7 +66,7 @@ def reported(
     """
     settings = loaded.settings
     start_log_lines(loaded)
-    watch, stop = Watch(board=Board()), Stop()
+    watch, stop = Watch(), Stop()
 
     async def work() -> None:
         async with anyio.create_task_group() as group:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.domain.answer_check import Check
+from harness.domain.attempt import Attempt
 from harness.domain.completion import OnDelta
 from harness.domain.ledger import Ledger
-from harness.domain.reach import Before
+from harness.domain.tracker import UNWATCHED, Tracker
 
 OnSilence = Literal["give up", "wait on", "as set"]
 """What to do about a request that is silent: give it up, wait although its time is over, or do as
@@ -24,11 +25,10 @@ class Call:
 
     `priority` is the index of the topic: the call of the oldest open topic goes first. `endpoint`
     is the name of the endpoint that is asked, "" for the run's own. `stream` asks for a streamed
-    response. `on_delta` is shown the pieces as they arrive, `on_events` is told how many events of
-    a stream have come, which costs next to nothing. `before` is what there was when the attempt
-    before this one failed. `purse` pays for what the topic may spend at most; None: the topic has
-    no cap of its own. `check` is what the step demands of an answer; None: nothing beyond what
-    every answer must be.
+    response. `on_delta` is shown the pieces as they arrive. `topic_ledger` pays for what the topic
+    may spend at most; None: the topic has no cap of its own. `check` is what the step demands of an
+    answer; None: nothing beyond what every answer must be. `attempt` is the one that is made now,
+    each retry has one of its own. `tracker` is told where the call is.
 
     `on_life` is called once a request, as soon as the server has shown that it works on it: by the
     first event or comment of a stream that is not an error, or by a whole answer; not by a mere
@@ -43,12 +43,12 @@ class Call:
     endpoint: str = ""
     stream: bool = True
     on_delta: OnDelta | None = None
-    on_events: Callable[[int], None] | None = field(default=None, compare=False)
     on_life: Callable[[], None] | None = field(default=None, compare=False)
     on_silence: Callable[[float], OnSilence] | None = field(default=None, compare=False)
-    before: Before | None = field(default=None, compare=False)
-    purse: Ledger | None = field(default=None, compare=False)
+    topic_ledger: Ledger | None = field(default=None, compare=False)
     check: Check | None = field(default=None, compare=False)
+    attempt: Attempt = field(default_factory=Attempt, compare=False, repr=False)
+    tracker: Tracker = field(default=UNWATCHED, compare=False, repr=False)
 
     @property
     def owner(self) -> str:

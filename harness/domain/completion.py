@@ -250,9 +250,7 @@ class Completion:
     changes under us. Where one response names several, they are the last, and `earlier` are those
     before. `cost` is in USD at the price of the instant it was made, None where no price is known.
     `owner` names the span that paid for it (`run/topic/span`): a hit whose owner is the asking span
-    was paid by the same run earlier. `row` is the row of the journal that is open for its request,
-    0: none is. `at_most` is what it can have cost where the server did not tell its usage, None
-    where it did. `span_id` is the call that was answered, `id` in the traces. `value` is what the
+    was paid by the same run earlier. `span_id` is the call that was answered, `id` in the traces. `value` is what the
     step's gate found in the answer. Both are of this call, and kept nowhere. So is `refusal`: the
     words with which the model declined, or what a filter of the provider found; an answer has none.
     `logprobs` are the likelihoods of the answer's tokens, `reasoning_logprobs` those of its
@@ -270,8 +268,6 @@ class Completion:
     trace_id: str | None = None
     cost: float | None = None
     owner: str = ""
-    row: int = 0
-    at_most: AtMost | None = None
     served: Served = Served()
     refusal: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()

@@ -6,11 +6,12 @@ tree is drawn in `harness/errors.py`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
-from harness.domain.completion import AtMost, Completion, Served
+from harness.domain.completion import Completion, Served
 from harness.domain.recorded_call import WhyUnknown
-from harness.errors import FailureKind, HarnessError, Reach
+from harness.errors import FailureKind, HarnessError
 
 TORN_STREAM_ADVICE = (
     "if this happens when several calls are in flight, the server may cut one stream for the next: "
@@ -29,11 +30,8 @@ class CompletionError(HarnessError):
     `billed` says whether the provider charges for the attempt: "no" where nothing was generated,
     "yes" where `partial.usage` says how much, "unknown" where the stream broke. `status` is the
     HTTP status, where there was one. `retry_after_s` is how long the server asks to wait, in
-    seconds and uncapped: before the same request, or until a quota is renewed. `served` tells what
-    the call went through (waits, earlier attempts); each layer adds its part to it as it does to a
-    completion's. `row` is the row of the journal that is open for it, 0: none is. `at_most` is what
-    the attempt can have cost where nobody knows what it did. `reach` is how far it reaches, None
-    where nobody has decided that.
+    seconds and uncapped: before the same request, or until a quota is renewed. `served` is what the
+    whole call went through, waits and failed attempts; None where no call was made for it.
     """
 
     def __init__(
@@ -52,15 +50,30 @@ class CompletionError(HarnessError):
         self.partial = partial
         self.billed: Literal["no", "yes", "unknown"] = billed
         self.retry_after_s = retry_after_s
-        self.row = 0
-        self.reach: Reach | None = None
-        self.at_most: AtMost | None = None
         self.served: Served | None = partial.served if partial is not None else None
 
     @property
     def begun(self) -> bool:
         """Return whether any of the answer had come."""
         return self.partial is not None
+
+    def reworded(self, message: str, partial: Completion | None) -> None:
+        """Have it say this, and have this of the answer, as where a key was masked in both."""
+        self.args = (message,)
+        self.partial = partial
+
+    def priced(self, cost: float | None) -> None:
+        """Note what the part of the answer that came has cost, in USD; None: nobody knows."""
+        if self.partial is not None:
+            self.partial = replace(self.partial, cost=cost)
+
+    def for_another(self, served: Served) -> CompletionError:
+        """The same error for another caller, who went through something else for it."""
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        other.served = served
+        other.__cause__ = self
+        return other
 
 
 class TransientError(CompletionError):

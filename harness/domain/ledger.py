@@ -95,7 +95,7 @@ class Ledger:
 
     Money whose payment is unknown counts as spent, at its most: `cost_at_risk` and `tokens_at_risk`
     are that part of `cost` and `tokens`. Where the budget is in money, a request without a known
-    price does not fit. From a purse that is `closed` nothing is paid.
+    price does not fit. From a ledger that is `closed` nothing is paid.
 
     A request may be reserved at its worst case, or at what it will likely cost: then it has to fit
     without the last tenth of the budget, in which only worst cases are reserved. `could_pass_cost`
@@ -121,7 +121,7 @@ class Ledger:
 
     @classmethod
     def after(cls, budget: Budget, before: Spent) -> Ledger:
-        """The purse of a session that follows others."""
+        """The ledger of a session that follows others."""
         return cls(
             budget=budget,
             cost=before.cost + before.cost_at_risk,

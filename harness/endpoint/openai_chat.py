@@ -70,11 +70,12 @@ class OpenAIChat:
             shown.end()
         if isinstance(outcome, Completion):
             return await self._cleaned_off_loop(outcome)
-        outcome.args = (endpoint.redact(str(outcome)),)
-        if outcome.partial is not None:
-            outcome.partial = await self._cleaned_off_loop(outcome.partial)
+        message, partial = endpoint.redact(str(outcome)), outcome.partial
         if outcome.kind == "auth":
-            outcome.args = (f"{outcome} – {self._key_advice()}",)
+            message = f"{message} – {self._key_advice()}"
+        if partial is not None:
+            partial = await self._cleaned_off_loop(partial)
+        outcome.reworded(message, partial)
         raise outcome
 
     async def _asked(
@@ -113,7 +114,7 @@ class OpenAIChat:
             logprobs=request.logprobs is not None,
             habits=self._habits,
             on_delta=shown,
-            on_events=call.on_events,
+            on_events=call.tracker.events,
             on_life=call.on_life,
             on_silence=call.on_silence,
         )

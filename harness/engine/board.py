@@ -1,49 +1,70 @@
-"""The stage of each call under way, for a display: a thin layer before each of the others notes who
-enters.
+"""The calls under way, for a display: each layer tells the call's tracker where the call is.
 
-Nothing of it decides anything; a run without a board has none of these layers.
+Nothing of it decides anything.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
 
-from harness.domain.call import Call
 from harness.domain.causes import cause_of
-from harness.domain.completion import Completion, Request
 from harness.domain.failures import CompletionError, TransientError
 from harness.domain.recorded_call import step_of
+from harness.domain.tracker import Stage, Tracker
 from harness.engine.clock import now
-from harness.ports import Completer
 
 KEPT_FAILURES = 8
 KEPT_DURATIONS = 64
 
-Stage: TypeAlias = Literal["cache", "retry", "money", "run", "all", "sent"]
-"""Where a call is: at the cache (or waiting for another who asks the same), between two attempts,
-waiting for money, for a place in its own run, for a place among all, or on its way to the model.
-"""
 
-
-@dataclass(slots=True)
-class UnderWay:
-    """A call under way: at its stage since `since_s` of the loop's time, `events` of its answer
-    have come.
+class UnderWay(Tracker):
+    """A call under way: at its stage since `since_s` of the loop's time, `received` events of its
+    answer have come.
     """
 
-    topic_id: str
-    span_id: str
-    stage: Stage
-    since_s: float
-    events: int = 0
+    __slots__ = ("_board", "received", "since_s", "span_id", "stage", "topic_id")
+
+    def __init__(self, board: Board, topic_id: str, span_id: str) -> None:
+        self._board = board
+        self.topic_id = topic_id
+        self.span_id = span_id
+        self.stage: Stage = "cache"
+        self.since_s = now()
+        self.received = 0
 
     @property
     def step(self) -> str:
         """The step's name, without the path to it and without its number."""
         return step_of(self.span_id)
+
+    def at(self, stage: Stage) -> None:
+        """Note the stage; the request that was on its way until now has come to its end."""
+        at_s = now()
+        if self.stage == "sent":
+            self._board.durations_s.append(at_s - self.since_s)
+        if stage == "sent":
+            self.received = 0
+        self.stage, self.since_s = stage, at_s
+
+    def events(self, number: int) -> None:
+        """Count what has come of the answer."""
+        self.received += number
+
+    def answered(self, output_tokens: int) -> None:
+        """Learn how many tokens an event was worth."""
+        self._board.learn(self, output_tokens)
+
+    def failed(self, error: CompletionError) -> None:
+        """Keep the failure, as one of the last."""
+        self._board.keep(self, error)
+
+    def ended(self) -> None:
+        """Take the call off the board."""
+        if self.stage == "sent":
+            self._board.durations_s.append(now() - self.since_s)
+        self._board.forget(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,42 +96,30 @@ class Board:
         """Those under way, in the order in which they were wanted."""
         return self._calls.values()
 
-    def watching(self, inner: Completer, stage: Stage) -> Completer:
-        """The same completer; who is in it is known to be at this stage, unless a layer further in
-        knows better.
-        """
-        return _Sent(inner, self) if stage == "sent" else _Entered(inner, self, stage)
+    def begin(self, topic_id: str, span_id: str) -> UnderWay:
+        """A call is wanted: at the cache first."""
+        call = self._calls[topic_id, span_id] = UnderWay(self, topic_id, span_id)
+        return call
 
-    def enter(self, call: Call, stage: Stage) -> tuple[UnderWay, Stage | None]:
-        """The call as it is noted, and the stage that it comes from."""
-        name = (call.topic_id, call.span_id)
-        found = self._calls.get(name)
-        if found is None:
-            found = self._calls[name] = UnderWay(call.topic_id, call.span_id, stage, now())
-            return found, None
-        before, found.stage, found.since_s = found.stage, stage, now()
-        return found, before
+    def forget(self, call: UnderWay) -> None:
+        """A call is under way no more."""
+        del self._calls[call.topic_id, call.span_id]
 
-    def leave(self, call: UnderWay, to: Stage | None) -> None:
-        """Back to the stage that it came from; None: it has ended."""
-        if to is None:
-            del self._calls[call.topic_id, call.span_id]
-        else:
-            call.stage, call.since_s = to, now()
-
-    def answered(self, call: UnderWay, output_tokens: int) -> None:
+    def learn(self, call: UnderWay, output_tokens: int) -> None:
         """Learn from a stream that is whole how many tokens an event of it is worth."""
-        if call.events and output_tokens:
-            self._events += call.events
+        if call.received and output_tokens:
+            self._events += call.received
             self._tokens += output_tokens
 
     def tokens_of(self, call: UnderWay) -> int:
         """About how many tokens have come; an event is taken for one until a whole answer told
         better.
         """
-        return round(call.events * self._tokens / self._events) if self._events else call.events
+        if not self._events:
+            return call.received
+        return round(call.received * self._tokens / self._events)
 
-    def failed(self, call: UnderWay, error: CompletionError) -> None:
+    def keep(self, call: UnderWay, error: CompletionError) -> None:
         """Take note of a request that failed."""
         cause = cause_of(type=type(error).__name__, kind=error.kind, status=error.status)
         self.causes[cause] += 1
@@ -124,47 +133,3 @@ class Board:
                 transient=isinstance(error, TransientError),
             )
         )
-
-
-class _Entered:
-    """Notes who is in the layers within."""
-
-    def __init__(self, inner: Completer, board: Board, stage: Stage) -> None:
-        self._inner = inner
-        self._board = board
-        self._stage = stage
-
-    async def complete(self, request: Request, call: Call) -> Completion:
-        noted, before = self._board.enter(call, self._stage)
-        try:
-            return await self._inner.complete(request, call)
-        finally:
-            self._board.leave(noted, before)
-
-
-class _Sent:
-    """Notes what is in flight, counts the events that come, and keeps the failures."""
-
-    def __init__(self, inner: Completer, board: Board) -> None:
-        self._inner = inner
-        self._board = board
-
-    async def complete(self, request: Request, call: Call) -> Completion:
-        noted, before = self._board.enter(call, "sent")
-        noted.events = 0
-        started = now()
-
-        def count(events: int) -> None:
-            noted.events += events
-
-        try:
-            completion = await self._inner.complete(request, replace(call, on_events=count))
-        except CompletionError as error:
-            self._board.failed(noted, error)
-            raise
-        else:
-            self._board.answered(noted, completion.usage.output_tokens)
-            return completion
-        finally:
-            self._board.durations_s.append(now() - started)
-            self._board.leave(noted, before)

@@ -1,7 +1,7 @@
 """The budget layer: what a request may cost is reserved before it leaves, so no cap is passed.
 
 Reserved is the worst case. With a `Likely` it is what the answers of the same step so far say, for
-the run's own purse and for most of its budget; then the cap can be passed, and the purse keeps by
+the run's own ledger and for most of its budget; then the cap can be passed, and the ledger keeps by
 how much.
 """
 
@@ -22,7 +22,6 @@ from harness.domain.pricing import Pricing, charge_of
 from harness.domain.recorded_call import step_of
 from harness.engine.clock import now
 from harness.engine.stopping import Stop
-from harness.engine.telling import telling
 from harness.engine.turns import SteppedBackError, Turns
 from harness.errors import RunStopped
 from harness.ports import Completer, WallClock
@@ -33,7 +32,7 @@ class Budgeted:
     """Waits while others hold the money in reserve; refuses when not even the next call is sure to
     fit.
 
-    What the run's purse cannot pay ends the run; what the purse of a call's topic cannot pay is the
+    What the run's ledger cannot pay ends the run; what the ledger of a call's topic cannot pay is the
     end of that topic, with TopicBudgetExceeded for this call and all its later ones. Each attempt
     is reserved on its own. A request whose payment is unknown (a broken stream, a cancelled call,
     an answer without usage) counts at the most that it can have cost: what the journal judged, else
@@ -41,14 +40,14 @@ class Budgeted:
     the run: no cap in money can be kept any more.
 
     `limits` are those of the layers within, `places` is how many calls may be in flight now: where
-    fewer hold money and others wait for it, time is lost, which the run's purse keeps. `by_arrival`
+    fewer hold money and others wait for it, time is lost, which the run's ledger keeps. `by_arrival`
     says whether places are given in the order of arrival now: then money is, too.
     """
 
     def __init__(
         self,
         inner: Completer,
-        purse: Ledger,
+        ledger: Ledger,
         pricing: Pricing,
         clock: WallClock,
         stop: Stop,
@@ -66,7 +65,7 @@ class Budgeted:
         self._limits = limits
         self._most = AtMost(cost=None, tokens=0)
         self._run = _ReservationQueue(
-            purse,
+            ledger,
             stop,
             self._end_run,
             limits=limits,
@@ -81,31 +80,31 @@ class Budgeted:
         """Return whether the run's budget may be at its end before its work is, going by the last
         request.
         """
-        return self._run.purse.may_end_the_run(places=self._limits.in_flight, most=self._most)
+        return self._run.ledger.may_end_the_run(places=self._limits.in_flight, most=self._most)
 
     async def complete(self, request: Request, call: Call) -> Completion:
         most = self._most = self._pricing.at_most(request, self._clock.now())
         wanted: list[tuple[_ReservationQueue, _Want]] = []
-        budget_s = queued_s = 0.0
         charged = NOT_SENT
+        call.tracker.at("money")
         try:
             for till in self._tills(call):
                 want = self._want(till, request, call, most)
                 waited = await till.reserve(want, call.priority)
                 wanted.append((till, want))
-                budget_s, queued_s = budget_s + waited.budget_s, queued_s + waited.queued_s
+                call.attempt.waited(budget_s=waited.budget_s, queued_s=waited.queued_s)
             charged = Charged.unknown(most)
-            completion = await telling(
-                self._inner.complete(request, call), budget_s=budget_s, queued_s=queued_s
-            )
-            charged = _charged(completion, most)
-            self._keep_sure(most, completion, completion.cost)
+            completion = await self._inner.complete(request, call)
+            worst = call.attempt.at_most or most
+            charged = _charged(completion, worst)
+            self._keep_sure(most, completion, completion.cost, worst)
             if self._likely is not None:
                 self._likely.learn(step_of(call.span_id), request, completion.usage)
         except CompletionError as error:
-            charged = _charged_for(error, most)
+            worst = call.attempt.at_most or most
+            charged = _charged_for(error, worst)
             if error.partial is not None and error.billed == "yes":
-                self._keep_sure(most, error.partial, charge_of(error).cost)
+                self._keep_sure(most, error.partial, charge_of(error).cost, worst)
             raise
         except (RunStopped, SteppedBackError):
             charged = NOT_SENT
@@ -117,15 +116,15 @@ class Budgeted:
                 till.settle(want, charged)
             self._forget(call.topic_id)
 
-    def _keep_sure(self, most: AtMost, answer: Completion, cost: float | None) -> None:
+    def _keep_sure(
+        self, most: AtMost, answer: Completion, cost: float | None, worst: AtMost
+    ) -> None:
         """End the run where another model answered, of unknown price: what is left of the budget is
         then not known.
         """
         if most.cost is None or cost is not None or not self._caps_money():
             return
-        if answer.usage.total_tokens or (
-            answer.at_most is not None and answer.at_most.cost is None
-        ):
+        if answer.usage.total_tokens or worst.cost is None:
             name = one_line(answer.model, 120)
             self._stop.set(
                 "budget",
@@ -138,7 +137,7 @@ class Budgeted:
 
     def _caps_money(self) -> bool:
         return any(
-            till.purse.budget.cost is not None for till in (self._run, *self._topics.values())
+            till.ledger.budget.cost is not None for till in (self._run, *self._topics.values())
         )
 
     def _want(self, till: _ReservationQueue, request: Request, call: Call, most: AtMost) -> _Want:
@@ -163,23 +162,23 @@ class Budgeted:
         """The topic's comes first: who waits for the run's money holds nothing that another topic
         waits for.
         """
-        if call.purse is None:
+        if call.topic_ledger is None:
             return (self._run,)
         till = self._topics.get(call.topic_id)
         if till is None:
             till = self._topics[call.topic_id] = _ReservationQueue(
-                call.purse, self._stop, self._end_topic, limits=self._limits
+                call.topic_ledger, self._stop, self._end_topic, limits=self._limits
             )
         return (till, self._run)
 
     def _forget(self, topic_id: str) -> None:
-        """Drop the queue of a topic where nobody is; its purse lives with the topic."""
+        """Drop the queue of a topic where nobody is; its ledger lives with the topic."""
         till = self._topics.get(topic_id)
         if till is not None and till.unused:
             del self._topics[topic_id]
 
     def _end_run(self, till: _ReservationQueue, most: AtMost) -> None:
-        shortage = till.purse.shortage(most)
+        shortage = till.ledger.shortage(most)
         self._stop.set(
             "budget",
             f"the budget is reached: {shortage}. Resume with a higher one, or lower max_tokens.",
@@ -187,10 +186,10 @@ class Budgeted:
 
     def _end_topic(self, till: _ReservationQueue, most: AtMost) -> None:
         message = (
-            f"the topic's budget is reached: {till.purse.shortage(most)}; raise it, or lower"
+            f"the topic's budget is reached: {till.ledger.shortage(most)}; raise it, or lower"
             " max_tokens"
         )
-        till.purse.closed = True
+        till.ledger.closed = True
         till.refuse_all(lambda: TopicBudgetExceeded(message))
 
     def _refuse_all(self) -> None:
@@ -198,16 +197,16 @@ class Budgeted:
             till.refuse_all(self._stop.error)
 
 
-def _charged(completion: Completion, most: AtMost) -> Charged:
+def _charged(completion: Completion, worst: AtMost) -> Charged:
     if not completion.usage.total_tokens:
-        return Charged.unknown(completion.at_most or most)
+        return Charged.unknown(worst)
     return Charged(cost=completion.cost or 0.0, tokens=completion.usage.total_tokens)
 
 
-def _charged_for(error: CompletionError, most: AtMost) -> Charged:
+def _charged_for(error: CompletionError, worst: AtMost) -> Charged:
     charge = charge_of(error)
     if charge.usage is None:
-        return Charged.unknown(error.at_most or most)
+        return Charged.unknown(worst)
     return Charged(cost=charge.cost or 0.0, tokens=charge.usage.total_tokens)
 
 
@@ -248,7 +247,7 @@ class _Room:
 
 
 class _ReservationQueue:
-    """A purse, and the queue of those who want to reserve from it: the oldest topic first.
+    """A ledger, and the queue of those who want to reserve from it: the oldest topic first.
 
     Less than the worst case is only reserved for as many calls as can be in flight: a call that
     would wait for a place would add to what the budget could be passed by. With `places` the time
@@ -257,7 +256,7 @@ class _ReservationQueue:
 
     def __init__(
         self,
-        purse: Ledger,
+        ledger: Ledger,
         stop: Stop,
         exhausted: Callable[[_ReservationQueue, AtMost], None],
         *,
@@ -266,7 +265,7 @@ class _ReservationQueue:
         makes_likely: bool = False,
         by_arrival: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.purse = purse
+        self.ledger = ledger
         self._exhausted = exhausted
         self._stop = stop
         self._places = places
@@ -279,10 +278,10 @@ class _ReservationQueue:
 
     @property
     def unused(self) -> bool:
-        return not self.purse.reservations and not self._turns
+        return not self.ledger.reservations and not self._turns
 
     async def reserve(self, want: _Want, priority: int) -> _Wait:
-        """Wait until the purse can pay for this; raises what ended the purse, or the run."""
+        """Wait until the ledger can pay for this; raises what ended the ledger, or the run."""
         self._stop.check()
         if not self._turns and self._granted(want):
             return _Wait()
@@ -304,7 +303,7 @@ class _ReservationQueue:
 
     def settle(self, want: _Want, charged: Charged) -> None:
         """Turn a reservation into what was really spent, and let the next go."""
-        self.purse.settle(want.reserved, charged)
+        self.ledger.settle(want.reserved, charged)
         self._room.give_back(want.topic_id)
         self._trying[want.step] -= 1
         self._advance()
@@ -314,7 +313,7 @@ class _ReservationQueue:
         self._turns.refuse_all(error)
 
     def _advance(self) -> None:
-        """Reserve for all who can go now; where the first can never go, the purse is at its end."""
+        """Reserve for all who can go now; where the first can never go, the ledger is at its end."""
         self._turns.go_by_arrival(self._by_arrival())
         while (want := self._turns.first) is not None:
             if self._granted(want):
@@ -322,7 +321,7 @@ class _ReservationQueue:
                 self._turns.grant()
             elif self._tries(want):
                 self._turns.set_aside()
-            elif self.purse.could_ever_afford(want.most, want.likely()):
+            elif self.ledger.could_ever_afford(want.most, want.likely()):
                 break
             else:
                 self._exhausted(self, want.most)
@@ -340,11 +339,11 @@ class _ReservationQueue:
     def _granted(self, want: _Want) -> bool:
         """Reserve for this one, if that can be done now."""
         likely = want.likely()
-        if not self.purse.can_afford(want.most, likely):
+        if not self.ledger.can_afford(want.most, likely):
             return False
-        if not self._room.is_left and self.purse.holds_likely(want.most, likely):
+        if not self._room.is_left and self.ledger.holds_likely(want.most, likely):
             return False
-        want.reserved = self.purse.reserve(want.most, likely)
+        want.reserved = self.ledger.reserve(want.most, likely)
         self._room.take(want.topic_id)
         self._trying[want.step] += 1
         return True
@@ -354,24 +353,24 @@ class _ReservationQueue:
 
     def _short_s(self) -> float:
         """Seconds so far for which the first of those who wait had to wait for money."""
-        self.purse.braking.went_on(now())
-        return self.purse.braking.short_s
+        self.ledger.braking.went_on(now())
+        return self.ledger.braking.short_s
 
     def _measure(self) -> None:
-        purse, first = self.purse, self._turns.first
+        ledger, first = self.ledger, self._turns.first
         one = None if first is None else first.likely()
-        is_short = first is not None and not purse.can_afford(first.most, one)
-        free = purse.braking.stands(
+        is_short = first is not None and not ledger.can_afford(first.most, one)
+        free = ledger.braking.stands(
             now(),
             waiting=self._waiting if is_short else 0,
             holding=self._room.taken,
             places=self._places() if self._places is not None else 0,
         )
         if free and first is not None:
-            more = one if one is not None and purse.holds_likely(first.most, one) else first.most
-            purse.braking.wanted(
-                cost=purse.reserved_cost + free * (more.cost or 0.0),
-                tokens=purse.reserved_tokens + free * more.tokens,
+            more = one if one is not None and ledger.holds_likely(first.most, one) else first.most
+            ledger.braking.wanted(
+                cost=ledger.reserved_cost + free * (more.cost or 0.0),
+                tokens=ledger.reserved_tokens + free * more.tokens,
             )
 
 

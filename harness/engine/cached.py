@@ -18,7 +18,6 @@ from harness.domain.recorded_call import Explain
 from harness.engine.clock import now
 from harness.engine.leased_keys import LeasedKeys
 from harness.engine.single_flight import SingleFlight
-from harness.engine.telling import telling
 from harness.machine.threads import off_loop
 from harness.ports import Answers, Completer, Stored, WallClock
 
@@ -77,11 +76,13 @@ class Cached:
                 break
         waited_s = now() - started
         if isinstance(answer, CompletionError):
-            raise _shared_error(answer, waited_s) if shared else answer
+            if shared:
+                raise answer.for_another(_second_hand("shared", waited_s)) from answer
+            raise answer
         if not shared:
             return answer
         source: Source = "shared" if answer.served.source == "endpoint" else answer.served.source
-        return _shown(_second_hand(answer, source, waited_s), call)
+        return _shown(_handed_on(answer, source, waited_s), call)
 
     async def _find_or_ask(
         self, key: str, request: Request, call: Call, started: float
@@ -96,7 +97,7 @@ class Cached:
             log.debug("the answer that is kept was rejected: asked anew")
         if found is not None and hit:
             source: Source = "replay" if self._policy.mode == "replay" else "cache"
-            return _shown(_second_hand(found.completion, source, now() - started), call)
+            return _shown(_handed_on(found.completion, source, now() - started), call)
         if self._policy.mode == "replay":
             raise await self._miss(request, call)
 
@@ -106,11 +107,14 @@ class Cached:
 
         async with self._leases.asking(key, come_since) as brought:
             if brought is not None:
-                return _shown(_second_hand(brought, "shared", now() - started), call)
+                return _shown(_handed_on(brought, "shared", now() - started), call)
+            stored_s = now() - started
             try:
-                return await telling(self._inner.complete(request, call), stored_s=now() - started)
+                completion = await self._inner.complete(request, call)
             except CompletionError as error:
+                error.served = (error.served or Served()).waited(stored_s=stored_s)
                 return error
+            return replace(completion, served=completion.served.waited(stored_s=stored_s))
 
     async def _miss(self, request: Request, call: Call) -> CacheMiss:
         """Explain why replay knows no answer. Earlier answers of the topic came from its recording,
@@ -174,18 +178,13 @@ class Cached:
         return call.check is None or call.check.problem(answer) is None
 
 
-def _second_hand(completion: Completion, source: Source, latency_s: float) -> Completion:
-    """The completion as another reader gets it: nothing in it counts the same work twice."""
-    return replace(completion, served=Served(source=source, attempts=0, latency_s=latency_s))
+def _second_hand(source: Source, latency_s: float) -> Served:
+    """The history of what another asked for: nothing in it counts the same attempts twice."""
+    return Served(source=source, attempts=0, latency_s=latency_s)
 
 
-def _shared_error(error: CompletionError, waited_s: float) -> CompletionError:
-    """The same error for another caller: nothing in it counts the same attempts twice."""
-    shared = type(error).__new__(type(error), *error.args)
-    shared.__dict__.update(error.__dict__)
-    shared.served = Served(source="shared", attempts=0, latency_s=waited_s)
-    shared.__cause__ = error
-    return shared
+def _handed_on(completion: Completion, source: Source, latency_s: float) -> Completion:
+    return replace(completion, served=_second_hand(source, latency_s))
 
 
 def _shown(completion: Completion, call: Call) -> Completion:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import anyio
 
 from harness.domain.call import Call
-from harness.domain.completion import AtMost, Completion, Request, Served
+from harness.domain.completion import AtMost, Completion, Request
 from harness.domain.failures import CompletionError
 from harness.domain.pricing import Pricing, charge_of
 from harness.domain.unsettled import LINGER_S, FastestWriting, usage_at_most
@@ -37,22 +37,20 @@ class Journaled:
         self._fastest = FastestWriting()
 
     async def complete(self, request: Request, call: Call) -> Completion:
-        started, asked_at = now(), self._clock.now()
+        started, asked_at, before_s = now(), self._clock.now(), call.attempt.waited_s
         try:
             answer = await self._inner.complete(request, call)
             self._fastest.learn(answer)
             completion = self._told(request, answer, call, asked_at)
             no_answer = defect(request, completion)
             if no_answer is not None:
-                no_answer.row, no_answer.at_most = answer.row, completion.at_most
                 raise no_answer
         except CompletionError as error:
-            resolution = self._failed(request, error, call, asked_at, took_s=now() - started)
-            stored_s = await self._resolve(error.row, resolution)
-            error.served = (error.served or Served()).waited(stored_s=stored_s)
+            elapsed_s = now() - started - (call.attempt.waited_s - before_s)
+            await self._resolve(call, self._failed(request, error, call, asked_at, elapsed_s))
             raise
-        stored_s = await self._resolve(
-            answer.row,
+        await self._resolve(
+            call,
             Resolution(
                 outcome="stored",
                 closed_at=self._clock.now(),
@@ -60,23 +58,22 @@ class Journaled:
                 tokens=completion.usage.total_tokens,
                 completion=completion,
                 keep=self._keep,
-                at_most=completion.at_most,
+                at_most=call.attempt.at_most,
             ),
         )
-        served = completion.served.waited(stored_s=stored_s)
-        return completion if served is completion.served else replace(completion, served=served)
+        return completion
 
     def _told(
         self, request: Request, answer: Completion, call: Call, asked_at: datetime
     ) -> Completion:
-        """The answer with its price, or with what it can have cost where its usage was not told."""
-        told = replace(answer.as_told, owner=call.owner, row=0)
+        """The answer with its price; where its usage was not told, what it can have cost is judged."""
+        told = answer.as_told
         if told.usage.total_tokens:
-            return replace(told, cost=self._price(request, told))
-        judged = self._judged(
+            return replace(told, owner=call.owner, cost=self._price(request, told))
+        call.attempt.at_most = self._judged(
             request, told, call, asked_at, elapsed_s=told.served.latency_s, ended=True
         )
-        return replace(told, at_most=judged)
+        return replace(told, owner=call.owner)
 
     def _failed(
         self,
@@ -84,19 +81,17 @@ class Journaled:
         error: CompletionError,
         call: Call,
         asked_at: datetime,
-        *,
-        took_s: float,
+        elapsed_s: float,
     ) -> Resolution:
         """Return how the journal closes a failed request; what had arrived of its answer is priced
         on the way.
         """
-        partial = error.partial
-        if partial is not None and error.billed == "yes":
-            partial = error.partial = replace(partial, cost=self._price(request, partial))
-        charge = charge_of(error)
-        if charge.usage is None and error.at_most is None:
-            elapsed_s = took_s - (error.served.waited_s if error.served is not None else 0.0)
-            error.at_most = self._judged(
+        attempt = call.attempt
+        if error.partial is not None and error.billed == "yes":
+            error.priced(self._price(request, error.partial))
+        partial, charge = error.partial, charge_of(error)
+        if charge.usage is None and attempt.at_most is None:
+            attempt.at_most = self._judged(
                 request, partial, call, asked_at, elapsed_s=elapsed_s, ended=False
             )
         return Resolution(
@@ -105,7 +100,7 @@ class Journaled:
             cost=charge.cost,
             tokens=partial.usage.total_tokens if partial is not None else 0,
             completion=partial,
-            at_most=error.at_most if charge.usage is None else None,
+            at_most=attempt.at_most if charge.usage is None else None,
             error=f"{error.kind}: {error}",
         )
 
@@ -138,12 +133,13 @@ class Journaled:
             return prices.dearest(model, usage, first)
         return prices.dearest_between(model, usage, first, last)
 
-    async def _resolve(self, row: int, resolution: Resolution) -> float:
-        """Close the row, whoever is cancelled meanwhile; returns the seconds that took."""
+    async def _resolve(self, call: Call, resolution: Resolution) -> None:
+        """Close the row, whoever is cancelled meanwhile."""
+        call.tracker.at("cache")
         started = now()
         with anyio.CancelScope(shield=True):
-            await self._journal.resolve(row, resolution)
-        return now() - started
+            await self._journal.resolve(call.attempt.row, resolution)
+        call.attempt.waited(stored_s=now() - started)
 
     def _price(self, request: Request, completion: Completion) -> float | None:
         """USD: what the server said, else the price at the model that answered; None where nobody

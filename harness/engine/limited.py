@@ -18,7 +18,6 @@ from harness.domain.token_estimate import likely_input_tokens
 from harness.engine.clock import now
 from harness.engine.limiter import Limiter, Place, Places
 from harness.engine.stopping import Stop
-from harness.engine.telling import telling
 from harness.ports import Completer
 
 
@@ -42,9 +41,10 @@ class RunLimited:
         if places is None:
             places = self._runs[run] = Places(self._per_run, self._stop)
         try:
-            queued_run_s = await places.acquire()
+            call.tracker.at("run")
+            call.attempt.waited(queued_run_s=await places.acquire())
             try:
-                return await telling(self._inner.complete(request, call), queued_run_s=queued_run_s)
+                return await self._inner.complete(request, call)
             finally:
                 places.release()
         finally:
@@ -86,23 +86,24 @@ class Limited:
 
     async def complete(self, request: Request, call: Call) -> Completion:
         likely = likely_input_tokens(request) + round(self._likely_output)
+        tracker, attempt = call.tracker, call.attempt
+        tracker.at("all")
         place = await self._limiter.acquire(priority=call.priority, tokens=likely)
+        attempt.waited(queued_s=place.queued_s, paced_s=place.paced_s, outage_s=place.outage_s)
         used = likely
+        tracker.at("sent")
         try:
-            completion = await telling(
-                self._inner.complete(request, self._watched(call, place)),
-                queued_s=place.queued_s,
-                paced_s=place.paced_s,
-                outage_s=place.outage_s,
-            )
+            completion = await self._inner.complete(request, self._watched(call, place))
+            tracker.answered(completion.usage.output_tokens)
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (
                 completion.usage.output_tokens - self._likely_output
             )
-            self._provider.answered(call.before)
+            self._provider.answered(attempt.before)
             self._provider.alive(owner=call.owner, number=place.number)
             self._limiter.succeeded(place)
         except CompletionError as error:
+            tracker.failed(error)
             charged = charge_of(error).usage
             used = likely if charged is None else charged.total_tokens
             self._learn(place, error, request, call)
@@ -139,17 +140,17 @@ class Limited:
 
     def _learn(self, place: Place, error: CompletionError, request: Request, call: Call) -> None:
         """Learn what a failure says about the calls that come after it."""
-        error.reach = self._provider.failed(
+        reach = call.attempt.reach = self._provider.failed(
             error,
             owner=call.owner,
             key=cache_key(request),
             sent_at=place.sent_at,
             number=place.number,
-            before=call.before,
+            before=call.attempt.before,
             probe=place.probe,
             alone=self._limiter.in_flight == 1,
         )
-        if error.reach == "everyone until someone acts" and not isinstance(error, FatalError):
+        if reach == "everyone until someone acts" and not isinstance(error, FatalError):
             self._refuse_all(error)
         if isinstance(error, TransientError):
             self._slow_down(place, error)
@@ -162,15 +163,13 @@ class Limited:
         self._stop.set(
             "refused", f"{message} – mend what it names (harness doctor looks), then resume"
         )
-        fatal = FatalError(
+        raise FatalError(
             message,
             kind=error.kind,
             status=error.status,
             partial=error.partial,
             billed=error.billed,
-        )
-        fatal.row, fatal.served, fatal.reach = error.row, error.served, error.reach
-        raise fatal from error
+        ) from error
 
     def _slow_down(self, place: Place, error: TransientError) -> None:
         asked_s = error.retry_after_s

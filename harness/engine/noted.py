@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import anyio
 
 from harness.domain.call import Call
-from harness.domain.completion import Completion, Request, Served
-from harness.domain.failures import CompletionError, FatalError
+from harness.domain.completion import Completion, Request
+from harness.domain.failures import FatalError
 from harness.domain.key import cache_key
 from harness.domain.pricing import Pricing
 from harness.engine.clock import now
@@ -29,8 +28,7 @@ NOT_SENT = "not sent: "
 
 
 class Noted:
-    """Opens a row of the journal for each request, and hands its number up with the answer or the
-    error.
+    """Opens a row of the journal for each request, and notes its number in the attempt.
 
     `Journaled` closes it, outside the limits: a place among the calls in flight is free when the
     answer is there, and not only when it is on the disk. A request that is cancelled or crashes on
@@ -49,21 +47,17 @@ class Noted:
 
     async def complete(self, request: Request, call: Call) -> Completion:
         started = now()
-        row = await self._open(request, call)
-        stored_s = now() - started
+        row = call.attempt.row = await self._open(request, call)
+        call.attempt.waited(stored_s=now() - started)
         try:
             self._stop.check()
-            answer = await self._inner.complete(request, call)
+            return await self._inner.complete(request, call)
         except RunStopped as stopped:
             await self._not_sent(row, stopped)
             raise
-        except CompletionError as error:
-            if isinstance(error, FatalError):
-                self._stop.set(_STOP_KINDS.get(error.kind, "refused"), str(error))
-            error.row = row
-            error.served = (error.served or Served()).waited(stored_s=stored_s)
+        except FatalError as error:
+            self._stop.set(_STOP_KINDS.get(error.kind, "refused"), str(error))
             raise
-        return replace(answer, row=row, served=answer.served.waited(stored_s=stored_s))
 
     async def _open(self, request: Request, call: Call) -> int:
         opened_at = self._clock.now()

@@ -15,7 +15,6 @@ from harness.engine.clock import now
 from harness.engine.provider import Provider
 from harness.engine.routes import Routes
 from harness.engine.stopping import Stop
-from harness.engine.telling import telling
 from harness.engine.turns import SteppedBackError, Turns
 from harness.ports import Completer
 
@@ -37,11 +36,14 @@ class Outside:
         door = self._doors[self._routes.of(call).name]
         started = now()
         while True:
+            call.tracker.at("retry")
             await door.enter(call)
             try:
-                return await telling(self._inner.complete(request, call), outage_s=now() - started)
+                call.attempt.waited(outage_s=now() - started)
+                return await self._inner.complete(request, call)
             except SteppedBackError:
-                continue
+                # All the time since `started` is the outage's: what the layers within noted, too.
+                call.attempt.waits.clear()
 
 
 class _Door:

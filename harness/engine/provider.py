@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from harness.domain.attempt import Attempt
 from harness.domain.availability import Availability, Outage
 from harness.domain.failures import CompletionError, FatalError, PermanentError
 from harness.domain.policy import OutagePolicy
@@ -232,13 +233,13 @@ class Provider:
             self._suspect(error, at, probe=probe)
         return reach
 
-    def after(self, error: CompletionError, before: Before | None) -> Before:
-        """Return what there is to know at the next failure of a call that failed so, and before in
-        `before`.
+    def after(self, error: CompletionError, attempt: Attempt) -> Before:
+        """Return what there is to know at the next failure of a call that failed so in this
+        attempt.
         """
-        words = wording_of(error)
+        words, before = wording_of(error), attempt.before
         of_these = before if before is not None and before.words == words else Before(sent=0)
-        by_itself = error.reach == "request" and may_concern_everyone(error)
+        by_itself = attempt.reach == "request" and may_concern_everyone(error)
         recover = before is not None and self._recover_since(before)
         return Before(
             sent=self.sent,
@@ -248,7 +249,7 @@ class Provider:
             words=words,
             alone=of_these.alone + by_itself,
             spared=(0 if before is None else before.spared)
-            + (recover and error.reach == "everyone for now"),
+            + (recover and attempt.reach == "everyone for now"),
         )
 
     def look(self) -> None:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from harness.domain.attempt import Attempt
 from harness.domain.call import Call
 from harness.domain.completion import Completion, Delta, FailedAttempt, Request, Served
 from harness.domain.failures import CompletionError, TopicBudgetExceeded, TransientError
@@ -19,6 +20,7 @@ from harness.domain.pricing import charge_of
 from harness.engine.clock import now
 from harness.engine.provider import Provider
 from harness.engine.stopping import Stop
+from harness.errors import Reach
 from harness.ports import Completer
 
 log = logging.getLogger("harness.retry")
@@ -52,7 +54,9 @@ class Retrying:
         past = Served(attempts=0)
         own = 0
         first_failed_at = None
+        attempt = Attempt()
         while True:
+            call = replace(call, attempt=attempt)
             started = now()
             try:
                 completion = await self._inner.complete(request, call)
@@ -60,25 +64,32 @@ class Retrying:
                 error.served = past
                 raise
             except CompletionError as error:
-                past = _with_failure(past, error, elapsed_s=now() - started)
+                past = _with_failure(past, error, attempt, elapsed_s=now() - started)
                 error.served = past
-                failed_at = now()
+                failed_at, reach = now(), attempt.reach
                 first_failed_at = failed_at if first_failed_at is None else first_failed_at
-                own += not _is_spared(error, provider.policy, waiting_s=failed_at - first_failed_at)
-                if not _may_pass(error) or own >= self._policy.attempts:
+                own += not _is_spared(reach, provider.policy, waiting_s=failed_at - first_failed_at)
+                if not _may_pass(error, reach) or own >= self._policy.attempts:
                     self._log(own, error, call, "given up")
                     raise
-                call = replace(call, before=provider.after(error, call.before))
-                past = await self._back_off(past, own, error, call, provider)
+                attempt = Attempt(before=provider.after(error, attempt))
+                past = await self._back_off(past, own, error, reach, call, provider)
             else:
-                return completion if past.attempts == 0 else _after(past, completion)
+                return _after(past, completion, attempt)
 
     async def _back_off(
-        self, past: Served, own: int, error: CompletionError, call: Call, provider: Provider
+        self,
+        past: Served,
+        own: int,
+        error: CompletionError,
+        reach: Reach | None,
+        call: Call,
+        provider: Provider,
     ) -> Served:
+        call.tracker.at("retry")
         if call.on_delta is not None:
             call.on_delta(Delta(kind="restart"))
-        if _waits_at_the_limits(error, provider.policy):
+        if _waits_at_the_limits(error, reach, provider.policy):
             self._log(own, error, call, f"waits for {provider.who}")
             return past
         delay_s = self._policy.delay_s(
@@ -105,28 +116,31 @@ class Retrying:
         )
 
 
-def _is_spared(error: CompletionError, outages: OutagePolicy, *, waiting_s: float) -> bool:
+def _is_spared(reach: Reach | None, outages: OutagePolicy, *, waiting_s: float) -> bool:
     """Return whether a failure costs the call no attempt. For ever it is not: a call may be refused
     alone.
     """
-    return error.reach == "everyone for now" and outages.waits and waiting_s < outages.patience_s
+    return reach == "everyone for now" and outages.waits and waiting_s < outages.patience_s
 
 
-def _waits_at_the_limits(error: CompletionError, outages: OutagePolicy) -> bool:
+def _waits_at_the_limits(
+    error: CompletionError, reach: Reach | None, outages: OutagePolicy
+) -> bool:
     """Return whether the limits hold this call back by themselves. After a 429 they may have a
     place for others.
     """
-    return error.reach == "everyone for now" and outages.waits and error.kind != "rate_limited"
+    return reach == "everyone for now" and outages.waits and error.kind != "rate_limited"
 
 
-def _may_pass(error: CompletionError) -> bool:
+def _may_pass(error: CompletionError, reach: Reach | None) -> bool:
     """Return whether the same request may succeed later."""
-    return isinstance(error, TransientError) or error.reach == "everyone for now"
+    return isinstance(error, TransientError) or reach == "everyone for now"
 
 
-def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> Served:
+def _with_failure(
+    past: Served, error: CompletionError, attempt: Attempt, *, elapsed_s: float
+) -> Served:
     """Return what the call went through so far, the failed attempt and its waits included."""
-    here = error.served or Served()
     partial = error.partial
     charge = charge_of(error)
     failure = FailedAttempt(
@@ -134,23 +148,21 @@ def _with_failure(past: Served, error: CompletionError, *, elapsed_s: float) -> 
         kind=error.kind,
         message=str(error),
         status=error.status,
-        elapsed_s=max(0.0, elapsed_s - here.waited_s),
-        **here.by_field(),
+        elapsed_s=max(0.0, elapsed_s - attempt.waited_s),
+        **attempt.waits,
         usage=charge.usage,
         cost=charge.cost,
         content=partial.content if partial is not None else "",
         reasoning=partial.reasoning if partial is not None else "",
     )
-    return _waits_of(
-        here, replace(past, attempts=failure.number, failures=(*past.failures, failure))
-    )
+    after = replace(past, attempts=failure.number, failures=(*past.failures, failure))
+    return after.waited(**attempt.waits)
 
 
-def _after(past: Served, completion: Completion) -> Completion:
-    served = replace(completion.served, attempts=past.attempts + 1, failures=past.failures)
-    return replace(completion, served=_waits_of(past, served))
-
-
-def _waits_of(waits: Served, served: Served) -> Served:
-    """`served` after the waits of another, too."""
-    return served.waited(**waits.by_field())
+def _after(past: Served, completion: Completion, attempt: Attempt) -> Completion:
+    """Return the completion with what its call went through, this attempt and those before it."""
+    served = completion.served.waited(**attempt.waits)
+    if past.attempts:
+        served = replace(served, attempts=past.attempts + 1, failures=past.failures)
+        served = served.waited(**past.by_field())
+    return replace(completion, served=served)

@@ -141,8 +141,8 @@ class Runner:
         none.
         """
         budget = self._context.topic_budget
-        purse = None if budget == Budget() else Ledger(budget=budget)
-        trace = Trace(on_span=self.progress.add_span, stop=self._stop, purse=purse)
+        ledger = None if budget == Budget() else Ledger(budget=budget)
+        trace = Trace(on_span=self.progress.add_span, stop=self._stop, ledger=ledger)
         log.debug("begun")
         step = Step(topic=topic, context=self._context, completer=self._completer, trace=trace)
         started, started_at = now(), self._clock.now()

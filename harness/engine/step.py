@@ -28,6 +28,7 @@ from harness.domain.prompts import Prompts
 from harness.domain.run import Failed, Ok, Outcome, Span, Topic
 from harness.domain.spans import Asked, failure_of
 from harness.domain.step_options import StepOptions
+from harness.domain.tracker import UNWATCHED, Tracker
 from harness.engine.clock import now
 from harness.engine.rejections import Rejections
 from harness.engine.trace import Trace
@@ -95,7 +96,8 @@ class RunContext:
     the workflow's file and of its directory, `redact` masks the keys in a text: both for telling
     what a workflow raised. `rejections` hears which answers a step would not take; None: nobody
     does, as in a replay. `elsewhere` finds the endpoint of this name that a step asks instead of
-    the run's own; it raises where the run cannot ask it.
+    the run's own; it raises where the run cannot ask it. `track` begins to follow a call, by its
+    topic and its span, for a display.
     """
 
     run_id: str
@@ -116,6 +118,7 @@ class RunContext:
     redact: Callable[[str], str] = str
     rejections: Rejections | None = None
     elsewhere: Callable[[str, str], Addressee] = nowhere_else
+    track: Callable[[str, str], Tracker] = lambda topic_id, span_id: UNWATCHED
 
     def addressee(self, step: str, options: StepOptions | None) -> tuple[Addressee, StepOptions]:
         """Whom a step asks, and with which options, all sources together."""
@@ -320,9 +323,11 @@ class Step:
             endpoint=endpoint,
             stream=stream,
             on_delta=on_delta,
-            purse=self._trace.purse,
+            topic_ledger=self._trace.ledger,
             check=check,
         )
+        tracker = self._context.track(call.topic_id, call.span_id)
+        call = replace(call, tracker=tracker)
         started = now()
         self._trace.under_way += 1
         try:
@@ -347,6 +352,7 @@ class Step:
             )
             return replace(completion, span_id=call.span_id)
         finally:
+            tracker.ended()
             self._trace.ended()
         await self._trace.drained()
         raise stopped_by

@@ -20,13 +20,13 @@ class Trace:
     """The spans of one topic, in the order in which its calls ended, and what bounds them.
 
     `stopped`: the run ended before the topic did, so the topic has no row. `under_way` counts
-    calls. `purse` pays for all of them, where the topic has a budget of its own. `owners` are the
+    calls. `ledger` pays for all of them, where the topic has a budget of its own. `owners` are the
     calls that paid for the answers, by span.
     """
 
     on_span: Callable[[Span], None]
     stop: Stop = field(default_factory=Stop)
-    purse: Ledger | None = None
+    ledger: Ledger | None = None
     spans: list[Span] = field(default_factory=list)
     owners: dict[str, str] = field(default_factory=dict)
     calls: int = 0

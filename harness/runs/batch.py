@@ -20,7 +20,6 @@ from harness.datasets.dataset import Dataset, open_dataset
 from harness.datasets.spec import DatasetSpec
 from harness.domain.filters import parse_filter
 from harness.domain.redo import ALL_LEFT, Redo
-from harness.engine.board import Board
 from harness.engine.runner import Workflow
 from harness.engine.stopping import Stop
 from harness.machine.threads import in_thread
@@ -69,7 +68,7 @@ async def run_batch(
     ends it ends in a report; a StorageError that is raised all the same is about something that
     could not be kept after that.
     """
-    stop, watch, clock = stop or Stop(), watch or Watch(board=Board()), clock or SystemClock()
+    stop, watch, clock = stop or Stop(), watch or Watch(), clock or SystemClock()
     settings = loaded.settings
     if workflow is None:
         workflow = workflow_of(loaded, steps={} if continued else None)

@@ -290,13 +290,13 @@ async def _rehearse(
         chat = OpenAIChat(
             endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock
         )
-        purse, limits = Ledger(budget=Budget()), settings.limits()
+        ledger, limits = Ledger(budget=Budget()), settings.limits()
         completer, limiter = layered(
             _AsMock(chat),
             cache=MemoryCache(),
             policies=Policies.of(settings),
             limits=limits,
-            purse=purse,
+            ledger=ledger,
             stop=stop,
             clock=clock,
             name=used[0].name,

@@ -157,7 +157,6 @@ class Session:
             clock=self.clock,
             transport=self.transport,
             recording=self.recording,
-            board=watch.board,
             used=self.used,
         ) as stack:
             await in_thread(partial(self._begin, started_at))
@@ -166,7 +165,11 @@ class Session:
             async with self._observed(stack, run_id, started_at) as observed_results:
                 runner = Runner(
                     workflow=rejecting(self.workflow.function),
-                    context=replace(self._context(run_id, started_s), rejections=stack.rejections),
+                    context=replace(
+                        self._context(run_id, started_s),
+                        rejections=stack.rejections,
+                        track=watch.board.begin,
+                    ),
                     completer=stack.completer,
                     results=observed_results,
                     stop=self.stop,
@@ -357,7 +360,7 @@ class Session:
             longest_stall_s=stack.stalls.longest_s,
             skipped=dataset.report.bad,
             bad_lines=dataset.report.errors,
-            reservations=stack.purse.reservations_so_far(),
+            reservations=stack.ledger.reservations_so_far(),
             outages=outages,
         )
 
@@ -474,7 +477,7 @@ def _log_entry(
         "longest_stall_s": round(stack.stalls.longest_s, 6),
         "reservations": {
             name: round(number, 9)
-            for name, number in asdict(stack.purse.reservations_so_far()).items()
+            for name, number in asdict(stack.ledger.reservations_so_far()).items()
         },
         "stop": asdict(cause) if cause else None,
     }

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from harness.compose import Stack
 from harness.domain.outage_words import down_words, is_told
-from harness.engine.board import Board, Stage
+from harness.domain.tracker import Stage
+from harness.engine.board import Board
 from harness.engine.limiter import LimiterState
 from harness.engine.routes import Route
 from harness.engine.runner import Progress
@@ -128,8 +129,8 @@ class Snapshot:
 class Sight:
     """The parts of a running batch that a display may look at. It is filled as things are opened.
 
-    `topics` are those that the session counts to, `to_do` those of them that it runs. A `board`
-    that is given is told where each call is.
+    `topics` are those that the session counts to, `to_do` those of them that it runs. The
+    `board` is told where each call is.
     """
 
     path: Path | None = None
@@ -140,7 +141,7 @@ class Sight:
     stack: Stack | None = None
     started_at: datetime | None = None
     started_s: float = 0.0
-    board: Board | None = None
+    board: Board = field(default_factory=Board)
 
 
 def glance(
@@ -154,19 +155,19 @@ def glance(
     if progress is None or standing is None or stack is None:
         return None
     routes, limiter = stack.routes, stack.routes.state()
-    totals, ended, board = progress.totals, progress.ended, watch.board or Board()
+    totals, ended, board = progress.totals, progress.ended, watch.board
     if not routes.is_down:
         # On a clock that stands still while a provider is away: the pace before is the best guess
         # at that after.
         track.add(now_s - routes.down_until(now_s), totals.calls)
     elapsed_s = now_s - watch.started_s
     left = watch.to_do - progress.done
-    purse = stack.purse
+    ledger = stack.ledger
     work = _to_come(ended.calls, left, totals.calls)
     to_come = _to_come(ended.cost, left, totals.cost)
     unpriced = progress.totals.unpriced > 0
-    if purse.budget.cost is not None:
-        to_come = _counted(to_come, totals.cost, purse.cost_at_risk - stack.before.cost_at_risk)
+    if ledger.budget.cost is not None:
+        to_come = _counted(to_come, totals.cost, ledger.cost_at_risk - stack.before.cost_at_risk)
     stages = Counter(call.stage for call in board.calls)
     return Snapshot(
         topics=watch.topics,
@@ -185,17 +186,17 @@ def glance(
         calls=totals.calls,
         hit_rate=totals.hits / totals.calls if totals.calls else None,
         tokens_per_s=totals.output_tokens / elapsed_s if elapsed_s > 0 else None,
-        cost=purse.cost,
-        unknown_cost=max(0.0, purse.cost_at_risk),
-        tokens=purse.tokens,
-        unknown_tokens=purse.tokens_at_risk,
-        reserved_cost=purse.reserved_cost,
-        reserved_calls=purse.reservations,
+        cost=ledger.cost,
+        unknown_cost=max(0.0, ledger.cost_at_risk),
+        tokens=ledger.tokens,
+        unknown_tokens=ledger.tokens_at_risk,
+        reserved_cost=ledger.reserved_cost,
+        reserved_calls=ledger.reservations,
         unpriced=unpriced,
         left=time_left(work, track.rates(), tuple(board.durations_s)) if left > 0 else None,
         to_come=None if unpriced or left <= 0 else to_come,
-        likely_end=None if unpriced else _end(purse.cost, to_come),
-        likely_tokens=_end(purse.tokens, ended.tokens.sum_of(left)),
+        likely_end=None if unpriced else _end(ledger.cost, to_come),
+        likely_tokens=_end(ledger.tokens, ended.tokens.sum_of(left)),
         steps=dict(Counter(call.step for call in board.calls if call.stage == "sent")),
         stages={stage: number for stage, number in stages.items() if stage != "sent"},
         oldest=_oldest(board, now_s),

@@ -111,7 +111,7 @@ async def _pass(
         cache=UnkeptCache(),
         policies=Policies.of(settings),
         limits=plan.limits,
-        purse=Ledger(budget=settings.spending_cap()),
+        ledger=Ledger(budget=settings.spending_cap()),
         stop=stop,
         clock=clock,
     )

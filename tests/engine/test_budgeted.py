@@ -56,7 +56,7 @@ async def test_the_cap_is_never_passed_at_any_concurrency(per_call: int, in_flig
     done = sum(isinstance(end, Completion) for end in ends)
     spent = await engine.cache.spent("run")
     assert spent.cost == done * usage.total_tokens <= cap
-    assert engine.purse.cost == spent.cost
+    assert engine.ledger.cost == spent.cost
     # The last call that was sure to fit was sent.
     assert done == 300 or spent.cost + worst() + 2 > cap
     assert all(isinstance(end, Completion | BudgetExceeded) for end in ends)
@@ -102,7 +102,7 @@ async def test_a_budget_in_tokens_needs_no_price() -> None:
     engine = Engine(model=FakeModel(), budget=Budget(tokens=200_000))
     answer = await engine.completer.complete(a_request(model="unheard-of"), a_call())
     assert answer.cost is None
-    assert engine.purse.tokens == 150
+    assert engine.ledger.tokens == 150
 
 
 @pytest.mark.parametrize(
@@ -124,15 +124,15 @@ async def test_a_budget_in_tokens_needs_no_price() -> None:
 async def test_what_a_failure_costs(error: Exception, tokens: int | None) -> None:
     engine = Engine(model=FakeModel(script=lambda request: error), retry=RetryPolicy(attempts=1))
     await gathered(ask(engine, "a"))
-    assert engine.purse.tokens == (worst() if tokens is None else tokens)
-    assert engine.purse.reserved_tokens == 0
+    assert engine.ledger.tokens == (worst() if tokens is None else tokens)
+    assert engine.ledger.reserved_tokens == 0
 
 
 async def test_an_answer_without_usage_keeps_its_reservation() -> None:
     engine = Engine(model=FakeModel(script=lambda request: an_answer(usage=Usage())))
     answer = await engine.completer.complete(a_request("a", max_tokens=100), a_call())
     assert answer.cost is None
-    assert engine.purse.tokens == worst()
+    assert engine.ledger.tokens == worst()
 
 
 async def test_each_attempt_is_reserved_and_paid_on_its_own() -> None:
@@ -140,7 +140,7 @@ async def test_each_attempt_is_reserved_and_paid_on_its_own() -> None:
     model = FakeModel(script=one_after_another(failed, a_refusal(), an_answer()))
     engine = Engine(model=model)
     answer = await engine.completer.complete(a_request("a"), a_call())
-    assert engine.purse.cost == 40 + 0 + 150
+    assert engine.ledger.cost == 40 + 0 + 150
     assert [failure.cost for failure in answer.served.failures] == [40.0, 0.0]
     assert [failure.usage for failure in answer.served.failures] == [
         Usage(input_tokens=40),
@@ -167,21 +167,21 @@ async def test_money_granted_to_one_who_is_cancelled_comes_back() -> None:
     engine.model.script = answer_and_cancel
     first, gone = (asyncio.create_task(ask(engine, name)) for name in ("a", "gone"))
     await gathered(first, gone)
-    assert (engine.purse.tokens, engine.purse.reserved_tokens) == (150, 0)
+    assert (engine.ledger.tokens, engine.ledger.reserved_tokens) == (150, 0)
 
 
 async def test_a_session_begins_with_what_others_spent_and_may_have_spent() -> None:
-    purse = Ledger.after(
+    ledger = Ledger.after(
         Budget(cost=10.0), Spent(cost=3.0, tokens=30, cost_at_risk=2.0, tokens_at_risk=20)
     )
-    assert (purse.cost, purse.tokens) == (5.0, 50)
+    assert (ledger.cost, ledger.tokens) == (5.0, 50)
 
 
 async def test_a_topic_whose_cache_fails_keeps_its_reservation_only_in_this_session() -> None:
     engine = Engine(model=FakeModel(), cache=SlowCache(failing={"resolve"}))
     await gathered(ask(engine, "a"))
-    assert engine.purse.tokens == worst()
-    assert engine.purse.reserved_tokens == 0
+    assert engine.ledger.tokens == worst()
+    assert engine.ledger.reserved_tokens == 0
 
 
 async def test_a_blank_answer_without_usage_keeps_its_whole_reservation_as_spent() -> None:
@@ -190,8 +190,8 @@ async def test_a_blank_answer_without_usage_keeps_its_whole_reservation_as_spent
         model=FakeModel(script=one_after_another(blank, an_answer())), retry=RetryPolicy(attempts=2)
     )
     assert isinstance((await gathered(ask(engine, "a")))[0], Completion)
-    assert engine.purse.tokens == worst() + 150
-    assert engine.purse.cost == pytest.approx(worst() + 150)
+    assert engine.ledger.tokens == worst() + 150
+    assert engine.ledger.cost == pytest.approx(worst() + 150)
 
 
 async def test_the_next_session_counts_an_answer_without_usage_at_its_worst() -> None:
@@ -200,7 +200,7 @@ async def test_the_next_session_counts_an_answer_without_usage_at_its_worst() ->
     spent = await engine.cache.spent("run")
     assert (spent.cost, spent.cost_at_risk, spent.tokens_at_risk) == (0.0, worst(), worst())
     after = Ledger.after(Budget(), spent)
-    assert (after.cost, after.tokens) == (engine.purse.cost, engine.purse.tokens)
+    assert (after.cost, after.tokens) == (engine.ledger.cost, engine.ledger.tokens)
 
 
 # Requests that broke off
@@ -218,8 +218,8 @@ async def test_a_stream_that_broke_counts_what_can_have_been_written_and_the_jou
     await engine.completer.complete(request, a_call())
     # Before any answer was seen: two seconds and two more, at a thousand tokens a second.
     judged = PRICING.at_most(request, VirtualClock().now()).tokens - 100_000 + 4000
-    assert (engine.purse.tokens_at_risk, engine.purse.cost_at_risk) == (judged, judged)
-    assert engine.purse.tokens == judged + 150
+    assert (engine.ledger.tokens_at_risk, engine.ledger.cost_at_risk) == (judged, judged)
+    assert engine.ledger.tokens == judged + 150
     spent = await engine.cache.spent("run")
     assert (spent.tokens_at_risk, spent.cost_at_risk, spent.cost) == (judged, judged, 150.0)
 
@@ -235,7 +235,7 @@ async def test_waits_before_a_request_left_are_no_time_in_which_it_was_written()
     )
     await gathered(*calls)
     judged = PRICING.at_most(requests["b"], VirtualClock().now()).tokens - 100_000 + 4000
-    assert engine.purse.tokens_at_risk == judged
+    assert engine.ledger.tokens_at_risk == judged
 
 
 async def test_a_request_for_a_whole_answer_that_broke_counts_at_its_worst() -> None:
@@ -245,7 +245,7 @@ async def test_a_request_for_a_whole_answer_that_broke_counts_at_its_worst() -> 
     )
     request = a_request("a", max_tokens=100_000)
     await gathered(engine.completer.complete(request, a_call(stream=False)))
-    assert engine.purse.tokens_at_risk == PRICING.at_most(request, VirtualClock().now()).tokens
+    assert engine.ledger.tokens_at_risk == PRICING.at_most(request, VirtualClock().now()).tokens
 
 
 async def test_an_answer_without_usage_counts_what_can_have_been_written_and_is_marked() -> None:
@@ -255,7 +255,7 @@ async def test_an_answer_without_usage_counts_what_can_have_been_written_and_is_
     judged = PRICING.at_most(request, VirtualClock().now()).tokens - 100_000 + 3000
     assert (answer.usage, answer.cost) == (Usage(untold=1), None)
     spent = await engine.cache.spent("run")
-    assert (spent.untold, spent.tokens_untold, engine.purse.tokens_at_risk) == (1, judged, judged)
+    assert (spent.untold, spent.tokens_untold, engine.ledger.tokens_at_risk) == (1, judged, judged)
 
 
 # Likely reservations
@@ -290,15 +290,15 @@ async def test_after_the_first_answer_as_many_calls_go_as_their_likely_cost_allo
     assert 10.0 <= begun[4] <= begun[-1] < 11.0
 
 
-async def test_strict_reservations_keep_them_waiting_and_the_purse_knows_how_long() -> None:
+async def test_strict_reservations_keep_them_waiting_and_the_ledger_knows_how_long() -> None:
     engine = likely_engine(45_000, reserve="strict")
     await gathered(*(ask_long(engine, f"{number:02}") for number in range(8)))
     assert sorted(set(engine.model.sent_at)) == pytest.approx(
         [engine.model.sent_at[0], engine.model.sent_at[0] + 10.0]
     )
     # Eight places: four of them stood free for ten seconds, while four waited.
-    assert engine.purse.reservations_so_far().lost_s == pytest.approx(5.0)
-    assert engine.purse.reservations_so_far().could_pass_tokens == 0
+    assert engine.ledger.reservations_so_far().lost_s == pytest.approx(5.0)
+    assert engine.ledger.reservations_so_far().could_pass_tokens == 0
 
 
 async def test_another_step_is_not_kept_waiting_behind_one_without_an_answer() -> None:
@@ -328,16 +328,16 @@ async def test_likely_reservations_are_for_as_many_calls_as_can_be_in_flight() -
     await asyncio.sleep(1.0)
     # The second call of each topic could not be sent beside the first; that of topic a came while
     # there was room.
-    assert engine.purse.reservations == 3
+    assert engine.ledger.reservations == 3
     await gathered(*calls)
 
 
 async def test_a_topics_own_cap_is_kept_by_worst_cases() -> None:
     engine = likely_engine(1_000_000)
     await ask_long(engine, "first")
-    purse = Ledger(budget=Budget(tokens=12_000))
+    ledger = Ledger(budget=Budget(tokens=12_000))
     ends = await gathered(
-        *(ask_long(engine, f"{number}", topic_id="t", purse=purse) for number in range(3))
+        *(ask_long(engine, f"{number}", topic_id="t", topic_ledger=ledger) for number in range(3))
     )
     assert all(isinstance(end, Completion) for end in ends)
     assert len(set(engine.model.sent_at)) == 4
@@ -375,7 +375,7 @@ async def test_a_budget_goes_on_where_the_cost_of_an_answer_is_known(
     engine = answered_by(model, **fields)
     assert (await ask(engine, "a")).cost == fields.get("cost", 150.0)
     assert engine.stop.cause is None
-    assert engine.purse.cost == fields.get("cost", 150.0)
+    assert engine.ledger.cost == fields.get("cost", 150.0)
 
 
 async def test_without_a_budget_in_money_another_model_ends_nothing() -> None:
@@ -403,4 +403,4 @@ async def test_a_budget_goes_on_where_an_answer_tells_no_usage_and_its_price_is_
     engine = answered_by("m", usage=Usage())
     assert (await ask(engine, "a")).cost is None
     assert engine.stop.cause is None
-    assert engine.purse.cost_at_risk > 0
+    assert engine.ledger.cost_at_risk > 0

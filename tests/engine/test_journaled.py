@@ -14,6 +14,7 @@ from fakes import (
     a_reset,
     an_answer,
     gathered,
+    one_after_another,
 )
 
 from harness.domain.completion import Completion, Usage
@@ -62,13 +63,11 @@ async def test_no_place_is_held_while_an_answer_is_kept() -> None:
     assert asyncio.get_running_loop().time() == 12.0
 
 
-async def test_a_row_that_was_closed_is_told_to_nobody() -> None:
-    engine = Engine(model=FakeModel(), cache=SlowCache())
-    asked = engine.completer.complete(a_request(), a_call())
-    assert (await asked).row == 0
-    (resolution,) = engine.cache.resolutions
-    assert resolution.completion is not None
-    assert resolution.completion.row == 0
+async def test_each_attempt_closes_the_row_that_it_opened() -> None:
+    engine = Engine(model=FakeModel(script=one_after_another(a_reset(), an_answer())))
+    await engine.completer.complete(a_request(), a_call())
+    assert [one.outcome for one in engine.cache.resolutions] == ["failed", "stored"]
+    assert await engine.cache.left_open("run") == []
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ async def test_a_broken_stream_is_noted_with_what_had_arrived_and_an_unknown_cos
     (resolution,) = engine.cache.resolutions
     assert (resolution.cost, resolution.completion) == (None, half)
     spent = await engine.cache.spent("run")
-    assert spent.cost_at_risk == engine.purse.cost
+    assert spent.cost_at_risk == engine.ledger.cost
 
 
 async def test_a_refused_request_costs_nothing() -> None:

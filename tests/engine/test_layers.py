@@ -93,7 +93,7 @@ async def test_each_attempt_of_a_call_must_fit_into_the_budget() -> None:
 
     # With 900 of its 1500 tokens gone, the budget has no room for another worst case.
     assert len(engine.model.sent) == 1
-    assert engine.purse.tokens == 900
+    assert engine.ledger.tokens == 900
 
 
 # retry, outside
@@ -110,7 +110,7 @@ async def test_a_call_that_asked_an_endpoint_in_vain_waits_outside_again_and_hol
     waiting = [ask(engine, f"{number}", endpoint="local") for number in range(8)]
     await asyncio.sleep(100.0)
 
-    assert engine.purse.reserved_tokens == 0
+    assert engine.ledger.reserved_tokens == 0
     answers = await gathered(*waiting)
     # One that went on holding its reservation would have been the only one to ask, again and again.
     asked_in_vain = {
@@ -140,7 +140,7 @@ async def test_those_who_wait_for_an_endpoint_that_is_away_hold_no_money() -> No
     await asyncio.sleep(100.0)
 
     # At most one of those that are stuck looks at this moment whether its endpoint is back.
-    assert engine.purse.reserved_tokens < 2000
+    assert engine.ledger.reserved_tokens < 2000
     await gathered(*(ask(engine, f"own {number}") for number in range(3)))
     assert anyio.current_time() == 101.0
     await gathered(*stuck)
@@ -157,7 +157,7 @@ async def test_money_is_reserved_until_the_price_of_the_answer_is_known_and_kept
     await gathered(ask(engine, "first"), ask(engine, "second"))
 
     assert sent_at(engine.model) == {"first": 0.0, "second": 7.0}
-    assert engine.purse.cost == 2 * USAGE.total_tokens
+    assert engine.ledger.cost == 2 * USAGE.total_tokens
 
 
 # keep, limit of a topic

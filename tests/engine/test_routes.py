@@ -214,7 +214,7 @@ async def test_calls_that_wait_for_an_endpoint_hold_no_money_that_the_other_want
     outcomes = await gathered(*stuck)
     assert all(isinstance(outcome, Completion) for outcome in outcomes)
     assert HOUR_S <= anyio.current_time() <= HOUR_S + 200
-    assert sum(outcome.cost for outcome in outcomes) + 4 * 150 == engine.purse.cost
+    assert sum(outcome.cost for outcome in outcomes) + 4 * 150 == engine.ledger.cost
 
 
 async def test_those_who_wait_for_an_endpoint_that_is_away_lose_no_second_of_their_account() -> (

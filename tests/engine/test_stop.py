@@ -106,7 +106,7 @@ async def test_nothing_is_sent_when_the_run_ends_while_the_request_is_noted() ->
     assert engine.model.sent == []
     assert await engine.cache.left_open("run") == []
     assert engine.cache.resolutions[0].cost == 0.0
-    assert engine.purse.cost == 0.0
+    assert engine.ledger.cost == 0.0
 
 
 async def test_nothing_is_sent_when_the_run_ends_between_a_grant_and_its_use() -> None:
@@ -300,7 +300,7 @@ async def test_a_hard_stop_leaves_what_was_in_flight_open_in_the_journal() -> No
     # In flight when cancelled: nobody knows whether they are charged, so they stay paid at their
     # worst.
     spent = await engine.cache.spent("run")
-    assert engine.purse.cost == pytest.approx(spent.cost + spent.cost_at_risk)
+    assert engine.ledger.cost == pytest.approx(spent.cost + spent.cost_at_risk)
 
 
 async def test_an_answer_that_arrived_is_kept_even_if_all_is_cancelled_while_it_is_stored() -> None:

@@ -165,4 +165,4 @@ async def test_a_request_that_never_left_does_not_count() -> None:
     step, _ = engine.step()
     asyncio.get_running_loop().call_later(1.0, engine.stop.set, "interrupted", "a test")
     await gathered(*(asked(step, number) for number in range(3)))
-    assert (engine.purse.calls, engine.purse.reservations) == (1, 0)
+    assert (engine.ledger.calls, engine.ledger.reservations) == (1, 0)

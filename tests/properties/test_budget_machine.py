@@ -1,4 +1,4 @@
-"""The purse under any order of reservations and settlements: the cap holds, and nobody waits for
+"""The ledger under any order of reservations and settlements: the cap holds, and nobody waits for
 nothing.
 """
 
@@ -18,20 +18,20 @@ from harness.domain.policy import Budget
 class PurseMachine(RuleBasedStateMachine):
     @initialize(cost=st.none() | st.floats(0.0, 5.0), tokens=st.none() | st.integers(0, 5000))
     def open(self, cost: float | None, tokens: int | None) -> None:
-        self.purse = Ledger(budget=Budget(cost=cost, tokens=tokens))
+        self.ledger = Ledger(budget=Budget(cost=cost, tokens=tokens))
         self.reserved: list[Reserved] = []
         self.spent_tokens = 0
 
     @rule(cost=st.none() | st.floats(0.0, 2.0), tokens=st.integers(0, 2000))
     def ask(self, cost: float | None, tokens: int) -> None:
         most = AtMost(cost=cost, tokens=tokens)
-        if self.purse.can_afford(most):
-            assert self.purse.could_ever_afford(most)
-            self.reserved.append(self.purse.reserve(most))
+        if self.ledger.can_afford(most):
+            assert self.ledger.could_ever_afford(most)
+            self.reserved.append(self.ledger.reserve(most))
         elif not self.reserved:
             # With nothing to come back, "not now" is "never": otherwise the call would wait for
             # ever.
-            assert not self.purse.could_ever_afford(most)
+            assert not self.ledger.could_ever_afford(most)
 
     @precondition(lambda self: self.reserved)
     @rule(data=st.data(), share=st.floats(0.0, 1.0))
@@ -39,23 +39,23 @@ class PurseMachine(RuleBasedStateMachine):
         reserved = self.reserved.pop(data.draw(st.integers(0, len(self.reserved) - 1)))
         most = reserved.most
         tokens = math.floor(most.tokens * share)
-        self.purse.settle(reserved, Charged(cost=(most.cost or 0.0) * share, tokens=tokens))
+        self.ledger.settle(reserved, Charged(cost=(most.cost or 0.0) * share, tokens=tokens))
         self.spent_tokens += tokens
 
     @invariant()
     def the_cap_holds_even_if_all_that_is_reserved_is_spent(self) -> None:
-        if not hasattr(self, "purse"):
+        if not hasattr(self, "ledger"):
             return
-        purse, budget = self.purse, self.purse.budget
-        assert purse.tokens == self.spent_tokens
-        assert purse.reserved_tokens == sum(reserved.most.tokens for reserved in self.reserved)
+        ledger, budget = self.ledger, self.ledger.budget
+        assert ledger.tokens == self.spent_tokens
+        assert ledger.reserved_tokens == sum(reserved.most.tokens for reserved in self.reserved)
         if budget.tokens is not None:
-            assert purse.tokens + purse.reserved_tokens <= budget.tokens
+            assert ledger.tokens + ledger.reserved_tokens <= budget.tokens
         if budget.cost is not None:
-            assert purse.cost + purse.reserved_cost <= budget.cost + 1e-9
+            assert ledger.cost + ledger.reserved_cost <= budget.cost + 1e-9
             assert all(reserved.most.cost is not None for reserved in self.reserved)
         if not self.reserved:
-            assert purse.reserved_cost == 0.0
+            assert ledger.reserved_cost == 0.0
 
 
 TestPurse = PurseMachine.TestCase

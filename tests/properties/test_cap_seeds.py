@@ -92,12 +92,12 @@ def test_with_strict_reservations_no_bill_passes_the_cap(seeds: range) -> None:
     broken = 0
     for seed in seeds:
         provider, engine = run_virtual(a_run, seed)
-        purse, cap = engine.purse, engine.budget.tokens
+        ledger, cap = engine.ledger, engine.budget.tokens
         assert cap is not None
-        assert provider.billed <= purse.tokens <= cap, (
-            f"seed {seed}: {provider.billed} billed of {cap}, {purse}"
+        assert provider.billed <= ledger.tokens <= cap, (
+            f"seed {seed}: {provider.billed} billed of {cap}, {ledger}"
         )
-        assert purse.could_pass_tokens == 0
+        assert ledger.could_pass_tokens == 0
         broken += provider.broken
     # Not for want of trouble.
     assert broken > 50

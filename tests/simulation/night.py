@@ -126,14 +126,14 @@ class SimulatedRun:
         self._tell("begins", ending or "undisturbed", budget)
         first = len(self._sent)
         cache = NightCache(self._disk, session, self._on_closing)
-        purse = Ledger.after(budget, await cache.spent(RUN_ID))
+        ledger = Ledger.after(budget, await cache.spent(RUN_ID))
         limits = self._world.settings.limits()
         completer, limiter = layered(
             _Endpoint(self, session),
             cache=cache,
             policies=Policies.of(self._world.settings),
             limits=limits,
-            purse=purse,
+            ledger=ledger,
             stop=session.stop,
             clock=self._clock,
             answered_before=any(sent.answered for sent in self._sent),
@@ -152,7 +152,7 @@ class SimulatedRun:
         await asyncio.wait([body])
         await session.closed()
         self._tell("ends", session.stop.cause, "alive" if session.alive else "dead")
-        self._look_back(session, body, self._sent[first:], limiter, purse)
+        self._look_back(session, body, self._sent[first:], limiter, ledger)
         self._disk.bury(session)
         return session
 
@@ -167,7 +167,7 @@ class SimulatedRun:
         body: asyncio.Task[None],
         sent: Sequence[Sent],
         limiter: Routes,
-        purse: Ledger,
+        ledger: Ledger,
     ) -> None:
         # Tasks are cancelled in no order that is the same in every process, so this is told
         # afterwards.
@@ -187,13 +187,13 @@ class SimulatedRun:
                     sent=sent,
                     open_rows=set(self._disk.open_rows),
                     limiter=limiter.state(),
-                    purse=purse,
+                    ledger=ledger,
                     leases=sum(holder is session for holder in self._disk.leases.values()),
                 )
             )
-            if purse.cost < self._provider.cost * (1 - rules.NEAR) - 1e-9:
+            if ledger.cost < self._provider.cost * (1 - rules.NEAR) - 1e-9:
                 self._break(
-                    [f"the purse counts ${purse.cost:g} and ${self._provider.cost:g} was billed"]
+                    [f"the ledger counts ${ledger.cost:g} and ${self._provider.cost:g} was billed"]
                 )
             if session.stopped_at is not None and not session.signalled_twice:
                 slack_s = 40 * (self._world.look_s + self._world.commit_s)

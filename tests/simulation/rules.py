@@ -252,7 +252,7 @@ def at_the_end_of_a_session(
     open_rows: set[int],
     leases: int,
     limiter: LimiterState,
-    purse: Ledger,
+    ledger: Ledger,
 ) -> Iterator[str]:
     """After a session that ended alive: nothing is held, and each answer that arrived is in the
     books.
@@ -262,8 +262,8 @@ def at_the_end_of_a_session(
             f"{limiter.in_flight} places are held and {limiter.waiting} calls wait after the"
             " session"
         )
-    if (purse.reservations, purse.reserved_cost, purse.reserved_tokens) != (0, 0.0, 0):
-        yield f"{purse.reservations} reservations are left after the session"
+    if (ledger.reservations, ledger.reserved_cost, ledger.reserved_tokens) != (0, 0.0, 0):
+        yield f"{ledger.reservations} reservations are left after the session"
     if sum(session.rows.values()) < session.rows_begun and not session.broken_disk:
         yield f"{session.rows_begun} rows were begun and {sum(session.rows.values())} are written"
     if leases and not session.broken_disk:

@@ -238,14 +238,14 @@ class Engine:
     stop: Stop = field(default_factory=Stop)
     clock: VirtualClock = field(default_factory=VirtualClock)
     run_id: str = "run"
-    purse: Ledger = field(init=False)
+    ledger: Ledger = field(init=False)
     routes: Routes = field(init=False)
     limiter: Limiter = field(init=False)
     completer: Completer = field(init=False)
     rejections: Rejections = field(init=False)
 
     def __post_init__(self) -> None:
-        self.purse = Ledger(budget=self.budget)
+        self.ledger = Ledger(budget=self.budget)
         self.rejections = Rejections(self.cache)
         self.completer, self.routes = layered(
             self.model,
@@ -261,7 +261,7 @@ class Engine:
                 seed=7,
             ),
             limits=self.limits,
-            purse=self.purse,
+            ledger=self.ledger,
             stop=self.stop,
             clock=self.clock,
             rejections=self.rejections,
@@ -291,13 +291,16 @@ class Engine:
             ),
         )
 
-    def step(self, topic_id: str = "t", index: int = 0) -> tuple[Step, Trace]:
-        """A topic's step, and the trace that its calls leave."""
-        purse = Ledger(budget=self.topic_budget)
-        trace = Trace(on_span=lambda span: None, stop=self.stop, purse=purse)
+    def step(self, topic_id: str = "t", index: int = 0, **context: Any) -> tuple[Step, Trace]:
+        """A topic's step, in this context, and the trace that its calls leave."""
+        ledger = Ledger(budget=self.topic_budget)
+        trace = Trace(on_span=lambda span: None, stop=self.stop, ledger=ledger)
         topic = Topic(id=topic_id, text=topic_id, index=index)
         return Step(
-            topic=topic, context=self.context(), completer=self.completer, trace=trace
+            topic=topic,
+            context=replace(self.context(), **context),
+            completer=self.completer,
+            trace=trace,
         ), trace
 
     def runner(

@@ -10,7 +10,6 @@ import pytest
 from batches import a_topic_file, loaded, run
 
 from harness.domain.redo import Redo
-from harness.engine.board import Board
 from harness.runs.batch import run_batch
 from harness.runs.session import Report, Watch
 from harness.runs.snapshot import Snapshot, glance
@@ -24,7 +23,7 @@ async def seen_after(
     directory: Path, source: Path, seconds: float, *, redo: Redo, **settings: Any
 ) -> tuple[Snapshot, Report]:
     """What is seen so many seconds after a session has begun, and its report."""
-    watch, loop = Watch(board=Board()), asyncio.get_running_loop()
+    watch, loop = Watch(), asyncio.get_running_loop()
     chosen = loaded(directory, **settings)
     task = asyncio.create_task(
         run_batch(chosen, str(source), watch=watch, clock=VirtualClock(), redo=redo)

@@ -18,7 +18,6 @@ from jsonschema import Draft202012Validator
 
 from harness.cli.live.lines import endpoint_words, line_of
 from harness.cli.summary import report_json, run_outages_lines, summary_of
-from harness.engine.board import Board
 from harness.engine.stopping import Stop
 from harness.records.chrome_trace import Timeline
 from harness.records.outages import run_outages
@@ -143,7 +142,7 @@ async def test_the_outage_is_told_with_the_endpoints_name_everywhere(
 
 
 async def test_what_is_seen_while_one_of_two_is_away(tmp_path: Path) -> None:
-    watch, stop = Watch(board=Board()), Stop()
+    watch, stop = Watch(), Stop()
     chosen, source = settings(tmp_path), a_topic_file(tmp_path, 40)
     running = asyncio.create_task(
         run_batch(

@@ -16,7 +16,6 @@ import pytest
 from batches import RUN_ID, a_topic_file, loaded, manifest_of, rows_of, run
 
 from harness.cli.summary import report_json, summary_of
-from harness.engine.board import Board
 from harness.engine.stopping import Stop
 from harness.logs import start_logging
 from harness.records.outages import outage_to_json, outages_of
@@ -110,7 +109,7 @@ async def test_every_second_of_an_outage_is_laid_to_it_in_the_rows(tmp_path: Pat
 
 
 async def test_what_is_seen_while_the_provider_is_away(tmp_path: Path) -> None:
-    watch, stop = Watch(board=Board()), Stop()
+    watch, stop = Watch(), Stop()
     settings = loaded(tmp_path, in_flight=4, per_run=4)
     source = a_topic_file(tmp_path, 12)
     running = asyncio.create_task(
@@ -139,7 +138,7 @@ async def test_what_is_seen_while_the_provider_is_away(tmp_path: Path) -> None:
 
 
 async def test_an_outage_of_an_hour_does_not_make_the_time_left_longer(tmp_path: Path) -> None:
-    watch, track = Watch(board=Board()), Track()
+    watch, track = Watch(), Track()
     settings = loaded(tmp_path, in_flight=4, per_run=4)
     source = a_topic_file(tmp_path, 60)
     away = Away(start_s=60.0, end_s=3660.0)

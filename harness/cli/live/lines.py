@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from harness.cli.money_words import Caps, spent_words, to_come_words
 from harness.domain.outage_words import queue_words
-from harness.engine.board import Stage
+from harness.domain.tracker import Stage
 from harness.runs.snapshot import EndpointStanding, Snapshot
 from harness.text.amounts import clock, counted, money
 
