@@ -33,7 +33,7 @@ from harness.domain.pricing import Pricing
 from harness.domain.profiles import MOCK, form_mark, resolve_model
 from harness.endpoint.http import build_http_client
 from harness.endpoint.openai_chat import OpenAIChat
-from harness.engine.budgeted import Budgeted
+from harness.engine.budgeted import Budgeted, end_run
 from harness.engine.cached import Cached
 from harness.engine.journaled import Journaled
 from harness.engine.leased_keys import LeasedKeys
@@ -42,6 +42,7 @@ from harness.engine.limiter import Limiter
 from harness.engine.noted import Noted
 from harness.engine.outside import Outside
 from harness.engine.rejections import Rejections
+from harness.engine.reservations import LedgerFunds
 from harness.engine.retrying import Retrying
 from harness.engine.room import Room
 from harness.engine.routes import Routes
@@ -175,23 +176,26 @@ def layered(
             answered_before=answered_before,
         )
         noted = Noted(one.endpoint, cache, pricing, clock, end)
-        return limiter, Limited(noted, limiter, retry, end, first_token_s=policies.first_token_s)
+        limited = Limited(
+            noted, limiter, limiter.provider, retry, end, first_token_s=policies.first_token_s
+        )
+        return limiter, limited
 
     for one in (Elsewhere(name=name, endpoint=endpoint, limits=own_limits or limits), *elsewhere):
         routes.add(one.name, partial(route_to, one), several=bool(elsewhere))
     run_limited = RunLimited(routes, limits, stop)
     kept = Journaled(run_limited, cache, pricing, clock, keep=policies.cache.stores)
-    budgeted = Budgeted(
-        kept,
+    likely = Likely() if policies.reserve == "likely" else None
+    funds = LedgerFunds(
         ledger,
-        pricing,
-        clock,
         stop,
-        likely=Likely() if policies.reserve == "likely" else None,
+        partial(end_run, stop),
         limits=limits,
-        places=lambda: routes.state().places,
+        slots=lambda: routes.state().places,
+        makes_likely=likely is not None,
         by_arrival=lambda: routes.goes_by_arrival,
     )
+    budgeted = Budgeted(kept, funds, pricing, clock, stop, likely=likely, limits=limits)
     # With one endpoint nobody else wants the money that waits for it.
     held = Outside(budgeted, routes) if routes.several else budgeted
     retrying = Retrying(held, retry, routes.provider_of, stop, rng)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 from harness.domain.call import Call
 from harness.domain.completion import AtMost, Completion, Request
-from harness.domain.ledger import Spent
+from harness.domain.ledger import Charged, Reserved, Spent
 from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Span, TopicResult
 
@@ -191,6 +191,138 @@ class Journal(Protocol):
 
 class Cache(Answers, Leases, Journal, Protocol):
     """One store with all three, as the transaction of `Journal.resolve` needs it."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Want:
+    """A wish to reserve money for one request of a topic's step.
+
+    `most` is the most that it may cost. `likely` returns what it will likely cost, as things stand
+    when it is asked; None where nobody can tell.
+    """
+
+    topic_id: str
+    step: str
+    most: AtMost
+    likely: Callable[[], AtMost | None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Money that is held for one request until it is settled.
+
+    It was waited for: `budget_s` seconds for money that others held, `queued_s` for a slot that
+    could be used with it.
+    """
+
+    want: Want
+    reserved: Reserved
+    budget_s: float = 0.0
+    queued_s: float = 0.0
+
+
+class Funds(Protocol):
+    """What a run, or a topic, may spend.
+
+    A request is reserved before it leaves and settled when it is over, so that the sum of what is
+    spent and what is reserved never passes the cap.
+    """
+
+    @property
+    def caps_money(self) -> bool:
+        """Return whether there is a cap in USD."""
+        ...
+
+    def may_run_out(self, most: AtMost) -> bool:
+        """Return whether the budget may be at its end before the work is, going by this request."""
+        ...
+
+    async def reserve(self, want: Want, *, priority: int) -> Reservation:
+        """Wait until what is wanted fits, and hold it: the lowest priority first.
+
+        Raises RunStopped once the run is ending, and TopicBudgetExceeded where a topic's budget
+        can never pay for it.
+        """
+        ...
+
+    def settle(self, reservation: Reservation, charged: Charged) -> None:
+        """Turn a reservation into what was really spent, and let the next go."""
+        ...
+
+    def refuse_all(self, error: Callable[[], Exception]) -> None:
+        """Have all who wait raise this."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """The right to have one call in flight; `queued_s`, `paced_s` and `outage_s` are what it waited
+    for, by cause.
+
+    `number` counts the calls of the run in the order in which they were let go, `among` those that
+    were in flight then, itself included, `answers` those that had been answered by then. `sent_at`
+    is the loop's time. A `probe` is sent while the provider is away.
+    """
+
+    number: int
+    among: int
+    tokens: int
+    queued_s: float
+    paced_s: float
+    outage_s: float
+    sent_at: float
+    answers: int
+    probe: bool
+
+
+class Slots(Protocol):
+    """Slots for the calls to one endpoint: how many may be in flight, and how many a minute.
+
+    What becomes of a call is told before its slot is released, so that the number of slots follows
+    what the provider bears.
+    """
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that have a slot now."""
+        ...
+
+    @property
+    def streak(self) -> int:
+        """Bursts of refusals since the last success."""
+        ...
+
+    async def acquire(self, *, priority: int, tokens: int) -> Slot:
+        """Wait for a slot: the lowest priority first. `tokens` is the likely cost of the call.
+
+        Raises RunStopped once the run is ending.
+        """
+        ...
+
+    def release(self, slot: Slot, *, tokens_used: int) -> None:
+        """Give the slot back; the difference between likely and real tokens is corrected."""
+        ...
+
+    def succeeded(self, slot: Slot) -> None:
+        """Learn from a call that was answered."""
+        ...
+
+    def refused(self, slot: Slot, *, named: int | None, by_rate: bool) -> None:
+        """Learn from a 429. `named` is the limit that it names, `by_rate`: it is about requests or
+        tokens a minute.
+        """
+        ...
+
+    def queued(self, slot: Slot) -> int:
+        """Learn that the server keeps this call waiting in silence while it serves others.
+
+        Returns how many it seems to work on at a time.
+        """
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Send no call at all for so long, and then begin again with few."""
+        ...
 
 
 class Results(Protocol):

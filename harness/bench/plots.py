@@ -89,17 +89,17 @@ def _speedup(figure: Figure, bench: Bench, report: BenchReport) -> None:
     baseline = next(arm for arm in report.arms if arm.name == report.baseline)
     arms = [arm for arm in report.arms if arm.swept] or list(report.arms)
     arms.sort(key=lambda arm: arm.limits.in_flight)
-    places = [arm.limits.in_flight for arm in arms]
+    slots = [arm.limits.in_flight for arm in arms]
     # All the work of the baseline, shared evenly: as many times as fast as there are slots, where
     # it was sequential.
-    ideal = [number * baseline.wall_s / baseline.bound.work_s for number in places]
-    axes.plot(places, ideal, linestyle=":", color="gray", linewidth=4, label="ideal")
+    ideal = [number * baseline.wall_s / baseline.bound.work_s for number in slots]
+    axes.plot(slots, ideal, linestyle=":", color="gray", linewidth=4, label="ideal")
     bounds = [_times_as_fast(baseline.wall_s, arm.bound.seconds) for arm in arms]
-    axes.plot(places, bounds, marker="_", color="tab:orange", label="bound")
+    axes.plot(slots, bounds, marker="_", color="tab:orange", label="bound")
     _measured_speedup(axes, arms)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.xaxis.set_ticks(places, labels=[str(number) for number in places])
+    axes.xaxis.set_ticks(slots, labels=[str(number) for number in slots])
     axes.xaxis.set_ticks([], minor=True)
     _in_plain_numbers(axes.yaxis)
     _label(axes, "Speed-up of the batch", "calls in flight", f"times as fast as {report.baseline}")
@@ -115,9 +115,9 @@ def _measured_speedup(axes: Axes, arms: Sequence[ArmFigures]) -> None:
     underfed.
     """
     shown = [(arm, arm.speedup) for arm in arms if arm.speedup is not None]
-    places = [arm.limits.in_flight for arm, _ in shown]
+    slots = [arm.limits.in_flight for arm, _ in shown]
     axes.plot(
-        places, [ratio.value for _, ratio in shown], marker="o", color="tab:blue", label="measured"
+        slots, [ratio.value for _, ratio in shown], marker="o", color="tab:blue", label="measured"
     )
     few = [(arm.limits.in_flight, ratio.value) for arm, ratio in shown if arm.underfed]
     if few:
@@ -134,7 +134,7 @@ def _measured_speedup(axes: Axes, arms: Sequence[ArmFigures]) -> None:
             low.append(ratio.low)
             high.append(ratio.high)
     if len(low) == len(shown):
-        axes.fill_between(places, low, high, alpha=0.3, color="tab:blue", linewidth=0)
+        axes.fill_between(slots, low, high, alpha=0.3, color="tab:blue", linewidth=0)
 
 
 def _latency(figure: Figure, bench: Bench, report: BenchReport) -> None:

@@ -104,13 +104,13 @@ def _notes_of_arm(arm: ArmFigures, topics: int) -> list[str]:
     if arm.underfed:
         notes.append(
             f"{marked(arm)}: {limits.in_flight:,} calls in flight and only"
-            f" {counted(topics, 'topic')}, so its places cannot be kept full. It says how long so"
+            f" {counted(topics, 'topic')}, so its slots cannot be kept full. It says how long so"
             " few topics take, not what the limit can do, and is left out of the fits."
         )
     if limits.open_runs * limits.per_run < limits.in_flight:
         notes.append(
             f"{arm.name}: {limits.open_runs} topics with {limits.per_run} calls each never fill"
-            f" {limits.in_flight} places; what that costs shows as a loss to those limits (--runs,"
+            f" {limits.in_flight} slots; what that costs shows as a loss to those limits (--runs,"
             " --per-run)."
         )
     if arm.failed_calls:

@@ -90,15 +90,14 @@ def _budget_lines(found: Estimate, budget: float | None) -> list[str]:
         return []
     lower = [2 * cost] if budget is None else [budget]
     words = [
-        f"{money(one)}"
-        f" {_slowed(slowdown(one, cost=cost, held=budgets.held, places=budgets.places))}"
+        f"{money(one)} {_slowed(slowdown(one, cost=cost, held=budgets.held, slots=budgets.slots))}"
         for one in lower
         if cost <= one < budgets.enough
     ]
     return [
         (
             f"A budget of {money(budgets.enough)} or more does not slow the run with"
-            f" {budgets.places:,} calls in flight{'; ' if words else ''}{', '.join(words)}"
+            f" {budgets.slots:,} calls in flight{'; ' if words else ''}{', '.join(words)}"
         ),
         (
             f"With --budget-reserve likely {money(min(budgets.enough, budgets.enough_likely))} is"

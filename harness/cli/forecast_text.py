@@ -218,7 +218,7 @@ def _why_no_more(plan: Plan, arm: Arm) -> str:
 
 
 def _held_back(arm: Arm) -> bool:
-    """Return whether something else than too few topics or calls kept its places free."""
+    """Return whether something else than too few topics or calls kept its slots free."""
     waits = arm.waits_s()
     waited_s = sum(waits[wait.field] for wait in HELD if wait.attribute != "queue")
     return (

@@ -110,7 +110,7 @@ def simulate(
     otherwise. Every call counts as asked: nothing is expected from the cache.
     """
     began = start_of(start, datetime.now().astimezone())
-    places = () if in_flight is None else numbers_of(in_flight)
+    slots = () if in_flight is None else numbers_of(in_flight)
     recording = read_run(recorded, seed=seed)
     settings = _settings(recording, values)
     _check_budget(settings, recording, began)
@@ -122,7 +122,7 @@ def simulate(
         provider_limit=provider_limit or recording.provider_limit,
         refusal_s=recording.refusal_s,
     )
-    nights = jobs_of(plan, places or (settings.in_flight,), repeat=repeat, seed=seed)
+    nights = jobs_of(plan, slots or (settings.in_flight,), repeat=repeat, seed=seed)
     with _progress(len(nights), shown=not settings.quiet and sys.stderr.isatty()) as on_night:
         simulated = simulate_nights(
             recording.topics,

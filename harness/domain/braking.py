@@ -40,15 +40,15 @@ class Braking:
             self.short_s += went_s
         self._since_s = at_s
 
-    def stands(self, at_s: float, *, waiting: int, holding: int, places: int) -> int:
+    def stands(self, at_s: float, *, waiting: int, holding: int, slots: int) -> int:
         """So many calls wait for money and can be in flight with what they hold, from now on.
 
-        Returns the number of slots that stand free for want of money. Without `places` it is 0.
+        Returns the number of slots that stand free for want of money. Without `slots` it is 0.
         """
         self.went_on(at_s)
         self._is_short = waiting > 0
-        free = max(0, min(waiting, places - holding))
-        self._share = free / places if free else 0.0
+        free = max(0, min(waiting, slots - holding))
+        self._share = free / slots if free else 0.0
         return free
 
     def wanted(self, *, cost: float, tokens: int) -> None:
@@ -99,7 +99,7 @@ def most_at_once(calls: Sequence[Held]) -> int:
     return most
 
 
-def slowdown(budget: float, *, cost: float, held: float, places: int) -> float | None:
+def slowdown(budget: float, *, cost: float, held: float, slots: int) -> float | None:
     """Return the factor by which a budget makes work longer, where each call reserves `held` of it.
 
     What is left of the budget pays for as many calls at a time as it holds reservations. Work goes
@@ -112,7 +112,7 @@ def slowdown(budget: float, *, cost: float, held: float, places: int) -> float |
     if held <= 0:
         return 1.0
     # Until this much is spent, there is money for every slot.
-    free_until = min(max(budget - held * places, 0.0), cost)
+    free_until = min(max(budget - held * slots, 0.0), cost)
     if free_until >= cost:
         return 1.0
-    return (free_until + held * places * math.log((budget - free_until) / left)) / cost
+    return (free_until + held * slots * math.log((budget - free_until) / left)) / cost

@@ -6,6 +6,7 @@ tree is drawn in `harness/errors.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -62,10 +63,10 @@ class CompletionError(HarnessError):
         self.args = (message,)
         self.partial = partial
 
-    def priced(self, cost: float | None) -> None:
-        """Note what the part of the answer that came has cost, in USD; None: nobody knows."""
-        if self.partial is not None:
-            self.partial = replace(self.partial, cost=cost)
+    def priced(self, price: Callable[[Completion], float | None]) -> None:
+        """Price the part of the answer that came, in USD, where it is billed."""
+        if self.partial is not None and self.billed == "yes":
+            self.partial = replace(self.partial, cost=price(self.partial))
 
     def for_another(self, served: Served) -> CompletionError:
         """The same error for another caller, who went through something else for it."""

@@ -153,12 +153,12 @@ class Ledger:
         cost, tokens = self.cost + self.reserved_cost, self.tokens + self.reserved_tokens
         return self._pays(budget, one, cost, tokens, self.calls + self.reservations)
 
-    def may_end_the_run(self, *, places: int, most: AtMost) -> bool:
+    def may_end_the_run(self, *, slots: int, most: AtMost) -> bool:
         """Return whether the budget may be at its end before the work is.
 
         A number of requests says nothing about that, so it may. Of money and tokens it may not
         while not much more than half is spent, nor while what is left would hold this worst case
-        for half of the places: the other half is soon not needed any more.
+        for half of the slots: the other half is soon not needed any more.
         """
         budget = self.budget
         if budget.calls is not None:
@@ -167,7 +167,7 @@ class Ledger:
             (budget.cost, self.cost, most.cost or 0.0),
             (budget.tokens, self.tokens, most.tokens),
         ):
-            if cap is not None and spent > PLENTY * cap and spent + places * one / 2 > cap:
+            if cap is not None and spent > PLENTY * cap and spent + slots * one / 2 > cap:
                 return True
         return False
 

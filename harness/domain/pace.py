@@ -59,7 +59,7 @@ class Window:
         return cls(maximum=maximum, size=float(maximum), opened=cls.RAMP_START)
 
     @property
-    def places(self) -> int:
+    def slots(self) -> int:
         """Calls that may be in flight now."""
         return max(1, int(min(self.size, self.opened)))
 

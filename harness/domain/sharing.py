@@ -10,16 +10,16 @@ more than half of all slots, and one that hangs cannot have them all.
 """
 
 
-def may_take(mine: int, *, taken: Sequence[int], most: Sequence[int], places: int) -> bool:
+def may_take(mine: int, *, taken: Sequence[int], most: Sequence[int], slots: int) -> bool:
     """Return whether the endpoint of this number may have one more of the run's slots.
 
-    `places` is how many calls of the run may be in flight. `taken` is how many each has now, `most`
+    `slots` is how many calls of the run may be in flight. `taken` is how many each has now, `most`
     how many each could ever use. What the others are kept and do not use stays free for them. Where
     there is less than one slot for each, none is kept: they take turns.
     """
-    share = places // (KEPT_PARTS * len(taken))
+    share = slots // (KEPT_PARTS * len(taken))
     kept = 0
     for number, (has, could_use) in enumerate(zip(taken, most, strict=True)):
         if number != mine:
             kept += max(0, min(share, could_use) - has)
-    return places - sum(taken) > kept
+    return slots - sum(taken) > kept

@@ -18,7 +18,7 @@ Colour = Literal["wait", "outage", "backoff", ""]
 class Waits:
     """Seconds waited around requests, told apart by cause.
 
-    `queued_run_s` for a place among the calls of its own workflow run, `queued_s` for a place among
+    `queued_run_s` for a slot among the calls of its own workflow run, `queued_s` for a slot among
     all calls in flight, `paced_s` for requests or tokens per minute or a pause after a 429,
     `budget_s` for money that other calls hold in reserve, `outage_s` for a provider that was away,
     `stored_s` for the cache: to look the answer up, to wait in vain for another who was asking for
@@ -80,8 +80,8 @@ WAITS = (
     Wait(
         field="queued_run_s",
         order=2,
-        words="waits for a place in its topic",
-        meaning="Seconds waited for a place in its topic.",
+        words="waits for a slot in its topic",
+        meaning="Seconds waited for a slot in its topic.",
         attribute="queue",
         cause="per_run",
         lost="waiting for the limit on calls of one topic",
@@ -91,8 +91,8 @@ WAITS = (
     Wait(
         field="queued_s",
         order=4,
-        words="waits for a place",
-        meaning="Seconds waited for a place among all calls.",
+        words="waits for a slot",
+        meaning="Seconds waited for a slot among all calls.",
         attribute="queue",
         cause="in_flight",
         lost="waiting for the limit on calls in flight, while it was opening or after refusals",

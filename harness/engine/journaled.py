@@ -87,8 +87,7 @@ class Journaled:
         on the way.
         """
         attempt = call.attempt
-        if error.partial is not None and error.billed == "yes":
-            error.priced(self._price(request, error.partial))
+        error.priced(lambda partial: self._price(request, partial))
         partial, charge = error.partial, charge_of(error)
         if charge.usage is None and attempt.at_most is None:
             attempt.at_most = self._judged(

@@ -16,15 +16,16 @@ from harness.domain.policy import Limits, RetryPolicy
 from harness.domain.pricing import charge_of
 from harness.domain.token_estimate import likely_input_tokens
 from harness.engine.clock import now
-from harness.engine.limiter import Limiter, Place, Places
+from harness.engine.provider import Provider
 from harness.engine.stopping import Stop
-from harness.ports import Completer
+from harness.engine.topic_slots import TopicSlots
+from harness.ports import Completer, Slot, Slots
 
 
 class RunLimited:
     """At most `limits.per_run` calls of one topic in flight at one endpoint.
 
-    Places are held while a call waits for its endpoint, so those of an endpoint that is away are no
+    Slots are held while a call waits for its endpoint, so those of an endpoint that is away are no
     other's.
     """
 
@@ -32,33 +33,33 @@ class RunLimited:
         self._inner = inner
         self._per_run = limits.per_run
         self._stop = stop
-        self._runs: dict[tuple[str, str], Places] = {}
+        self._runs: dict[tuple[str, str], TopicSlots] = {}
         stop.on_set(self._refuse_all)
 
     async def complete(self, request: Request, call: Call) -> Completion:
         run = (call.topic_id, call.endpoint)
-        places = self._runs.get(run)
-        if places is None:
-            places = self._runs[run] = Places(self._per_run, self._stop)
+        slots = self._runs.get(run)
+        if slots is None:
+            slots = self._runs[run] = TopicSlots(self._per_run, self._stop)
         try:
             call.tracker.at("run")
-            call.attempt.waited(queued_run_s=await places.acquire())
+            call.attempt.waited(queued_run_s=await slots.acquire())
             try:
                 return await self._inner.complete(request, call)
             finally:
-                places.release()
+                slots.release()
         finally:
-            if places.unused:
+            if slots.unused:
                 self._runs.pop(run, None)
 
     def _refuse_all(self) -> None:
-        for places in self._runs.values():
-            places.refuse_all()
+        for slots in self._runs.values():
+            slots.refuse_all()
 
 
 class Limited:
-    """At most the limiter's number of calls in flight in all, and the place where failures are
-    learned from.
+    """At most so many calls in flight as there are slots, and the layer where failures are learned
+    from.
 
     `first_token_s` is how long a call may be silent before its first token. Beyond that it is left
     waiting as long as others are served: then it is queued, and not forgotten.
@@ -70,15 +71,16 @@ class Limited:
     def __init__(
         self,
         inner: Completer,
-        limiter: Limiter,
+        slots: Slots,
+        provider: Provider,
         retry: RetryPolicy,
         stop: Stop,
         *,
         first_token_s: float,
     ) -> None:
         self._inner = inner
-        self._limiter = limiter
-        self._provider = limiter.provider
+        self._slots = slots
+        self._provider = provider
         self._retry = retry
         self._stop = stop
         self._first_token_s = first_token_s
@@ -88,72 +90,70 @@ class Limited:
         likely = likely_input_tokens(request) + round(self._likely_output)
         tracker, attempt = call.tracker, call.attempt
         tracker.at("all")
-        place = await self._limiter.acquire(priority=call.priority, tokens=likely)
-        attempt.waited(queued_s=place.queued_s, paced_s=place.paced_s, outage_s=place.outage_s)
+        slot = await self._slots.acquire(priority=call.priority, tokens=likely)
+        attempt.waited(queued_s=slot.queued_s, paced_s=slot.paced_s, outage_s=slot.outage_s)
         used = likely
         tracker.at("sent")
         try:
-            completion = await self._inner.complete(request, self._watched(call, place))
+            completion = await self._inner.complete(request, self._watched(call, slot))
             tracker.answered(completion.usage.output_tokens)
             used = completion.usage.total_tokens or likely
             self._likely_output += self.OUTPUT_GUESS_WEIGHT * (
                 completion.usage.output_tokens - self._likely_output
             )
             self._provider.answered(attempt.before)
-            self._provider.alive(owner=call.owner, number=place.number)
-            self._limiter.succeeded(place)
+            self._provider.alive(owner=call.owner, number=slot.number)
+            self._slots.succeeded(slot)
         except CompletionError as error:
             tracker.failed(error)
             charged = charge_of(error).usage
             used = likely if charged is None else charged.total_tokens
-            self._learn(place, error, request, call)
+            self._learn(slot, error, request, call)
             raise
         else:
             return completion
         finally:
-            self._limiter.release(place, tokens_used=used)
+            self._slots.release(slot, tokens_used=used)
 
-    def _watched(self, call: Call, place: Place) -> Call:
+    def _watched(self, call: Call, slot: Slot) -> Call:
         """The call with what tells of its first sign of life, and what decides about its
         silence.
         """
 
         def alive() -> None:
-            self._provider.begun(
-                owner=call.owner, number=place.number, after_s=now() - place.sent_at
-            )
+            self._provider.begun(owner=call.owner, number=slot.number, after_s=now() - slot.sent_at)
 
         def silent(seconds: float) -> OnSilence:
-            if call.stream and self._provider.is_lost(sent_at=place.sent_at, number=place.number):
+            if call.stream and self._provider.is_lost(sent_at=slot.sent_at, number=slot.number):
                 return "give up"
-            if seconds >= self._first_token_s and self._is_queued(call, place):
-                self._limiter.queued(place)
+            if seconds >= self._first_token_s and self._is_queued(call, slot):
+                self._slots.queued(slot)
                 return "wait on"
             return "as set"
 
         return replace(call, on_life=alive, on_silence=silent)
 
-    def _is_queued(self, call: Call, place: Place) -> bool:
-        return place.among > 1 and self._provider.others_lived_within(
+    def _is_queued(self, call: Call, slot: Slot) -> bool:
+        return slot.among > 1 and self._provider.others_lived_within(
             self._first_token_s, call.owner
         )
 
-    def _learn(self, place: Place, error: CompletionError, request: Request, call: Call) -> None:
+    def _learn(self, slot: Slot, error: CompletionError, request: Request, call: Call) -> None:
         """Learn what a failure says about the calls that come after it."""
         reach = call.attempt.reach = self._provider.failed(
             error,
             owner=call.owner,
             key=cache_key(request),
-            sent_at=place.sent_at,
-            number=place.number,
+            sent_at=slot.sent_at,
+            number=slot.number,
             before=call.attempt.before,
-            probe=place.probe,
-            alone=self._limiter.in_flight == 1,
+            probe=slot.probe,
+            alone=self._slots.in_flight == 1,
         )
         if reach == "everyone until someone acts" and not isinstance(error, FatalError):
             self._refuse_all(error)
         if isinstance(error, TransientError):
-            self._slow_down(place, error)
+            self._slow_down(slot, error)
 
     def _refuse_all(self, error: CompletionError) -> None:
         """End the run for a refusal that every call meets, and that was never said to be for
@@ -171,13 +171,13 @@ class Limited:
             billed=error.billed,
         ) from error
 
-    def _slow_down(self, place: Place, error: TransientError) -> None:
+    def _slow_down(self, slot: Slot, error: TransientError) -> None:
         asked_s = error.retry_after_s
         if error.kind == "rate_limited":
             by_rate = is_about_rate(str(error))
-            self._limiter.refused(place, named=error.concurrency_limit, by_rate=by_rate)
+            self._slots.refused(slot, named=error.concurrency_limit, by_rate=by_rate)
             # With nothing else in flight there is nothing left to shrink: only time helps.
-            if asked_s is not None or by_rate or self._limiter.in_flight == 1:
+            if asked_s is not None or by_rate or self._slots.in_flight == 1:
                 self._pause(asked_s)
         elif asked_s is not None:
             self._pause(asked_s)
@@ -186,8 +186,8 @@ class Limited:
         """Let the whole account rest: as long as the server asks for, else longer with each refusal
         in a row.
         """
-        self._limiter.pause(
-            self._retry.pause_s(streak=max(1, self._limiter.streak), retry_after_s=asked_s)
+        self._slots.pause(
+            self._retry.pause_s(streak=max(1, self._slots.streak), retry_after_s=asked_s)
         )
 
 

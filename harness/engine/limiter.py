@@ -23,6 +23,7 @@ from harness.engine.provider import OutageState, Provider
 from harness.engine.room import Room
 from harness.engine.stopping import Stop
 from harness.engine.turns import SteppedBackError, Turns
+from harness.ports import Slot
 
 log = logging.getLogger("harness.limit")
 
@@ -33,27 +34,6 @@ class _Ticket:
     among: int = 0
     probe: bool = False
     answers: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """The right to have one call in flight; `queued_s`, `paced_s` and `outage_s` are what it waited
-    for, by cause.
-
-    `number` counts the calls of the run in the order in which they were let go, `among` those that
-    were in flight then, itself included, `answers` those that had been answered by then. `sent_at`
-    is the loop's time. A `probe` is sent while the provider is away.
-    """
-
-    number: int
-    among: int
-    tokens: int
-    queued_s: float
-    paced_s: float
-    outage_s: float
-    sent_at: float
-    answers: int
-    probe: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +62,9 @@ class Limiter:
     provider's outages are waited out; `rng` draws the jitter of the probes. `history` is how many
     calls the limiter let in at once, on the loop's clock. `provider` is what is known of the
     provider, which has answered earlier sessions if `answered_before`: while it is away, only
-    probes get a place.
+    probes get a slot.
 
-    `room` is shared with the limiters of the run's other endpoints; without one all the places are
+    `room` is shared with the limiters of the run's other endpoints; without one all the slots are
     its own. `name` is the endpoint's where there are others.
     """
 
@@ -137,7 +117,7 @@ class Limiter:
 
     @property
     def in_flight(self) -> int:
-        """Calls that have a place now."""
+        """Calls that have a slot now."""
         return self._in_flight
 
     @property
@@ -170,7 +150,7 @@ class Limiter:
         return LimiterState(
             in_flight=self._in_flight,
             waiting=len(self._turns),
-            places=self._window.places,
+            places=self._window.slots,
             maximum=self._window.maximum,
             refusals=self._refusals,
             named_limit=self._named,
@@ -183,8 +163,8 @@ class Limiter:
         """Learn that only so many topics are left, and no other follows."""
         self._left = left
 
-    async def acquire(self, *, priority: int, tokens: int) -> Place:
-        """Wait for a place; raises RunStopped once the run is ending. `tokens` is the likely cost
+    async def acquire(self, *, priority: int, tokens: int) -> Slot:
+        """Wait for a slot; raises RunStopped once the run is ending. `tokens` is the likely cost
         of the call.
         """
         wanted_at = now()
@@ -201,7 +181,7 @@ class Limiter:
         waited_s = got_at - wanted_at
         outage_s = min(waited_s, self.provider.down_until(got_at) - down_before)
         paced_s = min(waited_s - outage_s, self._paced_until(got_at) - paced_before)
-        return Place(
+        return Slot(
             number=number,
             among=wish.among,
             tokens=tokens,
@@ -213,10 +193,10 @@ class Limiter:
             probe=wish.probe,
         )
 
-    def release(self, place: Place, *, tokens_used: int) -> None:
-        """Give the place back; the difference between likely and real tokens is corrected."""
+    def release(self, slot: Slot, *, tokens_used: int) -> None:
+        """Give the slot back; the difference between likely and real tokens is corrected."""
         self._in_flight -= 1
-        self._pace = self._pace.corrected(tokens_used - place.tokens)
+        self._pace = self._pace.corrected(tokens_used - slot.tokens)
         if self._window.turnaround_s:
             self._resting += 1
             asyncio.get_running_loop().call_later(self._window.turnaround_s, self._rested)
@@ -228,15 +208,15 @@ class Limiter:
         self._resting -= 1
         self.advance()
 
-    def succeeded(self, place: Place) -> None:
+    def succeeded(self, slot: Slot) -> None:
         """Learn from a call that was answered; call it before `release`."""
         self._answers += 1
-        if place.number > self._refused_from:
+        if slot.number > self._refused_from:
             self._before_refusals = None
-        self._shortest_s = min(self._shortest_s, now() - place.sent_at)
-        self._learn(self._window.succeeded(place.number, min(place.among, self._in_flight)))
+        self._shortest_s = min(self._shortest_s, now() - slot.sent_at)
+        self._learn(self._window.succeeded(slot.number, min(slot.among, self._in_flight)))
 
-    def refused(self, place: Place, *, named: int | None, by_rate: bool) -> None:
+    def refused(self, slot: Slot, *, named: int | None, by_rate: bool) -> None:
         """Learn from a 429; call it before `release`."""
         self._refusals += 1
         if self._before_refusals is None:
@@ -244,7 +224,7 @@ class Limiter:
         self._named = named if named is not None else self._named
         self._learn(
             self._window.refused(
-                number=place.number,
+                number=slot.number,
                 newest=self._turns.granted,
                 others=self._in_flight - 1,
                 named=named,
@@ -252,22 +232,22 @@ class Limiter:
             )
         )
         log.info(
-            "%srefused (429): %d places from now on, %d requests under way",
-            *(self._whose, self._window.places, self._in_flight),
+            "%srefused (429): %d slots from now on, %d requests under way",
+            *(self._whose, self._window.slots, self._in_flight),
         )
 
-    def queued(self, place: Place) -> int:
+    def queued(self, slot: Slot) -> int:
         """Learn that the server keeps this call waiting in silence while it serves others: it has
-        fewer places.
+        fewer slots.
 
         Returns how many it seems to work on at a time.
         """
         at_once = served_at_once(
-            answers=self._answers - place.answers,
+            answers=self._answers - slot.answers,
             shortest_s=self._shortest_s,
-            within_s=now() - place.sent_at,
+            within_s=now() - slot.sent_at,
         )
-        if place.number > self._window.shrunk_after:
+        if slot.number > self._window.shrunk_after:
             self._works_on = at_once
             log.warning(
                 "%sthe server seems to work on %s at a time and keeps the others waiting: %s says"
@@ -276,7 +256,7 @@ class Limiter:
             )
         self._learn(
             self._window.refused(
-                number=place.number,
+                number=slot.number,
                 newest=self._turns.granted,
                 others=self._in_flight - 1,
                 named=at_once,
@@ -325,7 +305,7 @@ class Limiter:
 
     def _learn(self, window: Window) -> None:
         self._window = window
-        self.history.note(now(), window.places)
+        self.history.note(now(), window.slots)
 
     def _give_back(self, tokens: int) -> None:
         """Undo a grant whose call was not sent."""
@@ -334,7 +314,7 @@ class Limiter:
         self._room.freed(by=self, rests=True)
 
     def advance(self) -> None:
-        """Grant all places that can be granted now, and wake up again when more can be."""
+        """Grant all slots that can be granted now, and wake up again when more can be."""
         loop = asyncio.get_running_loop()
         at = loop.time()
         if self._timer is not None:
@@ -379,15 +359,15 @@ class Limiter:
             self._timer = loop.call_at(due_at, self._look)
 
     def _is_full(self, at: float) -> bool:
-        """Return whether no place is free. A probe may pass the window: what hangs can fill it,
+        """Return whether no slot is free. A probe may pass the window: what hangs can fill it,
         too.
         """
         if self.provider.probe_is_due(at):
             return self._in_flight >= self._window.maximum
         used = self._in_flight + self._resting
-        if used >= self._window.places:
+        if used >= self._window.slots:
             self._learn(self._window.seen(at, full=True))
-        return used >= self._window.places
+        return used >= self._window.slots
 
     def _grant(self, wish: _Ticket, at: float) -> None:
         self._in_flight += 1
@@ -408,43 +388,3 @@ class Limiter:
     def _count_paced(self, at: float, *, paced: bool) -> None:
         self._paced_s = self._paced_until(at)
         self._paced_since = at if paced else None
-
-
-class Places:
-    """A fixed number of places, first come first served: the limit of one workflow run."""
-
-    def __init__(self, number: int, stop: Stop) -> None:
-        self._number = number
-        self._free = number
-        self._stop = stop
-        self._turns: Turns[int] = Turns(stop)
-
-    @property
-    def unused(self) -> bool:
-        return self._free == self._number and not self._turns
-
-    async def acquire(self) -> float:
-        """Wait for a place; returns the seconds that took. Raises RunStopped once the run is
-        ending.
-        """
-        if self._free and not self._turns:
-            self._stop.check()
-            self._free -= 1
-            return 0.0
-        started = now()
-        await self._turns.take(1, advance=self._advance, give_back=self.release)
-        return now() - started
-
-    def release(self) -> None:
-        """Give the place to the one who waits longest, else back."""
-        self._free += 1
-        self._advance()
-
-    def refuse_all(self) -> None:
-        """Have all who wait raise RunStopped."""
-        self._turns.refuse_all()
-
-    def _advance(self) -> None:
-        while self._free and self._turns.first is not None:
-            self._free -= 1
-            self._turns.grant()

@@ -30,7 +30,7 @@ NOT_SENT = "not sent: "
 class Noted:
     """Opens a row of the journal for each request, and notes its number in the attempt.
 
-    `Journaled` closes it, outside the limits: a place among the calls in flight is free when the
+    `Journaled` closes it, outside the limits: a slot among the calls in flight is free when the
     answer is there, and not only when it is on the disk. A request that is cancelled or crashes on
     its way stays open: its payment is unknown. A run that ends while the request is noted sends
     nothing. A refusal that concerns the account ends the run here, before any other call can leave.

@@ -28,31 +28,31 @@ class Member(Protocol):
 
 
 class Room:
-    """So many places for calls in flight in all. What each endpoint may have of them is decided in
+    """So many slots for calls in flight in all. What each endpoint may have of them is decided in
     `domain.sharing`.
     """
 
-    def __init__(self, places: int) -> None:
-        self.places = places
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
         self._members: list[Member] = []
 
     @property
     def in_flight(self) -> int:
-        """Calls that have a place now, at whichever endpoint."""
+        """Calls that have a slot now, at whichever endpoint."""
         return sum(member.in_flight for member in self._members)
 
     def join(self, member: Member) -> None:
-        """Have an endpoint share these places."""
+        """Have an endpoint share these slots."""
         self._members.append(member)
 
     def is_full_for(self, member: Member) -> bool:
-        """Return whether this endpoint may have no other place now."""
+        """Return whether this endpoint may have no other slot now."""
         taken = [one.in_flight for one in self._members]
         most = [one.most for one in self._members]
-        return not may_take(self._members.index(member), taken=taken, most=most, places=self.places)
+        return not may_take(self._members.index(member), taken=taken, most=most, slots=self.slots)
 
     def freed(self, *, by: Member, rests: bool = False) -> None:
-        """Have the endpoints look again, for a place is free: that of the oldest topic's call
+        """Have the endpoints look again, for a slot is free: that of the oldest topic's call
         first.
 
         `rests`: it is free for the others, and not yet for the one that had it.

@@ -105,7 +105,7 @@ class Routes:
 
     @property
     def in_flight(self) -> int:
-        """Calls that have a place now."""
+        """Calls that have a slot now."""
         return self.room.in_flight
 
     @property
@@ -140,7 +140,7 @@ class Routes:
     def history(self) -> Levels:
         """Return how many calls were let in at once, in all."""
         parts = [route.limiter.history for route in self.all]
-        return Levels.sum_of(parts, most=self.room.places) if self.several else parts[0]
+        return Levels.sum_of(parts, most=self.room.slots) if self.several else parts[0]
 
     def states(self) -> Mapping[str, LimiterState]:
         """Return what was learned of each endpoint, by its name."""
@@ -156,8 +156,8 @@ class Routes:
         return LimiterState(
             in_flight=sum(state.in_flight for state in states),
             waiting=sum(state.waiting for state in states),
-            places=min(self.room.places, sum(state.places for state in states)),
-            maximum=self.room.places,
+            places=min(self.room.slots, sum(state.places for state in states)),
+            maximum=self.room.slots,
             refusals=sum(state.refusals for state in states),
             named_limit=None,
             paused_s=min(state.paused_s for state in states),

@@ -57,7 +57,7 @@ class Stop:
         return self.cause is not None
 
     def set(self, kind: StopKind, message: str) -> None:
-        """End the run; wakes all who wait for a place, for money, or for the end of a backoff."""
+        """End the run; wakes all who wait for a slot, for money, or for the end of a backoff."""
         if self.cause is not None:
             return
         self.cause = StopCause(kind=kind, message=message)

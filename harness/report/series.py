@@ -126,11 +126,11 @@ class _Grid:
             self._cost[self._place(at + time_s)] += cost
 
     def limit(self, history: Sequence[Sequence[float]], start: float, end: float) -> None:
-        for place, (time_s, places) in enumerate(history):
+        for place, (time_s, slots) in enumerate(history):
             until = start + history[place + 1][0] if place + 1 < len(history) else end
             for here in range(self._place(start + time_s), self._place(min(until, end)) + 1):
                 known = self._limit[here]
-                self._limit[here] = int(places) if known is None else min(known, int(places))
+                self._limit[here] = int(slots) if known is None else min(known, int(slots))
 
     def away(self, number: int, start: float, end: float) -> None:
         for place in range(self._place(start), self._place(end) + 1):

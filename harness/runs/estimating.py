@@ -71,13 +71,13 @@ class Budgets:
 
     `enough` is the smallest that keeps no call waiting for money, `enough_likely` the same with
     `--budget-reserve likely` once each step has had answers. `held` is what a call at work holds on
-    average, `places` is how many are.
+    average, `slots` is how many are.
     """
 
     enough: float
     enough_likely: float
     held: float
-    places: int
+    slots: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,9 +188,9 @@ def _budgets(
     hoped = _held(sent, pricing, now, lambda span: _likely_of(likely, span, pricing, now))
     if cost is None or not worst or worst[0].held is None:
         return None
-    places = most_at_once(worst)
-    # More topics than were rehearsed may fill places that these could not.
-    more = limits.in_flight / places if dataset.count > len(topics) else 1.0
+    slots = most_at_once(worst)
+    # More topics than were rehearsed may fill slots that these could not.
+    more = limits.in_flight / slots if dataset.count > len(topics) else 1.0
     work_s = sum(call.until_s - call.from_s for call in worst)
     dearest, dearest_likely = (max(call.held for call in calls) for calls in (worst, hoped))
     return Budgets(
@@ -199,7 +199,7 @@ def _budgets(
         held=sum(call.held * (call.until_s - call.from_s) for call in worst) / work_s
         if work_s
         else dearest,
-        places=round(places * more),
+        slots=round(slots * more),
     )
 
 
@@ -374,7 +374,7 @@ def _limits_of(loaded: Loaded, used: Sequence[InUse]) -> tuple[Limits, Mapping[s
 def _wall_s(
     rehearsed: _Kept, limits: tuple[Limits, Mapping[str | None, Limits]], scale: float
 ) -> float:
-    """The largest of what bounds the batch: places for calls, places for runs, the pace, the
+    """The largest of what bounds the batch: slots for calls, slots for runs, the pace, the
     longest topic.
     """
     run, endpoints = limits

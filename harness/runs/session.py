@@ -246,7 +246,7 @@ class Session:
             return Levels(
                 in_flight=state.in_flight,
                 waiting=state.waiting,
-                places=state.places,
+                slots=state.places,
                 is_down=is_down,
             )
 
@@ -472,7 +472,7 @@ def _log_entry(
         "retries": progress.totals.retries,
         "in_flight": stack.routes.state().maximum,
         "places": [
-            [round(at_s, 3), places] for at_s, places in stack.routes.history().since(started_s)
+            [round(at_s, 3), slots] for at_s, slots in stack.routes.history().since(started_s)
         ],
         "longest_stall_s": round(stack.stalls.longest_s, 6),
         "reservations": {

@@ -170,8 +170,8 @@ def rounded(figures: Range | None) -> dict[str, float | None] | None:
 def jobs_of(plan: Plan, in_flight: Sequence[int], *, repeat: int, seed: int) -> tuple[Job, ...]:
     """Each number of calls in flight `repeat` times, over the same draws."""
     return tuple(
-        Job(plan=with_in_flight(plan, places), seed=seed + repetition)
-        for places in in_flight
+        Job(plan=with_in_flight(plan, slots), seed=seed + repetition)
+        for slots in in_flight
         for repetition in range(1, repeat + 1)
     )
 
@@ -186,6 +186,6 @@ def arms_of(
     for job, night in zip(jobs, nights, strict=True):
         arms.setdefault(job.plan.limits.in_flight, []).append(night)
     return tuple(
-        Arm(in_flight=places, nights=tuple(group), interval=interval)
-        for places, group in arms.items()
+        Arm(in_flight=slots, nights=tuple(group), interval=interval)
+        for slots, group in arms.items()
     )

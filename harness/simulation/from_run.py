@@ -111,10 +111,10 @@ def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:
     never more, were answered at once.
     """
     learned = manifest.get("limits_learned") or {}
-    places, maximum = learned.get("places"), learned.get("maximum")
-    if not learned.get("refusals") or not isinstance(places, int) or not isinstance(maximum, int):
+    slots, maximum = learned.get("places"), learned.get("maximum")
+    if not learned.get("refusals") or not isinstance(slots, int) or not isinstance(maximum, int):
         return None
-    return places if places < maximum and places - 1 <= flights.most() <= places else None
+    return slots if slots < maximum and slots - 1 <= flights.most() <= slots else None
 
 
 def _with_cached_times(

@@ -115,7 +115,7 @@ def _call(span: Span, after: tuple[int, ...], gap_s: float) -> RecordedCall:
 
 
 def _duration_s(served: Served) -> float | None:
-    """Seconds for which a call held its place: its answer, and noting it before and keeping it
+    """Seconds for which a call held its slot: its answer, and noting it before and keeping it
     after.
     """
     return served.latency_s + served.stored_s if served.source == "endpoint" else None

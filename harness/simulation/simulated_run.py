@@ -49,7 +49,7 @@ class Plan:
     refusal_s: float = 0.0
 
     @property
-    def places(self) -> int:
+    def slots(self) -> int:
         """Requests that can be under way at once, by our own limit and the provider's."""
         ours = self.limits.in_flight
         return ours if self.provider_limit is None else min(ours, self.provider_limit)
@@ -140,7 +140,7 @@ async def _pass(
             pace_s=pace_floor_s(
                 endpoint.answered_tokens, plan.limits, last_left_s=endpoint.last_left_s
             ),
-            in_flight=plan.places,
+            in_flight=plan.slots,
         ),
         most_in_flight=endpoint.gate.most_in_flight,
         limiter=limiter.state(),

@@ -173,8 +173,8 @@ TOPIC_COUNT = Instrument(
 CALL_COUNT = Instrument("harness.calls", "counter", "{call}", "Calls that ended, by source.")
 COST_COUNT = Instrument("harness.cost", "counter", "{USD}", "USD paid, where the price is known.")
 IN_FLIGHT = Instrument("harness.calls.in_flight", "gauge", "{call}", "Requests under way.")
-WAITING = Instrument("harness.calls.waiting", "gauge", "{call}", "Calls that wait for a place.")
-PLACES = Instrument(
+WAITING = Instrument("harness.calls.waiting", "gauge", "{call}", "Calls that wait for a slot.")
+SLOTS = Instrument(
     "harness.calls.limit", "gauge", "{call}", "Requests that may be under way at once."
 )
 DOWN = Instrument("harness.provider.down", "gauge", "1", "1 while the provider is away, else 0.")
@@ -182,5 +182,5 @@ DOWN = Instrument("harness.provider.down", "gauge", "1", "1 while the provider i
 INSTRUMENTS: tuple[Instrument, ...] = (
     *(REQUEST_DURATION, FIRST_CHUNK, INPUT_USAGE, OUTPUT_USAGE, CACHE_READ_USAGE, REASONING_USAGE),
     *(INPUT_OF_CALL, OUTPUT_OF_CALL, WORKFLOW_DURATION, TOPIC_COUNT, CALL_COUNT, COST_COUNT),
-    *(IN_FLIGHT, WAITING, PLACES, DOWN),
+    *(IN_FLIGHT, WAITING, SLOTS, DOWN),
 )

@@ -40,7 +40,7 @@ class Levels:
 
     in_flight: int
     waiting: int
-    places: int
+    slots: int
     is_down: bool = False
 
 
@@ -147,7 +147,7 @@ def measured(levels: Levels) -> tuple[Measurement, ...]:
     return (
         Measurement(names.IN_FLIGHT, levels.in_flight, {}),
         Measurement(names.WAITING, levels.waiting, {}),
-        Measurement(names.PLACES, levels.places, {}),
+        Measurement(names.SLOTS, levels.slots, {}),
         Measurement(names.DOWN, int(levels.is_down), {}),
     )
 

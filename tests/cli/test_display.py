@@ -359,7 +359,7 @@ def test_the_picture_says_what_is_in_flight_what_waits_and_what_failed() -> None
         "          about $0.200 to come ($0.100 to $0.300): about $0.212 in the end",
         "          the budget is likely not enough: about $3.00 in the end",
         "in flight 5 of 5: 4 research, 1 synthesize",
-        "waiting   12: 2 for a place in their run, 10 for a place",
+        "waiting   12: 2 for a slot in their run, 10 for a slot",
         "all wait  pausing 2 s",
         "limits    5 of 64 after 3 refusals (429)",
         "calls     123 done, 31% from the cache, 5 tokens/s",
@@ -418,7 +418,7 @@ def test_that_the_provider_is_away_stands_in_red_right_under_the_topics() -> Non
 
 def test_while_the_provider_is_away_calls_wait_for_it_and_no_time_left_is_told() -> None:
     words = words_of(picture(DOWN, settings(), width=120, height=40))
-    assert "waiting   12: 2 for a place in their run, 10 for the provider" in words
+    assert "waiting   12: 2 for a slot in their run, 10 for the provider" in words
     assert "time      00:51 so far, goes on when the provider is back" in words
     # The pause is a part of the outage, and is not told twice.
     assert not [line for line in words if "pausing" in line]

@@ -93,7 +93,7 @@ def test_tokens_that_were_not_told_are_said_to_be_reserved() -> None:
         # Not much more than half is spent.
         (Budget(cost=5.0), 3.0, False),
         (Budget(cost=5.0), 3.1, True),
-        # What is left would hold two worst cases of a dollar, for half of the places.
+        # What is left would hold two worst cases of a dollar, for half of the slots.
         (Budget(cost=100.0), 98.0, False),
         (Budget(cost=100.0), 98.1, True),
         (Budget(tokens=100), 98.0, False),
@@ -104,4 +104,4 @@ def test_a_budget_may_end_the_run_where_little_is_left_of_it(
     budget: Budget, spent: float, may: bool
 ) -> None:
     ledger = Ledger(budget=budget, cost=spent, tokens=round(spent))
-    assert ledger.may_end_the_run(places=4, most=AtMost(cost=1.0, tokens=1)) is may
+    assert ledger.may_end_the_run(slots=4, most=AtMost(cost=1.0, tokens=1)) is may

@@ -21,9 +21,9 @@ def refused(
 
 
 def test_a_small_maximum_is_open_at_once_and_a_large_one_begins_with_eight() -> None:
-    assert Window.opening(3).places == 3
+    assert Window.opening(3).slots == 3
     assert not Window.opening(3).is_opening
-    assert Window.opening(1000).places == 8
+    assert Window.opening(1000).slots == 8
 
 
 def test_a_window_that_is_full_doubles_every_tenth_of_a_second() -> None:
@@ -31,14 +31,14 @@ def test_a_window_that_is_full_doubles_every_tenth_of_a_second() -> None:
     places = []
     for tick in range(6):
         window = window.seen(tick * 0.1, full=True)
-        places.append(window.places)
+        places.append(window.slots)
     assert places == [8, 16, 32, 64, 100, 100]
     assert window.opens_in_s(0.6) is None
 
 
 def test_a_window_that_is_not_full_does_not_open() -> None:
     window = Window.opening(100).seen(0.0, full=True).seen(0.05, full=False).seen(0.1, full=True)
-    assert window.places == 8
+    assert window.slots == 8
     assert window.opens_in_s(0.15) == pytest.approx(0.05)
     assert window.seen(0.15, full=True) is window
 
@@ -51,37 +51,37 @@ def test_who_sees_no_news_gets_the_same_window() -> None:
 
 def test_a_refusal_leaves_as_many_places_as_calls_are_carried() -> None:
     window = refused(Window.opening(64), others=5)
-    assert (window.places, window.ceiling, window.is_opening) == (5, 6, False)
+    assert (window.slots, window.ceiling, window.is_opening) == (5, 6, False)
 
 
 def test_a_refusal_never_leaves_less_than_one_place() -> None:
-    assert refused(Window.opening(64), others=0).places == 1
+    assert refused(Window.opening(64), others=0).slots == 1
 
 
 def test_a_named_limit_is_taken_at_its_word() -> None:
-    assert refused(grown(Window.opening(64)), others=60, named=25).places == 25
+    assert refused(grown(Window.opening(64)), others=60, named=25).slots == 25
 
 
 def test_a_limit_named_to_one_who_keeps_within_it_says_that_others_use_it_up() -> None:
     window = refused(grown(Window.opening(64)), others=60, named=25)
-    assert refused(window, number=2, others=11, named=25).places == 11
+    assert refused(window, number=2, others=11, named=25).slots == 11
 
 
 def test_a_burst_refused_by_rate_cuts_the_window_once() -> None:
     window = grown(Window.opening(100))
     first = window.refused(number=5, newest=100, others=99, named=None, by_rate=True)
     second = first.refused(number=6, newest=100, others=98, named=None, by_rate=True)
-    assert (first.places, second.places) == (70, 70)
+    assert (first.slots, second.slots) == (70, 70)
     assert (first.streak, second.streak) == (1, 1)
     later = second.refused(number=101, newest=101, others=60, named=None, by_rate=True)
-    assert (later.places, later.streak) == (49, 2)
+    assert (later.slots, later.streak) == (49, 2)
 
 
 def test_a_late_refusal_of_an_old_burst_does_not_close_a_window_that_opens_again() -> None:
     window = refused(grown(Window.opening(100)), others=50, number=100).paused()
-    assert window.places == 8
+    assert window.slots == 8
     late = window.refused(number=60, newest=100, others=49, named=None, by_rate=False)
-    assert (late.places, late.size, late.is_opening) == (8, 49.0, True)
+    assert (late.slots, late.size, late.is_opening) == (8, 49.0, True)
 
 
 def test_after_a_pause_the_window_opens_again_to_what_was_learned() -> None:
@@ -89,7 +89,7 @@ def test_after_a_pause_the_window_opens_again_to_what_was_learned() -> None:
     places = []
     for tick in range(5):
         window = window.seen(tick * 0.1, full=True)
-        places.append(window.places)
+        places.append(window.slots)
     assert places == [8, 16, 32, 50, 50]
 
 
@@ -97,17 +97,17 @@ def test_successes_grow_the_window_by_one_a_round_and_stop_below_the_ceiling() -
     window = replace(refused(Window.opening(64), others=4), ceiling=9)
     for _ in range(5):
         window = window.succeeded()
-    assert window.places == 5
+    assert window.slots == 5
     for _ in range(30):
         window = window.succeeded()
-    assert window.places == 8
+    assert window.slots == 8
 
 
 def test_a_wide_window_grows_by_a_sixteenth_a_round() -> None:
     window = grown(replace(Window.opening(1000), size=160.0))
     for _ in range(160):
         window = window.succeeded()
-    assert window.places == 170
+    assert window.slots == 170
 
 
 def test_a_window_at_its_maximum_or_still_opening_does_not_grow() -> None:
@@ -121,7 +121,7 @@ def test_past_the_ceiling_it_probes_after_a_patience_that_doubles_with_every_fai
     needed = []
     for _ in range(3):
         successes = 0
-        while window.places < 6:
+        while window.slots < 6:
             window = window.succeeded()
             successes += 1
         needed.append(successes)
@@ -190,7 +190,7 @@ def proved(carried: int) -> Window:
 
 def test_a_refusal_within_what_was_carried_makes_places_rest_instead_of_shrinking() -> None:
     window = refused(proved(5), others=4, number=2)
-    assert (window.places, window.turnaround_s) == (5, Window.MIN_TURNAROUND_S)
+    assert (window.slots, window.turnaround_s) == (5, Window.MIN_TURNAROUND_S)
 
 
 def test_of_a_burst_within_what_was_carried_only_the_first_says_something_new() -> None:
@@ -201,11 +201,11 @@ def test_of_a_burst_within_what_was_carried_only_the_first_says_something_new() 
 def test_if_no_rest_helps_less_is_carried_than_before() -> None:
     window = proved(5)
     rests = []
-    while window.places == 5:
+    while window.slots == 5:
         window = refused(window, others=4, number=window.shrunk_after + 1)
         rests.append(window.turnaround_s)
     assert rests == [0.02, 0.08, 0.32, 0.0]
-    assert (window.places, window.proved) == (4, 0)
+    assert (window.slots, window.proved) == (4, 0)
     # What was carried before the limit fell proves nothing any more.
     assert window.succeeded(window.proved_after, 5).proved == 0
     assert window.succeeded(window.proved_after + 1, 4).proved == 4
@@ -213,7 +213,7 @@ def test_if_no_rest_helps_less_is_carried_than_before() -> None:
 
 def test_a_limit_named_below_what_was_carried_is_news() -> None:
     window = refused(proved(30), others=29, number=2, named=7)
-    assert (window.places, window.turnaround_s) == (7, 0.0)
+    assert (window.slots, window.turnaround_s) == (7, 0.0)
 
 
 def test_a_server_seems_to_work_on_as_many_at_a_time_as_its_answers_take_of_the_time() -> None:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from fakes import gathered
 
-from harness.engine.limiter import Places
 from harness.engine.stopping import Stop
+from harness.engine.topic_slots import TopicSlots
 from harness.engine.turns import Turns
 from harness.errors import RunStopped
 
@@ -144,7 +144,7 @@ async def test_a_turn_that_was_granted_when_the_run_ended_is_given_back() -> Non
 
 
 async def test_places_of_a_topic_are_unused_only_when_all_are_back_and_nobody_waits() -> None:
-    places = Places(1, Stop())
+    places = TopicSlots(1, Stop())
     assert places.unused
     await places.acquire()
     waiting = asyncio.create_task(places.acquire())

@@ -15,7 +15,7 @@ from harness.domain.ledger import Charged, Ledger, Reserved
 from harness.domain.policy import Budget
 
 
-class PurseMachine(RuleBasedStateMachine):
+class LedgerMachine(RuleBasedStateMachine):
     @initialize(cost=st.none() | st.floats(0.0, 5.0), tokens=st.none() | st.integers(0, 5000))
     def open(self, cost: float | None, tokens: int | None) -> None:
         self.ledger = Ledger(budget=Budget(cost=cost, tokens=tokens))
@@ -58,5 +58,5 @@ class PurseMachine(RuleBasedStateMachine):
             assert ledger.reserved_cost == 0.0
 
 
-TestPurse = PurseMachine.TestCase
-TestPurse.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLedger = LedgerMachine.TestCase
+TestLedger.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

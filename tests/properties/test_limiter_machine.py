@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from harness.domain.policy import Limits
-from harness.engine.limiter import Limiter, LimiterState, Place
+from harness.engine.limiter import Limiter, LimiterState
 from harness.engine.stopping import Stop
 from harness.errors import RunStopped
+from harness.ports import Slot
 from harness.testing.virtual_time import VirtualLoop
 
 T = TypeVar("T")
@@ -35,8 +36,8 @@ class LimiterMachine(RuleBasedStateMachine):
         self.in_flight = in_flight
         self.rpm = rpm
         self.stop, self.limiter = self.run(make())
-        self.waiting: list[tuple[int, asyncio.Task[Place]]] = []
-        self.held: list[Place] = []
+        self.waiting: list[tuple[int, asyncio.Task[Slot]]] = []
+        self.held: list[Slot] = []
         self.ending = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -144,12 +145,12 @@ class LimiterMachine(RuleBasedStateMachine):
         assert order == expected
         self.loop.close()
 
-    async def _release(self, place: Place) -> None:
+    async def _release(self, place: Slot) -> None:
         self.limiter.succeeded(place)
         self.limiter.release(place, tokens_used=10)
 
 
-def _note(order: list[int], priority: int, _: asyncio.Task[Place]) -> None:
+def _note(order: list[int], priority: int, _: asyncio.Task[Slot]) -> None:
     order.append(priority)
 
 

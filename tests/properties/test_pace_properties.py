@@ -36,20 +36,20 @@ def test_a_window_never_has_less_than_one_place_or_more_than_its_maximum(
                 assert window.size >= before.size
             case ("pause",):
                 window = window.paused()
-                assert window.places <= before.places or before.opened < Window.RAMP_START
+                assert window.slots <= before.slots or before.opened < Window.RAMP_START
             case ("full" | "slack" as kind, float(passed)):
                 now += passed
                 window = window.seen(now, full=kind == "full")
-                assert window.places <= 2 * before.places
+                assert window.slots <= 2 * before.slots
             case ("refusal", int(others), int() | None as named, bool(by_rate), int(late)):
                 newest += 1
                 number = max(1, newest - late)
                 window = window.refused(
                     number=number, newest=newest, others=others, named=named, by_rate=by_rate
                 )
-                assert window.places <= before.places or before.is_opening
+                assert window.slots <= before.slots or before.is_opening
                 assert window.size <= before.size
-        assert 1 <= window.places <= maximum
+        assert 1 <= window.slots <= maximum
 
 
 @given(maximum=st.integers(1, 2000), others=st.integers(0, 2000), named=st.integers(1, 2000))
@@ -59,7 +59,7 @@ def test_a_named_limit_is_never_passed_by_the_window_that_heard_it(
     window = Window.opening(maximum).refused(
         number=1, newest=1, others=others, named=named, by_rate=False
     )
-    assert window.places <= named
+    assert window.slots <= named
 
 
 @given(maximum=st.integers(1, 300), carried=st.integers(1, 300))
@@ -70,10 +70,10 @@ def test_whatever_was_refused_the_window_comes_back_to_its_maximum(
         number=1, newest=1, others=carried, named=None, by_rate=False
     )
     for _ in range(20_000):
-        if window.places == maximum:
+        if window.slots == maximum:
             break
         window = window.succeeded()
-    assert window.places == maximum
+    assert window.slots == maximum
 
 
 @given(

@@ -53,8 +53,8 @@ def test_a_call_shows_each_wait_each_attempt_and_its_tokens_in_order() -> None:
     assert_valid(found)
     assert slices(found, "wait") == [
         ("waits for the budget", 1_000_000, 400_000),
-        ("waits for a place in its topic", 1_400_000, 100_000),
-        ("waits for a place", 1_500_000, 200_000),
+        ("waits for a slot in its topic", 1_400_000, 100_000),
+        ("waits for a slot", 1_500_000, 200_000),
         ("paced", 1_700_000, 300_000),
         ("waits for a provider that is away", 2_000_000, 700_000),
         ("cache and journal", 2_700_000, 600_000),

@@ -202,7 +202,7 @@ async def test_a_topic_that_cannot_be_told_of_is_written_all_the_same() -> None:
 async def test_that_the_provider_is_away_is_told_also_while_no_topic_ends() -> None:
     sink, is_down = FakeSink(), False
     exporter = BackgroundExporter(sink)
-    looks = Looks(exporter, lambda: Levels(in_flight=0, waiting=4, places=8, is_down=is_down))
+    looks = Looks(exporter, lambda: Levels(in_flight=0, waiting=4, slots=8, is_down=is_down))
 
     await asyncio.sleep(LOOK_EVERY_S + 0.1)
     is_down = True
@@ -217,7 +217,7 @@ async def test_that_the_provider_is_away_is_told_also_while_no_topic_ends() -> N
 
 
 def observing(results: Any, exporter: BackgroundExporter) -> ObservedResults:
-    levels = Levels(in_flight=3, waiting=2, places=8)
+    levels = Levels(in_flight=3, waiting=2, slots=8)
     return ObservedResults(
         results, exporter, origin_at=ORIGIN, content=False, levels=lambda: levels
     )

@@ -25,7 +25,7 @@ from harness.telemetry.story import story_of
 from harness.telemetry.values import Measurement
 
 STORY = story_of(a_result(), [a_span()], origin_at=STARTED_AT, content=False)
-LEVELS = (Measurement(names.PLACES, 8, {}),)
+LEVELS = (Measurement(names.SLOTS, 8, {}),)
 
 
 class Server(ThreadingHTTPServer):

@@ -13,8 +13,8 @@ from harness.text.amounts import clock, counted, money
 _WAITS: dict[Stage, str] = {
     "retry": "to try again",
     "money": "for money",
-    "run": "for a place in their run",
-    "all": "for a place",
+    "run": "for a slot in their run",
+    "all": "for a slot",
     "cache": "for the cache or an equal call",
 }
 
@@ -46,7 +46,7 @@ def calls_words(seen: Snapshot) -> str:
 
 
 def waits_words(seen: Snapshot) -> str:
-    """`12: 4 for a place in their run, 8 for the pace`; empty where no call waits."""
+    """`12: 4 for a slot in their run, 8 for the pace`; empty where no call waits."""
     number = sum(seen.stages.values())
     names = {**_WAITS, "all": _held_by(seen)}
     waits = ", ".join(
@@ -56,7 +56,7 @@ def waits_words(seen: Snapshot) -> str:
 
 
 def _held_by(seen: Snapshot) -> str:
-    """Say what the calls wait for that have a place in their run."""
+    """Say what the calls wait for that have a slot in their run."""
     if seen.down is not None:
         return "for the provider"
     return "for the pace" if seen.paced else _WAITS["all"]
@@ -84,8 +84,7 @@ def _standing_words(one: EndpointStanding) -> str:
     parts += [f"pausing {one.paused_s:.0f} s"] if one.paused_s > 0 else []
     if one.refusals:
         parts.append(
-            f"limit {one.places:,} of {one.maximum:,} after {counted(one.refusals, 'refusal')}"
-            " (429)"
+            f"limit {one.places:,} of {one.maximum:,} after {counted(one.refusals, 'refusal')} (429)"
         )
     parts += [queue_words(one.works_on, one.name)] if one.works_on is not None else []
     parts += [one.down] if one.down is not None else []
