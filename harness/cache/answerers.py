@@ -17,7 +17,7 @@ from datetime import datetime
 from harness.cache.entry import instant
 from harness.domain.completion import Answerer
 from harness.domain.model_names import NO_ALIASES
-from harness.domain.who_answered import Answers, answered
+from harness.domain.who_answered import AnswererCounts, answered
 from harness.records.codec import answerers_from_json
 
 # As bytes, and only of what is JSON: a damaged value spoils its own row only.
@@ -74,9 +74,9 @@ def answerers(connection: sqlite3.Connection) -> tuple[AnswererStats, ...]:
 
 def counted_answers(
     stats: Iterable[AnswererStats], aliases: Mapping[str, str] = NO_ALIASES
-) -> Answers:
+) -> AnswererCounts:
     """The same without their times."""
-    found: Answers = Counter()
+    found: AnswererCounts = Counter()
     for one in stats:
         by = Answerer(one.model, one.fingerprint or "")
         for key in answered(one.endpoint, one.asked, (by,), aliases):

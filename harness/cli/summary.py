@@ -14,7 +14,7 @@ from harness.domain.outage_words import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
 from harness.domain.remedies import remedy_of
-from harness.domain.who_answered import Answers, doubt_lines, why_unpriced
+from harness.domain.who_answered import AnswererCounts, doubt_lines, why_unpriced
 from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall
 from harness.records.answers import answers_in
@@ -265,7 +265,7 @@ def work_lines(totals: Mapping[str, Any], *, streamed: bool) -> list[str]:
     return lines
 
 
-def answer_lines(answers: Answers) -> list[str]:
+def answer_lines(answers: AnswererCounts) -> list[str]:
     """Say where what answered was not what was asked for, or not the same throughout: a line for
     each model.
     """

@@ -11,7 +11,7 @@ from harness.doctor import here
 from harness.doctor.finding import Finding, Verdict, problem
 from harness.doctor.server_checks import Server
 from harness.domain.endpoint import endpoint_identity
-from harness.domain.who_answered import Answers
+from harness.domain.who_answered import AnswererCounts
 from harness.errors import InputError
 from harness.ports import WallClock
 from harness.runs.batch import RESULTS_ROOT
@@ -60,7 +60,7 @@ async def _examined(
     *,
     ask: bool,
     transport: httpx2.AsyncBaseTransport | None,
-    cached: Answers,
+    cached: AnswererCounts,
 ) -> AsyncIterator[Finding]:
     """One endpoint: its key, the models that are asked of it, and the server.
 

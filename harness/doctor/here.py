@@ -17,7 +17,7 @@ from harness.cache.admin import CacheAdmin
 from harness.cache.answerers import counted_answers
 from harness.doctor.finding import Finding, ok, problem, warning
 from harness.domain.endpoint import endpoint_identity
-from harness.domain.who_answered import Answers, doubt_lines
+from harness.domain.who_answered import AnswererCounts, doubt_lines
 from harness.errors import HarnessError, SettingsError
 from harness.machine.file_limit import SPARE_FILES, budget, raised
 from harness.ports import WallClock
@@ -65,7 +65,9 @@ def disk(name: str, directory: Path) -> Finding:
     return warning("disk", said, "10,000 topics take about 1 GiB: make room")
 
 
-async def cache(loaded: Loaded, used: Iterable[InUse], clock: WallClock) -> tuple[Finding, Answers]:
+async def cache(
+    loaded: Loaded, used: Iterable[InUse], clock: WallClock
+) -> tuple[Finding, AnswererCounts]:
     """Return the state of the cache, and who answered for the models of the settings."""
     path = loaded.settings.cache
     if not path.exists():

@@ -24,7 +24,7 @@ from harness.doctor.trial_call import CAP, Asked, findings_of, is_answered
 from harness.domain.base_url import likely_base_urls, without_call
 from harness.domain.completion import Message, Request
 from harness.domain.failures import CompletionError
-from harness.domain.who_answered import Answers
+from harness.domain.who_answered import AnswererCounts
 from harness.endpoint.http import environment_proxy
 from harness.endpoint.probing import probe
 from harness.endpoint.reaching import UnreachableError, reach, speaks_tls
@@ -54,7 +54,7 @@ class Server:
         *,
         transport: httpx2.AsyncBaseTransport | None,
         ask: bool,
-        cached: Answers,
+        cached: AnswererCounts,
     ) -> None:
         self._loaded = loaded
         self._one = one

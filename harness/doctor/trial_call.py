@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from harness.doctor.finding import Finding, ok, problem, warning
 from harness.domain.completion import Answerer
 from harness.domain.finish import finish_of
-from harness.domain.who_answered import Answers, answered, doubt_lines, doubts
+from harness.domain.who_answered import AnswererCounts, answered, doubt_lines, doubts
 from harness.endpoint.chat_answer import Answer
 from harness.endpoint.probing import Probe
 from harness.endpoint.server_facts import Answer as Said
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
 
 
 def findings_of(
-    probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: Answers
+    probe: Probe, asked: Asked, *, asked_to_stream: bool, cached: AnswererCounts
 ) -> Iterator[Finding]:
     """Yield what the call shows, or that it failed.
 
@@ -142,10 +142,10 @@ def _cap(answer: Answer, name: str) -> Finding:
     return ok("cap", f"the answer ended before its cap of {CAP} tokens")
 
 
-def _model(answer: Answer, asked: Asked, cached: Answers) -> Finding:
+def _model(answer: Answer, asked: Asked, cached: AnswererCounts) -> Finding:
     came = answer.completion(trace_id=None)
     told = (*came.earlier, Answerer(came.model, came.fingerprint or ""))
-    now: Answers = Counter(answered(asked.endpoint, asked.model, told, asked.aliases))
+    now: AnswererCounts = Counter(answered(asked.endpoint, asked.model, told, asked.aliases))
     if any(one.other for one in now):
         return warning(
             "answers", doubt_lines(now)[0], "ask for it by that name, or see what the server serves"

@@ -19,7 +19,7 @@ NAMED = 4
 _LONGEST_NAME = 120
 
 
-Answers: TypeAlias = Counter[Answered]
+AnswererCounts: TypeAlias = Counter[Answered]
 """How many answers came from whom. One that named two of them counts for both."""
 
 
@@ -32,9 +32,9 @@ def answered(
             yield Answered(endpoint, asked, by, not same_model(asked, by.model, aliases))
 
 
-def answers_of(spans: Iterable[Span], aliases: Mapping[str, str] = NO_ALIASES) -> Answers:
+def answers_of(spans: Iterable[Span], aliases: Mapping[str, str] = NO_ALIASES) -> AnswererCounts:
     """Count the models that answered these calls; a call that failed has no answer."""
-    found: Answers = Counter()
+    found: AnswererCounts = Counter()
     for span in spans:
         if span.error is None:
             found.update(
@@ -53,7 +53,7 @@ class Variant:
     label: str
     who: tuple[Answered, ...]
 
-    def answers(self, found: Answers) -> int:
+    def answers(self, found: AnswererCounts) -> int:
         return sum(found[one] for one in self.who)
 
 
@@ -70,7 +70,7 @@ class Doubt:
     variants: tuple[Variant, ...]
 
 
-def doubts(found: Answers) -> list[Doubt]:
+def doubts(found: AnswererCounts) -> list[Doubt]:
     """At most one for each model that was asked for at an endpoint."""
     groups: dict[tuple[str, str], list[Answered]] = {}
     for one in sorted(found):
@@ -85,12 +85,12 @@ def doubts(found: Answers) -> list[Doubt]:
     return told
 
 
-def doubt_lines(found: Answers) -> list[str]:
+def doubt_lines(found: AnswererCounts) -> list[str]:
     """Each doubt in one line, with all values and how many answers each gave."""
     return [_words(doubt, found) for doubt in doubts(found)]
 
 
-def difference_lines(a: Answers, b: Answers) -> list[str]:
+def difference_lines(a: AnswererCounts, b: AnswererCounts) -> list[str]:
     """The doubts about two runs taken together, each in one line, with the numbers of both."""
     lines = []
     for doubt in doubts(a + b):
@@ -102,14 +102,14 @@ def difference_lines(a: Answers, b: Answers) -> list[str]:
     return lines
 
 
-def why_unpriced(found: Answers) -> str:
+def why_unpriced(found: AnswererCounts) -> str:
     """Return why the cost of these answers is not known, if there is no price for them."""
     if any(one.other for one in found):
         return "no price is known for the model that answered"
     return "no price is known for the model"
 
 
-def _words(doubt: Doubt, found: Answers) -> str:
+def _words(doubt: Doubt, found: AnswererCounts) -> str:
     first, *others = doubt.variants
     parts = [f"{first.label} gave {counted(first.answers(found), 'answer')}"]
     parts += [f"{other.label} {other.answers(found):,}" for other in others]

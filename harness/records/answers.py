@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.domain.completion import Answerer, Json
 from harness.domain.run import Answered, Span, TopicResult
-from harness.domain.who_answered import Answers, answered
+from harness.domain.who_answered import AnswererCounts, answered
 from harness.records.json_fields import COUNT, FLAG, NULL, TEXT, check_fields
 
 FIELD = "answered_by"
@@ -41,18 +41,18 @@ def _answered_to_json(one: Answered, number: int) -> Json:
     return fields
 
 
-def answers_in(fields: Mapping[str, Any]) -> Answers:
+def answers_in(fields: Mapping[str, Any]) -> AnswererCounts:
     """Return the answers that a row or a sum tells of; none in those of versions before."""
     return answers_from_json(fields.get(FIELD, ()))
 
 
-def answers_from_json(items: Any) -> Answers:
+def answers_from_json(items: Any) -> AnswererCounts:
     """The same from the list. Raises ValueError, naming the field, where one is missing or is not
     of its type.
     """
     if not isinstance(items, list | tuple):
         raise ValueError(f"{FIELD!r} must be a list")  # noqa: TRY004 - what is wrong is a value of JSON
-    found: Answers = Counter()
+    found: AnswererCounts = Counter()
     for one in items:
         check_fields(one, FIELD, _ANSWERED)
         by = Answerer(one["model"], one["fingerprint"] or "")
@@ -62,13 +62,13 @@ def answers_from_json(items: Any) -> Answers:
     return found
 
 
-def answers_of_topic(result: TopicResult, calls: Iterable[Span]) -> Answers:
+def answers_of_topic(result: TopicResult, calls: Iterable[Span]) -> AnswererCounts:
     """Return who answered a topic; where its row is of a version that did not say so, what its
     calls say.
     """
     if result.answers:
         return Counter(result.answers)
-    found: Answers = Counter()
+    found: AnswererCounts = Counter()
     for call in calls:
         if call.error is None:
             found.update(answered(call.request.endpoint, call.request.model, call.answerers))

@@ -17,7 +17,7 @@ from harness.domain.completion import Usage
 from harness.domain.redo import TopicState
 from harness.domain.run import Answered, Failure, Status, TopicResult
 from harness.domain.tally import Totals
-from harness.domain.who_answered import Answers
+from harness.domain.who_answered import AnswererCounts
 from harness.records.answers import answers_to_json
 from harness.records.codec import usage_to_json
 from harness.records.rows import dollars, seconds
@@ -77,7 +77,7 @@ class RowTotals(Totals):
     ok: int = 0
     degraded: int = 0
     failed: int = 0
-    answers: Answers = field(default_factory=Counter)
+    answers: AnswererCounts = field(default_factory=Counter)
 
     def add_row(self, row: TopicResult | _Kept, sign: int = 1) -> None:
         """Add a topic's row, or take one away with `sign` -1."""

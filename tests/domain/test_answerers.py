@@ -7,7 +7,7 @@ from records import a_span
 from harness.domain.completion import Answerer, Completion, Request, Usage
 from harness.domain.run import Failure
 from harness.domain.who_answered import (
-    Answers,
+    AnswererCounts,
     answered,
     answers_of,
     difference_lines,
@@ -18,9 +18,9 @@ from harness.domain.who_answered import (
 
 def from_(
     model: str, fingerprint: str = "", *, asked: str = "x", number: int = 1, endpoint: str = "mock"
-) -> Answers:
+) -> AnswererCounts:
     """So many answers of this model and fingerprint."""
-    found: Answers = Counter(answered(endpoint, asked, [Answerer(model, fingerprint)]))
+    found: AnswererCounts = Counter(answered(endpoint, asked, [Answerer(model, fingerprint)]))
     return Counter(dict.fromkeys(found, number))
 
 
@@ -90,7 +90,7 @@ def test_one_model_in_two_styles_is_told_apart_by_its_fingerprints() -> None:
 
 
 def test_of_many_the_most_frequent_are_named() -> None:
-    found: Answers = Counter()
+    found: AnswererCounts = Counter()
     for number in range(1, 8):
         found += from_("x", f"fp_{number}", number=number)
     assert doubt_lines(found) == [

@@ -163,7 +163,7 @@ async def test_money_is_reserved_until_the_price_of_the_answer_is_known_and_kept
 # keep, limit of a topic
 
 
-async def test_no_place_of_a_topic_is_held_while_an_answer_is_kept() -> None:
+async def test_no_slot_of_a_topic_is_held_while_an_answer_is_kept() -> None:
     engine = Engine(
         model=FakeModel(latency_s=5.0), cache=SlowCache(resolve_s=2.0), limits=Limits(per_run=1)
     )
@@ -176,7 +176,7 @@ async def test_no_place_of_a_topic_is_held_while_an_answer_is_kept() -> None:
 # limit of a topic, limit of all
 
 
-async def test_a_call_that_waits_for_a_place_of_its_topic_holds_none_of_all() -> None:
+async def test_a_call_that_waits_for_a_slot_of_its_topic_holds_none_of_all() -> None:
     engine = Engine(model=FakeModel(latency_s=5.0), limits=Limits(in_flight=2, per_run=1))
 
     waiting = [ask(engine, f"{number}", topic_id="t") for number in range(3)]
@@ -188,7 +188,7 @@ async def test_a_call_that_waits_for_a_place_of_its_topic_holds_none_of_all() ->
 # limit of all, note
 
 
-async def test_a_call_that_waits_for_a_place_is_not_noted_as_sent() -> None:
+async def test_a_call_that_waits_for_a_slot_is_not_noted_as_sent() -> None:
     engine = Engine(model=FakeModel(latency_s=5.0), limits=Limits(in_flight=1))
     first, second = ask(engine, "first"), ask(engine, "second")
     await asyncio.sleep(1.0)

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any
 
-from harness.domain.who_answered import Answers
+from harness.domain.who_answered import AnswererCounts
 from harness.errors import InputError
 from harness.records.answers import answers_of_topic
 from harness.records.run_index import RunIndex
@@ -124,8 +124,8 @@ class Comparison:
     amounts_a: Amounts
     amounts_b: Amounts
     topic_s: tuple[float, float]
-    answers_a: Answers
-    answers_b: Answers
+    answers_a: AnswererCounts
+    answers_b: AnswererCounts
 
     @property
     def common(self) -> int:
@@ -246,8 +246,8 @@ class _Found:
         self.steps: dict[str, StepDifference] = {}
         self.checks = {name: Counter[tuple[bool, bool]]() for name in checks}
         self.amounts_a = self.amounts_b = Amounts()
-        self.answers_a: Answers = Counter()
-        self.answers_b: Answers = Counter()
+        self.answers_a: AnswererCounts = Counter()
+        self.answers_b: AnswererCounts = Counter()
         self.times_a, self.times_b = array("d"), array("d")
 
     def add(self, topic: TopicDifference, calls: Sequence[CallDifference]) -> None:

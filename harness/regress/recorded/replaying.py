@@ -16,7 +16,7 @@ from harness.datasets.dataset import Dataset, open_dataset
 from harness.domain.pricing import Pricing
 from harness.domain.recorded_call import RecordedCall
 from harness.domain.run import Span, TopicResult, topic_of_drawn
-from harness.domain.who_answered import Answers, answered
+from harness.domain.who_answered import AnswererCounts, answered
 from harness.engine.runner import Runner, Workflow
 from harness.engine.stopping import Stop
 from harness.machine.wall_clock import SystemClock
@@ -45,7 +45,7 @@ class Replay:
     cases: tuple[Case, ...]
     misses: tuple[Miss, ...]
     stale: tuple[Recording, ...]
-    answers: Answers
+    answers: AnswererCounts
 
 
 async def replay(
@@ -124,8 +124,8 @@ def recorded_calls(cassette: Iterable[Recording], pricing: Pricing) -> Iterable[
         yield replace(call, completion=replace(call.completion, cost=cost))
 
 
-def _recorded_by(recordings: Iterable[Recording], aliases: Mapping[str, str]) -> Answers:
-    found: Answers = Counter()
+def _recorded_by(recordings: Iterable[Recording], aliases: Mapping[str, str]) -> AnswererCounts:
+    found: AnswererCounts = Counter()
     for call in map(call_of_recording, recordings):
         told, request = call.completion.answerers, call.request
         found.update(answered(request.endpoint, request.model, told, aliases))

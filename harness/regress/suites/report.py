@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.domain.who_answered import Answers
+from harness.domain.who_answered import AnswererCounts
 from harness.regress.checks.checks import Check, Draw, State
 from harness.regress.checks.misses import MissGroup
 from harness.regress.checks.spread import Spread, pass_at_k
@@ -94,7 +94,7 @@ class SuiteReport:
     misses_fail: bool = True
     stale: int = 0
     gone: tuple[str, ...] = ()
-    answers: Answers = field(default_factory=Counter)
+    answers: AnswererCounts = field(default_factory=Counter)
 
     @property
     def checked(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.domain.who_answered import Answers
+from harness.domain.who_answered import AnswererCounts
 from harness.errors import SuiteError
 from harness.regress.case import Case
 from harness.regress.checks.checks import Check, Draw, Evidence, look
@@ -28,7 +28,7 @@ def judge_all(
     not_checked: Mapping[tuple[str, int], str] | None = None,
     stale: int = 0,
     misses_fail: bool = True,
-    answers: Answers | None = None,
+    answers: AnswererCounts | None = None,
 ) -> SuiteReport:
     """Check everything. `cases` are the draws that were replayed, in the order of the dataset,
     `answers` who gave them.
