@@ -15,9 +15,9 @@ from harness.domain.endpoint import base_url_endpoint
 from harness.domain.policy import Timeouts
 from harness.domain.request_form import OPENAI_FORM
 from harness.endpoint.aiohttp_transport import AiohttpTransport
+from harness.endpoint.chat_client import ChatClient
 from harness.endpoint.http import build_http_client
 from harness.endpoint.request_body import request_body
-from harness.endpoint.sdk import ChatClient
 
 _HEADERS = {
     "Content-Type": "application/json",
@@ -62,7 +62,7 @@ async def _client(base_url: str, stream: bool) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def _sdk(base_url: str, stream: bool) -> AsyncIterator[Ask]:
+async def _chat_client(base_url: str, stream: bool) -> AsyncIterator[Ask]:
     async with build_http_client(Timeouts(), base_url=base_url) as http_client:
         client = ChatClient(base_url_endpoint(base_url, api_key=None), http_client)
 
@@ -82,6 +82,6 @@ STEPS: list[tuple[str, Contestant]] = [
     ("aiohttp: socket and HTTP", RAW_AIOHTTP),
     ("httpx2 request and response, our transport", Contestant("transport", _transport)),
     ("httpx2 client: headers, cookies, hooks", Contestant("client", _client)),
-    ("SDK: options, headers, URL", Contestant("sdk", _sdk)),
+    ("headers and errors of a chat completion", Contestant("chat client", _chat_client)),
     ("adapter: deadlines, SSE, completion, checks", OUR_ADAPTER),
 ]

@@ -356,7 +356,11 @@ async def _reached(
     )
     async with client:
         yield OpenAIChat(
-            endpoint, timeouts=settings.timeouts(), http_client=client, wall_clock=clock
+            endpoint,
+            timeouts=settings.timeouts(),
+            http_client=client,
+            wall_clock=clock,
+            carrier=settings.transport,
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 CacheMode = Literal["off", "read_write", "refresh", "replay"]
-Carrier = Literal["aiohttp", "httpx2"]
+Carrier = Literal["aiohttp", "httpx2", "openai"]
 Reserve = Literal["strict", "likely"]
 
 LAST_SHARE = 0.1

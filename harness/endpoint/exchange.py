@@ -33,7 +33,7 @@ from harness.ports import WallClock
 if TYPE_CHECKING:
     import httpx2
 
-    from harness.endpoint.sdk import ChatClient
+    from harness.endpoint.chat_client import ChatClient
 
 _MAX_PLAIN_BYTES = 64 * 1024 * 1024  # forty times the longest answer
 _COST_HEADER = "x-litellm-response-cost"  # in USD; 0.0 where litellm knows no price

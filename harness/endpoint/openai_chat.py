@@ -12,7 +12,7 @@ from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError, PermanentError
 from harness.domain.key import size_of
 from harness.domain.logprobs import Alternative, TokenLogprob
-from harness.domain.policy import Timeouts
+from harness.domain.policy import Carrier, Timeouts
 from harness.domain.redaction import RedactedDeltas
 from harness.endpoint import foreign_json
 from harness.endpoint.ends import StreamHabits
@@ -25,11 +25,14 @@ from harness.ports import WallClock
 if TYPE_CHECKING:
     import httpx2
 
+    from harness.endpoint.chat_client import ChatClient
+
 
 class OpenAIChat:
     """One call is one request: retries, limits and prices are the business of other layers.
 
-    `http_client` comes from `build_http_client` and stays the caller's to close. A completion's
+    `http_client` comes from `build_http_client`, for the same `carrier`, and stays the caller's to
+    close. A completion's
     usage is what the provider told: `Usage()`, all zeros, where it told nothing. Its finish reason
     is passed on unjudged, in OpenAI's word where it has one, "" where a stream that may be cut gave
     none. `cost` is what the server says, None where it does not. `owner` is left open.
@@ -42,10 +45,9 @@ class OpenAIChat:
         timeouts: Timeouts,
         http_client: httpx2.AsyncClient,
         wall_clock: WallClock,
+        carrier: Carrier = "aiohttp",
     ) -> None:
-        from harness.endpoint.sdk import ChatClient  # noqa: PLC0415 - a second of CPU that `--help` must not pay
-
-        self._client = ChatClient(endpoint, http_client)
+        self._client = _client_for(carrier)(endpoint, http_client)
         self._endpoint = endpoint
         self._timeouts = timeouts
         self._wall_clock = wall_clock
@@ -171,3 +173,16 @@ class OpenAIChat:
 
     def _clean(self, text: str) -> str:
         return self._endpoint.redact(foreign_json.whole_characters(text))
+
+
+def _client_for(carrier: Carrier) -> type[ChatClient]:
+    """Return what posts the requests. Imported here: `--help` must not pay a tenth of a second for
+    httpx2, nor anybody a whole one for openai who does not want it.
+    """
+    if carrier == "openai":
+        from harness.endpoint.sdk_client import SdkClient  # noqa: PLC0415
+
+        return SdkClient
+    from harness.endpoint.chat_client import ChatClient  # noqa: PLC0415
+
+    return ChatClient

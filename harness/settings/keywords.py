@@ -195,10 +195,10 @@ class CallSettings(TypedDict, total=False):
     """
     log_file: str | Path | None
     """Append the log lines to FILE, as JSON; warnings are still shown."""
-    transport: Literal["aiohttp", "httpx2"] | None
+    transport: Literal["aiohttp", "httpx2", "openai"] | None
     """
-    Send requests with this HTTP library: aiohttp, or httpx2, which is slower but can be intercepted
-    by respx.
+    Send requests with this library: aiohttp; httpx2, which is slower and can be intercepted by
+    respx; or the openai SDK, which is slower still and can be watched by what instruments it.
     """
     prices: dict[str, PriceSettings] | None
     endpoints: dict[str, EndpointSettings] | None

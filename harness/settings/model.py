@@ -149,8 +149,9 @@ class Settings(BaseModel):
     transport: Carrier = _setting(
         "aiohttp",
         "Endpoint",
-        "Send requests with this HTTP library: aiohttp, or httpx2, which is slower but can be"
-        " intercepted by respx.",
+        "Send requests with this library: aiohttp; httpx2, which is slower and can be intercepted"
+        " by respx; or the openai SDK, which is slower still and can be watched by what"
+        " instruments it.",
     )
 
     topic_field: Name = _setting(

@@ -7,6 +7,7 @@ import gzip
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import get_args
 
 import httpx2
 import pytest
@@ -90,7 +91,13 @@ async def chat_with(
     timeouts = timeouts or Timeouts(connect_s=5, idle_s=5, total_s=10)
     async with build_http_client(timeouts, base_url=url, carrier=carrier) as client:
         endpoint = base_url_endpoint(url, api_key=Secret("sk-1234"))
-        yield OpenAIChat(endpoint, timeouts=timeouts, http_client=client, wall_clock=FixedClock())
+        yield OpenAIChat(
+            endpoint,
+            timeouts=timeouts,
+            http_client=client,
+            wall_clock=FixedClock(),
+            carrier=carrier,
+        )
 
 
 async def ask(
@@ -111,13 +118,13 @@ async def fail(
     return caught.value
 
 
-either_carrier = pytest.mark.parametrize("carrier", ["aiohttp", "httpx2"])
+every_carrier = pytest.mark.parametrize("carrier", get_args(Carrier))
 
 STREAMED = STREAM_HEAD + b"".join(framed(piece) for piece in WHOLE_STREAM) + END
 PLAIN = whole("200 OK", plain(), "content-type: application/json")
 
 
-@either_carrier
+@every_carrier
 async def test_a_stream_arrives_over_a_socket(carrier: Carrier) -> None:
     peer = Peer(STREAMED)
     (answer,) = await ask(peer, carrier=carrier)
@@ -130,12 +137,27 @@ async def test_a_stream_arrives_over_a_socket(carrier: Carrier) -> None:
     assert b"\r\nauthorization: bearer sk-1234\r\n" in head
 
 
-@either_carrier
+@every_carrier
 @pytest.mark.parametrize(("answer", "stream"), [(STREAMED, True), (PLAIN, False)])
 async def test_a_connection_is_used_again(answer: bytes, stream: bool, carrier: Carrier) -> None:
     peer = Peer(answer, answer, answer)
     await ask(peer, stream=stream, times=3, carrier=carrier)
     assert (peer.connections, len(peer.requests)) == (1, 3)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_the_openai_sdk_would_send_the_same(stream: bool) -> None:
+    sent = {}
+    carriers: tuple[Carrier, ...] = ("httpx2", "openai")
+    for carrier in carriers:
+        peer = Peer(STREAMED if stream else PLAIN)
+        await ask(peer, stream=stream, carrier=carrier)
+        head, _, body = peer.requests[0].partition(b"\r\n\r\n")
+        lines = head.decode().lower().split("\r\n")
+        # The port of the peer is another each time; the count of retries is the SDK's own.
+        known = [one for one in lines[1:] if not one.startswith(("host:", "x-stainless-"))]
+        sent[carrier] = lines[0], sorted(known), body
+    assert sent["openai"] == sent["httpx2"]
 
 
 async def test_a_connection_whose_stream_does_not_end_is_not_used_again() -> None:
@@ -151,7 +173,7 @@ async def test_a_stream_that_ends_with_its_connection_is_whole() -> None:
     assert answer.finish_reason == "stop"
 
 
-@either_carrier
+@every_carrier
 async def test_cookies_of_a_server_are_not_sent_back(carrier: Carrier) -> None:
     answer = whole("200 OK", plain(), "content-type: application/json", "set-cookie: spy=1; Path=/")
     peer = Peer(answer, answer)
@@ -169,7 +191,7 @@ async def test_a_refused_connection_costs_nothing() -> None:
     assert (caught.value.kind, caught.value.billed) == ("connection", "no")
 
 
-@either_carrier
+@every_carrier
 async def test_a_server_that_hangs_up_without_a_word_may_have_charged(carrier: Carrier) -> None:
     error = await fail(Peer(b"", hang_up=True), carrier=carrier)
     assert (type(error), error.kind, error.billed) == (TransientError, "connection", "unknown")
@@ -194,7 +216,7 @@ async def test_garbage_inside_the_framing_is_a_broken_connection() -> None:
     assert (type(error), error.kind, error.billed) == (TransientError, "connection", "unknown")
 
 
-@either_carrier
+@every_carrier
 async def test_a_plain_response_cut_short_is_a_broken_connection(carrier: Carrier) -> None:
     error = await fail(Peer(PLAIN[:-20], hang_up=True), stream=False, carrier=carrier)
     assert (type(error), error.kind) == (TransientError, "connection")
@@ -341,7 +363,7 @@ def test_a_proxy_that_cannot_be_used_is_said_so(environment: pytest.MonkeyPatch)
     assert "secret-word" not in str(caught.value)
 
 
-@either_carrier
+@every_carrier
 async def test_a_proxy_carries_the_call(environment: pytest.MonkeyPatch, carrier: Carrier) -> None:
     proxy = Peer(PLAIN)
     async with listening(proxy) as port:
@@ -353,7 +375,7 @@ async def test_a_proxy_carries_the_call(environment: pytest.MonkeyPatch, carrier
     )
 
 
-@either_carrier
+@every_carrier
 async def test_a_proxy_that_is_not_there_is_no_connection(
     environment: pytest.MonkeyPatch, carrier: Carrier
 ) -> None:

@@ -1,77 +1,64 @@
-"""The border with openai and httpx2: one request out, a raw response back.
+"""The border with httpx2: one request out, a raw response back.
 
-Nothing of the environment gets in between. Importing this module imports openai, which takes over a
-second of CPU: its one user imports it late.
+Nothing of the environment gets in between.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import httpx2
-from openai import (
-    APIConnectionError,
-    APIStatusError,
-    AsyncOpenAI,
-    AsyncStream,
-    Omit,
-    RequestOptions,
-    omit,
-)
 
 from harness._version import __version__
 from harness.domain.endpoint import Endpoint
 
-_UNUSED_KEY = (  # given none, the SDK would look for OPENAI_API_KEY; the header is set per request instead
-    "unused"
-)
+HEADERS = {
+    "Accept": "application/json, text/event-stream",
+    # Compressed, a token would wait in the compressor of a proxy, and silence could not be told.
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": f"harness/{__version__}",
+}
+"""What every request carries, besides the endpoint's own headers."""
 
 
 class ChatClient:
-    """Posts chat completions through the SDK.
+    """Posts chat completions, each as one request to the transport.
 
-    `errors` is what a call and the reading of its body raise.
+    The openai SDK would make the same request (`sdk_client.py` does it that way) for a fifth more
+    CPU of a whole call (`benchmarks/overhead.py`). `errors` is what a call and the reading of its
+    body raise.
     """
 
     errors: tuple[type[Exception], ...] = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)
 
     def __init__(self, endpoint: Endpoint, http_client: httpx2.AsyncClient) -> None:
-        self._sdk = _QuietOpenAI(endpoint.base_url, http_client)
-        # Absolute, so that the SDK does not join it with the base URL anew for every call.
-        self._url = f"{endpoint.base_url}/chat/completions"
-        # Ours is the only key: with no scheme of security, the SDK adds none that it found by
-        # itself.
-        self._options: RequestOptions = {
-            "headers": {"Authorization": omit, **endpoint.headers()},
-            "security": {},
-            "follow_redirects": False,
-        }
+        self._http = http_client
+        self._text = f"{endpoint.base_url}/chat/completions"
+        self._url: httpx2.URL | None = None
+        self._headers = {**HEADERS, **endpoint.headers()}
+        self._extensions = {"timeout": http_client.timeout.as_dict()}
 
     async def post(self, body: bytes) -> httpx2.Response:
         """The response, whatever its status; its body is read only where the status is not 2xx.
 
         The caller closes it. Raises one of `errors`.
         """
-        try:
-            response = await self._sdk.post(
-                self._url,
-                cast_to=httpx2.Response,
-                content=body,
-                options=self._options,
-                stream=True,
-                stream_cls=AsyncStream[object],
-            )
-            # Asked for the raw response, the SDK returns it, and not the stream that its types
-            # promise.
-            return cast(httpx2.Response, response)
-        except APIStatusError as error:
-            return error.response
-        except APIConnectionError as error:
-            cause = error.__cause__
-        # Raised out here, the cause keeps its own chain and gains nothing of the SDK's.
-        raise cause if isinstance(cause, httpx2.HTTPError) else httpx2.NetworkError(str(cause))
+        # Parsed once, and here: an address that is none is an error of the call.
+        if self._url is None:
+            self._url = httpx2.URL(self._text)
+        request = httpx2.Request(
+            "POST", self._url, headers=self._headers, content=body, extensions=self._extensions
+        )
+        response = await self._http.send(request, stream=True)
+        if response.status_code >= 300:
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
+        return response
 
     def body_of(self, response: httpx2.Response) -> AsyncIterator[bytes]:
         """Yield the bytes of a body as they arrive, decompressed where the server compressed
@@ -93,36 +80,6 @@ class ChatClient:
     def breakage(self, error: Exception) -> Breakage:
         """Return the meaning of one of `errors`."""
         return _breakage(error)
-
-
-class _QuietOpenAI(AsyncOpenAI):
-    """Sends the headers of this package and no others.
-
-    The SDK would add what OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS hold, to
-    whatever host, and tell it the operating system. That it finds out in a thread, for which a
-    virtual clock would not wait.
-    """
-
-    def __init__(self, base_url: str, http_client: httpx2.AsyncClient) -> None:
-        super().__init__(
-            base_url=base_url,
-            api_key=_UNUSED_KEY,
-            max_retries=0,
-            timeout=http_client.timeout,
-            http_client=http_client,
-        )
-        self._platform = "Unknown"
-
-    @property
-    def default_headers(self) -> dict[str, str | Omit]:
-        return {
-            "Accept": "application/json, text/event-stream",
-            # Compressed, a token would wait in the compressor of a proxy, and silence could not be
-            # told.
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-            "User-Agent": f"harness/{__version__}",
-        }
 
 
 class Breakage(NamedTuple):
