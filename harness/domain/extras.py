@@ -36,6 +36,8 @@ _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_
 
 def check_extra_body(extra: Mapping[str, Json]) -> None:
     """Raise ValueError for what cannot be added to the body of a request."""
+    if not extra:
+        return
     for name in extra:
         if not name:
             raise ValueError("extra_body: the name of a field must not be blank")

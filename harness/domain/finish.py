@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 Finish = Literal[
@@ -106,11 +107,20 @@ _PLAIN: Mapping[Finish, str] = {
 }
 _PREFIX = re.compile(r"^(?:finish ?)?reason (?=.)")  # Google's names of its own words, and xAI's
 _CAPITAL_INSIDE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+REMEMBERED_LENGTH = 64
+"""Longer reasons are told anew each time: a server that makes one up for each answer fills no
+memory.
+"""
 _WORSE: frozenset[Finish] = frozenset({"length", "filtered", "refused", "interrupted", "looping"})
 
 
 def finish_of(reason: str) -> Finish:
     """Return the meaning of a server's finish reason."""
+    # Several fields of each answer are looked at, and they nearly always say the same few words.
+    return _remembered(reason) if len(reason) <= REMEMBERED_LENGTH else _meaning_of(reason)
+
+
+def _meaning_of(reason: str) -> Finish:
     words = _words_of(reason)
     if not words:
         return "untold"
@@ -123,6 +133,9 @@ def finish_of(reason: str) -> Finish:
         if telling.search(words):
             return finish
     return "unknown"
+
+
+_remembered = lru_cache(maxsize=256)(_meaning_of)
 
 
 def plain_reason(reason: str) -> str:

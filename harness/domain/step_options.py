@@ -47,7 +47,10 @@ class StepOptions:
         chosen = {}
         if self.endpoint is not None and base.endpoint not in (None, self.endpoint):
             base = replace(base, model=None)
-        for one in fields(self):
-            own = getattr(self, one.name)
-            chosen[one.name] = getattr(base, one.name) if own is None else own
+        for name in _NAMES:
+            own = getattr(self, name)
+            chosen[name] = getattr(base, name) if own is None else own
         return StepOptions(**{**chosen, "extra_body": merged(base.extra_body, self.extra_body)})
+
+
+_NAMES = tuple(one.name for one in fields(StepOptions))

@@ -85,6 +85,7 @@ class Exchange:
         self._sent = b""
         self._streaming = False
         self._response: httpx2.Response | None = None
+        self._headers: Mapping[str, str] = {}
         self._body: AsyncIterator[bytes] | None = None
 
     async def run(self, content: bytes) -> Completion | CompletionError:
@@ -111,13 +112,13 @@ class Exchange:
     async def _answer(self, content: bytes) -> Completion | CompletionError:
         try:
             self._response = await self._client.post(content)
+            # Once: each look into httpx2's own headers decodes all of them.
+            self._headers = dict(self._response.headers.items())
             self._deadline.heard()
             if self._response.status_code >= 300:
                 return self._refused(self._response)
             self._body = body = self._client.body_of(self._response)
-            head, kind = await self._head(
-                body, self._response.headers.get("content-type", "").lower()
-            )
+            head, kind = await self._head(body, self._headers.get("content-type", "").lower())
             return await (
                 self._streamed(head, body) if kind == "events" else self._plain(head, body)
             )
@@ -207,14 +208,16 @@ class Exchange:
         elif reason and streamed:
             ends.learn(None, self._habits)
         completion = answer.completion(trace_id=self._trace_id(), reason=reason)
-        if completion.cost is None and self._response is not None:
-            completion = replace(completion, cost=_cost_in(self._response.headers))
+        cost = _cost_in(self._headers)
+        if completion.cost is None and cost is not None:
+            completion = replace(completion, cost=cost)
         return completion
 
     def _broke_off_behind(self) -> bool:
-        server = "" if self._response is None else self._response.headers.get(_SERVER_HEADER, "")
         return ends.broke_off_behind(
-            server, self._habits, counted_by_gateway=self._assembly.answer.counted_by_gateway
+            self._headers.get(_SERVER_HEADER, ""),
+            self._habits,
+            counted_by_gateway=self._assembly.answer.counted_by_gateway,
         )
 
     def _hear(self, data: bytes, parser: SSEParser, *, begun: bool) -> bool:
@@ -292,9 +295,8 @@ class Exchange:
         )
 
     def _origin(self) -> error_mapping.Origin:
-        headers = {} if self._response is None else self._response.headers
         return error_mapping.Origin(
-            who=self._who, now=self._wall_clock.now(), headers=headers, sent=self._sent
+            who=self._who, now=self._wall_clock.now(), headers=self._headers, sent=self._sent
         )
 
     def _broken(self, error: Exception) -> CompletionError:
@@ -359,9 +361,7 @@ class Exchange:
         )
 
     def _trace_id(self) -> str | None:
-        if self._response is not None:
-            return error_mapping.trace_id_in(self._response.headers)
-        return None
+        return error_mapping.trace_id_in(self._headers)
 
     def _since_start(self, instant: float | None) -> float | None:
         if instant is None:

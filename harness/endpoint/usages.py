@@ -196,7 +196,8 @@ def _detail(usage: JsonObject, objects: tuple[str, ...], names: tuple[str, ...])
 def _first(usage: JsonObject, names: tuple[str, ...]) -> int:
     """Return the first of these counts that is more than nothing, or 0."""
     for name in names:
-        count = _count(usage.get(name))
+        value = usage.get(name)
+        count = _count(value) if value else 0
         if count:
             return count
     return 0

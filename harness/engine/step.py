@@ -315,19 +315,20 @@ class Step:
         """One call, which leaves its span."""
         self._refuse_beyond(1)
         self._trace.calls += 1
+        span_id = self._trace.unique(f"{self.path}/{name}" if self.path else name)
+        tracker = self._context.track(self.topic.id, span_id)
         call = Call(
             run_id=self._context.run_id,
             topic_id=self.topic.id,
-            span_id=self._trace.unique(f"{self.path}/{name}" if self.path else name),
+            span_id=span_id,
             priority=self.topic.index,
             endpoint=endpoint,
             stream=stream,
             on_delta=on_delta,
             topic_ledger=self._trace.ledger,
             check=check,
+            tracker=tracker,
         )
-        tracker = self._context.track(call.topic_id, call.span_id)
-        call = replace(call, tracker=tracker)
         started = now()
         self._trace.under_way += 1
         try:

@@ -18,7 +18,7 @@ from harness.domain.call import Call, OnSilence
 from harness.domain.completion import Completion, Message, OnDelta, Request
 from harness.domain.endpoint import Endpoint
 from harness.domain.failures import CompletionError
-from harness.domain.policy import Timeouts
+from harness.domain.policy import Carrier, Timeouts
 from harness.domain.request_form import DEEPSEEK_FORM
 from harness.domain.secret import Secret
 from harness.endpoint.http import build_http_client
@@ -133,13 +133,23 @@ class Server:
     closed: int = 0
 
     def chat(
-        self, endpoint: Endpoint = ENDPOINT, *, timeouts: Timeouts | None = None
+        self,
+        endpoint: Endpoint = ENDPOINT,
+        *,
+        timeouts: Timeouts | None = None,
+        carrier: Carrier = "aiohttp",
     ) -> OpenAIChat:
         timeouts = timeouts or Timeouts()
         client = build_http_client(
             timeouts, base_url=endpoint.base_url, transport=httpx2.MockTransport(self._handle)
         )
-        return OpenAIChat(endpoint, timeouts=timeouts, http_client=client, wall_clock=FixedClock())
+        return OpenAIChat(
+            endpoint,
+            timeouts=timeouts,
+            http_client=client,
+            wall_clock=FixedClock(),
+            carrier=carrier,
+        )
 
     async def answer(
         self,
@@ -149,8 +159,9 @@ class Server:
         endpoint: Endpoint = ENDPOINT,
         timeouts: Timeouts | None = None,
         on_delta: OnDelta | None = None,
+        carrier: Carrier = "aiohttp",
     ) -> Completion:
-        return await self.chat(endpoint, timeouts=timeouts).complete(
+        return await self.chat(endpoint, timeouts=timeouts, carrier=carrier).complete(
             request, call(stream=stream, on_delta=on_delta)
         )
 

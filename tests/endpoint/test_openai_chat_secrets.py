@@ -8,6 +8,7 @@ import json
 import logging
 import traceback
 from dataclasses import replace
+from typing import get_args
 
 import httpx2
 import pytest
@@ -28,6 +29,7 @@ from _chat import (
 from harness.domain.completion import Completion
 from harness.domain.endpoint import Endpoint, base_url_endpoint
 from harness.domain.failures import CompletionError
+from harness.domain.policy import Carrier
 from harness.domain.secret import Secret
 
 BASIC = base_url_endpoint("https://me:hidden-word@host.example/v1", api_key=None)
@@ -162,14 +164,15 @@ FOREIGN = {
 }
 
 
+@pytest.mark.parametrize("carrier", get_args(Carrier))
 @pytest.mark.parametrize("key", [Secret(CANARY), None])
 async def test_no_variable_meant_for_another_provider_reaches_a_call(
-    key: Secret | None, monkeypatch: pytest.MonkeyPatch
+    key: Secret | None, carrier: Carrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in FOREIGN.items():
         monkeypatch.setenv(name, value)
     server = streaming(*WHOLE_STREAM)
-    await server.answer(endpoint=replace(ENDPOINT, api_key=key))
+    await server.answer(endpoint=replace(ENDPOINT, api_key=key), carrier=carrier)
     request = server.seen[0]
     assert request.url.host == "api.deepseek.com"
     assert "foreign" not in repr(request.headers.raw) + request.content.decode()
@@ -187,5 +190,4 @@ async def test_the_headers_of_a_call_are_these_and_no_others() -> None:
         "authorization",
         "content-type",
         "content-length",
-        "x-stainless-retry-count",
     }
