@@ -208,13 +208,15 @@ def _other(fields: Mapping[str, Any]) -> str:
             "not a cassette: it has no field 'cassette'; name the file that `harness record` wrote"
         )
     version, writer = fields["cassette"], fields.get("harness")
-    by = f", written by harness {writer:.40}," if isinstance(writer, str) else ""
+    if isinstance(writer, str):
+        by = f", written by harness {writer:.40},"
+    else:
+        by = ""
     newer = isinstance(version, int) and version > VERSION
-    advice = (
-        "use that version of harness or a later one"
-        if newer
-        else "remove the file and record it again"
-    )
+    if newer:
+        advice = "use that version of harness or a later one"
+    else:
+        advice = "remove the file and record it again"
     return f"a cassette of version {version!r:.40}{by} and this is for version {VERSION}; {advice}"
 
 

@@ -115,7 +115,10 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             while rest := file.readline(LONGEST_LINE):
                 if rest.endswith(b"\n"):
                     break
-        said = line.removeprefix(codecs.BOM_UTF8).strip() if number == 1 else line.strip()
+        if number == 1:
+            said = line.removeprefix(codecs.BOM_UTF8).strip()
+        else:
+            said = line.strip()
         if said:
             yield number, said
 
@@ -136,12 +139,14 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 def unzipped(file: BinaryIO) -> BinaryIO:
     """A stream that can be peeked into, decompressed where it begins as gzip does."""
-    buffered = (
-        file
-        if isinstance(file, io.BufferedReader | io.BytesIO)
-        else io.BufferedReader(cast(io.RawIOBase, file))
-    )
-    head = buffered.getvalue()[:2] if isinstance(buffered, io.BytesIO) else buffered.peek(2)[:2]
+    if isinstance(file, io.BufferedReader | io.BytesIO):
+        buffered = file
+    else:
+        buffered = io.BufferedReader(cast(io.RawIOBase, file))
+    if isinstance(buffered, io.BytesIO):
+        head = buffered.getvalue()[:2]
+    else:
+        head = buffered.peek(2)[:2]
     return cast(BinaryIO, gzip.GzipFile(fileobj=buffered) if head == _GZIP else buffered)
 
 

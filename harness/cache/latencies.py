@@ -48,7 +48,9 @@ def _latency_s(value: str) -> float | None:
         took = json.loads(value)["served"]["latency_s"]
     except (ValueError, KeyError, TypeError):
         return None
-    return float(took) if isinstance(took, int | float) and took > 0 else None
+    if isinstance(took, int | float) and took > 0:
+        return float(took)
+    return None
 
 
 def _how(path: Path) -> str:
@@ -59,4 +61,6 @@ def _how(path: Path) -> str:
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return "mode=rw"
-    return "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    if path.with_name(f"{path.name}-wal").exists():
+        return "mode=ro"
+    return "mode=ro&immutable=1"

@@ -26,9 +26,9 @@ class RecordedFirst:
     async def get(self, key: str, request: Request) -> Stored | None:
         """See `harness.ports.Answers`."""
         found = await self._recording.get(key, request)
-        return (
-            await self._cache.get(key, request) if found is None else replace(found, recorded=True)
-        )
+        if found is None:
+            return await self._cache.get(key, request)
+        return replace(found, recorded=True)
 
     async def recorded(self, topic_id: str) -> Sequence[RecordedCall]:
         """See `harness.ports.Answers`."""

@@ -204,12 +204,14 @@ def _refuse_foreign(head: bytes, name: str) -> None:
         if nuls * 20 <= len(head):
             return
         one_sided = max(head[0::2].count(0), head[1::2].count(0)) == nuls
-        found = "UTF-16 text" if one_sided and nuls * 4 > len(head) else "binary data"
-    advice = (
-        "save it as UTF-8"
-        if found.startswith("UTF")
-        else "a topic file is UTF-8 text, one topic a line, plain or .gz"
-    )
+        if one_sided and nuls * 4 > len(head):
+            found = "UTF-16 text"
+        else:
+            found = "binary data"
+    if found.startswith("UTF"):
+        advice = "save it as UTF-8"
+    else:
+        advice = "a topic file is UTF-8 text, one topic a line, plain or .gz"
     raise DatasetError(f"{name}:1: this is {found}; {advice}")
 
 
@@ -228,9 +230,10 @@ def gunzipped(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
                 if inflate.eof:
                     inflate = zlib.decompressobj(_GZIP_CONTAINER)
                 piece = inflate.decompress(rest, BLOCK_BYTES)
-                rest = (
-                    inflate.unused_data.lstrip(b"\x00") if inflate.eof else inflate.unconsumed_tail
-                )
+                if inflate.eof:
+                    rest = inflate.unused_data.lstrip(b"\x00")
+                else:
+                    rest = inflate.unconsumed_tail
                 given += len(piece)
                 lines += piece.count(b"\n")
                 if given > EXPANSION_ALLOWANCE_BYTES + MAX_EXPANSION * taken:

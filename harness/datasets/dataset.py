@@ -63,7 +63,10 @@ class Dataset:
         self._index = index
         self._written: Format = written
         selected = index.count()
-        self._topics = selected if spec.limit is None else min(spec.limit, selected)
+        if spec.limit is None:
+            self._topics = selected
+        else:
+            self._topics = min(spec.limit, selected)
         self.count = self._topics * spec.samples
         self.end = index.places(self._topics) * spec.samples
 
@@ -106,7 +109,10 @@ class Dataset:
         """
         for own_id, sample in ((drawn, 0), *_draws_named(drawn, self.spec.samples)):
             place = self._index.place_of(own_id)
-            index = None if place is None else place * self.spec.samples + sample
+            if place is None:
+                index = None
+            else:
+                index = place * self.spec.samples + sample
             if index is not None and index < self.end:
                 return index
         return None

@@ -140,7 +140,10 @@ def _row_of_object(fields: dict[str, Json], text: str, topic_field: str, id_fiel
     topic = fields.pop(topic_field)
     if not isinstance(topic, str):
         raise BadRow(f"the field {topic_field!r} is {kind_of(topic)}, not a string")
-    own_id = _checked_id(fields.pop(id_field), text, id_field) if id_field in fields else None
+    if id_field in fields:
+        own_id = _checked_id(fields.pop(id_field), text, id_field)
+    else:
+        own_id = None
     return Row(own_id, _checked_topic(topic, f"the field {topic_field!r}"), fields)
 
 

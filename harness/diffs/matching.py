@@ -96,7 +96,10 @@ class _Lines:
 
     def __init__(self, words: Sequence[str]) -> None:
         ends = [number for number, word in enumerate(words, start=1) if "\n" in word]
-        self.starts = [0, *ends] if ends and ends[-1] == len(words) else [0, *ends, len(words)]
+        if ends and ends[-1] == len(words):
+            self.starts = [0, *ends]
+        else:
+            self.starts = [0, *ends, len(words)]
         self.keys = [tuple(words[start:end]) for start, end in pairwise(self.starts)]
 
     def range_of(self, lines: tuple[int, ...]) -> tuple[int, int]:

@@ -234,11 +234,9 @@ def _call_to_json(call: RecordedCall) -> dict[str, Json]:
 
 def answers_of(change: RequestChange) -> str:
     """Return words such as `the answers of decompose and research.1/research`."""
-    return (
-        f"the answers of {_listed(change.follows)}"
-        if change.follows
-        else "what the model said before"
-    )
+    if change.follows:
+        return f"the answers of {_listed(change.follows)}"
+    return "what the model said before"
 
 
 def what_changed(change: RequestChange) -> str:
@@ -263,7 +261,9 @@ def _listed(names: Sequence[str]) -> str:
 def value_words(value: Json) -> str:
     """Return a field's value, cut where it is long."""
     text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    return f"{text[: _LONGEST_VALUE - 1]}…"
 
 
 def likeness_words(likeness: float) -> str:

@@ -256,7 +256,9 @@ def _beside(message: Message, name: MessagePart) -> str:
             {"id": call.id, "name": call.name, "arguments": call.arguments}
             for call in message.tool_calls
         ]
-        return json.dumps(calls, ensure_ascii=False) if calls else ""
+        if calls:
+            return json.dumps(calls, ensure_ascii=False)
+        return ""
     return (message.reasoning if name == "reasoning" else message.tool_call_id) or ""
 
 

@@ -199,7 +199,9 @@ def plain(pieces: Sequence[Piece]) -> str:
 def visible(piece: Piece) -> str:
     """Return the text of a piece; white space that alone came or went is drawn."""
     changed = piece.kind in ("removed", "added")
-    return piece.text.translate(_SIGNS) if changed and not piece.text.strip() else piece.text
+    if changed and not piece.text.strip():
+        return piece.text.translate(_SIGNS)
+    return piece.text
 
 
 def _shingles(text: str) -> Counter[str | tuple[str, str]]:

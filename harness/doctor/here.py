@@ -82,9 +82,10 @@ async def cache(
         }
     except HarnessError as error:
         return problem("cache", str(error), "name another with --cache FILE"), Counter()
-    left_open = (
-        f", {stats.journal.open:,} requests whose payment is unknown" if stats.journal.open else ""
-    )
+    if stats.journal.open:
+        left_open = f", {stats.journal.open:,} requests whose payment is unknown"
+    else:
+        left_open = ""
     said = f"{path}: {stats.entries:,} entries{left_open}"
     ours = (one for one in answerers if (one.endpoint, one.asked) in wanted)
     answers = counted_answers(ours, loaded.settings.aliases)

@@ -86,7 +86,10 @@ def listed(
     if not missing:
         return ok(_NAME, said)
     near = nearest(missing[0], names)
-    advice = f"--model NAME; nearest: {', '.join(near)}" if near else "--model NAME"
+    if near:
+        advice = f"--model NAME; nearest: {', '.join(near)}"
+    else:
+        advice = "--model NAME"
     return problem(_NAME, f"{said}, but not {' nor '.join(missing)}", advice)
 
 

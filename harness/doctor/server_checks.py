@@ -90,15 +90,20 @@ class Server:
         except SettingsError as error:
             yield self._end(problem("connect", str(error), "or unset the proxy's variable"))
         except UnreachableError as error:
-            behind = f" (a proxy of the environment, for {urlsplit(url).hostname})" if proxy else ""
+            if proxy:
+                behind = f" (a proxy of the environment, for {urlsplit(url).hostname})"
+            else:
+                behind = ""
             yield self._end(problem("connect", f"{error}{behind}", error.advice))
         else:
-            how = f"TCP and {reached.tls}, its certificate is trusted" if reached.tls else "TCP"
-            behind = (
-                f", the proxy of the environment on the way to {urlsplit(url).hostname}"
-                if proxy
-                else ""
-            )
+            if reached.tls:
+                how = f"TCP and {reached.tls}, its certificate is trusted"
+            else:
+                how = "TCP"
+            if proxy:
+                behind = f", the proxy of the environment on the way to {urlsplit(url).hostname}"
+            else:
+                behind = ""
             yield ok("connect", f"{reached.host}:{reached.port} answers ({how}){behind}")
 
     async def _models(self) -> AsyncIterator[Finding]:
@@ -156,11 +161,10 @@ class Server:
 
     def _misplaced(self, url: str) -> Finding:
         given = self._endpoint.base_url
-        what = (
-            "ends with the path of a call"
-            if without_call(given) != given
-            else "does not answer as an API"
-        )
+        if without_call(given) != given:
+            what = "ends with the path of a call"
+        else:
+            what = "does not answer as an API"
         return problem("endpoint", f"{given} {what}; {url} answers", f"--base-url {url}")
 
     async def _account(self) -> AsyncIterator[Finding]:

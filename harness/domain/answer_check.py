@@ -97,7 +97,10 @@ def _json_first(request: Request, accept: Gate | None) -> Gate:
     """
 
     def gate(completion: Completion) -> Any:
-        value = None if offered_calls(request, completion) else parse_json(completion.content)
+        if offered_calls(request, completion):
+            value = None
+        else:
+            value = parse_json(completion.content)
         return value if accept is None else accept(completion)
 
     return gate

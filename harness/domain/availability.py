@@ -84,9 +84,10 @@ class Availability:
             outage = Outage(
                 since=at, after=newest, kind=kind, message=message, next_probe_at=first_at
             )
-        asked_until = (
-            outage.asked_until if asked_s is None else max(outage.asked_until, at + asked_s)
-        )
+        if asked_s is None:
+            asked_until = outage.asked_until
+        else:
+            asked_until = max(outage.asked_until, at + asked_s)
         failed = replace(
             outage,
             kind=kind,

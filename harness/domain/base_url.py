@@ -82,7 +82,10 @@ def without_call(base_url: str) -> str:
 def likely_base_urls(base_url: str) -> tuple[str, ...]:
     """Other base URLs that may have been meant by a normalized one, the likeliest first."""
     bare = without_call(base_url)
-    other = bare.removesuffix(_VERSION) if bare.endswith(_VERSION) else bare + _VERSION
+    if bare.endswith(_VERSION):
+        other = bare.removesuffix(_VERSION)
+    else:
+        other = bare + _VERSION
     return tuple(url for url in (bare, other) if url != base_url)
 
 

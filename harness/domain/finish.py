@@ -117,7 +117,9 @@ _WORSE: frozenset[Finish] = frozenset({"length", "filtered", "refused", "interru
 def finish_of(reason: str) -> Finish:
     """Return the meaning of a server's finish reason."""
     # Several fields of each answer are looked at, and they nearly always say the same few words.
-    return _remembered(reason) if len(reason) <= REMEMBERED_LENGTH else _meaning_of(reason)
+    if len(reason) <= REMEMBERED_LENGTH:
+        return _remembered(reason)
+    return _meaning_of(reason)
 
 
 def _meaning_of(reason: str) -> Finish:

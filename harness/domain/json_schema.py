@@ -71,5 +71,8 @@ def _faults_of_type(type_: object, place: str) -> Iterator[str]:
     for one in type_ if isinstance(type_, list | tuple) else [type_]:
         if one not in TYPES:
             near = difflib.get_close_matches(str(one), TYPES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"JSON has {', '.join(TYPES)}"
+            if near:
+                hint = f"did you mean {near[0]!r}?"
+            else:
+                hint = f"JSON has {', '.join(TYPES)}"
             yield f"{place} is no type of JSON: {one!r}; {hint}"

@@ -199,8 +199,14 @@ class Ledger:
         self._most_tokens -= most.tokens
         # Sums of floats come back to nearly zero; with nothing reserved, nobody would be left to
         # wait for.
-        self.reserved_cost = self.reserved_cost - (held.cost or 0.0) if self.reservations else 0.0
-        self._most_cost = self._most_cost - (most.cost or 0.0) if self.reservations else 0.0
+        if self.reservations:
+            self.reserved_cost = self.reserved_cost - (held.cost or 0.0)
+        else:
+            self.reserved_cost = 0.0
+        if self.reservations:
+            self._most_cost = self._most_cost - (most.cost or 0.0)
+        else:
+            self._most_cost = 0.0
         self.cost += charged.cost
         self.tokens += charged.tokens
         self.cost_at_risk += charged.cost_at_risk
@@ -212,9 +218,10 @@ class Ledger:
         budget = self.budget
         parts = []
         if budget.cost is not None:
-            next_call = (
-                "has no known price" if most.cost is None else f"may cost up to {money(most.cost)}"
-            )
+            if most.cost is None:
+                next_call = "has no known price"
+            else:
+                next_call = f"may cost up to {money(most.cost)}"
             used = f"{money(self.cost)} of {money(budget.cost)} is used"
             if self.cost_at_risk >= 0.00005:
                 used += f" ({money(self.cost_at_risk)} of it reserved for what was not told)"

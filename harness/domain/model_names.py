@@ -143,7 +143,10 @@ def _plain(name: str) -> str:
     """The name without path, route and file ending, in small letters and with dashes alone."""
     text = name.strip().lower().replace("\\", "/").rstrip("/")
     kept_as = re.search(r"models--([^/]+)", text)  # a directory of Hugging Face's cache
-    text = kept_as[1].rpartition("--")[2] if kept_as else text.rpartition("/")[2]
+    if kept_as:
+        text = kept_as[1].rpartition("--")[2]
+    else:
+        text = text.rpartition("/")[2]
     text = _without_routes(_FILE.sub("", text)).replace("+", "-plus")
     text = re.sub(r"[\s_.:-]+", "-", text).strip("-")
     text = re.sub(r"(?<=\d)p(?=\d)", "-", text)  # Fireworks writes 3p1 for 3.1
@@ -157,7 +160,10 @@ def _without_routes(text: str) -> str:
     kept = re.split(r"([:@])", text)
     found = kept[0]
     for mark, part in zip(kept[1::2], kept[2::2], strict=True):
-        is_route = part in _ROUTES if mark == ":" else _VERSION_OR_BUILD.match(part) is None
+        if mark == ":":
+            is_route = part in _ROUTES
+        else:
+            is_route = _VERSION_OR_BUILD.match(part) is None
         if not is_route:
             found += f"-{part}"
     return found

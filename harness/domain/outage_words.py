@@ -56,7 +56,10 @@ def down_words(
         state = f"{one_line(endpoint or 'provider', _SAID)} down"
     else:
         state = f"no answer from {one_line(endpoint or 'the provider', _SAID)}"
-    look = f"next look in {round_duration(next_look_s)}" if next_look_s >= 0.5 else "looking now"
+    if next_look_s >= 0.5:
+        look = f"next look in {round_duration(next_look_s)}"
+    else:
+        look = "looking now"
     waits = f"waits up to {round_duration(patience_s)} more"
     return (
         f"{state} since {since:%H:%M}, {counted(probes, 'probe')}, {look} ({waits}):"

@@ -159,7 +159,10 @@ def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
             )
         return ResolvedModel(profile.default_model)
     # Another server may serve a model of that very name.
-    dialect = profile.form.dialect if profile is not None and profile.keyed_by_name else None
+    if profile is not None and profile.keyed_by_name:
+        dialect = profile.form.dialect
+    else:
+        dialect = None
     for alias in MODEL_ALIASES:
         if alias.dialect == dialect and alias.name == name:
             return _renamed(alias)
@@ -167,7 +170,10 @@ def resolve_model(profile: Profile | None, name: str | None) -> ResolvedModel:
 
 
 def _renamed(alias: ModelAlias) -> ResolvedModel:
-    fate = "was withdrawn by the provider" if alias.withdrawn else "is served as a newer model"
+    if alias.withdrawn:
+        fate = "was withdrawn by the provider"
+    else:
+        fate = "is served as a newer model"
     mode = {True: " with thinking on", False: " with thinking off", None: ""}[alias.thinking]
     note = f"{alias.name} {fate} ({alias.since}): using {alias.model}{mode}"
     return ResolvedModel(alias.model, alias.thinking, note)
@@ -191,7 +197,10 @@ def form_mark(service: Profile) -> Mapping[str, Json]:
     """
     at_its_address = profile_of(service.base_url)
     standard = None if at_its_address is None else at_its_address.name
-    base = OPENAI_FORM if service.form_of is None else PROFILES[service.form_of].form
+    if service.form_of is None:
+        base = OPENAI_FORM
+    else:
+        base = PROFILES[service.form_of].form
     mark: dict[str, Json] = {}
     if service.form_of != standard:
         mark["like"] = service.form_of or "any"

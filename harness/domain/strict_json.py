@@ -86,7 +86,9 @@ def kind_of(value: Json) -> str:
         return "a number"
     if isinstance(value, str):
         return "a string"
-    return "an object" if isinstance(value, dict) else "an array"
+    if isinstance(value, dict):
+        return "an object"
+    return "an array"
 
 
 def _skip_space(text: str, start: int) -> int:

@@ -95,11 +95,9 @@ def size_of_output(output: Output) -> int:
 def _length_of(part: object) -> int:
     if isinstance(part, str):
         return len(part)
-    return (
-        sum(len(text) for text in part.values() if isinstance(text, str))
-        if isinstance(part, Mapping)
-        else 0
-    )
+    if isinstance(part, Mapping):
+        return sum(len(text) for text in part.values() if isinstance(text, str))
+    return 0
 
 
 def unrecordable(output: Output) -> str | None:
@@ -173,7 +171,10 @@ def topic_result(
 
 def _doubts(output: Output | None, calls: Iterable[Span]) -> list[str]:
     """Return what is missing of an output, or may be, each thing once."""
-    doubts = [] if output is None or output.degraded is None else [output.degraded]
+    if output is None or output.degraded is None:
+        doubts = []
+    else:
+        doubts = [output.degraded]
     for call in calls:
         doubt = None if call.error is not None else doubt_of(call.finish_reason)
         if doubt is not None:

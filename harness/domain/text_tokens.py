@@ -11,6 +11,9 @@ OTHER_TOKENS_PER_CHAR = 0.6
 
 def likely_tokens(text: str) -> int:
     """About how many tokens a text has."""
-    ascii_characters = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
+    if text.isascii():
+        ascii_characters = len(text)
+    else:
+        ascii_characters = len(text.encode("ascii", "ignore"))
     other = len(text) - ascii_characters
     return round(ascii_characters * LATIN_TOKENS_PER_CHAR + other * OTHER_TOKENS_PER_CHAR)

@@ -121,11 +121,10 @@ def _blank_message(request: Request, completion: Completion) -> str:
 
 
 def _length_message(request: Request, completion: Completion) -> str:
-    cap = (
-        "the provider's default cap"
-        if request.max_tokens is None
-        else f"max_tokens={request.max_tokens}"
-    )
+    if request.max_tokens is None:
+        cap = "the provider's default cap"
+    else:
+        cap = f"max_tokens={request.max_tokens}"
     usage = completion.usage
     if (
         request.max_tokens is not None
@@ -141,7 +140,10 @@ def _length_message(request: Request, completion: Completion) -> str:
             f"{cap} was used up by the reasoning{_of_tokens(completion)} before the answer began;"
             " raise max_tokens for this step, lower its effort, or turn its thinking off"
         )
-    after = f" after {usage.output_tokens} tokens" if usage.output_tokens else ""
+    if usage.output_tokens:
+        after = f" after {usage.output_tokens} tokens"
+    else:
+        after = ""
     return f"{cap} cut the answer{after}; raise max_tokens for this step"
 
 

@@ -224,7 +224,9 @@ def _id(raw: Mapping[str, Any]) -> str:
     value = raw.get("id")
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
 
 
 def _arguments(function: Mapping[str, Any]) -> str:

@@ -35,7 +35,10 @@ class DirectClient(httpx2.AsyncClient):
             return super().build_request(
                 method, url, content=content, headers=headers, timeout=timeout, **rest
             )
-        seconds = self.timeout if timeout is httpx2.USE_CLIENT_DEFAULT else httpx2.Timeout(timeout)
+        if timeout is httpx2.USE_CLIENT_DEFAULT:
+            seconds = self.timeout
+        else:
+            seconds = httpx2.Timeout(timeout)
         return httpx2.Request(
             method, url, content=content, headers=headers, extensions={"timeout": seconds.as_dict()}
         )

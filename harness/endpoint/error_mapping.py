@@ -179,7 +179,10 @@ def _error(report: Report, text: str, origin: Origin, *, status: int | None) -> 
         )
     if kind in _FATAL:
         return FatalError(_advised(text, kind), kind=kind, status=told_status)
-    limit = concurrency_limit(report.message) if kind == "rate_limited" else None
+    if kind == "rate_limited":
+        limit = concurrency_limit(report.message)
+    else:
+        limit = None
     return TransientError(
         text, kind=kind, status=told_status, retry_after_s=wait_s, concurrency_limit=limit
     )

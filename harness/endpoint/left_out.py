@@ -65,7 +65,10 @@ class LeftOut:
         if name in self.fields:  # another call that was under way has learned it
             return
         self.fields |= {name}
-        mend = "stream_options=false" if name == "stream_options" else "thinking=none"
+        if name == "stream_options":
+            mend = "stream_options=false"
+        else:
+            mend = "thinking=none"
         spares = self._advised(f"--set endpoint.{mend} spares it the first time")
         log.warning(
             "%s refuses the field %s and is asked without it from now on; %s",

@@ -62,11 +62,10 @@ class OpenAIChat:
         """
         endpoint = self._endpoint
         self._left_out.tell_unsent(request, call)
-        shown = (
-            None
-            if call.on_delta is None
-            else RedactedDeltas(call.on_delta, endpoint.piece_redactor())
-        )
+        if call.on_delta is None:
+            shown = None
+        else:
+            shown = RedactedDeltas(call.on_delta, endpoint.piece_redactor())
         outcome = await self._asked(request, call, shown)
         if shown is not None:
             shown.end()

@@ -136,14 +136,16 @@ def unwrapped(fields: foreign_json.JsonObject) -> foreign_json.JsonObject:
 
 def _response_in(fields: foreign_json.JsonObject, depth: int) -> foreign_json.JsonObject | None:
     for value in fields.values():
-        inner = _json(value) if isinstance(value, str) and '"choices"' in value else value
+        if isinstance(value, str) and '"choices"' in value:
+            inner = _json(value)
+        else:
+            inner = value
         if isinstance(inner, dict) and inner.get("choices"):
             return inner
-        found = (
-            _response_in(inner, depth + 1)
-            if isinstance(inner, dict) and depth < _DEEPEST_WRAPPER
-            else None
-        )
+        if isinstance(inner, dict) and depth < _DEEPEST_WRAPPER:
+            found = _response_in(inner, depth + 1)
+        else:
+            found = None
         if found is not None:
             return found
     return None

@@ -143,11 +143,10 @@ def _said_in_parts(parts: list[Any]) -> Said:
                 refusal = (refusal or "") + _text_in(part.get("refusal"))
             elif kind in _REASONING_PARTS or part.get("thought") is True:
                 reasoning += _text_in(part)
-                place = (
-                    f"content, in parts of the type {kind}"
-                    if kind in _REASONING_PARTS
-                    else "content, in its parts"
-                )
+                if kind in _REASONING_PARTS:
+                    place = f"content, in parts of the type {kind}"
+                else:
+                    place = "content, in its parts"
             else:
                 answer += _text_in(part.get("text"))
     return Said(answer, reasoning, refusal, place if reasoning else "")

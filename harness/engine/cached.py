@@ -103,7 +103,9 @@ class Cached:
 
         async def come_since() -> Completion | None:
             newer = await self._find(key, request, call)
-            return None if newer is None or newer == found else newer.completion
+            if newer is None or newer == found:
+                return None
+            return newer.completion
 
         async with self._leases.asking(key, come_since) as brought:
             if brought is not None:

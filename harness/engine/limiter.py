@@ -297,11 +297,9 @@ class Limiter:
 
     def _in_flight_setting(self, number: int) -> str:
         name = self._name
-        return (
-            f"--in-flight {number}"
-            if name is None
-            else f"in_flight = {number} in [endpoints.{name}]"
-        )
+        if name is None:
+            return f"--in-flight {number}"
+        return f"in_flight = {number} in [endpoints.{name}]"
 
     def _learn(self, window: Window) -> None:
         self._window = window

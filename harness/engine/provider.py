@@ -78,9 +78,10 @@ class Provider:
         name: str | None = None,
     ) -> None:
         self.who = "the provider" if name is None else name
-        self._nothing = (
-            "nothing else is sent" if name is None else f"nothing else is sent to {name}"
-        )
+        if name is None:
+            self._nothing = "nothing else is sent"
+        else:
+            self._nothing = f"nothing else is sent to {name}"
         self.outages: list[Outage] = []
         self.policy = policy
         self.sent = 0
@@ -238,7 +239,10 @@ class Provider:
         attempt.
         """
         words, before = wording_of(error), attempt.before
-        of_these = before if before is not None and before.words == words else Before(sent=0)
+        if before is not None and before.words == words:
+            of_these = before
+        else:
+            of_these = Before(sent=0)
         by_itself = attempt.reach == "request" and may_concern_everyone(error)
         recover = before is not None and self._recover_since(before)
         return Before(
@@ -292,7 +296,10 @@ class Provider:
     def _suspect(self, error: CompletionError, at: float, *, probe: bool) -> None:
         was_certain = self._belief.outage is not None and self._belief.outage.certain
         asked_s = error.retry_after_s
-        long_asked_s = asked_s if asked_s is not None and 0 < asked_s < math.inf else None
+        if asked_s is not None and 0 < asked_s < math.inf:
+            long_asked_s = asked_s
+        else:
+            long_asked_s = None
         self._belief = self._belief.failed(
             at,
             newest=self.sent,
@@ -381,11 +388,9 @@ class Provider:
         ):
             return 0
         words = wording_of(error)
-        return (
-            self._alike.request(words, key)
-            if permanent
-            else self._alike.probe(words, sent_at=sent_at, at=at)
-        )
+        if permanent:
+            return self._alike.request(words, key)
+        return self._alike.probe(words, sent_at=sent_at, at=at)
 
 
 @dataclass(slots=True)

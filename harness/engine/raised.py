@@ -85,9 +85,10 @@ def returned_by(
     """A workflow that returned what no row can hold, told with the line at which it begins."""
     failure = Failure(type="WorkflowError", message=redact(reason))
     code = getattr(inspect.unwrap(workflow), "__code__", None)
-    begins = (
-        [] if code is None else [Frame(file=_absolute(code.co_filename), line=code.co_firstlineno)]
-    )
+    if code is None:
+        begins = []
+    else:
+        begins = [Frame(file=_absolute(code.co_filename), line=code.co_firstlineno)]
     failure = _placed(failure, begins, Files(own=own, foreign=_FOREIGN), redact)
     return Raised(failure=failure, alike=frozenset({(failure.type, failure.where or "")}))
 
@@ -114,11 +115,9 @@ def _placed(
 ) -> Failure:
     """The failure with the author's line among these frames, where there is one."""
     frame = authors_frame(frames, files)
-    return (
-        failure
-        if frame is None
-        else replace(failure, where=_where(frame), code=_line(frame, redact))
-    )
+    if frame is None:
+        return failure
+    return replace(failure, where=_where(frame), code=_line(frame, redact))
 
 
 def _several(error: BaseException, causes: list[Failure]) -> Failure:
@@ -155,11 +154,10 @@ def _is_not_the_authors(error: BaseException) -> bool:
 
 
 def _causes_before(error: BaseException) -> Iterator[BaseException]:
-    before = (
-        error.__cause__
-        if error.__cause__ is not None or error.__suppress_context__
-        else error.__context__
-    )
+    if error.__cause__ is not None or error.__suppress_context__:
+        before = error.__cause__
+    else:
+        before = error.__context__
     if before is not None:
         yield from _causes(before)
 
@@ -170,7 +168,9 @@ def _frames(error: BaseException) -> list[Frame]:
 
 
 def _absolute(file: str) -> str:
-    return file if file.startswith("<") else os.path.abspath(file)
+    if file.startswith("<"):
+        return file
+    return os.path.abspath(file)
 
 
 def _where(frame: Frame) -> str:
@@ -186,4 +186,6 @@ def _where(frame: Frame) -> str:
 def _line(frame: Frame, redact: Callable[[str], str]) -> str | None:
     """The line of code itself; None where its file is not to be read."""
     text = terminal_safe(redact(linecache.getline(frame.file, frame.line).strip()))
-    return f"{text[: LONGEST_LINE - 1]}…" if len(text) > LONGEST_LINE else text or None
+    if len(text) > LONGEST_LINE:
+        return f"{text[: LONGEST_LINE - 1]}…"
+    return text or None

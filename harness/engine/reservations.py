@@ -161,7 +161,10 @@ class LedgerFunds:
             slots=self._slots(),
         )
         if free:
-            more = likely if likely is not None and ledger.holds_likely(most, likely) else most
+            if likely is not None and ledger.holds_likely(most, likely):
+                more = likely
+            else:
+                more = most
             ledger.braking.wanted(
                 cost=ledger.reserved_cost + free * (more.cost or 0.0),
                 tokens=ledger.reserved_tokens + free * more.tokens,

@@ -67,7 +67,8 @@ class Retrying:
                 past = _with_failure(past, error, attempt, elapsed_s=now() - started)
                 error.served = past
                 failed_at, reach = now(), attempt.reach
-                first_failed_at = failed_at if first_failed_at is None else first_failed_at
+                if first_failed_at is None:
+                    first_failed_at = failed_at
                 own += not _is_spared(reach, provider.policy, waiting_s=failed_at - first_failed_at)
                 if not _may_pass(error, reach) or own >= self._policy.attempts:
                     self._log(own, error, call, "given up")

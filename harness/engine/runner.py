@@ -205,9 +205,14 @@ class Runner:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes the topic's row
             return raised_by(error, own, redact)
-        output = returned if isinstance(returned, Output) else Output(value=returned)
+        if isinstance(returned, Output):
+            output = returned
+        else:
+            output = Output(value=returned)
         reason = await off_loop(partial(unrecordable, output), size_of_output(output))
-        return output if reason is None else returned_by(self._workflow, reason, own, redact)
+        if reason is None:
+            return output
+        return returned_by(self._workflow, reason, own, redact)
 
     async def _finish(self, result: TopicResult, spans: Iterable[Span]) -> None:
         ordered = sorted(spans, key=lambda span: (span.start_s, span.id))
@@ -228,6 +233,6 @@ def _log_raised(topic: Topic, raised: Raised) -> None:
     error, ids = raised.error, {"topic_id": topic.id}
     if error is None or isinstance(error, HarnessError | asyncio.CancelledError):
         return
-    where = "" if raised.failure.where is None else f" at {raised.failure.where}"
+    where = f" at {raised.failure.where}" if raised.failure.where is not None else ""
     log.warning("the workflow raised on topic %s: %r%s", topic.id, error, where, extra=ids)
     log.info("where it raised", exc_info=error, extra=ids)

@@ -126,11 +126,10 @@ class RunContext:
         chosen = (options or StepOptions()).over(StepOptions(endpoint=own))
         if (override := self.overrides.get(step)) is not None:
             chosen = override.over(chosen)
-        there = (
-            self._own()
-            if chosen.endpoint in (None, own)
-            else self.elsewhere(step, str(chosen.endpoint))
-        )
+        if chosen.endpoint in (None, own):
+            there = self._own()
+        else:
+            there = self.elsewhere(step, str(chosen.endpoint))
         return there, chosen.over(there.defaults)
 
     def _own(self) -> Addressee:
@@ -438,23 +437,24 @@ class Step:
         sample: int,
     ) -> Request:
         if chosen.model is None:
-            where = (
-                f"[steps.{name}] or [endpoints.{there.name}]"
-                if there.name
-                else "the run's defaults"
-            )
+            if there.name:
+                where = f"[steps.{name}] or [endpoints.{there.name}]"
+            else:
+                where = "the run's defaults"
             whose = f" for the endpoint {there.name}" if there.name else ""
             raise TypeError(f"step {name!r} has no model{whose}: {where} must name one")
         model, implied_thinking = there.known_model(chosen.model)
-        turns = (
-            (Message(role="user", content=prompt),) if isinstance(prompt, str) else tuple(prompt)
-        )
+        turns: tuple[Message, ...]
+        if isinstance(prompt, str):
+            turns = (Message(role="user", content=prompt),)
+        else:
+            turns = tuple(prompt)
+        if system is not None:
+            turns = (Message(role="system", content=system), *turns)
         request = Request(
             endpoint=there.identity,
             model=model,
-            messages=(
-                (Message(role="system", content=system), *turns) if system is not None else turns
-            ),
+            messages=turns,
             max_tokens=chosen.max_tokens,
             thinking=chosen.thinking if chosen.thinking is not None else implied_thinking,
             effort=chosen.effort,

@@ -106,7 +106,9 @@ class Turns(Generic[Want]):
         """The rank of the first of those who wait, the lower the sooner; infinite if nobody
         does.
         """
-        return math.inf if self.first is None else self._heap[0].rank
+        if self.first is None:
+            return math.inf
+        return self._heap[0].rank
 
     def set_aside(self) -> None:
         """Look past the first until `bring_back`: it keeps its place in the queue."""

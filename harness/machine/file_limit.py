@@ -39,7 +39,9 @@ def raised(soft: int, hard: int, wanted: int) -> int:
     """
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return soft
-    return wanted if hard == resource.RLIM_INFINITY else max(soft, min(wanted, hard))
+    if hard == resource.RLIM_INFINITY:
+        return wanted
+    return max(soft, min(wanted, hard))
 
 
 def budget(in_flight: int, allowed: int) -> FileBudget:

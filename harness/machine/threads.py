@@ -37,7 +37,9 @@ async def off_loop(work: Callable[[], T], size: int) -> T:
     One large piece at a time: more threads would only take the interpreter's lock from the loop in
     turns.
     """
-    return work() if size < LARGE else await in_thread(work, limiter=_one_at_a_time())
+    if size < LARGE:
+        return work()
+    return await in_thread(work, limiter=_one_at_a_time())
 
 
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("large pieces of work")

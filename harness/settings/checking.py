@@ -110,11 +110,10 @@ def _unsent_of(table: StepTable, settings: Settings, form: RequestForm) -> tuple
 
 
 def _words(one: Unsent, service: Profile, settings: Settings) -> str:
-    advice = (
-        one.advice
-        if service.name == settings.service.name
-        else advice_elsewhere(one.advice, service.name)
-    )
+    if service.name == settings.service.name:
+        advice = one.advice
+    else:
+        advice = advice_elsewhere(one.advice, service.name)
     return f"{one.name} {one.value} would not be sent to {service.name}: {advice}"
 
 

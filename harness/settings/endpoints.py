@@ -247,11 +247,8 @@ def service_of(
         )
         if known is not None:
             service = replace(service, form=known.form, form_of=known.name, aliases=known.aliases)
-    service = (
-        with_table(service, EndpointTable.model_validate({"dialect": dialect}))
-        if dialect is not None
-        else service
-    )
+    if dialect is not None:
+        service = with_table(service, EndpointTable.model_validate({"dialect": dialect}))
     if service.name == MOCK.name and overrides.base_url is not None:
         raise SettingsError("endpoint.base_url: the mock answers in this process, at no address")
     return with_table(service, overrides)

@@ -140,7 +140,10 @@ class FittedEndpoint:
         partial = None
         if failure.usage is not None:
             billed = "yes" if failure.usage.total_tokens else "no"
-            partial = _answer(request, failure.usage, latency_s=0.0) if billed == "yes" else None
+            if billed == "yes":
+                partial = _answer(request, failure.usage, latency_s=0.0)
+            else:
+                partial = None
         if partial is None and (failure.content or failure.reasoning):
             # Broken off in the middle: that is the call's own trouble, and no outage of the
             # provider.
@@ -167,7 +170,9 @@ class FittedEndpoint:
         the policy's jitter.
         """
         own_s = self._retry.delay_s(attempt=failure.number, retry_after_s=None, draw=1.0)
-        return failure.backoff_s / 1.05 if failure.backoff_s > own_s else None
+        if failure.backoff_s > own_s:
+            return failure.backoff_s / 1.05
+        return None
 
     def _draw(self, call: Call) -> float:
         place = f"{self._seed}/{call.priority}/{call.span_id}".encode()

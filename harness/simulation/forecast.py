@@ -67,12 +67,16 @@ class Arm:
     @property
     def cost(self) -> Range | None:
         """USD, or None where a call has no known price."""
-        return None if any(night.books.unpriced for night in self.nights) else self.range_of(_cost)
+        if any(night.books.unpriced for night in self.nights):
+            return None
+        return self.range_of(_cost)
 
     @property
     def peak_cost(self) -> Range | None:
         """The part of the cost that was paid in peak hours."""
-        return None if self.cost is None else self.range_of(lambda night: night.books.peak_cost)
+        if self.cost is None:
+            return None
+        return self.range_of(lambda night: night.books.peak_cost)
 
     @property
     def refusals(self) -> Range:

@@ -114,7 +114,9 @@ def _shown_limit(manifest: Mapping[str, Any], flights: Flights) -> int | None:
     slots, maximum = learned.get("places"), learned.get("maximum")
     if not learned.get("refusals") or not isinstance(slots, int) or not isinstance(maximum, int):
         return None
-    return slots if slots < maximum and slots - 1 <= flights.most() <= slots else None
+    if slots < maximum and slots - 1 <= flights.most() <= slots:
+        return slots
+    return None
 
 
 def _with_cached_times(

@@ -45,7 +45,9 @@ def workers_for(topics: Sequence[RecordedTopic], jobs: Sequence[Job]) -> int:
 
 def cores() -> int:
     """Return how many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def simulate_nights(

@@ -118,4 +118,6 @@ def _duration_s(served: Served) -> float | None:
     """Seconds for which a call held its slot: its answer, and noting it before and keeping it
     after.
     """
-    return served.latency_s + served.stored_s if served.source == "endpoint" else None
+    if served.source == "endpoint":
+        return served.latency_s + served.stored_s
+    return None

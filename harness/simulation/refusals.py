@@ -50,14 +50,13 @@ class Explanation:
         """Say what must be said of it."""
         met = f"the recorded run met {self.refusals:,} refusals (429)"
         if self.limit is not None:
-            how = (
-                f"most of which name a limit of {self.limit:,} requests at once"
-                if self.named
-                else (
+            if self.named:
+                how = f"most of which name a limit of {self.limit:,} requests at once"
+            else:
+                how = (
                     f"which name no limit, and never more than {self.limit:,} requests were"
                     " answered at once"
                 )
-            )
             yield f"{met}, {how}: that limit is played; --provider-limit N plays another"
         elif self.refusals:
             yield (

@@ -52,7 +52,9 @@ class Plan:
     def slots(self) -> int:
         """Requests that can be under way at once, by our own limit and the provider's."""
         ours = self.limits.in_flight
-        return ours if self.provider_limit is None else min(ours, self.provider_limit)
+        if self.provider_limit is None:
+            return ours
+        return min(ours, self.provider_limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

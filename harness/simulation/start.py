@@ -26,14 +26,18 @@ def start_of(
         if hour < 24 and minute < 60:
             today = now.replace(tzinfo=None, hour=hour, minute=minute, second=0, microsecond=0)
             begins = zoned(today)
-            return begins if begins >= now else zoned(today + timedelta(days=1))
+            if begins >= now:
+                return begins
+            return zoned(today + timedelta(days=1))
     else:
         try:
             said = datetime.fromisoformat(text.strip())
         except ValueError:
             said = None
         if said is not None:
-            return said if said.tzinfo is not None else zoned(said)
+            if said.tzinfo is not None:
+                return said
+            return zoned(said)
     raise SettingsError(
         f"--start {text}: expected a time of day such as 22:00, or a date and time such as"
         " 2026-11-16T22:00"

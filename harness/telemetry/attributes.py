@@ -113,7 +113,9 @@ def first_chunk_s(span: Span) -> float | None:
     """Return the seconds from sending to the first piece of anything; None where nothing was sent
     or streamed.
     """
-    return span.served.ttft_s if span.served.source == "endpoint" else None
+    if span.served.source == "endpoint":
+        return span.served.ttft_s
+    return None
 
 
 def _times(span: Span) -> dict[str, Attribute | None]:

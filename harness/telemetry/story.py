@@ -167,7 +167,9 @@ class _Trace:
 
     def _parent_id(self, path: str | None) -> int:
         """Return the id of the part at this path, or that of the topic."""
-        return self._id_of("part", path) if path else self._root_id
+        if path:
+            return self._id_of("part", path)
+        return self._root_id
 
     def _why(self, error: Failure | None) -> str | None:
         """Return the message of an error, which may hold text of a model and leaves only with

@@ -67,7 +67,10 @@ def _unresolved(hosts: Hosts) -> Iterator[None]:
 
     def guarded(host: bytes | str | None, *args: Any, **options: Any) -> Any:
         __tracebackhide__ = True
-        name = host.decode("ascii", "replace") if isinstance(host, bytes) else host or ""
+        if isinstance(host, bytes):
+            name = host.decode("ascii", "replace")
+        else:
+            name = host or ""
         if name.lower() in hosts.answered:
             raise NotInterceptedError(
                 f"a client that the mock cannot intercept was about to connect to {name}: use"

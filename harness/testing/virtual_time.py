@@ -124,11 +124,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """
         callback, arguments = getattr(handle, "_callback", None), getattr(handle, "_args", ())
         kind = f"{getattr(callback, '__module__', '')}.{getattr(callback, '__qualname__', '')}"
-        asked = (
-            self._asked.get(arguments[0], 0)
-            if arguments and isinstance(arguments[0], asyncio.Future)
-            else 0
-        )
+        if arguments and isinstance(arguments[0], asyncio.Future):
+            asked = self._asked.get(arguments[0], 0)
+        else:
+            asked = 0
         return kind, asked
 
     def _idle(self, timeout_s: float | None, wait: Callable[[float], _Events]) -> _Events:

@@ -103,7 +103,9 @@ class Bound:
         """The share of the wall time that could not have been avoided: at most 1. None for no time
         at all.
         """
-        return min(1.0, self.seconds / wall_s) if wall_s > 0 else None
+        if wall_s > 0:
+            return min(1.0, self.seconds / wall_s)
+        return None
 
 
 def bound_of(calls: Sequence[CallTimes], limits: Limits) -> Bound:

@@ -173,7 +173,9 @@ def _in_vain(following: Waits) -> _State:
 
     Where the provider was waited for afterwards, it was away already.
     """
-    return "probing" if following.outage_s > _TOLD_S else "attempts"
+    if following.outage_s > _TOLD_S:
+        return "probing"
+    return "attempts"
 
 
 def _last_waits(call: CallTimes) -> Waits:

@@ -66,7 +66,9 @@ class Spread:
     @property
     def variance(self) -> float:
         """Of the numbers at large, judged from those seen; 0 while there are fewer than two."""
-        return self._squares / (self.count - 1) if self.count > 1 else 0.0
+        if self.count > 1:
+            return self._squares / (self.count - 1)
+        return 0.0
 
     def sum_of(self, number: int) -> Range | None:
         """Return the sum of so many numbers more, none of them negative; None while too few were

@@ -65,7 +65,9 @@ class Scaling:
             return max(
                 1.0, (math.sqrt(half * half + 12 * self.beta * rest) - half) / (6 * self.beta)
             )
-        return max(1.0, rest / self.alpha) if self.alpha > 0 else None
+        if self.alpha > 0:
+            return max(1.0, rest / self.alpha)
+        return None
 
     @property
     def peak(self) -> float | None:

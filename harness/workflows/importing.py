@@ -63,7 +63,10 @@ def _importing(name: str, do: Callable[[], T], what: str) -> T:
     try:
         return do()
     except SyntaxError as error:
-        where = f"{error.filename}:{error.lineno}" if error.lineno is not None else name
+        if error.lineno is not None:
+            where = f"{error.filename}:{error.lineno}"
+        else:
+            where = name
         raise WorkflowError(f"{where}: the {what} is not valid Python: {error.msg}") from error
     except ImportError as error:
         hint = ""

@@ -95,7 +95,10 @@ def models_at(settings: Settings, one: InUse) -> tuple[str, ...]:
     is_own = one.name == settings.service.name
     of_steps: list[str | None] = []
     for step, table in settings.steps.items():
-        asks_it = table.endpoint in (None, one.name) if is_own else step in one.steps
+        if is_own:
+            asks_it = table.endpoint in (None, one.name)
+        else:
+            asks_it = step in one.steps
         if asks_it:
             of_steps.append(table.model)
     names = list(of_steps)

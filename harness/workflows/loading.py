@@ -50,11 +50,10 @@ class LoadedWorkflow:
 
     def strange_steps(self, named: Iterable[str]) -> dict[str, str]:
         """Return those of these names that are, or may be, no step of it, each with words on it."""
-        known = (
-            self.steps.names
-            if self.steps.all_known
-            else self.steps.names | self.prompts.prompts.keys()
-        )
+        if self.steps.all_known:
+            known = self.steps.names
+        else:
+            known = self.steps.names | self.prompts.prompts.keys()
         return {name: self._of_no_step(name, known) for name in named if name not in known}
 
     def _of_no_step(self, name: str, known: Collection[str]) -> str:
@@ -175,7 +174,10 @@ def _find(name: str) -> tuple[ModuleType, Workflow]:
             f"no workflow {name!r}{suggestion(name, BUILT_IN)}; "
             "your own is given as module:function or path.py:function"
         )
-    module = import_file(Path(where)) if where.endswith(".py") else import_named(where)
+    if where.endswith(".py"):
+        module = import_file(Path(where))
+    else:
+        module = import_named(where)
     function = getattr(module, attribute, None)
     if function is None:
         raise WorkflowError(

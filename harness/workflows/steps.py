@@ -88,7 +88,10 @@ def _imported(tree: ast.Module, module: ModuleType) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             name = "." * node.level + (node.module or "")
-            whole = importlib.util.resolve_name(name, module.__package__) if node.level else name
+            if node.level:
+                whole = importlib.util.resolve_name(name, module.__package__)
+            else:
+                whole = name
             yield whole
             yield from (
                 found for alias in node.names if (found := f"{whole}.{alias.name}") in sys.modules

@@ -85,3 +85,9 @@ def test_a_reason_that_nobody_knows_leaves_a_doubt_that_names_it() -> None:
         doubt_of("spark")
         == "an answer ended for a reason that is not known here ('spark'): it may not be whole"
     )
+
+
+def test_a_reason_is_told_whatever_its_length() -> None:
+    assert (
+        finish_of("the server aborted the request, " + "again and " * 20 + "again") == "interrupted"
+    )

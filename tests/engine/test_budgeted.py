@@ -301,6 +301,18 @@ async def test_strict_reservations_keep_them_waiting_and_the_ledger_knows_how_lo
     assert engine.ledger.reservations_so_far().could_pass_tokens == 0
 
 
+async def test_the_budget_that_would_have_kept_no_call_waiting_is_told_by_likely_costs() -> None:
+    def in_short(request: object) -> Completion:
+        return an_answer(usage=Usage(input_tokens=10, output_tokens=2000))
+
+    engine = likely_engine(13_000, FakeModel(latency_s=10.0, script=in_short))
+    await ask_long(engine, "first")
+    await gathered(*(ask_long(engine, f"{number}") for number in range(4)))
+    # After one answer of 2,000 tokens, four and a half times as many are likely, and at most the 44
+    # of the prompt. By the worst case it would be 10,044 for each of the four.
+    assert engine.ledger.reservations_so_far().wanted_tokens == 4 * 9044
+
+
 async def test_another_step_is_not_kept_waiting_behind_one_without_an_answer() -> None:
     engine = likely_engine(15_000)
     first = [ask_long(engine, f"{number}", priority=number) for number in range(3)]

@@ -199,6 +199,18 @@ async def test_a_queued_call_is_left_waiting_and_the_window_is_narrowed(
     assert "--in-flight 2" in caplog.text
 
 
+async def test_of_several_endpoints_the_one_that_queues_is_named_with_its_setting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, logger="harness.limit")
+    model = SilentModel(
+        begins_s=Queue(places=2, seconds=40.0).begins_s, latency_s=39.0, first_token_s=120.0
+    )
+    engine = an_engine(model, in_flight=16, others={"cloud": FakeModel()})
+    await all_at_once(engine, 60)
+    assert "in_flight = 2 in [endpoints.own]" in caplog.text
+
+
 async def test_a_call_that_is_silent_alone_is_given_up_at_its_time_out_and_asked_again() -> None:
     asked: list[float] = []
 

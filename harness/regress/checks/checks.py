@@ -211,11 +211,9 @@ def _is_miss(row: StoredResult | StoredSpan) -> bool:
 def _why_it_never_ran(case: Case, unrecorded: Set[str]) -> str:
     if _missed(unrecorded) or _is_miss(case.row):
         return "the step was not reached: a call before it is not recorded"
-    return (
-        "the step was not reached: the topic failed"
-        if case.row.status == "failed"
-        else "the step did not run"
-    )
+    if case.row.status == "failed":
+        return "the step was not reached: the topic failed"
+    return "the step did not run"
 
 
 def _some(names: list[str]) -> str:

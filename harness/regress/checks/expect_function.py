@@ -68,11 +68,10 @@ def find_function(name: str, *, beside: Path, of_calls: bool) -> Callable[..., o
     if not colon or not where or not attribute:
         raise ValueError("must be path.py:function or module:function")
     try:
-        module = (
-            import_file(beside / where, what="check")
-            if where.endswith(".py")
-            else import_named(where, what="check")
-        )
+        if where.endswith(".py"):
+            module = import_file(beside / where, what="check")
+        else:
+            module = import_named(where, what="check")
     except WorkflowError as error:
         raise ValueError(str(error)) from error
     function = getattr(module, attribute, None)

@@ -77,11 +77,10 @@ def _short(error: ValidationError) -> str:
     whole, said = repr(error.instance), str(error.message)
     if said.startswith(whole):
         said = f"{shown(error.instance)}{said[len(whole) :]}"
-    bound = (
-        f" ({error.validator} {error.validator_value})"
-        if str(error.validator).startswith(("min", "max"))
-        else ""
-    )
+    if str(error.validator).startswith(("min", "max")):
+        bound = f" ({error.validator} {error.validator_value})"
+    else:
+        bound = ""
     return f"{said:.300}{bound}"
 
 

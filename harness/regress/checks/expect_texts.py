@@ -71,7 +71,9 @@ def _held(expectation: Contains | Reasoning, text: str, what: str) -> Finding:
 def _around(text: str, part: str, margin: int = 80) -> str:
     """The text where the part stands in it, else all of it."""
     at = text.find(part)
-    return text if at < 0 else text[max(0, at - margin) : at + len(part) + margin]
+    if at < 0:
+        return text
+    return text[max(0, at - margin) : at + len(part) + margin]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,9 @@ def range_words(at_least: int | None, at_most: int | None) -> str:
         return f"at most {at_most:,}"
     if at_most is None:
         return f"at least {at_least:,}"
-    return f"{at_least:,}" if at_least == at_most else f"{at_least:,} to {at_most:,}"
+    if at_least == at_most:
+        return f"{at_least:,}"
+    return f"{at_least:,} to {at_most:,}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,9 @@ class View:
     @property
     def calls(self) -> tuple[StoredSpan, ...]:
         """That call, or all calls of the topic without the judges'."""
-        return (self.call,) if self.call is not None else own_calls(self.case)
+        if self.call is not None:
+            return (self.call,)
+        return own_calls(self.case)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,10 @@ def read_golden(path: Path) -> Golden:
     try:
         value = loads(text)
     except NotJson as error:
-        advice = "resolve the conflict that a merge left" if "<<<<<<<" in text else "restore it"
+        if "<<<<<<<" in text:
+            advice = "resolve the conflict that a merge left"
+        else:
+            advice = "restore it"
         raise SuiteError(
             f"{path}:{_line_of(error, text)}: not a golden file: {error}; {advice}, or remove it"
             " and run with --accept"
@@ -153,11 +156,10 @@ class _Reader:
 
     def golden(self, value: Json) -> Golden:
         if not isinstance(value, Mapping) or value.get("golden") != VERSION:
-            held = (
-                f"field 'golden' is {value.get('golden')!r:.40}"
-                if isinstance(value, Mapping)
-                else kind_of(value)
-            )
+            if isinstance(value, Mapping):
+                held = f"field 'golden' is {value.get('golden')!r:.40}"
+            else:
+                held = kind_of(value)
             raise self._error(
                 (),
                 f"not a golden file of version {VERSION}: {held}; remove it and run with --accept",

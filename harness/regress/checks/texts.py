@@ -19,7 +19,9 @@ def text_of(value: Json) -> str:
     """A text as it is, nothing for null, any other value as indented JSON."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def text_of_call(call: StoredSpan) -> str:

@@ -107,11 +107,9 @@ def label_of(section: Section) -> str:
     """Say what a section is about: its `question`, else the first text in it, else all of it."""
     texts = [value for value in section.values() if isinstance(value, str)]
     question = section.get("question")
-    return (
-        question
-        if isinstance(question, str)
-        else next(iter(texts), json.dumps(section, ensure_ascii=False))
-    )
+    if isinstance(question, str):
+        return question
+    return next(iter(texts), json.dumps(section, ensure_ascii=False))
 
 
 def _equal(one: Item, other: Item, *, same_name: bool) -> bool:
@@ -179,7 +177,9 @@ def _common_start(texts: Sequence[list[str]]) -> int:
 
 
 def _last_message(request: Request) -> str:
-    return request.messages[-1].content if request.messages else ""
+    if request.messages:
+        return request.messages[-1].content
+    return ""
 
 
 def _pair(old: Sequence[T], new: Sequence[T], places: Places) -> Pair[T]:

@@ -106,7 +106,10 @@ class CallStory:
         same_run = " (this run)" if self.payer.run_id == self.run_id else ""
         # What was shared was stored only after this call began.
         replaced = self.payer_is_later and not (self.outcome == "shared" and same_run)
-        since = "since then replaced by the answer to" if replaced else "paid for by"
+        if replaced:
+            since = "since then replaced by the answer to"
+        else:
+            since = "paid for by"
         lines.append(f"  {since} {payer_words(self.payer)}{same_run}")
         return lines + ([f"  saved {money(self.saved)}"] if self.saved else [])
 
@@ -194,12 +197,14 @@ def story_of(
 
 def payer_words(call: RecordedCall) -> str:
     """`research.1/research of topic 'tides' in run X, 2026-11-21 12:00:00 UTC, $0.0005`."""
-    where = (
-        f"{call.span_id} of topic {call.topic_id!r}"
-        if call.span_id
-        else "a call that is not known any more"
-    )
-    cost = "" if call.completion.cost is None else f", {money(call.completion.cost)}"
+    if call.span_id:
+        where = f"{call.span_id} of topic {call.topic_id!r}"
+    else:
+        where = "a call that is not known any more"
+    if call.completion.cost is None:
+        cost = ""
+    else:
+        cost = f", {money(call.completion.cost)}"
     return f"{where} in run {call.run_id}, {call.created_at:%Y-%m-%d %H:%M:%S} UTC{cost}"
 
 

@@ -39,11 +39,10 @@ def summary_of(found: Comparison, *, shown: int | None) -> Iterator[Block]:
     yield _steps(found.steps)
     if found.changed:
         cut = found.changed[:shown]
-        more = (
-            ""
-            if len(cut) == len(found.changed)
-            else f" (the first {len(cut):,} of {len(found.changed):,})"
-        )
+        if len(cut) == len(found.changed):
+            more = ""
+        else:
+            more = f" (the first {len(cut):,} of {len(found.changed):,})"
         yield Heading(level=2, text=f"Changed topics, the worst first{more}")
         yield _changed(cut, with_checks=bool(found.checks))
 
@@ -90,11 +89,9 @@ def ratio(a: float | None, b: float | None) -> str:
 
 def status_words(topic: TopicDifference) -> str:
     """`ok`, or `ok → failed`."""
-    return (
-        topic.status_a
-        if topic.status_a == topic.status_b
-        else f"{topic.status_a} → {topic.status_b}"
-    )
+    if topic.status_a == topic.status_b:
+        return topic.status_a
+    return f"{topic.status_a} → {topic.status_b}"
 
 
 def _statements(found: Comparison) -> Iterator[str]:
@@ -255,8 +252,13 @@ def _change(a: int, b: int) -> str:
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        text = value
+    else:
+        text = json.dumps(value, ensure_ascii=False)
     text = "not set" if value is None else text
     if len(text) == 64 and not text.strip("0123456789abcdef"):
         return text[:8]
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    return f"{text[: _LONGEST_VALUE - 1]}…"

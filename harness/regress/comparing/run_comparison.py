@@ -289,4 +289,6 @@ def _prompts_name(sha256: object, path: object) -> str:
     same.
     """
     sha = str(sha256)[:8] if sha256 else "none"
-    return f"{PurePath(str(path)).name} ({sha})" if path else sha
+    if path:
+        return f"{PurePath(str(path)).name} ({sha})"
+    return sha

@@ -87,7 +87,9 @@ def detail_of(a: Case, b: Case, checks: Checks = NO_CHECKS) -> TopicDetail:
 
 
 def _answers(pair: Pair[StoredSpan]) -> tuple[str, str] | None:
-    return None if pair.a is None or pair.b is None else (answer_of(pair.a), answer_of(pair.b))
+    if pair.a is None or pair.b is None:
+        return None
+    return (answer_of(pair.a), answer_of(pair.b))
 
 
 def _call(call: CallDifference, a: Case, b: Case) -> CallDetail:
@@ -139,4 +141,6 @@ def _place(section: Section | None, case: Case) -> int | None:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

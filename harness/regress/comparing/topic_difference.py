@@ -230,7 +230,9 @@ def answer_of(call: StoredSpan) -> str:
     """Say what a call brought: its answer, with the functions that it wants called, or why it
     failed.
     """
-    return text_of_call(call) if call.error is None else failure_words(call.error)
+    if call.error is None:
+        return text_of_call(call)
+    return failure_words(call.error)
 
 
 def output_text(row: StoredResult) -> str:

@@ -64,11 +64,10 @@ def _section(section: SectionDetail) -> Iterator[Block]:
         place, name = (section.place_b, "B") if section.place_a is None else (section.place_a, "A")
         yield Lines(lines=(f"{place}, only in {name}: {label}",))
         return
-    places = (
-        f"{section.place_a}"
-        if section.place_a == section.place_b
-        else f"{section.place_a} → {section.place_b}"
-    )
+    if section.place_a == section.place_b:
+        places = f"{section.place_a}"
+    else:
+        places = f"{section.place_a} → {section.place_b}"
     if not section.changes:
         yield Lines(lines=(f"{places}: {label}",))
     for name, diff in section.changes:
@@ -124,7 +123,9 @@ def _request_lines(change: RequestChange) -> list[str]:
 
 def _sources(a: StoredSpan, b: StoredSpan) -> str:
     was, now = a.served.source, b.served.source
-    return f"both from {was}" if was == now else f"from {was} → {now}"
+    if was == now:
+        return f"both from {was}"
+    return f"from {was} → {now}"
 
 
 def _changed(title: str, diff: WordDiff) -> Diff:

@@ -135,7 +135,10 @@ class CassetteFixture:
         __tracebackhide__ = True
         name = workflow if isinstance(workflow, str) else _name_of(workflow)
         loaded = self._loaded({**settings, "workflow": name})
-        source = str(topics) if isinstance(topics, str | Path) else self._written(topics)
+        if isinstance(topics, str | Path):
+            source = str(topics)
+        else:
+            source = self._written(topics)
         if self.recording:
             with self._all_or_nothing(loaded):
                 await self._record_run(loaded, source)
@@ -185,11 +188,10 @@ class CassetteFixture:
 
     def history(self) -> str:
         """The cassette's name, and what was done with it."""
-        what = (
-            counted(len(self._known), "recorded answer")
-            if self.path.exists()
-            else "which is not there yet"
-        )
+        if self.path.exists():
+            what = counted(len(self._known), "recorded answer")
+        else:
+            what = "which is not there yet"
         return f"cassette {_shown(self.path)}, {what}" + (
             f"; {len(self._fresh)} recorded anew" if self.recording else ""
         )
@@ -298,7 +300,9 @@ def cassette_path(test_file: Path, test: str) -> Path:
 
 def _shown(path: Path) -> Path:
     """As one would write it here."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    if path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd())
+    return path
 
 
 def _plainly(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -54,7 +54,10 @@ def problem_in_github(message: str, *, root: Path) -> str:
     errors = []
     for line in message.splitlines()[:MOST_ERRORS]:
         place = _PLACE.match(line)
-        where = {"file": _from_root(Path(place[1]), root), "line": place[2]} if place else {}
+        if place:
+            where = {"file": _from_root(Path(place[1]), root), "line": place[2]}
+        else:
+            where = {}
         errors.append(
             command("error", line[place.end() :] if place else line, **where, title="harness check")
         )
@@ -64,7 +67,9 @@ def problem_in_github(message: str, *, root: Path) -> str:
 def command(kind: str, message: str, **properties: str | int) -> str:
     """One workflow command: `::error file=…,line=…,title=…::message`."""
     given = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-    return f"::{kind} {given}::{_message(message)}" if given else f"::{kind}::{_message(message)}"
+    if given:
+        return f"::{kind} {given}::{_message(message)}"
+    return f"::{kind}::{_message(message)}"
 
 
 def _errors(report: SuiteReport, file: str) -> Iterator[str]:
@@ -96,7 +101,9 @@ def _failed(one: CheckVerdict, file: str) -> str:
 
 def _from_root(path: Path, root: Path) -> str:
     absolute, base = path.resolve(), root.resolve()
-    return absolute.relative_to(base).as_posix() if absolute.is_relative_to(base) else str(path)
+    if absolute.is_relative_to(base):
+        return absolute.relative_to(base).as_posix()
+    return str(path)
 
 
 def _message(text: str) -> str:

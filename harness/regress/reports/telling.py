@@ -30,13 +30,18 @@ class Failure:
     @property
     def line(self) -> str:
         """The draw, the call if one was checked, and what is wrong."""
-        checked = f" {self.failing.checked}" if self.failing.checked is not None else ""
+        if self.failing.checked is not None:
+            checked = f" {self.failing.checked}"
+        else:
+            checked = ""
         return f"{self.draw}{checked}: {self.failing.shortfall.message}"
 
     @property
     def difference(self) -> str:
         shortfall = self.failing.shortfall
-        return diff_words(shortfall.expected, shortfall.got).plain() if shortfall.compared else ""
+        if shortfall.compared:
+            return diff_words(shortfall.expected, shortfall.got).plain()
+        return ""
 
 
 def failures_of(one: CheckVerdict) -> list[Failure]:
@@ -164,7 +169,9 @@ def why_not_checked(one: CheckVerdict) -> str:
     ]
     if not whys:
         return ""
-    return whys[0] if len(whys) == 1 else f"{whys[0]} (the first of {len(whys):,})"
+    if len(whys) == 1:
+        return whys[0]
+    return f"{whys[0]} (the first of {len(whys):,})"
 
 
 def notes_of(report: SuiteReport) -> Iterator[str]:

@@ -57,8 +57,12 @@ def _measures(
         calls = [call for call in own_calls(case) if check.step in (None, call.step)]
         tokens = sum(call.usage.total_tokens for call in calls)
         costs = [list_price(call, pricing) for call in calls]
-        cost = None if None in costs else sum(cost for cost in costs if cost is not None)
-        texts = (
-            [text_of(case.row.output)] if check.step is None else [call.content for call in calls]
-        )
+        if None in costs:
+            cost = None
+        else:
+            cost = sum(cost for cost in costs if cost is not None)
+        if check.step is None:
+            texts = [text_of(case.row.output)]
+        else:
+            texts = [call.content for call in calls]
         yield tokens, cost, sum(map(len, texts))

@@ -39,7 +39,9 @@ class TopicVerdict:
         """Passed if the share of the draws that were checked and passed is high enough."""
         if not self.checked:
             return "not checked"
-        return "passed" if self.passed / self.checked >= self.pass_rate - _ENOUGH else "failed"
+        if self.passed / self.checked >= self.pass_rate - _ENOUGH:
+            return "passed"
+        return "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +64,17 @@ class CheckVerdict:
         """Failed if any topic failed, not checked if none could be checked."""
         if self.of_state("failed"):
             return "failed"
-        return "passed" if self.of_state("passed") else "not checked"
+        if self.of_state("passed"):
+            return "passed"
+        return "not checked"
 
     @property
     def pass_rate(self) -> float | None:
         """The share of the draws that passed, of those that were checked."""
         checked = sum(topic.checked for topic in self.topics)
-        return sum(topic.passed for topic in self.topics) / checked if checked else None
+        if checked:
+            return sum(topic.passed for topic in self.topics) / checked
+        return None
 
     def pass_at(self, k: int) -> float | None:
         """pass@k, the mean over the topics of which so many draws were checked."""
@@ -128,16 +134,18 @@ class SuiteReport:
         """Say what it comes to, in one line."""
         counts = {state: sum(one.state == state for one in self.checks) for state in STATES}
         told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        draws = f" × {self.suite.samples} draws" if self.suite.samples > 1 else ""
+        if self.suite.samples > 1:
+            draws = f" × {self.suite.samples} draws"
+        else:
+            draws = ""
         where = f"{len(self.checks)} checks of {counted(self.topics, 'topic')}{draws}: {told}"
         calls = sum(group.calls for group in self.misses)
         missed = f"; {counted(calls, 'call')} not recorded" if calls else ""
         if self.exit_code == 2:
-            what = (
-                "nothing was checked"
-                if not self.checked
-                else f"{counted(len(self.blind), 'check')} checked nothing"
-            )
+            if not self.checked:
+                what = "nothing was checked"
+            else:
+                what = f"{counted(len(self.blind), 'check')} checked nothing"
             return f"{self.suite.name}: {what} ({where}{missed})"
         return (
             f"{self.suite.name}: {'passed' if self.exit_code == 0 else 'failed'} ({where}{missed})"

@@ -90,7 +90,10 @@ def _refuse_unknown_steps(suite: Suite, cases: Sequence[Case], evidence: Evidenc
     wrong = []
     for line, step, where in sorted(named):
         if step not in ran:
-            hint = suggestion(step, ran) if ran else "; the workflow made no call"
+            if ran:
+                hint = suggestion(step, ran)
+            else:
+                hint = "; the workflow made no call"
             wrong.append(f"{suite.path}:{line}: {where}: no topic has a step {step!r}{hint}")
     if wrong:
         raise SuiteError("\n".join(wrong))
@@ -112,7 +115,10 @@ def _check_verdict(
         )
         for topic_id, cases in by_topic.items()
     )
-    varying = spreads(check, topics, by_topic, suite.pricing) if suite.samples > 1 else {}
+    if suite.samples > 1:
+        varying = spreads(check, topics, by_topic, suite.pricing)
+    else:
+        varying = {}
     return CheckVerdict(check=check, topics=topics, spreads=varying)
 
 

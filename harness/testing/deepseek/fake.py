@@ -202,7 +202,10 @@ class FakeDeepSeek:
                 return self._chat(self._parsed(body), scene, path, now_s)
             value = side_route(method, route, balance_usd=self.balance_usd)
         except Rejection as refused:
-            kind = "authentication_error" if refused.status == 401 else "invalid_request_error"
+            if refused.status == 401:
+                kind = "authentication_error"
+            else:
+                kind = "invalid_request_error"
             reply = error_reply(scene, refused.status, refused.message, kind)
         else:
             reply = Reply(
@@ -226,7 +229,10 @@ class FakeDeepSeek:
         conversation = None
         if reply is None:
             fault = met if isinstance(met, Fault) else None
-            said = line if isinstance(line, Say) else self._invented(request, digest, fault)
+            if isinstance(line, Say):
+                said = line
+            else:
+                said = self._invented(request, digest, fault)
             conversation = request.prompt + encoded(said.answer.content)
             if isinstance(met, Form):
                 reply = self._in_form(met, request, said, digest)

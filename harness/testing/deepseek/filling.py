@@ -63,7 +63,9 @@ def manner_played(form: Form, *, stream: bool, answer: Answer) -> Manner | None:
     told = form.told[manner]
     is_error = bool(told["error"])
     if manner != asked:
-        return manner if is_error and manner == "whole" else None
+        if is_error and manner == "whole":
+            return manner
+        return None
     needed = "tool_calls" if told["calls"] else "stop"
     if is_error or answer.finish_reason == needed:
         return manner

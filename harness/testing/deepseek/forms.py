@@ -151,7 +151,10 @@ def _check_fields(path: Path, fields: Mapping[str, Any]) -> None:
         kind = _FIELDS.get(name)
         if kind is None:
             near = difflib.get_close_matches(name, _FIELDS, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(_FIELDS)}"
+            if near:
+                hint = f"; did you mean `{near[0]}`?"
+            else:
+                hint = f"; known are {', '.join(_FIELDS)}"
             raise SettingsError(f"{path}: a form has no `{name}`{hint}")
         if not isinstance(value, kind) or isinstance(value, bool):
             raise SettingsError(f"{path}: `{name}` must be of TOML's type {_TYPE_NAMES[kind]}")

@@ -86,9 +86,10 @@ def answer(request: ChatRequest, digest: bytes, *, untidy: float = 0.0) -> Answe
     task = read_task(request)
     about = _about(task)
     language = language_of(about)
-    subject = (
-        subject_of_question(about, language) if isinstance(task, Research) else subject_of(about)
-    )
+    if isinstance(task, Research):
+        subject = subject_of_question(about, language)
+    else:
+        subject = subject_of(about)
     writer = Writer(draws, subject, language)
     reasoning = ""
     if request.thinking:

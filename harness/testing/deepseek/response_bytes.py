@@ -95,7 +95,10 @@ def stream_frames(
     """Yield every event before `[DONE]`: role, reasoning, content, tool calls, usage."""
     thinking = billing.thinking
     head, tail = _around(envelope, usage_key=include_usage)
-    empty = '"content":null,"reasoning_content":""' if thinking else '"content":""'
+    if thinking:
+        empty = '"content":null,"reasoning_content":""'
+    else:
+        empty = '"content":""'
     yield Frame(0, encoded(f'{head}"role":"assistant",{empty}{tail}'))
     if thinking:
         for text, tokens in _deltas(answer.reasoning, delta_tokens):

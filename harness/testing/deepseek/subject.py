@@ -86,7 +86,10 @@ def subject_of(text: str) -> str:
     out of it it would be none.
     """
     text = text.strip().lstrip(_QUOTES)[:600]
-    subject = _subject_zh(text) if language_of(text) == "zh" else _subject_en(text)
+    if language_of(text) == "zh":
+        subject = _subject_zh(text)
+    else:
+        subject = _subject_en(text)
     return subject or text[:40].strip() or "the topic"
 
 
