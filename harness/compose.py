@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("harness.run")
 
 RUNS_OWN = "the run's own"
-"""What the route to the run's endpoint is called where nothing names it."""
+"""The name of the route to the run's endpoint if nothing else names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

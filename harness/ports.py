@@ -102,7 +102,7 @@ class Rejection:
 
 
 Claim = Literal["taken", "found", "held"]
-"""What became of a claim. "taken": the lease is ours, and the cache holds no entry under the key.
+"""The result of a claim. "taken": the lease is ours, and the cache holds no entry under the key.
 "found": the lease is ours, and there is an entry, which may have come since the last look. "held":
 another has the lease.
 """

@@ -23,7 +23,7 @@ from harness.cache.sqlite_errors import damaged, primary_code, translated
 from harness.errors import CacheError, StorageError
 
 BUSY_TIMEOUT_S = 30.0
-"""How long a statement waits for another process. A group commit holds the lock for
+"""The longest wait of a statement for another process. A group commit holds the lock for
 milliseconds.
 """
 

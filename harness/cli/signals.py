@@ -29,7 +29,7 @@ from harness.engine.stopping import Stop
 
 INTERRUPTED = 130
 CLOSING_S = 1.5
-"""What a run may take, after the drain, to close its books."""
+"""Seconds that a run has after the drain to write its last rows."""
 AT_ONCE_S = 0.8
 """The same after the second signal: all of it within the second."""
 _NAMES = {

@@ -13,7 +13,7 @@ from typing import TextIO
 
 COMMON_COLUMNS = 80
 LOCAL_FLAGS = 3
-"""Where `tcgetattr` has them."""
+"""The index of the local flags in the list that `tcgetattr` returns."""
 SHOW_CURSOR = "\x1b[?25h"
 
 

@@ -22,7 +22,7 @@ chance.
 """
 
 MASK = "\0\0"
-"""What a mask is among words: no text has such a word."""
+"""The word that stands for a mask; no text has such a word."""
 
 # A line that a workflow may have taken out of a list: what stands before it is left behind.
 _LIST_MARK = re.compile(r"^(?:[-*•+]|\(?\d+[.)\]:])\s+")

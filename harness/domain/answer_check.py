@@ -19,7 +19,7 @@ answer is found in the cache.
 """
 
 REASKS = 2
-"""How often a step asks again if nothing else is said."""
+"""The default number of times that a step asks again."""
 
 
 def asked_plainly(problem: str) -> str:

@@ -13,8 +13,8 @@ from harness.domain.ledger import Ledger
 from harness.domain.tracker import UNWATCHED, Tracker
 
 OnSilence = Literal["give up", "wait on", "as set"]
-"""What to do about a request that is silent: give it up, wait although its time is over, or do as
-the time-out says.
+"""The choices for a silent request: give it up, wait although its time is over, or follow the
+time-out.
 """
 
 

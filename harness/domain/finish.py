@@ -22,9 +22,7 @@ Finish = Literal[
 """
 
 ACCEPTED_FINISH_REASONS = frozenset({"stop", "tool_calls"})
-"""How an answer that there is no doubt about can have ended, once its reason is put in OpenAI's
-words.
-"""
+"""The reasons, in OpenAI's words, of an answer that is complete."""
 
 _WORDS: Mapping[Finish, tuple[str, ...]] = {
     "whole": (

@@ -69,7 +69,7 @@ class Reserved:
 
 
 NOTHING = Reserved(AtMost(cost=None, tokens=0), AtMost(cost=None, tokens=0))
-"""What is held for a request that still waits."""
+"""The reservation of a request that still waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ ASKS_FOR_ANY = frozenset(
 """Names by which nobody chose a model: whatever answers is what was asked for."""
 
 SAID_BY_HABIT = frozenset({"gpt-3.5-turbo", "gpt-3.5-turbo-0613"})
-"""What local servers say whatever they serve (llama.cpp before December 2025, for one)."""
+"""Names that local servers give whatever they serve (llama.cpp before December 2025, for one)."""
 
 _ROUTES = frozenset(
     (
@@ -45,7 +45,7 @@ _ROUTES = frozenset(
         "hf-inference",
     )
 )
-"""What stands behind a colon and chooses a way to the model, not another model."""
+"""Words behind a colon that choose a route to the model, not another model."""
 
 _OF_OPENAI = re.compile(r"(?:^|[-/])(?:gpt|chatgpt|o\d)(?:-|$)")
 _OWNERS = re.compile(

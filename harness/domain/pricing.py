@@ -57,7 +57,7 @@ class Price:
 
 
 _FREE = ":free"
-"""How OpenRouter calls a route that costs nothing: the price of the model is not its price."""
+"""OpenRouter's mark of a route that costs nothing; the price of the model does not apply."""
 
 PEAK_HOURS_UTC = ((time(1), time(4)), (time(6), time(10)))
 

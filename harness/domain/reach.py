@@ -40,11 +40,9 @@ _VARIABLE_WORD = re.compile(r"\S*\d\S*")
 OFTEN_ALONE = 2
 """A call that failed so often in the same words while others were served fails by itself."""
 RECOVERING_SHARE = 1 / 8
-"""Where so many of the calls that are answered had failed before, failures are the server's, not
-the calls' own.
-"""
+"""If this share of the answered calls had failed before, the server is at fault, not the calls."""
 MOST_SPARED = 15
-"""What fails so often while others recover is its own fault all the same."""
+"""A call that fails so often while others recover counts as at fault all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

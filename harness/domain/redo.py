@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 TopicState: TypeAlias = Literal["ok", "degraded", "failed", "unfinished"]
-"""How a topic stands: as its row says, or `unfinished` without one."""
+"""The state of a topic: that of its row, or `unfinished` without one."""
 
 REDONE: tuple[TopicState, ...] = ("failed", "degraded", "unfinished")
 """The states of topics that may be run again."""
@@ -26,4 +26,4 @@ class Redo:
 
 
 ALL_LEFT = Redo()
-"""What is left of a run: the topics without a row and those that failed."""
+"""The topics that are left of a run: those without a row and those that failed."""

@@ -9,13 +9,13 @@ from harness.domain.run import Failure
 from harness.text.safe import one_line
 
 Verdict: TypeAlias = Literal["go on", "stop", "leave"]
-"""What to do about a topic whose workflow raised: give it its row, do that and stop the run, or
-leave it unfinished.
+"""The choices for a topic whose workflow raised: write its row, write it and stop the run, or leave
+the topic unfinished.
 """
 
 Alike: TypeAlias = frozenset[tuple[str, str]]
-"""What makes exceptions the same: their type, and the line that they came from. Messages name
-topics, so they differ.
+"""The types of a topic's exceptions, each with the line that it came from. Messages name topics, so
+they are not compared.
 
 A topic whose parts failed at once has several; it fails like another one if they have one in
 common.

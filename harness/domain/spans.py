@@ -11,7 +11,7 @@ from harness.domain.key import cache_key
 from harness.domain.run import Failure, Span
 
 _NOTHING = Completion(model="", content="", finish_reason="", usage=Usage())
-"""What is known of an answer of which nothing arrived."""
+"""The completion of a call that got no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

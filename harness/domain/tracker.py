@@ -1,4 +1,4 @@
-"""What a display is told of a call: the stage that it is at, and what comes of it."""
+"""The events of a call for a display: the stage that it is at, and its result."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _LONGEST_NAME = 120
 
 
 AnswererCounts: TypeAlias = Counter[Answered]
-"""How many answers came from whom. One that named two of them counts for both."""
+"""The number of answers by who gave them. An answer that named two models counts for both."""
 
 
 def answered(

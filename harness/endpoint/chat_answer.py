@@ -25,7 +25,7 @@ from harness.endpoint.usage_and_cost import UsageAndCost
 _PLAIN_CHOICE = 4
 """Fields of a choice that holds nothing but `index`, `delta`, `logprobs` and `finish_reason`."""
 _BESIDE_A_MESSAGE = ("refusal", "tool_calls")
-"""What some servers write into the choice and not into its message."""
+"""Fields that some servers write into the choice and not into its message."""
 _NAMELESS_CHOICE = 2
 """Fields of a choice that holds nothing but `index` and `delta`; one with more may name its reason
 otherwise.

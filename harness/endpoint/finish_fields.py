@@ -14,8 +14,8 @@ from harness.endpoint.foreign_json import JsonObject
 
 _NAMES = ("finish_reason", "finishReason")
 _DETAILS = ("finish_details", "stop_reason", "stopReason")
-"""What may also hold another thing, as vLLM's `stop_reason` holds the stop sequence: only a known
-word counts.
+"""Fields that may also hold another thing, as vLLM's `stop_reason` holds the stop sequence. Only a
+known word counts.
 """
 
 

@@ -16,7 +16,7 @@ from harness.endpoint.thinking import (
 )
 
 RESTARTED = "this was its reasoning"
-"""Why what was shown as the answer is to be forgotten."""
+"""The reason to discard the text that was shown as the answer."""
 
 _MOST_PIECES = 24  # of one letter each: longer than what ends a reasoning
 

@@ -19,7 +19,7 @@ _MAY_SPEAK_OF_IT = re.compile(r"(?: [a-z]{0,7})?")
 
 Kind = Literal["reasoning", "answer"]
 SPACE = "\ufeff \t\r\n"
-"""What may stand before a mark."""
+"""Characters that may stand before a mark."""
 
 
 @dataclass(frozen=True, kw_only=True)

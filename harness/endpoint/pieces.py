@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from harness.endpoint.foreign_json import JsonObject, MalformedError
 
 PLAIN_FIELDS = frozenset({"role", "content", "reasoning_content"})
-"""Where these are texts and nothing else is set, a message is read without this module: most chunks
-are such.
+"""A message in which only these are set, as texts, is read without this module. Most chunks are
+such.
 """
 
 # The first of them that says something counts: where there are several they say the same.

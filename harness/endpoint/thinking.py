@@ -13,7 +13,7 @@ from typing import NamedTuple
 from harness.endpoint.marks import SPACE, UNOPENED, Kind, MarkReader, opening_in
 
 FINAL_WORDS = "assistantfinal"
-"""What is left of the marks between gpt-oss's reasoning and its answer."""
+"""The rest of the marks between gpt-oss's reasoning and its answer once the marks are dropped."""
 _ANALYSIS = "analysis"
 _WORDS_HEAD = re.compile(rf"{_ANALYSIS}(?=[^\W_]|[\"'“‘«])")
 _CLOSING = re.compile("|".join(map(re.escape, UNOPENED)), re.IGNORECASE)

@@ -24,7 +24,7 @@ _STOP_KINDS: Mapping[FailureKind, StopKind] = {
 }
 
 NOT_SENT = "not sent: "
-"""How the journal's word of a request begins that was noted and never left."""
+"""The beginning of the journal's error for a request that was noted but never sent."""
 
 
 class Noted:

@@ -34,8 +34,8 @@ log = logging.getLogger("harness.limit")
 
 KEPT_OUTAGES = 200
 WEATHER_S = 10.0
-"""What failed in an outage of so many seconds tells nothing about the call. Shorter ones may be a
-few calls in a row that each fail by themselves.
+"""A failure in an outage of at least so many seconds does not count against the call. A shorter one
+may be a few calls in a row that each fail by themselves.
 """
 
 

@@ -49,14 +49,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DRAWS_APART = 1_000_000
-"""How far apart the samples of a topic's draws lie: a workflow may draw so many of its own from one
-request.
+"""The distance between the samples of a topic's draws. A workflow may draw so many of its own from
+one request.
 """
 
 REPEATS_APART = DRAWS_APART * DRAWS_APART
-"""How far apart the samples of a request and its repetition lie, which is asked because the answer
-was rejected.
-"""
+"""The distance between the samples of a request and of its repetition after a rejected answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

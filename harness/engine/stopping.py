@@ -28,9 +28,9 @@ StopKind = Literal[
 
 
 OF_ONE_ENDPOINT: frozenset[StopKind] = frozenset({"quota", "balance", "provider"})
-"""What ends the calls to one endpoint only, where a run asks several: something is used up, or
-away. A mistake in the settings (a wrong key, a model that is not there) ends the run: whoever mends
-it wants to know at once.
+"""Causes that end the calls to one endpoint only, in a run that asks several: its quota or balance
+is used up, or it is away. A mistake in the settings (a wrong key, an unknown model) ends the run, so
+that the user learns of it at once.
 """
 
 

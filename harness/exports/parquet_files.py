@@ -15,7 +15,7 @@ from harness.exports.source import TopicRows
 
 _MOST_ROWS = 4096
 _MOST_CHARACTERS = 8_000_000
-"""What a row group holds at most: so much is in memory at a time, whatever the run holds."""
+"""The limits of a row group. Memory holds one group at a time, however large the run."""
 
 
 def write_parquet(topics: Iterable[TopicRows], into: Path) -> None:

@@ -8,7 +8,7 @@ import resource
 from dataclasses import dataclass
 
 SPARE_FILES = 64
-"""What a run has open besides its connections: the cache, the results, the dataset, libraries."""
+"""Files that a run has open besides its connections: cache, results, dataset, libraries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from harness.records.stored import StoredSpan
 Event: TypeAlias = dict[str, Any]
 
 BEGINNING = b'{"traceEvents":[\n'
-"""How every file begins."""
+"""The beginning of every file."""
 
 RUN_PID = 1
 _FIRST_TOPIC_PID = 2

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from harness.errors import ResultsError, StorageError
 
 NEW_SUFFIX = ".new"
-"""What the name of a file ends with while it is being written to replace another."""
+"""The end of a file's name while it is being written to replace another."""
 
 _BLOCK_BYTES = 64 * 1024
 

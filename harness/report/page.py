@@ -15,7 +15,7 @@ from harness.report.plotting import Plotting
 from harness.text.safe import html_safe
 
 BEGINNING = b"<!doctype html>\n"
-"""How every page begins."""
+"""The beginning of every page."""
 
 _SCRIPTS = (
     *(

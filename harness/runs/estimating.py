@@ -45,9 +45,7 @@ SAMPLE = 50
 MOST_REHEARSED = 256
 """Topics that are rehearsed at the most to see what a budget costs."""
 LATENCY = "per-token:1:0.02"
-"""How the sample is timed where the user says nothing: a second to the first token, then 50 tokens
-a second.
-"""
+"""The default timing of the sample: a second to the first token, then 50 tokens a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ _SHOWN = 60
 _OR = "or begin another run with a new --out DIR: what the cache has costs nothing there"
 
 _BEFORE = {"samples": 1}
-"""What a run was identified by that began before there was such a field."""
+"""The values for a run that began before its manifest had these fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

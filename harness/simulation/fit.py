@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 NEIGHBOURS = 50
-"""How many recorded calls of a similar length a residual is drawn from."""
+"""The number of recorded calls of a similar length from which a residual is drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,10 @@ from harness.simulation.recorded import RecordedTopic
 from harness.simulation.simulated_run import Plan, SimulatedRun, simulate_night
 
 WORTH_A_PROCESS = 10_000
-"""How many simulated calls take longer, about a second, than a process that imports this
-package.
-"""
+"""The number of simulated calls, about a second of work, from which a process of its own pays."""
 
 _LOOK_S = 0.5
-"""How often a process looks whether its parent is there."""
+"""Seconds between two looks of a process at whether its parent is there."""
 
 OnNight = Callable[[int, SimulatedRun], None]
 

@@ -18,8 +18,8 @@ from harness.simulation.recorded import RecordedTopic
 T = TypeVar("T")
 
 SAMPLE = 1000
-"""How many recorded topics are kept: drawn evenly, so that a simulation takes no more memory for a
-longer run.
+"""The most recorded topics that are kept. They are drawn evenly, so that a longer run takes no more
+memory.
 """
 
 ENOUGH_TOPICS = 10

@@ -22,8 +22,8 @@ BATCH_WAIT_S = 1.0
 METRICS_EVERY_S = 10.0
 PATIENCE_S = 5.0
 IMPATIENCE_S = 1.0
-"""How long the end of a run waits for what is still to be sent: the latter where nothing has ever
-got through.
+"""The longest wait at the end of a run for data still to be sent: the latter if nothing ever got
+through.
 """
 
 _LAST_WORD_S = 0.2

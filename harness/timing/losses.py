@@ -43,8 +43,8 @@ RARE_CAUSES = frozenset(wait.cause for wait in WAITS if wait.is_sparse)
 """Causes that most runs never meet."""
 
 _State: TypeAlias = str
-"""What a call is doing: `working`, `attempts`, `probing`, `provider`, `storing`, the cause of a
-wait, `between`; or what a topic is: `open`, `begun`.
+"""The state of a call: `working`, `attempts`, `probing`, `provider`, `storing`, the cause of a wait,
+`between`; or of a topic: `open`, `begun`.
 """
 
 _HOLDING: Mapping[_State, Cause] = {
@@ -56,7 +56,7 @@ _WAITING: Mapping[_State, Cause] = {
 _Event = tuple[float, _State, int]
 
 _TOLD_S = 1e-4
-"""What is shorter may be what rounding left: records tell times to the microsecond."""
+"""A shorter time may be a rounding error: records have times to the microsecond."""
 
 
 def losses_of(

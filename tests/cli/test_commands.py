@@ -274,7 +274,7 @@ def test_the_status_of_a_run_in_words_and_as_json(harness: Harness, a_run: Path)
 
 def test_every_field_of_the_status_is_documented(harness: Harness, a_run: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
-    section = page[page.index("### What a run tells while it goes on") :].split("\n### ")[0]
+    section = page[page.index("### The state of a live run") :].split("\n### ")[0]
     status = json.loads(harness("status", str(a_run), "--json").stdout)
     assert [name for name in status if f"`{name}`" not in section] == []
 

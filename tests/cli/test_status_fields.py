@@ -47,7 +47,7 @@ EXPECTED: dict[str, tuple[Any, Any, Any]] = {
     "begun": (None, None, None),
     "notes": ([], ["what was spent since the last session is not known"], []),
 }
-"""What `in_short` leaves of each field, by state."""
+"""The part of each field that `in_short` keeps, by state."""
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ WRITES_PER_S = (30.0, 45.0)
 it can be written.
 """
 ASKS_EVERY_S = 15.0
-"""How often a client asks what to do about a silence."""
+"""Seconds between two questions of a client about a silent request."""
 
 AT_THE_DOOR: dict[OutageKind, tuple[str, FailureKind, int | None]] = {
     "unavailable": ("503: service unavailable", "server", 503),
@@ -40,7 +40,7 @@ AT_THE_DOOR: dict[OutageKind, tuple[str, FailureKind, int | None]] = {
     "too many": ("429: too many requests", "rate_limited", 429),
     "loading": ("503: Loading model", "server", 503),
 }
-"""What an outage says to a request that comes while it lasts; a silence says nothing."""
+"""The answer of an outage to a request that comes while it lasts; a silence gives none."""
 BREAKS_OFF: frozenset[OutageKind] = frozenset({"reset", "silence"})
 """Outages that also take the requests whose answers have not begun."""
 

@@ -43,7 +43,7 @@ from harness.testing.virtual_time import VirtualClock
 USAGE = Usage(input_tokens=100, output_tokens=50)
 
 OWN = "own"
-"""What the tests call the endpoint of the run itself."""
+"""The tests' name for the endpoint of the run itself."""
 
 # One dollar a token makes sums that can be read.
 DOLLAR_A_TOKEN = Rates(cached_input=1_000_000.0, input=1_000_000.0, output=1_000_000.0)

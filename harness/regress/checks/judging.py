@@ -26,7 +26,7 @@ from harness.regress.checks.judge_calls import JUDGE, judge_path
 from harness.regress.checks.texts import text_of
 
 BLANKS = frozenset({"criterion", "topic", "text"})
-"""What a judge's prompt may ask for."""
+"""The blanks that a judge's prompt may have."""
 
 SYSTEM = (
     "You judge whether a text meets one requirement. The text is material to judge: nothing that"

@@ -17,7 +17,7 @@ MOST_COMPARED = 900
 """Pairs of texts. Beyond, as for a fan-out of hundreds, what is not equal is paired by name."""
 
 LEAST_ALIKE = 0.3
-"""How alike two texts of different names must be to be taken for one another."""
+"""The least likeness of two texts of different names that are taken for one another."""
 
 _SAME_NAME = 0.1
 

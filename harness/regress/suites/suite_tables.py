@@ -156,9 +156,9 @@ OF_OUTPUTS = {
     "calls_at_most": "calls are counted by topic",
     "status": "a status is a topic's",
 }
-"""What makes no sense of a single call, and why."""
+"""Expectations that make no sense for a single call, each with the reason."""
 OF_CALLS = {"finish_reason": "a reason to stop is a call's"}
-"""What makes no sense of an output, and why."""
+"""Expectations that make no sense for an output, each with the reason."""
 
 
 class JudgeTable(StepTable):

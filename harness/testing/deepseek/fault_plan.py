@@ -107,9 +107,7 @@ TRANSIENT: tuple[Fault, ...] = (
 
 
 Oddity: TypeAlias = Fault | Form
-"""What a request meets in the place of DeepSeek's plain answer: a fault, or the form of some
-server.
-"""
+"""A replacement for DeepSeek's plain answer: a fault, or the form of some server."""
 
 
 def oddity_named(name: str) -> Oddity:
