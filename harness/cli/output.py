@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from harness.cli.terminal import columns_of
+from harness.render.terminal import columns_of
 from harness.text.safe import json_safe, terminal_safe
 
 
@@ -32,7 +32,7 @@ def say(text: str, *, hanging: int = 10) -> None:
     """
     safe, columns = terminal_safe(text), columns_of(sys.stdout)
     if columns is not None:
-        from harness.cli.wrapping import wrapped  # noqa: PLC0415 - what measures words is of use to a terminal only
+        from harness.render.wrapping import wrapped  # noqa: PLC0415 - what measures words is of use to a terminal only
 
         safe = wrapped(safe, columns, hanging=hanging)
     click.echo(safe)

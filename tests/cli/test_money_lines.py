@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.cli.money_words import reservation_lines
-from harness.cli.summary import money_lines
+from field_lines import lines_of
+
+from harness.cli.money_words import reservation_fields
+from harness.cli.summary import money_fields
 from harness.domain.ledger import Reservations
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget, Reserve
@@ -21,7 +23,9 @@ MORE = {"cost": 0.75, "tokens": 150, "cost_at_risk": 2.0, "tokens_at_risk": 1000
 
 
 def said(journal: dict[str, Any], budget: Budget, *, unfinished: int = 3) -> list[str]:
-    return money_lines(Outlay.of(TOTALS, journal), TOTALS, unfinished, budget, simulated=False)
+    return lines_of(
+        money_fields(Outlay.of(TOTALS, journal), TOTALS, unfinished, budget, simulated=False)
+    )
 
 
 def test_what_is_known_is_one_line() -> None:
@@ -66,8 +70,8 @@ def test_what_a_server_did_not_tell_is_reserved_and_not_used() -> None:
         "unpriced": 3,
         "usage": {"input_tokens": 0, "output_tokens": 0, "untold": 3},
     }
-    assert money_lines(
-        Outlay.of(totals, untold), totals, 0, Budget(tokens=2000), simulated=False
+    assert lines_of(
+        money_fields(Outlay.of(totals, untold), totals, 0, Budget(tokens=2000), simulated=False)
     ) == [
         "cost      not known: the server told no usage",
         (
@@ -80,24 +84,30 @@ def test_what_a_server_did_not_tell_is_reserved_and_not_used() -> None:
 def test_a_cost_without_a_price_is_not_known_and_a_part_of_it_is_not_counted() -> None:
     unpriced = {**TOTALS, "cost": 0.0, "unpriced": 2}
     journal = {"cost": 0.0, "tokens": 120}
-    lines = money_lines(Outlay.of(unpriced, journal), unpriced, 0, Budget(), simulated=False)
+    lines = lines_of(
+        money_fields(Outlay.of(unpriced, journal), unpriced, 0, Budget(), simulated=False)
+    )
     assert lines == ["cost      not known: no price is known for the model"]
     some = {**TOTALS, "unpriced": 1}
-    assert money_lines(Outlay.of(some, ALL_IN_ROWS), some, 0, Budget(), simulated=False) == [
+    assert lines_of(
+        money_fields(Outlay.of(some, ALL_IN_ROWS), some, 0, Budget(), simulated=False)
+    ) == [
         "cost      $0.5000 (not counting 1 topic with calls whose cost is not known: no price is"
         " known for the model)"
     ]
 
 
-def lines_of(
+def told(
     found: Reservations, budget: Budget, reserve: Reserve = "strict", *, unfinished: int = 0
 ) -> list[str]:
     outlay = Outlay.of(TOTALS, ALL_IN_ROWS)
-    return reservation_lines(found, outlay, budget, reserve, wall_s=40.0, unfinished=unfinished)
+    return lines_of(
+        reservation_fields(found, outlay, budget, reserve, wall_s=40.0, unfinished=unfinished)
+    )
 
 
 def test_time_lost_to_reservations_is_told_with_what_gives_it_back() -> None:
-    assert lines_of(Reservations(lost_s=30.0, wanted_cost=1.081), Budget(cost=1.0)) == [
+    assert told(Reservations(lost_s=30.0, wanted_cost=1.081), Budget(cost=1.0)) == [
         "          30 s of the 40 s went by waiting for money held for other calls",
         (
             "            → --budget 1.59 or a lower max_tokens or --budget-reserve likely gives"
@@ -105,11 +115,11 @@ def test_time_lost_to_reservations_is_told_with_what_gives_it_back() -> None:
         ),
     ]
     assert (
-        lines_of(Reservations(lost_s=30.0, wanted_tokens=4000), Budget(tokens=500), unfinished=1)[1]
+        told(Reservations(lost_s=30.0, wanted_tokens=4000), Budget(tokens=500), unfinished=1)[1]
         == "            → --budget-tokens 4120 and what the other topics cost or a lower max_tokens"
         " or --budget-reserve likely gives them back"
     )
-    assert lines_of(Reservations(lost_s=0.7), Budget(cost=1.0)) == []
+    assert told(Reservations(lost_s=0.7), Budget(cost=1.0)) == []
 
 
 def test_likely_reservations_say_what_they_risked_and_what_came_of_it() -> None:
@@ -118,12 +128,12 @@ def test_likely_reservations_say_what_they_risked_and_what_came_of_it() -> None:
         "          likely costs were held back, not worst cases: the budget could have been"
         " passed by "
     )
-    assert lines_of(risked, Budget(cost=1.0), "likely") == [f"{words}$0.2500, and was not passed"]
-    assert lines_of(risked, Budget(cost=0.45), "likely") == [
+    assert told(risked, Budget(cost=1.0), "likely") == [f"{words}$0.2500, and was not passed"]
+    assert told(risked, Budget(cost=0.45), "likely") == [
         f"{words}$0.2500, and was passed by $0.0500"
     ]
-    assert lines_of(Reservations(), Budget(cost=1.0), "likely") == []
+    assert told(Reservations(), Budget(cost=1.0), "likely") == []
     tokens = Reservations(could_pass_tokens=70)
-    assert lines_of(tokens, Budget(tokens=110), "likely") == [
+    assert told(tokens, Budget(tokens=110), "likely") == [
         f"{words}70 tokens, and was passed by 10 tokens"
     ]

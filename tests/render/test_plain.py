@@ -48,6 +48,25 @@ def test_a_table_may_have_least_widths_and_a_narrow_terminal_leaves_them_out(
         assert row in [line.rstrip() for line in terminal.getvalue().splitlines()]
 
 
+def test_a_narrow_terminal_folds_numbers_and_cuts_no_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = Table(
+        title="t",
+        columns=("arm", "step", "wait"),
+        rows=(("batch-1024", "synthesize", "1000.5 / 2000.5 / 3000.5"),),
+        texts=2,
+    )
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    shown = Terminal()
+    show([table], shown)
+    assert "batch-1024" in shown.getvalue()
+    assert "synthesize" in shown.getvalue()
+    assert "…" not in shown.getvalue()
+    assert {"1000.5", "2000.5", "3000.5"} <= set(shown.getvalue().split())
+
+
 def test_a_table_may_have_a_title() -> None:
     table = Table(title="Steps", columns=("step", "calls"), rows=(("plan", "1"),))
     assert plain([table]) == "Steps\nstep  calls\nplan      1\n"
