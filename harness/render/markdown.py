@@ -26,7 +26,7 @@ _PARAGRAPHS = re.compile(r"(\n\s*)")
 # Nothing of this is markup, but a list at the beginning of a line, an underlined heading, and what
 # follows a bracket in a link or in the definition of one.
 _NO_MARKUP = re.compile(r"[A-Za-z0-9 .,:;=/%$()\[\]'→×–-]*")
-_MARKUP = re.compile(r"^[-=:]|^\d+[.)]( |$)|\][(:\[]|://|www\.")
+_MARKUP = re.compile(r"^[-=:]|^\d+[.)]( |$)|\][(:\[]")
 _TICKS = re.compile(r"`{3,}")
 _TAGS = {"removed": "del", "added": "ins"}
 
