@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from harness.cli.output import say, say_json
 from harness.cli.summary import answer_fields, place_words, run_outage_fields
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
 from harness.domain.causes import cause_of
+from harness.domain.completion import Usage
 from harness.domain.remedies import remedy_of
 from harness.domain.run import Failure
 from harness.errors import ResultsError
-from harness.records.codec import usage_to_json
 from harness.records.run import Run
 from harness.records.stored import StoredResult, StoredSpan, result_row, span_row
 from harness.render.document import Block, Fields, paragraph
@@ -118,7 +118,7 @@ def _head_lines(row: StoredResult) -> list[str]:
         f"topic: {row.topic}",
         (
             f"{row.calls} calls, {row.hits} from the cache,"
-            f" {tokens_words(usage_to_json(row.usage))}, {_cost(row.cost)}, {row.elapsed_s:.1f} s"
+            f" {tokens_words(row.usage)}, {_cost(row.cost)}, {row.elapsed_s:.1f} s"
             f" ({row.sequential_s:.1f} s one after another)"
         ),
     ]
@@ -148,7 +148,7 @@ def _call_line(span: StoredSpan, others: Collection[str] = ()) -> str:
     elif span.rejected:
         outcome = f"rejected: {one_line(span.rejected, 70)}"
     else:
-        outcome = _tokens_out(usage_to_json(span.usage))
+        outcome = _tokens_out(span.usage)
     outcome += _other_words(span, others)
     cells = (
         f"  {one_line(span.id)}",
@@ -210,10 +210,10 @@ def _first_words(output: Any) -> str:
     return next((line.lstrip("# ") for line in text.splitlines() if line.strip()), "")
 
 
-def _tokens_out(usage: Mapping[str, Any]) -> str:
+def _tokens_out(usage: Usage) -> str:
     if is_untold(usage):
         return "tokens not told"
-    return f"{usage['output_tokens']:,} tokens out, {reasoning_words(usage)}"
+    return f"{usage.output_tokens:,} tokens out, {reasoning_words(usage)}"
 
 
 def _cost(cost: float | None) -> str:

@@ -29,7 +29,6 @@ from harness.cli.summary import (
 )
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
-from harness.records.answers import answers_in
 from harness.render.document import Field, Fields
 from harness.runs.live_file import Live
 from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
@@ -52,26 +51,26 @@ class _Caps:
 
 def standing_of(state: RunState, now: datetime) -> Fields:
     """Return some lines for a person."""
-    manifest, totals = state.manifest, state.totals
+    manifest, sums = state.manifest, state.sums
     fields = [
         *_run_fields(state, now),
-        topics_field(totals, state.unfinished, state.skipped),
+        topics_field(sums, state.unfinished, state.skipped),
         *failure_fields(state.failures),
         *skipped_fields(state.skipped, manifest["dataset"].get("skipped_lines", ())),
     ]
     if state.live is not None:
         fields += _live_fields(state.live, _caps(manifest), now)
     else:
-        fields += work_fields(totals, streamed=manifest["settings"].get("stream", True))
+        fields += work_fields(sums, streamed=manifest["settings"].get("stream", True))
         fields += _money_fields(state)
-    fields += answer_fields(answers_in(totals))
+    fields += answer_fields(sums.answers)
     fields += left_open_fields(state.left_open)
     fields += [Field("note", note) for note in state.notes]
     fields += run_outage_fields(manifest)
     stop = stop_of(state)
     if stop is not None:
         fields.append(Field("stopped", stop["message"]))
-    if not state.running and (totals["failed"] or state.unfinished or state.killed):
+    if not state.running and (sums.failed or state.unfinished or state.killed):
         path = shlex.quote(str(state.path))
         fields.append(Field("continue", f"harness resume {path}", whole=True))
     return Fields(fields=tuple(fields))
@@ -111,7 +110,7 @@ def state_words(state: RunState, now: datetime) -> str:
         word = "stopped"
     if word == "complete" and state.unfinished:
         word = f"complete, but rows are missing: {state.unfinished:,}"
-    failed = state.totals["failed"]
+    failed = state.sums.failed
     return f"{word}, {failed:,} failed" if failed else word
 
 
@@ -161,8 +160,8 @@ def _silence(silent_s: float, pid: int) -> str:
 def _money_fields(state: RunState) -> list[Field]:
     caps = _caps(state.manifest)
     fields = money_fields(
-        Outlay.of(state.totals, state.journal),
-        state.totals,
+        Outlay.of(state.sums, state.journal),
+        state.sums,
         state.unfinished,
         Budget(cost=caps.budget, tokens=caps.budget_tokens),
         simulated=is_simulated(state.manifest),

@@ -54,7 +54,11 @@ def _as_json(state: RunState) -> dict[str, Any]:
         "last_alive": None
         if state.last_alive is None
         else state.last_alive.isoformat(timespec="milliseconds"),
-        "totals": {**state.totals, "unfinished": state.unfinished, "skipped": state.skipped},
+        "totals": {
+            **state.sums.as_json(),
+            "unfinished": state.unfinished,
+            "skipped": state.skipped,
+        },
         "skipped_lines": manifest["dataset"].get("skipped_lines", []),
         "failures": [asdict(alike) for alike in state.failures],
         "journal": state.journal,

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.cli.money_words import LEAST_SAID, budget_fields, reservation_fields
 from harness.cli.usage_words import is_untold, reasoning_words, untold_words
+from harness.domain.completion import Usage
 from harness.domain.outage_words import PastOutage, outage_lines, queue_words
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
@@ -17,9 +18,8 @@ from harness.domain.remedies import remedy_of
 from harness.domain.who_answered import Answers, doubt_lines, why_unpriced
 from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall
-from harness.records.answers import answers_in
 from harness.records.outages import outage_to_json, run_outages
-from harness.records.run_standing import FailedAlike
+from harness.records.run_standing import FailedAlike, RowTotals
 from harness.render.document import Field, Fields
 from harness.runs.session import Report, limits_learned
 from harness.settings import Settings
@@ -36,17 +36,17 @@ with much to do.
 
 def summary_of(report: Report, settings: Settings) -> Fields:
     """Return some lines for a person; with `verbose` also what is of use to few."""
-    outlay = Outlay.of(report.totals, asdict(report.spent))
+    outlay = Outlay.of(report.sums, asdict(report.spent))
     budget = settings.spending_cap()
     return Fields(
         fields=(
-            topics_field(report.totals, report.unfinished, report.skipped),
+            topics_field(report.sums, report.unfinished, report.skipped),
             *failure_fields(report.failures),
             *skipped_fields(report.skipped, report.bad_lines),
-            *work_fields(report.totals, streamed=settings.stream),
-            *answer_fields(answers_in(report.totals)),
+            *work_fields(report.sums, streamed=settings.stream),
+            *answer_fields(report.sums.answers),
             *money_fields(
-                outlay, report.totals, report.unfinished, budget, simulated=report.simulated
+                outlay, report.sums, report.unfinished, budget, simulated=report.simulated
             ),
             *reservation_fields(
                 report.reservations,
@@ -103,7 +103,7 @@ def _next_fields(report: Report) -> list[Field]:
     fields = [Field("results", str(report.path), whole=True)]
     if report.stop is not None:
         fields.append(Field("stopped", report.stop.message))
-    if report.unfinished or report.totals["failed"]:
+    if report.unfinished or report.sums.failed:
         fields.append(Field("continue", f"harness resume {path}", whole=True))
     return [*fields, Field("look", f"harness show {path}", whole=True)]
 
@@ -242,18 +242,18 @@ def left_open_fields(left_open: Sequence[OpenCall]) -> list[Field]:
     return _under("open", lines)
 
 
-def topics_field(totals: Mapping[str, Any], unfinished: int, skipped: int = 0) -> Field:
+def topics_field(totals: RowTotals, unfinished: int, skipped: int = 0) -> Field:
     """Say how the topics ended. Lines that were skipped are no topics."""
     counts = [
-        f"{totals['ok']:,} ok",
-        f"{totals['degraded']:,} degraded",
-        f"{totals['failed']:,} failed",
+        f"{totals.ok:,} ok",
+        f"{totals.degraded:,} degraded",
+        f"{totals.failed:,} failed",
     ]
     if unfinished:
         counts.append(f"{unfinished:,} unfinished")
     if skipped:
         counts.append(f"{skipped:,} skipped")
-    return Field("topics", f"{totals['rows'] + unfinished:,}: {', '.join(counts)}")
+    return Field("topics", f"{totals.rows + unfinished:,}: {', '.join(counts)}")
 
 
 def skipped_fields(skipped: int, bad_lines: Sequence[str]) -> list[Field]:
@@ -264,25 +264,25 @@ def skipped_fields(skipped: int, bad_lines: Sequence[str]) -> list[Field]:
     return _under("skipped", lines)
 
 
-def work_fields(totals: Mapping[str, Any], *, streamed: bool) -> list[Field]:
+def work_fields(totals: RowTotals, *, streamed: bool) -> list[Field]:
     """Say how many calls there were, and what they took in tokens."""
-    usage = totals["usage"]
-    calls = f"{totals['calls']:,}, {totals['hits']:,} of them answered by the cache"
+    usage = totals.usage
+    calls = f"{totals.calls:,}, {totals.hits:,} of them answered by the cache"
     advice: tuple[str, ...] = ()
-    if usage.get("untold", 0) and streamed:
+    if usage.untold and streamed:
         advice = ("  → --no-stream may make the server tell them",)
     return [Field("calls", calls), Field("tokens", _tokens_words(usage), advice)]
 
 
-def _tokens_words(usage: Mapping[str, Any]) -> str:
+def _tokens_words(usage: Usage) -> str:
     if is_untold(usage):
-        return f"not told by the server for {counted(usage['untold'], 'answer')}"
+        return f"not told by the server for {counted(usage.untold, 'answer')}"
     cached = 0.0
-    if usage["input_tokens"]:
-        cached = usage["cached_tokens"] / usage["input_tokens"]
+    if usage.input_tokens:
+        cached = usage.cached_tokens / usage.input_tokens
     return (
-        f"{usage['input_tokens']:,} in ({cached:.0%} cached by the provider),"
-        f" {usage['output_tokens']:,} out"
+        f"{usage.input_tokens:,} in ({cached:.0%} cached by the provider),"
+        f" {usage.output_tokens:,} out"
         f" ({reasoning_words(usage, of=' of them')}){untold_words(usage)}"
     )
 
@@ -295,7 +295,7 @@ def answer_fields(answers: Answers) -> list[Field]:
 
 
 def money_fields(
-    outlay: Outlay, totals: Mapping[str, Any], unfinished: int, budget: Budget, *, simulated: bool
+    outlay: Outlay, totals: RowTotals, unfinished: int, budget: Budget, *, simulated: bool
 ) -> list[Field]:
     """Say what was spent, then what of it counts against the budget, or what may come on top where
     there is none.
@@ -304,32 +304,30 @@ def money_fields(
     return [Field("cost", cost), *budget_fields(outlay, budget)]
 
 
-def _cost_words(
-    outlay: Outlay, totals: Mapping[str, Any], unfinished: int, *, simulated: bool
-) -> str:
+def _cost_words(outlay: Outlay, totals: RowTotals, unfinished: int, *, simulated: bool) -> str:
     why = _why_not_known(totals)
-    if totals["unpriced"] and not outlay.cost:
+    if totals.unpriced and not outlay.cost:
         return f"not known: {why}"
     cost = money(outlay.cost)
     elsewhere = outlay.cost - outlay.cost_in_rows
     if elsewhere >= LEAST_SAID:
         ended = "are not finished" if unfinished else "were run again"
         cost += f", {money(elsewhere)} of it for topics that {ended}"
-    if totals["unpriced"]:
-        topics = counted(totals["unpriced"], "topic")
+    if totals.unpriced:
+        topics = counted(totals.unpriced, "topic")
         cost += f" (not counting {topics} with calls whose cost is not known: {why})"
-    if totals["saved"]:
-        cost += f"; answers worth {money(totals['saved'])} came from the cache"
+    if totals.saved:
+        cost += f"; answers worth {money(totals.saved)} came from the cache"
     if simulated:
         cost += "; simulated at DeepSeek's prices, nothing was paid"
     return cost
 
 
-def _why_not_known(totals: Mapping[str, Any]) -> str:
+def _why_not_known(totals: RowTotals) -> str:
     """Say why a cost is not known, where one is not."""
-    if totals["usage"].get("untold", 0):
+    if totals.usage.untold:
         return "the server told no usage"
-    return why_unpriced(answers_in(totals))
+    return why_unpriced(totals.answers)
 
 
 def run_outage_fields(manifest: Mapping[str, Any]) -> list[Field]:

@@ -10,10 +10,9 @@ from typing import Any
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Limits
 from harness.domain.who_answered import doubt_lines, why_unpriced
-from harness.records.answers import answers_in
 from harness.records.begun import last_begun
 from harness.records.results_dir import unfinished_topics
-from harness.records.run_standing import Standing
+from harness.records.run_standing import RowTotals, Standing
 from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
@@ -54,29 +53,29 @@ def summary_of(
     `down` is what a run that goes on says of a provider that is away.
     """
     log = manifest.get("session_log", [])
-    totals = standing.totals.as_json()
+    totals = standing.totals.rounded()
     unfinished = unfinished_topics(manifest, standing)
     complete_log = len(log) == manifest["sessions"] and not running
     active_s = sum(times.end_s for times in digest.sessions.values())
     wall_s = sum(entry["wall_s"] for entry in log) if complete_log else active_s
     outages = outages_by_session(manifest)
-    time = _time(digest, manifest, wall_s=wall_s, sequential_s=totals["sequential_s"])
+    time = _time(digest, manifest, wall_s=wall_s, sequential_s=totals.sequential_s)
     return {
         "name": name,
         "run_id": manifest["run_id"],
         "state": state_of(
-            manifest, running=running, failed=totals["failed"], missing=unfinished, down=down
+            manifest, running=running, failed=totals.failed, missing=unfinished, down=down
         ),
         "about": _about(manifest),
         "totals": {
-            **totals,
+            **totals.as_json(),
             "unfinished": unfinished,
             "requests": digest.requests,
             "refusals": digest.refusals,
         },
         "time": {**time, "whole_sessions": complete_log},
         "money": _money(manifest, totals),
-        "answerers": doubt_lines(answers_in(totals)),
+        "answerers": doubt_lines(totals.answers),
         "limits": manifest.get("limits_learned"),
         "in_flight": manifest["settings"].get("in_flight"),
         "troubles": {
@@ -184,7 +183,7 @@ def _time(
     }
 
 
-def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
+def _money(manifest: Manifest, totals: RowTotals) -> dict[str, Any]:
     settings, outlay = manifest["settings"], Outlay.of(totals, manifest.get("journal", {}))
     return {
         "cost": outlay.cost,
@@ -194,12 +193,10 @@ def _money(manifest: Manifest, totals: Mapping[str, Any]) -> dict[str, Any]:
         "used_tokens": outlay.counted_tokens,
         "budget": settings.get("budget"),
         "budget_tokens": settings.get("budget_tokens"),
-        "saved": totals["saved"],
-        "unpriced": totals["unpriced"],
-        "known": outlay.cost > 0 or not totals["unpriced"],
-        "why": "the server told no usage"
-        if totals["usage"].get("untold")
-        else why_unpriced(answers_in(totals)),
+        "saved": totals.saved,
+        "unpriced": totals.unpriced,
+        "known": outlay.cost > 0 or not totals.unpriced,
+        "why": "the server told no usage" if totals.untold else why_unpriced(totals.answers),
         "untold_cost": outlay.cost_untold,
         "simulated": is_simulated(manifest),
     }

@@ -89,16 +89,18 @@ class WatchedRun:
             except ResultsError as error:
                 return {"name": self.path.name, "problem": str(error)}
             manifest, unfinished = self._run.manifest, self._run.unfinished
-            totals = self._run.standing.totals.as_json()
+            totals = self._run.standing.totals.rounded()
         cost = Outlay.of(totals, manifest.get("journal", {})).cost
         return {
             "name": self.path.name,
             "state": state_of(
-                manifest, running=running, failed=totals["failed"], missing=unfinished, down=down
+                manifest, running=running, failed=totals.failed, missing=unfinished, down=down
             ),
-            **{status: totals[status] for status in ("ok", "degraded", "failed")},
+            "ok": totals.ok,
+            "degraded": totals.degraded,
+            "failed": totals.failed,
             "unfinished": unfinished,
-            "cost": round(cost, 9) if cost > 0 or not totals["unpriced"] else None,
+            "cost": round(cost, 9) if cost > 0 or not totals.unpriced else None,
             "wall_s": None if running else manifest.get("totals", {}).get("wall_s"),
             "model": manifest["identity"].get("model"),
             "created_at": manifest.get("created_at"),

@@ -19,13 +19,13 @@ from harness.records.results_dir import (
     is_running,
 )
 from harness.records.run import Run
-from harness.records.run_standing import FailedAlike
+from harness.records.run_standing import FailedAlike, RowTotals
 from harness.runs.live_file import Live, read_live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """`totals` are sums over the rows, `journal` is the journal's word on the money.
+    """`sums` are those over the rows, `journal` is the journal's word on the money.
 
     `begun` is the beginning of the last session, None where an earlier version of harness began it.
     `live` is what a run that goes on last told of itself, None before it did. `killed`: the last
@@ -36,7 +36,7 @@ class RunState:
     path: Path
     manifest: Mapping[str, Any]
     running: bool
-    totals: Mapping[str, Any]
+    sums: RowTotals
     unfinished: int
     failures: tuple[FailedAlike, ...]
     journal: Mapping[str, Any]
@@ -75,7 +75,7 @@ async def look_at(path: Path, clock: WallClock) -> RunState:
         path=path,
         manifest=manifest,
         running=running,
-        totals=standing.totals.as_json(),
+        sums=standing.totals.rounded(),
         unfinished=run.unfinished,
         failures=standing.failures(),
         journal=journal,

@@ -35,7 +35,7 @@ from harness.ports import Answers, OpenCall, Results, WallClock
 from harness.records.begun import SESSIONS_BEGUN, Begun, SessionLimits, begun_to_json
 from harness.records.outages import outage_to_json
 from harness.records.results_dir import LINES_FILE, ResultsDir
-from harness.records.run_standing import FailedAlike
+from harness.records.run_standing import FailedAlike, RowTotals
 from harness.runs.choosing import Chosen
 from harness.runs.live_file import Live, live_to_json
 from harness.runs.manifest import STDIN, workflow_name
@@ -56,7 +56,7 @@ TOLD_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A batch after a session. `totals` are sums over all rows of all sessions.
+    """A batch after a session. `sums` are those over all rows of all sessions, `totals` their JSON.
 
     `failures` are the failed topics by cause. `session` is what happened in this one; `unfinished`
     counts topics without a row. `left_open` are requests of earlier sessions whose payment is
@@ -72,7 +72,7 @@ class Report:
     run_id: str
     topics: int
     unfinished: int
-    totals: Mapping[str, Any]
+    sums: RowTotals
     session: Progress
     wall_s: float
     stop: StopCause | None
@@ -89,13 +89,17 @@ class Report:
     outages: tuple[PastOutage, ...] = ()
 
     @property
+    def totals(self) -> Mapping[str, Any]:
+        return self.sums.as_json()
+
+    @property
     def exit_code(self) -> int:
         """0 all topics ok or degraded, 1 some failed or missing, 3 stopped for cause, 130
         interrupted.
         """
         if self.stop is not None:
             return 130 if self.stop.kind == "interrupted" else 3
-        return 1 if self.totals["failed"] or self.unfinished else 0
+        return 1 if self.sums.failed or self.unfinished else 0
 
 
 @dataclass(slots=True)
@@ -347,7 +351,7 @@ class Session:
             run_id=results.manifest["run_id"],
             topics=dataset.count,
             unfinished=unfinished,
-            totals=results.standing.totals.as_json(),
+            sums=results.standing.totals.rounded(),
             session=progress,
             wall_s=wall_s,
             stop=self.stop.cause,

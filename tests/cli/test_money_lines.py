@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from field_lines import lines_of
@@ -11,13 +12,9 @@ from harness.cli.summary import money_fields
 from harness.domain.ledger import Reservations
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget, Reserve
+from harness.records.run_standing import RowTotals
 
-TOTALS: dict[str, Any] = {
-    "cost": 0.5,
-    "saved": 0,
-    "unpriced": 0,
-    "usage": {"input_tokens": 100, "output_tokens": 20},
-}
+TOTALS = RowTotals(cost=0.5, input_tokens=100, output_tokens=20)
 ALL_IN_ROWS = {"cost": 0.5, "tokens": 120}
 MORE = {"cost": 0.75, "tokens": 150, "cost_at_risk": 2.0, "tokens_at_risk": 1000}
 
@@ -64,12 +61,7 @@ def test_a_budget_in_tokens_counts_them_alike() -> None:
 
 def test_what_a_server_did_not_tell_is_reserved_and_not_used() -> None:
     untold = {"cost": 0.0, "tokens": 0, "tokens_at_risk": 900, "untold": 3, "tokens_untold": 700}
-    totals = {
-        **TOTALS,
-        "cost": 0.0,
-        "unpriced": 3,
-        "usage": {"input_tokens": 0, "output_tokens": 0, "untold": 3},
-    }
+    totals = RowTotals(unpriced=3, untold=3)
     assert lines_of(
         money_fields(Outlay.of(totals, untold), totals, 0, Budget(tokens=2000), simulated=False)
     ) == [
@@ -82,13 +74,13 @@ def test_what_a_server_did_not_tell_is_reserved_and_not_used() -> None:
 
 
 def test_a_cost_without_a_price_is_not_known_and_a_part_of_it_is_not_counted() -> None:
-    unpriced = {**TOTALS, "cost": 0.0, "unpriced": 2}
+    unpriced = replace(TOTALS, cost=0.0, unpriced=2)
     journal = {"cost": 0.0, "tokens": 120}
     lines = lines_of(
         money_fields(Outlay.of(unpriced, journal), unpriced, 0, Budget(), simulated=False)
     )
     assert lines == ["cost      not known: no price is known for the model"]
-    some = {**TOTALS, "unpriced": 1}
+    some = replace(TOTALS, unpriced=1)
     assert lines_of(
         money_fields(Outlay.of(some, ALL_IN_ROWS), some, 0, Budget(), simulated=False)
     ) == [
