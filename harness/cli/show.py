@@ -28,7 +28,8 @@ from harness.text.amounts import counted, money
 from harness.text.safe import one_line, terminal_safe
 
 LONGEST_MESSAGE = 4_000
-# The least widths of the columns: a run is listed while it is read, so the widest cell is not known.
+# The least widths of the columns: a run is listed while it is read, so the widest cell is not
+# known.
 _TOPIC_WIDTHS = (8, 24, 9, 9, 10, 0)
 _CALL_WIDTHS = (28, 8, 6, 22, 9, 0)
 _NUMBERS = (2, 3, 4)
