@@ -185,7 +185,9 @@ def _alike_words(alike: FailedAlike) -> str:
 
 def _under(label: str, lines: Sequence[str]) -> list[Field]:
     """Return the lines as one field, or none where there are none."""
-    return [Field(label, lines[0], tuple(lines[1:]))] if lines else []
+    if not lines:
+        return []
+    return [Field(label, lines[0], tuple(lines[1:]))]
 
 
 def place_words(where: str, code: str | None) -> str:

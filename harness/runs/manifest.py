@@ -93,16 +93,9 @@ class Wanted:
         """The numbers of lines that the file of topics had when it grew. Raises ResultsError for
         another run.
         """
-        began, wanted, ours = (
-            known["identity"],
-            self._identity(),
-            f"this directory holds the run {known['run_id']}",
-        )
-        differing = [
-            _difference(name, began.get(name, _BEFORE.get(name)), wanted.get(name))
-            for name in dict.fromkeys((*wanted, "endpoints"))
-            if name != "dataset" and began.get(name, _BEFORE.get(name)) != wanted.get(name)
-        ]
+        began = known["identity"]
+        ours = f"this directory holds the run {known['run_id']}"
+        differing = _differences(began, self._identity())
         if differing:
             raise ResultsError(
                 f"{ours}, which differs in {', '.join(differing)}; go back to what it began with,"
@@ -125,9 +118,9 @@ class Wanted:
         return grown_after
 
     def _change(self, then: Sequence[int], now: Sequence[int]) -> str:
-        first = first_difference(then, now)
+        words, first = change_words(then, now), first_difference(then, now)
         line = one_line(self.dataset.line(first), _SHOWN) if first <= len(now) else ""
-        return change_words(then, now) + (f"; line {first:,} is now {line}" if line else "")
+        return f"{words}; line {first:,} is now {line}" if line else words
 
     def _tell_growth(self, known: Mapping[str, Any], added: int) -> None:
         """Say that there are more topics than there were, or why there are not."""
@@ -172,12 +165,9 @@ class Wanted:
 
         A copy that has become too old is not named: another has to be made.
         """
-        kept = known.get("kept") if known is not None else None
-        if known is not None and kept is not None:
-            return {
-                "path": STDIN,
-                "kept": kept if known.get("sha256") == self.dataset.sha256 else None,
-            }
+        if known is not None and known.get("kept") is not None:
+            is_same = known.get("sha256") == self.dataset.sha256
+            return {"path": STDIN, "kept": known["kept"] if is_same else None}
         if not can_be_read_again(self.source):
             return {"path": STDIN, "kept": None}
         return {"path": str(Path(self.source).resolve()), "kept": None}
@@ -230,8 +220,10 @@ def elsewhere_words(manifest: Mapping[str, Any]) -> list[str]:
     """
     words = []
     for name, one in list(manifest.get("endpoints", {}).items())[1:]:
-        where = "" if name == one["endpoint"] else f" ({one['endpoint']})"
-        words.append(f"{', '.join(one['steps']) or 'some calls'} at {name}{where}")
+        said = f"{', '.join(one['steps']) or 'some calls'} at {name}"
+        if name != one["endpoint"]:
+            said += f" ({one['endpoint']})"
+        words.append(said)
     return words
 
 
@@ -292,15 +284,25 @@ def source_of(path: Path, manifest: Mapping[str, Any]) -> str:
     any more.
     """
     dataset = manifest["dataset"]
-    source = (
-        path.absolute() / dataset["kept"] if dataset.get("kept") else Path(str(dataset.get("path")))
-    )
+    source = Path(str(dataset.get("path")))
+    if dataset.get("kept"):
+        source = path.absolute() / dataset["kept"]
     if not source.is_file():
         raise ResultsError(
             f"{path}: its topics are not at {source} any more; put the file back, or go on with "
             f"`harness run FILE --out {path}` from where it is now"
         )
     return str(source)
+
+
+def _differences(began: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Name what decides the answers and is not as it was, but for the topics."""
+    found = []
+    for name in dict.fromkeys((*wanted, "endpoints")):
+        then, now = began.get(name, _BEFORE.get(name)), wanted.get(name)
+        if name != "dataset" and then != now:
+            found.append(_difference(name, then, now))
+    return found
 
 
 def _difference(name: str, then: object, now: object) -> str:
