@@ -15,9 +15,9 @@ from harness.bench.files import read_bench
 from harness.bench.outputs import write_reports
 from harness.bench.tables import document_of
 from harness.cli.help import SectionedCommand
-from harness.cli.output import say_json
+from harness.cli.output import say_fields, say_json
 from harness.errors import SettingsError
-from harness.render.document import Field, Fields
+from harness.render.document import Field
 from harness.render.terminal import show
 from harness.text.safe import terminal_safe
 
@@ -62,5 +62,5 @@ def show_report(found: BenchReport, path: Path, *, as_json: bool) -> None:
     if as_json:
         say_json(json_of(found))
         return
-    where = Fields(fields=(Field("results", str(path), whole=True),))
-    show([*document_of(found), where], sys.stdout)
+    show(document_of(found), sys.stdout)
+    say_fields(Field("results", str(path), whole=True))

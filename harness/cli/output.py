@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from harness.render.terminal import columns_of
+from harness.render.document import Field, Fields
+from harness.render.terminal import columns_of, show
 from harness.text.safe import json_safe, terminal_safe
 
 
@@ -36,6 +37,11 @@ def say(text: str, *, hanging: int = 10) -> None:
 
         safe = wrapped(safe, columns, hanging=hanging)
     click.echo(safe)
+
+
+def say_fields(*fields: Field, err: bool = False) -> None:
+    """Print labels with what is said of each; `err`: on standard error."""
+    show([Fields(fields=fields)], sys.stderr if err else sys.stdout)
 
 
 def say_json(value: Any, *, indent: int | None = 2) -> None:

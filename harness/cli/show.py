@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from harness.cli.output import say, say_json
+from harness.cli.output import say, say_fields, say_json
 from harness.cli.summary import answer_fields, place_words, run_outage_fields
 from harness.cli.usage_words import is_untold, reasoning_words, tokens_words
 from harness.domain.causes import cause_of
@@ -21,7 +21,7 @@ from harness.domain.run import Failure
 from harness.errors import ResultsError
 from harness.records.run import Run
 from harness.records.stored import StoredResult, StoredSpan, result_row, span_row
-from harness.render.document import Block, Fields, paragraph
+from harness.render.document import Block, paragraph
 from harness.render.plain import aligned_row
 from harness.render.terminal import show as draw
 from harness.text.amounts import counted, money
@@ -66,8 +66,9 @@ def show(
         say_json({**result_row(row), "spans": [span_row(span) for span in spans]}, indent=None)
         return
     say("\n".join(_head_lines(row)), hanging=2)
-    answered = tuple(answer_fields(Counter(row.answers)))
-    draw([Fields(fields=answered), *_output(row), paragraph("calls:")], sys.stdout)
+    say_fields(*answer_fields(Counter(row.answers)))
+    click.echo()
+    draw([*_output(row), paragraph("calls:")], sys.stdout)
     if calls:
         click.echo(terminal_safe("\n\n".join(map(_call_text, spans))))
     else:
@@ -85,8 +86,7 @@ def _list_topics(run: Run, status: str | None, json_output: bool) -> None:
             say(_row_line(row))
     if not json_output:
         answered = answer_fields(run.standing.totals.answers)
-        fields = (*answered, *run_outage_fields(run.manifest))
-        draw([Fields(fields=fields)], sys.stdout)
+        say_fields(*answered, *run_outage_fields(run.manifest))
 
 
 def _row_line(row: StoredResult) -> str:
