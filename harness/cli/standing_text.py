@@ -29,6 +29,7 @@ from harness.cli.summary import (
 )
 from harness.domain.outlay import Outlay
 from harness.domain.policy import Budget
+from harness.records.manifest import Manifest
 from harness.render.document import Field, Fields
 from harness.runs.live_file import Live
 from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
@@ -56,12 +57,12 @@ def standing_of(state: RunState, now: datetime) -> Fields:
         *_run_fields(state, now),
         topics_field(sums, state.unfinished, state.skipped),
         *failure_fields(state.failures),
-        *skipped_fields(state.skipped, manifest["dataset"].get("skipped_lines", ())),
+        *skipped_fields(state.skipped, manifest.dataset.skipped_lines),
     ]
     if state.live is not None:
         fields += _live_fields(state.live, _caps(manifest), now)
     else:
-        fields += work_fields(sums, streamed=manifest["settings"].get("stream", True))
+        fields += work_fields(sums, streamed=manifest.settings.get("stream", True))
         fields += _money_fields(state)
     fields += answer_fields(sums.answers)
     fields += left_open_fields(state.left_open)
@@ -79,12 +80,12 @@ def standing_of(state: RunState, now: datetime) -> Fields:
 def _run_fields(state: RunState, now: datetime) -> list[Field]:
     """Say which run it is, what it asks, and when its last session began."""
     manifest = state.manifest
-    identity = manifest["identity"]
-    run = f"{manifest['run_id']}, {state_words(state, now)}, session {manifest['sessions']}"
+    identity = manifest.identity
+    run = f"{manifest.run_id}, {state_words(state, now)}, session {manifest.sessions}"
     asked = f"{identity['model']} at {identity['endpoint']}"
     fields = [
         Field("run", run),
-        Field("dataset", manifest["dataset"]["path"]),
+        Field("dataset", str(manifest.dataset.path)),
         Field("model", asked, tuple(elsewhere_words(manifest))),
     ]
     # The log tells more of a session that ended.
@@ -104,7 +105,7 @@ def state_words(state: RunState, now: datetime) -> str:
     if state.last_alive is not None:
         ago = duration(max(0.0, (now - state.last_alive).total_seconds()))
         return f"killed, last alive at {state.last_alive:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
-    word = str(state.manifest["status"])
+    word = state.manifest.status
     # The cause, as one word for programs; a line of its own tells it.
     if word not in _PLAIN_STATUSES:
         word = "stopped"
@@ -123,7 +124,7 @@ def _pid(state: RunState) -> int | None:
 
 def stop_of(state: RunState) -> Mapping[str, Any] | None:
     """Return the reason that stopped the last session, unless the run has gone on since."""
-    sessions = state.manifest.get("session_log", [])
+    sessions = state.manifest.session_log
     if state.running or state.killed or not sessions:
         return None
     stop: Mapping[str, Any] | None = sessions[-1]["stop"]
@@ -172,6 +173,6 @@ def _money_fields(state: RunState) -> list[Field]:
     return fields
 
 
-def _caps(manifest: Mapping[str, Any]) -> _Caps:
-    settings = manifest["settings"]
+def _caps(manifest: Manifest) -> _Caps:
+    settings = manifest.settings
     return _Caps(budget=settings.get("budget"), budget_tokens=settings.get("budget_tokens"))

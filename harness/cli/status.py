@@ -42,12 +42,12 @@ def status(run: Path | None, json_output: bool) -> None:
 
 def _as_json(state: RunState) -> dict[str, Any]:
     manifest = state.manifest
-    known = {
-        name: manifest.get(name)
-        for name in ("run_id", "created_at", "status", "sessions", "session_log")
-    }
     return {
-        **known,
+        "run_id": manifest.run_id,
+        "created_at": manifest.created_at,
+        "status": manifest.status,
+        "sessions": manifest.sessions,
+        "session_log": manifest.session_log or None,
         "path": str(state.path),
         "running": state.running,
         "killed": state.killed,
@@ -59,7 +59,7 @@ def _as_json(state: RunState) -> dict[str, Any]:
             "unfinished": state.unfinished,
             "skipped": state.skipped,
         },
-        "skipped_lines": manifest["dataset"].get("skipped_lines", []),
+        "skipped_lines": manifest.dataset.skipped_lines,
         "failures": [asdict(alike) for alike in state.failures],
         "journal": state.journal,
         "left_open": len(state.left_open),

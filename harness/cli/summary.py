@@ -18,6 +18,7 @@ from harness.domain.remedies import remedy_of
 from harness.domain.who_answered import Answers, doubt_lines, why_unpriced
 from harness.engine.limiter import LimiterState
 from harness.ports import OpenCall
+from harness.records.manifest import Manifest
 from harness.records.outages import outage_to_json, run_outages
 from harness.records.run_standing import FailedAlike, RowTotals
 from harness.render.document import Field, Fields
@@ -332,7 +333,7 @@ def _why_not_known(totals: RowTotals) -> str:
     return why_unpriced(totals.answers)
 
 
-def run_outage_fields(manifest: Mapping[str, Any]) -> list[Field]:
+def run_outage_fields(manifest: Manifest) -> list[Field]:
     """Name the outages of all sessions of a run, from its `run.json`, a line each."""
     return outage_fields(run_outages(manifest))
 

@@ -32,7 +32,8 @@ from harness.logs import logged_with
 from harness.machine.threads import in_thread
 from harness.machine.wall_clock import keeps_real_time
 from harness.ports import Answers, OpenCall, Results, WallClock
-from harness.records.begun import SESSIONS_BEGUN, Begun, SessionLimits, begun_to_json
+from harness.records.begun import Begun, SessionLimits, begun_to_json
+from harness.records.manifest import session_begun
 from harness.records.outages import outage_to_json
 from harness.records.results_dir import LINES_FILE, ResultsDir
 from harness.records.run_standing import FailedAlike, RowTotals
@@ -134,7 +135,7 @@ class Session:
         """Run the chosen topics. A disk that fails once there is a report is a part of it."""
         watch = self.watch
         try:
-            with logged_with(run_id=self.results.manifest["run_id"]):
+            with logged_with(run_id=self.results.manifest.run_id):
                 await self._run()
         except StorageError as error:
             if watch.report is None:
@@ -148,7 +149,7 @@ class Session:
     async def _run(self) -> None:
         results, watch = self.results, self.watch
         started_at, started_s = self.clock.now(), anyio.current_time()
-        run_id = results.manifest["run_id"]
+        run_id = results.manifest.run_id
         watch.path, watch.started_s, watch.standing = results.path, started_s, results.standing
         watch.started_at = started_at
         watch.to_do = self.chosen.number
@@ -268,7 +269,7 @@ class Session:
         earlier session.
         """
         code = self.workflow.code_sha256
-        sessions = self.results.manifest.get("session_log", [])
+        sessions = self.results.manifest.session_log
         same = [entry["topics"] for entry in sessions if entry.get("workflow_sha256") == code]
         return any(topics["ok"] + topics["degraded"] for topics in same)
 
@@ -281,14 +282,11 @@ class Session:
             pid=os.getpid(),
             limits=SessionLimits.of(settings.limits(), settings.spending_cap()),
         )
-        results.manifest[SESSIONS_BEGUN] = [
-            *results.manifest.get(SESSIONS_BEGUN, ()),
-            begun_to_json(begun),
-        ]
         write_digests(results.path / LINES_FILE, self.dataset.digests())
-        dataset = results.manifest["dataset"]
-        if dataset["path"] == STDIN and dataset["kept"] is None:
-            dataset["kept"] = self.dataset.save(results.path).name
+        kept, known = None, results.manifest.dataset
+        if known.path == STDIN and known.kept is None:
+            kept = self.dataset.save(results.path).name
+        results.manifest = session_begun(results.manifest, begun_to_json(begun), kept=kept)
         results.begin()
 
     async def _close(
@@ -323,7 +321,7 @@ class Session:
         """The changes of `run.json` at the end of a session. `entry` is the session's own in the
         log.
         """
-        sessions = [*self.results.manifest.get("session_log", []), entry]
+        sessions = [*self.results.manifest.session_log, entry]
         return {
             "status": status,
             "totals": {
@@ -348,7 +346,7 @@ class Session:
         results, dataset = self.results, self.dataset
         return Report(
             path=results.path,
-            run_id=results.manifest["run_id"],
+            run_id=results.manifest.run_id,
             topics=dataset.count,
             unfinished=unfinished,
             sums=results.standing.totals.rounded(),
@@ -373,7 +371,7 @@ class Session:
         session.
         """
         try:
-            return await stack.cache.spent(self.results.manifest["run_id"])
+            return await stack.cache.spent(self.results.manifest.run_id)
         except (StorageError, CacheError) as error:
             self.stop.set("storage", str(error))
             return stack.before
