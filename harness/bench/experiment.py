@@ -33,8 +33,8 @@ from harness.errors import ResultsError, RunStopped, SettingsError, StorageError
 from harness.ports import WallClock
 from harness.records.manifest import read_manifest
 from harness.runs.batch import dataset_spec, run_batch
-from harness.runs.manifest import STDIN, recorded
 from harness.runs.session import Report
+from harness.runs.wanted import STDIN, recorded
 from harness.settings import Loaded
 from harness.testing.virtual_time import VirtualClock, run_virtual
 from harness.text.amounts import counted, money

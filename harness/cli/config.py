@@ -13,7 +13,7 @@ from harness.cli.output import say_json
 from harness.domain.endpoint import GENERIC_KEY_ENV
 from harness.errors import PromptsError
 from harness.render.plain import aligned_row
-from harness.runs.manifest import recorded
+from harness.runs.wanted import recorded
 from harness.settings import Settings
 from harness.text.safe import one_line
 from harness.workflows.loading import load_workflow

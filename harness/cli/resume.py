@@ -16,8 +16,8 @@ from harness.cli.run import reported
 from harness.domain.redo import ALL_LEFT, REDONE, Redo, TopicState
 from harness.records.manifest import read_manifest
 from harness.runs.batch import RESULTS_ROOT
-from harness.runs.manifest import source_of
 from harness.runs.run_state import newest_run
+from harness.runs.wanted import source_of
 
 TOPICS = "Dataset"
 

@@ -32,8 +32,8 @@ from harness.domain.policy import Budget
 from harness.records.manifest import Manifest
 from harness.render.document import Field, Fields
 from harness.runs.live_file import Live
-from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
 from harness.runs.run_state import RunState
+from harness.runs.wanted import begun_words, elsewhere_words, is_simulated
 from harness.text.amounts import counted, duration
 
 SILENT_S = 15.0

@@ -17,7 +17,7 @@ from harness.records.run_standing import RowTotals, Standing
 from harness.report.away import Away, away_in
 from harness.report.digest import Digest, Step
 from harness.report.series import series_of, shares_of
-from harness.runs.manifest import begun_words, elsewhere_words, is_simulated
+from harness.runs.wanted import begun_words, elsewhere_words, is_simulated
 from harness.timing.bounds import bound_of
 from harness.timing.losses import CAUSES, losses_of
 from harness.timing.stats import Distribution

@@ -39,8 +39,8 @@ from harness.records.results_dir import LINES_FILE, ResultsDir
 from harness.records.run_standing import FailedAlike, RowTotals
 from harness.runs.choosing import Chosen
 from harness.runs.live_file import Live, live_to_json
-from harness.runs.manifest import STDIN, workflow_name
 from harness.runs.snapshot import Sight, glance
+from harness.runs.wanted import STDIN, workflow_name
 from harness.settings import Loaded
 from harness.telemetry.observed import Levels, observed
 from harness.timing.outlook import Track

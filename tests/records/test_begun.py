@@ -12,7 +12,7 @@ from harness.domain.policy import Budget, Limits
 from harness.errors import ResultsError
 from harness.records.begun import Begun, SessionLimits, begun_to_json, last_begun
 from harness.records.manifest import Manifest
-from harness.runs.manifest import begun_words
+from harness.runs.wanted import begun_words
 
 AT = datetime(2026, 12, 1, 3, 12, 40, tzinfo=UTC)
 LIMITS = SessionLimits.of(Limits(in_flight=64), Budget(cost=5.0))

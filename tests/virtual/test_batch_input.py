@@ -16,7 +16,7 @@ from batches import a_topic_file, lasting, manifest_of, rows_of, run
 
 from harness.errors import CacheError, DatasetError, ResultsError, SettingsError
 from harness.records.manifest import read_manifest
-from harness.runs.manifest import source_of
+from harness.runs.wanted import source_of
 
 pytestmark = pytest.mark.harness_virtual_time
 

@@ -1,5 +1,5 @@
-"""The description of a run in `run.json`, and the check that the run that is there is the one that
-is wanted.
+"""The run that a user asks for: the new content of `run.json`, and the check that the run that is
+there is the one that is wanted. The form of the file is in `records/manifest.py`.
 """
 
 from __future__ import annotations
