@@ -4,7 +4,6 @@ take.
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from typing import Any
@@ -14,15 +13,6 @@ import click
 from harness.render.document import Field, Fields
 from harness.render.terminal import columns_of, show
 from harness.text.safe import json_safe, terminal_safe
-
-
-def prepare_streams() -> None:
-    """Let no character crash the program: what the encoding of a stream cannot hold is written out
-    as an escape.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str, *, hanging: int = 10) -> None:

@@ -4,6 +4,7 @@ gone.
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import sys
@@ -14,6 +15,15 @@ from typing import TextIO
 LOCAL_FLAGS = 3
 """Where `tcgetattr` has them."""
 SHOW_CURSOR = "\x1b[?25h"
+
+
+def prepare_streams() -> None:
+    """Let no character crash the program: what the encoding of a stream cannot hold is written out
+    as an escape.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def can_be_painted(stream: TextIO) -> bool:

@@ -59,9 +59,7 @@ def block_lines(block: Block) -> Iterator[Line]:
         case Lines():
             yield from _statements(block)
         case Fields():
-            width = label_width(block)
-            for field in block.fields:
-                yield from (Line(line) for line in field_lines(field, width))
+            yield from _fields(block)
         case Table():
             yield from _table(block)
         case Diff():
@@ -71,6 +69,13 @@ def block_lines(block: Block) -> Iterator[Line]:
         case Fold():
             yield Line(f"{INDENT}{terminal_safe(block.summary)}", "strong")
             yield from chain.from_iterable(map(block_lines, block.blocks))
+
+
+def _fields(block: Fields) -> Iterator[Line]:
+    width = label_width(block)
+    for field in block.fields:
+        for line in field_lines(field, width):
+            yield Line(line)
 
 
 def label_width(block: Fields) -> int:
